@@ -25,3 +25,30 @@ export {
   type HealthServiceServer,
   type LedgerEntry,
 } from './gen/millrace/v1/health.js'
+export { coreErrors } from './errors/core-errors.js'
+export { defineErrors, type ErrorFactory, type ErrorOccurrence, type ErrorRow } from './errors/define-errors.js'
+export { type ErrorKind, type KindTraits, kindOfGrpcStatus, kindTraits } from './errors/error-kind.js'
+export { type ErrorDetails, isMillraceError, MillraceError, type MillraceErrorInit } from './errors/millrace-error.js'
+export { type Problem, problemContentType, toProblem } from './errors/to-problem.js'
+export { toMillraceError, wrapError } from './errors/wrap-error.js'
+export { type Hash64, hashText, hashToBigint, partitionOf } from './events/hash.js'
+export {
+  BATCH_HEADER_BYTES,
+  EVENT_COPY_COLUMNS,
+  EVENT_TYPES,
+  type EventType,
+  FLAG,
+  POSTGRES_EPOCH_MS,
+  ROW_FIXED_BYTES,
+  SIDE,
+  SIDE_BYTES,
+} from './events/record-batch.js'
+export { type ByteRange, type EventRecord, RecordBatchBuilder } from './events/record-batch-builder.js'
+export {
+  decodeEventRow,
+  type EventRow,
+  parseSeriesKey,
+  RecordBatchReader,
+  type SeriesKey,
+  seriesKey,
+} from './events/record-batch-reader.js'

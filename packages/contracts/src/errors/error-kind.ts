@@ -1,0 +1,53 @@
+/** What went wrong, as far as a caller can act on it. The kind decides HTTP status, gRPC status, log level and retry. */
+export type ErrorKind =
+  | 'invalid'
+  | 'unauthenticated'
+  | 'denied'
+  | 'not_found'
+  | 'conflict'
+  | 'exhausted'
+  | 'unavailable'
+  | 'internal'
+
+/** How errors of one kind appear outside. */
+export interface KindTraits {
+  readonly httpStatus: number
+  /** Number of the gRPC status, https://grpc.io/docs/guides/status-codes/ */
+  readonly grpcStatus: number
+  /** Refusals are normal traffic, so they are debug; warn means nothing was lost, error means a person must act. */
+  readonly logLevel: 'debug' | 'warn' | 'error'
+  /** Whether the same request may succeed when it is sent again unchanged. */
+  readonly retryable: boolean
+}
+
+export const kindTraits: Readonly<Record<ErrorKind, KindTraits>> = {
+  invalid: { httpStatus: 400, grpcStatus: 3, logLevel: 'debug', retryable: false },
+  unauthenticated: { httpStatus: 401, grpcStatus: 16, logLevel: 'debug', retryable: false },
+  denied: { httpStatus: 403, grpcStatus: 7, logLevel: 'debug', retryable: false },
+  not_found: { httpStatus: 404, grpcStatus: 5, logLevel: 'debug', retryable: false },
+  conflict: { httpStatus: 409, grpcStatus: 10, logLevel: 'debug', retryable: false },
+  exhausted: { httpStatus: 429, grpcStatus: 8, logLevel: 'debug', retryable: true },
+  unavailable: { httpStatus: 503, grpcStatus: 14, logLevel: 'warn', retryable: true },
+  internal: { httpStatus: 500, grpcStatus: 13, logLevel: 'error', retryable: false },
+}
+
+/** Kinds by gRPC status number, for statuses that a peer sent without one of our codes. 1 is CANCELLED, 4 DEADLINE_EXCEEDED. */
+const kindsByGrpcStatus: Readonly<Record<number, ErrorKind>> = {
+  1: 'unavailable',
+  3: 'invalid',
+  4: 'unavailable',
+  5: 'not_found',
+  6: 'conflict',
+  7: 'denied',
+  8: 'exhausted',
+  9: 'conflict',
+  10: 'conflict',
+  11: 'invalid',
+  14: 'unavailable',
+  16: 'unauthenticated',
+}
+
+/** The kind that stands for a gRPC status number; `internal` for numbers that say nothing a caller can act on. */
+export function kindOfGrpcStatus(status: number): ErrorKind {
+  return kindsByGrpcStatus[status] ?? 'internal'
+}

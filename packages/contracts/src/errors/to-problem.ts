@@ -1,0 +1,55 @@
+import { coreErrors } from './core-errors.js'
+import { toMillraceError } from './wrap-error.js'
+
+/** An RFC 9457 problem document. `code` is stable; `detail` is for people. */
+export interface Problem {
+  /** `urn:millrace:error:<code in lower case>` */
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly code: string
+  readonly detail: string
+  readonly retryable: boolean
+  /** Id of the request, to be quoted when asking for help. */
+  readonly request_id?: string
+  readonly trace_id?: string
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+/** The media type of a problem document. */
+export const problemContentType = 'application/problem+json; charset=utf-8'
+
+const titles: Readonly<Record<number, string>> = {
+  400: 'Bad request',
+  401: 'Not authenticated',
+  403: 'Denied',
+  404: 'Not found',
+  405: 'Method not allowed',
+  409: 'Conflict',
+  413: 'Too large',
+  415: 'Unsupported type',
+  429: 'Too many requests',
+  500: 'Internal error',
+  503: 'Unavailable',
+  504: 'Timed out',
+}
+
+/**
+ * The problem document of any thrown value. Messages and details of internal errors stay inside, since they may name tables,
+ * hosts or personal data; their code is kept.
+ */
+export function toProblem(error: unknown, ids: { requestId?: string | undefined; traceId?: string | undefined } = {}): Problem {
+  const known = toMillraceError(error)
+  const isInternal = known.kind === 'internal'
+  return {
+    type: `urn:millrace:error:${known.code.toLowerCase()}`,
+    title: titles[known.httpStatus] ?? 'Error',
+    status: known.httpStatus,
+    code: known.code,
+    detail: isInternal ? coreErrors.INTERNAL().message : known.message,
+    retryable: known.retryable,
+    ...(ids.requestId === undefined ? {} : { request_id: ids.requestId }),
+    ...(ids.traceId === undefined ? {} : { trace_id: ids.traceId }),
+    ...(isInternal || known.details === undefined ? {} : { details: known.details }),
+  }
+}
