@@ -1,0 +1,37 @@
+/**
+ * The two 32-bit lanes of a 64-bit hash of a text, for partitioning, deduplication and distinct counts.
+ * Not cryptographic: whoever can choose ids can make two of their own collide, never another tenant's, because the seed is the tenant.
+ * After the public-domain cyrb53 by bryc; both lanes are kept whole.
+ */
+export interface Hash64 {
+  lo: number
+  hi: number
+}
+
+/** Writes the hash of `text` under `seed` into `out` (unsigned 32-bit lanes) and returns it. Allocates nothing. */
+export function hashText(text: string, seed: number, out: Hash64): Hash64 {
+  let a = 0xdeadbeef ^ seed
+  let b = 0x41c6ce57 ^ seed
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    a = Math.imul(a ^ code, 2654435761)
+    b = Math.imul(b ^ code, 1597334677)
+  }
+  a = Math.imul(a ^ (a >>> 16), 2246822507)
+  a ^= Math.imul(b ^ (b >>> 13), 3266489909)
+  b = Math.imul(b ^ (b >>> 16), 2246822507)
+  b ^= Math.imul(a ^ (a >>> 13), 3266489909)
+  out.lo = a >>> 0
+  out.hi = b >>> 0
+  return out
+}
+
+/** The partition of a user: from the low bits of the high lane, so that the bits a HyperLogLog ranks by stay free. */
+export function partitionOf(hash: Hash64, partitions: number): number {
+  return hash.hi % partitions
+}
+
+/** The hash as the signed bigint that PostgreSQL's bigint holds. */
+export function hashToBigint(hash: Hash64): bigint {
+  return BigInt.asIntN(64, (BigInt(hash.hi) << 32n) | BigInt(hash.lo))
+}
