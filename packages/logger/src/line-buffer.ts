@@ -1,0 +1,59 @@
+import type { LogContext } from './log-context.js'
+import type { LogLevel } from './log-level.js'
+import type { LogFields } from './logger.js'
+import type { Masker } from './masker.js'
+import type { LineOutput } from './winston-output.js'
+
+/** What is kept of one call until its line is written. */
+export interface LogEntry {
+  readonly time: number
+  readonly level: LogLevel
+  readonly message: string
+  /** Masked already. */
+  readonly bound: LogFields
+  readonly context: LogContext | undefined
+  /** Objects masked already, texts and numbers not yet. */
+  readonly fields: LogFields | undefined
+  readonly masker: Masker
+}
+
+interface LineBufferOptions {
+  readonly flushLines: number
+  readonly flushMs: number
+  readonly output: LineOutput
+  readonly write: (lines: string) => void
+}
+
+/** Collects entries and writes them as one piece, when enough wait or the oldest has waited long enough. */
+export class LineBuffer {
+  readonly #options: LineBufferOptions
+  #entries: LogEntry[] = []
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor(options: LineBufferOptions) {
+    this.#options = options
+  }
+
+  add(entry: LogEntry): void {
+    this.#entries.push(entry)
+    if (this.#isClosed || this.#entries.length >= this.#options.flushLines) this.flush()
+    // The timer does not keep the process alive: the exit event flushes.
+    else this.#timer ??= setTimeout(() => this.flush(), this.#options.flushMs).unref()
+  }
+
+  flush(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#entries.length === 0) return
+    const entries = this.#entries
+    this.#entries = []
+    for (const entry of entries) this.#options.output.put(entry)
+    this.#options.write(this.#options.output.take())
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.flush()
+  }
+}
