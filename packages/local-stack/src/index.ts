@@ -1,1 +1,6 @@
-export {}
+export { type Child, type ChildOptions, type Exit, startChild } from './child.js'
+export { freePort, isPortFree } from './ports.js'
+export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.js'
+export { type RedisOptions, type RedisServer, startRedis } from './redis.js'
+export { redisCommand, type Reply } from './resp.js'
+export { StopWaiting, type WaitOptions, waitFor } from './wait.js'

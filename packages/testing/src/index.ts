@@ -1,1 +1,5 @@
-export {}
+export { freePort, StopWaiting, type WaitOptions, waitFor } from '@millrace/local-stack'
+export { hold } from './leaks.js'
+export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from './test-database.js'
+export { startTestPostgresServer } from './test-postgres.js'
+export { createTestRedis, startTestRedisServer, type TestRedis } from './test-redis.js'

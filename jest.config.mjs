@@ -1,0 +1,20 @@
+/** @type {import('jest').Config} */
+export default {
+  testEnvironment: 'node',
+  testEnvironmentOptions: { customExportConditions: ['@millrace/source', 'node', 'node-addons'] },
+  testMatch: ['<rootDir>/{apps,packages,infra,bench}/**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/', '/dist/'],
+  modulePathIgnorePatterns: ['<rootDir>/(apps|packages)/[^/]+/dist/', '<rootDir>/.millrace/', '<rootDir>/.cache/'],
+  watchPathIgnorePatterns: ['/dist/', '<rootDir>/.millrace/'],
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  transform: {
+    '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'es6' } }],
+  },
+  globalSetup: '<rootDir>/packages/testing/jest/global-setup.mjs',
+  globalTeardown: '<rootDir>/packages/testing/jest/global-teardown.mjs',
+  setupFilesAfterEnv: ['<rootDir>/packages/testing/src/jest-setup.ts'],
+  reporters: ['default', '<rootDir>/packages/testing/jest/closing-line-reporter.mjs'],
+  maxWorkers: 2,
+  testTimeout: 60_000,
+}

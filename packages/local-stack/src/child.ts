@@ -1,0 +1,142 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { descendants, signal } from './process-table.js'
+import { StopWaiting, waitFor } from './wait.js'
+
+/** A log file larger than this is moved to `.1` before a process starts to write to it again. */
+const LOG_BYTES_MAX = 20 * 1024 * 1024
+
+export interface ChildOptions {
+  /** Used in messages. */
+  name: string
+  command: string
+  args: string[]
+  /** Name the program sees as its own (argv[0]); default `command`. */
+  argv0?: string | undefined
+  /** The whole environment of the child, not an addition to ours. */
+  env?: NodeJS.ProcessEnv | undefined
+  cwd?: string | undefined
+  uid?: number | undefined
+  gid?: number | undefined
+  /** Output of the child is appended here; a file and not a pipe, so that the child outlives us unharmed. */
+  logFile: string
+}
+
+export interface Exit {
+  code: number | null
+  signal: NodeJS.Signals | null
+}
+
+/** One running program with its output in a file. It has a session of its own: Ctrl-C in our terminal does not reach it. */
+export interface Child {
+  readonly name: string
+  readonly pid: number
+  readonly exited: Promise<Exit>
+  /** Set once it has ended. */
+  readonly exit: Exit | undefined
+  /** Signals it and every process below it, and for SIGKILL waits until it is gone. */
+  kill(name?: NodeJS.Signals): Promise<void>
+  /** Asks it to end by `name`, and kills it after `graceMs`. */
+  stop(name: NodeJS.Signals, graceMs: number): Promise<void>
+  /** The last lines it wrote, this run only. */
+  tail(lines?: number): string
+}
+
+/** Starts a program. Rejects when it cannot be executed; that it then ends at once is for `waitUntilReady` to find. */
+export async function startChild(options: ChildOptions): Promise<Child> {
+  mkdirSync(dirname(options.logFile), { recursive: true })
+  rotate(options.logFile)
+  const log = openSync(options.logFile, 'a')
+  const logStart = fstatSync(log).size
+  const process = spawn(options.command, options.args, {
+    argv0: options.argv0 ?? options.command,
+    env: options.env,
+    cwd: options.cwd,
+    uid: options.uid,
+    gid: options.gid,
+    detached: true,
+    stdio: ['ignore', log, log],
+  })
+  closeSync(log)
+  let exit: Exit | undefined
+  const exited = new Promise<Exit>((resolve) => {
+    process.once('exit', (code, signalName) => {
+      exit = { code, signal: signalName }
+      resolve(exit)
+    })
+  })
+  const pid = await spawned(process, options)
+  return {
+    name: options.name,
+    pid,
+    exited,
+    get exit() {
+      return exit
+    },
+    kill: async (name = 'SIGKILL') => {
+      if (exit) return
+      for (const id of [pid, ...descendants(pid)]) signal(id, name)
+      if (name === 'SIGKILL') await exited
+    },
+    stop: async (name, graceMs) => {
+      if (exit) return
+      const below = descendants(pid)
+      signal(pid, name)
+      signal(pid, 'SIGCONT')
+      const timer = setTimeout(() => [pid, ...below].forEach((id) => signal(id, 'SIGKILL')), graceMs)
+      await exited
+      clearTimeout(timer)
+    },
+    tail: (lines = 30) => readTail(options.logFile, logStart, lines),
+  }
+}
+
+/** Waits until `isReady` is true; a child that ends before fails at once, with the last lines it wrote. */
+export async function waitUntilReady(child: Child, deadlineMs: number, isReady: () => Promise<boolean>): Promise<void> {
+  const failure = (what: string) => new Error(`${child.name} ${what}; its last lines:\n${child.tail() || '(nothing)'}`)
+  try {
+    await waitFor(
+      async () => {
+        if (child.exit) throw new StopWaiting(failure(`ended at start (${describeExit(child.exit)})`))
+        return await isReady()
+      },
+      { deadlineMs, intervalMs: 10 },
+    )
+  } catch (error) {
+    if (child.exit) throw error
+    const late = failure(`was not ready within ${deadlineMs} ms`)
+    await child.kill('SIGKILL')
+    throw new Error(late.message, { cause: error })
+  }
+}
+
+/** "exit code 1" or "signal SIGKILL". */
+export function describeExit(exit: Exit): string {
+  return exit.signal ? `signal ${exit.signal}` : `exit code ${exit.code}`
+}
+
+function spawned(process: ChildProcess, options: ChildOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
+    process.once('spawn', () => resolve(process.pid as number))
+    process.once('error', (cause) => reject(new Error(`starting ${options.name} (${options.command}): ${cause.message}`, { cause })))
+  })
+}
+
+function rotate(file: string): void {
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES_MAX) renameSync(file, `${file}.1`)
+}
+
+/** Reads at most the last 64 KiB written since `from`. */
+function readTail(file: string, from: number, lines: number): string {
+  const fd = openSync(file, 'r')
+  try {
+    const size = fstatSync(fd).size
+    const start = Math.max(from, size - 64 * 1024)
+    const buffer = Buffer.alloc(Math.max(0, size - start))
+    readSync(fd, buffer, 0, buffer.length, start)
+    return buffer.toString('utf8').trimEnd().split('\n').slice(-lines).join('\n')
+  } finally {
+    closeSync(fd)
+  }
+}

@@ -1,0 +1,152 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Child, startChild, waitUntilReady } from './child.js'
+import { isReachableBy, postgresUser } from './os-user.js'
+import { freePort } from './ports.js'
+import { findPostgres } from './postgres-binaries.js'
+import { clusterMajor, createCluster, DATABASE_NAME, passwordFile } from './postgres-cluster.js'
+import { answersPostgres } from './postgres-probe.js'
+import { isAlive } from './process-table.js'
+import { temporaryDirectory } from './temporary.js'
+import { waitFor } from './wait.js'
+
+export interface PostgresOptions {
+  /** Kept between runs and made on first use. Default: a temporary one, removed by `stop`. */
+  dataDir?: string | undefined
+  /** Default: a free one. */
+  port?: number | undefined
+  /** Server settings by name, above our defaults. fsync and synchronous_commit stay on unless set here. */
+  settings?: Record<string, string> | undefined
+  /** Which programs to run. Default `auto`: embedded ones from npm, else the system's, 15 or newer. */
+  binaries?: 'embedded' | 'system' | 'auto' | undefined
+  /** `scram` generates a password on first use. Default `trust`: whoever reaches the loopback port is let in. */
+  auth?: 'trust' | 'scram' | undefined
+  /** Default: beside the data directory. */
+  logFile?: string | undefined
+  /** Time allowed for a start, crash recovery included, in milliseconds. Default 60,000. */
+  readyDeadlineMs?: number | undefined
+}
+
+/** One PostgreSQL server on 127.0.0.1 with an empty database `millrace` and the superuser `postgres`. */
+export interface PostgresServer {
+  readonly url: string
+  readonly port: number
+  readonly dataDir: string
+  readonly logFile: string
+  /** Of the present run; changes with `restart`. */
+  readonly pid: number
+  /** For example "18.4". */
+  readonly version: string
+  readonly binaries: 'embedded' | 'system'
+  /** Resolves when the present run has ended, for whatever reason. */
+  readonly exited: Promise<unknown>
+  /** Ends sessions and shuts down cleanly; a temporary data directory is removed. Safe to call twice. */
+  stop(): Promise<void>
+  /** Signals the server and all its sessions. SIGKILL (default) is a crash: `restart` then recovers from the WAL. */
+  kill(signal?: NodeJS.Signals): Promise<void>
+  /** SIGSTOP: connections hang. */
+  pause(): Promise<void>
+  resume(): Promise<void>
+  /** Stops the server if it runs, and starts it on the same port and data. */
+  restart(): Promise<void>
+}
+
+/** Time for sessions to end and the last checkpoint to be written before the server is killed. */
+const STOP_GRACE_MS = 20_000
+
+/**
+ * Starts PostgreSQL as a child process, without containers. As root the server runs as `postgres` or `nobody`.
+ * @throws with the server's last lines when it dies at start.
+ */
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  const user = postgresUser()
+  const isTemporary = options.dataDir === undefined
+  const base = isTemporary ? temporaryDirectory('millrace-postgres-') : undefined
+  const dataDir = resolve(options.dataDir ?? `${base}/data`)
+  if (user && !isReachableBy(user, dataDir)) {
+    throw new Error(`${dataDir} lies in a directory that the user ${user.name}, who runs PostgreSQL for root, may not enter: choose another`)
+  }
+  const { auth = 'trust', readyDeadlineMs = 60_000 } = options
+  const programs = findPostgres(options.binaries ?? 'auto', user, clusterMajor(dataDir))
+  if (clusterMajor(dataDir) === undefined) createCluster({ dataDir, binaries: programs, user, auth, isDurable: !isTemporary })
+  await stopLeftover(dataDir)
+  const port = options.port ?? (await freePort())
+  const logFile = options.logFile ?? `${dataDir}.log`
+  const settings = { ...defaultSettings(port), ...options.settings }
+  const args = ['-D', dataDir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])]
+
+  const start = async (): Promise<Child> => {
+    const child = await startChild({
+      name: 'PostgreSQL', command: programs.postgres, args, logFile, cwd: '/', uid: user?.uid, gid: user?.gid,
+      env: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' },
+    })
+    await waitUntilReady(child, readyDeadlineMs, () => answersPostgres(port))
+    return child
+  }
+  let child = await start()
+  const password = auth === 'scram' ? `:${readFileSync(passwordFile(dataDir), 'utf8').trim()}` : ''
+  const stopChild = () => child.stop('SIGINT', STOP_GRACE_MS)
+  return {
+    url: `postgres://postgres${password}@127.0.0.1:${port}/${DATABASE_NAME}`,
+    port, dataDir, logFile, version: programs.version, binaries: programs.kind,
+    get pid() {
+      return child.pid
+    },
+    get exited() {
+      return child.exited
+    },
+    kill: (signal = 'SIGKILL') => child.kill(signal),
+    pause: () => child.kill('SIGSTOP'),
+    resume: () => child.kill('SIGCONT'),
+    restart: async () => {
+      await stopChild()
+      child = await startAfterCrash(start, readyDeadlineMs)
+    },
+    stop: async () => {
+      await stopChild()
+      if (base) rmSync(base, { recursive: true, force: true })
+    },
+  }
+}
+
+function defaultSettings(port: number): Record<string, string> {
+  return {
+    port: String(port),
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    shared_preload_libraries: 'pg_stat_statements',
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    jit: 'off',
+  }
+}
+
+/** Sessions of a killed server hold its shared memory until they notice, and a start before that is refused. */
+async function startAfterCrash(start: () => Promise<Child>, deadlineMs: number): Promise<Child> {
+  const deadline = Date.now() + deadlineMs
+  for (;;) {
+    try {
+      return await start()
+    } catch (error) {
+      if (!/shared memory block|lock file/.test((error as Error).message) || Date.now() > deadline) throw error
+      await delay(50)
+    }
+  }
+}
+
+/** A server whose starter was killed still runs on its data; it is stopped, since only one may. */
+async function stopLeftover(dataDir: string): Promise<void> {
+  const file = `${dataDir}/postmaster.pid`
+  if (!existsSync(file)) return
+  const pid = Number.parseInt(readFileSync(file, 'utf8'), 10)
+  if (!Number.isInteger(pid) || !isAlive(pid) || !isPostgres(pid)) return
+  process.kill(pid, 'SIGINT')
+  await waitFor(() => !isAlive(pid), { deadlineMs: STOP_GRACE_MS, what: `the end of a PostgreSQL left over on ${dataDir} (process ${pid})` })
+}
+
+/** The id in the file may belong to something else after a reboot. */
+function isPostgres(pid: number): boolean {
+  if (process.platform !== 'linux') return true
+  return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('postgres')
+}

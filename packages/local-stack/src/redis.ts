@@ -1,0 +1,119 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { type Child, startChild, waitUntilReady } from './child.js'
+import { freePort } from './ports.js'
+import { findRedis, type RedisBinary } from './redis-binary.js'
+import { redisCommand } from './resp.js'
+import { temporaryDirectory } from './temporary.js'
+
+export interface RedisOptions {
+  /** Kept between runs. Default: a temporary one, removed by `stop`. */
+  dir?: string | undefined
+  /** Default: a free one. */
+  port?: number | undefined
+  /** Directives of redis.conf by name, above our defaults. */
+  settings?: Record<string, string> | undefined
+  /** Default true: every write is on disk before it is answered (appendfsync always). False keeps nothing, for a cache. */
+  appendonly?: boolean | undefined
+  /** Used in messages. Default "Redis". */
+  name?: string | undefined
+  /** Default: in `dir`. */
+  logFile?: string | undefined
+  /** Time allowed for a start, loading the data included, in milliseconds. Default 60,000. */
+  readyDeadlineMs?: number | undefined
+  /** Where a private copy of the program may be unpacked. Default: `.cache` under the working directory. */
+  cacheDir?: string | undefined
+  /** Told what is being installed, if anything. */
+  say?: ((line: string) => void) | undefined
+  /** A file the server rewrites itself (Sentinel); its settings win. */
+  configFile?: string | undefined
+}
+
+/** One Redis (or Valkey) server on 127.0.0.1, without a password. */
+export interface RedisServer {
+  readonly url: string
+  readonly port: number
+  readonly dir: string
+  readonly logFile: string
+  /** Of the present run; changes with `restart`. */
+  readonly pid: number
+  readonly version: string
+  /** Resolves when the present run has ended, for whatever reason. */
+  readonly exited: Promise<unknown>
+  /** Shuts down cleanly; a temporary directory is removed. Safe to call twice. */
+  stop(): Promise<void>
+  /** SIGKILL (default) is a crash. */
+  kill(signal?: NodeJS.Signals): Promise<void>
+  /** SIGSTOP: connections hang. */
+  pause(): Promise<void>
+  resume(): Promise<void>
+  /** Stops the server if it runs, and starts it on the same port and data. */
+  restart(): Promise<void>
+  /** Sends one command and returns its reply. */
+  command(...args: (string | number)[]): ReturnType<typeof redisCommand>
+}
+
+const STOP_GRACE_MS = 10_000
+
+/**
+ * Starts a Redis server as a child process, installing the program if there is none.
+ * @throws with the server's last lines when it dies at start.
+ */
+export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
+  const base = options.dir === undefined ? temporaryDirectory('millrace-redis-') : undefined
+  const dir = resolve(options.dir ?? `${base}`)
+  mkdirSync(dir, { recursive: true })
+  const { name = 'Redis', readyDeadlineMs = 60_000, cacheDir = '.cache' } = options
+  const binary = await findRedis(cacheDir, options.say)
+  const port = options.port ?? (await freePort())
+  const logFile = options.logFile ?? join(dir, 'redis.log')
+  const settings = { ...defaultSettings(binary, options.appendonly ?? true), ...options.settings, port: String(port), dir }
+  const args = options.configFile
+    ? [options.configFile, '--sentinel']
+    : Object.entries(settings).flatMap(([key, value]) => [`--${key}`, ...value.split(' ')])
+
+  const start = async (): Promise<Child> => {
+    const child = await startChild({
+      name, command: binary.command, argv0: binary.argv0, args, logFile, cwd: dir, env: { ...process.env, ...binary.env },
+    })
+    await waitUntilReady(child, readyDeadlineMs, async () => (await redisCommand(port, ['PING'])) === 'PONG')
+    return child
+  }
+  let child = await start()
+  const stopChild = () => child.stop('SIGTERM', STOP_GRACE_MS)
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port, dir, logFile, version: binary.version,
+    get pid() {
+      return child.pid
+    },
+    get exited() {
+      return child.exited
+    },
+    kill: (signal = 'SIGKILL') => child.kill(signal),
+    pause: () => child.kill('SIGSTOP'),
+    resume: () => child.kill('SIGCONT'),
+    restart: async () => {
+      await stopChild()
+      child = await start()
+    },
+    stop: async () => {
+      await stopChild()
+      if (base) rmSync(base, { recursive: true, force: true })
+    },
+    command: (...command) => redisCommand(port, command),
+  }
+}
+
+function defaultSettings(binary: RedisBinary, appendonly: boolean): Record<string, string> {
+  const isAtLeast7 = Number.parseInt(binary.version, 10) >= 7
+  return {
+    bind: '127.0.0.1',
+    save: '',
+    'maxmemory-policy': 'noeviction',
+    appendonly: appendonly ? 'yes' : 'no',
+    appendfsync: 'always',
+    // A primary that stops would wait 10 s for replicas that may be gone.
+    ...(isAtLeast7 && { 'shutdown-timeout': '1' }),
+  }
+}

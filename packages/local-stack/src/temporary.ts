@@ -1,0 +1,13 @@
+import { chmodSync, mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isReachableBy, postgresUser } from './os-user.js'
+
+/** A new directory that the user PostgreSQL runs as can pass through, even when TMPDIR is private to root. */
+export function temporaryDirectory(prefix: string): string {
+  const user = postgresUser()
+  const parent = [tmpdir(), '/tmp', '/var/tmp'].find((path) => !user || isReachableBy(user, join(path, 'x'))) ?? tmpdir()
+  const path = mkdtempSync(join(parent, prefix))
+  chmodSync(path, 0o711)
+  return path
+}

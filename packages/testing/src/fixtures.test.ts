@@ -1,0 +1,51 @@
+import { expect, test } from '@jest/globals'
+import { Redis } from 'ioredis'
+import pg from 'pg'
+import { createTestDatabase, createTestRedis } from './index.js'
+import { releaseLeaks } from './leaks.js'
+
+test('gives each caller a database of its own, migrated, and drops it on release', async () => {
+  const migrate = async (url: string) => {
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    await client.query('create table seen (id int)')
+    await client.end()
+  }
+  const [first, second] = await Promise.all([createTestDatabase({ migrate }), createTestDatabase()])
+  expect(first.url).not.toBe(second.url)
+  const client = new pg.Client({ connectionString: first.url })
+  await client.connect()
+  expect((await client.query('select * from seen')).rowCount).toBe(0)
+  await client.end()
+  await first.release()
+  await second.release()
+  const late = new pg.Client({ connectionString: first.url })
+  await expect(late.connect()).rejects.toThrow(/does not exist/)
+})
+
+test('a connection left open fails the release of its database, and names the statement', async () => {
+  const database = await createTestDatabase()
+  const client = new pg.Client({ connectionString: database.url })
+  client.on('error', () => {})
+  await client.connect()
+  await client.query('select 42 as left_open')
+  await expect(database.release()).rejects.toThrow(/1 connections .* left open.*select 42 as left_open/)
+})
+
+test('gives each caller an empty redis database, and a client left open fails its release', async () => {
+  const [first, second] = await Promise.all([createTestRedis(), createTestRedis()])
+  const client = new Redis(first.url)
+  await client.set('key', 'value')
+  const other = new Redis(second.url)
+  expect(await other.keys('*')).toEqual([])
+  await expect(first.release()).rejects.toThrow(/1 clients .* left open.*set/)
+  client.disconnect()
+  other.disconnect()
+  await second.release()
+})
+
+test('names what a test file did not give back, and gives it back', async () => {
+  const database = await createTestDatabase()
+  expect(await releaseLeaks()).toEqual([`database ${database.name}`])
+  expect(await releaseLeaks()).toEqual([])
+})

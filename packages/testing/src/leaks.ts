@@ -1,0 +1,36 @@
+/** What a test file holds and has to give back. Kept on globalThis, since Jest may load this module more than once a file. */
+const key = Symbol.for('millrace.testing.held')
+const store = globalThis as { [key]?: Map<symbol, Held> }
+
+interface Held {
+  what: string
+  release: () => Promise<void>
+}
+
+function held(): Map<symbol, Held> {
+  store[key] ??= new Map()
+  return store[key]
+}
+
+/**
+ * Notes that a test holds something; the returned function gives it back, once. What is still held at the end of the
+ * file is given back then, and fails the file.
+ */
+export function hold(what: string, release: () => Promise<void>): () => Promise<void> {
+  const id = Symbol(what)
+  held().set(id, { what, release })
+  return async () => {
+    if (held().delete(id)) await release()
+  }
+}
+
+/** Gives back whatever is still held and names it. */
+export async function releaseLeaks(): Promise<string[]> {
+  const names: string[] = []
+  for (const [id, { what, release }] of [...held()].reverse()) {
+    held().delete(id)
+    names.push(what)
+    await release().catch((error: Error) => names.push(`and releasing it failed: ${error.message}`))
+  }
+  return names
+}

@@ -1,0 +1,75 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type Backend, chooseBackend, type RunningServer } from './backend.js'
+
+/** Where workers find the broker. */
+export const BROKER_VARIABLE = 'MILLRACE_TEST_SERVERS'
+
+export interface ServerBroker {
+  /** For example "http://127.0.0.1:20000". */
+  url: string
+  /** Stops the servers that were asked for. */
+  stop(): Promise<void>
+}
+
+/** What a worker is given. */
+export interface GrantedServer {
+  url: string
+  /** Which backend runs it, for messages. */
+  backend: string
+  /** Counts the grants of this server, from 1: a number no other caller of this run has. */
+  grant: number
+}
+
+/**
+ * One PostgreSQL and one Redis for a whole test run, each started when the first test asks for it: a run of pure tests
+ * starts none. Workers ask by `GET /postgres` and `GET /redis`. DATABASE_URL_TEST and REDIS_URL_TEST name servers to use
+ * instead.
+ */
+export async function startServerBroker(): Promise<ServerBroker> {
+  const given = { postgres: process.env['DATABASE_URL_TEST'], redis: process.env['REDIS_URL_TEST'] }
+  const running = new Map<string, Promise<RunningServer>>()
+  const grants = new Map<string, number>()
+  let backend: Promise<Backend> | undefined
+  const start = async (kind: 'postgres' | 'redis'): Promise<RunningServer> => {
+    const url = given[kind]
+    if (url) return { url, backend: 'given by the environment', stop: async () => {} }
+    backend ??= chooseBackend()
+    const server = await (await backend)[kind]()
+    process.stderr.write(`tests use ${kind === 'postgres' ? 'PostgreSQL' : 'Redis'}: ${server.backend}\n`)
+    return server
+  }
+  const http = createServer((req, res) => {
+    const kind = req.url === '/postgres' ? 'postgres' : 'redis'
+    const server = running.get(kind) ?? start(kind)
+    running.set(kind, server)
+    const grant = (grants.get(kind) ?? 0) + 1
+    grants.set(kind, grant)
+    server.then(
+      ({ url, backend }) => res.end(JSON.stringify({ url, backend, grant } satisfies GrantedServer)),
+      (error: Error) => res.writeHead(500).end(error.message),
+    )
+  })
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+  http.unref()
+  return {
+    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+    stop: async () => {
+      http.closeAllConnections()
+      http.close()
+      for (const server of await Promise.allSettled(running.values())) {
+        if (server.status === 'fulfilled') await server.value.stop()
+      }
+    },
+  }
+}
+
+/** Asks the broker of this run for a server. */
+export async function askForServer(kind: 'postgres' | 'redis'): Promise<GrantedServer> {
+  const broker = process.env[BROKER_VARIABLE]
+  if (!broker) throw new Error(`${BROKER_VARIABLE} is not set: run the tests by jest with the configuration in the root`)
+  const response = await fetch(`${broker}/${kind}`)
+  const body = await response.text()
+  if (!response.ok) throw new Error(`starting ${kind} for the tests: ${body}`)
+  return JSON.parse(body) as GrantedServer
+}

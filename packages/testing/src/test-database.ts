@@ -1,0 +1,65 @@
+import { waitFor } from '@millrace/local-stack'
+import pg from 'pg'
+import { hold } from './leaks.js'
+import { askForServer } from './server-broker.js'
+
+export interface TestDatabase {
+  readonly url: string
+  readonly name: string
+  /**
+   * Drops the database.
+   * @throws when connections to it are still open half a second later, naming what they did last; it is dropped all the same.
+   */
+  release(): Promise<void>
+}
+
+export interface TestDatabaseOptions {
+  /** Given the URL of the new, empty database. */
+  migrate?: ((url: string) => Promise<unknown>) | undefined
+}
+
+let counter = 0
+
+/** A fresh database on the server of this test run, for one test file or one test. */
+export async function createTestDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
+  const server = await askForServer('postgres')
+  const name = `test_${process.pid}_${server.grant}_${++counter}`
+  await asAdmin(server.url, (admin) => admin.query(`create database ${name}`))
+  const url = new URL(server.url)
+  url.pathname = `/${name}`
+  const release = hold(`database ${name}`, () => drop(server.url, name))
+  const database = { url: url.href, name, release }
+  try {
+    await options.migrate?.(database.url)
+  } catch (error) {
+    await release().catch(() => {})
+    throw error
+  }
+  return database
+}
+
+async function drop(serverUrl: string, name: string): Promise<void> {
+  await asAdmin(serverUrl, async (admin) => {
+    let open: { query: string }[] = []
+    const isUnused = async () => {
+      const sql = `select query from pg_stat_activity where datname = $1 and backend_type = 'client backend'`
+      open = (await admin.query<{ query: string }>(sql, [name])).rows
+      return open.length === 0
+    }
+    await waitFor(isUnused, { deadlineMs: 500 }).catch(() => {})
+    await admin.query(`drop database ${name} with (force)`)
+    if (open.length === 0) return
+    const last = open.map(({ query }) => query.slice(0, 80) || '(no statement)').join('; ')
+    throw new Error(`${open.length} connections to ${name} were left open; their last statements: ${last}`)
+  })
+}
+
+async function asAdmin<T>(url: string, work: (admin: pg.Client) => Promise<T>): Promise<T> {
+  const admin = new pg.Client({ connectionString: url })
+  await admin.connect()
+  try {
+    return await work(admin)
+  } finally {
+    await admin.end()
+  }
+}

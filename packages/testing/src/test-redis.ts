@@ -1,0 +1,58 @@
+import { type RedisOptions, type RedisServer, startRedis, waitFor } from '@millrace/local-stack'
+import { Redis } from 'ioredis'
+import { hold } from './leaks.js'
+import { askForServer } from './server-broker.js'
+
+export interface TestRedis {
+  /** With the number of a logical database that no other test of this run uses: redis://127.0.0.1:20000/17. */
+  readonly url: string
+  /**
+   * Empties it.
+   * @throws when clients are still connected to it half a second later, naming what they did last.
+   */
+  release(): Promise<void>
+}
+
+/**
+ * An empty logical database on the Redis server of this test run. Keys are isolated; pub/sub channels and server-wide
+ * commands (CONFIG, FLUSHALL, INFO) are not: a test that needs those takes `startTestRedisServer`.
+ */
+export async function createTestRedis(): Promise<TestRedis> {
+  const server = await askForServer('redis')
+  const url = new URL(server.url)
+  url.pathname = `/${server.grant}`
+  return { url: url.href, release: hold(`redis database ${server.grant}`, () => empty(url.href, server.grant)) }
+}
+
+/** A Redis server of one's own, to configure, kill, pause and restart; `stop` gives it back. */
+export async function startTestRedisServer(options: RedisOptions = {}): Promise<RedisServer> {
+  const server = await startRedis(options)
+  const stop = hold(`redis server on port ${server.port}`, server.stop)
+  return withStop(server, stop)
+}
+
+/** Keeps the getters of `server` alive, which a spread would freeze. */
+export function withStop<T extends object>(server: T, stop: () => Promise<void>): T {
+  return Object.create(server, { stop: { value: stop, enumerable: true } }) as T
+}
+
+async function empty(url: string, database: number): Promise<void> {
+  const client = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: 1 })
+  await client.connect()
+  try {
+    let open: string[] = []
+    const own = await client.client('ID')
+    const isUnused = async () => {
+      const lines = String(await client.client('LIST')).split('\n')
+      open = lines.filter((line) => line.includes(` db=${database} `) && !line.startsWith(`id=${own} `))
+      return open.length === 0
+    }
+    await waitFor(isUnused, { deadlineMs: 500 }).catch(() => {})
+    await client.flushdb()
+    if (open.length === 0) return
+    const last = open.map((line) => / cmd=(\S+)/.exec(line)?.[1] ?? '?').join(', ')
+    throw new Error(`${open.length} clients of redis database ${database} were left open; their last commands: ${last}`)
+  } finally {
+    client.disconnect()
+  }
+}
