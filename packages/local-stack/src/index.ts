@@ -2,5 +2,7 @@ export { type Child, type ChildOptions, type Exit, startChild } from './child.js
 export { freePort, isPortFree } from './ports.js'
 export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.js'
 export { type RedisOptions, type RedisServer, startRedis } from './redis.js'
+export { type RedisClusterOptions, type RedisClusterStack, startRedisCluster } from './redis-cluster.js'
+export { type SentinelOptions, type SentinelStack, startSentinel } from './redis-sentinel.js'
 export { redisCommand, type Reply } from './resp.js'
 export { StopWaiting, type WaitOptions, waitFor } from './wait.js'

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 
-/** Redis Cluster adds 10,000 to a port for its bus, so a port for it must stay below this. */
-export const CLUSTER_PORT_LIMIT = 55_535
+/** Redis Cluster adds this to a node's port for its bus. */
+export const CLUSTER_BUS_OFFSET = 10_000
 
 /** Where free ports are looked for: below Linux's ephemeral range (32768 and up), so no outgoing connection takes one meanwhile. */
 const LOWEST_PORT = 15_000
@@ -20,13 +20,15 @@ export function isPortFree(port: number): Promise<boolean> {
 
 /**
  * A loopback port on which nothing listens now and that this process has not handed out before.
+ * With `companion`, nothing listens on the port that much higher either.
  * Two processes may be given the same port; whoever binds second fails at start and may ask again.
  */
-export async function freePort(): Promise<number> {
+export async function freePort(companion = 0): Promise<number> {
   for (let attempt = 0; attempt < 1000; attempt++) {
-    const port = LOWEST_PORT + Math.floor(Math.random() * (HIGHEST_PORT - LOWEST_PORT + 1))
-    if (handedOut.has(port) || !(await isPortFree(port))) continue
-    handedOut.add(port)
+    const port = LOWEST_PORT + Math.floor(Math.random() * (HIGHEST_PORT - companion - LOWEST_PORT + 1))
+    if (handedOut.has(port) || handedOut.has(port + companion)) continue
+    if (!(await isPortFree(port)) || !(await isPortFree(port + companion))) continue
+    handedOut.add(port).add(port + companion)
     return port
   }
   throw new Error(`no free port was found between ${LOWEST_PORT} and ${HIGHEST_PORT} on 127.0.0.1`)

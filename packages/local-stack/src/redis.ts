@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Child, startChild, waitUntilReady } from './child.js'
 import { freePort } from './ports.js'
@@ -25,8 +25,10 @@ export interface RedisOptions {
   cacheDir?: string | undefined
   /** Told what is being installed, if anything. */
   say?: ((line: string) => void) | undefined
-  /** A file the server rewrites itself (Sentinel); its settings win. */
-  configFile?: string | undefined
+  /** Default false. True: settings live in a file that the server may rewrite, so a role it is given survives a restart. */
+  keepsConfig?: boolean | undefined
+  /** Runs it as a sentinel with this configuration file instead of the settings. */
+  sentinelConfig?: string | undefined
 }
 
 /** One Redis (or Valkey) server on 127.0.0.1, without a password. */
@@ -68,9 +70,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const port = options.port ?? (await freePort())
   const logFile = options.logFile ?? join(dir, 'redis.log')
   const settings = { ...defaultSettings(binary, options.appendonly ?? true), ...options.settings, port: String(port), dir }
-  const args = options.configFile
-    ? [options.configFile, '--sentinel']
-    : Object.entries(settings).flatMap(([key, value]) => [`--${key}`, ...value.split(' ')])
+  const args = serverArguments(options, settings)
 
   const start = async (): Promise<Child> => {
     const child = await startChild({
@@ -103,6 +103,15 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     },
     command: (...command) => redisCommand(port, command),
   }
+}
+
+function serverArguments(options: RedisOptions, settings: Record<string, string>): string[] {
+  if (options.sentinelConfig) return [options.sentinelConfig, '--sentinel']
+  const entries = Object.entries(settings)
+  if (!options.keepsConfig) return entries.flatMap(([key, value]) => [`--${key}`, ...value.split(' ')])
+  const file = join(settings['dir'] as string, 'redis.conf')
+  if (!existsSync(file)) writeFileSync(file, `${entries.map(([key, value]) => `${key} ${value || '""'}`).join('\n')}\n`)
+  return [file]
 }
 
 function defaultSettings(binary: RedisBinary, appendonly: boolean): Record<string, string> {

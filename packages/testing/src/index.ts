@@ -2,4 +2,10 @@ export { freePort, StopWaiting, type WaitOptions, waitFor } from '@millrace/loca
 export { hold } from './leaks.js'
 export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from './test-database.js'
 export { startTestPostgresServer } from './test-postgres.js'
-export { createTestRedis, startTestRedisServer, type TestRedis } from './test-redis.js'
+export {
+  createTestRedis,
+  startTestRedisCluster,
+  startTestRedisServer,
+  startTestSentinel,
+  type TestRedis,
+} from './test-redis.js'

@@ -1,4 +1,15 @@
-import { type RedisOptions, type RedisServer, startRedis, waitFor } from '@millrace/local-stack'
+import {
+  type RedisClusterOptions,
+  type RedisClusterStack,
+  type RedisOptions,
+  type RedisServer,
+  type SentinelOptions,
+  type SentinelStack,
+  startRedis,
+  startRedisCluster,
+  startSentinel,
+  waitFor,
+} from '@millrace/local-stack'
 import { Redis } from 'ioredis'
 import { hold } from './leaks.js'
 import { askForServer } from './server-broker.js'
@@ -29,6 +40,18 @@ export async function startTestRedisServer(options: RedisOptions = {}): Promise<
   const server = await startRedis(options)
   const stop = hold(`redis server on port ${server.port}`, server.stop)
   return withStop(server, stop)
+}
+
+/** A primary, replicas and sentinels of one's own; `stop` gives them back. */
+export async function startTestSentinel(options: SentinelOptions = {}): Promise<SentinelStack> {
+  const stack = await startSentinel(options)
+  return withStop(stack, hold('redis with sentinels', stack.stop))
+}
+
+/** A Redis Cluster of one's own; `stop` gives it back. */
+export async function startTestRedisCluster(options: RedisClusterOptions = {}): Promise<RedisClusterStack> {
+  const stack = await startRedisCluster(options)
+  return withStop(stack, hold('redis cluster', stack.stop))
 }
 
 /** Keeps the getters of `server` alive, which a spread would freeze. */
