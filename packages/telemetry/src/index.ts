@@ -1,1 +1,28 @@
-export {}
+export {
+  createGrpcMetrics,
+  createHttpMetrics,
+  createPostgresMetrics,
+  createRedisMetrics,
+  createResilienceMetrics,
+  createStreamMetrics,
+  type GrpcMetrics,
+  type HttpMetrics,
+  type PostgresMetrics,
+  type RedisMetrics,
+  type ResilienceMetrics,
+  type StreamMetrics,
+} from './instruments.js'
+export {
+  type CounterChild,
+  defaultSecondsBuckets,
+  type GaugeChild,
+  type HistogramChild,
+  type HistogramSpec,
+  type Labels,
+  type MetricFamily,
+  type MetricSpec,
+} from './metric-families.js'
+export { createMetrics, type Metrics, type MetricsConfig } from './metrics.js'
+export { startTracing, type TracingConfig } from './start-tracing.js'
+export { createSpanId, createTraceId, formatTraceparent, parseTraceparent, type TraceParent } from './traceparent.js'
+export { noopTracer, type Span, type SpanAttributes, type SpanKind, type SpanOptions, type Tracer } from './tracer.js'
