@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { rememberChild } from './orphans.js'
 import { descendants, signal } from './process-table.js'
 import { StopWaiting, waitFor } from './wait.js'
 
@@ -67,6 +68,8 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     })
   })
   const pid = await spawned(process, options)
+  const forget = rememberChild(pid)
+  void exited.then(forget)
   return {
     name: options.name,
     pid,

@@ -1,14 +1,14 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import { type Child, startChild, waitUntilReady } from './child.js'
+import { startChild } from './child.js'
 import { isReachableBy, postgresUser } from './os-user.js'
 import { freePort } from './ports.js'
 import { findPostgres } from './postgres-binaries.js'
 import { clusterMajor, createCluster, DATABASE_NAME, passwordFile } from './postgres-cluster.js'
 import { answersPostgres } from './postgres-probe.js'
 import { isAlive } from './process-table.js'
-import { temporaryDirectory } from './temporary.js'
+import { extendServer, type Server, startServer } from './server.js'
+import { removeTemporary, temporaryDirectory } from './temporary.js'
 import { waitFor } from './wait.js'
 
 export interface PostgresOptions {
@@ -29,27 +29,13 @@ export interface PostgresOptions {
 }
 
 /** One PostgreSQL server on 127.0.0.1 with an empty database `millrace` and the superuser `postgres`. */
-export interface PostgresServer {
+export interface PostgresServer extends Server {
   readonly url: string
   readonly port: number
   readonly dataDir: string
-  readonly logFile: string
-  /** Of the present run; changes with `restart`. */
-  readonly pid: number
   /** For example "18.4". */
   readonly version: string
   readonly binaries: 'embedded' | 'system'
-  /** Resolves when the present run has ended, for whatever reason. */
-  readonly exited: Promise<unknown>
-  /** Ends sessions and shuts down cleanly; a temporary data directory is removed. Safe to call twice. */
-  stop(): Promise<void>
-  /** Signals the server and all its sessions. SIGKILL (default) is a crash: `restart` then recovers from the WAL. */
-  kill(signal?: NodeJS.Signals): Promise<void>
-  /** SIGSTOP: connections hang. */
-  pause(): Promise<void>
-  resume(): Promise<void>
-  /** Stops the server if it runs, and starts it on the same port and data. */
-  restart(): Promise<void>
 }
 
 /** Time for sessions to end and the last checkpoint to be written before the server is killed. */
@@ -76,38 +62,23 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const settings = { ...defaultSettings(port), ...options.settings }
   const args = ['-D', dataDir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])]
 
-  const start = async (): Promise<Child> => {
-    const child = await startChild({
-      name: 'PostgreSQL', command: programs.postgres, args, logFile, cwd: '/', uid: user?.uid, gid: user?.gid,
-      env: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' },
-    })
-    await waitUntilReady(child, readyDeadlineMs, () => answersPostgres(port))
-    return child
-  }
-  let child = await start()
+  const env = { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' }
+  const server = await startServer({
+    name: 'PostgreSQL',
+    logFile,
+    spawn: () =>
+      startChild({ name: 'PostgreSQL', command: programs.postgres, args, env, logFile, cwd: '/', uid: user?.uid, gid: user?.gid }),
+    isReady: () => answersPostgres(port),
+    readyDeadlineMs,
+    stopSignal: 'SIGINT',
+    stopGraceMs: STOP_GRACE_MS,
+    // Sessions of a killed server hold its shared memory until they notice, and a start before that is refused.
+    isPassing: (message) => /shared memory block|lock file/.test(message),
+    cleanUp: () => base && removeTemporary(base),
+  })
   const password = auth === 'scram' ? `:${readFileSync(passwordFile(dataDir), 'utf8').trim()}` : ''
-  const stopChild = () => child.stop('SIGINT', STOP_GRACE_MS)
-  return {
-    url: `postgres://postgres${password}@127.0.0.1:${port}/${DATABASE_NAME}`,
-    port, dataDir, logFile, version: programs.version, binaries: programs.kind,
-    get pid() {
-      return child.pid
-    },
-    get exited() {
-      return child.exited
-    },
-    kill: (signal = 'SIGKILL') => child.kill(signal),
-    pause: () => child.kill('SIGSTOP'),
-    resume: () => child.kill('SIGCONT'),
-    restart: async () => {
-      await stopChild()
-      child = await startAfterCrash(start, readyDeadlineMs)
-    },
-    stop: async () => {
-      await stopChild()
-      if (base) rmSync(base, { recursive: true, force: true })
-    },
-  }
+  const url = `postgres://postgres${password}@127.0.0.1:${port}/${DATABASE_NAME}`
+  return extendServer(server, { url, port, dataDir, version: programs.version, binaries: programs.kind })
 }
 
 function defaultSettings(port: number): Record<string, string> {
@@ -119,19 +90,6 @@ function defaultSettings(port: number): Record<string, string> {
     timezone: 'UTC',
     log_timezone: 'UTC',
     jit: 'off',
-  }
-}
-
-/** Sessions of a killed server hold its shared memory until they notice, and a start before that is refused. */
-async function startAfterCrash(start: () => Promise<Child>, deadlineMs: number): Promise<Child> {
-  const deadline = Date.now() + deadlineMs
-  for (;;) {
-    try {
-      return await start()
-    } catch (error) {
-      if (!/shared memory block|lock file/.test((error as Error).message) || Date.now() > deadline) throw error
-      await delay(50)
-    }
   }
 }
 

@@ -1,8 +1,7 @@
-import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { CLUSTER_BUS_OFFSET, freePort } from './ports.js'
 import { type RedisServer, startRedis } from './redis.js'
-import { temporaryDirectory } from './temporary.js'
+import { removeTemporary, temporaryDirectory } from './temporary.js'
 import { waitFor } from './wait.js'
 
 export interface RedisClusterOptions {
@@ -37,7 +36,7 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
   const nodes: RedisServer[] = []
   const stop = async () => {
     await Promise.all(nodes.map((node) => node.stop()))
-    if (base) rmSync(base, { recursive: true, force: true })
+    if (base) removeTemporary(base)
   }
   try {
     for (let index = 0; index < masters * (1 + replicasPerMaster); index++) {

@@ -1,9 +1,9 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { freePort } from './ports.js'
 import { type RedisServer, startRedis } from './redis.js'
 import { redisCommand } from './resp.js'
-import { temporaryDirectory } from './temporary.js'
+import { removeTemporary, temporaryDirectory } from './temporary.js'
 import { waitFor } from './wait.js'
 
 export interface SentinelOptions {
@@ -46,7 +46,7 @@ export async function startSentinel(options: SentinelOptions = {}): Promise<Sent
   }
   const stop = async () => {
     await Promise.all(started.map((server) => server.stop()))
-    if (base) rmSync(base, { recursive: true, force: true })
+    if (base) removeTemporary(base)
   }
   try {
     const nodes: RedisServer[] = []

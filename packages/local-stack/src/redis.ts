@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type Child, startChild, waitUntilReady } from './child.js'
+import { startChild } from './child.js'
 import { freePort } from './ports.js'
 import { findRedis, type RedisBinary } from './redis-binary.js'
-import { redisCommand } from './resp.js'
-import { temporaryDirectory } from './temporary.js'
+import { type Reply, redisCommand } from './resp.js'
+import { extendServer, type Server, startServer } from './server.js'
+import { removeTemporary, temporaryDirectory } from './temporary.js'
 
 export interface RedisOptions {
   /** Kept between runs. Default: a temporary one, removed by `stop`. */
@@ -32,27 +33,13 @@ export interface RedisOptions {
 }
 
 /** One Redis (or Valkey) server on 127.0.0.1, without a password. */
-export interface RedisServer {
+export interface RedisServer extends Server {
   readonly url: string
   readonly port: number
   readonly dir: string
-  readonly logFile: string
-  /** Of the present run; changes with `restart`. */
-  readonly pid: number
   readonly version: string
-  /** Resolves when the present run has ended, for whatever reason. */
-  readonly exited: Promise<unknown>
-  /** Shuts down cleanly; a temporary directory is removed. Safe to call twice. */
-  stop(): Promise<void>
-  /** SIGKILL (default) is a crash. */
-  kill(signal?: NodeJS.Signals): Promise<void>
-  /** SIGSTOP: connections hang. */
-  pause(): Promise<void>
-  resume(): Promise<void>
-  /** Stops the server if it runs, and starts it on the same port and data. */
-  restart(): Promise<void>
-  /** Sends one command and returns its reply. */
-  command(...args: (string | number)[]): ReturnType<typeof redisCommand>
+  /** Sends one command over a connection of its own and returns the reply. */
+  command(...args: (string | number)[]): Promise<Reply>
 }
 
 const STOP_GRACE_MS = 10_000
@@ -72,37 +59,19 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const settings = { ...defaultSettings(binary, options.appendonly ?? true), ...options.settings, port: String(port), dir }
   const args = serverArguments(options, settings)
 
-  const start = async (): Promise<Child> => {
-    const child = await startChild({
-      name, command: binary.command, argv0: binary.argv0, args, logFile, cwd: dir, env: { ...process.env, ...binary.env },
-    })
-    await waitUntilReady(child, readyDeadlineMs, async () => (await redisCommand(port, ['PING'])) === 'PONG')
-    return child
-  }
-  let child = await start()
-  const stopChild = () => child.stop('SIGTERM', STOP_GRACE_MS)
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    port, dir, logFile, version: binary.version,
-    get pid() {
-      return child.pid
-    },
-    get exited() {
-      return child.exited
-    },
-    kill: (signal = 'SIGKILL') => child.kill(signal),
-    pause: () => child.kill('SIGSTOP'),
-    resume: () => child.kill('SIGCONT'),
-    restart: async () => {
-      await stopChild()
-      child = await start()
-    },
-    stop: async () => {
-      await stopChild()
-      if (base) rmSync(base, { recursive: true, force: true })
-    },
-    command: (...command) => redisCommand(port, command),
-  }
+  const env = { ...process.env, ...binary.env }
+  const server = await startServer({
+    name,
+    logFile,
+    spawn: () => startChild({ name, command: binary.command, argv0: binary.argv0, args, env, logFile, cwd: dir }),
+    isReady: async () => (await redisCommand(port, ['PING'])) === 'PONG',
+    readyDeadlineMs,
+    stopSignal: 'SIGTERM',
+    stopGraceMs: STOP_GRACE_MS,
+    cleanUp: () => base && removeTemporary(base),
+  })
+  const command = (...words: (string | number)[]) => redisCommand(port, words)
+  return extendServer(server, { url: `redis://127.0.0.1:${port}`, port, dir, version: binary.version, command })
 }
 
 function serverArguments(options: RedisOptions, settings: Record<string, string>): string[] {
