@@ -11,3 +11,6 @@ export { type ServiceOptions, type ServiceProcess, startProcess } from './servic
 export { type Supervised, type SupervisionOptions, supervise } from './supervise.js'
 export { removeTemporary, temporaryDirectory } from './temporary.js'
 export { StopWaiting, type WaitOptions, waitFor } from './wait.js'
+export { SERVICES, type ServiceEntry, type ServiceInstance } from './services.js'
+export { runStack } from './run-stack.js'
+export { type Stack, type StackOptions, type StackService, startStack } from './stack.js'

@@ -1,0 +1,65 @@
+import { resolve } from 'node:path'
+import { type Stack, startStack } from './stack.js'
+
+const DEFAULT_KEYS = { write: 'mr_write_dev', admin: 'mr_admin_dev' }
+
+/**
+ * What `npm start` does once the code is built: starts the stack by the environment, prints how to use it, and runs until
+ * SIGINT, SIGTERM or SIGHUP, or until something keeps dying. Resolves with the exit code.
+ *
+ * Obeys MILLRACE_DATA_DIR (default `.millrace`), MILLRACE_PORTS (`free`), HTTP_PORT, BOOTSTRAP_WRITE_KEY,
+ * BOOTSTRAP_ADMIN_KEY, DATABASE_URL and the Redis URLs.
+ */
+export async function runStack(startedAt: number, say: (line: string) => void): Promise<number> {
+  const { env } = process
+  const writeKey = env['BOOTSTRAP_WRITE_KEY'] ?? DEFAULT_KEYS.write
+  const adminKey = env['BOOTSTRAP_ADMIN_KEY'] ?? DEFAULT_KEYS.admin
+  if (env['NODE_ENV'] === 'production' && (writeKey === DEFAULT_KEYS.write || adminKey === DEFAULT_KEYS.admin)) {
+    say('NODE_ENV is production and the keys are the ones everybody knows: set BOOTSTRAP_WRITE_KEY and BOOTSTRAP_ADMIN_KEY')
+    return 1
+  }
+  const asked = new Promise<string>((resolveAsked) => {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => resolveAsked(name))
+  })
+  const starting = startStack({
+    say,
+    writeKey,
+    adminKey,
+    dataDir: resolve(env['MILLRACE_DATA_DIR'] ?? '.millrace'),
+    ports: env['MILLRACE_PORTS'] === 'free' ? 'free' : 'default',
+    httpPort: env['HTTP_PORT'] ? Number(env['HTTP_PORT']) : undefined,
+  })
+  const stack = await Promise.race([starting, asked])
+  if (typeof stack === 'string') {
+    say(`${stack}: stopping once the start is over`)
+    await starting.then((late) => late.stop()).catch(() => {})
+    return 0
+  }
+  for (const line of instructions(stack, startedAt)) say(line)
+  const end = await Promise.race([asked, stack.failed])
+  say(end instanceof Error ? end.message : `${end}: stopping services, then Redis, then PostgreSQL`)
+  const stopStart = performance.now()
+  await stack.stop()
+  say(`stopped after ${((performance.now() - stopStart) / 1000).toFixed(1)} s`)
+  return end instanceof Error ? 1 : 0
+}
+
+function instructions(stack: Stack, startedAt: number): string[] {
+  const event = `{"batch":[{"type":"track","userId":"ada","event":"Hello","messageId":"'$RANDOM-$RANDOM'"}]}`
+  return [
+    '',
+    `Millrace is ready after ${((Date.now() - startedAt) / 1000).toFixed(1)} s.`,
+    `  API         ${stack.url}          docs ${stack.url}/docs`,
+    `  write key   ${stack.writeKey}`,
+    `  admin key   ${stack.adminKey}`,
+    `  PostgreSQL  ${stack.databaseUrl}`,
+    `  Redis       streams ${stack.streamRedisUrl}   cache ${stack.cacheRedisUrl}`,
+    ...stack.services.map(({ server, instance }) => `  ${instance.name.padEnd(18)} ${server.adminUrl}/metrics   log ${server.logFile}`),
+    '',
+    'Try it:',
+    `  curl -u ${stack.writeKey}: ${stack.url}/v1/batch -H 'content-type: application/json' -d '${event}'`,
+    `  curl -H 'authorization: Bearer ${stack.adminKey}' ${stack.url}/api/v1/ledger`,
+    '',
+    'Ctrl-C stops everything.',
+  ]
+}

@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { isReachableBy, postgresUser } from './os-user.js'
+import { freePort, isPortFree } from './ports.js'
+import { type PostgresServer, startPostgres } from './postgres.js'
+import { type RedisServer, startRedis } from './redis.js'
+import type { Server } from './server.js'
+import { SERVER_PORTS } from './services.js'
+import type { StackOptions } from './stack.js'
+import type { Steps } from './steps.js'
+
+/** URLs of the servers the services use, and those of them that are ours to stop. */
+export interface StackServers {
+  databaseUrl: string
+  streamRedisUrl: string
+  cacheRedisUrl: string
+  postgres?: PostgresServer
+  streamRedis?: RedisServer
+  cacheRedis?: RedisServer
+}
+
+export interface ServerContext {
+  options: StackOptions
+  dataDir: string
+  steps: Steps
+  /** Told of each server as soon as it runs, so that a later failure can stop it. */
+  keep: <S extends Server>(server: S) => S
+}
+
+/** Starts what the environment does not name: DATABASE_URL; STREAM_REDIS_URL, CACHE_REDIS_URL, or REDIS_URL for both. */
+export async function startStackServers(context: ServerContext): Promise<StackServers> {
+  const env = { ...process.env, ...context.options.env }
+  const servers: Partial<StackServers> = {}
+  const database = env['DATABASE_URL'] || (servers.postgres = await startDatabase(context)).url
+  const stream = env['STREAM_REDIS_URL'] || env['REDIS_URL'] || (servers.streamRedis = await startStreamRedis(context)).url
+  const cache = env['CACHE_REDIS_URL'] || env['REDIS_URL'] || (servers.cacheRedis = await startCacheRedis(context)).url
+  return { ...servers, databaseUrl: database, streamRedisUrl: stream, cacheRedisUrl: cache }
+}
+
+async function startDatabase({ options, dataDir, steps, keep }: ServerContext): Promise<PostgresServer> {
+  const start = async () =>
+    startPostgres({
+      dataDir: postgresDirectory(dataDir, options.say),
+      port: await serverPort(options, SERVER_PORTS.postgres),
+      binaries: options.postgresBinaries,
+      auth: options.postgresAuth ?? 'scram',
+      settings: { max_wal_size: '2GB', ...options.postgresSettings },
+      logFile: join(dataDir, 'log', 'postgres.log'),
+    })
+  return keep(await steps.run('PostgreSQL', start, ({ version, binaries, port }) => `${version}, ${binaries} programs, port ${port}`))
+}
+
+function startStreamRedis(context: ServerContext): Promise<RedisServer> {
+  const settings = { ...context.options.streamRedisSettings }
+  return startStackRedis(context, { name: 'Redis for streams', folder: 'redis-stream', port: SERVER_PORTS.streamRedis, settings, appendonly: true })
+}
+
+function startCacheRedis(context: ServerContext): Promise<RedisServer> {
+  const settings = { maxmemory: '128mb', 'maxmemory-policy': 'allkeys-lru', ...context.options.cacheRedisSettings }
+  return startStackRedis(context, { name: 'Redis for the cache', folder: 'redis-cache', port: SERVER_PORTS.cacheRedis, settings, appendonly: false })
+}
+
+interface RedisPlan {
+  name: string
+  folder: string
+  port: number
+  settings: Record<string, string>
+  appendonly: boolean
+}
+
+async function startStackRedis({ options, dataDir, steps, keep }: ServerContext, plan: RedisPlan): Promise<RedisServer> {
+  const { name, settings, appendonly } = plan
+  const start = async () =>
+    startRedis({
+      name,
+      settings,
+      appendonly,
+      dir: join(dataDir, plan.folder),
+      port: await serverPort(options, plan.port),
+      logFile: join(dataDir, 'log', `${plan.folder}.log`),
+      cacheDir: join(dataDir, 'cache'),
+      say: options.say,
+    })
+  return keep(await steps.run(name, start, ({ version, port }) => `${version}, port ${port}`))
+}
+
+/** Nobody has to know these ports beforehand, so one that is taken is no reason to stop. */
+async function serverPort(options: StackOptions, preferred: number): Promise<number> {
+  return options.ports !== 'free' && (await isPortFree(preferred)) ? preferred : await freePort()
+}
+
+/** Root's PostgreSQL runs as another user, who may not enter a directory below root's home. */
+function postgresDirectory(dataDir: string, say: (line: string) => void): string {
+  const inside = join(dataDir, 'postgres')
+  const user = postgresUser()
+  if (!user || isReachableBy(user, inside)) return inside
+  const key = createHash('sha256').update(dataDir).digest('hex').slice(0, 12)
+  const outside = join('/var/lib/millrace', key, 'postgres')
+  say(`PostgreSQL runs as ${user.name}, who may not enter ${dataDir}: its data is in ${outside}`)
+  return outside
+}

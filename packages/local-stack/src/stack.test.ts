@@ -1,0 +1,93 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { createServer } from 'node:net'
+import { freePort } from './ports.js'
+import { isAlive } from './process-table.js'
+import { type Stack, type StackOptions, startStack } from './stack.js'
+import { removeTemporary, temporaryDirectory } from './temporary.js'
+import { createFakeRepository } from './testing/fake-repository.js'
+import { waitFor } from './wait.js'
+
+let root: string
+let dataDir: string
+let lines: string[]
+let stack: Stack | undefined
+
+beforeEach(() => {
+  root = createFakeRepository()
+  dataDir = temporaryDirectory('millrace-stack-')
+  lines = []
+})
+afterEach(async () => {
+  await stack?.stop()
+  stack = undefined
+  removeTemporary(root)
+  removeTemporary(dataDir)
+})
+
+async function start(options: Partial<StackOptions> = {}): Promise<Stack> {
+  return await startStack({ root, dataDir, ports: 'free', say: (line) => lines.push(line), ...options })
+}
+
+test('starts servers and services, hands every service its settings, and leaves no process behind', async () => {
+  stack = await start({ instances: { 'stream-consumer': 2 }, env: { LOG_LEVEL: 'debug' } })
+  expect(stack.processes().map(({ name }) => name)).toEqual([
+    'PostgreSQL', 'Redis for streams', 'Redis for the cache',
+    'ingest-gateway', 'stream-consumer', 'stream-consumer-2', 'analytics-query', 'health-aggregator',
+  ])
+  const consumer = stack.services[2]
+  const env = (await (await fetch(`${consumer?.server.adminUrl}/env`)).json()) as Record<string, string>
+  expect(env).toMatchObject({
+    DATABASE_URL: stack.databaseUrl,
+    STREAM_REDIS_URL: stack.streamRedisUrl,
+    CACHE_REDIS_URL: stack.cacheRedisUrl,
+    BOOTSTRAP_WRITE_KEY: 'mr_write_dev',
+    HOST: '127.0.0.1',
+    GRPC_PORT: String(consumer?.instance.grpcPort),
+    ADMIN_PORT: String(consumer?.instance.adminPort),
+    LOG_LEVEL: 'debug',
+  })
+  const pids = stack.processes().map(({ pid }) => pid)
+  await stack.stop()
+  expect(pids.filter(isAlive)).toEqual([])
+})
+
+test('keeps its data and its password from one run to the next', async () => {
+  stack = await start()
+  const password = new URL(stack.databaseUrl).password
+  expect(password).toHaveLength(24)
+  await stack.streamRedis?.server.command('SET', 'key', 'kept')
+  await stack.stop()
+  stack = await start()
+  expect(new URL(stack.databaseUrl).password).toBe(password)
+  expect(await stack.streamRedis?.server.command('GET', 'key')).toBe('kept')
+})
+
+test('starts no server that the environment names', async () => {
+  const env = { DATABASE_URL: 'postgres://elsewhere/x', REDIS_URL: 'redis://elsewhere:1', CACHE_REDIS_URL: 'redis://elsewhere:2' }
+  stack = await start({ env })
+  expect(stack.processes()).toHaveLength(4)
+  expect([stack.databaseUrl, stack.streamRedisUrl, stack.cacheRedisUrl]).toEqual([env.DATABASE_URL, env.REDIS_URL, env.CACHE_REDIS_URL])
+})
+
+test('refuses a second stack on the same data, and a wished port that is in use', async () => {
+  stack = await start()
+  await expect(start()).rejects.toThrow(/a stack already runs on/)
+  await stack.stop()
+  const httpPort = await freePort()
+  const other = createServer().listen(httpPort, '127.0.0.1')
+  await expect(start({ httpPort })).rejects.toThrow(`port ${httpPort}, which ingest-gateway needs, is in use`)
+  await new Promise((resolve) => other.close(resolve))
+})
+
+test('a start that fails stops what it had started, and tells the last lines of what died', async () => {
+  const serviceEnv = { 'analytics-query': { BREAK_SERVICE: '1' } }
+  await expect(start({ serviceEnv })).rejects.toThrow(/analytics-query ended at start[\s\S]*cannot go on/)
+  stack = await start()
+})
+
+test('PostgreSQL and Redis that are killed come back by themselves', async () => {
+  stack = await start()
+  await Promise.all([stack.postgres?.server.kill(), stack.streamRedis?.server.kill()])
+  await waitFor(() => lines.filter((line) => line.includes('is ready again')).length === 2)
+  expect(await stack.streamRedis?.server.command('PING')).toBe('PONG')
+})

@@ -1,0 +1,204 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { reapOrphans } from './orphans.js'
+import { freePort, isPortFree } from './ports.js'
+import type { PostgresServer } from './postgres.js'
+import type { RedisServer } from './redis.js'
+import type { Server } from './server.js'
+import { type ServiceProcess, startProcess } from './service-process.js'
+import { instanceEnvironment, type PortRequest, planInstances, type ServiceInstance } from './services.js'
+import { lockDataDirectory } from './stack-lock.js'
+import { type StackServers, startStackServers } from './stack-servers.js'
+import { createSteps } from './steps.js'
+import { type Supervised, supervise } from './supervise.js'
+
+export interface StackOptions {
+  /** Told what is done, one line each. */
+  say: (line: string) => void
+  /** Holds all data and logs; made if need be. */
+  dataDir: string
+  /** `default`: the ports of the service table, an error when one is taken. `free`: any. Default `default`. */
+  ports?: 'default' | 'free' | undefined
+  /** Of the first gateway, instead of its default. */
+  httpPort?: number | undefined
+  /** Default 1 each; by the service's name. */
+  instances?: Record<string, number> | undefined
+  /** Added to the environment of every service; names of servers (DATABASE_URL, REDIS_URL, …) are obeyed. */
+  env?: Record<string, string> | undefined
+  /** Added to the environment of one instance or of all of a service, by name. */
+  serviceEnv?: Record<string, Record<string, string>> | undefined
+  /** Options for Node itself (profiling, heap limits), by name. */
+  nodeOptions?: Record<string, string[]> | undefined
+  postgresBinaries?: 'embedded' | 'system' | 'auto' | undefined
+  /** Default `scram`, with a password generated once. */
+  postgresAuth?: 'trust' | 'scram' | undefined
+  postgresSettings?: Record<string, string> | undefined
+  streamRedisSettings?: Record<string, string> | undefined
+  cacheRedisSettings?: Record<string, string> | undefined
+  writeKey?: string | undefined
+  adminKey?: string | undefined
+  /** The repository. Default: the one this package lies in. */
+  root?: string | undefined
+}
+
+/** A running stack. Every process of it is watched and started again when it dies. */
+export interface Stack {
+  /** Of the first gateway, for example "http://127.0.0.1:8080". */
+  readonly url: string
+  readonly databaseUrl: string
+  readonly streamRedisUrl: string
+  readonly cacheRedisUrl: string
+  readonly writeKey: string
+  readonly adminKey: string
+  /** Missing when the environment named a server. */
+  readonly postgres: Supervised<PostgresServer> | undefined
+  readonly streamRedis: Supervised<RedisServer> | undefined
+  readonly cacheRedis: Supervised<RedisServer> | undefined
+  /** In the order of the service table; further instances of one service follow each other. */
+  readonly services: readonly StackService[]
+  /** Resolves with the reason when something keeps dying; the rest still runs then. */
+  readonly failed: Promise<Error>
+  /** Name and present process id of everything we run. */
+  processes(): { name: string; pid: number }[]
+  /** Stops services, then Redis, then PostgreSQL. Safe to call twice. */
+  stop(): Promise<void>
+}
+
+export interface StackService extends Supervised<ServiceProcess> {
+  readonly instance: ServiceInstance
+}
+
+const DEV_KEYS = { write: 'mr_write_dev', admin: 'mr_admin_dev' }
+
+/**
+ * Starts servers, runs the migrations, starts every service as a process and waits until all are ready. The code must be
+ * built. A failed start stops what it had started.
+ * @throws one clear sentence: a port in use, a missing tool, the last lines of what died.
+ */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { say } = options
+  const root = options.root ?? fileURLToPath(new URL('../../..', import.meta.url))
+  const dataDir = resolve(options.dataDir)
+  const steps = createSteps(say)
+  const instances = await planInstances(options, (request) => servicePort(options, request))
+  const unlock = lockDataDirectory(dataDir)
+  const stops: (() => Promise<void>)[] = []
+  const stop = async () => {
+    for (const each of stops.splice(0).reverse()) await each()
+    unlock()
+  }
+  let fail: (error: Error) => void = () => {}
+  const failed = new Promise<Error>((settle) => {
+    fail = settle
+  })
+  const watch = <S extends Server>(server: S): Supervised<S> => supervise(server, { say, onGivenUp: fail })
+
+  try {
+    for (const orphan of reapOrphans()) say(`cleared up after an earlier start that was killed: ${orphan}`)
+    const keep = <S extends Server>(server: S): S => {
+      stops.push(() => server.stop())
+      return server
+    }
+    const servers = await startStackServers({ options, dataDir, steps, keep })
+    await steps.run('database migrations', () => migrate(root, servers.databaseUrl))
+    stops.length = 0
+    const postgres = servers.postgres && watch(servers.postgres)
+    const streamRedis = servers.streamRedis && watch(servers.streamRedis)
+    const cacheRedis = servers.cacheRedis && watch(servers.cacheRedis)
+    for (const server of [postgres, streamRedis, cacheRedis]) if (server) stops.push(() => server.stop())
+
+    const keys = { write: options.writeKey ?? DEV_KEYS.write, admin: options.adminKey ?? DEV_KEYS.admin }
+    const launch = { options, root, dataDir, instances, servers, keys }
+    const services: StackService[] = []
+    stops.push(async () => {
+      for (const service of services) await service.stop()
+    })
+    const start = async (instance: ServiceInstance) => {
+      const server = await steps.run(instance.name, () => startInstance(instance, launch), describePorts(instance))
+      services.push({ ...watch(server), instance })
+    }
+    const starts = await Promise.allSettled(instances.map(start))
+    const failure = starts.find((result) => result.status === 'rejected')
+    if (failure) throw failure.reason
+    services.sort((a, b) => instances.indexOf(a.instance) - instances.indexOf(b.instance))
+    const gateway = services.find(({ instance }) => instance.httpPort !== undefined)
+    return {
+      url: `http://127.0.0.1:${gateway?.instance.httpPort}`,
+      databaseUrl: servers.databaseUrl,
+      streamRedisUrl: servers.streamRedisUrl,
+      cacheRedisUrl: servers.cacheRedisUrl,
+      writeKey: keys.write,
+      adminKey: keys.admin,
+      postgres,
+      streamRedis,
+      cacheRedis,
+      services,
+      failed,
+      stop,
+      processes: () =>
+        [postgres, streamRedis, cacheRedis, ...services].flatMap((one) => (one ? [{ name: one.server.name, pid: one.server.pid }] : [])),
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+interface Launch {
+  options: StackOptions
+  root: string
+  dataDir: string
+  instances: ServiceInstance[]
+  servers: StackServers
+  keys: { write: string; admin: string }
+}
+
+function startInstance(instance: ServiceInstance, launch: Launch): Promise<ServiceProcess> {
+  const { options, root, dataDir, servers, keys } = launch
+  const { name, entry } = instance
+  return startProcess({
+    name,
+    script: join(root, entry.folder, 'dist/main.js'),
+    cwd: root,
+    adminPort: instance.adminPort,
+    logFile: join(dataDir, 'log', `${name}.log`),
+    nodeOptions: options.nodeOptions?.[name] ?? options.nodeOptions?.[entry.name],
+    env: {
+      ...process.env,
+      DATABASE_URL: servers.databaseUrl,
+      STREAM_REDIS_URL: servers.streamRedisUrl,
+      CACHE_REDIS_URL: servers.cacheRedisUrl,
+      BOOTSTRAP_WRITE_KEY: keys.write,
+      BOOTSTRAP_ADMIN_KEY: keys.admin,
+      ...instanceEnvironment(instance, launch.instances, dataDir),
+      ...options.env,
+      ...options.serviceEnv?.[entry.name],
+      ...options.serviceEnv?.[name],
+    },
+  })
+}
+
+function describePorts({ httpPort, grpcPort, adminPort }: ServiceInstance): () => string {
+  const parts = [httpPort && `HTTP ${httpPort}`, grpcPort && `gRPC ${grpcPort}`, `admin ${adminPort}`]
+  return () => parts.filter(Boolean).join(', ')
+}
+
+async function servicePort(options: StackOptions, { port, owner, isWished }: PortRequest): Promise<number> {
+  if (options.ports === 'free' && !isWished) return await freePort()
+  if (await isPortFree(port)) return port
+  throw new Error(`port ${port}, which ${owner} needs, is in use by another program: stop it, or start with ${isWished ? 'another HTTP_PORT' : 'MILLRACE_PORTS=free'}`)
+}
+
+async function migrate(root: string, databaseUrl: string): Promise<void> {
+  const script = join(root, 'packages/database/dist/migrate-cli.js')
+  if (!existsSync(script)) throw new Error(`${script} is missing: the code is not built`)
+  try {
+    await promisify(execFile)(process.execPath, [script], { env: { ...process.env, DATABASE_URL: databaseUrl }, timeout: 600_000 })
+  } catch (cause) {
+    const { stderr = '', message } = cause as Error & { stderr?: string }
+    throw new Error(`migrating the database failed: ${stderr.trim() || message}`, { cause })
+  }
+}
