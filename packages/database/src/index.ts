@@ -1,1 +1,17 @@
-export {}
+export type { Connection } from './connection.js'
+export type { DatabaseConfig, DatabaseDeps } from './database-config.js'
+export {
+  DayPartitions,
+  dayPartitionName,
+  dropDayPartitionsBefore,
+  PARTITIONED_TABLES,
+  type PartitionedTable,
+} from './day-partitions.js'
+export { databaseErrors, isDataError } from './errors.js'
+export { type MigrateOptions, type MigrateResult, migrate } from './migrate.js'
+export { type ConnectionOptions, type Database, openDatabase, type PoolState } from './open-database.js'
+export type { PoolReader } from './pooled.js'
+export * as schema from './schema/tables.js'
+export type { CopyStep, CopyTarget, Queryable, Result, Statement, Step } from './statement.js'
+export { toDatabaseError } from './to-database-error.js'
+export type { Transaction, TransactionOptions } from './transaction.js'

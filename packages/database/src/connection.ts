@@ -1,0 +1,100 @@
+import type { MillraceError } from '@millrace/contracts'
+import pg from 'pg'
+import { databaseErrors } from './errors.js'
+import { type ObserveRun, Session } from './session.js'
+import { type Queryable, type Result, type Statement, toStatement } from './statement.js'
+import { toDatabaseError } from './to-database-error.js'
+import { OpenTransaction, type Transaction, type TransactionOptions, toTransactionError } from './transaction.js'
+
+/** One connection of its own, for long-lived writers. It never retries and never reconnects: once lost it is to be thrown away. */
+export interface Connection extends Queryable {
+  /** One at a time; a second call waits for nothing and would join the first, so it is refused. */
+  transaction<T>(fn: (transaction: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>
+  /** Hears NOTIFY on the channel until the connection ends. */
+  listen(channel: string, handler: (payload: string) => void): Promise<void>
+  readonly isLost: boolean
+  /** Resolves when the connection is gone, by `close` too. Never rejects. */
+  readonly lost: Promise<MillraceError>
+  close(): Promise<void>
+}
+
+/** @throws databaseErrors.DATABASE_UNAVAILABLE */
+export async function openConnection(config: pg.ClientConfig, observe: ObserveRun): Promise<Connection> {
+  const client = new pg.Client(config)
+  const connection = new ClientConnection(client, observe)
+  try {
+    await client.connect()
+  } catch (error) {
+    await client.end().catch(() => undefined)
+    throw toDatabaseError(error)
+  }
+  return connection
+}
+
+class ClientConnection implements Connection {
+  readonly #client: pg.Client
+  readonly #session: Session
+  readonly lost: Promise<MillraceError>
+  #isLost = false
+  #isBusy = false
+
+  constructor(client: pg.Client, observe: ObserveRun) {
+    this.#client = client
+    this.#session = new Session(client, observe)
+    this.lost = new Promise((resolve) => {
+      const lose = (error: unknown) => {
+        this.#isLost = true
+        resolve(toDatabaseError(error))
+      }
+      client.on('error', lose)
+      client.on('end', () => lose(databaseErrors.DATABASE_UNAVAILABLE({ message: 'the connection has ended' })))
+    })
+  }
+
+  get isLost(): boolean {
+    return this.#isLost
+  }
+
+  query<Row>(statement: string | Statement, values?: readonly unknown[]): Promise<Result<Row>> {
+    return this.#endAfterTimeout(this.#session.query(toStatement(statement, values)))
+  }
+
+  async transaction<T>(fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    if (this.#isBusy) throw databaseErrors.DATABASE_STATEMENT_ERROR({ message: 'the connection has a transaction open already' })
+    this.#isBusy = true
+    const transaction = new OpenTransaction(this.#session, options)
+    try {
+      return await this.#endAfterTimeout(transaction.run(fn))
+    } catch (error) {
+      throw toTransactionError(error, transaction)
+    } finally {
+      this.#isBusy = false
+    }
+  }
+
+  async listen(channel: string, handler: (payload: string) => void): Promise<void> {
+    this.#client.on('notification', (message) => {
+      if (message.channel === channel) handler(message.payload ?? '')
+    })
+    await this.query(`listen ${pg.escapeIdentifier(channel)}`)
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isLost) await this.#client.end()
+  }
+
+  /** After the client's own timeout an answer may still come, for whichever query is next: the connection is of no more use. */
+  async #endAfterTimeout<T>(running: Promise<T>): Promise<T> {
+    try {
+      return await running
+    } catch (error) {
+      if (isClientTimeout(error)) this.#client.connection.stream.destroy()
+      throw error
+    }
+  }
+}
+
+/** Whether the client stopped waiting, so that the server may still be at work. */
+export function isClientTimeout(error: unknown): boolean {
+  return databaseErrors.DATABASE_TIMEOUT.matches(error) && error.details?.['sqlState'] === undefined
+}

@@ -1,0 +1,108 @@
+import { databaseErrors } from './errors.js'
+import type { Queryable } from './statement.js'
+import type { Transaction } from './transaction.js'
+
+/** Tables that are partitioned by UTC day. */
+export const PARTITIONED_TABLES = ['events', 'event_journal', 'rollups_1m'] as const
+export type PartitionedTable = (typeof PARTITIONED_TABLES)[number]
+
+const DAY_MS = 86_400_000
+
+/** Settings of a partition that its parent cannot hand down. */
+const STORAGE: Readonly<Record<PartitionedTable, string>> = {
+  // Rows come and never change: fill pages whole. Vacuum after every 5 million rows, to set the visibility map and freeze early, instead of at a fifth of the table.
+  events: 'fillfactor = 100, autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 5000000, autovacuum_analyze_scale_factor = 0.2',
+  event_journal: 'fillfactor = 100, autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 200000',
+  // The present minutes are rewritten each second: leave room on the page so that an update needs no index entry.
+  rollups_1m: 'fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05',
+}
+
+/** The partition of the day that holds `timeMs`, for example events_20261121. */
+export function dayPartitionName(table: PartitionedTable, timeMs: number): string {
+  return `${table}_${new Date(timeMs).toISOString().slice(0, 10).replaceAll('-', '')}`
+}
+
+interface Transactional extends Queryable {
+  transaction<T>(fn: (transaction: Transaction) => Promise<T>): Promise<T>
+}
+
+/** Makes day partitions before they are needed and remembers which are there, so that asking again costs nothing. One a process. */
+export class DayPartitions {
+  readonly #database: Transactional
+  readonly #known = new Set<string>()
+
+  constructor(database: Transactional) {
+    this.#database = database
+  }
+
+  /** Whether the partition is known to be there; does not ask the server. */
+  isKnown(table: PartitionedTable, timeMs: number): boolean {
+    return this.#known.has(`${table}:${Math.floor(timeMs / DAY_MS)}`)
+  }
+
+  /**
+   * Makes the partitions of all days from `fromMs` to `toMs`, both included, that are missing. In a transaction of its own, safe beside others
+   * who do the same and beside readers and writers of the table. At most 1,000 days.
+   */
+  async ensure(table: PartitionedTable, fromMs: number, toMs: number): Promise<void> {
+    const missing: number[] = []
+    for (let day = Math.floor(fromMs / DAY_MS); day <= Math.floor(toMs / DAY_MS); day++) {
+      if (!this.#known.has(`${table}:${day}`)) missing.push(day)
+    }
+    if (missing.length === 0) return
+    if (missing.length > 1_000) {
+      throw databaseErrors.DATABASE_STATEMENT_ERROR({ message: `${missing.length} partitions at once are too many` })
+    }
+    await this.#database.transaction((transaction) => createMissing(transaction, table, missing))
+    for (const day of missing) this.#known.add(`${table}:${day}`)
+  }
+
+  /** Asks the server again from now on: for when a partition turned out to be gone. */
+  forget(): void {
+    this.#known.clear()
+  }
+}
+
+/**
+ * Made aside and attached: CREATE TABLE … PARTITION OF would take an ACCESS EXCLUSIVE lock on the parent and so wait for, and hold up, every
+ * writer and reader; ATTACH takes SHARE UPDATE EXCLUSIVE. The advisory lock makes two who do it at once do it one after the other.
+ */
+async function createMissing(transaction: Transaction, table: PartitionedTable, days: readonly number[]): Promise<void> {
+  await transaction.query(`select pg_advisory_xact_lock(hashtext('millrace:partitions'), hashtext($1))`, [table])
+  const names = days.map((day) => dayPartitionName(table, day * DAY_MS))
+  const { rows } = await transaction.query<{ relname: string }>(
+    `select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = $1::regclass and not i.inhdetachpending and c.relname = any ($2)`,
+    [table, names],
+  )
+  const there = new Set(rows.map((row) => row.relname))
+  const statements = days.flatMap((day, index) => (there.has(names[index] ?? '') ? [] : createStatements(table, day)))
+  if (statements.length > 0) await transaction.pipeline(statements)
+}
+
+function createStatements(table: PartitionedTable, day: number): { text: string }[] {
+  const name = dayPartitionName(table, day * DAY_MS)
+  const bound = (days: number) => `'${new Date(days * DAY_MS).toISOString()}'`
+  return [
+    { text: `create table ${name} (like ${table} including all) with (${STORAGE[table]})` },
+    { text: `alter table ${table} attach partition ${name} for values from (${bound(day)}) to (${bound(day + 1)})` },
+  ]
+}
+
+/**
+ * Retention: detaches and drops the partitions of days that end at or before `beforeMs`; returns their names. Detaching concurrently waits for
+ * transactions that use the table but holds up none; one that was cut short is finished by the next call. Ordered from the oldest.
+ */
+export async function dropDayPartitionsBefore(database: Queryable, table: PartitionedTable, beforeMs: number): Promise<string[]> {
+  const { rows } = await database.query<{ name: string; pending: boolean }>(
+    `select c.relname as name, i.inhdetachpending as pending from pg_inherits i join pg_class c on c.oid = i.inhrelid
+      where i.inhparent = $1::regclass order by c.relname`,
+    [table],
+  )
+  const limit = dayPartitionName(table, beforeMs)
+  const old = rows.filter(({ name }) => /_\d{8}$/.test(name) && name < limit)
+  for (const { name, pending } of old) {
+    await database.query(`alter table ${table} detach partition ${name} ${pending ? 'finalize' : 'concurrently'}`)
+    await database.query(`drop table if exists ${name}`)
+  }
+  return old.map(({ name }) => name)
+}

@@ -1,0 +1,115 @@
+import pg from 'pg'
+import { copyFrames, copyText } from './copy-frames.js'
+import { isCopy, type Result, type Step } from './statement.js'
+
+/** What pg's query class does and its types leave out. One step delegates to one of them, so values and rows are mapped as pg maps them. */
+interface InnerQuery {
+  readonly text: string
+  readonly name?: string
+  readonly _result: { _types: unknown; rows: unknown[]; rowCount: number | null; command: string }
+  prepare(connection: pg.Connection): void
+  handleRowDescription(message: unknown): void
+  handleDataRow(message: unknown): void
+  handleCommandComplete(message: unknown, connection: pg.Connection): void
+  _canceledDueToError: Error | false
+}
+
+interface InnerConnection extends pg.Connection {
+  readonly submittedNamedStatements: Record<string, string>
+}
+
+const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils
+
+type Callback = (error: Error | null, results?: Result[]) => void
+
+/**
+ * Several statements and COPYs sent as one pipeline of the extended protocol with a single Sync at its end: one round trip, and after
+ * the first error the server skips the rest. It speaks pg's submittable protocol, so pg queues it like any other query.
+ * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
+ *
+ * COPY data follows its Execute without waiting for CopyInResponse. That is safe: a server that is skipping after an error drops
+ * CopyData and CopyDone, and Sync comes after CopyDone.
+ */
+export class PipelineQuery {
+  /** pg's client wraps it to watch its query timeout. */
+  callback: Callback
+  readonly #steps: readonly Step[]
+  readonly #queries: InnerQuery[]
+  #current = 0
+
+  /** @throws when a value cannot be sent, before anything is. */
+  constructor(steps: readonly Step[], types: unknown, callback: Callback) {
+    this.#steps = steps
+    this.callback = callback
+    this.#queries = steps.map((step) => {
+      const config = isCopy(step) ? { text: copyText(step.copy) } : { ...step, values: step.values?.map(prepareValue) }
+      const query = new pg.Query(config as pg.QueryConfig) as unknown as InnerQuery
+      query._result._types = types
+      return query
+    })
+  }
+
+  /** pg's client reads name and text at ParseComplete, which comes before the step's CommandComplete. */
+  get name(): string | undefined {
+    return this.#queries[this.#current]?.name
+  }
+
+  get text(): string | undefined {
+    return this.#queries[this.#current]?.text
+  }
+
+  submit(connection: InnerConnection): Error | null {
+    const withoutSync: pg.Connection = Object.create(connection, { sync: { value: () => undefined } })
+    connection.stream.cork()
+    try {
+      for (const [index, query] of this.#queries.entries()) {
+        query.prepare(withoutSync)
+        const step = this.#steps[index]
+        if (step && isCopy(step)) for (const piece of copyFrames(step.chunks)) connection.stream.write(piece)
+      }
+      connection.sync()
+    } finally {
+      connection.stream.uncork()
+    }
+    return null
+  }
+
+  handleRowDescription(message: unknown): void {
+    this.#queries[this.#current]?.handleRowDescription(message)
+  }
+
+  handleDataRow(message: unknown): void {
+    this.#queries[this.#current]?.handleDataRow(message)
+  }
+
+  handleCommandComplete(message: unknown, connection: pg.Connection): void {
+    this.#queries[this.#current++]?.handleCommandComplete(message, connection)
+  }
+
+  handleEmptyQuery(): void {
+    this.#current++
+  }
+
+  handleCopyInResponse(): void {}
+
+  handleCopyData(): void {}
+
+  handlePortalSuspended(): void {}
+
+  /** The server's error for the current step, or the loss of the connection. Steps after it were never parsed. */
+  handleError(error: Error, connection: InnerConnection): void {
+    for (const query of this.#queries.slice(this.#current)) {
+      if (query.name) delete connection.submittedNamedStatements[query.name]
+    }
+    this.callback(error)
+  }
+
+  handleReadyForQuery(): void {
+    const broken = this.#queries.find((query) => query._canceledDueToError)
+    if (broken?._canceledDueToError) return this.callback(broken._canceledDueToError)
+    this.callback(
+      null,
+      this.#queries.map(({ _result: { rows, rowCount, command } }) => ({ rows: rows as Result['rows'], rowCount: rowCount ?? 0, command })),
+    )
+  }
+}

@@ -1,0 +1,103 @@
+import { createRetry, isRetryable } from '@millrace/resilience'
+import type pg from 'pg'
+import { isClientTimeout } from './connection.js'
+import { databaseErrors } from './errors.js'
+import { type ObserveRun, Session } from './session.js'
+import { type Queryable, type Result, type Statement, toStatement } from './statement.js'
+import { toDatabaseError } from './to-database-error.js'
+import { OpenTransaction, type Transaction, type TransactionOptions, toTransactionError } from './transaction.js'
+import { tenantPreamble } from './tenant.js'
+
+/** Reads and writes on a pool. */
+export interface PoolReader extends Queryable {
+  /**
+   * Begins with the first statement, commits when `fn` returns, rolls back when it throws. Run again as a whole on a conflict or a lost
+   * connection, so `fn` must be repeatable; never again once COMMIT was sent.
+   */
+  transaction<T>(fn: (transaction: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>
+  /** A read-only transaction that sees the rows of one tenant alone: row level security holds even where a statement forgets its filter. */
+  withTenant<T>(tenantId: number, fn: (transaction: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>
+}
+
+export interface PooledConfig {
+  /** Calls in all, the first one included. */
+  readonly attempts: number
+}
+
+export interface PooledDeps {
+  readonly observe: ObserveRun
+}
+
+export class Pooled implements PoolReader {
+  readonly #pool: pg.Pool
+  readonly #config: PooledConfig
+  readonly #deps: PooledDeps
+
+  constructor(pool: pg.Pool, config: PooledConfig, deps: PooledDeps) {
+    this.#pool = pool
+    this.#config = config
+    this.#deps = deps
+  }
+
+  /** Not tried again when the connection is lost underway, because the statement may have taken effect; select is. */
+  query<Row>(statement: string | Statement, values?: readonly unknown[]): Promise<Result<Row>> {
+    const step = toStatement(statement, values)
+    let isSent = false
+    const run = () =>
+      this.#withSession((session) => {
+        isSent = true
+        return session.query<Row>(step)
+      })
+    const mayRetry = (error: unknown) =>
+      isRetryable(error) && !isClientTimeout(error) && (!isSent || /^\s*select\b/i.test(step.text) || databaseErrors.DATABASE_CONFLICT.matches(error))
+    return this.#retry(run, mayRetry)
+  }
+
+  transaction<T>(fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    return this.#transaction(fn, options)
+  }
+
+  withTenant<T>(tenantId: number, fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    return this.#transaction(fn, { readOnly: true, ...options }, tenantPreamble(tenantId))
+  }
+
+  #transaction<T>(fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions, preamble: readonly Statement[] = []): Promise<T> {
+    const run = () =>
+      this.#withSession(async (session) => {
+        const transaction = new OpenTransaction(session, options, preamble)
+        try {
+          return await transaction.run(fn)
+        } catch (error) {
+          throw toTransactionError(error, transaction)
+        }
+      })
+    return this.#retry(run, isTransient)
+  }
+
+  #retry<T>(run: () => Promise<T>, mayRetry: (error: unknown) => boolean): Promise<T> {
+    return createRetry({ attempts: Math.max(1, this.#config.attempts), isRetryable: mayRetry }).execute(run)
+  }
+
+  async #withSession<T>(use: (session: Session) => Promise<T>): Promise<T> {
+    let client: pg.PoolClient
+    try {
+      client = await this.#pool.connect()
+    } catch (error) {
+      throw toDatabaseError(error)
+    }
+    try {
+      const value = await use(new Session(client, this.#deps.observe))
+      client.release()
+      return value
+    } catch (error) {
+      client.release(isClientTimeout(error) || databaseErrors.DATABASE_UNAVAILABLE.matches(error))
+      throw error
+    }
+  }
+}
+
+/** Whether a transaction that failed so has left nothing behind and may do better at once. */
+function isTransient(error: unknown): boolean {
+  if (databaseErrors.DATABASE_CONFLICT.matches(error)) return true
+  return databaseErrors.DATABASE_UNAVAILABLE.matches(error) && error.details?.['isOutcomeUnknown'] !== true
+}

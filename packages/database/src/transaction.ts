@@ -1,0 +1,146 @@
+import { databaseErrors } from './errors.js'
+import type { Session } from './session.js'
+import { type CopyTarget, type Queryable, type Result, type Statement, type Step, toStatement } from './statement.js'
+import { toDatabaseError } from './to-database-error.js'
+
+export interface TransactionOptions {
+  /** Default: read committed. */
+  readonly isolation?: 'read committed' | 'repeatable read' | 'serializable'
+  readonly readOnly?: boolean
+}
+
+/** Statements that commit together or not at all. Calls made without awaiting run in the order they were made. */
+export interface Transaction extends Queryable {
+  /** COPY … FROM STDIN (FORMAT binary); few large chunks. Returns the rows stored. */
+  copyBinary(target: CopyTarget, chunks: readonly Buffer[]): Promise<number>
+  /** All steps in one round trip; results in order. The first error fails them all. */
+  pipeline(steps: readonly Step[]): Promise<Result[]>
+  /**
+   * Runs in the round trip of COMMIT and so costs none. Nobody sees its result: where it must hold, make it fail in SQL with
+   * `millrace_fence(changed, expected)`.
+   */
+  atCommit(statement: Statement): void
+  /** Undoes what `fn` did when it throws, and rethrows; the transaction stays usable. One at a time, or one inside another. */
+  savepoint<T>(fn: () => Promise<T>): Promise<T>
+}
+
+/**
+ * A transaction whose BEGIN, SAVEPOINT and RELEASE wait for the next statement and share its round trip. `run` may be called once.
+ * Locks: whatever the statements take, until COMMIT.
+ */
+export class OpenTransaction implements Transaction {
+  readonly #session: Session
+  /** Sent in front of the next statement. */
+  #pending: Statement[]
+  readonly #deferred: Statement[] = []
+  #isStarted = false
+  #savepoints = 0
+  /** A statement failed and nothing has undone it: COMMIT would quietly roll back. */
+  #failure: unknown
+  /** Whether COMMIT was sent, so that a lost connection leaves the outcome unknown. */
+  isCommitting = false
+
+  constructor(session: Session, options: TransactionOptions, preamble: readonly Statement[] = []) {
+    this.#session = session
+    this.#pending = [{ text: beginText(options) }, ...preamble]
+  }
+
+  async run<T>(fn: (transaction: Transaction) => Promise<T>): Promise<T> {
+    try {
+      const value = await fn(this)
+      await this.#commit()
+      return value
+    } catch (error) {
+      await this.#rollback()
+      throw error
+    }
+  }
+
+  async query<Row>(statement: string | Statement, values?: readonly unknown[]): Promise<Result<Row>> {
+    const [result] = await this.pipeline([toStatement(statement, values)])
+    return result as Result<Row>
+  }
+
+  async copyBinary(copy: CopyTarget, chunks: readonly Buffer[]): Promise<number> {
+    const [result] = await this.pipeline([{ copy, chunks }])
+    return result?.rowCount ?? 0
+  }
+
+  async pipeline(steps: readonly Step[]): Promise<Result[]> {
+    const prefix = this.#pending
+    this.#pending = []
+    this.#isStarted = true
+    try {
+      const results = await this.#session.run(prefix.length > 0 ? [...prefix, ...steps] : steps)
+      return results.slice(prefix.length)
+    } catch (error) {
+      this.#failure ??= error
+      throw error
+    }
+  }
+
+  atCommit(statement: Statement): void {
+    this.#deferred.push(statement)
+  }
+
+  async savepoint<T>(fn: () => Promise<T>): Promise<T> {
+    const name = `millrace_${++this.#savepoints}`
+    this.#pending.push({ text: `savepoint ${name}` })
+    const deferred = this.#deferred.length
+    try {
+      const value = await fn()
+      if (this.#failure !== undefined) throw this.#failure
+      this.#pending.push({ text: `release savepoint ${name}` })
+      return value
+    } catch (error) {
+      this.#deferred.length = deferred
+      this.#undo(name)
+      throw error
+    }
+  }
+
+  #undo(name: string): void {
+    const unsent = this.#pending.findIndex(({ text }) => text === `savepoint ${name}`)
+    if (unsent >= 0) {
+      this.#pending.length = unsent
+      return
+    }
+    this.#pending = [{ text: `rollback to savepoint ${name}` }, { text: `release savepoint ${name}` }]
+    this.#failure = undefined
+  }
+
+  async #commit(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
+    if (!this.#isStarted && this.#deferred.length === 0) return
+    const steps = [...this.#pending, ...this.#deferred, { text: 'commit' }]
+    this.#isStarted = true
+    this.isCommitting = true
+    const results = await this.#session.run(steps)
+    this.isCommitting = false
+    if (results.at(-1)?.command !== 'COMMIT') {
+      throw databaseErrors.DATABASE_STATEMENT_ERROR({ message: 'the server rolled the transaction back instead of committing it' })
+    }
+  }
+
+  /** Awaited, so that the connection is clean when it goes back to the pool. Its failure adds nothing to the error that led here. */
+  async #rollback(): Promise<void> {
+    if (!this.#isStarted) return
+    await this.#session.run([{ text: 'rollback' }]).catch(() => undefined)
+  }
+}
+
+/** The error as the caller of a transaction should see it: says so when nobody knows whether COMMIT took effect. */
+export function toTransactionError(error: unknown, transaction: OpenTransaction): unknown {
+  if (!transaction.isCommitting) return error
+  const mapped = toDatabaseError(error)
+  if (!databaseErrors.DATABASE_UNAVAILABLE.matches(mapped) && !databaseErrors.DATABASE_TIMEOUT.matches(mapped)) return error
+  return databaseErrors.DATABASE_UNAVAILABLE({
+    message: 'the connection was lost while committing',
+    cause: error,
+    details: { isOutcomeUnknown: true },
+  })
+}
+
+function beginText({ isolation, readOnly }: TransactionOptions): string {
+  return `begin${isolation ? ` isolation level ${isolation}` : ''}${readOnly ? ' read only' : ''}`
+}
