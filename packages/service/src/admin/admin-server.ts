@@ -1,0 +1,118 @@
+import { timingSafeEqual, createHash } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { coreErrors, problemContentType, toProblem } from '@millrace/contracts'
+import { isLogThreshold, logThresholds, type RootLogger } from '@millrace/logger'
+import type { Metrics } from '@millrace/telemetry'
+import type { Secret } from '../config/secret.js'
+import { startHttpServer } from '../http/start-http-server.js'
+import type { Started } from '../lifecycle/lifecycle.js'
+import type { ReadinessReport } from '../lifecycle/readiness.js'
+
+const bodyBytesMax = 1_024
+
+export interface AdminServerConfig {
+  readonly host: string
+  readonly port: number
+  /** Needed for /metrics and /log-level when set. */
+  readonly token: Secret | undefined
+  /** Closes /metrics and /log-level as long as there is no token. */
+  readonly isProduction: boolean
+}
+
+export interface AdminServerDeps {
+  readonly logger: RootLogger
+  readonly metrics: Metrics
+  readonly readiness: () => Promise<ReadinessReport>
+  readonly phase: () => 'starting' | 'running' | 'stopping'
+}
+
+/**
+ * /live, /ready, /startup for probes, /metrics for Prometheus, /log-level (GET, PUT). Plain node:http, so it works while everything else
+ * does not.
+ */
+export function startAdminServer(config: AdminServerConfig, deps: AdminServerDeps): Promise<Started<Server>> {
+  const server = createServer((req, res) => {
+    answer(req, res, config, deps).catch((error: unknown) => sendError(res, error))
+  })
+  return startHttpServer({ server, host: config.host, port: config.port, setting: 'ADMIN_PORT' })
+}
+
+async function answer(req: IncomingMessage, res: ServerResponse, config: AdminServerConfig, deps: AdminServerDeps): Promise<void> {
+  const path = (req.url ?? '/').split('?', 1)[0]
+  if (path === '/live') return sendJson(res, 200, { status: 'ok' })
+  if (path === '/startup') return sendStatus(res, deps.phase() !== 'starting', deps.phase())
+  if (path === '/ready') return await sendReadiness(res, deps)
+  if (path !== '/metrics' && path !== '/log-level') throw coreErrors.ROUTE_NOT_FOUND()
+  checkToken(req, config)
+  if (path === '/metrics') {
+    const text = await deps.metrics.expose()
+    res.writeHead(200, { 'content-type': deps.metrics.contentType, 'cache-control': 'no-store' }).end(text)
+    return
+  }
+  if (req.method === 'PUT') await changeLogLevel(req, deps.logger)
+  else if (req.method !== 'GET') throw coreErrors.METHOD_NOT_ALLOWED()
+  sendJson(res, 200, { level: deps.logger.level })
+}
+
+async function sendReadiness(res: ServerResponse, deps: AdminServerDeps): Promise<void> {
+  const phase = deps.phase()
+  if (phase !== 'running') return sendStatus(res, false, phase)
+  const { isReady, checks } = await deps.readiness()
+  sendJson(res, isReady ? 200 : 503, { status: isReady ? 'ready' : 'not ready', checks })
+}
+
+function checkToken(req: IncomingMessage, { token, isProduction }: AdminServerConfig): void {
+  if (token === undefined) {
+    if (isProduction) throw coreErrors.DENIED({ message: 'set ADMIN_TOKEN to open this address in production' })
+    return
+  }
+  const given = digest((req.headers.authorization ?? '').replace(/^Bearer /i, ''))
+  if (!timingSafeEqual(given, digest(token.reveal()))) throw coreErrors.UNAUTHENTICATED({ message: 'this address needs the admin token' })
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+/** Takes `{"level":"debug"}` or the bare word. */
+async function changeLogLevel(req: IncomingMessage, logger: RootLogger): Promise<void> {
+  const body = (await readBody(req)).trim()
+  const level = body.startsWith('{') ? parseLevel(body) : body.replaceAll('"', '')
+  if (!isLogThreshold(level)) {
+    throw coreErrors.INVALID_REQUEST({ message: `the level must be one of ${logThresholds.join(', ')}` })
+  }
+  const before = logger.level
+  logger.setLevel(level)
+  logger.audit('the log level was changed', { action: 'UPDATE', resource: 'log-level', before, after: level, result: 'SUCCESS' })
+}
+
+function parseLevel(body: string): unknown {
+  try {
+    return (JSON.parse(body) as { level?: unknown }).level
+  } catch (error) {
+    throw coreErrors.MALFORMED_BODY({ cause: error })
+  }
+}
+
+async function readBody(req: IncomingMessage): Promise<string> {
+  let body = ''
+  for await (const chunk of req) {
+    body += String(chunk)
+    if (body.length > bodyBytesMax) throw coreErrors.BODY_TOO_LARGE()
+  }
+  return body
+}
+
+function sendStatus(res: ServerResponse, isOk: boolean, status: string): void {
+  sendJson(res, isOk ? 200 : 503, { status })
+}
+
+function sendJson(res: ServerResponse, status: number, body: object): void {
+  res.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' }).end(JSON.stringify(body))
+}
+
+function sendError(res: ServerResponse, error: unknown): void {
+  const problem = toProblem(error)
+  if (res.headersSent) res.destroy()
+  else res.writeHead(problem.status, { 'content-type': problemContentType }).end(JSON.stringify(problem))
+}

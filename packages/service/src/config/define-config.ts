@@ -1,0 +1,28 @@
+import { z } from 'zod'
+import { type Setting, type SettingFacts, settingFacts } from './settings.js'
+
+export type ConfigShape = Readonly<Record<string, Setting<unknown>>>
+
+/** The settings of one service, by the names of their environment variables. */
+export type ConfigSchema = z.ZodObject<ConfigShape>
+
+/** What `parseConfig` yields for a schema. */
+export type ConfigOf<Schema extends z.ZodType> = z.output<Schema>
+
+/**
+ * The schema of a service's configuration. Rules over several settings are added by zod's `refine`, their message being a whole sentence.
+ *
+ *     export const configSchema = defineConfig({ ...serviceSettings({ adminPort: 8081 }), HTTP_PORT: port({ default: 8080, description: '…' }) })
+ *     export type Config = ConfigOf<typeof configSchema>
+ */
+export function defineConfig<const Shape extends ConfigShape>(shape: Shape): z.ZodObject<Shape> {
+  for (const [name, schema] of Object.entries(shape)) {
+    if (settingFacts(schema) === undefined) throw new TypeError(`setting ${name} has no description`)
+  }
+  return z.object(shape)
+}
+
+/** The facts of each setting, in the order of the schema. */
+export function settingsOf(schema: ConfigSchema): ReadonlyMap<string, SettingFacts> {
+  return new Map(Object.entries(schema.shape).map(([name, setting]) => [name, settingFacts(setting) ?? { description: '' }]))
+}

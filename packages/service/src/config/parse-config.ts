@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs'
+import type { z } from 'zod'
+import { type ConfigSchema, settingsOf } from './define-config.js'
+import type { SettingFacts } from './settings.js'
+
+/** Every problem of a configuration, each a plain sentence. Values of secrets are not in them. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'))
+    this.problems = problems
+  }
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * The configuration, or a ConfigError with all problems at once. An empty variable counts as one that is not set, since compose files and
+ * charts cannot leave one out.
+ */
+export function parseConfig<Schema extends ConfigSchema>(schema: Schema, env: Environment): z.output<Schema> {
+  const problems: string[] = []
+  const facts = settingsOf(schema)
+  const values: Record<string, string | undefined> = {}
+  for (const [name, fact] of facts) {
+    const value = readVariable(name, fact, env, problems)
+    if (value !== undefined) values[name] = value
+  }
+  const result = schema.safeParse(values)
+  if (!result.success) {
+    const unreadable = new Set(problems.map((problem) => problem.split(' ', 1)[0]?.replace(/_FILE$/, '')))
+    for (const issue of result.error.issues) {
+      const name = String(issue.path[0] ?? '')
+      if (!unreadable.has(name)) problems.push(toSentence(name, issue.message, facts.get(name), values[name]))
+    }
+    throw new ConfigError(problems)
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return result.data as z.output<Schema>
+}
+
+function readVariable(name: string, fact: SettingFacts, env: Environment, problems: string[]): string | undefined {
+  const value = env[name] === '' ? undefined : env[name]
+  const file = fact.isSecret === true ? env[`${name}_FILE`] : undefined
+  if (file === undefined || file === '') return value
+  if (value !== undefined) {
+    problems.push(`${name} and ${name}_FILE are both set: set one of them.`)
+    return value
+  }
+  try {
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+  } catch (error) {
+    problems.push(`${name}_FILE names ${file}, which cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`)
+    return undefined
+  }
+}
+
+function toSentence(name: string, message: string, fact: SettingFacts | undefined, value: string | undefined): string {
+  // A rule over several settings says itself what is wrong.
+  if (fact === undefined) return name === '' ? message : `${name} ${message}.`
+  if (value === undefined) return `${name} is not set: ${fact.description}.`
+  return fact.isSecret === true ? `${name} ${message}.` : `${name} ${message}, but is "${value}".`
+}

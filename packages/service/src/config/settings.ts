@@ -1,0 +1,146 @@
+import { z } from 'zod'
+import { Secret } from './secret.js'
+
+/** What the README's table says about a setting, besides its name. */
+export interface SettingFacts {
+  readonly description: string
+  readonly unit?: string
+  /** As it would stand in the environment; undefined when there is none. */
+  readonly default?: string
+  readonly limits?: string
+  readonly isSecret?: boolean
+  readonly isOptional?: boolean
+}
+
+/** One environment variable: a zod schema from its text to its value, with its facts. */
+export type Setting<T> = z.ZodType<T, string | undefined>
+
+interface Common<T> {
+  /** What it decides, in a sentence without a full stop. */
+  readonly description: string
+  /** Without a default the variable must be set, unless `optional`. */
+  readonly default?: T
+}
+interface Optional {
+  readonly optional: true
+}
+
+const factsOf = new WeakMap<z.ZodType, SettingFacts>()
+
+/** The facts of a setting made by one of the functions below. */
+export function settingFacts(schema: unknown): SettingFacts | undefined {
+  return schema instanceof z.ZodType ? factsOf.get(schema) : undefined
+}
+
+function build<T>(
+  parser: z.ZodType<T, string>,
+  options: Common<unknown> & Partial<Optional>,
+  facts: Omit<SettingFacts, 'description' | 'default' | 'isOptional'>,
+): Setting<T> {
+  const fallback = options.default === undefined ? undefined : String(options.default)
+  const schema = options.optional === true ? parser.optional() : fallback === undefined ? parser : parser.prefault(fallback)
+  factsOf.set(schema, {
+    ...facts,
+    description: options.description,
+    ...(fallback === undefined ? {} : { default: fallback }),
+    ...(options.optional === true ? { isOptional: true } : {}),
+  })
+  return schema as Setting<T>
+}
+
+export interface NumberOptions extends Common<number> {
+  readonly min?: number
+  readonly max?: number
+  /** What the number counts or measures: `ms`, `bytes`, `events`. */
+  readonly unit?: string
+}
+
+function numeric(parser: z.ZodType<number, string>, kind: string, options: NumberOptions & Partial<Optional>): Setting<number> {
+  const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY, unit } = options
+  const limits = describeLimits(options.min, options.max)
+  const sentence = `must be ${kind}${limits === undefined ? '' : ` ${limits}`}${unit === undefined ? '' : ` (${unit})`}`
+  const limited = parser.refine((value) => value >= min && value <= max, { error: sentence })
+  return build(limited, options, { ...(unit === undefined ? {} : { unit }), ...(limits === undefined ? {} : { limits }) })
+}
+
+function describeLimits(min: number | undefined, max: number | undefined): string | undefined {
+  if (min !== undefined && max !== undefined) return `from ${min} to ${max}`
+  if (min !== undefined) return `of at least ${min}`
+  return max === undefined ? undefined : `of at most ${max}`
+}
+
+/** A whole number. */
+export function integer(options: NumberOptions & Optional): Setting<number | undefined>
+export function integer(options: NumberOptions): Setting<number>
+export function integer(options: NumberOptions & Partial<Optional>): Setting<number | undefined> {
+  const parser = z.string().regex(/^[+-]?\d{1,15}$/, 'must be a whole number').transform(Number)
+  return numeric(parser, 'a whole number', options)
+}
+
+/** A number, fractions allowed. */
+export function decimal(options: NumberOptions & Optional): Setting<number | undefined>
+export function decimal(options: NumberOptions): Setting<number>
+export function decimal(options: NumberOptions & Partial<Optional>): Setting<number | undefined> {
+  const parser = z.string().regex(/^[+-]?(\d+\.?\d*|\.\d+)$/, 'must be a number').transform(Number)
+  return numeric(parser, 'a number', options)
+}
+
+/** A TCP port; 0 lets the system choose. */
+export function port(options: Common<number>): Setting<number> {
+  return integer({ ...options, min: 0, max: 65_535 })
+}
+
+export function text(options: Common<string> & Optional): Setting<string | undefined>
+export function text(options: Common<string>): Setting<string>
+export function text(options: Common<string> & Partial<Optional>): Setting<string | undefined> {
+  return build(z.string().trim().min(1), options, {})
+}
+
+/** `true`, `false`, `1` or `0`. */
+export function boolean(options: Common<boolean>): Setting<boolean> {
+  const parser = z.enum(['true', 'false', '1', '0'], { error: 'must be true or false' }).transform((value) => value === 'true' || value === '1')
+  return build(parser, options, { limits: 'true or false' })
+}
+
+/** One of a closed set of words. */
+export function choice<const Choice extends string>(choices: readonly Choice[], options: Common<NoInfer<Choice>>): Setting<Choice> {
+  const limits = choices.join(', ')
+  return build(z.enum(choices, { error: `must be one of ${limits}` }) as unknown as z.ZodType<Choice, string>, options, { limits })
+}
+
+/** Words separated by commas; spaces around them are dropped. */
+export function list(options: Common<readonly string[]>): Setting<readonly string[]> {
+  const parser = z.string().transform((value): readonly string[] => value.split(',').map((item) => item.trim()).filter((item) => item !== ''))
+  return build(parser, options, { limits: 'separated by commas' })
+}
+
+/** An absolute URL with one of the protocols, which are given as `http:`. */
+export function url(options: Common<string> & Optional & { readonly protocols?: readonly string[] }): Setting<string | undefined>
+export function url(options: Common<string> & { readonly protocols?: readonly string[] }): Setting<string>
+export function url(options: Common<string> & Partial<Optional> & { readonly protocols?: readonly string[] }): Setting<string | undefined> {
+  const { protocols } = options
+  const allowed = protocols === undefined ? 'a URL' : `a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`
+  const parser = z.string().refine((value) => isUrl(value, protocols), { error: `must be ${allowed}` })
+  return build(parser, options, {})
+}
+
+function isUrl(value: string, protocols: readonly string[] | undefined): boolean {
+  return URL.canParse(value) && (protocols === undefined || protocols.includes(new URL(value).protocol))
+}
+
+interface SecretOptions extends Common<string> {
+  readonly minLength?: number
+}
+
+/** A value that is never printed. It may also come from a file named by the variable with `_FILE` added. */
+export function secret(options: SecretOptions & Optional): Setting<Secret | undefined>
+export function secret(options: SecretOptions): Setting<Secret>
+export function secret(options: SecretOptions & Partial<Optional>): Setting<Secret | undefined> {
+  const { minLength = 1 } = options
+  const parser = z.string().min(minLength, `must have at least ${minLength} characters`)
+  return build(
+    parser.transform((value) => new Secret(value)),
+    options,
+    { isSecret: true },
+  )
+}

@@ -1,0 +1,72 @@
+import type { Logger } from '@millrace/logger'
+import type { HttpMetrics, Tracer } from '@millrace/telemetry'
+import { coreErrors, kindTraits } from '@millrace/contracts'
+import type { ErrorRequestHandler, Express, RequestHandler } from 'express'
+import type { HelmetOptions } from 'helmet'
+import { createRequestScope } from './request-scope.js'
+import { sendProblem } from './send-problem.js'
+import { toHttpError } from './to-http-error.js'
+
+export interface HttpAppConfig {
+  /** Largest JSON body after decompression, in bytes. Default 1 MiB. `false` leaves bodies unread, for routes that parse them themselves. */
+  readonly bodyBytesMax?: number | false
+  /** An answer that has not begun after so long becomes 504, in ms. Default 30,000. */
+  readonly handlerTimeoutMs?: number
+  /** Express' `trust proxy`. Default false: forwarded addresses are not believed. */
+  readonly trustProxy?: boolean | number | string
+  /** Changes to helmet's headers, for pages that need a wider content security policy. */
+  readonly helmet?: HelmetOptions
+}
+
+export interface HttpAppDeps {
+  readonly logger: Logger
+  readonly metrics: HttpMetrics
+  readonly tracer: Tracer
+  /** Adds the routes. What they throw becomes a problem document. */
+  readonly routes: (app: Express) => void
+}
+
+/**
+ * An Express app with helmet's headers, request and trace ids accepted or created, metrics by route, a limit on bodies and on time, and
+ * RFC 9457 problem documents for every error and for unknown addresses. Express is loaded here, so services without HTTP do not carry it.
+ */
+export async function createHttpApp(config: HttpAppConfig, deps: HttpAppDeps): Promise<Express> {
+  const { default: express } = await import('express')
+  const { default: helmet } = await import('helmet')
+  const app = express()
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.set('trust proxy', config.trustProxy ?? false)
+  app.set('query parser', 'simple')
+  app.use(createRequestScope(deps))
+  app.use(helmet(config.helmet))
+  app.use(createHandlerTimeout(config.handlerTimeoutMs ?? 30_000))
+  if (config.bodyBytesMax !== false) app.use(express.json({ limit: config.bodyBytesMax ?? 1_048_576, inflate: true }))
+  deps.routes(app)
+  app.use(answerUnknownRoute)
+  app.use(createErrorHandler(deps.logger))
+  return app
+}
+
+function createHandlerTimeout(timeoutMs: number): RequestHandler {
+  return function limitHandlerTime(_req, res, next) {
+    const timer = setTimeout(() => {
+      if (!res.headersSent) sendProblem(res, coreErrors.DEADLINE_EXCEEDED())
+    }, timeoutMs)
+    res.once('close', () => clearTimeout(timer))
+    next()
+  }
+}
+
+const answerUnknownRoute: RequestHandler = (req) => {
+  throw coreErrors.ROUTE_NOT_FOUND({ message: `there is nothing at ${req.method} ${req.path.slice(0, 200)}` })
+}
+
+function createErrorHandler(logger: Logger): ErrorRequestHandler {
+  return function answerWithProblem(error, req, res, _next) {
+    const known = toHttpError(error)
+    const level = kindTraits[known.kind].logLevel
+    if (logger.isEnabled(level)) logger[level]('a request failed', { error: known, method: req.method, status: known.httpStatus })
+    sendProblem(res, known)
+  }
+}

@@ -1,0 +1,42 @@
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { Started } from '../lifecycle/lifecycle.js'
+import { type ListenAddress, toListenError } from '../lifecycle/listen-error.js'
+
+export interface HttpServerConfig extends ListenAddress {
+  /** Time for the whole request to arrive, in ms. Default 30,000. Slow clients get 408. */
+  readonly requestTimeoutMs?: number
+  /** Time for the headers alone, in ms. Default 10,000. */
+  readonly headersTimeoutMs?: number
+  /** How long an idle connection is kept, in ms. Default 65,000, above what load balancers use. */
+  readonly keepAliveTimeoutMs?: number
+  /** How long answers may take once the server stops, in ms; then connections are cut. Default 10,000. */
+  readonly drainTimeoutMs?: number
+}
+
+/** Listens, and stops by letting running requests finish. `handler` may be an Express app or a plain function. */
+export function startHttpServer(
+  config: HttpServerConfig & ({ readonly handler: RequestListener } | { readonly server: Server }),
+): Promise<Started<Server>> {
+  const server = 'server' in config ? config.server : createServer(config.handler)
+  server.requestTimeout = config.requestTimeoutMs ?? 30_000
+  server.headersTimeout = config.headersTimeoutMs ?? 10_000
+  server.keepAliveTimeout = config.keepAliveTimeoutMs ?? 65_000
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => reject(toListenError(error, config)))
+    server.listen(config.port, config.host ?? '127.0.0.1', () => {
+      server.removeAllListeners('error')
+      resolve([server, () => drain(server, config.drainTimeoutMs ?? 10_000)])
+    })
+  })
+}
+
+function drain(server: Server, timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
+    // Idle keep-alive connections are closed by close itself since Node 19.
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}

@@ -1,0 +1,27 @@
+import type { Logger } from '@millrace/logger'
+import type { Metrics, Tracer } from '@millrace/telemetry'
+
+/** What a part of a service is, and how it is stopped. `stop` finishes what was begun and then lets go of everything. */
+export type Started<T> = readonly [value: T, stop: () => void | Promise<void>]
+
+/** Resolves when the dependency works, rejects with the reason when it does not. */
+export type ReadinessCheck = () => void | Promise<void>
+
+/** The order in which a service's parts come and go, and what they all need. */
+export interface Lifecycle {
+  readonly service: string
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly tracer: Tracer
+  /** Aborted when the service begins to stop. */
+  readonly stopping: AbortSignal
+  /**
+   * Starts one part and remembers its stop. Parts stop in reverse order; when a start fails, the parts that had started are stopped and the
+   * service ends. Calls may overlap, then the order is that of completion.
+   */
+  start<T>(name: string, fn: () => Started<T> | Promise<Started<T>>): Promise<T>
+  /** `/ready` answers 503 while the check rejects. Answers are kept for 1 s, and a check that takes over 2 s has failed. */
+  ready(name: string, check: ReadinessCheck): void
+  /** Ends the service with code 1 after stopping it: for a part that cannot go on and that nobody waits for. */
+  fail(error: unknown): void
+}

@@ -1,0 +1,53 @@
+import type { Logger } from '@millrace/logger'
+import { serviceErrors } from './service-errors.js'
+import type { Started } from './lifecycle.js'
+
+/** The started parts of a service and their stops. */
+export class Parts {
+  readonly #logger: Logger
+  readonly #stops: { name: string; stop: () => void | Promise<void> }[] = []
+  #stopped: Promise<readonly string[]> | undefined
+  #current: string | undefined
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  async start<T>(name: string, fn: () => Started<T> | Promise<Started<T>>): Promise<T> {
+    if (this.#stopped !== undefined) throw serviceErrors.STOPPING({ message: `${name} was not started because the service is stopping` })
+    const [value, stop] = await fn()
+    if (this.#stopped !== undefined) {
+      // The stop began while this part was starting and does not know it.
+      await stop()
+      throw serviceErrors.STOPPING({ message: `${name} was stopped again because the service is stopping` })
+    }
+    this.#stops.push({ name, stop })
+    return value
+  }
+
+  /** Stops all parts in reverse order. A stop that fails is logged and does not keep the others. Answers with the names of those. */
+  stop(): Promise<readonly string[]> {
+    this.#stopped ??= this.#stopAll()
+    return this.#stopped
+  }
+
+  /** The part that is being stopped, for the message when it takes too long. */
+  get current(): string | undefined {
+    return this.#current
+  }
+
+  async #stopAll(): Promise<readonly string[]> {
+    const failed: string[] = []
+    for (let part = this.#stops.pop(); part !== undefined; part = this.#stops.pop()) {
+      this.#current = part.name
+      try {
+        await part.stop()
+      } catch (error) {
+        failed.push(part.name)
+        this.#logger.error('a part of the service did not stop cleanly', { part: part.name, error })
+      }
+    }
+    this.#current = undefined
+    return failed
+  }
+}

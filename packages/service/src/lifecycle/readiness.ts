@@ -1,0 +1,66 @@
+import type { ReadinessCheck } from './lifecycle.js'
+
+const cacheMs = 1_000
+const checkTimeoutMs = 2_000
+
+export interface CheckResult {
+  readonly status: 'ok' | 'failing'
+  readonly latency_ms: number
+  /** Code or message of what went wrong. */
+  readonly error?: string
+}
+
+export interface ReadinessReport {
+  readonly isReady: boolean
+  readonly checks: Readonly<Record<string, CheckResult>>
+}
+
+/** Runs the registered checks, at most once a second however often it is asked. */
+export class Readiness {
+  readonly #checks = new Map<string, ReadinessCheck>()
+  readonly #now: () => number
+  #cached: { readonly at: number; readonly report: Promise<ReadinessReport> } | undefined
+
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now
+  }
+
+  add(name: string, check: ReadinessCheck): void {
+    this.#checks.set(name, check)
+    this.#cached = undefined
+  }
+
+  report(): Promise<ReadinessReport> {
+    const at = this.#now()
+    if (this.#cached === undefined || at - this.#cached.at >= cacheMs) this.#cached = { at, report: this.#run() }
+    return this.#cached.report
+  }
+
+  async #run(): Promise<ReadinessReport> {
+    const results = await Promise.all([...this.#checks].map(async ([name, check]) => [name, await this.#runOne(check)] as const))
+    return { isReady: results.every(([, result]) => result.status === 'ok'), checks: Object.fromEntries(results) }
+  }
+
+  async #runOne(check: ReadinessCheck): Promise<CheckResult> {
+    const startedAt = this.#now()
+    const latency = () => Math.round((this.#now() - startedAt) * 100) / 100
+    let timer: NodeJS.Timeout | undefined
+    const timeout = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer in ${checkTimeoutMs} ms`)), checkTimeoutMs)
+    })
+    try {
+      await Promise.race([Promise.resolve().then(check), timeout])
+      return { status: 'ok', latency_ms: latency() }
+    } catch (error) {
+      return { status: 'failing', latency_ms: latency(), error: describe(error) }
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
+/** The code where there is one, since messages may name hosts and the answer goes to whoever asks. */
+function describe(error: unknown): string {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
+  return typeof code === 'string' ? code : typeof message === 'string' ? message : String(error)
+}

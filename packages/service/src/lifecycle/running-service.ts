@@ -1,0 +1,133 @@
+import { isMillraceError } from '@millrace/contracts'
+import type { RootLogger } from '@millrace/logger'
+import { createMetrics, type Metrics, type Tracer } from '@millrace/telemetry'
+import type { z } from 'zod'
+import { startAdminServer } from '../admin/admin-server.js'
+import type { Environment } from '../config/parse-config.js'
+import type { serviceSettings } from '../config/service-settings.js'
+import type { Lifecycle } from './lifecycle.js'
+import { Parts } from './parts.js'
+import { Readiness } from './readiness.js'
+import { serviceErrors } from './service-errors.js'
+
+type Settings = ReturnType<typeof serviceSettings>
+/** The values of `serviceSettings`. */
+export type ServiceConfig = { readonly [Name in keyof Settings]: z.output<Settings[Name]> }
+
+/** What `runService` needs of the process; replaced in tests. */
+export interface ServiceHost {
+  readonly env: Environment
+  on(event: 'SIGTERM' | 'SIGINT', listener: () => void): void
+  on(event: 'uncaughtException' | 'unhandledRejection', listener: (error: unknown) => void): void
+  exit(code: number): void
+  printError(text: string): void
+  /** Where log lines go; undefined is standard output. */
+  readonly writeLog?: (lines: string) => void
+}
+
+interface RunningServiceOptions {
+  readonly name: string
+  readonly settings: ServiceConfig
+  readonly host: ServiceHost
+  readonly logger: RootLogger
+  readonly tracer: Tracer
+}
+
+/** A service from its configuration to its exit code. It ends once, however many reasons there are. */
+export class RunningService {
+  readonly #options: RunningServiceOptions
+  readonly #metrics: Metrics
+  readonly #parts: Parts
+  readonly #readiness = new Readiness()
+  readonly #stopping = new AbortController()
+  #phase: 'starting' | 'running' | 'stopping' = 'starting'
+
+  constructor(options: RunningServiceOptions) {
+    this.#options = options
+    this.#metrics = createMetrics({ service: options.name })
+    this.#parts = new Parts(options.logger)
+  }
+
+  async start(run: (lifecycle: Lifecycle) => Promise<void>): Promise<void> {
+    const { host, logger } = this.#options
+    const startedAt = performance.now()
+    host.on('SIGTERM', () => void this.#end(0, 'SIGTERM'))
+    host.on('SIGINT', () => void this.#end(0, 'SIGINT'))
+    host.on('uncaughtException', (error) => this.#fail('an error was not caught', error))
+    host.on('unhandledRejection', (error) => this.#fail('a promise was rejected and nobody took notice', error))
+    try {
+      await this.#startAdmin()
+      await run(this.#lifecycle())
+    } catch (error) {
+      // A start that a signal has cut short is not a failure.
+      if (this.#phase === 'stopping' && serviceErrors.STOPPING.matches(error)) return
+      return await this.#failStart(error)
+    }
+    if (this.#phase !== 'starting') return
+    this.#phase = 'running'
+    logger.info('the service is running', { start_ms: Math.round(performance.now() - startedAt), admin_port: this.#options.settings.ADMIN_PORT })
+  }
+
+  #lifecycle(): Lifecycle {
+    return {
+      service: this.#options.name,
+      logger: this.#options.logger,
+      metrics: this.#metrics,
+      tracer: this.#options.tracer,
+      stopping: this.#stopping.signal,
+      start: (name, fn) => this.#parts.start(name, fn),
+      ready: (name, check) => this.#readiness.add(name, check),
+      fail: (error) => this.#fail('the service cannot go on', error),
+    }
+  }
+
+  async #startAdmin(): Promise<void> {
+    const { settings, logger } = this.#options
+    const config = {
+      host: settings.ADMIN_HOST,
+      port: settings.ADMIN_PORT,
+      token: settings.ADMIN_TOKEN,
+      isProduction: settings.NODE_ENV === 'production',
+    }
+    await this.#parts.start('admin server', () =>
+      startAdminServer(config, {
+        logger,
+        metrics: this.#metrics,
+        readiness: () => this.#readiness.report(),
+        phase: () => this.#phase,
+      }),
+    )
+  }
+
+  async #failStart(error: unknown): Promise<void> {
+    const { host, name, logger } = this.#options
+    logger.fatal('the service could not start', { error })
+    // A person at a terminal gets one sentence; what only a developer can use is in the log line.
+    if (isMillraceError(error)) host.printError(`${name}: ${error.message}\n`)
+    await this.#end(1, 'failed start')
+  }
+
+  #fail(message: string, error: unknown): void {
+    this.#options.logger.fatal(message, { error })
+    void this.#end(1, message)
+  }
+
+  async #end(code: number, reason: string): Promise<void> {
+    if (this.#phase === 'stopping') return
+    this.#phase = 'stopping'
+    const { host, logger, settings, tracer } = this.#options
+    logger.info('the service is stopping', { reason })
+    this.#stopping.abort()
+    let timer: NodeJS.Timeout | undefined
+    const deadline = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), settings.SHUTDOWN_TIMEOUT_MS)
+    })
+    const outcome = await Promise.race([this.#parts.stop(), deadline])
+    clearTimeout(timer)
+    await tracer.close()
+    if (outcome === 'late') logger.error('the service did not stop in time', { part: this.#parts.current, timeout_ms: settings.SHUTDOWN_TIMEOUT_MS })
+    else logger.info('the service has stopped', { reason })
+    logger.close()
+    host.exit(code !== 0 || outcome === 'late' || outcome.length > 0 ? 1 : 0)
+  }
+}
