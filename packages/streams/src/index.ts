@@ -1,1 +1,49 @@
-export {}
+export {
+  type Consumer,
+  type ConsumerConfig,
+  type ConsumerDeps,
+  type ConsumerSettings,
+  type ConsumerState,
+  type CommittedNotice,
+} from './consumer/consumer-types.js'
+export { ConsumerMetrics } from './consumer/consumer-metrics.js'
+export type { SqlClient, SqlConnection, SqlStatement, SqlTransaction, StreamDatabase } from './consumer/database-port.js'
+export type {
+  AssignContext,
+  AssignedPartition,
+  FlushedPositions,
+  FrameBatch,
+  NewFrame,
+  ReceivedFrame,
+  StreamHandler,
+} from './consumer/stream-handler.js'
+export {
+  type AppendResult,
+  BEGINNING,
+  type BrokerGroupListener,
+  type BrokerMembership,
+  type FrameToAppend,
+  type GroupMirror,
+  type PartitionDescription,
+  type Position,
+  type ReadLimits,
+  type StoredFrame,
+  type StreamDriver,
+  type StreamMemory,
+  type StreamReader,
+  type TrimRequest,
+} from './driver/stream-driver.js'
+export { streamErrors } from './errors.js'
+export {
+  decodeFrame,
+  decodeFrameHeader,
+  decodeFramePayload,
+  encodeFrame,
+  FRAME_FLAG,
+  FRAME_HEADER_BYTES,
+  type FrameHeader,
+  type FrameToEncode,
+  parseProducerId,
+} from './frame/frame.js'
+export { ProducerMetrics } from './producer/producer-metrics.js'
+export type { AppendedFrame, BatchBuilder, OpenBatch, Producer, ProducerCounts } from './producer/producer-types.js'
