@@ -1,0 +1,45 @@
+import { afterEach, expect, test } from '@jest/globals'
+import { existsSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { dirname } from 'node:path'
+import { freePort } from './ports.js'
+import { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.js'
+import { answersPostgres } from './postgres-probe.js'
+import { isAlive } from './process-table.js'
+
+let server: PostgresServer | undefined
+
+afterEach(async () => {
+  await server?.stop()
+  server = undefined
+})
+
+async function start(options: PostgresOptions = {}): Promise<PostgresServer> {
+  server = await startPostgres(options)
+  return server
+}
+
+test('starts an empty server without containers, whoever runs it, and removes all of it', async () => {
+  const { port, pid, dataDir, stop } = await start()
+  expect(await answersPostgres(port)).toBe(true)
+  await stop()
+  expect(isAlive(pid)).toBe(false)
+  expect(existsSync(dirname(dataDir))).toBe(false)
+})
+
+test('a server that is killed recovers on the same port', async () => {
+  const { port, pid, kill, restart } = await start()
+  await kill()
+  expect(await answersPostgres(port)).toBe(false)
+  await restart()
+  expect(await answersPostgres(port)).toBe(true)
+  expect(server?.pid).not.toBe(pid)
+})
+
+test('a server that dies at start tells why', async () => {
+  await expect(start({ settings: { shared_buffers: 'much' } })).rejects.toThrow(/ended at start[\s\S]*shared_buffers/)
+  const port = await freePort()
+  const other = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1')
+  await expect(start({ port })).rejects.toThrow(/could not bind IPv4 address/)
+  await new Promise((resolve) => other.close(resolve))
+})

@@ -1,0 +1,55 @@
+import { afterEach, expect, test } from '@jest/globals'
+import { type RedisClusterStack, startRedisCluster } from './redis-cluster.js'
+import { type RedisOptions, type RedisServer, startRedis } from './redis.js'
+import { type SentinelStack, startSentinel } from './redis-sentinel.js'
+import { waitFor } from './wait.js'
+
+let started: RedisServer | SentinelStack | RedisClusterStack | undefined
+
+afterEach(async () => {
+  await started?.stop()
+  started = undefined
+})
+
+async function start(options: RedisOptions = {}): Promise<RedisServer> {
+  const server = await startRedis(options)
+  started = server
+  return server
+}
+
+test('what was answered survives SIGKILL', async () => {
+  const server = await start()
+  await server.command('SET', 'key', 'kept')
+  await server.kill()
+  await server.restart()
+  expect(await server.command('GET', 'key')).toBe('kept')
+  expect(await server.command('CONFIG', 'GET', 'appendfsync')).toEqual(['appendfsync', 'always'])
+  expect(await server.command('CONFIG', 'GET', 'maxmemory-policy')).toEqual(['maxmemory-policy', 'noeviction'])
+})
+
+test('a server that dies at start tells why', async () => {
+  await expect(start({ settings: { maxmemory: 'much' } })).rejects.toThrow(/ended at start[\s\S]*maxmemory/)
+})
+
+test('sentinels make a replica primary when the primary is killed', async () => {
+  const stack = await startSentinel()
+  started = stack
+  const before = await stack.primary()
+  await before.kill()
+  const other = async () => {
+    const primary = await stack.primary()
+    return primary !== before && primary
+  }
+  const after = await waitFor(other, { deadlineMs: 30_000, what: 'the failover' })
+  expect(await after.command('SET', 'key', 'value')).toBe('OK')
+})
+
+test('a cluster serves all slots, and a killed node keeps its keys', async () => {
+  const cluster = await startRedisCluster()
+  started = cluster
+  const node = await cluster.masterOf('key')
+  expect(await node.command('SET', 'key', 'kept')).toBe('OK')
+  await node.kill()
+  await node.restart()
+  await waitFor(async () => (await node.command('GET', 'key')) === 'kept', { deadlineMs: 20_000 })
+})
