@@ -13,3 +13,7 @@ export type { Lifecycle, ReadinessCheck, Started } from './lifecycle/lifecycle.j
 export { type ListenAddress, toListenError } from './lifecycle/listen-error.js'
 export { runService, type ServiceDefinition } from './lifecycle/run-service.js'
 export type { ServiceConfig, ServiceHost } from './lifecycle/running-service.js'
+export type { CallIdentity } from './grpc/call-metadata.js'
+export { type CallOptions, type Calls, createGrpcClient, type GrpcClientConfig, type GrpcClientDeps } from './grpc/create-grpc-client.js'
+export { type CallContext, type GrpcService, type Handlers, implementService } from './grpc/implement-service.js'
+export { type GrpcServer, type GrpcServerConfig, type GrpcServerDeps, startGrpcServer } from './grpc/start-grpc-server.js'

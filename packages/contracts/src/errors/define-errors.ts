@@ -22,7 +22,7 @@ export interface ErrorOccurrence {
 export interface ErrorFactory {
   (occurrence?: ErrorOccurrence): MillraceError
   readonly code: string
-  matches(error: unknown): error is MillraceError
+  matches(error: unknown): boolean
 }
 
 /**
@@ -47,6 +47,6 @@ function createFactory(code: string, [kind, message, overrides]: ErrorRow): Erro
   }
   return Object.assign(factory, {
     code,
-    matches: (error: unknown): error is MillraceError => isMillraceError(error) && error.code === code,
+    matches: (error: unknown) => isMillraceError(error) && error.code === code,
   })
 }

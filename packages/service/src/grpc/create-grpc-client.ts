@@ -1,0 +1,185 @@
+import { ChannelCredentials, Client, type ServiceError } from '@grpc/grpc-js'
+import { coreErrors } from '@millrace/contracts'
+import { currentContext, type Logger } from '@millrace/logger'
+import { isRetryable, type Policy, policy, type PolicyConfig } from '@millrace/resilience'
+import type { GrpcMetrics, ResilienceMetrics, Tracer } from '@millrace/telemetry'
+import type { Started } from '../lifecycle/lifecycle.js'
+import { toMetadata, traceparentOf } from './call-metadata.js'
+import { type MethodShape, type RequestOf, type ResponseOf, type ServiceShape, serviceNameOf } from './service-shape.js'
+import { fromStatus } from './status-mapping.js'
+
+export interface GrpcClientConfig {
+  /** Name of the peer, for messages and metrics. Default: that of the service. */
+  readonly name?: string
+  /** Deadline of unary calls, retries included, in ms. Default 5,000. */
+  readonly deadlineMs?: number
+  /** Default: no encryption. */
+  readonly credentials?: ChannelCredentials
+  /** Largest message in both directions, in bytes. Default 16 MiB. */
+  readonly messageBytesMax?: number
+  /** Retries and breaker of unary calls. Default OPS-2 and OPS-3. Streams are opened once; who reads them decides about another. */
+  readonly policy?: PolicyConfig
+}
+
+export interface GrpcClientDeps {
+  readonly metrics: GrpcMetrics
+  readonly tracer: Tracer
+  readonly logger: Logger
+  readonly resilienceMetrics?: ResilienceMetrics
+}
+
+export interface CallOptions {
+  readonly deadlineMs?: number
+  readonly signal?: AbortSignal
+  /** Default: that of the running context. */
+  readonly tenant?: string
+  /** Default: the user id of the running context. */
+  readonly caller?: string
+}
+
+/** Promises for unary methods, async iterables for server-streaming ones; leaving an iteration cancels its call. Errors are MillraceErrors. */
+export type Calls<Service extends ServiceShape> = {
+  readonly [Name in keyof Service]: Service[Name]['responseStream'] extends true
+    ? (request: RequestOf<Service[Name]>, options?: CallOptions) => AsyncIterable<ResponseOf<Service[Name]>>
+    : (request: RequestOf<Service[Name]>, options?: CallOptions) => Promise<ResponseOf<Service[Name]>>
+}
+
+/**
+ * Calls to one service. `service` is a generated client class or anything else with its definition in `service`. Connects on the first call,
+ * and again after a loss.
+ */
+export function createGrpcClient<Service extends ServiceShape>(
+  { service }: { readonly service: Service },
+  address: string,
+  config: GrpcClientConfig,
+  deps: GrpcClientDeps,
+): Started<Calls<Service>> {
+  const messageBytesMax = config.messageBytesMax ?? 16 * 1_048_576
+  const client = new Client(address, config.credentials ?? ChannelCredentials.createInsecure(), {
+    'grpc.max_receive_message_length': messageBytesMax,
+    'grpc.max_send_message_length': messageBytesMax,
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 5_000,
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+  })
+  const peer = config.name ?? serviceNameOf(service)
+  const caller: Caller = { client, peer, deps, deadlineMs: config.deadlineMs ?? 5_000, policy: createPeerPolicy(peer, config, deps) }
+  const calls = Object.fromEntries(
+    Object.entries(service).map(([name, method]) => [name, method.responseStream ? createStreamCall(caller, method) : createUnaryCall(caller, method)]),
+  )
+  return [calls as Calls<Service>, () => client.close()]
+}
+
+interface Caller {
+  readonly client: Client
+  readonly peer: string
+  readonly deps: GrpcClientDeps
+  readonly deadlineMs: number
+  readonly policy: Policy
+}
+
+function createPeerPolicy(name: string, config: GrpcClientConfig, { logger, resilienceMetrics }: GrpcClientDeps): Policy {
+  const states = { closed: 0, half_open: 1, open: 2 } as const
+  const retry = config.policy?.retry === false ? false : { isRetryable: isWorthRetrying, ...config.policy?.retry }
+  return policy(name, { ...config.policy, retry }, {
+    onStateChange: ({ from, to, error }) => {
+      resilienceMetrics?.circuitState.with({ name }).set(states[to])
+      if (to === 'open') resilienceMetrics?.circuitOpened.with({ name }).inc()
+      logger[to === 'open' ? 'warn' : 'info']('the circuit breaker changed its state', { name, from, to, error })
+    },
+    onRetry: () => resilienceMetrics?.retries.with({ name }).inc(),
+  })
+}
+
+/** The deadline holds for all attempts together, so after it there is nothing left to try. */
+function isWorthRetrying(error: unknown): boolean {
+  return isRetryable(error) && !coreErrors.DEADLINE_EXCEEDED.matches(error) && !coreErrors.DEPENDENCY_CIRCUIT_OPEN.matches(error)
+}
+
+function createUnaryCall(caller: Caller, method: MethodShape) {
+  const { deps, policy: peerPolicy } = caller
+  const name = method.path.slice(1)
+  return async (request: unknown, options: CallOptions = {}): Promise<unknown> => {
+    const startedAt = performance.now()
+    const deadline = new Date(Date.now() + (options.deadlineMs ?? caller.deadlineMs))
+    const attempt = () => sendUnary(caller, method, request, { ...options, deadline })
+    let code = 'OK'
+    try {
+      return await deps.tracer.withSpan(name, { 'rpc.system': 'grpc' }, () => peerPolicy.execute(attempt, options.signal), { kind: 'client' })
+    } catch (error) {
+      code = codeOf(error)
+      throw error
+    } finally {
+      deps.metrics.client.with({ method: name, code }).observe((performance.now() - startedAt) / 1000)
+    }
+  }
+}
+
+function sendUnary(caller: Caller, method: MethodShape, request: unknown, options: CallOptions & { deadline: Date }): Promise<unknown> {
+  const { client, peer } = caller
+  return new Promise((resolve, reject) => {
+    const settle = (error: ServiceError | null, response?: unknown) => {
+      options.signal?.removeEventListener('abort', cancel)
+      if (error === null) resolve(response)
+      else reject(fromStatus(error, peer))
+    }
+    const call = client.makeUnaryRequest(
+      method.path,
+      method.requestSerialize as (value: unknown) => Buffer,
+      method.responseDeserialize,
+      request,
+      createMetadata(caller, options),
+      { deadline: options.deadline },
+      settle,
+    )
+    const cancel = () => call.cancel()
+    options.signal?.addEventListener('abort', cancel, { once: true })
+  })
+}
+
+function createStreamCall(caller: Caller, method: MethodShape) {
+  return async function* stream(request: unknown, options: CallOptions = {}): AsyncGenerator<unknown, void, undefined> {
+    options.signal?.throwIfAborted()
+    const call = caller.client.makeServerStreamRequest(
+      method.path,
+      method.requestSerialize as (value: unknown) => Buffer,
+      method.responseDeserialize,
+      request,
+      createMetadata(caller, options),
+      options.deadlineMs === undefined ? {} : { deadline: Date.now() + options.deadlineMs },
+    )
+    const cancel = () => call.cancel()
+    options.signal?.addEventListener('abort', cancel, { once: true })
+    // Cancelling emits an error even after nobody iterates any more; without a listener it would end the process.
+    call.on('error', () => undefined)
+    try {
+      for await (const message of call) yield message
+    } catch (error) {
+      throw isServiceError(error) ? fromStatus(error, caller.peer) : coreErrors.INTERNAL({ cause: error })
+    } finally {
+      options.signal?.removeEventListener('abort', cancel)
+      call.cancel()
+    }
+  }
+}
+
+function createMetadata({ deps }: Caller, options: CallOptions) {
+  const context = currentContext()
+  return toMetadata({
+    tenant: options.tenant ?? context?.tenant,
+    caller: options.caller ?? context?.userId,
+    requestId: context?.requestId,
+    traceparent: deps.tracer.inject() ?? traceparentOf(context),
+  })
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && 'code' in error && 'metadata' in error && 'details' in error
+}
+
+/** Label of the metric: a closed set, since codes are. */
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' ? code : 'UNKNOWN'
+}

@@ -1,0 +1,96 @@
+import { once } from 'node:events'
+import type {
+  handleServerStreamingCall,
+  handleUnaryCall,
+  Metadata,
+  ServerErrorResponse,
+  ServerUnaryCall,
+  ServerWritableStream,
+  ServiceDefinition,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import type { CallScope, CallScopes } from './call-scope.js'
+import { type MethodShape, type RequestOf, type ResponseOf, type ServiceShape, serviceNameOf } from './service-shape.js'
+import { toStatus } from './status-mapping.js'
+import { untilAborted } from './until-aborted.js'
+
+/** What a handler knows about its call. Log lines written inside carry tenant, request and trace ids by themselves. */
+export interface CallContext {
+  readonly tenant: string | undefined
+  readonly caller: string | undefined
+  readonly requestId: string
+  readonly traceId: string
+  /** Aborted when the caller gave up, the deadline passed or the server stops. Hand it on to whatever takes time. */
+  readonly signal: AbortSignal
+  /** Undefined for streams that were opened without one. */
+  readonly deadline: Date | undefined
+  readonly metadata: Metadata
+}
+
+/** An async function a unary method, an async generator a server-streaming one. What they throw becomes a status with our code. */
+export type Handlers<Service extends ServiceShape> = {
+  readonly [Name in keyof Service]: Service[Name]['responseStream'] extends true
+    ? (request: RequestOf<Service[Name]>, call: CallContext) => AsyncIterable<ResponseOf<Service[Name]>>
+    : (request: RequestOf<Service[Name]>, call: CallContext) => Promise<ResponseOf<Service[Name]>>
+}
+
+/** A service ready to be added to a server. */
+export interface GrpcService {
+  readonly name: string
+  readonly definition: ServiceDefinition
+  readonly implement: (scopes: CallScopes) => UntypedServiceImplementation
+}
+
+export function implementService<Service extends ServiceShape>(definition: Service, handlers: Handlers<Service>): GrpcService {
+  return {
+    name: serviceNameOf(definition),
+    definition: definition as unknown as ServiceDefinition,
+    implement: (scopes) =>
+      Object.fromEntries(Object.entries(definition).map(([name, method]) => [name, createHandler(method, handlers[name] as AnyHandler, scopes)])),
+  }
+}
+
+type AnyHandler = (request: unknown, call: CallContext) => unknown
+
+function createHandler(method: MethodShape, handler: AnyHandler, scopes: CallScopes) {
+  if (method.requestStream) throw new TypeError(`${method.path}: streams from the client are not supported`)
+  return method.responseStream ? createStreamHandler(method, handler, scopes) : createUnaryHandler(method, handler, scopes)
+}
+
+function createUnaryHandler(method: MethodShape, handler: AnyHandler, scopes: CallScopes): handleUnaryCall<unknown, unknown> {
+  return (call: ServerUnaryCall<unknown, unknown>, callback) => {
+    const scope = scopes.open(method.path, call, true)
+    const work = () => untilAborted(Promise.resolve(handler(call.request, scope.context)), scope.context.signal)
+    void scope.run(work).then((outcome) => {
+      if (outcome.kind === 'ok') callback(null, outcome.value)
+      else callback(toStatus(outcome.error))
+    })
+  }
+}
+
+function createStreamHandler(method: MethodShape, handler: AnyHandler, scopes: CallScopes): handleServerStreamingCall<unknown, unknown> {
+  return (call: ServerWritableStream<unknown, unknown>) => {
+    const scope = scopes.open(method.path, call, false)
+    const work = () => writeAll(call, handler(call.request, scope.context) as AsyncIterable<unknown>, scope)
+    void scope.run(work).then((outcome) => {
+      if (outcome.kind === 'ok') call.end()
+      else call.emit('error', toStatus(outcome.error) as unknown as ServerErrorResponse)
+    })
+  }
+}
+
+/** Writes as fast as the client reads. */
+async function writeAll(call: ServerWritableStream<unknown, unknown>, messages: AsyncIterable<unknown>, { context }: CallScope): Promise<void> {
+  const { signal } = context
+  const iterator = messages[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const next = await untilAborted(iterator.next(), signal)
+      if (next.done === true) return
+      if (!call.write(next.value)) await once(call, 'drain', { signal })
+    }
+  } finally {
+    // Not awaited: a generator that is stuck must not hold up the end of the call.
+    void iterator.return?.().catch(() => undefined)
+  }
+}

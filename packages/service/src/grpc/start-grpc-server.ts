@@ -1,0 +1,97 @@
+import { Server, ServerCredentials } from '@grpc/grpc-js'
+import type { Logger } from '@millrace/logger'
+import type { GrpcMetrics, Tracer } from '@millrace/telemetry'
+import type { Started } from '../lifecycle/lifecycle.js'
+import { type ListenAddress, toListenError } from '../lifecycle/listen-error.js'
+import { CallScopes } from './call-scope.js'
+import type { GrpcService } from './implement-service.js'
+
+export interface GrpcServerConfig extends ListenAddress {
+  /** A serialised FileDescriptorSet for reflection; without it reflection is off. */
+  readonly descriptorSet?: Uint8Array
+  /** Default: no encryption. */
+  readonly credentials?: ServerCredentials
+  /** Deadline of unary calls that came without one, in ms. Default 30,000. */
+  readonly defaultDeadlineMs?: number
+  /** Largest message in both directions, in bytes. Default 16 MiB. */
+  readonly messageBytesMax?: number
+  /** How long unary calls may take once the server stops, in ms; then they are cut. Default 10,000. */
+  readonly drainTimeoutMs?: number
+}
+
+export interface GrpcServerDeps {
+  readonly services: readonly GrpcService[]
+  readonly logger: Logger
+  readonly metrics: GrpcMetrics
+  readonly tracer: Tracer
+}
+
+export interface GrpcServer {
+  /** The port it listens on, also when 0 was asked for. */
+  readonly port: number
+  /** Sets what the health service says of every service here. It says SERVING from the start. */
+  setServing(isServing: boolean): void
+}
+
+/**
+ * A gRPC server with the health service, reflection, deadlines, ids, metrics and error mapping. It stops by telling the health service,
+ * ending streams with a retryable SHUTTING_DOWN, letting unary calls finish and refusing new ones.
+ */
+export async function startGrpcServer(config: GrpcServerConfig, deps: GrpcServerDeps): Promise<Started<GrpcServer>> {
+  const messageBytesMax = config.messageBytesMax ?? 16 * 1_048_576
+  const server = new Server({
+    'grpc.max_receive_message_length': messageBytesMax,
+    'grpc.max_send_message_length': messageBytesMax,
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.keepalive_permit_without_calls': 1,
+  })
+  const scopes = new CallScopes({ ...deps, defaultDeadlineMs: config.defaultDeadlineMs ?? 30_000 })
+  for (const service of deps.services) server.addService(service.definition, service.implement(scopes))
+  const setServing = await addHealth(server, deps.services)
+  if (config.descriptorSet !== undefined) await addReflection(server, config.descriptorSet)
+  const port = await bind(server, config)
+  const stop = async () => {
+    setServing(false)
+    await drain(server, scopes, config.drainTimeoutMs ?? 10_000)
+  }
+  return [{ port, setServing }, stop]
+}
+
+/** Loaded here because both bring a protobuf parser, which services without gRPC need not carry. */
+async function addHealth(server: Server, services: readonly GrpcService[]): Promise<(isServing: boolean) => void> {
+  const { HealthImplementation } = await import('grpc-health-check')
+  const names = ['', ...services.map((service) => service.name)]
+  const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, 'SERVING' as const])))
+  health.addToServer(server)
+  return (isServing) => {
+    for (const name of names) health.setStatus(name, isServing ? 'SERVING' : 'NOT_SERVING')
+  }
+}
+
+async function addReflection(server: Server, descriptorSet: Uint8Array): Promise<void> {
+  const { ReflectionService } = await import('@grpc/reflection')
+  const { loadFileDescriptorSetFromBuffer } = await import('@grpc/proto-loader')
+  new ReflectionService(loadFileDescriptorSetFromBuffer(Buffer.from(descriptorSet))).addToServer(server)
+}
+
+function bind(server: Server, config: GrpcServerConfig): Promise<number> {
+  const credentials = config.credentials ?? ServerCredentials.createInsecure()
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${config.host ?? '127.0.0.1'}:${config.port}`, credentials, (error, port) => {
+      if (error === null) resolve(port)
+      else reject(toListenError(error, config))
+    })
+  })
+}
+
+function drain(server: Server, scopes: CallScopes, timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const force = setTimeout(() => server.forceShutdown(), timeoutMs)
+    server.tryShutdown(() => {
+      clearTimeout(force)
+      resolve()
+    })
+    scopes.abortStreams()
+  })
+}
