@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { rememberChild } from './orphans.js'
@@ -87,7 +87,9 @@ export async function startChild(options: ChildOptions): Promise<Child> {
       const below = descendants(pid)
       signal(pid, name)
       signal(pid, 'SIGCONT')
-      const timer = setTimeout(() => [pid, ...below].forEach((id) => signal(id, 'SIGKILL')), graceMs)
+      const timer = setTimeout(() => {
+        for (const id of [pid, ...below]) signal(id, 'SIGKILL')
+      }, graceMs)
       await exited
       clearTimeout(timer)
     },
@@ -122,7 +124,9 @@ export function describeExit(exit: Exit): string {
 function spawned(process: ChildProcess, options: ChildOptions): Promise<number> {
   return new Promise((resolve, reject) => {
     process.once('spawn', () => resolve(process.pid as number))
-    process.once('error', (cause) => reject(new Error(`starting ${options.name} (${options.command}): ${cause.message}`, { cause })))
+    process.once('error', (cause) =>
+      reject(new Error(`starting ${options.name} (${options.command}): ${cause.message}`, { cause })),
+    )
   })
 }
 

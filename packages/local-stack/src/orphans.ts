@@ -14,7 +14,7 @@ const children = new Set<number>()
 
 /** Notes a child of this process; it is killed when this process exits. The returned function forgets it. */
 export function rememberChild(pid: number): () => void {
-  if (!killsAtExit) process.once('exit', () => children.forEach((child) => signal(child, 'SIGKILL')))
+  if (!killsAtExit) process.once('exit', killChildren)
   killsAtExit = true
   children.add(pid)
   const forget = remember(`child-${pid}`, processIdentity(pid) ?? '')
@@ -22,6 +22,10 @@ export function rememberChild(pid: number): () => void {
     children.delete(pid)
     forget()
   }
+}
+
+function killChildren(): void {
+  for (const child of children) signal(child, 'SIGKILL')
 }
 
 /** Notes a temporary directory of this process. The returned function forgets it. */

@@ -20,7 +20,9 @@ export function postgresUser(): OsUser | undefined {
     const entry = entries.find((fields) => fields[0] === name)
     if (entry) return { name, uid: Number(entry[2]), gid: Number(entry[3]) }
   }
-  throw new Error('PostgreSQL refuses to run as root, and neither a user "postgres" nor "nobody" exists: run as an ordinary user')
+  throw new Error(
+    'PostgreSQL refuses to run as root, and neither a user "postgres" nor "nobody" exists: run as an ordinary user',
+  )
 }
 
 /** Whether `user` can pass through every directory above `path`; the path itself need not exist. */

@@ -72,7 +72,7 @@ function systemDirectories(): string[] {
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : []
   return [
     ...versions.map((version) => join(debian, version, 'bin')),
-    ...(process.env['PATH'] ?? '').split(':'),
+    ...(process.env.PATH ?? '').split(':'),
     '/usr/pgsql-18/bin',
     '/usr/pgsql-17/bin',
     '/opt/homebrew/opt/postgresql@18/bin',
@@ -100,7 +100,10 @@ function embedded(user: OsUser | undefined): PostgresBinaries {
  * never ran, and the server would not start. The list of links is part of the package.
  */
 function linkLibraries(native: string): void {
-  const links = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as { source: string; target: string }[]
+  const links = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as {
+    source: string
+    target: string
+  }[]
   for (const { source, target } of links) {
     const path = join(native, '..', target)
     if (existsSync(path)) continue

@@ -36,7 +36,10 @@ export function createCluster({ dataDir, binaries, user, auth, isDurable }: Clus
   mkdirSync(part, { mode: 0o700 })
   if (user) chownSync(part, user.uid, user.gid)
   // The builtin locale provider came with 17; before it the C library's C.UTF-8 gives the same order of bytes.
-  const locale = binaries.major >= 17 ? ['--locale-provider=builtin', '--locale=C.UTF-8'] : [`--locale=${process.platform === 'darwin' ? 'C' : 'C.UTF-8'}`]
+  const locale =
+    binaries.major >= 17
+      ? ['--locale-provider=builtin', '--locale=C.UTF-8']
+      : [`--locale=${process.platform === 'darwin' ? 'C' : 'C.UTF-8'}`]
   const args = ['-D', part, '-U', 'postgres', '--encoding=UTF8', ...locale, ...(isDurable ? [] : ['--no-sync'])]
   if (auth === 'scram') {
     const file = passwordFile(dataDir)
@@ -56,7 +59,7 @@ function run(command: string, args: string[], user: OsUser | undefined, input = 
     input,
     cwd: '/',
     encoding: 'utf8',
-    env: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' },
+    env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' },
     ...(user && { uid: user.uid, gid: user.gid }),
   })
   if (result.status === 0 && !/\b(ERROR|FATAL):/.test(result.stderr)) return

@@ -1,7 +1,7 @@
-import { afterEach, expect, test } from '@jest/globals'
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname } from 'node:path'
+import { afterEach, expect, test } from '@jest/globals'
 import { freePort } from './ports.js'
 import { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.js'
 import { answersPostgres } from './postgres-probe.js'

@@ -51,23 +51,35 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const base = isTemporary ? temporaryDirectory('millrace-postgres-') : undefined
   const dataDir = resolve(options.dataDir ?? `${base}/data`)
   if (user && !isReachableBy(user, dataDir)) {
-    throw new Error(`${dataDir} lies in a directory that the user ${user.name}, who runs PostgreSQL for root, may not enter: choose another`)
+    throw new Error(
+      `${dataDir} lies in a directory that the user ${user.name}, who runs PostgreSQL for root, may not enter: choose another`,
+    )
   }
   const { auth = 'trust', readyDeadlineMs = 60_000 } = options
   const programs = findPostgres(options.binaries ?? 'auto', user, clusterMajor(dataDir))
-  if (clusterMajor(dataDir) === undefined) createCluster({ dataDir, binaries: programs, user, auth, isDurable: !isTemporary })
+  if (clusterMajor(dataDir) === undefined)
+    createCluster({ dataDir, binaries: programs, user, auth, isDurable: !isTemporary })
   await stopLeftover(dataDir)
   const port = options.port ?? (await freePort())
   const logFile = options.logFile ?? `${dataDir}.log`
   const settings = { ...defaultSettings(port), ...options.settings }
   const args = ['-D', dataDir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])]
 
-  const env = { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' }
+  const env = { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' }
   const server = await startServer({
     name: 'PostgreSQL',
     logFile,
     spawn: () =>
-      startChild({ name: 'PostgreSQL', command: programs.postgres, args, env, logFile, cwd: '/', uid: user?.uid, gid: user?.gid }),
+      startChild({
+        name: 'PostgreSQL',
+        command: programs.postgres,
+        args,
+        env,
+        logFile,
+        cwd: '/',
+        uid: user?.uid,
+        gid: user?.gid,
+      }),
     isReady: () => answersPostgres(port),
     readyDeadlineMs,
     stopSignal: 'SIGINT',
@@ -100,7 +112,10 @@ async function stopLeftover(dataDir: string): Promise<void> {
   const pid = Number.parseInt(readFileSync(file, 'utf8'), 10)
   if (!Number.isInteger(pid) || !isAlive(pid) || !isPostgres(pid)) return
   process.kill(pid, 'SIGINT')
-  await waitFor(() => !isAlive(pid), { deadlineMs: STOP_GRACE_MS, what: `the end of a PostgreSQL left over on ${dataDir} (process ${pid})` })
+  await waitFor(() => !isAlive(pid), {
+    deadlineMs: STOP_GRACE_MS,
+    what: `the end of a PostgreSQL left over on ${dataDir} (process ${pid})`,
+  })
 }
 
 /** The id in the file may belong to something else after a reboot. */

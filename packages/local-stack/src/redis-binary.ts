@@ -1,37 +1,32 @@
 import { spawnSync } from 'node:child_process'
-import { installRedis } from './redis-install.js'
 
+/** A program that runs a Redis server. */
 export interface RedisBinary {
   command: string
+  /** The name it is called by, which decides what it does. */
   argv0: string
   /** Added to the child's environment. */
   env: Record<string, string>
   /** For example "7.0.15". */
   version: string
+  /** Put before the server's own arguments. */
+  prefix?: (port: number, dir: string) => string[]
 }
 
 /** XAUTOCLAIM and the stream options we use came with this version. */
 const VERSION_MIN = [6, 2] as const
 
-/**
- * Finds a Redis server, installing one if it must: a server on PATH, Debian's `redis-check-rdb` (the same program, which
- * acts by the name it is called), then the system's package manager, without root if need be.
- * @param cacheDir where a private copy may be unpacked; `say` is told what is being done.
- * @throws one line that names the command to run.
- */
-export async function findRedis(cacheDir: string, say: (line: string) => void = () => {}): Promise<RedisBinary> {
-  return onPath() ?? (await installRedis(cacheDir, say, { probe, onPath }))
-}
-
-function onPath(): RedisBinary | undefined {
+/** A server on PATH; Debian's `redis-check-rdb` is one too, since it is the same program and acts by the name it is called. */
+export function redisOnPath(): RedisBinary | undefined {
   for (const command of ['redis-server', 'valkey-server', 'keydb-server']) {
-    const found = probe(command, command)
+    const found = probeRedis(command, command)
     if (found) return found
   }
-  return probe('redis-check-rdb', 'redis-server') ?? probe('valkey-check-rdb', 'valkey-server')
+  return probeRedis('redis-check-rdb', 'redis-server') ?? probeRedis('valkey-check-rdb', 'valkey-server')
 }
 
-function probe(command: string, argv0: string, env: Record<string, string> = {}): RedisBinary | undefined {
+/** The program, if it can be run and is new enough. */
+export function probeRedis(command: string, argv0: string, env: Record<string, string> = {}): RedisBinary | undefined {
   const result = spawnSync(command, ['--version'], { argv0, encoding: 'utf8', env: { ...process.env, ...env } })
   const version = / v=(\d+)\.(\d+)\.?(\d*)/.exec(result.stdout ?? '')
   if (!version) return undefined

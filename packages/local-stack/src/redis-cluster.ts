@@ -47,7 +47,14 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
         'repl-diskless-sync-delay': '0',
         ...options.settings,
       }
-      nodes.push(await startRedis({ name: `Redis Cluster node ${index}`, dir: join(dir, `node-${index}`), port: await freePort(CLUSTER_BUS_OFFSET), settings }))
+      nodes.push(
+        await startRedis({
+          name: `Redis Cluster node ${index}`,
+          dir: join(dir, `node-${index}`),
+          port: await freePort(CLUSTER_BUS_OFFSET),
+          settings,
+        }),
+      )
     }
     await form(nodes, masters)
     return { nodes, stop, masterOf: (key) => findMaster(nodes, key) }
@@ -78,11 +85,16 @@ async function form(nodes: RedisServer[], masters: number): Promise<void> {
     const id = await nodes[index % masters]?.command('CLUSTER', 'MYID')
     await node.command('CLUSTER', 'REPLICATE', String(id))
   }
-  await waitFor(async () => (await Promise.all(nodes.map(isOk))).every(Boolean), { deadlineMs: 30_000, what: 'the cluster state "ok"' })
+  await waitFor(async () => (await Promise.all(nodes.map(isOk))).every(Boolean), {
+    deadlineMs: 30_000,
+    what: 'the cluster state "ok"',
+  })
 }
 
 async function knows(node: RedisServer, count: number): Promise<boolean> {
-  const lines = String(await node.command('CLUSTER', 'NODES')).trim().split('\n')
+  const lines = String(await node.command('CLUSTER', 'NODES'))
+    .trim()
+    .split('\n')
   return lines.length === count && lines.every((line) => !/handshake|noaddr|fail/.test(line))
 }
 

@@ -51,7 +51,9 @@ export async function startSentinel(options: SentinelOptions = {}): Promise<Sent
   try {
     const nodes: RedisServer[] = []
     for (let index = 0; index <= replicas; index++) nodes.push(keep(await startNode(index, nodes[0])))
-    const sentinels = await Promise.all(Array.from({ length: sentinelCount }, async (_, index) => keep(await startOne(index, nodes[0]))))
+    const sentinels = await Promise.all(
+      Array.from({ length: sentinelCount }, async (_, index) => keep(await startOne(index, nodes[0]))),
+    )
     await untilSettled(sentinels, masterName, replicas)
     return { masterName, nodes, sentinels, stop, primary: () => findPrimary(nodes, sentinels, masterName) }
   } catch (error) {
@@ -102,7 +104,10 @@ async function untilSettled(sentinels: RedisServer[], masterName: string, replic
     const role = (await redisCommand(Number(facts[facts.indexOf('port') + 1]), ['ROLE'])) as string[]
     return role[0] === 'slave' && role[3] === 'connected'
   }
-  await waitFor(async () => (await Promise.all(ports.map(isLinked))).every(Boolean), { deadlineMs: 30_000, what: 'the first copy to the replicas' })
+  await waitFor(async () => (await Promise.all(ports.map(isLinked))).every(Boolean), {
+    deadlineMs: 30_000,
+    what: 'the first copy to the replicas',
+  })
 }
 
 async function findPrimary(nodes: RedisServer[], sentinels: RedisServer[], masterName: string): Promise<RedisServer> {

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals'
-import { type RedisClusterStack, startRedisCluster } from './redis-cluster.js'
 import { type RedisOptions, type RedisServer, startRedis } from './redis.js'
+import { type RedisClusterStack, startRedisCluster } from './redis-cluster.js'
 import { type SentinelStack, startSentinel } from './redis-sentinel.js'
 import { waitFor } from './wait.js'
 

@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { startChild } from './child.js'
+import { findRedis } from './find-redis.js'
 import { freePort } from './ports.js'
-import { findRedis, type RedisBinary } from './redis-binary.js'
+import type { RedisBinary } from './redis-binary.js'
 import { type Reply, redisCommand } from './resp.js'
 import { extendServer, type Server, startServer } from './server.js'
 import { removeTemporary, temporaryDirectory } from './temporary.js'
@@ -53,17 +54,23 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const dir = resolve(options.dir ?? `${base}`)
   mkdirSync(dir, { recursive: true })
   const { name = 'Redis', readyDeadlineMs = 60_000, cacheDir = '.cache' } = options
-  const binary = await findRedis(cacheDir, options.say)
+  const binary = findRedis(cacheDir, options.say)
   const port = options.port ?? (await freePort())
   const logFile = options.logFile ?? join(dir, 'redis.log')
-  const settings = { ...defaultSettings(binary, options.appendonly ?? true), ...options.settings, port: String(port), dir }
+  const settings = {
+    ...defaultSettings(binary, options.appendonly ?? true),
+    ...options.settings,
+    port: String(port),
+    dir,
+  }
   const args = serverArguments(options, settings)
 
   const env = { ...process.env, ...binary.env }
+  const child = { name, command: binary.command, argv0: binary.argv0, env, logFile, cwd: dir }
   const server = await startServer({
     name,
     logFile,
-    spawn: () => startChild({ name, command: binary.command, argv0: binary.argv0, args, env, logFile, cwd: dir }),
+    spawn: () => startChild({ ...child, args: [...(binary.prefix?.(port, dir) ?? []), ...args] }),
     isReady: async () => (await redisCommand(port, ['PING'])) === 'PONG',
     readyDeadlineMs,
     stopSignal: 'SIGTERM',
@@ -78,7 +85,7 @@ function serverArguments(options: RedisOptions, settings: Record<string, string>
   if (options.sentinelConfig) return [options.sentinelConfig, '--sentinel']
   const entries = Object.entries(settings)
   if (!options.keepsConfig) return entries.flatMap(([key, value]) => [`--${key}`, ...value.split(' ')])
-  const file = join(settings['dir'] as string, 'redis.conf')
+  const file = join(settings.dir as string, 'redis.conf')
   if (!existsSync(file)) writeFileSync(file, `${entries.map(([key, value]) => `${key} ${value || '""'}`).join('\n')}\n`)
   return [file]
 }

@@ -17,7 +17,9 @@ export function redisCommand(port: number, args: (string | number)[], timeoutMs 
       settle()
     }
     socket.setEncoding('latin1')
-    socket.setTimeout(timeoutMs, () => finish(() => reject(new Error(`redis on port ${port} did not answer within ${timeoutMs} ms`))))
+    socket.setTimeout(timeoutMs, () =>
+      finish(() => reject(new Error(`redis on port ${port} did not answer within ${timeoutMs} ms`))),
+    )
     socket.once('error', (error) => finish(() => reject(error)))
     socket.once('close', () => reject(new Error(`redis on port ${port} closed the connection`)))
     socket.on('data', (chunk) => {
@@ -42,7 +44,9 @@ function parse(text: string, at: number): { value: Reply; next: number; error?: 
     case '$': {
       const length = Number(head)
       if (length < 0) return { value: null, next }
-      return text.length < next + length + 2 ? undefined : { value: text.slice(next, next + length), next: next + length + 2 }
+      return text.length < next + length + 2
+        ? undefined
+        : { value: text.slice(next, next + length), next: next + length + 2 }
     }
     case '*':
       return parseArray(text, Number(head), next)

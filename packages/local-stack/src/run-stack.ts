@@ -12,10 +12,12 @@ const DEFAULT_KEYS = { write: 'mr_write_dev', admin: 'mr_admin_dev' }
  */
 export async function runStack(startedAt: number, say: (line: string) => void): Promise<number> {
   const { env } = process
-  const writeKey = env['BOOTSTRAP_WRITE_KEY'] ?? DEFAULT_KEYS.write
-  const adminKey = env['BOOTSTRAP_ADMIN_KEY'] ?? DEFAULT_KEYS.admin
-  if (env['NODE_ENV'] === 'production' && (writeKey === DEFAULT_KEYS.write || adminKey === DEFAULT_KEYS.admin)) {
-    say('NODE_ENV is production and the keys are the ones everybody knows: set BOOTSTRAP_WRITE_KEY and BOOTSTRAP_ADMIN_KEY')
+  const writeKey = env.BOOTSTRAP_WRITE_KEY ?? DEFAULT_KEYS.write
+  const adminKey = env.BOOTSTRAP_ADMIN_KEY ?? DEFAULT_KEYS.admin
+  if (env.NODE_ENV === 'production' && (writeKey === DEFAULT_KEYS.write || adminKey === DEFAULT_KEYS.admin)) {
+    say(
+      'NODE_ENV is production and the keys are the ones everybody knows: set BOOTSTRAP_WRITE_KEY and BOOTSTRAP_ADMIN_KEY',
+    )
     return 1
   }
   const asked = new Promise<string>((resolveAsked) => {
@@ -25,9 +27,9 @@ export async function runStack(startedAt: number, say: (line: string) => void): 
     say,
     writeKey,
     adminKey,
-    dataDir: resolve(env['MILLRACE_DATA_DIR'] ?? '.millrace'),
-    ports: env['MILLRACE_PORTS'] === 'free' ? 'free' : 'default',
-    httpPort: env['HTTP_PORT'] ? Number(env['HTTP_PORT']) : undefined,
+    dataDir: resolve(env.MILLRACE_DATA_DIR ?? '.millrace'),
+    ports: env.MILLRACE_PORTS === 'free' ? 'free' : 'default',
+    httpPort: env.HTTP_PORT ? Number(env.HTTP_PORT) : undefined,
   })
   const stack = await Promise.race([starting, asked])
   if (typeof stack === 'string') {
@@ -54,7 +56,9 @@ function instructions(stack: Stack, startedAt: number): string[] {
     `  admin key   ${stack.adminKey}`,
     `  PostgreSQL  ${stack.databaseUrl}`,
     `  Redis       streams ${stack.streamRedisUrl}   cache ${stack.cacheRedisUrl}`,
-    ...stack.services.map(({ server, instance }) => `  ${instance.name.padEnd(18)} ${server.adminUrl}/metrics   log ${server.logFile}`),
+    ...stack.services.map(
+      ({ server, instance }) => `  ${instance.name.padEnd(18)} ${server.adminUrl}/metrics   log ${server.logFile}`,
+    ),
     '',
     'Try it:',
     `  curl -u ${stack.writeKey}: ${stack.url}/v1/batch -H 'content-type: application/json' -d '${event}'`,

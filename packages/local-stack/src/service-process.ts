@@ -34,7 +34,8 @@ export interface ServiceProcess extends Server {
  */
 export async function startProcess(options: ServiceOptions): Promise<ServiceProcess> {
   const { name, script, logFile, adminPort, env, cwd } = options
-  if (!existsSync(script)) throw new Error(`${name} is not built (${script} is missing): run "npm start", which builds it`)
+  if (!existsSync(script))
+    throw new Error(`${name} is not built (${script} is missing): run "npm start", which builds it`)
   const args = [...(options.nodeOptions ?? []), script, ...(options.args ?? [])]
   const server = await startServer({
     name,

@@ -87,7 +87,11 @@ export async function planInstances(
 }
 
 /** What one process is told beyond the common settings: its own ports, and where the others are. */
-export function instanceEnvironment(instance: ServiceInstance, all: ServiceInstance[], dataDir: string): Record<string, string> {
+export function instanceEnvironment(
+  instance: ServiceInstance,
+  all: ServiceInstance[],
+  dataDir: string,
+): Record<string, string> {
   const addresses = SERVICES.flatMap(({ name, addressVariable }) => {
     const ports = all.filter(({ entry }) => entry.name === name).map(({ grpcPort }) => grpcPort)
     return addressVariable && ports.length > 0 ? [[addressVariable, `127.0.0.1:${ports[0]}`]] : []

@@ -18,7 +18,9 @@ export function lockDataDirectory(dataDir: string): () => void {
     }
     const [pid = '', identity] = readFileSync(file, 'utf8').split(/ (.*)/)
     if (isAlive(Number(pid)) && processIdentity(Number(pid)) === identity) {
-      throw new Error(`a stack already runs on ${dataDir} (process ${pid}): stop it, or set MILLRACE_DATA_DIR to another directory`)
+      throw new Error(
+        `a stack already runs on ${dataDir} (process ${pid}): stop it, or set MILLRACE_DATA_DIR to another directory`,
+      )
     }
     rmSync(file, { force: true })
   }

@@ -6,7 +6,7 @@ import { type PostgresServer, startPostgres } from './postgres.js'
 import { type RedisServer, startRedis } from './redis.js'
 import type { Server } from './server.js'
 import { SERVER_PORTS } from './services.js'
-import type { StackOptions } from './stack.js'
+import type { StackOptions } from './stack-options.js'
 import type { Steps } from './steps.js'
 
 /** URLs of the servers the services use, and those of them that are ours to stop. */
@@ -14,9 +14,9 @@ export interface StackServers {
   databaseUrl: string
   streamRedisUrl: string
   cacheRedisUrl: string
-  postgres?: PostgresServer
-  streamRedis?: RedisServer
-  cacheRedis?: RedisServer
+  postgres: PostgresServer | undefined
+  streamRedis: RedisServer | undefined
+  cacheRedis: RedisServer | undefined
 }
 
 export interface ServerContext {
@@ -30,11 +30,22 @@ export interface ServerContext {
 /** Starts what the environment does not name: DATABASE_URL; STREAM_REDIS_URL, CACHE_REDIS_URL, or REDIS_URL for both. */
 export async function startStackServers(context: ServerContext): Promise<StackServers> {
   const env = { ...process.env, ...context.options.env }
-  const servers: Partial<StackServers> = {}
-  const database = env['DATABASE_URL'] || (servers.postgres = await startDatabase(context)).url
-  const stream = env['STREAM_REDIS_URL'] || env['REDIS_URL'] || (servers.streamRedis = await startStreamRedis(context)).url
-  const cache = env['CACHE_REDIS_URL'] || env['REDIS_URL'] || (servers.cacheRedis = await startCacheRedis(context)).url
-  return { ...servers, databaseUrl: database, streamRedisUrl: stream, cacheRedisUrl: cache }
+  const named = {
+    database: env.DATABASE_URL,
+    stream: env.STREAM_REDIS_URL || env.REDIS_URL,
+    cache: env.CACHE_REDIS_URL || env.REDIS_URL,
+  }
+  const postgres = named.database ? undefined : await startDatabase(context)
+  const streamRedis = named.stream ? undefined : await startStreamRedis(context)
+  const cacheRedis = named.cache ? undefined : await startCacheRedis(context)
+  return {
+    databaseUrl: postgres?.url ?? `${named.database}`,
+    streamRedisUrl: streamRedis?.url ?? `${named.stream}`,
+    cacheRedisUrl: cacheRedis?.url ?? `${named.cache}`,
+    postgres,
+    streamRedis,
+    cacheRedis,
+  }
 }
 
 async function startDatabase({ options, dataDir, steps, keep }: ServerContext): Promise<PostgresServer> {
@@ -47,17 +58,35 @@ async function startDatabase({ options, dataDir, steps, keep }: ServerContext): 
       settings: { max_wal_size: '2GB', ...options.postgresSettings },
       logFile: join(dataDir, 'log', 'postgres.log'),
     })
-  return keep(await steps.run('PostgreSQL', start, ({ version, binaries, port }) => `${version}, ${binaries} programs, port ${port}`))
+  return keep(
+    await steps.run(
+      'PostgreSQL',
+      start,
+      ({ version, binaries, port }) => `${version}, ${binaries} programs, port ${port}`,
+    ),
+  )
 }
 
 function startStreamRedis(context: ServerContext): Promise<RedisServer> {
   const settings = { ...context.options.streamRedisSettings }
-  return startStackRedis(context, { name: 'Redis for streams', folder: 'redis-stream', port: SERVER_PORTS.streamRedis, settings, appendonly: true })
+  return startStackRedis(context, {
+    name: 'Redis for streams',
+    folder: 'redis-stream',
+    port: SERVER_PORTS.streamRedis,
+    settings,
+    appendonly: true,
+  })
 }
 
 function startCacheRedis(context: ServerContext): Promise<RedisServer> {
   const settings = { maxmemory: '128mb', 'maxmemory-policy': 'allkeys-lru', ...context.options.cacheRedisSettings }
-  return startStackRedis(context, { name: 'Redis for the cache', folder: 'redis-cache', port: SERVER_PORTS.cacheRedis, settings, appendonly: false })
+  return startStackRedis(context, {
+    name: 'Redis for the cache',
+    folder: 'redis-cache',
+    port: SERVER_PORTS.cacheRedis,
+    settings,
+    appendonly: false,
+  })
 }
 
 interface RedisPlan {
@@ -68,7 +97,10 @@ interface RedisPlan {
   appendonly: boolean
 }
 
-async function startStackRedis({ options, dataDir, steps, keep }: ServerContext, plan: RedisPlan): Promise<RedisServer> {
+async function startStackRedis(
+  { options, dataDir, steps, keep }: ServerContext,
+  plan: RedisPlan,
+): Promise<RedisServer> {
   const { name, settings, appendonly } = plan
   const start = async () =>
     startRedis({

@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { createServer } from 'node:net'
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { freePort } from './ports.js'
 import { isAlive } from './process-table.js'
-import { type Stack, type StackOptions, startStack } from './stack.js'
+import { type Stack, startStack } from './stack.js'
+import type { StackOptions } from './stack-options.js'
 import { removeTemporary, temporaryDirectory } from './temporary.js'
 import { createFakeRepository } from './testing/fake-repository.js'
 import { waitFor } from './wait.js'
@@ -31,8 +32,14 @@ async function start(options: Partial<StackOptions> = {}): Promise<Stack> {
 test('starts servers and services, hands every service its settings, and leaves no process behind', async () => {
   stack = await start({ instances: { 'stream-consumer': 2 }, env: { LOG_LEVEL: 'debug' } })
   expect(stack.processes().map(({ name }) => name)).toEqual([
-    'PostgreSQL', 'Redis for streams', 'Redis for the cache',
-    'ingest-gateway', 'stream-consumer', 'stream-consumer-2', 'analytics-query', 'health-aggregator',
+    'PostgreSQL',
+    'Redis for streams',
+    'Redis for the cache',
+    'ingest-gateway',
+    'stream-consumer',
+    'stream-consumer-2',
+    'analytics-query',
+    'health-aggregator',
   ])
   const consumer = stack.services[2]
   const env = (await (await fetch(`${consumer?.server.adminUrl}/env`)).json()) as Record<string, string>
@@ -63,10 +70,18 @@ test('keeps its data and its password from one run to the next', async () => {
 })
 
 test('starts no server that the environment names', async () => {
-  const env = { DATABASE_URL: 'postgres://elsewhere/x', REDIS_URL: 'redis://elsewhere:1', CACHE_REDIS_URL: 'redis://elsewhere:2' }
+  const env = {
+    DATABASE_URL: 'postgres://elsewhere/x',
+    REDIS_URL: 'redis://elsewhere:1',
+    CACHE_REDIS_URL: 'redis://elsewhere:2',
+  }
   stack = await start({ env })
   expect(stack.processes()).toHaveLength(4)
-  expect([stack.databaseUrl, stack.streamRedisUrl, stack.cacheRedisUrl]).toEqual([env.DATABASE_URL, env.REDIS_URL, env.CACHE_REDIS_URL])
+  expect([stack.databaseUrl, stack.streamRedisUrl, stack.cacheRedisUrl]).toEqual([
+    env.DATABASE_URL,
+    env.REDIS_URL,
+    env.CACHE_REDIS_URL,
+  ])
 })
 
 test('refuses a second stack on the same data, and a wished port that is in use', async () => {

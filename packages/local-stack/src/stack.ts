@@ -11,38 +11,10 @@ import type { Server } from './server.js'
 import { type ServiceProcess, startProcess } from './service-process.js'
 import { instanceEnvironment, type PortRequest, planInstances, type ServiceInstance } from './services.js'
 import { lockDataDirectory } from './stack-lock.js'
+import type { StackOptions } from './stack-options.js'
 import { type StackServers, startStackServers } from './stack-servers.js'
 import { createSteps } from './steps.js'
 import { type Supervised, supervise } from './supervise.js'
-
-export interface StackOptions {
-  /** Told what is done, one line each. */
-  say: (line: string) => void
-  /** Holds all data and logs; made if need be. */
-  dataDir: string
-  /** `default`: the ports of the service table, an error when one is taken. `free`: any. Default `default`. */
-  ports?: 'default' | 'free' | undefined
-  /** Of the first gateway, instead of its default. */
-  httpPort?: number | undefined
-  /** Default 1 each; by the service's name. */
-  instances?: Record<string, number> | undefined
-  /** Added to the environment of every service; names of servers (DATABASE_URL, REDIS_URL, …) are obeyed. */
-  env?: Record<string, string> | undefined
-  /** Added to the environment of one instance or of all of a service, by name. */
-  serviceEnv?: Record<string, Record<string, string>> | undefined
-  /** Options for Node itself (profiling, heap limits), by name. */
-  nodeOptions?: Record<string, string[]> | undefined
-  postgresBinaries?: 'embedded' | 'system' | 'auto' | undefined
-  /** Default `scram`, with a password generated once. */
-  postgresAuth?: 'trust' | 'scram' | undefined
-  postgresSettings?: Record<string, string> | undefined
-  streamRedisSettings?: Record<string, string> | undefined
-  cacheRedisSettings?: Record<string, string> | undefined
-  writeKey?: string | undefined
-  adminKey?: string | undefined
-  /** The repository. Default: the one this package lies in. */
-  root?: string | undefined
-}
 
 /** A running stack. Every process of it is watched and started again when it dies. */
 export interface Stack {
@@ -139,7 +111,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       failed,
       stop,
       processes: () =>
-        [postgres, streamRedis, cacheRedis, ...services].flatMap((one) => (one ? [{ name: one.server.name, pid: one.server.pid }] : [])),
+        [postgres, streamRedis, cacheRedis, ...services].flatMap((one) =>
+          one ? [{ name: one.server.name, pid: one.server.pid }] : [],
+        ),
     }
   } catch (error) {
     await stop()
@@ -189,14 +163,19 @@ function describePorts({ httpPort, grpcPort, adminPort }: ServiceInstance): () =
 async function servicePort(options: StackOptions, { port, owner, isWished }: PortRequest): Promise<number> {
   if (options.ports === 'free' && !isWished) return await freePort()
   if (await isPortFree(port)) return port
-  throw new Error(`port ${port}, which ${owner} needs, is in use by another program: stop it, or start with ${isWished ? 'another HTTP_PORT' : 'MILLRACE_PORTS=free'}`)
+  throw new Error(
+    `port ${port}, which ${owner} needs, is in use by another program: stop it, or start with ${isWished ? 'another HTTP_PORT' : 'MILLRACE_PORTS=free'}`,
+  )
 }
 
 async function migrate(root: string, databaseUrl: string): Promise<void> {
   const script = join(root, 'packages/database/dist/migrate-cli.js')
   if (!existsSync(script)) throw new Error(`${script} is missing: the code is not built`)
   try {
-    await promisify(execFile)(process.execPath, [script], { env: { ...process.env, DATABASE_URL: databaseUrl }, timeout: 600_000 })
+    await promisify(execFile)(process.execPath, [script], {
+      env: { ...process.env, DATABASE_URL: databaseUrl },
+      timeout: 600_000,
+    })
   } catch (cause) {
     const { stderr = '', message } = cause as Error & { stderr?: string }
     throw new Error(`migrating the database failed: ${stderr.trim() || message}`, { cause })

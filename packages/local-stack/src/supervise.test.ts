@@ -30,7 +30,11 @@ async function start(env: Record<string, string> = {}): Promise<ServiceProcess> 
   const adminPort = await freePort()
   const script = join(root, 'apps/stream-consumer/dist/main.js')
   return await startProcess({
-    name: 'worker', script, adminPort, logFile: join(home, 'log'), env: { PATH: process.env['PATH'], ADMIN_PORT: String(adminPort), ...env },
+    name: 'worker',
+    script,
+    adminPort,
+    logFile: join(home, 'log'),
+    env: { PATH: process.env.PATH, ADMIN_PORT: String(adminPort), ...env },
   })
 }
 
@@ -61,7 +65,9 @@ test('a process that keeps dying ends the supervision with its last lines', asyn
 })
 
 test('a start that fails tells the exit code and the last lines', async () => {
-  await expect(start({ BREAK_SERVICE: '1' })).rejects.toThrow(/worker ended at start \(exit code 3\)[\s\S]*cannot go on/)
+  await expect(start({ BREAK_SERVICE: '1' })).rejects.toThrow(
+    /worker ended at start \(exit code 3\)[\s\S]*cannot go on/,
+  )
 })
 
 test('an outage lasts until it is ended, and is no death', async () => {
@@ -91,6 +97,12 @@ test('a paused process answers nothing, and goes on when resumed', async () => {
 
 test('a service that is not built is named', async () => {
   mkdirSync(join(root, 'apps/none'), { recursive: true })
-  const options = { name: 'none', script: join(root, 'apps/none/dist/main.js'), env: {}, logFile: join(home, 'none'), adminPort: 1 }
+  const options = {
+    name: 'none',
+    script: join(root, 'apps/none/dist/main.js'),
+    env: {},
+    logFile: join(home, 'none'),
+    adminPort: 1,
+  }
   await expect(startProcess(options)).rejects.toThrow(/none is not built/)
 })

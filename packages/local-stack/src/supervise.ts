@@ -40,7 +40,9 @@ export function supervise<S extends Server>(server: S, options: SupervisionOptio
       deaths = [...deaths.filter((time) => time > now - windowMs), now]
       if (deaths.length >= deathsMax) {
         const count = `${deathsMax} times within ${windowMs / 1000} s`
-        onGivenUp(new Error(`${server.name} keeps dying (${count}); its last lines, from ${server.logFile}:\n${server.tail()}`))
+        onGivenUp(
+          new Error(`${server.name} keeps dying (${count}); its last lines, from ${server.logFile}:\n${server.tail()}`),
+        )
         return
       }
       say(`${server.name} ended (${describeExit(exit)}); starting it again`)

@@ -9,7 +9,8 @@ const forgetters = new Map<string, () => void>()
 /** A new directory that the user PostgreSQL runs as can pass through, even when TMPDIR is private to root. */
 export function temporaryDirectory(prefix: string): string {
   const user = postgresUser()
-  const parent = [tmpdir(), '/tmp', '/var/tmp'].find((path) => !user || isReachableBy(user, join(path, 'x'))) ?? tmpdir()
+  const parent =
+    [tmpdir(), '/tmp', '/var/tmp'].find((path) => !user || isReachableBy(user, join(path, 'x'))) ?? tmpdir()
   const path = mkdtempSync(join(parent, prefix))
   chmodSync(path, 0o711)
   forgetters.set(path, rememberDirectory(path))

@@ -20,7 +20,7 @@ const REDIS_DATABASES = '16384'
  * started and a container engine is there.
  */
 export async function chooseBackend(): Promise<Backend> {
-  if (process.env['MILLRACE_TEST_BACKEND'] === 'containers') return await containers()
+  if (process.env.MILLRACE_TEST_BACKEND === 'containers') return await containers()
   return {
     postgres: () => orContainers(localPostgres, (backend) => backend.postgres()),
     redis: () => orContainers(localRedis, (backend) => backend.redis()),

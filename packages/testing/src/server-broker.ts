@@ -27,7 +27,7 @@ export interface GrantedServer {
  * instead.
  */
 export async function startServerBroker(): Promise<ServerBroker> {
-  const given = { postgres: process.env['DATABASE_URL_TEST'], redis: process.env['REDIS_URL_TEST'] }
+  const given = { postgres: process.env.DATABASE_URL_TEST, redis: process.env.REDIS_URL_TEST }
   const running = new Map<string, Promise<RunningServer>>()
   const grants = new Map<string, number>()
   let backend: Promise<Backend> | undefined
@@ -67,7 +67,8 @@ export async function startServerBroker(): Promise<ServerBroker> {
 /** Asks the broker of this run for a server. */
 export async function askForServer(kind: 'postgres' | 'redis'): Promise<GrantedServer> {
   const broker = process.env[BROKER_VARIABLE]
-  if (!broker) throw new Error(`${BROKER_VARIABLE} is not set: run the tests by jest with the configuration in the root`)
+  if (!broker)
+    throw new Error(`${BROKER_VARIABLE} is not set: run the tests by jest with the configuration in the root`)
   const response = await fetch(`${broker}/${kind}`)
   const body = await response.text()
   if (!response.ok) throw new Error(`starting ${kind} for the tests: ${body}`)

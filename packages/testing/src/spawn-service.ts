@@ -44,7 +44,7 @@ export async function spawnService(options: SpawnServiceOptions): Promise<Servic
     nodeOptions: options.nodeOptions,
     readyDeadlineMs: options.readyDeadlineMs ?? 30_000,
     env: {
-      PATH: process.env['PATH'],
+      PATH: process.env.PATH,
       HOST: '127.0.0.1',
       ADMIN_PORT: String(adminPort),
       MILLRACE_DATA_DIR: home,

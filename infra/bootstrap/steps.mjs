@@ -1,0 +1,131 @@
+// Shared by start, test, check, bench and chaos. Node's own modules only: it runs before anything is installed.
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** The one version the lockfile is written by; the same stands in package.json. */
+const PNPM = 'pnpm@12.21.0'
+const NODE_MIN = [20, 19]
+
+/** Where is noted what the installed packages and the built code were made from. */
+const INSTALLED = join(ROOT, 'node_modules/.millrace-installed')
+const BUILT = join(ROOT, 'node_modules/.millrace-built')
+
+/** Prints one line. */
+export function say(line) {
+  process.stdout.write(`${line}\n`)
+}
+
+/** Ends the program with one clear sentence. */
+export function give(reason) {
+  process.stderr.write(`${reason}\n`)
+  process.exit(1)
+}
+
+/** Everything that has to be there before the code can run: Node, packages, compiled code. */
+export async function prepare() {
+  checkNode()
+  // A plain `npm install` leaves it, and it would only confuse the next one.
+  rmSync(join(ROOT, 'package-lock.json'), { force: true })
+  await install()
+  await build()
+}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])) return
+  give(
+    `Millrace needs Node ${NODE_MIN.join('.')} or newer and this is ${process.version}: install a newer one from nodejs.org`,
+  )
+}
+
+async function install() {
+  const state = hashOf([join(ROOT, 'pnpm-lock.yaml'), join(ROOT, 'pnpm-workspace.yaml'), ...manifests()])
+  if (stateIn(INSTALLED) === state) return
+  await step('installing packages from the lockfile', () => pnpm(['install', '--frozen-lockfile']), {
+    remedy: 'is the package registry reachable? "npm ping" tells',
+  })
+  writeFileSync(INSTALLED, state)
+}
+
+async function build() {
+  const state = hashOf(sources())
+  if (stateIn(BUILT) === state && projects().every((path) => existsSync(join(path, 'dist')))) return
+  await step('building', () => pnpm(['exec', 'turbo', 'run', 'build', '--output-logs=errors-only']))
+  writeFileSync(BUILT, state)
+}
+
+/** Runs one step, telling its name before and its time after; ends the program when it fails. */
+async function step(what, work, { remedy } = {}) {
+  say(`${what} ...`)
+  const start = performance.now()
+  const code = await work()
+  if (code !== 0) give(`${what} failed${remedy ? `: ${remedy}` : ''}`)
+  say(`${what}: done after ${((performance.now() - start) / 1000).toFixed(1)} s`)
+}
+
+/** pnpm by npx: corepack may be missing or unable to check signatures behind a mirror. */
+export function pnpm(args) {
+  return run('npx', ['-y', PNPM, ...args])
+}
+
+/** Runs a program to its end with our output; resolves with its exit code. */
+export function run(command, args, { env = {}, input = 'ignore', output = 'inherit' } = {}) {
+  const settings = { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', ...env }
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      cwd: ROOT,
+      stdio: [input, output, output],
+      env: { ...process.env, ...settings },
+    })
+    child.once('error', (error) => {
+      process.stderr.write(`${command}: ${error.message}\n`)
+      resolve(127)
+    })
+    child.once('exit', (code) => resolve(code ?? 1))
+  })
+}
+
+/** Folders of apps and packages. */
+export function projects() {
+  return ['apps', 'packages'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder))
+      .map((name) => join(ROOT, folder, name))
+      .filter((path) => existsSync(join(path, 'package.json'))),
+  )
+}
+
+function manifests() {
+  return [ROOT, join(ROOT, 'bench'), ...projects()].map((path) => join(path, 'package.json')).filter(existsSync)
+}
+
+/** Every file the compiled code is made from. */
+function sources() {
+  const files = [join(ROOT, 'tsconfig.base.json'), join(ROOT, 'turbo.json'), join(ROOT, 'pnpm-lock.yaml')]
+  for (const path of projects())
+    files.push(join(path, 'package.json'), join(path, 'tsconfig.json'), ...filesBelow(join(path, 'src')))
+  return files.filter(existsSync)
+}
+
+function filesBelow(folder) {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name)
+    return entry.isDirectory() ? filesBelow(path) : [path]
+  })
+}
+
+function hashOf(files) {
+  const hash = createHash('sha256').update(process.version)
+  for (const file of files.sort()) hash.update(`${file}\0${statSync(file).size}\0`).update(readFileSync(file))
+  return hash.digest('hex')
+}
+
+function stateIn(file) {
+  mkdirSync(join(ROOT, 'node_modules'), { recursive: true })
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined
+}
