@@ -31,7 +31,7 @@ export { type ErrorKind, type KindTraits, kindOfGrpcStatus, kindTraits } from '.
 export { type ErrorDetails, isMillraceError, MillraceError, type MillraceErrorInit } from './errors/millrace-error.js'
 export { type Problem, problemContentType, toProblem } from './errors/to-problem.js'
 export { toMillraceError, wrapError } from './errors/wrap-error.js'
-export { type Hash64, hashText, hashToBigint, partitionOf } from './events/hash.js'
+export { type Hash64, hashBytes, hashText, hashToBigint, partitionOf } from './events/hash.js'
 export {
   BATCH_HEADER_BYTES,
   EVENT_COPY_COLUMNS,
@@ -43,7 +43,7 @@ export {
   SIDE,
   SIDE_BYTES,
 } from './events/record-batch.js'
-export { type ByteRange, type EventRecord, RecordBatchBuilder } from './events/record-batch-builder.js'
+export { type ByteRange, type EventRecord, RecordBatchBuilder, RecordSlices, SLICE } from './events/record-batch-builder.js'
 export {
   decodeEventRow,
   type EventRow,
@@ -52,3 +52,4 @@ export {
   type SeriesKey,
   seriesKey,
 } from './events/record-batch-reader.js'
+export { decodeReceipt, encodeReceipt, type Receipt, type ReceiptFrameRange } from './http/receipt.js'

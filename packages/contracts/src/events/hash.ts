@@ -17,6 +17,25 @@ export function hashText(text: string, seed: number, out: Hash64): Hash64 {
     a = Math.imul(a ^ code, 2654435761)
     b = Math.imul(b ^ code, 1597334677)
   }
+  return finish(a, b, out)
+}
+
+/** hashText of the text whose UTF-8 bytes are `start` to `end` of `bytes`. */
+export function hashBytes(bytes: Buffer, start: number, end: number, seed: number, out: Hash64): Hash64 {
+  let a = 0xdeadbeef ^ seed
+  let b = 0x41c6ce57 ^ seed
+  for (let i = start; i < end; i++) {
+    const code = bytes[i] as number
+    if (code > 0x7f) return hashText(bytes.toString('utf8', start, end), seed, out)
+    a = Math.imul(a ^ code, 2654435761)
+    b = Math.imul(b ^ code, 1597334677)
+  }
+  return finish(a, b, out)
+}
+
+function finish(laneA: number, laneB: number, out: Hash64): Hash64 {
+  let a = laneA
+  let b = laneB
   a = Math.imul(a ^ (a >>> 16), 2246822507)
   a ^= Math.imul(b ^ (b >>> 13), 3266489909)
   b = Math.imul(b ^ (b >>> 16), 2246822507)

@@ -1,10 +1,4 @@
-import {
-  BATCH_HEADER_BYTES,
-  POSTGRES_EPOCH_MS,
-  ROW_FIXED_BYTES,
-  SIDE,
-  SIDE_BYTES,
-} from './record-batch.js'
+import { BATCH_HEADER_BYTES, POSTGRES_EPOCH_MS, ROW_FIXED_BYTES, SIDE, SIDE_BYTES } from './record-batch.js'
 
 /** Bytes `start` to `end` (exclusive) of `source`; UTF-8 that PostgreSQL accepts. */
 export interface ByteRange {
@@ -13,8 +7,8 @@ export interface ByteRange {
   end: number
 }
 
-/** One event that passed validation. Hash lanes are unsigned 32-bit; properties and context are JSON text or null. */
-export interface EventRecord {
+/** The numbers of one event that passed validation. Hash lanes are unsigned 32-bit. */
+interface EventNumbers {
   tenantId: number
   messageHashLo: number
   messageHashHi: number
@@ -24,6 +18,10 @@ export interface EventRecord {
   receivedAtMs: number
   type: number
   flags: number
+}
+
+/** One event that passed validation. properties and context are JSON text or null. */
+export interface EventRecord extends EventNumbers {
   messageId: string
   event: string
   userId: string | null
@@ -32,11 +30,35 @@ export interface EventRecord {
   context: ByteRange | string | null
 }
 
+/** The texts of a row in their order, as indexes into RecordSlices.ranges. */
+export const SLICE = { messageId: 0, event: 1, userId: 2, anonymousId: 3, properties: 4, context: 5 } as const
+const SLICES = 6
+const FIRST_JSON = SLICE.properties
+
+/** One event whose texts are ranges of one byte array; made once and filled anew for every event. */
+export class RecordSlices implements EventNumbers {
+  bytes: Uint8Array = new Uint8Array(0)
+  /** Start and end of each text of SLICE; a start of -1 is null. UTF-8 that PostgreSQL accepts. */
+  readonly ranges = new Int32Array(2 * SLICES)
+  tenantId = 0
+  messageHashLo = 0
+  messageHashHi = 0
+  userHashLo = 0
+  userHashHi = 0
+  timestampMs = 0
+  receivedAtMs = 0
+  type = 0
+  flags = 0
+}
+
+/** The side table's u16 ends the series a batch can name. Room is left for the series of one more record. */
+const SERIES_FULL = 65_000
+
 /** What one batch is made of before it is sealed; one open batch a partition. Not reusable after `seal`. */
 export class RecordBatchBuilder {
   records = 0
-  #side: Buffer
-  #rows: Buffer
+  #side: Growing
+  #rows: Growing
   #rowsUsed = 0
   readonly #series = new Map<string, number>()
   readonly #points: number[] = []
@@ -45,8 +67,8 @@ export class RecordBatchBuilder {
   lastTimeMs = Number.NEGATIVE_INFINITY
 
   constructor(expectedBytes = 32 * 1024) {
-    this.#side = Buffer.allocUnsafe(SIDE_BYTES * 64)
-    this.#rows = Buffer.allocUnsafe(expectedBytes)
+    this.#side = new Growing(SIDE_BYTES * 64)
+    this.#rows = new Growing(expectedBytes)
   }
 
   /** Bytes of side table and rows so far. */
@@ -57,6 +79,11 @@ export class RecordBatchBuilder {
   /** Whether anything, records or tallies, is waiting. */
   get isEmpty(): boolean {
     return this.records === 0 && this.#tallies.size === 0
+  }
+
+  /** Whether so many series are named that the batch has to be sealed before the next record. */
+  get isFull(): boolean {
+    return this.#series.size >= SERIES_FULL
   }
 
   /** The index of a series in this batch; `key` is the JSON text described in record-batch.ts. At most 65,536 series a batch. */
@@ -71,9 +98,13 @@ export class RecordBatchBuilder {
 
   /** Appends a record and returns its index; `seriesKey` is the series of (tenant, event). */
   add(record: EventRecord, seriesKey: string): number {
+    return this.addSlices(toSlices(record), seriesKey)
+  }
+
+  /** The same for a record whose texts are bytes already. */
+  addSlices(record: RecordSlices, seriesKey: string): number {
     const index = this.records
-    const series = this.series(seriesKey)
-    this.#writeSide(record, index, series)
+    this.#writeSide(record, index, this.series(seriesKey))
     this.#writeRow(record)
     this.records = index + 1
     if (record.timestampMs < this.firstTimeMs) this.firstTimeMs = record.timestampMs
@@ -98,120 +129,176 @@ export class RecordBatchBuilder {
 
   /** The finished payload. */
   seal(): Buffer {
-    const keys = [...this.#series.keys()].map((key) => Buffer.from(key, 'utf8'))
+    const keys = Buffer.from([...this.#series.keys()].map((key) => `\0\0\0\0${key}`).join(''), 'utf8')
     const seriesOffset = BATCH_HEADER_BYTES + this.records * SIDE_BYTES
-    const pointsOffset = keys.reduce((sum, key) => sum + 4 + key.length, seriesOffset + 4)
+    const pointsOffset = seriesOffset + 4 + keys.length
     const talliesOffset = pointsOffset + 8 + (this.#points.length / 3) * 16
     const rowsOffset = talliesOffset + 4 + this.#tallies.size * 12
     const out = Buffer.allocUnsafe(rowsOffset + this.#rowsUsed)
-    let at = 0
-    for (const word of [this.records, seriesOffset, pointsOffset, talliesOffset, rowsOffset, this.#rowsUsed]) {
-      at = out.writeUInt32LE(word, at)
-    }
-    at += this.#side.copy(out, at, 0, this.records * SIDE_BYTES)
-    at = out.writeUInt32LE(keys.length, at)
-    for (const key of keys) {
-      at = out.writeUInt32LE(key.length, at)
-      at += key.copy(out, at)
-    }
-    at = out.writeUInt32LE(this.#points.length / 3, at)
-    at = out.writeUInt32LE(0, at)
-    for (let i = 0; i < this.#points.length; i += 3) {
-      at = out.writeUInt32LE(this.#points[i] as number, at)
-      at = out.writeUInt32LE(this.#points[i + 1] as number, at)
-      at = out.writeDoubleLE(this.#points[i + 2] as number, at)
-    }
-    at = out.writeUInt32LE(this.#tallies.size, at)
-    for (const [tenantId, { accepted, rejected }] of this.#tallies) {
-      at = out.writeUInt32LE(tenantId, at)
-      at = out.writeUInt32LE(accepted, at)
-      at = out.writeUInt32LE(rejected, at)
-    }
-    this.#rows.copy(out, at, 0, this.#rowsUsed)
+    const view = new DataView(out.buffer, out.byteOffset, out.length)
+    const header = [this.records, seriesOffset, pointsOffset, talliesOffset, rowsOffset, this.#rowsUsed]
+    header.forEach((word, i) => view.setUint32(i * 4, word, true))
+    out.set(this.#side.bytes.subarray(0, this.records * SIDE_BYTES), BATCH_HEADER_BYTES)
+    this.#sealSeries(out, view, seriesOffset, keys)
+    this.#sealPoints(view, pointsOffset)
+    this.#sealTallies(view, talliesOffset)
+    out.set(this.#rows.bytes.subarray(0, this.#rowsUsed), rowsOffset)
     return out
   }
 
-  #writeSide(record: EventRecord, index: number, series: number): void {
+  /** `keys` has four bytes free before each key, for its length; a key is JSON, so the next NUL begins the next one. */
+  #sealSeries(out: Buffer, view: DataView, at: number, keys: Buffer): void {
+    view.setUint32(at, this.#series.size, true)
+    out.set(keys, at + 4)
+    for (let start = 0; start < keys.length; ) {
+      const next = keys.indexOf(0, start + 4)
+      const end = next < 0 ? keys.length : next
+      view.setUint32(at + 4 + start, end - start - 4, true)
+      start = end
+    }
+  }
+
+  #sealPoints(view: DataView, start: number): void {
+    const points = this.#points
+    view.setUint32(start, points.length / 3, true)
+    view.setUint32(start + 4, 0, true)
+    for (let i = 0, at = start + 8; i < points.length; i += 3, at += 16) {
+      view.setUint32(at, points[i] as number, true)
+      view.setUint32(at + 4, points[i + 1] as number, true)
+      view.setFloat64(at + 8, points[i + 2] as number, true)
+    }
+  }
+
+  #sealTallies(view: DataView, start: number): void {
+    view.setUint32(start, this.#tallies.size, true)
+    let at = start + 4
+    for (const [tenantId, { accepted, rejected }] of this.#tallies) {
+      view.setUint32(at, tenantId, true)
+      view.setUint32(at + 4, accepted, true)
+      view.setUint32(at + 8, rejected, true)
+      at += 12
+    }
+  }
+
+  #writeSide(record: RecordSlices, index: number, series: number): void {
     const start = index * SIDE_BYTES
-    if (start + SIDE_BYTES > this.#side.length) this.#side = grown(this.#side, start, start + SIDE_BYTES)
-    const side = this.#side
-    side.writeUInt32LE(record.messageHashLo, start + SIDE.messageHashLo)
-    side.writeUInt32LE(record.messageHashHi, start + SIDE.messageHashHi)
-    side.writeUInt32LE(record.userHashLo, start + SIDE.userHashLo)
-    side.writeUInt32LE(record.userHashHi, start + SIDE.userHashHi)
-    side.writeDoubleLE(record.timestampMs, start + SIDE.timestampMs)
-    side.writeUInt32LE(record.tenantId, start + SIDE.tenantId)
-    side.writeUInt32LE(this.#rowsUsed, start + SIDE.rowOffset)
-    side.writeUInt16LE(series, start + SIDE.series)
-    side[start + SIDE.type] = record.type
-    side[start + SIDE.flags] = record.flags
-    side.writeUInt32LE(0, start + 36)
+    this.#side.reserve(start, SIDE_BYTES)
+    const { view } = this.#side
+    view.setUint32(start + SIDE.messageHashLo, record.messageHashLo, true)
+    view.setUint32(start + SIDE.messageHashHi, record.messageHashHi, true)
+    view.setUint32(start + SIDE.userHashLo, record.userHashLo, true)
+    view.setUint32(start + SIDE.userHashHi, record.userHashHi, true)
+    view.setFloat64(start + SIDE.timestampMs, record.timestampMs, true)
+    view.setUint32(start + SIDE.tenantId, record.tenantId, true)
+    view.setUint32(start + SIDE.rowOffset, this.#rowsUsed, true)
+    view.setUint16(start + SIDE.series, series, true)
+    view.setUint8(start + SIDE.type, record.type)
+    view.setUint8(start + SIDE.flags, record.flags)
+    view.setUint32(start + 36, 0, true)
   }
 
-  #writeRow(record: EventRecord): void {
-    const needed = ROW_FIXED_BYTES + textBytesMax(record)
-    if (this.#rowsUsed + needed > this.#rows.length) this.#rows = grown(this.#rows, this.#rowsUsed, this.#rowsUsed + needed)
+  #writeRow(record: RecordSlices): void {
+    const { ranges, bytes } = record
+    let needed = ROW_FIXED_BYTES + SLICES * 5
+    for (let i = 0; i < ranges.length; i += 2) needed += (ranges[i + 1] as number) - (ranges[i] as number)
     const rows = this.#rows
+    rows.reserve(this.#rowsUsed, needed)
+    const { view } = rows
     let at = this.#rowsUsed
-    at = rows.writeUInt32BE(8, at)
-    at = rows.writeUInt32BE(record.userHashHi, at)
-    at = rows.writeUInt32BE(record.userHashLo, at)
-    at = writeTimestamp(rows, record.timestampMs, at)
-    at = writeTimestamp(rows, record.receivedAtMs, at)
-    at = rows.writeUInt32BE(4, at)
-    at = rows.writeInt32BE(record.tenantId, at)
-    at = rows.writeUInt32BE(2, at)
-    at = rows.writeInt16BE(record.type, at)
-    at = writeText(rows, record.messageId, at)
-    at = writeText(rows, record.event, at)
-    at = writeText(rows, record.userId, at)
-    at = writeText(rows, record.anonymousId, at)
-    at = writeJsonb(rows, record.properties, at)
-    this.#rowsUsed = writeJsonb(rows, record.context, at)
+    view.setUint32(at, 8)
+    view.setUint32(at + 4, record.userHashHi)
+    view.setUint32(at + 8, record.userHashLo)
+    writeTimestamp(view, record.timestampMs, at + 12)
+    writeTimestamp(view, record.receivedAtMs, at + 24)
+    view.setUint32(at + 36, 4)
+    view.setUint32(at + 40, record.tenantId)
+    view.setUint32(at + 44, 2)
+    view.setUint16(at + 48, record.type)
+    at += ROW_FIXED_BYTES
+    for (let i = 0; i < SLICES; i++) {
+      const start = ranges[2 * i] as number
+      if (start < 0) {
+        view.setInt32(at, -1)
+        at += 4
+        continue
+      }
+      const length = (ranges[2 * i + 1] as number) - start
+      const isJson = i >= FIRST_JSON
+      view.setInt32(at, isJson ? length + 1 : length)
+      at += 4
+      if (isJson) view.setUint8(at++, 1)
+      copyBytes(bytes, start, length, rows, at)
+      at += length
+    }
+    this.#rowsUsed = at
   }
 }
 
-/** An upper bound of the bytes that texts and JSON take in a row: three bytes a UTF-16 unit, length words and jsonb versions. */
-function textBytesMax(record: EventRecord): number {
-  const ids = record.messageId.length + record.event.length + (record.userId?.length ?? 0) + (record.anonymousId?.length ?? 0)
-  return ids * 3 + jsonBytesMax(record.properties) + jsonBytesMax(record.context) + 6 * 5
+/** A byte array that doubles, with a view over it. */
+class Growing {
+  bytes: Uint8Array
+  view: DataView
+
+  constructor(capacity: number) {
+    this.bytes = Buffer.allocUnsafe(capacity)
+    this.view = viewOf(this.bytes)
+  }
+
+  /** Makes room for `more` bytes behind the first `used`. */
+  reserve(used: number, more: number): void {
+    if (used + more <= this.bytes.length) return
+    const wider = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, used + more))
+    wider.set(this.bytes.subarray(0, used))
+    this.bytes = wider
+    this.view = viewOf(wider)
+  }
 }
 
-function jsonBytesMax(json: ByteRange | string | null): number {
-  if (json === null) return 0
-  return typeof json === 'string' ? json.length * 3 : json.end - json.start
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-function grown(buffer: Buffer, used: number, needed: number): Buffer {
-  const next = Buffer.allocUnsafe(Math.max(buffer.length * 2, needed))
-  buffer.copy(next, 0, 0, used)
-  return next
+/** From here on the built-in copy is quicker than a loop over bytes (measured: 60 ns flat against 1.7 ns a byte). */
+const BUILT_IN_COPY_BYTES = 40
+
+function copyBytes(source: Uint8Array, start: number, length: number, target: Growing, at: number): void {
+  const { bytes } = target
+  if (length >= BUILT_IN_COPY_BYTES) {
+    bytes.set(source.subarray(start, start + length), at)
+    return
+  }
+  for (let i = 0; i < length; i++) bytes[at + i] = source[start + i] as number
 }
 
-function writeTimestamp(rows: Buffer, ms: number, at: number): number {
+function writeTimestamp(view: DataView, ms: number, at: number): void {
   const micros = Math.round((ms - POSTGRES_EPOCH_MS) * 1000)
   const high = Math.floor(micros / 0x1_0000_0000)
-  rows.writeUInt32BE(8, at)
-  rows.writeInt32BE(high, at + 4)
-  return rows.writeUInt32BE(micros - high * 0x1_0000_0000, at + 8)
+  view.setUint32(at, 8)
+  view.setInt32(at + 4, high)
+  view.setUint32(at + 8, micros - high * 0x1_0000_0000)
 }
 
-function writeText(rows: Buffer, text: string | null, at: number): number {
-  if (text === null) return rows.writeInt32BE(-1, at)
-  const bytes = rows.write(text, at + 4, 'utf8')
-  rows.writeInt32BE(bytes, at)
-  return at + 4 + bytes
+/** Encodes the texts of a record into one buffer. */
+function toSlices(record: EventRecord): RecordSlices {
+  const texts = [record.messageId, record.event, record.userId, record.anonymousId, record.properties, record.context]
+  const parts = texts.map((text) => (text === null ? null : typeof text === 'string' ? Buffer.from(text, 'utf8') : rangeBytes(text)))
+  const slices = Object.assign(new RecordSlices(), numbersOf(record))
+  slices.bytes = Buffer.concat(parts.filter((part) => part !== null))
+  let at = 0
+  parts.forEach((part, i) => {
+    const length = part?.length ?? 0
+    slices.ranges[2 * i] = part === null ? -1 : at
+    slices.ranges[2 * i + 1] = part === null ? -1 : at + length
+    at += length
+  })
+  return slices
 }
 
-function writeJsonb(rows: Buffer, json: ByteRange | string | null, at: number): number {
-  if (json === null) return rows.writeInt32BE(-1, at)
-  rows[at + 4] = 1
-  let bytes: number
-  if (typeof json === 'string') bytes = rows.write(json, at + 5, 'utf8')
-  else {
-    bytes = json.end - json.start
-    rows.set(json.source.subarray(json.start, json.end), at + 5)
-  }
-  rows.writeInt32BE(bytes + 1, at)
-  return at + 5 + bytes
+function rangeBytes(range: ByteRange): Uint8Array {
+  return range.source.subarray(range.start, range.end)
+}
+
+function numbersOf(record: EventRecord): EventNumbers {
+  const { tenantId, messageHashLo, messageHashHi, userHashLo, userHashHi, timestampMs, receivedAtMs, type, flags } = record
+  return { tenantId, messageHashLo, messageHashHi, userHashLo, userHashHi, timestampMs, receivedAtMs, type, flags }
 }
