@@ -1,4 +1,4 @@
-import type { MillraceError } from '@millrace/contracts'
+import { isMillraceError, type MillraceError } from '@millrace/contracts'
 import pg from 'pg'
 import { databaseErrors } from './errors.js'
 import { type ObserveRun, Session } from './session.js'
@@ -96,5 +96,5 @@ class ClientConnection implements Connection {
 
 /** Whether the client stopped waiting, so that the server may still be at work. */
 export function isClientTimeout(error: unknown): boolean {
-  return databaseErrors.DATABASE_TIMEOUT.matches(error) && error.details?.['sqlState'] === undefined
+  return isMillraceError(error) && databaseErrors.DATABASE_TIMEOUT.matches(error) && error.details?.['sqlState'] === undefined
 }

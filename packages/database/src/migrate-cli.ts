@@ -1,5 +1,4 @@
 import { migrate } from './migrate.js'
-import { createLogger } from '@millrace/logger'
 
 const url = process.env['DATABASE_URL']
 if (!url) {

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { type Logger, silentLogger } from '@millrace/logger'
 import pg from 'pg'
+import { ensureReaderRole } from './ensure-reader-role.js'
 import { databaseErrors } from './errors.js'
 import { toDatabaseError } from './to-database-error.js'
 
@@ -42,7 +43,9 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
   try {
     await client.connect()
     await client.query(`select pg_advisory_lock(hashtext('millrace'), hashtext('migrate'))`)
-    return await applyMissing(client, migrations, logger)
+    const result = await applyMissing(client, migrations, logger)
+    await ensureReaderRole(client, logger)
+    return result
   } catch (error) {
     throw toDatabaseError(error)
   } finally {

@@ -59,12 +59,13 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
     { logger: deps.logger, metrics, explain: config.explainSlowQueries ? createExplainSlow(explain) : undefined },
   )
   const retry = { attempts: config.retryAttempts ?? 3 }
-  const pooled = new Pooled(primary, retry, { observe })
+  const pooledDeps = { observe, logger: deps.logger }
+  const pooled = new Pooled(primary, retry, pooledDeps)
   return {
     query: (statement, values) => pooled.query(statement, values),
     transaction: (fn, options) => pooled.transaction(fn, options),
     withTenant: (tenantId, fn, options) => pooled.withTenant(tenantId, fn, options),
-    replica: secondary ? new Pooled(secondary, retry, { observe }) : pooled,
+    replica: secondary ? new Pooled(secondary, retry, pooledDeps) : pooled,
     connection: (options = {}) => openConnection(clientConfig({ ...config, ...options }), observe),
     drizzle: drizzle(primary, { schema }),
     explain,

@@ -1,12 +1,14 @@
+import { isMillraceError } from '@millrace/contracts'
+import { type Logger, silentLogger } from '@millrace/logger'
 import { createRetry, isRetryable } from '@millrace/resilience'
 import type pg from 'pg'
 import { isClientTimeout } from './connection.js'
 import { databaseErrors } from './errors.js'
 import { type ObserveRun, Session } from './session.js'
 import { type Queryable, type Result, type Statement, toStatement } from './statement.js'
+import { ReaderRole, tenantPreamble } from './tenant.js'
 import { toDatabaseError } from './to-database-error.js'
 import { OpenTransaction, type Transaction, type TransactionOptions, toTransactionError } from './transaction.js'
-import { tenantPreamble } from './tenant.js'
 
 /** Reads and writes on a pool. */
 export interface PoolReader extends Queryable {
@@ -26,17 +28,20 @@ export interface PooledConfig {
 
 export interface PooledDeps {
   readonly observe: ObserveRun
+  readonly logger?: Logger | undefined
 }
 
 export class Pooled implements PoolReader {
   readonly #pool: pg.Pool
   readonly #config: PooledConfig
   readonly #deps: PooledDeps
+  readonly #readerRole: ReaderRole
 
   constructor(pool: pg.Pool, config: PooledConfig, deps: PooledDeps) {
     this.#pool = pool
     this.#config = config
     this.#deps = deps
+    this.#readerRole = new ReaderRole(deps.logger ?? silentLogger)
   }
 
   /** Not tried again when the connection is lost underway, because the statement may have taken effect; select is. */
@@ -57,8 +62,9 @@ export class Pooled implements PoolReader {
     return this.#transaction(fn, options)
   }
 
-  withTenant<T>(tenantId: number, fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    return this.#transaction(fn, { readOnly: true, ...options }, tenantPreamble(tenantId))
+  async withTenant<T>(tenantId: number, fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    const hasRole = await this.#readerRole.isThere(this)
+    return await this.#transaction(fn, { readOnly: true, ...options }, tenantPreamble(tenantId, hasRole))
   }
 
   #transaction<T>(fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions, preamble: readonly Statement[] = []): Promise<T> {
@@ -98,6 +104,7 @@ export class Pooled implements PoolReader {
 
 /** Whether a transaction that failed so has left nothing behind and may do better at once. */
 function isTransient(error: unknown): boolean {
+  if (!isMillraceError(error)) return false
   if (databaseErrors.DATABASE_CONFLICT.matches(error)) return true
   return databaseErrors.DATABASE_UNAVAILABLE.matches(error) && error.details?.['isOutcomeUnknown'] !== true
 }

@@ -1,1 +1,6 @@
-export {}
+/** Every table as drizzle sees it; schema.test.ts holds it against the migrated database. Indexes and storage stand in the migrations alone. */
+export { activityLogs, loginEvents, userSessions } from './activity.js'
+export { deadLetters, eventJournal, events } from './events.js'
+export { apiKeys, tenants } from './identity.js'
+export { rollupDefinitions, rollupDirty, rollupSeries, rollups1d, rollups1h, rollups1m, rollups5m } from './rollups.js'
+export { ledgerConsumed, ledgerProduced, streamMembers, streamPartitions, streamProducers } from './stream.js'

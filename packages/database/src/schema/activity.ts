@@ -1,0 +1,46 @@
+import { boolean, integer, jsonb, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
+
+export const loginEvents = pgTable('login_events', {
+  tenantId: integer('tenant_id').notNull(),
+  messageId: text('message_id').notNull(),
+  userId: text('user_id'),
+  timestamp: timestamp('timestamp', { withTimezone: true }).notNull(),
+  method: text('method').notNull(),
+  success: boolean('success').notNull(),
+  failureReason: text('failure_reason'),
+  deviceType: text('device_type'),
+  browser: text('browser'),
+  browserVersion: text('browser_version'),
+  os: text('os'),
+  osVersion: text('os_version'),
+  ip: text('ip'),
+})
+
+export const activityLogs = pgTable('activity_logs', {
+  tenantId: integer('tenant_id').notNull(),
+  messageId: text('message_id').notNull(),
+  userId: text('user_id').notNull(),
+  timestamp: timestamp('timestamp', { withTimezone: true }).notNull(),
+  action: text('action').notNull(),
+  entityType: text('entity_type').notNull(),
+  entityId: text('entity_id').notNull(),
+  metadata: jsonb('metadata').$type<Record<string, unknown>>().notNull().default({}),
+})
+
+export const userSessions = pgTable(
+  'user_sessions',
+  {
+    tenantId: integer('tenant_id').notNull(),
+    sessionId: text('session_id').notNull(),
+    userId: text('user_id'),
+    startedAt: timestamp('started_at', { withTimezone: true }).notNull(),
+    lastSeenAt: timestamp('last_seen_at', { withTimezone: true }).notNull(),
+    endedAt: timestamp('ended_at', { withTimezone: true }),
+    endReason: text('end_reason'),
+    deviceType: text('device_type'),
+    browser: text('browser'),
+    os: text('os'),
+    ip: text('ip'),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.sessionId] })],
+)

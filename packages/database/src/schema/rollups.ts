@@ -1,0 +1,61 @@
+import { bigint, boolean, doublePrecision, integer, pgTable, primaryKey, smallint, text, timestamp } from 'drizzle-orm/pg-core'
+import { bytea } from './column-types.js'
+
+export const rollupDefinitions = pgTable('rollup_definitions', {
+  id: integer('id').generatedAlwaysAsIdentity().primaryKey(),
+  event: text('event').notNull(),
+  dimensions: text('dimensions').array().notNull(),
+  property: text('property'),
+  activeFrom: timestamp('active_from', { withTimezone: true }).notNull(),
+  activeUntil: timestamp('active_until', { withTimezone: true }),
+})
+
+export const rollupSeries = pgTable('rollup_series', {
+  id: integer('id').generatedAlwaysAsIdentity().primaryKey(),
+  tenantId: integer('tenant_id').notNull(),
+  event: text('event').notNull(),
+  dimensions: text('dimensions').array().notNull(),
+  dimensionValues: text('dimension_values').array().$type<(string | null)[]>().notNull(),
+  property: text('property'),
+  overflow: boolean('overflow').notNull().default(false),
+})
+
+const window = () => ({
+  windowStart: timestamp('window_start', { withTimezone: true }).notNull(),
+  tenantId: integer('tenant_id').notNull(),
+  seriesId: integer('series_id').notNull(),
+})
+
+const values = () => ({
+  count: bigint('count', { mode: 'number' }).notNull(),
+  sum: doublePrecision('sum'),
+  sumError: doublePrecision('sum_error'),
+  min: doublePrecision('min'),
+  max: doublePrecision('max'),
+  sketch: bytea('sketch'),
+  uniques: bytea('uniques'),
+})
+
+/** Absolute values of one stream partition, partitioned by day. */
+export const rollups1m = pgTable('rollups_1m', { ...window(), partition: smallint('partition').notNull(), ...values() }, (table) => [
+  primaryKey({ columns: [table.tenantId, table.seriesId, table.windowStart, table.partition] }),
+])
+
+/** One table a coarser level, all of one shape. */
+const coarse = (name: string) =>
+  pgTable(name, { ...window(), ...values() }, (table) => [primaryKey({ columns: [table.tenantId, table.seriesId, table.windowStart] })])
+
+export const rollups5m = coarse('rollups_5m')
+export const rollups1h = coarse('rollups_1h')
+export const rollups1d = coarse('rollups_1d')
+
+export const rollupDirty = pgTable(
+  'rollup_dirty',
+  {
+    levelSeconds: integer('level_seconds').notNull(),
+    tenantId: integer('tenant_id').notNull(),
+    windowStart: timestamp('window_start', { withTimezone: true }).notNull(),
+    version: bigint('version', { mode: 'number' }).notNull().default(1),
+  },
+  (table) => [primaryKey({ columns: [table.levelSeconds, table.tenantId, table.windowStart] })],
+)

@@ -1,0 +1,89 @@
+import { bigint, integer, pgTable, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core'
+
+const updatedAt = () => timestamp('updated_at', { withTimezone: true }).notNull().defaultNow()
+
+/** Position and lease of one group and partition. */
+export const streamPartitions = pgTable(
+  'stream_partitions',
+  {
+    groupName: text('group_name').notNull(),
+    stream: text('stream').notNull(),
+    partition: smallint('partition').notNull(),
+    position: text('position').notNull().default(''),
+    nextOrdinal: bigint('next_ordinal', { mode: 'number' }).notNull().default(0),
+    frames: bigint('frames', { mode: 'number' }).notNull().default(0),
+    flushedPosition: text('flushed_position').notNull().default(''),
+    flushedOrdinal: bigint('flushed_ordinal', { mode: 'number' }).notNull().default(0),
+    watermark: timestamp('watermark', { withTimezone: true }),
+    owner: text('owner'),
+    epoch: bigint('epoch', { mode: 'number' }).notNull().default(0),
+    leaseExpiresAt: timestamp('lease_expires_at', { withTimezone: true }),
+    blockedReason: text('blocked_reason'),
+    blockedSince: timestamp('blocked_since', { withTimezone: true }),
+    updatedAt: updatedAt(),
+    unflushedFrom: timestamp('unflushed_from', { withTimezone: true }),
+    unflushedTo: timestamp('unflushed_to', { withTimezone: true }),
+    flushedWatermark: timestamp('flushed_watermark', { withTimezone: true }),
+  },
+  (table) => [primaryKey({ columns: [table.groupName, table.stream, table.partition] })],
+)
+
+export const streamMembers = pgTable(
+  'stream_members',
+  {
+    groupName: text('group_name').notNull(),
+    stream: text('stream').notNull(),
+    member: text('member').notNull(),
+    heartbeatAt: timestamp('heartbeat_at', { withTimezone: true }).notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.groupName, table.stream, table.member] })],
+)
+
+/** The last frame seen of each producer. */
+export const streamProducers = pgTable(
+  'stream_producers',
+  {
+    groupName: text('group_name').notNull(),
+    stream: text('stream').notNull(),
+    partition: smallint('partition').notNull(),
+    producer: uuid('producer').notNull(),
+    lastSequence: bigint('last_sequence', { mode: 'number' }).notNull(),
+    records: bigint('records', { mode: 'number' }).notNull(),
+    lostRecords: bigint('lost_records', { mode: 'number' }).notNull().default(0),
+    updatedAt: updatedAt(),
+  },
+  (table) => [primaryKey({ columns: [table.groupName, table.stream, table.partition, table.producer] })],
+)
+
+/** What the gateways say they have accepted. */
+export const ledgerProduced = pgTable(
+  'ledger_produced',
+  {
+    stream: text('stream').notNull(),
+    producer: uuid('producer').notNull(),
+    tenantId: integer('tenant_id').notNull(),
+    accepted: bigint('accepted', { mode: 'number' }).notNull(),
+    rejected: bigint('rejected', { mode: 'number' }).notNull(),
+    spooled: bigint('spooled', { mode: 'number' }).notNull().default(0),
+    updatedAt: updatedAt(),
+  },
+  (table) => [primaryKey({ columns: [table.stream, table.producer, table.tenantId] })],
+)
+
+/** What the consumer made of what it read. */
+export const ledgerConsumed = pgTable(
+  'ledger_consumed',
+  {
+    stream: text('stream').notNull(),
+    partition: smallint('partition').notNull(),
+    producer: uuid('producer').notNull(),
+    tenantId: integer('tenant_id').notNull(),
+    accepted: bigint('accepted', { mode: 'number' }).notNull(),
+    rejected: bigint('rejected', { mode: 'number' }).notNull(),
+    stored: bigint('stored', { mode: 'number' }).notNull(),
+    duplicate: bigint('duplicate', { mode: 'number' }).notNull(),
+    deadLettered: bigint('dead_lettered', { mode: 'number' }).notNull(),
+    updatedAt: updatedAt(),
+  },
+  (table) => [primaryKey({ columns: [table.stream, table.partition, table.producer, table.tenantId] })],
+)
