@@ -1,1 +1,5 @@
-export {}
+export type { ChainableCommander, Cluster, Redis } from 'ioredis'
+export type { RedisConfig, RedisMode } from './redis-config.js'
+export { openRedis, type RedisConnection, type RedisDeps } from './redis-connection.js'
+export { redisErrors, toRedisError } from './redis-errors.js'
+export { defineScript, type RedisScript } from './redis-script.js'

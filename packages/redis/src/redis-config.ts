@@ -1,0 +1,95 @@
+import type { ClusterNode, SentinelAddress } from 'ioredis'
+import { redisErrors } from './redis-errors.js'
+
+export interface RedisConfig {
+  /**
+   * `redis://` or `rediss://` with user, password and logical database. With `clusterEnabled` several may stand here, separated by commas.
+   * With Sentinels its credentials and database count and its host does not.
+   */
+  readonly url: string
+  /** What the connection is for: label of its metrics, name in CLIENT LIST. */
+  readonly name: string
+  /** `host:port` of the Sentinels (REDIS_SENTINEL_HOSTS); port 26379 when left out. */
+  readonly sentinelHosts?: readonly string[] | undefined
+  /** Name of the primary that the Sentinels watch (REDIS_MASTER_NAME). */
+  readonly masterName?: string | undefined
+  readonly sentinelPassword?: string | undefined
+  /** REDIS_CLUSTER_ENABLED */
+  readonly clusterEnabled?: boolean | undefined
+  /** How long one command may take, in ms. Default 5,000. Does not hold for `blocking` connections. */
+  readonly commandTimeoutMs?: number | undefined
+  /** How long the first connection may take, in ms. Default 10,000. */
+  readonly connectTimeoutMs?: number | undefined
+  /** True: `openRedis` does not wait for the first connection. Default false. */
+  readonly isLazy?: boolean | undefined
+  /**
+   * True: commands sent while the connection is down wait for it, at most `commandTimeoutMs`; one that waited too long may be executed later
+   * all the same. Default false: they fail at once.
+   */
+  readonly hasOfflineQueue?: boolean | undefined
+  /** For XREAD BLOCK and its like: no time limit on commands besides the command's own. Default false. */
+  readonly isBlocking?: boolean | undefined
+}
+
+export type RedisMode = 'single' | 'sentinel' | 'cluster'
+
+export type RedisTarget = { readonly credentials: Credentials; readonly db: number } & (
+  | { readonly mode: 'single'; readonly host: string; readonly port: number }
+  | { readonly mode: 'sentinel'; readonly sentinels: SentinelAddress[]; readonly masterName: string }
+  | { readonly mode: 'cluster'; readonly nodes: ClusterNode[] }
+)
+
+export interface Credentials {
+  readonly username?: string
+  readonly password?: string
+  readonly tls?: Record<string, never>
+}
+
+/** Where to connect, from the settings. Throws REDIS_CONFIG with a sentence that never holds the password. */
+export function toTarget(config: RedisConfig): RedisTarget {
+  const urls = config.url.split(',').map((part) => parseUrl(part.trim()))
+  const first = urls[0] as URL
+  const db = parseDatabase(first)
+  const credentials = parseCredentials(first)
+  const hasSentinels = config.sentinelHosts !== undefined && config.sentinelHosts.length > 0
+  if (config.clusterEnabled === true) {
+    if (hasSentinels) throw redisErrors.REDIS_CONFIG({ message: 'choose Redis Cluster or Sentinels, not both' })
+    if (db !== 0) throw redisErrors.REDIS_CONFIG({ message: 'Redis Cluster has no logical databases but 0' })
+    return { mode: 'cluster', credentials, db, nodes: urls.map(toAddress) }
+  }
+  if (hasSentinels) {
+    if (config.masterName === undefined || config.masterName === '') {
+      throw redisErrors.REDIS_CONFIG({ message: 'REDIS_SENTINEL_HOSTS needs REDIS_MASTER_NAME' })
+    }
+    const sentinels = (config.sentinelHosts ?? []).map((host) => toAddress(parseUrl(`redis://${host}`), 26_379))
+    return { mode: 'sentinel', credentials, db, sentinels, masterName: config.masterName }
+  }
+  return { mode: 'single', credentials, db, ...toAddress(first) }
+}
+
+function parseUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || (url.protocol !== 'redis:' && url.protocol !== 'rediss:') || url.hostname === '') {
+    throw redisErrors.REDIS_CONFIG({ message: 'a Redis address must begin with redis:// or rediss:// and name a host' })
+  }
+  return url
+}
+
+function parseDatabase(url: URL): number {
+  const path = url.pathname.replace(/^\//, '')
+  if (!/^\d{0,6}$/.test(path)) throw redisErrors.REDIS_CONFIG({ message: 'the path of a Redis address is the number of a database' })
+  return Number(path)
+}
+
+function parseCredentials(url: URL): Credentials {
+  return {
+    ...(url.username === '' ? {} : { username: decodeURIComponent(url.username) }),
+    ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
+    ...(url.protocol === 'rediss:' ? { tls: {} } : {}),
+  }
+}
+
+function toAddress(url: URL, defaultPort = 6_379): { host: string; port: number } {
+  // The square brackets of an IPv6 address belong to the URL only.
+  return { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? defaultPort : Number(url.port) }
+}

@@ -1,0 +1,191 @@
+import type { Logger } from '@millrace/logger'
+import type { RedisMetrics } from '@millrace/telemetry'
+import { Cluster, type Redis } from 'ioredis'
+import { createClient } from './create-client.js'
+import { type RedisConfig, type RedisMode, toTarget } from './redis-config.js'
+import { redisErrors, toRedisError } from './redis-errors.js'
+
+export interface RedisDeps {
+  readonly logger: Logger
+  readonly metrics?: RedisMetrics | undefined
+  /** 0 to 1. Default `Math.random`. */
+  readonly random?: () => number
+}
+
+/**
+ * A connection that comes back by itself. Commands sent while it is down fail at once unless the configuration has an offline queue. Errors
+ * of commands are ioredis' own; `toRedisError` makes them ours.
+ */
+export interface RedisConnection {
+  /** ioredis' client. In a Cluster, keys of one pipeline or script must share a hash tag. */
+  readonly client: Redis | Cluster
+  readonly mode: RedisMode
+  readonly name: string
+  /** Whether commands can be sent at this moment. */
+  readonly isReady: boolean
+  /** Servers known: 1 for a single one, all nodes of a Cluster. */
+  readonly nodeCount: number
+  /** Time of a PING in ms; throws when there is no answer. */
+  ping(): Promise<number>
+  /** For `lifecycle.ready`: throws REDIS_UNAVAILABLE or REDIS_TIMEOUT. */
+  check(): Promise<void>
+  /** The fields of INFO; in a Cluster those of one of its primaries. */
+  info(section?: string): Promise<Readonly<Record<string, string>>>
+  /** Another connection with the same settings, `blocking` for commands that wait on the server. It is closed on its own. */
+  duplicate(options?: { readonly name?: string; readonly blocking?: boolean }): Promise<RedisConnection>
+  /** Lets commands under way finish, for at most 2 s, and closes. May be called twice. */
+  close(): Promise<void>
+}
+
+const closeTimeoutMs = 2_000
+
+/** Connects, or throws REDIS_UNAVAILABLE after `connectTimeoutMs`. Later losses never throw: they are logged once each and healed. */
+export async function openRedis(config: RedisConfig, deps: RedisDeps): Promise<RedisConnection> {
+  const connection = new ManagedConnection(config, deps)
+  await connection.open()
+  return connection
+}
+
+class ManagedConnection implements RedisConnection {
+  readonly client: Redis | Cluster
+  readonly mode: RedisMode
+  readonly name: string
+  readonly #config: RedisConfig
+  readonly #deps: RedisDeps
+  #state: 'connecting' | 'up' | 'down' | 'closed' = 'connecting'
+  #lastError: Error | undefined
+
+  constructor(config: RedisConfig, deps: RedisDeps) {
+    this.#config = config
+    this.#deps = deps
+    this.name = config.name
+    this.mode = toTarget(config).mode
+    const labels = { connection: config.name }
+    const sent = deps.metrics?.commands.with(labels)
+    const failed = deps.metrics?.errors.with(labels)
+    this.client = createClient(config, { sent: () => sent?.inc(), failed: () => failed?.inc() }, deps.random ?? Math.random)
+    this.#watch()
+  }
+
+  get isReady(): boolean {
+    return this.client.status === 'ready'
+  }
+
+  get nodeCount(): number {
+    return this.client instanceof Cluster ? this.client.nodes('all').length : 1
+  }
+
+  async open(): Promise<void> {
+    // The first attempt may fail while the client goes on trying: what counts is whether it becomes ready in time.
+    this.client.connect().catch((error: Error) => {
+      this.#lastError ??= error
+    })
+    if (this.#config.isLazy === true || this.isReady) return
+    const timeoutMs = this.#config.connectTimeoutMs ?? 10_000
+    if (await waitForReady(this.client, timeoutMs)) return
+    await this.close()
+    throw redisErrors.REDIS_UNAVAILABLE({
+      message: `redis for ${this.name} was not reached in ${timeoutMs} ms: ${this.#lastError?.message ?? 'no answer'}`,
+      cause: this.#lastError,
+    })
+  }
+
+  async ping(): Promise<number> {
+    const startedAt = performance.now()
+    try {
+      await this.client.ping()
+    } catch (error) {
+      throw toRedisError(`pinging redis for ${this.name}`, error)
+    }
+    return performance.now() - startedAt
+  }
+
+  async check(): Promise<void> {
+    if (!this.isReady) throw redisErrors.REDIS_UNAVAILABLE({ cause: this.#lastError })
+    await this.ping()
+  }
+
+  async info(section?: string): Promise<Readonly<Record<string, string>>> {
+    const node = this.client instanceof Cluster ? (this.client.nodes('master')[0] ?? this.client) : this.client
+    try {
+      return parseInfo(section === undefined ? await node.info() : await node.info(section))
+    } catch (error) {
+      throw toRedisError(`asking redis for ${this.name} about itself`, error)
+    }
+  }
+
+  duplicate(options: { readonly name?: string; readonly blocking?: boolean } = {}): Promise<RedisConnection> {
+    const name = options.name ?? this.name
+    return openRedis({ ...this.#config, name, isBlocking: options.blocking ?? false }, this.#deps)
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return
+    const wasUp = this.isReady
+    this.#state = 'closed'
+    this.#setUp(0)
+    if (wasUp && this.#config.isBlocking !== true) await quit(this.client)
+    this.client.disconnect()
+  }
+
+  /** A client without an 'error' listener ends the process when its server goes away. */
+  #watch(): void {
+    const { logger, metrics } = this.#deps
+    const fields = { connection: this.name, mode: this.mode }
+    this.client.on('error', (error: Error) => {
+      const isNew = this.#lastError === undefined
+      this.#lastError = error
+      if (isNew && this.#state === 'connecting') logger.warn('redis cannot be reached yet', { ...fields, error })
+    })
+    this.client.on('ready', () => {
+      if (this.#state === 'closed') return
+      if (this.#state === 'down' || this.#lastError !== undefined) logger.info('redis is reachable again', fields)
+      this.#state = 'up'
+      this.#lastError = undefined
+      this.#setUp(1)
+    })
+    this.client.on('close', () => {
+      if (this.#state !== 'up') return
+      this.#state = 'down'
+      this.#setUp(0)
+      logger.warn('the connection to redis was lost', { ...fields, error: this.#lastError })
+    })
+    this.client.on('reconnecting', () => metrics?.reconnects.with({ connection: this.name }).inc())
+  }
+
+  #setUp(value: 0 | 1): void {
+    this.#deps.metrics?.up.with({ connection: this.name }).set(value)
+  }
+}
+
+function waitForReady(client: Redis | Cluster, timeoutMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const settle = (isReady: boolean) => {
+      clearTimeout(timer)
+      client.off('ready', onReady)
+      resolve(isReady)
+    }
+    const onReady = () => settle(true)
+    const timer = setTimeout(() => settle(false), timeoutMs)
+    client.on('ready', onReady)
+  })
+}
+
+async function quit(client: Redis | Cluster): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, closeTimeoutMs)
+  })
+  // A connection that breaks while it is closed is closed as well.
+  await Promise.race([client.quit().then(() => undefined, () => undefined), late])
+  clearTimeout(timer)
+}
+
+function parseInfo(text: string): Record<string, string> {
+  const fields: Record<string, string> = {}
+  for (const line of text.split('\r\n')) {
+    const colon = line.indexOf(':')
+    if (colon > 0 && !line.startsWith('#')) fields[line.slice(0, colon)] = line.slice(colon + 1)
+  }
+  return fields
+}

@@ -1,0 +1,26 @@
+import { defineErrors, isMillraceError, type MillraceError } from '@millrace/contracts'
+
+export const redisErrors = defineErrors({
+  REDIS_UNAVAILABLE: ['unavailable', 'redis cannot be reached'],
+  REDIS_TIMEOUT: ['unavailable', 'redis did not answer in time'],
+  REDIS_MEMORY_FULL: ['unavailable', 'redis has reached its memory limit'],
+  REDIS_REFUSED: ['internal', 'redis refused the command'],
+  REDIS_CONFIG: ['invalid', 'the redis settings are not valid'],
+})
+
+/** Replies of a server that is starting, failing over or moving slots; the command was not executed. */
+const passingReplies = /^(LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|BUSY|UNBLOCKED)\b/
+
+/**
+ * Our error for what ioredis rejects with. `action` is a gerund: "appending a frame". A lost connection or a time-out leaves open whether
+ * the command was executed.
+ */
+export function toRedisError(action: string, error: unknown): MillraceError {
+  if (isMillraceError(error)) return error
+  const text = error instanceof Error ? error.message : String(error)
+  const occurrence = { message: `${action}: ${text}`, cause: error }
+  if (text.startsWith('OOM')) return redisErrors.REDIS_MEMORY_FULL(occurrence)
+  if (/timed out|ETIMEDOUT/i.test(text)) return redisErrors.REDIS_TIMEOUT(occurrence)
+  const isReply = error instanceof Error && error.name === 'ReplyError'
+  return isReply && !passingReplies.test(text) ? redisErrors.REDIS_REFUSED(occurrence) : redisErrors.REDIS_UNAVAILABLE(occurrence)
+}

@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { Cluster, Redis } from 'ioredis'
+
+/** One Lua script. Its file says in a header what KEYS and ARGV are and what it returns. */
+export interface RedisScript {
+  readonly name: string
+  /**
+   * Runs on the server by its digest; sent whole only where the server does not know it yet. In a Cluster all keys must share a hash tag.
+   * Replies are ioredis' own shapes.
+   */
+  run(client: Redis | Cluster, keys: readonly string[], args: readonly (string | number | Buffer)[]): Promise<unknown>
+}
+
+/** `source` is the text, or the URL of the file: `new URL('./append.lua', import.meta.url)`. */
+export function defineScript(name: string, source: string | URL): RedisScript {
+  const lua = typeof source === 'string' ? source : readFileSync(source, 'utf8')
+  const digest = createHash('sha1').update(lua).digest('hex')
+  return {
+    name,
+    async run(client, keys, args) {
+      const operands = [...keys, ...args]
+      try {
+        return await client.evalsha(digest, keys.length, ...operands)
+      } catch (error) {
+        if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+        return await client.eval(lua, keys.length, ...operands)
+      }
+    },
+  }
+}
