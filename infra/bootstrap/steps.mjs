@@ -69,19 +69,16 @@ async function step(what, work, { remedy } = {}) {
 }
 
 /** pnpm by npx: corepack may be missing or unable to check signatures behind a mirror. */
-export function pnpm(args) {
+function pnpm(args) {
   return run('npx', ['-y', PNPM, ...args])
 }
 
 /** Runs a program to its end with our output; resolves with its exit code. */
-export function run(command, args, { env = {}, input = 'ignore', output = 'inherit' } = {}) {
+export function run(command, args, { env = {}, cwd = ROOT } = {}) {
   const settings = { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', ...env }
   return new Promise((resolve) => {
-    const child = spawn(command, args, {
-      cwd: ROOT,
-      stdio: [input, output, output],
-      env: { ...process.env, ...settings },
-    })
+    const stdio = ['ignore', 'inherit', 'inherit']
+    const child = spawn(command, args, { cwd, stdio, env: { ...process.env, ...settings } })
     child.once('error', (error) => {
       process.stderr.write(`${command}: ${error.message}\n`)
       resolve(127)
@@ -91,7 +88,7 @@ export function run(command, args, { env = {}, input = 'ignore', output = 'inher
 }
 
 /** Folders of apps and packages. */
-export function projects() {
+function projects() {
   return ['apps', 'packages'].flatMap((folder) =>
     readdirSync(join(ROOT, folder))
       .map((name) => join(ROOT, folder, name))

@@ -1,0 +1,89 @@
+// npm run check: everything about the code that can be known without running it. All checks run; any failure fails it.
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { prepare, ROOT, run, say } from './steps.mjs'
+
+const bin = (name) => join(ROOT, 'node_modules/.bin', name)
+
+/** dependency-cruiser passes silently when its parser reads nothing, so fewer modules than this is a failure. */
+const MODULES_MIN = 100
+
+const CHECKS = {
+  'format, lint, import order (biome)': () =>
+    run(bin('biome'), ['ci', '--error-on-warnings', '--colors=off', '--max-diagnostics=200', '.']),
+  'lint with types (oxlint)': () =>
+    run(bin('oxlint'), ['--type-aware', '--deny-warnings', 'apps', 'packages', 'infra', 'bench']),
+  'types, tests included (tsc)': () => run(bin('tsc'), ['-p', 'tsconfig.check.json']),
+  'boundaries and cycles (dependency-cruiser)': checkBoundaries,
+  'dead code (knip)': () => run(bin('knip'), ['--no-progress', '--no-config-hints']),
+  'protobuf (buf lint)': () => run(bin('buf'), ['lint', 'packages/contracts']),
+  'generated code is current (buf generate)': checkGenerated,
+  'the lockfile names no registry': checkLockfile,
+  'docker-compose.yml and Dockerfile': () => run(process.execPath, ['infra/docker/check.mjs']),
+}
+
+await prepare()
+const failed = []
+for (const [name, check] of Object.entries(CHECKS)) {
+  const start = performance.now()
+  const code = await check()
+  if (code !== 0) failed.push(name)
+  say(`${code === 0 ? 'ok    ' : 'FAILED'}  ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`)
+}
+say(
+  failed.length === 0
+    ? 'all checks passed'
+    : `${failed.length} of ${Object.keys(CHECKS).length} checks failed: ${failed.join('; ')}`,
+)
+process.exitCode = failed.length === 0 ? 0 : 1
+
+async function checkBoundaries() {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-check-'))
+  const report = join(folder, 'report.json')
+  const args = ['--config', '.dependency-cruiser.mjs', 'apps', 'packages', 'bench']
+  try {
+    await run(bin('depcruise'), [...args, '-T', 'json', '-f', report])
+    const { totalCruised, violations } = JSON.parse(readFileSync(report, 'utf8')).summary
+    for (const { rule, from, to, cycle } of violations) {
+      say(`${rule.name}: ${from} -> ${cycle ? cycle.map(({ name }) => name).join(' -> ') : to}`)
+    }
+    if (totalCruised >= MODULES_MIN) return violations.length
+    say(`only ${totalCruised} modules were read, fewer than ${MODULES_MIN}: the parser reads nothing`)
+    return 1
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** Generates into a temporary folder and compares. */
+async function checkGenerated() {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-check-'))
+  const contracts = join(ROOT, 'packages/contracts')
+  try {
+    const env = { PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}` }
+    const code = await run(bin('buf'), ['generate', '-o', folder], { env, cwd: contracts })
+    if (code !== 0) return code
+    const [fresh, kept] = [filesOf(join(folder, 'src/gen')), filesOf(join(contracts, 'src/gen'))]
+    const changed = [...new Set([...fresh.keys(), ...kept.keys()])].filter((name) => fresh.get(name) !== kept.get(name))
+    for (const name of changed)
+      say(`packages/contracts/src/gen/${name} is not what buf generate makes: run it in packages/contracts`)
+    return changed.length
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function filesOf(folder) {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  const paths = entries.map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+  return new Map(paths.map((path) => [path.slice(folder.length + 1), readFileSync(path, 'utf8')]))
+}
+
+/** A URL in it would tie every installation to the registry of whoever wrote it. */
+async function checkLockfile() {
+  const lines = readFileSync(join(ROOT, 'pnpm-lock.yaml'), 'utf8').split('\n')
+  const bad = lines.filter((line) => /https?:\/\/|tarball:/.test(line))
+  for (const line of bad) say(`pnpm-lock.yaml: ${line.trim()}`)
+  return bad.length
+}
