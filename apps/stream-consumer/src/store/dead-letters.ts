@@ -1,0 +1,66 @@
+import { decodeEventRow } from '@millrace/contracts'
+import type { Statement } from '@millrace/database'
+import { extractRecord } from './extract-record.js'
+import { WORD, WORDS } from './frame-view.js'
+import type { Refusal } from './poison.js'
+import { type RecordRef, UNKNOWN_TENANT } from './prepared-batch.js'
+
+/** A record that cannot be stored, and why; index -1 stands for a whole frame that cannot be read. */
+export interface DeadLetterEntry extends RecordRef, Refusal {}
+
+/** Puts new dead letters down. Ones that were replayed and refused again are not new: see `settleReplaysStep`. */
+export function deadLettersStep(stream: string, entries: readonly DeadLetterEntry[]): Statement {
+  return {
+    text: `insert into dead_letters (stream, partition, position, producer, sequence, record_index, tenant_id, message_id, code, reason, record)
+           select $1, * from unnest($2::smallint[], $3::text[], $4::uuid[], $5::bigint[], $6::integer[], $7::integer[], $8::text[], $9::text[], $10::text[], $11::bytea[])`,
+    values: [
+      stream,
+      entries.map(({ frame }) => frame.frame.partition),
+      entries.map(({ frame }) => frame.frame.position),
+      entries.map(({ frame }) => frame.frame.producer),
+      entries.map(({ frame }) => frame.frame.sequence),
+      entries.map(({ index }) => index),
+      entries.map((entry) => tenantOf(entry)),
+      entries.map((entry) => messageIdOf(entry)),
+      entries.map(({ code }) => code),
+      entries.map(({ reason }) => reason),
+      entries.map((entry) => extractRecord(entry)),
+    ],
+  }
+}
+
+/**
+ * Says what became of replayed records: settled ones are 'replayed', refused ones wait again with their new reason. A replay has no id of its
+ * own in the stream, so a record finds its dead letter by tenant and message id; of several it takes the oldest.
+ */
+export function settleReplaysStep(outcomes: readonly { record: RecordRef; refusal: Refusal | null }[]): Statement {
+  return {
+    text: `update dead_letters d set state = case when o.code is null then 'replayed' else 'pending' end,
+             code = coalesce(o.code, d.code), reason = coalesce(o.reason, d.reason), updated_at = now()
+           from unnest($1::integer[], $2::text[], $3::text[], $4::text[]) as o (tenant_id, message_id, code, reason)
+           where d.id = (select min(id) from dead_letters
+                         where tenant_id = o.tenant_id and message_id = o.message_id and state = 'replaying')`,
+    values: [
+      outcomes.map(({ record }) => tenantOf(record)),
+      outcomes.map(({ record }) => messageIdOf(record)),
+      outcomes.map(({ refusal }) => refusal?.code ?? null),
+      outcomes.map(({ refusal }) => refusal?.reason ?? null),
+    ],
+  }
+}
+
+export function tenantOf({ frame: { view }, index }: RecordRef): number {
+  return view === null || index < 0 ? UNKNOWN_TENANT : (view.words[index * WORDS + WORD.tenantId] as number)
+}
+
+/** The message id, as far as it can be read and stored as text. */
+export function messageIdOf({ frame: { view }, index }: RecordRef): string {
+  if (view === null || index < 0) return ''
+  try {
+    const { start } = view.reader.rowRange(index)
+    return decodeEventRow(view.reader.payload, start).messageId.replaceAll('\0', '\uFFFD')
+  } catch (error) {
+    if (error instanceof RangeError) return ''
+    throw error
+  }
+}

@@ -1,0 +1,112 @@
+import { FLAG } from '@millrace/contracts'
+import type { DedupWindows } from '../deduplicate/dedup-windows.js'
+import { buildDays } from './build-days.js'
+import { DOUBLES, type FrameView, openFrame, TIMESTAMP_DOUBLE, WORD, WORDS } from './frame-view.js'
+import { LedgerCounts } from './ledger-counts.js'
+import { type EventFrame, type PreparedBatch, type PreparedFrame, type RecordRef, UNKNOWN_TENANT, VERDICT } from './prepared-batch.js'
+
+/**
+ * Judges every record of `frames` and lays the rows of the new ones out for COPY. Memory alone; the windows remember the new ids at
+ * once, so after a failure they must be thrown away. Frames of a partition come in stream order. No JSON is parsed.
+ */
+export function prepareBatch(frames: readonly EventFrame[], windows: DedupWindows, nowMs: number): PreparedBatch {
+  windows.tidy(nowMs)
+  const ledger = new LedgerCounts()
+  const typed: RecordRef[] = []
+  const records = frames.reduce((sum, frame) => sum + frame.records, 0)
+  const frameOf = new Uint32Array(records)
+  const indexOf = new Uint32Array(records)
+  let stored = 0
+  const prepared = frames.map((frame, at) => {
+    const view = tryOpen(frame)
+    const judged: PreparedFrame = { frame, view, verdicts: null, duplicates: 0, deadLettered: 0 }
+    if (view === null) return deadLetterWhole(judged, ledger)
+    countTallies(judged, view, ledger)
+    const from = stored
+    stored = judgeRecords(judged, view, { windows, nowMs, ledger, indexOf, stored })
+    frameOf.fill(at, from, stored)
+    noteTyped(judged, view, typed)
+    return judged
+  })
+  const candidates = { frameOf: frameOf.subarray(0, stored), indexOf: indexOf.subarray(0, stored) }
+  return { frames: prepared, days: buildDays(prepared, candidates), ledger, typed, windows, ...candidates }
+}
+
+function tryOpen(frame: EventFrame): FrameView | null {
+  try {
+    return openFrame(frame.payload, frame.records)
+  } catch (error) {
+    if (error instanceof RangeError) return null
+    throw error
+  }
+}
+
+function deadLetterWhole(judged: PreparedFrame, ledger: LedgerCounts): PreparedFrame {
+  const { partition, producer, records, isReplay } = judged.frame
+  judged.verdicts = new Uint8Array(records).fill(VERDICT.deadLettered)
+  judged.deadLettered = records
+  const count = ledger.of(partition, producer, UNKNOWN_TENANT)
+  if (!isReplay) {
+    count.accepted += records
+    count.deadLettered += records
+  }
+  return judged
+}
+
+function countTallies({ frame }: PreparedFrame, view: FrameView, ledger: LedgerCounts): void {
+  for (const { tenantId, accepted, rejected } of view.reader.tallies()) {
+    const count = ledger.of(frame.partition, frame.producer, tenantId)
+    count.accepted += accepted
+    count.rejected += rejected
+  }
+}
+
+interface Judging {
+  windows: DedupWindows
+  nowMs: number
+  ledger: LedgerCounts
+  indexOf: Uint32Array
+  stored: number
+}
+
+/** The hot loop: a verdict a record. Returns how many records of the batch are to be stored so far. */
+function judgeRecords(judged: PreparedFrame, view: FrameView, { windows, nowMs, ledger, indexOf, stored }: Judging): number {
+  const { partition, producer, isReplay } = judged.frame
+  const window = windows.of(partition)
+  const words = view.words
+  if (view.records === 0) return stored
+  let tenantId = words[WORD.tenantId] as number
+  let count = ledger.of(partition, producer, tenantId)
+  for (let index = 0, at = 0; index < view.records; index++, at += WORDS) {
+    const tenant = words[at + WORD.tenantId] as number
+    if (tenant !== tenantId) {
+      tenantId = tenant
+      count = ledger.of(partition, producer, tenant)
+    }
+    // A replayed record was counted as dead-lettered before; whatever becomes of it now takes that back.
+    if (isReplay) count.deadLettered--
+    if (window.add(words[at] as number, words[at + 1] as number, nowMs)) {
+      count.stored++
+      indexOf[stored++] = index
+    } else {
+      count.duplicate++
+      judged.verdicts ??= new Uint8Array(view.records)
+      judged.verdicts[index] = VERDICT.duplicate
+      judged.duplicates++
+    }
+  }
+  return stored
+}
+
+function noteTyped(frame: PreparedFrame, view: FrameView, typed: RecordRef[]): void {
+  for (let index = 0, at = WORD.seriesTypeFlags; index < view.records; index++, at += WORDS) {
+    if ((((view.words[at] as number) >>> 24) & FLAG.typed) !== 0 && (frame.verdicts?.[index] ?? 0) === VERDICT.stored) {
+      typed.push({ frame, index })
+    }
+  }
+}
+
+/** The event time of a record in ms since the epoch. */
+export function timestampOf(view: FrameView, index: number): number {
+  return view.doubles[index * DOUBLES + TIMESTAMP_DOUBLE] as number
+}

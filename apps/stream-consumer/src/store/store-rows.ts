@@ -1,0 +1,82 @@
+import { EVENT_COPY_COLUMNS } from '@millrace/contracts'
+import { type CopyStep, dayPartitionName, type Transaction } from '@millrace/database'
+import { type DeadLetterEntry, tenantOf } from './dead-letters.js'
+import { WORD, WORDS } from './frame-view.js'
+import { type Refusal, toRefusal } from './poison.js'
+import { type DayRows, type PreparedBatch, type PreparedFrame, type RecordRef, VERDICT } from './prepared-batch.js'
+
+/** Days whose partitions could not even be named are not stored: from year 1 to year 9999. */
+const FIRST_DAY_MS = -62_135_596_800_000
+const LAST_DAY_MS = 253_402_214_400_000
+
+/** Whether a row of this day can be stored at all. */
+export function isStorableDay({ dayMs }: DayRows): boolean {
+  return dayMs >= FIRST_DAY_MS && dayMs <= LAST_DAY_MS
+}
+
+/** COPY of rows `from` to `to` (exclusive) straight into their day's partition. */
+export function copyStep(day: DayRows, from = 0, to = day.origins.length): CopyStep {
+  return {
+    copy: { table: dayPartitionName('events', day.dayMs), columns: EVENT_COPY_COLUMNS },
+    chunks: [day.buffer.subarray(day.offsets[from] as number, day.offsets[to] as number)],
+  }
+}
+
+/**
+ * Stores what can be stored of a batch that PostgreSQL refused as a whole: halves what fails under a savepoint until single rows are left,
+ * about 2 log2(rows) statements a bad row. Returns the records behind the bad rows.
+ * @throws whatever is not the data's fault.
+ */
+export async function storeRowByRow(batch: PreparedBatch, tx: Transaction): Promise<DeadLetterEntry[]> {
+  const dead: DeadLetterEntry[] = []
+  const store = async (day: DayRows, from: number, to: number): Promise<void> => {
+    const refusal = await tryCopy(tx, copyStep(day, from, to))
+    if (refusal === null) return
+    if (to - from === 1) {
+      dead.push({ ...recordOf(batch, day, from), ...refusal })
+      return
+    }
+    const middle = (from + to) >>> 1
+    await store(day, from, middle)
+    await store(day, middle, to)
+  }
+  for (const day of batch.days) {
+    if (isStorableDay(day)) await store(day, 0, day.origins.length)
+  }
+  return dead
+}
+
+async function tryCopy(tx: Transaction, { copy, chunks }: CopyStep): Promise<Refusal | null> {
+  try {
+    await tx.savepoint(() => tx.copyBinary(copy, chunks))
+    return null
+  } catch (error) {
+    const refusal = toRefusal(error)
+    if (refusal === null) throw error
+    return refusal
+  }
+}
+
+/** The record behind row `row` of a day. */
+export function recordOf(batch: PreparedBatch, day: DayRows, row: number): RecordRef {
+  const candidate = day.origins[row] as number
+  return {
+    frame: batch.frames[batch.frameOf[candidate] as number] as PreparedFrame,
+    index: batch.indexOf[candidate] as number,
+  }
+}
+
+/** Turns the verdict of a record that was to be stored: it is not, and its id may come again. */
+export function markDeadLettered(batch: PreparedBatch, { frame, index }: RecordRef): void {
+  const { partition, producer, records } = frame.frame
+  frame.verdicts ??= new Uint8Array(records)
+  frame.verdicts[index] = VERDICT.deadLettered
+  frame.deadLettered++
+  const count = batch.ledger.of(partition, producer, tenantOf({ frame, index }))
+  count.stored--
+  count.deadLettered++
+  const words = frame.view?.words
+  if (words === undefined) return
+  const at = index * WORDS
+  batch.windows.of(partition).forget(words[at + WORD.messageHashLo] as number, words[at + WORD.messageHashHi] as number)
+}

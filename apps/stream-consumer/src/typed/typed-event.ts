@@ -1,0 +1,61 @@
+import type { EventRow } from '@millrace/contracts'
+import type { Client } from './user-agent.js'
+
+/** The fields of a typed event; they may be absent or of another type than they should be, since clients write them. */
+type Fields = Readonly<Record<string, unknown>>
+
+/** An event with a schema of its own, as rows of the typed tables hold it. Texts can be stored by PostgreSQL. */
+export interface TypedEvent {
+  readonly row: EventRow
+  readonly properties: Fields
+  readonly context: Fields
+  readonly client: Client
+  readonly ip: string | null
+  /** Of the session it belongs to or is about. */
+  readonly sessionId: string | null
+}
+
+/** Reads the JSON of one typed event. Anything that is not as it should be counts as absent: the event itself is stored as it came. */
+export function readTypedEvent(row: EventRow, readUserAgent: (userAgent: string | null) => Client): TypedEvent {
+  const properties = parseObject(row.properties)
+  const context = parseObject(row.context)
+  return {
+    row,
+    properties,
+    context,
+    client: readUserAgent(textOf(context, 'userAgent', 'user_agent') ?? textOf(properties, 'userAgent', 'user_agent')),
+    ip: textOf(context, 'ip') ?? textOf(properties, 'ip'),
+    sessionId: textOf(properties, 'session_id', 'sessionId') ?? textOf(context, 'session_id', 'sessionId'),
+  }
+}
+
+/** The first of `names` that holds a text or a number, as text of at most 512 characters, so that an index holds it; else null. */
+export function textOf(fields: Fields, ...names: string[]): string | null {
+  for (const name of names) {
+    const value = fields[name]
+    if (typeof value === 'string' && value !== '') return toStorableText(value)
+    if (typeof value === 'number') return String(value)
+  }
+  return null
+}
+
+/** The user of a row, or else its anonymous id. */
+export function userOf({ userId, anonymousId }: EventRow): string | null {
+  const user = userId ?? anonymousId
+  return user === null ? null : toStorableText(user)
+}
+
+/** At most 512 characters, without the NUL characters and lone surrogates that JSON may hold and PostgreSQL refuses. */
+export function toStorableText(text: string): string {
+  return text.slice(0, 512).replace(/[\0\uD800-\uDFFF]/gu, '\uFFFD')
+}
+
+function parseObject(json: string | null): Fields {
+  if (json === null) return {}
+  try {
+    const value: unknown = JSON.parse(json)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {}
+  } catch {
+    return {}
+  }
+}

@@ -1,0 +1,44 @@
+import Bowser from 'bowser'
+
+/** What a user agent tells; null where it tells nothing. Device type is desktop, mobile, tablet, tv, bot or as bowser names it. */
+export interface Client {
+  readonly deviceType: string | null
+  readonly browser: string | null
+  readonly browserVersion: string | null
+  readonly os: string | null
+  readonly osVersion: string | null
+}
+
+const NOBODY: Client = { deviceType: null, browser: null, browserVersion: null, os: null, osVersion: null }
+const USER_AGENT_LENGTH_MAX = 1024
+
+/** Reads user agents and remembers the last `entriesMax` distinct ones, since a few make up nearly all traffic. */
+export function createReadUserAgent(entriesMax = 2_000): (userAgent: string | null) => Client {
+  const known = new Map<string, Client>()
+  return (userAgent) => {
+    if (userAgent === null || userAgent === '') return NOBODY
+    const text = userAgent.slice(0, USER_AGENT_LENGTH_MAX)
+    const hit = known.get(text)
+    if (hit !== undefined) {
+      // Moved to the end, so that the first key is always the one unused for longest.
+      known.delete(text)
+      known.set(text, hit)
+      return hit
+    }
+    const client = parse(text)
+    if (known.size >= entriesMax) known.delete(known.keys().next().value as string)
+    known.set(text, client)
+    return client
+  }
+}
+
+function parse(userAgent: string): Client {
+  const { browser, os, platform } = Bowser.parse(userAgent)
+  return {
+    deviceType: platform.type ?? null,
+    browser: browser.name ?? null,
+    browserVersion: browser.version ?? null,
+    os: os.name ?? null,
+    osVersion: os.versionName ?? os.version ?? null,
+  }
+}

@@ -1,0 +1,70 @@
+import { randomUUID } from 'node:crypto'
+import { type EventRecord, FLAG, type Hash64, hashText, partitionOf, RecordBatchBuilder, seriesKey } from '@millrace/contracts'
+
+/** What a test says about an event; the rest is made up. */
+export interface TestEvent {
+  messageId?: string
+  tenantId?: number
+  event?: string
+  userId?: string
+  timestampMs?: number
+  receivedAtMs?: number
+  properties?: string | null
+  context?: string | null
+  /** Further series: property path and dimensions, with a value or NaN. */
+  points?: { event: string; property: string | null; dimensions: string[]; values: (string | null)[]; value: number }[]
+}
+
+const TYPED = new Set(['$login', '$activity', '$session_start', '$session_end'])
+
+/** The record that the gateway would make of `event`. */
+export function toRecord(event: TestEvent): EventRecord {
+  const tenantId = event.tenantId ?? 1
+  const messageId = event.messageId ?? randomUUID()
+  const userId = event.userId ?? 'ann'
+  const message: Hash64 = hashText(messageId, tenantId, { lo: 0, hi: 0 })
+  const user: Hash64 = hashText(userId, tenantId, { lo: 0, hi: 0 })
+  const name = event.event ?? 'Flight'
+  const timestampMs = event.timestampMs ?? Date.now()
+  return {
+    tenantId,
+    messageHashLo: message.lo,
+    messageHashHi: message.hi,
+    userHashLo: user.lo,
+    userHashHi: user.hi,
+    timestampMs,
+    receivedAtMs: event.receivedAtMs ?? timestampMs,
+    type: 0,
+    flags: TYPED.has(name) ? FLAG.typed : 0,
+    messageId,
+    event: name,
+    userId,
+    anonymousId: null,
+    properties: event.properties === undefined ? '{"delay":12}' : event.properties,
+    context: event.context === undefined ? null : event.context,
+  }
+}
+
+/** Adds events to an open batch as the gateway does, with one tally. */
+export function addEvents(builder: RecordBatchBuilder, events: readonly TestEvent[]): void {
+  for (const event of events) {
+    const record = toRecord(event)
+    const base = { tenantId: record.tenantId, event: record.event, property: null, dimensions: [], values: [] }
+    const index = builder.add(record, seriesKey(base))
+    for (const { value, ...series } of event.points ?? []) {
+      builder.addPoint(index, seriesKey({ tenantId: record.tenantId, ...series }), value)
+    }
+    builder.tally(record.tenantId, 1, 0)
+  }
+}
+
+/** The payload of a frame with these events. */
+export function payloadOf(events: readonly TestEvent[]): Buffer {
+  const builder = new RecordBatchBuilder()
+  addEvents(builder, events)
+  return builder.seal()
+}
+
+export function partitionOfEvent(event: TestEvent, partitions = 16): number {
+  return partitionOf(hashText(event.userId ?? 'ann', event.tenantId ?? 1, { lo: 0, hi: 0 }), partitions)
+}
