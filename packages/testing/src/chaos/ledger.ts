@@ -1,0 +1,74 @@
+import { waitFor } from '@millrace/local-stack'
+import pg from 'pg'
+
+/** One stream and tenant of `GET /api/v1/ledger`. */
+export interface LedgerEntry {
+  stream: string
+  tenant: string
+  accepted: number
+  stored: number
+  duplicate: number
+  rejected: number
+  dead_lettered: number
+  in_flight: number
+  lost?: number
+  balanced: boolean
+}
+
+export interface LedgerSource {
+  gatewayUrl: string
+  /** A key that may read. */
+  readKey: string
+}
+
+/** The balance of the `events` stream for the tenant of the key. */
+export async function readLedger({ gatewayUrl, readKey }: LedgerSource): Promise<LedgerEntry> {
+  const response = await fetch(`${gatewayUrl}/api/v1/ledger`, {
+    headers: { authorization: `Bearer ${readKey}` },
+    signal: AbortSignal.timeout(10_000),
+  })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`the ledger answered ${response.status}: ${text.slice(0, 300)}`)
+  const { streams } = JSON.parse(text) as { streams: LedgerEntry[] }
+  const entry = streams.find(({ stream, tenant }) => stream === 'events' && tenant === 'default')
+  if (!entry) throw new Error(`the ledger does not list the stream: ${text.slice(0, 300)}`)
+  return entry
+}
+
+/** Waits until at least `accepted` events are accounted for and nothing is in flight. */
+export async function waitUntilSettled(source: LedgerSource, accepted: number, deadlineMs: number): Promise<LedgerEntry> {
+  let last: LedgerEntry | undefined
+  try {
+    return await waitFor(
+      async () => {
+        last = await readLedger(source)
+        return last.accepted >= accepted && last.in_flight === 0 && last.balanced && last
+      },
+      { deadlineMs, intervalMs: 250, what: `${accepted} events accounted for` },
+    )
+  } catch (error) {
+    throw new Error(`${(error as Error).message}; the last ledger: ${JSON.stringify(last)}`, { cause: error })
+  }
+}
+
+/** What is wrong with the balance, compared with the table itself; undefined when nothing is. */
+export async function findLedgerFault(databaseUrl: string, entry: LedgerEntry): Promise<string | undefined> {
+  const { accepted, stored, duplicate, rejected, dead_lettered: deadLettered, in_flight: inFlight, balanced } = entry
+  const sum = stored + duplicate + rejected + deadLettered + inFlight
+  if (sum !== accepted) return `accepted is ${accepted}, but stored + duplicate + rejected + dead-lettered + in flight is ${sum}`
+  if (inFlight !== 0) return `${inFlight} are still in flight`
+  if (!balanced) return 'the ledger calls itself unbalanced'
+  const rows = await countRows(databaseUrl, entry.tenant)
+  return rows === stored ? undefined : `the ledger says ${stored} stored, the table has ${rows} rows`
+}
+
+async function countRows(databaseUrl: string, tenant: string): Promise<number> {
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  try {
+    const sql = `select count(*)::float8 as rows from events join tenants on tenants.id = events.tenant_id where tenants.name = $1 and events.position >= 0`
+    return (await client.query<{ rows: number }>(sql, [tenant])).rows[0]?.rows ?? 0
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Latencies, type LatencySummary } from './latencies.js'
+import { WireConnection } from './wire-connection.js'
+
+export interface ProbeOptions {
+  /** Base URL of the gateway. */
+  url: string
+  writeKey: string
+  readKey: string
+  durationMs: number
+  /** One probe is sent every so many milliseconds, by the clock. Default 100. */
+  everyMs?: number | undefined
+  /** Pause between two looks for an event that is not there yet. Default 3. */
+  pollMs?: number | undefined
+  /** How long to look before a probe counts as unseen. Default 30,000. */
+  deadlineMs?: number | undefined
+}
+
+export interface ProbeReport {
+  /** From the client's send (scheduled) to the answer of the query that showed the event: plain requests, then polled. */
+  visible: LatencySummary
+  /** The same for `?wait=stored` requests, followed by one query; and to the answer of the request itself. */
+  visibleAfterWait: LatencySummary
+  stored: LatencySummary
+  /** Events that were not in the first query after an answer that said they were stored. */
+  lateAfterWait: number
+  unseen: number
+  sent: number
+  /** All probes' message ids are stored once when nothing was lost. */
+  messageIds: string[]
+}
+
+/** Lanes that take turns, so that a slow probe does not hold up the next ones. */
+const LANES = 64
+
+/** Sends single events by the clock, each of a user of its own, and measures when a query shows it. Every second one waits for storage. */
+export async function runProbes(options: ProbeOptions): Promise<ProbeReport> {
+  const { durationMs, everyMs = 100 } = options
+  const visible = new Latencies()
+  const visibleAfterWait = new Latencies()
+  const stored = new Latencies()
+  const counts = { lateAfterWait: 0, unseen: 0 }
+  const messageIds: string[] = []
+  const startedAt = performance.now()
+  const lane = async (first: number) => {
+    const client = new ProbeClient(options)
+    for (let i = first; i * everyMs < durationMs; i += LANES) {
+      const due = startedAt + i * everyMs
+      await delay(Math.max(0, due - performance.now()))
+      const id = randomUUID()
+      messageIds.push(id)
+      const waits = i % 2 === 1
+      if (!(await client.send(id, waits))) {
+        counts.unseen++
+        continue
+      }
+      if (waits) stored.add(performance.now() - due)
+      const looks = await client.look(id)
+      if (looks === 0) counts.unseen++
+      else (waits ? visibleAfterWait : visible).add(performance.now() - due)
+      if (waits && looks > 1) counts.lateAfterWait++
+    }
+    client.close()
+  }
+  await Promise.all(Array.from({ length: LANES }, (_, first) => lane(first)))
+  return {
+    visible: visible.summary(), visibleAfterWait: visibleAfterWait.summary(), stored: stored.summary(),
+    ...counts, sent: messageIds.length, messageIds,
+  }
+}
+
+class ProbeClient {
+  private readonly options: ProbeOptions
+  private readonly wire: WireConnection
+
+  constructor(options: ProbeOptions) {
+    this.options = options
+    this.wire = new WireConnection(options.url)
+  }
+
+  /** Whether the event was accepted. */
+  async send(id: string, waits: boolean): Promise<boolean> {
+    const event = { type: 'track', messageId: id, event: '$probe', userId: `probe-${id}`, timestamp: new Date().toISOString() }
+    const body = waits ? JSON.stringify([event]) : JSON.stringify({ batch: [event] })
+    const answer = await this.exchange('POST', waits ? '/v1/events?wait=stored' : '/v1/batch', this.options.writeKey, body)
+    return answer !== undefined
+  }
+
+  /** How many queries it took to see the event; 0 when it never showed. */
+  async look(id: string): Promise<number> {
+    const { pollMs = 3, deadlineMs = 30_000, readKey } = this.options
+    const until = performance.now() + deadlineMs
+    for (let looks = 1; performance.now() < until; looks++) {
+      const answer = await this.exchange('GET', `/api/v1/events?user_id=probe-${id}&limit=1`, readKey, '')
+      if (answer?.includes(id)) return looks
+      await delay(pollMs)
+    }
+    return 0
+  }
+
+  close(): void {
+    this.wire.close()
+  }
+
+  private async exchange(method: string, path: string, key: string, body: string): Promise<string | undefined> {
+    const head =
+      `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key}\r\n` +
+      `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`
+    const answer = await this.wire.send(head + body, 30_000).catch(() => undefined)
+    return answer?.status === 200 ? answer.body : undefined
+  }
+}
