@@ -23,7 +23,7 @@ const CHECKS = {
   'docker-compose.yml and Dockerfile': () => run(process.execPath, ['infra/docker/check.mjs']),
 }
 
-await prepare()
+await prepare({ builds: false })
 const failed = []
 for (const [name, check] of Object.entries(CHECKS)) {
   const start = performance.now()

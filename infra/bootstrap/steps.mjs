@@ -26,13 +26,13 @@ export function give(reason) {
   process.exit(1)
 }
 
-/** Everything that has to be there before the code can run: Node, packages, compiled code. */
-export async function prepare() {
+/** Everything that has to be there before the code can run: Node, packages, and compiled code unless `builds` is false. */
+export async function prepare({ builds = true } = {}) {
   checkNode()
   // A plain `npm install` leaves it, and it would only confuse the next one.
   rmSync(join(ROOT, 'package-lock.json'), { force: true })
   await install()
-  await build()
+  if (builds) await build()
 }
 
 function checkNode() {

@@ -99,7 +99,9 @@ export function instanceEnvironment(
   const admins = all.map(({ name, adminPort }) => `${name}=http://127.0.0.1:${adminPort}`)
   return {
     ...(Object.fromEntries(addresses) as Record<string, string>),
-    HOST: '127.0.0.1',
+    HTTP_HOST: '127.0.0.1',
+    GRPC_HOST: '127.0.0.1',
+    ADMIN_HOST: '127.0.0.1',
     ADMIN_PORT: String(instance.adminPort),
     ADMIN_URLS: admins.join(','),
     ...(instance.httpPort !== undefined && { HTTP_PORT: String(instance.httpPort) }),

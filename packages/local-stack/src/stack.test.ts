@@ -48,7 +48,7 @@ test('starts servers and services, hands every service its settings, and leaves 
     STREAM_REDIS_URL: stack.streamRedisUrl,
     CACHE_REDIS_URL: stack.cacheRedisUrl,
     BOOTSTRAP_WRITE_KEY: 'mr_write_dev',
-    HOST: '127.0.0.1',
+    GRPC_HOST: '127.0.0.1',
     GRPC_PORT: String(consumer?.instance.grpcPort),
     ADMIN_PORT: String(consumer?.instance.adminPort),
     LOG_LEVEL: 'debug',

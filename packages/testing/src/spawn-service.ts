@@ -19,7 +19,7 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 export interface SpawnServiceOptions {
   /** Folder below apps/, for example "ingest-gateway". */
   app: string
-  /** Added to PATH, HOST, ADMIN_PORT (a free one) and MILLRACE_DATA_DIR (a temporary one). */
+  /** Added to PATH, ADMIN_PORT (a free one) and MILLRACE_DATA_DIR (a temporary one). */
   env: Record<string, string>
   /** Options for Node itself. */
   nodeOptions?: string[]
@@ -45,7 +45,6 @@ export async function spawnService(options: SpawnServiceOptions): Promise<Servic
     readyDeadlineMs: options.readyDeadlineMs ?? 30_000,
     env: {
       PATH: process.env.PATH,
-      HOST: '127.0.0.1',
       ADMIN_PORT: String(adminPort),
       MILLRACE_DATA_DIR: home,
       ...options.env,
