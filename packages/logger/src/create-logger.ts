@@ -2,6 +2,7 @@ import { currentContext } from './log-context.js'
 import { type LogLevel, logLevelRanks, type LogThreshold } from './log-level.js'
 import type { LogFields, Logger, RootLogger } from './logger.js'
 import { LineBuffer } from './line-buffer.js'
+import { createFdWriter } from './stdout-writer.js'
 import { createMasker, type Masker } from './masker.js'
 import { createWinstonOutput } from './winston-output.js'
 
@@ -31,11 +32,12 @@ export interface LoggerDeps {
  */
 export function createLogger(config: LoggerConfig & LoggerDeps): RootLogger {
   const masker = createMasker(config.maskFields)
+  const writer = config.write === undefined ? createFdWriter(process.stdout.fd) : { write: config.write, finish: () => undefined }
   const buffer = new LineBuffer({
     flushLines: config.flushLines ?? 256,
     flushMs: config.flushMs ?? 100,
     output: createWinstonOutput(),
-    write: config.write ?? writeToStdout,
+    writer,
   })
   const shared: Shared = {
     threshold: config.level ?? 'info',
@@ -119,7 +121,7 @@ class BufferedLogger implements Logger {
 }
 
 class BufferedRootLogger extends BufferedLogger implements RootLogger {
-  readonly #onExit = () => this.shared.buffer.flush()
+  readonly #onExit = () => this.shared.buffer.finish()
 
   constructor(shared: Shared, bound: LogFields) {
     super(shared, bound)
@@ -160,9 +162,4 @@ function snapshot(masker: Masker, fields: LogFields): LogFields {
 
 function maskFields(masker: Masker, fields: LogFields): LogFields {
   return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, masker.field(name, value)]))
-}
-
-/** On Linux writes to pipes, files and terminals are synchronous, so nothing is left behind when the process exits right after. */
-function writeToStdout(lines: string): void {
-  process.stdout.write(lines)
 }

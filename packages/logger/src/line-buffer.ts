@@ -2,6 +2,7 @@ import type { LogContext } from './log-context.js'
 import type { LogLevel } from './log-level.js'
 import type { LogFields } from './logger.js'
 import type { Masker } from './masker.js'
+import type { LineWriter } from './stdout-writer.js'
 import type { LineOutput } from './winston-output.js'
 
 /** What is kept of one call until its line is written. */
@@ -21,7 +22,7 @@ interface LineBufferOptions {
   readonly flushLines: number
   readonly flushMs: number
   readonly output: LineOutput
-  readonly write: (lines: string) => void
+  readonly writer: LineWriter
 }
 
 /** Collects entries and writes them as one piece, when enough wait or the oldest has waited long enough. */
@@ -49,11 +50,17 @@ export class LineBuffer {
     const entries = this.#entries
     this.#entries = []
     for (const entry of entries) this.#options.output.put(entry)
-    this.#options.write(this.#options.output.take())
+    this.#options.writer.write(this.#options.output.take())
+  }
+
+  /** Flushes and waits until the last byte is out. */
+  finish(): void {
+    this.flush()
+    this.#options.writer.finish()
   }
 
   close(): void {
     this.#isClosed = true
-    this.flush()
+    this.finish()
   }
 }

@@ -1,0 +1,111 @@
+import { describe, expect, it, jest } from '@jest/globals'
+import { createLogger } from './create-logger.js'
+import { runWithContext } from './log-context.js'
+import { type LogLevel, logLevelRanks } from './log-level.js'
+
+function open(options: Partial<Parameters<typeof createLogger>[0]> = {}) {
+  const written: string[] = []
+  const logger = createLogger({ service: 'test', level: 'debug', now: () => 0, write: (lines) => void written.push(lines), ...options })
+  const records = () => written.join('').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, unknown>)
+  return { logger, written, records }
+}
+
+describe('a logger', () => {
+  it.each(Object.keys(logLevelRanks) as LogLevel[])('writes a line of JSON with time, level, message, service and fields: %s', (level) => {
+    const { logger, records } = open()
+    logger[level]('something happened', { partition: 3 })
+    logger.close()
+    expect(records()).toEqual([{ timestamp: '1970-01-01T00:00:00.000Z', level, message: 'something happened', service: 'test', partition: 3 }])
+  })
+
+  it('adds the ids of the running context, also after an await', async () => {
+    const { logger, records } = open()
+    await runWithContext({ traceId: 't', spanId: 's', tenant: 'a', requestId: 'r' }, async () => {
+      await Promise.resolve()
+      runWithContext({ userId: 'u' }, () => logger.info('inside'))
+    })
+    logger.info('outside')
+    logger.close()
+    expect(records()[0]).toMatchObject({ trace_id: 't', span_id: 's', tenant: 'a', request_id: 'r', user_id: 'u' })
+    expect(records()[1]).not.toHaveProperty('trace_id')
+  })
+
+  it('masks message, fields, bound fields and context before anything is written', () => {
+    const { logger, written } = open({ maskFields: ['iban'] })
+    const child = logger.child({ email: 'bob@example.com', password: 'hunter2' })
+    runWithContext({ userId: 'carol@example.com' }, () =>
+      child.error('mail to bob@example.com', {
+        iban: 'DE02120300000000202051',
+        n: 4111111111111111,
+        error: new Error('dave@example.com'),
+        headers: { authorization: 'Basic abcdefgh' },
+      }),
+    )
+    logger.close()
+    expect(written.join('')).not.toMatch(/@example|hunter2|DE0212|4111|abcdefgh/)
+  })
+
+  it('writes objects as they were when they were logged', () => {
+    const { logger, records } = open()
+    const state = { phase: 'before' }
+    logger.info('state', { state })
+    state.phase = 'after'
+    logger.close()
+    expect(records()[0]).toMatchObject({ state: { phase: 'before' } })
+  })
+
+  it('does not let a field forge the level or the time', () => {
+    const { logger, records } = open()
+    logger.info('real', { level: 'fatal', message: 'forged', timestamp: 'x', service: 'other' })
+    logger.close()
+    expect(records()[0]).toMatchObject({ level: 'info', message: 'real', service: 'test', field_level: 'fatal', field_message: 'forged' })
+  })
+
+  it('follows a level changed at run time, children included, and never drops audit and security', () => {
+    const { logger, records } = open({ level: 'warn' })
+    const child = logger.child({ part: 'x' })
+    child.info('dropped')
+    expect(child.isEnabled('debug')).toBe(false)
+    logger.setLevel('debug')
+    child.debug('kept')
+    logger.setLevel('fatal')
+    child.error('dropped')
+    child.audit('kept')
+    child.security('kept')
+    logger.close()
+    expect(records().map((record) => record.message)).toEqual(['kept', 'kept', 'kept'])
+  })
+
+  it('writes one piece when enough lines wait', () => {
+    const { logger, written } = open({ flushLines: 3 })
+    logger.info('1')
+    logger.info('2')
+    expect(written).toEqual([])
+    logger.info('3')
+    expect(written).toHaveLength(1)
+    logger.close()
+  })
+
+  it('writes what waits after the flush time', () => {
+    jest.useFakeTimers()
+    try {
+      const { logger, written } = open({ flushMs: 100 })
+      logger.info('1')
+      jest.advanceTimersByTime(99)
+      expect(written).toHaveLength(0)
+      jest.advanceTimersByTime(1)
+      expect(written).toHaveLength(1)
+      logger.close()
+    } finally {
+      jest.useRealTimers()
+    }
+  })
+
+  it.each(['fatal', 'audit', 'security'] as const)('writes %s at once', (level) => {
+    const { logger, records } = open()
+    logger.info('before')
+    logger[level]('now')
+    expect(records().map((record) => record.message)).toEqual(['before', 'now'])
+    logger.close()
+  })
+})

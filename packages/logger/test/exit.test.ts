@@ -1,0 +1,34 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { beforeAll, describe, expect, it } from '@jest/globals'
+
+const folder = fileURLToPath(new URL('..', import.meta.url))
+
+/** Runs a program that logs 1,000 lines into a pipe and then ends as `ending` says. */
+function runProgram(ending: string): string[] {
+  const program = `
+    import { createLogger } from './dist/index.js'
+    const logger = createLogger({ service: 'exit', flushLines: 100_000, flushMs: 60_000 })
+    for (let i = 0; i < 1000; i++) logger.info('line', { i, filler: 'x'.repeat(200) })
+    ${ending}`
+  const result = spawnSync(process.execPath, ['--input-type=module', '-e', program], { cwd: folder, encoding: 'utf8', env: {} })
+  return result.stdout.split('\n').filter((line) => line.includes('"line"'))
+}
+
+beforeAll(() => {
+  const built = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-b'], { cwd: folder, encoding: 'utf8' })
+  expect(built.stdout + built.stderr).toBe('')
+})
+
+describe('a process that ends', () => {
+  it.each([
+    ['by running out of work', ''],
+    ['by process.exit', 'process.exit(3)'],
+    ['by an uncaught error', `throw new Error('uncaught')`],
+    ['by an unhandled rejection', `Promise.reject(new Error('unhandled'))`],
+  ])('loses no line %s', (_how, ending) => {
+    const lines = runProgram(ending)
+    expect(lines).toHaveLength(1000)
+    expect(JSON.parse(lines.at(-1) as string)).toMatchObject({ i: 999 })
+  })
+})
