@@ -1,1 +1,3 @@
-export {}
+export { DDSketch, RELATIVE_ACCURACY } from './dd-sketch.js'
+export { ExactSum } from './exact-sum.js'
+export { HyperLogLog } from './hyper-log-log.js'

@@ -1,0 +1,83 @@
+import { BinStore } from './bin-store.js'
+import { ByteReader, ByteWriter } from './varint.js'
+
+/** A quantile is off by at most this share of the value it stands for. */
+export const RELATIVE_ACCURACY = 0.008
+
+const GAMMA = (1 + RELATIVE_ACCURACY) / (1 - RELATIVE_ACCURACY)
+const BINS_PER_LN = 1 / Math.log(GAMMA)
+/** Spans a factor of 10^14 between the largest and the smallest magnitude; below that the smallest are counted as one. */
+const BINS_MAX = 2048
+/** Magnitudes below it count as zero: their bin index would be of no use to anyone. */
+const ZERO_BELOW = 1e-12
+
+const VERSION = 1
+
+/**
+ * Quantiles by DDSketch (Masson, Rim, Lee 2019, arXiv:1908.10693), relative accuracy 0.8 %: a histogram over the logarithm of the values,
+ * negative ones apart, for finite doubles. Merging two gives exactly what adding all their values to one would have, as long as their values span less
+ * than 14 powers of ten. At most 16 KiB a sign; typically 0.5 to 3 KiB, and a tenth of that when serialised.
+ */
+export class DDSketch {
+  readonly #positive = new BinStore(BINS_MAX)
+  readonly #negative = new BinStore(BINS_MAX)
+  #zeros = 0
+
+  /** Number of values. */
+  get count(): number {
+    return this.#positive.total + this.#negative.total + this.#zeros
+  }
+
+  /** Counts `value`, which must be finite, `count` times. */
+  add(value: number, count = 1): void {
+    if (value > ZERO_BELOW) this.#positive.add(Math.ceil(Math.log(value) * BINS_PER_LN), count)
+    else if (value < -ZERO_BELOW) this.#negative.add(Math.ceil(Math.log(-value) * BINS_PER_LN), count)
+    else this.#zeros += count
+  }
+
+  /** Becomes the sketch of both's values; returns itself. The other one is left as it is. */
+  merge(other: DDSketch): this {
+    this.#positive.merge(other.#positive)
+    this.#negative.merge(other.#negative)
+    this.#zeros += other.#zeros
+    return this
+  }
+
+  /** The value at the share `q` (0 to 1) of the values in rising order, the lower one where it falls between two; NaN when there are none. */
+  quantile(q: number): number {
+    const { count } = this
+    if (count === 0) return Number.NaN
+    const rank = Math.floor(Math.min(Math.max(q, 0), 1) * (count - 1))
+    const negatives = this.#negative.total
+    if (rank < negatives) return -valueOf(this.#negative.indexAt(negatives - 1 - rank))
+    if (rank < negatives + this.#zeros) return 0
+    return valueOf(this.#positive.indexAt(rank - negatives - this.#zeros))
+  }
+
+  serialise(): Buffer {
+    const writer = new ByteWriter(256)
+    writer.varint(VERSION)
+    writer.varint(RELATIVE_ACCURACY * 10_000)
+    writer.varint(this.#zeros)
+    this.#positive.write(writer)
+    this.#negative.write(writer)
+    return writer.finish()
+  }
+
+  /** @throws RangeError when the bytes are no such sketch or are damaged. */
+  static deserialise(bytes: Uint8Array): DDSketch {
+    const reader = new ByteReader(bytes, 0)
+    if (reader.varint() !== VERSION || reader.varint() !== RELATIVE_ACCURACY * 10_000) throw new RangeError('not a DDSketch of a known version')
+    const sketch = new DDSketch()
+    sketch.#zeros = reader.varint()
+    sketch.#positive.read(reader)
+    sketch.#negative.read(reader)
+    if (!reader.isAtEnd) throw new RangeError('the sketch is cut short or damaged')
+    return sketch
+  }
+}
+
+/** The middle of a bin: as far, relatively, from its lower end as from its upper one. */
+function valueOf(index: number): number {
+  return (2 * Math.exp(index / BINS_PER_LN)) / (1 + GAMMA)
+}

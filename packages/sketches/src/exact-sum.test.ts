@@ -1,0 +1,47 @@
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { ExactSum } from './exact-sum.js'
+
+/** Multiples of 2^-30 up to 2^50 / 2^30: doubles that a bigint can sum without rounding. */
+const exact = fc.bigInt({ min: -(2n ** 50n), max: 2n ** 50n })
+const toDouble = (scaled: bigint) => Number(scaled) / 2 ** 30
+
+function sumOf(values: readonly number[]): ExactSum {
+  const sum = new ExactSum()
+  for (const value of values) sum.add(value)
+  return sum
+}
+
+describe('ExactSum', () => {
+  it('is the exact sum, rounded once', () => {
+    fc.assert(
+      fc.property(fc.array(exact, { maxLength: 500 }), (scaled) => {
+        const expected = toDouble(scaled.reduce((a, b) => a + b, 0n))
+        expect(sumOf(scaled.map(toDouble)).value()).toBe(expected === 0 ? 0 : expected)
+      }),
+    )
+  })
+
+  it('is the same whatever way the values are split and merged', () => {
+    fc.assert(
+      fc.property(fc.array(exact, { maxLength: 200 }), fc.array(exact, { maxLength: 200 }), (left, right) => {
+        const all = [...left, ...right].map(toDouble)
+        expect(sumOf(left.map(toDouble)).merge(sumOf(right.map(toDouble))).value()).toBe(sumOf(all).value())
+      }),
+    )
+  })
+
+  it('keeps what a plain sum loses', () => {
+    expect(sumOf([1e16, ...Array.from({ length: 10 }, () => 0.1), -1e16]).value()).toBeCloseTo(1, 12)
+    expect(sumOf([1e100, 1, -1e100]).value()).toBe(1)
+  })
+
+  it('comes back from its two numbers', () => {
+    const sum = sumOf([1e16, 0.1, 0.2])
+    expect(new ExactSum(sum.sum, sum.error).value()).toBe(sum.value())
+  })
+
+  it('is infinite, not NaN, when it leaves the range of doubles', () => {
+    expect(sumOf([1e308, 1e308]).value()).toBe(Number.POSITIVE_INFINITY)
+  })
+})

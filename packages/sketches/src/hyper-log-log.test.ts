@@ -1,0 +1,102 @@
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { HyperLogLog } from './hyper-log-log.js'
+
+type Hash = readonly [lo: number, hi: number]
+
+/** The finaliser of MurmurHash3 over a counter in each lane: uniform enough to hold error bounds against. */
+function hashOf(seed: number): Hash {
+  const mix = (x: number) => {
+    let h = Math.imul(x ^ (x >>> 16), 0x85ebca6b)
+    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
+    return (h ^ (h >>> 16)) >>> 0
+  }
+  return [mix(seed), mix(seed ^ 0x9e3779b9)]
+}
+
+function sketchOf(hashes: Iterable<Hash>): HyperLogLog {
+  const sketch = new HyperLogLog()
+  for (const [lo, hi] of hashes) sketch.add(lo, hi)
+  return sketch
+}
+
+function* range(from: number, to: number): Generator<Hash> {
+  for (let i = from; i < to; i++) yield hashOf(i)
+}
+
+const lane = fc.integer({ min: 0, max: 0xffff_ffff })
+const hashes = fc.array(fc.tuple(lane, fc.oneof({ weight: 4, arbitrary: lane }, { weight: 1, arbitrary: fc.constant(0) })), { maxLength: 3_000 })
+
+describe('HyperLogLog', () => {
+  it('is nearly exact while few are in it', () => {
+    for (const count of [0, 1, 2, 10, 100]) expect(Math.round(sketchOf(range(0, count)).estimate())).toBe(count)
+  })
+
+  it.each([500, 1_500, 3_000, 10_000, 40_000, 100_000, 1_000_000])('errs by 0.81 %% at %i: the mean square over eight sets is no larger', (count) => {
+    let squares = 0
+    for (let set = 0; set < 8; set++) {
+      const from = 7_919 * set + 1_000_003 * set
+      squares += (sketchOf(range(from, from + count)).estimate() / count - 1) ** 2
+    }
+    expect(Math.sqrt(squares / 8)).toBeLessThan(0.0081 * 1.5)
+  })
+
+  it('does not change when a hash is added again, and says so', () => {
+    fc.assert(
+      fc.property(hashes, (all) => {
+        const sketch = sketchOf(all)
+        const before = sketch.serialise()
+        for (const [lo, hi] of all) expect(sketch.add(lo, hi)).toBe(false)
+        expect(sketch.serialise()).toEqual(before)
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  it('merges to the union, byte for byte, in whatever order and representation, and leaves the other one alone', () => {
+    fc.assert(
+      fc.property(hashes, hashes, (left, right) => {
+        const union = sketchOf([...left, ...right]).serialise()
+        const other = sketchOf(right)
+        const before = other.serialise()
+        expect(sketchOf(left).merge(other).serialise()).toEqual(union)
+        expect(other.serialise()).toEqual(before)
+        expect(sketchOf(right).merge(sketchOf(left)).serialise()).toEqual(union)
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('comes back from its bytes as it was, sparse or dense', () => {
+    fc.assert(
+      fc.property(hashes, (all) => {
+        const sketch = sketchOf(all)
+        const back = HyperLogLog.deserialise(sketch.serialise())
+        expect(back.serialise()).toEqual(sketch.serialise())
+        expect(back.estimate()).toBeCloseTo(sketch.estimate(), 6)
+      }),
+      { numRuns: 30 },
+    )
+    const dense = sketchOf(range(0, 50_000))
+    expect(HyperLogLog.deserialise(dense.serialise()).estimate()).toBe(dense.estimate())
+  })
+
+  it('takes two or three bytes a user while they are few, and 12 KiB at most', () => {
+    expect(sketchOf(range(0, 1)).serialise().length).toBeLessThan(8)
+    expect(sketchOf(range(0, 1_000)).serialise().length).toBeLessThan(2_100)
+    expect(sketchOf(range(0, 100_000)).serialise().length).toBe(12_291)
+  })
+
+  it('ranks by the rest of the low lane once the high one is zero', () => {
+    expect(sketchOf([[0x4000, 0]]).serialise()).not.toEqual(sketchOf([[0x8000, 0]]).serialise())
+    expect(sketchOf([[0, 0]]).serialise()).toEqual(Buffer.of(1, 0, 14, 51))
+  })
+
+  it('refuses bytes that are damaged or of another version', () => {
+    const dense = sketchOf(range(0, 50_000)).serialise()
+    expect(() => HyperLogLog.deserialise(dense.subarray(0, 5_000))).toThrow(RangeError)
+    for (const bytes of [[], [2, 0, 14], [1, 2, 14], [1, 0, 12], [1, 0, 14, 0x80], [1, 0, 14, 0], [1, 0, 14, 0xff, 0xff, 0x7f]]) {
+      expect(() => HyperLogLog.deserialise(Buffer.from(bytes))).toThrow(RangeError)
+    }
+  })
+})
