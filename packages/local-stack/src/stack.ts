@@ -66,7 +66,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const failed = new Promise<Error>((settle) => {
     fail = settle
   })
-  const watch = <S extends Server>(server: S): Supervised<S> => supervise(server, { say, onGivenUp: fail })
+  const watch = <S extends Server>(server: S): Supervised<S> => supervise(server, { say, onGivenUp: fail, ...(options.deathsMax !== undefined && { deathsMax: options.deathsMax }) })
 
   try {
     for (const orphan of reapOrphans()) say(`cleared up after an earlier start that was killed: ${orphan}`)
