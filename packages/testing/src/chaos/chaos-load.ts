@@ -1,0 +1,68 @@
+import { waitFor } from '@millrace/local-stack'
+import type { Numbering } from '../load/numbering.js'
+import { type LoadReport, runLoad } from '../load/run-load.js'
+import type { SentLoad } from './check-events.js'
+
+export interface ChaosLoadOptions {
+  urls: string[]
+  writeKey: string
+  seed: number
+  /** Default 12. */
+  connections?: number | undefined
+  /** Default 40. */
+  batchEvents?: number | undefined
+  /** Pause of a connection after each answer, which bounds the load. Default 20 ms: some 10,000 events/s when nothing is broken. */
+  thinkMs?: number | undefined
+}
+
+/** A client that behaves as an SDK does: it sends a batch again, with the same message ids, until it is acknowledged. */
+export interface ChaosLoad {
+  /** Batches acknowledged so far. */
+  acknowledged(): number
+  /** Waits until so many more are acknowledged. */
+  progress(batches: number, deadlineMs?: number): Promise<void>
+  /** Lets each connection carry its batch through and ends; the second call gives the same report. */
+  stop(): Promise<ChaosReport>
+}
+
+export interface ChaosReport extends LoadReport {
+  sent: SentLoad
+}
+
+/** Longer than any load lasts. */
+const NEVER_MS = 24 * 3_600_000
+/** An SDK's patience is longer; a short one provokes more repeats. */
+const ANSWER_TIMEOUT_MS = 5_000
+
+/** Starts sending in the background. A refused event or batch shows as a rejection of `progress` and `stop`. */
+export function startChaosLoad(options: ChaosLoadOptions): ChaosLoad {
+  const { urls, writeKey, seed, connections = 12, batchEvents = 40, thinkMs = 20 } = options
+  const numbering: Numbering = { seed, batchEvents, connections }
+  const abort = new AbortController()
+  let acknowledged = 0
+  let failure: Error | undefined
+  const onAcknowledged = (batches: number) => {
+    acknowledged = batches
+  }
+  const running = runLoad({
+    urls, writeKey, numbering, thinkMs, onAcknowledged, signal: abort.signal,
+    durationMs: NEVER_MS, timeoutMs: ANSWER_TIMEOUT_MS, retryPauseMaxMs: 500,
+  })
+  running.catch((error: Error) => {
+    failure = error
+  })
+  return {
+    acknowledged: () => acknowledged,
+    progress: async (batches, deadlineMs = 60_000) => {
+      const goal = acknowledged + batches
+      const what = `the acknowledgement of ${batches} more batches`
+      await waitFor(() => failure !== undefined || acknowledged >= goal, { deadlineMs, intervalMs: 10, what })
+      if (failure) throw failure
+    },
+    stop: async () => {
+      abort.abort()
+      const report = await running
+      return { ...report, sent: { numbering, batches: report.batches } }
+    },
+  }
+}

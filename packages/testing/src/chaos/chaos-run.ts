@@ -1,0 +1,108 @@
+import type { Stack } from '@millrace/local-stack'
+import { checkEvents, describeFaults, type EventFindings, type SentLoad } from './check-events.js'
+import { type ChaosLoad, type ChaosLoadOptions, startChaosLoad } from './chaos-load.js'
+import { findLedgerFault, type LedgerEntry, waitUntilSettled } from './ledger.js'
+import { countTakeovers } from './partitions.js'
+import { createRandom, type Random } from './random.js'
+import { readReplays } from './replays.js'
+
+export interface ChaosRunOptions {
+  stack: Stack
+  /** Chooses instants, victims and message ids; printed, so that a run can be repeated. */
+  seed: number
+  say: (line: string) => void
+}
+
+/** What was done to the stack. A run in which too little happened proves nothing. */
+export interface Provoked {
+  kills: number
+  outages: number
+  clientRetries: number
+  /** Events of ours that arrived twice and were stored once. */
+  duplicates: number
+  /** Frames that reached a consumer again and were dropped by their sequence. */
+  framesReplayed: number
+  /** Times a partition changed its owner. */
+  takeovers: number
+}
+
+export interface Verdict {
+  ledger: LedgerEntry
+  events: EventFindings
+  provoked: Provoked
+  statuses: Record<string, number>
+  /** In one line each; empty when everything that must stay true did. */
+  faults: string[]
+}
+
+/** The state that scenarios on one stack share: what was sent by all loads, and what was done. */
+export class ChaosRun {
+  readonly stack: Stack
+  readonly random: Random
+  readonly say: (line: string) => void
+  readonly gatewayUrls: string[]
+  kills = 0
+  outages = 0
+  private readonly loads: SentLoad[] = []
+  private readonly statuses: Record<string, number> = {}
+  private retries = 0
+  /** The last count of each life of a consumer. */
+  private readonly replays = new Map<number, number>()
+  private acknowledged = 0
+
+  constructor({ stack, seed, say }: ChaosRunOptions) {
+    this.stack = stack
+    this.random = createRandom(seed)
+    this.say = say
+    this.gatewayUrls = stack.services.flatMap(({ instance }) => (instance.httpPort ? [`http://127.0.0.1:${instance.httpPort}`] : []))
+  }
+
+  /** Runs `work` under load, and keeps what the load had acknowledged for the final check. */
+  async underLoad<T>(work: (load: ChaosLoad) => Promise<T>, options: Partial<ChaosLoadOptions> = {}): Promise<T> {
+    const { writeKey } = this.stack
+    const load = startChaosLoad({ urls: this.gatewayUrls, writeKey, seed: this.random.between(1, 2 ** 32 - 1), ...options })
+    let report: Awaited<ReturnType<ChaosLoad['stop']>>
+    try {
+      await load.progress(50)
+      return await work(load)
+    } finally {
+      report = await load.stop()
+      this.loads.push(report.sent)
+      this.retries += report.retries
+      this.acknowledged += report.acknowledgedEvents
+      for (const [status, count] of Object.entries(report.statuses)) this.statuses[status] = (this.statuses[status] ?? 0) + count
+    }
+  }
+
+  /** Adds the frames a consumer dropped so far; to be called before it is killed, since it forgets them then. */
+  async noteReplays(service: Stack['services'][number]): Promise<void> {
+    const { pid, adminUrl } = service.server
+    this.replays.set(pid, Math.max(this.replays.get(pid) ?? 0, await readReplays(adminUrl)))
+  }
+
+  /** Waits until everything is accounted for and compares the ledger, the table and what was sent. */
+  async verify(deadlineMs = 120_000): Promise<Verdict> {
+    const source = { gatewayUrl: this.stack.url, readKey: this.stack.adminKey }
+    const ledger = await waitUntilSettled(source, this.acknowledged, deadlineMs)
+    const events = await checkEvents(this.stack.databaseUrl, this.loads)
+    for (const service of this.stack.services) if (service.instance.entry.name === 'stream-consumer') await this.noteReplays(service)
+    const faults = [await findLedgerFault(this.stack.databaseUrl, ledger), describeFaults(events)].filter((fault) => fault !== undefined)
+    const provoked: Provoked = {
+      kills: this.kills,
+      outages: this.outages,
+      clientRetries: this.retries,
+      duplicates: ledger.duplicate,
+      framesReplayed: [...this.replays.values()].reduce((sum, count) => sum + count, 0),
+      takeovers: await countTakeovers(this.stack.databaseUrl),
+    }
+    return { ledger, events, provoked, statuses: this.statuses, faults }
+  }
+}
+
+/** Why a run proves nothing, or undefined: its kills must have made clients repeat requests that had been taken in already. */
+export function findQuiet({ kills, clientRetries, duplicates, framesReplayed }: Provoked): string | undefined {
+  if (kills === 0) return 'nothing was killed'
+  if (clientRetries === 0) return 'no client had to send anything again'
+  if (duplicates + framesReplayed === 0) return 'nothing arrived twice'
+  return undefined
+}

@@ -1,0 +1,60 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { waitFor } from '@millrace/local-stack'
+import type { ChaosLoad } from './chaos-load.js'
+import type { ChaosRun } from './chaos-run.js'
+
+/** What is killed: one of the two consumers, chosen anew each time. */
+export const VICTIMS = ['gateway', 'consumer', 'redis', 'postgres'] as const
+export type Victim = (typeof VICTIMS)[number]
+
+export interface CrashMatrixOptions {
+  rounds: number
+  victims?: readonly Victim[] | undefined
+  /** Longest pause before a kill, in milliseconds; the instant is random. Default 1,200. */
+  pauseMaxMs?: number | undefined
+}
+
+/**
+ * Under load, kills each kind of process at random instants with SIGKILL, `rounds` times each, in random order. The supervisor starts it
+ * again; a round ends when the load moves on.
+ */
+export async function runCrashMatrix(run: ChaosRun, options: CrashMatrixOptions): Promise<void> {
+  const { rounds, victims = VICTIMS, pauseMaxMs = 1200 } = options
+  const left = new Map(victims.map((victim) => [victim, rounds]))
+  await run.underLoad(async (load) => {
+    for (let round = 1; left.size > 0; round++) {
+      const victim = run.random.pick([...left.keys()])
+      const rest = (left.get(victim) ?? 0) - 1
+      if (rest === 0) left.delete(victim)
+      else left.set(victim, rest)
+      await delay(run.random.between(50, pauseMaxMs))
+      await killOnce(run, victim, load, round)
+    }
+  })
+}
+
+async function killOnce(run: ChaosRun, victim: Victim, load: ChaosLoad, round: number): Promise<void> {
+  const { server } = findVictim(run, victim)
+  const consumer = run.stack.services.find((service) => service.server === server && victim === 'consumer')
+  if (consumer) await run.noteReplays(consumer)
+  const { pid } = server
+  const killedAt = performance.now()
+  await server.kill('SIGKILL')
+  run.kills++
+  await waitFor(() => server.pid !== pid, { deadlineMs: 60_000, what: `a new start of ${server.name}` })
+  await load.progress(20)
+  run.say(`round ${round}: killed ${server.name} (process ${pid}); the load moved on after ${Math.round(performance.now() - killedAt)} ms`)
+}
+
+function findVictim(run: ChaosRun, victim: Victim) {
+  const { services, streamRedis, postgres } = run.stack
+  const ofKind = (name: string) => services.filter(({ instance }) => instance.entry.name === name)
+  const found = {
+    gateway: () => run.random.pick(ofKind('ingest-gateway')),
+    consumer: () => run.random.pick(ofKind('stream-consumer')),
+    redis: () => streamRedis,
+    postgres: () => postgres,
+  }[victim]()
+  if (!found) throw new Error(`${victim} is not ours to kill: the environment names a server`)
+  return found
+}

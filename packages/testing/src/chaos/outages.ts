@@ -1,0 +1,102 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { waitFor } from '@millrace/local-stack'
+import { retryAfterSeconds, WireConnection, type WireResponse } from '../load/wire-connection.js'
+import type { ChaosRun } from './chaos-run.js'
+
+export interface OutageReport {
+  /** Batches acknowledged in each third of the outage. */
+  acknowledged: number[]
+  /** Answers to reads during the outage, by "status code" and, for 503, whether Retry-After was there. */
+  reads: Record<string, number>
+  /** From the end of the outage until the backlog was stored, in milliseconds. */
+  caughtUpMs: number
+}
+
+/** Keeps Redis or PostgreSQL down under load, reading all the while, and waits until everything is stored. */
+export async function runOutage(run: ChaosRun, what: 'redis' | 'postgres', lastsMs: number): Promise<OutageReport> {
+  const server = what === 'redis' ? run.stack.streamRedis : run.stack.postgres
+  if (!server) throw new Error(`${what} is not ours to take down: the environment names a server`)
+  const acknowledged: number[] = []
+  const reads: Record<string, number> = {}
+  await run.underLoad(async (load) => {
+    run.outages++
+    run.say(`${server.server.name} goes down for ${lastsMs / 1000} s`)
+    await server.takeDown('SIGKILL')
+    for (let third = 0; third < 3; third++) {
+      const before = load.acknowledged()
+      const until = performance.now() + lastsMs / 3
+      while (performance.now() < until) {
+        const answer = await readEvents(run)
+        reads[answer] = (reads[answer] ?? 0) + 1
+        await delay(Math.min(250, lastsMs / 20))
+      }
+      acknowledged.push(load.acknowledged() - before)
+    }
+    await server.bringUp()
+    await load.progress(50)
+  })
+  const endedAt = performance.now()
+  await run.verify()
+  const report = { acknowledged, reads, caughtUpMs: Math.round(performance.now() - endedAt) }
+  run.say(`${server.server.name} was down: ${JSON.stringify(report)}`)
+  return report
+}
+
+async function readEvents({ stack }: ChaosRun): Promise<string> {
+  try {
+    const response = await fetch(`${stack.url}/api/v1/events?limit=1`, {
+      headers: { authorization: `Bearer ${stack.adminKey}` },
+      signal: AbortSignal.timeout(10_000),
+    })
+    await response.arrayBuffer()
+    return response.status === 503 && response.headers.get('retry-after') === null ? '503 without Retry-After' : String(response.status)
+  } catch (error) {
+    return `broken: ${(error as Error).name}`
+  }
+}
+
+export interface QuotaReport {
+  refused: { status: number; retryAfterSeconds: number | undefined; code: string }
+  /** Batches acknowledged into the spool before it was full. */
+  acknowledgedBefore: number
+}
+
+/** Takes Redis down until the spool is full and the gateway refuses; then brings it back and waits until all is stored. */
+export async function runSpoolQuota(run: ChaosRun): Promise<QuotaReport> {
+  const { streamRedis } = run.stack
+  if (!streamRedis) throw new Error('Redis is not ours to take down: the environment names a server')
+  return await run.underLoad(
+    async (load) => {
+      run.outages++
+      await streamRedis.takeDown('SIGKILL')
+      const before = load.acknowledged()
+      const refused = await waitFor(() => sendOne(run), { deadlineMs: 120_000, intervalMs: 100, what: 'a refusal by a full spool' })
+      const acknowledgedBefore = load.acknowledged() - before
+      await streamRedis.bringUp()
+      await load.progress(50)
+      const problem = JSON.parse(refused.body) as { code?: string }
+      run.say(`the spool was full after ${acknowledgedBefore} batches: ${refused.status} ${problem.code}`)
+      return {
+        acknowledgedBefore,
+        refused: { status: refused.status, retryAfterSeconds: retryAfterSeconds(refused), code: problem.code ?? '' },
+      }
+    },
+    { thinkMs: 0, batchEvents: 100 },
+  )
+}
+
+/** One event of its own; the answer when it is no 200. A refused event leaves no trace, an accepted one is one more row. */
+async function sendOne({ stack }: ChaosRun): Promise<WireResponse | undefined> {
+  const body = JSON.stringify({ batch: [{ type: 'track', event: 'Quota', userId: 'quota' }] })
+  const wire = new WireConnection(stack.url)
+  try {
+    const answer = await wire.send(
+      `POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${stack.writeKey}\r\n` +
+        `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      10_000,
+    )
+    return answer.status === 200 ? undefined : answer
+  } finally {
+    wire.close()
+  }
+}
