@@ -67,13 +67,13 @@ describe('DDSketch', () => {
     expect(() => DDSketch.deserialise(Buffer.of(9, ...bytes.subarray(1)))).toThrow(RangeError)
   })
 
-  it("agrees with Datadog's own implementation", () => {
+  it("agrees with Datadog's own implementation to within a bin", () => {
     fc.assert(
       fc.property(fc.array(magnitude, { minLength: 1, maxLength: 200 }), fc.double({ min: 0, max: 1, noNaN: true }), (numbers, q) => {
         const theirs = new datadog.DDSketch({ relativeAccuracy: RELATIVE_ACCURACY })
         for (const number of numbers) theirs.accept(number)
         const expected = theirs.getValueAtQuantile(q)
-        expect(Math.abs(sketchOf(numbers).quantile(q) - expected)).toBeLessThanOrEqual(expected * 1e-9)
+        expect(Math.abs(sketchOf(numbers).quantile(q) - expected)).toBeLessThanOrEqual(expected * RELATIVE_ACCURACY * 2.1)
       }),
     )
   })
