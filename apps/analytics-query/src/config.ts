@@ -1,0 +1,30 @@
+import { type ConfigOf, defineConfig, integer, port, secret, serviceSettings, text } from '@millrace/service'
+
+export const configSchema = defineConfig({
+  ...serviceSettings({ adminPort: 10_102 }),
+  GRPC_HOST: text({ default: '127.0.0.1', description: 'address the gRPC server listens on' }),
+  GRPC_PORT: port({ default: 9102, description: 'port of the gRPC server' }),
+  DATABASE_URL: secret({ description: 'where PostgreSQL is, as postgres://user:password@host:port/database' }),
+  DATABASE_REPLICA_URL: secret({ optional: true, description: 'a replica that queries read from; the primary when it is not set' }),
+  DATABASE_CONNECTION_LIMIT: integer({ default: 10, min: 1, max: 1000, description: 'connections to PostgreSQL, so many queries run at once' }),
+  DATABASE_TIMEOUT: integer({ default: 5000, min: 100, unit: 'ms', description: 'how long a query waits for a connection' }),
+  DATABASE_RETRY_ATTEMPTS: integer({ default: 3, min: 0, max: 10, description: 'how often a query is tried again when the connection fails' }),
+  QUERY_TIMEOUT_MS: integer({ default: 15_000, min: 100, unit: 'ms', description: 'after this PostgreSQL gives up a statement' }),
+  QUERY_BUCKETS_MAX: integer({ default: 10_000, min: 1, max: 100_000, description: 'most buckets of one query' }),
+  QUERY_CELLS_MAX: integer({ default: 200_000, min: 1, description: 'most buckets times groups of one query, about 500 bytes each' }),
+  QUERY_TAIL_ROWS_MAX: integer({
+    default: 500_000,
+    min: 0,
+    unit: 'records',
+    description: 'most stored records not yet rolled up that one answer reads; with more the answer is as of the last flush',
+  }),
+  QUERY_DIRTY_WINDOWS_MAX: integer({
+    default: 20_000,
+    min: 0,
+    description: 'most windows waiting for recomputation that one plan works around; with more it uses 1-minute windows alone',
+  }),
+  EVENTS_STREAM: text({ default: 'events', description: 'name of the stream of events' }),
+  CONSUMER_GROUP: text({ default: 'millrace', description: 'name of the consumer group that writes the rollups' }),
+})
+
+export type Config = ConfigOf<typeof configSchema>

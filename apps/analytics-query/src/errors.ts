@@ -1,0 +1,20 @@
+import { defineErrors } from '@millrace/contracts'
+
+/** What this service refuses or fails with. */
+export const errors = defineErrors({
+  UNKNOWN_QUERY_KIND: ['invalid', 'there is no such kind of query'],
+  INVALID_FIELD_PATH: ['invalid', 'the field path is not valid'],
+  UNKNOWN_OPERATOR: ['invalid', 'there is no such filter operator'],
+  INVALID_FILTER_VALUE: ['invalid', 'the value does not fit the filter operator'],
+  TOO_MANY_FILTERS: ['invalid', 'the query has too many filters'],
+  INVALID_METRIC: ['invalid', 'the metric is not valid'],
+  INVALID_INTERVAL: ['invalid', 'the interval is not valid'],
+  INVALID_TIMEZONE: ['invalid', 'the time zone is not known'],
+  INVALID_TIME_RANGE: ['invalid', 'the time range is not valid'],
+  INVALID_GROUP_BY: ['invalid', 'group_by is not valid'],
+  INVALID_LIMIT: ['invalid', 'the limit is out of range'],
+  INVALID_CURSOR: ['invalid', 'the cursor was not issued for this request'],
+  TOO_MANY_BUCKETS: ['invalid', 'the range has too many buckets'],
+  TOO_MANY_GROUPS: ['invalid', 'the query has too many groups'],
+  TENANT_MISSING: ['unauthenticated', 'the call carries no tenant'],
+})

@@ -1,0 +1,60 @@
+import type { ListEventsRequest } from '@millrace/contracts'
+import { errors } from '../errors.js'
+import { decodeCursor } from '../query/cursor.js'
+import { isStorableText } from '../query/field-path.js'
+import { parseLimit } from '../query/parse-cell-query.js'
+
+/** The place of an event in the order of the list: newest first. */
+export interface EventPlace {
+  readonly timestampUs: number
+  readonly partition: number
+  readonly position: string
+}
+
+/** null: not asked for. */
+export interface EventsQuery {
+  readonly event: string | null
+  readonly userId: string | null
+  readonly messageId: string | null
+  readonly fromMs: number | null
+  readonly toMs: number | null
+  readonly after: EventPlace | null
+  readonly limit: number
+}
+
+const LIMITS = { default: 100, max: 1000 }
+
+/** @throws INVALID_TIME_RANGE, INVALID_LIMIT or INVALID_CURSOR. */
+export function parseEventsQuery(request: ListEventsRequest): EventsQuery {
+  const fromMs = request.from?.getTime() ?? null
+  const toMs = request.to?.getTime() ?? null
+  if (fromMs !== null && toMs !== null && toMs <= fromMs) {
+    throw errors.INVALID_TIME_RANGE({
+      message: `the range ends at ${new Date(toMs).toISOString()}, which is not after its start at ${new Date(fromMs).toISOString()}`,
+    })
+  }
+  return {
+    event: optionalText(request.event, 'event'),
+    userId: optionalText(request.userId, 'user_id'),
+    messageId: optionalText(request.messageId, 'message_id'),
+    fromMs,
+    toMs,
+    after: decodeCursor(request.cursor, isEventPlace),
+    limit: parseLimit(request.limit, LIMITS),
+  }
+}
+
+function optionalText(text: string, field: string): string | null {
+  if (!isStorableText(text)) throw errors.INVALID_FILTER_VALUE({ message: `${field} has a character that no event can hold` })
+  return text === '' ? null : text
+}
+
+function isEventPlace(content: unknown): content is EventPlace {
+  if (typeof content !== 'object' || content === null) return false
+  const { timestampUs, partition, position } = content as Record<string, unknown>
+  return (
+    Number.isSafeInteger(timestampUs) &&
+    Number.isInteger(partition) && (partition as number) >= 0 && (partition as number) < 32_768 &&
+    typeof position === 'string' && /^\d{1,18}$/.test(position)
+  )
+}

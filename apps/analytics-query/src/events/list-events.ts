@@ -1,0 +1,52 @@
+import type { Transaction } from '@millrace/database'
+import { encodeCursor } from '../query/cursor.js'
+import type { EventsQuery } from './events-query.js'
+import { type EventRow, keptDaysStatement, windowStatement } from './events-statements.js'
+import { firstWindow, nextWindow, type Window } from './time-windows.js'
+import { toEventJson } from './event-json.js'
+
+export interface EventsPage {
+  readonly eventsJson: string[]
+  readonly nextCursor: string
+}
+
+const DAY = 86_400_000
+
+/**
+ * One page, newest first. Time is walked backwards in windows that grow while they find little, so that a page reads about as much as it
+ * shows however large the table is; only a rare name or an absent message id makes it read on to the range's start.
+ */
+export async function listEvents(tx: Transaction, tenantId: number, query: EventsQuery, nowMs: number): Promise<EventsPage> {
+  const kept = await readKeptDays(tx)
+  if (kept === null) return { eventsJson: [], nextCursor: '' }
+  const bounds = {
+    fromMs: Math.max(query.fromMs ?? kept.fromMs, kept.fromMs),
+    toMs: Math.min(query.toMs ?? kept.toMs, kept.toMs, query.after === null ? kept.toMs : Math.floor(query.after.timestampUs / 1000) + 1),
+  }
+  const rows: EventRow[] = []
+  let window: Window | null = firstWindow(bounds, { nowMs, hasUser: query.userId !== null })
+  while (window !== null && rows.length <= query.limit) {
+    const found = await tx.query<EventRow>(windowStatement({ tenantId, query, window, limit: query.limit + 1 - rows.length }))
+    rows.push(...found.rows)
+    window = nextWindow(window, bounds, { found: rows.length, wanted: query.limit + 1 })
+  }
+  const page = rows.slice(0, query.limit)
+  const last = page.at(-1)
+  const nextCursor =
+    rows.length <= query.limit || last === undefined
+      ? ''
+      : encodeCursor({ timestampUs: Number(last.timestamp_us), partition: last.partition, position: String(last.position) })
+  return { eventsJson: page.map(toEventJson), nextCursor }
+}
+
+/** From the first kept day to the end of the last; null when there is no partition. */
+async function readKeptDays(tx: Transaction): Promise<{ fromMs: number; toMs: number } | null> {
+  const { rows } = await tx.query<{ first: string | null; last: string | null }>(keptDaysStatement)
+  const [first, last] = [rows[0]?.first ?? null, rows[0]?.last ?? null]
+  return first === null || last === null ? null : { fromMs: dayOf(first), toMs: dayOf(last) + DAY }
+}
+
+function dayOf(partitionName: string): number {
+  const [, year, month, day] = /(\d{4})(\d{2})(\d{2})$/.exec(partitionName) ?? []
+  return Date.UTC(Number(year), Number(month) - 1, Number(day))
+}

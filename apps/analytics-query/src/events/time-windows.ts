@@ -1,0 +1,36 @@
+import type { TimeRange } from '../plan/plan.js'
+
+const SECOND = 1000
+const DAY = 86_400_000
+const GROWTH = 4
+
+/** A step of a walk backwards through time. */
+export interface Window extends TimeRange {
+  /** How wide the next one is if this one holds nothing worth a change, in ms. */
+  readonly nextWidthMs: number
+}
+
+export interface WalkStart {
+  readonly nowMs: number
+  /** Whether the index on users answers, which a wide window does not make dearer. */
+  readonly hasUser: boolean
+}
+
+/** The newest window of a walk through `bounds`; what lies ahead of now is one window of its own. null when the bounds are empty. */
+export function firstWindow(bounds: TimeRange, { nowMs, hasUser }: WalkStart): Window | null {
+  if (bounds.fromMs >= bounds.toMs) return null
+  const width = hasUser ? 7 * DAY : SECOND
+  const fromMs = nowMs - width < bounds.toMs - width ? nowMs - width : bounds.toMs - width
+  return { fromMs: Math.max(bounds.fromMs, fromMs), toMs: bounds.toMs, nextWidthMs: width }
+}
+
+/**
+ * The window before the last one: as wide as the rows still wanted need at the density found, between the same width and four times it.
+ * null at the start of the bounds.
+ */
+export function nextWindow(last: Window, bounds: TimeRange, rows: { readonly found: number; readonly wanted: number }): Window | null {
+  if (last.fromMs <= bounds.fromMs) return null
+  const missing = (rows.wanted - rows.found) / Math.max(1, rows.found)
+  const nextWidthMs = Math.round(last.nextWidthMs * Math.min(GROWTH, Math.max(1, missing)))
+  return { fromMs: Math.max(bounds.fromMs, last.fromMs - nextWidthMs), toMs: last.fromMs, nextWidthMs }
+}

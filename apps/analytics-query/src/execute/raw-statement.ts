@@ -1,0 +1,67 @@
+import { type Hash64, hashText, hashToBigint } from '@millrace/contracts'
+import type { Statement } from '@millrace/database'
+import type { Measure } from '../measures/measure.js'
+import type { TimeRange } from '../plan/plan.js'
+import type { CellQuery } from '../query/cell-query.js'
+import { filterSql, groupSql } from './field-sql.js'
+import { instant, SqlValues } from './sql-values.js'
+
+/** Which records of a range are read: by whether they are in the rollups. `flushed` holds each partition's flushed ordinal at its index. */
+export type RawRows = { readonly kind: 'all' } | { readonly kind: 'flushed' | 'unflushed'; readonly flushed: readonly (bigint | null)[] }
+
+export interface RawRequest {
+  readonly tenantId: number
+  readonly query: CellQuery
+  readonly measure: Measure
+  readonly range: TimeRange
+  readonly rows: RawRows
+  readonly cellsMax: number
+}
+
+/** One row a cell over the raw rows of a range: by the day partitions and the index on time, or by the user's where a filter names users. */
+export function rawStatement(request: RawRequest): Statement {
+  const { tenantId, query, measure, range, rows, cellsMax } = request
+  const values = new SqlValues()
+  const groups = query.groupBy.map((path, index) => `${groupSql(path, values)} as g${index}`)
+  const keys = ['bucket', ...query.groupBy.map((_, index) => `g${index}`)].join(', ')
+  const input = [bucketSql(query, 'e."timestamp"', values), ...groups, measure.rawInput(query.metric, values)].filter((sql) => sql !== '')
+  const conditions = [
+    `e.tenant_id = ${values.add(tenantId, 'integer')}`,
+    `e."timestamp" >= ${instant(values, range.fromMs)}`,
+    `e."timestamp" < ${instant(values, range.toMs)}`,
+    ...(query.event === null ? [] : [`e.event = ${values.add(query.event, 'text')}`]),
+    ...userConditions(tenantId, query, values),
+    ...query.filters.map((filter) => filterSql(filter, values)),
+    ...rowsCondition(rows, values),
+  ]
+  const cell = `select ${input.join(', ')} from events e where ${conditions.join(' and ')}`
+  return { text: `with cell as (${cell}) ${measure.rawOutput(keys)} limit ${values.add(cellsMax + 1, 'integer')}`, values: values.list }
+}
+
+/** The index of the bucket that a time lies in, from 0. */
+export function bucketSql(query: CellQuery, time: string, values: SqlValues): string {
+  if (query.bucketStarts.length === 1) return '0 as bucket'
+  const starts = values.add(query.bucketStarts.map((start) => new Date(start).toISOString()), 'timestamptz[]')
+  return `width_bucket(${time}, ${starts}) - 1 as bucket`
+}
+
+/** Rows of a user carry the hash of the user's id, which the index begins with. */
+function userConditions(tenantId: number, query: CellQuery, values: SqlValues): string[] {
+  return query.filters.flatMap((filter) => {
+    if (filter.op !== 'in' || filter.path.name !== 'user_id') return []
+    return [`e.user_hash = any (${values.add(filter.texts.map((text) => userHash(text, tenantId)), 'bigint[]')})`]
+  })
+}
+
+const hash: Hash64 = { lo: 0, hi: 0 }
+
+/** The user_hash of the rows of a user id. */
+export function userHash(userId: string, tenantId: number): bigint {
+  return hashToBigint(hashText(userId, tenantId, hash))
+}
+
+function rowsCondition(rows: RawRows, values: SqlValues): string[] {
+  if (rows.kind === 'all') return []
+  const flushed = `(${values.add(rows.flushed, 'bigint[]')})[e.partition + 1]`
+  return [rows.kind === 'flushed' ? `e.position < ${flushed}` : `e.position >= ${flushed}`]
+}

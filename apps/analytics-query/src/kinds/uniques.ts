@@ -1,0 +1,13 @@
+import type { QueryKind } from './query-kind.js'
+import { runTimeOrdered } from './time-ordered.js'
+
+/** Distinct users (the user id, or the anonymous id where there is none), in all or over time, within 2 %. */
+export const uniques: QueryKind = {
+  name: 'uniques',
+  run: (request, context) =>
+    runTimeOrdered(
+      request,
+      { interval: 'optional', metric: { agg: 'uniques', property: null }, empty: () => ({ value: 0, values: {} }) },
+      context,
+    ),
+}

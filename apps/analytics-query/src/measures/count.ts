@@ -1,0 +1,16 @@
+import type { Measure } from './measure.js'
+
+/** Events. */
+export const count: Measure = {
+  rollupSelect: 'sum(r.count)::bigint as n',
+  isRollupGrouped: true,
+  rawInput: () => '',
+  rawOutput: (keys) => `select ${keys}, count(*) as n from cell group by ${keys}`,
+  createAccumulator() {
+    let events = 0
+    const add = (row: Readonly<Record<string, unknown>>): void => {
+      events += Number(row['n'])
+    }
+    return { addRollup: add, addRaw: add, result: () => ({ value: events, values: {} }) }
+  },
+}

@@ -1,0 +1,28 @@
+import type { SqlValues } from '../execute/sql-values.js'
+import type { Metric } from '../query/metric.js'
+
+export type Row = Readonly<Record<string, unknown>>
+
+export interface MeasureResult {
+  readonly value: number | null
+  readonly values: Readonly<Record<string, number>>
+}
+
+/** Sums up one cell from rows of rollups and of raw groups. */
+export interface Accumulator {
+  addRollup(row: Row): void
+  addRaw(row: Row): void
+  result(): MeasureResult
+}
+
+/** How a family of metrics is read from rollups and from raw rows, so that both give the same. */
+export interface Measure {
+  /** Selected of rollup windows `r`. Grouped: aggregates, one row a bucket and series; else plain columns, one row a window. */
+  readonly rollupSelect: string
+  readonly isRollupGrouped: boolean
+  /** Further columns of each raw row, of events `e`. */
+  rawInput(metric: Metric, values: SqlValues): string
+  /** One row a cell, from the table `cell` with columns `keys` and those of rawInput. */
+  rawOutput(keys: string): string
+  createAccumulator(metric: Metric): Accumulator
+}

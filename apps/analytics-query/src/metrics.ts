@@ -1,0 +1,18 @@
+import type { Metrics } from '@millrace/telemetry'
+
+/** How long answers took, by kind of query and where they came from. Refused and failed calls are counted by the gRPC metrics. */
+export class QueryMetrics {
+  readonly #duration
+
+  constructor(metrics: Metrics) {
+    this.#duration = metrics.histogram({
+      name: 'millrace_query_duration_seconds',
+      help: 'Time of answered queries by kind and source (rollup, raw, mixed)',
+      labels: ['kind', 'source'] as const,
+    })
+  }
+
+  observe(kind: string, source: string, seconds: number): void {
+    this.#duration.with({ kind, source }).observe(seconds)
+  }
+}

@@ -1,0 +1,41 @@
+/** Widths of the rollup levels in seconds, finest first. */
+export const LEVELS = [60, 300, 3600, 86_400] as const
+export type Level = (typeof LEVELS)[number]
+
+/** What the planner knows about one kept aggregate. */
+export interface RollupDefinition {
+  /** The name of an event, or `*` for all together. */
+  readonly event: string
+  readonly dimensions: readonly string[]
+  readonly property: string | null
+  /** Windows that begin earlier may lack records. */
+  readonly activeFromMs: number
+  /** Windows that end later may lack records. */
+  readonly activeUntilMs: number
+  /** Whether the tenant has had more series than are kept, so that some values are only in the overflow series. */
+  readonly hasOverflow: boolean
+}
+
+/** How far one stream partition has been stored and rolled up, as of the snapshot. */
+export interface PartitionState {
+  readonly partition: number
+  /** Records below it are in the rollups. */
+  readonly flushedOrdinal: bigint
+  /** Records below it are stored. */
+  readonly nextOrdinal: bigint
+  readonly watermarkMs: number | null
+  readonly flushedWatermarkMs: number | null
+  /** Bounds of the event times of the records between; null when they are not known. */
+  readonly unflushedFromMs: number | null
+  readonly unflushedToMs: number | null
+}
+
+/** Everything the planner decides by; read in the snapshot that the query then runs in. */
+export interface Catalog {
+  readonly definitions: readonly RollupDefinition[]
+  /** Starts of windows that may not be used, in ms, ascending, by level; null where there are too many to list. */
+  readonly dirty: Readonly<Partial<Record<Level, readonly number[]>>> | null
+  readonly partitions: readonly PartitionState[]
+  /** 1-minute windows before it are no longer kept; Infinity when there are none at all. */
+  readonly minutesKeptFromMs: number
+}

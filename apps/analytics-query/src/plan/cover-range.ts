@@ -1,0 +1,91 @@
+import { type Level, LEVELS } from './catalog.js'
+import type { TimeRange } from './plan.js'
+
+export interface CoverRequest {
+  readonly fromMs: number
+  readonly toMs: number
+  /** Starts of the buckets, ascending; no window may span two of them. */
+  readonly bucketStarts: readonly number[]
+  /** The levels that may be used. */
+  readonly levels: readonly Level[]
+  /** Starts of windows that may not be used, ascending, by level. */
+  readonly blocked: Readonly<Partial<Record<Level, readonly number[]>>>
+  /** Where rollups are complete. */
+  readonly complete: TimeRange
+  /** 1-minute windows before it are no longer kept. */
+  readonly minutesKeptFromMs: number
+}
+
+export interface Cover {
+  readonly rollup: Map<Level, TimeRange[]>
+  readonly raw: TimeRange[]
+}
+
+/**
+ * Covers [fromMs, toMs) with whole windows, the coarsest that fit, and leaves to raw rows what no window covers. A blocked window is
+ * covered by the finer ones inside it. 1-minute windows are never blocked.
+ */
+export function coverRange(request: CoverRequest): Cover {
+  const cover: Cover = { rollup: new Map(), raw: [] }
+  const { fromMs, toMs, bucketStarts, complete } = request
+  const coarsest = LEVELS.length - 1
+  for (let i = 0; i < bucketStarts.length; i++) {
+    const from = Math.max(fromMs, bucketStarts[i] as number)
+    const to = Math.min(toMs, bucketStarts[i + 1] ?? toMs)
+    const completeFrom = Math.min(to, Math.max(from, complete.fromMs))
+    const completeTo = Math.max(completeFrom, Math.min(to, complete.toMs))
+    addRange(cover.raw, from, completeFrom)
+    fill(request, cover, { fromMs: completeFrom, toMs: completeTo }, coarsest)
+    addRange(cover.raw, completeTo, to)
+  }
+  return cover
+}
+
+function fill(request: CoverRequest, cover: Cover, range: TimeRange, index: number): void {
+  const { fromMs, toMs } = range
+  if (fromMs >= toMs) return
+  const level = LEVELS[index]
+  if (level === undefined) return addRange(cover.raw, fromMs, toMs)
+  const width = level * 1000
+  const keptFrom = index === 0 ? Math.min(toMs, Math.max(fromMs, request.minutesKeptFromMs)) : fromMs
+  const first = Math.ceil(keptFrom / width) * width
+  const last = Math.floor(toMs / width) * width
+  if (first >= last || !request.levels.includes(level)) return fill(request, cover, range, index - 1)
+  fill(request, cover, { fromMs, toMs: first }, index - 1)
+  let at = first
+  for (const window of windowsBetween(request.blocked[level] ?? [], first, last)) {
+    addWindows(cover, level, at, window)
+    fill(request, cover, { fromMs: window, toMs: window + width }, index - 1)
+    at = window + width
+  }
+  addWindows(cover, level, at, last)
+  fill(request, cover, { fromMs: last, toMs }, index - 1)
+}
+
+function windowsBetween(starts: readonly number[], fromMs: number, toMs: number): readonly number[] {
+  let low = 0
+  let high = starts.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((starts[middle] as number) < fromMs) low = middle + 1
+    else high = middle
+  }
+  let end = low
+  while (end < starts.length && (starts[end] as number) < toMs) end++
+  return starts.slice(low, end)
+}
+
+function addWindows(cover: Cover, level: Level, fromMs: number, toMs: number): void {
+  if (fromMs >= toMs) return
+  let ranges = cover.rollup.get(level)
+  if (ranges === undefined) cover.rollup.set(level, (ranges = []))
+  addRange(ranges, fromMs, toMs)
+}
+
+/** Appends a range that begins at or after the end of the last one. */
+function addRange(ranges: TimeRange[], fromMs: number, toMs: number): void {
+  if (fromMs >= toMs) return
+  const last = ranges.at(-1)
+  if (last?.toMs === fromMs) ranges[ranges.length - 1] = { fromMs: last.fromMs, toMs }
+  else ranges.push({ fromMs, toMs })
+}

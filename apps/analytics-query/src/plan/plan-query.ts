@@ -1,0 +1,51 @@
+import { blockedWindows } from './blocked-windows.js'
+import { type Catalog, LEVELS } from './catalog.js'
+import { chooseSeries, type SeriesQuestion } from './choose-series.js'
+import { coverRange } from './cover-range.js'
+import type { Plan, TimeRange } from './plan.js'
+import { planTail } from './plan-tail.js'
+
+export interface PlanRequest extends SeriesQuestion {
+  readonly fromMs: number
+  readonly toMs: number
+  /** Starts of the buckets, ascending; one for a query without an interval. */
+  readonly bucketStarts: readonly number[]
+}
+
+export interface PlannerConfig {
+  /** How many records that are not yet rolled up are read from raw rows for one answer. */
+  readonly tailRowsMax: number
+}
+
+/**
+ * Where each part of a query is answered from: the coarsest windows that answer it exactly, and raw rows for ragged ends, for
+ * what no rollup covers and for what is not yet rolled up. Pure: the same catalog and request give the same plan.
+ */
+export function planQuery(request: PlanRequest, catalog: Catalog, config: PlannerConfig): Plan {
+  const answer = chooseSeries(request, catalog.definitions)
+  if (answer.kind === 'none') return rawPlan(request, answer.reason)
+  const reasons = [answer.reason]
+  if (catalog.dirty === null) reasons.push('too many windows wait for their recomputation: only 1-minute windows are used')
+  const cover = coverRange({
+    fromMs: request.fromMs,
+    toMs: request.toMs,
+    bucketStarts: request.bucketStarts,
+    levels: catalog.dirty === null ? [LEVELS[0]] : LEVELS,
+    blocked: blockedWindows(catalog.dirty ?? {}),
+    complete: answer.complete,
+    minutesKeptFromMs: catalog.minutesKeptFromMs,
+  })
+  if (cover.rollup.size === 0) return rawPlan(request, 'no whole window lies in the range')
+  const rollup = LEVELS.flatMap((level) => {
+    const ranges = cover.rollup.get(level)
+    return ranges === undefined ? [] : [{ level, ranges }]
+  })
+  const tail = planTail(rollup.flatMap(({ ranges }) => ranges), catalog.partitions, config.tailRowsMax)
+  if (tail.mode === 'left_out') reasons.push(tail.reason)
+  const isMixed = cover.raw.length > 0 || tail.mode === 'read'
+  return { source: isMixed ? 'mixed' : 'rollup', series: answer.series, rollup, raw: cover.raw, tail, reasons }
+}
+
+function rawPlan({ fromMs, toMs }: TimeRange, reason: string): Plan {
+  return { source: 'raw', series: null, rollup: [], raw: [{ fromMs, toMs }], tail: { mode: 'none' }, reasons: [reason] }
+}

@@ -1,0 +1,33 @@
+import type { PartitionState } from './catalog.js'
+import type { Tail, TimeRange } from './plan.js'
+
+/** Decides how records that are stored but not yet in the rollups take part in an answer from `rolledUp` ranges. */
+export function planTail(rolledUp: readonly TimeRange[], partitions: readonly PartitionState[], rowsMax: number): Tail {
+  const behind = partitions.filter(({ nextOrdinal, flushedOrdinal }) => nextOrdinal > flushedOrdinal)
+  const rows = behind.reduce((sum, { nextOrdinal, flushedOrdinal }) => sum + Number(nextOrdinal - flushedOrdinal), 0)
+  if (rolledUp.length === 0 || rows === 0) return { mode: 'none' }
+  const bounds = boundsOf(behind)
+  if (bounds === null) return { mode: 'left_out', rows, reason: 'the event times of the records not yet rolled up are not known' }
+  const ranges = rolledUp.flatMap((range) => intersect(range, bounds))
+  if (ranges.length === 0) return { mode: 'none' }
+  if (rows > rowsMax) return { mode: 'left_out', rows, reason: `${rows} records are not yet rolled up, at most ${rowsMax} are read` }
+  return { mode: 'read', rows, ranges }
+}
+
+/** From the earliest to past the latest unflushed event time; null when one partition does not know. */
+function boundsOf(partitions: readonly PartitionState[]): TimeRange | null {
+  let fromMs = Number.POSITIVE_INFINITY
+  let toMs = Number.NEGATIVE_INFINITY
+  for (const { unflushedFromMs, unflushedToMs } of partitions) {
+    if (unflushedFromMs === null || unflushedToMs === null) return null
+    fromMs = Math.min(fromMs, unflushedFromMs)
+    toMs = Math.max(toMs, unflushedToMs + 1)
+  }
+  return { fromMs, toMs }
+}
+
+function intersect(a: TimeRange, b: TimeRange): TimeRange[] {
+  const fromMs = Math.max(a.fromMs, b.fromMs)
+  const toMs = Math.min(a.toMs, b.toMs)
+  return fromMs < toMs ? [{ fromMs, toMs }] : []
+}

@@ -1,0 +1,35 @@
+import type { Level } from './catalog.js'
+
+/** [fromMs, toMs) */
+export interface TimeRange {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+/** Which series of the rollups answer a query. */
+export interface SeriesChoice {
+  /** A name, or null for the series of every single event. */
+  readonly event: string | null
+  readonly dimensions: readonly string[]
+  readonly property: string | null
+}
+
+/**
+ * How the records that are stored but not yet rolled up take part: `none` when there are none in the rollups' ranges, `read` when they are
+ * read from the raw rows, `left_out` when the whole answer is as of the last flush.
+ */
+export type Tail =
+  | { readonly mode: 'none' }
+  | { readonly mode: 'read'; readonly rows: number; readonly ranges: readonly TimeRange[] }
+  | { readonly mode: 'left_out'; readonly rows: number; readonly reason: string }
+
+/** Where each instant of a query's range is answered from. Ranges are disjoint, ascending, and together the whole of it. */
+export interface Plan {
+  readonly source: 'rollup' | 'raw' | 'mixed'
+  readonly series: SeriesChoice | null
+  readonly rollup: readonly { readonly level: Level; readonly ranges: readonly TimeRange[] }[]
+  readonly raw: readonly TimeRange[]
+  readonly tail: Tail
+  /** Why it is so, for people. */
+  readonly reasons: readonly string[]
+}

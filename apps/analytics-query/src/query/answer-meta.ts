@@ -1,0 +1,9 @@
+/** Where an answer came from and how old it is. */
+export interface AnswerMeta {
+  readonly source: 'rollup' | 'raw' | 'mixed'
+  readonly ageMs: number
+  /** Up to when everything accepted is in the answer; null when no consumer has said so yet. */
+  readonly watermarkMs: number | null
+  /** For `explain`. */
+  readonly plan: unknown
+}

@@ -1,0 +1,118 @@
+import { errors } from '../errors.js'
+import { findTransition, type TimeZone } from './time-zone.js'
+
+const MINUTE = 60_000
+const DAY = 86_400_000
+const STEPS = { '1m': MINUTE, '5m': 5 * MINUTE, '1h': 60 * MINUTE } as const
+const INTERVALS = ['1m', '5m', '1h', '1d', '1w', '1mo'] as const
+export type Interval = (typeof INTERVALS)[number]
+
+/** @throws INVALID_INTERVAL */
+export function parseInterval(text: string): Interval {
+  const interval = INTERVALS.find((candidate) => candidate === text)
+  if (interval === undefined) throw errors.INVALID_INTERVAL({ message: `there is no interval "${text}": use ${INTERVALS.join(', ')}` })
+  return interval
+}
+
+export interface BucketRequest {
+  readonly fromMs: number
+  readonly toMs: number
+  readonly interval: Interval
+  readonly zone: TimeZone
+  readonly bucketsMax: number
+}
+
+/**
+ * The starts of the buckets that [fromMs, toMs) touches, ascending. The first may lie before `fromMs`. Days, weeks (from Monday) and
+ * months are those of the zone's calendar, 23 to 25 hours a day when its clocks change; shorter intervals are aligned to local time.
+ * @throws TOO_MANY_BUCKETS with the number.
+ */
+export function listBuckets(request: BucketRequest): number[] {
+  const { fromMs, toMs, interval, zone, bucketsMax } = request
+  const estimate = Math.ceil((toMs - fromMs) / shortestMs(interval))
+  if (estimate > bucketsMax + 1) throw tooMany(estimate, bucketsMax)
+  const starts = isSubDay(interval) ? subDayStarts(fromMs, toMs, STEPS[interval], zone) : calendarStarts(fromMs, toMs, interval, zone)
+  if (starts.length > bucketsMax) throw tooMany(starts.length, bucketsMax)
+  return starts
+}
+
+function tooMany(buckets: number, bucketsMax: number) {
+  return errors.TOO_MANY_BUCKETS({
+    message: `the range has ${buckets} buckets, at most ${bucketsMax} are allowed: shorten the range or take a longer interval`,
+    details: { buckets, bucketsMax },
+  })
+}
+
+function isSubDay(interval: Interval): interval is keyof typeof STEPS {
+  return interval in STEPS
+}
+
+function shortestMs(interval: Interval): number {
+  if (isSubDay(interval)) return STEPS[interval]
+  return { '1d': DAY, '1w': 7 * DAY, '1mo': 31 * DAY }[interval]
+}
+
+function subDayStarts(fromMs: number, toMs: number, stepMs: number, zone: TimeZone): number[] {
+  const starts: number[] = []
+  let start = floorTo(fromMs + zone.offsetAt(fromMs), stepMs) - zone.offsetAt(fromMs)
+  // When the clocks went back between that instant and fromMs, it was not yet local time as it is at fromMs.
+  if (zone.offsetAt(start) !== zone.offsetAt(fromMs)) start = findTransition(zone, start, fromMs)
+  while (start < toMs) {
+    starts.push(start)
+    start = nextSubDayStart(start, stepMs, zone)
+  }
+  return starts
+}
+
+function nextSubDayStart(startMs: number, stepMs: number, zone: TimeZone): number {
+  const offset = zone.offsetAt(startMs)
+  const next = floorTo(startMs + offset, stepMs) + stepMs - offset
+  if (zone.offsetAt(next) === offset) return next
+  const transition = findTransition(zone, startMs, next)
+  if (transition === next) return next
+  const changed = zone.offsetAt(transition)
+  return -floorTo(-(transition + changed), stepMs) - changed
+}
+
+function calendarStarts(fromMs: number, toMs: number, interval: '1d' | '1w' | '1mo', zone: TimeZone): number[] {
+  const starts: number[] = []
+  let date = firstDate(floorTo(fromMs + zone.offsetAt(fromMs), DAY), interval)
+  for (;;) {
+    const start = startOfDate(date, zone)
+    if (start >= toMs) return starts
+    // A day that a zone skipped altogether begins where the next one does.
+    if (starts.length === 0 || start > (starts.at(-1) as number)) starts.push(start)
+    date = nextDate(date, interval)
+  }
+}
+
+/** Dates are the midnight of the same name in UTC. */
+function firstDate(date: number, interval: '1d' | '1w' | '1mo'): number {
+  if (interval === '1d') return date
+  if (interval === '1w') return date - ((new Date(date).getUTCDay() + 6) % 7) * DAY
+  const day = new Date(date)
+  return Date.UTC(day.getUTCFullYear(), day.getUTCMonth(), 1)
+}
+
+function nextDate(date: number, interval: '1d' | '1w' | '1mo'): number {
+  if (interval === '1d') return date + DAY
+  if (interval === '1w') return date + 7 * DAY
+  const day = new Date(date)
+  return Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + 1, 1)
+}
+
+/** The first instant of a local date: usually midnight, or the end of the gap when the clocks go forward over midnight. */
+function startOfDate(date: number, zone: TimeZone): number {
+  const offsetBefore = zone.offsetAt(date - DAY)
+  const offsetAfter = zone.offsetAt(date + DAY)
+  const before = date - offsetBefore
+  if (offsetBefore === offsetAfter && zone.offsetAt(before) === offsetBefore) return before
+  if (zone.offsetAt(before) === offsetBefore) return before
+  const after = date - offsetAfter
+  if (zone.offsetAt(after) === offsetAfter) return after
+  return findTransition(zone, Math.min(before, after) - DAY / 2, Math.max(before, after))
+}
+
+function floorTo(value: number, step: number): number {
+  return Math.floor(value / step) * step
+}

@@ -1,0 +1,84 @@
+import type { RunQueryRequest } from '@millrace/contracts'
+import { errors } from '../errors.js'
+import { type Interval, listBuckets, parseInterval } from './buckets.js'
+import type { CellQuery } from './cell-query.js'
+import { type FieldPath, isStorableText, parseFieldPath } from './field-path.js'
+import { parseFilters } from './filter.js'
+import { type Metric, parseMetric } from './metric.js'
+import { findTimeZone } from './time-zone.js'
+
+const GROUPS_MAX = 3
+const MINUTE = 60_000
+const DEFAULT_RANGE = 24 * 60 * MINUTE
+const RANGE_FIRST = Date.UTC(1970, 0, 1)
+const RANGE_LAST = Date.UTC(2300, 0, 1)
+
+export interface ParseContext {
+  readonly nowMs: number
+  readonly bucketsMax: number
+}
+
+/** What a kind of query decides itself. */
+export interface CellQueryRules {
+  readonly metric?: Metric
+  /** `needed` falls back to `1h`; `none` ignores what was sent. */
+  readonly interval: 'needed' | 'optional' | 'none'
+  readonly needsGroup?: boolean
+  /** The range that a cursor holds, so that all pages are of one range. */
+  readonly range?: { readonly fromMs: number; readonly toMs: number } | undefined
+}
+
+/**
+ * The common part of every kind: checks everything, defaults to the last 24 hours up to the end of this minute, in UTC.
+ * @throws one of this service's codes of kind invalid.
+ */
+export function parseCellQuery(request: RunQueryRequest, rules: CellQueryRules, context: ParseContext): CellQuery {
+  const { fromMs, toMs } = rules.range ?? parseRange(request, context.nowMs)
+  const zone = findTimeZone(request.timezone === '' ? 'UTC' : request.timezone)
+  const interval = chooseInterval(request.interval, rules.interval)
+  const bucketStarts = interval === null ? [fromMs] : listBuckets({ fromMs, toMs, interval, zone, bucketsMax: context.bucketsMax })
+  if (!isStorableText(request.event)) throw errors.INVALID_FIELD_PATH({ message: 'the event name has a character that no event can hold' })
+  return {
+    event: request.event === '' ? null : request.event,
+    metric: rules.metric ?? parseMetric(request.metric?.agg ?? 'count', request.metric?.property ?? ''),
+    filters: parseFilters(request.filters),
+    groupBy: parseGroupBy(request.groupBy, rules.needsGroup === true),
+    fromMs,
+    toMs,
+    interval,
+    bucketStarts,
+  }
+}
+
+/** Whole minutes need no raw rows, so the default range ends with this one. */
+function parseRange(request: RunQueryRequest, nowMs: number): { fromMs: number; toMs: number } {
+  const toMs = request.to?.getTime() ?? Math.ceil((nowMs + 1) / MINUTE) * MINUTE
+  const fromMs = request.from?.getTime() ?? toMs - DEFAULT_RANGE
+  if (!(fromMs >= RANGE_FIRST && toMs <= RANGE_LAST)) {
+    throw errors.INVALID_TIME_RANGE({ message: 'the time range must lie between the years 1970 and 2300' })
+  }
+  if (toMs <= fromMs) {
+    const [from, to] = [new Date(fromMs).toISOString(), new Date(toMs).toISOString()]
+    throw errors.INVALID_TIME_RANGE({ message: `the range ends at ${to}, which is not after its start at ${from}`, details: { from, to } })
+  }
+  return { fromMs, toMs }
+}
+
+function chooseInterval(text: string, rule: CellQueryRules['interval']): Interval | null {
+  if (rule === 'none') return null
+  if (text !== '') return parseInterval(text)
+  return rule === 'needed' ? '1h' : null
+}
+
+function parseGroupBy(names: readonly string[], isNeeded: boolean): FieldPath[] {
+  if (names.length > GROUPS_MAX) throw errors.INVALID_GROUP_BY({ message: `group_by has ${names.length} fields, at most ${GROUPS_MAX} are allowed` })
+  if (isNeeded && names.length === 0) throw errors.INVALID_GROUP_BY({ message: 'group_by must name at least one field' })
+  if (new Set(names).size < names.length) throw errors.INVALID_GROUP_BY({ message: 'group_by names a field twice' })
+  return names.map(parseFieldPath)
+}
+
+/** @throws INVALID_LIMIT; 0 is the default. */
+export function parseLimit(limit: number, bounds: { readonly default: number; readonly max: number }): number {
+  if (limit > bounds.max) throw errors.INVALID_LIMIT({ message: `the limit is ${limit}, at most ${bounds.max} is allowed` })
+  return limit === 0 ? bounds.default : limit
+}

@@ -1,0 +1,63 @@
+import { errors } from '../errors.js'
+
+/** A time zone of the IANA database. */
+export interface TimeZone {
+  readonly name: string
+  /** Milliseconds that local time is ahead of UTC at an instant. */
+  offsetAt(instantMs: number): number
+}
+
+const zones = new Map<string, TimeZone>()
+const ZONES_KEPT_MAX = 600
+
+/** @throws INVALID_TIMEZONE when the name is not known. */
+export function findTimeZone(name: string): TimeZone {
+  const known = zones.get(name)
+  if (known !== undefined) return known
+  const zone = name === 'UTC' ? { name, offsetAt: () => 0 } : createTimeZone(name)
+  if (zones.size < ZONES_KEPT_MAX) zones.set(name, zone)
+  return zone
+}
+
+function createTimeZone(name: string): TimeZone {
+  const format = openFormat(name)
+  const offsetAt = (instantMs: number): number => {
+    const seconds = Math.floor(instantMs / 1000) * 1000
+    const parts: Record<string, number> = {}
+    for (const { type, value } of format.formatToParts(seconds)) parts[type] = Number(value)
+    const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts
+    return Date.UTC(year, month - 1, day, hour, minute, second) - seconds
+  }
+  return { name, offsetAt }
+}
+
+function openFormat(name: string): Intl.DateTimeFormat {
+  try {
+    return new Intl.DateTimeFormat('en-US', {
+      timeZone: name,
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
+    })
+  } catch (cause) {
+    throw errors.INVALID_TIMEZONE({ message: `the time zone "${name.slice(0, 60)}" is not known`, cause, details: { timezone: name.slice(0, 60) } })
+  }
+}
+
+/** The first instant in (afterMs, untilMs] at which the zone's offset differs from the one at `afterMs`; the offsets at both ends must differ. */
+export function findTransition(zone: TimeZone, afterMs: number, untilMs: number): number {
+  const before = zone.offsetAt(afterMs)
+  let low = afterMs
+  let high = untilMs
+  while (high - low > 1000) {
+    const middle = low + Math.floor((high - low) / 2000) * 1000
+    if (middle === low) break
+    if (zone.offsetAt(middle) === before) low = middle
+    else high = middle
+  }
+  return high
+}

@@ -1,0 +1,25 @@
+import type { ListEventsRequest, ListEventsResponse } from '@millrace/contracts'
+import type { CallContext } from '@millrace/service'
+import { parseEventsQuery } from '../events/events-query.js'
+import { listEvents } from '../events/list-events.js'
+import type { Snapshot } from '../execute/snapshot.js'
+import type { QueryMetrics } from '../metrics.js'
+import { tenantOf } from './tenant-of.js'
+
+export interface ListEventsDeps {
+  readonly snapshot: Snapshot
+  readonly metrics: QueryMetrics
+  readonly now: () => number
+}
+
+/** One page of stored events of the caller's tenant. */
+export function createListEvents({ snapshot, metrics, now }: ListEventsDeps) {
+  return async function handleListEvents(request: ListEventsRequest, call: CallContext): Promise<ListEventsResponse> {
+    const tenantId = tenantOf(call)
+    const query = parseEventsQuery(request)
+    const startedAt = performance.now()
+    const page = await snapshot(tenantId, (tx) => listEvents(tx, tenantId, query, now()))
+    metrics.observe('events', 'raw', (performance.now() - startedAt) / 1000)
+    return page
+  }
+}

@@ -1,0 +1,35 @@
+import type { RunQueryRequest, RunQueryResponse } from '@millrace/contracts'
+import type { CallContext } from '@millrace/service'
+import type { RunCells } from '../execute/run-cells.js'
+import { findQueryKind } from '../kinds/query-kinds.js'
+import type { QueryMetrics } from '../metrics.js'
+import { tenantOf } from './tenant-of.js'
+
+export interface RunQueryDeps {
+  readonly runCells: RunCells
+  readonly metrics: QueryMetrics
+  readonly now: () => number
+}
+
+/** Answers any kind of query for the caller's tenant and says where the answer came from. */
+export function createRunQuery({ bucketsMax }: { readonly bucketsMax: number }, { runCells, metrics, now }: RunQueryDeps) {
+  return async function handleRunQuery(request: RunQueryRequest, call: CallContext): Promise<RunQueryResponse> {
+    const tenantId = tenantOf(call)
+    const kind = findQueryKind(request.kind)
+    const startedAt = performance.now()
+    const { data, nextCursor, meta } = await kind.run(request, { tenantId, nowMs: now(), bucketsMax, runCells })
+    const tookMs = performance.now() - startedAt
+    metrics.observe(kind.name, meta.source, tookMs / 1000)
+    return {
+      data,
+      nextCursor,
+      meta: {
+        source: meta.source,
+        ageMs: meta.ageMs,
+        watermark: meta.watermarkMs === null ? undefined : new Date(meta.watermarkMs),
+        tookMs,
+        planJson: request.explain ? JSON.stringify(meta.plan) : '',
+      },
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import { AnalyticsServiceService } from '@millrace/contracts'
+import { openDatabase } from '@millrace/database'
+import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
+import { createGrpcMetrics } from '@millrace/telemetry'
+import type { Config } from './config.js'
+import { createRunCells } from './execute/run-cells.js'
+import { createSnapshot } from './execute/snapshot.js'
+import { QueryMetrics } from './metrics.js'
+import { createListEvents } from './rpc/list-events.js'
+import { createRunQuery } from './rpc/run-query.js'
+
+/** Puts the service together; it answers once this resolves. */
+export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
+  const { logger, metrics, tracer } = lifecycle
+  const database = await lifecycle.start('database', () => {
+    const opened = openDatabase(databaseConfig(config), { logger, metrics })
+    return [opened, () => opened.close()]
+  })
+  lifecycle.ready('database', async () => void (await database.ping()))
+
+  const now = () => Date.now()
+  const snapshot = createSnapshot(database)
+  const runCells = createRunCells(
+    {
+      tailRowsMax: config.QUERY_TAIL_ROWS_MAX,
+      cellsMax: config.QUERY_CELLS_MAX,
+      dirtyWindowsMax: config.QUERY_DIRTY_WINDOWS_MAX,
+      stream: config.EVENTS_STREAM,
+      consumerGroup: config.CONSUMER_GROUP,
+    },
+    { snapshot, now },
+  )
+  const queryMetrics = new QueryMetrics(metrics)
+  const analytics = implementService(AnalyticsServiceService, {
+    listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
+    runQuery: createRunQuery({ bucketsMax: config.QUERY_BUCKETS_MAX }, { runCells, metrics: queryMetrics, now }),
+  })
+  await lifecycle.start('grpc server', () =>
+    startGrpcServer(
+      { host: config.GRPC_HOST, port: config.GRPC_PORT, setting: 'GRPC_PORT' },
+      { services: [analytics], logger, metrics: createGrpcMetrics(metrics), tracer },
+    ),
+  )
+}
+
+function databaseConfig(config: Config) {
+  const replicaUrl = config.DATABASE_REPLICA_URL?.reveal()
+  return {
+    url: config.DATABASE_URL.reveal(),
+    ...(replicaUrl === undefined ? {} : { replicaUrl }),
+    connectionLimit: config.DATABASE_CONNECTION_LIMIT,
+    timeoutMs: config.DATABASE_TIMEOUT,
+    retryAttempts: config.DATABASE_RETRY_ATTEMPTS,
+    statementTimeoutMs: config.QUERY_TIMEOUT_MS,
+    applicationName: 'analytics-query',
+  }
+}

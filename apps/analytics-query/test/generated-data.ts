@@ -1,0 +1,195 @@
+import { hashText } from '@millrace/contracts'
+import { type Database, DayPartitions } from '@millrace/database'
+import { DDSketch, ExactSum, HyperLogLog } from '@millrace/sketches'
+import { userHash } from '../src/execute/raw-statement.js'
+import { scalarText } from '../src/query/scalar-text.js'
+
+/** One stored event. The position is its ordinal in the partition. */
+export interface TestEvent {
+  tenantId: number
+  event: string
+  userId: string | null
+  anonymousId?: string | null
+  timestampMs: number
+  receivedAtMs?: number
+  type?: number
+  messageId?: string
+  properties: Record<string, unknown> | null
+  partition: number
+  position: number
+}
+
+export interface TestDefinition {
+  event: string
+  dimensions: string[]
+  property: string | null
+  activeFromMs?: number
+}
+
+const DAY = 86_400_000
+
+/** Stores rows as the consumer would, a partition a day. */
+export async function storeEvents(database: Database, events: readonly TestEvent[]): Promise<void> {
+  const days = new DayPartitions(database)
+  for (const day of new Set(events.map(({ timestampMs }) => Math.floor(timestampMs / DAY)))) await days.ensure('events', day * DAY, day * DAY)
+  const rows = events.map((event) => ({
+    position: event.position,
+    user_hash: String(userHash(event.userId ?? event.anonymousId ?? '', event.tenantId)),
+    timestamp: new Date(event.timestampMs).toISOString(),
+    received_at: new Date(event.receivedAtMs ?? event.timestampMs).toISOString(),
+    tenant_id: event.tenantId,
+    partition: event.partition,
+    type: event.type ?? 0,
+    message_id: event.messageId ?? `m-${event.partition}-${event.position}`,
+    event: event.event,
+    user_id: event.userId,
+    anonymous_id: event.anonymousId ?? null,
+    properties: event.properties,
+    context: null,
+  }))
+  await database.query('insert into events select * from jsonb_populate_recordset(null::events, $1::jsonb)', [JSON.stringify(rows)])
+}
+
+interface Window {
+  count: number
+  sum: ExactSum
+  min: number
+  max: number
+  sketch: DDSketch
+  uniques: HyperLogLog
+}
+
+const LEVELS = [
+  ['rollups_5m', 300],
+  ['rollups_1h', 3600],
+  ['rollups_1d', 86_400],
+] as const
+
+/** Keeps the series of `definitions` and of every event name over the events, in all levels, as the consumer and its compactor would. */
+export async function storeRollups(database: Database, events: readonly TestEvent[], definitions: readonly TestDefinition[]): Promise<void> {
+  for (const { event, dimensions, property, activeFromMs } of definitions) {
+    await database.query(
+      'insert into rollup_definitions (event, dimensions, property, active_from) values ($1, $2, $3, $4) on conflict do nothing',
+      [event, dimensions, property, new Date(activeFromMs ?? 0).toISOString()],
+    )
+  }
+  const series = new Map<string, Map<string, Window>>()
+  for (const event of events) {
+    addTo(series, { tenantId: event.tenantId, event: event.event, dimensions: [], values: [], property: null }, event)
+    for (const definition of definitions) {
+      if (definition.event !== '*' && definition.event !== event.event) continue
+      if (event.timestampMs < (definition.activeFromMs ?? 0)) continue
+      const values = definition.dimensions.map((path) => scalarText(readPath(event, path)))
+      addTo(series, { ...definition, tenantId: event.tenantId, values }, event)
+    }
+  }
+  for (const [key, windows] of series) await storeSeries(database, JSON.parse(key) as SeriesKey, windows)
+}
+
+interface SeriesKey {
+  tenantId: number
+  event: string
+  dimensions: string[]
+  values: (string | null)[]
+  property: string | null
+}
+
+const hash = { lo: 0, hi: 0 }
+
+function addTo(series: Map<string, Map<string, Window>>, key: SeriesKey, event: TestEvent): void {
+  const value = key.property === null ? null : readPath(event, key.property)
+  if (key.property !== null && (typeof value !== 'number' || !Number.isFinite(value))) return
+  const { tenantId, event: name, dimensions, values, property } = key
+  const text = JSON.stringify({ tenantId, event: name, dimensions, values, property })
+  const windows = series.get(text) ?? new Map<string, Window>()
+  series.set(text, windows)
+  const place = `${Math.floor(event.timestampMs / 60_000) * 60_000} ${event.partition}`
+  let window = windows.get(place)
+  if (window === undefined) windows.set(place, (window = emptyWindow()))
+  window.count++
+  hashText(event.userId ?? event.anonymousId ?? '', event.tenantId, hash)
+  window.uniques.add(hash.lo, hash.hi)
+  if (typeof value !== 'number') return
+  window.sum.add(value)
+  window.min = Math.min(window.min, value)
+  window.max = Math.max(window.max, value)
+  window.sketch.add(value)
+}
+
+function emptyWindow(): Window {
+  return { count: 0, sum: new ExactSum(), min: Infinity, max: -Infinity, sketch: new DDSketch(), uniques: new HyperLogLog() }
+}
+
+async function storeSeries(database: Database, key: SeriesKey, windows: Map<string, Window>): Promise<void> {
+  const { rows } = await database.query<{ id: number }>(
+    'insert into rollup_series (tenant_id, event, dimensions, dimension_values, property) values ($1, $2, $3, $4, $5) returning id',
+    [key.tenantId, key.event, key.dimensions, key.values, key.property],
+  )
+  const id = rows[0]?.id as number
+  const days = new DayPartitions(database)
+  for (const [place, window] of windows) {
+    const [start, partition] = place.split(' ').map(Number) as [number, number]
+    await days.ensure('rollups_1m', start, start)
+    await database.query(
+      'insert into rollups_1m (window_start, tenant_id, series_id, partition, count, sum, sum_error, min, max, sketch, uniques) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
+      [new Date(start).toISOString(), key.tenantId, id, partition, ...columns(key, window)],
+    )
+  }
+  for (const [table, seconds] of LEVELS) {
+    for (const [start, window] of coarser(windows, seconds * 1000)) {
+      await database.query(
+        `insert into ${table} (window_start, tenant_id, series_id, count, sum, sum_error, min, max, sketch, uniques) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+        [new Date(start).toISOString(), key.tenantId, id, ...columns(key, window)],
+      )
+    }
+  }
+}
+
+function columns(key: SeriesKey, window: Window): unknown[] {
+  if (key.property === null) return [window.count, null, null, null, null, null, window.uniques.serialise()]
+  return [window.count, window.sum.sum, window.sum.error, window.min, window.max, window.sketch.serialise(), window.uniques.serialise()]
+}
+
+function coarser(windows: Map<string, Window>, widthMs: number): Map<number, Window> {
+  const merged = new Map<number, Window>()
+  for (const [place, window] of windows) {
+    const start = Math.floor(Number(place.split(' ')[0]) / widthMs) * widthMs
+    const into = merged.get(start) ?? emptyWindow()
+    merged.set(start, into)
+    into.count += window.count
+    into.sum.merge(window.sum)
+    into.min = Math.min(into.min, window.min)
+    into.max = Math.max(into.max, window.max)
+    into.sketch.merge(window.sketch)
+    into.uniques.merge(window.uniques)
+  }
+  return merged
+}
+
+/** Says how far a partition was stored and rolled up. */
+export async function storePartition(
+  database: Database,
+  state: { partition: number; next: number; flushed: number; unflushedFromMs?: number | null; unflushedToMs?: number | null },
+): Promise<void> {
+  const time = (ms: number | null | undefined) => (ms === null || ms === undefined ? null : new Date(ms).toISOString())
+  await database.query(
+    `insert into stream_partitions (group_name, stream, partition, next_ordinal, flushed_ordinal, unflushed_from, unflushed_to, watermark)
+      values ('millrace', 'events', $1, $2, $3, $4, $5, now())
+      on conflict (group_name, stream, partition) do update set next_ordinal = excluded.next_ordinal, flushed_ordinal = excluded.flushed_ordinal,
+        unflushed_from = excluded.unflushed_from, unflushed_to = excluded.unflushed_to`,
+    [state.partition, state.next, state.flushed, time(state.unflushedFromMs), time(state.unflushedToMs)],
+  )
+}
+
+/** The value at a path, as the gateway reads it. */
+export function readPath(event: TestEvent, path: string): unknown {
+  if (path === 'event') return event.event
+  if (path === 'user_id') return event.userId
+  const [root, ...keys] = path.split('.')
+  let value: unknown = root === 'properties' ? event.properties : null
+  for (const key of keys) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
+    value = (value as Record<string, unknown>)[key]
+  }
+  return value
+}

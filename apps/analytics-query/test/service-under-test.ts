@@ -1,0 +1,74 @@
+import { AnalyticsServiceClient, AnalyticsServiceService, type ListEventsRequest, type RunQueryRequest } from '@millrace/contracts'
+import { type Database, migrate, openDatabase } from '@millrace/database'
+import { silentLogger } from '@millrace/logger'
+import { type Calls, createGrpcClient, implementService, startGrpcServer } from '@millrace/service'
+import { createGrpcMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
+import { createTestDatabase } from '@millrace/testing'
+import { createRunCells } from '../src/execute/run-cells.js'
+import { createSnapshot } from '../src/execute/snapshot.js'
+import { QueryMetrics } from '../src/metrics.js'
+import { createListEvents } from '../src/rpc/list-events.js'
+import { createRunQuery } from '../src/rpc/run-query.js'
+
+export interface ServiceUnderTest {
+  readonly database: Database
+  readonly calls: Calls<typeof AnalyticsServiceService>
+  close(): Promise<void>
+}
+
+/** The service's operations behind a real gRPC server, on a database of its own. */
+export async function startServiceUnderTest(options: { now?: () => number; tailRowsMax?: number } = {}): Promise<ServiceUnderTest> {
+  const test = await createTestDatabase({ migrate })
+  const database = openDatabase({ url: test.url })
+  const metrics = createMetrics({ service: 'analytics-query', hasProcessMetrics: false })
+  const snapshot = createSnapshot(database)
+  const now = options.now ?? (() => Date.now())
+  const config = { tailRowsMax: options.tailRowsMax ?? 1000, cellsMax: 10_000, dirtyWindowsMax: 100, stream: 'events', consumerGroup: 'millrace' }
+  const queryMetrics = new QueryMetrics(metrics)
+  const service = implementService(AnalyticsServiceService, {
+    listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
+    runQuery: createRunQuery({ bucketsMax: 1000 }, { runCells: createRunCells(config, { snapshot, now }), metrics: queryMetrics, now }),
+  })
+  const grpcMetrics = createGrpcMetrics(metrics)
+  const deps = { logger: silentLogger, metrics: grpcMetrics, tracer: noopTracer }
+  const [server, stopServer] = await startGrpcServer({ port: 0 }, { ...deps, services: [service] })
+  const [calls, stopClient] = createGrpcClient(AnalyticsServiceClient, `127.0.0.1:${server.port}`, { policy: { retry: false } }, deps)
+  return {
+    database,
+    calls,
+    async close() {
+      await stopClient()
+      await stopServer()
+      await database.close()
+      await test.release()
+    },
+  }
+}
+
+/** A tenant; returns its id. */
+export async function createTenant(database: Database, name: string): Promise<number> {
+  const { rows } = await database.query<{ id: number }>('insert into tenants (name) values ($1) returning id', [name])
+  return rows[0]?.id as number
+}
+
+export function queryOf(fields: Partial<RunQueryRequest>): RunQueryRequest {
+  return {
+    kind: 'timeseries',
+    event: '',
+    metric: { agg: 'count', property: '' },
+    from: undefined,
+    to: undefined,
+    interval: '',
+    timezone: '',
+    filters: [],
+    groupBy: [],
+    limit: 0,
+    cursor: '',
+    explain: true,
+    ...fields,
+  }
+}
+
+export function listOf(fields: Partial<ListEventsRequest>): ListEventsRequest {
+  return { event: '', userId: '', from: undefined, to: undefined, limit: 0, cursor: '', messageId: '', ...fields }
+}
