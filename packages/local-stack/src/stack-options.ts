@@ -23,6 +23,8 @@ export interface StackOptions {
   cacheRedisSettings?: Record<string, string> | undefined
   writeKey?: string | undefined
   adminKey?: string | undefined
+  /** How many deaths of one process within a minute end its supervision. Default 5. */
+  deathsMax?: number | undefined
   /** The repository. Default: the one this package lies in. */
   root?: string | undefined
 }
