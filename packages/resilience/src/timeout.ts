@@ -1,5 +1,5 @@
 import { coreErrors } from '@millrace/contracts'
-import { isTaskCancelledError, timeout, TimeoutStrategy } from 'cockatiel'
+import { TaskCancelledError, timeout, TimeoutStrategy } from 'cockatiel'
 
 export interface TimeoutConfig {
   /** Name of the dependency, for the message. */
@@ -20,7 +20,8 @@ export function createTimeout({ name, timeoutMs }: TimeoutConfig): Timeout {
       try {
         return await cockatiel.execute(({ signal: inner }) => fn({ signal: inner }), signal)
       } catch (error) {
-        if (!isTaskCancelledError(error)) throw error
+        // Not isTaskCancelledError: in cockatiel 3.2.1 it looks for the mark of another error.
+        if (!(error instanceof TaskCancelledError)) throw error
         signal?.throwIfAborted()
         throw coreErrors.DEPENDENCY_TIMEOUT({
           message: `${name} did not answer in ${timeoutMs} ms`,

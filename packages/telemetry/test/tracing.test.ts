@@ -1,0 +1,103 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { beforeAll, describe, expect, it } from '@jest/globals'
+import { startTracing } from '../src/start-tracing.js'
+import { formatTraceparent, parseTraceparent } from '../src/traceparent.js'
+import { noopTracer } from '../src/tracer.js'
+
+const folder = fileURLToPath(new URL('..', import.meta.url))
+const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+
+/**
+ * Runs `work` in a process of its own with a collector beside it, and answers with what `work` returned and with what the collector got. Not in
+ * Jest's sandbox: the exporter's dynamic import of node:http does not work there.
+ */
+function trace(options: string, work: string): { result: unknown; exported: string } {
+  const program = `
+    import { createServer } from 'node:http'
+    import { parseTraceparent, startTracing } from './dist/index.js'
+    const parent = '${parent}'
+    let exported = ''
+    const collector = createServer((req, res) => {
+      req.on('data', (chunk) => { if (req.url === '/v1/traces') exported += chunk.toString('latin1') })
+      req.on('end', () => res.end())
+    })
+    await new Promise((resolve) => collector.listen(0, '127.0.0.1', resolve))
+    const endpoint = 'http://127.0.0.1:' + collector.address().port
+    const tracer = await startTracing({ service: 'test', endpoint, ...${options} })
+    const result = await (async () => { ${work} })()
+    await tracer.close()
+    collector.close()
+    console.log(JSON.stringify({ result, exported }))`
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { cwd: folder, encoding: 'utf8', env: {} })
+  expect(stderr).toBe('')
+  return JSON.parse(stdout) as { result: unknown; exported: string }
+}
+
+describe('tracing to a collector', () => {
+  beforeAll(() => {
+    const built = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-b'], { cwd: folder, encoding: 'utf8' })
+    expect(built.stdout + built.stderr).toBe('')
+  })
+
+  it('exports sampled spans with their attributes', () => {
+    const { exported } = trace(
+      `{ sampler: 'always_on' }`,
+      `await tracer.withSpan('append batch', { 'messaging.system': 'redis' }, async () => {}, { links: [parent] })`,
+    )
+    expect(exported).toContain('append batch')
+    expect(exported).toContain('messaging.system')
+  })
+
+  it('exports every span that fails although its trace was not chosen, and none that went well', () => {
+    const { exported, result } = trace(
+      `{ sampler: 'traceidratio', sampleRatio: 0 }`,
+      `const fail = async () => { throw Object.assign(new Error('bob@example.com is unknown'), { code: 'UNKNOWN_USER' }) }
+       await tracer.withSpan('went well', {}, async () => {})
+       return await tracer.withSpan('outer failed', {}, () => tracer.withSpan('inner failed', {}, fail)).catch((error) => error.code)`,
+    )
+    expect(result).toBe('UNKNOWN_USER')
+    expect(exported).toContain('outer failed')
+    expect(exported).toContain('inner failed')
+    expect(exported).toContain('UNKNOWN_USER')
+    expect(exported).not.toContain('went well')
+    expect(exported).not.toContain('bob@example.com')
+  })
+
+  it('carries a trace from one process to the next by its traceparent', () => {
+    const { result } = trace(
+      `{ sampler: 'always_on' }`,
+      `const inside = async (span) => ({ own: parseTraceparent(span.traceparent), same: tracer.inject() === span.traceparent, id: tracer.current().traceId })
+       const received = await tracer.withSpan('received', {}, inside, { parent })
+       return { ...received, passedOn: tracer.extract(parent, () => tracer.inject()) }`,
+    )
+    const traceId = parseTraceparent(parent)?.traceId
+    expect(result).toMatchObject({ own: { traceId, isSampled: true }, same: true, id: traceId, passedOn: parent })
+  })
+
+  it('ends although the collector is gone', () => {
+    const { result } = trace(`{ sampler: 'always_on', endpoint: 'http://127.0.0.1:1' }`, `return await tracer.withSpan('lost', {}, async () => 'done')`)
+    expect(result).toBe('done')
+  })
+})
+
+describe('tracing without an endpoint', () => {
+  it('is the no-op tracer, which runs the work and has nothing to inject', async () => {
+    const tracer = await startTracing({ service: 'test', endpoint: undefined })
+    expect(tracer).toBe(noopTracer)
+    await expect(tracer.withSpan('x', {}, async (span) => span.traceparent)).resolves.toBeUndefined()
+    expect(tracer.inject()).toBeUndefined()
+  })
+})
+
+describe('a traceparent', () => {
+  it('survives the way there and back', () => {
+    const parsed = parseTraceparent(parent)
+    expect(parsed && formatTraceparent(parsed)).toBe(parent)
+  })
+
+  it.each(['', '00', `ff-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, `00-${'0'.repeat(32)}-${'b'.repeat(16)}-01`, `00-${'A'.repeat(32)}-${'b'.repeat(16)}-01`, parent.repeat(20)])(
+    'that is not valid is taken for none: %s',
+    (header) => expect(parseTraceparent(header)).toBeUndefined(),
+  )
+})
