@@ -51,8 +51,8 @@ export class RecordSlices implements EventNumbers {
   flags = 0
 }
 
-/** The side table's u16 ends the series a batch can name. Room is left for the series of one more record. */
-const SERIES_FULL = 65_000
+/** The side table names a series by a u16. */
+const SERIES_MAX = 65_536
 
 /** What one batch is made of before it is sealed; one open batch a partition. Not reusable after `seal`. */
 export class RecordBatchBuilder {
@@ -60,6 +60,7 @@ export class RecordBatchBuilder {
   #side: Growing
   #rows: Growing
   #rowsUsed = 0
+  #seriesBytes = 0
   readonly #series = new Map<string, number>()
   readonly #points: number[] = []
   readonly #tallies = new Map<number, { accepted: number; rejected: number }>()
@@ -71,9 +72,9 @@ export class RecordBatchBuilder {
     this.#rows = new Growing(expectedBytes)
   }
 
-  /** Bytes of side table and rows so far. */
+  /** Bytes of side table, series, points and rows so far, about. */
   get bytes(): number {
-    return this.records * SIDE_BYTES + this.#rowsUsed
+    return this.records * SIDE_BYTES + this.#rowsUsed + this.#seriesBytes + this.#points.length * 6
   }
 
   /** Whether anything, records or tallies, is waiting. */
@@ -81,17 +82,17 @@ export class RecordBatchBuilder {
     return this.records === 0 && this.#tallies.size === 0
   }
 
-  /** Whether so many series are named that the batch has to be sealed before the next record. */
-  get isFull(): boolean {
-    return this.#series.size >= SERIES_FULL
-  }
-
-  /** The index of a series in this batch; `key` is the JSON text described in record-batch.ts. At most 65,536 series a batch. */
+  /**
+   * The index of a series in this batch; `key` is the JSON text described in record-batch.ts. A batch can name SERIES_MAX: a key takes
+   * at least 22 bytes, so a producer that seals at 1 MiB never comes near.
+   */
   series(key: string): number {
     let index = this.#series.get(key)
     if (index === undefined) {
       index = this.#series.size
+      if (index === SERIES_MAX) throw new RangeError('too many series in one batch')
       this.#series.set(key, index)
+      this.#seriesBytes += 4 + key.length
     }
     return index
   }

@@ -1,0 +1,77 @@
+import { partitionOf, type RecordBatchBuilder } from '@millrace/contracts'
+import type { AppendedFrame, OpenBatch, Producer } from '@millrace/streams'
+import type { EventJudge } from './event-judge.js'
+
+/** Records of one request in one frame. */
+export interface Segment {
+  readonly batch: OpenBatch<RecordBatchBuilder>
+  /** Index in the frame of the first record. */
+  readonly first: number
+  records: number
+}
+
+/**
+ * Puts judged records into the open batches of their partitions and remembers where they went. One request at a time, within one
+ * tick, as `Producer.open` asks.
+ */
+export class EventAppender {
+  readonly #producer: Producer<RecordBatchBuilder>
+  /** By partition: the segment that grows. */
+  readonly #current: (Segment | undefined)[]
+  #segments: Segment[] = []
+
+  constructor(producer: Producer<RecordBatchBuilder>) {
+    this.#producer = producer
+    this.#current = new Array<Segment | undefined>(producer.partitions).fill(undefined)
+  }
+
+  /** Appends the record that `judge` holds. Throws what `Producer.open` throws. */
+  append(judge: EventJudge): void {
+    const partition = partitionOf(judge.user, this.#producer.partitions)
+    const batch = this.#producer.open(partition)
+    const { name } = judge
+    if (name === undefined) return
+    const index = batch.builder.addSlices(judge.slices, name.seriesKey)
+    for (const point of name.points) {
+      const read = point.read(judge)
+      if (read !== undefined) batch.builder.addPoint(index, read.key, read.value)
+    }
+    const segment = this.#current[partition]
+    if (segment !== undefined && segment.batch.builder === batch.builder) segment.records++
+    else this.#start(partition, { batch, first: index, records: 1 })
+  }
+
+  /**
+   * Ends the request: counts its records for the tenant in the frames that carry them, the refused ones in the first of them or, where
+   * there is none, in a frame of any partition. Returns where the records went.
+   */
+  finish(tenantId: number, rejected: number): Segment[] {
+    const segments = this.#segments
+    this.#segments = []
+    this.#current.fill(undefined)
+    if (segments.length === 0 && rejected > 0) {
+      const batch = this.#producer.open(tenantId % this.#producer.partitions)
+      segments.push({ batch, first: batch.builder.records, records: 0 })
+    }
+    segments.forEach(({ batch, records }, i) => {
+      const refused = i === 0 ? rejected : 0
+      batch.builder.tally(tenantId, records + refused, refused)
+    })
+    return segments
+  }
+
+  /** Ends a request that is not acknowledged: records that are in a batch by now may be stored all the same, so they are counted. */
+  abandon(tenantId: number): void {
+    for (const { batch } of this.finish(tenantId, 0)) batch.appended.catch(() => undefined)
+  }
+
+  #start(partition: number, segment: Segment): void {
+    this.#current[partition] = segment
+    this.#segments.push(segment)
+  }
+}
+
+/** Waits until every frame of the request is held; rejects with the first failure. */
+export function whenAppended(segments: readonly Segment[]): Promise<AppendedFrame[]> {
+  return Promise.all(segments.map((segment) => segment.batch.appended))
+}

@@ -1,0 +1,210 @@
+import { JsonScanner } from '../json/json-scanner.js'
+import { JsonSyntaxError } from '../json/json-syntax-error.js'
+import { KeyTable } from '../json/key-table.js'
+import type { RequestText } from '../json/request-text.js'
+import { type EventTable, FIELD, fieldNames, ROW, ROW_MARK, ROW_WORDS } from './event-table.js'
+
+const fieldTable = new KeyTable(fieldNames)
+const [QUOTE, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x22, 0x7b, 0x7d, 0x5b, 0x5d]
+
+/** More events than a request may hold. */
+export class TooManyEvents extends Error {
+  override readonly name = 'TooManyEvents'
+}
+
+/**
+ * Finds the events of a body and the parts of each in one pass, which is the only one: nothing is parsed into objects.
+ * Throws JsonSyntaxError when the body is not JSON, TooManyEvents when it holds more than `eventsMax`.
+ */
+export class EventScanner {
+  readonly #text: RequestText
+  readonly #scanner: JsonScanner
+  readonly #table: EventTable
+  /** Properties whose places are noted while scanning. */
+  watched = new KeyTable([])
+  eventsMax = Number.POSITIVE_INFINITY
+
+  constructor(text: RequestText, table: EventTable) {
+    this.#text = text
+    this.#table = table
+    this.#scanner = new JsonScanner(text.bytes)
+  }
+
+  /** Takes up the text as it is now. */
+  begin(): void {
+    this.#scanner.bytes = this.#text.bytes
+    this.#scanner.end = this.#text.end
+  }
+
+  /**
+   * Scans a body that is one JSON value. An object fills row 0 and, where it has a `batch` that is an array, one row an element;
+   * an array leaves row 0 empty and fills one row an element.
+   */
+  scanBody(at: number): void {
+    const scanner = this.#scanner
+    this.#table.rows = 0
+    let p = scanner.skipSpace(at)
+    if (scanner.bytes[p] === OPEN_BRACKET) {
+      this.#table.add()
+      p = this.#scanArray(p)
+    } else p = this.#scanEvent(p)
+    p = scanner.skipSpace(p)
+    if (p < scanner.end) throw scanner.unexpected(p, 'the end of the text')
+  }
+
+  /** Whether a body begins with an object and has something in a line after it: the sign of NDJSON. */
+  isSeveralObjects(at: number): boolean {
+    const scanner = this.#scanner
+    const start = scanner.skipSpace(at)
+    if (scanner.bytes[start] !== OPEN_BRACE) return false
+    const end = scanner.skipValue(start)
+    const next = scanner.skipSpace(end)
+    return next < scanner.end && scanner.bytes.subarray(end, next).includes(0x0a)
+  }
+
+  /** Scans lines of one event each into rows from 1, blank ones left out. A line that is not JSON gets a marked row, or throws if strict. */
+  scanLines(at: number, { isStrict }: { isStrict: boolean }): void {
+    const { bytes, end } = this.#scanner
+    this.#table.rows = 0
+    this.#table.add()
+    let p = at
+    while (p < end) {
+      let lineEnd = bytes.indexOf(0x0a, p)
+      if (lineEnd < 0 || lineEnd > end) lineEnd = end
+      this.#scanLine(p, lineEnd, isStrict)
+      p = lineEnd + 1
+    }
+  }
+
+  /** Notes where the watched members of the object at `at` are in row `row`, and forgets those noted before. Returns the object's end. */
+  scanWatched(at: number, row: number): number {
+    const scanner = this.#scanner
+    const { bytes } = scanner
+    this.#table.words.fill(0, row + ROW.watched, row + ROW_WORDS)
+    if (bytes[at] !== OPEN_BRACE) return scanner.skipValue(at)
+    scanner.level++
+    let p = scanner.skipSpace(at + 1)
+    while (bytes[p] !== CLOSE_BRACE) {
+      if (bytes[p] !== QUOTE) throw scanner.unexpected(p, 'a key in double quotes')
+      const escapes = scanner.escapes
+      const keyEnd = scanner.skipString(p)
+      const slot = this.#find(this.watched, p, keyEnd, escapes)
+      p = scanner.skipColon(keyEnd)
+      if (slot >= 0) this.#table.words[row + ROW.watched + slot] = p
+      p = scanner.skipComma(scanner.skipValue(p), CLOSE_BRACE)
+    }
+    scanner.level--
+    return p + 1
+  }
+
+  /** The same for an object that was made after scanning; `at` is -1 when there is none. */
+  scanWatchedAgain(at: number, row: number): void {
+    this.begin()
+    if (at >= 0) this.scanWatched(at, row)
+    else this.#table.words.fill(0, row + ROW.watched, row + ROW_WORDS)
+  }
+
+  #scanLine(start: number, end: number, isStrict: boolean): void {
+    const scanner = this.#scanner
+    const textEnd = scanner.end
+    const p = scanner.skipSpace(start)
+    if (p >= end) return
+    const rows = this.#table.rows
+    const ending = scanner.bytes[end] as number
+    scanner.bytes[end] = 0
+    scanner.end = end
+    try {
+      const after = scanner.skipSpace(this.#scanEvent(p))
+      if (after < end) throw scanner.unexpected(after, 'the end of the line')
+    } catch (error) {
+      if (isStrict || !(error instanceof JsonSyntaxError)) throw error
+      this.#table.rows = rows
+      const row = this.#add()
+      this.#table.words[row + ROW.start] = p
+      this.#table.words[row + ROW.end] = end
+      this.#table.words[row + ROW.marks] = ROW_MARK.malformed
+    } finally {
+      scanner.bytes[end] = ending
+      scanner.end = textEnd
+    }
+  }
+
+  #scanArray(at: number): number {
+    const scanner = this.#scanner
+    let p = scanner.skipSpace(at + 1)
+    while (scanner.bytes[p] !== CLOSE_BRACKET) {
+      p = scanner.skipComma(this.#scanEvent(p), CLOSE_BRACKET)
+    }
+    return p + 1
+  }
+
+  /** Scans the value at `at` into a row of its own. An envelope's row counts nothing of the events inside. */
+  #scanEvent(at: number): number {
+    const scanner = this.#scanner
+    const row = this.#add()
+    scanner.marks = 0
+    scanner.members = 0
+    scanner.deepest = 0
+    scanner.escapes = 0
+    scanner.level = 1
+    const isObject = scanner.bytes[at] === OPEN_BRACE
+    const end = isObject ? this.#scanFields(at, row) : scanner.skipValue(at)
+    const { words } = this.#table
+    words[row + ROW.start] = at
+    words[row + ROW.end] = end
+    words[row + ROW.marks] = isObject ? scanner.marks : ROW_MARK.notObject
+    words[row + ROW.members] = scanner.members
+    words[row + ROW.depth] = scanner.deepest
+    words[row + ROW.escapes] = scanner.escapes
+    return end
+  }
+
+  #scanFields(at: number, row: number): number {
+    const scanner = this.#scanner
+    const { bytes } = scanner
+    let p = scanner.skipSpace(at + 1)
+    while (bytes[p] !== CLOSE_BRACE) {
+      if (bytes[p] !== QUOTE) throw scanner.unexpected(p, 'a key in double quotes')
+      const escapes = scanner.escapes
+      const keyEnd = scanner.skipString(p)
+      const field = this.#find(fieldTable, p, keyEnd, escapes)
+      p = scanner.skipColon(keyEnd)
+      const start = p
+      if (field === FIELD.properties) p = this.scanWatched(p, row)
+      else if (field === FIELD.batch && row === 0 && bytes[p] === OPEN_BRACKET) p = this.#scanBatch(p)
+      else p = scanner.skipValue(p)
+      if (field >= 0) {
+        const { words } = this.#table
+        words[row + ROW.fields + 2 * field] = start
+        words[row + ROW.fields + 2 * field + 1] = p
+      }
+      p = scanner.skipComma(p, CLOSE_BRACE)
+    }
+    return p + 1
+  }
+
+  /** A second `batch` in the same object replaces the first, as in every JSON parser. */
+  #scanBatch(at: number): number {
+    const scanner = this.#scanner
+    const { marks, members, deepest, escapes, level } = scanner
+    this.#table.rows = 1
+    const end = this.#scanArray(at)
+    scanner.marks = marks
+    scanner.members = members
+    scanner.deepest = deepest
+    scanner.escapes = escapes
+    scanner.level = level
+    return end
+  }
+
+  #find(table: KeyTable, start: number, end: number, escapesBefore: number): number {
+    const { bytes, escapes } = this.#scanner
+    if (escapes === escapesBefore) return table.find(bytes, start + 1, end - 1)
+    return table.findText(JSON.parse(Buffer.from(bytes.subarray(start, end)).toString('utf8')) as string)
+  }
+
+  #add(): number {
+    if (this.#table.rows > this.eventsMax) throw new TooManyEvents()
+    return this.#table.add()
+  }
+}

@@ -1,0 +1,41 @@
+type Properties = Readonly<Record<string, unknown>>
+type Kind = 'text' | 'boolean' | 'object'
+
+/** Needed properties, and optional ones with a question mark, of the events that also feed a table of their own (EVT-1 to EVT-3). */
+const typedEvents: ReadonlyMap<string, Readonly<Record<string, Kind>>> = new Map([
+  ['$login', { method: 'text', success: 'boolean', 'failure_reason?': 'text' }],
+  ['$activity', { action: 'text', entity_type: 'text', entity_id: 'text', 'metadata?': 'object' }],
+  ['$session_start', { session_id: 'text' }],
+  ['$session_end', { session_id: 'text' }],
+])
+
+const TEXT_MAX = 255
+
+/**
+ * Whether the event is one of the typed ones and its properties fit: undefined when it is another event, true when they fit, else
+ * what is wrong with them.
+ */
+export function checkTypedEvent(event: string, readProperties: () => unknown): true | string | undefined {
+  const schema = typedEvents.get(event)
+  if (schema === undefined) return undefined
+  const properties = (readProperties() ?? {}) as Properties
+  for (const [name, kind] of Object.entries(schema)) {
+    const isOptional = name.endsWith('?')
+    const key = isOptional ? name.slice(0, -1) : name
+    const value = Object.hasOwn(properties, key) ? properties[key] : undefined
+    if (isOptional && (value === undefined || value === null)) continue
+    if (!isKind(value, kind)) return `${event} needs ${key}: ${describe(kind)}`
+  }
+  return true
+}
+
+function isKind(value: unknown, kind: Kind): boolean {
+  if (kind === 'text') return typeof value === 'string' && value.length > 0 && value.length <= TEXT_MAX
+  if (kind === 'boolean') return typeof value === 'boolean'
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function describe(kind: Kind): string {
+  if (kind === 'text') return `a string of 1 to ${TEXT_MAX} characters`
+  return kind === 'boolean' ? 'true or false' : 'a JSON object'
+}

@@ -1,0 +1,26 @@
+/** Which web pages may call from a browser. Keys travel in a header and there are no cookies, so credentials are never allowed. */
+export class Cors {
+  readonly #isOpen: boolean
+  readonly #origins: ReadonlySet<string>
+
+  /** `*` for every origin; an empty list for none. */
+  constructor(origins: readonly string[]) {
+    this.#isOpen = origins.includes('*')
+    this.#origins = new Set(origins)
+  }
+
+  /** Adds the headers of an answer to a request from `origin`, as name and value in turn. */
+  append(headers: string[], origin: string): void {
+    if (!this.#isOpen) headers.push('Vary', 'Origin')
+    if (!this.#isOpen && !this.#origins.has(origin)) return
+    headers.push('Access-Control-Allow-Origin', this.#isOpen ? '*' : origin)
+    headers.push('Access-Control-Expose-Headers', 'Retry-After, X-Request-Id, X-Trace-Id')
+  }
+
+  appendPreflight(headers: string[], origin: string): void {
+    this.append(headers, origin)
+    headers.push('Access-Control-Allow-Methods', 'GET, HEAD, POST, DELETE, OPTIONS')
+    headers.push('Access-Control-Allow-Headers', 'Authorization, Content-Type, Content-Encoding, X-Request-Id, traceparent, tracestate')
+    headers.push('Access-Control-Max-Age', '7200')
+  }
+}
