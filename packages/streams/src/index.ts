@@ -33,6 +33,8 @@ export {
   type StreamReader,
   type TrimRequest,
 } from './driver/stream-driver.js'
+export { createMemoryDriver, MemoryDriver, type MemoryDriverOptions, type MemoryFault } from './drivers/memory/driver.js'
+export { createRedisDriver, type RedisDriverConfig, streamKey } from './drivers/redis/driver.js'
 export { streamErrors } from './errors.js'
 export {
   decodeFrame,
@@ -45,5 +47,6 @@ export {
   type FrameToEncode,
   parseProducerId,
 } from './frame/frame.js'
+export { openProducer, type ProducerConfig, type ProducerDeps } from './producer/open-producer.js'
 export { ProducerMetrics } from './producer/producer-metrics.js'
 export type { AppendedFrame, BatchBuilder, OpenBatch, Producer, ProducerCounts } from './producer/producer-types.js'

@@ -1,0 +1,90 @@
+import type { Cluster, Redis } from '@millrace/redis'
+import type { AppendResult, FrameToAppend } from '../../driver/stream-driver.js'
+
+export interface AppendConfig {
+  readonly keyOf: (partition: number) => string
+  /** Ends a wait for an answer; the connection's own limit may be longer. */
+  readonly timeoutMs: number
+  /** Replicas that must have a frame before it counts as held. */
+  readonly minReplicas: number
+  /** How long they may take. */
+  readonly replicaTimeoutMs: number
+}
+
+type Reply = [error: Error | null, result: unknown]
+
+/**
+ * Sends frames of one server: XADD for each and, where replicas are asked for, one WAIT, in one write. In a Cluster every partition is a server
+ * of its own to us, since a pipeline may not leave its slot.
+ */
+export class ServerAppender {
+  readonly #config: AppendConfig
+  readonly #client: Redis | Cluster
+  /** Replicas did not follow last time: nothing is written before they do, or each new try would add another copy of the frame. */
+  #isBehind = false
+
+  constructor(client: Redis | Cluster, config: AppendConfig) {
+    this.#client = client
+    this.#config = config
+  }
+
+  async append(frames: readonly FrameToAppend[]): Promise<AppendResult[]> {
+    const { minReplicas, replicaTimeoutMs, timeoutMs } = this.#config
+    try {
+      if (this.#isBehind && !(await this.#hasReplicas(frames[0] as FrameToAppend))) {
+        return frames.map(() => ({ kind: 'unavailable', isAmbiguous: false, cause: tooFewReplicas(minReplicas) }))
+      }
+      const pipeline = this.#client.pipeline()
+      for (const { partition, frame } of frames) pipeline.xadd(this.#config.keyOf(partition), '*', 'f', frame)
+      if (minReplicas > 0) pipeline.wait(minReplicas, replicaTimeoutMs)
+      const replies = ((await within(timeoutMs, pipeline.exec())) ?? []) as Reply[]
+      if (minReplicas > 0) this.#isBehind = !isReplicated(replies.at(-1), minReplicas)
+      return frames.map((_, index) => this.#toResult(replies[index]))
+    } catch (error) {
+      return frames.map(() => toFailure(error as Error))
+    }
+  }
+
+  #toResult(reply: Reply | undefined): AppendResult {
+    if (reply === undefined) return toFailure(new Error('redis did not answer'))
+    const [error, id] = reply
+    if (error) return toFailure(error)
+    if (this.#isBehind) return { kind: 'unavailable', isAmbiguous: true, cause: tooFewReplicas(this.#config.minReplicas) }
+    return { kind: 'held', position: String(id) }
+  }
+
+  /** WAIT alone, on the frames' own server: the EXISTS is there to lead the pipeline to it. */
+  async #hasReplicas({ partition }: FrameToAppend): Promise<boolean> {
+    const { minReplicas, replicaTimeoutMs, timeoutMs, keyOf } = this.#config
+    const pipeline = this.#client.pipeline().exists(keyOf(partition)).wait(minReplicas, replicaTimeoutMs)
+    const replies = ((await within(timeoutMs, pipeline.exec())) ?? []) as Reply[]
+    return isReplicated(replies[1], minReplicas)
+  }
+}
+
+function isReplicated(reply: Reply | undefined, minReplicas: number): boolean {
+  return reply !== undefined && reply[0] === null && Number(reply[1]) >= minReplicas
+}
+
+function tooFewReplicas(minReplicas: number): Error {
+  return new Error(`fewer than ${minReplicas} replicas confirmed the write in time`)
+}
+
+function toFailure(error: Error): AppendResult {
+  if (error.message.startsWith('OOM')) return { kind: 'full', cause: error }
+  // An error reply says that the command was refused; the client says by this message that it never sent it.
+  const wasRefused = error.name === 'ReplyError' || error.message.includes("isn't writeable")
+  return { kind: 'unavailable', isAmbiguous: !wasRefused, cause: error }
+}
+
+async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`redis did not answer in ${timeoutMs} ms`)), timeoutMs)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,84 @@
+import { encodeFrame } from '../frame/frame.js'
+import type { AppendedFrame, BatchBuilder, OpenBatch } from './producer-types.js'
+
+/** A frame with its sequence, on its way to the stream or the spool. */
+export interface SealedFrame {
+  readonly partition: number
+  readonly sequence: number
+  readonly records: number
+  readonly frame: Buffer
+  readonly appended: Promise<AppendedFrame>
+  /** Answer the callers; later calls of either have no effect. */
+  readonly resolve: (appended: AppendedFrame) => void
+  readonly reject: (error: Error) => void
+}
+
+interface Batch<Builder extends BatchBuilder> extends OpenBatch<Builder> {
+  readonly openedAtMs: number
+  readonly resolve: (appended: AppendedFrame) => void
+  readonly reject: (error: Error) => void
+}
+
+/**
+ * What one partition has open, sealed and in flight. `sealed[0]` is the next to go; it leaves the array when it is safe, never before: a frame
+ * whose callers were refused stays too, since a sequence that is left out would be a loss to the consumer.
+ */
+export class Lane<Builder extends BatchBuilder> {
+  readonly partition: number
+  readonly sealed: SealedFrame[] = []
+  /** True while frames of it are on their way to the stream or the disk. */
+  isBusy = false
+  /**
+   * `direct` to the stream; `spooling` while older frames are in the spool or the stream does not answer; `down` is the latter without a spool.
+   * In the last two a partition takes records only as far as there is room on the disk.
+   */
+  mode: 'direct' | 'spooling' | 'down' = 'direct'
+  /** Failed sends of `sealed[0]`. */
+  failures = 0
+  /** Not before this time (monotonic ms) is `sealed[0]` sent again. */
+  retryAtMs = 0
+  open: Batch<Builder> | undefined
+  readonly #producer: Buffer
+  readonly #flags: number
+  #sequence = 0
+  #cumulativeRecords = 0
+
+  constructor(partition: number, producer: Buffer, flags: number) {
+    this.partition = partition
+    this.#producer = producer
+    this.#flags = flags
+  }
+
+  begin(builder: Builder, openedAtMs: number): Batch<Builder> {
+    let resolve!: Batch<Builder>['resolve']
+    let reject!: Batch<Builder>['reject']
+    const appended = new Promise<AppendedFrame>((...settle) => ([resolve, reject] = settle))
+    // Whoever added to the batch learns of it; a batch that nobody waits for must not end the process.
+    appended.catch(() => undefined)
+    return (this.open = { builder, appended, openedAtMs, resolve, reject })
+  }
+
+  /** Moves the open batch behind the sealed frames; returns the bytes that now wait. */
+  seal(): number {
+    const batch = this.open
+    if (batch === undefined || batch.builder.isEmpty) return 0
+    this.open = undefined
+    const { builder, appended, resolve, reject } = batch
+    const { records, firstTimeMs, lastTimeMs } = builder
+    try {
+      const payload = builder.seal()
+      const cumulativeRecords = this.#cumulativeRecords + records
+      const sequence = this.#sequence + 1
+      const frame = encodeFrame({
+        producer: this.#producer, sequence, flags: this.#flags, records, cumulativeRecords, firstTimeMs, lastTimeMs, payload,
+      })
+      this.#sequence = sequence
+      this.#cumulativeRecords = cumulativeRecords
+      this.sealed.push({ partition: this.partition, sequence, records, frame, appended, resolve, reject })
+      return frame.length
+    } catch (error) {
+      reject(error as Error)
+      return 0
+    }
+  }
+}

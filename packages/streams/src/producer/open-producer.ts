@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto'
+import type { Logger } from '@millrace/logger'
+import { type CircuitBreakerConfig, createCircuitBreaker } from '@millrace/resilience'
+import type { StreamDriver } from '../driver/stream-driver.js'
+import { Spool, type SpoolConfig } from '../spool/spool.js'
+import { BatchingProducer } from './batching-producer.js'
+import type { ProducerMetrics } from './producer-metrics.js'
+import type { BatchBuilder, Producer } from './producer-types.js'
+
+export interface ProducerConfig<Builder extends BatchBuilder> {
+  readonly stream: string
+  /** Default 16. Never changed while the stream has frames: the partition of a user depends on it. */
+  readonly partitions?: number
+  readonly createBuilder: () => Builder
+  /** How long a first record waits for company, in ms; 0 is the next turn of the event loop. Default 5. */
+  readonly lingerMs?: number
+  /** A batch is sealed at once when it has so many bytes (before compression), about. Default 1 MiB. */
+  readonly frameBytesMax?: number
+  /** Sealed bytes that may wait for the stream or the disk before records are refused. Default 64 MiB. */
+  readonly unacknowledgedBytesMax?: number
+  /** Where frames go while the stream is down. Without it they are refused then. */
+  readonly spool?: SpoolConfig
+  /** Records are refused above this share of the stream's memory ceiling. Default 0.9. */
+  readonly memoryShareMax?: number
+  /** Sends of one frame before it goes to the spool. Default 3, 100 ms and 200 ms apart. */
+  readonly sendAttempts?: number
+  /** Flags of every frame, FRAME_FLAG. Default 0. */
+  readonly flags?: number
+  /** Default: opens at 50 % failures over 10 round trips, for 30 s, then 5 trials. */
+  readonly circuitBreaker?: Omit<Partial<CircuitBreakerConfig>, 'name'>
+  /** How long `close` tries the stream before it turns to the spool, in ms. Default 5,000. */
+  readonly closeTimeoutMs?: number
+}
+
+export interface ProducerDeps {
+  readonly driver: StreamDriver
+  readonly logger: Logger
+  readonly metrics?: ProducerMetrics
+  /** Default: a random UUID. */
+  readonly producerId?: string
+}
+
+/**
+ * Opens a producer, and its spool first: frames that an earlier life left there are sent before newer ones of their partitions. The driver stays
+ * the caller's to close.
+ * @throws SPOOL_LOCKED, and what the file system throws.
+ */
+export async function openProducer<Builder extends BatchBuilder>(
+  config: ProducerConfig<Builder>,
+  deps: ProducerDeps,
+): Promise<Producer<Builder>> {
+  const logger = deps.logger.child({ stream: config.stream })
+  const partitions = config.partitions ?? 16
+  const spool = config.spool ? await Spool.open(config.spool, { logger }) : undefined
+  const breaker = createCircuitBreaker(
+    { ...config.circuitBreaker, name: `stream ${config.stream}` },
+    {
+      onStateChange: ({ from, to, error }) => {
+        if (to === 'open') logger.warn('the stream keeps failing and is left alone for a while', { from, error })
+        else logger.info('the stream is tried again', { from, to })
+      },
+    },
+  )
+  return new BatchingProducer(
+    {
+      stream: config.stream,
+      partitions,
+      createBuilder: config.createBuilder,
+      lingerMs: config.lingerMs ?? 5,
+      frameBytesMax: config.frameBytesMax ?? 1024 ** 2,
+      unacknowledgedBytesMax: config.unacknowledgedBytesMax ?? 64 * 1024 ** 2,
+      memoryShareMax: config.memoryShareMax ?? 0.9,
+      sendAttempts: config.sendAttempts ?? 3,
+      flags: config.flags ?? 0,
+      closeTimeoutMs: config.closeTimeoutMs ?? 5000,
+    },
+    { driver: deps.driver, spool, breaker, logger, metrics: deps.metrics?.of(config.stream), id: deps.producerId ?? randomUUID() },
+  )
+}

@@ -1,0 +1,42 @@
+import { open, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { streamErrors } from '../errors.js'
+
+/**
+ * Keeps a second process of this machine out of a spool directory; returns the release. The lock of a process that is gone is taken over;
+ * a process id that was given out again, as id 1 is in every container, is told apart by the time its process started.
+ * @throws SPOOL_LOCKED
+ */
+export async function lockSpool(directory: string): Promise<() => Promise<void>> {
+  const path = join(directory, 'lock')
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      const file = await open(path, 'wx')
+      await file.writeFile(await identify(process.pid))
+      await file.close()
+      return () => rm(path, { force: true })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+    const holder = await readFile(path, 'utf8').catch(() => '')
+    const pid = Number.parseInt(holder, 10)
+    if (pid > 0 && (await identify(pid)) === holder) {
+      throw streamErrors.SPOOL_LOCKED({ message: `process ${pid} uses the spool in ${directory}`, details: { directory, pid } })
+    }
+    await rm(path, { force: true })
+  }
+  throw streamErrors.SPOOL_LOCKED({ details: { directory } })
+}
+
+/** The id and, where /proc tells, the start time of a process; '' when there is no such process. */
+async function identify(pid: number): Promise<string> {
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return ''
+  }
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  // The name in parentheses may hold spaces; the start time is field 22, the 20th behind it.
+  const startedAt = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  return `${pid} ${startedAt}\n`
+}
