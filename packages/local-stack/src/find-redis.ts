@@ -1,10 +1,13 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { probeRedis, type RedisBinary, redisOnPath } from './redis-binary.js'
 
 /** Debian's and Ubuntu's packages that hold the server and the libraries it needs, without the service. */
 const DEBIAN_PACKAGES = ['redis-tools', 'libjemalloc2', 'liblzf1']
+
+/** Last lines of package managers that failed. */
+const complaints: string[] = []
 
 const DOCKER_IMAGE = 'redis:7.4-alpine'
 
@@ -17,7 +20,10 @@ const DOCKER_IMAGE = 'redis:7.4-alpine'
 export function findRedis(cacheDir: string, say: (line: string) => void = () => {}): RedisBinary {
   const found = redisOnPath() ?? fromCache(cacheDir) ?? installed(say) ?? unpacked(cacheDir, say) ?? inDocker(say)
   if (found) return found
-  throw new Error(`no Redis server (6.2 or newer) was found and none could be installed: ${remedy()}, or set REDIS_URL`)
+  const reason = complaints.length > 0 ? ` (${complaints.at(-1)})` : ''
+  throw new Error(
+    `no Redis server (6.2 or newer) was found and none could be installed${reason}: ${remedy()}, or set REDIS_URL`,
+  )
 }
 
 function installed(say: (line: string) => void): RedisBinary | undefined {
@@ -104,7 +110,7 @@ function remedy(): string {
 /** apt with a state of its own needs no root to download; the packages are unpacked, not installed. */
 function unpackDebian(cacheDir: string): void {
   const target = redisDirectory(cacheDir)
-  const part = `${target}.part`
+  const part = `${target}.${process.pid}`
   rmSync(part, { recursive: true, force: true })
   for (const folder of ['state/lists/partial', 'cache/archives/partial', 'debs'])
     mkdirSync(join(part, folder), { recursive: true })
@@ -119,10 +125,8 @@ function unpackDebian(cacheDir: string): void {
   run([...apt, 'download', ...DEBIAN_PACKAGES], join(part, 'debs'))
   for (const file of readdirSync(join(part, 'debs')))
     run(['dpkg-deb', '-x', join(part, 'debs', file), join(part, 'root')])
-  if (!existsSync(join(part, 'root'))) return
-  mkdirSync(dirname(target), { recursive: true })
-  rmSync(target, { recursive: true, force: true })
-  renameSync(join(part, 'root'), target)
+  // Another process may have been faster; what it unpacked is as good.
+  if (existsSync(join(part, 'root')) && !existsSync(target)) renameSync(join(part, 'root'), target)
   rmSync(part, { recursive: true, force: true })
 }
 
@@ -143,7 +147,13 @@ function has(tool: string): boolean {
   return (process.env.PATH ?? '').split(':').some((directory) => existsSync(join(directory, tool)))
 }
 
-/** A failure shows in what is found afterwards, so the exit code is not looked at. */
+/** A failure shows in what is found afterwards; what the program complained of is kept for that error. */
 function run(command: string[], cwd?: string): void {
-  spawnSync(command[0] as string, command.slice(1), { stdio: ['ignore', 'ignore', 'inherit'], cwd })
+  const result = spawnSync(command[0] as string, command.slice(1), {
+    encoding: 'utf8',
+    stdio: ['ignore', 'ignore', 'pipe'],
+    cwd,
+  })
+  const complaint = result.stderr?.trim().split('\n').at(-1)
+  if (result.status !== 0 && complaint) complaints.push(complaint)
 }

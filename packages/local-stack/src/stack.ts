@@ -66,10 +66,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const failed = new Promise<Error>((settle) => {
     fail = settle
   })
-  const watch = <S extends Server>(server: S): Supervised<S> => supervise(server, { say, onGivenUp: fail, ...(options.deathsMax !== undefined && { deathsMax: options.deathsMax }) })
+  const watch = <S extends Server>(server: S): Supervised<S> =>
+    supervise(server, {
+      say,
+      onGivenUp: fail,
+      ...(options.deathsMax !== undefined && { deathsMax: options.deathsMax }),
+    })
 
   try {
-    for (const orphan of reapOrphans()) say(`cleared up after an earlier start that was killed: ${orphan}`)
+    const orphans = reapOrphans()
+    if (orphans.length > 0) say(`ended what an earlier start that was killed had left: ${orphans.join(', ')}`)
     const keep = <S extends Server>(server: S): S => {
       stops.push(() => server.stop())
       return server
