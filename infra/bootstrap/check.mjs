@@ -27,7 +27,10 @@ await prepare({ builds: false })
 const failed = []
 for (const [name, check] of Object.entries(CHECKS)) {
   const start = performance.now()
-  const code = await check()
+  const code = await check().catch((error) => {
+    say(error.message)
+    return 1
+  })
   if (code !== 0) failed.push(name)
   say(`${code === 0 ? 'ok    ' : 'FAILED'}  ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`)
 }

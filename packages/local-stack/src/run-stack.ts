@@ -21,7 +21,15 @@ export async function runStack(startedAt: number, say: (line: string) => void): 
     return 1
   }
   const asked = new Promise<string>((resolveAsked) => {
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => resolveAsked(name))
+    let isAsked = false
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(name, () => {
+        // Whoever asks twice does not want to wait: leaving kills every child.
+        if (isAsked) process.exit(130)
+        isAsked = true
+        resolveAsked(name)
+      })
+    }
   })
   const starting = startStack({
     say,

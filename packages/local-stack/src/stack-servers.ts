@@ -48,6 +48,9 @@ export async function startStackServers(context: ServerContext): Promise<StackSe
   }
 }
 
+/** A ceiling, so that a stream nobody reads ends in refused requests and the spool, and not in a machine without memory. */
+const STREAM_MEMORY_MAX = '1gb'
+
 async function startDatabase({ options, dataDir, steps, keep }: ServerContext): Promise<PostgresServer> {
   const start = async () =>
     startPostgres({
@@ -68,7 +71,7 @@ async function startDatabase({ options, dataDir, steps, keep }: ServerContext): 
 }
 
 function startStreamRedis(context: ServerContext): Promise<RedisServer> {
-  const settings = { ...context.options.streamRedisSettings }
+  const settings = { maxmemory: STREAM_MEMORY_MAX, ...context.options.streamRedisSettings }
   return startStackRedis(context, {
     name: 'Redis for streams',
     folder: 'redis-stream',
