@@ -1,0 +1,155 @@
+// npm run bench -- footprint: memory of the idle stack, and how long a start takes; see README.md beside this file.
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { commandLine, processFigures } from '@millrace/testing/load'
+import { describeMachine } from '../lib/machine.mjs'
+import { printTable, round, say, writeResult } from '../lib/results.mjs'
+
+/** CI fails when the figure lies more than this above the recorded one. */
+const GROWTH_MAX = 0.15
+const SAMPLES = 5
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const RECORDED = fileURLToPath(new URL('recorded.json', import.meta.url))
+
+const { values } = parseArgs({
+  options: {
+    check: { type: 'boolean', default: false },
+    record: { type: 'boolean', default: false },
+    'fresh-clone': { type: 'boolean', default: false },
+    'idle-seconds': { type: 'string', default: '20' },
+    seconds: { type: 'string' },
+  },
+})
+const idleMs = Number(values.seconds ?? values['idle-seconds']) * 1000
+
+const dataDir = mkdtempSync(join(tmpdir(), 'millrace-footprint-'))
+const machine = describeMachine()
+say(`machine: ${JSON.stringify(machine)}`)
+const starts = {}
+let processes
+try {
+  if (values['fresh-clone']) starts.fresh_clone_start_s = await timeFreshClone()
+  const first = await startByNpm(ROOT, dataDir)
+  starts.empty_data_start_s = first.seconds
+  await first.stop()
+  const second = await startByNpm(ROOT, dataDir)
+  starts.warm_start_s = second.seconds
+  await delay(idleMs)
+  processes = await measure(second.pid)
+  await second.stop()
+} finally {
+  rmSync(dataDir, { recursive: true, force: true })
+}
+printTable(processes.map((one) => ({ process: one.name, pss_mib: round(one.pssMib, 1), rss_mib: round(one.rssMib, 1), processes: one.processes })))
+const total = (key) => round(processes.reduce((sum, one) => sum + one[key], 0), 1)
+const result = {
+  total_pss_mib: total('pssMib'),
+  total_rss_mib: total('rssMib'),
+  ...starts,
+  pss_mib_by_process: Object.fromEntries(processes.map((one) => [one.name, round(one.pssMib, 1)])),
+}
+if (values.record) writeFileSync(RECORDED, `${JSON.stringify({ total_pss_mib: result.total_pss_mib, at: new Date().toISOString(), machine }, null, 2)}\n`)
+if (values.check) checkAgainstRecorded()
+writeResult(import.meta.url, { machine, result })
+
+function checkAgainstRecorded() {
+  const recorded = JSON.parse(readFileSync(RECORDED, 'utf8')).total_pss_mib
+  const limit = round(recorded * (1 + GROWTH_MAX), 1)
+  const isWithin = result.total_pss_mib <= limit
+  say(`${isWithin ? 'within' : 'FAULT above'} the budget: ${result.total_pss_mib} MiB, recorded ${recorded} MiB, limit ${limit} MiB`)
+  process.exitCode = isWithin ? 0 : 1
+}
+
+/** The median of some samples; what one garbage collection gave back or not is no difference. */
+async function measure(pid) {
+  const samples = []
+  for (let i = 0; i < SAMPLES; i++) {
+    samples.push(programs(pid))
+    await delay(1000)
+  }
+  const sum = (sample) => sample.reduce((total, one) => total + one.pssMib, 0)
+  return samples.sort((a, b) => sum(a) - sum(b))[Math.floor(SAMPLES / 2)]
+}
+
+/** The process that supervises, and each program below it with all its own children. */
+function programs(npmPid) {
+  const supervisor = findSupervisor(npmPid)
+  const below = childrenOf(supervisor).map((pid) => ({ name: programName(pid), ...processFigures(pid) }))
+  const own = processFigures(supervisor)
+  const rest = (key) => own[key] - below.reduce((sum, one) => sum + one[key], 0)
+  return [{ name: 'npm start (supervisor)', rssMib: rest('rssMib'), pssMib: rest('pssMib'), processes: 1 }, ...below]
+}
+
+/** npm itself and its shell, which sit between us and the supervisor, are not part of the stack. */
+function findSupervisor(pid) {
+  const children = childrenOf(pid)
+  return children.length === 1 ? findSupervisor(children[0]) : pid
+}
+
+function childrenOf(pid) {
+  return readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && parentOf(entry) === pid).map(Number)
+}
+
+function parentOf(pid) {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1])
+  } catch {
+    return undefined
+  }
+}
+
+function programName(pid) {
+  const line = commandLine(pid)
+  const service = /apps\/([\w-]+)\/dist\/main\.js/.exec(line)?.[1]
+  if (service) return service
+  if (line.includes('postgres')) return 'PostgreSQL'
+  const port = /redis-server \S*?:(\d+)/.exec(line)?.[1]
+  return line.includes('redis') ? `Redis ${port ?? pid}` : line.slice(0, 60)
+}
+
+/** `npm start` on free ports, timed from the command to the line that says it is ready. */
+async function startByNpm(root, dataDirectory) {
+  const startedAt = performance.now()
+  const env = { ...process.env, MILLRACE_DATA_DIR: dataDirectory, MILLRACE_PORTS: 'free' }
+  const child = spawn('npm', ['start'], { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  let text = ''
+  let ended = false
+  const exited = new Promise((resolve) => child.once('exit', resolve)).then(() => {
+    ended = true
+  })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk) => {
+      text += chunk
+    })
+  }
+  while (!text.includes('Millrace is ready')) {
+    if (ended) throw new Error(`npm start ended:\n${text}`)
+    await delay(20)
+  }
+  const seconds = round((performance.now() - startedAt) / 1000, 1)
+  say(`npm start: ready after ${seconds} s`)
+  const stop = async () => {
+    process.kill(-child.pid, 'SIGINT')
+    await exited
+  }
+  return { pid: child.pid, seconds, stop }
+}
+
+/** What a newcomer waits for: a clone without packages, code or data. Packages come from wherever npm is told to look. */
+async function timeFreshClone() {
+  const clone = mkdtempSync(join(tmpdir(), 'millrace-clone-'))
+  try {
+    execFileSync('git', ['clone', '-q', ROOT, join(clone, 'millrace')])
+    const started = await startByNpm(join(clone, 'millrace'), join(clone, 'data'))
+    await started.stop()
+    return started.seconds
+  } finally {
+    rmSync(clone, { recursive: true, force: true })
+  }
+}

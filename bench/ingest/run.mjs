@@ -1,0 +1,145 @@
+// npm run bench -- ingest: HTTP to committed rows, everything switched on; see README.md beside this file.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { startStack } from '@millrace/local-stack'
+import { checkEvents, describeFaults, findLedgerFault, waitUntilSettled } from '@millrace/testing/chaos'
+import { describeMachine } from '../lib/machine.mjs'
+import { printTable, round, say, writeResult } from '../lib/results.mjs'
+import { measureCopyLimit } from './copy-limit.mjs'
+import { Phases } from './phases.mjs'
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    consumers: { type: 'string', default: '2' },
+    gateways: { type: 'string', default: '1' },
+    batch: { type: 'string', default: '100' },
+    connections: { type: 'string', default: '96' },
+    'preload-rows': { type: 'string', default: '0' },
+    postgres: { type: 'string', default: 'auto' },
+    rates: { type: 'string', default: '20000,50000' },
+    parts: { type: 'string', default: 'sustained,single,latency' },
+    keep: { type: 'boolean', default: false },
+  },
+})
+const seconds = Number(values.seconds)
+const batchEvents = Number(values.batch)
+const connections = Number(values.connections)
+const preloadRows = Number(values['preload-rows'])
+const parts = new Set(values.parts.split(','))
+const rates = values.rates.split(',').map(Number)
+
+/** Everything on; only the limit of the tenant is above what is sent, so that it is counted but does not refuse. */
+const SETTINGS = { LIMIT_EVENTS_PER_SECOND: '10000000', LIMIT_BURST_EVENTS: '20000000' }
+const POSTGRES = { shared_buffers: '512MB', max_wal_size: '4GB' }
+
+const dataDir = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
+const machine = describeMachine()
+say(`machine: ${JSON.stringify(machine)}`)
+const stack = await startStack({
+  dataDir,
+  ports: 'free',
+  say,
+  instances: { 'stream-consumer': Number(values.consumers), 'ingest-gateway': Number(values.gateways) },
+  env: SETTINGS,
+  postgresBinaries: values.postgres,
+  postgresSettings: POSTGRES,
+})
+stack.failed.then((error) => say(`FAULT ${error.message}`))
+let isSound = false
+try {
+  isSound = await bench()
+} finally {
+  await stack.stop()
+  if (!values.keep) rmSync(dataDir, { recursive: true, force: true })
+}
+process.exitCode = isSound ? 0 : 1
+
+async function bench() {
+  const { postgres, streamRedis } = stack
+  const versions = { postgresql: `${postgres.server.version} (${postgres.server.binaries})`, redis: streamRedis.server.version }
+  const settings = { batch: batchEvents, connections, consumers: Number(values.consumers), gateways: Number(values.gateways), preload_rows: preloadRows,
+    event_bytes: 298, services: SETTINGS, postgresql: POSTGRES, ...versions }
+  say(`settings: ${JSON.stringify(settings)}`)
+  const phases = new Phases(stack, { seed: Date.now() % 2 ** 31 })
+  const load = { batchEvents, connections }
+  const figures = {}
+  await phases.run('warm-up', { ...load, seconds: Math.min(10, seconds) })
+  if (preloadRows > 0) figures.preload = await preload(phases, load)
+  const copySeconds = Math.min(5, seconds / 6)
+  const copyBefore = await measureCopyLimit({ databaseUrl: stack.databaseUrl, seconds: copySeconds })
+  say(`raw binary COPY before: ${JSON.stringify(copyBefore)}`)
+  if (parts.has('sustained')) figures.sustained = await phases.run('sustained', { ...load, seconds, probeEveryMs: 100 })
+  const copyAfter = await measureCopyLimit({ databaseUrl: stack.databaseUrl, seconds: copySeconds })
+  say(`raw binary COPY after: ${JSON.stringify(copyAfter)}`)
+  if (parts.has('single')) figures.single = await phases.run('single events', { batchEvents: 1, connections, seconds: Math.min(20, seconds), probeEveryMs: 100 })
+  if (parts.has('latency')) {
+    for (const rate of rates) {
+      const name = `open loop, ${rate} events/s`
+      figures[`at_${rate}`] = await phases.run(name, { ...load, seconds, eventsPerSecond: rate, probeEveryMs: 50 })
+    }
+  }
+  for (const figure of Object.values(figures)) {
+    say(`\n${figure.name}`)
+    printTable(figure.processes)
+  }
+  const faults = await check(phases)
+  writeResult(import.meta.url, { machine, settings, copy_before: copyBefore, copy_after: copyAfter, figures, faults, result: summary(figures, copyBefore, copyAfter, faults) })
+  return faults.length === 0
+}
+
+/** Through the front door, so that journal, deduplication window and rollups are as large as the table says. */
+async function preload(phases, load) {
+  let rows = 0
+  let figures
+  while (rows < preloadRows) {
+    figures = await phases.run(`preload, ${rows} rows so far`, { ...load, seconds: 30 })
+    rows += figures.committed
+  }
+  return { ...figures, name: 'preload, its last half minute', rows }
+}
+
+/** The ledger balances, its sum is the table's, and every acknowledged event is there once and in order. */
+async function check(phases) {
+  await phases.close()
+  const ledger = await waitUntilSettled({ gatewayUrl: stack.url, readKey: stack.adminKey }, phases.acknowledged, 60_000)
+  const events = await checkEvents(stack.databaseUrl, phases.sent)
+  say(`ledger: ${JSON.stringify(ledger)}`)
+  say(`check: ${JSON.stringify(events)}`)
+  const faults = [await findLedgerFault(stack.databaseUrl, ledger), describeFaults(events)].filter(Boolean)
+  for (const fault of faults) say(`FAULT ${fault}`)
+  return faults
+}
+
+function summary(figures, before, after, faults) {
+  const { sustained, single } = figures
+  const raw = (before.rows_per_s + after.rows_per_s) / 2
+  const rawSorted = (before.sorted_rows_per_s + after.sorted_rows_per_s) / 2
+  const hardest = figures[`at_${rates.at(-1)}`]
+  return {
+    events_per_s: sustained?.events_per_s,
+    ratio_to_copy: sustained && round(sustained.events_per_s / raw, 3),
+    ratio_to_sorted_copy: sustained && round(sustained.events_per_s / rawSorted, 3),
+    copy_rows_per_s: round(raw),
+    copy_sorted_rows_per_s: round(rawSorted),
+    p50_ms: hardest?.visible.p50_ms,
+    p99_ms: hardest?.visible.p99_ms,
+    ...Object.fromEntries(
+      rates.flatMap((rate) => {
+        const at = figures[`at_${rate}`]
+        return at ? ['p50_ms', 'p95_ms', 'p99_ms'].map((key) => [`${key.slice(0, 3)}_at_${rate / 1000}k_ms`, at.visible[key]]) : []
+      }),
+    ),
+    saturated_p50_ms: sustained?.visible?.p50_ms,
+    saturated_p99_ms: sustained?.visible?.p99_ms,
+    single_requests_per_s: single?.events_per_s,
+    cpu_us_per_event: sustained?.cpu_us_per_event,
+    load_cpu_us_per_event: sustained?.load_cpu_us_per_event,
+    cpu_by_process_us_per_event: sustained && Object.fromEntries(sustained.processes.map((one) => [one.process, one.cpu_us_per_event])),
+    rss_mib_by_process: sustained && Object.fromEntries(sustained.processes.map((one) => [one.process, one.rss_mib])),
+    stored_rows: preloadRows || undefined,
+    faults: faults.length,
+  }
+}

@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { Stack } from '@millrace/local-stack'
+import pg from 'pg'
+import { ChaosRun, chaosStackOptions, findQuiet, runCrashMatrix, runFrozenConsumer, runOutage, runSpoolQuota } from '../src/chaos/index.js'
+import { startTestStack } from '../src/spawn-service.js'
+
+/*
+ * The short form of `npm run chaos`: the same code, two rounds a process and seconds of outage, on one stack. The tests follow each other
+ * and each checks everything that was sent since the start.
+ */
+
+const SPOOL_BYTES_MAX = 16 * 1024 * 1024
+const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 2 ** 31)
+
+let stack: Stack
+let run: ChaosRun
+
+beforeAll(async () => {
+  stack = await startTestStack(chaosStackOptions({ spoolBytesMax: SPOOL_BYTES_MAX }))
+  const say = (line: string) => void process.stderr.write(`chaos: ${line}\n`)
+  say(`seed ${SEED}; CHAOS_SEED=${SEED} repeats the choice of instants and victims`)
+  run = new ChaosRun({ stack, seed: SEED, say })
+}, 120_000)
+
+afterAll(async () => {
+  await stack?.stop()
+}, 60_000)
+
+describe('under load, with two consumers', () => {
+  test('whatever is killed at whatever instant, every acknowledged event is stored once, in its user\'s order, and the ledger balances', async () => {
+    await runCrashMatrix(run, { rounds: 2 })
+    const verdict = await run.verify()
+    run.say(`provoked ${JSON.stringify(verdict.provoked)}; ledger ${JSON.stringify(verdict.ledger)}`)
+    expect(verdict.faults).toEqual([])
+    expect(verdict.events.acknowledged).toBeGreaterThan(0)
+    expect(findQuiet(verdict.provoked)).toBeUndefined()
+  }, 180_000)
+
+  test('while PostgreSQL is down ingest goes on, reads answer 200 or 503 with Retry-After, and nothing is lost', async () => {
+    const report = await runOutage(run, 'postgres', 5_000)
+    for (const batches of report.acknowledged) expect(batches).toBeGreaterThan(0)
+    expect(Object.keys(report.reads).filter((answer) => answer !== '200' && answer !== '503')).toEqual([])
+    expect((await run.verify()).faults).toEqual([])
+  }, 120_000)
+
+  test('while Redis is down the gateway acknowledges into its spool, and nothing is lost', async () => {
+    const report = await runOutage(run, 'redis', 5_000)
+    for (const batches of report.acknowledged) expect(batches).toBeGreaterThan(0)
+    expect((await run.verify()).faults).toEqual([])
+  }, 120_000)
+
+  test('a full spool is answered with 503 and Retry-After, and what was acknowledged before is stored', async () => {
+    const { refused, acknowledgedBefore } = await runSpoolQuota(run)
+    expect(refused.status).toBe(503)
+    expect(refused.retryAfterSeconds).toBeGreaterThan(0)
+    expect(acknowledgedBefore).toBeGreaterThan(0)
+    expect((await run.verify()).faults).toEqual([])
+  }, 180_000)
+
+  test('a consumer frozen past its lease is fenced when it goes on, and nothing is doubled', async () => {
+    const { takenOver } = await runFrozenConsumer(run)
+    expect(takenOver).toBeGreaterThan(0)
+    expect((await run.verify()).faults).toEqual([])
+  }, 180_000)
+
+  test('the check itself fails when a row is missing, doubled or the ledger is wrong', async () => {
+    const client = new pg.Client({ connectionString: stack.databaseUrl })
+    await client.connect()
+    const someId = `(select message_id from events where position >= 0 and event <> '$probe' and user_id like 'user-%' limit 1)`
+    await client.query('begin')
+    await client.query(`create table kept as select * from events where message_id = ${someId}`)
+    await client.query('delete from events where message_id = (select message_id from kept)')
+    await client.query('commit')
+    const missing = await run.verify()
+    expect(missing.events).toMatchObject({ missing: 1, doubled: 0 })
+    expect(missing.faults).toHaveLength(2)
+    await client.query('insert into events select * from kept union all select * from kept')
+    const doubled = await run.verify()
+    expect(doubled.events).toMatchObject({ missing: 0, doubled: 1 })
+    expect(doubled.faults).toHaveLength(2)
+    await client.end()
+  }, 60_000)
+})

@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import type { Stack } from '@millrace/local-stack'
+import RudderAnalytics from '@rudderstack/rudder-sdk-node'
+import { Analytics } from '@segment/analytics-node'
+import pg from 'pg'
+import { findLedgerFault, readLedger, waitUntilSettled } from '../src/chaos/index.js'
+import { startTestStack } from '../src/spawn-service.js'
+
+const EVENTS = 10_000
+
+let stack: Stack
+
+beforeAll(async () => {
+  stack = await startTestStack()
+}, 120_000)
+
+afterAll(async () => {
+  await stack?.stop()
+}, 60_000)
+
+test.each([
+  ['@segment/analytics-node', sendBySegment],
+  ['@rudderstack/rudder-sdk-node', sendByRudder],
+])('%s, unmodified, delivers 10,000 events that are counted exactly', async (name, send) => {
+  const source = { gatewayUrl: stack.url, readKey: stack.adminKey }
+  const before = await readLedger(source).catch(() => ({ accepted: 0, stored: 0 }))
+  await send(`${name} event`)
+  const after = await waitUntilSettled(source, before.accepted + EVENTS, 60_000)
+  expect(after.accepted - before.accepted).toBe(EVENTS)
+  expect(after.stored - before.stored).toBe(EVENTS)
+  expect(await findLedgerFault(stack.databaseUrl, after)).toBeUndefined()
+  expect(await countStored(`${name} event`)).toEqual({ rows: EVENTS, ids: EVENTS, users: 100, sum: (EVENTS * (EVENTS - 1)) / 2 })
+}, 120_000)
+
+async function sendBySegment(event: string): Promise<void> {
+  const analytics = new Analytics({ writeKey: stack.writeKey, host: stack.url, path: '/v1/batch', flushAt: 50, maxEventsInBatch: 50 })
+  const failures: unknown[] = []
+  analytics.on('error', (error) => failures.push(error))
+  for (let i = 0; i < EVENTS; i++) analytics.track({ userId: `segment-${i % 100}`, event, properties: { index: i } })
+  await analytics.closeAndFlush()
+  expect(failures).toEqual([])
+}
+
+async function sendByRudder(event: string): Promise<void> {
+  const analytics = new RudderAnalytics(stack.writeKey, { dataPlaneUrl: stack.url, flushAt: 50, maxInternalQueueSize: 2 * EVENTS })
+  for (let i = 0; i < EVENTS; i++) analytics.track({ userId: `rudder-${i % 100}`, event, properties: { index: i } })
+  await analytics.flush()
+}
+
+async function countStored(event: string) {
+  const client = new pg.Client({ connectionString: stack.databaseUrl })
+  await client.connect()
+  const { rows } = await client.query(
+    `select count(*)::int as rows, count(distinct message_id)::int as ids, count(distinct user_id)::int as users,
+       sum((properties->>'index')::int)::int as sum from events where event = $1`,
+    [event],
+  )
+  await client.end()
+  return rows[0]
+}
