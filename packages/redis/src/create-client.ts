@@ -69,6 +69,8 @@ function commonOptions(config: RedisConfig, { credentials }: RedisTarget) {
   return {
     ...credentials,
     connectionName: `millrace:${config.name}`,
+    // CLIENT SETINFO is unknown before Redis 7.2 and would count as two failed commands at every connection.
+    disableClientInfo: true,
     connectTimeout: Math.min(config.connectTimeoutMs ?? 10_000, 5_000),
     // A command whose connection broke may have been executed. Who sent it decides whether to send it again.
     autoResendUnfulfilledCommands: false,

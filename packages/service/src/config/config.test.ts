@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+import { afterAll, describe, expect, it } from '@jest/globals'
+import { defineConfig } from './define-config.js'
+import { describeConfig } from './describe-config.js'
+import { ConfigError, parseConfig } from './parse-config.js'
+import { Secret } from './secret.js'
+import { boolean, choice, decimal, integer, list, port, secret, text, url } from './settings.js'
+import { serviceSettings } from './service-settings.js'
+import { replaceSettingsTable } from './settings-table.js'
+
+const schema = defineConfig({
+  HTTP_PORT: port({ default: 8080, description: 'port of the public API' }),
+  BATCH_EVENTS_MAX: integer({ default: 500, min: 1, max: 10_000, unit: 'events', description: 'largest batch' }),
+  RATIO: decimal({ default: 0.5, min: 0, max: 1, description: 'share | of events' }),
+  DATABASE_URL: secret({ description: 'where the rows go' }),
+  STREAM_DRIVER: choice(['redis', 'kafka'], { default: 'redis', description: 'what carries the stream' }),
+  BROKERS: list({ default: [], description: 'addresses of the brokers' }),
+  IS_ON: boolean({ default: false, description: 'whether it is on' }),
+  INDEX_URL: url({ optional: true, protocols: ['http:', 'https:'], description: 'where the index is' }),
+  REGION: text({ optional: true, description: 'where we are' }),
+})
+const base = { DATABASE_URL: 'postgres://u:hunter2@db/x' }
+const problemsOf = (env: Record<string, string>) => {
+  try {
+    parseConfig(schema, env)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems
+  }
+  return []
+}
+const folder = mkdtempSync(join(tmpdir(), 'millrace-config-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+describe('a configuration', () => {
+  it('is read into values, with defaults for what is not set or empty', () => {
+    const config = parseConfig(schema, { ...base, HTTP_PORT: '', BROKERS: 'a:1, b:2', IS_ON: '1', REGION: ' eu ' })
+    expect(config).toMatchObject({ HTTP_PORT: 8080, BATCH_EVENTS_MAX: 500, RATIO: 0.5, STREAM_DRIVER: 'redis', BROKERS: ['a:1', 'b:2'], IS_ON: true, REGION: 'eu' })
+    expect(config.INDEX_URL).toBeUndefined()
+    expect(config.DATABASE_URL.reveal()).toBe('postgres://u:hunter2@db/x')
+  })
+
+  it('tells all problems at once, each in a plain sentence', () => {
+    const problems = problemsOf({ HTTP_PORT: '99999', BATCH_EVENTS_MAX: 'many', RATIO: '2', STREAM_DRIVER: 'nats', IS_ON: 'maybe', INDEX_URL: 'ftp://x' })
+    expect(problems).toEqual([
+      'HTTP_PORT must be a whole number from 0 to 65535, but is "99999".',
+      'BATCH_EVENTS_MAX must be a whole number, but is "many".',
+      'RATIO must be a number from 0 to 1, but is "2".',
+      'DATABASE_URL is not set: where the rows go.',
+      'STREAM_DRIVER must be one of redis, kafka, but is "nats".',
+      'IS_ON must be true or false, but is "maybe".',
+      'INDEX_URL must be a URL that begins with http:// or https://, but is "ftp://x".',
+    ])
+  })
+
+  it('takes a secret from the file that the variable with _FILE names', () => {
+    const file = join(folder, 'url')
+    writeFileSync(file, 'postgres://from-file\n')
+    expect(parseConfig(schema, { DATABASE_URL_FILE: file }).DATABASE_URL.reveal()).toBe('postgres://from-file')
+  })
+
+  it('says which secret file cannot be read, and refuses both ways at once', () => {
+    expect(problemsOf({ DATABASE_URL_FILE: join(folder, 'none') })).toEqual([expect.stringMatching(/^DATABASE_URL_FILE names .* cannot be read \(ENOENT\)\.$/)])
+    expect(problemsOf({ ...base, DATABASE_URL_FILE: join(folder, 'url') })).toEqual(['DATABASE_URL and DATABASE_URL_FILE are both set: set one of them.'])
+  })
+
+  it('never shows the value of a secret in a problem', () => {
+    const short = defineConfig({ KEY: secret({ minLength: 16, description: 'key' }) })
+    expect(() => parseConfig(short, { KEY: 'hunter2' })).toThrow('KEY must have at least 16 characters.')
+  })
+
+  it('holds rules over several settings as whole sentences', () => {
+    const both = defineConfig({ A: text({ optional: true, description: 'a' }), B: text({ optional: true, description: 'b' }) }).refine((value) => value.A !== undefined || value.B !== undefined, 'Set A or B.')
+    expect(() => parseConfig(both, {})).toThrow('Set A or B.')
+  })
+
+  it('is described as a table that the README holds between its markers', () => {
+    const table = describeConfig(schema)
+    expect(table).toContain('| `HTTP_PORT` | port of the public API | `8080` | from 0 to 65535 |')
+    expect(table).toContain('| `BATCH_EVENTS_MAX` | largest batch (events) | `500` | from 1 to 10000 |')
+    expect(table).toContain('| `DATABASE_URL`, `DATABASE_URL_FILE` | where the rows go | required |  |')
+    expect(table).toContain('share \\| of events')
+    const readme = 'before\n<!-- settings -->\nold\n<!-- /settings -->\nafter'
+    expect(replaceSettingsTable(readme, schema)).toBe(`before\n<!-- settings -->\n${table}\n<!-- /settings -->\nafter`)
+    expect(() => replaceSettingsTable('nothing', schema)).toThrow('<!-- settings -->')
+  })
+
+  it('of a service needs nothing but defaults', () => {
+    expect(parseConfig(defineConfig(serviceSettings({ adminPort: 8081 })), {})).toMatchObject({ ADMIN_PORT: 8081, ADMIN_HOST: '127.0.0.1', LOG_LEVEL: 'info', SHUTDOWN_TIMEOUT_MS: 15_000 })
+  })
+})
+
+describe('a secret', () => {
+  it('is printed as [secret] by everything but reveal', () => {
+    const value = new Secret('hunter2')
+    expect([String(value), `${value}`, JSON.stringify({ value }), inspect({ value }), Object.values(value).join()].join()).not.toContain('hunter2')
+    expect(JSON.stringify(value)).toBe('"[secret]"')
+    expect(value.reveal()).toBe('hunter2')
+  })
+})
