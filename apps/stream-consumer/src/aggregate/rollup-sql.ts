@@ -1,0 +1,102 @@
+import type { Statement, Step, Transaction } from '@millrace/database'
+import { MINUTE_MS, type RollupCell, type RollupValues } from './rollup-cell.js'
+
+const FIVE_MINUTES_S = 300
+
+/**
+ * What the table holds for `cells` of one partition, by index in `cells`. LATERAL with a limit makes it one look-up a cell in the primary
+ * key; the bounds let the planner leave out other days.
+ */
+export async function loadCells(tx: Transaction, partition: number, cells: readonly RollupCell[]): Promise<Map<number, RollupValues>> {
+  const minutes = cells.map(({ minute }) => minute)
+  const { rows } = await tx.query<{ i: bigint; count: bigint; sum_error: number | null } & Omit<RollupValues, 'count' | 'sumError'>>({
+    name: 'load_rollup_cells',
+    text: `select k.i, r.count, r.sum, r.sum_error, r.min, r.max, r.sketch, r.uniques
+           from unnest($2::integer[], $3::integer[], $4::float8[]) with ordinality as k (tenant_id, series_id, window_s, i)
+           cross join lateral (select * from rollups_1m r
+             where r.tenant_id = k.tenant_id and r.series_id = k.series_id and r.window_start = to_timestamp(k.window_s) and r.partition = $1
+               and r.window_start between to_timestamp($5) and to_timestamp($6) limit 1) r`,
+    values: [
+      partition,
+      cells.map(({ series }) => series.tenantId),
+      cells.map(({ series }) => series.id),
+      minutes.map((minute) => minute * 60),
+      reduceMin(minutes) * 60,
+      reduceMax(minutes) * 60,
+    ],
+  })
+  return new Map(rows.map(({ i, count, sum_error, ...rest }) => [Number(i) - 1, { ...rest, count: Number(count), sumError: sum_error }]))
+}
+
+/**
+ * Writes cells of one partition as absolute values. The sketches travel as one binary value with offsets, since an array of bytea would be
+ * sent as text. Only the partition's owner writes its rows, so no lock is waited for.
+ */
+export function writeCellsStep(partition: number, cells: readonly RollupCell[]): Step {
+  const blobs: Buffer[] = []
+  let at = 1
+  const place = (bytes: Buffer | null): [number, number] => {
+    if (bytes === null) return [0, -1]
+    blobs.push(bytes)
+    at += bytes.length
+    return [at - bytes.length, bytes.length]
+  }
+  const rows = cells.map((cell) => {
+    const values = cell.values()
+    return { cell, values, sketch: place(values.sketch), uniques: place(values.uniques) }
+  })
+  return {
+    name: 'write_rollup_cells',
+    text: `insert into rollups_1m (window_start, tenant_id, series_id, partition, count, sum, sum_error, min, max, sketch, uniques)
+           select to_timestamp(w), t, s, $1, c, su, se, mi, ma,
+             case when sl >= 0 then substring($2::bytea from sa for sl) end, case when ul >= 0 then substring($2::bytea from ua for ul) end
+           from unnest($3::float8[], $4::integer[], $5::integer[], $6::bigint[], $7::float8[], $8::float8[], $9::float8[], $10::float8[],
+             $11::integer[], $12::integer[], $13::integer[], $14::integer[]) as r (w, t, s, c, su, se, mi, ma, sa, sl, ua, ul)
+           on conflict (tenant_id, series_id, window_start, partition) do update set count = excluded.count, sum = excluded.sum,
+             sum_error = excluded.sum_error, min = excluded.min, max = excluded.max, sketch = excluded.sketch, uniques = excluded.uniques`,
+    values: [
+      partition,
+      Buffer.concat(blobs),
+      rows.map(({ cell }) => cell.minute * 60),
+      rows.map(({ cell }) => cell.series.tenantId),
+      rows.map(({ cell }) => cell.series.id),
+      rows.map(({ values }) => values.count),
+      rows.map(({ values }) => values.sum),
+      rows.map(({ values }) => values.sumError),
+      rows.map(({ values }) => values.min),
+      rows.map(({ values }) => values.max),
+      rows.map(({ sketch }) => sketch[0]),
+      rows.map(({ sketch }) => sketch[1]),
+      rows.map(({ uniques }) => uniques[0]),
+      rows.map(({ uniques }) => uniques[1]),
+    ],
+  }
+}
+
+/**
+ * Marks the 5-minute windows that `cells` lie in, so that no coarser window over them is trusted until it is made anew. In key order, so that
+ * two consumers cannot deadlock; run with COMMIT, since both write the row of the present window.
+ */
+export function markDirtyStatement(cells: Iterable<RollupCell>): Statement {
+  const windows = new Map<string, [number, number]>()
+  for (const { series, minute } of cells) {
+    const windowS = Math.floor((minute * MINUTE_MS) / 1000 / FIVE_MINUTES_S) * FIVE_MINUTES_S
+    windows.set(`${series.tenantId} ${windowS}`, [series.tenantId, windowS])
+  }
+  const sorted = [...windows.values()].sort(([tenantA, a], [tenantB, b]) => tenantA - tenantB || a - b)
+  return {
+    name: 'mark_rollup_dirty',
+    text: `insert into rollup_dirty as d (level_seconds, tenant_id, window_start)
+           select ${FIVE_MINUTES_S}, t, to_timestamp(w) from unnest($1::integer[], $2::float8[]) as r (t, w)
+           on conflict (level_seconds, tenant_id, window_start) do update set version = d.version + 1`,
+    values: [sorted.map(([tenantId]) => tenantId), sorted.map(([, windowS]) => windowS)],
+  }
+}
+
+function reduceMin(values: readonly number[]): number {
+  return values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY)
+}
+
+function reduceMax(values: readonly number[]): number {
+  return values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY)
+}

@@ -1,0 +1,56 @@
+import type { Queryable } from '@millrace/database'
+import { forEachRemembered } from '../store/journal.js'
+import type { HashWindow } from './hash-window.js'
+
+/** Journal rows in one answer: at full load one holds about a thousand ids. */
+const ROWS_A_CHUNK = 250
+
+interface JournalRow {
+  first_ordinal: bigint
+  committed_at: Date
+  verdicts: Buffer | null
+  hashes: Buffer
+}
+
+/** Which part of a partition's journal to load. */
+export interface WindowSpan {
+  readonly partition: number
+  /** The ordinal after the partition's last record. */
+  readonly nextOrdinal: number
+  readonly windowMs: number
+  /** At most so many ids, the newest ones. */
+  readonly idsMax: number
+}
+
+/**
+ * Fills an empty window from the journal in small answers, oldest first. Dead-lettered records are left out: their ids may come again. Reads
+ * along the index event_journal_order, so the cost is that of what is loaded and not of what is stored.
+ */
+export async function loadWindow(database: Queryable, window: HashWindow, span: WindowSpan): Promise<void> {
+  const firstOrdinal = Math.max(0, span.nextOrdinal - span.idsMax)
+  let from = firstOrdinal
+  let oldestMs = Number.POSITIVE_INFINITY
+  for (;;) {
+    const rows = await selectJournal(database, span, from)
+    for (const { committed_at, verdicts, hashes } of rows) {
+      const timeMs = committed_at.getTime()
+      oldestMs = Math.min(oldestMs, timeMs)
+      forEachRemembered(hashes, verdicts, (lo, hi) => window.add(lo, hi, timeMs))
+    }
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < ROWS_A_CHUNK) break
+    from = Number(last.first_ordinal) + 1
+  }
+  if (firstOrdinal > 0 && oldestMs !== Number.POSITIVE_INFINITY) window.noteDropped(oldestMs)
+}
+
+async function selectJournal(database: Queryable, { partition, windowMs }: WindowSpan, from: number): Promise<JournalRow[]> {
+  const { rows } = await database.query<JournalRow>({
+    name: 'select_window',
+    text: `select first_ordinal, committed_at, verdicts, hashes from event_journal
+           where partition = $1 and first_ordinal >= $2 and records > 0 and committed_at > now() - $3 * interval '1 millisecond'
+           order by first_ordinal limit ${ROWS_A_CHUNK}`,
+    values: [partition, from, windowMs],
+  })
+  return rows
+}

@@ -1,0 +1,96 @@
+import type { Metrics } from '@millrace/telemetry'
+import type { PreparedBatch } from './store/prepared-batch.js'
+
+const OUTCOMES = ['stored', 'duplicate', 'dead_lettered'] as const
+
+/** What this service tells of its own; lag, leases and commits by partition come from the stream's consumer metrics. */
+export class ConsumerAppMetrics {
+  readonly #outcomes
+  readonly #batchRecords
+  readonly #batchSeconds
+  readonly #windowIds
+  readonly #windowSeconds
+  readonly #rollupFlushSeconds
+  readonly #compactedWindows
+  readonly #closedSessions
+
+  constructor(metrics: Metrics) {
+    const records = metrics.counter({
+      name: 'millrace_consumer_records_total',
+      help: 'Records by what became of them.',
+      labels: ['outcome'] as const,
+    })
+    this.#outcomes = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, records.with({ outcome })])) as Record<
+      (typeof OUTCOMES)[number],
+      ReturnType<typeof records.with>
+    >
+    this.#batchRecords = metrics
+      .histogram({ name: 'millrace_consumer_batch_records', help: 'Records a transaction.', buckets: [1, 10, 100, 500, 1000, 2500, 5000, 10_000, 20_000] })
+      .with({})
+    this.#batchSeconds = metrics
+      .histogram({
+        name: 'millrace_consumer_batch_seconds',
+        help: 'From the beginning of a batch to its commit.',
+        buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+      })
+      .with({})
+    this.#windowIds = metrics.gauge({ name: 'millrace_dedup_window_ids', help: 'Message ids remembered for deduplication.' }).with({})
+    this.#windowSeconds = metrics
+      .gauge({ name: 'millrace_dedup_window_covered_seconds', help: 'How far back every message id is remembered: the window, or less at its ceiling.' })
+      .with({})
+    this.#rollupFlushSeconds = metrics
+      .histogram({ name: 'millrace_rollup_flush_seconds', help: 'Time to write rollups in a transaction.', buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5] })
+      .with({})
+    this.#compactedWindows = metrics.counter({ name: 'millrace_rollup_compacted_windows_total', help: 'Coarser windows made anew.' }).with({})
+    this.#closedSessions = metrics.counter({ name: 'millrace_sessions_closed_total', help: 'Sessions ended for being idle.' }).with({})
+  }
+
+  observeCommitted({ frames }: PreparedBatch, seconds: number): void {
+    if (frames.length === 0) return
+    let records = 0
+    let duplicates = 0
+    let deadLettered = 0
+    for (const frame of frames) {
+      records += frame.frame.records
+      duplicates += frame.duplicates
+      deadLettered += frame.deadLettered
+    }
+    this.#outcomes.stored.inc(records - duplicates - deadLettered)
+    this.#outcomes.duplicate.inc(duplicates)
+    this.#outcomes.dead_lettered.inc(deadLettered)
+    this.#batchRecords.observe(records)
+    this.#batchSeconds.observe(seconds)
+  }
+
+  setWindow(ids: number, coveredSeconds: number): void {
+    this.#windowIds.set(ids)
+    this.#windowSeconds.set(coveredSeconds)
+  }
+
+  observeFlush(seconds: number): void {
+    this.#rollupFlushSeconds.observe(seconds)
+  }
+
+  addCompacted(windows: number): void {
+    this.#compactedWindows.inc(windows)
+  }
+
+  addClosedSessions(sessions: number): void {
+    this.#closedSessions.inc(sessions)
+  }
+}
+
+/** What is read when somebody asks for the metrics. */
+export interface ConsumerGauges {
+  readonly rollupCells: () => number
+  readonly dirtyCells: () => number
+  readonly watchers: () => number
+}
+
+/** Registers gauges that are read at every scrape. Once a process. */
+export function readGaugesAtScrape(metrics: Metrics, read: ConsumerGauges): void {
+  const gauge = (name: string, help: string, value: () => number) => metrics.gauge({ name, help }, (family) => family.with({}).set(value()))
+  gauge('millrace_rollup_cells', 'Minutes of series that are in memory.', read.rollupCells)
+  gauge('millrace_rollup_dirty_cells', 'Minutes of series that are not written yet.', read.dirtyCells)
+  gauge('millrace_live_watchers', 'Open live streams.', read.watchers)
+}

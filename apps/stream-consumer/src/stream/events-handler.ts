@@ -1,0 +1,156 @@
+import type { Database, DayPartitions, Transaction } from '@millrace/database'
+import type { Logger } from '@millrace/logger'
+import { type AssignContext, type AssignedPartition, FRAME_FLAG, type FlushedPositions, type FrameBatch, type NewFrame, type StreamHandler } from '@millrace/streams'
+import { rebuildFromRows } from '../aggregate/rebuild-from-rows.js'
+import { recoverRollups } from '../aggregate/recover-rollups.js'
+import type { Rollups } from '../aggregate/rollups.js'
+import type { Series, SeriesRegistry } from '../aggregate/series-registry.js'
+import type { DedupWindows } from '../deduplicate/dedup-windows.js'
+import { loadWindow } from '../deduplicate/load-window.js'
+import type { LiveCounts } from '../live/live-counts.js'
+import type { ConsumerAppMetrics } from '../metrics.js'
+import { DAY_MS } from '../store/build-days.js'
+import { prepareBatch } from '../store/prepare-batch.js'
+import type { EventFrame, PreparedBatch } from '../store/prepared-batch.js'
+import { type StoreDeps, storeBatch } from '../store/store-batch.js'
+import { isStorableDay } from '../store/store-rows.js'
+
+export interface EventsHandlerConfig {
+  readonly stream: string
+  readonly windowMs: number
+  /** Ids of all partitions of this process together. */
+  readonly idsMax: number
+}
+
+export interface EventsHandlerDeps extends StoreDeps {
+  readonly database: Database
+  readonly dayPartitions: DayPartitions
+  readonly windows: DedupWindows
+  readonly rollups: Rollups
+  readonly registry: SeriesRegistry
+  readonly live: LiveCounts
+  readonly metrics: ConsumerAppMetrics
+  readonly logger: Logger
+  /** ms since the epoch. */
+  readonly now: () => number
+  readonly monotonicMs: () => number
+}
+
+/** A batch on its way: judged, laid out, and with the series of each frame found. */
+export interface PreparedEvents {
+  readonly batch: PreparedBatch
+  /** Lines up with the batch's frames. */
+  readonly series: readonly (readonly (Series | null)[])[]
+  readonly startedMs: number
+  /** Stored records by tenant and event, filled by `apply`. */
+  readonly stored: { tenantId: number; event: string; count: number }[]
+}
+
+/**
+ * What the consumer does with frames of the `events` stream. Memory (windows, rollups) runs ahead of the database within a batch; the
+ * engine revokes everything after a failure, and `assigned` builds it again from what is committed.
+ */
+export class EventsHandler implements StreamHandler<PreparedEvents, Transaction> {
+  readonly #config: EventsHandlerConfig
+  readonly #deps: EventsHandlerDeps
+
+  constructor(config: EventsHandlerConfig, deps: EventsHandlerDeps) {
+    this.#config = config
+    this.#deps = deps
+  }
+
+  async assigned(partitions: readonly AssignedPartition[], context: AssignContext): Promise<void> {
+    for (const assigned of partitions) {
+      await this.#loadWindow(assigned, Math.floor(this.#config.idsMax / partitions.length))
+      await this.#loadRollups(assigned, context)
+    }
+  }
+
+  async prepare({ frames }: FrameBatch): Promise<PreparedEvents> {
+    const { windows, registry, now, monotonicMs } = this.#deps
+    const startedMs = monotonicMs()
+    const batch = prepareBatch(frames.map(toEventFrame), windows, now())
+    await this.#ensureDays(batch)
+    const keys = batch.frames.map(({ view }) => view?.reader.seriesKeys() ?? [])
+    return { batch, series: await registry.resolve(keys), startedMs, stored: [] }
+  }
+
+  async apply({ batch, series, stored }: PreparedEvents, tx: Transaction): Promise<FlushedPositions> {
+    const { rollups, monotonicMs } = this.#deps
+    if (batch.frames.length > 0) await storeBatch(this.#config, this.#deps, { batch, tx })
+    for (const [at, { frame, view, verdicts }] of batch.frames.entries()) {
+      const names = series[at] ?? []
+      const counts = rollups.apply(frame, view === null ? null : { view, series: names, verdicts })
+      for (const [index, one] of names.entries()) {
+        const count = counts[index] ?? 0
+        if (one !== null && count > 0) stored.push({ tenantId: one.tenantId, event: one.event, count })
+      }
+    }
+    return await rollups.flush(tx, monotonicMs())
+  }
+
+  committed({ batch, stored, startedMs }: PreparedEvents): void {
+    const { live, metrics, windows, now, monotonicMs } = this.#deps
+    for (const { tenantId, event, count } of stored) live.add(tenantId, event, count)
+    metrics.observeCommitted(batch, (monotonicMs() - startedMs) / 1000)
+    metrics.setWindow(windows.size, windows.coveredMs(now()) / 1000)
+  }
+
+  revoked(partitions: readonly number[]): void {
+    for (const partition of partitions) {
+      this.#deps.windows.close(partition)
+      this.#deps.rollups.close(partition)
+    }
+    // A partition of a table may have been dropped meanwhile, which may be why we are here.
+    this.#deps.dayPartitions.forget()
+  }
+
+  wantsCommit(): boolean {
+    return this.#deps.rollups.isDue(this.#deps.monotonicMs())
+  }
+
+  async #ensureDays({ days }: PreparedBatch): Promise<void> {
+    const { dayPartitions, now } = this.#deps
+    const nowMs = now()
+    // Its rows bear the database's time, which may be on the other side of midnight.
+    if (!dayPartitions.isKnown('event_journal', nowMs + DAY_MS)) await dayPartitions.ensure('event_journal', nowMs - DAY_MS, nowMs + DAY_MS)
+    for (const day of days) {
+      if (!isStorableDay(day)) continue
+      for (const table of ['events', 'rollups_1m'] as const) {
+        if (!dayPartitions.isKnown(table, day.dayMs)) await dayPartitions.ensure(table, day.dayMs, day.dayMs)
+      }
+    }
+  }
+
+  async #loadWindow({ partition, nextOrdinal }: AssignedPartition, idsMax: number): Promise<void> {
+    const { database, windows } = this.#deps
+    await loadWindow(database, windows.open(partition), { partition, nextOrdinal, idsMax, windowMs: this.#config.windowMs })
+  }
+
+  async #loadRollups(assigned: AssignedPartition, context: AssignContext): Promise<void> {
+    const { rollups, database, registry, monotonicMs, logger, dayPartitions } = this.#deps
+    const { partition, flushedOrdinal, flushedPosition } = assigned
+    const from = { ordinal: flushedOrdinal, position: flushedPosition, nowMs: monotonicMs() }
+    rollups.open(partition, from)
+    const missing = await recoverRollups({ database, rollups, registry }, assigned, () => context.replay(partition))
+    if (missing !== null) {
+      logger.warn('the stream no longer holds the frames of unwritten rollups; counting their stored rows instead', { partition, ...missing })
+      rollups.open(partition, from)
+      await rebuildFromRows({ database, rollups, registry }, assigned)
+    }
+    for (const day of rollups.dirtyDays(partition)) await dayPartitions.ensure('rollups_1m', day, day)
+  }
+}
+
+function toEventFrame({ partition, position, header, payload, firstOrdinal }: NewFrame): EventFrame {
+  return {
+    partition,
+    position,
+    producer: header.producer,
+    sequence: header.sequence,
+    records: header.records,
+    firstOrdinal,
+    payload,
+    isReplay: (header.flags & FRAME_FLAG.replay) !== 0,
+  }
+}

@@ -1,0 +1,51 @@
+import { type Database, DayPartitions } from '@millrace/database'
+import { silentLogger } from '@millrace/logger'
+import { createMetrics } from '@millrace/telemetry'
+import { Rollups } from '../../src/aggregate/rollups.js'
+import { SeriesRegistry } from '../../src/aggregate/series-registry.js'
+import { DedupWindows } from '../../src/deduplicate/dedup-windows.js'
+import { LiveCounts } from '../../src/live/live-counts.js'
+import { ConsumerAppMetrics } from '../../src/metrics.js'
+import { EventsHandler } from '../../src/stream/events-handler.js'
+import { createTypedSteps } from '../../src/typed/typed-steps.js'
+
+export interface HandlerOptions {
+  windowMs?: number
+  idsMax?: number
+  flushMs?: number
+  eagerBytesPerSecond?: number
+  cellsMax?: number
+  seriesMax?: number
+  now?: () => number
+  monotonicMs?: () => number
+}
+
+/** A handler as run.ts makes it, with what a test may want to look into. */
+export function makeHandler(database: Database, options: HandlerOptions = {}) {
+  const windowMs = options.windowMs ?? 86_400_000
+  const idsMax = options.idsMax ?? 1_000_000
+  const windows = new DedupWindows({ windowMs, idsMax })
+  const rollups = new Rollups({
+    flushMs: options.flushMs ?? 1000,
+    eagerBytesPerSecond: options.eagerBytesPerSecond ?? 1_000_000,
+    cellsMax: options.cellsMax ?? 10_000,
+  })
+  const live = new LiveCounts()
+  const handler = new EventsHandler(
+    { stream: 'events', windowMs, idsMax },
+    {
+      database,
+      windows,
+      rollups,
+      live,
+      typedSteps: createTypedSteps(),
+      registry: new SeriesRegistry({ seriesMax: options.seriesMax ?? 10_000 }, { database }),
+      dayPartitions: new DayPartitions(database),
+      metrics: new ConsumerAppMetrics(createMetrics({ service: 'test', hasProcessMetrics: false })),
+      logger: silentLogger,
+      now: options.now ?? Date.now,
+      monotonicMs: options.monotonicMs ?? (() => performance.now()),
+    },
+  )
+  return { handler, windows, rollups, live }
+}
