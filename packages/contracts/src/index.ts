@@ -53,3 +53,4 @@ export {
   seriesKey,
 } from './events/record-batch-reader.js'
 export { decodeReceipt, encodeReceipt, type Receipt, type ReceiptFrameRange } from './http/receipt.js'
+export { openApiDocument } from './http/openapi.js'

@@ -1,12 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { authErrors, type KeyVerifier, type LimitDecision, type Principal, type RateLimiter, requireScope } from '@millrace/auth'
 import { encodeReceipt, isMillraceError } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { AppendedFrame } from '@millrace/streams'
 import { errors } from '../errors.js'
 import { whenAppended } from '../events/event-appender.js'
 import type { EventDesk, Verdict, Wire } from '../events/event-desk.js'
-import type { Caller, CheckKey, TakeTokens } from '../keys/caller.js'
-import { readKey } from '../keys/read-key.js'
 import type { ProducedCounts } from '../ledger/produced-counts.js'
 import type { IngestMetrics } from '../metrics.js'
 import type { Answers } from './answer.js'
@@ -18,11 +17,11 @@ export interface ExchangeDeps {
   desk: EventDesk
   /** UUID of the producer, for receipts. */
   producerId: string
-  checkKey: CheckKey
-  takeTokens: TakeTokens
+  verifier: KeyVerifier
+  limiter: RateLimiter
   counts: ProducedCounts
   /** What became of a receipt's records, within the time that a request may wait for it; undefined when nobody can tell. */
-  awaitOutcome: (receipt: string, caller: Caller) => Promise<Outcome | undefined>
+  awaitOutcome: (receipt: string, principal: Principal) => Promise<Outcome | undefined>
   answers: Answers
   metrics: IngestMetrics
   logger: Logger
@@ -42,23 +41,25 @@ export interface Exchange {
   readonly route: EventRoute
   readonly deps: ExchangeDeps
   readonly startedAt: number
-  /** From the header; the body may name one as well. */
-  caller: Caller | Promise<Caller | undefined> | undefined
+  /** By the key in the header, or else the one in the body; a promise while it is looked up. */
+  principal: Principal | Promise<Principal> | undefined
+  /** Whether the tenant's limit lets the events in; a promise while it is asked. */
+  decision: LimitDecision | Promise<LimitDecision> | undefined
   readonly chunks: Buffer[]
   bytes: number
 }
 
 /** Checks what the headers tell and begins to read the body. */
 export function startExchange(req: EventRequest, res: ServerResponse, route: EventRoute, deps: ExchangeDeps): void {
-  const x: Exchange = { req, res, route, deps, startedAt: performance.now(), caller: undefined, chunks: [], bytes: 0 }
+  const startedAt = performance.now()
+  const x: Exchange = { req, res, route, deps, startedAt, principal: undefined, decision: undefined, chunks: [], bytes: 0 }
   const { headers } = req
-  const key = readKey(headers.authorization)
-  if (key !== undefined) {
-    const caller = deps.checkKey(key)
-    if (caller === undefined) return refuse(x, errors.KEY_UNKNOWN())
-    if (caller instanceof Promise) caller.catch(() => undefined)
-    x.caller = caller
+  try {
+    if (headers.authorization !== undefined) x.principal = deps.verifier.verify(headers.authorization)
+  } catch (error) {
+    return refuse(x, error)
   }
+  if (x.principal instanceof Promise) x.principal.catch(() => undefined)
   const encoding = headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity' && !isKnownEncoding(encoding)) return refuse(x, errors.UNSUPPORTED_ENCODING())
   if (Number(headers['content-length']) > DISCARD_BYTES_MAX) return refuse(x, tooLarge(route.bodyBytesMax), true)
@@ -98,63 +99,63 @@ async function unpackAndHandle(x: Exchange, encoding: string): Promise<void> {
   }
 }
 
-/** Runs within one tick from the first look at the body to the last record in its batch, unless the key has to be looked up first. */
+/**
+ * Runs within one tick from the first look at the body to the last record in its batch. Where it has to wait it starts over afterwards:
+ * the desk serves other requests meanwhile.
+ */
 function handleBody(x: Exchange): void {
   try {
-    const { desk } = x.deps
+    const { desk, verifier, limiter } = x.deps
     const events = desk.read(x.chunks, x.bytes, wireOf(x))
-    if (x.caller === undefined) {
-      const key = desk.writeKey
-      if (key === undefined) throw errors.WRITE_KEY_REQUIRED()
-      const caller = x.deps.checkKey(key)
-      if (caller === undefined) throw errors.KEY_UNKNOWN()
-      x.caller = caller
-    }
-    if (x.caller instanceof Promise) void handleWhenKnown(x, x.caller)
-    else takeEvents(x, x.caller, events)
+    x.principal ??= verifyBodyKey(verifier, desk.writeKey)
+    if (x.principal instanceof Promise) return handleLater(x, x.principal, (principal) => (x.principal = principal))
+    requireScope(x.principal, 'write')
+    x.decision ??= limiter.take(x.principal.tenantId, events, x.principal.limits)
+    if (x.decision instanceof Promise) return handleLater(x, x.decision, (decision) => (x.decision = decision))
+    if (!x.decision.ok) throw authErrors.RATE_LIMITED({ retryAfterSeconds: x.decision.retryAfterMs / 1000 })
+    takeEvents(x, x.principal)
   } catch (error) {
     refuse(x, error)
   }
 }
 
-async function handleWhenKnown(x: Exchange, promise: Promise<Caller | undefined>): Promise<void> {
-  try {
-    const caller = await promise
-    if (caller === undefined) throw errors.KEY_UNKNOWN()
-    x.caller = caller
-    // Other requests went through the desk meanwhile, so the body is read again.
-    takeEvents(x, caller, x.deps.desk.read(x.chunks, x.bytes, wireOf(x)))
-  } catch (error) {
-    refuse(x, error)
-  }
+function verifyBodyKey(verifier: KeyVerifier, key: string | undefined): Principal | Promise<Principal> {
+  if (key === undefined) throw authErrors.KEY_MISSING()
+  return verifier.verifyKey(key)
 }
 
-function takeEvents(x: Exchange, caller: Caller, events: number): void {
-  const { desk, takeTokens } = x.deps
-  if (!caller.scopes.has('write')) throw errors.SCOPE_MISSING({ message: 'the key may not write' })
-  const waitSeconds = takeTokens(caller.tenantId, events)
-  if (waitSeconds > 0) throw errors.RATE_LIMITED({ retryAfterSeconds: waitSeconds })
-  const verdict = desk.take(caller.tenantId, { wantsMessageIds: x.route.isNative })
+function handleLater<T>(x: Exchange, pending: Promise<T>, keep: (value: T) => void): void {
+  pending.then(
+    (value) => {
+      keep(value)
+      handleBody(x)
+    },
+    (error: unknown) => refuse(x, error),
+  )
+}
+
+function takeEvents(x: Exchange, principal: Principal): void {
+  const verdict = x.deps.desk.take(principal.tenantId, { wantsMessageIds: x.route.isNative })
   x.chunks.length = 0
   const [only] = verdict.segments
   if (only !== undefined && verdict.segments.length === 1) {
     only.batch.appended.then(
-      (frame) => acknowledge(x, caller, verdict, [frame]),
+      (frame) => acknowledge(x, principal, verdict, [frame]),
       (error: unknown) => refuse(x, error),
     )
     return
   }
   whenAppended(verdict.segments).then(
-    (frames) => acknowledge(x, caller, verdict, frames),
+    (frames) => acknowledge(x, principal, verdict, frames),
     (error: unknown) => refuse(x, error),
   )
 }
 
-function acknowledge(x: Exchange, caller: Caller, verdict: Verdict, frames: readonly AppendedFrame[]): void {
+function acknowledge(x: Exchange, principal: Principal, verdict: Verdict, frames: readonly AppendedFrame[]): void {
   const { deps, req, res } = x
-  deps.counts.add(caller.tenantId, verdict.accepted + verdict.rejected.length, verdict.rejected.length)
+  countProduced(deps.counts, principal.tenantId, verdict, frames)
   const receipt = encodeReceipt({
-    tenantId: caller.tenantId,
+    tenantId: principal.tenantId,
     producer: deps.producerId,
     frames: frames.map(({ partition, sequence }, i) => {
       const { first = 0, records = 0 } = verdict.segments[i] ?? {}
@@ -164,10 +165,20 @@ function acknowledge(x: Exchange, caller: Caller, verdict: Verdict, frames: read
   deps.metrics.accepted(x.route.path, verdict.accepted, (performance.now() - x.startedAt) / 1000)
   if (verdict.rejected.length > 0) deps.metrics.rejected(verdict.rejected)
   if (!x.route.isNative || !wantsStored(req)) return deps.answers.json(req, res, describeVerdict(verdict, receipt))
-  deps.awaitOutcome(receipt, caller).then(
+  deps.awaitOutcome(receipt, principal).then(
     (outcome) => deps.answers.json(req, res, describeVerdict(verdict, receipt, outcome ?? 'unknown')),
     (error: unknown) => refuse(x, error),
   )
+}
+
+/** The refused events travel on the first frame (EventAppender.finish), so they are spooled when that one is. */
+function countProduced(counts: ProducedCounts, tenantId: number, verdict: Verdict, frames: readonly AppendedFrame[]): void {
+  const rejected = verdict.rejected.length
+  let spooled = 0
+  frames.forEach((frame, i) => {
+    if (frame.isSpooled) spooled += (verdict.segments[i]?.records ?? 0) + (i === 0 ? rejected : 0)
+  })
+  counts.add(tenantId, { accepted: verdict.accepted + rejected, rejected, spooled })
 }
 
 function refuse(x: Exchange, error: unknown, isLast = false): void {

@@ -5,12 +5,13 @@ import type { ProducedCounts } from './produced-counts.js'
 // Absolute values, so a flush may be repeated; greatest() keeps a late one from taking counts back. Rows belong to one process, so there
 // is nothing to wait for.
 const upsert = `
-  insert into ledger_produced (stream, producer, tenant_id, accepted, rejected)
-  select $1, $2::uuid, t.tenant_id, t.accepted, t.rejected
-  from unnest($3::int[], $4::bigint[], $5::bigint[]) as t (tenant_id, accepted, rejected)
+  insert into ledger_produced (stream, producer, tenant_id, accepted, rejected, spooled)
+  select $1, $2::uuid, t.tenant_id, t.accepted, t.rejected, t.spooled
+  from unnest($3::int[], $4::bigint[], $5::bigint[], $6::bigint[]) as t (tenant_id, accepted, rejected, spooled)
   on conflict (stream, producer, tenant_id) do update
   set accepted = greatest(ledger_produced.accepted, excluded.accepted),
       rejected = greatest(ledger_produced.rejected, excluded.rejected),
+      spooled = excluded.spooled,
       updated_at = now()`
 
 /**
@@ -18,11 +19,12 @@ const upsert = `
  * events in must not depend on it.
  */
 export function createFlushProduced(
-  source: { stream: string; producerId: string; counts: ProducedCounts },
+  source: { stream: string; producerId: string; counts: ProducedCounts; isSpoolEmpty: () => boolean },
   deps: { database: Queryable; logger: Logger },
 ): () => Promise<void> {
   let isFailing = false
   return async function flushProduced() {
+    if (source.isSpoolEmpty()) source.counts.clearSpooled()
     const changed = source.counts.takeChanged()
     if (changed.length === 0) return
     try {
@@ -35,6 +37,7 @@ export function createFlushProduced(
           changed.map(([tenantId]) => tenantId),
           changed.map(([, counts]) => counts.accepted),
           changed.map(([, counts]) => counts.rejected),
+          changed.map(([, counts]) => counts.spooled),
         ],
       })
       if (isFailing) deps.logger.info('the produced counts are written again')

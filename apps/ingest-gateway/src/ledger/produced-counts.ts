@@ -1,7 +1,11 @@
-/** Cumulative counts of one tenant since this process began. accepted includes rejected. */
+/**
+ * Cumulative counts of one tenant since this process began. accepted includes rejected. spooled is the part of accepted that was
+ * acknowledged from the spool and may not be in the stream yet.
+ */
 export interface Produced {
   accepted: number
   rejected: number
+  spooled: number
 }
 
 /** What this process has acknowledged, by tenant: the gateway's own side of the ledger. */
@@ -10,14 +14,24 @@ export class ProducedCounts {
   /** Tenants whose counts moved since the last `takeChanged`. */
   #changed = new Set<number>()
 
-  add(tenantId: number, accepted: number, rejected: number): void {
+  add(tenantId: number, produced: Produced): void {
     const counts = this.#byTenant.get(tenantId)
-    if (counts === undefined) this.#byTenant.set(tenantId, { accepted, rejected })
+    if (counts === undefined) this.#byTenant.set(tenantId, { ...produced })
     else {
-      counts.accepted += accepted
-      counts.rejected += rejected
+      counts.accepted += produced.accepted
+      counts.rejected += produced.rejected
+      counts.spooled += produced.spooled
     }
     this.#changed.add(tenantId)
+  }
+
+  /** To be called when the spool is empty. */
+  clearSpooled(): void {
+    for (const [tenantId, counts] of this.#byTenant) {
+      if (counts.spooled === 0) continue
+      counts.spooled = 0
+      this.#changed.add(tenantId)
+    }
   }
 
   /** The tenants whose counts moved, with their counts; they are forgotten as changed. */

@@ -1,0 +1,53 @@
+import { boolean, choice, type ConfigOf, decimal, defineConfig, integer, list, port, secret, serviceSettings, text } from '@millrace/service'
+import { rollupsSetting } from './rollups/rollups-setting.js'
+
+export const configSchema = defineConfig({
+  ...serviceSettings({ adminPort: 8081 }),
+  HTTP_HOST: text({ default: '127.0.0.1', description: 'address of the public HTTP server; 0.0.0.0 for every network' }),
+  HTTP_PORT: port({ default: 8080, description: 'port of the public HTTP server' }),
+  HTTP_TRUST_PROXY: boolean({ default: false, description: 'whether the addresses in X-Forwarded-For are believed' }),
+  HTTP_CONNECTIONS_MAX: integer({ default: 10_000, min: 1, max: 1_000_000, unit: 'connections', description: 'more are closed as they come' }),
+  HTTP_HEADERS_TIMEOUT_MS: integer({ default: 10_000, min: 100, max: 600_000, unit: 'ms', description: 'time for the headers of a request to arrive' }),
+  HTTP_REQUEST_TIMEOUT_MS: integer({ default: 30_000, min: 100, max: 600_000, unit: 'ms', description: 'time for a whole request to arrive' }),
+  HTTP_HEADER_BYTES_MAX: integer({ default: 16_384, min: 1024, max: 1_048_576, unit: 'bytes', description: 'largest headers of a request' }),
+  CORS_ORIGINS: list({ default: ['*'], description: 'web pages that may call from a browser; * is every one, empty is none' }),
+
+  DATABASE_URL: secret({ description: 'PostgreSQL: keys, definitions of rollups, the gateway’s side of the ledger' }),
+  DATABASE_CONNECTION_LIMIT: integer({ default: 5, min: 1, max: 1000, unit: 'connections', description: 'largest pool' }),
+  DATABASE_TIMEOUT: integer({ default: 5000, min: 100, max: 600_000, unit: 'ms', description: 'longest wait for a connection' }),
+  DATABASE_RETRY_ATTEMPTS: integer({ default: 3, min: 1, max: 10, unit: 'calls', description: 'calls in all where the failure is a passing one' }),
+
+  STREAM_DRIVER: choice(['redis'], { default: 'redis', description: 'what carries the stream' }),
+  STREAM_NAME: text({ default: 'events', description: 'name of the stream' }),
+  STREAM_PARTITIONS: integer({ default: 16, min: 1, max: 1024, unit: 'partitions', description: 'never changed once events are in' }),
+  STREAM_REDIS_URL: secret({ description: 'Redis that holds the stream' }),
+  CACHE_REDIS_URL: secret({ optional: true, description: 'Redis for limits and notices; default: STREAM_REDIS_URL' }),
+  REDIS_CLUSTER_ENABLED: boolean({ default: false, description: 'whether STREAM_REDIS_URL is a Cluster' }),
+  REDIS_SENTINEL_HOSTS: list({ default: [], description: 'host:port of the Sentinels of the stream’s Redis' }),
+  REDIS_MASTER_NAME: text({ optional: true, description: 'name by which the Sentinels know the primary' }),
+  STREAM_MIN_REPLICAS: integer({ default: 0, min: 0, max: 10, unit: 'replicas', description: 'replicas that must hold a frame before it counts as held (WAIT)' }),
+  STREAM_LINGER_MS: decimal({ default: 5, min: 0, max: 1000, unit: 'ms', description: 'how long a frame waits for company' }),
+  STREAM_UNACKNOWLEDGED_BYTES_MAX: integer({ default: 67_108_864, min: 1_048_576, max: 4_294_967_296, unit: 'bytes', description: 'sent and not yet held; beyond it requests get 429' }),
+  MILLRACE_DATA_DIR: text({ default: '.millrace', description: 'folder of the spool' }),
+  SPOOL_BYTES_MAX: integer({ default: 1_073_741_824, min: 0, max: 1_099_511_627_776, unit: 'bytes', description: 'room of the spool; 0 for none' }),
+
+  SEGMENT_BODY_BYTES_MAX: integer({ default: 512_000, min: 1024, max: 67_108_864, unit: 'bytes', description: 'largest body of /v1/batch and its kin, decompressed (500 KB)' }),
+  EVENTS_BODY_BYTES_MAX: integer({ default: 5_242_880, min: 1024, max: 67_108_864, unit: 'bytes', description: 'largest body of /v1/events, decompressed' }),
+  EVENT_BYTES_MAX: integer({ default: 32_768, min: 256, max: 1_048_576, unit: 'bytes', description: 'largest event' }),
+  EVENTS_PER_REQUEST_MAX: integer({ default: 10_000, min: 1, max: 1_000_000, unit: 'events', description: 'most events of one request' }),
+  EVENT_DEPTH_MAX: integer({ default: 32, min: 2, max: 1000, unit: 'levels', description: 'deepest nesting of an event' }),
+  EVENT_KEYS_MAX: integer({ default: 1000, min: 10, max: 100_000, unit: 'keys', description: 'most keys of an event, nested ones included' }),
+  EVENTS_MAX_AGE_DAYS: integer({ default: 400, min: 1, max: 36_500, unit: 'days', description: 'older events are rejected' }),
+  EVENTS_MAX_AHEAD_HOURS: integer({ default: 24, min: 1, max: 24, unit: 'hours', description: 'events further in the future are rejected' }),
+  RATE_LIMIT_EVENTS_PER_SECOND: integer({ default: 1_000_000, min: 1, max: 1_000_000_000, unit: 'events/s', description: 'what a tenant may send on average where its settings say nothing' }),
+  RATE_LIMIT_BURST_EVENTS: integer({ default: 2_000_000, min: 1, max: 1_000_000_000, unit: 'events', description: 'what a tenant may send at once' }),
+  WAIT_STORED_MS: integer({ default: 10_000, min: 100, max: 60_000, unit: 'ms', description: 'longest wait of ?wait=stored and of a receipt' }),
+  LIVE_CONNECTIONS_MAX: integer({ default: 256, min: 0, max: 100_000, unit: 'connections', description: 'most /api/v1/live streams of this process' }),
+  ROLLUPS: rollupsSetting,
+
+  STREAM_CONSUMER_ADDRESS: text({ default: '127.0.0.1:9101', description: 'host:port of stream-consumer' }),
+  ANALYTICS_QUERY_ADDRESS: text({ default: '127.0.0.1:9102', description: 'host:port of analytics-query' }),
+  HEALTH_AGGREGATOR_ADDRESS: text({ default: '127.0.0.1:9105', description: 'host:port of health-aggregator' }),
+})
+
+export type Config = ConfigOf<typeof configSchema>

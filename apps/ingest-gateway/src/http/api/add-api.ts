@@ -1,0 +1,35 @@
+import type { Express } from 'express'
+import type { Config } from '../../config.js'
+import type { Cors } from '../cors.js'
+import type { ApiDeps } from './api-deps.js'
+import { addDeadLettersApi } from './dead-letters-api.js'
+import { addDocsApi } from './docs-api.js'
+import { addEventsApi } from './events-api.js'
+import { addHealthApi } from './health-api.js'
+import { addKeysApi } from './keys-api.js'
+import { addLedgerApi } from './ledger-api.js'
+import { addLiveApi } from './live-api.js'
+import { addQueryApi } from './query-api.js'
+import { addReceiptsApi } from './receipts-api.js'
+
+/** Everything public but the hot routes. */
+export function addApi(app: Express, deps: ApiDeps, { cors, config }: { cors: Cors; config: Config }): void {
+  app.use(function answerAcrossOrigins(req, res, next) {
+    const { origin } = req.headers
+    const headers: string[] = []
+    if (origin !== undefined && req.method === 'OPTIONS') cors.appendPreflight(headers, origin)
+    else if (origin !== undefined) cors.append(headers, origin)
+    for (let i = 0; i < headers.length; i += 2) res.setHeader(headers[i] as string, headers[i + 1] as string)
+    if (req.method === 'OPTIONS') res.status(204).end()
+    else next()
+  })
+  addReceiptsApi(app, deps, { waitMsMax: config.WAIT_STORED_MS })
+  addEventsApi(app, deps)
+  addQueryApi(app, deps)
+  addLiveApi(app, deps, { connectionsMax: config.LIVE_CONNECTIONS_MAX })
+  addLedgerApi(app, deps)
+  addDeadLettersApi(app, deps)
+  addKeysApi(app, deps)
+  addHealthApi(app, deps)
+  addDocsApi(app)
+}

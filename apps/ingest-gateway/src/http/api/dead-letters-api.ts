@@ -1,0 +1,44 @@
+import { requireScope } from '@millrace/auth'
+import type { DeadLetter } from '@millrace/contracts'
+import type { Express } from 'express'
+import { type ApiDeps, onBehalfOf } from './api-deps.js'
+import { type Params, readCount, readText } from './read-params.js'
+
+/** GET /api/v1/dead-letters; POST …/{id}/replay; DELETE …/{id} discards. Listing needs read, the others admin. */
+export function addDeadLettersApi(app: Express, deps: ApiDeps): void {
+  app.get('/api/v1/dead-letters', async (req, res) => {
+    const principal = await deps.identify(req)
+    requireScope(principal, 'read')
+    const params = req.query as Params
+    const limit = readCount(params, 'limit', { min: 1, max: 1000 })
+    const answer = await deps.consumer.listDeadLetters({ limit, cursor: readText(params, 'cursor') }, onBehalfOf(principal))
+    res.json({ data: answer.deadLetters.map(toJson), next_cursor: answer.nextCursor === '' ? null : answer.nextCursor })
+  })
+  app.post('/api/v1/dead-letters/:id/replay', async (req, res) => {
+    const principal = await deps.identify(req)
+    requireScope(principal, 'admin')
+    const { deadLetter } = await deps.consumer.replayDeadLetter({ id: readText(req.params, 'id') }, onBehalfOf(principal))
+    res.json(deadLetter === undefined ? {} : toJson(deadLetter))
+  })
+  app.delete('/api/v1/dead-letters/:id', async (req, res) => {
+    const principal = await deps.identify(req)
+    requireScope(principal, 'admin')
+    const { deadLetter } = await deps.consumer.discardDeadLetter({ id: readText(req.params, 'id') }, onBehalfOf(principal))
+    res.json(deadLetter === undefined ? {} : toJson(deadLetter))
+  })
+}
+
+function toJson(letter: DeadLetter): object {
+  return {
+    id: letter.id,
+    stream: letter.stream,
+    partition: letter.partition,
+    position: letter.position,
+    message_id: letter.messageId,
+    code: letter.code,
+    reason: letter.reason,
+    state: letter.state,
+    created_at: letter.createdAt ?? null,
+    record: letter.recordJson === '' ? null : (JSON.parse(letter.recordJson) as unknown),
+  }
+}

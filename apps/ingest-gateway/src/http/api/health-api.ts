@@ -1,0 +1,25 @@
+import { requireScope } from '@millrace/auth'
+import { toMillraceError } from '@millrace/contracts'
+import type { Express, Response } from 'express'
+import type { ApiDeps } from './api-deps.js'
+
+/** GET /api/health and /api/system/health for everybody, /api/health/detailed for administrators: OPS-1's format from health-aggregator. */
+export function addHealthApi(app: Express, deps: ApiDeps): void {
+  app.get('/api/health', (_req, res) => answer(res, deps, 'summary'))
+  app.get('/api/system/health', (_req, res) => answer(res, deps, 'system'))
+  app.get('/api/health/detailed', async (req, res) => {
+    requireScope(await deps.identify(req), 'admin')
+    await answer(res, deps, 'detailed')
+  })
+}
+
+async function answer(res: Response, deps: ApiDeps, level: string): Promise<void> {
+  try {
+    const { status, bodyJson } = await deps.health.getHealth({ level }, { deadlineMs: 3000 })
+    res.status(status === 'unhealthy' ? 503 : 200).type('json').send(bodyJson)
+  } catch (error) {
+    // The gateway itself answers, so this much is known: what tells of the others is down.
+    const body = { timestamp: new Date(), status: 'degraded', uptime: process.uptime(), services: { health_aggregator: { status: 'unhealthy', code: toMillraceError(error).code } } }
+    res.status(503).setHeader('retry-after', '5').json(body)
+  }
+}

@@ -1,0 +1,26 @@
+import { requireScope } from '@millrace/auth'
+import type { Express } from 'express'
+import { type ApiDeps, onBehalfOf } from './api-deps.js'
+
+/** GET /api/v1/ledger: the balance of every stream for the caller's tenant. */
+export function addLedgerApi(app: Express, deps: ApiDeps): void {
+  app.get('/api/v1/ledger', async (req, res) => {
+    const principal = await deps.identify(req)
+    requireScope(principal, 'read')
+    const { streams } = await deps.health.getLedger({}, onBehalfOf(principal))
+    res.json({
+      streams: streams.map((entry) => ({
+        stream: entry.stream,
+        tenant: entry.tenant,
+        accepted: Number(entry.accepted),
+        stored: Number(entry.stored),
+        duplicate: Number(entry.duplicate),
+        rejected: Number(entry.rejected),
+        dead_lettered: Number(entry.deadLettered),
+        in_flight: Number(entry.inFlight),
+        lost: Number(entry.lost),
+        balanced: entry.balanced,
+      })),
+    })
+  })
+}

@@ -1,0 +1,29 @@
+import { hasScope, requireScope } from '@millrace/auth'
+import { decodeReceipt } from '@millrace/contracts'
+import type { Express } from 'express'
+import { errors } from '../../errors.js'
+import { type ApiDeps, onBehalfOf } from './api-deps.js'
+import { type Params, readCount } from './read-params.js'
+
+/** GET /v1/receipts/{receipt}: where the records of one accepted request are now. `wait_ms` waits for them to settle. */
+export function addReceiptsApi(app: Express, deps: ApiDeps, { waitMsMax }: { waitMsMax: number }): void {
+  app.get('/v1/receipts/:receipt', async (req, res) => {
+    const principal = await deps.identify(req)
+    // Whoever may write may ask what became of it: a receipt gives away counts alone.
+    if (!hasScope(principal, 'write')) requireScope(principal, 'read')
+    const { receipt } = req.params
+    const decoded = decodeReceipt(receipt)
+    if (decoded.tenantId !== principal.tenantId) throw errors.RECEIPT_FOREIGN()
+    const waitMs = readCount(req.query as Params, 'wait_ms', { min: 0, max: waitMsMax })
+    const answer = await deps.consumer.getReceipt({ receipt, waitMs }, { ...onBehalfOf(principal), deadlineMs: waitMs + 5000 })
+    res.json({
+      state: answer.state,
+      accepted: Number(answer.accepted),
+      stored: Number(answer.stored),
+      duplicate: Number(answer.duplicate),
+      dead_lettered: Number(answer.deadLettered),
+      in_flight: Number(answer.inFlight),
+      frames: answer.frames.map((frame) => ({ ...frame, sequence: Number(frame.sequence) })),
+    })
+  })
+}

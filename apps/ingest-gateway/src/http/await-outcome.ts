@@ -1,0 +1,31 @@
+import type { Principal } from '@millrace/auth'
+import type { ConsumerServiceService } from '@millrace/contracts'
+import type { Logger } from '@millrace/logger'
+import type { Calls } from '@millrace/service'
+import { onBehalfOf } from './api/api-deps.js'
+import type { Outcome } from './verdict-text.js'
+
+/**
+ * Waits up to `waitMs` until the records of a receipt are settled, and says what became of them. Undefined when stream-consumer cannot be
+ * asked: the events are accepted all the same, and the receipt can be asked about later.
+ */
+export function createAwaitOutcome(
+  { waitMs }: { waitMs: number },
+  { consumer, logger }: { consumer: Pick<Calls<typeof ConsumerServiceService>, 'getReceipt'>; logger: Logger },
+): (receipt: string, principal: Principal) => Promise<Outcome | undefined> {
+  return async function awaitOutcome(receipt, principal) {
+    try {
+      const answer = await consumer.getReceipt({ receipt, waitMs }, { ...onBehalfOf(principal), deadlineMs: waitMs + 2000 })
+      return {
+        state: answer.state === 'settled' ? 'settled' : 'in_flight',
+        stored: Number(answer.stored),
+        duplicate: Number(answer.duplicate),
+        dead_lettered: Number(answer.deadLettered),
+        in_flight: Number(answer.inFlight),
+      }
+    } catch (error) {
+      logger.debug('a request waited in vain for its records to be stored', { error })
+      return undefined
+    }
+  }
+}

@@ -1,0 +1,198 @@
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { createKeyVerifier, createRateLimiter, KeyManager } from '@millrace/auth'
+import { AnalyticsServiceService, ConsumerServiceService, HealthServiceService, RecordBatchBuilder } from '@millrace/contracts'
+import { type Database, openDatabase } from '@millrace/database'
+import { openRedis, type RedisConnection } from '@millrace/redis'
+import { createGrpcClient, createHttpApp, type Lifecycle, startHttpServer } from '@millrace/service'
+import { createRedisDriver, openProducer, type Producer, ProducerMetrics } from '@millrace/streams'
+import { createGrpcMetrics, createHttpMetrics, createRedisMetrics, createResilienceMetrics } from '@millrace/telemetry'
+import type { Config } from './config.js'
+import { EventDesk } from './events/event-desk.js'
+import { newMessageId } from './events/new-message-id.js'
+import { every } from './every.js'
+import { Answers } from './http/answer.js'
+import { addApi } from './http/api/add-api.js'
+import type { ApiDeps } from './http/api/api-deps.js'
+import { createAwaitOutcome } from './http/await-outcome.js'
+import { Cors } from './http/cors.js'
+import { createEventRoutes } from './http/event-routes.js'
+import { createFlushProduced } from './ledger/flush-produced.js'
+import { ProducedCounts } from './ledger/produced-counts.js'
+import { IngestMetrics } from './metrics.js'
+import { CurrentPlan } from './rollups/current-plan.js'
+import { loadRollups, registerRollups } from './rollups/rollup-store.js'
+import { parseRollups } from './rollups/rollups-setting.js'
+
+const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+const FLUSH_MS = 1000
+const REFRESH_MS = 10_000
+
+/** The composition root: the only file that knows every concrete part. Parts stop in reverse order: first the door, last the pools. */
+export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
+  const { logger, metrics, tracer } = lifecycle
+  const database = await lifecycle.start('database', () => {
+    const opened = openDatabase(
+      {
+        url: config.DATABASE_URL.reveal(),
+        connectionLimit: config.DATABASE_CONNECTION_LIMIT,
+        timeoutMs: config.DATABASE_TIMEOUT,
+        retryAttempts: config.DATABASE_RETRY_ATTEMPTS,
+        applicationName: 'ingest-gateway',
+      },
+      { logger, metrics },
+    )
+    return [opened, () => opened.close()]
+  })
+  const plan = await startRollups(config, lifecycle, database)
+  const { streamRedis, cacheRedis } = await startRedis(config, lifecycle)
+  const producer = await startProducer(config, lifecycle, streamRedis)
+  const counts = await startLedger(config, lifecycle, { database, producer })
+  const verifier = await lifecycle.start('keys', () => {
+    const keys = createKeyVerifier({}, { database, redis: cacheRedis, logger, metrics })
+    return [keys, () => keys.close()]
+  })
+  const limiter = createRateLimiter(
+    { ratePerSecond: config.RATE_LIMIT_EVENTS_PER_SECOND, burst: config.RATE_LIMIT_BURST_EVENTS },
+    { redis: cacheRedis, logger, metrics },
+  )
+  const peers = await startPeers(config, lifecycle)
+  const apiDeps: ApiDeps = {
+    ...peers,
+    keys: new KeyManager({ database, redis: cacheRedis, logger }),
+    identify: async (req) => verifier.verify(req.headers.authorization),
+    logger,
+    stopping: lifecycle.stopping,
+  }
+  const cors = new Cors(config.CORS_ORIGINS)
+  const app = await createHttpApp(
+    { trustProxy: config.HTTP_TRUST_PROXY },
+    { logger, metrics: createHttpMetrics(metrics), tracer, routes: (express) => addApi(express, apiDeps, { cors, config }) },
+  )
+  const desk = new EventDesk(toDeskConfig(config), { producer, plan: () => plan.get(), now: Date.now, newMessageId })
+  const handleEvents = createEventRoutes(
+    { segmentBytesMax: config.SEGMENT_BODY_BYTES_MAX, nativeBytesMax: config.EVENTS_BODY_BYTES_MAX },
+    {
+      desk,
+      producerId: producer.id,
+      verifier,
+      limiter,
+      counts,
+      awaitOutcome: createAwaitOutcome({ waitMs: config.WAIT_STORED_MS }, { consumer: peers.consumer, logger }),
+      answers: new Answers(cors),
+      metrics: new IngestMetrics(metrics),
+      logger,
+    },
+  )
+  await lifecycle.start('http', () => {
+    const server = createServer({ maxHeaderSize: config.HTTP_HEADER_BYTES_MAX, noDelay: true }, (req, res) => {
+      if (!handleEvents(req, res)) app(req, res)
+    })
+    server.maxConnections = config.HTTP_CONNECTIONS_MAX
+    return startHttpServer({
+      server,
+      port: config.HTTP_PORT,
+      host: config.HTTP_HOST,
+      setting: 'HTTP_PORT',
+      headersTimeoutMs: config.HTTP_HEADERS_TIMEOUT_MS,
+      requestTimeoutMs: config.HTTP_REQUEST_TIMEOUT_MS,
+    })
+  })
+}
+
+async function startRollups(config: Config, lifecycle: Lifecycle, database: Database): Promise<CurrentPlan> {
+  const definitions = parseRollups(config.ROLLUPS)
+  return lifecycle.start('rollups', async () => {
+    await registerRollups(database, { definitions, stream: config.STREAM_NAME, aheadMaxMs: config.EVENTS_MAX_AHEAD_HOURS * HOUR_MS })
+    const load = () => loadRollups(database)
+    const current = new CurrentPlan(await load(), { load, logger: lifecycle.logger })
+    return [current, every(REFRESH_MS, () => current.refresh())]
+  })
+}
+
+async function startRedis(config: Config, lifecycle: Lifecycle): Promise<{ streamRedis: RedisConnection; cacheRedis: RedisConnection }> {
+  const metrics = createRedisMetrics(lifecycle.metrics)
+  const open = (name: string, url: string, isStream: boolean) =>
+    lifecycle.start(name, async () => {
+      const redis = await openRedis(
+        {
+          url,
+          name,
+          isLazy: true,
+          ...(isStream && { sentinelHosts: config.REDIS_SENTINEL_HOSTS, masterName: config.REDIS_MASTER_NAME, clusterEnabled: config.REDIS_CLUSTER_ENABLED }),
+        },
+        { logger: lifecycle.logger, metrics },
+      )
+      return [redis, () => redis.close()]
+    })
+  const streamRedis = await open('stream-redis', config.STREAM_REDIS_URL.reveal(), true)
+  const cacheUrl = config.CACHE_REDIS_URL?.reveal()
+  return { streamRedis, cacheRedis: cacheUrl === undefined ? streamRedis : await open('cache-redis', cacheUrl, false) }
+}
+
+function startProducer(config: Config, lifecycle: Lifecycle, redis: RedisConnection): Promise<Producer<RecordBatchBuilder>> {
+  return lifecycle.start('producer', async () => {
+    const driver = createRedisDriver({ minReplicas: config.STREAM_MIN_REPLICAS }, { redis })
+    const producer = await openProducer(
+      {
+        stream: config.STREAM_NAME,
+        partitions: config.STREAM_PARTITIONS,
+        createBuilder: () => new RecordBatchBuilder(),
+        lingerMs: config.STREAM_LINGER_MS,
+        unacknowledgedBytesMax: config.STREAM_UNACKNOWLEDGED_BYTES_MAX,
+        ...(config.SPOOL_BYTES_MAX > 0 && { spool: { directory: join(config.MILLRACE_DATA_DIR, 'spool'), bytesMax: config.SPOOL_BYTES_MAX } }),
+      },
+      { driver, logger: lifecycle.logger, metrics: new ProducerMetrics(lifecycle.metrics) },
+    )
+    return [
+      producer,
+      async () => {
+        await producer.close()
+        await driver.close()
+      },
+    ]
+  })
+}
+
+/** Started after the producer and so stopped before it: the counts of frames that are settled by the producer's own close come by the frames. */
+function startLedger(
+  config: Config,
+  lifecycle: Lifecycle,
+  { database, producer }: { database: Database; producer: Producer<RecordBatchBuilder> },
+): Promise<ProducedCounts> {
+  return lifecycle.start('ledger', () => {
+    const counts = new ProducedCounts()
+    const isSpoolEmpty = () => producer.counts().spoolFrames === 0
+    const source = { stream: config.STREAM_NAME, producerId: producer.id, counts, isSpoolEmpty }
+    return [counts, every(FLUSH_MS, createFlushProduced(source, { database, logger: lifecycle.logger }), { isRunAtEnd: true })]
+  })
+}
+
+async function startPeers(config: Config, lifecycle: Lifecycle): Promise<Pick<ApiDeps, 'consumer' | 'analytics' | 'health'>> {
+  const { metrics, tracer, logger } = lifecycle
+  const deps = { metrics: createGrpcMetrics(metrics), tracer, logger, resilienceMetrics: createResilienceMetrics(metrics) }
+  return {
+    consumer: await lifecycle.start('consumer-client', () =>
+      createGrpcClient({ service: ConsumerServiceService }, config.STREAM_CONSUMER_ADDRESS, { name: 'stream-consumer' }, deps),
+    ),
+    analytics: await lifecycle.start('analytics-client', () =>
+      createGrpcClient({ service: AnalyticsServiceService }, config.ANALYTICS_QUERY_ADDRESS, { name: 'analytics-query', deadlineMs: 30_000 }, deps),
+    ),
+    health: await lifecycle.start('health-client', () =>
+      createGrpcClient({ service: HealthServiceService }, config.HEALTH_AGGREGATOR_ADDRESS, { name: 'health-aggregator' }, deps),
+    ),
+  }
+}
+
+function toDeskConfig(config: Config) {
+  return {
+    eventBytesMax: config.EVENT_BYTES_MAX,
+    depthMax: config.EVENT_DEPTH_MAX,
+    keysMax: config.EVENT_KEYS_MAX,
+    ageMaxMs: config.EVENTS_MAX_AGE_DAYS * DAY_MS,
+    aheadMaxMs: config.EVENTS_MAX_AHEAD_HOURS * HOUR_MS,
+    eventsMax: config.EVENTS_PER_REQUEST_MAX,
+    inheritedBytesMax: config.SEGMENT_BODY_BYTES_MAX,
+  }
+}
