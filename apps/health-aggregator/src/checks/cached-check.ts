@@ -1,0 +1,73 @@
+import { isMillraceError } from '@millrace/contracts'
+import type { CheckResult, HealthCheck } from './health-check.js'
+
+export interface CachedCheckConfig {
+  /** How long a result is given out again. */
+  readonly cacheMs: number
+  readonly timeoutMs: number
+}
+
+/**
+ * Runs a check at most once at a time and at most once in `cacheMs`, however many ask. Never rejects and never takes longer than the
+ * timeout; a check that hangs is left alone until it ends, and reported as unhealthy meanwhile.
+ */
+export class CachedCheck {
+  readonly name: string
+  readonly #check: HealthCheck
+  readonly #config: CachedCheckConfig
+  readonly #now: () => number
+  #result: CheckResult | undefined
+  #checkedAtMs = Number.NEGATIVE_INFINITY
+  #running: Promise<CheckResult> | undefined
+
+  constructor(check: HealthCheck, config: CachedCheckConfig, now: () => number) {
+    this.name = check.name
+    this.#check = check
+    this.#config = config
+    this.#now = now
+  }
+
+  async result(): Promise<CheckResult> {
+    if (this.#result !== undefined && this.#now() - this.#checkedAtMs < this.#config.cacheMs) return this.#result
+    this.#running ??= this.#run()
+    const result = await withTimeout(this.#running, this.#config.timeoutMs)
+    this.#keep(result)
+    return result
+  }
+
+  /** A run that came back after its time was up counts from the moment it came back. */
+  async #run(): Promise<CheckResult> {
+    try {
+      const result = await this.#check.run()
+      this.#keep(result)
+      return result
+    } catch (error) {
+      return { status: 'unhealthy', error: messageOf(error) }
+    } finally {
+      this.#running = undefined
+    }
+  }
+
+  #keep(result: CheckResult): void {
+    this.#result = result
+    this.#checkedAtMs = this.#now()
+  }
+}
+
+async function withTimeout(running: Promise<CheckResult>, timeoutMs: number): Promise<CheckResult> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<CheckResult>((resolve) => {
+    timer = setTimeout(() => resolve({ status: 'unhealthy', error: `no answer in ${timeoutMs} ms` }), timeoutMs)
+  })
+  try {
+    return await Promise.race([running, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** What may be shown to whoever may see the health: the message of our own errors, and the kind of others. */
+function messageOf(error: unknown): string {
+  if (isMillraceError(error)) return `${error.code}: ${error.message}`
+  return error instanceof Error ? error.message : 'unknown error'
+}

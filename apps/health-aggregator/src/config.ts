@@ -1,0 +1,37 @@
+import { boolean, type ConfigOf, defineConfig, integer, list, port, secret, serviceSettings, text, url } from '@millrace/service'
+
+export const configSchema = defineConfig({
+  ...serviceSettings({ adminPort: 10_105 }),
+  GRPC_HOST: text({ default: '127.0.0.1', description: 'address the gRPC server listens on' }),
+  GRPC_PORT: port({ default: 9105, description: 'port of the gRPC server' }),
+  DATABASE_URL: secret({ description: 'where PostgreSQL is, as postgres://user:password@host:port/database' }),
+  DATABASE_CONNECTION_LIMIT: integer({ default: 4, min: 1, max: 100, description: 'connections to PostgreSQL; checks are few' }),
+  DATABASE_TIMEOUT: integer({ default: 1500, min: 100, unit: 'ms', description: 'how long a check waits for a connection' }),
+  STREAM_REDIS_URL: secret({ description: 'where the Redis of the streams is' }),
+  REDIS_CLUSTER_ENABLED: boolean({ default: false, description: 'whether STREAM_REDIS_URL names a Redis Cluster' }),
+  REDIS_SENTINEL_HOSTS: list({ default: [], description: 'host:port of the Sentinels, where there are any' }),
+  REDIS_MASTER_NAME: text({ optional: true, description: 'name of the primary that the Sentinels watch' }),
+  ADMIN_URLS: list({
+    default: [
+      'ingest-gateway=http://127.0.0.1:8081',
+      'stream-consumer=http://127.0.0.1:10101',
+      'analytics-query=http://127.0.0.1:10102',
+    ],
+    description: 'admin servers whose /ready is asked, as name=url; every instance has its own name',
+  }),
+  GATEWAY_URL: url({ default: 'http://127.0.0.1:8080', protocols: ['http:', 'https:'], description: 'where the synthetic event is posted' }),
+  ANALYTICS_QUERY_ADDRESS: text({ default: '127.0.0.1:9102', description: 'host:port where the synthetic event is looked for' }),
+  SYNTHETIC_INTERVAL_SECONDS: integer({ default: 10, min: 0, max: 3600, unit: 's', description: 'time between synthetic events; 0 sends none' }),
+  SYNTHETIC_TIMEOUT_MS: integer({ default: 8000, min: 100, unit: 'ms', description: 'a synthetic event that takes longer to be found has failed' }),
+  HEALTH_CACHE_MS: integer({ default: 2000, min: 0, unit: 'ms', description: 'how long the result of a check is given out again' }),
+  HEALTH_CHECK_TIMEOUT_MS: integer({ default: 2000, min: 50, unit: 'ms', description: 'a check that takes longer has failed' }),
+  LEDGER_INTERVAL_MS: integer({ default: 2000, min: 100, unit: 'ms', description: 'time between two comparisons of the ledger with the streams' }),
+  LEDGER_LOST_AFTER_MS: integer({ default: 10_000, min: 0, unit: 'ms', description: 'records that stay missing so long count as lost' }),
+  LAG_MAX: integer({ default: 1000, min: 0, unit: 'records', description: 'lag of one partition from which the queue is degraded' }),
+  EVENTS_STREAM: text({ default: 'events', description: 'name of the stream of events' }),
+  EVENTS_PARTITIONS: integer({ default: 16, min: 1, max: 1024, description: 'partitions of the stream' }),
+  CONSUMER_GROUP: text({ default: 'millrace', description: 'name of the group that stores the events' }),
+  MILLRACE_DATA_DIR: text({ default: '.millrace', description: 'directory whose disk is watched' }),
+})
+
+export type Config = ConfigOf<typeof configSchema>

@@ -1,0 +1,67 @@
+import type { Consumed, Produced } from './ledger-rows.js'
+
+/** The ledger of one tenant. */
+export interface Balance {
+  readonly tenantId: number
+  readonly accepted: number
+  readonly rejected: number
+  readonly stored: number
+  readonly duplicate: number
+  readonly deadLettered: number
+  /** What is left: acknowledged, and not yet stored, dropped as a duplicate, or dead-lettered. */
+  readonly inFlight: number
+  /** Of those in flight, records that were proved to be neither in the stream nor in a spool. */
+  readonly lost: number
+  /** Nothing is lost and no count is negative. Records in flight do not unbalance it. */
+  readonly isBalanced: boolean
+}
+
+/**
+ * One balance a tenant, in the order of their ids. A producer that died may have flushed less than the consumer has seen of it, and the
+ * consumer may not have seen all that a producer flushed: the greater count is what was accepted. `lost` is what LedgerWatch found.
+ */
+export function balanceTenants(
+  produced: readonly Produced[],
+  consumed: readonly Consumed[],
+  lost: ReadonlyMap<number, number>,
+): Balance[] {
+  const tenants = new Map<number, Sums>()
+  const sumsOf = (tenantId: number): Sums => {
+    let sums = tenants.get(tenantId)
+    if (sums === undefined) tenants.set(tenantId, (sums = { accepted: 0, rejected: 0, stored: 0, duplicate: 0, deadLettered: 0 }))
+    return sums
+  }
+  const key = (row: { producer: string; tenantId: number }) => `${row.producer} ${row.tenantId}`
+  const consumedByKey = new Map(consumed.map((row) => [key(row), row]))
+  for (const row of produced) {
+    const seen = consumedByKey.get(key(row))
+    const sums = sumsOf(row.tenantId)
+    sums.accepted += Math.max(row.accepted, seen?.accepted ?? 0)
+    sums.rejected += Math.max(row.rejected, seen?.rejected ?? 0)
+  }
+  const producedKeys = new Set(produced.map(key))
+  for (const row of consumed) {
+    const sums = sumsOf(row.tenantId)
+    sums.stored += row.stored
+    sums.duplicate += row.duplicate
+    sums.deadLettered += row.deadLettered
+    if (producedKeys.has(key(row))) continue
+    sums.accepted += row.accepted
+    sums.rejected += row.rejected
+  }
+  return [...tenants].sort(([a], [b]) => a - b).map(([tenantId, sums]) => toBalance(tenantId, sums, lost.get(tenantId) ?? 0))
+}
+
+interface Sums {
+  accepted: number
+  rejected: number
+  stored: number
+  duplicate: number
+  deadLettered: number
+}
+
+function toBalance(tenantId: number, sums: Sums, lost: number): Balance {
+  const inFlight = sums.accepted - sums.rejected - sums.stored - sums.duplicate - sums.deadLettered
+  const isNegative = [inFlight, ...Object.values(sums)].some((count) => count < 0)
+  return { tenantId, ...sums, inFlight, lost, isBalanced: lost === 0 && !isNegative }
+}

@@ -1,0 +1,59 @@
+import { authErrors, type KeyManager } from '@millrace/auth'
+
+/** The tenant of synthetic events. It is like any other, so its events are in nobody else's figures. */
+export const PROBE_TENANT = 'millrace-synthetic'
+
+export interface ProbeKey {
+  readonly tenantId: number
+  readonly key: string
+}
+
+export interface ProbeKeys {
+  /** A valid key, made on first use and again before it expires. @throws databaseErrors */
+  current(): Promise<ProbeKey>
+  /** Makes a new one next time: for when this one was refused. */
+  forget(): void
+}
+
+const HOUR = 3_600_000
+const LIFE_MS = 24 * HOUR
+
+/**
+ * Keys of the tenant of synthetic events. They are in this process's memory alone and end by themselves after a day, so those of earlier
+ * lives need no cleaning up.
+ */
+export function createProbeKeys({ keys, now }: { readonly keys: KeyManager; readonly now: () => number }): ProbeKeys {
+  let made: { key: Promise<ProbeKey>; renewAtMs: number } | undefined
+  return {
+    current() {
+      if (made === undefined || now() >= made.renewAtMs) {
+        const key = makeKey(keys, now() + LIFE_MS)
+        made = { key, renewAtMs: now() + LIFE_MS / 2 }
+        key.catch(() => {
+          made = undefined
+        })
+      }
+      return made.key
+    },
+    forget() {
+      made = undefined
+    },
+  }
+}
+
+async function makeKey(keys: KeyManager, expiresAtMs: number): Promise<ProbeKey> {
+  const tenantId = (await keys.findTenant(PROBE_TENANT)) ?? (await createTenant(keys))
+  const created = await keys.create({ tenantId, name: 'synthetic event', scopes: ['write', 'read'], expiresAt: new Date(expiresAtMs) })
+  return { tenantId, key: created.key }
+}
+
+/** Two instances may start at once. */
+async function createTenant(keys: KeyManager): Promise<number> {
+  try {
+    return await keys.createTenant(PROBE_TENANT)
+  } catch (error) {
+    const there = authErrors.TENANT_EXISTS.matches(error) ? await keys.findTenant(PROBE_TENANT) : undefined
+    if (there === undefined) throw error
+    return there
+  }
+}

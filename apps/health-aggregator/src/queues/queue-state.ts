@@ -1,0 +1,104 @@
+import type { Database } from '@millrace/database'
+import { decodeFrameHeader, type PartitionDescription, type StreamDriver } from '@millrace/streams'
+import type { PartitionPosition } from '../ledger/ledger-rows.js'
+
+export interface QueueScope {
+  readonly stream: string
+  readonly group: string
+  readonly partitions: number
+}
+
+export interface PartitionLag {
+  readonly partition: number
+  /** Records in the stream that are not stored yet, from the newest frames' own counts; null when the stream cannot be asked. */
+  readonly lagRecords: number | null
+  readonly owner: string | null
+  readonly blockedReason: string | null
+  readonly watermark: string | null
+}
+
+export interface QueueState {
+  readonly partitions: readonly PartitionLag[]
+  /** Dead letters that wait for somebody to decide. */
+  readonly deadLetters: number
+}
+
+/** So many of the newest frames are looked at: enough to meet each producer that is writing. */
+const NEWEST_FRAMES = 4
+
+/** Where the stream stands and how far its consumers have come. `describe` is only asked when the stream is there. */
+export function createQueues(scope: QueueScope, deps: { database: Database; driver: StreamDriver }) {
+  const { stream, group, partitions } = scope
+  const all = Array.from({ length: partitions }, (_, partition) => partition)
+  const { database, driver } = deps
+
+  async function readEnds(): Promise<PartitionPosition[]> {
+    const described = await driver.describe(stream, all)
+    return described.map(({ partition, last }) => ({ partition, position: last }))
+  }
+
+  async function readState(): Promise<QueueState> {
+    const [rows, described, deadLetters] = await Promise.all([
+      database.query<PartitionRow>({ name: 'queue_partitions', text: PARTITIONS, values: [group, stream] }),
+      driver.describe(stream, all).catch(() => null),
+      database.query<{ pending: bigint }>({ name: 'queue_dead_letters', text: DEAD_LETTERS, values: [stream] }),
+    ])
+    const stored = new Map(rows.rows.map((row) => [row.partition, row]))
+    const lags = await Promise.all(all.map((partition) => describePartition(partition, stored.get(partition), described)))
+    return { partitions: lags, deadLetters: Number(deadLetters.rows[0]?.pending ?? 0n) }
+  }
+
+  async function describePartition(
+    partition: number,
+    row: PartitionRow | undefined,
+    described: PartitionDescription[] | null,
+  ): Promise<PartitionLag> {
+    const end = described?.find((one) => one.partition === partition)
+    return {
+      partition,
+      lagRecords: end === undefined ? null : await measureLag(partition, row?.position ?? '', end).catch(() => null),
+      owner: row?.owner ?? null,
+      blockedReason: row?.blocked_reason ?? null,
+      watermark: row?.watermark?.toISOString() ?? null,
+    }
+  }
+
+  /** The frames count a producer's records from its start; what the consumer has of them is in stream_producers. */
+  async function measureLag(partition: number, position: string, end: PartitionDescription): Promise<number> {
+    if (end.last === '' || driver.comparePositions(position, end.last) >= 0) return 0
+    const frames = await driver.tail(stream, partition, NEWEST_FRAMES)
+    const newest = new Map<string, number>()
+    for (const { bytes } of frames) {
+      const { producer, cumulativeRecords } = decodeFrameHeader(bytes)
+      newest.set(producer, Math.max(newest.get(producer) ?? 0, cumulativeRecords))
+    }
+    const { rows } = await database.query<{ producer: string; records: bigint }>({
+      name: 'queue_producers',
+      text: PRODUCERS,
+      values: [group, stream, partition, [...newest.keys()]],
+    })
+    const read = new Map(rows.map(({ producer, records }) => [producer, Number(records)]))
+    let lag = 0
+    for (const [producer, records] of newest) lag += Math.max(0, records - (read.get(producer) ?? 0))
+    return lag
+  }
+
+  return { readEnds, readState }
+}
+
+export type Queues = ReturnType<typeof createQueues>
+
+interface PartitionRow {
+  partition: number
+  position: string
+  owner: string | null
+  blocked_reason: string | null
+  watermark: Date | null
+}
+
+const PARTITIONS = `select partition, position, owner, blocked_reason, watermark from stream_partitions
+  where group_name = $1 and stream = $2 order by partition`
+/** Rows that wait are few; the table is read whole. */
+const DEAD_LETTERS = `select count(*) as pending from dead_letters where stream = $1 and state in ('pending', 'replaying')`
+const PRODUCERS = `select producer::text as producer, records from stream_producers
+  where group_name = $1 and stream = $2 and partition = $3 and producer = any ($4::uuid[])`

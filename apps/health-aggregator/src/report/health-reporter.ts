@@ -1,0 +1,33 @@
+import type { CachedCheck } from '../checks/cached-check.js'
+import type { CheckResult, HealthStatus } from '../checks/health-check.js'
+import type { SystemInfo } from '../checks/system-info.js'
+import { buildReport, type HealthLevel } from './health-report.js'
+
+export interface HealthReporterDeps {
+  readonly checks: readonly CachedCheck[]
+  readonly readSystem: () => Promise<SystemInfo>
+  readonly synthetic: () => CheckResult
+  readonly noteStatus: (status: HealthStatus) => void
+  readonly now: () => number
+  readonly version: string
+}
+
+/** Runs all checks at once and puts their results together. Takes as long as the slowest check's time-out at most. */
+export function createHealthReporter(deps: HealthReporterDeps) {
+  const startedAtMs = deps.now()
+  return async function reportHealth(level: HealthLevel): Promise<{ status: HealthStatus; body: Record<string, unknown> }> {
+    const results = await Promise.all(deps.checks.map(async (check) => [check.name, await check.result()] as const))
+    const report = buildReport(level, {
+      nowMs: deps.now(),
+      version: deps.version,
+      startedAtMs,
+      services: new Map(results),
+      system: await deps.readSystem(),
+      synthetic: deps.synthetic(),
+    })
+    deps.noteStatus(report.status)
+    return report
+  }
+}
+
+export type ReportHealth = ReturnType<typeof createHealthReporter>

@@ -1,0 +1,65 @@
+import type { LedgerEntry } from '@millrace/contracts'
+import type { Database } from '@millrace/database'
+import type { CallContext } from '@millrace/service'
+import { errors } from '../errors.js'
+import { balanceTenants } from '../ledger/balance.js'
+import { readCounts } from '../ledger/read-ledger.js'
+
+/** As tenant in a call's metadata: all of them, for administrators. The gateway decides who is one. */
+const EVERY_TENANT = '*'
+
+export interface GetLedgerDeps {
+  readonly database: Database
+  /** Records that were found to be lost, by tenant. */
+  readonly lost: () => ReadonlyMap<number, number>
+}
+
+/** The balance of the caller's tenant, or of every tenant for `*`. Both sides are read in one snapshot. */
+export function createGetLedger({ stream }: { readonly stream: string }, { database, lost }: GetLedgerDeps) {
+  return async function getLedger(_request: object, call: CallContext): Promise<{ streams: LedgerEntry[] }> {
+    const tenantId = tenantOf(call)
+    const { counts, names } = await database.transaction(
+      async (tx) => ({
+        counts: await readCounts(tx, stream, tenantId),
+        names: (await tx.query<{ id: number; name: string }>(TENANTS, [tenantId])).rows,
+      }),
+      { isolation: 'repeatable read', readOnly: true },
+    )
+    const balances = new Map(balanceTenants(counts.produced, counts.consumed, lost()).map((balance) => [balance.tenantId, balance]))
+    // A tenant that has sent nothing yet has an empty ledger, which balances.
+    const streams = names.map(({ id, name }) => toEntry(stream, name, balances.get(id) ?? emptyBalance(id)))
+    return { streams }
+  }
+}
+
+const TENANTS = 'select id, name from tenants where $1::integer is null or id = $1 order by id'
+
+function tenantOf(call: CallContext): number | null {
+  if (call.tenant === EVERY_TENANT) return null
+  const id = Number(call.tenant)
+  if (!Number.isInteger(id) || id < 1 || id > 2_147_483_647) throw errors.TENANT_MISSING()
+  return id
+}
+
+type Balance = ReturnType<typeof balanceTenants>[number]
+
+function emptyBalance(tenantId: number): Balance {
+  return { tenantId, accepted: 0, rejected: 0, stored: 0, duplicate: 0, deadLettered: 0, inFlight: 0, lost: 0, isBalanced: true }
+}
+
+/** The wire has no negative numbers: a negative count shows as 0 and as not balanced. */
+function toEntry(stream: string, tenant: string, balance: Balance): LedgerEntry {
+  const count = (value: number) => BigInt(Math.max(0, value))
+  return {
+    stream,
+    tenant,
+    accepted: count(balance.accepted),
+    stored: count(balance.stored),
+    duplicate: count(balance.duplicate),
+    rejected: count(balance.rejected),
+    deadLettered: count(balance.deadLettered),
+    inFlight: count(balance.inFlight),
+    lost: count(balance.lost),
+    balanced: balance.isBalanced,
+  }
+}

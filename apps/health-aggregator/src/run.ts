@@ -1,0 +1,174 @@
+import { KeyManager } from '@millrace/auth'
+import { AnalyticsServiceClient, HealthServiceService } from '@millrace/contracts'
+import { type Database, openDatabase } from '@millrace/database'
+import { openRedis, type RedisConnection } from '@millrace/redis'
+import { createGrpcClient, implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
+import { createRedisDriver } from '@millrace/streams'
+import { createGrpcMetrics, createRedisMetrics, type GrpcMetrics } from '@millrace/telemetry'
+import { CachedCheck } from './checks/cached-check.js'
+import { createDatabaseCheck } from './checks/database-check.js'
+import { createQueuesCheck } from './checks/queues-check.js'
+import { createRedisCheck } from './checks/redis-check.js'
+import { createServiceCheck, parseServiceAddresses } from './checks/service-check.js'
+import { createReadSystem } from './checks/system-info.js'
+import type { Config } from './config.js'
+import { LedgerWatch } from './ledger/ledger-watch.js'
+import { readLedger } from './ledger/read-ledger.js'
+import { startLoop } from './loop.js'
+import { HealthMetrics } from './metrics.js'
+import { createProbe } from './probe/probe.js'
+import { createProbeKeys } from './probe/probe-keys.js'
+import { ProbeState } from './probe/probe-state.js'
+import { createProbeTarget } from './probe/probe-target.js'
+import { createQueues, type Queues } from './queues/queue-state.js'
+import { createHealthReporter } from './report/health-reporter.js'
+import { createGetHealth } from './rpc/get-health.js'
+import { createGetLedger } from './rpc/get-ledger.js'
+
+const VERSION = '0.1.0'
+const CHECKPOINT_MAX_MS = 60_000
+const now = () => Date.now()
+
+/** What the parts below share. */
+interface Parts {
+  readonly config: Config
+  readonly lifecycle: Lifecycle
+  readonly database: Database
+  readonly redis: RedisConnection
+  readonly metrics: HealthMetrics
+  readonly grpcMetrics: GrpcMetrics
+}
+
+/** Puts the service together. It starts and answers without PostgreSQL and without Redis. */
+export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
+  const addresses = parseServiceAddresses(config.ADMIN_URLS)
+  const database = await lifecycle.start('database', () => {
+    const opened = openDatabase(databaseConfig(config), { logger: lifecycle.logger, metrics: lifecycle.metrics })
+    return [opened, () => opened.close()]
+  })
+  const redis = await lifecycle.start('redis', async () => {
+    const opened = await openRedis(redisConfig(config), { logger: lifecycle.logger, metrics: createRedisMetrics(lifecycle.metrics) })
+    return [opened, () => opened.close()]
+  })
+  const parts: Parts = {
+    config,
+    lifecycle,
+    database,
+    redis,
+    metrics: new HealthMetrics(lifecycle.metrics),
+    grpcMetrics: createGrpcMetrics(lifecycle.metrics),
+  }
+  const { queues, watch } = await startLedger(parts)
+  const probeState = await startProbe(parts)
+  const reportHealth = createHealthReporter({
+    checks: createChecks(parts, { queues, watch, addresses }),
+    readSystem: createReadSystem(config.MILLRACE_DATA_DIR),
+    synthetic: () => probeState.describe(),
+    noteStatus: (status) => parts.metrics.noteStatus(status),
+    now,
+    version: VERSION,
+  })
+  // Keeps the metrics fresh when nobody asks.
+  await lifecycle.start('health', () => [reportHealth, startLoop({ intervalMs: 5000 }, async () => void (await reportHealth('summary')))])
+  const health = implementService(HealthServiceService, {
+    getLedger: createGetLedger({ stream: config.EVENTS_STREAM }, { database, lost: () => watch.lost }),
+    getHealth: createGetHealth({ reportHealth }),
+  })
+  await lifecycle.start('grpc server', () =>
+    startGrpcServer(
+      { host: config.GRPC_HOST, port: config.GRPC_PORT, setting: 'GRPC_PORT' },
+      { services: [health], logger: lifecycle.logger, metrics: parts.grpcMetrics, tracer: lifecycle.tracer },
+    ),
+  )
+}
+
+async function startLedger({ config, lifecycle, database, redis, metrics }: Parts): Promise<{ queues: Queues; watch: LedgerWatch }> {
+  const { logger } = lifecycle
+  const scope = { stream: config.EVENTS_STREAM, group: config.CONSUMER_GROUP, partitions: config.EVENTS_PARTITIONS }
+  const driver = await lifecycle.start('stream driver', () => {
+    const opened = createRedisDriver({}, { redis })
+    return [opened, () => opened.close()]
+  })
+  const queues = createQueues(scope, { database, driver })
+  const watch = new LedgerWatch(
+    { lostAfterMs: config.LEDGER_LOST_AFTER_MS, checkpointMaxMs: CHECKPOINT_MAX_MS },
+    {
+      readLedger: () => readLedger(database, scope),
+      readEnds: queues.readEnds,
+      comparePositions: (a, b) => driver.comparePositions(a, b),
+      now,
+      logger,
+    },
+  )
+  const step = async (): Promise<void> => {
+    // What cannot be asked at the moment is in the health checks; the ledger stays as it was.
+    await watch.step().catch((error: unknown) => logger.debug('the ledger could not be compared', { error }))
+    metrics.noteLedger(watch.state)
+  }
+  await lifecycle.start('ledger', () => [watch, startLoop({ intervalMs: config.LEDGER_INTERVAL_MS }, step)])
+  return { queues, watch }
+}
+
+async function startProbe({ config, lifecycle, database, metrics, grpcMetrics }: Parts): Promise<ProbeState> {
+  const { logger, tracer } = lifecycle
+  const intervalMs = config.SYNTHETIC_INTERVAL_SECONDS * 1000
+  const state = new ProbeState({ intervalMs, timeoutMs: config.SYNTHETIC_TIMEOUT_MS }, now)
+  if (intervalMs === 0) return state
+  const analytics = await lifecycle.start('analytics-query client', () =>
+    createGrpcClient(
+      AnalyticsServiceClient,
+      config.ANALYTICS_QUERY_ADDRESS,
+      { deadlineMs: config.SYNTHETIC_TIMEOUT_MS, policy: { retry: false, circuitBreaker: false } },
+      { metrics: grpcMetrics, tracer, logger },
+    ),
+  )
+  const keys = createProbeKeys({ keys: new KeyManager({ database, logger }), now })
+  const target = createProbeTarget({ gatewayUrl: config.GATEWAY_URL.replace(/\/$/, '') }, { keys, analytics })
+  const probe = createProbe({ timeoutMs: config.SYNTHETIC_TIMEOUT_MS }, target)
+  const step = async (signal: AbortSignal): Promise<void> => {
+    const result = await probe(signal)
+    if (signal.aborted) return
+    state.note(result)
+    metrics.noteProbe(result)
+  }
+  await lifecycle.start('synthetic events', () => [state, startLoop({ intervalMs }, step)])
+  return state
+}
+
+function createChecks(
+  { config, database, redis, metrics }: Parts,
+  { queues, watch, addresses }: { queues: Queues; watch: LedgerWatch; addresses: ReturnType<typeof parseServiceAddresses> },
+): CachedCheck[] {
+  const timeoutMs = config.HEALTH_CHECK_TIMEOUT_MS
+  const queuesCheck = createQueuesCheck(
+    { stream: config.EVENTS_STREAM, lagMax: config.LAG_MAX },
+    { readState: queues.readState, ledger: () => watch.state, noteState: (state) => metrics.noteQueues(state) },
+  )
+  const services = addresses.map((address) => createServiceCheck(address, timeoutMs))
+  return [createDatabaseCheck(database), createRedisCheck(redis), queuesCheck, ...services].map(
+    (check) => new CachedCheck(check, { cacheMs: config.HEALTH_CACHE_MS, timeoutMs }, now),
+  )
+}
+
+function databaseConfig(config: Config) {
+  return {
+    url: config.DATABASE_URL.reveal(),
+    connectionLimit: config.DATABASE_CONNECTION_LIMIT,
+    timeoutMs: config.DATABASE_TIMEOUT,
+    retryAttempts: 1,
+    statementTimeoutMs: 5000,
+    applicationName: 'health-aggregator',
+  }
+}
+
+function redisConfig(config: Config) {
+  return {
+    url: config.STREAM_REDIS_URL.reveal(),
+    name: 'health',
+    sentinelHosts: config.REDIS_SENTINEL_HOSTS,
+    masterName: config.REDIS_MASTER_NAME,
+    clusterEnabled: config.REDIS_CLUSTER_ENABLED,
+    commandTimeoutMs: config.HEALTH_CHECK_TIMEOUT_MS,
+    isLazy: true,
+  }
+}
