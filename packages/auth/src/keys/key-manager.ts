@@ -1,0 +1,131 @@
+import { isMillraceError } from '@millrace/contracts'
+import { type Database, isDataError } from '@millrace/database'
+import { type Logger, silentLogger } from '@millrace/logger'
+import type { RedisConnection } from '@millrace/redis'
+import { authErrors } from '../errors.js'
+import { generateApiKey, hashApiKey, hintOf } from './api-key.js'
+import { announceKey } from './key-channel.js'
+import {
+  type ApiKey,
+  countValidKeys,
+  insertKey,
+  insertTenant,
+  selectKeys,
+  selectTenantId,
+  selectValidKeyForUpdate,
+  updateKeyExpiry,
+  updateKeyRevoked,
+} from './key-sql.js'
+import { type Scope, SCOPES } from './principal.js'
+
+export interface KeyManagerDeps {
+  readonly database: Database
+  /** Without it other processes notice a revocation only when their cached answer ends. */
+  readonly redis?: RedisConnection | undefined
+  readonly logger?: Logger | undefined
+}
+
+export interface CreateKeyRequest {
+  readonly tenantId: number
+  readonly name: string
+  /** At least one. */
+  readonly scopes: readonly Scope[]
+  readonly expiresAt?: Date | undefined
+}
+
+/** `key` is shown this once and stored nowhere. */
+export type CreatedKey = ApiKey & { readonly key: string }
+
+const DEFAULT_OVERLAP_MS = 24 * 3_600_000
+
+/** Makes, rotates, revokes and lists keys. Each change is in the audit log and announced to all verifiers. */
+export class KeyManager {
+  readonly #database: Database
+  readonly #redis: RedisConnection | undefined
+  readonly #logger: Logger
+
+  constructor(deps: KeyManagerDeps) {
+    this.#database = deps.database
+    this.#redis = deps.redis
+    this.#logger = deps.logger ?? silentLogger
+  }
+
+  /** Returns its id. @throws authErrors.TENANT_EXISTS */
+  async createTenant(name: string): Promise<number> {
+    const id = await insertTenant(this.#database, name)
+    if (id === undefined) throw authErrors.TENANT_EXISTS({ details: { name } })
+    this.#logger.audit('tenant created', { tenant_id: id, name })
+    return id
+  }
+
+  findTenant(name: string): Promise<number | undefined> {
+    return selectTenantId(this.#database, name)
+  }
+
+  /** @throws authErrors.TENANT_NOT_FOUND */
+  async create(request: CreateKeyRequest): Promise<CreatedKey> {
+    const created = await this.#insert(this.#database, request)
+    await this.#changed('api key created', created)
+    return created
+  }
+
+  /**
+   * Makes a successor with the same name and scopes; the old key goes on for `overlapMs` (default 24 h, or until its own end if that is
+   * sooner), so that clients can change over. Two keys of one name are valid at a time, no more.
+   * @throws authErrors.KEY_NOT_FOUND, authErrors.KEY_ROTATING while the predecessor's predecessor is still valid
+   */
+  async rotate(tenantId: number, id: string, overlapMs = DEFAULT_OVERLAP_MS): Promise<CreatedKey> {
+    const successor = await this.#database.transaction(async (transaction) => {
+      const old = isId(id) ? await selectValidKeyForUpdate(transaction, tenantId, id) : undefined
+      if (!old) throw authErrors.KEY_NOT_FOUND()
+      if ((await countValidKeys(transaction, tenantId, old.name)) > 1) throw authErrors.KEY_ROTATING()
+      await updateKeyExpiry(transaction, id, overlapMs)
+      return await this.#insert(transaction, { ...old, expiresAt: renewed(old) })
+    })
+    await this.#changed('api key rotated', successor, { predecessor: id })
+    await announceKey(this.#redis, id, this.#logger)
+    return successor
+  }
+
+  /** Takes effect everywhere at once, or within 30 s where Redis cannot be reached. Revoking twice is no error. @throws authErrors.KEY_NOT_FOUND */
+  async revoke(tenantId: number, id: string): Promise<void> {
+    if (!isId(id) || !(await updateKeyRevoked(this.#database, tenantId, id))) throw authErrors.KEY_NOT_FOUND()
+    await this.#changed('api key revoked', { id, tenantId })
+  }
+
+  /** Newest first, with those that are no longer valid. */
+  list(tenantId: number): Promise<ApiKey[]> {
+    return selectKeys(this.#database, tenantId)
+  }
+
+  async #insert(database: Pick<Database, 'query'>, { tenantId, name, scopes, expiresAt }: CreateKeyRequest): Promise<CreatedKey> {
+    const key = generateApiKey()
+    try {
+      const created = await insertKey(database, { tenantId, name, scopes: ordered(scopes), hash: hashApiKey(key), hint: hintOf(key), expiresAt })
+      if (!created) throw authErrors.KEY_INVALID({ message: 'a random key was drawn twice' })
+      return { ...created, key }
+    } catch (error) {
+      const isForeignKey = isDataError(error) && isMillraceError(error) && error.details?.['sqlState'] === '23503'
+      throw isForeignKey ? authErrors.TENANT_NOT_FOUND({ cause: error }) : error
+    }
+  }
+
+  async #changed(message: string, { id, tenantId }: { id: string; tenantId: number }, more: Record<string, unknown> = {}): Promise<void> {
+    this.#logger.audit(message, { key_id: id, tenant_id: tenantId, ...more })
+    await announceKey(this.#redis, id, this.#logger)
+  }
+}
+
+/** A key that was made for a certain time is followed by one for the same time. */
+function renewed({ createdAt, expiresAt }: ApiKey): Date | undefined {
+  return expiresAt && new Date(Date.now() + expiresAt.getTime() - createdAt.getTime())
+}
+
+function ordered(scopes: readonly Scope[]): Scope[] {
+  return SCOPES.filter((scope) => scopes.includes(scope))
+}
+
+/** Anything else would be refused by the database as no number. */
+function isId(id: string): boolean {
+  return /^[1-9]\d{0,17}$/.test(id)
+}

@@ -1,0 +1,193 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { type Database, migrate, openDatabase } from '@millrace/database'
+import { silentLogger } from '@millrace/logger'
+import { openRedis, type RedisConnection } from '@millrace/redis'
+import { createTestDatabase, createTestRedis, startTestPostgresServer, type TestDatabase, type TestRedis, waitFor } from '@millrace/testing'
+import { KeyManager } from './key-manager.js'
+import { createKeyVerifier, type KeyVerifier } from './key-verifier.js'
+import { hasScope, type Principal, requireScope } from './principal.js'
+import { seedKeys } from './seed-keys.js'
+
+describe('keys', () => {
+  let testDatabase: TestDatabase
+  let testRedis: TestRedis
+  let database: Database
+  let redis: RedisConnection
+  let manager: KeyManager
+  let tenantId: number
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase({ migrate })
+    testRedis = await createTestRedis()
+    database = openDatabase({ url: testDatabase.url })
+    redis = await openRedis({ url: testRedis.url, name: 'auth-test' }, { logger: silentLogger })
+    manager = new KeyManager({ database, redis })
+    tenantId = await manager.createTenant('acme')
+  })
+  afterAll(async () => {
+    await database.close()
+    await redis.close()
+    await testRedis.release()
+    await testDatabase.release()
+  })
+
+  async function withVerifier(use: (verifier: KeyVerifier) => Promise<void>, options: { now?: () => number; redis?: RedisConnection } = {}) {
+    const verifier = createKeyVerifier({}, { database, ...options })
+    try {
+      await use(verifier)
+    } finally {
+      await verifier.close()
+    }
+  }
+
+  it('lets a key in by Bearer, Basic and on its own, at once from the second time on', () =>
+    withVerifier(async (verifier) => {
+      const { key, id } = await manager.create({ tenantId, name: 'web', scopes: ['write'] })
+      const principal = { keyId: id, tenantId, tenantName: 'acme', scopes: ['write'], limits: {} }
+      for (const header of [`Bearer ${key}`, `Basic ${Buffer.from(`${key}:`).toString('base64')}`]) {
+        await expect(verifier.verify(header)).resolves.toEqual(principal)
+        expect(verifier.verify(header)).toEqual(principal)
+      }
+      await verifier.verifyKey(key)
+      expect(verifier.verifyKey(key)).toEqual(principal)
+    }))
+
+  it('refuses what is no key, and remembers it', () =>
+    withVerifier(async (verifier) => {
+      expect(() => verifier.verify(undefined)).toThrow(expect.objectContaining({ code: 'KEY_MISSING' }))
+      await expect(verifier.verify('Digest x')).rejects.toMatchObject({ code: 'KEY_MISSING' })
+      await expect(verifier.verify('Bearer mr_nobody')).rejects.toMatchObject({ code: 'KEY_INVALID', kind: 'unauthenticated' })
+      expect(() => verifier.verify('Bearer mr_nobody')).toThrow(expect.objectContaining({ code: 'KEY_INVALID' }))
+    }))
+
+  it('forgets a revoked key as soon as it hears of it, and lets a new one in that it refused before', () =>
+    withVerifier(
+      async (verifier) => {
+        const { key, id } = await manager.create({ tenantId, name: 'revoked', scopes: ['write'] })
+        await waitFor(async () => (await redis.client.pubsub('NUMSUB', 'millrace:keys'))[1] !== 0, { deadlineMs: 5_000 })
+        await verifier.verifyKey(key)
+        await manager.revoke(tenantId, id)
+        await waitFor(() => isRefused(verifier, key), { deadlineMs: 5_000 })
+      },
+      { redis },
+    ))
+
+  it('notices a revocation it did not hear of when its answer ends, 30 s later', async () => {
+    let now = Date.now()
+    await withVerifier(
+      async (verifier) => {
+        const { key, id } = await manager.create({ tenantId, name: 'unheard', scopes: ['write'] })
+        await verifier.verifyKey(key)
+        await manager.revoke(tenantId, id)
+        now += 29_000
+        expect(verifier.verifyKey(key)).toMatchObject({ keyId: id })
+        now += 2_000
+        await expect(verifier.verifyKey(key)).rejects.toMatchObject({ code: 'KEY_INVALID' })
+      },
+      { now: () => now },
+    )
+  })
+
+  it('lets two keys of a name be valid at a time while one is rotated, and no third', () =>
+    withVerifier(async (verifier) => {
+      const old = await manager.create({ tenantId, name: 'rotated', scopes: ['read', 'write'] })
+      const successor = await manager.rotate(tenantId, old.id, 60_000)
+      expect(successor).toMatchObject({ name: 'rotated', scopes: ['write', 'read'], expiresAt: undefined })
+      expect(await verifier.verifyKey(old.key)).toMatchObject({ keyId: old.id })
+      expect(await verifier.verifyKey(successor.key)).toMatchObject({ keyId: successor.id })
+      await expect(manager.rotate(tenantId, successor.id)).rejects.toMatchObject({ code: 'KEY_ROTATING' })
+      await manager.revoke(tenantId, old.id)
+      await expect(manager.rotate(tenantId, successor.id)).resolves.toMatchObject({ name: 'rotated' })
+    }))
+
+  it('ends a key at its own end, to the millisecond, even when it is cached', async () => {
+    let now = Date.now()
+    await withVerifier(
+      async (verifier) => {
+        const { key } = await manager.create({ tenantId, name: 'short', scopes: ['write'], expiresAt: new Date(now + 5_000) })
+        await verifier.verifyKey(key)
+        now += 4_999
+        expect(verifier.verifyKey(key)).toMatchObject({ tenantId })
+        now += 1
+        expect(verifier.verifyKey(key)).toBeInstanceOf(Promise)
+      },
+      { now: () => now },
+    )
+  })
+
+  it('never touches a key of another tenant, and never shows a key again', async () => {
+    const other = await manager.createTenant('other')
+    const { id, key } = await manager.create({ tenantId, name: 'mine', scopes: ['read'] })
+    await expect(manager.revoke(other, id)).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' })
+    await expect(manager.rotate(other, id)).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' })
+    await expect(manager.revoke(tenantId, "1' or true")).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' })
+    expect(await manager.list(other)).toEqual([])
+    expect(JSON.stringify(await manager.list(tenantId))).not.toContain(key.slice(8))
+    await expect(manager.create({ tenantId: 999_999, name: '', scopes: ['read'] })).rejects.toMatchObject({ code: 'TENANT_NOT_FOUND' })
+    await expect(manager.createTenant('other')).rejects.toMatchObject({ code: 'TENANT_EXISTS' })
+  })
+
+  it('seeds the tenant default and its keys once, however often and by however many, and keeps a revoked one revoked', () =>
+    withVerifier(async (verifier) => {
+      const config = { writeKey: 'mr_write_dev', adminKey: 'mr_admin_dev', isProduction: false }
+      await Promise.all([1, 2, 3].map(() => seedKeys(config, { database })))
+      const writer = await verifier.verifyKey('mr_write_dev')
+      const admin = await verifier.verifyKey('mr_admin_dev')
+      expect([hasScope(writer, 'write'), hasScope(writer, 'read'), hasScope(admin, 'read')]).toEqual([true, false, true])
+      expect(() => requireScope(writer, 'admin')).toThrow(expect.objectContaining({ code: 'SCOPE_MISSING' }))
+      await manager.revoke(writer.tenantId, writer.keyId)
+      await seedKeys(config, { database })
+      expect((await manager.list(writer.tenantId)).filter(({ revokedAt }) => revokedAt)).toHaveLength(1)
+      await expect(seedKeys({ ...config, isProduction: true }, { database })).rejects.toMatchObject({ code: 'DEVELOPMENT_KEY' })
+    }))
+
+  it('takes the limits of the tenant from its settings', () =>
+    withVerifier(async (verifier) => {
+      const id = await manager.createTenant('limited')
+      await database.query(`update tenants set settings = '{"limits": {"ratePerSecond": 10, "burst": 20}}' where id = $1`, [id])
+      const { key } = await manager.create({ tenantId: id, name: '', scopes: ['write'] })
+      expect(await verifier.verifyKey(key)).toMatchObject({ limits: { ratePerSecond: 10, burst: 20 } })
+    }))
+
+  it('asks the database once when many ask about the same unknown key at a time', () =>
+    withVerifier(async (verifier) => {
+      const { key } = await manager.create({ tenantId, name: 'crowd', scopes: ['write'] })
+      const answers = Array.from({ length: 50 }, () => verifier.verifyKey(key))
+      expect(new Set(answers).size).toBe(1)
+      await Promise.all(answers)
+    }))
+})
+
+describe('keys while PostgreSQL is down', () => {
+  it('known keys are let in for the time of grace, unknown ones get a retryable error', async () => {
+    const server = await startTestPostgresServer()
+    await migrate(server.url)
+    const database = openDatabase({ url: server.url, retryAttempts: 1, timeoutMs: 1_000 })
+    const manager = new KeyManager({ database })
+    const tenantId = await manager.createTenant('acme')
+    const { key, id } = await manager.create({ tenantId, name: '', scopes: ['write'] })
+    let now = Date.now()
+    const verifier = createKeyVerifier({ outageGraceMs: 60_000 }, { database, now: () => now })
+    await verifier.verifyKey(key)
+    await server.kill()
+    now += 31_000
+    expect(await verifier.verifyKey(key)).toMatchObject({ keyId: id })
+    expect((verifier.verifyKey(key) as Principal).keyId).toBe(id)
+    await expect(verifier.verifyKey('mr_unknown')).rejects.toMatchObject({ code: 'KEYS_UNAVAILABLE', retryable: true })
+    now += 60_000
+    await expect(verifier.verifyKey(key)).rejects.toMatchObject({ code: 'KEYS_UNAVAILABLE' })
+    await server.restart()
+    expect(await verifier.verifyKey(key)).toMatchObject({ keyId: id })
+    await verifier.close()
+    await database.close()
+    await server.stop()
+  })
+})
+
+function isRefused(verifier: KeyVerifier, key: string): Promise<boolean> {
+  return Promise.resolve()
+    .then(() => verifier.verifyKey(key))
+    .then(
+      () => false,
+      () => true,
+    )
+}

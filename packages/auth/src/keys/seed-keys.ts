@@ -1,0 +1,46 @@
+import type { Database } from '@millrace/database'
+import { type Logger, silentLogger } from '@millrace/logger'
+import { authErrors } from '../errors.js'
+import { hashApiKey, hintOf } from './api-key.js'
+import { insertKey, insertTenant, selectTenantId } from './key-sql.js'
+import type { Scope } from './principal.js'
+
+/** What `npm start` uses. Everybody knows them. */
+export const DEVELOPMENT_KEYS = { write: 'mr_write_dev', admin: 'mr_admin_dev' } as const
+
+export interface SeedKeysConfig {
+  /** BOOTSTRAP_WRITE_KEY: scope write. */
+  readonly writeKey?: string | undefined
+  /** BOOTSTRAP_ADMIN_KEY: all scopes. */
+  readonly adminKey?: string | undefined
+  /** NODE_ENV=production. */
+  readonly isProduction: boolean
+}
+
+export interface SeedKeysDeps {
+  readonly database: Database
+  readonly logger?: Logger | undefined
+}
+
+/**
+ * Sees to it that the tenant `default` exists and has the given keys. Safe to run at each start and by several processes at once: what is there stays,
+ * a revoked key stays revoked.
+ * @throws authErrors.DEVELOPMENT_KEY in production, before anything is stored
+ */
+export async function seedKeys(config: SeedKeysConfig, deps: SeedKeysDeps): Promise<void> {
+  const { database, logger = silentLogger } = deps
+  const wanted: { name: string; key: string | undefined; scopes: Scope[] }[] = [
+    { name: 'bootstrap write', key: config.writeKey, scopes: ['write'] },
+    { name: 'bootstrap admin', key: config.adminKey, scopes: ['write', 'read', 'admin'] },
+  ]
+  const known: string[] = Object.values(DEVELOPMENT_KEYS)
+  if (config.isProduction && wanted.some(({ key }) => key !== undefined && known.includes(key))) throw authErrors.DEVELOPMENT_KEY()
+  await insertTenant(database, 'default')
+  const tenantId = await selectTenantId(database, 'default')
+  if (tenantId === undefined) throw authErrors.TENANT_NOT_FOUND()
+  for (const { name, key, scopes } of wanted) {
+    if (!key) continue
+    const created = await insertKey(database, { tenantId, name, scopes, hash: hashApiKey(key), hint: hintOf(key) })
+    if (created) logger.audit('api key seeded', { key_id: created.id, tenant_id: tenantId, name })
+  }
+}
