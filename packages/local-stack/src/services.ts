@@ -96,9 +96,11 @@ export function instanceEnvironment(
     const ports = all.filter(({ entry }) => entry.name === name).map(({ grpcPort }) => grpcPort)
     return addressVariable && ports.length > 0 ? [[addressVariable, `127.0.0.1:${ports[0]}`]] : []
   })
+  const gateway = all.find(({ httpPort }) => httpPort !== undefined)
   const admins = all.map(({ name, adminPort }) => `${name}=http://127.0.0.1:${adminPort}`)
   return {
     ...(Object.fromEntries(addresses) as Record<string, string>),
+    ...(gateway !== undefined && { GATEWAY_URL: `http://127.0.0.1:${gateway.httpPort}` }),
     HTTP_HOST: '127.0.0.1',
     GRPC_HOST: '127.0.0.1',
     ADMIN_HOST: '127.0.0.1',
