@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import os from 'node:os'
+import path from 'node:path'
 
 export interface SystemInfo {
   readonly memory: { readonly total_bytes: number; readonly available_bytes: number; readonly used_percent: number }
@@ -18,7 +19,7 @@ export function createReadSystem(directory: string): () => Promise<SystemInfo> {
     const used = total > 0 ? 1 - (now.idle - last.idle) / total : null
     // Two readings at once have nothing between them to measure.
     if (total > 0) last = now
-    const memory = { total_bytes: os.totalmem(), available_bytes: os.freemem() }
+    const memory = { total_bytes: os.totalmem(), available_bytes: process.availableMemory() }
     return {
       memory: { ...memory, used_percent: percent(1 - memory.available_bytes / memory.total_bytes) },
       cpu: { cores: os.cpus().length, load_1m: os.loadavg()[0] ?? 0, used_percent: used === null ? null : percent(used) },
@@ -27,12 +28,15 @@ export function createReadSystem(directory: string): () => Promise<SystemInfo> {
   }
 }
 
+/** A directory that is not there yet will be on the disk of its parent. */
 async function readDisk(directory: string): Promise<SystemInfo['disk']> {
+  const absolute = path.resolve(directory)
   try {
-    const { blocks, bavail, bsize } = await statfs(directory)
+    const { blocks, bavail, bsize } = await statfs(absolute)
     return { total_bytes: blocks * bsize, available_bytes: bavail * bsize, used_percent: percent(1 - bavail / blocks) }
   } catch {
-    return null
+    const parent = path.dirname(absolute)
+    return parent === absolute ? null : await readDisk(parent)
   }
 }
 
