@@ -32,7 +32,7 @@ const parts = new Set(values.parts.split(','))
 const rates = values.rates.split(',').map(Number)
 
 /** Everything on; only the limit of the tenant is above what is sent, so that it is counted but does not refuse. */
-const SETTINGS = { LIMIT_EVENTS_PER_SECOND: '10000000', LIMIT_BURST_EVENTS: '20000000' }
+const SETTINGS = { RATE_LIMIT_EVENTS_PER_SECOND: '100000000', RATE_LIMIT_BURST_EVENTS: '200000000' }
 const POSTGRES = { shared_buffers: '512MB', max_wal_size: '4GB' }
 
 const dataDir = mkdtempSync(join(tmpdir(), 'millrace-bench-'))

@@ -7,14 +7,13 @@ export interface ChaosStackSettings {
   leaseMs?: number | undefined
 }
 
-/** The settings under which chaos runs: two consumers, short leases, no limit of requests, and no end to restarts. */
+/** The settings under which chaos runs: two consumers, short leases, and no end to restarts. */
 export function chaosStackOptions({ spoolBytesMax, leaseMs = 3_000 }: ChaosStackSettings): Partial<StackOptions> {
   return {
     instances: { 'stream-consumer': 2 },
     deathsMax: 1_000,
     env: {
       LEASE_MS: String(leaseMs),
-      LIMIT_EVENTS_PER_SECOND: '1000000',
       ...(spoolBytesMax !== undefined && { SPOOL_BYTES_MAX: String(spoolBytesMax) }),
     },
   }

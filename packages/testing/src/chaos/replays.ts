@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 
 /** The counter of frames that reached a consumer again and were dropped by their sequence. */
-const METRIC = 'millrace_stream_frames_replayed_total'
+const METRIC = 'millrace_stream_repeated_frames_total'
 
 /** What a consumer counted since its start; 0 when it cannot be asked at this moment. */
 export async function readReplays(adminUrl: string): Promise<number> {
