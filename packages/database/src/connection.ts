@@ -1,9 +1,9 @@
-import { isMillraceError, type MillraceError } from '@millrace/contracts'
+import type { MillraceError } from '@millrace/contracts'
 import pg from 'pg'
 import { databaseErrors } from './errors.js'
 import { type ObserveRun, Session } from './session.js'
 import { type Queryable, type Result, type Statement, toStatement } from './statement.js'
-import { toDatabaseError } from './to-database-error.js'
+import { isClientTimeout, toDatabaseError } from './to-database-error.js'
 import { OpenTransaction, type Transaction, type TransactionOptions, toTransactionError } from './transaction.js'
 
 /** One connection of its own, for long-lived writers. It never retries and never reconnects: once lost it is to be thrown away. */
@@ -92,9 +92,4 @@ class ClientConnection implements Connection {
       throw error
     }
   }
-}
-
-/** Whether the client stopped waiting, so that the server may still be at work. */
-export function isClientTimeout(error: unknown): boolean {
-  return isMillraceError(error) && databaseErrors.DATABASE_TIMEOUT.matches(error) && error.details?.['sqlState'] === undefined
 }

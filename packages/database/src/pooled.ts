@@ -2,12 +2,11 @@ import { isMillraceError } from '@millrace/contracts'
 import { type Logger, silentLogger } from '@millrace/logger'
 import { createRetry, isRetryable } from '@millrace/resilience'
 import type pg from 'pg'
-import { isClientTimeout } from './connection.js'
 import { databaseErrors } from './errors.js'
 import { type ObserveRun, Session } from './session.js'
 import { type Queryable, type Result, type Statement, toStatement } from './statement.js'
 import { ReaderRole, tenantPreamble } from './tenant.js'
-import { toDatabaseError } from './to-database-error.js'
+import { isClientTimeout, toDatabaseError } from './to-database-error.js'
 import { OpenTransaction, type Transaction, type TransactionOptions, toTransactionError } from './transaction.js'
 
 /** Reads and writes on a pool. */

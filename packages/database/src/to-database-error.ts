@@ -68,3 +68,8 @@ function findServerError(error: unknown): ServerError | undefined {
   }
   return undefined
 }
+
+/** Whether the client stopped waiting, so that the server may still be at work. */
+export function isClientTimeout(error: unknown): boolean {
+  return isMillraceError(error) && databaseErrors.DATABASE_TIMEOUT.matches(error) && error.details?.['sqlState'] === undefined
+}

@@ -1,7 +1,7 @@
 import { databaseErrors } from './errors.js'
 import type { Session } from './session.js'
 import { type CopyTarget, type Queryable, type Result, type Statement, type Step, toStatement } from './statement.js'
-import { toDatabaseError } from './to-database-error.js'
+import { isClientTimeout, toDatabaseError } from './to-database-error.js'
 
 export interface TransactionOptions {
   /** Default: read committed. */
@@ -51,7 +51,8 @@ export class OpenTransaction implements Transaction {
       await this.#commit()
       return value
     } catch (error) {
-      await this.#rollback()
+      // Where no answer came in time none will come to ROLLBACK; the connection is given up, which rolls back as well.
+      if (!isClientTimeout(this.#failure)) await this.#rollback()
       throw error
     }
   }
@@ -115,10 +116,19 @@ export class OpenTransaction implements Transaction {
     const steps = [...this.#pending, ...this.#deferred, { text: 'commit' }]
     this.#isStarted = true
     this.isCommitting = true
-    const results = await this.#session.run(steps)
+    const results = await this.#runCommit(steps)
     this.isCommitting = false
     if (results.at(-1)?.command !== 'COMMIT') {
       throw databaseErrors.DATABASE_STATEMENT_ERROR({ message: 'the server rolled the transaction back instead of committing it' })
+    }
+  }
+
+  async #runCommit(steps: readonly Step[]): Promise<Result[]> {
+    try {
+      return await this.#session.run(steps)
+    } catch (error) {
+      this.#failure = error
+      throw error
     }
   }
 

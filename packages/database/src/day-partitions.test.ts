@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { createTestDatabase, startTestPostgresServer, type TestDatabase, waitFor } from '@millrace/testing'
+import { type Database, DayPartitions, dayPartitionName, dropDayPartitionsBefore, migrate, openDatabase, PARTITIONED_TABLES } from './index.js'
+
+const DAY_MS = 86_400_000
+const day = (n: number) => Date.UTC(2026, 0, 1) + n * DAY_MS
+
+const insertEvent = (timeMs: number) => ({
+  text: `insert into events (position, user_hash, "timestamp", received_at, tenant_id, partition, type, message_id, event) values (1, 1, to_timestamp($1), now(), 1, 0, 0, 'm', 'e') returning tableoid::regclass::text as table`,
+  values: [timeMs / 1000],
+})
+
+describe('day partitions', () => {
+  let test: TestDatabase
+  let database: Database
+  beforeAll(async () => {
+    test = await createTestDatabase({ migrate })
+    database = openDatabase({ url: test.url })
+  })
+  afterAll(async () => {
+    await database.close()
+    await test.release()
+  })
+
+  it('are named after the UTC day', () => {
+    expect(dayPartitionName('events', Date.UTC(2026, 10, 21, 23, 59, 59, 999))).toBe('events_20261121')
+  })
+
+  it.each(PARTITIONED_TABLES)('of %s are made once when many make them at once, with the indexes of their parent', async (table) => {
+    const makers = Array.from({ length: 8 }, () => new DayPartitions(database))
+    await Promise.all(makers.map((maker) => maker.ensure(table, day(0), day(4))))
+    expect(makers[0]?.isKnown(table, day(4) + DAY_MS - 1)).toBe(true)
+    expect(makers[0]?.isKnown(table, day(5))).toBe(false)
+    const { rows } = await database.query<{ children: bigint; indexes: bigint }>(
+      `select count(distinct i.inhrelid) as children, count(x.indexrelid) as indexes from pg_inherits i left join pg_index x on x.indrelid = i.inhrelid where i.inhparent = $1::regclass`,
+      [table],
+    )
+    const parents = await database.query<{ n: bigint }>('select count(*) as n from pg_index where indrelid = $1::regclass', [table])
+    expect(rows).toEqual([{ children: 5n, indexes: 5n * (parents.rows[0]?.n ?? 0n) }])
+  })
+
+  it('take the rows of their day, to the microsecond', async () => {
+    await new DayPartitions(database).ensure('events', day(10), day(11))
+    for (const [timeMs, table] of [[day(10), 'events_20260111'], [day(11) - 1, 'events_20260111'], [day(11), 'events_20260112']] as const) {
+      expect((await database.query(insertEvent(timeMs))).rows).toEqual([{ table }])
+    }
+  })
+
+  it('are made beside writers and readers of other days without waiting for them', async () => {
+    await new DayPartitions(database).ensure('events', day(20), day(20))
+    const busy = await database.connection()
+    await busy.transaction(async (tx) => {
+      await tx.query(insertEvent(day(20)))
+      await tx.query('select count(*) from events')
+      await new DayPartitions(database).ensure('events', day(21), day(21))
+      await database.query(insertEvent(day(21)))
+    })
+    await busy.close()
+  })
+
+  it('refuse a range that can only be a mistake', async () => {
+    await expect(new DayPartitions(database).ensure('events', 0, day(0))).rejects.toThrow(/too many/)
+  })
+
+  it('are dropped whole days at a time, oldest first, and asking again makes them anew', async () => {
+    const partitions = new DayPartitions(database)
+    await partitions.ensure('event_journal', day(0), day(4))
+    expect(await dropDayPartitionsBefore(database, 'event_journal', day(2) + 1)).toEqual(['event_journal_20260101', 'event_journal_20260102'])
+    expect(await dropDayPartitionsBefore(database, 'event_journal', day(2))).toEqual([])
+    partitions.forget()
+    await partitions.ensure('event_journal', day(0), day(0))
+    expect((await database.query(`select to_regclass('event_journal_20260101')::text as name`)).rows).toEqual([{ name: 'event_journal_20260101' }])
+  })
+
+  it('whose detaching was cut short are finished by the next call', async () => {
+    await new DayPartitions(database).ensure('events', day(30), day(32))
+    const reader = await database.connection()
+    const impatient = openDatabase({ url: test.url, statementTimeoutMs: 300, retryAttempts: 1 })
+    await reader.transaction(async (tx) => {
+      await tx.query('select count(*) from events')
+      await expect(dropDayPartitionsBefore(impatient, 'events', day(31))).rejects.toMatchObject({ code: 'DATABASE_TIMEOUT' })
+    })
+    await waitFor(async () => (await dropDayPartitionsBefore(database, 'events', day(31))).at(-1) === 'events_20260131', { deadlineMs: 5_000 })
+    await impatient.close()
+    await reader.close()
+  })
+})
+
+describe('day partitions on the system PostgreSQL, where there is one', () => {
+  it('are made and dropped', async () => {
+    const server = await startTestPostgresServer({ binaries: 'system' }).catch(() => startTestPostgresServer())
+    await migrate(server.url)
+    const database = openDatabase({ url: server.url })
+    for (const table of PARTITIONED_TABLES) {
+      await new DayPartitions(database).ensure(table, day(0), day(2))
+      expect(await dropDayPartitionsBefore(database, table, day(2))).toHaveLength(2)
+    }
+    await database.close()
+    await server.stop()
+  })
+})

@@ -1,0 +1,154 @@
+import { describe, expect, it } from '@jest/globals'
+import { createLogger } from '@millrace/logger'
+import { createTestDatabase, freePort, startTestPostgresServer, waitFor } from '@millrace/testing'
+import { createMetrics } from '@millrace/telemetry'
+import { type DatabaseConfig, migrate, openDatabase } from './index.js'
+
+/** A logger whose lines can be read, and a database to log about. */
+async function openLogged(config: Partial<DatabaseConfig>) {
+  const test = await createTestDatabase({ migrate })
+  const lines: string[] = []
+  const logger = createLogger({ service: 'test', write: (text) => lines.push(text) })
+  const metrics = createMetrics({ service: 'test', hasProcessMetrics: false })
+  const database = openDatabase({ url: test.url, ...config }, { logger, metrics })
+  const close = async () => {
+    await database.close()
+    logger.close()
+    await test.release()
+  }
+  const log = () => {
+    logger.flush()
+    return lines.join('')
+  }
+  return { database, metrics, log, close }
+}
+
+describe('database', () => {
+  it('logs a slow statement with its text and plan but without its values, and counts it', async () => {
+    const { database, metrics, log, close } = await openLogged({ slowQueryMs: 20, explainSlowQueries: true })
+    await database.query(`select pg_sleep(0.05), 'literal', $1::text || 'other'`, ['parameter'])
+    await waitFor(() => log().includes('slow query'), { deadlineMs: 5_000 })
+    expect(log()).toMatch(/select pg_sleep\(\?\)/)
+    expect(log()).toMatch(/"plan":"Result/)
+    expect(log()).not.toMatch(/literal|parameter|other/)
+    const exposed = await metrics.expose()
+    expect(exposed).toMatch(/millrace_postgres_slow_queries_total.* 1/)
+    expect(exposed).toMatch(/millrace_postgres_query_duration_seconds_count{.*operation="select",outcome="ok".*} 1/)
+    expect(exposed).toMatch(/millrace_postgres_pool_connections{pool="primary",state="max".*} 10/)
+    await close()
+  })
+
+  it('ends a statement that takes too long, with a retryable error, and stays usable', async () => {
+    const { database, close } = await openLogged({ statementTimeoutMs: 100, retryAttempts: 1 })
+    await expect(database.query('select pg_sleep(10)')).rejects.toMatchObject({ code: 'DATABASE_TIMEOUT', retryable: true, details: { sqlState: '57014' } })
+    expect((await database.query('select 1 as n')).rows).toEqual([{ n: 1 }])
+    await close()
+  })
+
+  it('gives up waiting for a lock', async () => {
+    const { database, close } = await openLogged({ lockTimeoutMs: 50, retryAttempts: 1 })
+    const holder = await database.connection()
+    await holder.transaction(async (tx) => {
+      await tx.query('lock table tenants in access exclusive mode')
+      await expect(database.query('select * from tenants')).rejects.toMatchObject({ code: 'DATABASE_LOCK_TIMEOUT' })
+    })
+    await holder.close()
+    await close()
+  })
+
+  it('says DATABASE_UNAVAILABLE when nothing listens, and opens all the same', async () => {
+    const database = openDatabase({ url: `postgres://postgres@127.0.0.1:${await freePort()}/x`, retryAttempts: 2 })
+    await expect(database.query('select 1')).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true, kind: 'unavailable' })
+    await expect(database.connection()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+    await database.close()
+  })
+
+  it('makes callers wait for a connection no longer than the time limit', async () => {
+    const { database, close } = await openLogged({ connectionLimit: 1, timeoutMs: 200, retryAttempts: 1 })
+    await database.transaction(async (tx) => {
+      await tx.query('select 1')
+      expect(database.pool()).toEqual({ used: 1, idle: 0, waiting: 0, max: 1 })
+      await expect(database.query('select 1')).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+    })
+    await close()
+  })
+
+  it('plans a statement without running it', async () => {
+    const { database, close } = await openLogged({})
+    expect(await database.explain({ text: 'select * from tenants where id = $1', values: [1] })).toMatch(/Index Scan/)
+    await close()
+  })
+})
+
+describe('database when its server', () => {
+  it('crashes: idle and busy connections end without ending the process, and work goes on after the restart', async () => {
+    const server = await startTestPostgresServer()
+    const database = openDatabase({ url: server.url, retryAttempts: 5 })
+    const connection = await database.connection()
+    await database.query('create table seen (id integer)')
+    const busy = database.query('with s as materialized (select pg_sleep(30)) insert into seen select 1 from s')
+    const hearing = connection.lost
+    await waitFor(async () => database.pool().used === 1, { deadlineMs: 5_000 })
+    await server.kill()
+    await expect(busy).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+    expect(await hearing).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+    expect(connection.isLost).toBe(true)
+    await expect(connection.query('select 1')).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+    await server.restart()
+    await database.transaction((tx) => tx.query('insert into seen values (1)'))
+    expect((await database.query('select * from seen')).rows).toEqual([{ id: 1 }])
+    await connection.close()
+    await database.close()
+    await server.stop()
+  })
+
+  it('ends our sessions in the middle of a transaction: it is run again as a whole', async () => {
+    const test = await createTestDatabase()
+    const database = openDatabase({ url: test.url })
+    await database.query('create table seen (id integer)')
+    let runs = 0
+    await database.transaction(async (tx) => {
+      runs++
+      const { rows } = await tx.query<{ pid: number }>('select pg_backend_pid() as pid')
+      if (runs === 1) await database.query('select pg_terminate_backend($1)', [rows[0]?.pid])
+      await tx.query('insert into seen values (1)')
+    })
+    expect(runs).toBe(2)
+    expect((await database.query('select * from seen')).rows).toHaveLength(1)
+    await database.close()
+    await test.release()
+  })
+
+  it('hangs: the client stops waiting 5 s after the statement should have ended', async () => {
+    const server = await startTestPostgresServer()
+    const database = openDatabase({ url: server.url, statementTimeoutMs: 100, retryAttempts: 1 })
+    const connection = await database.connection({ statementTimeoutMs: 100 })
+    await database.query('select 1')
+    await server.pause()
+    await Promise.all([
+      expect(database.query('select 1')).rejects.toMatchObject({ code: 'DATABASE_TIMEOUT' }),
+      expect(connection.transaction((tx) => tx.query('select 1'))).rejects.toMatchObject({ code: 'DATABASE_TIMEOUT' }),
+    ])
+    await connection.lost
+    await server.resume()
+    expect((await database.query('select 1 as n')).rows).toEqual([{ n: 1 }])
+    await database.close()
+    await server.stop()
+  })
+})
+
+describe('dedicated connection', () => {
+  it('hears notifications', async () => {
+    const test = await createTestDatabase()
+    const database = openDatabase({ url: test.url })
+    const connection = await database.connection()
+    const heard: string[] = []
+    await connection.listen('news', (payload) => heard.push(payload))
+    await database.query(`select pg_notify('news', 'hello')`)
+    await waitFor(() => heard.length === 1, { deadlineMs: 5_000 })
+    expect(heard).toEqual(['hello'])
+    await connection.close()
+    await database.close()
+    await test.release()
+  })
+})

@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { createTestDatabase, startTestPostgresServer, type TestDatabase } from '@millrace/testing'
+import { type Database, DayPartitions, migrate, openDatabase } from './index.js'
+
+const NOON = Date.UTC(2026, 10, 21, 12)
+
+/** One row of tenants 1 and 2 in every table that belongs to tenants. */
+async function fill(database: Database): Promise<void> {
+  const partitions = new DayPartitions(database)
+  for (const table of ['events', 'rollups_1m'] as const) await partitions.ensure(table, NOON, NOON)
+  const uuid = '00000000-0000-4000-8000-000000000001'
+  for (const tenant of [1, 2]) {
+    await database.query(
+      `insert into events (position, user_hash, "timestamp", received_at, tenant_id, partition, type, message_id, event) values (1, 1, to_timestamp($2), now(), $1, 0, 0, 'm', 'e')`,
+      [tenant, NOON / 1000],
+    )
+    await database.query(
+      `insert into dead_letters (stream, tenant_id, partition, position, producer, sequence, record_index, message_id, code, reason, record) values ('s', $1, 0, '', $2, 1, 0, 'm', 'c', 'r', '')`,
+      [tenant, uuid],
+    )
+    await database.query(`insert into ledger_produced (stream, producer, tenant_id, accepted, rejected) values ('s', $2, $1, 1, 0)`, [tenant, uuid])
+    await database.query(`insert into ledger_consumed values ('s', 0, $2, $1, 1, 0, 1, 0, 0)`, [tenant, uuid])
+    await database.query(`insert into rollup_series (tenant_id, event, dimensions, dimension_values) values ($1, 'e', '{}', '{}')`, [tenant])
+    await database.query(`insert into rollups_1m (window_start, tenant_id, series_id, partition, count) values (to_timestamp($2), $1, 1, 0, 1)`, [tenant, NOON / 1000])
+    for (const level of ['5m', '1h', '1d']) await database.query(`insert into rollups_${level} (window_start, tenant_id, series_id, count) values (now(), $1, 1, 1)`, [tenant])
+    await database.query('insert into rollup_dirty values (300, $1, now())', [tenant])
+    await database.query(`insert into login_events (tenant_id, message_id, "timestamp", method, success) values ($1, 'm', now(), 'password', true)`, [tenant])
+    await database.query(`insert into activity_logs (tenant_id, message_id, user_id, "timestamp", action, entity_type, entity_id) values ($1, 'm', 'u', now(), 'a', 't', 'i')`, [tenant])
+    await database.query(`insert into user_sessions (tenant_id, session_id, started_at, last_seen_at) values ($1, 's', now(), now())`, [tenant])
+  }
+}
+
+describe('tenant isolation', () => {
+  let test: TestDatabase
+  let database: Database
+  beforeAll(async () => {
+    test = await createTestDatabase({ migrate })
+    database = openDatabase({ url: test.url })
+    await fill(database)
+  })
+  afterAll(async () => {
+    await database.close()
+    await test.release()
+  })
+
+  const tenantTables = async () => {
+    const { rows } = await database.query<{ name: string }>(
+      `select c.relname as name from pg_attribute a join pg_class c on c.oid = a.attrelid
+        where a.attname = 'tenant_id' and c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition and c.relname <> 'api_keys' order by 1`,
+    )
+    return rows.map(({ name }) => name)
+  }
+
+  it('shows a reader the rows of its tenant alone, in every table that has tenants, even where the statement has no filter', async () => {
+    const tables = await tenantTables()
+    expect(tables).toHaveLength(13)
+    for (const table of tables) {
+      const { rows } = await database.withTenant(2, (tx) => tx.query<{ tenant_id: number }>(`select tenant_id from ${table}`))
+      expect([table, rows]).toEqual([table, [{ tenant_id: 2 }]])
+    }
+  })
+
+  it('shows nothing to a reader of no tenant', async () => {
+    const rows = await database.transaction(async (tx) => {
+      await tx.query('set local role millrace_reader')
+      return (await tx.query('select * from events')).rows
+    })
+    expect(rows).toEqual([])
+  })
+
+  it.each(['select * from api_keys', 'select * from tenants', 'select * from event_journal', 'select * from events_20261121'])('does not let a reader %s', async (text) => {
+    await expect(database.withTenant(1, (tx) => tx.query(text))).rejects.toMatchObject({ details: { sqlState: '42501' } })
+  })
+
+  it('lets a reader write nothing, even in a transaction that may', async () => {
+    const writing = database.withTenant(1, (tx) => tx.query('delete from rollups_1d'), { readOnly: false })
+    await expect(writing).rejects.toMatchObject({ details: { sqlState: '42501' } })
+  })
+
+  it('leaves no trace on the connection', async () => {
+    const single = openDatabase({ url: test.url, connectionLimit: 1 })
+    await single.withTenant(1, (tx) => tx.query('select 1'))
+    const { rows } = await single.query<{ role: string; tenants: bigint }>('select current_user::text as role, count(*) as tenants from events')
+    expect(rows).toEqual([{ role: 'postgres', tenants: 2n }])
+    await single.close()
+  })
+})
+
+describe('tenant isolation on other servers', () => {
+  it('holds for an owner who is no superuser but may create roles, on the system PostgreSQL where there is one', async () => {
+    const server = await startTestPostgresServer({ binaries: 'system' }).catch(() => startTestPostgresServer())
+    const admin = openDatabase({ url: server.url })
+    await admin.query('create role app login nosuperuser createrole')
+    await admin.query('create database app owner app')
+    const url = server.url.replace('postgres@', 'app@').replace(/\/\w+$/, '/app')
+    await migrate(url)
+    const database = openDatabase({ url })
+    await fill(database)
+    const { rows } = await database.withTenant(1, (tx) => tx.query('select current_user::text as role, tenant_id from events'))
+    expect(rows).toEqual([{ role: 'millrace_reader', tenant_id: 1 }])
+    expect((await database.query('select from events')).rowCount).toBe(2)
+    await database.close()
+    await admin.close()
+    await server.stop()
+  })
+})
