@@ -16,7 +16,15 @@ export {
   ConsumerServiceService,
   type ConsumerServiceServer,
   type DeadLetter,
+  type DiscardDeadLetterRequest,
+  type DiscardDeadLetterResponse,
+  type GetReceiptRequest,
   type GetReceiptResponse,
+  type ListDeadLettersRequest,
+  type ListDeadLettersResponse,
+  type ReplayDeadLetterRequest,
+  type ReplayDeadLetterResponse,
+  type WatchLiveRequest,
   type WatchLiveResponse,
 } from './gen/millrace/v1/consumer.js'
 export {
