@@ -3,6 +3,51 @@ import { MINUTE_MS, type RollupCell, type RollupValues } from './rollup-cell.js'
 
 const FIVE_MINUTES_S = 300
 
+/** Columns that all rollup tables share. */
+export const CELL_COLUMNS = 'window_start, tenant_id, series_id, count, sum, sum_error, min, max, sketch, uniques'
+
+/**
+ * Rows of `cellValues`, as $1 to $13. The sketches travel as one binary value with offsets, since an array of bytea would be sent as text.
+ */
+export const SELECT_CELLS = `select to_timestamp(w), t, s, c, su, se, mi, ma,
+    case when sl >= 0 then substring($1::bytea from sa for sl) end, case when ul >= 0 then substring($1::bytea from ua for ul) end
+  from unnest($2::float8[], $3::integer[], $4::integer[], $5::bigint[], $6::float8[], $7::float8[], $8::float8[], $9::float8[],
+    $10::integer[], $11::integer[], $12::integer[], $13::integer[]) as r (w, t, s, c, su, se, mi, ma, sa, sl, ua, ul)`
+
+export const UPDATE_CELL = `do update set count = excluded.count, sum = excluded.sum, sum_error = excluded.sum_error,
+  min = excluded.min, max = excluded.max, sketch = excluded.sketch, uniques = excluded.uniques`
+
+/** Values for SELECT_CELLS; `windowOf` gives the beginning of a cell's window in seconds. */
+export function cellValues(cells: readonly RollupCell[], windowOf: (cell: RollupCell) => number): unknown[] {
+  const blobs: Buffer[] = []
+  let at = 1
+  const place = (bytes: Buffer | null): [number, number] => {
+    if (bytes === null) return [0, -1]
+    blobs.push(bytes)
+    at += bytes.length
+    return [at - bytes.length, bytes.length]
+  }
+  const rows = cells.map((cell) => {
+    const values = cell.values()
+    return { cell, values, sketch: place(values.sketch), uniques: place(values.uniques) }
+  })
+  return [
+    Buffer.concat(blobs),
+    rows.map(({ cell }) => windowOf(cell)),
+    rows.map(({ cell }) => cell.series.tenantId),
+    rows.map(({ cell }) => cell.series.id),
+    rows.map(({ values }) => values.count),
+    rows.map(({ values }) => values.sum),
+    rows.map(({ values }) => values.sumError),
+    rows.map(({ values }) => values.min),
+    rows.map(({ values }) => values.max),
+    rows.map(({ sketch }) => sketch[0]),
+    rows.map(({ sketch }) => sketch[1]),
+    rows.map(({ uniques }) => uniques[0]),
+    rows.map(({ uniques }) => uniques[1]),
+  ]
+}
+
 /**
  * What the table holds for `cells` of one partition, by index in `cells`. LATERAL with a limit makes it one look-up a cell in the primary
  * key; the bounds let the planner leave out other days.
@@ -29,47 +74,14 @@ export async function loadCells(tx: Transaction, partition: number, cells: reado
 }
 
 /**
- * Writes cells of one partition as absolute values. The sketches travel as one binary value with offsets, since an array of bytea would be
- * sent as text. Only the partition's owner writes its rows, so no lock is waited for.
+ * Writes cells of one partition as absolute values. Only the partition's owner writes its rows, so no lock is waited for.
  */
 export function writeCellsStep(partition: number, cells: readonly RollupCell[]): Step {
-  const blobs: Buffer[] = []
-  let at = 1
-  const place = (bytes: Buffer | null): [number, number] => {
-    if (bytes === null) return [0, -1]
-    blobs.push(bytes)
-    at += bytes.length
-    return [at - bytes.length, bytes.length]
-  }
-  const rows = cells.map((cell) => {
-    const values = cell.values()
-    return { cell, values, sketch: place(values.sketch), uniques: place(values.uniques) }
-  })
   return {
     name: 'write_rollup_cells',
-    text: `insert into rollups_1m (window_start, tenant_id, series_id, partition, count, sum, sum_error, min, max, sketch, uniques)
-           select to_timestamp(w), t, s, $1, c, su, se, mi, ma,
-             case when sl >= 0 then substring($2::bytea from sa for sl) end, case when ul >= 0 then substring($2::bytea from ua for ul) end
-           from unnest($3::float8[], $4::integer[], $5::integer[], $6::bigint[], $7::float8[], $8::float8[], $9::float8[], $10::float8[],
-             $11::integer[], $12::integer[], $13::integer[], $14::integer[]) as r (w, t, s, c, su, se, mi, ma, sa, sl, ua, ul)
-           on conflict (tenant_id, series_id, window_start, partition) do update set count = excluded.count, sum = excluded.sum,
-             sum_error = excluded.sum_error, min = excluded.min, max = excluded.max, sketch = excluded.sketch, uniques = excluded.uniques`,
-    values: [
-      partition,
-      Buffer.concat(blobs),
-      rows.map(({ cell }) => cell.minute * 60),
-      rows.map(({ cell }) => cell.series.tenantId),
-      rows.map(({ cell }) => cell.series.id),
-      rows.map(({ values }) => values.count),
-      rows.map(({ values }) => values.sum),
-      rows.map(({ values }) => values.sumError),
-      rows.map(({ values }) => values.min),
-      rows.map(({ values }) => values.max),
-      rows.map(({ sketch }) => sketch[0]),
-      rows.map(({ sketch }) => sketch[1]),
-      rows.map(({ uniques }) => uniques[0]),
-      rows.map(({ uniques }) => uniques[1]),
-    ],
+    text: `insert into rollups_1m (partition, ${CELL_COLUMNS}) select $14::smallint, * from (${SELECT_CELLS}) as cells
+           on conflict (tenant_id, series_id, window_start, partition) ${UPDATE_CELL}`,
+    values: [...cellValues(cells, (cell) => cell.minute * 60), partition],
   }
 }
 

@@ -76,7 +76,7 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
   }
 
   async apply({ batch, series, stored }: PreparedEvents, tx: Transaction): Promise<FlushedPositions> {
-    const { rollups, monotonicMs } = this.#deps
+    const { rollups, metrics, monotonicMs } = this.#deps
     if (batch.frames.length > 0) await storeBatch(this.#config, this.#deps, { batch, tx })
     for (const [at, { frame, view, verdicts }] of batch.frames.entries()) {
       const names = series[at] ?? []
@@ -86,7 +86,10 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
         if (one !== null && count > 0) stored.push({ tenantId: one.tenantId, event: one.event, count })
       }
     }
-    return await rollups.flush(tx, monotonicMs())
+    const startedMs = monotonicMs()
+    const flushed = await rollups.flush(tx, startedMs)
+    metrics.observeFlush((monotonicMs() - startedMs) / 1000)
+    return flushed
   }
 
   committed({ batch, stored, startedMs }: PreparedEvents): void {

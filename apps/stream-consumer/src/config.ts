@@ -1,0 +1,48 @@
+import { boolean, choice, type ConfigOf, decimal, defineConfig, integer, list, port, secret, serviceSettings, text } from '@millrace/service'
+
+export const configSchema = defineConfig({
+  ...serviceSettings({ adminPort: 10_101 }),
+  GRPC_HOST: text({ default: '127.0.0.1', description: 'address the gRPC server listens on; it takes every caller at his word, so keep it inside' }),
+  GRPC_PORT: port({ default: 9101, description: 'port of the gRPC server' }),
+
+  DATABASE_URL: secret({ description: 'PostgreSQL: events, journal, rollups, positions' }),
+  DATABASE_CONNECTION_LIMIT: integer({ default: 5, min: 1, max: 1000, unit: 'connections', description: 'largest pool, besides the one that writes' }),
+  DATABASE_TIMEOUT: integer({ default: 5000, min: 100, max: 600_000, unit: 'ms', description: 'longest wait for a connection' }),
+  DATABASE_RETRY_ATTEMPTS: integer({ default: 3, min: 1, max: 10, unit: 'calls', description: 'calls in all where the failure is a passing one' }),
+
+  STREAM_DRIVER: choice(['redis'], { default: 'redis', description: 'what carries the stream' }),
+  STREAM_NAME: text({ default: 'events', description: 'name of the stream' }),
+  STREAM_GROUP: text({ default: 'events-store', description: 'consumer group; its positions are rows of stream_partitions' }),
+  STREAM_PARTITIONS: integer({ default: 16, min: 1, max: 1024, unit: 'partitions', description: 'never changed once events are in' }),
+  STREAM_REDIS_URL: secret({ description: 'Redis that holds the stream' }),
+  CACHE_REDIS_URL: secret({ optional: true, description: 'Redis for notices and live counts; default: STREAM_REDIS_URL' }),
+  REDIS_CLUSTER_ENABLED: boolean({ default: false, description: 'whether STREAM_REDIS_URL is a Cluster' }),
+  REDIS_SENTINEL_HOSTS: list({ default: [], description: 'host:port of the Sentinels of the stream’s Redis' }),
+  REDIS_MASTER_NAME: text({ optional: true, description: 'name by which the Sentinels know the primary' }),
+  STREAM_MIN_REPLICAS: integer({ default: 0, min: 0, max: 10, unit: 'replicas', description: 'replicas that must hold a replayed frame (WAIT)' }),
+
+  BATCH_RECORDS_MAX: integer({ default: 10_000, min: 1, max: 1_000_000, unit: 'records', description: 'records of one transaction, about' }),
+  BATCH_FRAMES_MAX: integer({ default: 500, min: 1, max: 100_000, unit: 'frames', description: 'frames of one transaction' }),
+  BATCH_BYTES_MAX: integer({ default: 16_777_216, min: 1024, max: 1_073_741_824, unit: 'bytes', description: 'stored bytes of one transaction, about' }),
+  BATCH_LINGER_MS: decimal({ default: 5, min: 0, max: 10_000, unit: 'ms', description: 'how long a first frame waits for company at low load' }),
+  STREAM_BLOCK_MS: integer({ default: 5000, min: 10, max: 60_000, unit: 'ms', description: 'how long one read waits for frames' }),
+  LEASE_MS: integer({ default: 30_000, min: 500, max: 600_000, unit: 'ms', description: 'a consumer that is silent so long loses its partitions' }),
+  STREAM_WINDOW_RECORDS: integer({ default: 10_000_000, min: 1, max: 1_000_000_000_000, unit: 'records', description: 'consumed frames beyond so many records are trimmed' }),
+  STREAM_WINDOW_DAYS: decimal({ default: 30, min: 0.001, max: 3650, unit: 'days', description: 'consumed frames older than this are trimmed' }),
+  STREAM_TRIM_MEMORY_SHARE: decimal({ default: 0.5, min: 0.05, max: 1, description: 'above this share of the memory ceiling more is trimmed than the windows ask' }),
+
+  DEDUP_WINDOW_HOURS: decimal({ default: 24, min: 0.001, max: 1000, unit: 'hours', description: 'how long a message id is remembered' }),
+  // 25 bytes an id: a quarter of a gigabyte when full, which takes 10 million events in the window.
+  DEDUP_IDS_MAX: integer({ default: 10_000_000, min: 1000, max: 1_000_000_000, unit: 'ids', description: 'ids remembered by this process; the oldest go first, see millrace_dedup_window_covered_seconds' }),
+
+  ROLLUP_FLUSH_MS: integer({ default: 1000, min: 10, max: 60_000, unit: 'ms', description: 'under load the rollups of a partition are written so often' }),
+  ROLLUP_EAGER_BYTES_PER_SECOND: integer({ default: 1_000_000, min: 0, max: 1_000_000_000, unit: 'bytes/s', description: 'rollups written with every commit as long as they are no more than this' }),
+  ROLLUP_CELLS_MAX: integer({ default: 50_000, min: 100, max: 10_000_000, unit: 'cells', description: 'minutes of series kept in memory, about; a busy one takes up to 20 KB' }),
+  ROLLUP_SERIES_MAX: integer({ default: 10_000, min: 1, max: 1_000_000, unit: 'series', description: 'series of a tenant and definition; what comes beyond is counted as $overflow' }),
+  ROLLUP_COMPACT_MS: integer({ default: 5000, min: 100, max: 3_600_000, unit: 'ms', description: 'how often coarser windows are brought up to date' }),
+
+  EVENTS_RETENTION_DAYS: integer({ default: 400, min: 1, max: 36_500, unit: 'days', description: 'how long events and minutes of rollups are kept' }),
+  SESSION_IDLE_MINUTES: decimal({ default: 30, min: 0.01, max: 100_000, unit: 'minutes', description: 'a session that nothing is heard of for so long is ended' }),
+})
+
+export type Config = ConfigOf<typeof configSchema>

@@ -1,0 +1,58 @@
+import type { CommittedNotice } from '@millrace/streams'
+
+/** One who waits for frames of one producer. */
+interface Waiter {
+  /** Sequences by partition that are waited for. */
+  readonly sequences: Map<number, number>
+  readonly wake: () => void
+}
+
+/** Tells those who wait for frames that they were committed, by whichever consumer. */
+export class CommitWatch {
+  readonly #waiters = new Map<string, Set<Waiter>>()
+
+  /** Takes a notice in; `message` is its JSON text, malformed ones are ignored. */
+  receive(message: string): void {
+    const notice = parse(message)
+    if (notice === null) return
+    for (const [producer, sequence] of Object.entries(notice.producers)) {
+      for (const waiter of this.#waiters.get(producer) ?? []) {
+        const awaited = waiter.sequences.get(notice.partition)
+        if (awaited === undefined || sequence < awaited) continue
+        waiter.sequences.delete(notice.partition)
+        if (waiter.sequences.size === 0) waiter.wake()
+      }
+    }
+  }
+
+  /**
+   * Begins to watch for the last of `frames` of each partition. `committed` resolves when notices of all of them have come; notices may be lost, so do
+   * not wait for it alone. Call `end` in any case.
+   */
+  watch(producer: string, frames: readonly { partition: number; sequence: number }[]): { committed: Promise<void>; end: () => void } {
+    const sequences = new Map<number, number>()
+    for (const { partition, sequence } of frames) sequences.set(partition, Math.max(sequence, sequences.get(partition) ?? 0))
+    let wake: () => void = () => {}
+    const committed = new Promise<void>((resolve) => {
+      wake = resolve
+    })
+    const waiter = { sequences, wake }
+    const waiters = this.#waiters.get(producer) ?? new Set()
+    waiters.add(waiter)
+    this.#waiters.set(producer, waiters)
+    const end = (): void => {
+      waiters.delete(waiter)
+      if (waiters.size === 0 && this.#waiters.get(producer) === waiters) this.#waiters.delete(producer)
+    }
+    return { committed, end }
+  }
+}
+
+function parse(message: string): CommittedNotice | null {
+  try {
+    const notice = JSON.parse(message) as CommittedNotice
+    return typeof notice.producers === 'object' && notice.producers !== null ? notice : null
+  } catch {
+    return null
+  }
+}

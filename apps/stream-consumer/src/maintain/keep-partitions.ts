@@ -1,0 +1,43 @@
+import { type Database, type DayPartitions, dropDayPartitionsBefore } from '@millrace/database'
+import type { Logger } from '@millrace/logger'
+import { DAY_MS } from '../store/build-days.js'
+
+export interface KeepPartitionsConfig {
+  /** Rows of events and minutes of rollups are kept so long, in ms. */
+  readonly retentionMs: number
+  /** The journal is kept so long, in ms: the deduplication window. */
+  readonly windowMs: number
+}
+
+const DAYS_AHEAD = 3
+
+/**
+ * Makes day partitions ahead of their day and drops those past their retention. One process at a time: the others return at once, since
+ * the advisory lock is held by the connection and goes with it.
+ */
+export async function keepPartitions(
+  { retentionMs, windowMs }: KeepPartitionsConfig,
+  { database, dayPartitions, logger, now }: { database: Database; dayPartitions: DayPartitions; logger: Logger; now: () => number },
+): Promise<void> {
+  const nowMs = now()
+  for (const table of ['events', 'event_journal', 'rollups_1m'] as const) {
+    await dayPartitions.ensure(table, nowMs - DAY_MS, nowMs + DAYS_AHEAD * DAY_MS)
+  }
+  const connection = await database.connection({ applicationName: 'millrace-partitions', statementTimeoutMs: 600_000 })
+  try {
+    const { rows } = await connection.query<{ locked: boolean }>(`select pg_try_advisory_lock(hashtext('millrace:retention')) as locked`)
+    if (rows[0]?.locked !== true) return
+    const dropped = [
+      ...(await dropDayPartitionsBefore(connection, 'events', nowMs - retentionMs)),
+      ...(await dropDayPartitionsBefore(connection, 'rollups_1m', nowMs - retentionMs)),
+      // A row may be as old as the window and lie in the partition that begins a day earlier.
+      ...(await dropDayPartitionsBefore(connection, 'event_journal', nowMs - windowMs - DAY_MS)),
+    ]
+    if (dropped.length > 0) {
+      logger.info('partitions past their retention were dropped', { dropped })
+      dayPartitions.forget()
+    }
+  } finally {
+    await connection.close()
+  }
+}

@@ -1,0 +1,27 @@
+import { coreErrors } from '@millrace/contracts'
+import type { Database } from '@millrace/database'
+import { consumerErrors } from '../errors.js'
+import { DEAD_LETTER_COLUMNS, type DeadLetterRow } from './dead-letter-row.js'
+
+/** A replay that nothing was heard of for so long may be tried again. */
+const REPLAY_LOST_AFTER = '10 minutes'
+
+/**
+ * Moves a tenant's dead letter on from pending to `state`, once: of two callers one gets the row.
+ * @throws DEAD_LETTER_UNKNOWN, DEAD_LETTER_NOT_PENDING
+ */
+export async function changeDeadLetter(
+  database: Database,
+  { id, tenantId, state }: { id: string; tenantId: number; state: 'replaying' | 'discarded' },
+): Promise<DeadLetterRow> {
+  if (!/^\d{1,18}$/.test(id)) throw coreErrors.INVALID_REQUEST({ message: 'this is not the id of a dead letter' })
+  const { rows } = await database.query<DeadLetterRow>(
+    `update dead_letters set state = $3, updated_at = now() where id = $1 and tenant_id = $2
+       and (state = 'pending' or (state = 'replaying' and updated_at < now() - interval '${REPLAY_LOST_AFTER}')) returning ${DEAD_LETTER_COLUMNS}`,
+    [id, tenantId, state],
+  )
+  if (rows[0] !== undefined) return rows[0]
+  const { rows: others } = await database.query<{ state: string }>('select state from dead_letters where id = $1 and tenant_id = $2', [id, tenantId])
+  if (others[0] === undefined) throw consumerErrors.DEAD_LETTER_UNKNOWN()
+  throw consumerErrors.DEAD_LETTER_NOT_PENDING({ message: `the dead letter is ${others[0].state}`, details: { state: others[0].state } })
+}

@@ -1,0 +1,62 @@
+import { type DeadLetter, decodeEventRow, EVENT_TYPES, RecordBatchReader } from '@millrace/contracts'
+
+export const DEAD_LETTER_COLUMNS = 'id, stream, partition, position, message_id, code, reason, state, created_at, record'
+
+export interface DeadLetterRow {
+  id: bigint
+  stream: string
+  partition: number
+  position: string
+  message_id: string
+  code: string
+  reason: string
+  state: string
+  created_at: Date
+  record: Buffer
+}
+
+export function toDeadLetter(row: DeadLetterRow): DeadLetter {
+  return {
+    id: String(row.id),
+    stream: row.stream,
+    partition: row.partition,
+    position: row.position,
+    messageId: row.message_id,
+    code: row.code,
+    reason: row.reason,
+    state: row.state,
+    createdAt: row.created_at,
+    recordJson: toRecordJson(row.record),
+  }
+}
+
+/** The record as people know it, or an empty text. Properties and context that are not valid JSON are shown as text. */
+function toRecordJson(record: Buffer): string {
+  try {
+    const reader = new RecordBatchReader(record)
+    const row = decodeEventRow(record, reader.rowRange(0).start)
+    return JSON.stringify({
+      message_id: row.messageId,
+      type: EVENT_TYPES[row.type] ?? row.type,
+      event: row.event,
+      user_id: row.userId,
+      anonymous_id: row.anonymousId,
+      timestamp: new Date(row.timestampMs).toISOString(),
+      received_at: new Date(row.receivedAtMs).toISOString(),
+      properties: toValue(row.properties),
+      context: toValue(row.context),
+    })
+  } catch (error) {
+    if (error instanceof RangeError) return ''
+    throw error
+  }
+}
+
+function toValue(json: string | null): unknown {
+  if (json === null) return null
+  try {
+    return JSON.parse(json)
+  } catch {
+    return json
+  }
+}

@@ -1,0 +1,43 @@
+import type { ReplayDeadLetterRequest, ReplayDeadLetterResponse } from '@millrace/contracts'
+import type { Database } from '@millrace/database'
+import type { CallContext } from '@millrace/service'
+import type { Producer } from '@millrace/streams'
+import { consumerErrors } from '../errors.js'
+import { changeDeadLetter } from './change-dead-letter.js'
+import { type DeadLetterRow, toDeadLetter } from './dead-letter-row.js'
+import type { ReplayBatch } from './replay-batch.js'
+import { tenantOf } from './tenant-of.js'
+
+/**
+ * Puts a dead letter back into the stream, in its partition. What becomes of it is written by the consumer that reads it: replayed, or pending
+ * again with a new reason.
+ */
+export function createReplayDeadLetter({ database, producer }: { database: Database; producer: Producer<ReplayBatch> }) {
+  // One at a time, since a batch holds one record.
+  let last: Promise<unknown> = Promise.resolve()
+  return async ({ id }: ReplayDeadLetterRequest, call: CallContext): Promise<ReplayDeadLetterResponse> => {
+    const row = await changeDeadLetter(database, { id, tenantId: tenantOf(call), state: 'replaying' })
+    const sent = last.then(() => append({ database, producer }, row))
+    last = sent.catch(() => undefined)
+    await sent
+    return { deadLetter: toDeadLetter(row) }
+  }
+}
+
+async function append({ database, producer }: { database: Database; producer: Producer<ReplayBatch> }, row: DeadLetterRow): Promise<void> {
+  let appended: Promise<unknown>
+  try {
+    const batch = producer.open(row.partition)
+    batch.builder.set(row.record)
+    appended = batch.appended
+  } catch (error) {
+    // Nothing was sent, so it may be tried again at once.
+    await database.query(`update dead_letters set state = 'pending', updated_at = now() where id = $1 and state = 'replaying'`, [row.id])
+    throw error
+  }
+  try {
+    await appended
+  } catch (cause) {
+    throw consumerErrors.REPLAY_UNCERTAIN({ cause })
+  }
+}
