@@ -6,6 +6,7 @@ export {
   type ConsumerState,
   type CommittedNotice,
 } from './consumer/consumer-types.js'
+export { runConsumer } from './consumer/run-consumer.js'
 export { ConsumerMetrics } from './consumer/consumer-metrics.js'
 export type { SqlClient, SqlConnection, SqlStatement, SqlTransaction, StreamDatabase } from './consumer/database-port.js'
 export type {

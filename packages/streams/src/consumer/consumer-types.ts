@@ -27,7 +27,7 @@ export interface ConsumerSettings {
   readonly blockMs: number
   /** A member that is silent so long loses its partitions, in ms. Default 30,000. */
   readonly leaseMs: number
-  /** How often leases are renewed and shares compared, in ms. Default leaseMs / 6. */
+  /** How often leases are renewed and shares compared, in ms. Default a sixth of `leaseMs`, at most 1,000. */
   readonly heartbeatMs: number
   /** Retries after a fault: default 3, first after 100 ms, doubled up to 5,000 ms, with jitter; then every `retryCapMs`, with the partitions shown as blocked. */
   readonly retryAttempts: number
@@ -45,6 +45,8 @@ export interface ConsumerSettings {
   readonly windowMs: number
   /** Above this share of the memory ceiling more is trimmed than the windows ask. Default 0.5. */
   readonly trimMemoryShare: number
+  /** A call of the handler that takes longer counts as hung and its leases are not renewed, in ms. Default 5 leases, at least 60,000. */
+  readonly stallMs: number
 }
 
 export interface ConsumerConfig<Prepared, Tx extends SqlTransaction> {

@@ -1,1 +1,1 @@
-export {}
+export { describeDriver, type DriverFixture } from './driver-conformance.js'

@@ -83,7 +83,7 @@ export class RedisDriver implements StreamDriver {
 
   tail(stream: string, partition: number, frames: number): Promise<StoredFrame[]> {
     return this.#guard('reading the newest frames', async () => {
-      const entries = await this.#redis.client.callBuffer('XREVRANGE', streamKey(stream, partition), '+', '-', 'COUNT', frames)
+      const entries = await this.#redis.client.xrevrangeBuffer(streamKey(stream, partition), '+', '-', 'COUNT', frames)
       return toFrames(partition, entries as RawEntry[])
     })
   }

@@ -78,9 +78,8 @@ export class PollingReader implements StreamReader {
 
   async #readOne(partition: number, count: number): Promise<StoredFrame[]> {
     const after = this.#cursor.idOf(partition)
-    const read = (await this.#deps.connection.client.callBuffer(
-      'XREAD', 'COUNT', count, 'STREAMS', this.#deps.keyOf(partition), after,
-    )) as RawRead
+    const { client } = this.#deps.connection
+    const read = (await client.xreadBuffer('COUNT', count, 'STREAMS', this.#deps.keyOf(partition), after)) as RawRead
     return (read ?? []).flatMap(([, entries]) => this.#cursor.take(partition, after, entries))
   }
 

@@ -50,8 +50,9 @@ export class BlockingReader implements StreamReader {
     try {
       this.#connectionId ??= this.#askConnectionId(client)
       // BLOCK 0 would wait for ever.
-      const block = limits.blockMs > 0 ? (['BLOCK', Math.ceil(limits.blockMs)] as const) : []
-      const read = (await client.callBuffer('XREAD', 'COUNT', count, ...block, 'STREAMS', ...keys, ...ids)) as RawRead
+      const read = (await (limits.blockMs > 0
+        ? client.xreadBuffer('COUNT', count, 'BLOCK', Math.ceil(limits.blockMs), 'STREAMS', ...keys, ...ids)
+        : client.xreadBuffer('COUNT', count, 'STREAMS', ...keys, ...ids))) as RawRead
       return (read ?? []).flatMap(([key, entries]) => {
         const index = keys.indexOf(key.toString())
         return this.#cursor.take(partitions[index] as number, ids[index] as string, entries)

@@ -1,0 +1,18 @@
+import type { Logger } from '@millrace/logger'
+import type { GroupMetrics } from './consumer-metrics.js'
+import type { ConsumerConfig, ConsumerDeps, ConsumerSettings } from './consumer-types.js'
+import type { SqlTransaction } from './database-port.js'
+import type { GroupTable } from './group-table.js'
+
+/** What all parts of one running consumer share. */
+export interface ConsumerContext<Prepared, Tx extends SqlTransaction> {
+  readonly config: ConsumerConfig<Prepared, Tx>
+  readonly settings: ConsumerSettings
+  /** Unique to this process life. */
+  readonly member: string
+  readonly table: GroupTable
+  readonly logger: Logger
+  readonly metrics: GroupMetrics | undefined
+  readonly onCommitted: ConsumerDeps['onCommitted']
+  readonly now: () => number
+}

@@ -1,0 +1,301 @@
+import type { StreamReader } from '../driver/stream-driver.js'
+import { streamErrors } from '../errors.js'
+import { commitStatement } from './commit-statement.js'
+import type { ConsumerContext } from './consumer-context.js'
+import type { CommittedNotice } from './consumer-types.js'
+import type { SqlConnection, SqlTransaction } from './database-port.js'
+import { FrameIntake } from './frame-intake.js'
+import type { Heartbeat } from './group-table.js'
+import type { PartitionAssignment } from './partition-assignment.js'
+import type { PartitionCommit, PartitionState } from './partition-state.js'
+import { loadPartitions, type ReadyPartition } from './partition-taker.js'
+import { PatientReader } from './patient-reader.js'
+import { replayFrames } from './replay.js'
+import type { AssignedPartition, FlushedPositions, NewFrame } from './stream-handler.js'
+
+interface SessionDeps<Tx extends SqlTransaction> {
+  readonly connection: SqlConnection<Tx>
+  readonly reader: StreamReader
+  readonly assignment: PartitionAssignment
+  /** Renews the leases now; the answer comes through `onHeartbeat`. */
+  readonly beat: () => Promise<void>
+  readonly onCommit: () => void
+}
+
+/**
+ * One life of the state in memory: from an empty start to the first failed transaction, lost lease or lost connection. Reading and `prepare` of the
+ * next batch go on while the transaction of the one before is committing; there is one transaction at a time.
+ */
+export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
+  readonly #context: ConsumerContext<Prepared, Tx>
+  readonly #deps: SessionDeps<Tx>
+  readonly #intake: FrameIntake
+  readonly #stream: PatientReader<Prepared, Tx>
+  readonly states = new Map<number, PartitionState>()
+  #isStopping = false
+  #failure: Error | undefined
+  #committing: Promise<void> | undefined
+  #leaseUntilMs = Number.POSITIVE_INFINITY
+  #lastCommitAtMs: number
+  #recordsPerFrame = 1
+  /** When the calls of the handler began that have not come back. */
+  readonly #calls = new Set<{ readonly sinceMs: number }>()
+
+  constructor(context: ConsumerContext<Prepared, Tx>, deps: SessionDeps<Tx>) {
+    this.#context = context
+    this.#deps = deps
+    this.#intake = new FrameIntake({ driver: context.config.driver, logger: context.logger, metrics: context.metrics })
+    this.#stream = new PatientReader(context, deps.reader, this.states)
+    this.#lastCommitAtMs = context.now()
+  }
+
+  /** Runs until `stop`. @throws whatever ended it; everything is revoked either way. */
+  async run(): Promise<void> {
+    try {
+      while (!this.#isStopping) {
+        if (this.#failure) throw this.#failure
+        if (this.#isRebalanceDue) await this.#rebalance()
+        const frames = await this.#collect()
+        await this.#ensureLease()
+        if (frames.length > 0) await this.#process(frames)
+        else await this.#idle()
+      }
+      await this.#settle()
+    } finally {
+      await this.#committing?.catch(() => undefined)
+      const held = [...this.states.keys()]
+      for (const partition of held) this.#deps.reader.remove(partition)
+      this.states.clear()
+      if (held.length > 0) this.#context.config.handler.revoked(held)
+    }
+  }
+
+  stop(): void {
+    this.#isStopping = true
+    this.#deps.reader.wake()
+  }
+
+  /** Something outside, such as the assignment, has changed. */
+  wake(): void {
+    this.#deps.reader.wake()
+  }
+
+  /** How long the handler has not come back, in ms. */
+  get busyMs(): number {
+    return Math.max(0, ...[...this.#calls].map(({ sinceMs }) => this.#context.now() - sinceMs))
+  }
+
+  get epochs(): Map<number, number> {
+    return new Map([...this.states].map(([partition, { epoch }]) => [partition, epoch]))
+  }
+
+  /** `asked`: the epochs held when the heartbeat was sent, at `sentAtMs`. */
+  onHeartbeat({ renewed }: Heartbeat, asked: ReadonlyMap<number, number>, sentAtMs: number): void {
+    this.#leaseUntilMs = sentAtMs + this.#context.settings.leaseMs
+    for (const [partition, epoch] of asked) {
+      if (this.states.get(partition)?.epoch === epoch && renewed.get(partition) !== epoch) this.#fail(streamErrors.LEASE_LOST({ details: { partition } }))
+    }
+    if (this.#isRebalanceDue) this.#deps.reader.wake()
+  }
+
+  get #isRebalanceDue(): boolean {
+    return this.#deps.assignment.isDue(new Set(this.states.keys()))
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error
+    this.#deps.reader.wake()
+  }
+
+  async #rebalance(): Promise<void> {
+    await this.#settle()
+    const { assignment, reader } = this.#deps
+    const { table, config, metrics } = this.#context
+    const surplus = assignment.surplus(new Set(this.states.keys()))
+    if (surplus.length > 0) {
+      for (const partition of surplus) {
+        reader.remove(partition)
+        this.states.delete(partition)
+        metrics?.forget(partition)
+      }
+      config.handler.revoked(surplus)
+      await table.release(surplus)
+    }
+    const sentAtMs = this.#context.now()
+    const taken = await assignment.take(new Set(this.states.keys()))
+    if (taken.length > 0) {
+      this.#leaseUntilMs = Math.min(this.#leaseUntilMs, sentAtMs + this.#context.settings.leaseMs)
+      const numbers = taken.map(({ partition }) => partition)
+      try {
+        await this.#assign(await loadPartitions(this.#context, taken))
+      } catch (error) {
+        await table.release(numbers).catch(() => undefined)
+        throw error
+      }
+    }
+    metrics?.leasesHeld.set(this.states.size)
+    if (surplus.length + taken.length > 0) {
+      this.#context.logger.info('partitions were shared out anew', { held: [...this.states.keys()], gained: taken.length, released: surplus.length })
+    }
+  }
+
+  async #assign(ready: readonly ReadyPartition[]): Promise<void> {
+    const { driver, stream, handler } = this.#context.config
+    const assigned = ready.map(({ taken }): AssignedPartition => taken)
+    const byNumber = new Map(assigned.map((partition) => [partition.partition, partition]))
+    const replay = (partition: number) => {
+      const found = byNumber.get(partition)
+      if (found === undefined) throw new RangeError(`partition ${partition} is not being assigned`)
+      return replayFrames(driver, stream, found)
+    }
+    try {
+      await handler.assigned(assigned, { replay })
+    } catch (error) {
+      handler.revoked([...byNumber.keys()])
+      throw error
+    }
+    for (const { state } of ready) {
+      this.states.set(state.partition, state)
+      this.#deps.reader.seek(state.partition, driver.safeStart(state.position))
+    }
+  }
+
+  /**
+   * The frames of the next batch. Takes what is there; waits for the first one, then `batchLingerMs` for company, and while a transaction is
+   * under way for as long as that takes: so batches grow with the load.
+   */
+  async #collect(): Promise<NewFrame[]> {
+    const { settings, now } = this.#context
+    const frames: NewFrame[] = []
+    let records = 0
+    let bytes = 0
+    const idleUntilMs = now() + Math.min(settings.blockMs, settings.idleCommitMs)
+    let lingerUntilMs = 0
+    while (!this.#isStopping && this.#failure === undefined) {
+      const isFirst = frames.length === 0
+      const framesLeft = settings.batchFramesMax - frames.length
+      if (framesLeft <= 0 || records >= settings.batchRecordsMax || bytes >= settings.batchBytesMax) break
+      const untilMs = isFirst ? idleUntilMs : this.#committing ? Number.POSITIVE_INFINITY : lingerUntilMs
+      const leftMs = untilMs - now()
+      if (leftMs <= 0 || this.#isRebalanceDue) break
+      const framesMax = Math.min(framesLeft, Math.ceil((settings.batchRecordsMax - records) / this.#recordsPerFrame))
+      const limits = { framesMax, bytesMax: settings.batchBytesMax - bytes, blockMs: Math.min(leftMs, settings.blockMs) }
+      for (const stored of await this.#stream.read(limits)) {
+        const state = this.states.get(stored.partition)
+        const frame = state && this.#intake.take(stored, state)
+        if (frame === undefined) continue
+        frames.push(frame)
+        records += frame.header.records
+        bytes += stored.bytes.length
+      }
+      if (isFirst && frames.length > 0) lingerUntilMs = now() + settings.batchLingerMs
+    }
+    if (frames.length > 0) this.#recordsPerFrame = Math.max(1, records / frames.length)
+    return frames
+  }
+
+  /** PostgreSQL's clock decides about a lease, ours about when to ask: a process that slept asks before it works on. */
+  async #ensureLease(): Promise<void> {
+    const { now, settings } = this.#context
+    if (now() > this.#leaseUntilMs - settings.leaseMs / 10) await this.#deps.beat()
+    if (this.#failure) throw this.#failure
+  }
+
+  async #process(frames: readonly NewFrame[]): Promise<void> {
+    const records = frames.reduce((sum, { header }) => sum + header.records, 0)
+    const commits = this.#takeCommits()
+    const prepared = await this.#busy(async () => this.#context.config.handler.prepare({ frames, records }))
+    await this.#settle()
+    const committing = this.#commit(commits, async (tx) => {
+      const flushed = await this.#busy(() => this.#context.config.handler.apply(prepared, tx))
+      return flushed ?? 'all'
+    }).then(() => {
+      this.#context.metrics?.committedFrames.inc(frames.length)
+      this.#context.metrics?.committedRecords.inc(records)
+      this.#context.config.handler.committed?.(prepared)
+    })
+    this.#committing = committing
+      .catch((error: Error) => this.#fail(error))
+      .finally(() => {
+        this.#committing = undefined
+        this.#deps.reader.wake()
+      })
+  }
+
+  /** Nothing came: commits positions that moved over repeated frames, and lets the handler flush. */
+  async #idle(): Promise<void> {
+    await this.#settle()
+    const { handler } = this.#context.config
+    if (this.#context.now() - this.#lastCommitAtMs >= this.#context.settings.idleCommitMs && this.states.size > 0 && handler.wantsCommit?.()) {
+      const changed = this.#takeCommits()
+      const rest = [...this.states.values()].filter(({ partition }) => !changed.some((commit) => commit.partition === partition))
+      const prepared = await this.#busy(async () => handler.prepare({ frames: [], records: 0 }))
+      await this.#commit([...changed, ...rest.map((state) => state.repeatCommit())], async (tx) => {
+        const flushed = await this.#busy(() => handler.apply(prepared, tx))
+        return flushed ?? 'all'
+      })
+      handler.committed?.(prepared)
+    } else {
+      const commits = this.#takeCommits()
+      if (commits.length > 0) await this.#commit(commits, async () => 'none')
+    }
+  }
+
+  #takeCommits(): PartitionCommit[] {
+    return [...this.states.values()].filter((state) => state.isChanged).map((state) => state.takeCommit())
+  }
+
+  async #commit(commits: readonly PartitionCommit[], work: (tx: Tx) => Promise<FlushedPositions | 'all' | 'none'>): Promise<void> {
+    const { config, settings, member, metrics, now } = this.#context
+    const startedAtMs = now()
+    let all = commits
+    try {
+      await this.#deps.connection.transaction(async (tx) => {
+        const flushed = await work(tx)
+        if (typeof flushed !== 'string') all = [...commits, ...this.#flushedBesides(commits, flushed)]
+        tx.atCommit(commitStatement({ group: config.group, stream: config.stream, member, leaseMs: settings.leaseMs }, all, flushed))
+      })
+    } catch (error) {
+      metrics?.batchFailed.observe((now() - startedAtMs) / 1000)
+      throw error
+    }
+    metrics?.batchCommitted.observe((now() - startedAtMs) / 1000)
+    this.#lastCommitAtMs = now()
+    for (const commit of all) this.states.get(commit.partition)?.committed(commit)
+    this.#deps.onCommit()
+    this.#notify(all)
+  }
+
+  /** Partitions that the handler flushed although nothing of them is in this batch. */
+  #flushedBesides(commits: readonly PartitionCommit[], flushed: FlushedPositions): PartitionCommit[] {
+    const inBatch = new Set(commits.map(({ partition }) => partition))
+    return [...flushed.keys()].flatMap((partition) => {
+      const state = this.states.get(partition)
+      return inBatch.has(partition) || state === undefined ? [] : [state.repeatCommit()]
+    })
+  }
+
+  #notify(commits: readonly PartitionCommit[]): void {
+    const notices = commits.flatMap(({ partition, producers }): CommittedNotice[] => {
+      if (producers.length === 0) return []
+      const sequences = Object.fromEntries(producers.map(({ producer, sequence }) => [producer, sequence]))
+      return [{ stream: this.#context.config.stream, partition, producers: sequences }]
+    })
+    if (notices.length > 0) this.#context.onCommitted?.(notices)
+  }
+
+  async #settle(): Promise<void> {
+    await this.#committing
+    if (this.#failure) throw this.#failure
+  }
+
+  async #busy<T>(call: () => Promise<T>): Promise<T> {
+    const own = { sinceMs: this.#context.now() }
+    this.#calls.add(own)
+    try {
+      return await call()
+    } finally {
+      this.#calls.delete(own)
+    }
+  }
+}

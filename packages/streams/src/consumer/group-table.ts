@@ -1,0 +1,202 @@
+import type { Position } from '../driver/stream-driver.js'
+import type { SqlClient } from './database-port.js'
+
+/** A partition that this member has just taken, as its row says. */
+export interface TakenPartition {
+  readonly partition: number
+  readonly epoch: number
+  readonly position: Position
+  readonly nextOrdinal: number
+  readonly frames: number
+  readonly flushedPosition: Position
+  readonly flushedOrdinal: number
+}
+
+export interface KnownProducer {
+  readonly partition: number
+  readonly producer: string
+  readonly sequence: number
+  readonly records: number
+}
+
+export interface Heartbeat {
+  /** Epochs of the partitions whose leases were renewed. */
+  readonly renewed: ReadonlyMap<number, number>
+  /** Members heard of within the last lease, this one included. */
+  readonly liveMembers: number
+}
+
+interface PartitionRow {
+  partition: number
+  epoch: string
+  position: string
+  next_ordinal: string
+  frames: string
+  flushed_position: string
+  flushed_ordinal: string
+}
+
+const RETURNING = `returning p.partition, p.epoch::text, p.position, p.next_ordinal::text, p.frames::text, p.flushed_position, p.flushed_ordinal::text`
+
+/** The rows of one group and stream: one SQL statement a method. PostgreSQL's clock alone decides whether a lease holds. */
+export class GroupTable {
+  readonly #client: SqlClient
+  readonly #group: string
+  readonly #stream: string
+  readonly #member: string
+  readonly #leaseMs: number
+
+  constructor(client: SqlClient, { group, stream, member, leaseMs }: { group: string; stream: string; member: string; leaseMs: number }) {
+    this.#client = client
+    this.#group = group
+    this.#stream = stream
+    this.#member = member
+    this.#leaseMs = leaseMs
+  }
+
+  /** Any number of members may do it at once. */
+  async ensurePartitions(partitions: number): Promise<void> {
+    await this.#client.query(
+      `insert into stream_partitions (group_name, stream, partition)
+       select $1, $2, p from generate_series(0, $3::integer - 1) p order by p on conflict do nothing`,
+      [this.#group, this.#stream, partitions],
+    )
+  }
+
+  /**
+   * Says that this member lives, and renews its leases. A lease that has run out is renewed as well while nobody has taken it: its epoch is
+   * still ours. `idle` are partitions that are read to their end, with the time at which that was seen.
+   */
+  async beat(idle: ReadonlyMap<number, number>): Promise<Heartbeat> {
+    const { rows } = await this.#client.query<{ partition: number | null; epoch: string | null; live: string }>(
+      `with alive as (
+         insert into stream_members (group_name, stream, member, heartbeat_at) values ($1, $2, $3, clock_timestamp())
+         on conflict (group_name, stream, member) do update set heartbeat_at = excluded.heartbeat_at
+       ), renewed as (
+         update stream_partitions p set
+           lease_expires_at = clock_timestamp() + $4 * interval '1 millisecond',
+           watermark = greatest(p.watermark, idle.seen_at),
+           flushed_watermark = case when p.flushed_ordinal = p.next_ordinal then greatest(p.watermark, idle.seen_at) else p.flushed_watermark end,
+           updated_at = clock_timestamp()
+         from stream_partitions held
+         left join (select partition, to_timestamp(ms / 1000) as seen_at from unnest($5::smallint[], $6::float8[]) as i(partition, ms)) idle
+           on idle.partition = held.partition
+         where held.group_name = $1 and held.stream = $2 and held.owner = $3
+           and p.group_name = held.group_name and p.stream = held.stream and p.partition = held.partition and p.owner = $3
+         returning p.partition, p.epoch
+       ), others as (
+         select count(*) as live from stream_members
+         where group_name = $1 and stream = $2 and member <> $3 and heartbeat_at > clock_timestamp() - $4 * interval '1 millisecond'
+       )
+       select renewed.partition, renewed.epoch::text, (others.live + 1)::text as live from others left join renewed on true`,
+      [this.#group, this.#stream, this.#member, this.#leaseMs, [...idle.keys()], [...idle.values()]],
+    )
+    const renewed = new Map(rows.flatMap(({ partition, epoch }) => (partition === null ? [] : [[partition, Number(epoch)] as const])))
+    return { renewed, liveMembers: Number(rows[0]?.live ?? 1) }
+  }
+
+  /**
+   * Takes up to `limit` partitions that are nobody's: free, expired, or this member's own from before. Rows that others are taking at this
+   * moment are passed over, so members never wait for each other. The new epoch shuts out whoever had them.
+   */
+  async take(limit: number, except: readonly number[]): Promise<TakenPartition[]> {
+    const { rows } = await this.#client.query<PartitionRow>(
+      `with free as (
+         select partition from stream_partitions
+         where group_name = $1 and stream = $2 and partition <> all($6::smallint[])
+           and (owner is null or owner = $3 or lease_expires_at < clock_timestamp())
+         order by owner is not distinct from $3 desc, partition limit $5 for update skip locked
+       )
+       update stream_partitions p set
+         owner = $3, epoch = p.epoch + 1, lease_expires_at = clock_timestamp() + $4 * interval '1 millisecond', updated_at = clock_timestamp()
+       from free where p.group_name = $1 and p.stream = $2 and p.partition = free.partition ${RETURNING}`,
+      [this.#group, this.#stream, this.#member, this.#leaseMs, limit, [...except]],
+    )
+    return rows.map(toTaken)
+  }
+
+  /** Takes these partitions whoever has them: the broker gave them to this member. Waits for a commit of the old owner that is under way. */
+  async claim(partitions: readonly number[]): Promise<TakenPartition[]> {
+    const { rows } = await this.#client.query<PartitionRow>(
+      `update stream_partitions p set
+         owner = $3, epoch = p.epoch + 1, lease_expires_at = clock_timestamp() + $4 * interval '1 millisecond', updated_at = clock_timestamp()
+       where group_name = $1 and stream = $2 and partition = any($5::smallint[]) ${RETURNING}`,
+      [this.#group, this.#stream, this.#member, this.#leaseMs, [...partitions]],
+    )
+    return rows.map(toTaken)
+  }
+
+  /** Gives partitions back at once. What is somebody else's by now stays theirs. */
+  async release(partitions: readonly number[]): Promise<void> {
+    await this.#client.query(
+      `update stream_partitions set owner = null, lease_expires_at = null, blocked_reason = null, blocked_since = null, updated_at = clock_timestamp()
+       where group_name = $1 and stream = $2 and owner = $3 and partition = any($4::smallint[])`,
+      [this.#group, this.#stream, this.#member, [...partitions]],
+    )
+  }
+
+  /** Gives everything back and takes this member's name off the list, and the names of members that have been silent for an hour. */
+  async leave(): Promise<void> {
+    await this.#client.query(
+      `with gone as (
+         delete from stream_members where group_name = $1 and stream = $2
+           and (member = $3 or heartbeat_at < clock_timestamp() - greatest(interval '1 hour', $4 * interval '1 millisecond'))
+       )
+       update stream_partitions set owner = null, lease_expires_at = null, updated_at = clock_timestamp()
+       where group_name = $1 and stream = $2 and owner = $3`,
+      [this.#group, this.#stream, this.#member, this.#leaseMs],
+    )
+  }
+
+  async producersOf(partitions: readonly number[]): Promise<KnownProducer[]> {
+    const { rows } = await this.#client.query<{ partition: number; producer: string; last_sequence: string; records: string }>(
+      `select partition, producer::text, last_sequence::text, records::text from stream_producers
+       where group_name = $1 and stream = $2 and partition = any($3::smallint[])`,
+      [this.#group, this.#stream, [...partitions]],
+    )
+    return rows.map((row) => ({
+      partition: row.partition, producer: row.producer, sequence: Number(row.last_sequence), records: Number(row.records),
+    }))
+  }
+
+  /** The stream ends below the position: everything it still holds is to be read again. Returns false when the lease is lost. */
+  async rewind({ partition, epoch }: TakenPartition, frames: number): Promise<boolean> {
+    const { rowCount } = await this.#client.query(
+      `update stream_partitions set position = '', flushed_position = '', frames = $6, updated_at = clock_timestamp()
+       where group_name = $1 and stream = $2 and owner = $3 and partition = $4 and epoch = $5`,
+      [this.#group, this.#stream, this.#member, partition, epoch, frames],
+    )
+    return rowCount === 1
+  }
+
+  /** Shows on this member's partitions why nothing is committed; null when things go on. */
+  async showBlocked(reason: string | null): Promise<void> {
+    await this.#client.query(
+      `update stream_partitions set
+         blocked_reason = $4::text, blocked_since = case when $4::text is null then null else coalesce(blocked_since, clock_timestamp()) end
+       where group_name = $1 and stream = $2 and owner = $3`,
+      [this.#group, this.#stream, this.#member, reason],
+    )
+  }
+
+  /** What each group of the stream has flushed, by partition: nothing at or after the least of them may be trimmed. */
+  async flushedPositions(partitions: readonly number[]): Promise<{ partition: number; position: Position }[]> {
+    const { rows } = await this.#client.query<{ partition: number; position: string }>(
+      `select partition, flushed_position as position from stream_partitions where stream = $1 and partition = any($2::smallint[])`,
+      [this.#stream, [...partitions]],
+    )
+    return rows
+  }
+}
+
+function toTaken(row: PartitionRow): TakenPartition {
+  return {
+    partition: row.partition,
+    epoch: Number(row.epoch),
+    position: row.position,
+    nextOrdinal: Number(row.next_ordinal),
+    frames: Number(row.frames),
+    flushedPosition: row.flushed_position,
+    flushedOrdinal: Number(row.flushed_ordinal),
+  }
+}

@@ -1,0 +1,121 @@
+import type { PartitionDescription, Position } from '../driver/stream-driver.js'
+import { decodeFrameHeader, type FrameHeader } from '../frame/frame.js'
+import type { ConsumerContext } from './consumer-context.js'
+import type { SqlTransaction } from './database-port.js'
+import type { PartitionState } from './partition-state.js'
+import { planTrim } from './trim-plan.js'
+
+/** Newest frames looked at to tell how many records are to come. */
+const TAIL_FRAMES = 4
+
+/**
+ * What is done about the partitions of this member beside the work: showing positions to the stream's own tools, measuring lag, trimming. None of
+ * it lies on the way of a commit, and a failure of it is tried again at the next turn.
+ */
+export class Maintenance<Prepared, Tx extends SqlTransaction> {
+  readonly #context: ConsumerContext<Prepared, Tx>
+  readonly #mirrored = new Map<number, Position>()
+  #nextTrimMs = 0
+  #isFailing = false
+
+  constructor(context: ConsumerContext<Prepared, Tx>) {
+    this.#context = context
+  }
+
+  /** Never rejects. */
+  async run(states: ReadonlyMap<number, PartitionState>): Promise<void> {
+    const { logger, now, settings } = this.#context
+    if (states.size === 0) return
+    try {
+      await this.#observe(states)
+      if (now() >= this.#nextTrimMs) {
+        this.#nextTrimMs = now() + settings.maintenanceMs
+        await this.#trim(states)
+      }
+      this.#isFailing = false
+    } catch (error) {
+      if (!this.#isFailing) logger.warn('lag, mirror and trimming of the stream fail and are tried again', { error })
+      this.#isFailing = true
+    }
+  }
+
+  async #observe(states: ReadonlyMap<number, PartitionState>): Promise<void> {
+    const { driver, stream, group } = this.#context.config
+    const askedAtMs = Date.now()
+    const held = [...states.values()]
+    const descriptions = await driver.describe(stream, held.map(({ partition }) => partition))
+    for (const [index, state] of held.entries()) await this.#measure(state, descriptions[index] as PartitionDescription, askedAtMs)
+    const moved = held.filter(({ partition, committedPosition }) => this.#mirrored.get(partition) !== committedPosition)
+    const mirrors = moved.map(({ partition, committedPosition: position, committedFrames: framesRead }) => ({ partition, position, framesRead }))
+    if (mirrors.length > 0) await driver.mirrorGroup(stream, group, mirrors)
+    for (const { partition, position } of mirrors) this.#mirrored.set(partition, position)
+  }
+
+  async #measure(state: PartitionState, description: PartitionDescription, askedAtMs: number): Promise<void> {
+    const { config, metrics } = this.#context
+    const { partition } = state
+    const isAtEnd = config.driver.comparePositions(description.last, state.committedPosition) <= 0
+    if (isAtEnd) state.seenEmptyAtMs = askedAtMs
+    const lagFrames = isAtEnd ? 0 : description.framesEver === undefined ? undefined : Math.max(0, description.framesEver - state.committedFrames)
+    state.lagRecords = isAtEnd ? 0 : await this.#lagRecords(state, lagFrames)
+    metrics?.lag(partition, lagFrames, state.lagRecords)
+  }
+
+  /**
+   * Newest frames tell how many records their producers have sent; what of that is not committed is the lag. Producers that are not among
+   * the newest frames are not seen, so a long lag of many producers is taken from the number of frames instead.
+   */
+  async #lagRecords(state: PartitionState, lagFrames: number | undefined): Promise<number> {
+    const { driver, stream } = this.#context.config
+    const sent = new Map<string, number>()
+    for (const { bytes } of await driver.tail(stream, state.partition, TAIL_FRAMES)) {
+      const header = tryDecodeHeader(bytes)
+      if (header && header.cumulativeRecords > (sent.get(header.producer) ?? 0)) sent.set(header.producer, header.cumulativeRecords)
+    }
+    let unread = 0
+    for (const [producer, records] of sent) unread += Math.max(0, records - state.recordsOf(producer))
+    const estimate = sent.size > 1 && lagFrames !== undefined && lagFrames > TAIL_FRAMES ? lagFrames * recordsPerFrame(state) : 0
+    return Math.round(Math.max(unread + state.nextOrdinal - state.committedOrdinal, estimate))
+  }
+
+  async #trim(states: ReadonlyMap<number, PartitionState>): Promise<void> {
+    const { config, settings, table, metrics } = this.#context
+    const { driver, stream } = config
+    const memory = await driver.memory()
+    metrics?.memoryUsed.set(memory.usedBytes)
+    metrics?.memoryCeiling.set(memory.ceilingBytes ?? 0)
+    const flushed = await table.flushedPositions([...states.keys()])
+    for (const state of states.values()) {
+      const { partition } = state
+      const positions = flushed.filter((row) => row.partition === partition).map(({ position }) => position)
+      const slowest = positions.reduce((a, b) => (driver.comparePositions(a, b) <= 0 ? a : b))
+      // A little below the flushed position: after a fail-over the stream may hold frames there that nobody has read.
+      const before = driver.safeStart(slowest)
+      const old = await driver.positionAt(stream, partition, Date.now() - settings.windowMs)
+      let trimmed = await driver.trim(stream, partition, { before: driver.comparePositions(old, before) < 0 ? old : before })
+      const [description] = await driver.describe(stream, [partition])
+      const framesMax = planTrim({
+        frames: description?.frames ?? 0,
+        recordsPerFrame: recordsPerFrame(state),
+        windowRecords: settings.windowRecords / settings.partitions,
+        ...memory,
+        memoryShare: settings.trimMemoryShare,
+      })
+      if (framesMax > 0) trimmed += await driver.trim(stream, partition, { before, framesMax })
+      metrics?.trimmedFrames.inc(trimmed)
+    }
+  }
+}
+
+/** Over the group's whole life: ordinals count records, frames count frames. Too few records keep too much, which is harmless. */
+function recordsPerFrame({ committedOrdinal, committedFrames }: PartitionState): number {
+  return committedFrames === 0 ? 1 : Math.max(1, committedOrdinal / committedFrames)
+}
+
+function tryDecodeHeader(bytes: Buffer): FrameHeader | undefined {
+  try {
+    return decodeFrameHeader(bytes)
+  } catch {
+    return undefined
+  }
+}

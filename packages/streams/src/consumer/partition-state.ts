@@ -1,0 +1,153 @@
+import type { Position } from '../driver/stream-driver.js'
+import type { FrameHeader } from '../frame/frame.js'
+import type { KnownProducer, TakenPartition } from './group-table.js'
+
+export interface Acceptance {
+  readonly firstOrdinal: number
+  /** Frames of the same producer that should have come before, and the records in them. */
+  readonly lostFrames: number
+  readonly lostRecords: number
+}
+
+interface ProducerState {
+  sequence: number
+  records: number
+  lostRecords: number
+}
+
+/** What a commit says about one partition. */
+export interface PartitionCommit {
+  readonly partition: number
+  readonly epoch: number
+  readonly position: Position
+  readonly nextOrdinal: number
+  readonly frames: number
+  /** Of the newest frame, ms since 1970; undefined when no frame came. */
+  readonly watermarkMs: number | undefined
+  /** Event times of the records, ms; undefined when there are none. */
+  readonly firstTimeMs: number | undefined
+  readonly lastTimeMs: number | undefined
+  readonly producers: readonly { readonly producer: string; readonly sequence: number; readonly records: number; readonly lostRecords: number }[]
+}
+
+/** One partition in memory: ahead of its row by what has been read and is not committed. Thrown away whenever a transaction fails. */
+export class PartitionState {
+  readonly partition: number
+  readonly epoch: number
+  position: Position
+  nextOrdinal: number
+  frames: number
+  /** As of the last commit. */
+  committedPosition: Position
+  committedOrdinal: number
+  committedFrames: number
+  /** When it was last seen to be committed to its end, ms since 1970. */
+  seenEmptyAtMs: number | undefined
+  lagRecords = 0
+  readonly #producers = new Map<string, ProducerState>()
+  readonly #touched = new Map<string, ProducerState>()
+  /** A producer's first frame may be any one: older ones had been trimmed before the group began. */
+  readonly #takesAnyFirstSequence: boolean
+  #watermarkMs: number | undefined
+  #firstTimeMs = Number.POSITIVE_INFINITY
+  #lastTimeMs = Number.NEGATIVE_INFINITY
+
+  constructor(taken: TakenPartition, producers: readonly KnownProducer[], takesAnyFirstSequence: boolean) {
+    this.partition = taken.partition
+    this.epoch = taken.epoch
+    this.position = this.committedPosition = taken.position
+    this.nextOrdinal = this.committedOrdinal = taken.nextOrdinal
+    this.frames = this.committedFrames = taken.frames
+    this.#takesAnyFirstSequence = takesAnyFirstSequence
+    for (const { producer, sequence, records } of producers) this.#producers.set(producer, { sequence, records, lostRecords: 0 })
+  }
+
+  /** A frame, or an entry that is none, has been read at a position beyond all before it. */
+  advance(position: Position, appendedAtMs: number): void {
+    this.position = position
+    this.frames++
+    if (this.#watermarkMs === undefined || appendedAtMs > this.#watermarkMs) this.#watermarkMs = appendedAtMs
+  }
+
+  isNew({ producer, sequence }: FrameHeader): boolean {
+    return sequence > (this.#producers.get(producer)?.sequence ?? 0)
+  }
+
+  /** Counts a new frame. */
+  accept(header: FrameHeader): Acceptance {
+    const known = this.#producers.get(header.producer)
+    const firstOrdinal = this.nextOrdinal
+    const lostFrames = known === undefined && this.#takesAnyFirstSequence ? 0 : header.sequence - (known?.sequence ?? 0) - 1
+    const lostRecords = lostFrames === 0 ? 0 : Math.max(0, header.cumulativeRecords - header.records - (known?.records ?? 0))
+    const state = known ?? { sequence: 0, records: 0, lostRecords: 0 }
+    state.sequence = header.sequence
+    state.records = header.cumulativeRecords
+    state.lostRecords += lostRecords
+    this.#producers.set(header.producer, state)
+    this.#touched.set(header.producer, state)
+    this.nextOrdinal += header.records
+    if (header.firstTimeMs < this.#firstTimeMs) this.#firstTimeMs = header.firstTimeMs
+    if (header.lastTimeMs > this.#lastTimeMs) this.#lastTimeMs = header.lastTimeMs
+    return { firstOrdinal, lostFrames, lostRecords }
+  }
+
+  /** Records of this producer that have been read. */
+  recordsOf(producer: string): number {
+    return this.#producers.get(producer)?.records ?? 0
+  }
+
+  /** Whether anything was read since the last `takeCommit`. */
+  get isChanged(): boolean {
+    return this.#watermarkMs !== undefined || this.#touched.size > 0
+  }
+
+  /** Everything since the last call, to be written in the next transaction. */
+  takeCommit(): PartitionCommit {
+    const producers = [...this.#touched].map(([producer, state]) => {
+      const { sequence, records, lostRecords } = state
+      state.lostRecords = 0
+      return { producer, sequence, records, lostRecords }
+    })
+    const commit: PartitionCommit = {
+      partition: this.partition,
+      epoch: this.epoch,
+      position: this.position,
+      nextOrdinal: this.nextOrdinal,
+      frames: this.frames,
+      watermarkMs: this.#watermarkMs,
+      firstTimeMs: finite(this.#firstTimeMs),
+      lastTimeMs: finite(this.#lastTimeMs),
+      producers,
+    }
+    this.#touched.clear()
+    this.#watermarkMs = undefined
+    this.#firstTimeMs = Number.POSITIVE_INFINITY
+    this.#lastTimeMs = Number.NEGATIVE_INFINITY
+    return commit
+  }
+
+  /** The commit of a partition of which nothing new was read: what its row says already, to be fenced or flushed. */
+  repeatCommit(): PartitionCommit {
+    return {
+      partition: this.partition,
+      epoch: this.epoch,
+      position: this.committedPosition,
+      nextOrdinal: this.committedOrdinal,
+      frames: this.committedFrames,
+      watermarkMs: undefined,
+      firstTimeMs: undefined,
+      lastTimeMs: undefined,
+      producers: [],
+    }
+  }
+
+  committed({ position, nextOrdinal, frames }: PartitionCommit): void {
+    this.committedPosition = position
+    this.committedOrdinal = nextOrdinal
+    this.committedFrames = frames
+  }
+}
+
+function finite(value: number): number | undefined {
+  return Number.isFinite(value) ? value : undefined
+}

@@ -1,0 +1,29 @@
+import type { ConsumerSettings } from './consumer-types.js'
+
+const DAY_MS = 24 * 3600 * 1000
+
+export function completeSettings(given: Partial<ConsumerSettings> = {}): ConsumerSettings {
+  const leaseMs = given.leaseMs ?? 30_000
+  return {
+    partitions: 16,
+    batchRecordsMax: 10_000,
+    batchFramesMax: 500,
+    batchBytesMax: 16 * 1024 ** 2,
+    batchLingerMs: 5,
+    blockMs: 5000,
+    leaseMs,
+    // A second is quick enough for a member that comes or goes, and one small update a second costs nothing.
+    heartbeatMs: Math.min(1000, leaseMs / 6),
+    retryAttempts: 3,
+    retryFirstMs: 100,
+    retryCapMs: 5000,
+    idleCommitMs: 1000,
+    mirrorMs: 1000,
+    maintenanceMs: 10_000,
+    windowRecords: 10_000_000,
+    windowMs: 30 * DAY_MS,
+    trimMemoryShare: 0.5,
+    stallMs: Math.max(60_000, 5 * leaseMs),
+    ...given,
+  }
+}

@@ -1,0 +1,244 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { BEGINNING, type StoredFrame, type StreamDriver, type StreamReader } from '../driver/stream-driver.js'
+
+export interface DriverFixture {
+  readonly driver: StreamDriver
+  /** The server goes away, and comes back with its contents. */
+  takeDown(): Promise<void>
+  bringUp(): Promise<void>
+  release(): Promise<void>
+}
+
+const STREAM = 'conformance'
+const PARTITIONS = 4
+const LIMITS = { framesMax: 100, bytesMax: 1024 * 1024, blockMs: 2000 }
+
+/** The suite that every driver passes. `open` gives an empty stream. */
+export function describeDriver(name: string, open: () => Promise<DriverFixture>): void {
+  describe(`the ${name} driver`, () => {
+    let fixture: DriverFixture
+    let driver: StreamDriver
+    let readers: StreamReader[] = []
+
+    beforeEach(async () => {
+      fixture = await open()
+      driver = fixture.driver
+      await driver.prepare(STREAM, PARTITIONS)
+    })
+    afterEach(async () => {
+      for (const reader of readers) await reader.close()
+      readers = []
+      await driver.close()
+      await fixture.release()
+    })
+
+    const append = async (partition: number, ...texts: string[]) => {
+      const positions: string[] = []
+      for (const text of texts) {
+        const [result] = await driver.append(STREAM, [{ partition, frame: Buffer.from(text) }])
+        if (result?.kind !== 'held') throw new Error(`not held: ${JSON.stringify(result)}`)
+        positions.push(result.position)
+      }
+      return positions
+    }
+    const reading = async (...seeks: [partition: number, after: string][]) => {
+      const reader = await driver.openReader(STREAM)
+      readers.push(reader)
+      for (const [partition, after] of seeks) reader.seek(partition, after)
+      return reader
+    }
+    const describeOne = async (partition: number) => {
+      const [description] = await driver.describe(STREAM, [partition])
+      return description as NonNullable<typeof description>
+    }
+
+    it('holds what it says it holds, and gives back the same bytes with the partition and a time', async () => {
+      const bytes = Buffer.from(Array.from({ length: 256 }, (_, index) => index))
+      const before = Date.now()
+      const results = await driver.append(STREAM, [{ partition: 1, frame: bytes }])
+      const [frame] = await (await reading([1, BEGINNING])).read(LIMITS)
+      expect(results).toEqual([{ kind: 'held', position: frame?.position }])
+      expect(frame).toMatchObject({ partition: 1, bytes })
+      expect(Math.abs((frame?.appendedAtMs ?? 0) - before)).toBeLessThan(60_000)
+    })
+
+    it('appends to many partitions in one call, with a result for each in the order given', async () => {
+      const frames = [3, 0, 2].map((partition) => ({ partition, frame: Buffer.from(`for ${partition}`) }))
+      const results = await driver.append(STREAM, frames)
+      expect(results.map(({ kind }) => kind)).toEqual(['held', 'held', 'held'])
+      const read = await readAll(await reading([0, BEGINNING], [2, BEGINNING], [3, BEGINNING]), 3)
+      expect(texts(read).sort()).toEqual(['for 0', 'for 2', 'for 3'])
+    })
+
+    it('gives frames of a partition in the order of their appends, under growing positions', async () => {
+      const wanted = Array.from({ length: 50 }, (_, index) => `frame ${index}`)
+      await append(0, ...wanted)
+      const read = await readAll(await reading([0, BEGINNING]), 50)
+      expect(texts(read)).toEqual(wanted)
+      for (let i = 1; i < read.length; i++) {
+        expect(driver.comparePositions((read[i - 1] as StoredFrame).position, (read[i] as StoredFrame).position)).toBeLessThan(0)
+      }
+    })
+
+    it('orders positions totally, with the beginning before all', async () => {
+      const [a, b] = (await append(0, 'a', 'b')) as [string, string]
+      expect(driver.comparePositions(a, a)).toBe(0)
+      expect(driver.comparePositions(BEGINNING, BEGINNING)).toBe(0)
+      expect(driver.comparePositions(BEGINNING, a)).toBeLessThan(0)
+      expect(driver.comparePositions(b, a)).toBeGreaterThan(0)
+      expect(driver.comparePositions(driver.safeStart(b), b)).toBeLessThanOrEqual(0)
+    })
+
+    it('reads on after a stored position, in another reader', async () => {
+      const [, second] = await append(2, 'a', 'b', 'c')
+      expect(texts(await (await reading([2, second as string])).read(LIMITS))).toEqual(['c'])
+    })
+
+    it('waits for a frame that comes while the read is waiting', async () => {
+      const reader = await reading([0, BEGINNING], [1, BEGINNING])
+      const read = reader.read(LIMITS)
+      await append(1, 'late')
+      expect(texts(await read)).toEqual(['late'])
+    })
+
+    it('returns nothing after the wait when nothing comes, and at once when it may not wait', async () => {
+      const reader = await reading([0, BEGINNING])
+      expect(await reader.read({ ...LIMITS, blockMs: 0 })).toEqual([])
+      expect(await reader.read({ ...LIMITS, blockMs: 20 })).toEqual([])
+    })
+
+    it('ends a waiting read when it is woken', async () => {
+      const reader = await reading([0, BEGINNING])
+      const read = reader.read({ ...LIMITS, blockMs: 50_000 })
+      reader.wake()
+      expect(await read).toEqual([])
+    })
+
+    it('takes a partition up and lets one go while it reads', async () => {
+      await append(1, 'one')
+      const reader = await reading([0, BEGINNING])
+      const read = reader.read({ ...LIMITS, blockMs: 50_000 })
+      reader.seek(1, BEGINNING)
+      const frames = [...(await read), ...(await reader.read({ ...LIMITS, blockMs: 100 }))]
+      expect(texts(frames)).toEqual(['one'])
+      reader.remove(1)
+      await append(1, 'two')
+      await append(0, 'zero')
+      expect(texts(await readAll(reader, 1))).toEqual(['zero'])
+      expect(await reader.read({ ...LIMITS, blockMs: 0 })).toEqual([])
+    })
+
+    it('goes back when it is told to', async () => {
+      await append(0, 'a', 'b')
+      const reader = await reading([0, BEGINNING])
+      await readAll(reader, 2)
+      reader.seek(0, BEGINNING)
+      expect(texts(await readAll(reader, 2))).toEqual(['a', 'b'])
+    })
+
+    it('lets no full partition starve another one', async () => {
+      await append(0, ...Array.from({ length: 30 }, () => 'busy'))
+      await append(1, 'quiet')
+      const reader = await reading([0, BEGINNING], [1, BEGINNING])
+      const two = [...(await reader.read({ ...LIMITS, framesMax: 4 })), ...(await reader.read({ ...LIMITS, framesMax: 4 }))]
+      expect(texts(two)).toContain('quiet')
+    })
+
+    it('describes an empty partition and one with frames', async () => {
+      expect(await describeOne(3)).toEqual({ partition: 3, first: BEGINNING, last: BEGINNING, frames: 0, framesEver: 0 })
+      const [first, , last] = await append(3, 'a', 'b', 'c')
+      expect(await describeOne(3)).toEqual({ partition: 3, first, last, frames: 3, framesEver: 3 })
+    })
+
+    it('shows the newest frames, newest first', async () => {
+      await append(0, 'a', 'b', 'c')
+      expect(texts(await driver.tail(STREAM, 0, 2))).toEqual(['c', 'b'])
+      expect(await driver.tail(STREAM, 1, 2)).toEqual([])
+    })
+
+    it('finds the position before everything appended since a time', async () => {
+      await append(0, 'a', 'b')
+      const early = await driver.positionAt(STREAM, 0, Date.now() - 3_600_000)
+      const late = await driver.positionAt(STREAM, 0, Date.now() + 3_600_000)
+      expect(texts(await (await reading([0, early])).read(LIMITS))).toEqual(['a', 'b'])
+      expect(await (await reading([0, late])).read({ ...LIMITS, blockMs: 0 })).toEqual([])
+    })
+
+    it('trims at most so many frames, and never one at or after the given position', async () => {
+      const positions = await append(0, ...Array.from({ length: 100 }, (_, index) => String(index)))
+      expect(await driver.trim(STREAM, 0, { before: BEGINNING })).toBe(0)
+      expect(await driver.trim(STREAM, 0, { before: positions[70] as string, framesMax: 40 })).toBe(40)
+      expect(await describeOne(0)).toMatchObject({ first: positions[40], last: positions[99], frames: 60, framesEver: 100 })
+      expect(await driver.trim(STREAM, 0, { before: positions[70] as string, framesMax: 40 })).toBe(30)
+      expect((await describeOne(0)).first).toBe(positions[70])
+      await driver.trim(STREAM, 0, { before: positions[90] as string })
+      const left = await readAll(await reading([0, BEGINNING]), 10)
+      expect(texts(left).slice(-10)).toEqual(Array.from({ length: 10 }, (_, index) => String(90 + index)))
+    })
+
+    it('remembers the highest position it gave out when everything is trimmed', async () => {
+      const [, , , , , sixth] = await append(0, 'a', 'b', 'c', 'd', 'e', 'f')
+      await driver.trim(STREAM, 0, { before: sixth as string, framesMax: 5 })
+      expect(await describeOne(0)).toMatchObject({ last: sixth, frames: 1, framesEver: 6 })
+    })
+
+    it('mirrors group positions, again and again', async () => {
+      const [first, second] = (await append(0, 'a', 'b')) as [string, string]
+      await driver.mirrorGroup(STREAM, 'readers', [{ partition: 0, position: BEGINNING, framesRead: 0 }, { partition: 1, position: BEGINNING, framesRead: 0 }])
+      await driver.mirrorGroup(STREAM, 'readers', [{ partition: 0, position: first, framesRead: 1 }])
+      await driver.mirrorGroup(STREAM, 'readers', [{ partition: 0, position: second, framesRead: 2 }])
+    })
+
+    it('tells how much memory it uses', async () => {
+      await append(0, 'x'.repeat(1000))
+      expect((await driver.memory()).usedBytes).toBeGreaterThanOrEqual(1000)
+    })
+
+    it('says unavailable while the server is down, and goes on with the same contents afterwards', async () => {
+      await append(0, 'before')
+      const reader = await reading([0, BEGINNING])
+      await readAll(reader, 1)
+      await fixture.takeDown()
+      const [result] = await driver.append(STREAM, [{ partition: 0, frame: Buffer.from('lost') }])
+      expect(result?.kind).toBe('unavailable')
+      await expect(driver.describe(STREAM, [0])).rejects.toMatchObject({ code: 'STREAM_UNAVAILABLE' })
+      await expect(reader.read(LIMITS)).rejects.toMatchObject({ code: 'STREAM_UNAVAILABLE' })
+      await fixture.bringUp()
+      await until(async () => (await driver.append(STREAM, [{ partition: 0, frame: Buffer.from('after') }]))[0]?.kind === 'held')
+      const seen = new Set<string>()
+      await until(async () => {
+        for (const text of texts(await reader.read({ ...LIMITS, blockMs: 50 }).catch(() => []))) seen.add(text)
+        return seen.has('after')
+      })
+      expect(seen.has('before')).toBe(false)
+    })
+
+    it('lets two readers read the same partition without disturbing each other', async () => {
+      await append(0, 'a', 'b')
+      const [one, two] = [await reading([0, BEGINNING]), await reading([0, BEGINNING])]
+      expect(texts(await readAll(one, 2))).toEqual(['a', 'b'])
+      expect(texts(await readAll(two, 2))).toEqual(['a', 'b'])
+    })
+  })
+}
+
+function texts(frames: readonly StoredFrame[]): string[] {
+  return frames.map(({ bytes }) => bytes.toString())
+}
+
+async function readAll(reader: StreamReader, frames: number): Promise<StoredFrame[]> {
+  const read: StoredFrame[] = []
+  await until(async () => {
+    read.push(...(await reader.read(LIMITS)))
+    return read.length >= frames
+  })
+  return read
+}
+
+async function until(isTrue: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 15_000
+  while (!(await isTrue())) {
+    if (performance.now() > deadline) throw new Error('the condition was not met in 15 s')
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
