@@ -80,15 +80,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       stops.push(() => server.stop())
       return server
     }
+    const keys = { write: options.writeKey ?? DEV_KEYS.write, admin: options.adminKey ?? DEV_KEYS.admin }
     const servers = await startStackServers({ options, dataDir, steps, keep })
-    await steps.run('database migrations', () => migrate(root, servers.databaseUrl))
+    await steps.run('database migrations and keys', () => migrateAndSeed(root, servers.databaseUrl, keys))
     stops.length = 0
     const postgres = servers.postgres && watch(servers.postgres)
     const streamRedis = servers.streamRedis && watch(servers.streamRedis)
     const cacheRedis = servers.cacheRedis && watch(servers.cacheRedis)
     for (const server of [postgres, streamRedis, cacheRedis]) if (server) stops.push(() => server.stop())
 
-    const keys = { write: options.writeKey ?? DEV_KEYS.write, admin: options.adminKey ?? DEV_KEYS.admin }
     const launch = { options, root, dataDir, instances, servers, keys }
     const services: StackService[] = []
     stops.push(async () => {
@@ -174,12 +174,12 @@ async function servicePort(options: StackOptions, { port, owner, isWished }: Por
   )
 }
 
-async function migrate(root: string, databaseUrl: string): Promise<void> {
-  const script = join(root, 'packages/database/dist/migrate-cli.js')
+async function migrateAndSeed(root: string, databaseUrl: string, keys: Launch['keys']): Promise<void> {
+  const script = join(root, 'packages/auth/dist/seed-cli.js')
   if (!existsSync(script)) throw new Error(`${script} is missing: the code is not built`)
   try {
     await promisify(execFile)(process.execPath, [script], {
-      env: { ...process.env, DATABASE_URL: databaseUrl },
+      env: { ...process.env, DATABASE_URL: databaseUrl, BOOTSTRAP_WRITE_KEY: keys.write, BOOTSTRAP_ADMIN_KEY: keys.admin },
       timeout: 600_000,
     })
   } catch (cause) {

@@ -10,7 +10,7 @@ import { SERVICES } from '../services.js'
 export function createFakeRepository(): string {
   const root = mkdtempSync(join(tmpdir(), 'millrace-fake-'))
   for (const { folder } of SERVICES) write(join(root, folder, 'dist/main.js'), SERVICE)
-  write(join(root, 'packages/database/dist/migrate-cli.js'), MIGRATIONS)
+  write(join(root, 'packages/auth/dist/seed-cli.js'), MIGRATIONS)
   return root
 }
 
