@@ -117,7 +117,7 @@ function programName(pid) {
 async function startByNpm(root, dataDirectory) {
   const startedAt = performance.now()
   const env = { ...process.env, MILLRACE_DATA_DIR: dataDirectory, MILLRACE_PORTS: 'free' }
-  const child = spawn('npm', ['start'], { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('npm', ['start'], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let text = ''
   let ended = false
   const exited = new Promise((resolve) => child.once('exit', resolve)).then(() => {
@@ -135,7 +135,7 @@ async function startByNpm(root, dataDirectory) {
   const seconds = round((performance.now() - startedAt) / 1000, 1)
   say(`npm start: ready after ${seconds} s`)
   const stop = async () => {
-    process.kill(-child.pid, 'SIGINT')
+    process.kill(findSupervisor(child.pid), 'SIGTERM')
     await exited
   }
   return { pid: child.pid, seconds, stop }
