@@ -26,12 +26,11 @@ export interface TestDefinition {
   activeFromMs?: number
 }
 
-const DAY = 86_400_000
-
 /** Stores rows as the consumer would, a partition a day. */
 export async function storeEvents(database: Database, events: readonly TestEvent[]): Promise<void> {
   const days = new DayPartitions(database)
-  for (const day of new Set(events.map(({ timestampMs }) => Math.floor(timestampMs / DAY)))) await days.ensure('events', day * DAY, day * DAY)
+  const times = events.map(({ timestampMs }) => timestampMs)
+  await days.ensure('events', Math.min(...times), Math.max(...times))
   const rows = events.map((event) => ({
     position: event.position,
     user_hash: String(userHash(event.userId ?? event.anonymousId ?? '', event.tenantId)),
@@ -126,23 +125,34 @@ async function storeSeries(database: Database, key: SeriesKey, windows: Map<stri
     [key.tenantId, key.event, key.dimensions, key.values, key.property],
   )
   const id = rows[0]?.id as number
-  const days = new DayPartitions(database)
-  for (const [place, window] of windows) {
+  const minutes = [...windows].map(([place, window]) => {
     const [start, partition] = place.split(' ').map(Number) as [number, number]
-    await days.ensure('rollups_1m', start, start)
-    await database.query(
-      'insert into rollups_1m (window_start, tenant_id, series_id, partition, count, sum, sum_error, min, max, sketch, uniques) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
-      [new Date(start).toISOString(), key.tenantId, id, partition, ...columns(key, window)],
-    )
-  }
+    return { start, partition, window }
+  })
+  const starts = minutes.map(({ start }) => start)
+  await new DayPartitions(database).ensure('rollups_1m', Math.min(...starts), Math.max(...starts))
+  await insertWindows(database, 'rollups_1m', { key, id }, minutes)
   for (const [table, seconds] of LEVELS) {
-    for (const [start, window] of coarser(windows, seconds * 1000)) {
-      await database.query(
-        `insert into ${table} (window_start, tenant_id, series_id, count, sum, sum_error, min, max, sketch, uniques) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-        [new Date(start).toISOString(), key.tenantId, id, ...columns(key, window)],
-      )
-    }
+    const merged = [...coarser(windows, seconds * 1000)].map(([start, window]) => ({ start, window }))
+    await insertWindows(database, table, { key, id }, merged)
   }
+}
+
+async function insertWindows(
+  database: Database,
+  table: string,
+  { key, id }: { key: SeriesKey; id: number },
+  rows: readonly { start: number; partition?: number; window: Window }[],
+): Promise<void> {
+  const types = ['timestamptz', 'smallint', 'bigint', 'float8', 'float8', 'float8', 'float8', 'bytea', 'bytea']
+  const tuples = rows.map(({ start, partition, window }) => [new Date(start).toISOString(), partition ?? 0, ...columns(key, window)])
+  const arrays = types.map((type, index) => `$${index + 3}::${type}[]`).join(', ')
+  const isMinute = table === 'rollups_1m'
+  await database.query(
+    `insert into ${table} (window_start, tenant_id, series_id, ${isMinute ? 'partition, ' : ''}count, sum, sum_error, min, max, sketch, uniques)
+      select w, $1, $2, ${isMinute ? 'p, ' : ''}c, s, se, mi, ma, sk, u from unnest(${arrays}) as t (w, p, c, s, se, mi, ma, sk, u)`,
+    [key.tenantId, id, ...types.map((_, index) => tuples.map((tuple) => tuple[index]))],
+  )
 }
 
 function columns(key: SeriesKey, window: Window): unknown[] {

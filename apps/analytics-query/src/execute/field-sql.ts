@@ -26,7 +26,10 @@ export function groupSql(path: FieldPath, values: SqlValues): string {
 /** The numeric value of a JSON field as numeric, null when it is no number. */
 export function numberSql(path: FieldPath, values: SqlValues): string {
   if (path.kind === 'column') return 'null::numeric'
-  const json = jsonSql(path, values)
+  return numberOf(jsonSql(path, values))
+}
+
+function numberOf(json: string): string {
   return `case when jsonb_typeof(${json}) = 'number' and abs(${json}::numeric) <= ${NUMBER_MAX} then ${json}::numeric end`
 }
 
@@ -66,7 +69,7 @@ function jsonFilter(filter: Filter, path: Extract<FieldPath, { kind: 'json' }>, 
       return `case when jsonb_typeof(${json}) = 'string' then starts_with(${json} #>> '{}', ${values.add(filter.prefix, 'text')}) end`
     default: {
       const compare = COMPARE[filter.op]
-      if (typeof filter.operand === 'number') return `(${numberSql(path, values)}) ${compare} ${values.add(String(filter.operand), 'numeric')}`
+      if (typeof filter.operand === 'number') return `(${numberOf(json)}) ${compare} ${values.add(String(filter.operand), 'numeric')}`
       return `case when jsonb_typeof(${json}) = 'string' then (${json} #>> '{}') collate "C" ${compare} ${values.add(filter.operand, 'text')} end`
     }
   }

@@ -60,8 +60,9 @@ export function userHash(userId: string, tenantId: number): bigint {
   return hashToBigint(hashText(userId, tenantId, hash))
 }
 
+/** A partition that is not known to the consumers has nothing that waits to be rolled up. */
 function rowsCondition(rows: RawRows, values: SqlValues): string[] {
   if (rows.kind === 'all') return []
-  const flushed = `(${values.add(rows.flushed, 'bigint[]')})[e.partition + 1]`
-  return [rows.kind === 'flushed' ? `e.position < ${flushed}` : `e.position >= ${flushed}`]
+  const isUnflushed = `e.position >= (${values.add(rows.flushed, 'bigint[]')})[e.partition + 1]`
+  return [rows.kind === 'unflushed' ? isUnflushed : `(${isUnflushed}) is not true`]
 }

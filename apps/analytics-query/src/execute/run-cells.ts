@@ -2,6 +2,7 @@ import type { Result, Statement, Transaction } from '@millrace/database'
 import { measureOf } from '../measures/measures.js'
 import type { Measure } from '../measures/measure.js'
 import type { Catalog } from '../plan/catalog.js'
+import { describePlan } from '../plan/describe-plan.js'
 import type { Plan } from '../plan/plan.js'
 import { planQuery, type PlannerConfig } from '../plan/plan-query.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
@@ -96,5 +97,5 @@ function describeAnswer(plan: Plan, catalog: Catalog, nowMs: number): AnswerMeta
   const known = marks.filter((mark) => mark !== null)
   const watermarkMs = known.length === 0 ? null : Math.min(...known)
   const ageMs = isAsOfFlush && watermarkMs !== null ? Math.max(0, nowMs - watermarkMs) : 0
-  return { source: plan.source, ageMs, watermarkMs, plan }
+  return { source: plan.source, ageMs, watermarkMs, plan: describePlan(plan) }
 }

@@ -8,7 +8,7 @@ export interface CoverRequest {
   readonly bucketStarts: readonly number[]
   /** The levels that may be used. */
   readonly levels: readonly Level[]
-  /** Starts of windows that may not be used, ascending, by level. */
+  /** Starts of windows that may not be used, ascending and each once, by level. */
   readonly blocked: Readonly<Partial<Record<Level, readonly number[]>>>
   /** Where rollups are complete. */
   readonly complete: TimeRange

@@ -17,6 +17,9 @@ export interface PlannerConfig {
   readonly tailRowsMax: number
 }
 
+/** Most separate ranges of raw rows; each is a statement. With more of them all is read from raw rows at once. */
+const RAW_RANGES_MAX = 64
+
 /**
  * Where each part of a query is answered from: the coarsest windows that answer it exactly, and raw rows for ragged ends, for
  * what no rollup covers and for what is not yet rolled up. Pure: the same catalog and request give the same plan.
@@ -36,11 +39,13 @@ export function planQuery(request: PlanRequest, catalog: Catalog, config: Planne
     minutesKeptFromMs: catalog.minutesKeptFromMs,
   })
   if (cover.rollup.size === 0) return rawPlan(request, 'no whole window lies in the range')
+  if (cover.raw.length > RAW_RANGES_MAX) return rawPlan(request, 'too many parts of the range are covered by no window')
   const rollup = LEVELS.flatMap((level) => {
     const ranges = cover.rollup.get(level)
     return ranges === undefined ? [] : [{ level, ranges }]
   })
-  const tail = planTail(rollup.flatMap(({ ranges }) => ranges), catalog.partitions, config.tailRowsMax)
+  const rolledUp = rollup.flatMap(({ ranges }) => ranges)
+  const tail = planTail(rolledUp, catalog.partitions, { rowsMax: config.tailRowsMax, rangesMax: RAW_RANGES_MAX })
   if (tail.mode === 'left_out') reasons.push(tail.reason)
   const isMixed = cover.raw.length > 0 || tail.mode === 'read'
   return { source: isMixed ? 'mixed' : 'rollup', series: answer.series, rollup, raw: cover.raw, tail, reasons }

@@ -1,16 +1,23 @@
 import type { PartitionState } from './catalog.js'
 import type { Tail, TimeRange } from './plan.js'
 
+export interface TailLimits {
+  readonly rowsMax: number
+  /** Most separate ranges; each is a statement. */
+  readonly rangesMax: number
+}
+
 /** Decides how records that are stored but not yet in the rollups take part in an answer from `rolledUp` ranges. */
-export function planTail(rolledUp: readonly TimeRange[], partitions: readonly PartitionState[], rowsMax: number): Tail {
+export function planTail(rolledUp: readonly TimeRange[], partitions: readonly PartitionState[], limits: TailLimits): Tail {
   const behind = partitions.filter(({ nextOrdinal, flushedOrdinal }) => nextOrdinal > flushedOrdinal)
   const rows = behind.reduce((sum, { nextOrdinal, flushedOrdinal }) => sum + Number(nextOrdinal - flushedOrdinal), 0)
   if (rolledUp.length === 0 || rows === 0) return { mode: 'none' }
   const bounds = boundsOf(behind)
   if (bounds === null) return { mode: 'left_out', rows, reason: 'the event times of the records not yet rolled up are not known' }
-  const ranges = rolledUp.flatMap((range) => intersect(range, bounds))
+  const ranges = joinRanges(rolledUp).flatMap((range) => intersect(range, bounds))
   if (ranges.length === 0) return { mode: 'none' }
-  if (rows > rowsMax) return { mode: 'left_out', rows, reason: `${rows} records are not yet rolled up, at most ${rowsMax} are read` }
+  if (rows > limits.rowsMax) return { mode: 'left_out', rows, reason: `${rows} records are not yet rolled up, at most ${limits.rowsMax} are read` }
+  if (ranges.length > limits.rangesMax) return { mode: 'left_out', rows, reason: 'the rolled-up parts of the range are too many' }
   return { mode: 'read', rows, ranges }
 }
 
@@ -24,6 +31,17 @@ function boundsOf(partitions: readonly PartitionState[]): TimeRange | null {
     toMs = Math.max(toMs, unflushedToMs + 1)
   }
   return { fromMs, toMs }
+}
+
+/** The same ranges in order, neighbours put together. */
+function joinRanges(ranges: readonly TimeRange[]): TimeRange[] {
+  const joined: TimeRange[] = []
+  for (const range of [...ranges].sort((a, b) => a.fromMs - b.fromMs)) {
+    const last = joined.at(-1)
+    if (last?.toMs === range.fromMs) joined[joined.length - 1] = { fromMs: last.fromMs, toMs: range.toMs }
+    else joined.push(range)
+  }
+  return joined
 }
 
 function intersect(a: TimeRange, b: TimeRange): TimeRange[] {

@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { windowStatement } from '../src/events/events-statements.js'
+import { storeEvents, type TestEvent } from './generated-data.js'
+import { createTenant, listOf, type ServiceUnderTest, startServiceUnderTest } from './service-under-test.js'
+
+const NOW = Date.UTC(2026, 10, 20, 12)
+const MINUTE = 60_000
+const DAY = 86_400_000
+
+describe('the list of events', () => {
+  let service: ServiceUnderTest
+  let acme: number
+  let other: number
+  let events: TestEvent[]
+
+  beforeAll(async () => {
+    service = await startServiceUnderTest({ now: () => NOW })
+    acme = await createTenant(service.database, 'acme')
+    other = await createTenant(service.database, 'other')
+    // Dense in the last hour, sparse for a month, some at the same instant, some ahead of now.
+    events = Array.from({ length: 900 }, (_, index) => ({
+      tenantId: index % 9 === 0 ? other : acme,
+      event: index % 100 === 0 ? 'Rare' : 'Seen',
+      userId: index % 5 === 0 ? null : `user-${index % 7}`,
+      anonymousId: `anonymous-${index % 3}`,
+      timestampMs: index < 600 ? NOW - (index % 60) * MINUTE : index < 880 ? NOW - (index - 600) * 2 * 3_600_000 - 1 : NOW + (index - 880) * 3_600_000,
+      properties: { index, name: 'Ünïcode "quoted"' },
+      partition: index % 4,
+      position: Math.floor(index / 4),
+    }))
+    await storeEvents(service.database, events)
+  })
+  afterAll(() => service.close())
+
+  const list = (fields: Parameters<typeof listOf>[0], tenantId = acme) => service.calls.listEvents(listOf(fields), { tenant: String(tenantId) })
+  const parse = (texts: readonly string[]) => texts.map((text) => JSON.parse(text) as Record<string, unknown>)
+  const order = (a: TestEvent, b: TestEvent) => b.timestampMs - a.timestampMs || b.partition - a.partition || b.position - a.position
+  const idsOf = (some: readonly TestEvent[]) => some.map(({ partition, position }) => `m-${partition}-${position}`)
+
+  async function walk(fields: Parameters<typeof listOf>[0], between?: (page: number) => Promise<void>): Promise<string[]> {
+    const ids: string[] = []
+    let cursor = ''
+    for (let page = 0; page === 0 || cursor !== ''; page++) {
+      const answer = await list({ ...fields, cursor })
+      ids.push(...parse(answer.eventsJson).map((event) => String(event['message_id'])))
+      cursor = answer.nextCursor
+      await between?.(page)
+    }
+    return ids
+  }
+
+  it('shows each event in the public shape', async () => {
+    const newest = [...events].filter(({ tenantId }) => tenantId === acme).sort(order)[0] as TestEvent
+    const { eventsJson } = await list({ limit: 1 })
+    expect(parse(eventsJson)).toEqual([
+      {
+        message_id: `m-${newest.partition}-${newest.position}`,
+        type: 'track',
+        event: newest.event,
+        user_id: newest.userId,
+        anonymous_id: newest.anonymousId,
+        timestamp: new Date(newest.timestampMs).toISOString(),
+        received_at: new Date(newest.timestampMs).toISOString(),
+        properties: newest.properties,
+        context: null,
+        partition: newest.partition,
+        position: newest.position,
+      },
+    ])
+  })
+
+  it('pages through everything, newest first, without a gap or a repeat while rows are inserted', async () => {
+    const before = idsOf(events.filter(({ tenantId }) => tenantId === acme).sort(order))
+    let inserted = 1000
+    const insert = async () => {
+      const times = [NOW, NOW - 30 * MINUTE, NOW - 10 * DAY]
+      await storeEvents(
+        service.database,
+        times.map((timestampMs) => ({ tenantId: acme, event: 'New', userId: 'late', timestampMs, properties: null, partition: 0, position: inserted++ })),
+      )
+    }
+    const seen = await walk({ limit: 37 }, insert)
+    expect(new Set(seen).size).toBe(seen.length)
+    const known = new Set(before)
+    expect(seen.filter((id) => known.has(id))).toEqual(before)
+    await service.database.query(`delete from events where event = 'New'`)
+  })
+
+  it.each<[string, Parameters<typeof listOf>[0], (event: TestEvent) => boolean]>([
+    ['of one user', { userId: 'user-3' }, ({ userId }) => userId === 'user-3'],
+    ['of one name', { event: 'Rare' }, ({ event }) => event === 'Rare'],
+    ['of one message', { messageId: 'm-1-77' }, ({ partition, position }) => partition === 1 && position === 77],
+    ['from an instant until before another', { from: new Date(NOW - 20 * MINUTE), to: new Date(NOW - 10 * MINUTE) }, ({ timestampMs }) => timestampMs >= NOW - 20 * MINUTE && timestampMs < NOW - 10 * MINUTE],
+    ['of a user who is not there', { userId: 'nobody' }, () => false],
+    ['before the first day', { to: new Date(NOW - 400 * DAY) }, () => false],
+  ])('%s holds exactly those', async (_title, fields, matches) => {
+    const expected = idsOf(events.filter((event) => event.tenantId === acme && matches(event)).sort(order))
+    expect(await walk({ ...fields, limit: 50 })).toEqual(expected)
+  })
+
+  it('never shows a tenant the events of another, whatever it asks for', async () => {
+    const theirs = events.find(({ tenantId, userId }) => tenantId === other && userId !== null) as TestEvent
+    const messageId = `m-${theirs.partition}-${theirs.position}`
+    expect((await list({ messageId })).eventsJson).toEqual([])
+    expect((await list({ messageId }, other)).eventsJson).toHaveLength(1)
+    await expect(service.calls.listEvents(listOf({}))).rejects.toMatchObject({ code: 'TENANT_MISSING' })
+  })
+
+  it('is held to the tenant by the database itself', async () => {
+    const count = (tenantId: number) =>
+      service.database.withTenant(tenantId, async (tx) => (await tx.query<{ n: bigint }>('select count(*) as n from events')).rows[0]?.n)
+    expect(await count(acme)).toBe(BigInt(events.filter(({ tenantId }) => tenantId === acme).length))
+    expect(await count(other)).toBe(BigInt(events.filter(({ tenantId }) => tenantId === other).length))
+  })
+
+  it.each([`'; drop table events; --`, `user-3' or '1'='1`, '$1', '%', '\\', `user-3"`])('treats %s as a value', async (text) => {
+    for (const fields of [{ userId: text }, { event: text }, { messageId: text }]) expect((await list(fields)).eventsJson).toEqual([])
+    expect((await list({ limit: 1 })).eventsJson).toHaveLength(1)
+  })
+
+  it.each<[string, Parameters<typeof listOf>[0], string]>([
+    ['a limit over 1000', { limit: 1001 }, 'INVALID_LIMIT'],
+    ['an end before the start', { from: new Date(NOW), to: new Date(NOW - 1) }, 'INVALID_TIME_RANGE'],
+    ['a cursor that is no cursor', { cursor: 'x' }, 'INVALID_CURSOR'],
+    ['a cursor with a forged place', { cursor: Buffer.from('{"timestampUs":1,"partition":0,"position":"1;drop"}').toString('base64url') }, 'INVALID_CURSOR'],
+    ['a character that no event can hold', { userId: 'a\u0000b' }, 'INVALID_FILTER_VALUE'],
+  ])('refuses %s', async (_title, fields, code) => {
+    await expect(list(fields)).rejects.toMatchObject({ code, kind: 'invalid' })
+  })
+
+  it('finds a user by the index, and never scans a table for one', async () => {
+    await service.database.query('analyze events')
+    const query = { event: null, userId: 'user-3', messageId: null, fromMs: null, toMs: null, after: null, limit: 10 }
+    const window = { fromMs: NOW - 7 * DAY, toMs: NOW + DAY }
+    const plan = await service.database.withTenant(acme, async (tx) => {
+      await tx.query('set local enable_seqscan = off')
+      const { text, values } = windowStatement({ tenantId: acme, query, window, limit: 11 })
+      const { rows } = await tx.query<{ 'QUERY PLAN': string }>({ text: `explain ${text}`, values: values ?? [] })
+      return rows.map((row) => row['QUERY PLAN']).join('\n')
+    })
+    expect(plan).toMatch(/Index Scan.*user_hash/)
+    expect(plan).not.toContain('Seq Scan')
+  })
+})

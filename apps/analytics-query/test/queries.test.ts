@@ -1,0 +1,183 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import type { RunQueryRequest } from '@millrace/contracts'
+import { storeEvents, storePartition, storeRollups, type TestEvent } from './generated-data.js'
+import { createTenant, queryOf, type ServiceUnderTest, startServiceUnderTest } from './service-under-test.js'
+
+const START = Date.parse('2026-10-24T00:00:00Z')
+const HOUR = 3_600_000
+const NOW = START + 96 * HOUR
+const RANGE = { from: new Date(START), to: new Date(NOW) }
+
+describe('a query', () => {
+  let service: ServiceUnderTest
+  let acme: number
+  let other: number
+
+  /** One event each half hour over the end of summer time; carriers by turns. */
+  const eventsOf = (tenantId: number): TestEvent[] =>
+    Array.from({ length: 192 }, (_, index) => ({
+      tenantId,
+      event: index % 4 === 0 ? 'Search' : 'Flight',
+      userId: `user-${index % 10}`,
+      timestampMs: START + index * (HOUR / 2) + 1,
+      properties: { carrier: ['UA', 'AA', 'DL'][index % 3], delay: index, "it's": 1, 'a"b': index % 2, deep: { list: [index] } },
+      partition: index % 4,
+      position: Math.floor(index / 4),
+    }))
+
+  beforeAll(async () => {
+    service = await startServiceUnderTest({ now: () => NOW, tailRowsMax: 100 })
+    acme = await createTenant(service.database, 'acme')
+    other = await createTenant(service.database, 'other')
+    const events = [...eventsOf(acme), ...eventsOf(other)]
+    await storeEvents(service.database, events)
+    await storeRollups(service.database, events, [{ event: 'Flight', dimensions: ['properties.carrier'], property: 'properties.delay' }])
+  })
+  afterAll(() => service.close())
+
+  const run = (fields: Partial<RunQueryRequest>, tenantId = acme) => service.calls.runQuery(queryOf({ ...RANGE, ...fields }), { tenant: String(tenantId) })
+  const planOf = async (fields: Partial<RunQueryRequest>) => JSON.parse((await run(fields)).meta?.planJson ?? '') as { source: string; unflushed: { mode: string } }
+  const total = async (fields: Partial<RunQueryRequest>, tenantId = acme) =>
+    (await run(fields, tenantId)).data.reduce((sum, { value }) => sum + (value ?? 0), 0)
+
+  it('over local days counts the 25 hours of the day the clocks go back', async () => {
+    const days = { from: new Date('2026-10-24T22:00:00Z'), to: new Date('2026-10-26T23:00:00Z'), interval: '1d', timezone: 'Europe/Berlin' }
+    const answer = await run(days)
+    expect(answer.data.map(({ time, value }) => [time?.toISOString(), value])).toEqual([
+      ['2026-10-24T22:00:00.000Z', 50],
+      ['2026-10-25T23:00:00.000Z', 48],
+    ])
+    expect(answer.meta?.source).toBe('rollup')
+  })
+
+  it('fills empty buckets with 0 for counts and with nothing for averages', async () => {
+    const before = { from: new Date(START - 2 * HOUR), to: new Date(START + HOUR) }
+    expect((await run(before)).data.map(({ value }) => value)).toEqual([0, 0, 2])
+    const averages = await run({ ...before, event: 'Flight', metric: { agg: 'avg', property: 'properties.delay' } })
+    expect(averages.data.map(({ value }) => value)).toEqual([undefined, undefined, 1])
+  })
+
+  it('ranks the top and pages on by cursor without a gap or a repeat', async () => {
+    const all = await run({ kind: 'top', groupBy: ['user_id', 'properties.carrier'], limit: 1000 })
+    const seen: unknown[] = []
+    let cursor = ''
+    do {
+      const page = await run({ kind: 'top', groupBy: ['user_id', 'properties.carrier'], limit: 7, cursor })
+      seen.push(...page.data.map(({ group, value }) => ({ group, value })))
+      cursor = page.nextCursor
+    } while (cursor !== '')
+    expect(seen).toEqual(all.data.map(({ group, value }) => ({ group, value })))
+    expect(seen).toHaveLength(30)
+  })
+
+  it.each(['timeseries', 'breakdown'])('pages through a %s without a gap or a repeat', async (kind) => {
+    const fields = { kind, groupBy: ['properties.carrier'], interval: '1h' }
+    const all = await run({ ...fields, limit: 1000 })
+    const seen: unknown[] = []
+    let cursor = ''
+    do {
+      const page = await run({ ...fields, limit: 2, cursor })
+      seen.push(...page.data)
+      cursor = page.nextCursor
+    } while (cursor !== '')
+    expect(seen).toEqual(all.data)
+  })
+
+  it('gives percentiles within 1 %, with their count', async () => {
+    const [point] = (await run({ kind: 'percentiles', event: 'Flight', metric: { agg: 'p99', property: 'properties.delay' } })).data
+    const delays = Array.from({ length: 192 }, (_, index) => index).filter((index) => index % 4 !== 0)
+    expect(point?.values['count']).toBe(delays.length)
+    for (const [name, share] of [['p50', 0.5], ['p95', 0.95], ['p99', 0.99]] as const) {
+      const exact = delays[Math.floor(share * (delays.length - 1))] as number
+      expect(Math.abs((point?.values[name] ?? 0) - exact)).toBeLessThanOrEqual(exact * 0.01)
+    }
+    expect(point?.value).toBe(point?.values['p99'])
+  })
+
+  it('says where the answer came from, and explains it when asked', async () => {
+    expect(await planOf({ interval: '1d' })).toMatchObject({ source: 'rollup', series: { event: null }, rollup: [{ window_seconds: 86_400 }] })
+    expect((await run({ explain: false })).meta?.planJson).toBe('')
+  })
+
+  it('never counts the events of another tenant, from rollups or from raw rows', async () => {
+    expect(await total({})).toBe(192)
+    expect(await total({ filters: [{ property: 'user_id', op: 'exists', valueJson: '' }] })).toBe(192)
+    expect(await total({}, 999)).toBe(0)
+    expect(await total({ filters: [{ property: 'user_id', op: 'exists', valueJson: '' }] }, 999)).toBe(0)
+  })
+
+  it.each<[string, RunQueryRequest['filters'][number], number]>([
+    ['eq', { property: 'properties.carrier', op: 'eq', valueJson: '"UA"' }, 64],
+    ['ne', { property: 'properties.carrier', op: 'ne', valueJson: '"UA"' }, 128],
+    ['in', { property: 'properties.carrier', op: 'in', valueJson: '["UA","AA"]' }, 128],
+    ['gt', { property: 'properties.delay', op: 'gt', valueJson: '100' }, 91],
+    ['gte', { property: 'properties.delay', op: 'gte', valueJson: '100' }, 92],
+    ['lt', { property: 'properties.delay', op: 'lt', valueJson: '100' }, 100],
+    ['lte', { property: 'properties.delay', op: 'lte', valueJson: '100.5' }, 101],
+    ['lt on text', { property: 'properties.carrier', op: 'lt', valueJson: '"B"' }, 64],
+    ['exists', { property: 'properties.missing', op: 'exists', valueJson: '' }, 0],
+    ['prefix', { property: 'properties.carrier', op: 'prefix', valueJson: '"U"' }, 64],
+    ['prefix on a column', { property: 'user_id', op: 'prefix', valueJson: '"user-1"' }, 20],
+    ['a user', { property: 'user_id', op: 'eq', valueJson: '"user-1"' }, 20],
+    ['a type', { property: 'type', op: 'eq', valueJson: '"track"' }, 192],
+    ['a list item', { property: 'properties.deep.list.0', op: 'eq', valueJson: '5' }, 1],
+    ['a number given as text', { property: 'properties.delay', op: 'eq', valueJson: '"7"' }, 1],
+    ['a name with quotes', { property: `properties.it's`, op: 'eq', valueJson: '1' }, 192],
+    ['a name with double quotes', { property: 'properties.a"b', op: 'eq', valueJson: '1' }, 96],
+    ['SQL in a path', { property: `properties.x'}') or true --`, op: 'exists', valueJson: '' }, 0],
+    ['SQL in a value', { property: 'properties.carrier', op: 'eq', valueJson: `"UA' or '1'='1"` }, 0],
+    ['a pattern in a prefix', { property: 'properties.carrier', op: 'prefix', valueJson: '"%"' }, 0],
+  ])('filters by %s', async (_title, filter, expected) => {
+    expect(await total({ filters: [filter] })).toBe(expected)
+  })
+
+  it('keeps numbers that no double can hold from failing the query', async () => {
+    const huge = { tenantId: acme, event: 'Huge', userId: 'u', timestampMs: START, properties: null, partition: 0, position: 999 }
+    await storeEvents(service.database, [huge])
+    await service.database.query(`update events set properties = '{"n": 1e400, "m": 1e-400}' where event = 'Huge'`)
+    const sum = (property: string) => run({ event: 'Huge', kind: 'breakdown', groupBy: ['event'], metric: { agg: 'sum', property } })
+    expect((await sum('properties.n')).data).toEqual([])
+    expect((await sum('properties.m')).data[0]?.value).toBe(0)
+    const p50 = await run({ event: 'Huge', kind: 'percentiles', metric: { agg: 'p50', property: 'properties.m' } })
+    expect(p50.data[0]?.value).toBe(0)
+    await service.database.query(`delete from events where event = 'Huge'`)
+  })
+
+  it.each<[string, Partial<RunQueryRequest>, string]>([
+    ['an unknown kind', { kind: 'histogram' }, 'UNKNOWN_QUERY_KIND'],
+    ['an unknown operator', { filters: [{ property: 'event', op: 'like', valueJson: '"x"' }] }, 'UNKNOWN_OPERATOR'],
+    ['a path that is none', { groupBy: ['tenant_id'] }, 'INVALID_FIELD_PATH'],
+    ['a path with an empty part', { groupBy: ['properties..a'] }, 'INVALID_FIELD_PATH'],
+    ['a value that is no JSON', { filters: [{ property: 'event', op: 'eq', valueJson: 'x' }] }, 'INVALID_FILTER_VALUE'],
+    ['an unknown aggregation', { metric: { agg: 'median', property: '' } }, 'INVALID_METRIC'],
+    ['a sum of nothing', { metric: { agg: 'sum', property: '' } }, 'INVALID_METRIC'],
+    ['an unknown interval', { interval: '2h' }, 'INVALID_INTERVAL'],
+    ['an unknown time zone', { timezone: 'Nowhere' }, 'INVALID_TIMEZONE'],
+    ['too many buckets', { interval: '1m' }, 'TOO_MANY_BUCKETS'],
+    ['an end before the start', { from: new Date(NOW), to: new Date(START) }, 'INVALID_TIME_RANGE'],
+    ['four groups', { groupBy: ['event', 'type', 'user_id', 'message_id'] }, 'INVALID_GROUP_BY'],
+    ['a top of nothing', { kind: 'top' }, 'INVALID_GROUP_BY'],
+    ['a cursor of another kind', { cursor: Buffer.from('{"x":1}').toString('base64url') }, 'INVALID_CURSOR'],
+  ])('refuses %s by its own code', async (_title, fields, code) => {
+    await expect(run(fields)).rejects.toMatchObject({ code, kind: 'invalid' })
+  })
+
+  it('adds the records that are stored and not yet rolled up, each once', async () => {
+    const lateMs = START + 10 * HOUR + 5
+    const tail = [0, 1, 2].map((index) => ({ tenantId: acme, event: 'Flight', userId: 'new', timestampMs: lateMs + index, properties: { carrier: 'UA', delay: 1 }, partition: 1, position: 500 + index }))
+    await storePartition(service.database, { partition: 1, next: 503, flushed: 500, unflushedFromMs: lateMs, unflushedToMs: lateMs + 2 })
+    await storeEvents(service.database, tail)
+    expect(await planOf({})).toMatchObject({ source: 'mixed', unflushed: { mode: 'read', rows: 3 } })
+    expect(await total({})).toBe(195)
+    expect(await total({ filters: [{ property: 'user_id', op: 'exists', valueJson: '' }] })).toBe(195)
+
+    // Their times unknown, or too many of them: the whole answer is as of the last flush, ragged ends included.
+    await storePartition(service.database, { partition: 1, next: 503, flushed: 500 })
+    expect(await planOf({})).toMatchObject({ source: 'rollup', unflushed: { mode: 'left_out' } })
+    expect(await total({})).toBe(192)
+    expect(await total({ from: new Date(START + 10 * HOUR + 1) })).toBe(172)
+    await storePartition(service.database, { partition: 1, next: 900, flushed: 500, unflushedFromMs: lateMs, unflushedToMs: lateMs + 2 })
+    expect((await run({})).meta).toMatchObject({ source: 'rollup' })
+    expect(await total({})).toBe(192)
+  })
+})
