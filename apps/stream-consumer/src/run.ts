@@ -1,0 +1,224 @@
+import { hostname } from 'node:os'
+import { ConsumerServiceService } from '@millrace/contracts'
+import { type Database, DayPartitions, openDatabase } from '@millrace/database'
+import { openRedis, type RedisConnection } from '@millrace/redis'
+import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
+import { ConsumerMetrics, createRedisDriver, FRAME_FLAG, openProducer, type Producer, ProducerMetrics, runConsumer, type StreamDriver } from '@millrace/streams'
+import { createGrpcMetrics, createRedisMetrics } from '@millrace/telemetry'
+import { createCompactor } from './aggregate/compactor.js'
+import { Rollups } from './aggregate/rollups.js'
+import { SeriesRegistry } from './aggregate/series-registry.js'
+import type { Config } from './config.js'
+import { DedupWindows } from './deduplicate/dedup-windows.js'
+import { CommitWatch } from './live/commit-watch.js'
+import { LiveCounts } from './live/live-counts.js'
+import { LiveHub } from './live/live-hub.js'
+import { COMMITTED_CHANNEL, createPublish, LIVE_CHANNEL } from './live/publish.js'
+import { readWatermark } from './live/watermark.js'
+import { closeIdleSessions } from './maintain/close-idle-sessions.js'
+import { keepPartitions } from './maintain/keep-partitions.js'
+import { runPeriodically } from './maintain/run-periodically.js'
+import { ConsumerAppMetrics, readGaugesAtScrape } from './metrics.js'
+import { createDiscardDeadLetter } from './rpc/discard-dead-letter.js'
+import { createGetReceipt } from './rpc/get-receipt.js'
+import { createListDeadLetters } from './rpc/list-dead-letters.js'
+import { ReplayBatch } from './rpc/replay-batch.js'
+import { createReplayDeadLetter } from './rpc/replay-dead-letter.js'
+import { createWatchLive } from './rpc/watch-live.js'
+import { EventsHandler } from './stream/events-handler.js'
+import { createTypedSteps } from './typed/typed-steps.js'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+const PARTITIONS_EVERY_MS = HOUR_MS
+const SESSIONS_EVERY_MS = 60_000
+const SECOND_MS = 1000
+
+/** What several parts share. */
+interface Parts {
+  readonly database: Database
+  readonly dayPartitions: DayPartitions
+  readonly streamRedis: RedisConnection
+  readonly noticeRedis: RedisConnection
+  readonly driver: StreamDriver
+  readonly live: LiveCounts
+  readonly hub: LiveHub
+  readonly commitWatch: CommitWatch
+  readonly appMetrics: ConsumerAppMetrics
+}
+
+/** The composition root: the only file that knows every concrete part. Parts stop in reverse order: first the door, last the pools. */
+export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
+  const parts = await startParts(config, lifecycle)
+  await startMaintenance(config, lifecycle, parts)
+  await startStorage(config, lifecycle, parts)
+  await startLive(config, lifecycle, parts)
+  await startRpc(config, lifecycle, parts)
+}
+
+async function startParts(config: Config, lifecycle: Lifecycle): Promise<Parts> {
+  const { logger, metrics } = lifecycle
+  const database = await lifecycle.start('database', () => {
+    const opened = openDatabase(
+      {
+        url: config.DATABASE_URL.reveal(),
+        connectionLimit: config.DATABASE_CONNECTION_LIMIT,
+        timeoutMs: config.DATABASE_TIMEOUT,
+        retryAttempts: config.DATABASE_RETRY_ATTEMPTS,
+        applicationName: 'stream-consumer',
+      },
+      { logger, metrics },
+    )
+    return [opened, () => opened.close()]
+  })
+  lifecycle.ready('database', () => database.ping().then(() => undefined))
+  const { streamRedis, noticeRedis } = await startRedis(config, lifecycle)
+  const driver = await lifecycle.start('driver', () => {
+    const made = createRedisDriver({ minReplicas: config.STREAM_MIN_REPLICAS }, { redis: streamRedis })
+    return [made, () => made.close()]
+  })
+  const shared = { live: new LiveCounts(), hub: new LiveHub(), commitWatch: new CommitWatch(), appMetrics: new ConsumerAppMetrics(metrics) }
+  return { database, dayPartitions: new DayPartitions(database), streamRedis, noticeRedis, driver, ...shared }
+}
+
+async function startRedis(config: Config, lifecycle: Lifecycle): Promise<{ streamRedis: RedisConnection; noticeRedis: RedisConnection }> {
+  const metrics = createRedisMetrics(lifecycle.metrics)
+  const open = (name: string, url: string, isStream: boolean) =>
+    lifecycle.start(name, async () => {
+      const redis = await openRedis(
+        {
+          url,
+          name,
+          isLazy: true,
+          ...(isStream && { sentinelHosts: config.REDIS_SENTINEL_HOSTS, masterName: config.REDIS_MASTER_NAME, clusterEnabled: config.REDIS_CLUSTER_ENABLED }),
+        },
+        { logger: lifecycle.logger, metrics },
+      )
+      return [redis, () => redis.close()]
+    })
+  const streamRedis = await open('stream-redis', config.STREAM_REDIS_URL.reveal(), true)
+  lifecycle.ready('stream-redis', () => streamRedis.check())
+  const cacheUrl = config.CACHE_REDIS_URL?.reveal()
+  return { streamRedis, noticeRedis: cacheUrl === undefined ? streamRedis : await open('cache-redis', cacheUrl, false) }
+}
+
+async function startMaintenance(config: Config, lifecycle: Lifecycle, { database, dayPartitions, appMetrics }: Parts): Promise<void> {
+  const { logger } = lifecycle
+  const retentionMs = config.EVENTS_RETENTION_DAYS * DAY_MS
+  const windowMs = config.DEDUP_WINDOW_HOURS * HOUR_MS
+  const compact = createCompactor({ windowsMax: 500, minutesKeptMs: retentionMs }, { database, now: Date.now })
+  const tasks = [
+    {
+      name: 'partitions',
+      everyMs: PARTITIONS_EVERY_MS,
+      run: () => keepPartitions({ retentionMs, windowMs }, { database, dayPartitions, logger, now: Date.now }),
+    },
+    { name: 'compactor', everyMs: config.ROLLUP_COMPACT_MS, run: async () => appMetrics.addCompacted(await compact()) },
+    {
+      name: 'sessions',
+      everyMs: SESSIONS_EVERY_MS,
+      run: async () => appMetrics.addClosedSessions(await closeIdleSessions(database, config.SESSION_IDLE_MINUTES * 60_000)),
+    },
+  ]
+  for (const task of tasks) await lifecycle.start(task.name, () => [undefined, runPeriodically(task, { logger })])
+}
+
+async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts): Promise<void> {
+  const { logger, metrics } = lifecycle
+  const { database, dayPartitions, driver, live, appMetrics, noticeRedis } = parts
+  const windowMs = config.DEDUP_WINDOW_HOURS * HOUR_MS
+  const idsMax = config.DEDUP_IDS_MAX
+  const rollups = new Rollups({
+    flushMs: config.ROLLUP_FLUSH_MS,
+    eagerBytesPerSecond: config.ROLLUP_EAGER_BYTES_PER_SECOND,
+    cellsMax: config.ROLLUP_CELLS_MAX,
+  })
+  readGaugesAtScrape(metrics, { rollupCells: () => rollups.cells, dirtyCells: () => rollups.dirtyCells, watchers: () => parts.hub.size })
+  const handler = new EventsHandler(
+    { stream: config.STREAM_NAME, windowMs, idsMax },
+    {
+      database,
+      dayPartitions,
+      rollups,
+      live,
+      logger,
+      metrics: appMetrics,
+      windows: new DedupWindows({ windowMs, idsMax }),
+      registry: new SeriesRegistry({ seriesMax: config.ROLLUP_SERIES_MAX }, { database }),
+      typedSteps: createTypedSteps(),
+      now: Date.now,
+      monotonicMs: () => performance.now(),
+    },
+  )
+  const publish = createPublish(noticeRedis, logger)
+  await lifecycle.start('consumer', async () => {
+    const consumer = await runConsumer(
+      {
+        driver,
+        database,
+        handler,
+        stream: config.STREAM_NAME,
+        group: config.STREAM_GROUP,
+        member: `${hostname()}:${process.pid}`,
+        settings: {
+          partitions: config.STREAM_PARTITIONS,
+          batchRecordsMax: config.BATCH_RECORDS_MAX,
+          batchFramesMax: config.BATCH_FRAMES_MAX,
+          batchBytesMax: config.BATCH_BYTES_MAX,
+          batchLingerMs: config.BATCH_LINGER_MS,
+          blockMs: config.STREAM_BLOCK_MS,
+          leaseMs: config.LEASE_MS,
+          windowRecords: config.STREAM_WINDOW_RECORDS,
+          windowMs: config.STREAM_WINDOW_DAYS * DAY_MS,
+          trimMemoryShare: config.STREAM_TRIM_MEMORY_SHARE,
+        },
+      },
+      { logger, metrics: new ConsumerMetrics(metrics), onCommitted: (notices) => publish(COMMITTED_CHANNEL, notices) },
+    )
+    return [consumer, () => consumer.stop()]
+  })
+}
+
+async function startLive(config: Config, lifecycle: Lifecycle, { noticeRedis, database, hub, live, commitWatch }: Parts): Promise<void> {
+  const { logger } = lifecycle
+  await lifecycle.start('notices', async () => {
+    const subscription = await noticeRedis.duplicate({ name: 'notices', blocking: true })
+    subscription.client.on('message', (channel: string, message: string) => {
+      if (channel === COMMITTED_CHANNEL) commitWatch.receive(message)
+      else hub.receive(message)
+    })
+    // ioredis subscribes again by itself whenever the connection comes back.
+    subscription.client.subscribe(COMMITTED_CHANNEL, LIVE_CHANNEL).catch((error: unknown) => {
+      if (!lifecycle.stopping.aborted) logger.warn('notices are not received yet', { error })
+    })
+    return [undefined, () => subscription.close()]
+  })
+  const publish = createPublish(noticeRedis, logger)
+  const group = { group: config.STREAM_GROUP, stream: config.STREAM_NAME }
+  const second = async (): Promise<void> => {
+    publish(LIVE_CHANNEL, live.take(Date.now()))
+    if (hub.size > 0) hub.tick(await readWatermark(database, group))
+  }
+  await lifecycle.start('live', () => [undefined, runPeriodically({ name: 'live', everyMs: SECOND_MS, run: second }, { logger })])
+}
+
+async function startRpc(config: Config, lifecycle: Lifecycle, { database, driver, hub, commitWatch }: Parts): Promise<void> {
+  const { logger, metrics, tracer } = lifecycle
+  const producer = await lifecycle.start('replayer', async (): Promise<[Producer<ReplayBatch>, () => Promise<void>]> => {
+    const opened = await openProducer(
+      { stream: config.STREAM_NAME, partitions: config.STREAM_PARTITIONS, createBuilder: () => new ReplayBatch(), lingerMs: 0, flags: FRAME_FLAG.replay },
+      { driver, logger, metrics: new ProducerMetrics(metrics) },
+    )
+    return [opened, () => opened.close()]
+  })
+  const service = implementService(ConsumerServiceService, {
+    getReceipt: createGetReceipt({ stream: config.STREAM_NAME }, { database, commitWatch }),
+    listDeadLetters: createListDeadLetters({ database }),
+    replayDeadLetter: createReplayDeadLetter({ database, producer }),
+    discardDeadLetter: createDiscardDeadLetter({ database }),
+    watchLive: createWatchLive({ hub, now: Date.now }),
+  })
+  await lifecycle.start('grpc', () =>
+    startGrpcServer({ port: config.GRPC_PORT, host: config.GRPC_HOST, setting: 'GRPC_PORT' }, { services: [service], logger, metrics: createGrpcMetrics(metrics), tracer }),
+  )
+}
