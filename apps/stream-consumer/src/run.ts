@@ -187,10 +187,14 @@ async function startLive(config: Config, lifecycle: Lifecycle, { noticeRedis, da
       if (channel === COMMITTED_CHANNEL) commitWatch.receive(message)
       else hub.receive(message)
     })
-    // ioredis subscribes again by itself whenever the connection comes back.
-    subscription.client.subscribe(COMMITTED_CHANNEL, LIVE_CHANNEL).catch((error: unknown) => {
-      if (!lifecycle.stopping.aborted) logger.warn('notices are not received yet', { error })
-    })
+    const subscribe = (): void => {
+      subscription.client.subscribe(COMMITTED_CHANNEL, LIVE_CHANNEL).catch((error: unknown) => {
+        if (!lifecycle.stopping.aborted) logger.warn('notices are not received', { error })
+      })
+    }
+    // At every connection, the first one included, which may come later than now.
+    subscription.client.on('ready', subscribe)
+    if (subscription.isReady) subscribe()
     return [undefined, () => subscription.close()]
   })
   const publish = createPublish(noticeRedis, logger)
