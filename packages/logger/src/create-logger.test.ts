@@ -5,18 +5,34 @@ import { type LogLevel, logLevelRanks } from './log-level.js'
 
 function open(options: Partial<Parameters<typeof createLogger>[0]> = {}) {
   const written: string[] = []
-  const logger = createLogger({ service: 'test', level: 'debug', now: () => 0, write: (lines) => void written.push(lines), ...options })
-  const records = () => written.join('').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, unknown>)
+  const logger = createLogger({
+    service: 'test',
+    level: 'debug',
+    now: () => 0,
+    write: (lines) => void written.push(lines),
+    ...options,
+  })
+  const records = () =>
+    written
+      .join('')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
   return { logger, written, records }
 }
 
 describe('a logger', () => {
-  it.each(Object.keys(logLevelRanks) as LogLevel[])('writes a line of JSON with time, level, message, service and fields: %s', (level) => {
-    const { logger, records } = open()
-    logger[level]('something happened', { partition: 3 })
-    logger.close()
-    expect(records()).toEqual([{ timestamp: '1970-01-01T00:00:00.000Z', level, message: 'something happened', service: 'test', partition: 3 }])
-  })
+  it.each(Object.keys(logLevelRanks) as LogLevel[])(
+    'writes a line of JSON with time, level, message, service and fields: %s',
+    (level) => {
+      const { logger, records } = open()
+      logger[level]('something happened', { partition: 3 })
+      logger.close()
+      expect(records()).toEqual([
+        { timestamp: '1970-01-01T00:00:00.000Z', level, message: 'something happened', service: 'test', partition: 3 },
+      ])
+    },
+  )
 
   it('adds the ids of the running context, also after an await', async () => {
     const { logger, records } = open()
@@ -58,7 +74,13 @@ describe('a logger', () => {
     const { logger, records } = open()
     logger.info('real', { level: 'fatal', message: 'forged', timestamp: 'x', service: 'other' })
     logger.close()
-    expect(records()[0]).toMatchObject({ level: 'info', message: 'real', service: 'test', field_level: 'fatal', field_message: 'forged' })
+    expect(records()[0]).toMatchObject({
+      level: 'info',
+      message: 'real',
+      service: 'test',
+      field_level: 'fatal',
+      field_message: 'forged',
+    })
   })
 
   it('follows a level changed at run time, children included, and never drops audit and security', () => {

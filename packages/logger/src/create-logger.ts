@@ -1,9 +1,9 @@
-import { currentContext } from './log-context.js'
-import { type LogLevel, logLevelRanks, type LogThreshold } from './log-level.js'
-import type { LogFields, Logger, RootLogger } from './logger.js'
 import { LineBuffer } from './line-buffer.js'
-import { createFdWriter } from './stdout-writer.js'
+import { currentContext } from './log-context.js'
+import { type LogLevel, type LogThreshold, logLevelRanks } from './log-level.js'
+import type { LogFields, Logger, RootLogger } from './logger.js'
 import { createMasker, type Masker } from './masker.js'
+import { createFdWriter } from './stdout-writer.js'
 import { createWinstonOutput } from './winston-output.js'
 
 export interface LoggerConfig {
@@ -32,7 +32,8 @@ export interface LoggerDeps {
  */
 export function createLogger(config: LoggerConfig & LoggerDeps): RootLogger {
   const masker = createMasker(config.maskFields)
-  const writer = config.write === undefined ? createFdWriter(process.stdout.fd) : { write: config.write, finish: () => undefined }
+  const writer =
+    config.write === undefined ? createFdWriter(process.stdout.fd) : { write: config.write, finish: () => undefined }
   const buffer = new LineBuffer({
     flushLines: config.flushLines ?? 256,
     flushMs: config.flushMs ?? 100,

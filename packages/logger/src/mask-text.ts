@@ -12,7 +12,8 @@ const ssn = /(?<![\w.-])(?!000|666|9\d\d)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?
 // Bare runs must begin as card numbers do (3 to 6, or Mastercard's 2221 to 2720): times in ms and counters begin otherwise.
 const card = /(?<![\w.-])(?:[3-6]\d{3}|2[2-7]\d{2})(?:[ -]?\d{2,7}){2,4}(?![\w-]|\.\d)/g
 // Only written as phone numbers are: with a leading plus or with separators, so ids and times are left alone.
-const phone = /(?<![\w.-])(?:\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{2,4}(?:[ .-]?\d{2,4}){1,4}|\(\d{3}\) ?\d{3}[ .-]\d{4}|\d{3}([ .-])\d{3}\1\d{4})(?![\w-]|\.\d)/g
+const phone =
+  /(?<![\w.-])(?:\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{2,4}(?:[ .-]?\d{2,4}){1,4}|\(\d{3}\) ?\d{3}[ .-]\d{4}|\d{3}([ .-])\d{3}\1\d{4})(?![\w-]|\.\d)/g
 const twoDigits = /\d\d/
 
 /**

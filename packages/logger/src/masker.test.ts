@@ -4,15 +4,24 @@ import { createMasker } from './masker.js'
 const masker = createMasker(['iban'])
 
 describe('masking of values', () => {
-  it.each(['password', 'Password', 'userPassword', 'x-api-key', 'apiKey', 'api_key', 'Authorization', 'refresh_token', 'set-cookie', 'iban', 'client_secret'])(
-    'never lets the value of a named field through: %s',
-    (name) => {
-      expect(masker.value({ [name]: 'hunter2', nested: [{ [name]: { deep: 'hunter2' } }] })).toEqual({
-        [name]: '[masked]',
-        nested: [{ [name]: '[masked]' }],
-      })
-    },
-  )
+  it.each([
+    'password',
+    'Password',
+    'userPassword',
+    'x-api-key',
+    'apiKey',
+    'api_key',
+    'Authorization',
+    'refresh_token',
+    'set-cookie',
+    'iban',
+    'client_secret',
+  ])('never lets the value of a named field through: %s', (name) => {
+    expect(masker.value({ [name]: 'hunter2', nested: [{ [name]: { deep: 'hunter2' } }] })).toEqual({
+      [name]: '[masked]',
+      nested: [{ [name]: '[masked]' }],
+    })
+  })
 
   it('finds named fields inside texts', () => {
     expect(masker.text('login with password=hunter2&user=1')).toBe('login with password=[masked]&user=1')
@@ -20,7 +29,12 @@ describe('masking of values', () => {
   })
 
   it('masks texts, big numbers and keys wherever they are', () => {
-    const value = { list: ['bob@example.com'], map: new Map([['bob@example.com', 4111111111111111]]), n: 1732178763000, at: new Date(0) }
+    const value = {
+      list: ['bob@example.com'],
+      map: new Map([['bob@example.com', 4111111111111111]]),
+      n: 1732178763000,
+      at: new Date(0),
+    }
     expect(masker.value(value)).toEqual({
       list: ['[email]'],
       map: { '[email]': '[card]' },
@@ -45,7 +59,12 @@ describe('masking of values', () => {
     circular.self = circular
     const hostile = {
       circular,
-      throws: Object.defineProperty({}, 'x', { enumerable: true, get: () => { throw new Error('no') } }),
+      throws: Object.defineProperty({}, 'x', {
+        enumerable: true,
+        get: () => {
+          throw new Error('no')
+        },
+      }),
       bytes: Buffer.from('secret bytes'),
       fn: () => 1,
       symbol: Symbol('x'),

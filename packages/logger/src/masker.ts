@@ -68,7 +68,11 @@ export function createMasker(maskFields: readonly string[] = []): Masker {
       case 'string':
         return text(input)
       case 'number':
-        return Math.abs(input) >= 1e12 && Number.isInteger(input) ? maskDigits(input) : Number.isFinite(input) ? input : String(input)
+        return Math.abs(input) >= 1e12 && Number.isInteger(input)
+          ? maskDigits(input)
+          : Number.isFinite(input)
+            ? input
+            : String(input)
       case 'bigint':
         return text(String(input))
       case 'boolean':
@@ -111,7 +115,11 @@ export function createMasker(maskFields: readonly string[] = []): Masker {
     return entriesAt(Object.entries(input), depth, parents)
   }
 
-  const entriesAt = (entries: readonly (readonly [unknown, unknown])[], depth: number, parents: readonly object[]): unknown => {
+  const entriesAt = (
+    entries: readonly (readonly [unknown, unknown])[],
+    depth: number,
+    parents: readonly object[],
+  ): unknown => {
     const output: Record<string, unknown> = {}
     for (const [key, item] of entries.slice(0, itemsMax)) {
       const name = String(key)
@@ -122,7 +130,13 @@ export function createMasker(maskFields: readonly string[] = []): Masker {
 
   /** Name, code, message, own fields and the chain of causes; the stack of the outermost error only. */
   const errorAt = (error: Error, depth: number, parents: readonly object[]): unknown => {
-    const { name: _name, message: _message, stack: _stack, cause: _cause, ...own } = error as Error & Record<string, unknown>
+    const {
+      name: _name,
+      message: _message,
+      stack: _stack,
+      cause: _cause,
+      ...own
+    } = error as Error & Record<string, unknown>
     const output: Record<string, unknown> = { name: error.name, message: text(error.message) }
     for (const [key, item] of Object.entries(own)) {
       if (item !== undefined) output[key] = fieldAt(key, item, depth + 1, parents)
@@ -142,6 +156,11 @@ function plainName(name: string): string {
 
 /** Finds `password=…`, `api-key: …` and `"token":"…"` inside a text; the first group is what is kept. */
 function assignmentPattern(names: readonly string[]): RegExp {
-  const alternatives = names.map((name) => name.replace(/[^A-Za-z0-9_\s-]/g, '\\$&').replace(/[_\s-]+/g, '[_ -]?')).join('|')
-  return new RegExp(`((?:${alternatives})["']?\\s{0,4}[=:]\\s{0,4}(?:(?:Bearer|Basic)\\s{1,4})?["']?)[^\\s"',;&}]{1,512}`, 'gi')
+  const alternatives = names
+    .map((name) => name.replace(/[^A-Za-z0-9_\s-]/g, '\\$&').replace(/[_\s-]+/g, '[_ -]?'))
+    .join('|')
+  return new RegExp(
+    `((?:${alternatives})["']?\\s{0,4}[=:]\\s{0,4}(?:(?:Bearer|Basic)\\s{1,4})?["']?)[^\\s"',;&}]{1,512}`,
+    'gi',
+  )
 }

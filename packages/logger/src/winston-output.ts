@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream'
 import winston from 'winston'
+import type { LogEntry } from './line-buffer.js'
 import { type LogLevel, logLevelRanks } from './log-level.js'
 import type { LogFields } from './logger.js'
-import type { LogEntry } from './line-buffer.js'
 
 const lineSymbol = Symbol.for('message')
 type Info = winston.Logform.TransformableInfo & { entry: LogEntry; [lineSymbol]?: string }

@@ -11,12 +11,19 @@ function runProgram(ending: string): string[] {
     const logger = createLogger({ service: 'exit', flushLines: 100_000, flushMs: 60_000 })
     for (let i = 0; i < 1000; i++) logger.info('line', { i, filler: 'x'.repeat(200) })
     ${ending}`
-  const result = spawnSync(process.execPath, ['--input-type=module', '-e', program], { cwd: folder, encoding: 'utf8', env: {} })
+  const result = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: {},
+  })
   return result.stdout.split('\n').filter((line) => line.includes('"line"'))
 }
 
 beforeAll(() => {
-  const built = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-b'], { cwd: folder, encoding: 'utf8' })
+  const built = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-b'], {
+    cwd: folder,
+    encoding: 'utf8',
+  })
   expect(built.stdout + built.stderr).toBe('')
 })
 

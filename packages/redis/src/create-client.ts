@@ -76,7 +76,9 @@ function commonOptions(config: RedisConfig, { credentials }: RedisTarget) {
     autoResendUnfulfilledCommands: false,
     // 0 rejects what is under way as soon as the connection breaks; null lets it run into its time limit.
     maxRetriesPerRequest: config.hasOfflineQueue === true ? null : 0,
-    ...(config.isBlocking === true ? { blockingTimeout: 60_000, blockingTimeoutGrace: 5_000 } : { commandTimeout: config.commandTimeoutMs ?? 5_000 }),
+    ...(config.isBlocking === true
+      ? { blockingTimeout: 60_000, blockingTimeoutGrace: 5_000 }
+      : { commandTimeout: config.commandTimeoutMs ?? 5_000 }),
   }
 }
 

@@ -17,20 +17,31 @@ describe('the settings of a connection', () => {
   })
 
   it('mean Sentinels as soon as their hosts are named', () => {
-    const target = toTarget({ name, url: 'redis://:secret@ignored/1', sentinelHosts: ['s1:26380', 's2'], masterName: 'main' })
+    const target = toTarget({
+      name,
+      url: 'redis://:secret@ignored/1',
+      sentinelHosts: ['s1:26380', 's2'],
+      masterName: 'main',
+    })
     expect(target).toMatchObject({
       mode: 'sentinel',
       masterName: 'main',
       db: 1,
       credentials: { password: 'secret' },
-      sentinels: [{ host: 's1', port: 26380 }, { host: 's2', port: 26379 }],
+      sentinels: [
+        { host: 's1', port: 26380 },
+        { host: 's2', port: 26379 },
+      ],
     })
   })
 
   it('mean a Cluster when it is switched on, with as many nodes to begin with as there are addresses', () => {
     expect(toTarget({ name, url: 'redis://n1:7000, redis://[::1]:7001', clusterEnabled: true })).toMatchObject({
       mode: 'cluster',
-      nodes: [{ host: 'n1', port: 7000 }, { host: '::1', port: 7001 }],
+      nodes: [
+        { host: 'n1', port: 7000 },
+        { host: '::1', port: 7001 },
+      ],
     })
   })
 
@@ -50,7 +61,9 @@ describe('the settings of a connection', () => {
 
 describe('waits between reconnections', () => {
   it('double from 50 ms and never exceed 2 s', () => {
-    expect([1, 2, 3, 4, 5, 6, 7, 1000].map((attempt) => computeReconnectDelayMs(attempt, () => 0))).toEqual([50, 100, 200, 400, 800, 1600, 2000, 2000])
+    expect([1, 2, 3, 4, 5, 6, 7, 1000].map((attempt) => computeReconnectDelayMs(attempt, () => 0))).toEqual([
+      50, 100, 200, 400, 800, 1600, 2000, 2000,
+    ])
     expect(computeReconnectDelayMs(1000, () => 1)).toBe(1000)
   })
 })

@@ -77,7 +77,8 @@ function parseUrl(text: string): URL {
 
 function parseDatabase(url: URL): number {
   const path = url.pathname.replace(/^\//, '')
-  if (!/^\d{0,6}$/.test(path)) throw redisErrors.REDIS_CONFIG({ message: 'the path of a Redis address is the number of a database' })
+  if (!/^\d{0,6}$/.test(path))
+    throw redisErrors.REDIS_CONFIG({ message: 'the path of a Redis address is the number of a database' })
   return Number(path)
 }
 

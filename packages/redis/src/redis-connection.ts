@@ -63,7 +63,11 @@ class ManagedConnection implements RedisConnection {
     const labels = { connection: config.name }
     const sent = deps.metrics?.commands.with(labels)
     const failed = deps.metrics?.errors.with(labels)
-    this.client = createClient(config, { sent: () => sent?.inc(), failed: () => failed?.inc() }, deps.random ?? Math.random)
+    this.client = createClient(
+      config,
+      { sent: () => sent?.inc(), failed: () => failed?.inc() },
+      deps.random ?? Math.random,
+    )
     this.#watch()
   }
 
@@ -177,7 +181,13 @@ async function quit(client: Redis | Cluster): Promise<void> {
     timer = setTimeout(resolve, closeTimeoutMs)
   })
   // A connection that breaks while it is closed is closed as well.
-  await Promise.race([client.quit().then(() => undefined, () => undefined), late])
+  await Promise.race([
+    client.quit().then(
+      () => undefined,
+      () => undefined,
+    ),
+    late,
+  ])
   clearTimeout(timer)
 }
 

@@ -22,5 +22,7 @@ export function toRedisError(action: string, error: unknown): MillraceError {
   if (text.startsWith('OOM')) return redisErrors.REDIS_MEMORY_FULL(occurrence)
   if (/timed out|ETIMEDOUT/i.test(text)) return redisErrors.REDIS_TIMEOUT(occurrence)
   const isReply = error instanceof Error && error.name === 'ReplyError'
-  return isReply && !passingReplies.test(text) ? redisErrors.REDIS_REFUSED(occurrence) : redisErrors.REDIS_UNAVAILABLE(occurrence)
+  return isReply && !passingReplies.test(text)
+    ? redisErrors.REDIS_REFUSED(occurrence)
+    : redisErrors.REDIS_UNAVAILABLE(occurrence)
 }

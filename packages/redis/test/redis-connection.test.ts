@@ -1,7 +1,14 @@
 import { describe, expect, it } from '@jest/globals'
 import { createLogger, type RootLogger } from '@millrace/logger'
 import { createMetrics, createRedisMetrics } from '@millrace/telemetry'
-import { createTestRedis, freePort, startTestRedisCluster, startTestRedisServer, startTestSentinel, waitFor } from '@millrace/testing'
+import {
+  createTestRedis,
+  freePort,
+  startTestRedisCluster,
+  startTestRedisServer,
+  startTestSentinel,
+  waitFor,
+} from '@millrace/testing'
 import type { RedisConfig } from '../src/redis-config.js'
 import { openRedis, type RedisConnection } from '../src/redis-connection.js'
 import { defineScript } from '../src/redis-script.js'
@@ -14,12 +21,21 @@ interface Fixture {
 
 async function using(config: Omit<RedisConfig, 'name'>, work: (fixture: Fixture) => Promise<void>): Promise<void> {
   let text = ''
-  const logger: RootLogger = createLogger({ service: 'test', level: 'debug', write: (lines) => void (text += lines) })
+  const logger: RootLogger = createLogger({
+    service: 'test',
+    level: 'debug',
+    write: (lines) => {
+      text += lines
+    },
+  })
   const metrics = createRedisMetrics(createMetrics({ service: 'test', hasProcessMetrics: false }))
   const connection = await openRedis({ name: 'test', ...config }, { logger, metrics })
   const lines = () => {
     logger.flush()
-    return text.split('\n').filter((line) => line !== '').map((line) => (JSON.parse(line) as { message: string }).message)
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => (JSON.parse(line) as { message: string }).message)
   }
   try {
     await work({ connection, metrics, lines })
@@ -52,7 +68,10 @@ describe('a connection to a single server', () => {
     const server = await startTestRedisServer()
     await using({ url: server.url }, async ({ connection, lines }) => {
       const blocking = await connection.duplicate({ name: 'blocking', blocking: true })
-      const underWay = blocking.client.xread('BLOCK', 60_000, 'STREAMS', 's', '$').then(() => 'answered', () => 'rejected')
+      const underWay = blocking.client.xread('BLOCK', 60_000, 'STREAMS', 's', '$').then(
+        () => 'answered',
+        () => 'rejected',
+      )
       await waitFor(async () => (await connection.info('clients')).blocked_clients === '1')
       await server.kill()
       expect(await underWay).toBe('rejected')
@@ -76,7 +95,12 @@ describe('a connection to a single server', () => {
       await server.pause()
       await expect(connection.check()).rejects.toMatchObject({ code: 'REDIS_TIMEOUT', retryable: true })
       await server.resume()
-      await waitFor(() => connection.check().then(() => true, () => false))
+      await waitFor(() =>
+        connection.check().then(
+          () => true,
+          () => false,
+        ),
+      )
     })
     await server.stop()
   })
@@ -84,7 +108,10 @@ describe('a connection to a single server', () => {
   it('says that it was not reached, in time and with the reason', async () => {
     const port = await freePort()
     const open = using({ url: `redis://127.0.0.1:${port}`, connectTimeoutMs: 100 }, async () => undefined)
-    await expect(open).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE', message: expect.stringContaining('ECONNREFUSED') })
+    await expect(open).rejects.toMatchObject({
+      code: 'REDIS_UNAVAILABLE',
+      message: expect.stringContaining('ECONNREFUSED'),
+    })
   })
 
   it('does not wait for a server that comes later when it is lazy', async () => {
@@ -100,7 +127,10 @@ describe('a connection to a single server', () => {
 
   it('runs a script that the server does not know, and forgot, by its digest', async () => {
     const redis = await createTestRedis()
-    const script = defineScript('add', '-- KEYS: 1 counter. ARGV: 1 amount. Returns the sum.\nreturn redis.call("incrby", KEYS[1], ARGV[1])')
+    const script = defineScript(
+      'add',
+      '-- KEYS: 1 counter. ARGV: 1 amount. Returns the sum.\nreturn redis.call("incrby", KEYS[1], ARGV[1])',
+    )
     await using({ url: redis.url }, async ({ connection }) => {
       expect(await script.run(connection.client, ['n'], [2])).toBe(2)
       await connection.client.script('FLUSH')
@@ -114,14 +144,22 @@ describe('a connection by Sentinels', () => {
   it('follows a failover to the new primary', async () => {
     const stack = await startTestSentinel()
     const hosts = stack.sentinels.map((sentinel) => `127.0.0.1:${sentinel.port}`)
-    await using({ url: 'redis://sentinel', sentinelHosts: hosts, masterName: stack.masterName }, async ({ connection }) => {
-      expect(connection.mode).toBe('sentinel')
-      await connection.client.set('before', '1')
-      expect(await connection.client.wait(1, 2_000)).toBeGreaterThanOrEqual(1)
-      await (await stack.primary()).kill()
-      await waitFor(() => connection.client.set('after', '1').then(() => true, () => false))
-      expect(await connection.client.get('after')).toBe('1')
-    })
+    await using(
+      { url: 'redis://sentinel', sentinelHosts: hosts, masterName: stack.masterName },
+      async ({ connection }) => {
+        expect(connection.mode).toBe('sentinel')
+        await connection.client.set('before', '1')
+        expect(await connection.client.wait(1, 2_000)).toBeGreaterThanOrEqual(1)
+        await (await stack.primary()).kill()
+        await waitFor(() =>
+          connection.client.set('after', '1').then(
+            () => true,
+            () => false,
+          ),
+        )
+        expect(await connection.client.get('after')).toBe('1')
+      },
+    )
     await stack.stop()
   })
 })

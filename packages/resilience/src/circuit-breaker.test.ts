@@ -15,7 +15,13 @@ function open(config: Partial<CircuitBreakerConfig> = {}) {
   const run = async (...outcomes: ('up' | 'down')[]) => {
     for (const outcome of outcomes) await breaker.execute(outcome === 'up' ? up : down).catch(() => undefined)
   }
-  return { breaker, clock, changes, run, isRefused: () => breaker.execute(up).then(() => false, coreErrors.DEPENDENCY_CIRCUIT_OPEN.matches) }
+  return {
+    breaker,
+    clock,
+    changes,
+    run,
+    isRefused: () => breaker.execute(up).then(() => false, coreErrors.DEPENDENCY_CIRCUIT_OPEN.matches),
+  }
 }
 
 describe('the circuit breaker', () => {
@@ -44,7 +50,11 @@ describe('the circuit breaker', () => {
     const { breaker, clock, run } = open()
     await run(...Array.from({ length: 10 }, () => 'down' as const))
     clock.ms = 29_000
-    await expect(breaker.execute(up)).rejects.toMatchObject({ code: 'DEPENDENCY_CIRCUIT_OPEN', kind: 'unavailable', retryAfterSeconds: 1 })
+    await expect(breaker.execute(up)).rejects.toMatchObject({
+      code: 'DEPENDENCY_CIRCUIT_OPEN',
+      kind: 'unavailable',
+      retryAfterSeconds: 1,
+    })
     clock.ms = 30_000
     await expect(breaker.execute(up)).resolves.toBe('up')
     expect(breaker.state).toBe('half_open')
@@ -55,7 +65,9 @@ describe('the circuit breaker', () => {
     await run(...Array.from({ length: 10 }, () => 'down' as const))
     clock.ms = 30_000
     const finish: (() => void)[] = []
-    const trials = Array.from({ length: 5 }, () => breaker.execute(() => new Promise<void>((resolve) => finish.push(resolve))))
+    const trials = Array.from({ length: 5 }, () =>
+      breaker.execute(() => new Promise<void>((resolve) => finish.push(resolve))),
+    )
     expect(finish).toHaveLength(5)
     expect(await isRefused()).toBe(true)
     for (const resolve of finish.slice(0, 4)) resolve()
@@ -84,7 +96,9 @@ describe('the circuit breaker', () => {
     await run(...Array.from({ length: 10 }, () => 'down' as const))
     clock.ms = 30_000
     const rejects: ((error: Error) => void)[] = []
-    const stuck = Array.from({ length: 5 }, () => breaker.execute(() => new Promise((_resolve, reject) => rejects.push(reject))).catch(() => undefined))
+    const stuck = Array.from({ length: 5 }, () =>
+      breaker.execute(() => new Promise((_resolve, reject) => rejects.push(reject))).catch(() => undefined),
+    )
     clock.ms = 60_000
     await run('up', 'up', 'up', 'up')
     for (const reject of rejects) reject(new Error('late'))
@@ -95,7 +109,8 @@ describe('the circuit breaker', () => {
 
   it('does not count refusals of a healthy dependency', async () => {
     const { breaker } = open()
-    for (let i = 0; i < 20; i++) await breaker.execute(() => Promise.reject(coreErrors.INVALID_REQUEST())).catch(() => undefined)
+    for (let i = 0; i < 20; i++)
+      await breaker.execute(() => Promise.reject(coreErrors.INVALID_REQUEST())).catch(() => undefined)
     expect(breaker.state).toBe('closed')
   })
 })

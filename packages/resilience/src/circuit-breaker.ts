@@ -22,7 +22,12 @@ export interface CircuitBreakerDeps {
   /** Milliseconds of a clock that only goes forward. Default `performance.now`. */
   readonly now?: () => number
   /** Called once for each transition, after it. Must not throw. */
-  readonly onStateChange?: (change: { name: string; from: CircuitStateName; to: CircuitStateName; error?: unknown }) => void
+  readonly onStateChange?: (change: {
+    name: string
+    from: CircuitStateName
+    to: CircuitStateName
+    error?: unknown
+  }) => void
 }
 
 /** Keeps calls away from a dependency that keeps failing (OPS-2). */
@@ -40,7 +45,8 @@ export function createCircuitBreaker(config: CircuitBreakerConfig, deps: Circuit
 
 /** Cancelled calls and refusals (invalid, denied, exhausted…) are answers of a healthy dependency. */
 function isDependencyFailure(error: unknown): boolean {
-  if (isMillraceError(error)) return (error.kind === 'unavailable' || error.kind === 'internal') && !coreErrors.CALL_CANCELLED.matches(error)
+  if (isMillraceError(error))
+    return (error.kind === 'unavailable' || error.kind === 'internal') && !coreErrors.CALL_CANCELLED.matches(error)
   return !(error instanceof Error && error.name === 'AbortError')
 }
 
@@ -96,7 +102,10 @@ class TrialCircuitBreaker implements CircuitBreaker {
   #closed(): State {
     // cockatiel opens above its threshold and we open at it, so the threshold lies half a call below.
     const threshold = (this.#failureRatio * this.#windowCalls - 0.5) / this.#windowCalls
-    return { name: 'closed', window: new CountBreaker({ threshold, size: this.#windowCalls, minimumNumberOfCalls: this.#windowCalls }) }
+    return {
+      name: 'closed',
+      window: new CountBreaker({ threshold, size: this.#windowCalls, minimumNumberOfCalls: this.#windowCalls }),
+    }
   }
 
   #admit(): State {

@@ -6,5 +6,13 @@ export {
   createCircuitBreaker,
 } from './circuit-breaker.js'
 export { type Policy, type PolicyConfig, type PolicyContext, type PolicyDeps, policy } from './policy.js'
-export { computeRetryDelayMs, createRetry, isRetryable, type Retry, type RetryConfig, type RetryContext, type RetryDeps } from './retry.js'
+export {
+  computeRetryDelayMs,
+  createRetry,
+  isRetryable,
+  type Retry,
+  type RetryConfig,
+  type RetryContext,
+  type RetryDeps,
+} from './retry.js'
 export { createTimeout, type Timeout, type TimeoutConfig } from './timeout.js'

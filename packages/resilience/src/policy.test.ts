@@ -35,7 +35,9 @@ describe('a retry', () => {
     const error = coreErrors.DEPENDENCY_UNAVAILABLE()
     const { calls, fn } = failing(error)
     const waits: number[] = []
-    await expect(createRetry(quick, { random: () => 0, onRetry: ({ delayMs }) => void waits.push(delayMs) }).execute(fn)).rejects.toBe(error)
+    await expect(
+      createRetry(quick, { random: () => 0, onRetry: ({ delayMs }) => void waits.push(delayMs) }).execute(fn),
+    ).rejects.toBe(error)
     expect(calls).toEqual([1, 2, 3])
     expect(waits).toEqual([1, 2])
   })

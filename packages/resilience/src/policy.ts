@@ -1,4 +1,9 @@
-import { type CircuitBreaker, type CircuitBreakerConfig, type CircuitBreakerDeps, createCircuitBreaker } from './circuit-breaker.js'
+import {
+  type CircuitBreaker,
+  type CircuitBreakerConfig,
+  type CircuitBreakerDeps,
+  createCircuitBreaker,
+} from './circuit-breaker.js'
 import { createRetry, type RetryConfig, type RetryDeps } from './retry.js'
 import { createTimeout } from './timeout.js'
 
@@ -30,11 +35,16 @@ export interface Policy {
   readonly circuitBreaker: CircuitBreaker | undefined
   execute<T>(fn: (context: PolicyContext) => Promise<T>, signal?: AbortSignal): Promise<T>
   /** The same, but answers with `fallback` (a cached or reduced result) when all attempts failed; an error of `fallback` is thrown. */
-  executeOr<T>(fn: (context: PolicyContext) => Promise<T>, fallback: (error: unknown) => Promise<T> | T, signal?: AbortSignal): Promise<T>
+  executeOr<T>(
+    fn: (context: PolicyContext) => Promise<T>,
+    fallback: (error: unknown) => Promise<T> | T,
+    signal?: AbortSignal,
+  ): Promise<T>
 }
 
 export function policy(name: string, config: PolicyConfig = {}, deps: PolicyDeps = {}): Policy {
-  const breaker = config.circuitBreaker === false ? undefined : createCircuitBreaker({ ...config.circuitBreaker, name }, deps)
+  const breaker =
+    config.circuitBreaker === false ? undefined : createCircuitBreaker({ ...config.circuitBreaker, name }, deps)
   const timeout = config.timeoutMs === undefined ? undefined : createTimeout({ name, timeoutMs: config.timeoutMs })
   const { random, onRetry } = deps
   const retry =
@@ -45,7 +55,11 @@ export function policy(name: string, config: PolicyConfig = {}, deps: PolicyDeps
           ...(onRetry === undefined ? {} : { onRetry: (event) => onRetry({ name, ...event }) }),
         })
 
-  const callOnce = <T>(fn: (context: PolicyContext) => Promise<T>, attempt: number, signal: AbortSignal | undefined): Promise<T> => {
+  const callOnce = <T>(
+    fn: (context: PolicyContext) => Promise<T>,
+    attempt: number,
+    signal: AbortSignal | undefined,
+  ): Promise<T> => {
     const limited = () =>
       timeout === undefined
         ? fn({ signal: signal ?? new AbortController().signal, attempt })
@@ -53,7 +67,9 @@ export function policy(name: string, config: PolicyConfig = {}, deps: PolicyDeps
     return breaker === undefined ? limited() : breaker.execute(limited)
   }
   const execute: Policy['execute'] = (fn, signal) =>
-    retry === undefined ? callOnce(fn, 1, signal) : retry.execute(({ attempt }) => callOnce(fn, attempt, signal), signal)
+    retry === undefined
+      ? callOnce(fn, 1, signal)
+      : retry.execute(({ attempt }) => callOnce(fn, attempt, signal), signal)
 
   return {
     name,

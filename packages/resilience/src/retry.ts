@@ -46,7 +46,12 @@ function isWorthRetrying(error: unknown): boolean {
 /**
  * The wait before call `attempt + 1`. A longer wait asked for by the error itself (`retryAfterSeconds`) is honoured up to `delayMsMax`.
  */
-export function computeRetryDelayMs(attempt: number, config: RetryConfig, random: () => number, error?: unknown): number {
+export function computeRetryDelayMs(
+  attempt: number,
+  config: RetryConfig,
+  random: () => number,
+  error?: unknown,
+): number {
   const delayMsMax = config.delayMsMax ?? 5_000
   const full = Math.min(delayMsMax, (config.firstDelayMs ?? 100) * (config.factor ?? 2) ** (attempt - 1))
   const jittered = full * (1 - (config.jitter ?? 0.5) * random())
@@ -54,19 +59,29 @@ export function computeRetryDelayMs(attempt: number, config: RetryConfig, random
 }
 
 function askedDelayMs(error: unknown): number {
-  const seconds = typeof error === 'object' && error !== null ? (error as { retryAfterSeconds?: unknown }).retryAfterSeconds : undefined
+  const seconds =
+    typeof error === 'object' && error !== null
+      ? (error as { retryAfterSeconds?: unknown }).retryAfterSeconds
+      : undefined
   return typeof seconds === 'number' ? seconds * 1000 : 0
 }
 
 export function createRetry(config: RetryConfig = {}, deps: RetryDeps = {}): Retry {
   const random = deps.random ?? Math.random
-  const backoff = new DelegateBackoff<{ attempt: number; result: { error: Error } | { value: unknown } }>(({ attempt, result }) =>
-    computeRetryDelayMs(attempt, config, random, 'error' in result ? result.error : undefined),
+  const backoff = new DelegateBackoff<{ attempt: number; result: { error: Error } | { value: unknown } }>(
+    ({ attempt, result }) => computeRetryDelayMs(attempt, config, random, 'error' in result ? result.error : undefined),
   )
   // cockatiel counts retries, we count calls.
-  const cockatiel = retry(handleWhen(config.isRetryable ?? isWorthRetrying), { maxAttempts: (config.attempts ?? 3) - 1, backoff })
+  const cockatiel = retry(handleWhen(config.isRetryable ?? isWorthRetrying), {
+    maxAttempts: (config.attempts ?? 3) - 1,
+    backoff,
+  })
   cockatiel.onRetry((event) => {
-    deps.onRetry?.({ attempt: event.attempt, delayMs: event.delay, error: 'error' in event ? event.error : event.value })
+    deps.onRetry?.({
+      attempt: event.attempt,
+      delayMs: event.delay,
+      error: 'error' in event ? event.error : event.value,
+    })
   })
   return {
     execute: (fn, signal) =>

@@ -1,5 +1,5 @@
 import { coreErrors } from '@millrace/contracts'
-import { TaskCancelledError, timeout, TimeoutStrategy } from 'cockatiel'
+import { TaskCancelledError, TimeoutStrategy, timeout } from 'cockatiel'
 
 export interface TimeoutConfig {
   /** Name of the dependency, for the message. */

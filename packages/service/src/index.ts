@@ -3,17 +3,28 @@ export { describeConfig } from './config/describe-config.js'
 export { ConfigError, type Environment, parseConfig } from './config/parse-config.js'
 export { Secret } from './config/secret.js'
 export { serviceSettings } from './config/service-settings.js'
-export { boolean, choice, decimal, integer, list, port, secret, type Setting, text, url } from './config/settings.js'
+export { boolean, choice, decimal, integer, list, port, type Setting, secret, text, url } from './config/settings.js'
 export { replaceSettingsTable } from './config/settings-table.js'
+export type { CallIdentity } from './grpc/call-metadata.js'
+export {
+  type CallOptions,
+  type Calls,
+  createGrpcClient,
+  type GrpcClientConfig,
+  type GrpcClientDeps,
+} from './grpc/create-grpc-client.js'
+export { type CallContext, type GrpcService, type Handlers, implementService } from './grpc/implement-service.js'
+export {
+  type GrpcServer,
+  type GrpcServerConfig,
+  type GrpcServerDeps,
+  startGrpcServer,
+} from './grpc/start-grpc-server.js'
 export { createHttpApp, type HttpAppConfig, type HttpAppDeps } from './http/create-http-app.js'
-export { readRequestIds, type RequestIds } from './http/request-context.js'
+export { type RequestIds, readRequestIds } from './http/request-context.js'
 export { sendProblem } from './http/send-problem.js'
 export { type HttpServerConfig, startHttpServer } from './http/start-http-server.js'
 export type { Lifecycle, ReadinessCheck, Started } from './lifecycle/lifecycle.js'
 export { type ListenAddress, toListenError } from './lifecycle/listen-error.js'
 export { runService, type ServiceDefinition } from './lifecycle/run-service.js'
 export type { ServiceConfig, ServiceHost } from './lifecycle/running-service.js'
-export type { CallIdentity } from './grpc/call-metadata.js'
-export { type CallOptions, type Calls, createGrpcClient, type GrpcClientConfig, type GrpcClientDeps } from './grpc/create-grpc-client.js'
-export { type CallContext, type GrpcService, type Handlers, implementService } from './grpc/implement-service.js'
-export { type GrpcServer, type GrpcServerConfig, type GrpcServerDeps, startGrpcServer } from './grpc/start-grpc-server.js'

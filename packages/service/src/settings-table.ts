@@ -15,7 +15,9 @@ for (const folder of process.argv.slice(2).filter((argument) => argument !== '--
   const after = replaceSettingsTable(before, config.configSchema)
   if (after === before) continue
   if (isCheck) {
-    process.stderr.write(`${folder}/README.md: the table of settings is outdated; build, then run node packages/service/dist/settings-table.js ${folder}\n`)
+    process.stderr.write(
+      `${folder}/README.md: the table of settings is outdated; build, then run node packages/service/dist/settings-table.js ${folder}\n`,
+    )
     process.exitCode = 1
   } else {
     await writeFile(path, after)

@@ -8,7 +8,10 @@ import { type Calls, createGrpcClient, type GrpcClientConfig } from '../src/grpc
 import { type CallContext, type Handlers, implementService } from '../src/grpc/implement-service.js'
 import { startGrpcServer } from '../src/grpc/start-grpc-server.js'
 
-const json = { serialize: (value: unknown) => Buffer.from(JSON.stringify(value)), parse: (bytes: Buffer): unknown => JSON.parse(bytes.toString()) }
+const json = {
+  serialize: (value: unknown) => Buffer.from(JSON.stringify(value)),
+  parse: (bytes: Buffer): unknown => JSON.parse(bytes.toString()),
+}
 const method = <const Path extends string, const Stream extends boolean>(path: Path, responseStream: Stream) => ({
   path,
   requestStream: false as const,
@@ -20,16 +23,27 @@ const method = <const Path extends string, const Stream extends boolean>(path: P
 })
 /** Shaped as ts-proto's output, with JSON for bytes. */
 const EchoService = { ask: method('/millrace.test.Echo/Ask', false), watch: method('/millrace.test.Echo/Watch', true) }
-const errors = defineErrors({ BATCH_TOO_LARGE: ['invalid', 'the batch is over the limit', { httpStatus: 413 }], TABLE_BROKEN: ['internal', 'relation "events" is gone'] })
+const errors = defineErrors({
+  BATCH_TOO_LARGE: ['invalid', 'the batch is over the limit', { httpStatus: 413 }],
+  TABLE_BROKEN: ['internal', 'relation "events" is gone'],
+})
 
 let logger: RootLogger
 let metrics: ReturnType<typeof createMetrics>
 let stops: (() => void | Promise<void>)[]
 let address: string
 
-async function serve(handlers: Partial<Handlers<typeof EchoService>>, client: GrpcClientConfig = {}): Promise<Calls<typeof EchoService>> {
+async function serve(
+  handlers: Partial<Handlers<typeof EchoService>>,
+  client: GrpcClientConfig = {},
+): Promise<Calls<typeof EchoService>> {
   const deps = { logger, metrics: createGrpcMetrics(metrics), tracer: noopTracer }
-  const none = { ask: async () => ({ answer: 1 }), watch: async function* () { yield { answer: 1 } } }
+  const none = {
+    ask: async () => ({ answer: 1 }),
+    watch: async function* () {
+      yield { answer: 1 }
+    },
+  }
   const services = [implementService(EchoService, { ...none, ...handlers })]
   const [server, stopServer] = await startGrpcServer({ port: 0, drainTimeoutMs: 2_000 }, { ...deps, services })
   address = `127.0.0.1:${server.port}`
@@ -51,17 +65,60 @@ afterEach(async () => {
 
 describe('a gRPC call', () => {
   it('carries trace, request, tenant and caller to the handler and to its log lines', async () => {
-    const ids = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', requestId: 'r-1', tenant: 'münchen', userId: 'key:7' }
-    const calls = await serve({ ask: async (_request, call) => ({ answer: { tenant: call.tenant, caller: call.caller, hasDeadline: call.deadline instanceof Date, log: currentContext() } }) })
+    const ids = {
+      traceId: '0af7651916cd43dd8448eb211c80319c',
+      spanId: 'b7ad6b7169203331',
+      requestId: 'r-1',
+      tenant: 'münchen',
+      userId: 'key:7',
+    }
+    const calls = await serve({
+      ask: async (_request, call) => ({
+        answer: {
+          tenant: call.tenant,
+          caller: call.caller,
+          hasDeadline: call.deadline instanceof Date,
+          log: currentContext(),
+        },
+      }),
+    })
     const { answer } = await runWithContext(ids, () => calls.ask({ what: 'x' }))
-    expect(answer).toMatchObject({ tenant: 'münchen', caller: 'key:7', hasDeadline: true, log: { traceId: ids.traceId, requestId: 'r-1', tenant: 'münchen', userId: 'key:7' } })
+    expect(answer).toMatchObject({
+      tenant: 'münchen',
+      caller: 'key:7',
+      hasDeadline: true,
+      log: { traceId: ids.traceId, requestId: 'r-1', tenant: 'münchen', userId: 'key:7' },
+    })
   })
 
   it.each([
-    ['a refusal', errors.BATCH_TOO_LARGE({ details: { limit: 5 } }), { code: 'BATCH_TOO_LARGE', kind: 'invalid', message: 'the batch is over the limit', httpStatus: 413, retryable: false, details: { limit: 5 } }],
-    ['a passing failure', coreErrors.EXHAUSTED({ retryAfterSeconds: 0.001 }), { code: 'EXHAUSTED', kind: 'exhausted', retryable: true, retryAfterSeconds: 0.001 }],
-    ['an internal error without its message', errors.TABLE_BROKEN(), { code: 'TABLE_BROKEN', kind: 'internal', message: 'something went wrong on our side' }],
-    ['a foreign error without its message', new TypeError('x is undefined'), { code: 'INTERNAL', message: 'something went wrong on our side' }],
+    [
+      'a refusal',
+      errors.BATCH_TOO_LARGE({ details: { limit: 5 } }),
+      {
+        code: 'BATCH_TOO_LARGE',
+        kind: 'invalid',
+        message: 'the batch is over the limit',
+        httpStatus: 413,
+        retryable: false,
+        details: { limit: 5 },
+      },
+    ],
+    [
+      'a passing failure',
+      coreErrors.EXHAUSTED({ retryAfterSeconds: 0.001 }),
+      { code: 'EXHAUSTED', kind: 'exhausted', retryable: true, retryAfterSeconds: 0.001 },
+    ],
+    [
+      'an internal error without its message',
+      errors.TABLE_BROKEN(),
+      { code: 'TABLE_BROKEN', kind: 'internal', message: 'something went wrong on our side' },
+    ],
+    [
+      'a foreign error without its message',
+      new TypeError('x is undefined'),
+      { code: 'INTERNAL', message: 'something went wrong on our side' },
+    ],
   ])('brings %s to the caller with code, kind and details', async (_what, thrown, expected) => {
     const calls = await serve({ ask: () => Promise.reject(thrown) }, { policy: { retry: false } })
     await expect(calls.ask({ what: 'x' })).rejects.toMatchObject(expected)
@@ -75,7 +132,9 @@ describe('a gRPC call', () => {
     }
     const calls = await serve({ ask }, { policy: { retry: { firstDelayMs: 1 } } })
     expect(await calls.ask({ what: 'x' })).toEqual({ answer: 3 })
-    expect(await metrics.expose()).toMatch(/grpc_client_duration_seconds_count\{service="test",method="millrace.test.Echo\/Ask",code="OK"\} 1/)
+    expect(await metrics.expose()).toMatch(
+      /grpc_client_duration_seconds_count\{service="test",method="millrace.test.Echo\/Ask",code="OK"\} 1/,
+    )
   })
 
   it('ends at its deadline on both sides', async () => {
@@ -85,7 +144,10 @@ describe('a gRPC call', () => {
       return new Promise<never>(() => undefined)
     }
     const calls = await serve({ ask })
-    await expect(calls.ask({ what: 'x' }, { deadlineMs: 50 })).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', httpStatus: 504 })
+    await expect(calls.ask({ what: 'x' }, { deadlineMs: 50 })).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+      httpStatus: 504,
+    })
     await waitFor(() => signal?.aborted === true)
   })
 
@@ -106,9 +168,18 @@ describe('a gRPC call', () => {
 
   it('to nobody says who cannot be reached', async () => {
     const deps = { logger, metrics: createGrpcMetrics(metrics), tracer: noopTracer }
-    const [calls, stop] = createGrpcClient({ service: EchoService }, '127.0.0.1:1', { name: 'echo', policy: { retry: false } }, deps)
+    const [calls, stop] = createGrpcClient(
+      { service: EchoService },
+      '127.0.0.1:1',
+      { name: 'echo', policy: { retry: false } },
+      deps,
+    )
     stops.push(stop)
-    await expect(calls.ask({ what: 'x' })).rejects.toMatchObject({ code: 'DEPENDENCY_UNAVAILABLE', message: 'echo cannot be reached', retryable: true })
+    await expect(calls.ask({ what: 'x' })).rejects.toMatchObject({
+      code: 'DEPENDENCY_UNAVAILABLE',
+      message: 'echo cannot be reached',
+      retryable: true,
+    })
   })
 })
 
@@ -126,7 +197,9 @@ describe('a stream of answers', () => {
   it('ends for the handler when the reader leaves', async () => {
     let isOver = false
     const watch = async function* (_request: unknown, call: CallContext) {
-      call.signal.addEventListener('abort', () => { isOver = true })
+      call.signal.addEventListener('abort', () => {
+        isOver = true
+      })
       for (let i = 0; ; i++) {
         yield { answer: i }
         await new Promise((resolve) => setImmediate(resolve))
@@ -155,7 +228,10 @@ describe('a stream of answers', () => {
 describe('a gRPC server that stops', () => {
   it('lets unary calls finish and ends streams with a retryable error', async () => {
     let finish: (() => void) | undefined
-    const ask = () => new Promise<{ answer: string }>((resolve) => { finish = () => resolve({ answer: 'done' }) })
+    const ask = () =>
+      new Promise<{ answer: string }>((resolve) => {
+        finish = () => resolve({ answer: 'done' })
+      })
     const watch = async function* (_request: unknown, call: CallContext) {
       yield { answer: 0 }
       await new Promise((resolve) => call.signal.addEventListener('abort', resolve))
@@ -186,8 +262,12 @@ describe('the health service', () => {
       new Promise<number | undefined>((resolve, reject) => {
         // HealthCheckRequest {1: service}, HealthCheckResponse {1: status}, by hand.
         const request = Buffer.concat([Buffer.from([0x0a, service.length]), Buffer.from(service)])
-        client.makeUnaryRequest('/grpc.health.v1.Health/Check', (bytes: Buffer) => bytes, (bytes: Buffer) => bytes, request, (error, answer) =>
-          error === null ? resolve(answer?.[1]) : reject(error),
+        client.makeUnaryRequest(
+          '/grpc.health.v1.Health/Check',
+          (bytes: Buffer) => bytes,
+          (bytes: Buffer) => bytes,
+          request,
+          (error, answer) => (error === null ? resolve(answer?.[1]) : reject(error)),
         )
       })
     expect(await check('')).toBe(1)

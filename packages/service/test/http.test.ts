@@ -27,7 +27,13 @@ async function listen(routes: (app: Express) => void, config: HttpAppConfig = {}
 beforeEach(() => {
   log = ''
   metrics = createMetrics({ service: 'test', hasProcessMetrics: false })
-  logger = createLogger({ service: 'test', level: 'info', write: (lines) => void (log += lines) })
+  logger = createLogger({
+    service: 'test',
+    level: 'info',
+    write: (lines) => {
+      log += lines
+    },
+  })
 })
 
 afterEach(async () => {
@@ -52,13 +58,20 @@ describe('an HTTP app', () => {
   it('makes ids of its own in place of ones that are missing or malformed', async () => {
     await listen((app) => app.get('/ids', (_req, res) => void res.json(currentContext())))
     const answer = await fetch(`${base}/ids`, { headers: { traceparent: 'junk', 'x-request-id': '<script>' } })
-    expect(await answer.json()).toMatchObject({ traceId: expect.stringMatching(/^[0-9a-f]{32}$/), requestId: expect.stringMatching(/^[0-9a-f]{32}$/) })
+    expect(await answer.json()).toMatchObject({
+      traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
+      requestId: expect.stringMatching(/^[0-9a-f]{32}$/),
+    })
   })
 
   it('answers errors as problem documents with a stable code, thrown at once or later', async () => {
     await listen((app) => {
-      app.get('/limit', () => { throw coreErrors.EXHAUSTED({ retryAfterSeconds: 2.1 }) })
-      app.get('/broken', async () => { throw errors.TABLE_BROKEN() })
+      app.get('/limit', () => {
+        throw coreErrors.EXHAUSTED({ retryAfterSeconds: 2.1 })
+      })
+      app.get('/broken', async () => {
+        throw errors.TABLE_BROKEN()
+      })
     })
     const limited = await fetch(`${base}/limit`)
     expect(limited.status).toBe(429)
@@ -84,7 +97,13 @@ describe('an HTTP app', () => {
   it.each([
     ['malformed JSON, with its position', '{"a": x}', {}, 400, 'MALFORMED_BODY'],
     ['a body over the limit', JSON.stringify('x'.repeat(200)), {}, 413, 'BODY_TOO_LARGE'],
-    ['a body that is over the limit once decompressed', gzipSync(JSON.stringify('x'.repeat(100_000))), { 'content-encoding': 'gzip' }, 413, 'BODY_TOO_LARGE'],
+    [
+      'a body that is over the limit once decompressed',
+      gzipSync(JSON.stringify('x'.repeat(100_000))),
+      { 'content-encoding': 'gzip' },
+      413,
+      'BODY_TOO_LARGE',
+    ],
     ['an unknown encoding', '{}', { 'content-encoding': 'zstd' }, 415, 'UNSUPPORTED_ENCODING'],
   ])('refuses %s', async (_what, body, headers, status, code) => {
     await listen((app) => app.post('/', (_req, res) => void res.json({})), { bodyBytesMax: 100 })
@@ -122,7 +141,11 @@ describe('an HTTP app', () => {
 describe('an HTTP server that stops', () => {
   it('lets running requests finish, refuses new connections, and does not wait for idle ones', async () => {
     let finish: (() => void) | undefined
-    await listen((app) => app.get('/work', (_req, res) => { finish = () => void res.json('done') }))
+    await listen((app) =>
+      app.get('/work', (_req, res) => {
+        finish = () => void res.json('done')
+      }),
+    )
     const port = Number(new URL(base).port)
     const idle = createConnection(port, '127.0.0.1')
     await waitFor(() => idle.readyState === 'open')

@@ -9,7 +9,10 @@ import type { Lifecycle } from '../src/lifecycle/lifecycle.js'
 import { runService } from '../src/lifecycle/run-service.js'
 import type { ServiceHost } from '../src/lifecycle/running-service.js'
 
-const configSchema = defineConfig({ ...serviceSettings({ adminPort: 0 }), HTTP_PORT: port({ default: 0, description: 'port' }) })
+const configSchema = defineConfig({
+  ...serviceSettings({ adminPort: 0 }),
+  HTTP_PORT: port({ default: 0, description: 'port' }),
+})
 
 interface Run {
   readonly events: string[]
@@ -20,7 +23,10 @@ interface Run {
   emit(event: string, error?: unknown): void
 }
 
-async function start(run: (lifecycle: Lifecycle, events: string[]) => Promise<void>, env: Record<string, string> = {}): Promise<Run> {
+async function start(
+  run: (lifecycle: Lifecycle, events: string[]) => Promise<void>,
+  env: Record<string, string> = {},
+): Promise<Run> {
   const adminPort = await freePort()
   const listeners = new Map<string, (error: unknown) => void>()
   const events: string[] = []
@@ -31,8 +37,12 @@ async function start(run: (lifecycle: Lifecycle, events: string[]) => Promise<vo
     env: { ADMIN_PORT: String(adminPort), SHUTDOWN_TIMEOUT_MS: '2000', ...env },
     on: (event: string, listener: (error: unknown) => void) => void listeners.set(event, listener),
     exit: (code) => void codes.push(code),
-    printError: (text) => void (errors += text),
-    writeLog: (lines) => void (log += lines),
+    printError: (text) => {
+      errors += text
+    },
+    writeLog: (lines) => {
+      log += lines
+    },
   }
   await runService({ name: 'test-service', configSchema, run: (_config, lifecycle) => run(lifecycle, events) }, host)
   return {
@@ -88,8 +98,14 @@ describe('a service', () => {
 
   it('ends with code 1 when a stop takes longer than the deadline, and names the part', async () => {
     let release: () => void = () => undefined
-    const slow = () => new Promise<void>((resolve) => { release = resolve })
-    const service = await start(async (lifecycle) => void (await lifecycle.start('slow part', () => [undefined, slow])), { SHUTDOWN_TIMEOUT_MS: '10' })
+    const slow = () =>
+      new Promise<void>((resolve) => {
+        release = resolve
+      })
+    const service = await start(
+      async (lifecycle) => void (await lifecycle.start('slow part', () => [undefined, slow])),
+      { SHUTDOWN_TIMEOUT_MS: '10' },
+    )
     service.emit('SIGTERM')
     expect(await service.exitCode()).toBe(1)
     expect(service.log()).toContain('"part":"slow part"')
@@ -97,13 +113,16 @@ describe('a service', () => {
     release()
   })
 
-  it.each(['uncaughtException', 'unhandledRejection'])('logs an error that nobody caught, stops its parts and ends with code 1: %s', async (event) => {
-    const service = await start(async (lifecycle, events) => void (await part(lifecycle, events, 'a')))
-    service.emit(event, new Error('nobody caught me'))
-    expect(await service.exitCode()).toBe(1)
-    expect(service.events).toEqual(['start a', 'stop a'])
-    expect(service.log()).toContain('nobody caught me')
-  })
+  it.each(['uncaughtException', 'unhandledRejection'])(
+    'logs an error that nobody caught, stops its parts and ends with code 1: %s',
+    async (event) => {
+      const service = await start(async (lifecycle, events) => void (await part(lifecycle, events, 'a')))
+      service.emit(event, new Error('nobody caught me'))
+      expect(await service.exitCode()).toBe(1)
+      expect(service.events).toEqual(['start a', 'stop a'])
+      expect(service.log()).toContain('nobody caught me')
+    },
+  )
 
   it('undoes a part that was still starting when the stop began', async () => {
     let finish: (() => void) | undefined
@@ -125,7 +144,10 @@ describe('a service', () => {
   })
 
   it('ends with code 78 and all problems of its configuration, before anything starts', async () => {
-    const service = await start(async (_lifecycle, events) => void events.push('ran'), { ADMIN_PORT: 'x', HTTP_PORT: 'y' })
+    const service = await start(async (_lifecycle, events) => void events.push('ran'), {
+      ADMIN_PORT: 'x',
+      HTTP_PORT: 'y',
+    })
     expect(await service.exitCode()).toBe(78)
     expect(service.errors()).toBe(
       'test-service: the configuration has 2 problems:\n  ADMIN_PORT must be a whole number, but is "x".\n  HTTP_PORT must be a whole number, but is "y".\n',
@@ -138,7 +160,9 @@ describe('a service', () => {
     await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve))
     const taken = (squatter.address() as { port: number }).port
     const service = await start(async (lifecycle) => {
-      await lifecycle.start('http', () => startHttpServer({ handler: () => undefined, port: taken, setting: 'HTTP_PORT' }))
+      await lifecycle.start('http', () =>
+        startHttpServer({ handler: () => undefined, port: taken, setting: 'HTTP_PORT' }),
+      )
     })
     expect(await service.exitCode()).toBe(1)
     expect(service.errors()).toBe(
@@ -164,7 +188,9 @@ describe('the admin server', () => {
     expect((await get(service, '/startup')).status).toBe(200)
     const answers = await Promise.all([1, 2, 3].map(() => get(service, '/ready')))
     expect(answers.map((answer) => answer.status)).toEqual([503, 503, 503])
-    expect(await answers[0]?.json()).toMatchObject({ checks: { database: { status: 'failing', error: 'DATABASE_DOWN' } } })
+    expect(await answers[0]?.json()).toMatchObject({
+      checks: { database: { status: 'failing', error: 'DATABASE_DOWN' } },
+    })
     expect(calls).toBe(1)
     isBroken = false
     await waitFor(async () => (await get(service, '/ready')).status === 200)
@@ -175,7 +201,13 @@ describe('the admin server', () => {
   it('is not ready while the service starts or stops', async () => {
     let release: () => void = () => undefined
     const service = await start(async (lifecycle) => {
-      await lifecycle.start('slow', () => [undefined, () => new Promise<void>((resolve) => { release = resolve })])
+      await lifecycle.start('slow', () => [
+        undefined,
+        () =>
+          new Promise<void>((resolve) => {
+            release = resolve
+          }),
+      ])
     })
     service.emit('SIGTERM')
     const during = await Promise.all(['/ready', '/live'].map(async (path) => (await get(service, path)).status))
@@ -187,7 +219,9 @@ describe('the admin server', () => {
   it('changes the log level at run time and writes that to the audit log', async () => {
     const service = await start(async () => undefined)
     expect(await (await get(service, '/log-level')).json()).toEqual({ level: 'info' })
-    expect(await (await get(service, '/log-level', { method: 'PUT', body: '{"level":"debug"}' })).json()).toEqual({ level: 'debug' })
+    expect(await (await get(service, '/log-level', { method: 'PUT', body: '{"level":"debug"}' })).json()).toEqual({
+      level: 'debug',
+    })
     const refused = await get(service, '/log-level', { method: 'PUT', body: 'loud' })
     expect(refused.status).toBe(400)
     expect(await refused.json()).toMatchObject({ code: 'INVALID_REQUEST' })
@@ -201,7 +235,9 @@ describe('the admin server', () => {
     expect(await (await get(open, '/metrics')).text()).toContain('process_cpu_seconds_total{service="test-service"}')
     const guarded = await start(async () => undefined, { ADMIN_TOKEN: 'a-long-enough-token' })
     expect((await get(guarded, '/metrics')).status).toBe(401)
-    expect((await get(guarded, '/metrics', { headers: { authorization: 'Bearer a-long-enough-token' } })).status).toBe(200)
+    expect((await get(guarded, '/metrics', { headers: { authorization: 'Bearer a-long-enough-token' } })).status).toBe(
+      200,
+    )
     const production = await start(async () => undefined, { NODE_ENV: 'production' })
     expect((await get(production, '/metrics')).status).toBe(403)
     expect((await get(production, '/live')).status).toBe(200)

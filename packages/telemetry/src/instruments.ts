@@ -15,8 +15,14 @@ export function createHttpMetrics(metrics: Metrics): HttpMetrics {
     help: 'Time from the first byte of a request to the last of its answer',
     labels: httpLabels,
   })
-  const requests = metrics.counter({ name: 'millrace_http_requests_total', help: 'Answered HTTP requests', labels: httpLabels })
-  const inFlight = metrics.gauge({ name: 'millrace_http_requests_in_flight', help: 'HTTP requests being worked on' }).with({})
+  const requests = metrics.counter({
+    name: 'millrace_http_requests_total',
+    help: 'Answered HTTP requests',
+    labels: httpLabels,
+  })
+  const inFlight = metrics
+    .gauge({ name: 'millrace_http_requests_in_flight', help: 'HTTP requests being worked on' })
+    .with({})
   return {
     observe(labels, seconds) {
       duration.with(labels).observe(seconds)
@@ -36,8 +42,16 @@ export interface GrpcMetrics {
 
 export function createGrpcMetrics(metrics: Metrics): GrpcMetrics {
   return {
-    server: metrics.histogram({ name: 'millrace_grpc_server_duration_seconds', help: 'Time spent on received calls', labels: grpcLabels }),
-    client: metrics.histogram({ name: 'millrace_grpc_client_duration_seconds', help: 'Time spent on sent calls, retries included', labels: grpcLabels }),
+    server: metrics.histogram({
+      name: 'millrace_grpc_server_duration_seconds',
+      help: 'Time spent on received calls',
+      labels: grpcLabels,
+    }),
+    client: metrics.histogram({
+      name: 'millrace_grpc_client_duration_seconds',
+      help: 'Time spent on sent calls, retries included',
+      labels: grpcLabels,
+    }),
   }
 }
 
@@ -50,15 +64,23 @@ export interface PostgresMetrics {
 }
 
 /** `readPool` is called at every scrape. */
-export function createPostgresMetrics(metrics: Metrics, readPool?: (pool: PostgresMetrics['pool']) => void): PostgresMetrics {
+export function createPostgresMetrics(
+  metrics: Metrics,
+  readPool?: (pool: PostgresMetrics['pool']) => void,
+): PostgresMetrics {
   return {
     query: metrics.histogram({
       name: 'millrace_postgres_query_duration_seconds',
       help: 'Time from asking for a connection to the answer',
       labels: ['operation', 'outcome'],
     }),
-    slowQueries: metrics.counter({ name: 'millrace_postgres_slow_queries_total', help: 'Queries over the slow query limit' }).with({}),
-    pool: metrics.gauge({ name: 'millrace_postgres_pool_connections', help: 'Connections by state', labels: ['pool', 'state'] }, readPool),
+    slowQueries: metrics
+      .counter({ name: 'millrace_postgres_slow_queries_total', help: 'Queries over the slow query limit' })
+      .with({}),
+    pool: metrics.gauge(
+      { name: 'millrace_postgres_pool_connections', help: 'Connections by state', labels: ['pool', 'state'] },
+      readPool,
+    ),
   }
 }
 
@@ -77,8 +99,16 @@ export function createRedisMetrics(metrics: Metrics): RedisMetrics {
   return {
     commands: metrics.counter({ name: 'millrace_redis_commands_total', help: 'Commands sent', labels: redisLabels }),
     errors: metrics.counter({ name: 'millrace_redis_errors_total', help: 'Commands that failed', labels: redisLabels }),
-    reconnects: metrics.counter({ name: 'millrace_redis_reconnects_total', help: 'Attempts to connect again', labels: redisLabels }),
-    up: metrics.gauge({ name: 'millrace_redis_connection_up', help: '1 while commands can be sent', labels: redisLabels }),
+    reconnects: metrics.counter({
+      name: 'millrace_redis_reconnects_total',
+      help: 'Attempts to connect again',
+      labels: redisLabels,
+    }),
+    up: metrics.gauge({
+      name: 'millrace_redis_connection_up',
+      help: '1 while commands can be sent',
+      labels: redisLabels,
+    }),
   }
 }
 
@@ -120,11 +150,23 @@ export function createStreamMetrics(metrics: Metrics): StreamMetrics {
       help: 'Time from reading a batch to its commit',
       labels: ['stream', 'group', 'outcome'],
     }),
-    lag: metrics.gauge({ name: 'millrace_stream_lag_records', help: 'Records not yet committed', labels: ['stream', 'group', 'partition'] }),
+    lag: metrics.gauge({
+      name: 'millrace_stream_lag_records',
+      help: 'Records not yet committed',
+      labels: ['stream', 'group', 'partition'],
+    }),
     retries: counter('retries', 'Batches tried again after a transient fault', group),
     deadLetters: counter('dead_letters', 'Records that can never succeed', group),
-    spoolBytes: metrics.gauge({ name: 'millrace_stream_spool_bytes', help: 'Bytes waiting on the local disk', labels: stream }),
-    spoolFrames: metrics.gauge({ name: 'millrace_stream_spool_frames', help: 'Frames waiting on the local disk', labels: stream }),
+    spoolBytes: metrics.gauge({
+      name: 'millrace_stream_spool_bytes',
+      help: 'Bytes waiting on the local disk',
+      labels: stream,
+    }),
+    spoolFrames: metrics.gauge({
+      name: 'millrace_stream_spool_frames',
+      help: 'Frames waiting on the local disk',
+      labels: stream,
+    }),
   }
 }
 
@@ -138,8 +180,16 @@ export interface ResilienceMetrics {
 export function createResilienceMetrics(metrics: Metrics): ResilienceMetrics {
   const labels = ['name'] as const
   return {
-    circuitState: metrics.gauge({ name: 'millrace_circuit_breaker_state', help: '0 closed, 1 half-open, 2 open', labels }),
-    circuitOpened: metrics.counter({ name: 'millrace_circuit_breaker_opened_total', help: 'Times the breaker opened', labels }),
+    circuitState: metrics.gauge({
+      name: 'millrace_circuit_breaker_state',
+      help: '0 closed, 1 half-open, 2 open',
+      labels,
+    }),
+    circuitOpened: metrics.counter({
+      name: 'millrace_circuit_breaker_opened_total',
+      help: 'Times the breaker opened',
+      labels,
+    }),
     retries: metrics.counter({ name: 'millrace_retry_attempts_total', help: 'Calls tried again', labels }),
   }
 }

@@ -121,7 +121,10 @@ export const defaultSecondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0
 
 // prom-client hashes the labels at every call. The children here are plain numbers, copied into prom-client's metric when it is scraped.
 
-export function createCounter<Label extends string>(registry: prom.Registry, spec: MetricSpec<Label>): Series<Label, CountingChild> {
+export function createCounter<Label extends string>(
+  registry: prom.Registry,
+  spec: MetricSpec<Label>,
+): Series<Label, CountingChild> {
   checkMetricName(spec.name, 'counter')
   const series = new Series<Label, CountingChild>(spec.labels ?? [], () => new CountingChild())
   new prom.Counter({
@@ -153,7 +156,10 @@ export function createGauge<Label extends string>(
   return series
 }
 
-export function createHistogram<Label extends string>(registry: prom.Registry, spec: HistogramSpec<Label>): Series<Label, BucketChild> {
+export function createHistogram<Label extends string>(
+  registry: prom.Registry,
+  spec: HistogramSpec<Label>,
+): Series<Label, BucketChild> {
   checkMetricName(spec.name, 'histogram')
   const bounds = [...(spec.buckets ?? defaultSecondsBuckets)]
   const series = new Series<Label, BucketChild>(spec.labels ?? [], () => new BucketChild(bounds))
@@ -171,7 +177,12 @@ class SeriesHistogram<Label extends string> extends prom.Histogram<Label> {
   readonly #series: Series<Label, BucketChild>
   readonly #bounds: readonly number[]
 
-  constructor(config: prom.HistogramConfiguration<Label>, spec: HistogramSpec<Label>, series: Series<Label, BucketChild>, bounds: readonly number[]) {
+  constructor(
+    config: prom.HistogramConfiguration<Label>,
+    spec: HistogramSpec<Label>,
+    series: Series<Label, BucketChild>,
+    bounds: readonly number[],
+  ) {
     super(config)
     this.#spec = spec
     this.#series = series
@@ -186,7 +197,12 @@ class SeriesHistogram<Label extends string> extends prom.Histogram<Label> {
       let cumulative = 0
       for (let i = 0; i <= this.#bounds.length; i++) {
         cumulative += child.buckets[i] as number
-        values.push({ labels: { le: this.#bounds[i] ?? '+Inf' }, sharedLabels, value: cumulative, metricName: `${name}_bucket` })
+        values.push({
+          labels: { le: this.#bounds[i] ?? '+Inf' },
+          sharedLabels,
+          value: cumulative,
+          metricName: `${name}_bucket`,
+        })
       }
       values.push({ labels: {}, sharedLabels, value: child.sum, metricName: `${name}_sum` })
       values.push({ labels: {}, sharedLabels, value: child.count, metricName: `${name}_count` })

@@ -8,5 +8,6 @@ const foreignUnits = /_(ms|millis|milliseconds|minutes|kb|mb|kib|mib|percent)$/
 export function checkMetricName(name: string, type: 'counter' | 'gauge' | 'histogram'): void {
   if (!pattern.test(name)) throw new TypeError(`metric ${name} is not named millrace_<area>_<noun>_<unit>`)
   if (foreignUnits.test(name)) throw new TypeError(`metric ${name} is not in seconds, bytes or a ratio`)
-  if (name.endsWith('_total') !== (type === 'counter')) throw new TypeError(`metric ${name}: counters, and only counters, end in _total`)
+  if (name.endsWith('_total') !== (type === 'counter'))
+    throw new TypeError(`metric ${name}: counters, and only counters, end in _total`)
 }

@@ -1,5 +1,12 @@
 import { describe, expect, it } from '@jest/globals'
-import { createGrpcMetrics, createHttpMetrics, createPostgresMetrics, createRedisMetrics, createResilienceMetrics, createStreamMetrics } from './instruments.js'
+import {
+  createGrpcMetrics,
+  createHttpMetrics,
+  createPostgresMetrics,
+  createRedisMetrics,
+  createResilienceMetrics,
+  createStreamMetrics,
+} from './instruments.js'
 import { createMetrics } from './metrics.js'
 
 const open = () => createMetrics({ service: 'test', hasProcessMetrics: false })
@@ -40,7 +47,9 @@ describe('metrics', () => {
   it('read gauges that somebody else keeps at the scrape, and forget removed series', async () => {
     const metrics = open()
     let lag = 5
-    const gauge = metrics.gauge({ name: 'millrace_stream_lag_records', help: 'Lag', labels: ['partition'] }, (series) => series.with({ partition: '1' }).set(lag))
+    const gauge = metrics.gauge({ name: 'millrace_stream_lag_records', help: 'Lag', labels: ['partition'] }, (series) =>
+      series.with({ partition: '1' }).set(lag),
+    )
     gauge.with({ partition: '2' }).set(9)
     gauge.remove({ partition: '2' })
     lag = 7
@@ -69,7 +78,8 @@ describe('metrics', () => {
 
   it('hold CPU, memory and event-loop lag of the process', async () => {
     const text = await createMetrics({ service: 'test' }).expose()
-    for (const name of ['process_cpu_seconds_total', 'process_resident_memory_bytes', 'nodejs_eventloop_lag_seconds']) expect(text).toContain(name)
+    for (const name of ['process_cpu_seconds_total', 'process_resident_memory_bytes', 'nodejs_eventloop_lag_seconds'])
+      expect(text).toContain(name)
   })
 
   it('have ready-made instruments that keep to the rule', async () => {
@@ -81,7 +91,9 @@ describe('metrics', () => {
     createStreamMetrics(metrics).appendedRecords.with({ stream: 'events' }).inc(100)
     createResilienceMetrics(metrics).circuitState.with({ name: 'redis' }).set(2)
     const text = await metrics.expose()
-    expect(text).toMatch(/millrace_http_requests_total\{method="GET",route="\/v1\/receipts\/:receipt",status="200",service="test"\} 1/)
+    expect(text).toMatch(
+      /millrace_http_requests_total\{method="GET",route="\/v1\/receipts\/:receipt",status="200",service="test"\} 1/,
+    )
     expect(text).toMatch(/millrace_postgres_pool_connections\{pool="primary",state="used",service="test"\} 2/)
     expect(text).toMatch(/millrace_stream_appended_records_total\{stream="events",service="test"\} 100/)
   })

@@ -12,7 +12,9 @@ export function createSampler(name = 'parentbased_traceidratio', ratio = default
   return {
     shouldSample: (...args) => {
       const result = chosen.shouldSample(...args)
-      return result.decision === tracing.SamplingDecision.NOT_RECORD ? { ...result, decision: tracing.SamplingDecision.RECORD } : result
+      return result.decision === tracing.SamplingDecision.NOT_RECORD
+        ? { ...result, decision: tracing.SamplingDecision.RECORD }
+        : result
     },
     toString: () => `Recording(${chosen.toString()})`,
   }

@@ -1,5 +1,15 @@
-import { context, propagation, ROOT_CONTEXT, type Context, type Link, SpanKind as OtelKind, SpanStatusCode, trace, TraceFlags } from '@opentelemetry/api'
 import type { Span as OtelSpan, SpanContext } from '@opentelemetry/api'
+import {
+  type Context,
+  context,
+  type Link,
+  SpanKind as OtelKind,
+  propagation,
+  ROOT_CONTEXT,
+  SpanStatusCode,
+  TraceFlags,
+  trace,
+} from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { node, resources, tracing } from '@opentelemetry/sdk-node'
 import { createErrorKeepingProcessor, createSampler } from './otel-sampling.js'
@@ -96,7 +106,11 @@ function toSpanContext(traceparent: string | undefined): SpanContext | undefined
 }
 
 function toTraceparent(span: SpanContext): string {
-  return formatTraceparent({ traceId: span.traceId, spanId: span.spanId, isSampled: (span.traceFlags & TraceFlags.SAMPLED) !== 0 })
+  return formatTraceparent({
+    traceId: span.traceId,
+    spanId: span.spanId,
+    isSampled: (span.traceFlags & TraceFlags.SAMPLED) !== 0,
+  })
 }
 
 async function close(provider: { shutdown(): Promise<void> }): Promise<void> {

@@ -24,7 +24,12 @@ export interface Tracer {
   /** False: every span is a no-op. Hot paths may ask before they gather attributes. */
   readonly isOn: boolean
   /** Runs `fn` inside a span that ends with it; what `fn` throws is recorded and thrown on. */
-  withSpan<T>(name: string, attributes: SpanAttributes, fn: (span: Span) => Promise<T>, options?: SpanOptions): Promise<T>
+  withSpan<T>(
+    name: string,
+    attributes: SpanAttributes,
+    fn: (span: Span) => Promise<T>,
+    options?: SpanOptions,
+  ): Promise<T>
   /** The `traceparent` of the running span, or undefined. */
   inject(): string | undefined
   /** Runs `fn` as a child of a `traceparent` without a span of its own. */

@@ -29,14 +29,21 @@ function trace(options: string, work: string): { result: unknown; exported: stri
     await tracer.close()
     collector.close()
     console.log(JSON.stringify({ result, exported }))`
-  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { cwd: folder, encoding: 'utf8', env: {} })
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: {},
+  })
   expect(stderr).toBe('')
   return JSON.parse(stdout) as { result: unknown; exported: string }
 }
 
 describe('tracing to a collector', () => {
   beforeAll(() => {
-    const built = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-b'], { cwd: folder, encoding: 'utf8' })
+    const built = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-b'], {
+      cwd: folder,
+      encoding: 'utf8',
+    })
     expect(built.stdout + built.stderr).toBe('')
   })
 
@@ -76,7 +83,10 @@ describe('tracing to a collector', () => {
   })
 
   it('ends although the collector is gone', () => {
-    const { result } = trace(`{ sampler: 'always_on', endpoint: 'http://127.0.0.1:1' }`, `return await tracer.withSpan('lost', {}, async () => 'done')`)
+    const { result } = trace(
+      `{ sampler: 'always_on', endpoint: 'http://127.0.0.1:1' }`,
+      `return await tracer.withSpan('lost', {}, async () => 'done')`,
+    )
     expect(result).toBe('done')
   })
 })
@@ -96,8 +106,12 @@ describe('a traceparent', () => {
     expect(parsed && formatTraceparent(parsed)).toBe(parent)
   })
 
-  it.each(['', '00', `ff-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, `00-${'0'.repeat(32)}-${'b'.repeat(16)}-01`, `00-${'A'.repeat(32)}-${'b'.repeat(16)}-01`, parent.repeat(20)])(
-    'that is not valid is taken for none: %s',
-    (header) => expect(parseTraceparent(header)).toBeUndefined(),
-  )
+  it.each([
+    '',
+    '00',
+    `ff-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+    `00-${'0'.repeat(32)}-${'b'.repeat(16)}-01`,
+    `00-${'A'.repeat(32)}-${'b'.repeat(16)}-01`,
+    parent.repeat(20),
+  ])('that is not valid is taken for none: %s', (header) => expect(parseTraceparent(header)).toBeUndefined())
 })

@@ -55,7 +55,9 @@ describe('error kinds', () => {
 
 describe('problem documents', () => {
   it('carry the stable code, the status and the ids', () => {
-    expect(toProblem(errors.BATCH_TOO_LARGE({ details: { limit_bytes: 10 } }), { requestId: 'r1', traceId: 't1' })).toEqual({
+    expect(
+      toProblem(errors.BATCH_TOO_LARGE({ details: { limit_bytes: 10 } }), { requestId: 'r1', traceId: 't1' }),
+    ).toEqual({
       type: 'urn:millrace:error:batch_too_large',
       title: 'Too large',
       status: 413,

@@ -38,7 +38,10 @@ const titles: Readonly<Record<number, string>> = {
  * The problem document of any thrown value. Messages and details of internal errors stay inside, since they may name tables,
  * hosts or personal data; their code is kept.
  */
-export function toProblem(error: unknown, ids: { requestId?: string | undefined; traceId?: string | undefined } = {}): Problem {
+export function toProblem(
+  error: unknown,
+  ids: { requestId?: string | undefined; traceId?: string | undefined } = {},
+): Problem {
   const known = toMillraceError(error)
   const isInternal = known.kind === 'internal'
   return {

@@ -1,4 +1,4 @@
-import { timingSafeEqual, createHash } from 'node:crypto'
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { coreErrors, problemContentType, toProblem } from '@millrace/contracts'
 import { isLogThreshold, logThresholds, type RootLogger } from '@millrace/logger'
@@ -37,7 +37,12 @@ export function startAdminServer(config: AdminServerConfig, deps: AdminServerDep
   return startHttpServer({ server, host: config.host, port: config.port, setting: 'ADMIN_PORT' })
 }
 
-async function answer(req: IncomingMessage, res: ServerResponse, config: AdminServerConfig, deps: AdminServerDeps): Promise<void> {
+async function answer(
+  req: IncomingMessage,
+  res: ServerResponse,
+  config: AdminServerConfig,
+  deps: AdminServerDeps,
+): Promise<void> {
   const path = (req.url ?? '/').split('?', 1)[0]
   if (path === '/live') return sendJson(res, 200, { status: 'ok' })
   if (path === '/startup') return sendStatus(res, deps.phase() !== 'starting', deps.phase())
@@ -67,7 +72,8 @@ function checkToken(req: IncomingMessage, { token, isProduction }: AdminServerCo
     return
   }
   const given = digest((req.headers.authorization ?? '').replace(/^Bearer /i, ''))
-  if (!timingSafeEqual(given, digest(token.reveal()))) throw coreErrors.UNAUTHENTICATED({ message: 'this address needs the admin token' })
+  if (!timingSafeEqual(given, digest(token.reveal())))
+    throw coreErrors.UNAUTHENTICATED({ message: 'this address needs the admin token' })
 }
 
 function digest(text: string): Buffer {
@@ -83,7 +89,13 @@ async function changeLogLevel(req: IncomingMessage, logger: RootLogger): Promise
   }
   const before = logger.level
   logger.setLevel(level)
-  logger.audit('the log level was changed', { action: 'UPDATE', resource: 'log-level', before, after: level, result: 'SUCCESS' })
+  logger.audit('the log level was changed', {
+    action: 'UPDATE',
+    resource: 'log-level',
+    before,
+    after: level,
+    result: 'SUCCESS',
+  })
 }
 
 function parseLevel(body: string): unknown {
@@ -108,7 +120,9 @@ function sendStatus(res: ServerResponse, isOk: boolean, status: string): void {
 }
 
 function sendJson(res: ServerResponse, status: number, body: object): void {
-  res.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' }).end(JSON.stringify(body))
+  res
+    .writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' })
+    .end(JSON.stringify(body))
 }
 
 function sendError(res: ServerResponse, error: unknown): void {

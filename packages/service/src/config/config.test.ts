@@ -7,8 +7,8 @@ import { defineConfig } from './define-config.js'
 import { describeConfig } from './describe-config.js'
 import { ConfigError, parseConfig } from './parse-config.js'
 import { Secret } from './secret.js'
-import { boolean, choice, decimal, integer, list, port, secret, text, url } from './settings.js'
 import { serviceSettings } from './service-settings.js'
+import { boolean, choice, decimal, integer, list, port, secret, text, url } from './settings.js'
 import { replaceSettingsTable } from './settings-table.js'
 
 const schema = defineConfig({
@@ -37,13 +37,28 @@ afterAll(() => rmSync(folder, { recursive: true }))
 describe('a configuration', () => {
   it('is read into values, with defaults for what is not set or empty', () => {
     const config = parseConfig(schema, { ...base, HTTP_PORT: '', BROKERS: 'a:1, b:2', IS_ON: '1', REGION: ' eu ' })
-    expect(config).toMatchObject({ HTTP_PORT: 8080, BATCH_EVENTS_MAX: 500, RATIO: 0.5, STREAM_DRIVER: 'redis', BROKERS: ['a:1', 'b:2'], IS_ON: true, REGION: 'eu' })
+    expect(config).toMatchObject({
+      HTTP_PORT: 8080,
+      BATCH_EVENTS_MAX: 500,
+      RATIO: 0.5,
+      STREAM_DRIVER: 'redis',
+      BROKERS: ['a:1', 'b:2'],
+      IS_ON: true,
+      REGION: 'eu',
+    })
     expect(config.INDEX_URL).toBeUndefined()
     expect(config.DATABASE_URL.reveal()).toBe('postgres://u:hunter2@db/x')
   })
 
   it('tells all problems at once, each in a plain sentence', () => {
-    const problems = problemsOf({ HTTP_PORT: '99999', BATCH_EVENTS_MAX: 'many', RATIO: '2', STREAM_DRIVER: 'nats', IS_ON: 'maybe', INDEX_URL: 'ftp://x' })
+    const problems = problemsOf({
+      HTTP_PORT: '99999',
+      BATCH_EVENTS_MAX: 'many',
+      RATIO: '2',
+      STREAM_DRIVER: 'nats',
+      IS_ON: 'maybe',
+      INDEX_URL: 'ftp://x',
+    })
     expect(problems).toEqual([
       'HTTP_PORT must be a whole number from 0 to 65535, but is "99999".',
       'BATCH_EVENTS_MAX must be a whole number, but is "many".',
@@ -62,8 +77,12 @@ describe('a configuration', () => {
   })
 
   it('says which secret file cannot be read, and refuses both ways at once', () => {
-    expect(problemsOf({ DATABASE_URL_FILE: join(folder, 'none') })).toEqual([expect.stringMatching(/^DATABASE_URL_FILE names .* cannot be read \(ENOENT\)\.$/)])
-    expect(problemsOf({ ...base, DATABASE_URL_FILE: join(folder, 'url') })).toEqual(['DATABASE_URL and DATABASE_URL_FILE are both set: set one of them.'])
+    expect(problemsOf({ DATABASE_URL_FILE: join(folder, 'none') })).toEqual([
+      expect.stringMatching(/^DATABASE_URL_FILE names .* cannot be read \(ENOENT\)\.$/),
+    ])
+    expect(problemsOf({ ...base, DATABASE_URL_FILE: join(folder, 'url') })).toEqual([
+      'DATABASE_URL and DATABASE_URL_FILE are both set: set one of them.',
+    ])
   })
 
   it('never shows the value of a secret in a problem', () => {
@@ -72,7 +91,10 @@ describe('a configuration', () => {
   })
 
   it('holds rules over several settings as whole sentences', () => {
-    const both = defineConfig({ A: text({ optional: true, description: 'a' }), B: text({ optional: true, description: 'b' }) }).refine((value) => value.A !== undefined || value.B !== undefined, 'Set A or B.')
+    const both = defineConfig({
+      A: text({ optional: true, description: 'a' }),
+      B: text({ optional: true, description: 'b' }),
+    }).refine((value) => value.A !== undefined || value.B !== undefined, 'Set A or B.')
     expect(() => parseConfig(both, {})).toThrow('Set A or B.')
   })
 
@@ -88,14 +110,21 @@ describe('a configuration', () => {
   })
 
   it('of a service needs nothing but defaults', () => {
-    expect(parseConfig(defineConfig(serviceSettings({ adminPort: 8081 })), {})).toMatchObject({ ADMIN_PORT: 8081, ADMIN_HOST: '127.0.0.1', LOG_LEVEL: 'info', SHUTDOWN_TIMEOUT_MS: 15_000 })
+    expect(parseConfig(defineConfig(serviceSettings({ adminPort: 8081 })), {})).toMatchObject({
+      ADMIN_PORT: 8081,
+      ADMIN_HOST: '127.0.0.1',
+      LOG_LEVEL: 'info',
+      SHUTDOWN_TIMEOUT_MS: 15_000,
+    })
   })
 })
 
 describe('a secret', () => {
   it('is printed as [secret] by everything but reveal', () => {
     const value = new Secret('hunter2')
-    expect([String(value), `${value}`, JSON.stringify({ value }), inspect({ value }), Object.values(value).join()].join()).not.toContain('hunter2')
+    expect(
+      [String(value), `${value}`, JSON.stringify({ value }), inspect({ value }), Object.values(value).join()].join(),
+    ).not.toContain('hunter2')
     expect(JSON.stringify(value)).toBe('"[secret]"')
     expect(value.reveal()).toBe('hunter2')
   })

@@ -24,5 +24,7 @@ export function defineConfig<const Shape extends ConfigShape>(shape: Shape): z.Z
 
 /** The facts of each setting, in the order of the schema. */
 export function settingsOf(schema: ConfigSchema): ReadonlyMap<string, SettingFacts> {
-  return new Map(Object.entries(schema.shape).map(([name, setting]) => [name, settingFacts(setting) ?? { description: '' }]))
+  return new Map(
+    Object.entries(schema.shape).map(([name, setting]) => [name, settingFacts(setting) ?? { description: '' }]),
+  )
 }

@@ -8,10 +8,16 @@ export function serviceSettings(options: { readonly adminPort: number }) {
       default: 'development',
       description: 'production refuses development keys and asks for ADMIN_TOKEN',
     }),
-    LOG_LEVEL: choice(logThresholds, { default: 'info', description: 'lines below this level are not written; changed at run time by /log-level' }),
+    LOG_LEVEL: choice(logThresholds, {
+      default: 'info',
+      description: 'lines below this level are not written; changed at run time by /log-level',
+    }),
     LOG_MASK_FIELDS: list({ default: [], description: 'names of log fields to mask besides the built-in ones' }),
     ADMIN_HOST: text({ default: '127.0.0.1', description: 'address the admin server listens on' }),
-    ADMIN_PORT: port({ default: options.adminPort, description: 'port of /live, /ready, /startup, /metrics and /log-level' }),
+    ADMIN_PORT: port({
+      default: options.adminPort,
+      description: 'port of /live, /ready, /startup, /metrics and /log-level',
+    }),
     ADMIN_TOKEN: secret({
       optional: true,
       minLength: 16,
@@ -24,9 +30,20 @@ export function serviceSettings(options: { readonly adminPort: number }) {
       unit: 'ms',
       description: 'how long a stopping service may finish what it has begun',
     }),
-    OTEL_EXPORTER_OTLP_ENDPOINT: url({ optional: true, protocols: ['http:', 'https:'], description: 'where traces go; tracing is off without it' }),
+    OTEL_EXPORTER_OTLP_ENDPOINT: url({
+      optional: true,
+      protocols: ['http:', 'https:'],
+      description: 'where traces go; tracing is off without it',
+    }),
     OTEL_TRACES_SAMPLER: choice(
-      ['always_on', 'always_off', 'traceidratio', 'parentbased_always_on', 'parentbased_always_off', 'parentbased_traceidratio'],
+      [
+        'always_on',
+        'always_off',
+        'traceidratio',
+        'parentbased_always_on',
+        'parentbased_always_off',
+        'parentbased_traceidratio',
+      ],
       { default: 'parentbased_traceidratio', description: 'how traces are chosen; failed spans are kept in any case' },
     ),
     OTEL_TRACES_SAMPLER_ARG: decimal({ default: 0.1, min: 0, max: 1, description: 'share of traces that is kept' }),

@@ -1,4 +1,4 @@
-import { type ConfigSchema } from './define-config.js'
+import type { ConfigSchema } from './define-config.js'
 import { describeConfig } from './describe-config.js'
 
 const begin = '<!-- settings -->'

@@ -38,7 +38,8 @@ function build<T>(
   facts: Omit<SettingFacts, 'description' | 'default' | 'isOptional'>,
 ): Setting<T> {
   const fallback = options.default === undefined ? undefined : String(options.default)
-  const schema = options.optional === true ? parser.optional() : fallback === undefined ? parser : parser.prefault(fallback)
+  const schema =
+    options.optional === true ? parser.optional() : fallback === undefined ? parser : parser.prefault(fallback)
   factsOf.set(schema, {
     ...facts,
     description: options.description,
@@ -55,12 +56,19 @@ export interface NumberOptions extends Common<number> {
   readonly unit?: string
 }
 
-function numeric(parser: z.ZodType<number, string>, kind: string, options: NumberOptions & Partial<Optional>): Setting<number> {
+function numeric(
+  parser: z.ZodType<number, string>,
+  kind: string,
+  options: NumberOptions & Partial<Optional>,
+): Setting<number> {
   const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY, unit } = options
   const limits = describeLimits(options.min, options.max)
   const sentence = `must be ${kind}${limits === undefined ? '' : ` ${limits}`}${unit === undefined ? '' : ` (${unit})`}`
   const limited = parser.refine((value) => value >= min && value <= max, { error: sentence })
-  return build(limited, options, { ...(unit === undefined ? {} : { unit }), ...(limits === undefined ? {} : { limits }) })
+  return build(limited, options, {
+    ...(unit === undefined ? {} : { unit }),
+    ...(limits === undefined ? {} : { limits }),
+  })
 }
 
 function describeLimits(min: number | undefined, max: number | undefined): string | undefined {
@@ -73,7 +81,10 @@ function describeLimits(min: number | undefined, max: number | undefined): strin
 export function integer(options: NumberOptions & Optional): Setting<number | undefined>
 export function integer(options: NumberOptions): Setting<number>
 export function integer(options: NumberOptions & Partial<Optional>): Setting<number | undefined> {
-  const parser = z.string().regex(/^[+-]?\d{1,15}$/, 'must be a whole number').transform(Number)
+  const parser = z
+    .string()
+    .regex(/^[+-]?\d{1,15}$/, 'must be a whole number')
+    .transform(Number)
   return numeric(parser, 'a whole number', options)
 }
 
@@ -81,7 +92,10 @@ export function integer(options: NumberOptions & Partial<Optional>): Setting<num
 export function decimal(options: NumberOptions & Optional): Setting<number | undefined>
 export function decimal(options: NumberOptions): Setting<number>
 export function decimal(options: NumberOptions & Partial<Optional>): Setting<number | undefined> {
-  const parser = z.string().regex(/^[+-]?(\d+\.?\d*|\.\d+)$/, 'must be a number').transform(Number)
+  const parser = z
+    .string()
+    .regex(/^[+-]?(\d+\.?\d*|\.\d+)$/, 'must be a number')
+    .transform(Number)
   return numeric(parser, 'a number', options)
 }
 
@@ -98,28 +112,49 @@ export function text(options: Common<string> & Partial<Optional>): Setting<strin
 
 /** `true`, `false`, `1` or `0`. */
 export function boolean(options: Common<boolean>): Setting<boolean> {
-  const parser = z.enum(['true', 'false', '1', '0'], { error: 'must be true or false' }).transform((value) => value === 'true' || value === '1')
+  const parser = z
+    .enum(['true', 'false', '1', '0'], { error: 'must be true or false' })
+    .transform((value) => value === 'true' || value === '1')
   return build(parser, options, { limits: 'true or false' })
 }
 
 /** One of a closed set of words. */
-export function choice<const Choice extends string>(choices: readonly Choice[], options: Common<NoInfer<Choice>>): Setting<Choice> {
+export function choice<const Choice extends string>(
+  choices: readonly Choice[],
+  options: Common<NoInfer<Choice>>,
+): Setting<Choice> {
   const limits = choices.join(', ')
-  return build(z.enum(choices, { error: `must be one of ${limits}` }) as unknown as z.ZodType<Choice, string>, options, { limits })
+  return build(
+    z.enum(choices, { error: `must be one of ${limits}` }) as unknown as z.ZodType<Choice, string>,
+    options,
+    { limits },
+  )
 }
 
 /** Words separated by commas; spaces around them are dropped. */
 export function list(options: Common<readonly string[]>): Setting<readonly string[]> {
-  const parser = z.string().transform((value): readonly string[] => value.split(',').map((item) => item.trim()).filter((item) => item !== ''))
+  const parser = z.string().transform((value): readonly string[] =>
+    value
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+  )
   return build(parser, options, { limits: 'separated by commas' })
 }
 
 /** An absolute URL with one of the protocols, which are given as `http:`. */
-export function url(options: Common<string> & Optional & { readonly protocols?: readonly string[] }): Setting<string | undefined>
+export function url(
+  options: Common<string> & Optional & { readonly protocols?: readonly string[] },
+): Setting<string | undefined>
 export function url(options: Common<string> & { readonly protocols?: readonly string[] }): Setting<string>
-export function url(options: Common<string> & Partial<Optional> & { readonly protocols?: readonly string[] }): Setting<string | undefined> {
+export function url(
+  options: Common<string> & Partial<Optional> & { readonly protocols?: readonly string[] },
+): Setting<string | undefined> {
   const { protocols } = options
-  const allowed = protocols === undefined ? 'a URL' : `a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`
+  const allowed =
+    protocols === undefined
+      ? 'a URL'
+      : `a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`
   const parser = z.string().refine((value) => isUrl(value, protocols), { error: `must be ${allowed}` })
   return build(parser, options, {})
 }

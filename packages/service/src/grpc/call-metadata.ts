@@ -1,5 +1,5 @@
 import { Metadata } from '@grpc/grpc-js'
-import { type LogContext } from '@millrace/logger'
+import type { LogContext } from '@millrace/logger'
 import { formatTraceparent, parseTraceparent } from '@millrace/telemetry'
 
 /** Names of the metadata that every call carries. */

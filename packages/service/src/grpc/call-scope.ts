@@ -1,14 +1,23 @@
-import { type ServerUnaryCall, type ServerWritableStream, status as grpcStatus } from '@grpc/grpc-js'
+import { status as grpcStatus, type ServerUnaryCall, type ServerWritableStream } from '@grpc/grpc-js'
 import { coreErrors, isMillraceError, kindTraits, type MillraceError, toMillraceError } from '@millrace/contracts'
 import { type Logger, runWithContext } from '@millrace/logger'
-import { createSpanId, createTraceId, type GrpcMetrics, parseTraceparent, type Span, type Tracer } from '@millrace/telemetry'
+import {
+  createSpanId,
+  createTraceId,
+  type GrpcMetrics,
+  parseTraceparent,
+  type Span,
+  type Tracer,
+} from '@millrace/telemetry'
 import { fromMetadata } from './call-metadata.js'
 import type { CallContext } from './implement-service.js'
 import { toStatus } from './status-mapping.js'
 
 type ServerCall = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>
 
-export type CallOutcome<T> = { readonly kind: 'ok'; readonly value: T } | { readonly kind: 'error'; readonly error: MillraceError }
+export type CallOutcome<T> =
+  | { readonly kind: 'ok'; readonly value: T }
+  | { readonly kind: 'error'; readonly error: MillraceError }
 
 /** One received call while it runs. */
 export interface CallScope {
@@ -58,22 +67,26 @@ export class CallScopes {
     return { context, run: (work) => this.#run(path, call, scope, work) }
   }
 
-  async #run<T>(
-    path: string,
-    call: ServerCall,
-    scope: OpenScope,
-    work: () => Promise<T>,
-  ): Promise<CallOutcome<T>> {
+  async #run<T>(path: string, call: ServerCall, scope: OpenScope, work: () => Promise<T>): Promise<CallOutcome<T>> {
     const { metrics, tracer } = this.#options
     const startedAt = performance.now()
     const release = this.#watch(call, scope)
     const traced = (span: Span) => {
       const current = tracer.current()
       const { tenant, caller, requestId, traceId } = scope.context
-      const ids = { tenant, userId: caller, requestId, traceId: current?.traceId ?? traceId, spanId: current?.spanId ?? createSpanId() }
+      const ids = {
+        tenant,
+        userId: caller,
+        requestId,
+        traceId: current?.traceId ?? traceId,
+        spanId: current?.spanId ?? createSpanId(),
+      }
       return runWithContext(ids, () => this.#settle(path, span, work))
     }
-    const outcome = await tracer.withSpan(path.slice(1), { 'rpc.system': 'grpc' }, traced, { kind: 'server', parent: scope.traceparent })
+    const outcome = await tracer.withSpan(path.slice(1), { 'rpc.system': 'grpc' }, traced, {
+      kind: 'server',
+      parent: scope.traceparent,
+    })
     release()
     const code = outcome.kind === 'ok' ? 'OK' : statusName(outcome.error)
     metrics.server.with({ method: path.slice(1), code }).observe((performance.now() - startedAt) / 1000)
@@ -86,7 +99,8 @@ export class CallScopes {
     } catch (thrown) {
       const error = isAbort(thrown) ? coreErrors.CALL_CANCELLED({ cause: thrown }) : toMillraceError(thrown)
       const level = kindTraits[error.kind].logLevel
-      const isNormal = level === 'debug' || coreErrors.CALL_CANCELLED.matches(error) || coreErrors.SHUTTING_DOWN.matches(error)
+      const isNormal =
+        level === 'debug' || coreErrors.CALL_CANCELLED.matches(error) || coreErrors.SHUTTING_DOWN.matches(error)
       // Refusals and ends are normal traffic: they neither count as failed spans nor are they logged above debug.
       if (!isNormal) span.recordError(error)
       const { logger } = this.#options
@@ -99,7 +113,8 @@ export class CallScopes {
   #watch(call: ServerCall, { context, controller, isUnary }: OpenScope): () => void {
     const onCancelled = () => controller.abort(coreErrors.CALL_CANCELLED())
     const lateMs = context.deadline === undefined ? undefined : Math.max(0, context.deadline.getTime() - Date.now())
-    const timer = lateMs === undefined ? undefined : setTimeout(() => controller.abort(coreErrors.DEADLINE_EXCEEDED()), lateMs)
+    const timer =
+      lateMs === undefined ? undefined : setTimeout(() => controller.abort(coreErrors.DEADLINE_EXCEEDED()), lateMs)
     call.on('cancelled', onCancelled)
     if (!isUnary) this.#streams.add(controller)
     return () => {

@@ -1,7 +1,7 @@
 import { ChannelCredentials, Client, type ServiceError } from '@grpc/grpc-js'
 import { coreErrors } from '@millrace/contracts'
 import { currentContext, type Logger } from '@millrace/logger'
-import { isRetryable, type Policy, policy, type PolicyConfig } from '@millrace/resilience'
+import { isRetryable, type Policy, type PolicyConfig, policy } from '@millrace/resilience'
 import type { GrpcMetrics, ResilienceMetrics, Tracer } from '@millrace/telemetry'
 import type { Started } from '../lifecycle/lifecycle.js'
 import { toMetadata, traceparentOf } from './call-metadata.js'
@@ -64,9 +64,18 @@ export function createGrpcClient<Service extends ServiceShape>(
     'grpc.keepalive_timeout_ms': 10_000,
   })
   const peer = config.name ?? serviceNameOf(service)
-  const caller: Caller = { client, peer, deps, deadlineMs: config.deadlineMs ?? 5_000, policy: createPeerPolicy(peer, config, deps) }
+  const caller: Caller = {
+    client,
+    peer,
+    deps,
+    deadlineMs: config.deadlineMs ?? 5_000,
+    policy: createPeerPolicy(peer, config, deps),
+  }
   const calls = Object.fromEntries(
-    Object.entries(service).map(([name, method]) => [name, method.responseStream ? createStreamCall(caller, method) : createUnaryCall(caller, method)]),
+    Object.entries(service).map(([name, method]) => [
+      name,
+      method.responseStream ? createStreamCall(caller, method) : createUnaryCall(caller, method),
+    ]),
   )
   return [calls as Calls<Service>, () => client.close()]
 }
@@ -79,22 +88,34 @@ interface Caller {
   readonly policy: Policy
 }
 
-function createPeerPolicy(name: string, config: GrpcClientConfig, { logger, resilienceMetrics }: GrpcClientDeps): Policy {
+function createPeerPolicy(
+  name: string,
+  config: GrpcClientConfig,
+  { logger, resilienceMetrics }: GrpcClientDeps,
+): Policy {
   const states = { closed: 0, half_open: 1, open: 2 } as const
   const retry = config.policy?.retry === false ? false : { isRetryable: isWorthRetrying, ...config.policy?.retry }
-  return policy(name, { ...config.policy, retry }, {
-    onStateChange: ({ from, to, error }) => {
-      resilienceMetrics?.circuitState.with({ name }).set(states[to])
-      if (to === 'open') resilienceMetrics?.circuitOpened.with({ name }).inc()
-      logger[to === 'open' ? 'warn' : 'info']('the circuit breaker changed its state', { name, from, to, error })
+  return policy(
+    name,
+    { ...config.policy, retry },
+    {
+      onStateChange: ({ from, to, error }) => {
+        resilienceMetrics?.circuitState.with({ name }).set(states[to])
+        if (to === 'open') resilienceMetrics?.circuitOpened.with({ name }).inc()
+        logger[to === 'open' ? 'warn' : 'info']('the circuit breaker changed its state', { name, from, to, error })
+      },
+      onRetry: () => resilienceMetrics?.retries.with({ name }).inc(),
     },
-    onRetry: () => resilienceMetrics?.retries.with({ name }).inc(),
-  })
+  )
 }
 
 /** The deadline holds for all attempts together, so after it there is nothing left to try. */
 function isWorthRetrying(error: unknown): boolean {
-  return isRetryable(error) && !coreErrors.DEADLINE_EXCEEDED.matches(error) && !coreErrors.DEPENDENCY_CIRCUIT_OPEN.matches(error)
+  return (
+    isRetryable(error) &&
+    !coreErrors.DEADLINE_EXCEEDED.matches(error) &&
+    !coreErrors.DEPENDENCY_CIRCUIT_OPEN.matches(error)
+  )
 }
 
 function createUnaryCall(caller: Caller, method: MethodShape) {
@@ -106,7 +127,12 @@ function createUnaryCall(caller: Caller, method: MethodShape) {
     const attempt = () => sendUnary(caller, method, request, { ...options, deadline })
     let code = 'OK'
     try {
-      return await deps.tracer.withSpan(name, { 'rpc.system': 'grpc' }, () => peerPolicy.execute(attempt, options.signal), { kind: 'client' })
+      return await deps.tracer.withSpan(
+        name,
+        { 'rpc.system': 'grpc' },
+        () => peerPolicy.execute(attempt, options.signal),
+        { kind: 'client' },
+      )
     } catch (error) {
       code = codeOf(error)
       throw error
@@ -116,7 +142,12 @@ function createUnaryCall(caller: Caller, method: MethodShape) {
   }
 }
 
-function sendUnary(caller: Caller, method: MethodShape, request: unknown, options: CallOptions & { deadline: Date }): Promise<unknown> {
+function sendUnary(
+  caller: Caller,
+  method: MethodShape,
+  request: unknown,
+  options: CallOptions & { deadline: Date },
+): Promise<unknown> {
   const { client, peer } = caller
   return new Promise((resolve, reject) => {
     const settle = (error: ServiceError | null, response?: unknown) => {

@@ -41,12 +41,20 @@ export interface GrpcService {
   readonly implement: (scopes: CallScopes) => UntypedServiceImplementation
 }
 
-export function implementService<Service extends ServiceShape>(definition: Service, handlers: Handlers<Service>): GrpcService {
+export function implementService<Service extends ServiceShape>(
+  definition: Service,
+  handlers: Handlers<Service>,
+): GrpcService {
   return {
     name: serviceNameOf(definition),
     definition: definition as unknown as ServiceDefinition,
     implement: (scopes) =>
-      Object.fromEntries(Object.entries(definition).map(([name, method]) => [name, createHandler(method, handlers[name] as AnyHandler, scopes)])),
+      Object.fromEntries(
+        Object.entries(definition).map(([name, method]) => [
+          name,
+          createHandler(method, handlers[name] as AnyHandler, scopes),
+        ]),
+      ),
   }
 }
 
@@ -54,10 +62,16 @@ type AnyHandler = (request: unknown, call: CallContext) => unknown
 
 function createHandler(method: MethodShape, handler: AnyHandler, scopes: CallScopes) {
   if (method.requestStream) throw new TypeError(`${method.path}: streams from the client are not supported`)
-  return method.responseStream ? createStreamHandler(method, handler, scopes) : createUnaryHandler(method, handler, scopes)
+  return method.responseStream
+    ? createStreamHandler(method, handler, scopes)
+    : createUnaryHandler(method, handler, scopes)
 }
 
-function createUnaryHandler(method: MethodShape, handler: AnyHandler, scopes: CallScopes): handleUnaryCall<unknown, unknown> {
+function createUnaryHandler(
+  method: MethodShape,
+  handler: AnyHandler,
+  scopes: CallScopes,
+): handleUnaryCall<unknown, unknown> {
   return (call: ServerUnaryCall<unknown, unknown>, callback) => {
     const scope = scopes.open(method.path, call, true)
     const work = () => untilAborted(Promise.resolve(handler(call.request, scope.context)), scope.context.signal)
@@ -68,7 +82,11 @@ function createUnaryHandler(method: MethodShape, handler: AnyHandler, scopes: Ca
   }
 }
 
-function createStreamHandler(method: MethodShape, handler: AnyHandler, scopes: CallScopes): handleServerStreamingCall<unknown, unknown> {
+function createStreamHandler(
+  method: MethodShape,
+  handler: AnyHandler,
+  scopes: CallScopes,
+): handleServerStreamingCall<unknown, unknown> {
   return (call: ServerWritableStream<unknown, unknown>) => {
     const scope = scopes.open(method.path, call, false)
     const work = () => writeAll(call, handler(call.request, scope.context) as AsyncIterable<unknown>, scope)
@@ -80,7 +98,11 @@ function createStreamHandler(method: MethodShape, handler: AnyHandler, scopes: C
 }
 
 /** Writes as fast as the client reads. */
-async function writeAll(call: ServerWritableStream<unknown, unknown>, messages: AsyncIterable<unknown>, { context }: CallScope): Promise<void> {
+async function writeAll(
+  call: ServerWritableStream<unknown, unknown>,
+  messages: AsyncIterable<unknown>,
+  { context }: CallScope,
+): Promise<void> {
   const { signal } = context
   const iterator = messages[Symbol.asyncIterator]()
   try {

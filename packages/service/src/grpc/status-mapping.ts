@@ -1,5 +1,13 @@
-import { Metadata, type ServiceError, status as grpcStatus, type StatusObject } from '@grpc/grpc-js'
-import { coreErrors, type ErrorFactory, type ErrorKind, kindOfGrpcStatus, kindTraits, MillraceError, toMillraceError } from '@millrace/contracts'
+import { status as grpcStatus, Metadata, type ServiceError, type StatusObject } from '@grpc/grpc-js'
+import {
+  coreErrors,
+  type ErrorFactory,
+  type ErrorKind,
+  kindOfGrpcStatus,
+  kindTraits,
+  MillraceError,
+  toMillraceError,
+} from '@millrace/contracts'
 
 const codeKey = 'millrace-code'
 const factsKey = 'millrace-error-bin'
@@ -51,12 +59,23 @@ export function fromStatus(error: ServiceError, peer: string): MillraceError {
   const kind = kindOfGrpcStatus(error.code)
   if (typeof code === 'string') {
     const { retryable, retryAfterSeconds, httpStatus, details } = readFacts(error)
-    return new MillraceError({ code, kind, message: error.details, cause: error, retryable, retryAfterSeconds, httpStatus, details })
+    return new MillraceError({
+      code,
+      kind,
+      message: error.details,
+      cause: error,
+      retryable,
+      retryAfterSeconds,
+      httpStatus,
+      details,
+    })
   }
   const details = { peer }
-  if (error.code === grpcStatus.DEADLINE_EXCEEDED) return coreErrors.DEADLINE_EXCEEDED({ message: `${peer} did not answer in time`, cause: error, details })
+  if (error.code === grpcStatus.DEADLINE_EXCEEDED)
+    return coreErrors.DEADLINE_EXCEEDED({ message: `${peer} did not answer in time`, cause: error, details })
   if (error.code === grpcStatus.CANCELLED) return coreErrors.CALL_CANCELLED({ cause: error, details })
-  if (error.code === grpcStatus.UNAVAILABLE) return coreErrors.DEPENDENCY_UNAVAILABLE({ message: `${peer} cannot be reached`, cause: error, details })
+  if (error.code === grpcStatus.UNAVAILABLE)
+    return coreErrors.DEPENDENCY_UNAVAILABLE({ message: `${peer} cannot be reached`, cause: error, details })
   // Without a code of ours the status comes from the transport, such as a message over its limit: sending it again would not help.
   return codesByKind[kind]({ message: `${peer}: ${error.details}`, cause: error, details, retryable: false })
 }

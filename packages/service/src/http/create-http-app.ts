@@ -1,6 +1,6 @@
+import { coreErrors, kindTraits } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { HttpMetrics, Tracer } from '@millrace/telemetry'
-import { coreErrors, kindTraits } from '@millrace/contracts'
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express'
 import type { HelmetOptions } from 'helmet'
 import { createRequestScope } from './request-scope.js'
@@ -66,7 +66,8 @@ function createErrorHandler(logger: Logger): ErrorRequestHandler {
   return function answerWithProblem(error, req, res, _next) {
     const known = toHttpError(error)
     const level = kindTraits[known.kind].logLevel
-    if (logger.isEnabled(level)) logger[level]('a request failed', { error: known, method: req.method, status: known.httpStatus })
+    if (logger.isEnabled(level))
+      logger[level]('a request failed', { error: known, method: req.method, status: known.httpStatus })
     sendProblem(res, known)
   }
 }

@@ -35,7 +35,10 @@ export function createRequestScope({ metrics, tracer }: { metrics: HttpMetrics; 
         res.setHeader('x-trace-id', current.traceId)
         runWithContext({ requestId: ids.requestId, traceId: current.traceId, spanId: current.spanId }, next)
       })
-    void tracer.withSpan(`HTTP ${method}`, { 'http.request.method': method }, trace, { kind: 'server', parent: ids.traceparent })
+    void tracer.withSpan(`HTTP ${method}`, { 'http.request.method': method }, trace, {
+      kind: 'server',
+      parent: ids.traceparent,
+    })
   }
 }
 

@@ -18,7 +18,8 @@ export function sendProblem(res: ServerResponse, error: unknown): void {
   res.statusCode = problem.status
   res.setHeader('content-type', problemContentType)
   res.setHeader('cache-control', 'no-store')
-  if (problem.status === 429 || problem.status === 503) res.setHeader('retry-after', String(Math.max(1, Math.ceil(retryAfterSeconds ?? 1))))
+  if (problem.status === 429 || problem.status === 503)
+    res.setHeader('retry-after', String(Math.max(1, Math.ceil(retryAfterSeconds ?? 1))))
   if (problem.status === 401) res.setHeader('www-authenticate', 'Basic realm="millrace", Bearer realm="millrace"')
   res.end(JSON.stringify(problem))
 }

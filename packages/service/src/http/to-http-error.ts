@@ -5,8 +5,10 @@ export function toHttpError(error: unknown): MillraceError {
   if (isMillraceError(error)) return error
   const { status, type } = (error ?? {}) as { status?: unknown; type?: unknown }
   if (type === 'entity.too.large') return coreErrors.BODY_TOO_LARGE({ cause: error, details: readLimit(error) })
-  if (type === 'encoding.unsupported' || type === 'charset.unsupported') return coreErrors.UNSUPPORTED_ENCODING({ cause: error })
-  if (type === 'entity.parse.failed') return coreErrors.MALFORMED_BODY({ message: describeParseError(error), cause: error })
+  if (type === 'encoding.unsupported' || type === 'charset.unsupported')
+    return coreErrors.UNSUPPORTED_ENCODING({ cause: error })
+  if (type === 'entity.parse.failed')
+    return coreErrors.MALFORMED_BODY({ message: describeParseError(error), cause: error })
   if (typeof status === 'number' && status >= 400 && status < 500) return coreErrors.INVALID_REQUEST({ cause: error })
   return toMillraceError(error)
 }

@@ -24,7 +24,11 @@ export function toListenError(error: unknown, { host = '127.0.0.1', port, settin
     return serviceErrors.PORT_DENIED({ message, cause: error, details })
   }
   if (code === 'EADDRNOTAVAIL') {
-    return serviceErrors.ADDRESS_NOT_LOCAL({ message: `${host} is not an address of this machine`, cause: error, details })
+    return serviceErrors.ADDRESS_NOT_LOCAL({
+      message: `${host} is not an address of this machine`,
+      cause: error,
+      details,
+    })
   }
   return wrapError(`listening on ${host}:${port}`, error)
 }

@@ -1,6 +1,6 @@
 import type { Logger } from '@millrace/logger'
-import { serviceErrors } from './service-errors.js'
 import type { Started } from './lifecycle.js'
+import { serviceErrors } from './service-errors.js'
 
 /** The started parts of a service and their stops. */
 export class Parts {
@@ -14,7 +14,8 @@ export class Parts {
   }
 
   async start<T>(name: string, fn: () => Started<T> | Promise<Started<T>>): Promise<T> {
-    if (this.#stopped !== undefined) throw serviceErrors.STOPPING({ message: `${name} was not started because the service is stopping` })
+    if (this.#stopped !== undefined)
+      throw serviceErrors.STOPPING({ message: `${name} was not started because the service is stopping` })
     const [value, stop] = await fn()
     if (this.#stopped !== undefined) {
       // The stop began while this part was starting and does not know it.

@@ -37,7 +37,9 @@ export class Readiness {
   }
 
   async #run(): Promise<ReadinessReport> {
-    const results = await Promise.all([...this.#checks].map(async ([name, check]) => [name, await this.#runOne(check)] as const))
+    const results = await Promise.all(
+      [...this.#checks].map(async ([name, check]) => [name, await this.#runOne(check)] as const),
+    )
     return { isReady: results.every(([, result]) => result.status === 'ok'), checks: Object.fromEntries(results) }
   }
 

@@ -34,7 +34,9 @@ export async function runService<Schema extends ConfigSchema>(
     config = parseConfig(definition.configSchema, host.env)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    host.printError(`${definition.name}: the configuration has ${countProblems(error)}\n${error.problems.map((line) => `  ${line}\n`).join('')}`)
+    host.printError(
+      `${definition.name}: the configuration has ${countProblems(error)}\n${error.problems.map((line) => `  ${line}\n`).join('')}`,
+    )
     return host.exit(exitCodeConfig)
   }
   const settings = config as unknown as ServiceConfig

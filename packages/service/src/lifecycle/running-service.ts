@@ -65,7 +65,10 @@ export class RunningService {
     }
     if (this.#phase !== 'starting') return
     this.#phase = 'running'
-    logger.info('the service is running', { start_ms: Math.round(performance.now() - startedAt), admin_port: this.#options.settings.ADMIN_PORT })
+    logger.info('the service is running', {
+      start_ms: Math.round(performance.now() - startedAt),
+      admin_port: this.#options.settings.ADMIN_PORT,
+    })
   }
 
   #lifecycle(): Lifecycle {
@@ -125,7 +128,11 @@ export class RunningService {
     const outcome = await Promise.race([this.#parts.stop(), deadline])
     clearTimeout(timer)
     await tracer.close()
-    if (outcome === 'late') logger.error('the service did not stop in time', { part: this.#parts.current, timeout_ms: settings.SHUTDOWN_TIMEOUT_MS })
+    if (outcome === 'late')
+      logger.error('the service did not stop in time', {
+        part: this.#parts.current,
+        timeout_ms: settings.SHUTDOWN_TIMEOUT_MS,
+      })
     else logger.info('the service has stopped', { reason })
     logger.close()
     host.exit(code !== 0 || outcome === 'late' || outcome.length > 0 ? 1 : 0)
