@@ -3,9 +3,19 @@ export { generateApiKey, hashApiKey } from './keys/api-key.js'
 export { KEY_CHANNEL } from './keys/key-channel.js'
 export { type CreatedKey, type CreateKeyRequest, KeyManager, type KeyManagerDeps } from './keys/key-manager.js'
 export type { ApiKey } from './keys/key-sql.js'
-export { createKeyVerifier, type KeyVerifier, type KeyVerifierConfig, type KeyVerifierDeps } from './keys/key-verifier.js'
+export {
+  createKeyVerifier,
+  type KeyVerifier,
+  type KeyVerifierConfig,
+  type KeyVerifierDeps,
+} from './keys/key-verifier.js'
 export { parseAuthorization } from './keys/parse-authorization.js'
-export { hasScope, type Principal, requireScope, type Scope, SCOPES, type TenantLimits } from './keys/principal.js'
+export { hasScope, type Principal, requireScope, SCOPES, type Scope, type TenantLimits } from './keys/principal.js'
 export { DEVELOPMENT_KEYS, type SeedKeysConfig, type SeedKeysDeps, seedKeys } from './keys/seed-keys.js'
-export { createRateLimiter, type RateLimiter, type RateLimiterConfig, type RateLimiterDeps } from './limits/rate-limiter.js'
+export {
+  createRateLimiter,
+  type RateLimiter,
+  type RateLimiterConfig,
+  type RateLimiterDeps,
+} from './limits/rate-limiter.js'
 export type { LimitDecision } from './limits/token-bucket.js'

@@ -9,8 +9,13 @@ if (!DATABASE_URL) {
 const database = openDatabase({ url: DATABASE_URL, connectionLimit: 1, applicationName: 'millrace-seed' })
 try {
   const { applied } = await migrate(DATABASE_URL)
-  await seedKeys({ writeKey: BOOTSTRAP_WRITE_KEY, adminKey: BOOTSTRAP_ADMIN_KEY, isProduction: NODE_ENV === 'production' }, { database })
-  process.stdout.write(`${applied.length} migrations applied; tenant default is there${BOOTSTRAP_WRITE_KEY || BOOTSTRAP_ADMIN_KEY ? ' with the given keys' : ''}\n`)
+  await seedKeys(
+    { writeKey: BOOTSTRAP_WRITE_KEY, adminKey: BOOTSTRAP_ADMIN_KEY, isProduction: NODE_ENV === 'production' },
+    { database },
+  )
+  process.stdout.write(
+    `${applied.length} migrations applied; tenant default is there${BOOTSTRAP_WRITE_KEY || BOOTSTRAP_ADMIN_KEY ? ' with the given keys' : ''}\n`,
+  )
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
   process.exitCode = 1

@@ -60,7 +60,8 @@ class ClientConnection implements Connection {
   }
 
   async transaction<T>(fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    if (this.#isBusy) throw databaseErrors.DATABASE_STATEMENT_ERROR({ message: 'the connection has a transaction open already' })
+    if (this.#isBusy)
+      throw databaseErrors.DATABASE_STATEMENT_ERROR({ message: 'the connection has a transaction open already' })
     this.#isBusy = true
     const transaction = new OpenTransaction(this.#session, options)
     try {

@@ -42,7 +42,10 @@ export function clientConfig(config: DatabaseConfig, url = config.url): pg.Clien
     connectionTimeoutMillis: config.timeoutMs ?? 5_000,
     keepAlive: true,
     types: clientTypes(),
-    ...(statementTimeoutMs > 0 && { statement_timeout: statementTimeoutMs, query_timeout: statementTimeoutMs + CLIENT_GRACE_MS }),
+    ...(statementTimeoutMs > 0 && {
+      statement_timeout: statementTimeoutMs,
+      query_timeout: statementTimeoutMs + CLIENT_GRACE_MS,
+    }),
     ...(config.lockTimeoutMs && { lock_timeout: config.lockTimeoutMs }),
   }
 }
@@ -54,6 +57,13 @@ function clientTypes(): pg.CustomTypesConfig {
   const types = new pg.TypeOverrides()
   types.setTypeParser(OID.int8, BigInt)
   types.setTypeParser(OID.date, String)
-  types.setTypeParser(OID.int8Array, (text: string) => (text === '{}' ? [] : text.slice(1, -1).split(',').map((item) => (item === 'NULL' ? null : BigInt(item)))))
+  types.setTypeParser(OID.int8Array, (text: string) =>
+    text === '{}'
+      ? []
+      : text
+          .slice(1, -1)
+          .split(',')
+          .map((item) => (item === 'NULL' ? null : BigInt(item))),
+  )
   return types as unknown as pg.CustomTypesConfig
 }

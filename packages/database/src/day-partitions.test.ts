@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createTestDatabase, startTestPostgresServer, type TestDatabase, waitFor } from '@millrace/testing'
-import { type Database, DayPartitions, dayPartitionName, dropDayPartitionsBefore, migrate, openDatabase, PARTITIONED_TABLES } from './index.js'
+import {
+  type Database,
+  DayPartitions,
+  dayPartitionName,
+  dropDayPartitionsBefore,
+  migrate,
+  openDatabase,
+  PARTITIONED_TABLES,
+} from './index.js'
 
 const DAY_MS = 86_400_000
 const day = (n: number) => Date.UTC(2026, 0, 1) + n * DAY_MS
@@ -26,22 +34,32 @@ describe('day partitions', () => {
     expect(dayPartitionName('events', Date.UTC(2026, 10, 21, 23, 59, 59, 999))).toBe('events_20261121')
   })
 
-  it.each(PARTITIONED_TABLES)('of %s are made once when many make them at once, with the indexes of their parent', async (table) => {
-    const makers = Array.from({ length: 8 }, () => new DayPartitions(database))
-    await Promise.all(makers.map((maker) => maker.ensure(table, day(0), day(4))))
-    expect(makers[0]?.isKnown(table, day(4) + DAY_MS - 1)).toBe(true)
-    expect(makers[0]?.isKnown(table, day(5))).toBe(false)
-    const { rows } = await database.query<{ children: bigint; indexes: bigint }>(
-      `select count(distinct i.inhrelid) as children, count(x.indexrelid) as indexes from pg_inherits i left join pg_index x on x.indrelid = i.inhrelid where i.inhparent = $1::regclass`,
-      [table],
-    )
-    const parents = await database.query<{ n: bigint }>('select count(*) as n from pg_index where indrelid = $1::regclass', [table])
-    expect(rows).toEqual([{ children: 5n, indexes: 5n * (parents.rows[0]?.n ?? 0n) }])
-  })
+  it.each(PARTITIONED_TABLES)(
+    'of %s are made once when many make them at once, with the indexes of their parent',
+    async (table) => {
+      const makers = Array.from({ length: 8 }, () => new DayPartitions(database))
+      await Promise.all(makers.map((maker) => maker.ensure(table, day(0), day(4))))
+      expect(makers[0]?.isKnown(table, day(4) + DAY_MS - 1)).toBe(true)
+      expect(makers[0]?.isKnown(table, day(5))).toBe(false)
+      const { rows } = await database.query<{ children: bigint; indexes: bigint }>(
+        `select count(distinct i.inhrelid) as children, count(x.indexrelid) as indexes from pg_inherits i left join pg_index x on x.indrelid = i.inhrelid where i.inhparent = $1::regclass`,
+        [table],
+      )
+      const parents = await database.query<{ n: bigint }>(
+        'select count(*) as n from pg_index where indrelid = $1::regclass',
+        [table],
+      )
+      expect(rows).toEqual([{ children: 5n, indexes: 5n * (parents.rows[0]?.n ?? 0n) }])
+    },
+  )
 
   it('take the rows of their day, to the microsecond', async () => {
     await new DayPartitions(database).ensure('events', day(10), day(11))
-    for (const [timeMs, table] of [[day(10), 'events_20260111'], [day(11) - 1, 'events_20260111'], [day(11), 'events_20260112']] as const) {
+    for (const [timeMs, table] of [
+      [day(10), 'events_20260111'],
+      [day(11) - 1, 'events_20260111'],
+      [day(11), 'events_20260112'],
+    ] as const) {
       expect((await database.query(insertEvent(timeMs))).rows).toEqual([{ table }])
     }
   })
@@ -65,11 +83,16 @@ describe('day partitions', () => {
   it('are dropped whole days at a time, oldest first, and asking again makes them anew', async () => {
     const partitions = new DayPartitions(database)
     await partitions.ensure('event_journal', day(0), day(4))
-    expect(await dropDayPartitionsBefore(database, 'event_journal', day(2) + 1)).toEqual(['event_journal_20260101', 'event_journal_20260102'])
+    expect(await dropDayPartitionsBefore(database, 'event_journal', day(2) + 1)).toEqual([
+      'event_journal_20260101',
+      'event_journal_20260102',
+    ])
     expect(await dropDayPartitionsBefore(database, 'event_journal', day(2))).toEqual([])
     partitions.forget()
     await partitions.ensure('event_journal', day(0), day(0))
-    expect((await database.query(`select to_regclass('event_journal_20260101')::text as name`)).rows).toEqual([{ name: 'event_journal_20260101' }])
+    expect((await database.query(`select to_regclass('event_journal_20260101')::text as name`)).rows).toEqual([
+      { name: 'event_journal_20260101' },
+    ])
   })
 
   it('whose detaching was cut short are finished by the next call', async () => {
@@ -78,9 +101,14 @@ describe('day partitions', () => {
     const impatient = openDatabase({ url: test.url, statementTimeoutMs: 300, retryAttempts: 1 })
     await reader.transaction(async (tx) => {
       await tx.query('select count(*) from events')
-      await expect(dropDayPartitionsBefore(impatient, 'events', day(31))).rejects.toMatchObject({ code: 'DATABASE_TIMEOUT' })
+      await expect(dropDayPartitionsBefore(impatient, 'events', day(31))).rejects.toMatchObject({
+        code: 'DATABASE_TIMEOUT',
+      })
     })
-    await waitFor(async () => (await dropDayPartitionsBefore(database, 'events', day(31))).at(-1) === 'events_20260131', { deadlineMs: 5_000 })
+    await waitFor(
+      async () => (await dropDayPartitionsBefore(database, 'events', day(31))).at(-1) === 'events_20260131',
+      { deadlineMs: 5_000 },
+    )
     await impatient.close()
     await reader.close()
   })

@@ -11,8 +11,10 @@ const DAY_MS = 86_400_000
 /** Settings of a partition that its parent cannot hand down. */
 const STORAGE: Readonly<Record<PartitionedTable, string>> = {
   // Rows come and never change: fill pages whole. Vacuum after every 5 million rows, to set the visibility map and freeze early, instead of at a fifth of the table.
-  events: 'fillfactor = 100, autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 5000000, autovacuum_analyze_scale_factor = 0.2',
-  event_journal: 'fillfactor = 100, autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 200000',
+  events:
+    'fillfactor = 100, autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 5000000, autovacuum_analyze_scale_factor = 0.2',
+  event_journal:
+    'fillfactor = 100, autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 200000',
   // The present minutes are rewritten each second: leave room on the page so that an update needs no index entry.
   rollups_1m: 'fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05',
 }
@@ -67,7 +69,11 @@ export class DayPartitions {
  * Made aside and attached: CREATE TABLE … PARTITION OF would take an ACCESS EXCLUSIVE lock on the parent and so wait for, and hold up, every
  * writer and reader; ATTACH takes SHARE UPDATE EXCLUSIVE. The advisory lock makes two who do it at once do it one after the other.
  */
-async function createMissing(transaction: Transaction, table: PartitionedTable, days: readonly number[]): Promise<void> {
+async function createMissing(
+  transaction: Transaction,
+  table: PartitionedTable,
+  days: readonly number[],
+): Promise<void> {
   await transaction.query(`select pg_advisory_xact_lock(hashtext('millrace:partitions'), hashtext($1))`, [table])
   const names = days.map((day) => dayPartitionName(table, day * DAY_MS))
   const { rows } = await transaction.query<{ relname: string }>(
@@ -92,7 +98,11 @@ function createStatements(table: PartitionedTable, day: number): { text: string 
  * Retention: detaches and drops the partitions of days that end at or before `beforeMs`; returns their names. Detaching concurrently waits for
  * transactions that use the table but holds up none; one that was cut short is finished by the next call. Ordered from the oldest.
  */
-export async function dropDayPartitionsBefore(database: Queryable, table: PartitionedTable, beforeMs: number): Promise<string[]> {
+export async function dropDayPartitionsBefore(
+  database: Queryable,
+  table: PartitionedTable,
+  beforeMs: number,
+): Promise<string[]> {
   const { rows } = await database.query<{ name: string; pending: boolean }>(
     `select c.relname as name, i.inhdetachpending as pending from pg_inherits i join pg_class c on c.oid = i.inhrelid
       where i.inhparent = $1::regclass order by c.relname`,

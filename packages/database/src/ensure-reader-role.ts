@@ -53,5 +53,7 @@ const grantSql = `
 async function grantAll(client: pg.Client, tables: readonly { name: string }[]): Promise<void> {
   if (tables.length === 0) return
   await client.query(`grant usage on schema public to ${READER_ROLE}`)
-  await client.query(`grant select on ${tables.map(({ name }) => client.escapeIdentifier(name)).join(', ')} to ${READER_ROLE}`)
+  await client.query(
+    `grant select on ${tables.map(({ name }) => client.escapeIdentifier(name)).join(', ')} to ${READER_ROLE}`,
+  )
 }

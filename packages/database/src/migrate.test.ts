@@ -35,7 +35,10 @@ describe('migrate', () => {
     await migrate(test.url, { directory })
     await write('0000_a.sql', 'create table a (id bigint)')
     await write('0001_b.sql', 'create table b (id integer)')
-    await expect(migrate(test.url, { directory })).rejects.toMatchObject({ code: 'DATABASE_MIGRATION_REFUSED', message: '0000_a.sql has changed since it was applied' })
+    await expect(migrate(test.url, { directory })).rejects.toMatchObject({
+      code: 'DATABASE_MIGRATION_REFUSED',
+      message: '0000_a.sql has changed since it was applied',
+    })
     const database = openDatabase({ url: test.url })
     expect((await database.query(`select to_regclass('b') as b`)).rows).toEqual([{ b: null }])
     await database.close()
@@ -54,15 +57,22 @@ describe('migrate', () => {
     await write('0001_b.sql', 'select 1')
     await migrate(test.url, { directory })
     await rm(join(directory, '0001_b.sql'))
-    await expect(migrate(test.url, { directory })).rejects.toThrow('the database has 0001_b.sql where this release has nothing')
+    await expect(migrate(test.url, { directory })).rejects.toThrow(
+      'the database has 0001_b.sql where this release has nothing',
+    )
     await write('0001_other.sql', 'select 1')
-    await expect(migrate(test.url, { directory })).rejects.toThrow('the database has 0001_b.sql where this release has 0001_other.sql')
+    await expect(migrate(test.url, { directory })).rejects.toThrow(
+      'the database has 0001_b.sql where this release has 0001_other.sql',
+    )
   })
 
   it('leaves nothing of a migration that fails, keeps those before it, and goes on from there', async () => {
     await write('0000_a.sql', 'create table a (id integer)')
     await write('0001_b.sql', 'create table b (id integer); select 1/0')
-    await expect(migrate(test.url, { directory })).rejects.toMatchObject({ code: 'DATABASE_MIGRATION_REFUSED', message: expect.stringContaining('0001_b.sql failed: division by zero') })
+    await expect(migrate(test.url, { directory })).rejects.toMatchObject({
+      code: 'DATABASE_MIGRATION_REFUSED',
+      message: expect.stringContaining('0001_b.sql failed: division by zero'),
+    })
     await write('0001_b.sql', 'create table b (id integer)')
     expect(await migrate(test.url, { directory })).toEqual({ applied: ['0001_b.sql'], alreadyApplied: 1 })
   })
@@ -89,13 +99,23 @@ describe('migrate', () => {
 
     const database = openDatabase({ url }, { logger })
     await database.query(`insert into tenants (name) values ('acme')`)
-    expect((await database.withTenant(1, (tx) => tx.query<{ role: string }>('select current_user::text as role'))).rows).toEqual([{ role: 'app' }])
+    expect(
+      (await database.withTenant(1, (tx) => tx.query<{ role: string }>('select current_user::text as role'))).rows,
+    ).toEqual([{ role: 'app' }])
 
     await admin.query('create role millrace_reader nologin')
     await admin.query('grant millrace_reader to app')
     await migrate(url, { directory })
     const again = openDatabase({ url })
-    expect((await again.withTenant(1, (tx) => tx.query<{ role: string }>('select current_user::text as role from rollup_definitions right join (select) x on true'))).rows).toEqual([{ role: 'millrace_reader' }])
+    expect(
+      (
+        await again.withTenant(1, (tx) =>
+          tx.query<{ role: string }>(
+            'select current_user::text as role from rollup_definitions right join (select) x on true',
+          ),
+        )
+      ).rows,
+    ).toEqual([{ role: 'millrace_reader' }])
     await again.close()
     await database.close()
     await admin.close()

@@ -35,7 +35,11 @@ const OWN_DIRECTORY = fileURLToPath(new URL('../migrations', import.meta.url))
 export async function migrate(url: string, options: MigrateOptions = {}): Promise<MigrateResult> {
   const logger = options.logger ?? silentLogger
   const migrations = await readMigrations(options.directory ?? OWN_DIRECTORY)
-  const client = new pg.Client({ connectionString: url, application_name: 'millrace-migrate', connectionTimeoutMillis: 10_000 })
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'millrace-migrate',
+    connectionTimeoutMillis: 10_000,
+  })
   client.on('error', () => undefined)
   client.on('notice', (notice) => {
     if (notice.severity === 'WARNING') logger.warn('the server warned during a migration', { message: notice.message })
@@ -58,7 +62,9 @@ async function readMigrations(directory: string): Promise<Migration[]> {
   return await Promise.all(
     names.map(async (name, index) => {
       if (Number(name.slice(0, 4)) !== index) {
-        throw databaseErrors.DATABASE_MIGRATION_REFUSED({ message: `migration ${name} is out of order: number ${index} is next` })
+        throw databaseErrors.DATABASE_MIGRATION_REFUSED({
+          message: `migration ${name} is out of order: number ${index} is next`,
+        })
       }
       const sql = await readFile(`${directory}/${name}`, 'utf8')
       return { name, sql, checksum: createHash('sha256').update(sql.replaceAll('\r\n', '\n')).digest('hex') }
@@ -66,11 +72,17 @@ async function readMigrations(directory: string): Promise<Migration[]> {
   )
 }
 
-async function applyMissing(client: pg.Client, migrations: readonly Migration[], logger: Logger): Promise<MigrateResult> {
+async function applyMissing(
+  client: pg.Client,
+  migrations: readonly Migration[],
+  logger: Logger,
+): Promise<MigrateResult> {
   await client.query(
     `create table if not exists schema_migrations (name text collate "C" primary key, checksum text not null, applied_at timestamptz not null default now())`,
   )
-  const { rows } = await client.query<{ name: string; checksum: string }>(`select name, checksum from schema_migrations order by name`)
+  const { rows } = await client.query<{ name: string; checksum: string }>(
+    `select name, checksum from schema_migrations order by name`,
+  )
   refuseStrangers(migrations, rows)
   const missing = migrations.slice(rows.length)
   for (const migration of missing) {
@@ -81,7 +93,10 @@ async function applyMissing(client: pg.Client, migrations: readonly Migration[],
 }
 
 /** A newer database is refused too: an old release must not be started on it unawares. */
-function refuseStrangers(migrations: readonly Migration[], applied: readonly { name: string; checksum: string }[]): void {
+function refuseStrangers(
+  migrations: readonly Migration[],
+  applied: readonly { name: string; checksum: string }[],
+): void {
   for (const [index, row] of applied.entries()) {
     const migration = migrations[index]
     const reason =

@@ -43,7 +43,21 @@ function isControl(step: Step): boolean {
   return !isCopy(step) && CONTROL.test(step.text)
 }
 
-const VERBS = new Set(['select', 'insert', 'update', 'delete', 'with', 'merge', 'copy', 'create', 'alter', 'drop', 'listen', 'commit', 'rollback'])
+const VERBS = new Set([
+  'select',
+  'insert',
+  'update',
+  'delete',
+  'with',
+  'merge',
+  'copy',
+  'create',
+  'alter',
+  'drop',
+  'listen',
+  'commit',
+  'rollback',
+])
 
 /** A closed set: the name of a prepared statement, or the verb. */
 function operationOf(step: Step): string {

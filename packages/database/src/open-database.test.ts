@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { createLogger } from '@millrace/logger'
-import { createTestDatabase, freePort, startTestPostgresServer, waitFor } from '@millrace/testing'
 import { createMetrics } from '@millrace/telemetry'
+import { createTestDatabase, freePort, startTestPostgresServer, waitFor } from '@millrace/testing'
 import { type DatabaseConfig, migrate, openDatabase } from './index.js'
 
 /** A logger whose lines can be read, and a database to log about. */
@@ -40,7 +40,11 @@ describe('database', () => {
 
   it('ends a statement that takes too long, with a retryable error, and stays usable', async () => {
     const { database, close } = await openLogged({ statementTimeoutMs: 100, retryAttempts: 1 })
-    await expect(database.query('select pg_sleep(10)')).rejects.toMatchObject({ code: 'DATABASE_TIMEOUT', retryable: true, details: { sqlState: '57014' } })
+    await expect(database.query('select pg_sleep(10)')).rejects.toMatchObject({
+      code: 'DATABASE_TIMEOUT',
+      retryable: true,
+      details: { sqlState: '57014' },
+    })
     expect((await database.query('select 1 as n')).rows).toEqual([{ n: 1 }])
     await close()
   })
@@ -58,7 +62,11 @@ describe('database', () => {
 
   it('says DATABASE_UNAVAILABLE when nothing listens, and opens all the same', async () => {
     const database = openDatabase({ url: `postgres://postgres@127.0.0.1:${await freePort()}/x`, retryAttempts: 2 })
-    await expect(database.query('select 1')).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true, kind: 'unavailable' })
+    await expect(database.query('select 1')).rejects.toMatchObject({
+      code: 'DATABASE_UNAVAILABLE',
+      retryable: true,
+      kind: 'unavailable',
+    })
     await expect(database.connection()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
     await database.close()
   })

@@ -46,12 +46,17 @@ const EXPLAIN_INTERVAL_MS = 60_000
 export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): Database {
   const primary = createPool(config, config.url, deps)
   const secondary = config.replicaUrl ? createPool(config, config.replicaUrl, deps) : undefined
-  const metrics = deps.metrics && createPostgresMetrics(deps.metrics, (gauge) => {
-    setPoolGauge(gauge, 'primary', poolState(primary))
-    if (secondary) setPoolGauge(gauge, 'replica', poolState(secondary))
-  })
+  const metrics =
+    deps.metrics &&
+    createPostgresMetrics(deps.metrics, (gauge) => {
+      setPoolGauge(gauge, 'primary', poolState(primary))
+      if (secondary) setPoolGauge(gauge, 'replica', poolState(secondary))
+    })
   const explain = async (statement: Statement) => {
-    const plan = await primary.query<Record<'QUERY PLAN', string>>({ text: `explain ${statement.text}`, values: [...(statement.values ?? [])] })
+    const plan = await primary.query<Record<'QUERY PLAN', string>>({
+      text: `explain ${statement.text}`,
+      values: [...(statement.values ?? [])],
+    })
     return plan.rows.map((row) => row['QUERY PLAN']).join('\n')
   }
   const observe = createObserveRuns(
@@ -83,7 +88,11 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
 
 function createPool(config: DatabaseConfig, url: string, deps: DatabaseDeps): pg.Pool {
   const logger = deps.logger ?? silentLogger
-  const pool = new pg.Pool({ ...clientConfig(config, url), max: config.connectionLimit ?? 10, idleTimeoutMillis: 30_000 })
+  const pool = new pg.Pool({
+    ...clientConfig(config, url),
+    max: config.connectionLimit ?? 10,
+    idleTimeoutMillis: 30_000,
+  })
   // Without these two listeners a connection that the server ends takes the process with it: the pool's for idle ones, the client's for those in use.
   pool.on('error', (error) => logger.warn('idle database connection lost', { error: error.message }))
   pool.on('connect', (client) => client.on('error', () => undefined))
@@ -91,7 +100,12 @@ function createPool(config: DatabaseConfig, url: string, deps: DatabaseDeps): pg
 }
 
 function poolState(pool: pg.Pool): PoolState {
-  return { used: pool.totalCount - pool.idleCount, idle: pool.idleCount, waiting: pool.waitingCount, max: pool.options.max }
+  return {
+    used: pool.totalCount - pool.idleCount,
+    idle: pool.idleCount,
+    waiting: pool.waitingCount,
+    max: pool.options.max,
+  }
 }
 
 function setPoolGauge(gauge: PoolGauge, pool: string, state: PoolState): void {
@@ -101,10 +115,13 @@ function setPoolGauge(gauge: PoolGauge, pool: string, state: PoolState): void {
 type PoolGauge = ReturnType<typeof createPostgresMetrics>['pool']
 
 /** Only for select, because EXPLAIN of anything else needs locks of its own. */
-function createExplainSlow(explain: (statement: Statement) => Promise<string>): (step: Step) => Promise<string | undefined> {
+function createExplainSlow(
+  explain: (statement: Statement) => Promise<string>,
+): (step: Step) => Promise<string | undefined> {
   let lastAt = Number.NEGATIVE_INFINITY
   return async (step) => {
-    if (isCopy(step) || !/^\s*select\b/i.test(step.text) || performance.now() - lastAt < EXPLAIN_INTERVAL_MS) return undefined
+    if (isCopy(step) || !/^\s*select\b/i.test(step.text) || performance.now() - lastAt < EXPLAIN_INTERVAL_MS)
+      return undefined
     lastAt = performance.now()
     return await explain(step)
   }

@@ -106,10 +106,11 @@ export class PipelineQuery {
 
   handleReadyForQuery(): void {
     const broken = this.#queries.find((query) => query._canceledDueToError)
-    if (broken?._canceledDueToError) return this.callback(broken._canceledDueToError)
-    this.callback(
-      null,
-      this.#queries.map(({ _result: { rows, rowCount, command } }) => ({ rows: rows as Result['rows'], rowCount: rowCount ?? 0, command })),
-    )
+    if (broken?._canceledDueToError) this.callback(broken._canceledDueToError)
+    else this.callback(null, this.#queries.map(resultOf))
   }
+}
+
+function resultOf({ _result: { rows, rowCount, command } }: InnerQuery): Result {
+  return { rows: rows as Result['rows'], rowCount: rowCount ?? 0, command }
 }

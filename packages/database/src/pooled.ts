@@ -17,7 +17,11 @@ export interface PoolReader extends Queryable {
    */
   transaction<T>(fn: (transaction: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** A read-only transaction that sees the rows of one tenant alone: row level security holds even where a statement forgets its filter. */
-  withTenant<T>(tenantId: number, fn: (transaction: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>
+  withTenant<T>(
+    tenantId: number,
+    fn: (transaction: Transaction) => Promise<T>,
+    options?: TransactionOptions,
+  ): Promise<T>
 }
 
 export interface PooledConfig {
@@ -53,7 +57,9 @@ export class Pooled implements PoolReader {
         return session.query<Row>(step)
       })
     const mayRetry = (error: unknown) =>
-      isRetryable(error) && !isClientTimeout(error) && (!isSent || /^\s*select\b/i.test(step.text) || databaseErrors.DATABASE_CONFLICT.matches(error))
+      isRetryable(error) &&
+      !isClientTimeout(error) &&
+      (!isSent || /^\s*select\b/i.test(step.text) || databaseErrors.DATABASE_CONFLICT.matches(error))
     return this.#retry(run, mayRetry)
   }
 
@@ -61,12 +67,20 @@ export class Pooled implements PoolReader {
     return this.#transaction(fn, options)
   }
 
-  async withTenant<T>(tenantId: number, fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+  async withTenant<T>(
+    tenantId: number,
+    fn: (transaction: Transaction) => Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
     const hasRole = await this.#readerRole.isThere(this)
     return await this.#transaction(fn, { readOnly: true, ...options }, tenantPreamble(tenantId, hasRole))
   }
 
-  #transaction<T>(fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions, preamble: readonly Statement[] = []): Promise<T> {
+  #transaction<T>(
+    fn: (transaction: Transaction) => Promise<T>,
+    options: TransactionOptions,
+    preamble: readonly Statement[] = [],
+  ): Promise<T> {
     const run = () =>
       this.#withSession(async (session) => {
         const transaction = new OpenTransaction(session, options, preamble)
@@ -105,5 +119,5 @@ export class Pooled implements PoolReader {
 function isTransient(error: unknown): boolean {
   if (!isMillraceError(error)) return false
   if (databaseErrors.DATABASE_CONFLICT.matches(error)) return true
-  return databaseErrors.DATABASE_UNAVAILABLE.matches(error) && error.details?.['isOutcomeUnknown'] !== true
+  return databaseErrors.DATABASE_UNAVAILABLE.matches(error) && error.details?.isOutcomeUnknown !== true
 }

@@ -18,15 +18,37 @@ async function fill(database: Database): Promise<void> {
       `insert into dead_letters (stream, tenant_id, partition, position, producer, sequence, record_index, message_id, code, reason, record) values ('s', $1, 0, '', $2, 1, 0, 'm', 'c', 'r', '')`,
       [tenant, uuid],
     )
-    await database.query(`insert into ledger_produced (stream, producer, tenant_id, accepted, rejected) values ('s', $2, $1, 1, 0)`, [tenant, uuid])
+    await database.query(
+      `insert into ledger_produced (stream, producer, tenant_id, accepted, rejected) values ('s', $2, $1, 1, 0)`,
+      [tenant, uuid],
+    )
     await database.query(`insert into ledger_consumed values ('s', 0, $2, $1, 1, 0, 1, 0, 0)`, [tenant, uuid])
-    await database.query(`insert into rollup_series (tenant_id, event, dimensions, dimension_values) values ($1, 'e', '{}', '{}')`, [tenant])
-    await database.query(`insert into rollups_1m (window_start, tenant_id, series_id, partition, count) values (to_timestamp($2), $1, 1, 0, 1)`, [tenant, NOON / 1000])
-    for (const level of ['5m', '1h', '1d']) await database.query(`insert into rollups_${level} (window_start, tenant_id, series_id, count) values (now(), $1, 1, 1)`, [tenant])
+    await database.query(
+      `insert into rollup_series (tenant_id, event, dimensions, dimension_values) values ($1, 'e', '{}', '{}')`,
+      [tenant],
+    )
+    await database.query(
+      `insert into rollups_1m (window_start, tenant_id, series_id, partition, count) values (to_timestamp($2), $1, 1, 0, 1)`,
+      [tenant, NOON / 1000],
+    )
+    for (const level of ['5m', '1h', '1d'])
+      await database.query(
+        `insert into rollups_${level} (window_start, tenant_id, series_id, count) values (now(), $1, 1, 1)`,
+        [tenant],
+      )
     await database.query('insert into rollup_dirty values (300, $1, now())', [tenant])
-    await database.query(`insert into login_events (tenant_id, message_id, "timestamp", method, success) values ($1, 'm', now(), 'password', true)`, [tenant])
-    await database.query(`insert into activity_logs (tenant_id, message_id, user_id, "timestamp", action, entity_type, entity_id) values ($1, 'm', 'u', now(), 'a', 't', 'i')`, [tenant])
-    await database.query(`insert into user_sessions (tenant_id, session_id, started_at, last_seen_at) values ($1, 's', now(), now())`, [tenant])
+    await database.query(
+      `insert into login_events (tenant_id, message_id, "timestamp", method, success) values ($1, 'm', now(), 'password', true)`,
+      [tenant],
+    )
+    await database.query(
+      `insert into activity_logs (tenant_id, message_id, user_id, "timestamp", action, entity_type, entity_id) values ($1, 'm', 'u', now(), 'a', 't', 'i')`,
+      [tenant],
+    )
+    await database.query(
+      `insert into user_sessions (tenant_id, session_id, started_at, last_seen_at) values ($1, 's', now(), now())`,
+      [tenant],
+    )
   }
 }
 
@@ -55,7 +77,9 @@ describe('tenant isolation', () => {
     const tables = await tenantTables()
     expect(tables).toHaveLength(13)
     for (const table of tables) {
-      const { rows } = await database.withTenant(2, (tx) => tx.query<{ tenant_id: number }>(`select tenant_id from ${table}`))
+      const { rows } = await database.withTenant(2, (tx) =>
+        tx.query<{ tenant_id: number }>(`select tenant_id from ${table}`),
+      )
       expect([table, rows]).toEqual([table, [{ tenant_id: 2 }]])
     }
   })
@@ -68,8 +92,15 @@ describe('tenant isolation', () => {
     expect(rows).toEqual([])
   })
 
-  it.each(['select * from api_keys', 'select * from tenants', 'select * from event_journal', 'select * from events_20261121'])('does not let a reader %s', async (text) => {
-    await expect(database.withTenant(1, (tx) => tx.query(text))).rejects.toMatchObject({ details: { sqlState: '42501' } })
+  it.each([
+    'select * from api_keys',
+    'select * from tenants',
+    'select * from event_journal',
+    'select * from events_20261121',
+  ])('does not let a reader %s', async (text) => {
+    await expect(database.withTenant(1, (tx) => tx.query(text))).rejects.toMatchObject({
+      details: { sqlState: '42501' },
+    })
   })
 
   it('lets a reader write nothing, even in a transaction that may', async () => {
@@ -80,7 +111,9 @@ describe('tenant isolation', () => {
   it('leaves no trace on the connection', async () => {
     const single = openDatabase({ url: test.url, connectionLimit: 1 })
     await single.withTenant(1, (tx) => tx.query('select 1'))
-    const { rows } = await single.query<{ role: string; tenants: bigint }>('select current_user::text as role, count(*) as tenants from events')
+    const { rows } = await single.query<{ role: string; tenants: bigint }>(
+      'select current_user::text as role, count(*) as tenants from events',
+    )
     expect(rows).toEqual([{ role: 'postgres', tenants: 2n }])
     await single.close()
   })
@@ -96,7 +129,9 @@ describe('tenant isolation on other servers', () => {
     await migrate(url)
     const database = openDatabase({ url })
     await fill(database)
-    const { rows } = await database.withTenant(1, (tx) => tx.query('select current_user::text as role, tenant_id from events'))
+    const { rows } = await database.withTenant(1, (tx) =>
+      tx.query('select current_user::text as role, tenant_id from events'),
+    )
     expect(rows).toEqual([{ role: 'millrace_reader', tenant_id: 1 }])
     expect((await database.query('select from events')).rowCount).toBe(2)
     await database.close()

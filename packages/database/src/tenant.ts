@@ -34,7 +34,10 @@ export class ReaderRole {
     )
     this.#isThere = rows[0]?.is_member ?? false
     this.#lookedAt = performance.now()
-    if (!this.#isThere) this.#logger.error('tenant isolation in the database is off: the role is missing or not granted to us', { role: READER_ROLE })
+    if (!this.#isThere)
+      this.#logger.error('tenant isolation in the database is off: the role is missing or not granted to us', {
+        role: READER_ROLE,
+      })
     return this.#isThere
   }
 }

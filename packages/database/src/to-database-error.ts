@@ -57,7 +57,8 @@ function fromServer(server: ServerError, cause: unknown): MillraceError {
   const { constraint, column, table } = server
   const details = { sqlState, ...(constraint && { constraint }), ...(column && { column }), ...(table && { table }) }
   // Class 22 and 23 messages quote the refused value, which may be personal data.
-  const message = make === databaseErrors.DATABASE_DATA_ERROR ? `the database refuses a value (${sqlState})` : server.message
+  const message =
+    make === databaseErrors.DATABASE_DATA_ERROR ? `the database refuses a value (${sqlState})` : server.message
   return make({ message, cause, details })
 }
 
@@ -71,5 +72,7 @@ function findServerError(error: unknown): ServerError | undefined {
 
 /** Whether the client stopped waiting, so that the server may still be at work. */
 export function isClientTimeout(error: unknown): boolean {
-  return isMillraceError(error) && databaseErrors.DATABASE_TIMEOUT.matches(error) && error.details?.['sqlState'] === undefined
+  return (
+    isMillraceError(error) && databaseErrors.DATABASE_TIMEOUT.matches(error) && error.details?.sqlState === undefined
+  )
 }

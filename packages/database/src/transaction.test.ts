@@ -38,7 +38,8 @@ describe('transaction', () => {
   })
   afterEach(() => connection.close())
 
-  const ids = async () => (await database.query<{ id: number }>('select id from item order by id')).rows.map((row) => row.id)
+  const ids = async () =>
+    (await database.query<{ id: number }>('select id from item order by id')).rows.map((row) => row.id)
 
   it('copies whole tuples however the chunks are cut', async () => {
     const bytes = tuples([1, 'one'], [2, 'x'.repeat(300_000)], [3, ''])
@@ -49,7 +50,9 @@ describe('transaction', () => {
   })
 
   it('stores nothing when a copied row is refused, names the reason without the value, and stays usable', async () => {
-    await expect(connection.transaction((tx) => tx.copyBinary(target, [tuples([1, 'secret'], [1, 'secret'])]))).rejects.toMatchObject({
+    await expect(
+      connection.transaction((tx) => tx.copyBinary(target, [tuples([1, 'secret'], [1, 'secret'])])),
+    ).rejects.toMatchObject({
       code: 'DATABASE_DATA_ERROR',
       retryable: false,
       details: { sqlState: '23505', constraint: 'item_pkey' },
@@ -60,8 +63,12 @@ describe('transaction', () => {
   })
 
   it('refuses bytes that are no tuples', async () => {
-    await expect(connection.transaction((tx) => tx.copyBinary(target, [tuples([1, 'a']).subarray(0, 9)]))).rejects.toMatchObject({ code: 'DATABASE_DATA_ERROR' })
-    await expect(connection.transaction((tx) => tx.copyBinary({ table: 'nowhere', columns: ['id'] }, [tuples([1, 'a'])]))).rejects.toMatchObject({
+    await expect(
+      connection.transaction((tx) => tx.copyBinary(target, [tuples([1, 'a']).subarray(0, 9)])),
+    ).rejects.toMatchObject({ code: 'DATABASE_DATA_ERROR' })
+    await expect(
+      connection.transaction((tx) => tx.copyBinary({ table: 'nowhere', columns: ['id'] }, [tuples([1, 'a'])])),
+    ).rejects.toMatchObject({
       code: 'DATABASE_STATEMENT_ERROR',
       details: { sqlState: '42P01' },
     })
@@ -72,16 +79,23 @@ describe('transaction', () => {
     const count = { text: 'select count(*) as n from item where id > $1', values: [0], name: 'count_items' }
     for (let round = 0; round < 3; round++) {
       const results = await connection.transaction((tx) =>
-        tx.pipeline([count, { copy: target, chunks: [tuples([round + 1, 'a'])] }, count, { text: 'update item set name = $1', values: ['b'] }]),
+        tx.pipeline([
+          count,
+          { copy: target, chunks: [tuples([round + 1, 'a'])] },
+          count,
+          { text: 'update item set name = $1', values: ['b'] },
+        ]),
       )
-      expect(results.map(({ command, rowCount, rows }) => [command, rowCount, rows[0]?.['n']])).toEqual([
+      expect(results.map(({ command, rowCount, rows }) => [command, rowCount, rows[0]?.n])).toEqual([
         ['SELECT', 1, BigInt(round)],
         ['COPY', 1, undefined],
         ['SELECT', 1, BigInt(round + 1)],
         ['UPDATE', round + 1, undefined],
       ])
     }
-    const { rows } = await connection.query(`select count(*) as n from pg_prepared_statements where name = 'count_items'`)
+    const { rows } = await connection.query(
+      `select count(*) as n from pg_prepared_statements where name = 'count_items'`,
+    )
     expect(rows).toEqual([{ n: 1n }])
   })
 
@@ -97,13 +111,19 @@ describe('transaction', () => {
     await expect(failing).rejects.toMatchObject({ code: 'DATABASE_DATA_ERROR', details: { sqlState: '22012' } })
     expect(await ids()).toEqual([])
     expect((await connection.query<{ n: number }>({ text: 'select 2 as n', name: 'later2' })).rows).toEqual([{ n: 2 }])
-    await expect(connection.query({ text: 'select 3 as n', name: 'later' })).resolves.toMatchObject({ rows: [{ n: 3 }] })
+    await expect(connection.query({ text: 'select 3 as n', name: 'later' })).resolves.toMatchObject({
+      rows: [{ n: 3 }],
+    })
   })
 
   it('refuses a value that cannot be sent before anything is', async () => {
     const circular: Record<string, unknown> = {}
-    circular['self'] = circular
-    await expect(connection.transaction((tx) => tx.pipeline([{ text: 'insert into item values (1)' }, { text: 'select $1::jsonb', values: [circular] }]))).rejects.toThrow()
+    circular.self = circular
+    await expect(
+      connection.transaction((tx) =>
+        tx.pipeline([{ text: 'insert into item values (1)' }, { text: 'select $1::jsonb', values: [circular] }]),
+      ),
+    ).rejects.toThrow()
     expect(await ids()).toEqual([])
     expect(connection.isLost).toBe(false)
   })
@@ -143,7 +163,10 @@ describe('transaction', () => {
     })
     const fenced = connection.transaction(async (tx) => {
       await tx.query('insert into item values (2)')
-      tx.atCommit({ text: 'with moved as (update item set name = $1 where id = $2 returning 1) select millrace_fence((select count(*) from moved), 1)', values: ['x', 99] })
+      tx.atCommit({
+        text: 'with moved as (update item set name = $1 where id = $2 returning 1) select millrace_fence((select count(*) from moved), 1)',
+        values: ['x', 99],
+      })
     })
     await expect(fenced).rejects.toMatchObject({ code: 'DATABASE_FENCED', retryable: false })
     expect(await ids()).toEqual([1])
@@ -165,7 +188,9 @@ describe('transaction', () => {
 
   it('refuses a second transaction on a connection that has one', async () => {
     await connection.transaction(async () => {
-      await expect(connection.transaction(async () => undefined)).rejects.toMatchObject({ code: 'DATABASE_STATEMENT_ERROR' })
+      await expect(connection.transaction(async () => undefined)).rejects.toMatchObject({
+        code: 'DATABASE_STATEMENT_ERROR',
+      })
     })
   })
 
@@ -190,6 +215,15 @@ describe('transaction', () => {
       `select $1::int8 as big, date '2026-11-21' as day, timestamptz '2026-11-21T01:02:03.004Z' as at, $2::bytea as bytes, $3::text as nothing, '{1,null}'::int8[] as list`,
       [2n ** 62n, Buffer.from([0, 255]), null],
     )
-    expect(rows).toEqual([{ big: 2n ** 62n, day: '2026-11-21', at: new Date('2026-11-21T01:02:03.004Z'), bytes: Buffer.from([0, 255]), nothing: null, list: [1n, null] }])
+    expect(rows).toEqual([
+      {
+        big: 2n ** 62n,
+        day: '2026-11-21',
+        at: new Date('2026-11-21T01:02:03.004Z'),
+        bytes: Buffer.from([0, 255]),
+        nothing: null,
+        list: [1n, null],
+      },
+    ])
   })
 })

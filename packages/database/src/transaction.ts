@@ -119,7 +119,9 @@ export class OpenTransaction implements Transaction {
     const results = await this.#runCommit(steps)
     this.isCommitting = false
     if (results.at(-1)?.command !== 'COMMIT') {
-      throw databaseErrors.DATABASE_STATEMENT_ERROR({ message: 'the server rolled the transaction back instead of committing it' })
+      throw databaseErrors.DATABASE_STATEMENT_ERROR({
+        message: 'the server rolled the transaction back instead of committing it',
+      })
     }
   }
 
@@ -143,7 +145,8 @@ export class OpenTransaction implements Transaction {
 export function toTransactionError(error: unknown, transaction: OpenTransaction): unknown {
   if (!transaction.isCommitting) return error
   const mapped = toDatabaseError(error)
-  if (!databaseErrors.DATABASE_UNAVAILABLE.matches(mapped) && !databaseErrors.DATABASE_TIMEOUT.matches(mapped)) return error
+  if (!databaseErrors.DATABASE_UNAVAILABLE.matches(mapped) && !databaseErrors.DATABASE_TIMEOUT.matches(mapped))
+    return error
   return databaseErrors.DATABASE_UNAVAILABLE({
     message: 'the connection was lost while committing',
     cause: error,

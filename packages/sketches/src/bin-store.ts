@@ -35,7 +35,7 @@ export class BinStore {
     const counts = this.#counts
     const theirs = other.#counts
     for (let index = other.#lowest; index <= other.#highest; index++) {
-      const slot = (index > lowest ? index : lowest) - this.#offset
+      const slot = Math.max(index, lowest) - this.#offset
       counts[slot] = (counts[slot] as number) + (theirs[index - other.#offset] as number)
     }
     this.total += other.total

@@ -1,10 +1,14 @@
-import { describe, expect, it } from '@jest/globals'
 import { DDSketch as DatadogSketch } from '@datadog/sketches-js'
+import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { DDSketch, RELATIVE_ACCURACY } from './dd-sketch.js'
 
 const magnitude = fc.double({ min: 1e-6, max: 1e7, noNaN: true })
-const value = fc.oneof({ weight: 6, arbitrary: magnitude }, { weight: 3, arbitrary: magnitude.map((x) => -x) }, { weight: 1, arbitrary: fc.constant(0) })
+const value = fc.oneof(
+  { weight: 6, arbitrary: magnitude },
+  { weight: 3, arbitrary: magnitude.map((x) => -x) },
+  { weight: 1, arbitrary: fc.constant(0) },
+)
 const values = fc.array(value, { minLength: 1, maxLength: 300 })
 
 function sketchOf(numbers: readonly number[]): DDSketch {
@@ -62,19 +66,26 @@ describe('DDSketch', () => {
 
   it('refuses bytes that are cut short, changed in length, or of another version', () => {
     const bytes = sketchOf([1, 2, 3, 1000]).serialise()
-    for (let length = 0; length < bytes.length; length++) expect(() => DDSketch.deserialise(bytes.subarray(0, length))).toThrow(RangeError)
+    for (let length = 0; length < bytes.length; length++)
+      expect(() => DDSketch.deserialise(bytes.subarray(0, length))).toThrow(RangeError)
     expect(() => DDSketch.deserialise(Buffer.concat([bytes, Buffer.of(1)]))).toThrow(RangeError)
     expect(() => DDSketch.deserialise(Buffer.of(9, ...bytes.subarray(1)))).toThrow(RangeError)
   })
 
   it("agrees with Datadog's own implementation to within a bin", () => {
     fc.assert(
-      fc.property(fc.array(magnitude, { minLength: 1, maxLength: 200 }), fc.double({ min: 0, max: 1, noNaN: true }), (numbers, q) => {
-        const theirs = new DatadogSketch({ relativeAccuracy: RELATIVE_ACCURACY })
-        for (const number of numbers) theirs.accept(number)
-        const expected = theirs.getValueAtQuantile(q)
-        expect(Math.abs(sketchOf(numbers).quantile(q) - expected)).toBeLessThanOrEqual(expected * RELATIVE_ACCURACY * 2.1)
-      }),
+      fc.property(
+        fc.array(magnitude, { minLength: 1, maxLength: 200 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (numbers, q) => {
+          const theirs = new DatadogSketch({ relativeAccuracy: RELATIVE_ACCURACY })
+          for (const number of numbers) theirs.accept(number)
+          const expected = theirs.getValueAtQuantile(q)
+          expect(Math.abs(sketchOf(numbers).quantile(q) - expected)).toBeLessThanOrEqual(
+            expected * RELATIVE_ACCURACY * 2.1,
+          )
+        },
+      ),
     )
   })
 

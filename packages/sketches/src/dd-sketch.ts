@@ -49,9 +49,9 @@ export class DDSketch {
     if (count === 0) return Number.NaN
     const rank = Math.floor(Math.min(Math.max(q, 0), 1) * (count - 1))
     const negatives = this.#negative.total
-    if (rank < negatives) return -valueOf(this.#negative.indexAt(negatives - 1 - rank))
+    if (rank < negatives) return -middleOf(this.#negative.indexAt(negatives - 1 - rank))
     if (rank < negatives + this.#zeros) return 0
-    return valueOf(this.#positive.indexAt(rank - negatives - this.#zeros))
+    return middleOf(this.#positive.indexAt(rank - negatives - this.#zeros))
   }
 
   serialise(): Buffer {
@@ -67,7 +67,8 @@ export class DDSketch {
   /** @throws RangeError when the bytes are no such sketch or are damaged. */
   static deserialise(bytes: Uint8Array): DDSketch {
     const reader = new ByteReader(bytes, 0)
-    if (reader.varint() !== VERSION || reader.varint() !== RELATIVE_ACCURACY * 10_000) throw new RangeError('not a DDSketch of a known version')
+    if (reader.varint() !== VERSION || reader.varint() !== RELATIVE_ACCURACY * 10_000)
+      throw new RangeError('not a DDSketch of a known version')
     const sketch = new DDSketch()
     sketch.#zeros = reader.varint()
     sketch.#positive.read(reader)
@@ -78,6 +79,6 @@ export class DDSketch {
 }
 
 /** The middle of a bin: as far, relatively, from its lower end as from its upper one. */
-function valueOf(index: number): number {
+function middleOf(index: number): number {
   return (2 * Math.exp(index / BINS_PER_LN)) / (1 + GAMMA)
 }

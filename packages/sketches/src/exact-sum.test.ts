@@ -26,7 +26,11 @@ describe('ExactSum', () => {
     fc.assert(
       fc.property(fc.array(exact, { maxLength: 200 }), fc.array(exact, { maxLength: 200 }), (left, right) => {
         const all = [...left, ...right].map(toDouble)
-        expect(sumOf(left.map(toDouble)).merge(sumOf(right.map(toDouble))).value()).toBe(sumOf(all).value())
+        expect(
+          sumOf(left.map(toDouble))
+            .merge(sumOf(right.map(toDouble)))
+            .value(),
+        ).toBe(sumOf(all).value())
       }),
     )
   })

@@ -25,21 +25,27 @@ function* range(from: number, to: number): Generator<Hash> {
 }
 
 const lane = fc.integer({ min: 0, max: 0xffff_ffff })
-const hashes = fc.array(fc.tuple(lane, fc.oneof({ weight: 4, arbitrary: lane }, { weight: 1, arbitrary: fc.constant(0) })), { maxLength: 3_000 })
+const hashes = fc.array(
+  fc.tuple(lane, fc.oneof({ weight: 4, arbitrary: lane }, { weight: 1, arbitrary: fc.constant(0) })),
+  { maxLength: 3_000 },
+)
 
 describe('HyperLogLog', () => {
   it('is nearly exact while few are in it', () => {
     for (const count of [0, 1, 2, 10, 100]) expect(Math.round(sketchOf(range(0, count)).estimate())).toBe(count)
   })
 
-  it.each([500, 1_500, 3_000, 10_000, 40_000, 100_000, 1_000_000])('errs by 0.81 %% at %i: the mean square over eight sets is no larger', (count) => {
-    let squares = 0
-    for (let set = 0; set < 8; set++) {
-      const from = 7_919 * set + 1_000_003 * set
-      squares += (sketchOf(range(from, from + count)).estimate() / count - 1) ** 2
-    }
-    expect(Math.sqrt(squares / 8)).toBeLessThan(0.0081 * 1.5)
-  })
+  it.each([500, 1_500, 3_000, 10_000, 40_000, 100_000, 1_000_000])(
+    'errs by 0.81 %% at %i: the mean square over eight sets is no larger',
+    (count) => {
+      let squares = 0
+      for (let set = 0; set < 8; set++) {
+        const from = 7_919 * set + 1_000_003 * set
+        squares += (sketchOf(range(from, from + count)).estimate() / count - 1) ** 2
+      }
+      expect(Math.sqrt(squares / 8)).toBeLessThan(0.0081 * 1.5)
+    },
+  )
 
   it('does not change when a hash is added again, and says so', () => {
     fc.assert(
@@ -95,7 +101,15 @@ describe('HyperLogLog', () => {
   it('refuses bytes that are damaged or of another version', () => {
     const dense = sketchOf(range(0, 50_000)).serialise()
     expect(() => HyperLogLog.deserialise(dense.subarray(0, 5_000))).toThrow(RangeError)
-    for (const bytes of [[], [2, 0, 14], [1, 2, 14], [1, 0, 12], [1, 0, 14, 0x80], [1, 0, 14, 0], [1, 0, 14, 0xff, 0xff, 0x7f]]) {
+    for (const bytes of [
+      [],
+      [2, 0, 14],
+      [1, 2, 14],
+      [1, 0, 12],
+      [1, 0, 14, 0x80],
+      [1, 0, 14, 0],
+      [1, 0, 14, 0xff, 0xff, 0x7f],
+    ]) {
       expect(() => HyperLogLog.deserialise(Buffer.from(bytes))).toThrow(RangeError)
     }
   })

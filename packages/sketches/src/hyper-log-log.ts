@@ -61,7 +61,8 @@ export class HyperLogLog {
       for (const rank of this.#dense) histogram[rank] = (histogram[rank] as number) + 1
     } else {
       histogram[0] = REGISTERS - this.#entries
-      for (const entry of this.#sparse ?? []) if (entry !== 0) histogram[entry & RANK_MASK] = (histogram[entry & RANK_MASK] as number) + 1
+      for (const entry of this.#sparse ?? [])
+        if (entry !== 0) histogram[entry & RANK_MASK] = (histogram[entry & RANK_MASK] as number) + 1
     }
     return estimateDistinct(histogram, RANK_BITS)
   }
@@ -138,7 +139,9 @@ export class HyperLogLog {
 
   #sortedEntries(): Uint32Array {
     if (!this.#dense) return (this.#sparse ?? new Uint32Array(0)).filter((entry) => entry !== 0).sort()
-    return Uint32Array.from(this.#dense, (rank, index) => (rank === 0 ? 0 : (index << RANK_SHIFT) | rank)).filter((entry) => entry !== 0)
+    return Uint32Array.from(this.#dense, (rank, index) => (rank === 0 ? 0 : (index << RANK_SHIFT) | rank)).filter(
+      (entry) => entry !== 0,
+    )
   }
 
   #readSparse(bytes: Uint8Array): void {
@@ -156,7 +159,8 @@ export class HyperLogLog {
     this.#toDense()
     let offset = HEADER_BYTES
     for (let index = 0; index < REGISTERS; index += 4) {
-      const word = ((bytes[offset++] as number) << 16) | ((bytes[offset++] as number) << 8) | (bytes[offset++] as number)
+      const word =
+        ((bytes[offset++] as number) << 16) | ((bytes[offset++] as number) << 8) | (bytes[offset++] as number)
       for (let part = 0; part < 4; part++) {
         const rank = (word >>> (18 - 6 * part)) & RANK_MASK
         if (rank > 0) this.#raiseChecked(index + part, rank)
@@ -165,7 +169,8 @@ export class HyperLogLog {
   }
 
   #raiseChecked(index: number, rank: number): void {
-    if (index >= REGISTERS || rank < 1 || rank > RANK_BITS + 1) throw new RangeError('the sketch is cut short or damaged')
+    if (index >= REGISTERS || rank < 1 || rank > RANK_BITS + 1)
+      throw new RangeError('the sketch is cut short or damaged')
     this.#raise(index, rank)
   }
 }

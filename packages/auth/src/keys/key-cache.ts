@@ -72,7 +72,8 @@ export class KeyCache {
   expire(): void {
     this.generation++
     this.#refused.clear()
-    for (const [credentials, entry] of this.#found) this.#found.set(credentials, { ...entry, freshUntil: 0, refreshAt: 0, retryAt: 0 })
+    for (const [credentials, entry] of this.#found)
+      this.#found.set(credentials, { ...entry, freshUntil: 0, refreshAt: 0, retryAt: 0 })
   }
 
   #put<T>(map: Map<string, T>, credentials: string, value: T): void {

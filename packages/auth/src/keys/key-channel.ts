@@ -19,7 +19,10 @@ export async function announceKey(redis: RedisConnection | undefined, keyId: str
  * Hears of changed keys until the returned function is called, subscribing as soon as Redis can be reached. `onGap` is called whenever
  * the subscription has begun, because what was announced before went unheard.
  */
-export function watchKeys(redis: RedisConnection, on: { key: (keyId: string) => void; gap: () => void }): () => Promise<void> {
+export function watchKeys(
+  redis: RedisConnection,
+  on: { key: (keyId: string) => void; gap: () => void },
+): () => Promise<void> {
   let isClosed = false
   let timer: NodeJS.Timeout | undefined
   let subscriber: RedisConnection | undefined

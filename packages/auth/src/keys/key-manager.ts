@@ -16,7 +16,7 @@ import {
   updateKeyExpiry,
   updateKeyRevoked,
 } from './key-sql.js'
-import { type Scope, SCOPES } from './principal.js'
+import { SCOPES, type Scope } from './principal.js'
 
 export interface KeyManagerDeps {
   readonly database: Database
@@ -98,19 +98,33 @@ export class KeyManager {
     return selectKeys(this.#database, tenantId)
   }
 
-  async #insert(database: Pick<Database, 'query'>, { tenantId, name, scopes, expiresAt }: CreateKeyRequest): Promise<CreatedKey> {
+  async #insert(
+    database: Pick<Database, 'query'>,
+    { tenantId, name, scopes, expiresAt }: CreateKeyRequest,
+  ): Promise<CreatedKey> {
     const key = generateApiKey()
     try {
-      const created = await insertKey(database, { tenantId, name, scopes: ordered(scopes), hash: hashApiKey(key), hint: hintOf(key), expiresAt })
+      const created = await insertKey(database, {
+        tenantId,
+        name,
+        scopes: ordered(scopes),
+        hash: hashApiKey(key),
+        hint: hintOf(key),
+        expiresAt,
+      })
       if (!created) throw authErrors.KEY_INVALID({ message: 'a random key was drawn twice' })
       return { ...created, key }
     } catch (error) {
-      const isForeignKey = isDataError(error) && isMillraceError(error) && error.details?.['sqlState'] === '23503'
+      const isForeignKey = isDataError(error) && isMillraceError(error) && error.details?.sqlState === '23503'
       throw isForeignKey ? authErrors.TENANT_NOT_FOUND({ cause: error }) : error
     }
   }
 
-  async #changed(message: string, { id, tenantId }: { id: string; tenantId: number }, more: Record<string, unknown> = {}): Promise<void> {
+  async #changed(
+    message: string,
+    { id, tenantId }: { id: string; tenantId: number },
+    more: Record<string, unknown> = {},
+  ): Promise<void> {
     this.#logger.audit(message, { key_id: id, tenant_id: tenantId, ...more })
     await announceKey(this.#redis, id, this.#logger)
   }

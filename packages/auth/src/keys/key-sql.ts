@@ -43,7 +43,13 @@ export async function selectKeyByHash(database: Queryable, hash: Buffer): Promis
   })
   const row = rows[0]
   if (!row) return undefined
-  const principal = { keyId: String(row.id), tenantId: row.tenant_id, tenantName: row.tenant_name, scopes: row.scopes, limits: row.limits ?? {} }
+  const principal = {
+    keyId: String(row.id),
+    tenantId: row.tenant_id,
+    tenantName: row.tenant_name,
+    scopes: row.scopes,
+    limits: row.limits ?? {},
+  }
   return { principal, expiresAt: row.expires_at ?? undefined }
 }
 
@@ -67,7 +73,11 @@ export async function insertKey(database: Queryable, key: NewKey): Promise<ApiKe
 }
 
 /** Locks the row, so that two rotations of one key follow each other. */
-export async function selectValidKeyForUpdate(database: Queryable, tenantId: number, id: string): Promise<ApiKey | undefined> {
+export async function selectValidKeyForUpdate(
+  database: Queryable,
+  tenantId: number,
+  id: string,
+): Promise<ApiKey | undefined> {
   const { rows } = await database.query<KeyRow>(
     `select ${COLUMNS} from api_keys where tenant_id = $1 and id = $2 and ${IS_VALID} for update`,
     [tenantId, id],
@@ -102,13 +112,19 @@ export async function updateKeyRevoked(database: Queryable, tenantId: number, id
 
 /** Newest first, revoked and expired ones included. */
 export async function selectKeys(database: Queryable, tenantId: number): Promise<ApiKey[]> {
-  const { rows } = await database.query<KeyRow>(`select ${COLUMNS} from api_keys where tenant_id = $1 order by id desc limit 1000`, [tenantId])
+  const { rows } = await database.query<KeyRow>(
+    `select ${COLUMNS} from api_keys where tenant_id = $1 order by id desc limit 1000`,
+    [tenantId],
+  )
   return rows.map(toApiKey)
 }
 
 /** Undefined when there is a tenant of this name. */
 export async function insertTenant(database: Queryable, name: string): Promise<number | undefined> {
-  const { rows } = await database.query<{ id: number }>('insert into tenants (name) values ($1) on conflict (name) do nothing returning id', [name])
+  const { rows } = await database.query<{ id: number }>(
+    'insert into tenants (name) values ($1) on conflict (name) do nothing returning id',
+    [name],
+  )
   return rows[0]?.id
 }
 

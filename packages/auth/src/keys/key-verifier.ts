@@ -120,7 +120,9 @@ class CachingVerifier implements KeyVerifier {
     const running = this.#lookups.get(credentials)
     if (running) return running
     if (this.#lookups.size >= this.#lookupsMax) {
-      return Promise.reject(authErrors.KEYS_UNAVAILABLE({ message: 'too many unknown API keys at a time', retryAfterSeconds: 1 }))
+      return Promise.reject(
+        authErrors.KEYS_UNAVAILABLE({ message: 'too many unknown API keys at a time', retryAfterSeconds: 1 }),
+      )
     }
     const lookup = this.#ask(credentials, parse(credentials)).finally(() => this.#lookups.delete(credentials))
     this.#lookups.set(credentials, lookup)
@@ -167,7 +169,11 @@ class CachingVerifier implements KeyVerifier {
 }
 
 function createOutcomes(metrics: Metrics) {
-  const lookups = metrics.counter({ name: 'millrace_auth_key_lookups_total', help: 'API keys looked up in the database', labels: ['outcome'] as const })
+  const lookups = metrics.counter({
+    name: 'millrace_auth_key_lookups_total',
+    help: 'API keys looked up in the database',
+    labels: ['outcome'] as const,
+  })
   return {
     found: lookups.with({ outcome: 'found' }),
     refused: lookups.with({ outcome: 'refused' }),

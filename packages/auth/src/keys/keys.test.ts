@@ -2,7 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type Database, migrate, openDatabase } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
 import { openRedis, type RedisConnection } from '@millrace/redis'
-import { createTestDatabase, createTestRedis, startTestPostgresServer, type TestDatabase, type TestRedis, waitFor } from '@millrace/testing'
+import {
+  createTestDatabase,
+  createTestRedis,
+  startTestPostgresServer,
+  type TestDatabase,
+  type TestRedis,
+  waitFor,
+} from '@millrace/testing'
 import { KeyManager } from './key-manager.js'
 import { createKeyVerifier, type KeyVerifier } from './key-verifier.js'
 import { hasScope, type Principal, requireScope } from './principal.js'
@@ -30,7 +37,10 @@ describe('keys', () => {
     await testDatabase.release()
   })
 
-  async function withVerifier(use: (verifier: KeyVerifier) => Promise<void>, options: { now?: () => number; redis?: RedisConnection } = {}) {
+  async function withVerifier(
+    use: (verifier: KeyVerifier) => Promise<void>,
+    options: { now?: () => number; redis?: RedisConnection } = {},
+  ) {
     const verifier = createKeyVerifier({}, { database, ...options })
     try {
       await use(verifier)
@@ -55,7 +65,10 @@ describe('keys', () => {
     withVerifier(async (verifier) => {
       expect(() => verifier.verify(undefined)).toThrow(expect.objectContaining({ code: 'KEY_MISSING' }))
       await expect(verifier.verify('Digest x')).rejects.toMatchObject({ code: 'KEY_MISSING' })
-      await expect(verifier.verify('Bearer mr_nobody')).rejects.toMatchObject({ code: 'KEY_INVALID', kind: 'unauthenticated' })
+      await expect(verifier.verify('Bearer mr_nobody')).rejects.toMatchObject({
+        code: 'KEY_INVALID',
+        kind: 'unauthenticated',
+      })
       expect(() => verifier.verify('Bearer mr_nobody')).toThrow(expect.objectContaining({ code: 'KEY_INVALID' }))
     }))
 
@@ -63,7 +76,9 @@ describe('keys', () => {
     withVerifier(
       async (verifier) => {
         const { key, id } = await manager.create({ tenantId, name: 'revoked', scopes: ['write'] })
-        await waitFor(async () => (await redis.client.pubsub('NUMSUB', 'millrace:keys'))[1] !== 0, { deadlineMs: 5_000 })
+        await waitFor(async () => (await redis.client.pubsub('NUMSUB', 'millrace:keys'))[1] !== 0, {
+          deadlineMs: 5_000,
+        })
         await verifier.verifyKey(key)
         await manager.revoke(tenantId, id)
         await waitFor(() => isRefused(verifier, key), { deadlineMs: 5_000 })
@@ -103,7 +118,12 @@ describe('keys', () => {
     let now = Date.now()
     await withVerifier(
       async (verifier) => {
-        const { key } = await manager.create({ tenantId, name: 'short', scopes: ['write'], expiresAt: new Date(now + 5_000) })
+        const { key } = await manager.create({
+          tenantId,
+          name: 'short',
+          scopes: ['write'],
+          expiresAt: new Date(now + 5_000),
+        })
         await verifier.verifyKey(key)
         now += 4_999
         expect(verifier.verifyKey(key)).toMatchObject({ tenantId })
@@ -122,7 +142,9 @@ describe('keys', () => {
     await expect(manager.revoke(tenantId, "1' or true")).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' })
     expect(await manager.list(other)).toEqual([])
     expect(JSON.stringify(await manager.list(tenantId))).not.toContain(key.slice(8))
-    await expect(manager.create({ tenantId: 999_999, name: '', scopes: ['read'] })).rejects.toMatchObject({ code: 'TENANT_NOT_FOUND' })
+    await expect(manager.create({ tenantId: 999_999, name: '', scopes: ['read'] })).rejects.toMatchObject({
+      code: 'TENANT_NOT_FOUND',
+    })
     await expect(manager.createTenant('other')).rejects.toMatchObject({ code: 'TENANT_EXISTS' })
   })
 
@@ -132,18 +154,27 @@ describe('keys', () => {
       await Promise.all([1, 2, 3].map(() => seedKeys(config, { database })))
       const writer = await verifier.verifyKey('mr_write_dev')
       const admin = await verifier.verifyKey('mr_admin_dev')
-      expect([hasScope(writer, 'write'), hasScope(writer, 'read'), hasScope(admin, 'read')]).toEqual([true, false, true])
+      expect([hasScope(writer, 'write'), hasScope(writer, 'read'), hasScope(admin, 'read')]).toEqual([
+        true,
+        false,
+        true,
+      ])
       expect(() => requireScope(writer, 'admin')).toThrow(expect.objectContaining({ code: 'SCOPE_MISSING' }))
       await manager.revoke(writer.tenantId, writer.keyId)
       await seedKeys(config, { database })
       expect((await manager.list(writer.tenantId)).filter(({ revokedAt }) => revokedAt)).toHaveLength(1)
-      await expect(seedKeys({ ...config, isProduction: true }, { database })).rejects.toMatchObject({ code: 'DEVELOPMENT_KEY' })
+      await expect(seedKeys({ ...config, isProduction: true }, { database })).rejects.toMatchObject({
+        code: 'DEVELOPMENT_KEY',
+      })
     }))
 
   it('takes the limits of the tenant from its settings', () =>
     withVerifier(async (verifier) => {
       const id = await manager.createTenant('limited')
-      await database.query(`update tenants set settings = '{"limits": {"ratePerSecond": 10, "burst": 20}}' where id = $1`, [id])
+      await database.query(
+        `update tenants set settings = '{"limits": {"ratePerSecond": 10, "burst": 20}}' where id = $1`,
+        [id],
+      )
       const { key } = await manager.create({ tenantId: id, name: '', scopes: ['write'] })
       expect(await verifier.verifyKey(key)).toMatchObject({ limits: { ratePerSecond: 10, burst: 20 } })
     }))
@@ -153,7 +184,7 @@ describe('keys', () => {
       const { key } = await manager.create({ tenantId, name: 'crowd', scopes: ['write'] })
       const answers = Array.from({ length: 50 }, () => verifier.verifyKey(key))
       expect(new Set(answers).size).toBe(1)
-      await Promise.all(answers)
+      await Promise.all(answers.map(async (answer) => await answer))
     }))
 })
 

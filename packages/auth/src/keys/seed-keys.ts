@@ -34,7 +34,8 @@ export async function seedKeys(config: SeedKeysConfig, deps: SeedKeysDeps): Prom
     { name: 'bootstrap admin', key: config.adminKey, scopes: ['write', 'read', 'admin'] },
   ]
   const known: string[] = Object.values(DEVELOPMENT_KEYS)
-  if (config.isProduction && wanted.some(({ key }) => key !== undefined && known.includes(key))) throw authErrors.DEVELOPMENT_KEY()
+  if (config.isProduction && wanted.some(({ key }) => key !== undefined && known.includes(key)))
+    throw authErrors.DEVELOPMENT_KEY()
   await insertTenant(database, 'default')
   const tenantId = await selectTenantId(database, 'default')
   if (tenantId === undefined) throw authErrors.TENANT_NOT_FOUND()

@@ -31,7 +31,7 @@ describe('rate limiter', () => {
 
   it('grants no more than the bucket to several processes together', async () => {
     const limiters = Array.from({ length: 4 }, () => createRateLimiter({ ratePerSecond: 0.001, burst: 100 }, { redis }))
-    const decisions = await Promise.all(Array.from({ length: 400 }, (_, i) => limiters[i % 4]?.take(3, 1)))
+    const decisions = await Promise.all(Array.from({ length: 400 }, async (_, i) => await limiters[i % 4]?.take(3, 1)))
     const granted = decisions.filter((decision) => decision?.ok).length
     expect(granted).toBeLessThanOrEqual(100)
     expect(granted).toBeGreaterThanOrEqual(90)
@@ -74,7 +74,10 @@ describe('rate limiter', () => {
     const server = await startTestRedisServer()
     const connection = await openRedis({ url: server.url, name: 'limits-outage' }, { logger: silentLogger })
     let now = 0
-    const limiter = createRateLimiter({ ratePerSecond: 1, burst: 100, localShare: 0.5 }, { redis: connection, now: () => now })
+    const limiter = createRateLimiter(
+      { ratePerSecond: 1, burst: 100, localShare: 0.5 },
+      { redis: connection, now: () => now },
+    )
     expect(await limiter.take(1, 10)).toEqual({ ok: true })
     await server.kill()
     await waitFor(() => !connection.isReady, { deadlineMs: 5_000 })
@@ -98,7 +101,9 @@ describe('rate limiter', () => {
 
 describe('TokenBucket', () => {
   it('never grants more than its capacity and what has flowed in since, and keeps its word on when to come back', () => {
-    const steps = fc.array(fc.record({ waitMs: fc.nat(3_000), cost: fc.integer({ min: 1, max: 20 }) }), { maxLength: 50 })
+    const steps = fc.array(fc.record({ waitMs: fc.nat(3_000), cost: fc.integer({ min: 1, max: 20 }) }), {
+      maxLength: 50,
+    })
     fc.assert(
       fc.property(steps, (all) => {
         const bucket = new TokenBucket(20, 0)

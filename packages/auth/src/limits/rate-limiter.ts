@@ -76,13 +76,18 @@ class LeasingLimiter implements RateLimiter {
     this.#redis = deps.redis
     this.#logger = deps.logger ?? silentLogger
     this.#now = deps.now ?? (() => performance.now())
-    this.#refused = deps.metrics?.counter({ name: 'millrace_limit_refusals_total', help: 'Requests refused for the rate limit of their tenant' }).with({})
+    this.#refused = deps.metrics
+      ?.counter({ name: 'millrace_limit_refusals_total', help: 'Requests refused for the rate limit of their tenant' })
+      .with({})
   }
 
   take(tenantId: number, cost: number, limits?: TenantLimits): LimitDecision | Promise<LimitDecision> {
     const rate = limits?.ratePerSecond ?? this.#config.ratePerSecond
     if (rate <= 0) return ALLOWED
-    const limit = { rate, burst: limits?.burst ?? (limits?.ratePerSecond === undefined ? this.#config.burst : limits.ratePerSecond * 2) }
+    const limit = {
+      rate,
+      burst: limits?.burst ?? (limits?.ratePerSecond === undefined ? this.#config.burst : limits.ratePerSecond * 2),
+    }
     return this.#take(tenantId, this.#leaseOf(tenantId), cost, limit)
   }
 
@@ -91,7 +96,9 @@ class LeasingLimiter implements RateLimiter {
     if (lease.tokens >= cost) {
       lease.tokens -= cost
       // Ahead of need, so that the next request finds its tokens here.
-      if (lease.tokens < this.#chunk(limit) / 2 && lease.refill === undefined && this.#now() >= lease.refusedUntil) this.#refill(tenantId, lease, 0, limit)
+      const isLow = lease.tokens < this.#chunk(limit) / 2
+      if (isLow && lease.refill === undefined && this.#now() >= lease.refusedUntil)
+        void this.#refill(tenantId, lease, 0, limit)
       return ALLOWED
     }
     const now = this.#now()
@@ -102,7 +109,7 @@ class LeasingLimiter implements RateLimiter {
 
   #takeLocally(tenantId: number, lease: Lease, bucket: TokenBucket, cost: number, limit: Limit): LimitDecision {
     const now = this.#now()
-    if (now >= lease.retryAt && lease.refill === undefined) this.#refill(tenantId, lease, 0, limit)
+    if (now >= lease.retryAt && lease.refill === undefined) void this.#refill(tenantId, lease, 0, limit)
     const share = this.#config.localShare ?? 0.5
     const decision = bucket.take(cost, limit.rate * share, Math.max(1, limit.burst * share), now)
     if (!decision.ok) this.#refused?.inc()
@@ -147,7 +154,10 @@ class LeasingLimiter implements RateLimiter {
       timer = setTimeout(() => reject(new Error('redis did not answer in time')), this.#config.timeoutMs ?? 250)
     })
     try {
-      return (await Promise.race([script.run(this.#redis.client, [`millrace:limit:{${tenantId}}`], args), late])) as [number, number]
+      return (await Promise.race([script.run(this.#redis.client, [`millrace:limit:{${tenantId}}`], args), late])) as [
+        number,
+        number,
+      ]
     } finally {
       clearTimeout(timer)
     }

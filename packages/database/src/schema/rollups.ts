@@ -1,4 +1,14 @@
-import { bigint, boolean, doublePrecision, integer, pgTable, primaryKey, smallint, text, timestamp } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  boolean,
+  doublePrecision,
+  integer,
+  pgTable,
+  primaryKey,
+  smallint,
+  text,
+  timestamp,
+} from 'drizzle-orm/pg-core'
 import { bytea } from './column-types.js'
 
 export const rollupDefinitions = pgTable('rollup_definitions', {
@@ -37,13 +47,17 @@ const values = () => ({
 })
 
 /** Absolute values of one stream partition, partitioned by day. */
-export const rollups1m = pgTable('rollups_1m', { ...window(), partition: smallint('partition').notNull(), ...values() }, (table) => [
-  primaryKey({ columns: [table.tenantId, table.seriesId, table.windowStart, table.partition] }),
-])
+export const rollups1m = pgTable(
+  'rollups_1m',
+  { ...window(), partition: smallint('partition').notNull(), ...values() },
+  (table) => [primaryKey({ columns: [table.tenantId, table.seriesId, table.windowStart, table.partition] })],
+)
 
 /** One table a coarser level, all of one shape. */
 const coarse = (name: string) =>
-  pgTable(name, { ...window(), ...values() }, (table) => [primaryKey({ columns: [table.tenantId, table.seriesId, table.windowStart] })])
+  pgTable(name, { ...window(), ...values() }, (table) => [
+    primaryKey({ columns: [table.tenantId, table.seriesId, table.windowStart] }),
+  ])
 
 export const rollups5m = coarse('rollups_5m')
 export const rollups1h = coarse('rollups_1h')

@@ -57,7 +57,8 @@ describe('drizzle schema', () => {
         from pg_attribute a join pg_class c on c.oid = a.attrelid
        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
          and a.attnum > 0 and not a.attisdropped and c.relname <> 'schema_migrations'`)
-    const inOrder = (columns: Column[]) => columns.toSorted((a, b) => `${a.table}.${a.column}`.localeCompare(`${b.table}.${b.column}`))
+    const inOrder = (columns: Column[]) =>
+      columns.toSorted((a, b) => `${a.table}.${a.column}`.localeCompare(`${b.table}.${b.column}`))
     expect(inOrder(declaredColumns())).toEqual(inOrder(rows))
   })
 
@@ -69,7 +70,9 @@ describe('drizzle schema', () => {
         join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum
        where p.contype = 'p' and c.relnamespace = 'public'::regnamespace and not c.relispartition and c.relname <> 'schema_migrations'
        group by c.relname`)
-    expect(Object.fromEntries(declaredPrimaryKeys())).toEqual(Object.fromEntries(rows.map((row) => [row.table, row.columns])))
+    expect(Object.fromEntries(declaredPrimaryKeys())).toEqual(
+      Object.fromEntries(rows.map((row) => [row.table, row.columns])),
+    )
   })
 
   it('reads and writes through the same pool', async () => {
