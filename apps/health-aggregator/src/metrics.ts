@@ -13,6 +13,7 @@ export class HealthMetrics {
   readonly #deadLetters
   readonly #ledger
   readonly #unbalanced
+  readonly #verified
   readonly #hops
   readonly #failures
   readonly #lastSuccess
@@ -31,6 +32,7 @@ export class HealthMetrics {
       labels: ['state'] as const,
     })
     this.#unbalanced = metrics.gauge({ name: 'millrace_ledger_unbalanced_tenants', help: 'Tenants whose ledger does not balance' }).with({})
+    this.#verified = metrics.gauge({ name: 'millrace_ledger_verified_seconds', help: 'When the ledger was last compared with the streams, in Unix time' }).with({})
     this.#hops = metrics.histogram({
       name: 'millrace_probe_hop_seconds',
       help: 'Time from sending the synthetic event until it was accepted, stored, visible',
@@ -61,6 +63,7 @@ export class HealthMetrics {
     this.#ledger.with({ state: 'lost' }).set(state.lost)
     this.#ledger.with({ state: 'dead_lettered' }).set(state.deadLettered)
     this.#unbalanced.set(state.unbalancedTenants)
+    if (state.verifiedAtMs !== null) this.#verified.set(state.verifiedAtMs / 1000)
   }
 
   noteProbe(result: ProbeResult): void {

@@ -19,16 +19,35 @@ export function findTimeZone(name: string): TimeZone {
   return zone
 }
 
+const DAY = 86_400_000
+const DAYS_KEPT_MAX = 20_000
+
+/** Asking Intl takes 5 us, so the offset at the start of each day is kept: where two days begin with the same one, none changed between. */
 function createTimeZone(name: string): TimeZone {
   const format = openFormat(name)
+  const days = new Map<number, number>()
+  const offsetOfDay = (day: number): number => {
+    const known = days.get(day)
+    if (known !== undefined) return known
+    if (days.size >= DAYS_KEPT_MAX) days.clear()
+    const offset = askOffset(format, day * DAY)
+    days.set(day, offset)
+    return offset
+  }
   const offsetAt = (instantMs: number): number => {
-    const seconds = Math.floor(instantMs / 1000) * 1000
-    const parts: Record<string, number> = {}
-    for (const { type, value } of format.formatToParts(seconds)) parts[type] = Number(value)
-    const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts
-    return Date.UTC(year, month - 1, day, hour, minute, second) - seconds
+    const day = Math.floor(instantMs / DAY)
+    const offset = offsetOfDay(day)
+    return offset === offsetOfDay(day + 1) ? offset : askOffset(format, instantMs)
   }
   return { name, offsetAt }
+}
+
+function askOffset(format: Intl.DateTimeFormat, instantMs: number): number {
+  const seconds = Math.floor(instantMs / 1000) * 1000
+  const parts: Record<string, number> = {}
+  for (const { type, value } of format.formatToParts(seconds)) parts[type] = Number(value)
+  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts
+  return Date.UTC(year, month - 1, day, hour, minute, second) - seconds
 }
 
 function openFormat(name: string): Intl.DateTimeFormat {

@@ -1,4 +1,4 @@
-import type { Consumed, Gap, LedgerSnapshot, PartitionPosition, Produced } from './ledger-rows.js'
+import type { LedgerSnapshot, PartitionPosition, Produced } from './ledger-rows.js'
 
 /** What had been acknowledged at a moment, and where the streams ended after it. */
 export interface Checkpoint {
@@ -31,18 +31,26 @@ export function findDeficits(checkpoint: Checkpoint, now: Pick<LedgerSnapshot, '
     const records = accepted - spooled - (consumed.get(`${producer} ${tenantId}`) ?? 0)
     return records > 0 ? [{ producer, tenantId, records }] : []
   })
-  return [...deficits, ...gapDeficits(now.gaps, deficits, now.consumed)]
+  return [...deficits, ...gapDeficits(checkpoint.produced, deficits, now)]
 }
 
 /**
- * Gaps that no count explains: the gateway died before it flushed. A gap names no tenant, so it is laid to the one that the producer had
- * the most records of.
+ * Gaps that no count explains. A gateway whose own count holds all that was consumed is right about the rest as well: what is missing was
+ * never acknowledged. One that died before it flushed cannot tell, and then the gap counts. A gap names no tenant, so it is laid to the one
+ * that the producer had the most records of.
  */
-function gapDeficits(gaps: readonly Gap[], deficits: readonly Deficit[], consumed: readonly Consumed[]): Deficit[] {
+function gapDeficits(produced: readonly Produced[], deficits: readonly Deficit[], { consumed, gaps }: Pick<LedgerSnapshot, 'consumed' | 'gaps'>): Deficit[] {
   return gaps.flatMap(({ producer, lostRecords }) => {
-    const explained = deficits.filter((deficit) => deficit.producer === producer).reduce((sum, { records }) => sum + records, 0)
-    const [largest] = consumed.filter((row) => row.producer === producer).sort((a, b) => b.accepted - a.accepted)
+    const rows = consumed.filter((row) => row.producer === producer).sort((a, b) => b.accepted - a.accepted)
+    const flushed = sumOf(produced.filter((row) => row.producer === producer), ({ accepted }) => accepted)
+    if (flushed >= sumOf(rows, ({ accepted }) => accepted)) return []
+    const explained = sumOf(deficits.filter((deficit) => deficit.producer === producer), ({ records }) => records)
     const records = lostRecords - explained
+    const largest = rows[0]
     return records > 0 && largest !== undefined ? [{ producer, tenantId: largest.tenantId, records }] : []
   })
+}
+
+function sumOf<T>(items: readonly T[], count: (item: T) => number): number {
+  return items.reduce((sum, item) => sum + count(item), 0)
 }

@@ -1,0 +1,39 @@
+import { describe, expect, it } from '@jest/globals'
+import { CachedCheck } from './cached-check.js'
+import type { CheckResult } from './health-check.js'
+
+describe('a cached check', () => {
+  it('runs once however many ask, and again when its result is too old', async () => {
+    let runs = 0
+    let nowMs = 0
+    const check = new CachedCheck({ name: 'x', run: async () => ({ status: 'healthy', run: ++runs }) }, { cacheMs: 100, timeoutMs: 1000 }, () => nowMs)
+    const results = await Promise.all([check.result(), check.result(), check.result()])
+    expect(results.map(({ run }) => run)).toEqual([1, 1, 1])
+    nowMs = 99
+    expect((await check.result())['run']).toBe(1)
+    nowMs = 100
+    expect((await check.result())['run']).toBe(2)
+  })
+
+  it('is unhealthy when it throws', async () => {
+    const check = new CachedCheck({ name: 'x', run: () => Promise.reject(new Error('no route')) }, { cacheMs: 0, timeoutMs: 1000 }, () => 0)
+    expect(await check.result()).toEqual({ status: 'unhealthy', error: 'no route' })
+  })
+
+  it('never waits for a check that hangs, starts no second one beside it, and takes its result when it ends', async () => {
+    let runs = 0
+    let finish: (result: CheckResult) => void = () => {}
+    const run = () => {
+      runs++
+      return new Promise<CheckResult>((resolve) => {
+        finish = resolve
+      })
+    }
+    const check = new CachedCheck({ name: 'x', run }, { cacheMs: 0, timeoutMs: 10 }, () => 0)
+    expect(await check.result()).toMatchObject({ status: 'unhealthy', error: 'no answer in 10 ms' })
+    const second = check.result()
+    finish({ status: 'healthy' })
+    expect(await second).toEqual({ status: 'healthy' })
+    expect(runs).toBe(1)
+  })
+})

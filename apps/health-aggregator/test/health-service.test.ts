@@ -1,0 +1,235 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { randomUUID } from 'node:crypto'
+import { HealthServiceClient, type HealthServiceService, RecordBatchBuilder } from '@millrace/contracts'
+import { type Database, migrate, openDatabase } from '@millrace/database'
+import { silentLogger } from '@millrace/logger'
+import { openRedis, type RedisConnection } from '@millrace/redis'
+import { type Calls, createGrpcClient, parseConfig, runService } from '@millrace/service'
+import { createRedisDriver, encodeFrame, parseProducerId } from '@millrace/streams'
+import { createGrpcMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
+import { createTestDatabase, createTestRedis, freePort, startTestPostgresServer, startTestRedisServer, waitFor } from '@millrace/testing'
+import { configSchema } from '../src/config.js'
+import { run } from '../src/run.js'
+
+/** The service as it runs, in this process; `stop` ends it as SIGTERM would. */
+async function startService(env: Record<string, string>): Promise<{ calls: Calls<typeof HealthServiceService>; adminUrl: string; stop(): Promise<void> }> {
+  const [grpcPort, adminPort] = [await freePort(), await freePort()]
+  let terminate = () => {}
+  let exited: (code: number) => void = () => {}
+  const exit = new Promise<number>((resolve) => {
+    exited = resolve
+  })
+  const variables = { GRPC_PORT: String(grpcPort), ADMIN_PORT: String(adminPort), ADMIN_URLS: '', SYNTHETIC_INTERVAL_SECONDS: '0', HEALTH_CACHE_MS: '50', HEALTH_CHECK_TIMEOUT_MS: '500', LEDGER_INTERVAL_MS: '100', LEDGER_LOST_AFTER_MS: '200', ...env }
+  parseConfig(configSchema, variables)
+  await runService(
+    { name: 'health-aggregator', configSchema, run },
+    {
+      env: variables,
+      on: (event: string, listener: (error: unknown) => void) => {
+        if (event === 'SIGTERM') terminate = () => listener(undefined)
+      },
+      exit: (code) => exited(code),
+      printError: () => {},
+      writeLog: () => {},
+    },
+  )
+  const deps = { metrics: createGrpcMetrics(createMetrics({ service: 'test', hasProcessMetrics: false })), tracer: noopTracer, logger: silentLogger }
+  const [calls, stopClient] = createGrpcClient(HealthServiceClient, `127.0.0.1:${grpcPort}`, { policy: { retry: false, circuitBreaker: false } }, deps)
+  return {
+    calls,
+    adminUrl: `http://127.0.0.1:${adminPort}`,
+    async stop() {
+      await stopClient()
+      terminate()
+      expect(await exit).toBe(0)
+    },
+  }
+}
+
+async function healthOf(calls: Calls<typeof HealthServiceService>, level: string) {
+  const { status, bodyJson } = await calls.getHealth({ level }, { deadlineMs: 5000 })
+  return { status, body: JSON.parse(bodyJson) as Record<string, Record<string, Record<string, unknown>>> }
+}
+
+function listen(server: Server): Promise<string> {
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)))
+}
+
+describe('the health service on PostgreSQL and Redis', () => {
+  const producer = randomUUID()
+  let database: Database
+  let redis: RedisConnection
+  let service: Awaited<ReturnType<typeof startService>>
+  let ready: Server
+  let isReady = true
+  const releases: (() => Promise<void>)[] = []
+  let acme: number
+
+  beforeAll(async () => {
+    const test = await createTestDatabase({ migrate })
+    const streams = await createTestRedis()
+    database = openDatabase({ url: test.url })
+    redis = await openRedis({ url: streams.url, name: 'test' }, { logger: silentLogger })
+    ready = createServer((_, res) => res.writeHead(isReady ? 200 : 503).end('{"status":"not ready","checks":{"redis":{"status":"failing"}}}'))
+    const url = await listen(ready)
+    service = await startService({
+      DATABASE_URL: test.url,
+      STREAM_REDIS_URL: streams.url,
+      EVENTS_PARTITIONS: '2',
+      LAG_MAX: '5',
+      ADMIN_URLS: `ingest-gateway=${url},analytics-query=http://127.0.0.1:${await freePort()}`,
+    })
+    acme = (await database.query<{ id: number }>(`insert into tenants (name) values ('acme') returning id`)).rows[0]?.id as number
+    releases.push(() => service.stop(), () => database.close(), () => redis.close(), () => test.release(), () => streams.release())
+  })
+  afterAll(async () => {
+    ready.closeAllConnections()
+    ready.close()
+    for (const release of releases) await release()
+  })
+
+  const ledger = async (tenant = String(acme)) => (await service.calls.getLedger({}, { tenant })).streams
+  const noteProduced = (accepted: number, spooled = 0) =>
+    database.query(
+      `insert into ledger_produced (stream, producer, tenant_id, accepted, rejected, spooled) values ('events', $1, $2, $3, 0, $4)
+        on conflict (stream, producer, tenant_id) do update set accepted = excluded.accepted, spooled = excluded.spooled`,
+      [producer, acme, accepted, spooled],
+    )
+  const noteConsumed = (stored: number, position: string) =>
+    database.transaction(async (tx) => {
+      await tx.query(
+        `insert into ledger_consumed (stream, partition, producer, tenant_id, accepted, rejected, stored, duplicate, dead_lettered)
+          values ('events', 0, $1, $2, $3, 0, $3, 0, 0) on conflict (stream, partition, producer, tenant_id) do update set accepted = $3, stored = $3`,
+        [producer, acme, stored],
+      )
+      await tx.query(
+        `insert into stream_partitions (group_name, stream, partition, position) values ('millrace', 'events', 0, $1)
+          on conflict (group_name, stream, partition) do update set position = excluded.position`,
+        [position],
+      )
+      await tx.query(
+        `insert into stream_producers (group_name, stream, partition, producer, last_sequence, records) values ('millrace', 'events', 0, $1, 1, $2)
+          on conflict (group_name, stream, partition, producer) do update set records = excluded.records`,
+        [producer, stored],
+      )
+    })
+  let sequence = 0
+  let cumulativeRecords = 0
+  /** Puts a frame into the stream and returns its position. */
+  async function append(records: number): Promise<string> {
+    cumulativeRecords += records
+    const frame = encodeFrame({ producer: parseProducerId(producer), sequence: ++sequence, records, cumulativeRecords, flags: 0, firstTimeMs: 0, lastTimeMs: 0, payload: new RecordBatchBuilder().seal() })
+    const [result] = await createRedisDriver({}, { redis }).append('events', [{ partition: 0, frame }])
+    if (result?.kind !== 'held') throw new Error('the frame was not taken')
+    return result.position
+  }
+
+  it('answers in one format at every level', async () => {
+    const summary = await healthOf(service.calls, '')
+    expect(summary.body).toEqual({ timestamp: expect.any(String), status: summary.status, version: expect.any(String), uptime: expect.any(Number) })
+    const { body } = await healthOf(service.calls, 'system')
+    expect(body).toMatchObject({
+      services: {
+        database: { status: 'healthy', latency: expect.any(Number), pool: { used: expect.any(Number), available: expect.any(Number), max: 4 } },
+        redis: { status: 'healthy', latency: expect.any(Number), mode: 'single', nodes: 1 },
+        queues: { status: 'healthy', events: { lag: 0, dead_letters: 0, balanced: true } },
+        'ingest-gateway': { status: 'healthy' },
+        'analytics-query': { status: 'unhealthy' },
+      },
+      system: { memory: { total_bytes: expect.any(Number) }, cpu: { cores: expect.any(Number) }, disk: { used_percent: expect.any(Number) } },
+    })
+    expect(body['services']?.['queues']?.['events']).not.toHaveProperty('partitions')
+    const detailed = await healthOf(service.calls, 'detailed')
+    expect(detailed.body['services']?.['queues']?.['events']).toMatchObject({ partitions: [{ partition: 0 }, { partition: 1 }] })
+    expect(detailed.body).toHaveProperty('synthetic.enabled', false)
+    await expect(service.calls.getHealth({ level: 'all' })).rejects.toMatchObject({ code: 'UNKNOWN_HEALTH_LEVEL' })
+  })
+
+  it('is degraded when a service that ingest does not need is away, and when a service is not ready', async () => {
+    expect((await healthOf(service.calls, 'summary')).status).toBe('degraded')
+    isReady = false
+    await waitFor(async () => (await healthOf(service.calls, 'system')).body['services']?.['ingest-gateway']?.['status'] === 'degraded')
+    isReady = true
+  })
+
+  it('shows a ledger that balances while records are in flight, and the lag that the stream itself shows', async () => {
+    const position = await append(3)
+    await noteProduced(3)
+    expect(await ledger()).toEqual([
+      { stream: 'events', tenant: 'acme', accepted: 3n, stored: 0n, duplicate: 0n, rejected: 0n, deadLettered: 0n, inFlight: 3n, lost: 0n, balanced: true },
+    ])
+    const lag = async () => (await healthOf(service.calls, 'system')).body['services']?.['queues']?.['events'] as unknown as { lag: number; in_flight: number }
+    await waitFor(async () => (await lag()).lag === 3)
+    await noteConsumed(3, position)
+    await waitFor(async () => (await lag()).lag === 0)
+    expect(await ledger()).toMatchObject([{ accepted: 3n, stored: 3n, inFlight: 0n, balanced: true }])
+  })
+
+  it('is degraded by a long lag', async () => {
+    await append(9)
+    await waitFor(async () => (await healthOf(service.calls, 'system')).body['services']?.['queues']?.['status'] === 'degraded')
+    await noteConsumed(12, await append(0))
+    await noteProduced(12)
+  })
+
+  it('proves a loss once everything was read, is unhealthy then, and takes it back when the records turn up', async () => {
+    const position = await append(5)
+    await noteProduced(20)
+    await noteConsumed(17, position)
+    await waitFor(async () => (await ledger())[0]?.lost === 3n)
+    expect(await ledger()).toMatchObject([{ accepted: 20n, inFlight: 3n, balanced: false }])
+    await waitFor(async () => (await healthOf(service.calls, 'system')).status === 'unhealthy')
+    const metrics = await (await fetch(`${service.adminUrl}/metrics`)).text()
+    expect(metrics).toMatch(/millrace_ledger_records\{[^}]*state="lost"[^}]*\} 3/)
+    expect(metrics).toMatch(/millrace_ledger_unbalanced_tenants\{[^}]*\} 1/)
+    await noteConsumed(20, position)
+    await waitFor(async () => (await ledger())[0]?.balanced === true)
+  })
+
+  it('does not call spooled records lost', async () => {
+    await noteProduced(50, 30)
+    const before = Date.now()
+    const verified = async () => {
+      const { body } = await healthOf(service.calls, 'system')
+      return Date.parse(String((body['services']?.['queues']?.['events'] as Record<string, unknown>)['verified_at']))
+    }
+    await waitFor(async () => (await verified()) > before + 500)
+    expect(await ledger()).toMatchObject([{ inFlight: 30n, lost: 0n, balanced: true }])
+    await noteProduced(20)
+  })
+
+  it('shows a tenant its own ledger alone, and an administrator every one', async () => {
+    const { rows } = await database.query<{ id: number }>(`insert into tenants (name) values ('other') returning id`)
+    expect(await ledger(String(rows[0]?.id))).toMatchObject([{ tenant: 'other', accepted: 0n, balanced: true }])
+    expect((await ledger('*')).map(({ tenant }) => tenant)).toEqual(['acme', 'other'])
+    await expect(service.calls.getLedger({})).rejects.toMatchObject({ code: 'TENANT_MISSING' })
+  })
+})
+
+describe('the health service without its servers', () => {
+  it('starts, and answers in time that PostgreSQL and Redis are down', async () => {
+    const service = await startService({ DATABASE_URL: `postgres://postgres@127.0.0.1:${await freePort()}/none`, STREAM_REDIS_URL: `redis://127.0.0.1:${await freePort()}` })
+    const { status, body } = await healthOf(service.calls, 'detailed')
+    expect(status).toBe('unhealthy')
+    expect(body['services']).toMatchObject({ database: { status: 'unhealthy' }, redis: { status: 'unhealthy' }, queues: { status: 'unhealthy' } })
+    await service.stop()
+  })
+
+  it('answers while both hang, and sees them come back', async () => {
+    const postgres = await startTestPostgresServer()
+    const streams = await startTestRedisServer()
+    await migrate(postgres.url)
+    const service = await startService({ DATABASE_URL: postgres.url, STREAM_REDIS_URL: streams.url, DATABASE_TIMEOUT: '300' })
+    const statusOf = async (name: string) => (await healthOf(service.calls, 'system')).body['services']?.[name]?.['status']
+    await waitFor(async () => (await statusOf('database')) === 'healthy' && (await statusOf('redis')) === 'healthy')
+    await Promise.all([postgres.pause(), streams.pause()])
+    await waitFor(async () => (await statusOf('database')) === 'unhealthy' && (await statusOf('redis')) === 'unhealthy')
+    await Promise.all([postgres.resume(), streams.resume()])
+    await waitFor(async () => (await statusOf('database')) === 'healthy' && (await statusOf('redis')) === 'healthy', { deadlineMs: 30_000 })
+    await service.stop()
+    await streams.stop()
+    await postgres.stop()
+  })
+})
