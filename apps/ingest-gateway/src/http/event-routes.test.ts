@@ -1,0 +1,229 @@
+import { createServer, type Server } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { once } from 'node:events'
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { authErrors, type KeyVerifier, type LimitDecision, type Principal } from '@millrace/auth'
+import { decodeReceipt } from '@millrace/contracts'
+import { silentLogger } from '@millrace/logger'
+import { streamErrors } from '@millrace/streams'
+import { createMetrics } from '@millrace/telemetry'
+import { ProducedCounts } from '../ledger/produced-counts.js'
+import { IngestMetrics } from '../metrics.js'
+import { openDesk, type RecordingProducer } from '../testing/open-desk.js'
+import { Answers } from './answer.js'
+import { Cors } from './cors.js'
+import { createEventRoutes } from './event-routes.js'
+import type { Outcome } from './verdict-text.js'
+
+const LIMIT = 20_000
+const writer: Principal = { keyId: '1', tenantId: 7, tenantName: 't', scopes: ['write'], limits: {} }
+const principals: Record<string, Principal> = { w: writer, r: { ...writer, scopes: ['read'] } }
+const basic = (key: string) => ({ authorization: `Basic ${Buffer.from(`${key}:`).toString('base64')}` })
+const good = { event: 'A', userId: 'u', messageId: 'm' }
+
+let server: Server
+let origin: string
+let producer: RecordingProducer
+let counts: ProducedCounts
+let decision: LimitDecision | Promise<LimitDecision>
+let outcome: Outcome | undefined
+let isSlow: boolean
+
+const check = (key: string): Principal => {
+  const found = principals[key]
+  if (found === undefined) throw authErrors.KEY_INVALID()
+  return found
+}
+const verifier: KeyVerifier = {
+  verify: (header) => {
+    const key = Buffer.from((header ?? '').split(' ')[1] ?? '', 'base64').toString().split(':')[0] ?? ''
+    return isSlow ? Promise.resolve().then(() => check(key)) : check(key)
+  },
+  verifyKey: (key) => (isSlow ? Promise.resolve().then(() => check(key)) : check(key)),
+  close: async () => undefined,
+}
+
+beforeEach(async () => {
+  const opened = openDesk({ limits: { eventBytesMax: 1000 } })
+  producer = opened.producer
+  counts = new ProducedCounts()
+  decision = { ok: true } as LimitDecision
+  outcome = { state: 'settled', stored: 1, duplicate: 0, dead_lettered: 0, in_flight: 0 }
+  isSlow = false
+  const handle = createEventRoutes(
+    { segmentBytesMax: LIMIT, nativeBytesMax: 2 * LIMIT },
+    {
+      desk: opened.desk,
+      producerId: producer.id,
+      verifier,
+      limiter: { take: () => decision },
+      counts,
+      awaitOutcome: async () => outcome,
+      answers: new Answers(new Cors(['https://shop.example'])),
+      metrics: new IngestMetrics(createMetrics({ service: 'test', hasProcessMetrics: false })),
+      logger: silentLogger,
+    },
+  )
+  server = createServer((req, res) => {
+    if (!handle(req, res)) res.writeHead(404).end('express')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+
+afterEach(async () => {
+  server.closeAllConnections()
+  server.close()
+  await once(server, 'close')
+})
+
+async function post(path: string, body: unknown, headers: Record<string, string> = basic('w')) {
+  const text = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body)
+  const response = await fetch(`${origin}${path}`, { method: 'POST', body: text as BodyInit, headers })
+  return { status: response.status, headers: response.headers, body: (await response.json()) as Record<string, unknown> }
+}
+
+describe('an accepted request', () => {
+  it('is answered with counts and a receipt that names the frames, and counted for the ledger', async () => {
+    const { status, body } = await post('/v1/batch', { batch: [good, { ...good, userId: 'v' }, {}] })
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ success: true, accepted: 2, rejected: [{ index: 2, messageId: null, code: 'missing_user' }] })
+    const receipt = decodeReceipt(body['receipt'] as string)
+    expect(receipt).toMatchObject({ tenantId: 7, producer: producer.id })
+    expect(receipt.frames.reduce((sum, frame) => sum + frame.records, 0)).toBe(2)
+    expect(counts.takeChanged()).toEqual([[7, { accepted: 3, rejected: 1, spooled: 0 }]])
+  })
+
+  it.each(['track', 'identify', 'page', 'screen', 'group', 'alias'])('may be sent to /v1/%s', async (type) => {
+    const { body } = await post(`/v1/${type}`, { ...good, groupId: 'g', previousId: 'p' })
+    expect(body).toMatchObject({ success: true, accepted: 1, rejected: [] })
+  })
+
+  it.each([
+    ['gzip', gzipSync],
+    ['x-gzip', gzipSync],
+    ['deflate', deflateSync],
+    ['deflate', deflateRawSync],
+    ['br', brotliCompressSync],
+    ['GZIP', gzipSync],
+  ])('may be compressed by %s and claim any content type', async (encoding, compress) => {
+    const headers = { ...basic('w'), 'content-encoding': encoding, 'content-type': 'application/x-www-form-urlencoded' }
+    const { status, body } = await post('/v1/batch', compress(JSON.stringify({ batch: [good] })), headers)
+    expect([status, body['accepted']]).toEqual([200, 1])
+  })
+
+  it('may name its key in the body', async () => {
+    expect((await post('/v1/track', { ...good, writeKey: 'w' }, {})).status).toBe(200)
+    expect((await post('/v1/batch', { batch: [good], writeKey: 'w' }, {})).status).toBe(200)
+  })
+
+  it('waits for a key that has to be looked up and for tokens that have to be fetched, others going first', async () => {
+    isSlow = true
+    decision = Promise.resolve({ ok: true } as LimitDecision)
+    const answers = await Promise.all([1, 2, 3].map((i) => post('/v1/track', { ...good, messageId: `m${i}`, ...(i === 2 ? { writeKey: 'w' } : {}) }, i === 2 ? {} : basic('w'))))
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
+    expect(producer.seal().records.map((record) => record.messageId).sort()).toEqual(['m1', 'm2', 'm3'])
+  })
+
+  it('lists every event of the native address', async () => {
+    const { body } = await post('/v1/events', [good, { event: 'B' }])
+    expect(body).toMatchObject({
+      accepted: 1,
+      events: [{ index: 0, messageId: 'm', verdict: 'accepted' }, { index: 1, messageId: null, verdict: 'rejected', code: 'missing_user' }],
+    })
+  })
+
+  it('waits for the rows when asked to, and says so when nobody can tell', async () => {
+    expect((await post('/v1/events?wait=stored', [good])).body['outcome']).toEqual(outcome)
+    outcome = undefined
+    expect((await post('/v1/events?wait=stored', [good])).body['outcome']).toBe('unknown')
+    expect((await post('/v1/events?wait=no', [good])).body['outcome']).toBeUndefined()
+  })
+
+  it('takes lines whose content type says so', async () => {
+    const { body } = await post('/v1/events', `${JSON.stringify(good)}\n{`, { ...basic('w'), 'content-type': 'application/x-ndjson; charset=utf-8' })
+    expect(body).toMatchObject({ accepted: 1, rejected: [{ index: 1, code: 'malformed_json' }] })
+  })
+
+  it('carries the headers that browsers need, for the pages that may call', async () => {
+    const { headers } = await post('/v1/track', good, { ...basic('w'), origin: 'https://shop.example' })
+    expect(headers.get('access-control-allow-origin')).toBe('https://shop.example')
+    expect(headers.get('x-content-type-options')).toBe('nosniff')
+    expect((await post('/v1/track', good, { ...basic('w'), origin: 'https://other.example' })).headers.get('access-control-allow-origin')).toBeNull()
+    const preflight = await fetch(`${origin}/v1/batch`, { method: 'OPTIONS', headers: { origin: 'https://shop.example' } })
+    expect([preflight.status, preflight.headers.get('access-control-allow-methods')]).toEqual([204, 'GET, HEAD, POST, DELETE, OPTIONS'])
+  })
+})
+
+describe('a request is refused whole, before anything is published', () => {
+  const many = JSON.stringify({ batch: Array(500).fill(good) })
+  it.each([
+    ['without a key', '/v1/track', good, {}, 401, 'KEY_MISSING'],
+    ['with an unknown key', '/v1/track', good, basic('x'), 401, 'KEY_INVALID'],
+    ['with an unknown key in the body', '/v1/track', { ...good, writeKey: 'x' }, {}, 401, 'KEY_INVALID'],
+    ['with a key that may only read', '/v1/track', good, basic('r'), 403, 'SCOPE_MISSING'],
+    ['that is no JSON', '/v1/track', '{"event":', basic('w'), 400, 'MALFORMED_BODY'],
+    ['that is empty', '/v1/batch', '', basic('w'), 400, 'MALFORMED_BODY'],
+    ['that is no UTF-8', '/v1/track', Buffer.from([0x22, 0xff, 0x22]), basic('w'), 400, 'INVALID_UTF8'],
+    ['that is no batch', '/v1/batch', good, basic('w'), 400, 'INVALID_REQUEST'],
+    ['over the limit', '/v1/batch', many, basic('w'), 413, 'BODY_TOO_LARGE'],
+    ['over the limit once decompressed', '/v1/batch', gzipSync(many), { ...basic('w'), 'content-encoding': 'gzip' }, 413, 'BODY_TOO_LARGE'],
+    ['with too many events', '/v1/events', Array(101).fill(good), basic('w'), 413, 'BATCH_TOO_LARGE'],
+    ['in an unknown encoding', '/v1/batch', '{}', { ...basic('w'), 'content-encoding': 'zstd' }, 415, 'UNSUPPORTED_ENCODING'],
+    ['in two encodings', '/v1/batch', '{}', { ...basic('w'), 'content-encoding': 'gzip, gzip' }, 415, 'UNSUPPORTED_ENCODING'],
+    ['not in the encoding that it claims', '/v1/batch', '{"batch":[]}', { ...basic('w'), 'content-encoding': 'gzip' }, 400, 'CORRUPT_ENCODING'],
+    ['cut short in its encoding', '/v1/batch', gzipSync(many).subarray(0, 50), { ...basic('w'), 'content-encoding': 'gzip' }, 400, 'CORRUPT_ENCODING'],
+  ])('%s: %s', async (_name, path, body, headers, status, code) => {
+    const answer = await post(path, body, headers)
+    expect([answer.status, answer.body['code']]).toEqual([status, code])
+    expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8')
+    expect(answer.body).toMatchObject({ type: `urn:millrace:error:${code.toLowerCase()}`, status, request_id: expect.any(String) })
+    expect(producer.seal()).toEqual({ records: [], tallies: [] })
+    expect(counts.takeChanged()).toEqual([])
+  })
+
+  it.each([
+    ['the tenant sends too much', () => { decision = { ok: false, retryAfterMs: 2500 } }, 429, 'RATE_LIMITED', '3'],
+    ['the stream is full', () => { producer.refusal = streamErrors.STREAM_FULL({ retryAfterSeconds: 5 }) }, 429, 'STREAM_FULL', '5'],
+    ['the spool is full', () => { producer.refusal = streamErrors.STREAM_SPOOL_FULL({ retryAfterSeconds: 7 }) }, 503, 'STREAM_SPOOL_FULL', '7'],
+  ])('and says when to try again, when %s', async (_name, arrange, status, code, retryAfter) => {
+    arrange()
+    const answer = await post('/v1/track', good)
+    expect([answer.status, answer.body['code'], answer.headers.get('retry-after')]).toEqual([status, code, retryAfter])
+  })
+
+  it('when its method is not POST', async () => {
+    const response = await fetch(`${origin}/v1/batch`)
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST, OPTIONS'])
+  })
+
+  it('before its body is read, when it announces an absurd one', async () => {
+    const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+    socket.write(`POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic('w').authorization}\r\nContent-Length: 99999999999\r\n\r\n`)
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 413 /)
+    expect(answer.toString()).toContain('Connection: close')
+    await once(socket, 'close')
+  })
+})
+
+describe('a decompression bomb', () => {
+  it.each([
+    ['gzip', gzipSync(Buffer.alloc(50_000_000, 0x20))],
+    ['br', brotliCompressSync(Buffer.alloc(50_000_000, 0x20))],
+    ['deflate', deflateSync(Buffer.alloc(50_000_000, 0x20))],
+  ])('of %s is stopped at the limit, without the memory that it asks for', async (encoding, bomb) => {
+    const before = process.memoryUsage().rss
+    const answer = await post('/v1/batch', bomb, { ...basic('w'), 'content-encoding': encoding })
+    expect(answer.body['code']).toBe('BODY_TOO_LARGE')
+    expect(process.memoryUsage().rss - before).toBeLessThan(30_000_000)
+  })
+})
+
+describe('other addresses', () => {
+  it.each(['/v1/batches', '/v1', '/api/v1/events', '/v1/receipts/x'])('are left to Express: %s', async (path) => {
+    expect(await (await fetch(`${origin}${path}`)).text()).toBe('express')
+  })
+})

@@ -1,0 +1,83 @@
+import { decodeEventRow, type EventRow, parseSeriesKey, RecordBatchBuilder, RecordBatchReader, SIDE, SIDE_BYTES } from '@millrace/contracts'
+import type { AppendedFrame, OpenBatch, Producer } from '@millrace/streams'
+import { type DeskConfig, EventDesk } from '../events/event-desk.js'
+import { type RollupDefinition, RollupPlan } from '../rollups/rollup-plan.js'
+
+/** A record as the consumer would see it. */
+export interface SeenRecord extends EventRow {
+  partition: number
+  flags: number
+  series: string
+  /** `event/property=values: value` of each further series. */
+  points: string[]
+}
+
+/** A producer that keeps what it is given. */
+export class RecordingProducer implements Producer<RecordBatchBuilder> {
+  readonly id = '01a1fd3b-4742-7bbc-bfa8-c4f7ba1f52b1'
+  readonly partitions: number
+  readonly #batches: OpenBatch<RecordBatchBuilder>[]
+  /** When set, `open` throws it. */
+  refusal: Error | undefined
+
+  constructor(partitions = 4) {
+    this.partitions = partitions
+    this.#batches = Array.from({ length: partitions }, (_, partition) => ({
+      builder: new RecordBatchBuilder(),
+      appended: Promise.resolve({ partition, sequence: 1, isSpooled: false } satisfies AppendedFrame),
+    }))
+  }
+
+  open(partition: number): OpenBatch<RecordBatchBuilder> {
+    if (this.refusal !== undefined) throw this.refusal
+    return this.#batches[partition] as OpenBatch<RecordBatchBuilder>
+  }
+
+  async flush(): Promise<void> {}
+  async close(): Promise<void> {}
+  counts() {
+    return { heldFrames: 0, spooledFrames: 0, spoolFrames: 0, spoolBytes: 0, unacknowledgedBytes: 0 }
+  }
+
+  /** Everything that was added, partition by partition. To be called once, at the end. */
+  seal(): { records: SeenRecord[]; tallies: { tenantId: number; accepted: number; rejected: number }[] } {
+    const readers = this.#batches.map(({ builder }) => new RecordBatchReader(builder.seal()))
+    return { records: readers.flatMap(readRecords), tallies: readers.flatMap((reader) => reader.tallies()) }
+  }
+}
+
+function readRecords(reader: RecordBatchReader, partition: number): SeenRecord[] {
+  const keys = reader.seriesKeys()
+  const records = Array.from({ length: reader.records }, (_, i): SeenRecord => {
+    const side = reader.sideOffset + i * SIDE_BYTES
+    const series = keys[reader.payload.readUInt16LE(side + SIDE.series)] as string
+    const flags = reader.payload[side + SIDE.flags] as number
+    return { ...decodeEventRow(reader.payload, reader.rowRange(i).start), partition, flags, series, points: [] }
+  })
+  reader.forEachPoint((record, series, value) => {
+    const { event, property, values } = parseSeriesKey(keys[series] as string)
+    records[record]?.points.push(`${event}/${property}=${JSON.stringify(values)}: ${value}`)
+  })
+  return records
+}
+
+/** 2026-11-21T08:00:00Z, when all tests take place. */
+export const TEST_NOW = Date.UTC(2026, 10, 21, 8)
+
+export const testLimits: DeskConfig = {
+  eventBytesMax: 2000,
+  depthMax: 8,
+  keysMax: 30,
+  ageMaxMs: 400 * 86_400_000,
+  aheadMaxMs: 86_400_000,
+  eventsMax: 100,
+  inheritedBytesMax: 5000,
+}
+
+export function openDesk({ definitions = [], limits = {} }: { definitions?: RollupDefinition[]; limits?: Partial<DeskConfig> } = {}) {
+  const producer = new RecordingProducer()
+  const plan = new RollupPlan(definitions)
+  let ids = 0
+  const desk = new EventDesk({ ...testLimits, ...limits }, { producer, plan: () => plan, now: () => TEST_NOW, newMessageId: () => `made-${++ids}` })
+  return { desk, producer }
+}
