@@ -139,9 +139,14 @@ export class HyperLogLog {
 
   #sortedEntries(): Uint32Array {
     if (!this.#dense) return (this.#sparse ?? new Uint32Array(0)).filter((entry) => entry !== 0).sort()
-    return Uint32Array.from(this.#dense, (rank, index) => (rank === 0 ? 0 : (index << RANK_SHIFT) | rank)).filter(
-      (entry) => entry !== 0,
-    )
+    // A plain loop: the consumer does this for every busy minute once a second, and callbacks make it twenty times dearer.
+    const entries = new Uint32Array(REGISTERS)
+    let count = 0
+    for (let index = 0; index < REGISTERS; index++) {
+      const rank = this.#dense[index] as number
+      if (rank !== 0) entries[count++] = (index << RANK_SHIFT) | rank
+    }
+    return entries.subarray(0, count)
   }
 
   #readSparse(bytes: Uint8Array): void {
