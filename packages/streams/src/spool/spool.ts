@@ -114,7 +114,7 @@ export class Spool {
     this.#pendingBytes += bytes
     return new Promise((resolve, reject) => {
       this.#pending.push({ frames, bytes, resolve, reject })
-      this.#writing ??= this.#writeAll().finally(() => (this.#writing = undefined))
+      this.#writing ??= this.#writeAll()
     })
   }
 
@@ -178,6 +178,8 @@ export class Spool {
         this.#refuse(batch, error as NodeJS.ErrnoException)
       }
     }
+    // In the same turn as the last look at what is pending: later would leave behind what is appended in between.
+    this.#writing = undefined
   }
 
   #refuse(batch: readonly Pending[], error: NodeJS.ErrnoException): void {
