@@ -35,7 +35,7 @@ describe('HyperLogLog', () => {
     for (const count of [0, 1, 2, 10, 100]) expect(Math.round(sketchOf(range(0, count)).estimate())).toBe(count)
   })
 
-  it.each([500, 1_500, 3_000, 10_000, 40_000, 100_000, 1_000_000])(
+  it.each([500, 1_500, 3_000, 10_000, 40_000, 100_000, 250_000])(
     'errs by 0.81 %% at %i: the mean square over eight sets is no larger',
     (count) => {
       let squares = 0
@@ -55,7 +55,7 @@ describe('HyperLogLog', () => {
         for (const [lo, hi] of all) expect(sketch.add(lo, hi)).toBe(false)
         expect(sketch.serialise()).toEqual(before)
       }),
-      { numRuns: 30 },
+      { numRuns: 12 },
     )
   })
 
@@ -69,7 +69,7 @@ describe('HyperLogLog', () => {
         expect(other.serialise()).toEqual(before)
         expect(sketchOf(right).merge(sketchOf(left)).serialise()).toEqual(union)
       }),
-      { numRuns: 40 },
+      { numRuns: 12 },
     )
   })
 
@@ -81,7 +81,7 @@ describe('HyperLogLog', () => {
         expect(back.serialise()).toEqual(sketch.serialise())
         expect(back.estimate()).toBeCloseTo(sketch.estimate(), 6)
       }),
-      { numRuns: 30 },
+      { numRuns: 12 },
     )
     const dense = sketchOf(range(0, 50_000))
     expect(HyperLogLog.deserialise(dense.serialise()).estimate()).toBe(dense.estimate())
