@@ -23,8 +23,8 @@ export const configSchema = defineConfig({
     min: 0,
     description: 'most windows waiting for recomputation that one plan works around; with more it uses 1-minute windows alone',
   }),
-  EVENTS_STREAM: text({ default: 'events', description: 'name of the stream of events' }),
-  CONSUMER_GROUP: text({ default: 'millrace', description: 'name of the consumer group that writes the rollups' }),
+  STREAM_NAME: text({ default: 'events', description: 'name of the stream of events' }),
+  STREAM_GROUP: text({ default: 'events-store', description: 'name of the consumer group that writes the rollups' }),
 })
 
 export type Config = ConfigOf<typeof configSchema>

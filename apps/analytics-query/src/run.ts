@@ -25,8 +25,8 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
       tailRowsMax: config.QUERY_TAIL_ROWS_MAX,
       cellsMax: config.QUERY_CELLS_MAX,
       dirtyWindowsMax: config.QUERY_DIRTY_WINDOWS_MAX,
-      stream: config.EVENTS_STREAM,
-      consumerGroup: config.CONSUMER_GROUP,
+      stream: config.STREAM_NAME,
+      consumerGroup: config.STREAM_GROUP,
     },
     { snapshot, now },
   )

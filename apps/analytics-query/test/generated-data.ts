@@ -184,7 +184,7 @@ export async function storePartition(
   const time = (ms: number | null | undefined) => (ms === null || ms === undefined ? null : new Date(ms).toISOString())
   await database.query(
     `insert into stream_partitions (group_name, stream, partition, next_ordinal, flushed_ordinal, unflushed_from, unflushed_to, watermark)
-      values ('millrace', 'events', $1, $2, $3, $4, $5, now())
+      values ('events-store', 'events', $1, $2, $3, $4, $5, now())
       on conflict (group_name, stream, partition) do update set next_ordinal = excluded.next_ordinal, flushed_ordinal = excluded.flushed_ordinal,
         unflushed_from = excluded.unflushed_from, unflushed_to = excluded.unflushed_to`,
     [state.partition, state.next, state.flushed, time(state.unflushedFromMs), time(state.unflushedToMs)],

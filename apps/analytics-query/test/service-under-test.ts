@@ -23,7 +23,7 @@ export async function startServiceUnderTest(options: { now?: () => number; tailR
   const metrics = createMetrics({ service: 'analytics-query', hasProcessMetrics: false })
   const snapshot = createSnapshot(database)
   const now = options.now ?? (() => Date.now())
-  const config = { tailRowsMax: options.tailRowsMax ?? 1000, cellsMax: 10_000, dirtyWindowsMax: 100, stream: 'events', consumerGroup: 'millrace' }
+  const config = { tailRowsMax: options.tailRowsMax ?? 1000, cellsMax: 10_000, dirtyWindowsMax: 100, stream: 'events', consumerGroup: 'events-store' }
   const queryMetrics = new QueryMetrics(metrics)
   const service = implementService(AnalyticsServiceService, {
     listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),

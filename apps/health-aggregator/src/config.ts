@@ -28,9 +28,9 @@ export const configSchema = defineConfig({
   LEDGER_INTERVAL_MS: integer({ default: 2000, min: 100, unit: 'ms', description: 'time between two comparisons of the ledger with the streams' }),
   LEDGER_LOST_AFTER_MS: integer({ default: 10_000, min: 0, unit: 'ms', description: 'records that stay missing so long count as lost' }),
   LAG_MAX: integer({ default: 1000, min: 0, unit: 'records', description: 'lag of one partition from which the queue is degraded' }),
-  EVENTS_STREAM: text({ default: 'events', description: 'name of the stream of events' }),
-  EVENTS_PARTITIONS: integer({ default: 16, min: 1, max: 1024, description: 'partitions of the stream' }),
-  CONSUMER_GROUP: text({ default: 'millrace', description: 'name of the group that stores the events' }),
+  STREAM_NAME: text({ default: 'events', description: 'name of the stream of events' }),
+  STREAM_PARTITIONS: integer({ default: 16, min: 1, max: 1024, description: 'partitions of the stream' }),
+  STREAM_GROUP: text({ default: 'events-store', description: 'name of the group that stores the events' }),
   MILLRACE_DATA_DIR: text({ default: '.millrace', description: 'directory whose disk is watched' }),
 })
 

@@ -71,7 +71,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   // Keeps the metrics fresh when nobody asks.
   await lifecycle.start('health', () => [reportHealth, startLoop({ intervalMs: 5000 }, async () => void (await reportHealth('summary')))])
   const health = implementService(HealthServiceService, {
-    getLedger: createGetLedger({ stream: config.EVENTS_STREAM }, { database, lost: () => watch.lost }),
+    getLedger: createGetLedger({ stream: config.STREAM_NAME }, { database, lost: () => watch.lost }),
     getHealth: createGetHealth({ reportHealth }),
   })
   await lifecycle.start('grpc server', () =>
@@ -84,7 +84,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
 
 async function startLedger({ config, lifecycle, database, redis, metrics }: Parts): Promise<{ queues: Queues; watch: LedgerWatch }> {
   const { logger } = lifecycle
-  const scope = { stream: config.EVENTS_STREAM, group: config.CONSUMER_GROUP, partitions: config.EVENTS_PARTITIONS }
+  const scope = { stream: config.STREAM_NAME, group: config.STREAM_GROUP, partitions: config.STREAM_PARTITIONS }
   const driver = await lifecycle.start('stream driver', () => {
     const opened = createRedisDriver({}, { redis })
     return [opened, () => opened.close()]
@@ -141,7 +141,7 @@ function createChecks(
 ): CachedCheck[] {
   const timeoutMs = config.HEALTH_CHECK_TIMEOUT_MS
   const queuesCheck = createQueuesCheck(
-    { stream: config.EVENTS_STREAM, lagMax: config.LAG_MAX },
+    { stream: config.STREAM_NAME, lagMax: config.LAG_MAX },
     { readState: queues.readState, ledger: () => watch.state, noteState: (state) => metrics.noteQueues(state) },
   )
   const services = addresses.map((address) => createServiceCheck(address, timeoutMs))

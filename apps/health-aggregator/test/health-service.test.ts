@@ -77,7 +77,7 @@ describe('the health service on PostgreSQL and Redis', () => {
     service = await startService({
       DATABASE_URL: test.url,
       STREAM_REDIS_URL: streams.url,
-      EVENTS_PARTITIONS: '2',
+      STREAM_PARTITIONS: '2',
       LAG_MAX: '5',
       ADMIN_URLS: `ingest-gateway=${url},analytics-query=http://127.0.0.1:${await freePort()}`,
     })
@@ -105,12 +105,12 @@ describe('the health service on PostgreSQL and Redis', () => {
         [producer, acme, stored],
       )
       await tx.query(
-        `insert into stream_partitions (group_name, stream, partition, position) values ('millrace', 'events', 0, $1)
+        `insert into stream_partitions (group_name, stream, partition, position) values ('events-store', 'events', 0, $1)
           on conflict (group_name, stream, partition) do update set position = excluded.position`,
         [position],
       )
       await tx.query(
-        `insert into stream_producers (group_name, stream, partition, producer, last_sequence, records) values ('millrace', 'events', 0, $1, 1, $2)
+        `insert into stream_producers (group_name, stream, partition, producer, last_sequence, records) values ('events-store', 'events', 0, $1, 1, $2)
           on conflict (group_name, stream, partition, producer) do update set records = excluded.records`,
         [producer, stored],
       )

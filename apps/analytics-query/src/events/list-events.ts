@@ -28,7 +28,7 @@ export async function listEvents(tx: Transaction, tenantId: number, query: Event
   while (window !== null && rows.length <= query.limit) {
     const found = await tx.query<EventRow>(windowStatement({ tenantId, query, window, limit: query.limit + 1 - rows.length }))
     rows.push(...found.rows)
-    window = nextWindow(window, bounds, { found: rows.length, wanted: query.limit + 1 })
+    window = nextWindow(window, bounds, { foundInLast: found.rows.length, missing: query.limit + 1 - rows.length })
   }
   const page = rows.slice(0, query.limit)
   const last = page.at(-1)

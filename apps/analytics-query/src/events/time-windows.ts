@@ -25,12 +25,12 @@ export function firstWindow(bounds: TimeRange, { nowMs, hasUser }: WalkStart): W
 }
 
 /**
- * The window before the last one: as wide as the rows still wanted need at the density found, between the same width and four times it.
- * null at the start of the bounds.
+ * The window before the last one: as wide as the rows still missing need at the density found in it, between the same width and four times
+ * it. null at the start of the bounds.
  */
-export function nextWindow(last: Window, bounds: TimeRange, rows: { readonly found: number; readonly wanted: number }): Window | null {
+export function nextWindow(last: Window, bounds: TimeRange, rows: { readonly foundInLast: number; readonly missing: number }): Window | null {
   if (last.fromMs <= bounds.fromMs) return null
-  const missing = (rows.wanted - rows.found) / Math.max(1, rows.found)
-  const nextWidthMs = Math.round(last.nextWidthMs * Math.min(GROWTH, Math.max(1, missing)))
+  const growth = Math.min(GROWTH, Math.max(1, rows.missing / rows.foundInLast))
+  const nextWidthMs = Math.round(last.nextWidthMs * growth)
   return { fromMs: Math.max(bounds.fromMs, last.fromMs - nextWidthMs), toMs: last.fromMs, nextWidthMs }
 }
