@@ -1,18 +1,25 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import type { Transaction } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
 import {
   type CommittedNotice,
   type Consumer,
+  ConsumerMetrics,
   type ConsumerSettings,
   createMemoryDriver,
+  encodeFrame,
+  type FlushedPositions,
+  type FrameBatch,
   type MemoryDriver,
   openProducer,
+  parseProducerId,
   type Producer,
   runConsumer,
 } from '@millrace/streams'
+import { createMetrics } from '@millrace/telemetry'
 import { waitFor } from '@millrace/testing'
 import { type Effects, openEffects, StoringHandler } from './effects.js'
-import { LinesBuilder } from './lines-builder.js'
+import { LinesBuilder, linesOf } from './lines-builder.js'
 
 const QUICK: Partial<ConsumerSettings> = {
   partitions: 4, leaseMs: 900, heartbeatMs: 100, mirrorMs: 50, maintenanceMs: 100, idleCommitMs: 50, retryFirstMs: 10, retryCapMs: 100, blockMs: 500,
@@ -71,5 +78,269 @@ describe('a consumer group', () => {
     const { sequence } = await send(2, 'a', 'b')
     await waitFor(async () => notices.length > 0, { deadlineMs: 10_000 })
     expect(notices).toEqual([{ stream: 'lines', partition: 2, producers: { [producer.id]: sequence } }])
+  })
+
+  it('shares partitions evenly when members come, and takes them over when one leaves', async () => {
+    const handlers = [new StoringHandler(), new StoringHandler()]
+    const first = await start(handlers[0] as StoringHandler, 'a')
+    await waitFor(async () => first.state().partitions.length === 4, { deadlineMs: 10_000 })
+    const second = await start(handlers[1] as StoringHandler, 'b')
+    await waitFor(async () => first.state().partitions.length === 2 && second.state().partitions.length === 2, { deadlineMs: 10_000 })
+    await Promise.all([0, 1, 2, 3].map((partition) => send(partition, `to ${partition}`)))
+    await effects.untilCount(4)
+    await first.stop()
+    await waitFor(async () => second.state().partitions.length === 4, { deadlineMs: 10_000 })
+    await Promise.all([0, 1, 2, 3].map((partition) => send(partition, `again to ${partition}`)))
+    await effects.untilCount(8)
+    expect([...(await effects.lines()).values()]).toEqual([0, 1, 2, 3].map((partition) => [`to ${partition}`, `again to ${partition}`]))
+    const { rows } = await effects.database.query<{ member: string }>('select member from stream_members')
+    expect(rows.map(({ member }) => member)).toEqual([second.state().member])
+  })
+
+  it('stores everything once while members come and go all the time', async () => {
+    const lines = Array.from({ length: 600 }, (_, index) => `${index}`)
+    const sending = (async () => {
+      for (const [index, line] of lines.entries()) {
+        void send(index % 4, line)
+        if (index % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+      await producer.flush()
+    })()
+    for (let round = 0; round < 4; round++) {
+      const consumer = await start(new StoringHandler(), `m${round}`)
+      await waitFor(async () => consumer.state().partitions.length > 0, { deadlineMs: 10_000 })
+      if (round > 0) await (consumers[round - 1] as Consumer).stop()
+    }
+    await sending
+    await effects.untilCount(600)
+    expect([...(await effects.lines()).values()].flat().sort()).toEqual([...lines].sort())
+    for (const [partition, stored] of await effects.lines()) expect(stored).toEqual(lines.filter((_, index) => index % 4 === partition))
+  })
+
+  it('fences a member that worked on past its lease: its transaction fails and nothing is doubled', async () => {
+    const slow = new StoringHandler()
+    let release: () => void = () => undefined
+    const isIn = new Promise<void>((entered) => {
+      slow.beforeCommit = () => new Promise((resolve) => {
+        release = resolve
+        entered()
+      })
+    })
+    // No heartbeats reach the database, as when the process is stopped.
+    const hung = await start(slow, 'hung', { heartbeatMs: 1e9 })
+    await waitFor(async () => hung.state().partitions.length === 4, { deadlineMs: 10_000 })
+    await send(0, 'once')
+    await isIn
+    slow.beforeCommit = async () => undefined
+    const other = await start(new StoringHandler(), 'other')
+    await waitFor(async () => other.state().partitions.includes(0), { deadlineMs: 15_000 })
+    await effects.untilCount(1)
+    release()
+    await waitFor(async () => slow.revocations.length > 0, { deadlineMs: 10_000 })
+    expect(await effects.count()).toBe(1)
+    expect(await effects.lines()).toEqual(new Map([[0, ['once']]]))
+  })
+
+  it.each([
+    ['before the commit', 'select pg_terminate_backend(pg_backend_pid())'],
+    ['by an error', 'select 1 / 0'],
+  ])('throws its state away when a transaction dies %s, and stores everything once', async (_, poison) => {
+    const handler = new StoringHandler()
+    let deaths = 0
+    handler.beforeCommit = async (batch, tx) => {
+      if (batch.records > 0 && deaths++ < 2) await tx.query(poison)
+    }
+    await start(handler)
+    await Promise.all([0, 1, 2].map((partition) => send(partition, `line ${partition}`)))
+    await effects.untilCount(3)
+    expect(deaths).toBeGreaterThan(2)
+    expect(handler.revocations.length).toBeGreaterThanOrEqual(2)
+    expect(handler.assignments.length).toBeGreaterThanOrEqual(3)
+    expect([...(await effects.lines()).values()].flat()).toEqual(['line 0', 'line 1', 'line 2'])
+  })
+
+  it('stores everything once while its connections are cut again and again', async () => {
+    const handler = new StoringHandler()
+    await start(handler)
+    const lines = Array.from({ length: 400 }, (_, index) => `${index}`)
+    let cuts = 0
+    for (const [index, line] of lines.entries()) {
+      void send(index % 4, line)
+      if (index % 40 === 39) {
+        await producer.flush()
+        const { rows } = await effects.database.query<{ killed: string }>(
+          `select count(pg_terminate_backend(pid))::text as killed from pg_stat_activity where application_name like 'millrace store%' and datname = current_database()`,
+        )
+        cuts += Number(rows[0]?.killed)
+        await new Promise((resolve) => setTimeout(resolve, 30))
+      }
+    }
+    await effects.untilCount(400)
+    expect(cuts).toBeGreaterThan(3)
+    for (const [partition, stored] of await effects.lines()) expect(stored).toEqual(lines.filter((_, index) => index % 4 === partition))
+  })
+
+  it('blocks visibly after three retries, skips nothing, and goes on when the fault is gone', async () => {
+    const handler = new StoringHandler()
+    let isBroken = true
+    handler.beforeCommit = async (batch) => {
+      if (isBroken && batch.records > 0) throw new Error('the sink is away')
+    }
+    const consumer = await start(handler)
+    await send(1, 'a')
+    await waitFor(async () => consumer.state().blockedReason !== undefined, { deadlineMs: 10_000 })
+    const blocked = async () => {
+      const { rows } = await effects.database.query<{ blocked_reason: string | null }>('select blocked_reason from stream_partitions where partition = 1')
+      return rows[0]?.blocked_reason
+    }
+    await waitFor(async () => (await blocked()) === 'the sink is away', { deadlineMs: 5000 })
+    await send(1, 'b')
+    isBroken = false
+    await effects.untilCount(2)
+    await waitFor(async () => consumer.state().blockedReason === undefined && (await blocked()) === null, { deadlineMs: 5000 })
+    expect(await effects.lines()).toEqual(new Map([[1, ['a', 'b']]]))
+  })
+
+  it('drops frames that were sent twice, and counts what is missing between two sequences as lost', async () => {
+    await start(new StoringHandler())
+    const frame = (sequence: number, records: string[], cumulativeRecords: number) =>
+      encodeFrame({
+        producer: parseProducerId('00000000-0000-4000-8000-000000000001'), sequence, flags: 0, records: records.length, cumulativeRecords,
+        firstTimeMs: 1, lastTimeMs: 2, payload: Buffer.from(records.join('\n')),
+      })
+    const append = async (bytes: Buffer) => await driver.append('lines', [{ partition: 3, frame: bytes }])
+    await append(frame(1, ['a'], 1))
+    await append(frame(1, ['a'], 1))
+    await append(frame(2, ['b'], 2))
+    await append(Buffer.from('not a frame at all'))
+    await append(frame(5, ['e', 'f'], 9))
+    await append(frame(4, ['late'], 7))
+    await effects.untilCount(4)
+    expect(await effects.lines()).toEqual(new Map([[3, ['a', 'b', 'e', 'f']]]))
+    const { rows } = await effects.database.query('select last_sequence::text, records::text, lost_records::text from stream_producers')
+    expect(rows).toEqual([{ last_sequence: '5', records: '9', lost_records: '5' }])
+  })
+
+  it('reads the stream again from its start when it has lost its end, and lets sequences tell what is new', async () => {
+    const consumer = await start(new StoringHandler())
+    for (const line of ['a', 'b', 'c']) await send(0, line)
+    await effects.untilCount(3)
+    await consumer.stop()
+    driver.log('lines', 0).loseEnd(2)
+    const other = await openProducer({ stream: 'lines', partitions: 4, createBuilder: () => new LinesBuilder() }, { driver, logger: silentLogger })
+    const { builder, appended } = other.open(0)
+    builder.add('d')
+    // Its position, the second, lies below the third, which is committed.
+    await appended
+    await other.close()
+    await start(new StoringHandler(), 'b')
+    await effects.untilCount(4)
+    expect(await effects.lines()).toEqual(new Map([[0, ['a', 'b', 'c', 'd']]]))
+  })
+
+  it('gives a new owner the frames between what was flushed and what was committed, and no others', async () => {
+    const replayed: string[] = []
+    class FlushingHandler extends StoringHandler {
+      flush: FlushedPositions = new Map()
+      override async apply(batch: FrameBatch, tx: Transaction): Promise<never> {
+        await super.apply(batch, tx)
+        const last = batch.frames.at(-1)
+        if (last && linesOf(last.payload).includes('flush')) return new Map([[0, { position: last.position, ordinal: last.firstOrdinal + last.header.records }]]) as never
+        return new Map() as never
+      }
+    }
+    const first = await start(new FlushingHandler())
+    for (const line of ['a', 'flush', 'b', 'c']) {
+      await send(0, line)
+      await effects.untilCount(['a', 'flush', 'b', 'c'].indexOf(line) + 1)
+    }
+    await first.stop()
+    const second = new FlushingHandler()
+    const facts: unknown[] = []
+    second.onAssigned = async (partitions, context) => {
+      for (const { partition, nextOrdinal, flushedOrdinal } of partitions) {
+        if (partition === 0) facts.push({ nextOrdinal, flushedOrdinal })
+        for await (const { payload } of context.replay(partition)) replayed.push(...linesOf(payload))
+      }
+    }
+    await start(second, 'b')
+    await waitFor(async () => facts.length > 0, { deadlineMs: 10_000 })
+    expect([replayed, facts]).toEqual([['b', 'c'], [{ nextOrdinal: 4, flushedOrdinal: 2 }]])
+  })
+
+  it('asks a handler that wants to flush for an empty commit when nothing comes', async () => {
+    const handler = new StoringHandler()
+    let wishes = 1
+    const consumer = await start(Object.assign(handler, { wantsCommit: () => wishes-- > 0 }))
+    await waitFor(async () => handler.batches.includes(0), { deadlineMs: 10_000 })
+    expect(consumer.state().blockedReason).toBeUndefined()
+  })
+
+  it('trims what every group has flushed, beyond the window, and nothing that the slowest group has not', async () => {
+    const settings = { windowRecords: 4 * 10 }
+    await start(new StoringHandler(), 'a', settings)
+    for (let i = 0; i < 50; i++) await send(0, `${i}`)
+    await effects.untilCount(50)
+    await waitFor(async () => driver.log('lines', 0).length <= 11, { deadlineMs: 10_000 })
+    expect(driver.log('lines', 0).length).toBeGreaterThanOrEqual(10)
+    await effects.database.query(`insert into stream_partitions (group_name, stream, partition, flushed_position) values ('slow', 'lines', 0, '45')`)
+    for (let i = 50; i < 80; i++) await send(0, `${i}`)
+    await effects.untilCount(80)
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    expect(driver.log('lines', 0).first).toBe('45')
+  })
+
+  it('measures lag in frames and records, and mirrors its positions', async () => {
+    const metrics = createMetrics({ service: 'test', hasProcessMetrics: false })
+    const handler = new StoringHandler()
+    let open: () => void = () => undefined
+    handler.beforeCommit = async (batch) => {
+      if (batch.records > 0) await new Promise<void>((resolve) => (open = resolve))
+    }
+    const consumer = await runConsumer(
+      { driver, stream: 'lines', group: 'store', member: 'm', database: effects.database, handler, settings: QUICK },
+      { logger: silentLogger, metrics: new ConsumerMetrics(metrics) },
+    )
+    consumers.push(consumer)
+    for (let i = 0; i < 5; i++) await send(1, 'x', 'y')
+    await waitFor(async () => consumer.state().lagRecords.get(1) === 10, { deadlineMs: 10_000 })
+    handler.beforeCommit = async () => undefined
+    open()
+    await waitFor(async () => consumer.state().lagRecords.get(1) === 0, { deadlineMs: 10_000 })
+    await waitFor(async () => driver.mirrored.get('lines/store/1')?.framesRead === 5, { deadlineMs: 5000 })
+    const text = await metrics.expose()
+    expect(text).toMatch(/millrace_stream_committed_records_total\{.*\} 10/)
+    expect(text).toMatch(/millrace_stream_lag_records\{.*partition="1".*\} 0/)
+  })
+
+  it('goes on reading when the stream comes back, without losing its state', async () => {
+    const handler = new StoringHandler()
+    await start(handler)
+    await send(0, 'a')
+    await effects.untilCount(1)
+    driver.isUp = false
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    driver.isUp = true
+    await waitFor(async () => {
+      await send(0, 'b').catch(() => undefined)
+      return (await effects.count()) >= 2
+    }, { deadlineMs: 10_000 })
+    expect(handler.revocations).toEqual([])
+  })
+
+  it('lets a broker hand out the partitions', async () => {
+    driver = createMemoryDriver({ assignment: 'broker' })
+    producer = await openProducer({ stream: 'lines', partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 1 }, { driver, logger: silentLogger })
+    const first = await start(new StoringHandler(), 'a')
+    await waitFor(async () => first.state().partitions.length === 4, { deadlineMs: 10_000 })
+    const second = await start(new StoringHandler(), 'b')
+    await waitFor(async () => first.state().partitions.length === 2 && second.state().partitions.length === 2, { deadlineMs: 10_000 })
+    for (let i = 0; i < 40; i++) await send(i % 4, `${i}`)
+    await effects.untilCount(40)
+    await first.stop()
+    await waitFor(async () => second.state().partitions.length === 4, { deadlineMs: 10_000 })
+    await send(0, '40')
+    await effects.untilCount(41)
+    expect([...(await effects.lines()).values()].flat().map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: 41 }, (_, i) => i))
   })
 })

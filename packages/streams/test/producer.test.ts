@@ -1,0 +1,252 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { silentLogger } from '@millrace/logger'
+import { createMemoryDriver, decodeFrame, type MemoryDriver, openProducer, type Producer, type ProducerConfig } from '@millrace/streams'
+import { waitFor } from '@millrace/testing'
+import { LinesBuilder, linesOf } from './lines-builder.js'
+
+const STREAM = 'lines'
+let directory: string
+let driver: MemoryDriver
+let producers: Producer<LinesBuilder>[]
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'millrace-producer-'))
+  driver = createMemoryDriver()
+  producers = []
+})
+afterEach(async () => {
+  driver.isUp = true
+  driver.faultOf = () => undefined
+  for (const producer of producers) await producer.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const start = async (config: Partial<ProducerConfig<LinesBuilder>> = {}) => {
+  const producer = await openProducer(
+    {
+      stream: STREAM, partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 1, circuitBreaker: { openMs: 100 }, sendAttempts: 2,
+      closeTimeoutMs: 100, ...config,
+    },
+    { driver, logger: silentLogger },
+  )
+  producers.push(producer)
+  return producer
+}
+const withSpool = { spool: { get directory() { return directory } } }
+const send = (producer: Producer<LinesBuilder>, partition: number, ...lines: string[]) => {
+  const { builder, appended } = producer.open(partition)
+  for (const line of lines) builder.add(line)
+  return appended
+}
+const framesOf = (partition: number) => driver.log(STREAM, partition).after('', 1_000_000).map(({ bytes }) => decodeFrame(bytes))
+/** What a consumer makes of the stream: frames whose sequence it has not seen, and the gaps it finds. */
+const consume = (partition: number) => {
+  const last = new Map<string, number>()
+  const lines: string[] = []
+  let gaps = 0
+  for (const { header, payload } of framesOf(partition)) {
+    const seen = last.get(header.producer) ?? 0
+    if (header.sequence <= seen) continue
+    gaps += header.sequence - seen - 1
+    last.set(header.producer, header.sequence)
+    lines.push(...linesOf(payload))
+  }
+  return { lines, gaps }
+}
+
+describe('the producer', () => {
+  it('answers all that was added within one linger by one promise and one frame a partition', async () => {
+    const producer = await start()
+    const first = send(producer, 0, 'a', 'b')
+    const second = send(producer, 0, 'c')
+    expect(second).toBe(first)
+    expect(await first).toEqual({ partition: 0, sequence: 1, isSpooled: false })
+    expect(framesOf(0).map(({ payload }) => linesOf(payload))).toEqual([['a', 'b', 'c']])
+  })
+
+  it('numbers the frames of each partition from 1 and counts its records on', async () => {
+    const producer = await start()
+    await send(producer, 0, 'a', 'b')
+    await send(producer, 1, 'x')
+    await send(producer, 0, 'c')
+    const facts = (partition: number) => framesOf(partition).map(({ header }) => [header.producer, header.sequence, header.records, header.cumulativeRecords])
+    expect(facts(0)).toEqual([[producer.id, 1, 2, 2], [producer.id, 2, 1, 3]])
+    expect(facts(1)).toEqual([[producer.id, 1, 1, 1]])
+  })
+
+  it('seals a batch at its size, and sends the parts one after the other', async () => {
+    const producer = await start({ frameBytesMax: 10 })
+    const appended = ['aaaaaaaaaa', 'bbbbbbbbbb', 'cc'].map((line) => send(producer, 0, line))
+    expect((await Promise.all(appended)).map(({ sequence }) => sequence)).toEqual([1, 2, 3])
+    expect(consume(0)).toEqual({ lines: ['aaaaaaaaaa', 'bbbbbbbbbb', 'cc'], gaps: 0 })
+  })
+
+  it('sends a batch that was opened, left empty and opened again', async () => {
+    const producer = await start()
+    producer.open(0)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect((await send(producer, 0, 'late')).sequence).toBe(1)
+  })
+
+  it('sends the same frame again when nobody knows whether the stream has it', async () => {
+    const producer = await start()
+    let faults = 1
+    driver.faultOf = () => (faults-- > 0 ? 'ambiguous' : undefined)
+    await send(producer, 0, 'a')
+    await send(producer, 0, 'b')
+    expect(framesOf(0).map(({ header }) => header.sequence)).toEqual([1, 1, 2])
+    expect(consume(0)).toEqual({ lines: ['a', 'b'], gaps: 0 })
+  })
+
+  it('refuses records while too many bytes wait, and takes them again afterwards', async () => {
+    const producer = await start({ unacknowledgedBytesMax: 200, frameBytesMax: 50, ...withSpool, sendAttempts: 1000 })
+    driver.isUp = false
+    const waiting = ['x'.repeat(60), 'y'.repeat(60), 'z'.repeat(60)].map((line) => send(producer, 0, line))
+    await waitFor(async () => producer.counts().unacknowledgedBytes > 200, { deadlineMs: 5000 })
+    expect(() => producer.open(1)).toThrow(expect.objectContaining({ code: 'STREAM_OVERLOADED', kind: 'exhausted', retryAfterSeconds: 1 }))
+    driver.isUp = true
+    await Promise.all(waiting)
+    await send(producer, 1, 'again')
+  })
+
+  it('refuses records near the memory ceiling, keeps them out of the spool, and drops no frame that it has sealed', async () => {
+    driver = createMemoryDriver({ ceilingBytes: 400 })
+    const producer = await start(withSpool)
+    await send(producer, 0, 'x'.repeat(250))
+    const refused = send(producer, 0, 'y'.repeat(100))
+    await expect(refused).rejects.toMatchObject({ code: 'STREAM_FULL', kind: 'exhausted', retryAfterSeconds: 5 })
+    expect(() => producer.open(1)).toThrow(expect.objectContaining({ code: 'STREAM_FULL' }))
+    expect(producer.counts().spoolFrames).toBe(0)
+    driver.log(STREAM, 0).trim('2', 1)
+    await waitFor(async () => framesOf(0).length === 1 && producer.counts().unacknowledgedBytes === 0, { deadlineMs: 5000 })
+    await waitFor(() => Promise.resolve(tryOpen(producer)), { deadlineMs: 5000 })
+    await send(producer, 0, 'z')
+    expect(consume(0).lines).toEqual(['y'.repeat(100), 'z'])
+  })
+
+  it('without a spool refuses while the stream is down, and leaves no gap behind', async () => {
+    const producer = await start()
+    driver.isUp = false
+    await expect(send(producer, 0, 'a')).rejects.toMatchObject({ code: 'STREAM_UNAVAILABLE', kind: 'unavailable' })
+    expect(() => producer.open(0)).toThrow(expect.objectContaining({ code: 'STREAM_UNAVAILABLE', retryAfterSeconds: 5 }))
+    driver.isUp = true
+    await waitFor(() => Promise.resolve(tryOpen(producer)), { deadlineMs: 5000 })
+    await send(producer, 0, 'b')
+    expect(consume(0)).toEqual({ lines: ['a', 'b'], gaps: 0 })
+  })
+
+  it('acknowledges from the spool while the stream is down, and drains it in order before anything newer', async () => {
+    const producer = await start(withSpool)
+    await send(producer, 0, 'before')
+    driver.isUp = false
+    for (let i = 0; i < 5; i++) expect(await send(producer, 0, `down ${i}`)).toMatchObject({ sequence: i + 2, isSpooled: true })
+    driver.isUp = true
+    const during = Promise.all(Array.from({ length: 50 }, (_, i) => send(producer, 0, `after ${i}`)))
+    await during
+    await waitFor(async () => producer.counts().spoolFrames === 0, { deadlineMs: 10_000 })
+    expect((await send(producer, 0, 'direct')).isSpooled).toBe(false)
+    const wanted = ['before', ...Array.from({ length: 5 }, (_, i) => `down ${i}`), ...Array.from({ length: 50 }, (_, i) => `after ${i}`), 'direct']
+    expect(consume(0)).toEqual({ lines: wanted, gaps: 0 })
+  })
+
+  it('spools only the partitions that the stream does not take', async () => {
+    const producer = await start(withSpool)
+    driver.faultOf = (_, { partition }) => (partition === 1 ? 'lost' : undefined)
+    const [direct, spooled] = await Promise.all([send(producer, 0, 'a'), send(producer, 1, 'b')])
+    expect([direct.isSpooled, spooled.isSpooled]).toEqual([false, true])
+    driver.faultOf = () => undefined
+    await waitFor(async () => consume(1).lines.length === 1, { deadlineMs: 10_000 })
+  })
+
+  it('refuses with 503 when the spool is full, drops nothing it has acknowledged and leaves no gap', async () => {
+    const producer = await start({ spool: { directory, bytesMax: 1000 } })
+    driver.isUp = false
+    const acknowledged: string[] = []
+    let refusal: unknown
+    for (let i = 0; i < 50 && refusal === undefined; i++) {
+      try {
+        await send(producer, 0, `${i}${'-'.repeat(50)}`)
+        acknowledged.push(`${i}${'-'.repeat(50)}`)
+      } catch (error) {
+        refusal = error
+      }
+    }
+    expect(refusal).toMatchObject({ code: 'STREAM_SPOOL_FULL', kind: 'unavailable', httpStatus: 503, retryAfterSeconds: 5 })
+    expect(acknowledged.length).toBeGreaterThan(3)
+    driver.isUp = true
+    await waitFor(async () => producer.counts().spoolFrames === 0, { deadlineMs: 10_000 })
+    await waitFor(() => Promise.resolve(tryOpen(producer)), { deadlineMs: 5000 })
+    await send(producer, 0, 'last')
+    const { lines, gaps } = consume(0)
+    expect(gaps).toBe(0)
+    expect(lines.slice(0, acknowledged.length)).toEqual(acknowledged)
+    expect(lines.at(-1)).toBe('last')
+  })
+
+  it('closes by way of the spool when the stream is down, and the next life sends that first, under the old identity', async () => {
+    const first = await start(withSpool)
+    await send(first, 2, 'one')
+    driver.isUp = false
+    const last = send(first, 2, 'two')
+    await first.close()
+    expect(await last).toEqual({ partition: 2, sequence: 2, isSpooled: true })
+    driver.isUp = true
+    const second = await start(withSpool)
+    expect((await send(second, 2, 'three')).isSpooled).toBe(true)
+    await waitFor(async () => consume(2).lines.length === 3, { deadlineMs: 10_000 })
+    expect(consume(2)).toEqual({ lines: ['one', 'two', 'three'], gaps: 0 })
+    expect(framesOf(2).map(({ header }) => header.producer)).toEqual([first.id, first.id, second.id])
+  })
+
+  it('refuses after close, having settled all that was open', async () => {
+    const producer = await start({ lingerMs: 10_000 })
+    const appended = send(producer, 0, 'a')
+    await producer.close()
+    expect((await appended).sequence).toBe(1)
+    expect(() => producer.open(0)).toThrow(expect.objectContaining({ code: 'STREAM_CLOSED' }))
+  })
+
+  it('keeps order, loses nothing acknowledged and leaves no gap under any mix of faults', async () => {
+    const fault = fc.constantFrom('ambiguous' as const, 'lost' as const, undefined, undefined)
+    await fc.assert(
+      fc.asyncProperty(fc.array(fault, { minLength: 5, maxLength: 60 }), fc.integer({ min: 10, max: 60 }), fc.boolean(), async (faults, sends, isBroken) => {
+        driver = createMemoryDriver()
+        rmSync(directory, { recursive: true, force: true })
+        const producer = await start({ ...withSpool, sendAttempts: 2, circuitBreaker: { openMs: 20 } })
+        let next = 0
+        driver.faultOf = () => faults[next++]
+        const acknowledged: Promise<string | undefined>[] = []
+        for (let i = 0; i < sends; i++) {
+          acknowledged.push(send(producer, i % 2, `${i}`).then(() => `${i}`, () => undefined))
+          if (isBroken && i === 5) driver.isUp = false
+          if (i === 9) driver.isUp = true
+          if (i % 3 === 0) await new Promise((resolve) => setImmediate(resolve))
+          if (i % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 2))
+        }
+        const kept = (await Promise.all(acknowledged)).filter((line) => line !== undefined)
+        await waitFor(async () => producer.counts().spoolFrames === 0, { deadlineMs: 10_000 })
+        await producer.close()
+        for (const partition of [0, 1]) {
+          const { lines, gaps } = consume(partition)
+          expect(gaps).toBe(0)
+          expect(lines).toEqual([...lines].sort((a, b) => Number(a) - Number(b)))
+          expect(lines).toEqual(expect.arrayContaining(kept.filter((line) => Number(line) % 2 === partition)))
+        }
+      }),
+      { numRuns: 12 },
+    )
+  })
+})
+
+function tryOpen(producer: Producer<LinesBuilder>): boolean {
+  try {
+    producer.open(0)
+    return true
+  } catch {
+    return false
+  }
+}
