@@ -1,9 +1,6 @@
 // npm run chaos: kills, outages and a frozen consumer under load, in full length; see README.md beside this file.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { startStack } from '@millrace/local-stack'
+import { removeTemporary, startStack, temporaryDirectory } from '@millrace/local-stack'
 import { ChaosRun, chaosStackOptions, findQuiet, runCrashMatrix, runFrozenConsumer, runOutage, runSpoolQuota } from '@millrace/testing/chaos'
 
 const { values } = parseArgs({
@@ -11,6 +8,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '20' },
     'outage-seconds': { type: 'string', default: '60' },
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
+    keep: { type: 'boolean', default: false },
     only: { type: 'string', default: 'crash,postgres,redis,frozen,quota' },
   },
 })
@@ -24,7 +22,7 @@ const result = { seed, rounds, outage_seconds: outageMs / 1000, faults: [] }
 
 /** Runs scenarios on a stack of their own and adds what they found to the result. */
 async function onStack(name, settings, scenarios) {
-  const dataDir = mkdtempSync(join(tmpdir(), 'millrace-chaos-'))
+  const dataDir = temporaryDirectory('millrace-chaos-')
   const stack = await startStack({ dataDir, ports: 'free', say, ...chaosStackOptions(settings) })
   try {
     const run = new ChaosRun({ stack, seed, say })
@@ -38,7 +36,7 @@ async function onStack(name, settings, scenarios) {
     return verdict
   } finally {
     await stack.stop()
-    if (result.faults.length === 0) rmSync(dataDir, { recursive: true, force: true })
+    if (result.faults.length === 0 && !values.keep) removeTemporary(dataDir)
     else say(`data and logs are kept in ${dataDir}`)
   }
 }

@@ -1,11 +1,11 @@
 // npm run bench -- footprint: memory of the idle stack, and how long a start takes; see README.md beside this file.
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { removeTemporary, temporaryDirectory } from '@millrace/local-stack'
 import { commandLine, processFigures } from '@millrace/testing/load'
 import { describeMachine } from '../lib/machine.mjs'
 import { printTable, round, say, writeResult } from '../lib/results.mjs'
@@ -27,7 +27,7 @@ const { values } = parseArgs({
 })
 const idleMs = Number(values.seconds ?? values['idle-seconds']) * 1000
 
-const dataDir = mkdtempSync(join(tmpdir(), 'millrace-footprint-'))
+const dataDir = temporaryDirectory('millrace-footprint-')
 const machine = describeMachine()
 say(`machine: ${JSON.stringify(machine)}`)
 const starts = {}
@@ -43,7 +43,7 @@ try {
   processes = await measure(second.pid)
   await second.stop()
 } finally {
-  rmSync(dataDir, { recursive: true, force: true })
+  removeTemporary(dataDir)
 }
 printTable(processes.map((one) => ({ process: one.name, pss_mib: round(one.pssMib, 1), rss_mib: round(one.rssMib, 1), processes: one.processes })))
 const total = (key) => round(processes.reduce((sum, one) => sum + one[key], 0), 1)
@@ -143,13 +143,13 @@ async function startByNpm(root, dataDirectory) {
 
 /** What a newcomer waits for: a clone without packages, code or data. Packages come from wherever npm is told to look. */
 async function timeFreshClone() {
-  const clone = mkdtempSync(join(tmpdir(), 'millrace-clone-'))
+  const clone = temporaryDirectory('millrace-clone-')
   try {
     execFileSync('git', ['clone', '-q', ROOT, join(clone, 'millrace')])
     const started = await startByNpm(join(clone, 'millrace'), join(clone, 'data'))
     await started.stop()
     return started.seconds
   } finally {
-    rmSync(clone, { recursive: true, force: true })
+    removeTemporary(clone)
   }
 }

@@ -1,9 +1,6 @@
 // npm run bench -- ingest: HTTP to committed rows, everything switched on; see README.md beside this file.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { startStack } from '@millrace/local-stack'
+import { removeTemporary, startStack, temporaryDirectory } from '@millrace/local-stack'
 import { checkEvents, describeFaults, findLedgerFault, waitUntilSettled } from '@millrace/testing/chaos'
 import { describeMachine } from '../lib/machine.mjs'
 import { printTable, round, say, writeResult } from '../lib/results.mjs'
@@ -35,7 +32,7 @@ const rates = values.rates.split(',').map(Number)
 const SETTINGS = { RATE_LIMIT_EVENTS_PER_SECOND: '100000000', RATE_LIMIT_BURST_EVENTS: '200000000' }
 const POSTGRES = { shared_buffers: '512MB', max_wal_size: '4GB' }
 
-const dataDir = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
+const dataDir = temporaryDirectory('millrace-bench-')
 const machine = describeMachine()
 say(`machine: ${JSON.stringify(machine)}`)
 const stack = await startStack({
@@ -53,7 +50,7 @@ try {
   isSound = await bench()
 } finally {
   await stack.stop()
-  if (!values.keep) rmSync(dataDir, { recursive: true, force: true })
+  if (!values.keep) removeTemporary(dataDir)
 }
 process.exitCode = isSound ? 0 : 1
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Stack } from '@millrace/local-stack'
 import RudderAnalytics from '@rudderstack/rudder-sdk-node'
 import { Analytics } from '@segment/analytics-node'
@@ -10,27 +10,29 @@ const EVENTS = 10_000
 
 let stack: Stack
 
-beforeAll(async () => {
-  stack = await startTestStack()
-}, 120_000)
+describe('a real client', () => {
+  beforeAll(async () => {
+    stack = await startTestStack()
+  }, 120_000)
 
-afterAll(async () => {
-  await stack?.stop()
-}, 60_000)
+  afterAll(async () => {
+    await stack?.stop()
+  }, 60_000)
 
-test.each([
-  ['@segment/analytics-node', sendBySegment],
-  ['@rudderstack/rudder-sdk-node', sendByRudder],
-])('%s, unmodified, delivers 10,000 events that are counted exactly', async (name, send) => {
-  const source = { gatewayUrl: stack.url, readKey: stack.adminKey }
-  const before = await readLedger(source).catch(() => ({ accepted: 0, stored: 0 }))
-  await send(`${name} event`)
-  const after = await waitUntilSettled(source, before.accepted + EVENTS, 60_000)
-  expect(after.accepted - before.accepted).toBe(EVENTS)
-  expect(after.stored - before.stored).toBe(EVENTS)
-  expect(await findLedgerFault(stack.databaseUrl, after)).toBeUndefined()
-  expect(await countStored(`${name} event`)).toEqual({ rows: EVENTS, ids: EVENTS, users: 100, sum: (EVENTS * (EVENTS - 1)) / 2 })
-}, 120_000)
+  test.each([
+    ['@segment/analytics-node', sendBySegment],
+    ['@rudderstack/rudder-sdk-node', sendByRudder],
+  ])('%s, unmodified, delivers 10,000 events that are counted exactly', async (name, send) => {
+    const source = { gatewayUrl: stack.url, readKey: stack.adminKey }
+    const before = await readLedger(source).catch(() => ({ accepted: 0, stored: 0 }))
+    await send(`${name} event`)
+    const after = await waitUntilSettled(source, before.stored + EVENTS, 60_000)
+    expect(after.accepted - before.accepted).toBe(EVENTS)
+    expect(after.stored - before.stored).toBe(EVENTS)
+    expect(await findLedgerFault(stack.databaseUrl, after)).toBeUndefined()
+    expect(await countStored(`${name} event`)).toEqual({ rows: EVENTS, ids: EVENTS, users: 100, sum: (EVENTS * (EVENTS - 1)) / 2 })
+  }, 120_000)
+})
 
 async function sendBySegment(event: string): Promise<void> {
   const analytics = new Analytics({ writeKey: stack.writeKey, host: stack.url, path: '/v1/batch', flushAt: 50, maxEventsInBatch: 50 })

@@ -35,16 +35,19 @@ export async function readLedger({ gatewayUrl, readKey }: LedgerSource): Promise
   return entry
 }
 
-/** Waits until at least `accepted` events are accounted for and nothing is in flight. */
-export async function waitUntilSettled(source: LedgerSource, accepted: number, deadlineMs: number): Promise<LedgerEntry> {
+/**
+ * Waits until at least `stored` events are stored and nothing is in flight. The number of accepted ones would not do: it holds repeats, and
+ * the gateway's own count may be a second old.
+ */
+export async function waitUntilSettled(source: LedgerSource, stored: number, deadlineMs: number): Promise<LedgerEntry> {
   let last: LedgerEntry | undefined
   try {
     return await waitFor(
       async () => {
         last = await readLedger(source)
-        return last.accepted >= accepted && last.in_flight === 0 && last.balanced && last
+        return last.stored >= stored && last.in_flight === 0 && last.balanced && last
       },
-      { deadlineMs, intervalMs: 250, what: `${accepted} events accounted for` },
+      { deadlineMs, intervalMs: 250, what: `the storage of ${stored} events` },
     )
   } catch (error) {
     throw new Error(`${(error as Error).message}; the last ledger: ${JSON.stringify(last)}`, { cause: error })
