@@ -1,6 +1,7 @@
 import { EVENT_COPY_COLUMNS } from '@millrace/contracts'
 import { DOUBLES, type FrameView, TIMESTAMP_DOUBLE, WORD, WORDS } from './frame-view.js'
 import type { DayRows, PreparedFrame } from './prepared-batch.js'
+import type { RowBuffers } from './row-buffers.js'
 import { orderRows } from './row-order.js'
 
 export const DAY_MS = 86_400_000
@@ -13,12 +14,12 @@ interface Candidates {
 }
 
 /** The rows of `candidates` by UTC day, in the order that costs PostgreSQL least, each with the fields the consumer adds. */
-export function buildDays(frames: readonly PreparedFrame[], candidates: Candidates): DayRows[] {
+export function buildDays(frames: readonly PreparedFrame[], candidates: Candidates, buffers: RowBuffers): DayRows[] {
   const rows = candidates.indexOf.length
   if (rows === 0) return []
   const keys = readKeys(frames, candidates)
   const order = orderRows(rows, keys)
-  const buffer = Buffer.allocUnsafeSlow(keys.bytes + rows * PREFIX_BYTES)
+  const buffer = buffers.take(keys.bytes + rows * PREFIX_BYTES)
   const offsets = writeRows(buffer, order, frames, candidates)
   const days: DayRows[] = []
   for (let from = 0; from < rows; ) {
@@ -105,6 +106,7 @@ class Numbering {
 function writeRows(out: Buffer, order: Uint32Array, frames: readonly PreparedFrame[], { frameOf, indexOf }: Candidates): Uint32Array {
   const offsets = new Uint32Array(order.length + 1)
   const sources = frames.map(toSource)
+  const bytes = new Uint8Array(out.buffer, out.byteOffset, out.length)
   let at = 0
   for (let i = 0; i < order.length; i++) {
     const row = order[i] as number
@@ -113,9 +115,9 @@ function writeRows(out: Buffer, order: Uint32Array, frames: readonly PreparedFra
     const start = source.words[index * WORDS + WORD.rowOffset] as number
     const end = index + 1 < source.records ? (source.words[(index + 1) * WORDS + WORD.rowOffset] as number) : source.rowsBytes
     offsets[i] = at
-    writePrefix(out, at, source, index)
+    writePrefix(bytes, at, source, index)
     at += PREFIX_BYTES
-    out.set(source.rows.subarray(start, end), at)
+    bytes.set(source.rows.subarray(start, end), at)
     at += end - start
   }
   offsets[order.length] = at
@@ -150,7 +152,7 @@ function toSource({ frame, view }: PreparedFrame): Source {
   }
 }
 
-function writePrefix(out: Buffer, at: number, source: Source, index: number): void {
+function writePrefix(out: Uint8Array, at: number, source: Source, index: number): void {
   const low = source.ordinalLow + index
   const high = source.ordinalHigh + (low > 0xffff_ffff ? 1 : 0)
   const partition = source.partition

@@ -4,12 +4,16 @@ import { buildDays } from './build-days.js'
 import { DOUBLES, type FrameView, openFrame, TIMESTAMP_DOUBLE, WORD, WORDS } from './frame-view.js'
 import { LedgerCounts } from './ledger-counts.js'
 import { type EventFrame, type PreparedBatch, type PreparedFrame, type RecordRef, UNKNOWN_TENANT, VERDICT } from './prepared-batch.js'
+import type { RowBuffers } from './row-buffers.js'
 
 /**
  * Judges every record of `frames` and lays the rows of the new ones out for COPY. Memory alone; the windows remember the new ids at
  * once, so after a failure they must be thrown away. Frames of a partition come in stream order. No JSON is parsed.
  */
-export function prepareBatch(frames: readonly EventFrame[], windows: DedupWindows, nowMs: number): PreparedBatch {
+export function prepareBatch(
+  frames: readonly EventFrame[],
+  { windows, buffers, nowMs }: { windows: DedupWindows; buffers: RowBuffers; nowMs: number },
+): PreparedBatch {
   windows.tidy(nowMs)
   const ledger = new LedgerCounts()
   const typed: RecordRef[] = []
@@ -29,7 +33,7 @@ export function prepareBatch(frames: readonly EventFrame[], windows: DedupWindow
     return judged
   })
   const candidates = { frameOf: frameOf.subarray(0, stored), indexOf: indexOf.subarray(0, stored) }
-  return { frames: prepared, days: buildDays(prepared, candidates), ledger, typed, windows, ...candidates }
+  return { frames: prepared, days: buildDays(prepared, candidates, buffers), ledger, typed, windows, ...candidates }
 }
 
 function tryOpen(frame: EventFrame): FrameView | null {

@@ -31,7 +31,7 @@ export interface PreparedFrame {
   deadLettered: number
 }
 
-/** Rows of one UTC day, ready for COPY; row i is bytes offsets[i] to offsets[i + 1] and record origins[i] of the batch. */
+/** Rows of one UTC day, ready for COPY, in a buffer that all days of a batch share; row i is bytes offsets[i] to offsets[i + 1] and record origins[i] of the batch. */
 export interface DayRows {
   readonly dayMs: number
   readonly buffer: Buffer

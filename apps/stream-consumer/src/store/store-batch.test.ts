@@ -7,6 +7,7 @@ import { DedupWindows } from '../deduplicate/dedup-windows.js'
 import { createTypedSteps } from '../typed/typed-steps.js'
 import { prepareBatch } from './prepare-batch.js'
 import type { EventFrame, PreparedBatch } from './prepared-batch.js'
+import { RowBuffers } from './row-buffers.js'
 import { storeBatch } from './store-batch.js'
 
 const NOW = Date.UTC(2026, 10, 21, 12)
@@ -16,6 +17,7 @@ let database: Database
 let connection: Connection
 let windows: DedupWindows
 let sequence = 0
+const buffers = new RowBuffers()
 const producer = randomUUID()
 
 function frameOf(events: readonly TestEvent[], over: Partial<EventFrame> = {}): EventFrame {
@@ -34,7 +36,7 @@ function frameOf(events: readonly TestEvent[], over: Partial<EventFrame> = {}): 
 }
 
 async function store(frames: readonly EventFrame[]): Promise<PreparedBatch> {
-  const batch = prepareBatch(frames, windows, NOW)
+  const batch = prepareBatch(frames, { windows, buffers, nowMs: NOW })
   await connection.transaction((tx) => storeBatch({ stream: 'events' }, { typedSteps: createTypedSteps() }, { batch, tx }))
   return batch
 }

@@ -12,6 +12,7 @@ import type { ConsumerAppMetrics } from '../metrics.js'
 import { DAY_MS } from '../store/build-days.js'
 import { prepareBatch } from '../store/prepare-batch.js'
 import type { EventFrame, PreparedBatch } from '../store/prepared-batch.js'
+import { RowBuffers } from '../store/row-buffers.js'
 import { type StoreDeps, storeBatch } from '../store/store-batch.js'
 import { isStorableDay } from '../store/store-rows.js'
 
@@ -53,6 +54,7 @@ export interface PreparedEvents {
 export class EventsHandler implements StreamHandler<PreparedEvents, Transaction> {
   readonly #config: EventsHandlerConfig
   readonly #deps: EventsHandlerDeps
+  readonly #buffers = new RowBuffers()
 
   constructor(config: EventsHandlerConfig, deps: EventsHandlerDeps) {
     this.#config = config
@@ -69,7 +71,7 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
   async prepare({ frames }: FrameBatch): Promise<PreparedEvents> {
     const { windows, registry, now, monotonicMs } = this.#deps
     const startedMs = monotonicMs()
-    const batch = prepareBatch(frames.map(toEventFrame), windows, now())
+    const batch = prepareBatch(frames.map(toEventFrame), { windows, buffers: this.#buffers, nowMs: now() })
     await this.#ensureDays(batch)
     const keys = batch.frames.map(({ view }) => view?.reader.seriesKeys() ?? [])
     return { batch, series: await registry.resolve(keys), startedMs, stored: [] }
@@ -94,6 +96,8 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
 
   committed({ batch, stored, startedMs }: PreparedEvents): void {
     const { live, metrics, windows, now, monotonicMs } = this.#deps
+    const [day] = batch.days
+    if (day !== undefined) this.#buffers.give(day.buffer)
     for (const { tenantId, event, count } of stored) live.add(tenantId, event, count)
     metrics.observeCommitted(batch, (monotonicMs() - startedMs) / 1000)
     metrics.setWindow(windows.size, windows.coveredMs(now()) / 1000)

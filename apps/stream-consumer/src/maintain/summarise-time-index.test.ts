@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { type Database, DayPartitions, dayPartitionName, migrate, openDatabase } from '@millrace/database'
+import { createTestDatabase, type TestDatabase } from '@millrace/testing'
+import { summariseTimeIndex } from './summarise-time-index.js'
+
+const NOW = Date.UTC(2026, 10, 21, 12)
+const TABLE = dayPartitionName('events', NOW)
+
+describe('the index on time', () => {
+  let test: TestDatabase
+  let database: Database
+  beforeAll(async () => {
+    test = await createTestDatabase({ migrate })
+    database = openDatabase({ url: test.url })
+    await new DayPartitions(database).ensure('events', NOW, NOW)
+    await database.query(
+      `insert into events (position, user_hash, "timestamp", received_at, tenant_id, partition, type, message_id, event)
+        select n, n, to_timestamp($1 / 1000.0) + n * interval '1 millisecond', now(), 1, 0, 0, 'm' || n, 'Seen' from generate_series(1, 50000) n`,
+      [NOW],
+    )
+  })
+  afterAll(async () => {
+    await database.close()
+    await test.release()
+  })
+
+  /** Rows that a read of the first 10 ms has to look at. */
+  async function rowsLookedAt(): Promise<number> {
+    const plan = await database.transaction(async (tx) => {
+      await tx.query('set local enable_seqscan = off')
+      const { rows } = await tx.query<{ 'QUERY PLAN': string }>(
+        `explain (analyze, format text) select from events where "timestamp" >= '${new Date(NOW).toISOString()}' and "timestamp" < '${new Date(NOW + 10).toISOString()}'`,
+      )
+      return rows.map((row) => row['QUERY PLAN']).join('\n')
+    })
+    return Number(/Rows Removed by (?:Index Recheck|Filter): (\d+)/.exec(plan)?.[1] ?? 0)
+  }
+
+  it('covers new rows at once, so that a short range reads few of them', async () => {
+    expect(await rowsLookedAt()).toBeGreaterThan(40_000)
+    await summariseTimeIndex(database, NOW)
+    expect(await rowsLookedAt()).toBeLessThan(10_000)
+  })
+
+  it('is left alone while a vacuum holds the table', async () => {
+    const holder = await database.connection()
+    await holder.transaction(async (tx) => {
+      await tx.query(`lock table ${TABLE} in share update exclusive mode`)
+      await summariseTimeIndex(database, NOW)
+    })
+    await holder.close()
+  })
+})
