@@ -1,0 +1,63 @@
+import { describe, expect, it } from '@jest/globals'
+import { startTestRedisCluster, startTestSentinel } from '@millrace/testing'
+import { runFailover } from './failover.js'
+import { streamKey } from '@millrace/streams'
+
+describe('a primary that is killed under load', () => {
+  it.each([
+    ['one replica of two', 1],
+    ['both replicas', 2],
+  ])('behind Sentinels loses nothing acknowledged when %s must confirm', async (_, minReplicas) => {
+    const stack = await startTestSentinel({ downAfterMs: 500 })
+    try {
+      const primary = await stack.primary()
+      const outcome = await runFailover({
+        redis: { url: 'redis://ignored', sentinelHosts: stack.sentinels.map(({ port }) => `127.0.0.1:${port}`), masterName: stack.masterName },
+        minReplicas,
+        fail: () => primary.kill(),
+        heal: () => primary.restart(),
+        loadMs: 3500,
+      })
+      expect(outcome).toMatchObject({ lost: 0, noticed: 0, isOrdered: true })
+      expect(outcome.spooled).toBeGreaterThan(0)
+    } finally {
+      await stack.stop()
+    }
+  })
+
+  it('in a Cluster loses nothing acknowledged when its replica must confirm', async () => {
+    const stack = await startTestRedisCluster({ replicasPerMaster: 1 })
+    try {
+      const victim = await stack.masterOf(streamKey('failover', 0))
+      const outcome = await runFailover({
+        redis: { url: stack.nodes.map(({ port }) => `redis://127.0.0.1:${port}`).join(','), clusterEnabled: true },
+        minReplicas: 1,
+        fail: () => victim.kill(),
+        heal: () => victim.restart(),
+        loadMs: 4000,
+      })
+      expect(outcome).toMatchObject({ lost: 0, noticed: 0, isOrdered: true })
+      expect(outcome.spooled).toBeGreaterThan(0)
+    } finally {
+      await stack.stop()
+    }
+  })
+
+  it('may lose what was acknowledged in its last moments when no replica must confirm, and every loss shows as a gap', async () => {
+    const stack = await startTestSentinel({ downAfterMs: 500 })
+    try {
+      const primary = await stack.primary()
+      const outcome = await runFailover({
+        redis: { url: 'redis://ignored', sentinelHosts: stack.sentinels.map(({ port }) => `127.0.0.1:${port}`), masterName: stack.masterName },
+        minReplicas: 0,
+        fail: () => primary.kill(),
+        heal: () => primary.restart(),
+        loadMs: 3000,
+      })
+      expect(outcome.isOrdered).toBe(true)
+      expect(outcome.noticed).toBeGreaterThanOrEqual(outcome.lost)
+    } finally {
+      await stack.stop()
+    }
+  })
+})
