@@ -17,6 +17,9 @@ export const configSchema = defineConfig({
   DATABASE_TIMEOUT: integer({ default: 5000, min: 100, max: 600_000, unit: 'ms', description: 'longest wait for a connection' }),
   DATABASE_RETRY_ATTEMPTS: integer({ default: 3, min: 1, max: 10, unit: 'calls', description: 'calls in all where the failure is a passing one' }),
 
+  BOOTSTRAP_WRITE_KEY: secret({ optional: true, description: 'key with the scope write that the tenant default has from the first start on' }),
+  BOOTSTRAP_ADMIN_KEY: secret({ optional: true, description: 'key with all scopes that the tenant default has from the first start on' }),
+
   STREAM_DRIVER: choice(['redis'], { default: 'redis', description: 'what carries the stream' }),
   STREAM_NAME: text({ default: 'events', description: 'name of the stream' }),
   STREAM_PARTITIONS: integer({ default: 16, min: 1, max: 1024, unit: 'partitions', description: 'never changed once events are in' }),
@@ -26,7 +29,7 @@ export const configSchema = defineConfig({
   REDIS_SENTINEL_HOSTS: list({ default: [], description: 'host:port of the Sentinels of the stream’s Redis' }),
   REDIS_MASTER_NAME: text({ optional: true, description: 'name by which the Sentinels know the primary' }),
   STREAM_MIN_REPLICAS: integer({ default: 0, min: 0, max: 10, unit: 'replicas', description: 'replicas that must hold a frame before it counts as held (WAIT)' }),
-  STREAM_LINGER_MS: decimal({ default: 5, min: 0, max: 1000, unit: 'ms', description: 'how long a frame waits for company' }),
+  STREAM_LINGER_MS: decimal({ default: 2, min: 0, max: 1000, unit: 'ms', description: 'how long a frame waits for company' }),
   STREAM_UNACKNOWLEDGED_BYTES_MAX: integer({ default: 67_108_864, min: 1_048_576, max: 4_294_967_296, unit: 'bytes', description: 'sent and not yet held; beyond it requests get 429' }),
   MILLRACE_DATA_DIR: text({ default: '.millrace', description: 'folder of the spool' }),
   SPOOL_BYTES_MAX: integer({ default: 1_073_741_824, min: 0, max: 1_099_511_627_776, unit: 'bytes', description: 'room of the spool; 0 for none' }),

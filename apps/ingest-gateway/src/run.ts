@@ -1,9 +1,11 @@
 import { createServer } from 'node:http'
 import { join } from 'node:path'
-import { createKeyVerifier, createRateLimiter, KeyManager } from '@millrace/auth'
+import { setTimeout } from 'node:timers/promises'
+import { createKeyVerifier, createRateLimiter, KeyManager, seedKeys } from '@millrace/auth'
 import { AnalyticsServiceService, ConsumerServiceService, HealthServiceService, RecordBatchBuilder } from '@millrace/contracts'
 import { type Database, openDatabase } from '@millrace/database'
 import { openRedis, type RedisConnection } from '@millrace/redis'
+import { isRetryable } from '@millrace/resilience'
 import { createGrpcClient, createHttpApp, type Lifecycle, startHttpServer } from '@millrace/service'
 import { createRedisDriver, openProducer, type Producer, ProducerMetrics } from '@millrace/streams'
 import { createGrpcMetrics, createHttpMetrics, createRedisMetrics, createResilienceMetrics } from '@millrace/telemetry'
@@ -28,6 +30,7 @@ const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
 const FLUSH_MS = 1000
 const REFRESH_MS = 10_000
+const START_RETRY_MS = 500
 
 /** The composition root: the only file that knows every concrete part. Parts stop in reverse order: first the door, last the pools. */
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
@@ -45,6 +48,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     )
     return [opened, () => opened.close()]
   })
+  await seedFirstKeys(config, lifecycle, database)
   const plan = await startRollups(config, lifecycle, database)
   const { streamRedis, cacheRedis } = await startRedis(config, lifecycle)
   const producer = await startProducer(config, lifecycle, streamRedis)
@@ -103,12 +107,40 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
 
 async function startRollups(config: Config, lifecycle: Lifecycle, database: Database): Promise<CurrentPlan> {
   const definitions = parseRollups(config.ROLLUPS)
+  const load = () => loadRollups(database)
   return lifecycle.start('rollups', async () => {
-    await registerRollups(database, { definitions, stream: config.STREAM_NAME, aheadMaxMs: config.EVENTS_MAX_AHEAD_HOURS * HOUR_MS })
-    const load = () => loadRollups(database)
-    const current = new CurrentPlan(await load(), { load, logger: lifecycle.logger })
+    // Without the definitions events would go in that the rollups never learn of, so the door stays shut until they are read.
+    const first = await untilAvailable(lifecycle, async () => {
+      await registerRollups(database, { definitions, stream: config.STREAM_NAME, aheadMaxMs: config.EVENTS_MAX_AHEAD_HOURS * HOUR_MS })
+      return load()
+    })
+    const current = new CurrentPlan(first, { load, logger: lifecycle.logger })
     return [current, every(REFRESH_MS, () => current.refresh())]
   })
+}
+
+/** Keys of the first start. Nothing is stored twice, and nothing that was revoked comes back. */
+async function seedFirstKeys(config: Config, lifecycle: Lifecycle, database: Database): Promise<void> {
+  const keys = {
+    writeKey: config.BOOTSTRAP_WRITE_KEY?.reveal(),
+    adminKey: config.BOOTSTRAP_ADMIN_KEY?.reveal(),
+    isProduction: config.NODE_ENV === 'production',
+  }
+  if (keys.writeKey === undefined && keys.adminKey === undefined) return
+  await untilAvailable(lifecycle, () => seedKeys(keys, { database, logger: lifecycle.logger }))
+}
+
+/** Tries until the database can be asked or the service stops; a fault that will not pass ends the start. */
+async function untilAvailable<T>(lifecycle: Lifecycle, work: () => Promise<T>): Promise<T> {
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isRetryable(error) || lifecycle.stopping.aborted) throw error
+      if (isFirst) lifecycle.logger.warn('the database cannot be reached, the start waits for it', { error })
+      await setTimeout(START_RETRY_MS, undefined, { signal: lifecycle.stopping })
+    }
+  }
 }
 
 async function startRedis(config: Config, lifecycle: Lifecycle): Promise<{ streamRedis: RedisConnection; cacheRedis: RedisConnection }> {
@@ -145,6 +177,8 @@ function startProducer(config: Config, lifecycle: Lifecycle, redis: RedisConnect
       },
       { driver, logger: lifecycle.logger, metrics: new ProducerMetrics(lifecycle.metrics) },
     )
+    // A gateway that would refuse every event says so to whoever shares out the load.
+    lifecycle.ready('stream', () => void producer.open(0))
     return [
       producer,
       async () => {
