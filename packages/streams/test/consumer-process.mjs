@@ -1,0 +1,27 @@
+// A consumer as a process of its own: argv has the URLs of Redis and PostgreSQL and a name. Stores lines into the table effects.
+import { openDatabase } from '@millrace/database'
+import { silentLogger } from '@millrace/logger'
+import { openRedis } from '@millrace/redis'
+import { createRedisDriver, runConsumer } from '../dist/index.js'
+
+const [, , redisUrl, databaseUrl, member] = process.argv
+const say = (message) => process.stdout.write(`${message}\n`)
+const logger = { ...silentLogger, child: () => logger, info: say, warn: say, error: say }
+const redis = await openRedis({ url: redisUrl, name: 'stream' }, { logger: silentLogger })
+const database = openDatabase({ url: databaseUrl })
+const handler = {
+  async assigned() {},
+  prepare: (batch) => batch,
+  async apply({ frames }, tx) {
+    const rows = frames.flatMap(({ partition, firstOrdinal, payload }) =>
+      payload.toString().split('\n').map((line, index) => [partition, firstOrdinal + index, line]),
+    )
+    await tx.query('insert into effects select * from unnest($1::smallint[], $2::bigint[], $3::text[])', [0, 1, 2].map((column) => rows.map((row) => row[column])))
+    // Long enough for a signal to find it inside a transaction.
+    await tx.query('select pg_sleep(0.005)')
+  },
+  revoked() {},
+}
+const settings = { partitions: 4, leaseMs: 1000, heartbeatMs: 150, batchRecordsMax: 50, retryFirstMs: 20, retryCapMs: 200 }
+await runConsumer({ driver: createRedisDriver({}, { redis }), stream: 'lines', group: 'store', member, database, handler, settings }, { logger })
+say('running')
