@@ -85,6 +85,7 @@ export interface ConsumerGauges {
   readonly rollupCells: () => number
   readonly dirtyCells: () => number
   readonly watchers: () => number
+  readonly watermark: () => Promise<Date | null>
 }
 
 /** Registers gauges that are read at every scrape. Once a process. */
@@ -93,4 +94,9 @@ export function readGaugesAtScrape(metrics: Metrics, read: ConsumerGauges): void
   gauge('millrace_rollup_cells', 'Minutes of series that are in memory.', read.rollupCells)
   gauge('millrace_rollup_dirty_cells', 'Minutes of series that are not written yet.', read.dirtyCells)
   gauge('millrace_live_watchers', 'Open live streams.', read.watchers)
+  metrics.gauge({ name: 'millrace_consumer_watermark_age_seconds', help: 'Everything accepted so long ago is stored; absent while nobody knows.' }, async (family) => {
+    const watermark = await read.watermark().catch(() => null)
+    if (watermark === null) family.remove({})
+    else family.with({}).set(Math.max(0, Date.now() - watermark.getTime()) / 1000)
+  })
 }

@@ -128,7 +128,7 @@ async function startMaintenance(config: Config, lifecycle: Lifecycle, { database
 }
 
 async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts): Promise<void> {
-  const { logger, metrics } = lifecycle
+  const { logger, metrics, tracer } = lifecycle
   const { database, dayPartitions, driver, live, appMetrics, noticeRedis } = parts
   const windowMs = config.DEDUP_WINDOW_HOURS * HOUR_MS
   const idsMax = config.DEDUP_IDS_MAX
@@ -137,7 +137,12 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
     eagerBytesPerSecond: config.ROLLUP_EAGER_BYTES_PER_SECOND,
     cellsMax: config.ROLLUP_CELLS_MAX,
   })
-  readGaugesAtScrape(metrics, { rollupCells: () => rollups.cells, dirtyCells: () => rollups.dirtyCells, watchers: () => parts.hub.size })
+  readGaugesAtScrape(metrics, {
+    rollupCells: () => rollups.cells,
+    dirtyCells: () => rollups.dirtyCells,
+    watchers: () => parts.hub.size,
+    watermark: () => readWatermark(database, { group: config.STREAM_GROUP, stream: config.STREAM_NAME }),
+  })
   const handler = new EventsHandler(
     { stream: config.STREAM_NAME, windowMs, idsMax },
     {
@@ -146,6 +151,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
       rollups,
       live,
       logger,
+      tracer,
       metrics: appMetrics,
       windows: new DedupWindows({ windowMs, idsMax }),
       registry: new SeriesRegistry({ seriesMax: config.ROLLUP_SERIES_MAX }, { database }),
@@ -155,7 +161,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
     },
   )
   const publish = createPublish(noticeRedis, logger)
-  await lifecycle.start('consumer', async () => {
+  const consumer = await lifecycle.start('consumer', async () => {
     const consumer = await runConsumer(
       {
         driver,
@@ -180,6 +186,10 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
       { logger, metrics: new ConsumerMetrics(metrics), onCommitted: (notices) => publish(COMMITTED_CHANNEL, notices) },
     )
     return [consumer, () => consumer.stop()]
+  })
+  lifecycle.ready('consumer', () => {
+    const { blockedReason } = consumer.state()
+    if (blockedReason !== undefined) throw new Error(`nothing is stored at present: ${blockedReason}`)
   })
 }
 

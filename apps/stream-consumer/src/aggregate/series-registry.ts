@@ -1,4 +1,4 @@
-import { parseSeriesKey, type SeriesKey } from '@millrace/contracts'
+import { parseSeriesKey, type SeriesKey, seriesKey } from '@millrace/contracts'
 import type { Database, Transaction } from '@millrace/database'
 
 /** A row of rollup_series. */
@@ -82,7 +82,7 @@ export class SeriesRegistry {
     const group: Group = { ...series, event: isBase ? null : series.event }
     const groupKey = JSON.stringify([group.tenantId, group.event, group.dimensions, group.property])
     const state = this.#groups.get(groupKey)
-    if (state?.isFull && state.overflow !== null) {
+    if (state !== undefined && state.overflow !== null && (state.isFull || bytesOf(series) > NAME_BYTES_MAX)) {
       beyond.set(key, state.overflow)
       return
     }
@@ -91,47 +91,71 @@ export class SeriesRegistry {
     missing.set(groupKey, entry)
   }
 
-  /** The advisory lock makes consumers that register series of one definition at once do it one after the other, so that the bound holds. */
   async #register(
     groupKey: string,
     { group, series, beyond }: { group: Group; series: Map<string, SeriesKey>; beyond: Map<string, Series | null> },
   ): Promise<void> {
-    const { rows, overflow } = await this.#database.transaction(async (tx) => {
-      await tx.query(`select pg_advisory_xact_lock(hashtext('millrace:series'), hashtext($1))`, [groupKey])
-      const known = await selectGroup(tx, group)
-      const names = new Set(known.map((row) => nameOf(row.event, row.dimension_values)))
-      const fresh = [...series.values()].filter(({ event, values }) => !names.has(nameOf(event, values)))
-      const fitting = fresh.filter((one) => bytesOf(one) <= NAME_BYTES_MAX)
-      const room = Math.max(0, this.#seriesMax - known.filter((row) => !row.overflow).length)
-      const added = await insertSeries(tx, group, fitting.slice(0, room))
-      const overflowed = fresh.length > Math.min(fitting.length, room)
-      const there = known.find((row) => row.overflow)
-      return { rows: [...known, ...added], overflow: there ?? (overflowed ? await insertOverflow(tx, group) : null) }
-    })
-    const toSeries = (row: SeriesRow): Series => ({
-      id: row.id,
-      tenantId: group.tenantId,
-      event: row.event,
-      hasProperty: group.property !== null,
-    })
-    const byName = new Map(rows.filter((row) => !row.overflow).map((row) => [nameOf(row.event, row.dimension_values), row]))
-    const overflowSeries = overflow === null ? null : toSeries(overflow)
-    for (const [key, { event, values }] of series) {
-      const row = byName.get(nameOf(event, values))
-      if (row !== undefined) this.#known.set(key, toSeries(row))
-      else beyond.set(key, overflowSeries)
+    const { rows, isFull } = await this.#database.transaction((tx) => register(tx, { groupKey, group, wanted: [...series.values()], seriesMax: this.#seriesMax }))
+    let overflow: Series | null = null
+    for (const row of rows) {
+      const found = { id: row.id, tenantId: group.tenantId, event: row.event, hasProperty: group.property !== null }
+      if (row.overflow) overflow = found
+      else this.#known.set(seriesKey({ ...group, event: row.event, dimensions: [...group.dimensions], values: row.dimension_values }), found)
     }
-    this.#groups.set(groupKey, { isFull: byName.size >= this.#seriesMax, overflow: overflowSeries })
+    for (const key of series.keys()) if (!this.#known.has(key)) beyond.set(key, overflow)
+    this.#groups.set(groupKey, { isFull, overflow })
   }
 }
 
-async function selectGroup(tx: Transaction, group: Group): Promise<SeriesRow[]> {
+interface Registration {
+  readonly groupKey: string
+  readonly group: Group
+  readonly wanted: readonly SeriesKey[]
+  readonly seriesMax: number
+}
+
+/**
+ * The rows of the wanted series as far as they fit, made if need be, and the overflow series if there is one. The advisory lock makes consumers
+ * that register series of one definition at once do it one after the other, so that the bound holds.
+ */
+async function register(tx: Transaction, { groupKey, group, wanted, seriesMax }: Registration): Promise<{ rows: SeriesRow[]; isFull: boolean }> {
+  await tx.query(`select pg_advisory_xact_lock(hashtext('millrace:series'), hashtext($1))`, [groupKey])
+  const count = await countSeries(tx, group)
+  // A definition that is full is loaded whole, once: from then on what is not in memory belongs to the overflow.
+  const known = await selectSeries(tx, group, count + wanted.length > seriesMax ? null : wanted)
+  const names = new Set(known.map((row) => nameOf(row.event, row.dimension_values)))
+  const fresh = wanted.filter(({ event, values }) => !names.has(nameOf(event, values)))
+  const fitting = fresh.filter((one) => bytesOf(one) <= NAME_BYTES_MAX).slice(0, Math.max(0, seriesMax - count))
+  const rows = [...known, ...(await insertSeries(tx, group, fitting))]
+  if (fitting.length < fresh.length && !rows.some((row) => row.overflow)) rows.push(await insertOverflow(tx, group))
+  return { rows, isFull: count + fitting.length >= seriesMax }
+}
+
+/** $1 to $4 are `valuesOf` a group. */
+const IN_GROUP = 'tenant_id = $1 and ($2::text is null or event = $2) and dimensions = $3::text[] and property is not distinct from $4'
+
+function valuesOf(group: Group): unknown[] {
+  return [group.tenantId, group.event, group.dimensions, group.property]
+}
+
+async function countSeries(tx: Transaction, group: Group): Promise<number> {
+  const { rows } = await tx.query<{ n: bigint }>(`select count(*) as n from rollup_series where not overflow and ${IN_GROUP}`, valuesOf(group))
+  return Number(rows[0]?.n)
+}
+
+/** The series of a group, all of them or those that are named as in `wanted`, and its overflow series. */
+async function selectSeries(tx: Transaction, group: Group, wanted: readonly SeriesKey[] | null): Promise<SeriesRow[]> {
   const { rows } = await tx.query<SeriesRow>(
-    `select id, event, dimension_values, overflow from rollup_series
-     where tenant_id = $1 and ($2::text is null or event = $2) and dimensions = $3::text[] and property is not distinct from $4`,
-    [group.tenantId, group.event, group.dimensions, group.property],
+    `select id, event, dimension_values, overflow from rollup_series where ${IN_GROUP}
+       and ($5::jsonb is null or overflow or exists (select from jsonb_to_recordset($5::jsonb) as w (event text, values text[])
+         where w.event = rollup_series.event and w.values = rollup_series.dimension_values))`,
+    [...valuesOf(group), wanted === null ? null : toJson(wanted)],
   )
   return rows
+}
+
+function toJson(series: readonly SeriesKey[]): string {
+  return JSON.stringify(series.map(({ event, values }) => ({ event, values })))
 }
 
 /** Values go as JSON because an array of arrays of different contents is not a PostgreSQL array. */
@@ -141,7 +165,7 @@ async function insertSeries(tx: Transaction, group: Group, series: readonly Seri
     `insert into rollup_series (tenant_id, event, dimensions, dimension_values, property)
      select $1, r.event, $2::text[], r.values, $3 from jsonb_to_recordset($4::jsonb) as r (event text, values text[])
      returning id, event, dimension_values, overflow`,
-    [group.tenantId, group.dimensions, group.property, JSON.stringify(series.map(({ event, values }) => ({ event, values })))],
+    [group.tenantId, group.dimensions, group.property, toJson(series)],
   )
   return rows
 }

@@ -27,7 +27,7 @@ export interface FrameView {
 
 /**
  * Opens the payload of a frame. The side table is viewed in place when it lies on 8 bytes, else copied.
- * @throws RangeError when the payload is no batch, holds another number of records than its frame says, or its rows overlap.
+ * @throws RangeError when the payload is no batch, holds another number of records than its frame says, its rows overlap, or a tenant is none.
  */
 export function openFrame(payload: Buffer, records: number): FrameView {
   const reader = new RecordBatchReader(payload)
@@ -45,7 +45,14 @@ export function openFrame(payload: Buffer, records: number): FrameView {
     const next = words[at] as number
     if (next < end) throw new RangeError('rows of a batch overlap')
     end = next
+    requireTenant(words[at - WORD.rowOffset + WORD.tenantId] as number)
   }
   if (end > reader.rowsBytes) throw new RangeError('rows of a batch reach beyond it')
+  for (const { tenantId } of reader.tallies()) requireTenant(tenantId)
   return { reader, records, words, doubles: new Float64Array(buffer, offset, bytes / 8) }
+}
+
+/** Tenants are 32-bit integers with a sign in the tables; a larger one there would fail every statement of the batch. */
+function requireTenant(tenantId: number): void {
+  if (tenantId > 0x7fff_ffff) throw new RangeError('a tenant of a batch is out of range')
 }

@@ -5,9 +5,9 @@ import { WORD, WORDS } from './frame-view.js'
 import { type Refusal, toRefusal } from './poison.js'
 import { type DayRows, type PreparedBatch, type PreparedFrame, type RecordRef, VERDICT } from './prepared-batch.js'
 
-/** Days whose partitions could not even be named are not stored: from year 1 to year 9999. */
+/** Days whose partitions could not even be named are not stored: from 0001-01-01 to 9999-12-30, whose end is still a date of four digits. */
 const FIRST_DAY_MS = -62_135_596_800_000
-const LAST_DAY_MS = 253_402_214_400_000
+const LAST_DAY_MS = 253_402_128_000_000
 
 /** Whether a row of this day can be stored at all. */
 export function isStorableDay({ dayMs }: DayRows): boolean {

@@ -1,6 +1,7 @@
 import type { Database, DayPartitions, Transaction } from '@millrace/database'
 import type { Logger } from '@millrace/logger'
 import { type AssignContext, type AssignedPartition, FRAME_FLAG, type FlushedPositions, type FrameBatch, type NewFrame, type StreamHandler } from '@millrace/streams'
+import type { Tracer } from '@millrace/telemetry'
 import { rebuildFromRows } from '../aggregate/rebuild-from-rows.js'
 import { recoverRollups } from '../aggregate/recover-rollups.js'
 import type { Rollups } from '../aggregate/rollups.js'
@@ -32,6 +33,7 @@ export interface EventsHandlerDeps extends StoreDeps {
   readonly live: LiveCounts
   readonly metrics: ConsumerAppMetrics
   readonly logger: Logger
+  readonly tracer: Tracer
   /** ms since the epoch. */
   readonly now: () => number
   readonly monotonicMs: () => number
@@ -77,7 +79,12 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
     return { batch, series: await registry.resolve(keys), startedMs, stored: [] }
   }
 
-  async apply({ batch, series, stored }: PreparedEvents, tx: Transaction): Promise<FlushedPositions> {
+  apply(prepared: PreparedEvents, tx: Transaction): Promise<FlushedPositions> {
+    const frames = prepared.batch.frames.length
+    return this.#deps.tracer.withSpan('store batch', { 'messaging.batch.message_count': frames }, () => this.#apply(prepared, tx))
+  }
+
+  async #apply({ batch, series, stored }: PreparedEvents, tx: Transaction): Promise<FlushedPositions> {
     const { rollups, metrics, monotonicMs } = this.#deps
     if (batch.frames.length > 0) await storeBatch(this.#config, this.#deps, { batch, tx })
     for (const [at, { frame, view, verdicts }] of batch.frames.entries()) {

@@ -1,6 +1,6 @@
 import { type Database, DayPartitions } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
-import { createMetrics } from '@millrace/telemetry'
+import { createMetrics, noopTracer } from '@millrace/telemetry'
 import { Rollups } from '../../src/aggregate/rollups.js'
 import { SeriesRegistry } from '../../src/aggregate/series-registry.js'
 import { DedupWindows } from '../../src/deduplicate/dedup-windows.js'
@@ -43,6 +43,7 @@ export function makeHandler(database: Database, options: HandlerOptions = {}) {
       dayPartitions: new DayPartitions(database),
       metrics: new ConsumerAppMetrics(createMetrics({ service: 'test', hasProcessMetrics: false })),
       logger: silentLogger,
+      tracer: noopTracer,
       now: options.now ?? Date.now,
       monotonicMs: options.monotonicMs ?? (() => performance.now()),
     },

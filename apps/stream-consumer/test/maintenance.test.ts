@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { type Database, DayPartitions, migrate, openDatabase } from '@millrace/database'
+import { silentLogger } from '@millrace/logger'
+import { createTestDatabase, type TestDatabase } from '@millrace/testing'
+import { SeriesRegistry } from '../src/aggregate/series-registry.js'
+import { closeIdleSessions } from '../src/maintain/close-idle-sessions.js'
+import { keepPartitions } from '../src/maintain/keep-partitions.js'
+import { sessionStep } from '../src/typed/session-step.js'
+import { readTypedEvent, type TypedEvent } from '../src/typed/typed-event.js'
+import { createReadUserAgent } from '../src/typed/user-agent.js'
+
+const DAY = 86_400_000
+
+describe('background work', () => {
+  let testDatabase: TestDatabase
+  let database: Database
+
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase({ migrate })
+    database = openDatabase({ url: testDatabase.url })
+  })
+
+  afterAll(async () => {
+    await database.close()
+    await testDatabase.release()
+  })
+
+  const partitionsOf = async (table: string): Promise<number> =>
+    (await database.query('select 1 from pg_inherits where inhparent = $1::regclass', [table])).rows.length
+
+  it('makes partitions ahead and drops those past their retention, also when two do it at once', async () => {
+    const nowMs = Date.now()
+    await new DayPartitions(database).ensure('events', nowMs - 20 * DAY, nowMs - 5 * DAY)
+    await new DayPartitions(database).ensure('event_journal', nowMs - 5 * DAY, nowMs)
+    const keep = () =>
+      keepPartitions(
+        { retentionMs: 10 * DAY, windowMs: DAY },
+        { database, dayPartitions: new DayPartitions(database), logger: silentLogger, now: () => nowMs },
+      )
+    await Promise.all([keep(), keep()])
+    // Days -10 to -5 and -1 to +3.
+    expect(await partitionsOf('events')).toBe(11)
+    // Days -2 to +3: a row that is a window old lies in one of them.
+    expect(await partitionsOf('event_journal')).toBe(6)
+    expect(await partitionsOf('rollups_1m')).toBe(5)
+  })
+
+  const sessionEvent = (event: string, atMs: number, properties: object = {}): TypedEvent =>
+    readTypedEvent(
+      {
+        userHash: 0n,
+        timestampMs: atMs,
+        receivedAtMs: atMs,
+        tenantId: 1,
+        type: 0,
+        messageId: 'm',
+        event,
+        userId: 'ann',
+        anonymousId: null,
+        properties: JSON.stringify({ session_id: 's', ...properties }),
+        context: null,
+      },
+      createReadUserAgent(),
+    )
+
+  const merge = async (...events: TypedEvent[]): Promise<Record<string, unknown> | undefined> => {
+    const step = sessionStep(events)
+    if (step !== null && 'text' in step) await database.query(step)
+    const { rows } = await database.query('select started_at, last_seen_at, ended_at, end_reason from user_sessions')
+    return rows[0]
+  }
+
+  it('ends an idle session as of when it was last seen, opens it again when it is heard of, and ends it for good by its event', async () => {
+    const startMs = Date.now() - 3_600_000
+    await merge(sessionEvent('$session_start', startMs))
+    expect(await closeIdleSessions(database, 30 * 60_000)).toBe(1)
+    expect(await closeIdleSessions(database, 30 * 60_000)).toBe(0)
+    expect(await merge()).toMatchObject({ ended_at: new Date(startMs), end_reason: 'idle' })
+    expect(await merge(sessionEvent('$activity', startMs + 1000))).toMatchObject({ ended_at: null, end_reason: null, last_seen_at: new Date(startMs + 1000) })
+    const ended = { ended_at: new Date(startMs + 5000), end_reason: 'logout', started_at: new Date(startMs) }
+    expect(await merge(sessionEvent('$session_end', startMs + 5000, { reason: 'logout' }))).toMatchObject(ended)
+    expect(await merge(sessionEvent('$activity', startMs + 6000))).toMatchObject(ended)
+  })
+
+  it('finds series that another process registered although the definition is full', async () => {
+    const keys = (names: string[]): string[] => names.map((name) => JSON.stringify([1, 'Flight', null, ['properties.a', 'properties.b'], [name, null]]))
+    const first = new SeriesRegistry({ seriesMax: 3 }, { database })
+    const [abc] = await first.resolve([keys(['a', 'b', 'c'])])
+    const second = new SeriesRegistry({ seriesMax: 3 }, { database })
+    const [mixed] = await second.resolve([keys(['d', 'a'])])
+    expect(mixed?.[1]?.id).toBe(abc?.[0]?.id)
+    const [others] = await second.resolve([keys(['b', 'e', 'c'])])
+    expect(others?.map((series) => series?.id)).toEqual([abc?.[1]?.id, mixed?.[0]?.id, abc?.[2]?.id])
+  })
+
+  it('registers a series once when two processes meet it at the same time', async () => {
+    const keys = Array.from({ length: 50 }, (_, i) => JSON.stringify([7, `event ${i}`, null, [], []]))
+    const found = await Promise.all(
+      Array.from({ length: 4 }, () => new SeriesRegistry({ seriesMax: 40 }, { database }).resolve([keys])),
+    )
+    const ids = found.map(([series]) => series?.map((one) => one?.id))
+    expect(new Set(ids[0]).size).toBe(41)
+    for (const one of ids) expect(one).toEqual(ids[0])
+  })
+})
