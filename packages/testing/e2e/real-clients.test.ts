@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import type { Stack } from '@millrace/local-stack'
+import { type Stack, waitFor } from '@millrace/local-stack'
 import RudderAnalytics from '@rudderstack/rudder-sdk-node'
 import { Analytics } from '@segment/analytics-node'
 import pg from 'pg'
@@ -43,10 +43,18 @@ async function sendBySegment(event: string): Promise<void> {
   expect(failures).toEqual([])
 }
 
+/** In portions, as its queue is measured anew with each event: ten thousand at once would take it minutes. */
 async function sendByRudder(event: string): Promise<void> {
-  const analytics = new RudderAnalytics(stack.writeKey, { dataPlaneUrl: stack.url, flushAt: 50, maxInternalQueueSize: 2 * EVENTS })
-  for (let i = 0; i < EVENTS; i++) analytics.track({ userId: `rudder-${i % 100}`, event, properties: { index: i } })
-  await analytics.flush()
+  const analytics = new RudderAnalytics(stack.writeKey, { dataPlaneUrl: stack.url, flushAt: 50 })
+  const failures: unknown[] = []
+  let delivered = 0
+  const onDelivery = (error?: Error) => (error ? failures.push(error) : delivered++)
+  for (let i = 0; i < EVENTS; i++) {
+    analytics.track({ userId: `rudder-${i % 100}`, event, properties: { index: i } }, onDelivery)
+    if (i % 50 === 49) await analytics.flush()
+  }
+  await waitFor(() => analytics.flush().then(() => failures.length > 0 || delivered === EVENTS), { deadlineMs: 60_000 })
+  expect(failures).toEqual([])
 }
 
 async function countStored(event: string) {
