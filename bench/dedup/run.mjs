@@ -63,7 +63,9 @@ try {
 
   let sent = 0
   const consumed = async () => {
-    const { rows } = await database.query('select coalesce(sum(stored + duplicate), 0)::float8 as n, coalesce(sum(stored), 0)::float8 as stored from ledger_consumed')
+    const { rows } = await database.query(
+      'select coalesce(sum(stored + duplicate), 0)::float8 as n, coalesce(sum(stored), 0)::float8 as stored from ledger_consumed',
+    )
     return rows[0]
   }
   const feed = async (count) => {
@@ -75,7 +77,10 @@ try {
     }
     while ((await consumed()).n < sent) await delay(50)
   }
-  const cpu = () => ({ consumer: processFigures(consumer.pid).cpuSeconds, postgres: processFigures(postgres.pid).cpuSeconds })
+  const cpu = () => ({
+    consumer: processFigures(consumer.pid).cpuSeconds,
+    postgres: processFigures(postgres.pid).cpuSeconds,
+  })
 
   await feed(100_000)
   const points = []
@@ -102,7 +107,9 @@ try {
     })
     printTable(points.slice(-1))
   }
-  const { rows } = await database.query('select count(*)::float8 as rows, count(distinct message_id)::float8 as ids from events')
+  const { rows } = await database.query(
+    'select count(*)::float8 as rows, count(distinct message_id)::float8 as ids from events',
+  )
   const isExact = rows[0].rows === rows[0].ids && rows[0].rows === (await consumed()).stored
   if (!isExact) {
     say(`FAULT: ${JSON.stringify(rows[0])} for ${(await consumed()).stored} stored`)

@@ -13,7 +13,12 @@ const NAMES = ['Flight', 'Search', 'Booking', 'Payment', 'Login', 'Logout', 'Cli
 export async function openSource(redisUrl) {
   const redis = await openRedis({ url: redisUrl, name: 'bench' }, { logger: silentLogger })
   const driver = createRedisDriver({}, { redis })
-  const config = { stream: 'events', partitions: PARTITIONS, createBuilder: () => new RecordBatchBuilder(), lingerMs: 5 }
+  const config = {
+    stream: 'events',
+    partitions: PARTITIONS,
+    createBuilder: () => new RecordBatchBuilder(),
+    lingerMs: 5,
+  }
   const producer = await openProducer(config, { driver, logger: silentLogger })
   return {
     /** Resolves when the stream holds them all. A share of `duplicates` repeats ids of the same call. */

@@ -25,7 +25,11 @@ export class ConsumerAppMetrics {
       ReturnType<typeof records.with>
     >
     this.#batchRecords = metrics
-      .histogram({ name: 'millrace_consumer_batch_records', help: 'Records a transaction.', buckets: [1, 10, 100, 500, 1000, 2500, 5000, 10_000, 20_000] })
+      .histogram({
+        name: 'millrace_consumer_batch_records',
+        help: 'Records a transaction.',
+        buckets: [1, 10, 100, 500, 1000, 2500, 5000, 10_000, 20_000],
+      })
       .with({})
     this.#batchSeconds = metrics
       .histogram({
@@ -34,15 +38,28 @@ export class ConsumerAppMetrics {
         buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
       })
       .with({})
-    this.#windowIds = metrics.gauge({ name: 'millrace_dedup_window_ids', help: 'Message ids remembered for deduplication.' }).with({})
+    this.#windowIds = metrics
+      .gauge({ name: 'millrace_dedup_window_ids', help: 'Message ids remembered for deduplication.' })
+      .with({})
     this.#windowSeconds = metrics
-      .gauge({ name: 'millrace_dedup_window_covered_seconds', help: 'How far back every message id is remembered: the window, or less at its ceiling.' })
+      .gauge({
+        name: 'millrace_dedup_window_covered_seconds',
+        help: 'How far back every message id is remembered: the window, or less at its ceiling.',
+      })
       .with({})
     this.#rollupFlushSeconds = metrics
-      .histogram({ name: 'millrace_rollup_flush_seconds', help: 'Time to write rollups in a transaction.', buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5] })
+      .histogram({
+        name: 'millrace_rollup_flush_seconds',
+        help: 'Time to write rollups in a transaction.',
+        buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
+      })
       .with({})
-    this.#compactedWindows = metrics.counter({ name: 'millrace_rollup_compacted_windows_total', help: 'Coarser windows made anew.' }).with({})
-    this.#closedSessions = metrics.counter({ name: 'millrace_sessions_closed_total', help: 'Sessions ended for being idle.' }).with({})
+    this.#compactedWindows = metrics
+      .counter({ name: 'millrace_rollup_compacted_windows_total', help: 'Coarser windows made anew.' })
+      .with({})
+    this.#closedSessions = metrics
+      .counter({ name: 'millrace_sessions_closed_total', help: 'Sessions ended for being idle.' })
+      .with({})
   }
 
   observeCommitted({ frames }: PreparedBatch, seconds: number): void {
@@ -90,13 +107,20 @@ export interface ConsumerGauges {
 
 /** Registers gauges that are read at every scrape. Once a process. */
 export function readGaugesAtScrape(metrics: Metrics, read: ConsumerGauges): void {
-  const gauge = (name: string, help: string, value: () => number) => metrics.gauge({ name, help }, (family) => family.with({}).set(value()))
+  const gauge = (name: string, help: string, value: () => number) =>
+    metrics.gauge({ name, help }, (family) => family.with({}).set(value()))
   gauge('millrace_rollup_cells', 'Minutes of series that are in memory.', read.rollupCells)
   gauge('millrace_rollup_dirty_cells', 'Minutes of series that are not written yet.', read.dirtyCells)
   gauge('millrace_live_watchers', 'Open live streams.', read.watchers)
-  metrics.gauge({ name: 'millrace_consumer_watermark_age_seconds', help: 'Everything accepted so long ago is stored; absent while nobody knows.' }, async (family) => {
-    const watermark = await read.watermark().catch(() => null)
-    if (watermark === null) family.remove({})
-    else family.with({}).set(Math.max(0, Date.now() - watermark.getTime()) / 1000)
-  })
+  metrics.gauge(
+    {
+      name: 'millrace_consumer_watermark_age_seconds',
+      help: 'Everything accepted so long ago is stored; absent while nobody knows.',
+    },
+    async (family) => {
+      const watermark = await read.watermark().catch(() => null)
+      if (watermark === null) family.remove({})
+      else family.with({}).set(Math.max(0, Date.now() - watermark.getTime()) / 1000)
+    },
+  )
 }

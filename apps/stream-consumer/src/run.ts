@@ -3,7 +3,16 @@ import { ConsumerServiceService } from '@millrace/contracts'
 import { type Database, DayPartitions, openDatabase } from '@millrace/database'
 import { openRedis, type RedisConnection } from '@millrace/redis'
 import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
-import { ConsumerMetrics, createRedisDriver, FRAME_FLAG, openProducer, type Producer, ProducerMetrics, runConsumer, type StreamDriver } from '@millrace/streams'
+import {
+  ConsumerMetrics,
+  createRedisDriver,
+  FRAME_FLAG,
+  openProducer,
+  type Producer,
+  ProducerMetrics,
+  runConsumer,
+  type StreamDriver,
+} from '@millrace/streams'
 import { createGrpcMetrics, createRedisMetrics } from '@millrace/telemetry'
 import { createCompactor } from './aggregate/compactor.js'
 import { Rollups } from './aggregate/rollups.js'
@@ -80,11 +89,19 @@ async function startParts(config: Config, lifecycle: Lifecycle): Promise<Parts> 
     const made = createRedisDriver({ minReplicas: config.STREAM_MIN_REPLICAS }, { redis: streamRedis })
     return [made, () => made.close()]
   })
-  const shared = { live: new LiveCounts(), hub: new LiveHub(), commitWatch: new CommitWatch(), appMetrics: new ConsumerAppMetrics(metrics) }
+  const shared = {
+    live: new LiveCounts(),
+    hub: new LiveHub(),
+    commitWatch: new CommitWatch(),
+    appMetrics: new ConsumerAppMetrics(metrics),
+  }
   return { database, dayPartitions: new DayPartitions(database), streamRedis, noticeRedis, driver, ...shared }
 }
 
-async function startRedis(config: Config, lifecycle: Lifecycle): Promise<{ streamRedis: RedisConnection; noticeRedis: RedisConnection }> {
+async function startRedis(
+  config: Config,
+  lifecycle: Lifecycle,
+): Promise<{ streamRedis: RedisConnection; noticeRedis: RedisConnection }> {
   const metrics = createRedisMetrics(lifecycle.metrics)
   const open = (name: string, url: string, isStream: boolean) =>
     lifecycle.start(name, async () => {
@@ -93,7 +110,11 @@ async function startRedis(config: Config, lifecycle: Lifecycle): Promise<{ strea
           url,
           name,
           isLazy: true,
-          ...(isStream && { sentinelHosts: config.REDIS_SENTINEL_HOSTS, masterName: config.REDIS_MASTER_NAME, clusterEnabled: config.REDIS_CLUSTER_ENABLED }),
+          ...(isStream && {
+            sentinelHosts: config.REDIS_SENTINEL_HOSTS,
+            masterName: config.REDIS_MASTER_NAME,
+            clusterEnabled: config.REDIS_CLUSTER_ENABLED,
+          }),
         },
         { logger: lifecycle.logger, metrics },
       )
@@ -105,7 +126,11 @@ async function startRedis(config: Config, lifecycle: Lifecycle): Promise<{ strea
   return { streamRedis, noticeRedis: cacheUrl === undefined ? streamRedis : await open('cache-redis', cacheUrl, false) }
 }
 
-async function startMaintenance(config: Config, lifecycle: Lifecycle, { database, dayPartitions, appMetrics }: Parts): Promise<void> {
+async function startMaintenance(
+  config: Config,
+  lifecycle: Lifecycle,
+  { database, dayPartitions, appMetrics }: Parts,
+): Promise<void> {
   const { logger } = lifecycle
   const retentionMs = config.EVENTS_RETENTION_DAYS * DAY_MS
   const windowMs = config.DEDUP_WINDOW_HOURS * HOUR_MS
@@ -121,7 +146,8 @@ async function startMaintenance(config: Config, lifecycle: Lifecycle, { database
     {
       name: 'sessions',
       everyMs: SESSIONS_EVERY_MS,
-      run: async () => appMetrics.addClosedSessions(await closeIdleSessions(database, config.SESSION_IDLE_MINUTES * 60_000)),
+      run: async () =>
+        appMetrics.addClosedSessions(await closeIdleSessions(database, config.SESSION_IDLE_MINUTES * 60_000)),
     },
   ]
   for (const task of tasks) await lifecycle.start(task.name, () => [undefined, runPeriodically(task, { logger })])
@@ -193,7 +219,11 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
   })
 }
 
-async function startLive(config: Config, lifecycle: Lifecycle, { noticeRedis, database, hub, live, commitWatch }: Parts): Promise<void> {
+async function startLive(
+  config: Config,
+  lifecycle: Lifecycle,
+  { noticeRedis, database, hub, live, commitWatch }: Parts,
+): Promise<void> {
   const { logger } = lifecycle
   await lifecycle.start('notices', async () => {
     const subscription = await noticeRedis.duplicate({ name: 'notices', blocking: true })
@@ -217,18 +247,34 @@ async function startLive(config: Config, lifecycle: Lifecycle, { noticeRedis, da
     publish(LIVE_CHANNEL, live.take(Date.now()))
     if (hub.size > 0) hub.tick(await readWatermark(database, group))
   }
-  await lifecycle.start('live', () => [undefined, runPeriodically({ name: 'live', everyMs: SECOND_MS, run: second }, { logger })])
+  await lifecycle.start('live', () => [
+    undefined,
+    runPeriodically({ name: 'live', everyMs: SECOND_MS, run: second }, { logger }),
+  ])
 }
 
-async function startRpc(config: Config, lifecycle: Lifecycle, { database, driver, hub, commitWatch }: Parts): Promise<void> {
+async function startRpc(
+  config: Config,
+  lifecycle: Lifecycle,
+  { database, driver, hub, commitWatch }: Parts,
+): Promise<void> {
   const { logger, metrics, tracer } = lifecycle
-  const producer = await lifecycle.start('replayer', async (): Promise<[Producer<ReplayBatch>, () => Promise<void>]> => {
-    const opened = await openProducer(
-      { stream: config.STREAM_NAME, partitions: config.STREAM_PARTITIONS, createBuilder: () => new ReplayBatch(), lingerMs: 0, flags: FRAME_FLAG.replay },
-      { driver, logger, metrics: new ProducerMetrics(metrics) },
-    )
-    return [opened, () => opened.close()]
-  })
+  const producer = await lifecycle.start(
+    'replayer',
+    async (): Promise<[Producer<ReplayBatch>, () => Promise<void>]> => {
+      const opened = await openProducer(
+        {
+          stream: config.STREAM_NAME,
+          partitions: config.STREAM_PARTITIONS,
+          createBuilder: () => new ReplayBatch(),
+          lingerMs: 0,
+          flags: FRAME_FLAG.replay,
+        },
+        { driver, logger, metrics: new ProducerMetrics(metrics) },
+      )
+      return [opened, () => opened.close()]
+    },
+  )
   const service = implementService(ConsumerServiceService, {
     getReceipt: createGetReceipt({ stream: config.STREAM_NAME }, { database, commitWatch }),
     listDeadLetters: createListDeadLetters({ database }),
@@ -237,6 +283,9 @@ async function startRpc(config: Config, lifecycle: Lifecycle, { database, driver
     watchLive: createWatchLive({ hub, now: Date.now }),
   })
   await lifecycle.start('grpc', () =>
-    startGrpcServer({ port: config.GRPC_PORT, host: config.GRPC_HOST, setting: 'GRPC_PORT' }, { services: [service], logger, metrics: createGrpcMetrics(metrics), tracer }),
+    startGrpcServer(
+      { port: config.GRPC_PORT, host: config.GRPC_HOST, setting: 'GRPC_PORT' },
+      { services: [service], logger, metrics: createGrpcMetrics(metrics), tracer },
+    ),
   )
 }

@@ -52,26 +52,44 @@ describe('the compactor', () => {
         userId: `u${n % 300}`,
         timestampMs: PAST + (n % (DAY / 4)),
         properties: JSON.stringify({ delay, carrier }),
-        points: [{ event: 'Flight', property: 'properties.delay', dimensions: ['properties.carrier'], values: [carrier], value: delay }],
+        points: [
+          {
+            event: 'Flight',
+            property: 'properties.delay',
+            dimensions: ['properties.carrier'],
+            values: [carrier],
+            value: delay,
+          },
+        ],
       }
     })
 
   const send = async (events: TestEvent[]): Promise<void> => {
-    log.append(0, events.filter((_, i) => i % 2 === 0))
-    log.append(1, events.filter((_, i) => i % 2 === 1))
+    log.append(
+      0,
+      events.filter((_, i) => i % 2 === 0),
+    )
+    log.append(
+      1,
+      events.filter((_, i) => i % 2 === 1),
+    )
     await engine.step()
   }
 
   it('makes windows of 5 minutes, an hour and a day equal to a recomputation, and again after late events', async () => {
     await send(someEvents(1, 2000))
     expect(await compactAll()).toBeGreaterThan(70)
-    for (const [windowMs, table] of LEVELS) expect(differences(await readRollups(database, table), await recompute(database, windowMs))).toEqual([])
+    for (const [windowMs, table] of LEVELS)
+      expect(differences(await readRollups(database, table), await recompute(database, windowMs))).toEqual([])
     expect((await database.query('select 1 from rollup_dirty')).rows).toEqual([])
 
     await send(someEvents(2, 20))
-    expect((await database.query('select distinct level_seconds from rollup_dirty')).rows).toEqual([{ level_seconds: 300 }])
+    expect((await database.query('select distinct level_seconds from rollup_dirty')).rows).toEqual([
+      { level_seconds: 300 },
+    ])
     expect(await compactAll()).toBeGreaterThan(3)
-    for (const [windowMs, table] of LEVELS) expect(differences(await readRollups(database, table), await recompute(database, windowMs))).toEqual([])
+    for (const [windowMs, table] of LEVELS)
+      expect(differences(await readRollups(database, table), await recompute(database, windowMs))).toEqual([])
   })
 
   it('leaves windows that are still open dirty', async () => {

@@ -60,7 +60,9 @@ describe('the handler of the events stream', () => {
   }
 
   const storedIds = async (): Promise<string[]> =>
-    (await database.query<{ message_id: string }>('select message_id from events order by message_id')).rows.map((row) => row.message_id)
+    (await database.query<{ message_id: string }>('select message_id from events order by message_id')).rows.map(
+      (row) => row.message_id,
+    )
 
   const ledger = async (): Promise<Record<string, number>> => {
     const { rows } = await database.query<Record<string, string>>(
@@ -142,8 +144,12 @@ describe('the handler of the events stream', () => {
     await first.engine.step()
     send([{ messageId: 'outside' }])
     await first.engine.step()
-    await database.query(`update event_journal set committed_at = committed_at - interval '23 hours 59 minutes' where first_ordinal = 0`)
-    await database.query(`update event_journal set committed_at = committed_at - interval '24 hours 1 minute' where first_ordinal = 1`)
+    await database.query(
+      `update event_journal set committed_at = committed_at - interval '23 hours 59 minutes' where first_ordinal = 0`,
+    )
+    await database.query(
+      `update event_journal set committed_at = committed_at - interval '24 hours 1 minute' where first_ordinal = 1`,
+    )
     const heir = consumer()
     await heir.engine.assign(PARTITIONS)
     send([{ messageId: 'inside' }, { messageId: 'outside' }])
@@ -231,7 +237,9 @@ describe('the handler of the events stream', () => {
     const actual = await readRollups(database)
     expect(actual.size).toBeGreaterThan(100)
     expect(differences(actual, await recompute(database))).toEqual([])
-    const { rows } = await database.query('select 1 from stream_partitions where flushed_ordinal <> next_ordinal or flushed_position <> position')
+    const { rows } = await database.query(
+      'select 1 from stream_partitions where flushed_ordinal <> next_ordinal or flushed_position <> position',
+    )
     expect(rows).toEqual([])
   })
 
@@ -253,7 +261,17 @@ describe('the handler of the events stream', () => {
         event: isFlight ? 'Flight' : 'Search',
         timestampMs: NOW + round * 500 - lateMs,
         properties: JSON.stringify({ delay, carrier }),
-        points: isFlight ? [{ event: 'Flight', property: 'properties.delay', dimensions: ['properties.carrier'], values: [carrier], value: delay }] : [],
+        points: isFlight
+          ? [
+              {
+                event: 'Flight',
+                property: 'properties.delay',
+                dimensions: ['properties.carrier'],
+                values: [carrier],
+                value: delay,
+              },
+            ]
+          : [],
       })
     }
     sent.push(...events)
@@ -287,11 +305,17 @@ describe('the handler of the events stream', () => {
   it('counts series beyond the bound in one that is named as overflow, the same after a restart', async () => {
     const first = consumer({ seriesMax: 3 })
     await first.engine.assign([0])
-    log.append(0, ['a', 'b', 'c', 'd', 'e'].map((event) => ({ event, timestampMs: NOW })))
+    log.append(
+      0,
+      ['a', 'b', 'c', 'd', 'e'].map((event) => ({ event, timestampMs: NOW })),
+    )
     await first.engine.step()
     const heir = consumer({ seriesMax: 3 })
     await heir.engine.assign([0])
-    log.append(0, ['a', 'e', 'f'].map((event) => ({ event, timestampMs: NOW })))
+    log.append(
+      0,
+      ['a', 'e', 'f'].map((event) => ({ event, timestampMs: NOW })),
+    )
     await heir.engine.step()
     const { rows } = await database.query(
       `select s.event, s.overflow, sum(r.count)::int as count from rollup_series s join rollups_1m r on r.series_id = s.id group by 1, 2 order by 1`,
@@ -308,14 +332,27 @@ describe('the handler of the events stream', () => {
     const { engine } = consumer()
     await engine.assign([0])
     const long = 'x'.repeat(3000)
-    log.append(0, [{ event: 'ok', timestampMs: NOW, points: [{ event: 'ok', property: null, dimensions: ['properties.a'], values: [long], value: Number.NaN }] }])
+    log.append(0, [
+      {
+        event: 'ok',
+        timestampMs: NOW,
+        points: [{ event: 'ok', property: null, dimensions: ['properties.a'], values: [long], value: Number.NaN }],
+      },
+    ])
     await engine.step()
-    log.append(0, [{ event: 'nul\0', timestampMs: NOW }, { event: 'ok', timestampMs: NOW + 1 }])
+    log.append(0, [
+      { event: 'nul\0', timestampMs: NOW },
+      { event: 'ok', timestampMs: NOW + 1 },
+    ])
     await engine.step()
     expect(await ledger()).toMatchObject({ stored: 2, dead_lettered: 1 })
-    expect((await database.query('select level_seconds, tenant_id, window_start, version from rollup_dirty')).rows).toEqual([
+    expect(
+      (await database.query('select level_seconds, tenant_id, window_start, version from rollup_dirty')).rows,
+    ).toEqual([
       { level_seconds: 300, tenant_id: 1, window_start: new Date(Math.floor(NOW / 300_000) * 300_000), version: 2n },
     ])
-    expect((await database.query('select dimension_values from rollup_series where overflow')).rows).toEqual([{ dimension_values: ['$overflow'] }])
+    expect((await database.query('select dimension_values from rollup_series where overflow')).rows).toEqual([
+      { dimension_values: ['$overflow'] },
+    ])
   })
 })

@@ -76,14 +76,19 @@ describe('background work', () => {
     expect(await closeIdleSessions(database, 30 * 60_000)).toBe(1)
     expect(await closeIdleSessions(database, 30 * 60_000)).toBe(0)
     expect(await merge()).toMatchObject({ ended_at: new Date(startMs), end_reason: 'idle' })
-    expect(await merge(sessionEvent('$activity', startMs + 1000))).toMatchObject({ ended_at: null, end_reason: null, last_seen_at: new Date(startMs + 1000) })
+    expect(await merge(sessionEvent('$activity', startMs + 1000))).toMatchObject({
+      ended_at: null,
+      end_reason: null,
+      last_seen_at: new Date(startMs + 1000),
+    })
     const ended = { ended_at: new Date(startMs + 5000), end_reason: 'logout', started_at: new Date(startMs) }
     expect(await merge(sessionEvent('$session_end', startMs + 5000, { reason: 'logout' }))).toMatchObject(ended)
     expect(await merge(sessionEvent('$activity', startMs + 6000))).toMatchObject(ended)
   })
 
   it('finds series that another process registered although the definition is full', async () => {
-    const keys = (names: string[]): string[] => names.map((name) => JSON.stringify([1, 'Flight', null, ['properties.a', 'properties.b'], [name, null]]))
+    const keys = (names: string[]): string[] =>
+      names.map((name) => JSON.stringify([1, 'Flight', null, ['properties.a', 'properties.b'], [name, null]]))
     const first = new SeriesRegistry({ seriesMax: 3 }, { database })
     const [abc] = await first.resolve([keys(['a', 'b', 'c'])])
     const second = new SeriesRegistry({ seriesMax: 3 }, { database })

@@ -6,7 +6,14 @@ import { openRedis, type RedisConnection } from '@millrace/redis'
 import { createGrpcClient } from '@millrace/service'
 import { createRedisDriver, openProducer, type Producer, type StreamDriver } from '@millrace/streams'
 import { createGrpcMetrics, createMetrics, createResilienceMetrics, noopTracer } from '@millrace/telemetry'
-import { createTestDatabase, createTestRedis, freePort, type TestDatabase, type TestRedis, waitFor } from '@millrace/testing'
+import {
+  createTestDatabase,
+  createTestRedis,
+  freePort,
+  type TestDatabase,
+  type TestRedis,
+  waitFor,
+} from '@millrace/testing'
 import { addEvents, partitionOfEvent, type TestEvent } from './support/frames.js'
 import { differences, readRollups, recompute } from './support/recompute.js'
 import { type RunningApp, runApp } from './support/run-app.js'
@@ -30,7 +37,10 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     database = openDatabase({ url: testDatabase.url })
     redis = await openRedis({ url: testRedis.url, name: 'test' }, { logger: silentLogger })
     driver = createRedisDriver({}, { redis })
-    producer = await openProducer({ stream: 'events', partitions: PARTITIONS, createBuilder: () => new RecordBatchBuilder() }, { driver, logger: silentLogger })
+    producer = await openProducer(
+      { stream: 'events', partitions: PARTITIONS, createBuilder: () => new RecordBatchBuilder() },
+      { driver, logger: silentLogger },
+    )
     port = await freePort()
     apps.push(await startApp({ GRPC_PORT: String(port) }))
     client = openClient(port)
@@ -65,7 +75,12 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
       { service: ConsumerServiceService },
       `127.0.0.1:${at}`,
       { name: 'stream-consumer', deadlineMs: 30_000 },
-      { metrics: createGrpcMetrics(metrics), tracer: noopTracer, logger: silentLogger, resilienceMetrics: createResilienceMetrics(metrics) },
+      {
+        metrics: createGrpcMetrics(metrics),
+        tracer: noopTracer,
+        logger: silentLogger,
+        resilienceMetrics: createResilienceMetrics(metrics),
+      },
     )
   }
 
@@ -88,7 +103,8 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     return encodeReceipt({ tenantId, producer: producer.id, frames })
   }
 
-  const getReceipt = (receipt: string, waitMs = 20_000, tenant = '1') => client[0].getReceipt({ receipt, waitMs }, { tenant })
+  const getReceipt = (receipt: string, waitMs = 20_000, tenant = '1') =>
+    client[0].getReceipt({ receipt, waitMs }, { tenant })
 
   it('answers a receipt once its records are committed, with the verdict of each', async () => {
     const receipt = await send([
@@ -98,15 +114,26 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
       { messageId: 'bad', userId: 'eve', properties: '{"x":"\\u0000"}' },
     ])
     const answer = await getReceipt(receipt)
-    expect(answer).toMatchObject({ state: 'settled', accepted: 4n, stored: 2n, duplicate: 1n, deadLettered: 1n, inFlight: 0n })
+    expect(answer).toMatchObject({
+      state: 'settled',
+      accepted: 4n,
+      stored: 2n,
+      duplicate: 1n,
+      deadLettered: 1n,
+      inFlight: 0n,
+    })
     expect(answer.frames.every(({ settled }) => settled)).toBe(true)
   })
 
-  it("knows no receipt of another tenant, and none that is malformed", async () => {
+  it('knows no receipt of another tenant, and none that is malformed', async () => {
     const receipt = await send([{}])
     await expect(getReceipt(receipt, 0, '2')).rejects.toMatchObject({ code: 'RECEIPT_UNKNOWN', kind: 'not_found' })
     await expect(getReceipt('nonsense', 0)).rejects.toMatchObject({ kind: 'invalid' })
-    const future = encodeReceipt({ tenantId: 1, producer: producer.id, frames: [{ partition: 0, sequence: 999_999, first: 0, records: 3 }] })
+    const future = encodeReceipt({
+      tenantId: 1,
+      producer: producer.id,
+      frames: [{ partition: 0, sequence: 999_999, first: 0, records: 3 }],
+    })
     expect(await getReceipt(future, 10)).toMatchObject({ state: 'in_flight', inFlight: 3n })
   })
 
@@ -114,7 +141,12 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     await getReceipt(await send([{ messageId: 'bad2', userId: 'eve', properties: '{"x":"\\u0000"}' }]))
     const first = await client[0].listDeadLetters({ limit: 1, cursor: '' }, { tenant: '1' })
     expect(first.deadLetters).toMatchObject([{ messageId: 'bad2', state: 'pending', code: '22P05', stream: 'events' }])
-    expect(JSON.parse(first.deadLetters[0]?.recordJson ?? '')).toMatchObject({ message_id: 'bad2', event: 'Flight', user_id: 'eve', properties: { x: '\0' } })
+    expect(JSON.parse(first.deadLetters[0]?.recordJson ?? '')).toMatchObject({
+      message_id: 'bad2',
+      event: 'Flight',
+      user_id: 'eve',
+      properties: { x: '\0' },
+    })
     const second = await client[0].listDeadLetters({ limit: 1, cursor: first.nextCursor }, { tenant: '1' })
     expect(second).toMatchObject({ deadLetters: [{ messageId: 'bad' }], nextCursor: '' })
     expect((await client[0].listDeadLetters({ limit: 0, cursor: '' }, { tenant: '2' })).deadLetters).toEqual([])
@@ -122,12 +154,16 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     const id = first.deadLetters[0]?.id ?? ''
     await expect(client[0].replayDeadLetter({ id }, { tenant: '2' })).rejects.toMatchObject({ kind: 'not_found' })
     await client[0].replayDeadLetter({ id }, { tenant: '1' })
-    const stateOf = async () => (await client[0].listDeadLetters({ limit: 1, cursor: '' }, { tenant: '1' })).deadLetters[0]?.state
+    const stateOf = async () =>
+      (await client[0].listDeadLetters({ limit: 1, cursor: '' }, { tenant: '1' })).deadLetters[0]?.state
     // It is as bad as before, so it comes back.
     await waitFor(async () => (await stateOf()) === 'pending', { deadlineMs: 10_000 })
     // Somebody repairs it; now it is stored and counted as such.
     const { rows } = await database.query<{ record: Buffer }>('select record from dead_letters where id = $1', [id])
-    const repaired = Buffer.from((rows[0]?.record ?? Buffer.alloc(0)).toString('latin1').replace('\\u0000', '\\u0001'), 'latin1')
+    const repaired = Buffer.from(
+      (rows[0]?.record ?? Buffer.alloc(0)).toString('latin1').replace('\\u0000', '\\u0001'),
+      'latin1',
+    )
     await database.query('update dead_letters set record = $2 where id = $1', [id, repaired])
     await client[0].replayDeadLetter({ id }, { tenant: '1' })
     await waitFor(async () => (await stateOf()) === 'replayed', { deadlineMs: 10_000 })
@@ -135,7 +171,9 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
 
     const other = second.deadLetters[0]?.id ?? ''
     expect((await client[0].discardDeadLetter({ id: other }, { tenant: '1' })).deadLetter?.state).toBe('discarded')
-    await expect(client[0].replayDeadLetter({ id: other }, { tenant: '1' })).rejects.toMatchObject({ code: 'DEAD_LETTER_NOT_PENDING' })
+    await expect(client[0].replayDeadLetter({ id: other }, { tenant: '1' })).rejects.toMatchObject({
+      code: 'DEAD_LETTER_NOT_PENDING',
+    })
   })
 
   it('streams what was stored, by event name, once a second', async () => {
@@ -146,7 +184,7 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     await waitFor(
       async () => {
         const { value } = await seconds.next()
-        live += value?.byEvent['Live'] ?? 0n
+        live += value?.byEvent.Live ?? 0n
         return live >= 2n
       },
       { deadlineMs: 10_000 },
@@ -160,21 +198,31 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     const ids = Array.from({ length: 6000 }, (_, i) => `load-${i}`)
     const receipts: Promise<string>[] = []
     for (let from = 0; from < ids.length; from += 50) {
-      const some = ids.slice(from, from + 50).map((messageId, i) => ({ messageId, event: 'Search', userId: `u${(from + i) % 700}` }))
+      const some = ids
+        .slice(from, from + 50)
+        .map((messageId, i) => ({ messageId, event: 'Search', userId: `u${(from + i) % 700}` }))
       receipts.push(send(some))
       if (from % 300 === 0) receipts.push(send(some))
       if (from === 1000) apps.push(await startApp())
       if (from === 2000 || from === 4000) {
-        await database.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
+        await database.query(
+          `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
+        )
       }
       if (from === 5000) await apps.pop()?.stop()
       await receipts.at(-1)
     }
     const answers = await Promise.all((await Promise.all(receipts)).map((receipt) => getReceipt(receipt)))
     expect(answers.every(({ state }) => state === 'settled')).toBe(true)
-    const sum = (pick: (answer: (typeof answers)[number]) => bigint) => answers.reduce((all, answer) => all + Number(pick(answer)), 0)
-    expect({ stored: sum((a) => a.stored), duplicate: sum((a) => a.duplicate) }).toEqual({ stored: 6000, duplicate: 1000 })
-    const { rows } = await database.query<{ n: bigint; d: bigint }>('select count(*) as n, count(distinct message_id) as d from events')
+    const sum = (pick: (answer: (typeof answers)[number]) => bigint) =>
+      answers.reduce((all, answer) => all + Number(pick(answer)), 0)
+    expect({ stored: sum((a) => a.stored), duplicate: sum((a) => a.duplicate) }).toEqual({
+      stored: 6000,
+      duplicate: 1000,
+    })
+    const { rows } = await database.query<{ n: bigint; d: bigint }>(
+      'select count(*) as n, count(distinct message_id) as d from events',
+    )
     expect(Number(rows[0]?.n)).toBe(before + 6000)
     expect(rows[0]?.d).toBe(rows[0]?.n)
     const isFlushed = async () =>

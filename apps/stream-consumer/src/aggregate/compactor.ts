@@ -36,12 +36,17 @@ export interface CompactorConfig {
  * Returns a function that makes dirty coarser windows anew from the next finer ones, those of 5 minutes first, and says how many it made. Any number
  * of processes may call it: an advisory lock lets one work. Windows that are still open wait for their end.
  */
-export function createCompactor(config: CompactorConfig, deps: { database: Database; now: () => number }): () => Promise<number> {
+export function createCompactor(
+  config: CompactorConfig,
+  deps: { database: Database; now: () => number },
+): () => Promise<number> {
   return async () => {
     let made = 0
     for (const level of LEVELS) {
       for (const window of await selectDirty(deps.database, level, config.windowsMax - made)) {
-        const isDone = await deps.database.transaction((tx) => compact(tx, level, window, deps.now() - config.minutesKeptMs))
+        const isDone = await deps.database.transaction((tx) =>
+          compact(tx, level, window, deps.now() - config.minutesKeptMs),
+        )
         if (!isDone) return made
         made++
       }
@@ -68,24 +73,25 @@ async function selectDirty(database: Database, { seconds }: Level, limit: number
  * Returns false when another process is at work.
  */
 async function compact(tx: Transaction, level: Level, window: DirtyWindow, horizonMs: number): Promise<boolean> {
-  const { rows: locks } = await tx.query<{ locked: boolean }>(`select pg_try_advisory_xact_lock(hashtext('millrace:compactor')) as locked`)
+  const { rows: locks } = await tx.query<{ locked: boolean }>(
+    `select pg_try_advisory_xact_lock(hashtext('millrace:compactor')) as locked`,
+  )
   if (locks[0]?.locked !== true) return false
   const isComplete = level.finer !== 'rollups_1m' || window.window_start.getTime() >= horizonMs
   if (isComplete) {
-    const { rows: series } = await tx.query<SeriesOfTenant>('select id, property is not null as has_property from rollup_series where tenant_id = $1 order by id', [
-      window.tenant_id,
-    ])
+    const { rows: series } = await tx.query<SeriesOfTenant>(
+      'select id, property is not null as has_property from rollup_series where tenant_id = $1 order by id',
+      [window.tenant_id],
+    )
     for (let from = 0; from < series.length; from += SERIES_A_STATEMENT) {
       await mergeSeries(tx, level, window, series.slice(from, from + SERIES_A_STATEMENT))
     }
     if (level.next !== null) await markNext(tx, level.next, window)
   }
-  await tx.query('delete from rollup_dirty where level_seconds = $1 and tenant_id = $2 and window_start = $3 and version = $4', [
-    level.seconds,
-    window.tenant_id,
-    window.window_start,
-    window.version,
-  ])
+  await tx.query(
+    'delete from rollup_dirty where level_seconds = $1 and tenant_id = $2 and window_start = $3 and version = $4',
+    [level.seconds, window.tenant_id, window.window_start, window.version],
+  )
   return true
 }
 
@@ -94,15 +100,29 @@ interface SeriesOfTenant {
   has_property: boolean
 }
 
-type FinerRow = Omit<RollupValues, 'count' | 'sumError'> & { series_id: number; count: bigint; sum_error: number | null }
+type FinerRow = Omit<RollupValues, 'count' | 'sumError'> & {
+  series_id: number
+  count: bigint
+  sum_error: number | null
+}
 
 /** LATERAL makes it one range of the primary key a series; without it the index would be read for all windows of the day. */
-async function mergeSeries(tx: Transaction, level: Level, window: DirtyWindow, series: readonly SeriesOfTenant[]): Promise<void> {
+async function mergeSeries(
+  tx: Transaction,
+  level: Level,
+  window: DirtyWindow,
+  series: readonly SeriesOfTenant[],
+): Promise<void> {
   const { rows } = await tx.query<FinerRow>(
     `select r.series_id, r.count, r.sum, r.sum_error, r.min, r.max, r.sketch, r.uniques
      from unnest($1::integer[]) as s (id) cross join lateral (select * from ${level.finer} r
        where r.tenant_id = $2 and r.series_id = s.id and r.window_start >= $3 and r.window_start < $4 limit 100000) r`,
-    [series.map(({ id }) => id), window.tenant_id, window.window_start, new Date(window.window_start.getTime() + level.seconds * 1000)],
+    [
+      series.map(({ id }) => id),
+      window.tenant_id,
+      window.window_start,
+      new Date(window.window_start.getTime() + level.seconds * 1000),
+    ],
   )
   const hasProperty = new Map(series.map(({ id, has_property }) => [id, has_property]))
   const cells = new Map<number, RollupCell>()

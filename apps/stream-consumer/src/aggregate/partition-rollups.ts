@@ -71,7 +71,11 @@ export class PartitionRollups {
 
   #addPoints(
     { reader, words, doubles, records }: FrameView,
-    { series, cells, verdicts }: { series: readonly (Series | null)[]; cells: (RollupCell | undefined)[]; verdicts: Uint8Array | null },
+    {
+      series,
+      cells,
+      verdicts,
+    }: { series: readonly (Series | null)[]; cells: (RollupCell | undefined)[]; verdicts: Uint8Array | null },
   ): void {
     reader.forEachPoint((index, s, value) => {
       if (index >= records || (verdicts !== null && verdicts[index] !== 0)) return

@@ -21,9 +21,15 @@ interface StoredRow {
  * Counts the stored rows of one partition between the rollups' ordinal and the next one: for when the stream no longer holds the frames. There is
  * no index by ordinal, because nothing else asks for one, so this reads the table once.
  */
-export async function rebuildFromRows(deps: RecoverDeps & { database: Database }, assigned: AssignedPartition): Promise<void> {
+export async function rebuildFromRows(
+  deps: RecoverDeps & { database: Database },
+  assigned: AssignedPartition,
+): Promise<void> {
   const { partition, flushedOrdinal, nextOrdinal, position } = assigned
-  const connection = await deps.database.connection({ applicationName: 'millrace-rebuild-rollups', statementTimeoutMs: 0 })
+  const connection = await deps.database.connection({
+    applicationName: 'millrace-rebuild-rollups',
+    statementTimeoutMs: 0,
+  })
   try {
     await connection.transaction(async (tx) => {
       const { rows: definitions } = await tx.query<RollupDefinition>(
@@ -49,13 +55,20 @@ export async function rebuildFromRows(deps: RecoverDeps & { database: Database }
 async function countRows(
   { rollups, registry }: RecoverDeps,
   rows: readonly StoredRow[],
-  { partition, position, definitions }: { partition: number; position: string; definitions: readonly RollupDefinition[] },
+  {
+    partition,
+    position,
+    definitions,
+  }: { partition: number; position: string; definitions: readonly RollupDefinition[] },
 ): Promise<void> {
   const builder = new RecordBatchBuilder()
   for (const row of rows) addRow(builder, row, definitions)
   const view = openFrame(builder.seal(), rows.length)
   const [series] = await registry.resolve([view.reader.seriesKeys()])
-  rollups.apply({ partition, position, firstOrdinal: 0, records: rows.length }, { view, series: series ?? [], verdicts: null })
+  rollups.apply(
+    { partition, position, firstOrdinal: 0, records: rows.length },
+    { view, series: series ?? [], verdicts: null },
+  )
 }
 
 function addRow(builder: RecordBatchBuilder, row: StoredRow, definitions: readonly RollupDefinition[]): void {
@@ -78,5 +91,6 @@ function addRow(builder: RecordBatchBuilder, row: StoredRow, definitions: readon
     context: null,
   }
   const index = builder.add(record, seriesKey({ tenantId, event, property: null, dimensions: [], values: [] }))
-  for (const { value, ...series } of pointsOf(row, definitions)) builder.addPoint(index, seriesKey({ tenantId, ...series }), value)
+  for (const { value, ...series } of pointsOf(row, definitions))
+    builder.addPoint(index, seriesKey({ tenantId, ...series }), value)
 }

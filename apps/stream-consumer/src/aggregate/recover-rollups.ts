@@ -41,14 +41,23 @@ export async function recoverRollups(
     frames.push({ frame: { ...frame, payload: Buffer.from(frame.payload) }, judged: entry })
   }
   const records = [...found].reduce((sum, entry) => sum + entry.records, 0)
-  if (records !== nextOrdinal - flushedOrdinal || due.some((entry) => !found.has(entry))) return { from: flushedOrdinal, to: nextOrdinal }
+  if (records !== nextOrdinal - flushedOrdinal || due.some((entry) => !found.has(entry)))
+    return { from: flushedOrdinal, to: nextOrdinal }
   for (const one of frames) await applyAgain(deps, one)
   deps.rollups.apply({ partition, position, firstOrdinal: nextOrdinal, records: 0 }, null)
   return null
 }
 
-async function applyAgain({ rollups, registry }: RecoverDeps, { frame, judged }: { frame: ReceivedFrame; judged: Judged }): Promise<void> {
-  const applied = { partition: frame.partition, position: judged.position, firstOrdinal: judged.firstOrdinal, records: judged.records }
+async function applyAgain(
+  { rollups, registry }: RecoverDeps,
+  { frame, judged }: { frame: ReceivedFrame; judged: Judged },
+): Promise<void> {
+  const applied = {
+    partition: frame.partition,
+    position: judged.position,
+    firstOrdinal: judged.firstOrdinal,
+    records: judged.records,
+  }
   const view = tryOpen(frame)
   if (view === null) {
     rollups.apply(applied, null)
@@ -69,7 +78,10 @@ function tryOpen(frame: ReceivedFrame): ReturnType<typeof openFrame> | null {
 }
 
 /** Reads along the index event_journal_order; what lies between the two ordinals is about a second of frames. */
-async function selectJudged(database: Queryable, { partition, flushedOrdinal, nextOrdinal }: AssignedPartition): Promise<Map<string, Judged>> {
+async function selectJudged(
+  database: Queryable,
+  { partition, flushedOrdinal, nextOrdinal }: AssignedPartition,
+): Promise<Map<string, Judged>> {
   const { rows } = await database.query<{
     producer: string
     sequence: bigint

@@ -52,9 +52,15 @@ export function cellValues(cells: readonly RollupCell[], windowOf: (cell: Rollup
  * What the table holds for `cells` of one partition, by index in `cells`. LATERAL with a limit makes it one look-up a cell in the primary
  * key; the bounds let the planner leave out other days.
  */
-export async function loadCells(tx: Transaction, partition: number, cells: readonly RollupCell[]): Promise<Map<number, RollupValues>> {
+export async function loadCells(
+  tx: Transaction,
+  partition: number,
+  cells: readonly RollupCell[],
+): Promise<Map<number, RollupValues>> {
   const minutes = cells.map(({ minute }) => minute)
-  const { rows } = await tx.query<{ i: bigint; count: bigint; sum_error: number | null } & Omit<RollupValues, 'count' | 'sumError'>>({
+  const { rows } = await tx.query<
+    { i: bigint; count: bigint; sum_error: number | null } & Omit<RollupValues, 'count' | 'sumError'>
+  >({
     name: 'load_rollup_cells',
     text: `select k.i, r.count, r.sum, r.sum_error, r.min, r.max, r.sketch, r.uniques
            from unnest($2::integer[], $3::integer[], $4::float8[]) with ordinality as k (tenant_id, series_id, window_s, i)
@@ -70,7 +76,12 @@ export async function loadCells(tx: Transaction, partition: number, cells: reado
       reduceMax(minutes) * 60,
     ],
   })
-  return new Map(rows.map(({ i, count, sum_error, ...rest }) => [Number(i) - 1, { ...rest, count: Number(count), sumError: sum_error }]))
+  return new Map(
+    rows.map(({ i, count, sum_error, ...rest }) => [
+      Number(i) - 1,
+      { ...rest, count: Number(count), sumError: sum_error },
+    ]),
+  )
 }
 
 /**

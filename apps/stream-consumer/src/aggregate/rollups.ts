@@ -63,7 +63,10 @@ export class Rollups {
   }
 
   /** Counts a frame in memory. `content` is null for a frame that cannot be read. Returns what each of its series counted. */
-  apply(frame: AppliedFrame, content: { view: FrameView; series: readonly (Series | null)[]; verdicts: Uint8Array | null } | null): Uint32Array {
+  apply(
+    frame: AppliedFrame,
+    content: { view: FrameView; series: readonly (Series | null)[]; verdicts: Uint8Array | null } | null,
+  ): Uint32Array {
     const rollups = this.#of(frame.partition)
     rollups.appliedOrdinal = frame.firstOrdinal + frame.records
     rollups.appliedPosition = frame.position
@@ -72,7 +75,8 @@ export class Rollups {
 
   /** Whether a partition has waited for its flush as long as it may. */
   isDue(nowMs: number): boolean {
-    for (const rollups of this.#partitions.values()) if (rollups.dirty.size > 0 && this.#isOverdue(rollups, nowMs)) return true
+    for (const rollups of this.#partitions.values())
+      if (rollups.dirty.size > 0 && this.#isOverdue(rollups, nowMs)) return true
     return false
   }
 
@@ -111,7 +115,10 @@ export class Rollups {
 
   /** Also when late records have opened so many minutes that memory would suffer. */
   #isOverdue(rollups: PartitionRollups, nowMs: number): boolean {
-    return nowMs - rollups.lastFlushMs >= this.#config.flushMs || rollups.dirty.size > this.#config.cellsMax / this.#partitions.size
+    return (
+      nowMs - rollups.lastFlushMs >= this.#config.flushMs ||
+      rollups.dirty.size > this.#config.cellsMax / this.#partitions.size
+    )
   }
 
   async #write(tx: Transaction, partition: number, cells: readonly RollupCell[]): Promise<void> {

@@ -72,7 +72,11 @@ export class SeriesRegistry {
     return lists.map((keys) => keys.map((key) => this.#known.get(key) ?? beyond.get(key) ?? null))
   }
 
-  #sort(key: string, missing: Map<string, { group: Group; series: Map<string, SeriesKey> }>, beyond: Map<string, Series | null>): void {
+  #sort(
+    key: string,
+    missing: Map<string, { group: Group; series: Map<string, SeriesKey> }>,
+    beyond: Map<string, Series | null>,
+  ): void {
     const series = tryParse(key)
     if (series === null) {
       beyond.set(key, null)
@@ -95,12 +99,18 @@ export class SeriesRegistry {
     groupKey: string,
     { group, series, beyond }: { group: Group; series: Map<string, SeriesKey>; beyond: Map<string, Series | null> },
   ): Promise<void> {
-    const { rows, isFull } = await this.#database.transaction((tx) => register(tx, { groupKey, group, wanted: [...series.values()], seriesMax: this.#seriesMax }))
+    const { rows, isFull } = await this.#database.transaction((tx) =>
+      register(tx, { groupKey, group, wanted: [...series.values()], seriesMax: this.#seriesMax }),
+    )
     let overflow: Series | null = null
     for (const row of rows) {
       const found = { id: row.id, tenantId: group.tenantId, event: row.event, hasProperty: group.property !== null }
       if (row.overflow) overflow = found
-      else this.#known.set(seriesKey({ ...group, event: row.event, dimensions: [...group.dimensions], values: row.dimension_values }), found)
+      else
+        this.#known.set(
+          seriesKey({ ...group, event: row.event, dimensions: [...group.dimensions], values: row.dimension_values }),
+          found,
+        )
     }
     for (const key of series.keys()) if (!this.#known.has(key)) beyond.set(key, overflow)
     this.#groups.set(groupKey, { isFull, overflow })
@@ -118,7 +128,10 @@ interface Registration {
  * The rows of the wanted series as far as they fit, made if need be, and the overflow series if there is one. The advisory lock makes consumers
  * that register series of one definition at once do it one after the other, so that the bound holds.
  */
-async function register(tx: Transaction, { groupKey, group, wanted, seriesMax }: Registration): Promise<{ rows: SeriesRow[]; isFull: boolean }> {
+async function register(
+  tx: Transaction,
+  { groupKey, group, wanted, seriesMax }: Registration,
+): Promise<{ rows: SeriesRow[]; isFull: boolean }> {
   await tx.query(`select pg_advisory_xact_lock(hashtext('millrace:series'), hashtext($1))`, [groupKey])
   const count = await countSeries(tx, group)
   // A definition that is full is loaded whole, once: from then on what is not in memory belongs to the overflow.
@@ -132,14 +145,18 @@ async function register(tx: Transaction, { groupKey, group, wanted, seriesMax }:
 }
 
 /** $1 to $4 are `valuesOf` a group. */
-const IN_GROUP = 'tenant_id = $1 and ($2::text is null or event = $2) and dimensions = $3::text[] and property is not distinct from $4'
+const IN_GROUP =
+  'tenant_id = $1 and ($2::text is null or event = $2) and dimensions = $3::text[] and property is not distinct from $4'
 
 function valuesOf(group: Group): unknown[] {
   return [group.tenantId, group.event, group.dimensions, group.property]
 }
 
 async function countSeries(tx: Transaction, group: Group): Promise<number> {
-  const { rows } = await tx.query<{ n: bigint }>(`select count(*) as n from rollup_series where not overflow and ${IN_GROUP}`, valuesOf(group))
+  const { rows } = await tx.query<{ n: bigint }>(
+    `select count(*) as n from rollup_series where not overflow and ${IN_GROUP}`,
+    valuesOf(group),
+  )
   return Number(rows[0]?.n)
 }
 

@@ -48,7 +48,8 @@ export class DedupWindows {
     for (const window of this.#windows.values()) window.expire(nowMs)
     for (let excess = this.size - this.#idsMax; excess > 0; excess = this.size - this.#idsMax) {
       let oldest: HashWindow | null = null
-      for (const window of this.#windows.values()) if (oldest === null || window.oldestMs < oldest.oldestMs) oldest = window
+      for (const window of this.#windows.values())
+        if (oldest === null || window.oldestMs < oldest.oldestMs) oldest = window
       oldest?.dropOldest(Math.min(excess, 4096))
     }
   }

@@ -26,11 +26,21 @@ class Model {
 const keyOf = (lo: number, hi: number): string => ((lo | hi) === 0 ? '1 0' : `${lo} ${hi}`)
 
 // Few shards and few homes, so that runs of colliding hashes form.
-const lane = fc.oneof(fc.integer({ min: 0, max: 40 }), fc.constant(0xffff_ffff), fc.integer({ min: 0, max: 0xffff_ffff }))
+const lane = fc.oneof(
+  fc.integer({ min: 0, max: 40 }),
+  fc.constant(0xffff_ffff),
+  fc.integer({ min: 0, max: 0xffff_ffff }),
+)
 const hash = fc.tuple(lane, fc.oneof(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 0xffff_ffff })))
 const command = fc.oneof(
-  { weight: 10, arbitrary: fc.record({ kind: fc.constant('add' as const), hash, stepMs: fc.integer({ min: -20, max: 60 }) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('expire' as const), hash, stepMs: fc.integer({ min: 0, max: 400 }) }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({ kind: fc.constant('add' as const), hash, stepMs: fc.integer({ min: -20, max: 60 }) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('expire' as const), hash, stepMs: fc.integer({ min: 0, max: 400 }) }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('forget' as const), hash, stepMs: fc.constant(0) }) },
 )
 
@@ -41,7 +51,11 @@ describe('HashWindow', () => {
         const window = new HashWindow(WINDOW_MS)
         const model = new Model()
         let nowMs = 5000
-        for (const { kind, hash: [lo, hi], stepMs } of commands) {
+        for (const {
+          kind,
+          hash: [lo, hi],
+          stepMs,
+        } of commands) {
           nowMs += stepMs
           if (kind === 'add') expect(window.add(lo, hi, nowMs)).toBe(model.add(lo, hi, nowMs))
           if (kind === 'expire') {

@@ -144,7 +144,11 @@ export class HashWindow {
   }
 
   #newChunk(): Chunk {
-    const chunk = this.#spare ?? { baseMs: 0, hashes: new Uint32Array(2 * CHUNK_IDS), times: new Uint32Array(CHUNK_IDS) }
+    const chunk = this.#spare ?? {
+      baseMs: 0,
+      hashes: new Uint32Array(2 * CHUNK_IDS),
+      times: new Uint32Array(CHUNK_IDS),
+    }
     this.#spare = null
     chunk.baseMs = Math.floor(this.#lastMs)
     return chunk

@@ -44,7 +44,11 @@ export async function loadWindow(database: Queryable, window: HashWindow, span: 
   if (firstOrdinal > 0 && oldestMs !== Number.POSITIVE_INFINITY) window.noteDropped(oldestMs)
 }
 
-async function selectJournal(database: Queryable, { partition, windowMs }: WindowSpan, from: number): Promise<JournalRow[]> {
+async function selectJournal(
+  database: Queryable,
+  { partition, windowMs }: WindowSpan,
+  from: number,
+): Promise<JournalRow[]> {
   const { rows } = await database.query<JournalRow>({
     name: 'select_window',
     text: `select first_ordinal, committed_at, verdicts, hashes from event_journal

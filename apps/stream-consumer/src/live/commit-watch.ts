@@ -29,9 +29,13 @@ export class CommitWatch {
    * Begins to watch for the last of `frames` of each partition. `committed` resolves when notices of all of them have come; notices may be lost, so do
    * not wait for it alone. Call `end` in any case.
    */
-  watch(producer: string, frames: readonly { partition: number; sequence: number }[]): { committed: Promise<void>; end: () => void } {
+  watch(
+    producer: string,
+    frames: readonly { partition: number; sequence: number }[],
+  ): { committed: Promise<void>; end: () => void } {
     const sequences = new Map<number, number>()
-    for (const { partition, sequence } of frames) sequences.set(partition, Math.max(sequence, sequences.get(partition) ?? 0))
+    for (const { partition, sequence } of frames)
+      sequences.set(partition, Math.max(sequence, sequences.get(partition) ?? 0))
     let wake: () => void = () => {}
     const committed = new Promise<void>((resolve) => {
       wake = resolve

@@ -42,7 +42,10 @@ export class LiveHub {
   }
 
   /** A tenant's seconds from now on, until `signal` is aborted. A slow reader gets several seconds in one. */
-  async *watch(tenantId: number, { signal, now }: { signal: AbortSignal; now: () => number }): AsyncGenerator<LiveSecond> {
+  async *watch(
+    tenantId: number,
+    { signal, now }: { signal: AbortSignal; now: () => number },
+  ): AsyncGenerator<LiveSecond> {
     const watcher: Watcher = { tenantId, counts: new LiveCounts(), wake: () => {} }
     const abort = (): void => watcher.wake()
     this.#watchers.add(watcher)

@@ -11,7 +11,7 @@ describe('LiveCounts', () => {
     const [first, second] = counts.take(5999)
     expect(first).toMatchObject({ time: 5000, tenant: 1, events: 600 })
     expect(Object.keys(first?.byEvent ?? {})).toHaveLength(201)
-    expect(first?.byEvent['$other']).toBe(200)
+    expect(first?.byEvent.$other).toBe(200)
     expect(second).toEqual({ time: 5000, tenant: 2, events: 1, byEvent: { x: 1 } })
     expect(counts.take(6000)).toEqual([])
   })

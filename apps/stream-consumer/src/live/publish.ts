@@ -8,7 +8,10 @@ export const LIVE_CHANNEL = 'millrace:live'
  * Returns a function that publishes messages without waiting. What cannot be sent is dropped: notices only shorten a wait, and live counts are of
  * the moment.
  */
-export function createPublish(redis: RedisConnection, logger: Logger): (channel: string, messages: readonly unknown[]) => void {
+export function createPublish(
+  redis: RedisConnection,
+  logger: Logger,
+): (channel: string, messages: readonly unknown[]) => void {
   let isFailing = false
   return (channel, messages) => {
     if (!redis.isReady) return

@@ -1,7 +1,10 @@
 import type { Queryable } from '@millrace/database'
 
 /** The time up to which everything accepted is stored: the least of the partitions', as the stream engine keeps them; null while one has none. */
-export async function readWatermark(database: Queryable, { group, stream }: { group: string; stream: string }): Promise<Date | null> {
+export async function readWatermark(
+  database: Queryable,
+  { group, stream }: { group: string; stream: string },
+): Promise<Date | null> {
   const { rows } = await database.query<{ watermark: Date | null }>({
     name: 'read_watermark',
     text: `select case when count(*) = count(watermark) then min(watermark) end as watermark from stream_partitions where group_name = $1 and stream = $2`,

@@ -17,7 +17,12 @@ const DAYS_AHEAD = 3
  */
 export async function keepPartitions(
   { retentionMs, windowMs }: KeepPartitionsConfig,
-  { database, dayPartitions, logger, now }: { database: Database; dayPartitions: DayPartitions; logger: Logger; now: () => number },
+  {
+    database,
+    dayPartitions,
+    logger,
+    now,
+  }: { database: Database; dayPartitions: DayPartitions; logger: Logger; now: () => number },
 ): Promise<void> {
   const nowMs = now()
   for (const table of ['events', 'event_journal', 'rollups_1m'] as const) {
@@ -25,7 +30,9 @@ export async function keepPartitions(
   }
   const connection = await database.connection({ applicationName: 'millrace-partitions', statementTimeoutMs: 600_000 })
   try {
-    const { rows } = await connection.query<{ locked: boolean }>(`select pg_try_advisory_lock(hashtext('millrace:retention')) as locked`)
+    const { rows } = await connection.query<{ locked: boolean }>(
+      `select pg_try_advisory_lock(hashtext('millrace:retention')) as locked`,
+    )
     if (rows[0]?.locked !== true) return
     const dropped = [
       ...(await dropDayPartitionsBefore(connection, 'events', nowMs - retentionMs)),

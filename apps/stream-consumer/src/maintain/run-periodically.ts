@@ -11,7 +11,10 @@ export interface PeriodicTask {
  * Runs a task at once and then periodically. A failure is logged when it is the first in a row, and the task is run again at its time. Returns a
  * function that ends it and resolves when a run in progress has ended.
  */
-export function runPeriodically({ name, everyMs, run }: PeriodicTask, { logger }: { logger: Logger }): () => Promise<void> {
+export function runPeriodically(
+  { name, everyMs, run }: PeriodicTask,
+  { logger }: { logger: Logger },
+): () => Promise<void> {
   const abort = new AbortController()
   let wake: () => void = () => {}
   const loop = async (): Promise<void> => {
@@ -22,7 +25,8 @@ export function runPeriodically({ name, everyMs, run }: PeriodicTask, { logger }
         if (isFailing) logger.info('a periodic task works again', { task: name })
         isFailing = false
       } catch (error) {
-        if (!isFailing && !abort.signal.aborted) logger.warn('a periodic task failed and will be run again', { task: name, error })
+        if (!isFailing && !abort.signal.aborted)
+          logger.warn('a periodic task failed and will be run again', { task: name, error })
         isFailing = true
       }
       if (abort.signal.aborted) return

@@ -21,7 +21,13 @@ export async function changeDeadLetter(
     [id, tenantId, state],
   )
   if (rows[0] !== undefined) return rows[0]
-  const { rows: others } = await database.query<{ state: string }>('select state from dead_letters where id = $1 and tenant_id = $2', [id, tenantId])
+  const { rows: others } = await database.query<{ state: string }>(
+    'select state from dead_letters where id = $1 and tenant_id = $2',
+    [id, tenantId],
+  )
   if (others[0] === undefined) throw consumerErrors.DEAD_LETTER_UNKNOWN()
-  throw consumerErrors.DEAD_LETTER_NOT_PENDING({ message: `the dead letter is ${others[0].state}`, details: { state: others[0].state } })
+  throw consumerErrors.DEAD_LETTER_NOT_PENDING({
+    message: `the dead letter is ${others[0].state}`,
+    details: { state: others[0].state },
+  })
 }

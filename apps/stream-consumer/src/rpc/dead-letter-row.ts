@@ -1,6 +1,7 @@
 import { type DeadLetter, decodeEventRow, EVENT_TYPES, RecordBatchReader } from '@millrace/contracts'
 
-export const DEAD_LETTER_COLUMNS = 'id, stream, partition, position, message_id, code, reason, state, created_at, record'
+export const DEAD_LETTER_COLUMNS =
+  'id, stream, partition, position, message_id, code, reason, state, created_at, record'
 
 export interface DeadLetterRow {
   id: bigint

@@ -8,6 +8,8 @@ import { tenantOf } from './tenant-of.js'
 /** Marks a dead letter as discarded; the ledger goes on counting it as dead-lettered. */
 export function createDiscardDeadLetter({ database }: { database: Database }) {
   return async ({ id }: DiscardDeadLetterRequest, call: CallContext): Promise<DiscardDeadLetterResponse> => {
-    return { deadLetter: toDeadLetter(await changeDeadLetter(database, { id, tenantId: tenantOf(call), state: 'discarded' })) }
+    return {
+      deadLetter: toDeadLetter(await changeDeadLetter(database, { id, tenantId: tenantOf(call), state: 'discarded' })),
+    }
   }
 }

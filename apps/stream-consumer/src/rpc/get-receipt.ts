@@ -38,13 +38,13 @@ export function createGetReceipt(
 /** Resolves when `promise` does, after `ms`, or when the call is given up. */
 function firstOf(promise: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const done = (): void => {
+    const finish = (): void => {
       clearTimeout(timer)
-      signal.removeEventListener('abort', done)
+      signal.removeEventListener('abort', finish)
       resolve()
     }
-    const timer = setTimeout(done, ms)
-    signal.addEventListener('abort', done)
-    void promise.then(done)
+    const timer = setTimeout(finish, ms)
+    signal.addEventListener('abort', finish)
+    void promise.then(finish)
   })
 }

@@ -40,8 +40,13 @@ export async function readReceipt(database: Queryable, stream: string, receipt: 
   }
 }
 
-function countRange(total: { stored: number; duplicate: number; deadLettered: number }, range: ReceiptFrameRange, row: FrameRow): void {
-  if (range.first + range.records > (row.records ?? 0)) throw consumerErrors.RECEIPT_UNKNOWN({ message: 'the receipt does not fit its frames' })
+function countRange(
+  total: { stored: number; duplicate: number; deadLettered: number },
+  range: ReceiptFrameRange,
+  row: FrameRow,
+): void {
+  if (range.first + range.records > (row.records ?? 0))
+    throw consumerErrors.RECEIPT_UNKNOWN({ message: 'the receipt does not fit its frames' })
   for (let index = range.first; index < range.first + range.records; index++) {
     const verdict = row.verdicts?.[index] ?? VERDICT.stored
     if (verdict === VERDICT.stored) total.stored++
@@ -53,7 +58,11 @@ function countRange(total: { stored: number; duplicate: number; deadLettered: nu
 }
 
 /** One look-up a frame in event_journal_frame; the other two only where they can matter. */
-async function selectFrames(database: Queryable, stream: string, { tenantId, producer, frames }: Receipt): Promise<Map<number, FrameRow>> {
+async function selectFrames(
+  database: Queryable,
+  stream: string,
+  { tenantId, producer, frames }: Receipt,
+): Promise<Map<number, FrameRow>> {
   const { rows } = await database.query<FrameRow>({
     name: 'select_receipt',
     text: `select f.i, j.records, j.verdicts,

@@ -12,7 +12,13 @@ import { tenantOf } from './tenant-of.js'
  * Puts a dead letter back into the stream, in its partition. What becomes of it is written by the consumer that reads it: replayed, or pending
  * again with a new reason.
  */
-export function createReplayDeadLetter({ database, producer }: { database: Database; producer: Producer<ReplayBatch> }) {
+export function createReplayDeadLetter({
+  database,
+  producer,
+}: {
+  database: Database
+  producer: Producer<ReplayBatch>
+}) {
   // One at a time, since a batch holds one record.
   let last: Promise<unknown> = Promise.resolve()
   return async ({ id }: ReplayDeadLetterRequest, call: CallContext): Promise<ReplayDeadLetterResponse> => {
@@ -24,7 +30,10 @@ export function createReplayDeadLetter({ database, producer }: { database: Datab
   }
 }
 
-async function append({ database, producer }: { database: Database; producer: Producer<ReplayBatch> }, row: DeadLetterRow): Promise<void> {
+async function append(
+  { database, producer }: { database: Database; producer: Producer<ReplayBatch> },
+  row: DeadLetterRow,
+): Promise<void> {
   let appended: Promise<unknown>
   try {
     const batch = producer.open(row.partition)
@@ -32,7 +41,10 @@ async function append({ database, producer }: { database: Database; producer: Pr
     appended = batch.appended
   } catch (error) {
     // Nothing was sent, so it may be tried again at once.
-    await database.query(`update dead_letters set state = 'pending', updated_at = now() where id = $1 and state = 'replaying'`, [row.id])
+    await database.query(
+      `update dead_letters set state = 'pending', updated_at = now() where id = $1 and state = 'replaying'`,
+      [row.id],
+    )
     throw error
   }
   try {

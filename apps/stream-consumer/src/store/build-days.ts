@@ -103,7 +103,12 @@ class Numbering {
 }
 
 /** Writes prefix and row bytes of every row and returns where each begins, and the end. */
-function writeRows(out: Buffer, order: Uint32Array, frames: readonly PreparedFrame[], { frameOf, indexOf }: Candidates): Uint32Array {
+function writeRows(
+  out: Buffer,
+  order: Uint32Array,
+  frames: readonly PreparedFrame[],
+  { frameOf, indexOf }: Candidates,
+): Uint32Array {
   const offsets = new Uint32Array(order.length + 1)
   const sources = frames.map(toSource)
   const bytes = new Uint8Array(out.buffer, out.byteOffset, out.length)
@@ -113,7 +118,8 @@ function writeRows(out: Buffer, order: Uint32Array, frames: readonly PreparedFra
     const source = sources[frameOf[row] as number] as Source
     const index = indexOf[row] as number
     const start = source.words[index * WORDS + WORD.rowOffset] as number
-    const end = index + 1 < source.records ? (source.words[(index + 1) * WORDS + WORD.rowOffset] as number) : source.rowsBytes
+    const end =
+      index + 1 < source.records ? (source.words[(index + 1) * WORDS + WORD.rowOffset] as number) : source.rowsBytes
     offsets[i] = at
     writePrefix(bytes, at, source, index)
     at += PREFIX_BYTES

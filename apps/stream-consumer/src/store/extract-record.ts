@@ -25,7 +25,8 @@ export function extractRecord({ frame: { frame, view }, index }: RecordRef): Buf
   const { start, end } = reader.rowRange(index)
   const out = Buffer.alloc(rowsOffset + end - start)
   let at = 0
-  for (const word of [1, seriesOffset, pointsOffset, talliesOffset, rowsOffset, end - start]) at = out.writeUInt32LE(word, at)
+  for (const word of [1, seriesOffset, pointsOffset, talliesOffset, rowsOffset, end - start])
+    at = out.writeUInt32LE(word, at)
   reader.payload.copy(out, at, reader.sideOffset + index * SIDE_BYTES, reader.sideOffset + (index + 1) * SIDE_BYTES)
   out.writeUInt32LE(0, at + WORD.rowOffset * 4)
   out.writeUInt16LE(0, at + WORD.seriesTypeFlags * 4)

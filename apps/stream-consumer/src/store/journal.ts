@@ -4,7 +4,18 @@ import { WORDS } from './frame-view.js'
 import type { PreparedFrame } from './prepared-batch.js'
 
 // committed_at is left to its default, the transaction's time by PostgreSQL's clock.
-const COLUMNS = ['partition', 'producer', 'sequence', 'first_ordinal', 'records', 'duplicates', 'dead_lettered', 'position', 'verdicts', 'hashes']
+const COLUMNS = [
+  'partition',
+  'producer',
+  'sequence',
+  'first_ordinal',
+  'records',
+  'duplicates',
+  'dead_lettered',
+  'position',
+  'verdicts',
+  'hashes',
+]
 
 /** One journal row a frame, by COPY through the parent table: the day is the transaction's, which we cannot know beforehand. */
 export function journalStep(frames: readonly PreparedFrame[]): CopyStep {
@@ -40,7 +51,11 @@ function encodeHashes({ frame, view }: PreparedFrame): Uint8Array {
 }
 
 /** Calls `visit` for each record of a journal row that was not dead-lettered: those are the ones the window must know. */
-export function forEachRemembered(hashes: Buffer, verdicts: Buffer | null, visit: (lo: number, hi: number) => void): void {
+export function forEachRemembered(
+  hashes: Buffer,
+  verdicts: Buffer | null,
+  visit: (lo: number, hi: number) => void,
+): void {
   for (let record = 0, at = 0; at + 8 <= hashes.length; record++, at += 8) {
     if (verdicts !== null && verdicts[record] === 2) continue
     visit(hashes.readUInt32LE(at), hashes.readUInt32LE(at + 4))

@@ -22,7 +22,7 @@ const REASONS: Readonly<Record<string, string>> = {
  */
 export function toRefusal(error: unknown): Refusal | null {
   if (!isMillraceError(error)) return null
-  const state = error.details?.['sqlState']
+  const state = error.details?.sqlState
   if (typeof state !== 'string') return null
   const isRefusal = state === '08P01' || ['22', '23', '54'].includes(state.slice(0, 2))
   return isRefusal ? { code: state, reason: REASONS[state] ?? error.message } : null

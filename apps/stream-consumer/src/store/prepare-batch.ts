@@ -1,9 +1,16 @@
 import { FLAG } from '@millrace/contracts'
 import type { DedupWindows } from '../deduplicate/dedup-windows.js'
 import { buildDays } from './build-days.js'
-import { DOUBLES, type FrameView, openFrame, TIMESTAMP_DOUBLE, WORD, WORDS } from './frame-view.js'
+import { type FrameView, openFrame, WORD, WORDS } from './frame-view.js'
 import { LedgerCounts } from './ledger-counts.js'
-import { type EventFrame, type PreparedBatch, type PreparedFrame, type RecordRef, UNKNOWN_TENANT, VERDICT } from './prepared-batch.js'
+import {
+  type EventFrame,
+  type PreparedBatch,
+  type PreparedFrame,
+  type RecordRef,
+  UNKNOWN_TENANT,
+  VERDICT,
+} from './prepared-batch.js'
 import type { RowBuffers } from './row-buffers.js'
 
 /**
@@ -74,7 +81,11 @@ interface Judging {
 }
 
 /** The hot loop: a verdict a record. Returns how many records of the batch are to be stored so far. */
-function judgeRecords(judged: PreparedFrame, view: FrameView, { windows, nowMs, ledger, indexOf, stored }: Judging): number {
+function judgeRecords(
+  judged: PreparedFrame,
+  view: FrameView,
+  { windows, nowMs, ledger, indexOf, stored }: Judging,
+): number {
   const { partition, producer, isReplay } = judged.frame
   const window = windows.of(partition)
   const words = view.words
@@ -108,9 +119,4 @@ function noteTyped(frame: PreparedFrame, view: FrameView, typed: RecordRef[]): v
       typed.push({ frame, index })
     }
   }
-}
-
-/** The event time of a record in ms since the epoch. */
-export function timestampOf(view: FrameView, index: number): number {
-  return view.doubles[index * DOUBLES + TIMESTAMP_DOUBLE] as number
 }

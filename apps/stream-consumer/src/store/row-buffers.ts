@@ -18,6 +18,7 @@ export class RowBuffers {
 
   /** Gives one back of which nobody reads any more. One that is not given back is left to the garbage collector. */
   give(buffer: Buffer): void {
-    if (this.#spares.length < SPARES_MAX && buffer.length > 0 && buffer.length <= KEPT_BYTES_MAX) this.#spares.push(buffer)
+    if (this.#spares.length < SPARES_MAX && buffer.length > 0 && buffer.length <= KEPT_BYTES_MAX)
+      this.#spares.push(buffer)
   }
 }

@@ -37,7 +37,9 @@ function frameOf(events: readonly TestEvent[], over: Partial<EventFrame> = {}): 
 
 async function store(frames: readonly EventFrame[]): Promise<PreparedBatch> {
   const batch = prepareBatch(frames, { windows, buffers, nowMs: NOW })
-  await connection.transaction((tx) => storeBatch({ stream: 'events' }, { typedSteps: createTypedSteps() }, { batch, tx }))
+  await connection.transaction((tx) =>
+    storeBatch({ stream: 'events' }, { typedSteps: createTypedSteps() }, { batch, tx }),
+  )
   return batch
 }
 
@@ -67,14 +69,23 @@ describe('storeBatch', () => {
   beforeEach(async () => {
     windows = new DedupWindows({ windowMs: DAY, idsMax: 1000 })
     for (const partition of [0, 1]) windows.open(partition)
-    await database.query('truncate events, event_journal, ledger_consumed, dead_letters, login_events, activity_logs, user_sessions')
+    await database.query(
+      'truncate events, event_journal, ledger_consumed, dead_letters, login_events, activity_logs, user_sessions',
+    )
   })
 
   it('stores every field of every record, with the partition and ordinal the consumer adds', async () => {
     await store([
       frameOf(
         [
-          { messageId: 'a', userId: 'ann', event: 'Flight', timestampMs: NOW, properties: '{"delay": 1.5, "é": "ü"}', context: '{"ip":"::1"}' },
+          {
+            messageId: 'a',
+            userId: 'ann',
+            event: 'Flight',
+            timestampMs: NOW,
+            properties: '{"delay": 1.5, "é": "ü"}',
+            context: '{"ip":"::1"}',
+          },
           { messageId: 'b', userId: 'bob', timestampMs: NOW - DAY, properties: null },
         ],
         { partition: 1, firstOrdinal: 2 ** 32 - 1 },
@@ -99,14 +110,25 @@ describe('storeBatch', () => {
         context: { ip: '::1' },
         day: 'events_20261121',
       },
-      expect.objectContaining({ position: 4294967296n, message_id: 'b', timestamp: new Date(NOW - DAY), properties: null, day: 'events_20261120' }),
+      expect.objectContaining({
+        position: 4294967296n,
+        message_id: 'b',
+        timestamp: new Date(NOW - DAY),
+        properties: null,
+        day: 'events_20261120',
+      }),
     ])
   })
 
   it('stores one of several records with the same id, within a frame and across frames', async () => {
     const batch = await store([
-      frameOf([{ messageId: 'a' }, { messageId: 'a' }, { messageId: 'b' }].map((event) => ({ ...event, timestampMs: NOW }))),
-      frameOf([{ messageId: 'b', timestampMs: NOW }, { messageId: 'c', timestampMs: NOW }]),
+      frameOf(
+        [{ messageId: 'a' }, { messageId: 'a' }, { messageId: 'b' }].map((event) => ({ ...event, timestampMs: NOW })),
+      ),
+      frameOf([
+        { messageId: 'b', timestampMs: NOW },
+        { messageId: 'c', timestampMs: NOW },
+      ]),
       frameOf([{ messageId: 'a', timestampMs: NOW, tenantId: 2 }]),
     ])
     expect(batch.frames.map(({ verdicts }) => verdicts && [...verdicts])).toEqual([[0, 1, 0], [1, 0], null])
@@ -119,19 +141,36 @@ describe('storeBatch', () => {
   })
 
   it('writes a journal row a frame from which verdicts and hashes can be read again', async () => {
-    const frames = [frameOf([{ messageId: 'a', timestampMs: NOW }, { messageId: 'a', timestampMs: NOW }]), frameOf([{ messageId: 'c', timestampMs: NOW }])]
+    const frames = [
+      frameOf([
+        { messageId: 'a', timestampMs: NOW },
+        { messageId: 'a', timestampMs: NOW },
+      ]),
+      frameOf([{ messageId: 'c', timestampMs: NOW }]),
+    ]
     await store(frames)
     const { rows } = await database.query<Record<string, unknown>>(
       'select producer, sequence, first_ordinal, records, duplicates, dead_lettered, position, verdicts, hashes from event_journal order by sequence',
     )
-    expect(rows[0]).toMatchObject({ producer, first_ordinal: 100n, records: 2, duplicates: 1, dead_lettered: 0, position: frames[0]?.position })
-    expect(rows[0]?.['verdicts']).toEqual(Buffer.from([0, 1]))
-    expect((rows[0]?.['hashes'] as Buffer).length).toBe(16)
+    expect(rows[0]).toMatchObject({
+      producer,
+      first_ordinal: 100n,
+      records: 2,
+      duplicates: 1,
+      dead_lettered: 0,
+      position: frames[0]?.position,
+    })
+    expect(rows[0]?.verdicts).toEqual(Buffer.from([0, 1]))
+    expect(rows[0]?.hashes).toHaveLength(16)
     expect(rows[1]).toMatchObject({ records: 1, verdicts: null })
   })
 
   it('puts poison rows into the dead letters with their reason and stores all others', async () => {
-    const events: TestEvent[] = Array.from({ length: 200 }, (_, i) => ({ messageId: `m${i}`, userId: `u${i}`, timestampMs: NOW - (i % 2) * DAY }))
+    const events: TestEvent[] = Array.from({ length: 200 }, (_, i) => ({
+      messageId: `m${i}`,
+      userId: `u${i}`,
+      timestampMs: NOW - (i % 2) * DAY,
+    }))
     const poison = new Map<number, [string, string]>([
       [3, ['22P05', '{"nul":"\\u0000"}']],
       [77, ['22P02', '{"broken":']],
@@ -193,14 +232,25 @@ describe('storeBatch', () => {
   })
 
   it('feeds logins, activities and sessions from typed events, and reads the user agent', async () => {
-    const userAgent = 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.0 Mobile/15E148 Safari/604.1'
+    const userAgent =
+      'Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.0 Mobile/15E148 Safari/604.1'
     const context = JSON.stringify({ userAgent, ip: '10.0.0.1' })
     const at = (minutes: number) => NOW + minutes * 60_000
     await store([
       frameOf([
         { event: '$session_start', timestampMs: at(0), properties: '{"session_id":"s"}', context },
-        { event: '$login', timestampMs: at(1), messageId: 'l', properties: '{"method":"okta","success":false,"failure_reason":"locked"}', context },
-        { event: '$activity', timestampMs: at(2), properties: '{"action":"open","entity_type":"trr","entity_id":7,"metadata":{"a":1},"session_id":"s"}' },
+        {
+          event: '$login',
+          timestampMs: at(1),
+          messageId: 'l',
+          properties: '{"method":"okta","success":false,"failure_reason":"locked"}',
+          context,
+        },
+        {
+          event: '$activity',
+          timestampMs: at(2),
+          properties: '{"action":"open","entity_type":"trr","entity_id":7,"metadata":{"a":1},"session_id":"s"}',
+        },
         { event: '$session_end', timestampMs: at(3), properties: '{"session_id":"s","reason":"logout"}' },
         { event: '$login', timestampMs: at(4), properties: '[]' },
       ]),
@@ -226,8 +276,18 @@ describe('storeBatch', () => {
     expect((await database.query('select action, entity_type, entity_id, metadata from activity_logs')).rows).toEqual([
       { action: 'open', entity_type: 'trr', entity_id: '7', metadata: { a: 1 } },
     ])
-    expect((await database.query('select user_id, started_at, last_seen_at, ended_at, end_reason, os from user_sessions')).rows).toEqual([
-      { user_id: 'ann', started_at: new Date(at(0)), last_seen_at: new Date(at(3)), ended_at: new Date(at(3)), end_reason: 'logout', os: 'iOS' },
+    expect(
+      (await database.query('select user_id, started_at, last_seen_at, ended_at, end_reason, os from user_sessions'))
+        .rows,
+    ).toEqual([
+      {
+        user_id: 'ann',
+        started_at: new Date(at(0)),
+        last_seen_at: new Date(at(3)),
+        ended_at: new Date(at(3)),
+        end_reason: 'logout',
+        os: 'iOS',
+      },
     ])
   })
 })

@@ -45,14 +45,24 @@ export async function storeBatch(
 function deadBeforehand(batch: PreparedBatch): DeadLetterEntry[] {
   const dead: DeadLetterEntry[] = []
   for (const frame of batch.frames) {
-    if (frame.view === null) dead.push({ frame, index: -1, code: 'frame_unreadable', reason: 'the frame holds no record batch of a known form' })
+    if (frame.view === null)
+      dead.push({
+        frame,
+        index: -1,
+        code: 'frame_unreadable',
+        reason: 'the frame holds no record batch of a known form',
+      })
   }
   for (const day of batch.days) {
     if (isStorableDay(day)) continue
     for (let row = 0; row < day.origins.length; row++) {
       const record = recordOf(batch, day, row)
       markDeadLettered(batch, record)
-      dead.push({ ...record, code: 'timestamp_out_of_range', reason: 'the time of the record is not one that can be stored' })
+      dead.push({
+        ...record,
+        code: 'timestamp_out_of_range',
+        reason: 'the time of the record is not one that can be stored',
+      })
     }
   }
   return dead
@@ -69,7 +79,10 @@ function recordSteps(config: StoreConfig, batch: PreparedBatch, dead: readonly D
   return steps
 }
 
-function replayOutcomes(batch: PreparedBatch, dead: readonly DeadLetterEntry[]): { record: RecordRef; refusal: Refusal | null }[] {
+function replayOutcomes(
+  batch: PreparedBatch,
+  dead: readonly DeadLetterEntry[],
+): { record: RecordRef; refusal: Refusal | null }[] {
   return batch.frames
     .filter(({ frame, view }) => frame.isReplay && view !== null)
     .flatMap((frame) =>

@@ -1,6 +1,14 @@
 import type { Database, DayPartitions, Transaction } from '@millrace/database'
 import type { Logger } from '@millrace/logger'
-import { type AssignContext, type AssignedPartition, FRAME_FLAG, type FlushedPositions, type FrameBatch, type NewFrame, type StreamHandler } from '@millrace/streams'
+import {
+  type AssignContext,
+  type AssignedPartition,
+  type FlushedPositions,
+  FRAME_FLAG,
+  type FrameBatch,
+  type NewFrame,
+  type StreamHandler,
+} from '@millrace/streams'
 import type { Tracer } from '@millrace/telemetry'
 import { rebuildFromRows } from '../aggregate/rebuild-from-rows.js'
 import { recoverRollups } from '../aggregate/recover-rollups.js'
@@ -81,7 +89,9 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
 
   apply(prepared: PreparedEvents, tx: Transaction): Promise<FlushedPositions> {
     const frames = prepared.batch.frames.length
-    return this.#deps.tracer.withSpan('store batch', { 'messaging.batch.message_count': frames }, () => this.#apply(prepared, tx))
+    return this.#deps.tracer.withSpan('store batch', { 'messaging.batch.message_count': frames }, () =>
+      this.#apply(prepared, tx),
+    )
   }
 
   async #apply({ batch, series, stored }: PreparedEvents, tx: Transaction): Promise<FlushedPositions> {
@@ -127,7 +137,8 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
     const { dayPartitions, now } = this.#deps
     const nowMs = now()
     // Its rows bear the database's time, which may be on the other side of midnight.
-    if (!dayPartitions.isKnown('event_journal', nowMs + DAY_MS)) await dayPartitions.ensure('event_journal', nowMs - DAY_MS, nowMs + DAY_MS)
+    if (!dayPartitions.isKnown('event_journal', nowMs + DAY_MS))
+      await dayPartitions.ensure('event_journal', nowMs - DAY_MS, nowMs + DAY_MS)
     for (const day of days) {
       if (!isStorableDay(day)) continue
       for (const table of ['events', 'rollups_1m'] as const) {
@@ -138,7 +149,12 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
 
   async #loadWindow({ partition, nextOrdinal }: AssignedPartition, idsMax: number): Promise<void> {
     const { database, windows } = this.#deps
-    await loadWindow(database, windows.open(partition), { partition, nextOrdinal, idsMax, windowMs: this.#config.windowMs })
+    await loadWindow(database, windows.open(partition), {
+      partition,
+      nextOrdinal,
+      idsMax,
+      windowMs: this.#config.windowMs,
+    })
   }
 
   async #loadRollups(assigned: AssignedPartition, context: AssignContext): Promise<void> {
@@ -148,7 +164,10 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
     rollups.open(partition, from)
     const missing = await recoverRollups({ database, rollups, registry }, assigned, () => context.replay(partition))
     if (missing !== null) {
-      logger.warn('the stream no longer holds the frames of unwritten rollups; counting their stored rows instead', { partition, ...missing })
+      logger.warn('the stream no longer holds the frames of unwritten rollups; counting their stored rows instead', {
+        partition,
+        ...missing,
+      })
       rollups.open(partition, from)
       await rebuildFromRows({ database, rollups, registry }, assigned)
     }

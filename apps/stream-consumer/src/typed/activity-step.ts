@@ -17,7 +17,7 @@ export function activityStep(activities: readonly TypedEvent[]): Step {
       activities.map(({ properties }) => textOf(properties, 'action') ?? ''),
       activities.map(({ properties }) => textOf(properties, 'entity_type', 'entityType') ?? ''),
       activities.map(({ properties }) => textOf(properties, 'entity_id', 'entityId') ?? ''),
-      activities.map(({ properties }) => JSON.stringify(objectOrEmpty(properties['metadata']))),
+      activities.map(({ properties }) => JSON.stringify(objectOrEmpty(properties.metadata))),
     ],
   }
 }

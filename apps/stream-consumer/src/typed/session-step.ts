@@ -66,7 +66,8 @@ function mergeSessions(events: readonly TypedEvent[]): Session[] {
     session.userId ??= userOf(row)
     session.firstMs = Math.min(session.firstMs, row.timestampMs)
     session.lastSeenMs = Math.max(session.lastSeenMs, row.timestampMs)
-    if (row.event === '$session_start') session.startedMs = Math.min(session.startedMs ?? row.timestampMs, row.timestampMs)
+    if (row.event === '$session_start')
+      session.startedMs = Math.min(session.startedMs ?? row.timestampMs, row.timestampMs)
     if (row.event === '$session_end') {
       session.endedMs = row.timestampMs
       session.endReason = textOf(event.properties, 'end_reason', 'endReason', 'reason') ?? 'ended'

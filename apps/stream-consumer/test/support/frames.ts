@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { type EventRecord, FLAG, type Hash64, hashText, partitionOf, RecordBatchBuilder, seriesKey } from '@millrace/contracts'
+import {
+  type EventRecord,
+  FLAG,
+  type Hash64,
+  hashText,
+  partitionOf,
+  RecordBatchBuilder,
+  seriesKey,
+} from '@millrace/contracts'
 
 /** What a test says about an event; the rest is made up. */
 export interface TestEvent {

@@ -36,7 +36,13 @@ export async function readRollups(database: Database, table = 'rollups_1m'): Pro
   )
   const merged = new Map<string, { rows: RollupRow[]; uniques: HyperLogLog; sketch: DDSketch }>()
   for (const row of rows) {
-    const key = JSON.stringify([row.tenant_id, row.event, row.property, row.dimension_values, row.window_start.getTime()])
+    const key = JSON.stringify([
+      row.tenant_id,
+      row.event,
+      row.property,
+      row.dimension_values,
+      row.window_start.getTime(),
+    ])
     const entry = merged.get(key) ?? { rows: [], uniques: new HyperLogLog(), sketch: new DDSketch() }
     merged.set(key, entry)
     entry.rows.push(row)
@@ -61,9 +67,13 @@ export async function readRollups(database: Database, table = 'rollups_1m'): Pro
 
 /** The same from the stored rows alone: the series by event name, and for `property` the values of `event` by carrier. */
 export async function recompute(database: Database, windowMs = 60_000): Promise<Map<string, Window>> {
-  const { rows } = await database.query<{ tenant_id: number; event: string; timestamp: Date; user_id: string; properties: Record<string, unknown> | null }>(
-    'select tenant_id, event, "timestamp", user_id, properties from events',
-  )
+  const { rows } = await database.query<{
+    tenant_id: number
+    event: string
+    timestamp: Date
+    user_id: string
+    properties: Record<string, unknown> | null
+  }>('select tenant_id, event, "timestamp", user_id, properties from events')
   const groups = new Map<string, { values: number[]; users: Set<string>; count: number }>()
   const add = (key: string, user: string, value: number | null): void => {
     const group = groups.get(key) ?? { values: [], users: new Set<string>(), count: 0 }
@@ -104,8 +114,10 @@ export function differences(actual: Map<string, Window>, expected: Map<string, W
       found.push(`${key} is ${a ? 'too much' : 'missing'}`)
       continue
     }
-    for (const name of ['count', 'sum', 'min', 'max'] as const) if (a[name] !== e[name]) found.push(`${key} ${name}: ${a[name]} for ${e[name]}`)
-    if (Math.abs(a.uniques - e.uniques) > Math.max(e.uniques * 0.02, 0.5)) found.push(`${key} uniques: ${a.uniques} for ${e.uniques}`)
+    for (const name of ['count', 'sum', 'min', 'max'] as const)
+      if (a[name] !== e[name]) found.push(`${key} ${name}: ${a[name]} for ${e[name]}`)
+    if (Math.abs(a.uniques - e.uniques) > Math.max(e.uniques * 0.02, 0.5))
+      found.push(`${key} uniques: ${a.uniques} for ${e.uniques}`)
     for (const [i, value] of e.quantiles.entries()) {
       if (!Number.isNaN(value) && Math.abs((a.quantiles[i] as number) - value) > Math.abs(value) * 0.01) {
         found.push(`${key} quantile ${QUANTILES[i]}: ${a.quantiles[i]} for ${value}`)

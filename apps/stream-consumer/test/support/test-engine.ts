@@ -11,7 +11,11 @@ export class TestLog {
   readonly producer = randomUUID()
   #sequence = 0
 
-  append(partition: number, events: readonly TestEvent[], over: { isReplay?: boolean; payload?: Buffer } = {}): LoggedFrame {
+  append(
+    partition: number,
+    events: readonly TestEvent[],
+    over: { isReplay?: boolean; payload?: Buffer } = {},
+  ): LoggedFrame {
     const sequence = ++this.#sequence
     const payload = over.payload ?? payloadOf(events)
     const frame = {
@@ -120,7 +124,11 @@ export class TestEngine<Prepared> {
       })
       for (const frame of frames) {
         const owned = this.owned.get(frame.partition) as AssignedPartition
-        this.owned.set(frame.partition, { ...owned, position: frame.position, nextOrdinal: frame.firstOrdinal + frame.header.records })
+        this.owned.set(frame.partition, {
+          ...owned,
+          position: frame.position,
+          nextOrdinal: frame.firstOrdinal + frame.header.records,
+        })
       }
       this.#handler.committed?.(prepared)
     } catch (error) {
@@ -129,7 +137,12 @@ export class TestEngine<Prepared> {
     }
   }
 
-  #move(tx: Transaction, partition: number, frames: readonly NewFrame[], flushed: { position: string; ordinal: number } | undefined): void {
+  #move(
+    tx: Transaction,
+    partition: number,
+    frames: readonly NewFrame[],
+    flushed: { position: string; ordinal: number } | undefined,
+  ): void {
     const last = frames.filter((frame) => frame.partition === partition).at(-1)
     tx.atCommit({
       text: `with moved as (update stream_partitions set position = coalesce($2, position), next_ordinal = coalesce($3, next_ordinal),
