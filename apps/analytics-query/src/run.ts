@@ -19,7 +19,10 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   lifecycle.ready('database', async () => void (await database.ping()))
 
   const now = () => Date.now()
-  const snapshot = createSnapshot(database, createDatabaseBreaker({ logger, metrics: createResilienceMetrics(metrics) }))
+  const snapshot = createSnapshot(
+    database,
+    createDatabaseBreaker({ logger, metrics: createResilienceMetrics(metrics) }),
+  )
   const runCells = createRunCells(
     {
       tailRowsMax: config.QUERY_TAIL_ROWS_MAX,

@@ -23,7 +23,12 @@ describe('the list of events', () => {
       event: index % 100 === 0 ? 'Rare' : 'Seen',
       userId: index % 5 === 0 ? null : `user-${index % 7}`,
       anonymousId: `anonymous-${index % 3}`,
-      timestampMs: index < 600 ? NOW - (index % 60) * MINUTE : index < 880 ? NOW - (index - 600) * 2 * 3_600_000 - 1 : NOW + (index - 880) * 3_600_000,
+      timestampMs:
+        index < 600
+          ? NOW - (index % 60) * MINUTE
+          : index < 880
+            ? NOW - (index - 600) * 2 * 3_600_000 - 1
+            : NOW + (index - 880) * 3_600_000,
       properties: { index, name: 'Ünïcode "quoted"' },
       partition: index % 4,
       position: Math.floor(index / 4),
@@ -32,17 +37,22 @@ describe('the list of events', () => {
   })
   afterAll(() => service.close())
 
-  const list = (fields: Parameters<typeof listOf>[0], tenantId = acme) => service.calls.listEvents(listOf(fields), { tenant: String(tenantId) })
+  const list = (fields: Parameters<typeof listOf>[0], tenantId = acme) =>
+    service.calls.listEvents(listOf(fields), { tenant: String(tenantId) })
   const parse = (texts: readonly string[]) => texts.map((text) => JSON.parse(text) as Record<string, unknown>)
-  const order = (a: TestEvent, b: TestEvent) => b.timestampMs - a.timestampMs || b.partition - a.partition || b.position - a.position
+  const order = (a: TestEvent, b: TestEvent) =>
+    b.timestampMs - a.timestampMs || b.partition - a.partition || b.position - a.position
   const idsOf = (some: readonly TestEvent[]) => some.map(({ partition, position }) => `m-${partition}-${position}`)
 
-  async function walk(fields: Parameters<typeof listOf>[0], between?: (page: number) => Promise<void>): Promise<string[]> {
+  async function walk(
+    fields: Parameters<typeof listOf>[0],
+    between?: (page: number) => Promise<void>,
+  ): Promise<string[]> {
     const ids: string[] = []
     let cursor = ''
     for (let page = 0; page === 0 || cursor !== ''; page++) {
       const answer = await list({ ...fields, cursor })
-      ids.push(...parse(answer.eventsJson).map((event) => String(event['message_id'])))
+      ids.push(...parse(answer.eventsJson).map((event) => String(event.message_id)))
       cursor = answer.nextCursor
       await between?.(page)
     }
@@ -76,7 +86,15 @@ describe('the list of events', () => {
       const times = [NOW, NOW - 30 * MINUTE, NOW - 10 * DAY]
       await storeEvents(
         service.database,
-        times.map((timestampMs) => ({ tenantId: acme, event: 'New', userId: 'late', timestampMs, properties: null, partition: 0, position: inserted++ })),
+        times.map((timestampMs) => ({
+          tenantId: acme,
+          event: 'New',
+          userId: 'late',
+          timestampMs,
+          properties: null,
+          partition: 0,
+          position: inserted++,
+        })),
       )
     }
     const seen = await walk({ limit: 37 }, insert)
@@ -90,7 +108,11 @@ describe('the list of events', () => {
     ['of one user', { userId: 'user-3' }, ({ userId }) => userId === 'user-3'],
     ['of one name', { event: 'Rare' }, ({ event }) => event === 'Rare'],
     ['of one message', { messageId: 'm-1-77' }, ({ partition, position }) => partition === 1 && position === 77],
-    ['from an instant until before another', { from: new Date(NOW - 20 * MINUTE), to: new Date(NOW - 10 * MINUTE) }, ({ timestampMs }) => timestampMs >= NOW - 20 * MINUTE && timestampMs < NOW - 10 * MINUTE],
+    [
+      'from an instant until before another',
+      { from: new Date(NOW - 20 * MINUTE), to: new Date(NOW - 10 * MINUTE) },
+      ({ timestampMs }) => timestampMs >= NOW - 20 * MINUTE && timestampMs < NOW - 10 * MINUTE,
+    ],
     ['of a user who is not there', { userId: 'nobody' }, () => false],
     ['before the first day', { to: new Date(NOW - 400 * DAY) }, () => false],
   ])('%s holds exactly those', async (_title, fields, matches) => {
@@ -108,21 +130,32 @@ describe('the list of events', () => {
 
   it('is held to the tenant by the database itself', async () => {
     const count = (tenantId: number) =>
-      service.database.withTenant(tenantId, async (tx) => (await tx.query<{ n: bigint }>('select count(*) as n from events')).rows[0]?.n)
+      service.database.withTenant(
+        tenantId,
+        async (tx) => (await tx.query<{ n: bigint }>('select count(*) as n from events')).rows[0]?.n,
+      )
     expect(await count(acme)).toBe(BigInt(events.filter(({ tenantId }) => tenantId === acme).length))
     expect(await count(other)).toBe(BigInt(events.filter(({ tenantId }) => tenantId === other).length))
   })
 
-  it.each([`'; drop table events; --`, `user-3' or '1'='1`, '$1', '%', '\\', `user-3"`])('treats %s as a value', async (text) => {
-    for (const fields of [{ userId: text }, { event: text }, { messageId: text }]) expect((await list(fields)).eventsJson).toEqual([])
-    expect((await list({ limit: 1 })).eventsJson).toHaveLength(1)
-  })
+  it.each([`'; drop table events; --`, `user-3' or '1'='1`, '$1', '%', '\\', `user-3"`])(
+    'treats %s as a value',
+    async (text) => {
+      for (const fields of [{ userId: text }, { event: text }, { messageId: text }])
+        expect((await list(fields)).eventsJson).toEqual([])
+      expect((await list({ limit: 1 })).eventsJson).toHaveLength(1)
+    },
+  )
 
   it.each<[string, Parameters<typeof listOf>[0], string]>([
     ['a limit over 1000', { limit: 1001 }, 'INVALID_LIMIT'],
     ['an end before the start', { from: new Date(NOW), to: new Date(NOW - 1) }, 'INVALID_TIME_RANGE'],
     ['a cursor that is no cursor', { cursor: 'x' }, 'INVALID_CURSOR'],
-    ['a cursor with a forged place', { cursor: Buffer.from('{"timestampUs":1,"partition":0,"position":"1;drop"}').toString('base64url') }, 'INVALID_CURSOR'],
+    [
+      'a cursor with a forged place',
+      { cursor: Buffer.from('{"timestampUs":1,"partition":0,"position":"1;drop"}').toString('base64url') },
+      'INVALID_CURSOR',
+    ],
     ['a character that no event can hold', { userId: 'a\u0000b' }, 'INVALID_FILTER_VALUE'],
   ])('refuses %s', async (_title, fields, code) => {
     await expect(list(fields)).rejects.toMatchObject({ code, kind: 'invalid' })

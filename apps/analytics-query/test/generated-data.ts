@@ -46,7 +46,9 @@ export async function storeEvents(database: Database, events: readonly TestEvent
     properties: event.properties,
     context: null,
   }))
-  await database.query('insert into events select * from jsonb_populate_recordset(null::events, $1::jsonb)', [JSON.stringify(rows)])
+  await database.query('insert into events select * from jsonb_populate_recordset(null::events, $1::jsonb)', [
+    JSON.stringify(rows),
+  ])
 }
 
 interface Window {
@@ -65,7 +67,11 @@ const LEVELS = [
 ] as const
 
 /** Keeps the series of `definitions` and of every event name over the events, in all levels, as the consumer and its compactor would. */
-export async function storeRollups(database: Database, events: readonly TestEvent[], definitions: readonly TestDefinition[]): Promise<void> {
+export async function storeRollups(
+  database: Database,
+  events: readonly TestEvent[],
+  definitions: readonly TestDefinition[],
+): Promise<void> {
   for (const { event, dimensions, property, activeFromMs } of definitions) {
     await database.query(
       'insert into rollup_definitions (event, dimensions, property, active_from) values ($1, $2, $3, $4) on conflict do nothing',
@@ -103,8 +109,8 @@ function addTo(series: Map<string, Map<string, Window>>, key: SeriesKey, event: 
   const windows = series.get(text) ?? new Map<string, Window>()
   series.set(text, windows)
   const place = `${Math.floor(event.timestampMs / 60_000) * 60_000} ${event.partition}`
-  let window = windows.get(place)
-  if (window === undefined) windows.set(place, (window = emptyWindow()))
+  const window = windows.get(place) ?? emptyWindow()
+  windows.set(place, window)
   window.count++
   hashText(event.userId ?? event.anonymousId ?? '', event.tenantId, hash)
   window.uniques.add(hash.lo, hash.hi)
@@ -116,7 +122,14 @@ function addTo(series: Map<string, Map<string, Window>>, key: SeriesKey, event: 
 }
 
 function emptyWindow(): Window {
-  return { count: 0, sum: new ExactSum(), min: Infinity, max: -Infinity, sketch: new DDSketch(), uniques: new HyperLogLog() }
+  return {
+    count: 0,
+    sum: new ExactSum(),
+    min: Infinity,
+    max: -Infinity,
+    sketch: new DDSketch(),
+    uniques: new HyperLogLog(),
+  }
 }
 
 async function storeSeries(database: Database, key: SeriesKey, windows: Map<string, Window>): Promise<void> {
@@ -145,7 +158,11 @@ async function insertWindows(
   rows: readonly { start: number; partition?: number; window: Window }[],
 ): Promise<void> {
   const types = ['timestamptz', 'smallint', 'bigint', 'float8', 'float8', 'float8', 'float8', 'bytea', 'bytea']
-  const tuples = rows.map(({ start, partition, window }) => [new Date(start).toISOString(), partition ?? 0, ...columns(key, window)])
+  const tuples = rows.map(({ start, partition, window }) => [
+    new Date(start).toISOString(),
+    partition ?? 0,
+    ...columns(key, window),
+  ])
   const arrays = types.map((type, index) => `$${index + 3}::${type}[]`).join(', ')
   const isMinute = table === 'rollups_1m'
   await database.query(
@@ -157,7 +174,15 @@ async function insertWindows(
 
 function columns(key: SeriesKey, window: Window): unknown[] {
   if (key.property === null) return [window.count, null, null, null, null, null, window.uniques.serialise()]
-  return [window.count, window.sum.sum, window.sum.error, window.min, window.max, window.sketch.serialise(), window.uniques.serialise()]
+  return [
+    window.count,
+    window.sum.sum,
+    window.sum.error,
+    window.min,
+    window.max,
+    window.sketch.serialise(),
+    window.uniques.serialise(),
+  ]
 }
 
 function coarser(windows: Map<string, Window>, widthMs: number): Map<number, Window> {
@@ -179,7 +204,13 @@ function coarser(windows: Map<string, Window>, widthMs: number): Map<number, Win
 /** Says how far a partition was stored and rolled up. */
 export async function storePartition(
   database: Database,
-  state: { partition: number; next: number; flushed: number; unflushedFromMs?: number | null; unflushedToMs?: number | null },
+  state: {
+    partition: number
+    next: number
+    flushed: number
+    unflushedFromMs?: number | null
+    unflushedToMs?: number | null
+  },
 ): Promise<void> {
   const time = (ms: number | null | undefined) => (ms === null || ms === undefined ? null : new Date(ms).toISOString())
   await database.query(

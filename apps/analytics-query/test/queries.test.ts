@@ -20,7 +20,13 @@ describe('a query', () => {
       event: index % 4 === 0 ? 'Search' : 'Flight',
       userId: `user-${index % 10}`,
       timestampMs: START + index * (HOUR / 2) + 1,
-      properties: { carrier: ['UA', 'AA', 'DL'][index % 3], delay: index, "it's": 1, 'a"b': index % 2, deep: { list: [index] } },
+      properties: {
+        carrier: ['UA', 'AA', 'DL'][index % 3],
+        delay: index,
+        "it's": 1,
+        'a"b': index % 2,
+        deep: { list: [index] },
+      },
       partition: index % 4,
       position: Math.floor(index / 4),
     }))
@@ -31,17 +37,26 @@ describe('a query', () => {
     other = await createTenant(service.database, 'other')
     const events = [...eventsOf(acme), ...eventsOf(other)]
     await storeEvents(service.database, events)
-    await storeRollups(service.database, events, [{ event: 'Flight', dimensions: ['properties.carrier'], property: 'properties.delay' }])
+    await storeRollups(service.database, events, [
+      { event: 'Flight', dimensions: ['properties.carrier'], property: 'properties.delay' },
+    ])
   })
   afterAll(() => service.close())
 
-  const run = (fields: Partial<RunQueryRequest>, tenantId = acme) => service.calls.runQuery(queryOf({ ...RANGE, ...fields }), { tenant: String(tenantId) })
-  const planOf = async (fields: Partial<RunQueryRequest>) => JSON.parse((await run(fields)).meta?.planJson ?? '') as { source: string; unflushed: { mode: string } }
+  const run = (fields: Partial<RunQueryRequest>, tenantId = acme) =>
+    service.calls.runQuery(queryOf({ ...RANGE, ...fields }), { tenant: String(tenantId) })
+  const planOf = async (fields: Partial<RunQueryRequest>) =>
+    JSON.parse((await run(fields)).meta?.planJson ?? '') as { source: string; unflushed: { mode: string } }
   const total = async (fields: Partial<RunQueryRequest>, tenantId = acme) =>
     (await run(fields, tenantId)).data.reduce((sum, { value }) => sum + (value ?? 0), 0)
 
   it('over local days counts the 25 hours of the day the clocks go back', async () => {
-    const days = { from: new Date('2026-10-24T22:00:00Z'), to: new Date('2026-10-26T23:00:00Z'), interval: '1d', timezone: 'Europe/Berlin' }
+    const days = {
+      from: new Date('2026-10-24T22:00:00Z'),
+      to: new Date('2026-10-26T23:00:00Z'),
+      interval: '1d',
+      timezone: 'Europe/Berlin',
+    }
     const answer = await run(days)
     expect(answer.data.map(({ time, value }) => [time?.toISOString(), value])).toEqual([
       ['2026-10-24T22:00:00.000Z', 50],
@@ -84,18 +99,28 @@ describe('a query', () => {
   })
 
   it('gives percentiles within 1 %, with their count', async () => {
-    const [point] = (await run({ kind: 'percentiles', event: 'Flight', metric: { agg: 'p99', property: 'properties.delay' } })).data
+    const [point] = (
+      await run({ kind: 'percentiles', event: 'Flight', metric: { agg: 'p99', property: 'properties.delay' } })
+    ).data
     const delays = Array.from({ length: 192 }, (_, index) => index).filter((index) => index % 4 !== 0)
-    expect(point?.values['count']).toBe(delays.length)
-    for (const [name, share] of [['p50', 0.5], ['p95', 0.95], ['p99', 0.99]] as const) {
+    expect(point?.values.count).toBe(delays.length)
+    for (const [name, share] of [
+      ['p50', 0.5],
+      ['p95', 0.95],
+      ['p99', 0.99],
+    ] as const) {
       const exact = delays[Math.floor(share * (delays.length - 1))] as number
       expect(Math.abs((point?.values[name] ?? 0) - exact)).toBeLessThanOrEqual(exact * 0.01)
     }
-    expect(point?.value).toBe(point?.values['p99'])
+    expect(point?.value).toBe(point?.values.p99)
   })
 
   it('says where the answer came from, and explains it when asked', async () => {
-    expect(await planOf({ interval: '1d' })).toMatchObject({ source: 'rollup', series: { event: null }, rollup: [{ window_seconds: 86_400 }] })
+    expect(await planOf({ interval: '1d' })).toMatchObject({
+      source: 'rollup',
+      series: { event: null },
+      rollup: [{ window_seconds: 86_400 }],
+    })
     expect((await run({ explain: false })).meta?.planJson).toBe('')
   })
 
@@ -132,10 +157,19 @@ describe('a query', () => {
   })
 
   it('keeps numbers that no double can hold from failing the query', async () => {
-    const huge = { tenantId: acme, event: 'Huge', userId: 'u', timestampMs: START, properties: null, partition: 0, position: 999 }
+    const huge = {
+      tenantId: acme,
+      event: 'Huge',
+      userId: 'u',
+      timestampMs: START,
+      properties: null,
+      partition: 0,
+      position: 999,
+    }
     await storeEvents(service.database, [huge])
     await service.database.query(`update events set properties = '{"n": 1e400, "m": 1e-400}' where event = 'Huge'`)
-    const sum = (property: string) => run({ event: 'Huge', kind: 'breakdown', groupBy: ['event'], metric: { agg: 'sum', property } })
+    const sum = (property: string) =>
+      run({ event: 'Huge', kind: 'breakdown', groupBy: ['event'], metric: { agg: 'sum', property } })
     expect((await sum('properties.n')).data).toEqual([])
     expect((await sum('properties.m')).data[0]?.value).toBe(0)
     const p50 = await run({ event: 'Huge', kind: 'percentiles', metric: { agg: 'p50', property: 'properties.m' } })
@@ -164,8 +198,22 @@ describe('a query', () => {
 
   it('adds the records that are stored and not yet rolled up, each once', async () => {
     const lateMs = START + 10 * HOUR + 5
-    const tail = [0, 1, 2].map((index) => ({ tenantId: acme, event: 'Flight', userId: 'new', timestampMs: lateMs + index, properties: { carrier: 'UA', delay: 1 }, partition: 1, position: 500 + index }))
-    await storePartition(service.database, { partition: 1, next: 503, flushed: 500, unflushedFromMs: lateMs, unflushedToMs: lateMs + 2 })
+    const tail = [0, 1, 2].map((index) => ({
+      tenantId: acme,
+      event: 'Flight',
+      userId: 'new',
+      timestampMs: lateMs + index,
+      properties: { carrier: 'UA', delay: 1 },
+      partition: 1,
+      position: 500 + index,
+    }))
+    await storePartition(service.database, {
+      partition: 1,
+      next: 503,
+      flushed: 500,
+      unflushedFromMs: lateMs,
+      unflushedToMs: lateMs + 2,
+    })
     await storeEvents(service.database, tail)
     expect(await planOf({})).toMatchObject({ source: 'mixed', unflushed: { mode: 'read', rows: 3 } })
     expect(await total({})).toBe(195)
@@ -176,7 +224,13 @@ describe('a query', () => {
     expect(await planOf({})).toMatchObject({ source: 'rollup', unflushed: { mode: 'left_out' } })
     expect(await total({})).toBe(192)
     expect(await total({ from: new Date(START + 10 * HOUR + 1) })).toBe(172)
-    await storePartition(service.database, { partition: 1, next: 900, flushed: 500, unflushedFromMs: lateMs, unflushedToMs: lateMs + 2 })
+    await storePartition(service.database, {
+      partition: 1,
+      next: 900,
+      flushed: 500,
+      unflushedFromMs: lateMs,
+      unflushedToMs: lateMs + 2,
+    })
     expect((await run({})).meta).toMatchObject({ source: 'rollup' })
     expect(await total({})).toBe(192)
   })

@@ -1,4 +1,9 @@
-import { AnalyticsServiceClient, AnalyticsServiceService, type ListEventsRequest, type RunQueryRequest } from '@millrace/contracts'
+import {
+  AnalyticsServiceClient,
+  AnalyticsServiceService,
+  type ListEventsRequest,
+  type RunQueryRequest,
+} from '@millrace/contracts'
 import { type Database, migrate, openDatabase } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
 import { type Calls, createGrpcClient, implementService, startGrpcServer } from '@millrace/service'
@@ -17,22 +22,38 @@ export interface ServiceUnderTest {
 }
 
 /** The service's operations behind a real gRPC server, on a database of its own. */
-export async function startServiceUnderTest(options: { now?: () => number; tailRowsMax?: number } = {}): Promise<ServiceUnderTest> {
+export async function startServiceUnderTest(
+  options: { now?: () => number; tailRowsMax?: number } = {},
+): Promise<ServiceUnderTest> {
   const test = await createTestDatabase({ migrate })
   const database = openDatabase({ url: test.url })
   const metrics = createMetrics({ service: 'analytics-query', hasProcessMetrics: false })
   const snapshot = createSnapshot(database)
   const now = options.now ?? (() => Date.now())
-  const config = { tailRowsMax: options.tailRowsMax ?? 1000, cellsMax: 10_000, dirtyWindowsMax: 100, stream: 'events', consumerGroup: 'events-store' }
+  const config = {
+    tailRowsMax: options.tailRowsMax ?? 1000,
+    cellsMax: 10_000,
+    dirtyWindowsMax: 100,
+    stream: 'events',
+    consumerGroup: 'events-store',
+  }
   const queryMetrics = new QueryMetrics(metrics)
   const service = implementService(AnalyticsServiceService, {
     listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
-    runQuery: createRunQuery({ bucketsMax: 1000 }, { runCells: createRunCells(config, { snapshot, now }), metrics: queryMetrics, now }),
+    runQuery: createRunQuery(
+      { bucketsMax: 1000 },
+      { runCells: createRunCells(config, { snapshot, now }), metrics: queryMetrics, now },
+    ),
   })
   const grpcMetrics = createGrpcMetrics(metrics)
   const deps = { logger: silentLogger, metrics: grpcMetrics, tracer: noopTracer }
   const [server, stopServer] = await startGrpcServer({ port: 0 }, { ...deps, services: [service] })
-  const [calls, stopClient] = createGrpcClient(AnalyticsServiceClient, `127.0.0.1:${server.port}`, { policy: { retry: false } }, deps)
+  const [calls, stopClient] = createGrpcClient(
+    AnalyticsServiceClient,
+    `127.0.0.1:${server.port}`,
+    { policy: { retry: false } },
+    deps,
+  )
   return {
     database,
     calls,

@@ -19,20 +19,31 @@ export class HealthMetrics {
   readonly #lastSuccess
 
   constructor(metrics: Metrics) {
-    this.#status = metrics.gauge({ name: 'millrace_health_status_level', help: 'Status of the whole: 0 healthy, 1 degraded, 2 unhealthy' }).with({})
+    this.#status = metrics
+      .gauge({ name: 'millrace_health_status_level', help: 'Status of the whole: 0 healthy, 1 degraded, 2 unhealthy' })
+      .with({})
     this.#lag = metrics.gauge({
       name: 'millrace_queue_lag_records',
       help: 'Records in the stream that are not stored yet, by partition',
       labels: ['partition'] as const,
     })
-    this.#deadLetters = metrics.gauge({ name: 'millrace_queue_dead_letters', help: 'Dead letters that wait for a decision' }).with({})
+    this.#deadLetters = metrics
+      .gauge({ name: 'millrace_queue_dead_letters', help: 'Dead letters that wait for a decision' })
+      .with({})
     this.#ledger = metrics.gauge({
       name: 'millrace_ledger_records',
       help: 'Records of the ledger of all tenants: in_flight, lost, dead_lettered',
       labels: ['state'] as const,
     })
-    this.#unbalanced = metrics.gauge({ name: 'millrace_ledger_unbalanced_tenants', help: 'Tenants whose ledger does not balance' }).with({})
-    this.#verified = metrics.gauge({ name: 'millrace_ledger_verified_seconds', help: 'When the ledger was last compared with the streams, in Unix time' }).with({})
+    this.#unbalanced = metrics
+      .gauge({ name: 'millrace_ledger_unbalanced_tenants', help: 'Tenants whose ledger does not balance' })
+      .with({})
+    this.#verified = metrics
+      .gauge({
+        name: 'millrace_ledger_verified_seconds',
+        help: 'When the ledger was last compared with the streams, in Unix time',
+      })
+      .with({})
     this.#hops = metrics.histogram({
       name: 'millrace_probe_hop_seconds',
       help: 'Time from sending the synthetic event until it was accepted, stored, visible',
@@ -43,7 +54,9 @@ export class HealthMetrics {
       help: 'Synthetic events that did not come through, by the hop that failed',
       labels: ['hop'] as const,
     })
-    this.#lastSuccess = metrics.gauge({ name: 'millrace_probe_success_seconds', help: 'When a synthetic event last came through, in Unix time' }).with({})
+    this.#lastSuccess = metrics
+      .gauge({ name: 'millrace_probe_success_seconds', help: 'When a synthetic event last came through, in Unix time' })
+      .with({})
   }
 
   noteStatus(status: HealthStatus): void {

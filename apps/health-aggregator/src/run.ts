@@ -47,7 +47,10 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     return [opened, () => opened.close()]
   })
   const redis = await lifecycle.start('redis', async () => {
-    const opened = await openRedis(redisConfig(config), { logger: lifecycle.logger, metrics: createRedisMetrics(lifecycle.metrics) })
+    const opened = await openRedis(redisConfig(config), {
+      logger: lifecycle.logger,
+      metrics: createRedisMetrics(lifecycle.metrics),
+    })
     return [opened, () => opened.close()]
   })
   const parts: Parts = {
@@ -69,7 +72,10 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     version: VERSION,
   })
   // Keeps the metrics fresh when nobody asks.
-  await lifecycle.start('health', () => [reportHealth, startLoop({ intervalMs: 5000 }, async () => void (await reportHealth('summary')))])
+  await lifecycle.start('health', () => [
+    reportHealth,
+    startLoop({ intervalMs: 5000 }, async () => void (await reportHealth('summary'))),
+  ])
   const health = implementService(HealthServiceService, {
     getLedger: createGetLedger({ stream: config.STREAM_NAME }, { database, lost: () => watch.lost }),
     getHealth: createGetHealth({ reportHealth }),
@@ -82,7 +88,13 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   )
 }
 
-async function startLedger({ config, lifecycle, database, redis, metrics }: Parts): Promise<{ queues: Queues; watch: LedgerWatch }> {
+async function startLedger({
+  config,
+  lifecycle,
+  database,
+  redis,
+  metrics,
+}: Parts): Promise<{ queues: Queues; watch: LedgerWatch }> {
   const { logger } = lifecycle
   const scope = { stream: config.STREAM_NAME, group: config.STREAM_GROUP, partitions: config.STREAM_PARTITIONS }
   const driver = await lifecycle.start('stream driver', () => {
@@ -137,7 +149,11 @@ async function startProbe({ config, lifecycle, database, metrics, grpcMetrics }:
 
 function createChecks(
   { config, database, redis, metrics }: Parts,
-  { queues, watch, addresses }: { queues: Queues; watch: LedgerWatch; addresses: ReturnType<typeof parseServiceAddresses> },
+  {
+    queues,
+    watch,
+    addresses,
+  }: { queues: Queues; watch: LedgerWatch; addresses: ReturnType<typeof parseServiceAddresses> },
 ): CachedCheck[] {
   const timeoutMs = config.HEALTH_CHECK_TIMEOUT_MS
   const queuesCheck = createQueuesCheck(

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { HealthServiceClient, type HealthServiceService, RecordBatchBuilder } from '@millrace/contracts'
 import { type Database, migrate, openDatabase } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
@@ -9,19 +9,38 @@ import { openRedis, type RedisConnection } from '@millrace/redis'
 import { type Calls, createGrpcClient, parseConfig, runService } from '@millrace/service'
 import { createRedisDriver, encodeFrame, parseProducerId } from '@millrace/streams'
 import { createGrpcMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
-import { createTestDatabase, createTestRedis, freePort, startTestPostgresServer, startTestRedisServer, waitFor } from '@millrace/testing'
+import {
+  createTestDatabase,
+  createTestRedis,
+  freePort,
+  startTestPostgresServer,
+  startTestRedisServer,
+  waitFor,
+} from '@millrace/testing'
 import { configSchema } from '../src/config.js'
 import { run } from '../src/run.js'
 
 /** The service as it runs, in this process; `stop` ends it as SIGTERM would. */
-async function startService(env: Record<string, string>): Promise<{ calls: Calls<typeof HealthServiceService>; adminUrl: string; stop(): Promise<void> }> {
+async function startService(
+  env: Record<string, string>,
+): Promise<{ calls: Calls<typeof HealthServiceService>; adminUrl: string; stop(): Promise<void> }> {
   const [grpcPort, adminPort] = [await freePort(), await freePort()]
   let terminate = () => {}
   let exited: (code: number) => void = () => {}
   const exit = new Promise<number>((resolve) => {
     exited = resolve
   })
-  const variables = { GRPC_PORT: String(grpcPort), ADMIN_PORT: String(adminPort), ADMIN_URLS: '', SYNTHETIC_INTERVAL_SECONDS: '0', HEALTH_CACHE_MS: '50', HEALTH_CHECK_TIMEOUT_MS: '500', LEDGER_INTERVAL_MS: '100', LEDGER_LOST_AFTER_MS: '200', ...env }
+  const variables = {
+    GRPC_PORT: String(grpcPort),
+    ADMIN_PORT: String(adminPort),
+    ADMIN_URLS: '',
+    SYNTHETIC_INTERVAL_SECONDS: '0',
+    HEALTH_CACHE_MS: '50',
+    HEALTH_CHECK_TIMEOUT_MS: '500',
+    LEDGER_INTERVAL_MS: '100',
+    LEDGER_LOST_AFTER_MS: '200',
+    ...env,
+  }
   parseConfig(configSchema, variables)
   await runService(
     { name: 'health-aggregator', configSchema, run },
@@ -35,8 +54,17 @@ async function startService(env: Record<string, string>): Promise<{ calls: Calls
       writeLog: () => {},
     },
   )
-  const deps = { metrics: createGrpcMetrics(createMetrics({ service: 'test', hasProcessMetrics: false })), tracer: noopTracer, logger: silentLogger }
-  const [calls, stopClient] = createGrpcClient(HealthServiceClient, `127.0.0.1:${grpcPort}`, { policy: { retry: false, circuitBreaker: false } }, deps)
+  const deps = {
+    metrics: createGrpcMetrics(createMetrics({ service: 'test', hasProcessMetrics: false })),
+    tracer: noopTracer,
+    logger: silentLogger,
+  }
+  const [calls, stopClient] = createGrpcClient(
+    HealthServiceClient,
+    `127.0.0.1:${grpcPort}`,
+    { policy: { retry: false, circuitBreaker: false } },
+    deps,
+  )
   return {
     calls,
     adminUrl: `http://127.0.0.1:${adminPort}`,
@@ -54,7 +82,9 @@ async function healthOf(calls: Calls<typeof HealthServiceService>, level: string
 }
 
 function listen(server: Server): Promise<string> {
-  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)))
+  return new Promise((resolve) =>
+    server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)),
+  )
 }
 
 describe('the health service on PostgreSQL and Redis', () => {
@@ -72,7 +102,9 @@ describe('the health service on PostgreSQL and Redis', () => {
     const streams = await createTestRedis()
     database = openDatabase({ url: test.url })
     redis = await openRedis({ url: streams.url, name: 'test' }, { logger: silentLogger })
-    ready = createServer((_, res) => res.writeHead(isReady ? 200 : 503).end('{"status":"not ready","checks":{"redis":{"status":"failing"}}}'))
+    ready = createServer((_, res) =>
+      res.writeHead(isReady ? 200 : 503).end('{"status":"not ready","checks":{"redis":{"status":"failing"}}}'),
+    )
     const url = await listen(ready)
     service = await startService({
       DATABASE_URL: test.url,
@@ -81,8 +113,15 @@ describe('the health service on PostgreSQL and Redis', () => {
       LAG_MAX: '5',
       ADMIN_URLS: `ingest-gateway=${url},analytics-query=http://127.0.0.1:${await freePort()}`,
     })
-    acme = (await database.query<{ id: number }>(`insert into tenants (name) values ('acme') returning id`)).rows[0]?.id as number
-    releases.push(() => service.stop(), () => database.close(), () => redis.close(), () => test.release(), () => streams.release())
+    acme = (await database.query<{ id: number }>(`insert into tenants (name) values ('acme') returning id`)).rows[0]
+      ?.id as number
+    releases.push(
+      () => service.stop(),
+      () => database.close(),
+      () => redis.close(),
+      () => test.release(),
+      () => streams.release(),
+    )
   })
   afterAll(async () => {
     ready.closeAllConnections()
@@ -120,7 +159,16 @@ describe('the health service on PostgreSQL and Redis', () => {
   /** Puts a frame into the stream and returns its position. */
   async function append(records: number): Promise<string> {
     cumulativeRecords += records
-    const frame = encodeFrame({ producer: parseProducerId(producer), sequence: ++sequence, records, cumulativeRecords, flags: 0, firstTimeMs: 0, lastTimeMs: 0, payload: new RecordBatchBuilder().seal() })
+    const frame = encodeFrame({
+      producer: parseProducerId(producer),
+      sequence: ++sequence,
+      records,
+      cumulativeRecords,
+      flags: 0,
+      firstTimeMs: 0,
+      lastTimeMs: 0,
+      payload: new RecordBatchBuilder().seal(),
+    })
     const [result] = await createRedisDriver({}, { redis }).append('events', [{ partition: 0, frame }])
     if (result?.kind !== 'held') throw new Error('the frame was not taken')
     return result.position
@@ -128,21 +176,36 @@ describe('the health service on PostgreSQL and Redis', () => {
 
   it('answers in one format at every level', async () => {
     const summary = await healthOf(service.calls, '')
-    expect(summary.body).toEqual({ timestamp: expect.any(String), status: summary.status, version: expect.any(String), uptime: expect.any(Number) })
+    expect(summary.body).toEqual({
+      timestamp: expect.any(String),
+      status: summary.status,
+      version: expect.any(String),
+      uptime: expect.any(Number),
+    })
     const { body } = await healthOf(service.calls, 'system')
     expect(body).toMatchObject({
       services: {
-        database: { status: 'healthy', latency: expect.any(Number), pool: { used: expect.any(Number), available: expect.any(Number), max: 4 } },
+        database: {
+          status: 'healthy',
+          latency: expect.any(Number),
+          pool: { used: expect.any(Number), available: expect.any(Number), max: 4 },
+        },
         redis: { status: 'healthy', latency: expect.any(Number), mode: 'single', nodes: 1 },
         queues: { status: 'healthy', events: { lag: 0, dead_letters: 0, balanced: true } },
         'ingest-gateway': { status: 'healthy' },
         'analytics-query': { status: 'unhealthy' },
       },
-      system: { memory: { total_bytes: expect.any(Number) }, cpu: { cores: expect.any(Number) }, disk: { used_percent: expect.any(Number) } },
+      system: {
+        memory: { total_bytes: expect.any(Number) },
+        cpu: { cores: expect.any(Number) },
+        disk: { used_percent: expect.any(Number) },
+      },
     })
-    expect(body['services']?.['queues']?.['events']).not.toHaveProperty('partitions')
+    expect(body.services?.queues?.events).not.toHaveProperty('partitions')
     const detailed = await healthOf(service.calls, 'detailed')
-    expect(detailed.body['services']?.['queues']?.['events']).toMatchObject({ partitions: [{ partition: 0 }, { partition: 1 }] })
+    expect(detailed.body.services?.queues?.events).toMatchObject({
+      partitions: [{ partition: 0 }, { partition: 1 }],
+    })
     expect(detailed.body).toHaveProperty('synthetic.enabled', false)
     await expect(service.calls.getHealth({ level: 'all' })).rejects.toMatchObject({ code: 'UNKNOWN_HEALTH_LEVEL' })
   })
@@ -150,7 +213,9 @@ describe('the health service on PostgreSQL and Redis', () => {
   it('is degraded when a service that ingest does not need is away, and when a service is not ready', async () => {
     expect((await healthOf(service.calls, 'summary')).status).toBe('degraded')
     isReady = false
-    await waitFor(async () => (await healthOf(service.calls, 'system')).body['services']?.['ingest-gateway']?.['status'] === 'degraded')
+    await waitFor(
+      async () => (await healthOf(service.calls, 'system')).body.services?.['ingest-gateway']?.status === 'degraded',
+    )
     isReady = true
   })
 
@@ -158,9 +223,24 @@ describe('the health service on PostgreSQL and Redis', () => {
     const position = await append(3)
     await noteProduced(3)
     expect(await ledger()).toEqual([
-      { stream: 'events', tenant: 'acme', accepted: 3n, stored: 0n, duplicate: 0n, rejected: 0n, deadLettered: 0n, inFlight: 3n, lost: 0n, balanced: true },
+      {
+        stream: 'events',
+        tenant: 'acme',
+        accepted: 3n,
+        stored: 0n,
+        duplicate: 0n,
+        rejected: 0n,
+        deadLettered: 0n,
+        inFlight: 3n,
+        lost: 0n,
+        balanced: true,
+      },
     ])
-    const lag = async () => (await healthOf(service.calls, 'system')).body['services']?.['queues']?.['events'] as unknown as { lag: number; in_flight: number }
+    const lag = async () =>
+      (await healthOf(service.calls, 'system')).body.services?.queues?.events as unknown as {
+        lag: number
+        in_flight: number
+      }
     await waitFor(async () => (await lag()).lag === 3)
     await noteConsumed(3, position)
     await waitFor(async () => (await lag()).lag === 0)
@@ -169,7 +249,7 @@ describe('the health service on PostgreSQL and Redis', () => {
 
   it('is degraded by a long lag', async () => {
     await append(9)
-    await waitFor(async () => (await healthOf(service.calls, 'system')).body['services']?.['queues']?.['status'] === 'degraded')
+    await waitFor(async () => (await healthOf(service.calls, 'system')).body.services?.queues?.status === 'degraded')
     await noteConsumed(12, await append(0))
     await noteProduced(12)
   })
@@ -193,7 +273,7 @@ describe('the health service on PostgreSQL and Redis', () => {
     const before = Date.now()
     const verified = async () => {
       const { body } = await healthOf(service.calls, 'system')
-      return Date.parse(String((body['services']?.['queues']?.['events'] as Record<string, unknown>)['verified_at']))
+      return Date.parse(String((body.services?.queues?.events as Record<string, unknown> | undefined)?.verified_at))
     }
     await waitFor(async () => (await verified()) > before + 500)
     expect(await ledger()).toMatchObject([{ inFlight: 30n, lost: 0n, balanced: true }])
@@ -210,10 +290,17 @@ describe('the health service on PostgreSQL and Redis', () => {
 
 describe('the health service without its servers', () => {
   it('starts, and answers in time that PostgreSQL and Redis are down', async () => {
-    const service = await startService({ DATABASE_URL: `postgres://postgres@127.0.0.1:${await freePort()}/none`, STREAM_REDIS_URL: `redis://127.0.0.1:${await freePort()}` })
+    const service = await startService({
+      DATABASE_URL: `postgres://postgres@127.0.0.1:${await freePort()}/none`,
+      STREAM_REDIS_URL: `redis://127.0.0.1:${await freePort()}`,
+    })
     const { status, body } = await healthOf(service.calls, 'detailed')
     expect(status).toBe('unhealthy')
-    expect(body['services']).toMatchObject({ database: { status: 'unhealthy' }, redis: { status: 'unhealthy' }, queues: { status: 'unhealthy' } })
+    expect(body.services).toMatchObject({
+      database: { status: 'unhealthy' },
+      redis: { status: 'unhealthy' },
+      queues: { status: 'unhealthy' },
+    })
     await service.stop()
   })
 
@@ -221,13 +308,19 @@ describe('the health service without its servers', () => {
     const postgres = await startTestPostgresServer()
     const streams = await startTestRedisServer()
     await migrate(postgres.url)
-    const service = await startService({ DATABASE_URL: postgres.url, STREAM_REDIS_URL: streams.url, DATABASE_TIMEOUT: '300' })
-    const statusOf = async (name: string) => (await healthOf(service.calls, 'system')).body['services']?.[name]?.['status']
+    const service = await startService({
+      DATABASE_URL: postgres.url,
+      STREAM_REDIS_URL: streams.url,
+      DATABASE_TIMEOUT: '300',
+    })
+    const statusOf = async (name: string) => (await healthOf(service.calls, 'system')).body.services?.[name]?.status
     await waitFor(async () => (await statusOf('database')) === 'healthy' && (await statusOf('redis')) === 'healthy')
     await Promise.all([postgres.pause(), streams.pause()])
     await waitFor(async () => (await statusOf('database')) === 'unhealthy' && (await statusOf('redis')) === 'unhealthy')
     await Promise.all([postgres.resume(), streams.resume()])
-    await waitFor(async () => (await statusOf('database')) === 'healthy' && (await statusOf('redis')) === 'healthy', { deadlineMs: 30_000 })
+    await waitFor(async () => (await statusOf('database')) === 'healthy' && (await statusOf('redis')) === 'healthy', {
+      deadlineMs: 30_000,
+    })
     await service.stop()
     await streams.stop()
     await postgres.stop()

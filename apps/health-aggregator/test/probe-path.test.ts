@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { hashApiKey, KeyManager } from '@millrace/auth'
 import { type Database, migrate, openDatabase } from '@millrace/database'
 import { createTestDatabase, type TestDatabase } from '@millrace/testing'
@@ -33,7 +33,9 @@ describe('the path of a synthetic event', () => {
         [hashApiKey(key)],
       )
       seen.push({ method: req.method ?? '', url: req.url ?? '', tenant: rows[0]?.name, scopes: rows[0]?.scopes, body })
-      res.end(req.method === 'POST' ? '{"success":true,"accepted":1,"receipt":"abc"}' : '{"state":"settled","stored":1}')
+      res.end(
+        req.method === 'POST' ? '{"success":true,"accepted":1,"receipt":"abc"}' : '{"state":"settled","stored":1}',
+      )
     })
     await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve))
     gatewayUrl = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`
@@ -65,7 +67,9 @@ describe('the path of a synthetic event', () => {
     expect(seen[0]?.scopes).toEqual(['write', 'read'])
     const [event] = JSON.parse(seen[0]?.body ?? '') as [Record<string, unknown>]
     expect(event).toMatchObject({ type: 'track', event: '$probe', userId: 'probe-0' })
-    expect(asked).toEqual([expect.objectContaining({ messageId: event['messageId'], userId: 'probe-0', tenant: String(tenantId) })])
+    expect(asked).toEqual([
+      expect.objectContaining({ messageId: event.messageId, userId: 'probe-0', tenant: String(tenantId) }),
+    ])
 
     refusals = 1
     expect((await probe(new AbortController().signal)).failure).toMatchObject({ hop: 'accepted' })
@@ -75,7 +79,9 @@ describe('the path of a synthetic event', () => {
   it('uses one tenant however many instances start at once', async () => {
     await database.query('delete from api_keys')
     await database.query('delete from tenants')
-    const instances = [1, 2, 3].map(() => createProbeKeys({ keys: new KeyManager({ database }), now: () => Date.now() }))
+    const instances = [1, 2, 3].map(() =>
+      createProbeKeys({ keys: new KeyManager({ database }), now: () => Date.now() }),
+    )
     const tenants = await Promise.all(instances.map(async (keys) => (await keys.current()).tenantId))
     expect(new Set(tenants).size).toBe(1)
   })

@@ -45,7 +45,8 @@ export function parseEventsQuery(request: ListEventsRequest): EventsQuery {
 }
 
 function optionalText(text: string, field: string): string | null {
-  if (!isStorableText(text)) throw errors.INVALID_FILTER_VALUE({ message: `${field} has a character that no event can hold` })
+  if (!isStorableText(text))
+    throw errors.INVALID_FILTER_VALUE({ message: `${field} has a character that no event can hold` })
   return text === '' ? null : text
 }
 
@@ -54,7 +55,10 @@ function isEventPlace(content: unknown): content is EventPlace {
   const { timestampUs, partition, position } = content as Record<string, unknown>
   return (
     Number.isSafeInteger(timestampUs) &&
-    Number.isInteger(partition) && (partition as number) >= 0 && (partition as number) < 32_768 &&
-    typeof position === 'string' && /^\d{1,18}$/.test(position)
+    Number.isInteger(partition) &&
+    (partition as number) >= 0 &&
+    (partition as number) < 32_768 &&
+    typeof position === 'string' &&
+    /^\d{1,18}$/.test(position)
   )
 }

@@ -45,14 +45,19 @@ export function windowStatement({ tenantId, query, window, limit }: WindowReques
     `e."timestamp" < ${instant(values, window.toMs)}`,
   ]
   if (query.userId !== null) {
-    conditions.push(`e.user_hash = ${values.add(userHash(query.userId, tenantId), 'bigint')}`, `e.user_id = ${values.add(query.userId, 'text')}`)
+    conditions.push(
+      `e.user_hash = ${values.add(userHash(query.userId, tenantId), 'bigint')}`,
+      `e.user_id = ${values.add(query.userId, 'text')}`,
+    )
   }
   if (query.event !== null) conditions.push(`e.event = ${values.add(query.event, 'text')}`)
   if (query.messageId !== null) conditions.push(`e.message_id = ${values.add(query.messageId, 'text')}`)
   if (query.after !== null) {
     const { timestampUs, partition, position } = query.after
     const time = `timestamptz 'epoch' + ${values.add(timestampUs, 'bigint')} * interval '1 microsecond'`
-    conditions.push(`(e."timestamp", e.partition, e.position) < (${time}, ${values.add(partition, 'smallint')}, ${values.add(position, 'bigint')})`)
+    conditions.push(
+      `(e."timestamp", e.partition, e.position) < (${time}, ${values.add(partition, 'smallint')}, ${values.add(position, 'bigint')})`,
+    )
   }
   const columns = `(extract(epoch from e."timestamp") * 1000000)::bigint as timestamp_us, e.received_at, e.partition, e.position, e.type,
     e.message_id, e.event, e.user_id, e.anonymous_id, e.properties::text as properties, e.context::text as context`

@@ -1,9 +1,9 @@
 import type { Transaction } from '@millrace/database'
 import { encodeCursor } from '../query/cursor.js'
+import { toEventJson } from './event-json.js'
 import type { EventsQuery } from './events-query.js'
 import { type EventRow, keptDaysStatement, windowStatement } from './events-statements.js'
 import { firstWindow, nextWindow, type Window } from './time-windows.js'
-import { toEventJson } from './event-json.js'
 
 export interface EventsPage {
   readonly eventsJson: string[]
@@ -16,17 +16,28 @@ const DAY = 86_400_000
  * One page, newest first. Time is walked backwards in windows that grow while they find little, so that a page reads about as much as it
  * shows however large the table is; only a rare name or an absent message id makes it read on to the range's start.
  */
-export async function listEvents(tx: Transaction, tenantId: number, query: EventsQuery, nowMs: number): Promise<EventsPage> {
+export async function listEvents(
+  tx: Transaction,
+  tenantId: number,
+  query: EventsQuery,
+  nowMs: number,
+): Promise<EventsPage> {
   const kept = await readKeptDays(tx)
   if (kept === null) return { eventsJson: [], nextCursor: '' }
   const bounds = {
     fromMs: Math.max(query.fromMs ?? kept.fromMs, kept.fromMs),
-    toMs: Math.min(query.toMs ?? kept.toMs, kept.toMs, query.after === null ? kept.toMs : Math.floor(query.after.timestampUs / 1000) + 1),
+    toMs: Math.min(
+      query.toMs ?? kept.toMs,
+      kept.toMs,
+      query.after === null ? kept.toMs : Math.floor(query.after.timestampUs / 1000) + 1,
+    ),
   }
   const rows: EventRow[] = []
   let window: Window | null = firstWindow(bounds, { nowMs, hasUser: query.userId !== null })
   while (window !== null && rows.length <= query.limit) {
-    const found = await tx.query<EventRow>(windowStatement({ tenantId, query, window, limit: query.limit + 1 - rows.length }))
+    const found = await tx.query<EventRow>(
+      windowStatement({ tenantId, query, window, limit: query.limit + 1 - rows.length }),
+    )
     rows.push(...found.rows)
     window = nextWindow(window, bounds, { foundInLast: found.rows.length, missing: query.limit + 1 - rows.length })
   }
@@ -35,7 +46,11 @@ export async function listEvents(tx: Transaction, tenantId: number, query: Event
   const nextCursor =
     rows.length <= query.limit || last === undefined
       ? ''
-      : encodeCursor({ timestampUs: Number(last.timestamp_us), partition: last.partition, position: String(last.position) })
+      : encodeCursor({
+          timestampUs: Number(last.timestamp_us),
+          partition: last.partition,
+          position: String(last.position),
+        })
   return { eventsJson: page.map(toEventJson), nextCursor }
 }
 

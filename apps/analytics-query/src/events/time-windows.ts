@@ -20,7 +20,7 @@ export interface WalkStart {
 export function firstWindow(bounds: TimeRange, { nowMs, hasUser }: WalkStart): Window | null {
   if (bounds.fromMs >= bounds.toMs) return null
   const width = hasUser ? 7 * DAY : SECOND
-  const fromMs = nowMs - width < bounds.toMs - width ? nowMs - width : bounds.toMs - width
+  const fromMs = Math.min(nowMs - width, bounds.toMs - width)
   return { fromMs: Math.max(bounds.fromMs, fromMs), toMs: bounds.toMs, nextWidthMs: width }
 }
 
@@ -28,7 +28,11 @@ export function firstWindow(bounds: TimeRange, { nowMs, hasUser }: WalkStart): W
  * The window before the last one: as wide as the rows still missing need at the density found in it, between the same width and four times
  * it. null at the start of the bounds.
  */
-export function nextWindow(last: Window, bounds: TimeRange, rows: { readonly foundInLast: number; readonly missing: number }): Window | null {
+export function nextWindow(
+  last: Window,
+  bounds: TimeRange,
+  rows: { readonly foundInLast: number; readonly missing: number },
+): Window | null {
   if (last.fromMs <= bounds.fromMs) return null
   const growth = Math.min(GROWTH, Math.max(1, rows.missing / rows.foundInLast))
   const nextWidthMs = Math.round(last.nextWidthMs * growth)

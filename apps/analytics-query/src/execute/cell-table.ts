@@ -18,7 +18,7 @@ export class CellTable {
   }
 
   addRollup(row: Row, group: readonly (string | null)[]): void {
-    this.#at(row['bucket'] as number, group).addRollup(row)
+    this.#at(row.bucket as number, group).addRollup(row)
   }
 
   /** Rows of a raw statement; each holds its group as g0, g1, g2. */
@@ -26,12 +26,16 @@ export class CellTable {
     if (rows.length > this.#cellsMax) throw this.#tooMany()
     for (const row of rows) {
       const group = this.#groupBy.map((_, index) => scalarText(row[`g${index}`]))
-      this.#at(row['bucket'] as number, group).addRaw(row)
+      this.#at(row.bucket as number, group).addRaw(row)
     }
   }
 
   cells(): Cell[] {
-    return Array.from(this.#cells.values(), ({ bucket, group, accumulator }) => ({ bucket, group, ...accumulator.result() }))
+    return Array.from(this.#cells.values(), ({ bucket, group, accumulator }) => ({
+      bucket,
+      group,
+      ...accumulator.result(),
+    }))
   }
 
   #at(bucket: number, group: readonly (string | null)[]): Accumulator {

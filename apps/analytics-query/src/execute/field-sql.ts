@@ -35,7 +35,9 @@ function numberOf(json: string): string {
 
 /** One filter as a condition that is true or not true, over the row `e` of events. */
 export function filterSql(filter: Filter, values: SqlValues): string {
-  return filter.path.kind === 'column' ? columnFilter(filter, filter.path, values) : jsonFilter(filter, filter.path, values)
+  return filter.path.kind === 'column'
+    ? columnFilter(filter, filter.path, values)
+    : jsonFilter(filter, filter.path, values)
 }
 
 function columnFilter(filter: Filter, path: Extract<FieldPath, { kind: 'column' }>, values: SqlValues): string {
@@ -50,7 +52,9 @@ function columnFilter(filter: Filter, path: Extract<FieldPath, { kind: 'column' 
     case 'prefix':
       return `starts_with(${column}, ${values.add(filter.prefix, 'text')})`
     default:
-      return typeof filter.operand === 'number' ? 'false' : `${column} collate "C" ${COMPARE[filter.op]} ${values.add(filter.operand, 'text')}`
+      return typeof filter.operand === 'number'
+        ? 'false'
+        : `${column} collate "C" ${COMPARE[filter.op]} ${values.add(filter.operand, 'text')}`
   }
 }
 
@@ -69,7 +73,8 @@ function jsonFilter(filter: Filter, path: Extract<FieldPath, { kind: 'json' }>, 
       return `case when jsonb_typeof(${json}) = 'string' then starts_with(${json} #>> '{}', ${values.add(filter.prefix, 'text')}) end`
     default: {
       const compare = COMPARE[filter.op]
-      if (typeof filter.operand === 'number') return `(${numberOf(json)}) ${compare} ${values.add(String(filter.operand), 'numeric')}`
+      if (typeof filter.operand === 'number')
+        return `(${numberOf(json)}) ${compare} ${values.add(String(filter.operand), 'numeric')}`
       return `case when jsonb_typeof(${json}) = 'string' then (${json} #>> '{}') collate "C" ${compare} ${values.add(filter.operand, 'text')} end`
     }
   }

@@ -4,14 +4,19 @@ import type { FieldPath } from '../query/field-path.js'
 import type { SeriesRow } from './rollup-statements.js'
 
 /** The group that each matching series belongs to, by its id. */
-export function matchSeries(rows: readonly SeriesRow[], series: SeriesChoice, query: CellQuery): Map<number, (string | null)[]> {
+export function matchSeries(
+  rows: readonly SeriesRow[],
+  series: SeriesChoice,
+  query: CellQuery,
+): Map<number, (string | null)[]> {
   const groups = new Map<number, (string | null)[]>()
   for (const row of rows) {
-    const valueOf = (path: FieldPath): string | null => {
+    const fieldOf = (path: FieldPath): string | null => {
       if (path.name === 'event') return series.event === '*' ? query.event : row.event
       return row.dimension_values[series.dimensions.indexOf(path.name)] ?? null
     }
-    if (query.filters.every((filter) => isMatch(filter, valueOf(filter.path)))) groups.set(row.id, query.groupBy.map(valueOf))
+    if (query.filters.every((filter) => isMatch(filter, fieldOf(filter.path))))
+      groups.set(row.id, query.groupBy.map(fieldOf))
   }
   return groups
 }

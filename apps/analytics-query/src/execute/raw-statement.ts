@@ -7,7 +7,9 @@ import { filterSql, groupSql } from './field-sql.js'
 import { instant, SqlValues } from './sql-values.js'
 
 /** Which records of a range are read: by whether they are in the rollups. `flushed` holds each partition's flushed ordinal at its index. */
-export type RawRows = { readonly kind: 'all' } | { readonly kind: 'flushed' | 'unflushed'; readonly flushed: readonly (bigint | null)[] }
+export type RawRows =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'flushed' | 'unflushed'; readonly flushed: readonly (bigint | null)[] }
 
 export interface RawRequest {
   readonly tenantId: number
@@ -24,7 +26,9 @@ export function rawStatement(request: RawRequest): Statement {
   const values = new SqlValues()
   const groups = query.groupBy.map((path, index) => `${groupSql(path, values)} as g${index}`)
   const keys = ['bucket', ...query.groupBy.map((_, index) => `g${index}`)].join(', ')
-  const input = [bucketSql(query, 'e."timestamp"', values), ...groups, measure.rawInput(query.metric, values)].filter((sql) => sql !== '')
+  const input = [bucketSql(query, 'e."timestamp"', values), ...groups, measure.rawInput(query.metric, values)].filter(
+    (sql) => sql !== '',
+  )
   const conditions = [
     `e.tenant_id = ${values.add(tenantId, 'integer')}`,
     `e."timestamp" >= ${instant(values, range.fromMs)}`,
@@ -35,13 +39,19 @@ export function rawStatement(request: RawRequest): Statement {
     ...rowsCondition(rows, values),
   ]
   const cell = `select ${input.join(', ')} from events e where ${conditions.join(' and ')}`
-  return { text: `with cell as (${cell}) ${measure.rawOutput(keys)} limit ${values.add(cellsMax + 1, 'integer')}`, values: values.list }
+  return {
+    text: `with cell as (${cell}) ${measure.rawOutput(keys)} limit ${values.add(cellsMax + 1, 'integer')}`,
+    values: values.list,
+  }
 }
 
 /** The index of the bucket that a time lies in, from 0. */
 export function bucketSql(query: CellQuery, time: string, values: SqlValues): string {
   if (query.bucketStarts.length === 1) return '0 as bucket'
-  const starts = values.add(query.bucketStarts.map((start) => new Date(start).toISOString()), 'timestamptz[]')
+  const starts = values.add(
+    query.bucketStarts.map((start) => new Date(start).toISOString()),
+    'timestamptz[]',
+  )
   return `width_bucket(${time}, ${starts}) - 1 as bucket`
 }
 
@@ -49,7 +59,12 @@ export function bucketSql(query: CellQuery, time: string, values: SqlValues): st
 function userConditions(tenantId: number, query: CellQuery, values: SqlValues): string[] {
   return query.filters.flatMap((filter) => {
     if (filter.op !== 'in' || filter.path.name !== 'user_id') return []
-    return [`e.user_hash = any (${values.add(filter.texts.map((text) => userHash(text, tenantId)), 'bigint[]')})`]
+    return [
+      `e.user_hash = any (${values.add(
+        filter.texts.map((text) => userHash(text, tenantId)),
+        'bigint[]',
+      )})`,
+    ]
   })
 }
 

@@ -1,5 +1,5 @@
 import type { Statement, Transaction } from '@millrace/database'
-import { type Catalog, type Level, LEVELS, type PartitionState, type RollupDefinition } from '../plan/catalog.js'
+import { type Catalog, LEVELS, type Level, type PartitionState, type RollupDefinition } from '../plan/catalog.js'
 import { BASE_EVENT } from '../plan/choose-series.js'
 import type { CellQuery } from '../query/cell-query.js'
 
@@ -76,7 +76,12 @@ function selectDirtyWindows(query: CellQuery, config: CatalogConfig): Statement 
       where level_seconds = any ($1::integer[]) and tenant_id = millrace_tenant()
         and window_start > $2::timestamptz - interval '1 day' and window_start < $3::timestamptz
       order by level_seconds, window_start limit $4::integer`,
-    values: [LEVELS, new Date(query.fromMs).toISOString(), new Date(query.toMs).toISOString(), config.dirtyWindowsMax + 1],
+    values: [
+      LEVELS,
+      new Date(query.fromMs).toISOString(),
+      new Date(query.toMs).toISOString(),
+      config.dirtyWindowsMax + 1,
+    ],
   }
 }
 
@@ -135,7 +140,9 @@ function toDirty(rows: readonly DirtyRow[], windowsMax: number): Catalog['dirty'
   const dirty: Partial<Record<Level, number[]>> = {}
   for (const { level_seconds, window_start } of rows) {
     const level = LEVELS.find((candidate) => candidate === level_seconds)
-    if (level !== undefined) (dirty[level] ??= []).push(window_start.getTime())
+    if (level === undefined) continue
+    dirty[level] ??= []
+    dirty[level].push(window_start.getTime())
   }
   return dirty
 }

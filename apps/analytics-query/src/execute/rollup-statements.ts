@@ -22,7 +22,12 @@ export function seriesStatement(tenantId: number, series: SeriesChoice): Stateme
   return { text: `select id, event, dimension_values from rollup_series where ${conditions} and ${event}`, values }
 }
 
-const TABLES: Readonly<Record<Level, string>> = { 60: 'rollups_1m', 300: 'rollups_5m', 3600: 'rollups_1h', 86_400: 'rollups_1d' }
+const TABLES: Readonly<Record<Level, string>> = {
+  60: 'rollups_1m',
+  300: 'rollups_5m',
+  3600: 'rollups_1h',
+  86400: 'rollups_1d',
+}
 
 export interface RollupRequest {
   readonly tenantId: number
@@ -37,11 +42,18 @@ export interface RollupRequest {
 export function rollupStatement(request: RollupRequest): Statement {
   const { tenantId, query, measure, level, ranges, seriesIds } = request
   const values = new SqlValues()
-  const times = (pick: (range: TimeRange) => number) => values.add(ranges.map((range) => new Date(pick(range)).toISOString()), 'timestamptz[]')
+  const times = (pick: (range: TimeRange) => number) =>
+    values.add(
+      ranges.map((range) => new Date(pick(range)).toISOString()),
+      'timestamptz[]',
+    )
   const from = `unnest(${times((range) => range.fromMs)}, ${times((range) => range.toMs)}) as span (starts, ends)`
   const bucket = bucketSql(query, 'r.window_start', values)
   const series = values.add(seriesIds, 'integer[]')
   const on = `r.tenant_id = ${values.add(tenantId, 'integer')} and r.series_id = any (${series}) and r.window_start >= span.starts and r.window_start < span.ends`
   const grouped = measure.isRollupGrouped ? ' group by bucket, r.series_id' : ''
-  return { text: `select ${bucket}, r.series_id, ${measure.rollupSelect} from ${from} join ${TABLES[level]} r on ${on}${grouped}`, values: values.list }
+  return {
+    text: `select ${bucket}, r.series_id, ${measure.rollupSelect} from ${from} join ${TABLES[level]} r on ${on}${grouped}`,
+    values: values.list,
+  }
 }

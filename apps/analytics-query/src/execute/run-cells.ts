@@ -1,16 +1,16 @@
 import type { Result, Statement, Transaction } from '@millrace/database'
-import { measureOf } from '../measures/measures.js'
 import type { Measure } from '../measures/measure.js'
+import { measureOf } from '../measures/measures.js'
 import type { Catalog } from '../plan/catalog.js'
 import { describePlan } from '../plan/describe-plan.js'
 import type { Plan } from '../plan/plan.js'
-import { planQuery, type PlannerConfig } from '../plan/plan-query.js'
+import { type PlannerConfig, planQuery } from '../plan/plan-query.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import type { Cell, CellQuery } from '../query/cell-query.js'
 import { CellTable } from './cell-table.js'
 import { matchSeries } from './match-series.js'
-import { type CatalogConfig, readCatalog } from './read-catalog.js'
 import { type RawRows, rawStatement } from './raw-statement.js'
+import { type CatalogConfig, readCatalog } from './read-catalog.js'
 import { rollupStatement, type SeriesRow, seriesStatement } from './rollup-statements.js'
 
 export type RunCells = (tenantId: number, query: CellQuery) => Promise<{ cells: Cell[]; meta: AnswerMeta }>
@@ -60,13 +60,20 @@ async function readPlan(tx: Transaction, reading: Reading): Promise<Cell[]> {
   return table.cells()
 }
 
-async function readSeries(tx: Transaction, { tenantId, query, plan }: Reading): Promise<Map<number, (string | null)[]>> {
+async function readSeries(
+  tx: Transaction,
+  { tenantId, query, plan }: Reading,
+): Promise<Map<number, (string | null)[]>> {
   if (plan.series === null) return new Map()
   const { rows } = await tx.query<SeriesRow>(seriesStatement(tenantId, plan.series))
   return matchSeries(rows, plan.series, query)
 }
 
-function rollupStatements({ tenantId, query, plan }: Reading, measure: Measure, seriesIds: readonly number[]): Statement[] {
+function rollupStatements(
+  { tenantId, query, plan }: Reading,
+  measure: Measure,
+  seriesIds: readonly number[],
+): Statement[] {
   return plan.rollup.map(({ level, ranges }) => rollupStatement({ tenantId, query, measure, level, ranges, seriesIds }))
 }
 
@@ -85,7 +92,7 @@ function rawStatements({ tenantId, query, plan, catalog, cellsMax }: Reading, me
 
 function addRollups(table: CellTable, result: Result, groups: ReadonlyMap<number, (string | null)[]>): void {
   for (const row of result.rows) {
-    const group = groups.get(row['series_id'] as number)
+    const group = groups.get(row.series_id as number)
     if (group !== undefined) table.addRollup(row, group)
   }
 }
@@ -93,7 +100,9 @@ function addRollups(table: CellTable, result: Result, groups: ReadonlyMap<number
 /** An answer that leaves out what is not yet rolled up is as old as the rollups; every other is of this moment. */
 function describeAnswer(plan: Plan, catalog: Catalog, nowMs: number): AnswerMeta {
   const isAsOfFlush = plan.tail.mode === 'left_out'
-  const marks = catalog.partitions.map(({ watermarkMs, flushedWatermarkMs }) => (isAsOfFlush ? (flushedWatermarkMs ?? watermarkMs) : watermarkMs))
+  const marks = catalog.partitions.map(({ watermarkMs, flushedWatermarkMs }) =>
+    isAsOfFlush ? (flushedWatermarkMs ?? watermarkMs) : watermarkMs,
+  )
   const known = marks.filter((mark) => mark !== null)
   const watermarkMs = known.length === 0 ? null : Math.min(...known)
   const ageMs = isAsOfFlush && watermarkMs !== null ? Math.max(0, nowMs - watermarkMs) : 0

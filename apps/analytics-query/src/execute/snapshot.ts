@@ -18,7 +18,13 @@ export function createSnapshot(database: Pick<Database, 'replica'>, breaker?: Ci
 }
 
 /** Opens when the server cannot be reached. A query that runs into its time limit says nothing about the server and is not counted. */
-export function createDatabaseBreaker({ logger, metrics }: { logger: Logger; metrics: ResilienceMetrics }): CircuitBreaker {
+export function createDatabaseBreaker({
+  logger,
+  metrics,
+}: {
+  logger: Logger
+  metrics: ResilienceMetrics
+}): CircuitBreaker {
   const name = 'database'
   const states = { closed: 0, half_open: 1, open: 2 } as const
   return createCircuitBreaker(

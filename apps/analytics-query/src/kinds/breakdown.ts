@@ -8,7 +8,7 @@ interface GroupCursor extends RangeCursor {
 }
 
 function isGroupCursor(content: unknown): content is GroupCursor {
-  return isRangeCursor(content) && isGroup(content['group'])
+  return isRangeCursor(content) && isGroup(content.group)
 }
 
 const LIMITS = { default: 100, max: 1000 }
@@ -26,7 +26,9 @@ export const breakdown: QueryKind = {
     const page = rest.slice(0, limit)
     const last = page.at(-1)
     const nextCursor =
-      last === undefined || page.length === rest.length ? '' : encodeCursor({ fromMs: query.fromMs, toMs: query.toMs, group: last.group })
+      last === undefined || page.length === rest.length
+        ? ''
+        : encodeCursor({ fromMs: query.fromMs, toMs: query.toMs, group: last.group })
     return { data: page.map((cell) => toDataPoint(cell, query)), nextCursor, meta }
   },
 }

@@ -36,8 +36,15 @@ export interface RangeCursor {
 }
 
 export function isRangeCursor(content: unknown): content is RangeCursor & Record<string, unknown> {
-  return typeof content === 'object' && content !== null && 'fromMs' in content && 'toMs' in content &&
-    Number.isSafeInteger(content.fromMs) && Number.isSafeInteger(content.toMs) && (content.fromMs as number) < (content.toMs as number)
+  return (
+    typeof content === 'object' &&
+    content !== null &&
+    'fromMs' in content &&
+    'toMs' in content &&
+    Number.isSafeInteger(content.fromMs) &&
+    Number.isSafeInteger(content.toMs) &&
+    (content.fromMs as number) < (content.toMs as number)
+  )
 }
 
 export function isGroup(value: unknown): value is (string | null)[] {

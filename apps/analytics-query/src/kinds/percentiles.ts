@@ -9,6 +9,10 @@ export const percentiles: QueryKind = {
     const asked = request.metric?.agg ?? ''
     const agg = asked === 'p95' || asked === 'p99' ? asked : 'p50'
     const metric = parseMetric(agg, request.metric?.property ?? '')
-    return runTimeOrdered(request, { interval: 'optional', metric, empty: () => ({ value: null, values: { count: 0 } }) }, context)
+    return runTimeOrdered(
+      request,
+      { interval: 'optional', metric, empty: () => ({ value: null, values: { count: 0 } }) },
+      context,
+    )
   },
 }

@@ -12,5 +12,7 @@ const KINDS: readonly QueryKind[] = [timeseries, top, breakdown, uniques, percen
 export function findQueryKind(name: string): QueryKind {
   const kind = KINDS.find((candidate) => candidate.name === name)
   if (kind !== undefined) return kind
-  throw errors.UNKNOWN_QUERY_KIND({ message: `there is no query "${name}": use ${KINDS.map((known) => known.name).join(', ')}` })
+  throw errors.UNKNOWN_QUERY_KIND({
+    message: `there is no query "${name}": use ${KINDS.map((known) => known.name).join(', ')}`,
+  })
 }

@@ -13,7 +13,7 @@ interface TimeCursor extends RangeCursor {
 }
 
 function isTimeCursor(content: unknown): content is TimeCursor {
-  return isRangeCursor(content) && Number.isSafeInteger(content['time']) && isGroup(content['group'])
+  return isRangeCursor(content) && Number.isSafeInteger(content.time) && isGroup(content.group)
 }
 
 export interface TimeOrderedRules {
@@ -26,20 +26,35 @@ export interface TimeOrderedRules {
 const LIMITS = { default: 10_000, max: 10_000 }
 
 /** Cells by time and within it by group, a page at a time. */
-export async function runTimeOrdered(request: RunQueryRequest, rules: TimeOrderedRules, context: KindContext): Promise<Answer> {
+export async function runTimeOrdered(
+  request: RunQueryRequest,
+  rules: TimeOrderedRules,
+  context: KindContext,
+): Promise<Answer> {
   const cursor = decodeCursor(request.cursor, isTimeCursor)
   const limit = parseLimit(request.limit, LIMITS)
   const { interval, metric } = rules
-  const query = parseCellQuery(request, { interval, range: cursor ?? undefined, ...(metric === undefined ? {} : { metric }) }, context)
+  const query = parseCellQuery(
+    request,
+    { interval, range: cursor ?? undefined, ...(metric === undefined ? {} : { metric }) },
+    context,
+  )
   const { cells, meta } = await context.runCells(context.tenantId, query)
-  const ordered = fillBuckets(cells, query, rules).sort((a, b) => a.bucket - b.bucket || compareGroups(a.group, b.group))
+  const ordered = fillBuckets(cells, query, rules).sort(
+    (a, b) => a.bucket - b.bucket || compareGroups(a.group, b.group),
+  )
   const rest = cursor === null ? ordered : ordered.filter((cell) => isAfter(cell, cursor, query))
   const page = rest.slice(0, limit)
   const last = page.at(-1)
   const nextCursor =
     last === undefined || page.length === rest.length
       ? ''
-      : encodeCursor({ fromMs: query.fromMs, toMs: query.toMs, time: query.bucketStarts[last.bucket], group: last.group })
+      : encodeCursor({
+          fromMs: query.fromMs,
+          toMs: query.toMs,
+          time: query.bucketStarts[last.bucket],
+          group: last.group,
+        })
   return { data: page.map((cell) => toDataPoint(cell, query)), nextCursor, meta }
 }
 

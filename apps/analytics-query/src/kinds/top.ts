@@ -10,7 +10,7 @@ interface RankCursor extends RangeCursor {
 }
 
 function isRankCursor(content: unknown): content is RankCursor {
-  return isRangeCursor(content) && Number.isFinite(content['value']) && isGroup(content['group'])
+  return isRangeCursor(content) && Number.isFinite(content.value) && isGroup(content.group)
 }
 
 const LIMITS = { default: 10, max: 1000 }

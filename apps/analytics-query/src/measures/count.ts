@@ -9,7 +9,7 @@ export const count: Measure = {
   createAccumulator() {
     let events = 0
     const add = (row: Readonly<Record<string, unknown>>): void => {
-      events += Number(row['n'])
+      events += Number(row.n)
     }
     return { addRollup: add, addRaw: add, result: () => ({ value: events, values: {} }) }
   },

@@ -12,7 +12,8 @@ const ZERO_BELOW = '1e-12'
 export const quantiles: Measure = {
   rollupSelect: 'r.sketch',
   isRollupGrouped: false,
-  rawInput: (metric, values) => (metric.property === null ? 'null::numeric as v' : `${numberSql(metric.property, values)} as v`),
+  rawInput: (metric, values) =>
+    metric.property === null ? 'null::numeric as v' : `${numberSql(metric.property, values)} as v`,
   rawOutput: (keys) => `select ${keys}, string_agg(float8send(v) || int8send(n), ''::bytea) as bins from (
       select ${keys}, min(v) as v, count(*) as n
       from (select ${keys}, (case when abs(v) < ${ZERO_BELOW} then 0 else v end)::float8 as v from cell where v is not null) number
@@ -22,15 +23,21 @@ export const quantiles: Measure = {
     const sketch = new DDSketch()
     return {
       addRollup(row) {
-        if (row['sketch'] !== null) sketch.merge(DDSketch.deserialise(row['sketch'] as Buffer))
+        if (row.sketch !== null) sketch.merge(DDSketch.deserialise(row.sketch as Buffer))
       },
       addRaw(row) {
-        const bins = row['bins'] as Buffer
-        for (let at = 0; at < bins.length; at += BIN_BYTES) sketch.add(bins.readDoubleBE(at), Number(bins.readBigInt64BE(at + 8)))
+        const bins = row.bins as Buffer
+        for (let at = 0; at < bins.length; at += BIN_BYTES)
+          sketch.add(bins.readDoubleBE(at), Number(bins.readBigInt64BE(at + 8)))
       },
       result() {
         if (sketch.count === 0) return { value: null, values: { count: 0 } }
-        const values = { count: sketch.count, p50: sketch.quantile(0.5), p95: sketch.quantile(0.95), p99: sketch.quantile(0.99) }
+        const values = {
+          count: sketch.count,
+          p50: sketch.quantile(0.5),
+          p95: sketch.quantile(0.95),
+          p99: sketch.quantile(0.99),
+        }
         return { value: metric.agg === 'p95' ? values.p95 : metric.agg === 'p99' ? values.p99 : values.p50, values }
       },
     }

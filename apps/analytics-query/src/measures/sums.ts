@@ -13,36 +13,41 @@ export const sums: Measure = {
   rollupSelect: `sum(r.count)::bigint as n, min(r.min) as least, max(r.max) as greatest,
     string_agg(float8send(coalesce(r.sum, 0)) || float8send(coalesce(r.sum_error, 0)), ''::bytea) as pairs`,
   isRollupGrouped: true,
-  rawInput: (metric, values) => (metric.property === null ? 'null::numeric as v' : `${numberSql(metric.property, values)} as v`),
-  rawOutput: (keys) => `select ${keys}, count(v) as n, min(v) as least, max(v) as greatest, sum(v) as total from cell where v is not null group by ${keys}`,
+  rawInput: (metric, values) =>
+    metric.property === null ? 'null::numeric as v' : `${numberSql(metric.property, values)} as v`,
+  rawOutput: (keys) =>
+    `select ${keys}, count(v) as n, min(v) as least, max(v) as greatest, sum(v) as total from cell where v is not null group by ${keys}`,
   createAccumulator(metric) {
     const sum = new ExactSum()
     let count = 0
     let least = Number.POSITIVE_INFINITY
     let greatest = Number.NEGATIVE_INFINITY
     const addCommon = (row: Row): void => {
-      count += Number(row['n'])
-      if (row['least'] !== null) least = Math.min(least, Number(row['least']))
-      if (row['greatest'] !== null) greatest = Math.max(greatest, Number(row['greatest']))
+      count += Number(row.n)
+      if (row.least !== null) least = Math.min(least, Number(row.least))
+      if (row.greatest !== null) greatest = Math.max(greatest, Number(row.greatest))
     }
     return {
       addRollup(row) {
         addCommon(row)
-        const pairs = row['pairs'] as Buffer
+        const pairs = row.pairs as Buffer
         for (let at = 0; at < pairs.length; at += PAIR_BYTES) {
           sum.merge(new ExactSum(pairs.readDoubleBE(at), pairs.readDoubleBE(at + 8)))
         }
       },
       addRaw(row) {
         addCommon(row)
-        if (row['total'] !== null) sum.add(Number(row['total']))
+        if (row.total !== null) sum.add(Number(row.total))
       },
       result: () => toResult(metric, { sum: sum.value(), count, least, greatest }),
     }
   },
 }
 
-function toResult(metric: Metric, total: { sum: number; count: number; least: number; greatest: number }): MeasureResult {
+function toResult(
+  metric: Metric,
+  total: { sum: number; count: number; least: number; greatest: number },
+): MeasureResult {
   const values = { count: total.count }
   if (metric.agg === 'sum') return { value: total.sum, values }
   if (total.count === 0) return { value: null, values }

@@ -20,11 +20,12 @@ export const uniques: Measure = {
     const users = new HyperLogLog()
     return {
       addRollup(row) {
-        if (row['sketch'] !== null) users.merge(HyperLogLog.deserialise(row['sketch'] as Buffer))
+        if (row.sketch !== null) users.merge(HyperLogLog.deserialise(row.sketch as Buffer))
       },
       addRaw(row) {
-        const hashes = row['hashes'] as Buffer
-        for (let at = 0; at < hashes.length; at += HASH_BYTES) users.add(hashes.readUInt32BE(at + 4), hashes.readUInt32BE(at))
+        const hashes = row.hashes as Buffer
+        for (let at = 0; at < hashes.length; at += HASH_BYTES)
+          users.add(hashes.readUInt32BE(at + 4), hashes.readUInt32BE(at))
       },
       result: () => ({ value: Math.round(users.estimate()), values: {} }),
     }

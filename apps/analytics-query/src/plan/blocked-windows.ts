@@ -1,7 +1,9 @@
-import { type Level, LEVELS } from './catalog.js'
+import { LEVELS, type Level } from './catalog.js'
 
 /** The windows that may not be used: those marked dirty, and every coarser one that holds one of them. */
-export function blockedWindows(dirty: Readonly<Partial<Record<Level, readonly number[]>>>): Partial<Record<Level, readonly number[]>> {
+export function blockedWindows(
+  dirty: Readonly<Partial<Record<Level, readonly number[]>>>,
+): Partial<Record<Level, readonly number[]>> {
   const blocked: Partial<Record<Level, readonly number[]>> = {}
   let finer: readonly number[] = []
   for (const level of LEVELS) {

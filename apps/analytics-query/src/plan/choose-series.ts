@@ -22,11 +22,13 @@ export type SeriesAnswer =
  */
 export function chooseSeries(question: SeriesQuestion, definitions: readonly RollupDefinition[]): SeriesAnswer {
   const unfit = question.filters.find((filter) => filter.op !== 'in' && filter.op !== 'not_in')
-  if (unfit !== undefined) return { kind: 'none', reason: `the filter ${unfit.op} on ${unfit.path.name} needs raw rows` }
+  if (unfit !== undefined)
+    return { kind: 'none', reason: `the filter ${unfit.op} on ${unfit.path.name} needs raw rows` }
   const property = question.metric.property?.name ?? null
   const fields = new Set([...question.groupBy, ...question.filters.map((filter) => filter.path.name)])
   fields.delete('event')
-  const needsEvent = question.groupBy.includes('event') || question.filters.some((filter) => filter.path.name === 'event')
+  const needsEvent =
+    question.groupBy.includes('event') || question.filters.some((filter) => filter.path.name === 'event')
   const fits = definitions.filter(
     (definition) =>
       definition.property === property &&

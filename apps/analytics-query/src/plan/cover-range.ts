@@ -1,4 +1,4 @@
-import { type Level, LEVELS } from './catalog.js'
+import { LEVELS, type Level } from './catalog.js'
 import type { TimeRange } from './plan.js'
 
 export interface CoverRequest {
@@ -45,12 +45,18 @@ function fill(request: CoverRequest, cover: Cover, range: TimeRange, index: numb
   const { fromMs, toMs } = range
   if (fromMs >= toMs) return
   const level = LEVELS[index]
-  if (level === undefined) return addRange(cover.raw, fromMs, toMs)
+  if (level === undefined) {
+    addRange(cover.raw, fromMs, toMs)
+    return
+  }
   const width = level * 1000
   const keptFrom = index === 0 ? Math.min(toMs, Math.max(fromMs, request.minutesKeptFromMs)) : fromMs
   const first = Math.ceil(keptFrom / width) * width
   const last = Math.floor(toMs / width) * width
-  if (first >= last || !request.levels.includes(level)) return fill(request, cover, range, index - 1)
+  if (first >= last || !request.levels.includes(level)) {
+    fill(request, cover, range, index - 1)
+    return
+  }
   fill(request, cover, { fromMs, toMs: first }, index - 1)
   let at = first
   for (const window of windowsBetween(request.blocked[level] ?? [], first, last)) {
@@ -77,8 +83,8 @@ function windowsBetween(starts: readonly number[], fromMs: number, toMs: number)
 
 function addWindows(cover: Cover, level: Level, fromMs: number, toMs: number): void {
   if (fromMs >= toMs) return
-  let ranges = cover.rollup.get(level)
-  if (ranges === undefined) cover.rollup.set(level, (ranges = []))
+  const ranges = cover.rollup.get(level) ?? []
+  cover.rollup.set(level, ranges)
   addRange(ranges, fromMs, toMs)
 }
 

@@ -12,7 +12,11 @@ import { type PlanRequest, planQuery } from './plan-query.js'
 const at = (text: string) => Date.parse(`2026-11-${text}Z`)
 const always = { activeFromMs: Number.NEGATIVE_INFINITY, activeUntilMs: Number.POSITIVE_INFINITY, hasOverflow: false }
 const BASE: RollupDefinition = { event: BASE_EVENT, dimensions: [], property: null, ...always }
-const flight = (dimensions: string[], property: string | null = null, more: Partial<RollupDefinition> = {}): RollupDefinition => ({
+const flight = (
+  dimensions: string[],
+  property: string | null = null,
+  more: Partial<RollupDefinition> = {},
+): RollupDefinition => ({
   event: 'Flight',
   dimensions,
   property,
@@ -39,8 +43,10 @@ const requestOf = (more: Partial<PlanRequest> = {}): PlanRequest => {
     ...more,
   }
 }
-const plan = (request: Partial<PlanRequest>, catalog: Partial<Catalog> = {}) => planQuery(requestOf(request), catalogOf(catalog), { tailRowsMax: 100 })
-const levels = ({ rollup }: Plan) => Object.fromEntries(rollup.map(({ level, ranges }) => [level, ranges.map(({ fromMs, toMs }) => [fromMs, toMs])]))
+const plan = (request: Partial<PlanRequest>, catalog: Partial<Catalog> = {}) =>
+  planQuery(requestOf(request), catalogOf(catalog), { tailRowsMax: 100 })
+const levels = ({ rollup }: Plan) =>
+  Object.fromEntries(rollup.map(({ level, ranges }) => [level, ranges.map(({ fromMs, toMs }) => [fromMs, toMs])]))
 
 describe('a plan', () => {
   it('takes a whole day from the coarsest windows alone', () => {
@@ -52,9 +58,15 @@ describe('a plan', () => {
     const ragged = plan({ fromMs: at('01T22:57:30'), toMs: at('03T01:06:10'), bucketStarts: [at('01T22:57:30')] })
     expect(ragged.source).toBe('mixed')
     expect(levels(ragged)).toEqual({
-      60: [[at('01T22:58'), at('01T23:00')], [at('03T01:05'), at('03T01:06')]],
+      60: [
+        [at('01T22:58'), at('01T23:00')],
+        [at('03T01:05'), at('03T01:06')],
+      ],
       300: [[at('03T01:00'), at('03T01:05')]],
-      3600: [[at('01T23:00'), at('02T00:00')], [at('03T00:00'), at('03T01:00')]],
+      3600: [
+        [at('01T23:00'), at('02T00:00')],
+        [at('03T00:00'), at('03T01:00')],
+      ],
       86400: [[at('02T00:00'), at('03T00:00')]],
     })
     expect(ragged.raw).toEqual([
@@ -67,17 +79,28 @@ describe('a plan', () => {
     const halfHours = plan({ bucketStarts: [at('02T00:00'), at('02T05:30')] })
     expect(levels(halfHours)).toEqual({
       300: [[at('02T05:00'), at('02T06:00')]],
-      3600: [[at('02T00:00'), at('02T05:00')], [at('02T06:00'), at('03T00:00')]],
+      3600: [
+        [at('02T00:00'), at('02T05:00')],
+        [at('02T06:00'), at('03T00:00')],
+      ],
     })
   })
 
   it('goes around a window that waits for its recomputation, and around every coarser one that holds it', () => {
     expect(levels(plan({}, { dirty: { 300: [at('02T07:10')] } }))).toEqual({
       60: [[at('02T07:10'), at('02T07:15')]],
-      300: [[at('02T07:00'), at('02T07:10')], [at('02T07:15'), at('02T08:00')]],
-      3600: [[at('02T00:00'), at('02T07:00')], [at('02T08:00'), at('03T00:00')]],
+      300: [
+        [at('02T07:00'), at('02T07:10')],
+        [at('02T07:15'), at('02T08:00')],
+      ],
+      3600: [
+        [at('02T00:00'), at('02T07:00')],
+        [at('02T08:00'), at('03T00:00')],
+      ],
     })
-    expect(levels(plan({}, { dirty: { 86400: [at('02T00:00')] } }))).toEqual({ 3600: [[at('02T00:00'), at('03T00:00')]] })
+    expect(levels(plan({}, { dirty: { 86400: [at('02T00:00')] } }))).toEqual({
+      3600: [[at('02T00:00'), at('03T00:00')]],
+    })
   })
 
   it('uses 1-minute windows alone when too many others wait', () => {
@@ -92,7 +115,10 @@ describe('a plan', () => {
 
   it('reads raw rows before a definition was active and after it ended', () => {
     const active = { activeFromMs: at('02T10:00:20'), activeUntilMs: at('02T12:00:30') }
-    const part = plan({ event: 'Flight', groupBy: ['properties.carrier'] }, { definitions: [BASE, flight(['properties.carrier'], null, active)] })
+    const part = plan(
+      { event: 'Flight', groupBy: ['properties.carrier'] },
+      { definitions: [BASE, flight(['properties.carrier'], null, active)] },
+    )
     expect(part.raw).toEqual([
       { fromMs: at('02T00:00'), toMs: at('02T10:01') },
       { fromMs: at('02T12:00'), toMs: at('03T00:00') },
@@ -104,15 +130,59 @@ describe('a plan', () => {
     ['counts of all events come from the series of every event', {}, [], { event: null, dimensions: [] }],
     ['counts by event too', { groupBy: ['event'] }, [], { event: null, dimensions: [] }],
     ['one event from its own series', { event: 'Flight' }, [], { event: 'Flight', dimensions: [] }],
-    ['the fewest dimensions that answer', { event: 'Flight', groupBy: ['properties.a'] }, [flight(['properties.b', 'properties.a']), flight(['properties.a'])], { dimensions: ['properties.a'] }],
-    ['a filter needs its field too', { event: 'Flight', groupBy: ['properties.a'], filters: parseFilters([{ property: 'properties.b', op: 'eq', valueJson: '1' }]) }, [flight(['properties.a']), flight(['properties.b', 'properties.a'])], { dimensions: ['properties.b', 'properties.a'] }],
-    ['a property is kept by its own definition', { event: 'Flight', metric: parseMetric('p95', 'properties.delay') }, [flight([]), flight(['properties.a'], 'properties.delay')], { property: 'properties.delay' }],
-    ['all events together by a definition of *', { groupBy: ['properties.a'] }, [flight(['properties.a']), { ...flight(['properties.a']), event: '*' }], { event: '*' }],
+    [
+      'the fewest dimensions that answer',
+      { event: 'Flight', groupBy: ['properties.a'] },
+      [flight(['properties.b', 'properties.a']), flight(['properties.a'])],
+      { dimensions: ['properties.a'] },
+    ],
+    [
+      'a filter needs its field too',
+      {
+        event: 'Flight',
+        groupBy: ['properties.a'],
+        filters: parseFilters([{ property: 'properties.b', op: 'eq', valueJson: '1' }]),
+      },
+      [flight(['properties.a']), flight(['properties.b', 'properties.a'])],
+      { dimensions: ['properties.b', 'properties.a'] },
+    ],
+    [
+      'a property is kept by its own definition',
+      { event: 'Flight', metric: parseMetric('p95', 'properties.delay') },
+      [flight([]), flight(['properties.a'], 'properties.delay')],
+      { property: 'properties.delay' },
+    ],
+    [
+      'all events together by a definition of *',
+      { groupBy: ['properties.a'] },
+      [flight(['properties.a']), { ...flight(['properties.a']), event: '*' }],
+      { event: '*' },
+    ],
     ['nothing keeps the field', { event: 'Flight', groupBy: ['properties.c'] }, [flight(['properties.a'])], null],
-    ['another event has the definition', { event: 'Search', groupBy: ['properties.a'] }, [flight(['properties.a'])], null],
-    ['the series have overflowed', { event: 'Flight', groupBy: ['properties.a'] }, [flight(['properties.a'], null, { hasOverflow: true })], null],
-    ['a filter compares numbers', { event: 'Flight', filters: parseFilters([{ property: 'properties.a', op: 'gt', valueJson: '1' }]) }, [flight(['properties.a'])], null],
-    ['no definition keeps users', { filters: parseFilters([{ property: 'user_id', op: 'eq', valueJson: '"u"' }]) }, [], null],
+    [
+      'another event has the definition',
+      { event: 'Search', groupBy: ['properties.a'] },
+      [flight(['properties.a'])],
+      null,
+    ],
+    [
+      'the series have overflowed',
+      { event: 'Flight', groupBy: ['properties.a'] },
+      [flight(['properties.a'], null, { hasOverflow: true })],
+      null,
+    ],
+    [
+      'a filter compares numbers',
+      { event: 'Flight', filters: parseFilters([{ property: 'properties.a', op: 'gt', valueJson: '1' }]) },
+      [flight(['properties.a'])],
+      null,
+    ],
+    [
+      'no definition keeps users',
+      { filters: parseFilters([{ property: 'user_id', op: 'eq', valueJson: '"u"' }]) },
+      [],
+      null,
+    ],
   ])('chooses series: %s', (_title, request, definitions, expected) => {
     const { series } = plan(request, { definitions: [BASE, ...definitions] })
     if (expected === null) expect(series).toBeNull()
@@ -130,11 +200,23 @@ describe('a plan', () => {
     ...more,
   })
   it.each<[string, PartitionState[], unknown]>([
-    ['reads them where they lie in the range', [behind()], { mode: 'read', rows: 50, ranges: [{ fromMs: at('02T23:59:58'), toMs: at('03T00:00') }] }],
-    ['does not look at those outside of it', [behind({ unflushedFromMs: at('03T00:00'), unflushedToMs: at('03T00:01') })], { mode: 'none' }],
+    [
+      'reads them where they lie in the range',
+      [behind()],
+      { mode: 'read', rows: 50, ranges: [{ fromMs: at('02T23:59:58'), toMs: at('03T00:00') }] },
+    ],
+    [
+      'does not look at those outside of it',
+      [behind({ unflushedFromMs: at('03T00:00'), unflushedToMs: at('03T00:01') })],
+      { mode: 'none' },
+    ],
     ['needs nothing when all are rolled up', [behind({ nextOrdinal: 10n })], { mode: 'none' }],
     ['leaves out too many', [behind({ nextOrdinal: 1000n })], { mode: 'left_out', rows: 990 }],
-    ['leaves out those whose times nobody knows', [behind(), behind({ partition: 1, unflushedFromMs: null })], { mode: 'left_out' }],
+    [
+      'leaves out those whose times nobody knows',
+      [behind(), behind({ partition: 1, unflushedFromMs: null })],
+      { mode: 'left_out' },
+    ],
   ])('for records that are stored and not yet rolled up: %s', (_title, partitions, tail) => {
     expect(plan({}, { partitions }).tail).toMatchObject(tail as object)
   })
@@ -146,7 +228,9 @@ describe('a plan', () => {
       length: fc.integer({ min: 1, max: 4000 }),
       raggedMs: fc.integer({ min: 0, max: minute }),
       cuts: fc.array(fc.integer({ min: 1, max: 4000 }), { maxLength: 5 }),
-      blocked: fc.array(fc.tuple(fc.constantFrom<Level>(300, 3600, 86_400), fc.integer({ min: 0, max: 8000 })), { maxLength: 8 }),
+      blocked: fc.array(fc.tuple(fc.constantFrom<Level>(300, 3600, 86_400), fc.integer({ min: 0, max: 8000 })), {
+        maxLength: 8,
+      }),
       complete: fc.integer({ min: 0, max: 8000 }),
     })
     fc.assert(
@@ -154,11 +238,17 @@ describe('a plan', () => {
         const origin = at('01T00:00')
         const fromMs = origin + from * minute + raggedMs
         const toMs = fromMs + length * minute
-        const bucketStarts = [fromMs, ...new Set(cuts.map((cut) => origin + (from + cut) * minute).filter((cut) => cut > fromMs && cut < toMs))].sort((a, b) => a - b)
+        const bucketStarts = [
+          fromMs,
+          ...new Set(cuts.map((cut) => origin + (from + cut) * minute).filter((cut) => cut > fromMs && cut < toMs)),
+        ].sort((a, b) => a - b)
         const blockedByLevel: Partial<Record<Level, number[]>> = {}
         for (const [level, minutes] of blocked) {
           const width = level * 1000
-          ;(blockedByLevel[level] ??= []).push(Math.floor((origin + minutes * minute) / width) * width)
+          blockedByLevel[level] = [
+            ...(blockedByLevel[level] ?? []),
+            Math.floor((origin + minutes * minute) / width) * width,
+          ]
         }
         for (const level of LEVELS) blockedByLevel[level] = [...new Set(blockedByLevel[level])].sort((a, b) => a - b)
         const cover = coverRange({
@@ -180,8 +270,12 @@ describe('a plan', () => {
           if (piece.level === 0) continue
           const width = piece.level * 1000
           expect([piece.fromMs % width, piece.toMs % width]).toEqual([0, 0])
-          expect((blockedByLevel[piece.level as Level] ?? []).some((start) => start >= piece.fromMs && start < piece.toMs)).toBe(false)
-          expect(bucketStarts.some((start) => start > piece.fromMs && start < piece.toMs && start % width !== 0)).toBe(false)
+          expect(
+            (blockedByLevel[piece.level as Level] ?? []).some((start) => start >= piece.fromMs && start < piece.toMs),
+          ).toBe(false)
+          expect(bucketStarts.some((start) => start > piece.fromMs && start < piece.toMs && start % width !== 0)).toBe(
+            false,
+          )
         }
         expect(reached).toBe(toMs)
       }),

@@ -28,7 +28,8 @@ export function planQuery(request: PlanRequest, catalog: Catalog, config: Planne
   const answer = chooseSeries(request, catalog.definitions)
   if (answer.kind === 'none') return rawPlan(request, answer.reason)
   const reasons = [answer.reason]
-  if (catalog.dirty === null) reasons.push('too many windows wait for their recomputation: only 1-minute windows are used')
+  if (catalog.dirty === null)
+    reasons.push('too many windows wait for their recomputation: only 1-minute windows are used')
   const cover = coverRange({
     fromMs: request.fromMs,
     toMs: request.toMs,

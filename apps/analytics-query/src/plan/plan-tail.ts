@@ -8,16 +8,27 @@ export interface TailLimits {
 }
 
 /** Decides how records that are stored but not yet in the rollups take part in an answer from `rolledUp` ranges. */
-export function planTail(rolledUp: readonly TimeRange[], partitions: readonly PartitionState[], limits: TailLimits): Tail {
+export function planTail(
+  rolledUp: readonly TimeRange[],
+  partitions: readonly PartitionState[],
+  limits: TailLimits,
+): Tail {
   const behind = partitions.filter(({ nextOrdinal, flushedOrdinal }) => nextOrdinal > flushedOrdinal)
   const rows = behind.reduce((sum, { nextOrdinal, flushedOrdinal }) => sum + Number(nextOrdinal - flushedOrdinal), 0)
   if (rolledUp.length === 0 || rows === 0) return { mode: 'none' }
   const bounds = boundsOf(behind)
-  if (bounds === null) return { mode: 'left_out', rows, reason: 'the event times of the records not yet rolled up are not known' }
+  if (bounds === null)
+    return { mode: 'left_out', rows, reason: 'the event times of the records not yet rolled up are not known' }
   const ranges = joinRanges(rolledUp).flatMap((range) => intersect(range, bounds))
   if (ranges.length === 0) return { mode: 'none' }
-  if (rows > limits.rowsMax) return { mode: 'left_out', rows, reason: `${rows} records are not yet rolled up, at most ${limits.rowsMax} are read` }
-  if (ranges.length > limits.rangesMax) return { mode: 'left_out', rows, reason: 'the rolled-up parts of the range are too many' }
+  if (rows > limits.rowsMax)
+    return {
+      mode: 'left_out',
+      rows,
+      reason: `${rows} records are not yet rolled up, at most ${limits.rowsMax} are read`,
+    }
+  if (ranges.length > limits.rangesMax)
+    return { mode: 'left_out', rows, reason: 'the rolled-up parts of the range are too many' }
   return { mode: 'read', rows, ranges }
 }
 

@@ -9,18 +9,108 @@ function starts(from: string, to: string, interval: Interval, zone = 'UTC', buck
 
 describe('buckets', () => {
   it.each<[string, string, string, Interval, string, string[]]>([
-    ['begin before a ragged start', '2026-11-01T10:20:30Z', '2026-11-01T12:00:00Z', '1h', 'UTC', ['2026-11-01T10:00:00.000Z', '2026-11-01T11:00:00.000Z']],
-    ['are local hours where the offset is no whole hour', '2026-11-01T10:00:00Z', '2026-11-01T11:00:00Z', '1h', 'Asia/Kolkata', ['2026-11-01T09:30:00.000Z', '2026-11-01T10:30:00.000Z']],
-    ['have 23 hours on the day the clocks go forward', '2026-03-29T00:00:00+01:00', '2026-03-31T00:00:00+02:00', '1d', 'Europe/Berlin', ['2026-03-28T23:00:00.000Z', '2026-03-29T22:00:00.000Z']],
-    ['have 25 hours on the day the clocks go back', '2026-10-25T00:00:00+02:00', '2026-10-27T00:00:00+01:00', '1d', 'Europe/Berlin', ['2026-10-24T22:00:00.000Z', '2026-10-25T23:00:00.000Z']],
-    ['count the hour that comes twice twice', '2026-10-25T00:00:00Z', '2026-10-25T03:00:00Z', '1h', 'Europe/Berlin', ['2026-10-25T00:00:00.000Z', '2026-10-25T01:00:00.000Z', '2026-10-25T02:00:00.000Z']],
-    ['begin where midnight is skipped at the end of the gap', '2018-11-03T12:00:00Z', '2018-11-05T12:00:00Z', '1d', 'America/Sao_Paulo', ['2018-11-03T03:00:00.000Z', '2018-11-04T03:00:00.000Z', '2018-11-05T02:00:00.000Z']],
-    ['begin at the first of two midnights', '2026-11-01T00:00:00-04:00', '2026-11-02T12:00:00Z', '1d', 'America/Havana', ['2026-11-01T04:00:00.000Z', '2026-11-02T05:00:00.000Z']],
-    ['leave out a day that a zone skipped', '2011-12-29T12:00:00-10:00', '2011-12-31T12:00:00+14:00', '1d', 'Pacific/Apia', ['2011-12-29T10:00:00.000Z', '2011-12-30T10:00:00.000Z']],
-    ['are aligned anew after a shift of half an hour', '2026-04-04T13:30:00Z', '2026-04-04T17:00:00Z', '1h', 'Australia/Lord_Howe', ['2026-04-04T13:00:00.000Z', '2026-04-04T14:00:00.000Z', '2026-04-04T15:00:00.000Z', '2026-04-04T15:30:00.000Z', '2026-04-04T16:30:00.000Z']],
-    ['are weeks from Monday', '2026-11-04T00:00:00Z', '2026-11-10T00:00:00Z', '1w', 'UTC', ['2026-11-02T00:00:00.000Z', '2026-11-09T00:00:00.000Z']],
-    ['are calendar months', '2026-01-31T12:00:00Z', '2026-03-01T00:00:00Z', '1mo', 'UTC', ['2026-01-01T00:00:00.000Z', '2026-02-01T00:00:00.000Z']],
-    ['are local months', '2026-02-28T23:30:00Z', '2026-03-02T00:00:00Z', '1mo', 'Europe/Berlin', ['2026-02-28T23:00:00.000Z']],
+    [
+      'begin before a ragged start',
+      '2026-11-01T10:20:30Z',
+      '2026-11-01T12:00:00Z',
+      '1h',
+      'UTC',
+      ['2026-11-01T10:00:00.000Z', '2026-11-01T11:00:00.000Z'],
+    ],
+    [
+      'are local hours where the offset is no whole hour',
+      '2026-11-01T10:00:00Z',
+      '2026-11-01T11:00:00Z',
+      '1h',
+      'Asia/Kolkata',
+      ['2026-11-01T09:30:00.000Z', '2026-11-01T10:30:00.000Z'],
+    ],
+    [
+      'have 23 hours on the day the clocks go forward',
+      '2026-03-29T00:00:00+01:00',
+      '2026-03-31T00:00:00+02:00',
+      '1d',
+      'Europe/Berlin',
+      ['2026-03-28T23:00:00.000Z', '2026-03-29T22:00:00.000Z'],
+    ],
+    [
+      'have 25 hours on the day the clocks go back',
+      '2026-10-25T00:00:00+02:00',
+      '2026-10-27T00:00:00+01:00',
+      '1d',
+      'Europe/Berlin',
+      ['2026-10-24T22:00:00.000Z', '2026-10-25T23:00:00.000Z'],
+    ],
+    [
+      'count the hour that comes twice twice',
+      '2026-10-25T00:00:00Z',
+      '2026-10-25T03:00:00Z',
+      '1h',
+      'Europe/Berlin',
+      ['2026-10-25T00:00:00.000Z', '2026-10-25T01:00:00.000Z', '2026-10-25T02:00:00.000Z'],
+    ],
+    [
+      'begin where midnight is skipped at the end of the gap',
+      '2018-11-03T12:00:00Z',
+      '2018-11-05T12:00:00Z',
+      '1d',
+      'America/Sao_Paulo',
+      ['2018-11-03T03:00:00.000Z', '2018-11-04T03:00:00.000Z', '2018-11-05T02:00:00.000Z'],
+    ],
+    [
+      'begin at the first of two midnights',
+      '2026-11-01T00:00:00-04:00',
+      '2026-11-02T12:00:00Z',
+      '1d',
+      'America/Havana',
+      ['2026-11-01T04:00:00.000Z', '2026-11-02T05:00:00.000Z'],
+    ],
+    [
+      'leave out a day that a zone skipped',
+      '2011-12-29T12:00:00-10:00',
+      '2011-12-31T12:00:00+14:00',
+      '1d',
+      'Pacific/Apia',
+      ['2011-12-29T10:00:00.000Z', '2011-12-30T10:00:00.000Z'],
+    ],
+    [
+      'are aligned anew after a shift of half an hour',
+      '2026-04-04T13:30:00Z',
+      '2026-04-04T17:00:00Z',
+      '1h',
+      'Australia/Lord_Howe',
+      [
+        '2026-04-04T13:00:00.000Z',
+        '2026-04-04T14:00:00.000Z',
+        '2026-04-04T15:00:00.000Z',
+        '2026-04-04T15:30:00.000Z',
+        '2026-04-04T16:30:00.000Z',
+      ],
+    ],
+    [
+      'are weeks from Monday',
+      '2026-11-04T00:00:00Z',
+      '2026-11-10T00:00:00Z',
+      '1w',
+      'UTC',
+      ['2026-11-02T00:00:00.000Z', '2026-11-09T00:00:00.000Z'],
+    ],
+    [
+      'are calendar months',
+      '2026-01-31T12:00:00Z',
+      '2026-03-01T00:00:00Z',
+      '1mo',
+      'UTC',
+      ['2026-01-01T00:00:00.000Z', '2026-02-01T00:00:00.000Z'],
+    ],
+    [
+      'are local months',
+      '2026-02-28T23:30:00Z',
+      '2026-03-02T00:00:00Z',
+      '1mo',
+      'Europe/Berlin',
+      ['2026-02-28T23:00:00.000Z'],
+    ],
   ])('%s', (_title, from, to, interval, zone, expected) => {
     expect(starts(from, to, interval, zone)).toEqual(expected)
   })
@@ -48,6 +138,8 @@ describe('buckets', () => {
   })
 
   it('of an unknown zone are refused by its name', () => {
-    expect(() => findTimeZone('Mars/Olympus')).toThrow(expect.objectContaining({ code: 'INVALID_TIMEZONE', message: expect.stringContaining('Mars/Olympus') }))
+    expect(() => findTimeZone('Mars/Olympus')).toThrow(
+      expect.objectContaining({ code: 'INVALID_TIMEZONE', message: expect.stringContaining('Mars/Olympus') }),
+    )
   })
 })

@@ -10,7 +10,8 @@ export type Interval = (typeof INTERVALS)[number]
 /** @throws INVALID_INTERVAL */
 export function parseInterval(text: string): Interval {
   const interval = INTERVALS.find((candidate) => candidate === text)
-  if (interval === undefined) throw errors.INVALID_INTERVAL({ message: `there is no interval "${text}": use ${INTERVALS.join(', ')}` })
+  if (interval === undefined)
+    throw errors.INVALID_INTERVAL({ message: `there is no interval "${text}": use ${INTERVALS.join(', ')}` })
   return interval
 }
 
@@ -31,7 +32,9 @@ export function listBuckets(request: BucketRequest): number[] {
   const { fromMs, toMs, interval, zone, bucketsMax } = request
   const estimate = Math.ceil((toMs - fromMs) / shortestMs(interval))
   if (estimate > bucketsMax + 1) throw tooMany(estimate, bucketsMax)
-  const starts = isSubDay(interval) ? subDayStarts(fromMs, toMs, STEPS[interval], zone) : calendarStarts(fromMs, toMs, interval, zone)
+  const starts = isSubDay(interval)
+    ? subDayStarts(fromMs, toMs, STEPS[interval], zone)
+    : calendarStarts(fromMs, toMs, interval, zone)
   if (starts.length > bucketsMax) throw tooMany(starts.length, bucketsMax)
   return starts
 }

@@ -1,6 +1,6 @@
-import type { Filter } from './filter.js'
-import type { FieldPath } from './field-path.js'
 import type { Interval } from './buckets.js'
+import type { FieldPath } from './field-path.js'
+import type { Filter } from './filter.js'
 import type { Metric } from './metric.js'
 
 /** What is to be counted or measured, a cell a bucket and group. */

@@ -22,7 +22,9 @@ const VALUES_MAX = 1000
 /** @throws UNKNOWN_OPERATOR, INVALID_FILTER_VALUE, INVALID_FIELD_PATH or TOO_MANY_FILTERS. */
 export function parseFilters(filters: readonly { property: string; op: string; valueJson: string }[]): Filter[] {
   if (filters.length > FILTERS_MAX) {
-    throw errors.TOO_MANY_FILTERS({ message: `the query has ${filters.length} filters, at most ${FILTERS_MAX} are allowed` })
+    throw errors.TOO_MANY_FILTERS({
+      message: `the query has ${filters.length} filters, at most ${FILTERS_MAX} are allowed`,
+    })
   }
   return filters.map(({ property, op, valueJson }) => parseFilter(parseFieldPath(property), op, valueJson))
 }
@@ -53,7 +55,8 @@ function parseFilter(path: FieldPath, op: string, valueJson: string): Filter {
       return { op, path }
     case 'prefix': {
       const prefix = parseValue(path, op, valueJson)
-      if (typeof prefix !== 'string' || prefix === '' || !isStorableText(prefix)) throw invalidValue(path, op, 'a text that is not empty')
+      if (typeof prefix !== 'string' || prefix === '' || !isStorableText(prefix))
+        throw invalidValue(path, op, 'a text that is not empty')
       return { op, path, prefix }
     }
     default:
@@ -79,5 +82,8 @@ function scalar(path: FieldPath, op: string, value: unknown): string {
 }
 
 function invalidValue(path: FieldPath, op: string, wanted: string) {
-  return errors.INVALID_FILTER_VALUE({ message: `the filter ${op} on "${path.name}" needs ${wanted}`, details: { path: path.name, op } })
+  return errors.INVALID_FILTER_VALUE({
+    message: `the filter ${op} on "${path.name}" needs ${wanted}`,
+    details: { path: path.name, op },
+  })
 }

@@ -12,13 +12,15 @@ export type Metric =
 /** @throws INVALID_METRIC or INVALID_FIELD_PATH. */
 export function parseMetric(agg: string, property: string): Metric {
   const known = AGGREGATIONS.find((candidate) => candidate === agg)
-  if (known === undefined) throw errors.INVALID_METRIC({ message: `there is no aggregation "${agg}": use ${AGGREGATIONS.join(', ')}` })
+  if (known === undefined)
+    throw errors.INVALID_METRIC({ message: `there is no aggregation "${agg}": use ${AGGREGATIONS.join(', ')}` })
   if (known === 'count' || known === 'uniques') {
     if (property !== '') throw errors.INVALID_METRIC({ message: `the aggregation ${known} takes no property` })
     return { agg: known, property: null }
   }
   if (property === '') throw errors.INVALID_METRIC({ message: `the aggregation ${known} needs a property` })
   const path = parseFieldPath(property)
-  if (path.kind === 'column') throw errors.INVALID_METRIC({ message: `the aggregation ${known} needs a numeric property, not ${property}` })
+  if (path.kind === 'column')
+    throw errors.INVALID_METRIC({ message: `the aggregation ${known} needs a numeric property, not ${property}` })
   return { agg: known, property: path }
 }

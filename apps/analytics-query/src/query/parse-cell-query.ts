@@ -36,8 +36,10 @@ export function parseCellQuery(request: RunQueryRequest, rules: CellQueryRules, 
   const { fromMs, toMs } = rules.range ?? parseRange(request, context.nowMs)
   const zone = findTimeZone(request.timezone === '' ? 'UTC' : request.timezone)
   const interval = chooseInterval(request.interval, rules.interval)
-  const bucketStarts = interval === null ? [fromMs] : listBuckets({ fromMs, toMs, interval, zone, bucketsMax: context.bucketsMax })
-  if (!isStorableText(request.event)) throw errors.INVALID_FIELD_PATH({ message: 'the event name has a character that no event can hold' })
+  const bucketStarts =
+    interval === null ? [fromMs] : listBuckets({ fromMs, toMs, interval, zone, bucketsMax: context.bucketsMax })
+  if (!isStorableText(request.event))
+    throw errors.INVALID_FIELD_PATH({ message: 'the event name has a character that no event can hold' })
   return {
     event: request.event === '' ? null : request.event,
     metric: rules.metric ?? parseMetric(request.metric?.agg ?? 'count', request.metric?.property ?? ''),
@@ -59,7 +61,10 @@ function parseRange(request: RunQueryRequest, nowMs: number): { fromMs: number; 
   }
   if (toMs <= fromMs) {
     const [from, to] = [new Date(fromMs).toISOString(), new Date(toMs).toISOString()]
-    throw errors.INVALID_TIME_RANGE({ message: `the range ends at ${to}, which is not after its start at ${from}`, details: { from, to } })
+    throw errors.INVALID_TIME_RANGE({
+      message: `the range ends at ${to}, which is not after its start at ${from}`,
+      details: { from, to },
+    })
   }
   return { fromMs, toMs }
 }
@@ -71,14 +76,17 @@ function chooseInterval(text: string, rule: CellQueryRules['interval']): Interva
 }
 
 function parseGroupBy(names: readonly string[], isNeeded: boolean): FieldPath[] {
-  if (names.length > GROUPS_MAX) throw errors.INVALID_GROUP_BY({ message: `group_by has ${names.length} fields, at most ${GROUPS_MAX} are allowed` })
-  if (isNeeded && names.length === 0) throw errors.INVALID_GROUP_BY({ message: 'group_by must name at least one field' })
+  if (names.length > GROUPS_MAX)
+    throw errors.INVALID_GROUP_BY({ message: `group_by has ${names.length} fields, at most ${GROUPS_MAX} are allowed` })
+  if (isNeeded && names.length === 0)
+    throw errors.INVALID_GROUP_BY({ message: 'group_by must name at least one field' })
   if (new Set(names).size < names.length) throw errors.INVALID_GROUP_BY({ message: 'group_by names a field twice' })
   return names.map(parseFieldPath)
 }
 
 /** @throws INVALID_LIMIT; 0 is the default. */
 export function parseLimit(limit: number, bounds: { readonly default: number; readonly max: number }): number {
-  if (limit > bounds.max) throw errors.INVALID_LIMIT({ message: `the limit is ${limit}, at most ${bounds.max} is allowed` })
+  if (limit > bounds.max)
+    throw errors.INVALID_LIMIT({ message: `the limit is ${limit}, at most ${bounds.max} is allowed` })
   return limit === 0 ? bounds.default : limit
 }

@@ -63,7 +63,11 @@ function openFormat(name: string): Intl.DateTimeFormat {
       second: 'numeric',
     })
   } catch (cause) {
-    throw errors.INVALID_TIMEZONE({ message: `the time zone "${name.slice(0, 60)}" is not known`, cause, details: { timezone: name.slice(0, 60) } })
+    throw errors.INVALID_TIMEZONE({
+      message: `the time zone "${name.slice(0, 60)}" is not known`,
+      cause,
+      details: { timezone: name.slice(0, 60) },
+    })
   }
 }
 

@@ -12,7 +12,10 @@ export interface RunQueryDeps {
 }
 
 /** Answers any kind of query for the caller's tenant and says where the answer came from. */
-export function createRunQuery({ bucketsMax }: { readonly bucketsMax: number }, { runCells, metrics, now }: RunQueryDeps) {
+export function createRunQuery(
+  { bucketsMax }: { readonly bucketsMax: number },
+  { runCells, metrics, now }: RunQueryDeps,
+) {
   return async function handleRunQuery(request: RunQueryRequest, call: CallContext): Promise<RunQueryResponse> {
     const tenantId = tenantOf(call)
     const kind = findQueryKind(request.kind)

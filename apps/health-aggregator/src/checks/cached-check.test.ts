@@ -6,17 +6,25 @@ describe('a cached check', () => {
   it('runs once however many ask, and again when its result is too old', async () => {
     let runs = 0
     let nowMs = 0
-    const check = new CachedCheck({ name: 'x', run: async () => ({ status: 'healthy', run: ++runs }) }, { cacheMs: 100, timeoutMs: 1000 }, () => nowMs)
+    const check = new CachedCheck(
+      { name: 'x', run: async () => ({ status: 'healthy', run: ++runs }) },
+      { cacheMs: 100, timeoutMs: 1000 },
+      () => nowMs,
+    )
     const results = await Promise.all([check.result(), check.result(), check.result()])
     expect(results.map(({ run }) => run)).toEqual([1, 1, 1])
     nowMs = 99
-    expect((await check.result())['run']).toBe(1)
+    expect((await check.result()).run).toBe(1)
     nowMs = 100
-    expect((await check.result())['run']).toBe(2)
+    expect((await check.result()).run).toBe(2)
   })
 
   it('is unhealthy when it throws', async () => {
-    const check = new CachedCheck({ name: 'x', run: () => Promise.reject(new Error('no route')) }, { cacheMs: 0, timeoutMs: 1000 }, () => 0)
+    const check = new CachedCheck(
+      { name: 'x', run: () => Promise.reject(new Error('no route')) },
+      { cacheMs: 0, timeoutMs: 1000 },
+      () => 0,
+    )
     expect(await check.result()).toEqual({ status: 'unhealthy', error: 'no route' })
   })
 

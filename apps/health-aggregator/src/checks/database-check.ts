@@ -8,7 +8,11 @@ export function createDatabaseCheck(database: Pick<Database, 'ping' | 'pool'>): 
     async run() {
       const latency = await database.ping()
       const { used, waiting, max } = database.pool()
-      return { status: waiting > 0 ? 'degraded' : 'healthy', latency: round(latency), pool: { used, available: max - used, max } }
+      return {
+        status: waiting > 0 ? 'degraded' : 'healthy',
+        latency: round(latency),
+        pool: { used, available: max - used, max },
+      }
     },
   }
 }

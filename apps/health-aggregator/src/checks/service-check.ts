@@ -25,7 +25,10 @@ export function createServiceCheck({ name, url }: ServiceAddress, timeoutMs: num
       const startedAt = performance.now()
       let response: Response
       try {
-        response = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(timeoutMs), headers: { accept: 'application/json' } })
+        response = await fetch(`${url}/ready`, {
+          signal: AbortSignal.timeout(timeoutMs),
+          headers: { accept: 'application/json' },
+        })
       } catch {
         return { status: 'unhealthy', error: 'its admin server does not answer' }
       }

@@ -7,7 +7,11 @@ export interface SystemInfo {
   /** used_percent is of all cores since the last reading; null at the first. */
   readonly cpu: { readonly cores: number; readonly load_1m: number; readonly used_percent: number | null }
   /** null where the directory cannot be read. */
-  readonly disk: { readonly total_bytes: number; readonly available_bytes: number; readonly used_percent: number } | null
+  readonly disk: {
+    readonly total_bytes: number
+    readonly available_bytes: number
+    readonly used_percent: number
+  } | null
 }
 
 /** Reads memory, processor and the disk of a directory. The machine's, not this process's. */
@@ -22,7 +26,11 @@ export function createReadSystem(directory: string): () => Promise<SystemInfo> {
     const memory = { total_bytes: os.totalmem(), available_bytes: process.availableMemory() }
     return {
       memory: { ...memory, used_percent: percent(1 - memory.available_bytes / memory.total_bytes) },
-      cpu: { cores: os.cpus().length, load_1m: os.loadavg()[0] ?? 0, used_percent: used === null ? null : percent(used) },
+      cpu: {
+        cores: os.cpus().length,
+        load_1m: os.loadavg()[0] ?? 0,
+        used_percent: used === null ? null : percent(used),
+      },
       disk: await readDisk(directory),
     }
   }

@@ -27,8 +27,8 @@ export function balanceTenants(
 ): Balance[] {
   const tenants = new Map<number, Sums>()
   const sumsOf = (tenantId: number): Sums => {
-    let sums = tenants.get(tenantId)
-    if (sums === undefined) tenants.set(tenantId, (sums = { accepted: 0, rejected: 0, stored: 0, duplicate: 0, deadLettered: 0 }))
+    const sums = tenants.get(tenantId) ?? { accepted: 0, rejected: 0, stored: 0, duplicate: 0, deadLettered: 0 }
+    tenants.set(tenantId, sums)
     return sums
   }
   const key = (row: { producer: string; tenantId: number }) => `${row.producer} ${row.tenantId}`
@@ -49,7 +49,9 @@ export function balanceTenants(
     sums.accepted += row.accepted
     sums.rejected += row.rejected
   }
-  return [...tenants].sort(([a], [b]) => a - b).map(([tenantId, sums]) => toBalance(tenantId, sums, lost.get(tenantId) ?? 0))
+  return [...tenants]
+    .sort(([a], [b]) => a - b)
+    .map(([tenantId, sums]) => toBalance(tenantId, sums, lost.get(tenantId) ?? 0))
 }
 
 interface Sums {

@@ -16,9 +16,15 @@ export interface Deficit {
 }
 
 /** Whether the consumer has read everything up to the checkpoint's ends. */
-export function isPassed(checkpoint: Checkpoint, positions: readonly PartitionPosition[], compare: (a: string, b: string) => number): boolean {
+export function isPassed(
+  checkpoint: Checkpoint,
+  positions: readonly PartitionPosition[],
+  compare: (a: string, b: string) => number,
+): boolean {
   const reached = new Map(positions.map(({ partition, position }) => [partition, position]))
-  return checkpoint.ends.every(({ partition, position }) => position === '' || compare(reached.get(partition) ?? '', position) >= 0)
+  return checkpoint.ends.every(
+    ({ partition, position }) => position === '' || compare(reached.get(partition) ?? '', position) >= 0,
+  )
 }
 
 /**
@@ -39,12 +45,22 @@ export function findDeficits(checkpoint: Checkpoint, now: Pick<LedgerSnapshot, '
  * never acknowledged. One that died before it flushed cannot tell, and then the gap counts. A gap names no tenant, so it is laid to the one
  * that the producer had the most records of.
  */
-function gapDeficits(produced: readonly Produced[], deficits: readonly Deficit[], { consumed, gaps }: Pick<LedgerSnapshot, 'consumed' | 'gaps'>): Deficit[] {
+function gapDeficits(
+  produced: readonly Produced[],
+  deficits: readonly Deficit[],
+  { consumed, gaps }: Pick<LedgerSnapshot, 'consumed' | 'gaps'>,
+): Deficit[] {
   return gaps.flatMap(({ producer, lostRecords }) => {
     const rows = consumed.filter((row) => row.producer === producer).sort((a, b) => b.accepted - a.accepted)
-    const flushed = sumOf(produced.filter((row) => row.producer === producer), ({ accepted }) => accepted)
+    const flushed = sumOf(
+      produced.filter((row) => row.producer === producer),
+      ({ accepted }) => accepted,
+    )
     if (flushed >= sumOf(rows, ({ accepted }) => accepted)) return []
-    const explained = sumOf(deficits.filter((deficit) => deficit.producer === producer), ({ records }) => records)
+    const explained = sumOf(
+      deficits.filter((deficit) => deficit.producer === producer),
+      ({ records }) => records,
+    )
     const records = lostRecords - explained
     const largest = rows[0]
     return records > 0 && largest !== undefined ? [{ producer, tenantId: largest.tenantId, records }] : []

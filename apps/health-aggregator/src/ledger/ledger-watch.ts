@@ -91,7 +91,8 @@ export class LedgerWatch {
     const before = sum(this.#lost)
     const after = sum(lost)
     if (after > before) this.#deps.logger.error('acknowledged records are lost', { lost: after, before })
-    else if (after < before) this.#deps.logger.info('records that were missing have been found', { lost: after, before })
+    else if (after < before)
+      this.#deps.logger.info('records that were missing have been found', { lost: after, before })
   }
 
   #describe(snapshot: LedgerSnapshot): void {

@@ -4,7 +4,14 @@ import { balanceTenants } from './balance.js'
 import type { Consumed, Gap, LedgerSnapshot, Produced } from './ledger-rows.js'
 import { LedgerWatch } from './ledger-watch.js'
 
-const produced = (accepted: number, more: Partial<Produced> = {}): Produced => ({ producer: 'p', tenantId: 1, accepted, rejected: 0, spooled: 0, ...more })
+const produced = (accepted: number, more: Partial<Produced> = {}): Produced => ({
+  producer: 'p',
+  tenantId: 1,
+  accepted,
+  rejected: 0,
+  spooled: 0,
+  ...more,
+})
 const consumed = (accepted: number, more: Partial<Consumed> = {}): Consumed => ({
   producer: 'p',
   tenantId: 1,
@@ -18,29 +25,66 @@ const consumed = (accepted: number, more: Partial<Consumed> = {}): Consumed => (
 
 describe('the balance', () => {
   it.each<[string, Produced[], Consumed[], object]>([
-    ['holds what is in flight', [produced(10)], [consumed(7)], { accepted: 10, stored: 7, inFlight: 3, isBalanced: true }],
-    ['takes the consumer’s count when the gateway died before its flush', [produced(4)], [consumed(7)], { accepted: 7, inFlight: 0, isBalanced: true }],
-    ['takes the consumer’s count when the gateway never flushed', [], [consumed(7)], { accepted: 7, inFlight: 0, isBalanced: true }],
-    ['adds up producers one by one', [produced(4), produced(9, { producer: 'q' })], [consumed(7), consumed(2, { producer: 'q' })], { accepted: 16, stored: 9, inFlight: 7 }],
+    [
+      'holds what is in flight',
+      [produced(10)],
+      [consumed(7)],
+      { accepted: 10, stored: 7, inFlight: 3, isBalanced: true },
+    ],
+    [
+      'takes the consumer’s count when the gateway died before its flush',
+      [produced(4)],
+      [consumed(7)],
+      { accepted: 7, inFlight: 0, isBalanced: true },
+    ],
+    [
+      'takes the consumer’s count when the gateway never flushed',
+      [],
+      [consumed(7)],
+      { accepted: 7, inFlight: 0, isBalanced: true },
+    ],
+    [
+      'adds up producers one by one',
+      [produced(4), produced(9, { producer: 'q' })],
+      [consumed(7), consumed(2, { producer: 'q' })],
+      { accepted: 16, stored: 9, inFlight: 7 },
+    ],
     [
       'keeps every outcome apart',
       [produced(10, { rejected: 2 })],
       [consumed(10, { rejected: 2, stored: 5, duplicate: 2, deadLettered: 1 })],
       { accepted: 10, rejected: 2, stored: 5, duplicate: 2, deadLettered: 1, inFlight: 0, isBalanced: true },
     ],
-    ['counts what was rejected and not yet read as rejected', [produced(10, { rejected: 10 })], [], { rejected: 10, inFlight: 0, isBalanced: true }],
-    ['does not balance when more was stored than accepted', [produced(5)], [consumed(5, { stored: 6 })], { inFlight: -1, isBalanced: false }],
+    [
+      'counts what was rejected and not yet read as rejected',
+      [produced(10, { rejected: 10 })],
+      [],
+      { rejected: 10, inFlight: 0, isBalanced: true },
+    ],
+    [
+      'does not balance when more was stored than accepted',
+      [produced(5)],
+      [consumed(5, { stored: 6 })],
+      { inFlight: -1, isBalanced: false },
+    ],
   ])('%s', (_title, left, right, expected) => {
     expect(balanceTenants(left, right, new Map())).toEqual([expect.objectContaining(expected)])
   })
 
   it('does not balance when something is lost', () => {
-    expect(balanceTenants([produced(5)], [consumed(3)], new Map([[1, 2]]))[0]).toMatchObject({ lost: 2, inFlight: 2, isBalanced: false })
+    expect(balanceTenants([produced(5)], [consumed(3)], new Map([[1, 2]]))[0]).toMatchObject({
+      lost: 2,
+      inFlight: 2,
+      isBalanced: false,
+    })
   })
 
   it('keeps tenants apart', () => {
     const both = balanceTenants([produced(5), produced(8, { tenantId: 2 })], [consumed(5)], new Map([[2, 8]]))
-    expect(both.map(({ tenantId, isBalanced }) => [tenantId, isBalanced])).toEqual([[1, true], [2, false]])
+    expect(both.map(({ tenantId, isBalanced }) => [tenantId, isBalanced])).toEqual([
+      [1, true],
+      [2, false],
+    ])
   })
 })
 
@@ -92,7 +136,12 @@ describe('the watch over the ledger', () => {
   it('calls nothing lost under load, when counts and stream are always ahead of the consumer', async () => {
     const world = new World()
     for (let i = 1; i < 50; i++) {
-      Object.assign(world, { end: i * 10, position: i * 10 - 7, produced: [produced(i * 100)], consumed: [consumed(i * 100 - 70)] })
+      Object.assign(world, {
+        end: i * 10,
+        position: i * 10 - 7,
+        produced: [produced(i * 100)],
+        consumed: [consumed(i * 100 - 70)],
+      })
       await world.watch.step()
       world.nowMs += 500
     }
@@ -111,7 +160,12 @@ describe('the watch over the ledger', () => {
   it('proves a loss under load too', async () => {
     const world = new World()
     for (let i = 1; i < 50; i++) {
-      Object.assign(world, { end: i * 10, position: i * 10 - 7, produced: [produced(i * 100)], consumed: [consumed(i * 100 - 90)] })
+      Object.assign(world, {
+        end: i * 10,
+        position: i * 10 - 7,
+        produced: [produced(i * 100)],
+        consumed: [consumed(i * 100 - 90)],
+      })
       await world.watch.step()
       world.nowMs += 500
     }
@@ -122,7 +176,12 @@ describe('the watch over the ledger', () => {
 
   it('does not count what waits in a spool', async () => {
     const world = new World()
-    Object.assign(world, { end: 10, position: 10, produced: [produced(100, { spooled: 40 })], consumed: [consumed(60)] })
+    Object.assign(world, {
+      end: 10,
+      position: 10,
+      produced: [produced(100, { spooled: 40 })],
+      consumed: [consumed(60)],
+    })
     expect(await world.settle()).toBe(0)
   })
 
@@ -162,7 +221,13 @@ describe('the watch over the ledger', () => {
 
   it('counts no gap of records that the gateway never acknowledged', async () => {
     const world = new World()
-    Object.assign(world, { end: 10, position: 10, produced: [produced(90)], consumed: [consumed(90)], gaps: [{ producer: 'p', lostRecords: 10 }] })
+    Object.assign(world, {
+      end: 10,
+      position: 10,
+      produced: [produced(90)],
+      consumed: [consumed(90)],
+      gaps: [{ producer: 'p', lostRecords: 10 }],
+    })
     expect(await world.settle()).toBe(0)
   })
 })

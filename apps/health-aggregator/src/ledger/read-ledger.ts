@@ -19,9 +19,11 @@ export async function readLedger(database: Database, { stream, group }: LedgerSc
       return {
         produced: toProduced(produced?.rows),
         consumed: toConsumed(consumed?.rows),
-        gaps: (gaps?.rows ?? []).map((row): Gap => ({ producer: String(row['producer']), lostRecords: Number(row['lost_records']) })),
+        gaps: (gaps?.rows ?? []).map(
+          (row): Gap => ({ producer: String(row.producer), lostRecords: Number(row.lost_records) }),
+        ),
         positions: (positions?.rows ?? []).map(
-          (row): PartitionPosition => ({ partition: Number(row['partition']), position: String(row['position']) }),
+          (row): PartitionPosition => ({ partition: Number(row.partition), position: String(row.position) }),
         ),
       }
     },
@@ -53,22 +55,22 @@ type Row = Record<string, unknown>
 
 function toProduced(rows: readonly Row[] = []): Produced[] {
   return rows.map((row) => ({
-    producer: String(row['producer']),
-    tenantId: Number(row['tenant_id']),
-    accepted: Number(row['accepted']),
-    rejected: Number(row['rejected']),
-    spooled: Number(row['spooled']),
+    producer: String(row.producer),
+    tenantId: Number(row.tenant_id),
+    accepted: Number(row.accepted),
+    rejected: Number(row.rejected),
+    spooled: Number(row.spooled),
   }))
 }
 
 function toConsumed(rows: readonly Row[] = []): Consumed[] {
   return rows.map((row) => ({
-    producer: String(row['producer']),
-    tenantId: Number(row['tenant_id']),
-    accepted: Number(row['accepted']),
-    rejected: Number(row['rejected']),
-    stored: Number(row['stored']),
-    duplicate: Number(row['duplicate']),
-    deadLettered: Number(row['dead_lettered']),
+    producer: String(row.producer),
+    tenantId: Number(row.tenant_id),
+    accepted: Number(row.accepted),
+    rejected: Number(row.rejected),
+    stored: Number(row.stored),
+    duplicate: Number(row.duplicate),
+    deadLettered: Number(row.dead_lettered),
   }))
 }

@@ -43,7 +43,12 @@ export function createProbeKeys({ keys, now }: { readonly keys: KeyManager; read
 
 async function makeKey(keys: KeyManager, expiresAtMs: number): Promise<ProbeKey> {
   const tenantId = (await keys.findTenant(PROBE_TENANT)) ?? (await createTenant(keys))
-  const created = await keys.create({ tenantId, name: 'synthetic event', scopes: ['write', 'read'], expiresAt: new Date(expiresAtMs) })
+  const created = await keys.create({
+    tenantId,
+    name: 'synthetic event',
+    scopes: ['write', 'read'],
+    expiresAt: new Date(expiresAtMs),
+  })
   return { tenantId, key: created.key }
 }
 

@@ -1,8 +1,8 @@
 import type { AnalyticsServiceService } from '@millrace/contracts'
 import type { Calls } from '@millrace/service'
 import { errors } from '../errors.js'
-import type { ProbeKeys } from './probe-keys.js'
 import type { ProbeTarget } from './probe.js'
+import type { ProbeKeys } from './probe-keys.js'
 
 export interface ProbeTargetConfig {
   /** Of the gateway, without a slash at the end. */
@@ -17,7 +17,10 @@ export interface ProbeTargetDeps {
 const MINUTE = 60_000
 
 /** The real path: the gateway by HTTP as any client, and analytics-query by gRPC. */
-export function createProbeTarget({ gatewayUrl }: ProbeTargetConfig, { keys, analytics }: ProbeTargetDeps): ProbeTarget {
+export function createProbeTarget(
+  { gatewayUrl }: ProbeTargetConfig,
+  { keys, analytics }: ProbeTargetDeps,
+): ProbeTarget {
   async function send(path: string, signal: AbortSignal, body?: string): Promise<Record<string, unknown>> {
     const { key } = await keys.current()
     const response = await fetch(`${gatewayUrl}${path}`, {
@@ -29,17 +32,19 @@ export function createProbeTarget({ gatewayUrl }: ProbeTargetConfig, { keys, ana
     const text = await response.text()
     if (response.ok) return JSON.parse(text) as Record<string, unknown>
     if (response.status === 401 || response.status === 403) keys.forget()
-    throw errors.PROBE_FAILED({ message: `the gateway answered ${path.split('/').slice(0, 3).join('/')} with ${response.status}` })
+    throw errors.PROBE_FAILED({
+      message: `the gateway answered ${path.split('/').slice(0, 3).join('/')} with ${response.status}`,
+    })
   }
   return {
     async post(event, signal) {
       const answer = await send('/v1/events', signal, JSON.stringify([{ type: 'track', ...event }]))
-      if (answer['accepted'] !== 1) throw errors.PROBE_FAILED({ message: 'the gateway did not accept the event' })
-      return String(answer['receipt'])
+      if (answer.accepted !== 1) throw errors.PROBE_FAILED({ message: 'the gateway did not accept the event' })
+      return String(answer.receipt)
     },
     async readReceipt(receipt, signal) {
       const answer = await send(`/v1/receipts/${encodeURIComponent(receipt)}`, signal)
-      return { isSettled: answer['state'] === 'settled', stored: Number(answer['stored']) }
+      return { isSettled: answer.state === 'settled', stored: Number(answer.stored) }
     },
     async isVisible({ messageId, userId, timestamp }, signal) {
       const sentAt = Date.parse(timestamp)
@@ -53,7 +58,11 @@ export function createProbeTarget({ gatewayUrl }: ProbeTargetConfig, { keys, ana
         limit: 1,
         cursor: '',
       }
-      const { eventsJson } = await analytics.listEvents(request, { tenant: String(tenantId), caller: 'health-aggregator', signal })
+      const { eventsJson } = await analytics.listEvents(request, {
+        tenant: String(tenantId),
+        caller: 'health-aggregator',
+        signal,
+      })
       return eventsJson.length === 1
     },
   }

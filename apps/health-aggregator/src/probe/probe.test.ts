@@ -9,16 +9,22 @@ const target = (more: Partial<ProbeTarget> = {}): ProbeTarget => ({
   isVisible: async () => true,
   ...more,
 })
-const hang = (signal: AbortSignal) => new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }))
+const hang = (signal: AbortSignal) =>
+  new Promise<never>((_, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
+  )
 
 describe('a synthetic event', () => {
   it('is timed at each hop and asked for until it is there', async () => {
     let receipts = 0
     let looks = 0
-    const result = await createProbe({ timeoutMs: 5000 }, target({
-      readReceipt: async () => ({ isSettled: ++receipts === 3, stored: receipts === 3 ? 1 : 0 }),
-      isVisible: async () => ++looks === 2,
-    }))(never)
+    const result = await createProbe(
+      { timeoutMs: 5000 },
+      target({
+        readReceipt: async () => ({ isSettled: ++receipts === 3, stored: receipts === 3 ? 1 : 0 }),
+        isVisible: async () => ++looks === 2,
+      }),
+    )(never)
     expect(result.failure).toBeUndefined()
     const { accepted = -1, stored = -1, visible = -1 } = result.hopsMs
     expect(accepted).toBeGreaterThanOrEqual(0)
@@ -28,10 +34,22 @@ describe('a synthetic event', () => {
   })
 
   it.each<[string, Partial<ProbeTarget>, object]>([
-    ['the gateway refuses it', { post: async () => Promise.reject(new Error('refused')) }, { hop: 'accepted', reason: 'refused' }],
+    [
+      'the gateway refuses it',
+      { post: async () => Promise.reject(new Error('refused')) },
+      { hop: 'accepted', reason: 'refused' },
+    ],
     ['the gateway hangs', { post: (_event, signal) => hang(signal) }, { hop: 'accepted', reason: 'it took too long' }],
-    ['it is never stored', { readReceipt: async () => ({ isSettled: false, stored: 0 }) }, { hop: 'stored', reason: 'it took too long' }],
-    ['it settles without being stored', { readReceipt: async () => ({ isSettled: true, stored: 0 }) }, { hop: 'stored', reason: expect.stringContaining('PROBE_FAILED') }],
+    [
+      'it is never stored',
+      { readReceipt: async () => ({ isSettled: false, stored: 0 }) },
+      { hop: 'stored', reason: 'it took too long' },
+    ],
+    [
+      'it settles without being stored',
+      { readReceipt: async () => ({ isSettled: true, stored: 0 }) },
+      { hop: 'stored', reason: expect.stringContaining('PROBE_FAILED') },
+    ],
     ['no query finds it', { isVisible: async () => false }, { hop: 'visible', reason: 'it took too long' }],
   ])('names the hop that failed when %s', async (_title, broken, failure) => {
     expect((await createProbe({ timeoutMs: 60 }, target(broken))(never)).failure).toEqual(failure)
@@ -49,7 +67,11 @@ describe('a synthetic event', () => {
 describe('the state of the synthetic events', () => {
   let nowMs = 0
   const state = () => new ProbeState({ intervalMs: 1000, timeoutMs: 500 }, () => nowMs)
-  const success = (startedAtMs: number) => ({ startedAtMs, hopsMs: { accepted: 1, stored: 2, visible: 3 }, failure: undefined })
+  const success = (startedAtMs: number) => ({
+    startedAtMs,
+    hopsMs: { accepted: 1, stored: 2, visible: 3 },
+    failure: undefined,
+  })
 
   it('is healthy while they come through and degraded when one fails or none comes any more', () => {
     const probes = state()
@@ -64,6 +86,9 @@ describe('the state of the synthetic events', () => {
   })
 
   it('is healthy when they are switched off', () => {
-    expect(new ProbeState({ intervalMs: 0, timeoutMs: 1 }, () => 0).describe()).toEqual({ status: 'healthy', enabled: false })
+    expect(new ProbeState({ intervalMs: 0, timeoutMs: 1 }, () => 0).describe()).toEqual({
+      status: 'healthy',
+      enabled: false,
+    })
   })
 })

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { isMillraceError } from '@millrace/contracts'
 import { setTimeout as delay } from 'node:timers/promises'
+import { isMillraceError } from '@millrace/contracts'
 import { errors } from '../errors.js'
 
 /** In order: the gateway answered; the receipt is settled with the event stored; a query finds it. */
@@ -58,7 +58,8 @@ export function createProbe({ timeoutMs }: { readonly timeoutMs: number }, targe
       reached('stored')
       await until(signal, async () => {
         const { isSettled, stored } = await target.readReceipt(receipt, signal)
-        if (isSettled && stored !== 1) throw errors.PROBE_FAILED({ message: 'the receipt is settled and the event is not stored' })
+        if (isSettled && stored !== 1)
+          throw errors.PROBE_FAILED({ message: 'the receipt is settled and the event is not stored' })
         return isSettled
       })
       reached('visible')

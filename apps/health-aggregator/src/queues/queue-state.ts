@@ -44,7 +44,9 @@ export function createQueues(scope: QueueScope, deps: { database: Database; driv
       database.query<{ pending: bigint }>({ name: 'queue_dead_letters', text: DEAD_LETTERS, values: [stream] }),
     ])
     const stored = new Map(rows.rows.map((row) => [row.partition, row]))
-    const lags = await Promise.all(all.map((partition) => describePartition(partition, stored.get(partition), described)))
+    const lags = await Promise.all(
+      all.map((partition) => describePartition(partition, stored.get(partition), described)),
+    )
     return { partitions: lags, deadLetters: Number(deadLetters.rows[0]?.pending ?? 0n) }
   }
 

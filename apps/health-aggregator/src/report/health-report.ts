@@ -37,7 +37,10 @@ export function overallStatus(services: ReadonlyMap<string, CheckResult>, synthe
 }
 
 /** The answer of a level, in the one format of all three. Uptime is in seconds, latencies are in ms. */
-export function buildReport(level: HealthLevel, facts: HealthFacts): { status: HealthStatus; body: Record<string, unknown> } {
+export function buildReport(
+  level: HealthLevel,
+  facts: HealthFacts,
+): { status: HealthStatus; body: Record<string, unknown> } {
   const status = overallStatus(facts.services, facts.synthetic)
   const head = {
     timestamp: new Date(facts.nowMs).toISOString(),
@@ -46,14 +49,19 @@ export function buildReport(level: HealthLevel, facts: HealthFacts): { status: H
     uptime: Math.floor((facts.nowMs - facts.startedAtMs) / 1000),
   }
   if (level === 'summary') return { status, body: head }
-  const services = Object.fromEntries([...facts.services].map(([name, result]) => [name, level === 'detailed' ? result : withoutDetails(result)]))
+  const services = Object.fromEntries(
+    [...facts.services].map(([name, result]) => [name, level === 'detailed' ? result : withoutDetails(result)]),
+  )
   const body = { ...head, services, system: facts.system }
   return { status, body: level === 'detailed' ? { ...body, synthetic: facts.synthetic } : body }
 }
 
 /** Drops the lists of partitions. */
 function withoutDetails(result: CheckResult): CheckResult {
-  const entries = Object.entries(result).map(([name, value]) => [name, isRecord(value) && 'partitions' in value ? { ...value, partitions: undefined } : value])
+  const entries = Object.entries(result).map(([name, value]) => [
+    name,
+    isRecord(value) && 'partitions' in value ? { ...value, partitions: undefined } : value,
+  ])
   return { ...Object.fromEntries(entries), status: result.status }
 }
 

@@ -15,7 +15,9 @@ export interface HealthReporterDeps {
 /** Runs all checks at once and puts their results together. Takes as long as the slowest check's time-out at most. */
 export function createHealthReporter(deps: HealthReporterDeps) {
   const startedAtMs = deps.now()
-  return async function reportHealth(level: HealthLevel): Promise<{ status: HealthStatus; body: Record<string, unknown> }> {
+  return async function reportHealth(
+    level: HealthLevel,
+  ): Promise<{ status: HealthStatus; body: Record<string, unknown> }> {
     const results = await Promise.all(deps.checks.map(async (check) => [check.name, await check.result()] as const))
     const report = buildReport(level, {
       nowMs: deps.now(),

@@ -25,7 +25,9 @@ export function createGetLedger({ stream }: { readonly stream: string }, { datab
       }),
       { isolation: 'repeatable read', readOnly: true },
     )
-    const balances = new Map(balanceTenants(counts.produced, counts.consumed, lost()).map((balance) => [balance.tenantId, balance]))
+    const balances = new Map(
+      balanceTenants(counts.produced, counts.consumed, lost()).map((balance) => [balance.tenantId, balance]),
+    )
     // A tenant that has sent nothing yet has an empty ledger, which balances.
     const streams = names.map(({ id, name }) => toEntry(stream, name, balances.get(id) ?? emptyBalance(id)))
     return { streams }
@@ -44,7 +46,17 @@ function tenantOf(call: CallContext): number | null {
 type Balance = ReturnType<typeof balanceTenants>[number]
 
 function emptyBalance(tenantId: number): Balance {
-  return { tenantId, accepted: 0, rejected: 0, stored: 0, duplicate: 0, deadLettered: 0, inFlight: 0, lost: 0, isBalanced: true }
+  return {
+    tenantId,
+    accepted: 0,
+    rejected: 0,
+    stored: 0,
+    duplicate: 0,
+    deadLettered: 0,
+    inFlight: 0,
+    lost: 0,
+    isBalanced: true,
+  }
 }
 
 /** The wire has no negative numbers: a negative count shows as 0 and as not balanced. */
