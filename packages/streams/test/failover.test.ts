@@ -1,22 +1,19 @@
 import { describe, expect, it } from '@jest/globals'
+import { streamKey } from '@millrace/streams'
 import { startTestRedisCluster, startTestSentinel } from '@millrace/testing'
 import { runFailover } from './failover.js'
-import { streamKey } from '@millrace/streams'
 
 describe('a primary that is killed under load', () => {
-  it.each([
-    ['one replica of two', 1],
-    ['both replicas', 2],
-  ])('behind Sentinels loses nothing acknowledged when %s must confirm', async (_, minReplicas) => {
+  it('behind Sentinels loses nothing acknowledged when a replica must confirm', async () => {
     const stack = await startTestSentinel({ downAfterMs: 500 })
     try {
       const primary = await stack.primary()
       const outcome = await runFailover({
         redis: { url: 'redis://ignored', sentinelHosts: stack.sentinels.map(({ port }) => `127.0.0.1:${port}`), masterName: stack.masterName },
-        minReplicas,
+        minReplicas: 1,
         fail: () => primary.kill(),
         heal: () => primary.restart(),
-        loadMs: 3500,
+        loadMs: 3000,
       })
       expect(outcome).toMatchObject({ lost: 0, noticed: 0, isOrdered: true })
       expect(outcome.spooled).toBeGreaterThan(0)

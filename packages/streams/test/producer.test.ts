@@ -103,7 +103,7 @@ describe('the producer', () => {
   })
 
   it('refuses records while too many bytes wait, and takes them again afterwards', async () => {
-    const producer = await start({ unacknowledgedBytesMax: 200, frameBytesMax: 50, ...withSpool, sendAttempts: 1000 })
+    const producer = await start({ unacknowledgedBytesMax: 200, frameBytesMax: 50, ...withSpool, sendAttempts: 1000, sendTimeoutMs: 60_000 })
     driver.isUp = false
     const waiting = ['x'.repeat(60), 'y'.repeat(60), 'z'.repeat(60)].map((line) => send(producer, 0, line))
     await waitFor(async () => producer.counts().unacknowledgedBytes > 200, { deadlineMs: 5000 })

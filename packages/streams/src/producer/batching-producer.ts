@@ -21,6 +21,7 @@ interface BatchingProducerConfig<Builder extends BatchBuilder> {
   readonly unacknowledgedBytesMax: number
   readonly memoryShareMax: number
   readonly sendAttempts: number
+  readonly sendTimeoutMs: number
   readonly flags: number
   readonly closeTimeoutMs: number
 }

@@ -11,6 +11,8 @@ interface DispatcherConfig {
   readonly lingerMs: number
   /** Sends of one frame before its partition turns to the spool. */
   readonly sendAttempts: number
+  /** And at the first failure after so long, in ms. */
+  readonly sendTimeoutMs: number
 }
 
 interface DispatcherDeps<Builder extends BatchBuilder> {
@@ -113,7 +115,11 @@ export class Dispatcher<Builder extends BatchBuilder> {
   }
 
   async #send(lanes: readonly Lane<Builder>[]): Promise<void> {
-    for (const lane of lanes) lane.isBusy = true
+    const now = performance.now()
+    for (const lane of lanes) {
+      lane.isBusy = true
+      if (lane.failures === 0) lane.firstSentAtMs = now
+    }
     const frames = lanes.map((lane) => lane.sealed[0] as SealedFrame)
     const results = await this.#deps.gate.append(frames)
     lanes.forEach((lane, index) => {
@@ -146,8 +152,14 @@ export class Dispatcher<Builder extends BatchBuilder> {
         lane.failures++
         if (result.isAmbiguous) this.#deps.metrics?.resentFrames.inc()
         lane.retryAtMs = performance.now() + computeRetryDelayMs(lane.failures, RETRY, Math.random)
-        if (lane.failures >= this.#config.sendAttempts || this.#isGivingUp) this.#turnAway(lane, result.cause)
+        if (this.#isEnough(lane)) this.#turnAway(lane, result.cause)
     }
+  }
+
+  /** A stream that refuses at once is asked a few times; one that hangs has had its time after the first. */
+  #isEnough({ failures, firstSentAtMs }: Lane<Builder>): boolean {
+    const { sendAttempts, sendTimeoutMs } = this.#config
+    return this.#isGivingUp || failures >= sendAttempts || performance.now() - firstSentAtMs >= sendTimeoutMs
   }
 
   /** The stream does not answer: to the spool, or if there is none, the callers are told and the frames tried on. */

@@ -35,6 +35,8 @@ export class Lane<Builder extends BatchBuilder> {
   mode: 'direct' | 'spooling' | 'down' = 'direct'
   /** Failed sends of `sealed[0]`. */
   failures = 0
+  /** When `sealed[0]` was sent for the first time (monotonic ms). */
+  firstSentAtMs = 0
   /** Not before this time (monotonic ms) is `sealed[0]` sent again. */
   retryAtMs = 0
   open: Batch<Builder> | undefined

@@ -24,6 +24,8 @@ export interface ProducerConfig<Builder extends BatchBuilder> {
   readonly memoryShareMax?: number
   /** Sends of one frame before it goes to the spool. Default 3, 100 ms and 200 ms apart. */
   readonly sendAttempts?: number
+  /** A frame that is not held after so long goes to the spool at the next failure, in ms. Default 1,000. */
+  readonly sendTimeoutMs?: number
   /** Flags of every frame, FRAME_FLAG. Default 0. */
   readonly flags?: number
   /** Default: opens at 50 % failures over 10 round trips, for 30 s, then 5 trials. */
@@ -71,6 +73,7 @@ export async function openProducer<Builder extends BatchBuilder>(
       unacknowledgedBytesMax: config.unacknowledgedBytesMax ?? 64 * 1024 ** 2,
       memoryShareMax: config.memoryShareMax ?? 0.9,
       sendAttempts: config.sendAttempts ?? 3,
+      sendTimeoutMs: config.sendTimeoutMs ?? 1000,
       flags: config.flags ?? 0,
       closeTimeoutMs: config.closeTimeoutMs ?? 5000,
     },

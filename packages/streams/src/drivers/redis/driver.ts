@@ -21,7 +21,7 @@ import { comparePositions, positionBeforeMs, safeStart } from './position.js'
 import { BlockingReader } from './reader.js'
 
 export interface RedisDriverConfig {
-  /** How long an append may take before its outcome counts as unknown, in ms. Default 2,000. */
+  /** How long an append may take before its outcome counts as unknown, in ms. Default 1,000. */
   readonly appendTimeoutMs?: number
   /**
    * Replicas that must confirm a frame (WAIT) before it counts as held. Default 0: a fail-over may lose what the last moments acknowledged.
@@ -127,7 +127,7 @@ export class RedisDriver implements StreamDriver {
     if (appender === undefined) {
       appender = new ServerAppender(this.#redis.client, {
         keyOf: (partition) => streamKey(stream, partition),
-        timeoutMs: this.#config.appendTimeoutMs ?? 2000,
+        timeoutMs: this.#config.appendTimeoutMs ?? 1000,
         minReplicas: this.#config.minReplicas ?? 0,
         replicaTimeoutMs: this.#config.replicaTimeoutMs ?? 500,
       })
