@@ -38,6 +38,7 @@ export class Phases {
     const drainSeconds = (performance.now() - sentAt) / 1000
     const wallSeconds = (performance.now() - startedAt) / 1000 - (load.startedAtMs - (performance.timeOrigin + startedAt)) / 1000
     const usage = meter.read()
+    const foreignSeconds = usage.machineBusySeconds - usage.stackCpuSeconds - load.cpuSeconds - (probe?.cpuSeconds ?? 0)
     this.sent.push({ numbering, batches: load.batches })
     this.acknowledged += load.acknowledgedEvents
     const figures = {
@@ -56,9 +57,10 @@ export class Phases {
       load_cpu_us_per_event: round((load.cpuSeconds * 1e6) / load.acknowledgedEvents, 2),
       probe_cpu_s: probe && round(probe.cpuSeconds, 2),
       machine_busy: round(usage.machineBusySeconds / usage.machineSeconds, 3),
+      foreign_cores: round(foreignSeconds / usage.seconds, 3),
       processes: usage.each.map(({ name: process, cpuSeconds, rssMib, pssMib, wasRestarted }) => ({
         process,
-        cpu_share: round(cpuSeconds / usage.seconds, 3),
+        cores: round(cpuSeconds / usage.seconds, 3),
         cpu_us_per_event: round((cpuSeconds * 1e6) / load.acknowledgedEvents, 2),
         rss_mib: round(rssMib),
         pss_mib: round(pssMib),
@@ -67,7 +69,7 @@ export class Phases {
     }
     say(`${name}: ${figures.events_per_s} events/s over ${round(wallSeconds, 1)} s (drained in ${figures.drain_s} s); acknowledged p50 ` +
       `${load.acknowledged.p50_ms} ms p99 ${load.acknowledged.p99_ms} ms${probe ? `; visible p50 ${probe.visible.p50_ms} ms p99 ${probe.visible.p99_ms} ms` : ''}; ` +
-      `${figures.cpu_us_per_event} us of processor an event`)
+      `${figures.cpu_us_per_event} us of processor an event; ${figures.foreign_cores} cores used by others`)
     return figures
   }
 

@@ -136,6 +136,7 @@ function summary(figures, before, after, faults) {
     load_cpu_us_per_event: sustained?.load_cpu_us_per_event,
     cpu_by_process_us_per_event: sustained && Object.fromEntries(sustained.processes.map((one) => [one.process, one.cpu_us_per_event])),
     rss_mib_by_process: sustained && Object.fromEntries(sustained.processes.map((one) => [one.process, one.rss_mib])),
+    foreign_cores: sustained?.foreign_cores,
     stored_rows: preloadRows || undefined,
     faults: faults.length,
   }
