@@ -6,7 +6,7 @@ import type { LedgerSnapshot, PartitionPosition } from './ledger-rows.js'
 export interface LedgerWatchConfig {
   /** Records that stay missing so long count as lost. */
   readonly lostAfterMs: number
-  /** A checkpoint that is not passed in this time is taken anew: the stream may have lost the end it names. */
+  /** A checkpoint that is not passed in this time is looked at again: the stream may have lost the end it names. */
   readonly checkpointMaxMs: number
 }
 
@@ -63,7 +63,8 @@ export class LedgerWatch {
       this.#settle(findDeficits(this.#checkpoint, snapshot))
       this.#checkpoint = null
     } else if (this.#checkpoint !== null && now() - this.#checkpoint.takenAtMs > this.#config.checkpointMaxMs) {
-      this.#checkpoint = null
+      // A stream that still reaches as far will be read as far, however long the consumer takes.
+      if (!isPassed(this.#checkpoint, await this.#deps.readEnds(), comparePositions)) this.#checkpoint = null
     }
     this.#describe(snapshot)
     // The counts were read before the ends are: what they hold lies before them.

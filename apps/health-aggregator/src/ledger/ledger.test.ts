@@ -210,6 +210,21 @@ describe('the watch over the ledger', () => {
     expect(await world.settle()).toBe(40)
   })
 
+  it('keeps a checkpoint that a slow consumer has not passed for long', async () => {
+    const world = new World()
+    Object.assign(world, { end: 10, position: 4, produced: [produced(100)], consumed: [consumed(40)] })
+    await world.settle()
+    for (let i = 1; i < 5; i++) {
+      Object.assign(world, { end: 10 + i * 100, produced: [produced(100 + i * 1000)] })
+      world.nowMs += 61_000
+      await world.settle()
+    }
+    // Only now is the first checkpoint passed, and 7 of its records are gone; the consumer is far behind the stream as ever.
+    Object.assign(world, { position: 10, consumed: [consumed(93)] })
+    await world.watch.step()
+    expect(world.watch.state.verifiedAtMs).toBe(world.nowMs)
+  })
+
   it('counts the gap of a gateway that died before its flush, and none twice', async () => {
     const world = new World()
     const gaps = [{ producer: 'p', lostRecords: 10 }]
