@@ -1,14 +1,21 @@
 // What the stream's own code costs a record: open + add + seal + frame + acknowledge in the producer, and intake in the consumer, beside the cost of
 // lz4 alone on the same bytes. No server: appends are acknowledged at once. Usage: npm run bench -- streams [--records N], records a batch.
 import { createRequire } from 'node:module'
-import { encodeFrame, openProducer, parseProducerId } from '../../packages/streams/dist/index.js'
 import { FrameIntake } from '../../packages/streams/dist/consumer/frame-intake.js'
 import { PartitionState } from '../../packages/streams/dist/consumer/partition-state.js'
+import { encodeFrame, openProducer, parseProducerId } from '../../packages/streams/dist/index.js'
 
-const { compressSync, uncompressSync } = createRequire(new URL('../../packages/streams/package.json', import.meta.url))('lz4-napi')
+const { compressSync, uncompressSync } = createRequire(new URL('../../packages/streams/package.json', import.meta.url))(
+  'lz4-napi',
+)
 const option = process.argv.indexOf('--records')
 const batchRecords = option < 0 ? 100 : Number(process.argv[option + 1])
-const RECORD = Buffer.from(`{"messageId":"0b7a3c1e","userId":"u-829","event":"Flight","properties":{"carrier":"UA","delay":12,"from":"SFO","to":"JFK"},"context":{"ip":"10.1.2.3"}}`.padEnd(298, ' x'))
+const RECORD = Buffer.from(
+  `{"messageId":"0b7a3c1e","userId":"u-829","event":"Flight","properties":{"carrier":"UA","delay":12,"from":"SFO","to":"JFK"},"context":{"ip":"10.1.2.3"}}`.padEnd(
+    298,
+    ' x',
+  ),
+)
 const logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => logger }
 
 /** Copies records behind each other, as little work as a builder can do. */
@@ -37,7 +44,10 @@ const driver = {
   name: 'memory',
   comparePositions: (a, b) => Number(a) - Number(b),
   memory: async () => ({ usedBytes: 0 }),
-  append: async (_, frames) => frames.map(({ frame }) => (appended.push(frame), { kind: 'held', position: '1' })),
+  append: async (_, frames) => {
+    for (const { frame } of frames) appended.push(frame)
+    return frames.map(() => ({ kind: 'held', position: '1' }))
+  },
 }
 
 const microseconds = (ms, count) => ((ms * 1000) / count).toFixed(3)
@@ -70,11 +80,22 @@ async function main() {
     const lz4 = time(() => {
       for (let round = 0; round < rounds; round++) compressSync(payload)
     })
-    const header = { producer: parseProducerId('00000000-0000-4000-8000-000000000000'), flags: 0, records: batchRecords, firstTimeMs: 0, lastTimeMs: 0, payload }
+    const header = {
+      producer: parseProducerId('00000000-0000-4000-8000-000000000000'),
+      flags: 0,
+      records: batchRecords,
+      firstTimeMs: 0,
+      lastTimeMs: 0,
+      payload,
+    }
     const encoding = time(() => {
-      for (let round = 0; round < rounds; round++) encodeFrame({ ...header, sequence: round + 1, cumulativeRecords: (round + 1) * batchRecords })
+      for (let round = 0; round < rounds; round++)
+        encodeFrame({ ...header, sequence: round + 1, cumulativeRecords: (round + 1) * batchRecords })
     })
-    const producer = await openProducer({ stream: 's', createBuilder: () => new CopyBuilder(), lingerMs: 0 }, { driver, logger })
+    const producer = await openProducer(
+      { stream: 's', createBuilder: () => new CopyBuilder(), lingerMs: 0 },
+      { driver, logger },
+    )
     appended.length = 0
     const producing = await time(async () => {
       for (let round = 0; round < rounds; round += 16) {
@@ -101,15 +122,24 @@ async function main() {
       encodeFrame({ ...header, sequence: index + 1, cumulativeRecords: (index + 1) * batchRecords }),
     )
     const consuming = time(() => {
-      for (const [index, bytes] of single.entries()) intake.take({ partition: 0, position: String(index + 1), appendedAtMs: 1, bytes }, state)
+      for (const [index, bytes] of single.entries())
+        intake.take({ partition: 0, position: String(index + 1), appendedAtMs: 1, bytes }, state)
     })
     if (!isWarm) continue
     console.log(`records a batch ${batchRecords}, bytes a record ${RECORD.length}, frame ${frames[0].length} bytes`)
-    console.log(`us a record: building ${microseconds(building, records)}, lz4 ${microseconds(lz4, records)}, encodeFrame ${microseconds(encoding, records)}`)
+    console.log(
+      `us a record: building ${microseconds(building, records)}, lz4 ${microseconds(lz4, records)}, encodeFrame ${microseconds(encoding, records)}`,
+    )
     const own = producing - building - lz4
-    console.log(`  producer in all ${microseconds(producing, records)}, beyond building and lz4 ${microseconds(own, records)}`)
-    console.log(`  unlz4 ${microseconds(unpacking, records)}, intake in all ${microseconds(consuming, records)}, beyond unlz4 ${microseconds(consuming - unpacking, records)}`)
-    console.log(`RESULT ${JSON.stringify({ producer_us_per_record: Number(microseconds(own, records)), intake_us_per_record: Number(microseconds(consuming - unpacking, records)), intake_us_per_frame: Number(microseconds(consuming - unpacking, rounds)) })}`)
+    console.log(
+      `  producer in all ${microseconds(producing, records)}, beyond building and lz4 ${microseconds(own, records)}`,
+    )
+    console.log(
+      `  unlz4 ${microseconds(unpacking, records)}, intake in all ${microseconds(consuming, records)}, beyond unlz4 ${microseconds(consuming - unpacking, records)}`,
+    )
+    console.log(
+      `RESULT ${JSON.stringify({ producer_us_per_record: Number(microseconds(own, records)), intake_us_per_record: Number(microseconds(consuming - unpacking, records)), intake_us_per_frame: Number(microseconds(consuming - unpacking, rounds)) })}`,
+    )
   }
 }
 await main()

@@ -1,14 +1,20 @@
-export {
-  type Consumer,
-  type ConsumerConfig,
-  type ConsumerDeps,
-  type ConsumerSettings,
-  type ConsumerState,
-  type CommittedNotice,
-} from './consumer/consumer-types.js'
-export { runConsumer } from './consumer/run-consumer.js'
 export { ConsumerMetrics } from './consumer/consumer-metrics.js'
-export type { SqlClient, SqlConnection, SqlStatement, SqlTransaction, StreamDatabase } from './consumer/database-port.js'
+export type {
+  CommittedNotice,
+  Consumer,
+  ConsumerConfig,
+  ConsumerDeps,
+  ConsumerSettings,
+  ConsumerState,
+} from './consumer/consumer-types.js'
+export type {
+  SqlClient,
+  SqlConnection,
+  SqlStatement,
+  SqlTransaction,
+  StreamDatabase,
+} from './consumer/database-port.js'
+export { runConsumer } from './consumer/run-consumer.js'
 export type {
   AssignContext,
   AssignedPartition,
@@ -34,7 +40,12 @@ export {
   type StreamReader,
   type TrimRequest,
 } from './driver/stream-driver.js'
-export { createMemoryDriver, MemoryDriver, type MemoryDriverOptions, type MemoryFault } from './drivers/memory/driver.js'
+export {
+  createMemoryDriver,
+  MemoryDriver,
+  type MemoryDriverOptions,
+  type MemoryFault,
+} from './drivers/memory/driver.js'
 export { createRedisDriver, type RedisDriverConfig, streamKey } from './drivers/redis/driver.js'
 export { streamErrors } from './errors.js'
 export {

@@ -14,14 +14,30 @@ const handler = {
   prepare: (batch) => batch,
   async apply({ frames }, tx) {
     const rows = frames.flatMap(({ partition, firstOrdinal, payload }) =>
-      payload.toString().split('\n').map((line, index) => [partition, firstOrdinal + index, line]),
+      payload
+        .toString()
+        .split('\n')
+        .map((line, index) => [partition, firstOrdinal + index, line]),
     )
-    await tx.query('insert into effects select * from unnest($1::smallint[], $2::bigint[], $3::text[])', [0, 1, 2].map((column) => rows.map((row) => row[column])))
+    await tx.query(
+      'insert into effects select * from unnest($1::smallint[], $2::bigint[], $3::text[])',
+      [0, 1, 2].map((column) => rows.map((row) => row[column])),
+    )
     // Long enough for a signal to find it inside a transaction.
     await tx.query('select pg_sleep(0.005)')
   },
   revoked() {},
 }
-const settings = { partitions: 4, leaseMs: 1000, heartbeatMs: 150, batchRecordsMax: 50, retryFirstMs: 20, retryCapMs: 200 }
-await runConsumer({ driver: createRedisDriver({}, { redis }), stream: 'lines', group: 'store', member, database, handler, settings }, { logger })
+const settings = {
+  partitions: 4,
+  leaseMs: 1000,
+  heartbeatMs: 150,
+  batchRecordsMax: 50,
+  retryFirstMs: 20,
+  retryCapMs: 200,
+}
+await runConsumer(
+  { driver: createRedisDriver({}, { redis }), stream: 'lines', group: 'store', member, database, handler, settings },
+  { logger },
+)
 say('running')

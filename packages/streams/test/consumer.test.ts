@@ -12,8 +12,8 @@ import {
   type FrameBatch,
   type MemoryDriver,
   openProducer,
-  parseProducerId,
   type Producer,
+  parseProducerId,
   runConsumer,
 } from '@millrace/streams'
 import { createMetrics } from '@millrace/telemetry'
@@ -22,7 +22,15 @@ import { type Effects, openEffects, StoringHandler } from './effects.js'
 import { LinesBuilder, linesOf } from './lines-builder.js'
 
 const QUICK: Partial<ConsumerSettings> = {
-  partitions: 4, leaseMs: 900, heartbeatMs: 100, mirrorMs: 50, maintenanceMs: 100, idleCommitMs: 50, retryFirstMs: 10, retryCapMs: 100, blockMs: 500,
+  partitions: 4,
+  leaseMs: 900,
+  heartbeatMs: 100,
+  mirrorMs: 50,
+  maintenanceMs: 100,
+  idleCommitMs: 50,
+  retryFirstMs: 10,
+  retryCapMs: 100,
+  blockMs: 500,
 }
 
 describe('a consumer group', () => {
@@ -35,7 +43,10 @@ describe('a consumer group', () => {
   beforeEach(async () => {
     effects = await openEffects()
     driver = createMemoryDriver()
-    producer = await openProducer({ stream: 'lines', partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 1 }, { driver, logger: silentLogger })
+    producer = await openProducer(
+      { stream: 'lines', partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 1 },
+      { driver, logger: silentLogger },
+    )
     consumers = []
     notices.length = 0
   })
@@ -47,7 +58,15 @@ describe('a consumer group', () => {
 
   const start = async (handler: StoringHandler, member = 'a', settings: Partial<ConsumerSettings> = {}) => {
     const consumer = await runConsumer(
-      { driver, stream: 'lines', group: 'store', member, database: effects.database, handler, settings: { ...QUICK, ...settings } },
+      {
+        driver,
+        stream: 'lines',
+        group: 'store',
+        member,
+        database: effects.database,
+        handler,
+        settings: { ...QUICK, ...settings },
+      },
       { logger: silentLogger, onCommitted: (given) => notices.push(...given) },
     )
     consumers.push(consumer)
@@ -85,14 +104,18 @@ describe('a consumer group', () => {
     const first = await start(handlers[0] as StoringHandler, 'a')
     await waitFor(async () => first.state().partitions.length === 4, { deadlineMs: 10_000 })
     const second = await start(handlers[1] as StoringHandler, 'b')
-    await waitFor(async () => first.state().partitions.length === 2 && second.state().partitions.length === 2, { deadlineMs: 10_000 })
+    await waitFor(async () => first.state().partitions.length === 2 && second.state().partitions.length === 2, {
+      deadlineMs: 10_000,
+    })
     await Promise.all([0, 1, 2, 3].map((partition) => send(partition, `to ${partition}`)))
     await effects.untilCount(4)
     await first.stop()
     await waitFor(async () => second.state().partitions.length === 4, { deadlineMs: 10_000 })
     await Promise.all([0, 1, 2, 3].map((partition) => send(partition, `again to ${partition}`)))
     await effects.untilCount(8)
-    expect([...(await effects.lines()).values()]).toEqual([0, 1, 2, 3].map((partition) => [`to ${partition}`, `again to ${partition}`]))
+    expect([...(await effects.lines()).values()]).toEqual(
+      [0, 1, 2, 3].map((partition) => [`to ${partition}`, `again to ${partition}`]),
+    )
     const { rows } = await effects.database.query<{ member: string }>('select member from stream_members')
     expect(rows.map(({ member }) => member)).toEqual([second.state().member])
   })
@@ -114,7 +137,8 @@ describe('a consumer group', () => {
     await sending
     await effects.untilCount(600)
     expect([...(await effects.lines()).values()].flat().sort()).toEqual([...lines].sort())
-    for (const [partition, stored] of await effects.lines()) expect(stored).toEqual(lines.filter((_, index) => index % 4 === partition))
+    for (const [partition, stored] of await effects.lines())
+      expect(stored).toEqual(lines.filter((_, index) => index % 4 === partition))
   })
 
   it('fences a member that worked on past its lease: its transaction fails and nothing is doubled', async () => {
@@ -130,7 +154,15 @@ describe('a consumer group', () => {
     const logger = { ...silentLogger, child: () => logger, warn: (message: string) => void warnings.push(message) }
     // No heartbeats reach the database, as when the process is stopped.
     const hung = await runConsumer(
-      { driver, stream: 'lines', group: 'store', member: 'hung', database: effects.database, handler: slow, settings: { ...QUICK, heartbeatMs: 1e9 } },
+      {
+        driver,
+        stream: 'lines',
+        group: 'store',
+        member: 'hung',
+        database: effects.database,
+        handler: slow,
+        settings: { ...QUICK, heartbeatMs: 1e9 },
+      },
       { logger },
     )
     consumers.push(hung)
@@ -183,7 +215,8 @@ describe('a consumer group', () => {
     }
     await effects.untilCount(400)
     expect(cuts).toBeGreaterThan(3)
-    for (const [partition, stored] of await effects.lines()) expect(stored).toEqual(lines.filter((_, index) => index % 4 === partition))
+    for (const [partition, stored] of await effects.lines())
+      expect(stored).toEqual(lines.filter((_, index) => index % 4 === partition))
   })
 
   it('blocks visibly after three retries, skips nothing, and goes on when the fault is gone', async () => {
@@ -196,14 +229,18 @@ describe('a consumer group', () => {
     await send(1, 'a')
     await waitFor(async () => consumer.state().blockedReason !== undefined, { deadlineMs: 10_000 })
     const blocked = async () => {
-      const { rows } = await effects.database.query<{ blocked_reason: string | null }>('select blocked_reason from stream_partitions where partition = 1')
+      const { rows } = await effects.database.query<{ blocked_reason: string | null }>(
+        'select blocked_reason from stream_partitions where partition = 1',
+      )
       return rows[0]?.blocked_reason
     }
     await waitFor(async () => (await blocked()) === 'the sink is away', { deadlineMs: 5000 })
     await send(1, 'b')
     isBroken = false
     await effects.untilCount(2)
-    await waitFor(async () => consumer.state().blockedReason === undefined && (await blocked()) === null, { deadlineMs: 5000 })
+    await waitFor(async () => consumer.state().blockedReason === undefined && (await blocked()) === null, {
+      deadlineMs: 5000,
+    })
     expect(await effects.lines()).toEqual(new Map([[1, ['a', 'b']]]))
   })
 
@@ -211,8 +248,14 @@ describe('a consumer group', () => {
     await start(new StoringHandler())
     const frame = (sequence: number, records: string[], cumulativeRecords: number) =>
       encodeFrame({
-        producer: parseProducerId('00000000-0000-4000-8000-000000000001'), sequence, flags: 0, records: records.length, cumulativeRecords,
-        firstTimeMs: 1, lastTimeMs: 2, payload: Buffer.from(records.join('\n')),
+        producer: parseProducerId('00000000-0000-4000-8000-000000000001'),
+        sequence,
+        flags: 0,
+        records: records.length,
+        cumulativeRecords,
+        firstTimeMs: 1,
+        lastTimeMs: 2,
+        payload: Buffer.from(records.join('\n')),
       })
     const append = async (bytes: Buffer) => await driver.append('lines', [{ partition: 3, frame: bytes }])
     await append(frame(1, ['a'], 1))
@@ -223,7 +266,9 @@ describe('a consumer group', () => {
     await append(frame(4, ['late'], 7))
     await effects.untilCount(4)
     expect(await effects.lines()).toEqual(new Map([[3, ['a', 'b', 'e', 'f']]]))
-    const { rows } = await effects.database.query('select last_sequence::text, records::text, lost_records::text from stream_producers')
+    const { rows } = await effects.database.query(
+      'select last_sequence::text, records::text, lost_records::text from stream_producers',
+    )
     expect(rows).toEqual([{ last_sequence: '5', records: '9', lost_records: '5' }])
   })
 
@@ -233,7 +278,10 @@ describe('a consumer group', () => {
     await effects.untilCount(3)
     await consumer.stop()
     driver.log('lines', 0).loseEnd(2)
-    const other = await openProducer({ stream: 'lines', partitions: 4, createBuilder: () => new LinesBuilder() }, { driver, logger: silentLogger })
+    const other = await openProducer(
+      { stream: 'lines', partitions: 4, createBuilder: () => new LinesBuilder() },
+      { driver, logger: silentLogger },
+    )
     const { builder, appended } = other.open(0)
     builder.add('d')
     // Its position, the second, lies below the third, which is committed.
@@ -251,7 +299,8 @@ describe('a consumer group', () => {
       override async apply(batch: FrameBatch, tx: Transaction): Promise<never> {
         await super.apply(batch, tx)
         const last = batch.frames.at(-1)
-        if (last && linesOf(last.payload).includes('flush')) return new Map([[0, { position: last.position, ordinal: last.firstOrdinal + last.header.records }]]) as never
+        if (last && linesOf(last.payload).includes('flush'))
+          return new Map([[0, { position: last.position, ordinal: last.firstOrdinal + last.header.records }]]) as never
         return new Map() as never
       }
     }
@@ -289,7 +338,9 @@ describe('a consumer group', () => {
     await effects.untilCount(50)
     await waitFor(async () => driver.log('lines', 0).length <= 11, { deadlineMs: 10_000 })
     expect(driver.log('lines', 0).length).toBeGreaterThanOrEqual(10)
-    await effects.database.query(`insert into stream_partitions (group_name, stream, partition, flushed_position) values ('slow', 'lines', 0, '45')`)
+    await effects.database.query(
+      `insert into stream_partitions (group_name, stream, partition, flushed_position) values ('slow', 'lines', 0, '45')`,
+    )
     for (let i = 50; i < 80; i++) await send(0, `${i}`)
     await effects.untilCount(80)
     await new Promise((resolve) => setTimeout(resolve, 400))
@@ -327,26 +378,39 @@ describe('a consumer group', () => {
     driver.isUp = false
     await new Promise((resolve) => setTimeout(resolve, 100))
     driver.isUp = true
-    await waitFor(async () => {
-      await send(0, 'b').catch(() => undefined)
-      return (await effects.count()) >= 2
-    }, { deadlineMs: 10_000 })
+    await waitFor(
+      async () => {
+        await send(0, 'b').catch(() => undefined)
+        return (await effects.count()) >= 2
+      },
+      { deadlineMs: 10_000 },
+    )
     expect(handler.revocations).toEqual([])
   })
 
   it('lets a broker hand out the partitions', async () => {
     driver = createMemoryDriver({ assignment: 'broker' })
-    producer = await openProducer({ stream: 'lines', partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 1 }, { driver, logger: silentLogger })
+    producer = await openProducer(
+      { stream: 'lines', partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 1 },
+      { driver, logger: silentLogger },
+    )
     const first = await start(new StoringHandler(), 'a')
     await waitFor(async () => first.state().partitions.length === 4, { deadlineMs: 10_000 })
     const second = await start(new StoringHandler(), 'b')
-    await waitFor(async () => first.state().partitions.length === 2 && second.state().partitions.length === 2, { deadlineMs: 10_000 })
+    await waitFor(async () => first.state().partitions.length === 2 && second.state().partitions.length === 2, {
+      deadlineMs: 10_000,
+    })
     for (let i = 0; i < 40; i++) await send(i % 4, `${i}`)
     await effects.untilCount(40)
     await first.stop()
     await waitFor(async () => second.state().partitions.length === 4, { deadlineMs: 10_000 })
     await send(0, '40')
     await effects.untilCount(41)
-    expect([...(await effects.lines()).values()].flat().map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: 41 }, (_, i) => i))
+    expect(
+      [...(await effects.lines()).values()]
+        .flat()
+        .map(Number)
+        .sort((a, b) => a - b),
+    ).toEqual(Array.from({ length: 41 }, (_, i) => i))
   })
 })

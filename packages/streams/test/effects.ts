@@ -17,14 +17,19 @@ export interface Effects {
 export async function openEffects(): Promise<Effects> {
   const fixture = await createTestDatabase({ migrate: (url) => migrate(url) })
   const database = openDatabase({ url: fixture.url, applicationName: 'effects' })
-  await database.query('create table effects (partition smallint not null, ordinal bigint not null, line text not null)')
-  const count = async () => Number((await database.query<{ n: string }>('select count(*)::text as n from effects')).rows[0]?.n)
+  await database.query(
+    'create table effects (partition smallint not null, ordinal bigint not null, line text not null)',
+  )
+  const count = async () =>
+    Number((await database.query<{ n: string }>('select count(*)::text as n from effects')).rows[0]?.n)
   return {
     database,
     url: fixture.url,
     count,
     lines: async () => {
-      const { rows } = await database.query<{ partition: number; line: string }>('select partition, line from effects order by partition, ordinal')
+      const { rows } = await database.query<{ partition: number; line: string }>(
+        'select partition, line from effects order by partition, ordinal',
+      )
       const byPartition = new Map<number, string[]>()
       for (const { partition, line } of rows) byPartition.set(partition, [...(byPartition.get(partition) ?? []), line])
       return byPartition
@@ -46,7 +51,8 @@ export class StoringHandler implements StreamHandler<FrameBatch, Transaction> {
   readonly batches: number[] = []
   /** Awaited inside every transaction before it commits. */
   beforeCommit: (batch: FrameBatch, tx: Transaction) => Promise<void> = async () => undefined
-  onAssigned: (partitions: readonly AssignedPartition[], context: AssignContext) => Promise<void> = async () => undefined
+  onAssigned: (partitions: readonly AssignedPartition[], context: AssignContext) => Promise<void> = async () =>
+    undefined
 
   async assigned(partitions: readonly AssignedPartition[], context: AssignContext): Promise<void> {
     this.assignments.push(partitions.map(({ partition }) => partition))
@@ -62,7 +68,9 @@ export class StoringHandler implements StreamHandler<FrameBatch, Transaction> {
       linesOf(payload).map((line, index) => ({ partition, ordinal: firstOrdinal + index, line })),
     )
     await tx.query('insert into effects select * from unnest($1::smallint[], $2::bigint[], $3::text[])', [
-      rows.map(({ partition }) => partition), rows.map(({ ordinal }) => ordinal), rows.map(({ line }) => line),
+      rows.map(({ partition }) => partition),
+      rows.map(({ ordinal }) => ordinal),
+      rows.map(({ line }) => line),
     ])
     await this.beforeCommit(batch, tx)
     this.batches.push(batch.records)

@@ -9,7 +9,11 @@ describe('a primary that is killed under load', () => {
     try {
       const primary = await stack.primary()
       const outcome = await runFailover({
-        redis: { url: 'redis://ignored', sentinelHosts: stack.sentinels.map(({ port }) => `127.0.0.1:${port}`), masterName: stack.masterName },
+        redis: {
+          url: 'redis://ignored',
+          sentinelHosts: stack.sentinels.map(({ port }) => `127.0.0.1:${port}`),
+          masterName: stack.masterName,
+        },
         minReplicas: 1,
         fail: () => primary.kill(),
         heal: () => primary.restart(),
@@ -45,7 +49,11 @@ describe('a primary that is killed under load', () => {
     try {
       const primary = await stack.primary()
       const outcome = await runFailover({
-        redis: { url: 'redis://ignored', sentinelHosts: stack.sentinels.map(({ port }) => `127.0.0.1:${port}`), masterName: stack.masterName },
+        redis: {
+          url: 'redis://ignored',
+          sentinelHosts: stack.sentinels.map(({ port }) => `127.0.0.1:${port}`),
+          masterName: stack.masterName,
+        },
         minReplicas: 0,
         fail: () => primary.kill(),
         heal: () => primary.restart(),

@@ -38,10 +38,17 @@ const PARTITIONS = 6
 export async function runFailover(plan: FailoverPlan): Promise<FailoverOutcome> {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-failover-'))
   const redis = await openRedis({ ...plan.redis, name: 'stream' }, { logger: silentLogger })
-  const driver = createRedisDriver({ minReplicas: plan.minReplicas, appendTimeoutMs: 1000, replicaTimeoutMs: 200 }, { redis })
+  const driver = createRedisDriver(
+    { minReplicas: plan.minReplicas, appendTimeoutMs: 1000, replicaTimeoutMs: 200 },
+    { redis },
+  )
   const producer = await openProducer(
     {
-      stream: STREAM, partitions: PARTITIONS, createBuilder: () => new LinesBuilder(), lingerMs: 2, spool: { directory },
+      stream: STREAM,
+      partitions: PARTITIONS,
+      createBuilder: () => new LinesBuilder(),
+      lingerMs: 2,
+      spool: { directory },
       circuitBreaker: { openMs: 300 },
     },
     { driver, logger: silentLogger },
@@ -55,7 +62,10 @@ export async function runFailover(plan: FailoverPlan): Promise<FailoverOutcome> 
       try {
         const { builder, appended } = producer.open(Number(line) % PARTITIONS)
         builder.add(line)
-        appended.then(() => acknowledged.add(line), () => refused++)
+        appended.then(
+          () => acknowledged.add(line),
+          () => refused++,
+        )
       } catch {
         refused++
       }
@@ -69,10 +79,18 @@ export async function runFailover(plan: FailoverPlan): Promise<FailoverOutcome> 
     await new Promise((resolve) => setTimeout(resolve, 500))
     clearInterval(load)
     await producer.flush()
-    await waitFor(async () => producer.counts().spoolFrames === 0, { deadlineMs: 60_000, what: 'the draining of the spool' })
+    await waitFor(async () => producer.counts().spoolFrames === 0, {
+      deadlineMs: 60_000,
+      what: 'the draining of the spool',
+    })
     const { spooledFrames } = producer.counts()
     await producer.close()
-    return { acknowledged: acknowledged.size, spooled: spooledFrames, refused, ...(await inspect(driver, acknowledged)) }
+    return {
+      acknowledged: acknowledged.size,
+      spooled: spooledFrames,
+      refused,
+      ...(await inspect(driver, acknowledged)),
+    }
   } finally {
     clearInterval(load)
     await producer.close()

@@ -41,9 +41,13 @@ describe('consumers that are processes', () => {
   })
 
   const start = async (name: string): Promise<Member> => {
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'consumer-process.mjs'), server.url, effects.url, name], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const child = spawn(
+      process.execPath,
+      [join(import.meta.dirname, 'consumer-process.mjs'), server.url, effects.url, name],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
     const member = { child, output: '' }
     child.stdout.on('data', (chunk: Buffer) => (member.output += chunk.toString()))
     members.push(member)
@@ -75,7 +79,8 @@ describe('consumers that are processes', () => {
   }
   const expectExactly = async (sent: readonly string[]) => {
     await effects.untilCount(sent.length, 40_000)
-    for (const [partition, lines] of await effects.lines()) expect(lines).toEqual(sent.filter((line) => Number(line) % 4 === partition))
+    for (const [partition, lines] of await effects.lines())
+      expect(lines).toEqual(sent.filter((line) => Number(line) % 4 === partition))
     expect(await effects.count()).toBe(sent.length)
   }
 
@@ -87,11 +92,17 @@ describe('consumers that are processes', () => {
     for (let round = 0; round < 3; round++) {
       const ownersBefore = await owners()
       frozen.child.kill('SIGSTOP')
-      await waitFor(async () => (await owners()).every((owner) => owner.startsWith('other')), { deadlineMs: 15_000, what: 'the take-over' })
+      await waitFor(async () => (await owners()).every((owner) => owner.startsWith('other')), {
+        deadlineMs: 15_000,
+        what: 'the take-over',
+      })
       expect(ownersBefore.some((owner) => owner.startsWith('frozen'))).toBe(true)
       await new Promise((resolve) => setTimeout(resolve, 100 * round))
       frozen.child.kill('SIGCONT')
-      await waitFor(async () => (await owners()).some((owner) => owner.startsWith('frozen')), { deadlineMs: 15_000, what: 'the return' })
+      await waitFor(async () => (await owners()).some((owner) => owner.startsWith('frozen')), {
+        deadlineMs: 15_000,
+        what: 'the return',
+      })
     }
     await expectExactly(await running.stop())
     expect(frozen.output).toContain('another member has taken over a partition')

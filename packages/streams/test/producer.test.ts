@@ -2,10 +2,17 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import fc from 'fast-check'
 import { silentLogger } from '@millrace/logger'
-import { createMemoryDriver, decodeFrame, type MemoryDriver, openProducer, type Producer, type ProducerConfig } from '@millrace/streams'
+import {
+  createMemoryDriver,
+  decodeFrame,
+  type MemoryDriver,
+  openProducer,
+  type Producer,
+  type ProducerConfig,
+} from '@millrace/streams'
 import { waitFor } from '@millrace/testing'
+import fc from 'fast-check'
 import { LinesBuilder, linesOf } from './lines-builder.js'
 
 const STREAM = 'lines'
@@ -28,21 +35,37 @@ afterEach(async () => {
 const start = async (config: Partial<ProducerConfig<LinesBuilder>> = {}) => {
   const producer = await openProducer(
     {
-      stream: STREAM, partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 1, circuitBreaker: { openMs: 100 }, sendAttempts: 2,
-      closeTimeoutMs: 100, ...config,
+      stream: STREAM,
+      partitions: 4,
+      createBuilder: () => new LinesBuilder(),
+      lingerMs: 1,
+      circuitBreaker: { openMs: 100 },
+      sendAttempts: 2,
+      closeTimeoutMs: 100,
+      ...config,
     },
     { driver, logger: silentLogger },
   )
   producers.push(producer)
   return producer
 }
-const withSpool = { spool: { get directory() { return directory } } }
+const withSpool = {
+  spool: {
+    get directory() {
+      return directory
+    },
+  },
+}
 const send = (producer: Producer<LinesBuilder>, partition: number, ...lines: string[]) => {
   const { builder, appended } = producer.open(partition)
   for (const line of lines) builder.add(line)
   return appended
 }
-const framesOf = (partition: number) => driver.log(STREAM, partition).after('', 1_000_000).map(({ bytes }) => decodeFrame(bytes))
+const framesOf = (partition: number) =>
+  driver
+    .log(STREAM, partition)
+    .after('', 1_000_000)
+    .map(({ bytes }) => decodeFrame(bytes))
 /** What a consumer makes of the stream: frames whose sequence it has not seen, and the gaps it finds. */
 const consume = (partition: number) => {
   const last = new Map<string, number>()
@@ -73,8 +96,17 @@ describe('the producer', () => {
     await send(producer, 0, 'a', 'b')
     await send(producer, 1, 'x')
     await send(producer, 0, 'c')
-    const facts = (partition: number) => framesOf(partition).map(({ header }) => [header.producer, header.sequence, header.records, header.cumulativeRecords])
-    expect(facts(0)).toEqual([[producer.id, 1, 2, 2], [producer.id, 2, 1, 3]])
+    const facts = (partition: number) =>
+      framesOf(partition).map(({ header }) => [
+        header.producer,
+        header.sequence,
+        header.records,
+        header.cumulativeRecords,
+      ])
+    expect(facts(0)).toEqual([
+      [producer.id, 1, 2, 2],
+      [producer.id, 2, 1, 3],
+    ])
     expect(facts(1)).toEqual([[producer.id, 1, 1, 1]])
   })
 
@@ -103,11 +135,19 @@ describe('the producer', () => {
   })
 
   it('refuses records while too many bytes wait, and takes them again afterwards', async () => {
-    const producer = await start({ unacknowledgedBytesMax: 200, frameBytesMax: 50, ...withSpool, sendAttempts: 1000, sendTimeoutMs: 60_000 })
+    const producer = await start({
+      unacknowledgedBytesMax: 200,
+      frameBytesMax: 50,
+      ...withSpool,
+      sendAttempts: 1000,
+      sendTimeoutMs: 60_000,
+    })
     driver.isUp = false
     const waiting = ['x'.repeat(60), 'y'.repeat(60), 'z'.repeat(60)].map((line) => send(producer, 0, line))
     await waitFor(async () => producer.counts().unacknowledgedBytes > 200, { deadlineMs: 5000 })
-    expect(() => producer.open(1)).toThrow(expect.objectContaining({ code: 'STREAM_OVERLOADED', kind: 'exhausted', retryAfterSeconds: 1 }))
+    expect(() => producer.open(1)).toThrow(
+      expect.objectContaining({ code: 'STREAM_OVERLOADED', kind: 'exhausted', retryAfterSeconds: 1 }),
+    )
     driver.isUp = true
     await Promise.all(waiting)
     await send(producer, 1, 'again')
@@ -122,7 +162,9 @@ describe('the producer', () => {
     expect(() => producer.open(1)).toThrow(expect.objectContaining({ code: 'STREAM_FULL' }))
     expect(producer.counts().spoolFrames).toBe(0)
     driver.log(STREAM, 0).trim('2', 1)
-    await waitFor(async () => framesOf(0).length === 1 && producer.counts().unacknowledgedBytes === 0, { deadlineMs: 5000 })
+    await waitFor(async () => framesOf(0).length === 1 && producer.counts().unacknowledgedBytes === 0, {
+      deadlineMs: 5000,
+    })
     await waitFor(() => Promise.resolve(tryOpen(producer)), { deadlineMs: 5000 })
     await send(producer, 0, 'z')
     expect(consume(0).lines).toEqual(['y'.repeat(100), 'z'])
@@ -132,7 +174,9 @@ describe('the producer', () => {
     const producer = await start()
     driver.isUp = false
     await expect(send(producer, 0, 'a')).rejects.toMatchObject({ code: 'STREAM_UNAVAILABLE', kind: 'unavailable' })
-    expect(() => producer.open(0)).toThrow(expect.objectContaining({ code: 'STREAM_UNAVAILABLE', retryAfterSeconds: 5 }))
+    expect(() => producer.open(0)).toThrow(
+      expect.objectContaining({ code: 'STREAM_UNAVAILABLE', retryAfterSeconds: 5 }),
+    )
     driver.isUp = true
     await waitFor(() => Promise.resolve(tryOpen(producer)), { deadlineMs: 5000 })
     await send(producer, 0, 'b')
@@ -143,13 +187,19 @@ describe('the producer', () => {
     const producer = await start(withSpool)
     await send(producer, 0, 'before')
     driver.isUp = false
-    for (let i = 0; i < 5; i++) expect(await send(producer, 0, `down ${i}`)).toMatchObject({ sequence: i + 2, isSpooled: true })
+    for (let i = 0; i < 5; i++)
+      expect(await send(producer, 0, `down ${i}`)).toMatchObject({ sequence: i + 2, isSpooled: true })
     driver.isUp = true
     const during = Promise.all(Array.from({ length: 50 }, (_, i) => send(producer, 0, `after ${i}`)))
     await during
     await waitFor(async () => producer.counts().spoolFrames === 0, { deadlineMs: 10_000 })
     expect((await send(producer, 0, 'direct')).isSpooled).toBe(false)
-    const wanted = ['before', ...Array.from({ length: 5 }, (_, i) => `down ${i}`), ...Array.from({ length: 50 }, (_, i) => `after ${i}`), 'direct']
+    const wanted = [
+      'before',
+      ...Array.from({ length: 5 }, (_, i) => `down ${i}`),
+      ...Array.from({ length: 50 }, (_, i) => `after ${i}`),
+      'direct',
+    ]
     expect(consume(0)).toEqual({ lines: wanted, gaps: 0 })
   })
 
@@ -175,7 +225,12 @@ describe('the producer', () => {
         refusal = error
       }
     }
-    expect(refusal).toMatchObject({ code: 'STREAM_SPOOL_FULL', kind: 'unavailable', httpStatus: 503, retryAfterSeconds: 5 })
+    expect(refusal).toMatchObject({
+      code: 'STREAM_SPOOL_FULL',
+      kind: 'unavailable',
+      httpStatus: 503,
+      retryAfterSeconds: 5,
+    })
     expect(acknowledged.length).toBeGreaterThan(3)
     driver.isUp = true
     await waitFor(async () => producer.counts().spoolFrames === 0, { deadlineMs: 10_000 })
@@ -213,30 +268,40 @@ describe('the producer', () => {
   it('keeps order, loses nothing acknowledged and leaves no gap under any mix of faults', async () => {
     const fault = fc.constantFrom('ambiguous' as const, 'lost' as const, undefined, undefined)
     await fc.assert(
-      fc.asyncProperty(fc.array(fault, { minLength: 5, maxLength: 60 }), fc.integer({ min: 10, max: 60 }), fc.boolean(), async (faults, sends, isBroken) => {
-        driver = createMemoryDriver()
-        rmSync(directory, { recursive: true, force: true })
-        const producer = await start({ ...withSpool, sendAttempts: 2, circuitBreaker: { openMs: 20 } })
-        let next = 0
-        driver.faultOf = () => faults[next++]
-        const acknowledged: Promise<string | undefined>[] = []
-        for (let i = 0; i < sends; i++) {
-          acknowledged.push(send(producer, i % 2, `${i}`).then(() => `${i}`, () => undefined))
-          if (isBroken && i === 5) driver.isUp = false
-          if (i === 9) driver.isUp = true
-          if (i % 3 === 0) await new Promise((resolve) => setImmediate(resolve))
-          if (i % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 2))
-        }
-        const kept = (await Promise.all(acknowledged)).filter((line) => line !== undefined)
-        await waitFor(async () => producer.counts().spoolFrames === 0, { deadlineMs: 10_000 })
-        await producer.close()
-        for (const partition of [0, 1]) {
-          const { lines, gaps } = consume(partition)
-          expect(gaps).toBe(0)
-          expect(lines).toEqual([...lines].sort((a, b) => Number(a) - Number(b)))
-          expect(lines).toEqual(expect.arrayContaining(kept.filter((line) => Number(line) % 2 === partition)))
-        }
-      }),
+      fc.asyncProperty(
+        fc.array(fault, { minLength: 5, maxLength: 60 }),
+        fc.integer({ min: 10, max: 60 }),
+        fc.boolean(),
+        async (faults, sends, isBroken) => {
+          driver = createMemoryDriver()
+          rmSync(directory, { recursive: true, force: true })
+          const producer = await start({ ...withSpool, sendAttempts: 2, circuitBreaker: { openMs: 20 } })
+          let next = 0
+          driver.faultOf = () => faults[next++]
+          const acknowledged: Promise<string | undefined>[] = []
+          for (let i = 0; i < sends; i++) {
+            acknowledged.push(
+              send(producer, i % 2, `${i}`).then(
+                () => `${i}`,
+                () => undefined,
+              ),
+            )
+            if (isBroken && i === 5) driver.isUp = false
+            if (i === 9) driver.isUp = true
+            if (i % 3 === 0) await new Promise((resolve) => setImmediate(resolve))
+            if (i % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 2))
+          }
+          const kept = (await Promise.all(acknowledged)).filter((line) => line !== undefined)
+          await waitFor(async () => producer.counts().spoolFrames === 0, { deadlineMs: 10_000 })
+          await producer.close()
+          for (const partition of [0, 1]) {
+            const { lines, gaps } = consume(partition)
+            expect(gaps).toBe(0)
+            expect(lines).toEqual([...lines].sort((a, b) => Number(a) - Number(b)))
+            expect(lines).toEqual(expect.arrayContaining(kept.filter((line) => Number(line) % 2 === partition)))
+          }
+        },
+      ),
       { numRuns: 12 },
     )
   })

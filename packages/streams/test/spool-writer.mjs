@@ -2,7 +2,10 @@
 import { silentLogger } from '@millrace/logger'
 import { Spool } from '../dist/spool/spool.js'
 
-const spool = await Spool.open({ directory: process.argv[2], bytesMax: 1024 ** 3, segmentBytes: 1024 ** 2 }, { logger: silentLogger })
+const spool = await Spool.open(
+  { directory: process.argv[2], bytesMax: 1024 ** 3, segmentBytes: 1024 ** 2 },
+  { logger: silentLogger },
+)
 try {
   for (let number = 1; ; number++) {
     const frame = Buffer.alloc(200 + (number % 7) * 100, '.')

@@ -3,8 +3,8 @@ import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import fc from 'fast-check'
 import { type LogFields, type Logger, silentLogger } from '@millrace/logger'
+import fc from 'fast-check'
 import { Spool } from '../src/spool/spool.js'
 import { compile } from './compile.js'
 
@@ -17,7 +17,8 @@ afterEach(() => {
 })
 
 const frame = (partition: number, text: string) => ({ partition, frame: Buffer.from(text) })
-const open = (bytesMax = 1024 ** 2, segmentBytes = 200, logger = silentLogger) => Spool.open({ directory, bytesMax, segmentBytes }, { logger })
+const open = (bytesMax = 1024 ** 2, segmentBytes = 200, logger = silentLogger) =>
+  Spool.open({ directory, bytesMax, segmentBytes }, { logger })
 const segments = () => readdirSync(directory).filter((name) => name.endsWith('.spool'))
 const texts = (frames: readonly { frame: Buffer }[]) => frames.map((one) => one.frame.toString())
 
@@ -101,7 +102,9 @@ describe('the spool', () => {
     const second = await open(1024 ** 2, 200, logger)
     expect(second.frames).toBe(1)
     expect(await drain(second)).toEqual(['whole'])
-    expect(logger.lines).toEqual([['warn a torn record at the end of the spool was cut off', expect.objectContaining({ cutBytes: 12 })]])
+    expect(logger.lines).toEqual([
+      ['warn a torn record at the end of the spool was cut off', expect.objectContaining({ cutBytes: 12 })],
+    ])
     await second.close()
   })
 
@@ -136,7 +139,9 @@ describe('the spool', () => {
     const spool = await open(400, 200)
     await spool.append([frame(0, 'x'.repeat(300))])
     await expect(spool.append([frame(0, 'small'), frame(0, 'y'.repeat(200))])).rejects.toMatchObject({
-      code: 'STREAM_SPOOL_FULL', kind: 'unavailable', retryAfterSeconds: 5,
+      code: 'STREAM_SPOOL_FULL',
+      kind: 'unavailable',
+      retryAfterSeconds: 5,
     })
     expect(spool.frames).toBe(1)
     await drain(spool)
@@ -155,7 +160,10 @@ describe('the spool', () => {
 
   it('behaves as a queue through any sequence of appends, drains and restarts', async () => {
     const command = fc.oneof(
-      fc.record({ kind: fc.constant('append' as const), frames: fc.array(fc.tuple(fc.nat(3), fc.string({ maxLength: 80 })), { minLength: 1, maxLength: 4 }) }),
+      fc.record({
+        kind: fc.constant('append' as const),
+        frames: fc.array(fc.tuple(fc.nat(3), fc.string({ maxLength: 80 })), { minLength: 1, maxLength: 4 }),
+      }),
       fc.record({ kind: fc.constant('drain' as const), frames: fc.integer({ min: 1, max: 5 }) }),
       fc.record({ kind: fc.constant('peek' as const), frames: fc.integer({ min: 1, max: 5 }) }),
       fc.constant({ kind: 'restart' as const }),
@@ -195,7 +203,9 @@ describe('the spool of a process that is killed', () => {
   beforeAll(compile)
 
   const child = (...args: string[]) =>
-    spawn(process.execPath, [join(import.meta.dirname, 'spool-writer.mjs'), directory, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+    spawn(process.execPath, [join(import.meta.dirname, 'spool-writer.mjs'), directory, ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
 
   it('holds every frame that was acknowledged before SIGKILL, in order and without holes', async () => {
     for (let round = 0; round < 6; round++) {
@@ -213,9 +223,16 @@ describe('the spool of a process that is killed', () => {
   })
 
   it('refuses, and loses nothing, when the file system takes no more', async () => {
-    const writer = spawn('sh', ['-c', `ulimit -f 64; exec "${process.execPath}" "${join(import.meta.dirname, 'spool-writer.mjs')}" "${directory}" until-full`], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const writer = spawn(
+      'sh',
+      [
+        '-c',
+        `ulimit -f 64; exec "${process.execPath}" "${join(import.meta.dirname, 'spool-writer.mjs')}" "${directory}" until-full`,
+      ],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
     let output = ''
     writer.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
     await new Promise((resolve) => writer.once('close', resolve))

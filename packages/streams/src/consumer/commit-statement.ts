@@ -57,13 +57,18 @@ export function commitStatement(
     return flushed === 'none' ? undefined : flushed.get(commit.partition)
   }
   const flushes = commits.map(flushedOf)
-  const producers = commits.flatMap(({ partition, producers }) => producers.map((producer) => ({ partition, ...producer })))
+  const producers = commits.flatMap(({ partition, producers }) =>
+    producers.map((producer) => ({ partition, ...producer })),
+  )
   const { group, stream, member, leaseMs } = identity
   return {
     name: 'streams-commit',
     text: TEXT,
     values: [
-      group, stream, member, leaseMs,
+      group,
+      stream,
+      member,
+      leaseMs,
       commits.map(({ partition }) => partition),
       commits.map(({ epoch }) => epoch),
       commits.map(({ position }) => position),

@@ -22,7 +22,8 @@ export class ConsumerMetrics {
   constructor(metrics: Metrics) {
     const labels = ['stream', 'group'] as const
     const byPartition = ['stream', 'group', 'partition'] as const
-    const counter = (noun: string, help: string) => metrics.counter({ name: `millrace_stream_${noun}_total`, help, labels })
+    const counter = (noun: string, help: string) =>
+      metrics.counter({ name: `millrace_stream_${noun}_total`, help, labels })
     this.#readFrames = counter('read_frames', 'Frames read, repeated ones included')
     this.#committedRecords = counter('committed_records', 'Records whose effects are committed')
     this.#committedFrames = counter('committed_frames', 'Frames whose effects are committed')
@@ -37,12 +38,36 @@ export class ConsumerMetrics {
       help: 'Time of a transaction, from begin to commit',
       labels: ['stream', 'group', 'outcome'],
     })
-    this.#lagRecords = metrics.gauge({ name: 'millrace_stream_lag_records', help: 'Records not yet committed', labels: byPartition })
-    this.#lagFrames = metrics.gauge({ name: 'millrace_stream_lag_frames', help: 'Frames not yet committed', labels: byPartition })
-    this.#held = metrics.gauge({ name: 'millrace_stream_leases_held', help: 'Partitions that this member owns', labels })
-    this.#blocked = metrics.gauge({ name: 'millrace_stream_blocked_partitions', help: 'Partitions whose batches keep failing', labels })
-    this.#memoryUsed = metrics.gauge({ name: 'millrace_stream_memory_used_bytes', help: 'Memory that the stream server uses', labels: ['stream'] })
-    this.#memoryCeiling = metrics.gauge({ name: 'millrace_stream_memory_ceiling_bytes', help: 'Memory that it may use', labels: ['stream'] })
+    this.#lagRecords = metrics.gauge({
+      name: 'millrace_stream_lag_records',
+      help: 'Records not yet committed',
+      labels: byPartition,
+    })
+    this.#lagFrames = metrics.gauge({
+      name: 'millrace_stream_lag_frames',
+      help: 'Frames not yet committed',
+      labels: byPartition,
+    })
+    this.#held = metrics.gauge({
+      name: 'millrace_stream_leases_held',
+      help: 'Partitions that this member owns',
+      labels,
+    })
+    this.#blocked = metrics.gauge({
+      name: 'millrace_stream_blocked_partitions',
+      help: 'Partitions whose batches keep failing',
+      labels,
+    })
+    this.#memoryUsed = metrics.gauge({
+      name: 'millrace_stream_memory_used_bytes',
+      help: 'Memory that the stream server uses',
+      labels: ['stream'],
+    })
+    this.#memoryCeiling = metrics.gauge({
+      name: 'millrace_stream_memory_ceiling_bytes',
+      help: 'Memory that it may use',
+      labels: ['stream'],
+    })
   }
 
   of(stream: string, group: string): GroupMetrics {

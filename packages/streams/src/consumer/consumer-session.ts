@@ -4,7 +4,7 @@ import { commitStatement } from './commit-statement.js'
 import type { ConsumerContext } from './consumer-context.js'
 import type { CommittedNotice } from './consumer-types.js'
 import type { SqlConnection, SqlTransaction } from './database-port.js'
-import { FrameIntake } from './frame-intake.js'
+import { FrameCollector } from './frame-collector.js'
 import type { Heartbeat } from './group-table.js'
 import type { PartitionAssignment } from './partition-assignment.js'
 import type { PartitionCommit, PartitionState } from './partition-state.js'
@@ -29,23 +29,25 @@ interface SessionDeps<Tx extends SqlTransaction> {
 export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
   readonly #context: ConsumerContext<Prepared, Tx>
   readonly #deps: SessionDeps<Tx>
-  readonly #intake: FrameIntake
-  readonly #stream: PatientReader<Prepared, Tx>
+  readonly #collector: FrameCollector<Prepared, Tx>
   readonly states = new Map<number, PartitionState>()
   #isStopping = false
   #failure: Error | undefined
   #committing: Promise<void> | undefined
   #leaseUntilMs = Number.POSITIVE_INFINITY
   #lastCommitAtMs: number
-  #recordsPerFrame = 1
   /** When the calls of the handler began that have not come back. */
   readonly #calls = new Set<{ readonly sinceMs: number }>()
 
   constructor(context: ConsumerContext<Prepared, Tx>, deps: SessionDeps<Tx>) {
     this.#context = context
     this.#deps = deps
-    this.#intake = new FrameIntake({ driver: context.config.driver, logger: context.logger, metrics: context.metrics })
-    this.#stream = new PatientReader(context, deps.reader, this.states)
+    this.#collector = new FrameCollector(context, {
+      reader: new PatientReader(context, deps.reader, this.states),
+      states: this.states,
+      mustReturn: () => this.#isStopping || this.#failure !== undefined || this.#isRebalanceDue,
+      isCommitting: () => this.#committing !== undefined,
+    })
     this.#lastCommitAtMs = context.now()
   }
 
@@ -55,7 +57,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
       while (!this.#isStopping) {
         if (this.#failure) throw this.#failure
         if (this.#isRebalanceDue) await this.#rebalance()
-        const frames = await this.#collect()
+        const frames = await this.#collector.collect()
         await this.#ensureLease()
         if (frames.length > 0) await this.#process(frames)
         else await this.#idle()
@@ -93,7 +95,8 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
   onHeartbeat({ renewed }: Heartbeat, asked: ReadonlyMap<number, number>, sentAtMs: number): void {
     this.#leaseUntilMs = sentAtMs + this.#context.settings.leaseMs
     for (const [partition, epoch] of asked) {
-      if (this.states.get(partition)?.epoch === epoch && renewed.get(partition) !== epoch) this.#fail(streamErrors.LEASE_LOST({ details: { partition } }))
+      if (this.states.get(partition)?.epoch === epoch && renewed.get(partition) !== epoch)
+        this.#fail(streamErrors.LEASE_LOST({ details: { partition } }))
     }
     if (this.#isRebalanceDue) this.#deps.reader.wake()
   }
@@ -135,7 +138,11 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     }
     metrics?.leasesHeld.set(this.states.size)
     if (surplus.length + taken.length > 0) {
-      this.#context.logger.info('partitions were shared out anew', { held: [...this.states.keys()], gained: taken.length, released: surplus.length })
+      this.#context.logger.info('partitions were shared out anew', {
+        held: [...this.states.keys()],
+        gained: taken.length,
+        released: surplus.length,
+      })
     }
   }
 
@@ -160,40 +167,6 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     }
   }
 
-  /**
-   * The frames of the next batch. Takes what is there; waits for the first one, then `batchLingerMs` for company, and while a transaction is
-   * under way for as long as that takes: so batches grow with the load.
-   */
-  async #collect(): Promise<NewFrame[]> {
-    const { settings, now } = this.#context
-    const frames: NewFrame[] = []
-    let records = 0
-    let bytes = 0
-    const idleUntilMs = now() + Math.min(settings.blockMs, settings.idleCommitMs)
-    let lingerUntilMs = 0
-    while (!this.#isStopping && this.#failure === undefined) {
-      const isFirst = frames.length === 0
-      const framesLeft = settings.batchFramesMax - frames.length
-      if (framesLeft <= 0 || records >= settings.batchRecordsMax || bytes >= settings.batchBytesMax) break
-      const untilMs = isFirst ? idleUntilMs : this.#committing ? Number.POSITIVE_INFINITY : lingerUntilMs
-      const leftMs = untilMs - now()
-      if (leftMs <= 0 || this.#isRebalanceDue) break
-      const framesMax = Math.min(framesLeft, Math.ceil((settings.batchRecordsMax - records) / this.#recordsPerFrame))
-      const limits = { framesMax, bytesMax: settings.batchBytesMax - bytes, blockMs: Math.min(leftMs, settings.blockMs) }
-      for (const stored of await this.#stream.read(limits)) {
-        const state = this.states.get(stored.partition)
-        const frame = state && this.#intake.take(stored, state)
-        if (frame === undefined) continue
-        frames.push(frame)
-        records += frame.header.records
-        bytes += stored.bytes.length
-      }
-      if (isFirst && frames.length > 0) lingerUntilMs = now() + settings.batchLingerMs
-    }
-    if (frames.length > 0) this.#recordsPerFrame = Math.max(1, records / frames.length)
-    return frames
-  }
-
   /** PostgreSQL's clock decides about a lease, ours about when to ask: a process that slept asks before it works on. */
   async #ensureLease(): Promise<void> {
     const { now, settings } = this.#context
@@ -206,10 +179,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     const commits = this.#takeCommits()
     const prepared = await this.#busy(async () => this.#context.config.handler.prepare({ frames, records }))
     await this.#settle()
-    const committing = this.#commit(commits, async (tx) => {
-      const flushed = await this.#busy(() => this.#context.config.handler.apply(prepared, tx))
-      return flushed ?? 'all'
-    }).then(() => {
+    const committing = this.#commit(commits, (tx) => this.#apply(prepared, tx)).then(() => {
       this.#context.metrics?.committedFrames.inc(frames.length)
       this.#context.metrics?.committedRecords.inc(records)
       this.#context.config.handler.committed?.(prepared)
@@ -226,14 +196,17 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
   async #idle(): Promise<void> {
     await this.#settle()
     const { handler } = this.#context.config
-    if (this.#context.now() - this.#lastCommitAtMs >= this.#context.settings.idleCommitMs && this.states.size > 0 && handler.wantsCommit?.()) {
+    if (
+      this.#context.now() - this.#lastCommitAtMs >= this.#context.settings.idleCommitMs &&
+      this.states.size > 0 &&
+      handler.wantsCommit?.()
+    ) {
       const changed = this.#takeCommits()
-      const rest = [...this.states.values()].filter(({ partition }) => !changed.some((commit) => commit.partition === partition))
+      const rest = [...this.states.values()].filter(
+        ({ partition }) => !changed.some((commit) => commit.partition === partition),
+      )
       const prepared = await this.#busy(async () => handler.prepare({ frames: [], records: 0 }))
-      await this.#commit([...changed, ...rest.map((state) => state.repeatCommit())], async (tx) => {
-        const flushed = await this.#busy(() => handler.apply(prepared, tx))
-        return flushed ?? 'all'
-      })
+      await this.#commit([...changed, ...rest.map((state) => state.repeatCommit())], (tx) => this.#apply(prepared, tx))
       handler.committed?.(prepared)
     } else {
       const commits = this.#takeCommits()
@@ -245,7 +218,15 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     return [...this.states.values()].filter((state) => state.isChanged).map((state) => state.takeCommit())
   }
 
-  async #commit(commits: readonly PartitionCommit[], work: (tx: Tx) => Promise<FlushedPositions | 'all' | 'none'>): Promise<void> {
+  /** A handler that reports nothing keeps nothing back. */
+  #apply(prepared: Prepared, tx: Tx): Promise<FlushedPositions | 'all'> {
+    return this.#busy(async () => (await this.#context.config.handler.apply(prepared, tx)) ?? 'all')
+  }
+
+  async #commit(
+    commits: readonly PartitionCommit[],
+    work: (tx: Tx) => Promise<FlushedPositions | 'all' | 'none'>,
+  ): Promise<void> {
     const { config, settings, member, metrics, now } = this.#context
     const startedAtMs = now()
     let all = commits
@@ -253,7 +234,13 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
       await this.#deps.connection.transaction(async (tx) => {
         const flushed = await work(tx)
         if (typeof flushed !== 'string') all = [...commits, ...this.#flushedBesides(commits, flushed)]
-        tx.atCommit(commitStatement({ group: config.group, stream: config.stream, member, leaseMs: settings.leaseMs }, all, flushed))
+        tx.atCommit(
+          commitStatement(
+            { group: config.group, stream: config.stream, member, leaseMs: settings.leaseMs },
+            all,
+            flushed,
+          ),
+        )
       })
     } catch (error) {
       metrics?.batchFailed.observe((now() - startedAtMs) / 1000)

@@ -7,7 +7,10 @@ export interface SqlStatement {
 }
 
 export interface SqlClient {
-  query<Row = Record<string, unknown>>(statement: string | SqlStatement, values?: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number }>
+  query<Row = Record<string, unknown>>(
+    statement: string | SqlStatement,
+    values?: readonly unknown[],
+  ): Promise<{ rows: Row[]; rowCount: number }>
 }
 
 export interface SqlTransaction extends SqlClient {

@@ -49,7 +49,12 @@ export class FrameIntake {
       const { lostFrames, lostRecords } = acceptance
       this.#deps.metrics?.lostRecords.inc(lostRecords)
       this.#deps.logger.error('frames that a producer has sealed are missing in the stream', {
-        partition, position, producer, sequence, lostFrames, lostRecords,
+        partition,
+        position,
+        producer,
+        sequence,
+        lostFrames,
+        lostRecords,
       })
     }
     return acceptance.firstOrdinal
@@ -57,6 +62,11 @@ export class FrameIntake {
 
   #reportCorrupt({ partition, position, bytes }: StoredFrame, error: unknown): void {
     this.#deps.metrics?.corruptFrames.inc()
-    this.#deps.logger.error('an entry of the stream is no whole frame and is passed over', { partition, position, bytes: bytes.length, error })
+    this.#deps.logger.error('an entry of the stream is no whole frame and is passed over', {
+      partition,
+      position,
+      bytes: bytes.length,
+      error,
+    })
   }
 }

@@ -46,7 +46,10 @@ export class GroupTable {
   readonly #member: string
   readonly #leaseMs: number
 
-  constructor(client: SqlClient, { group, stream, member, leaseMs }: { group: string; stream: string; member: string; leaseMs: number }) {
+  constructor(
+    client: SqlClient,
+    { group, stream, member, leaseMs }: { group: string; stream: string; member: string; leaseMs: number },
+  ) {
     this.#client = client
     this.#group = group
     this.#stream = stream
@@ -91,7 +94,9 @@ export class GroupTable {
        select renewed.partition, renewed.epoch::text, (others.live + 1)::text as live from others left join renewed on true`,
       [this.#group, this.#stream, this.#member, this.#leaseMs, [...idle.keys()], [...idle.values()]],
     )
-    const renewed = new Map(rows.flatMap(({ partition, epoch }) => (partition === null ? [] : [[partition, Number(epoch)] as const])))
+    const renewed = new Map(
+      rows.flatMap(({ partition, epoch }) => (partition === null ? [] : [[partition, Number(epoch)] as const])),
+    )
     return { renewed, liveMembers: Number(rows[0]?.live ?? 1) }
   }
 
@@ -149,13 +154,21 @@ export class GroupTable {
   }
 
   async producersOf(partitions: readonly number[]): Promise<KnownProducer[]> {
-    const { rows } = await this.#client.query<{ partition: number; producer: string; last_sequence: string; records: string }>(
+    const { rows } = await this.#client.query<{
+      partition: number
+      producer: string
+      last_sequence: string
+      records: string
+    }>(
       `select partition, producer::text, last_sequence::text, records::text from stream_producers
        where group_name = $1 and stream = $2 and partition = any($3::smallint[])`,
       [this.#group, this.#stream, [...partitions]],
     )
     return rows.map((row) => ({
-      partition: row.partition, producer: row.producer, sequence: Number(row.last_sequence), records: Number(row.records),
+      partition: row.partition,
+      producer: row.producer,
+      sequence: Number(row.last_sequence),
+      records: Number(row.records),
     }))
   }
 

@@ -43,10 +43,18 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
     const { driver, stream, group } = this.#context.config
     const askedAtMs = Date.now()
     const held = [...states.values()]
-    const descriptions = await driver.describe(stream, held.map(({ partition }) => partition))
-    for (const [index, state] of held.entries()) await this.#measure(state, descriptions[index] as PartitionDescription, askedAtMs)
+    const descriptions = await driver.describe(
+      stream,
+      held.map(({ partition }) => partition),
+    )
+    for (const [index, state] of held.entries())
+      await this.#measure(state, descriptions[index] as PartitionDescription, askedAtMs)
     const moved = held.filter(({ partition, committedPosition }) => this.#mirrored.get(partition) !== committedPosition)
-    const mirrors = moved.map(({ partition, committedPosition: position, committedFrames: framesRead }) => ({ partition, position, framesRead }))
+    const mirrors = moved.map(({ partition, committedPosition: position, committedFrames: framesRead }) => ({
+      partition,
+      position,
+      framesRead,
+    }))
     if (mirrors.length > 0) await driver.mirrorGroup(stream, group, mirrors)
     for (const { partition, position } of mirrors) this.#mirrored.set(partition, position)
   }
@@ -56,7 +64,11 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
     const { partition } = state
     const isAtEnd = config.driver.comparePositions(description.last, state.committedPosition) <= 0
     if (isAtEnd) state.seenEmptyAtMs = askedAtMs
-    const lagFrames = isAtEnd ? 0 : description.framesEver === undefined ? undefined : Math.max(0, description.framesEver - state.committedFrames)
+    const lagFrames = isAtEnd
+      ? 0
+      : description.framesEver === undefined
+        ? undefined
+        : Math.max(0, description.framesEver - state.committedFrames)
     state.lagRecords = isAtEnd ? 0 : await this.#lagRecords(state, lagFrames)
     metrics?.lag(partition, lagFrames, state.lagRecords)
   }
@@ -70,11 +82,13 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
     const sent = new Map<string, number>()
     for (const { bytes } of await driver.tail(stream, state.partition, TAIL_FRAMES)) {
       const header = tryDecodeHeader(bytes)
-      if (header && header.cumulativeRecords > (sent.get(header.producer) ?? 0)) sent.set(header.producer, header.cumulativeRecords)
+      if (header && header.cumulativeRecords > (sent.get(header.producer) ?? 0))
+        sent.set(header.producer, header.cumulativeRecords)
     }
     let unread = 0
     for (const [producer, records] of sent) unread += Math.max(0, records - state.recordsOf(producer))
-    const estimate = sent.size > 1 && lagFrames !== undefined && lagFrames > TAIL_FRAMES ? lagFrames * recordsPerFrame(state) : 0
+    const estimate =
+      sent.size > 1 && lagFrames !== undefined && lagFrames > TAIL_FRAMES ? lagFrames * recordsPerFrame(state) : 0
     return Math.round(Math.max(unread + state.nextOrdinal - state.committedOrdinal, estimate))
   }
 
@@ -92,7 +106,9 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
       // A little below the flushed position: after a fail-over the stream may hold frames there that nobody has read.
       const before = driver.safeStart(slowest)
       const old = await driver.positionAt(stream, partition, Date.now() - settings.windowMs)
-      let trimmed = await driver.trim(stream, partition, { before: driver.comparePositions(old, before) < 0 ? old : before })
+      let trimmed = await driver.trim(stream, partition, {
+        before: driver.comparePositions(old, before) < 0 ? old : before,
+      })
       const [description] = await driver.describe(stream, [partition])
       const framesMax = planTrim({
         frames: description?.frames ?? 0,

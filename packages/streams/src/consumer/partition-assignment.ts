@@ -84,7 +84,8 @@ export class BrokerAssignment implements PartitionAssignment {
     table: GroupTable,
     onChange: () => void,
   ): Promise<BrokerAssignment> {
-    if (driver.joinGroup === undefined) throw new TypeError(`driver ${driver.name} says that its broker assigns, and has no joinGroup`)
+    if (driver.joinGroup === undefined)
+      throw new TypeError(`driver ${driver.name} says that its broker assigns, and has no joinGroup`)
     const wanted = new Set<number>()
     const membership = await driver.joinGroup(stream, group, member, {
       assigned: (partitions) => {

@@ -27,7 +27,12 @@ export interface PartitionCommit {
   /** Event times of the records, ms; undefined when there are none. */
   readonly firstTimeMs: number | undefined
   readonly lastTimeMs: number | undefined
-  readonly producers: readonly { readonly producer: string; readonly sequence: number; readonly records: number; readonly lostRecords: number }[]
+  readonly producers: readonly {
+    readonly producer: string
+    readonly sequence: number
+    readonly records: number
+    readonly lostRecords: number
+  }[]
 }
 
 /** One partition in memory: ahead of its row by what has been read and is not committed. Thrown away whenever a transaction fails. */
@@ -59,7 +64,8 @@ export class PartitionState {
     this.nextOrdinal = this.committedOrdinal = taken.nextOrdinal
     this.frames = this.committedFrames = taken.frames
     this.#takesAnyFirstSequence = takesAnyFirstSequence
-    for (const { producer, sequence, records } of producers) this.#producers.set(producer, { sequence, records, lostRecords: 0 })
+    for (const { producer, sequence, records } of producers)
+      this.#producers.set(producer, { sequence, records, lostRecords: 0 })
   }
 
   /** A frame, or an entry that is none, has been read at a position beyond all before it. */
@@ -77,8 +83,10 @@ export class PartitionState {
   accept(header: FrameHeader): Acceptance {
     const known = this.#producers.get(header.producer)
     const firstOrdinal = this.nextOrdinal
-    const lostFrames = known === undefined && this.#takesAnyFirstSequence ? 0 : header.sequence - (known?.sequence ?? 0) - 1
-    const lostRecords = lostFrames === 0 ? 0 : Math.max(0, header.cumulativeRecords - header.records - (known?.records ?? 0))
+    const lostFrames =
+      known === undefined && this.#takesAnyFirstSequence ? 0 : header.sequence - (known?.sequence ?? 0) - 1
+    const lostRecords =
+      lostFrames === 0 ? 0 : Math.max(0, header.cumulativeRecords - header.records - (known?.records ?? 0))
     const state = known ?? { sequence: 0, records: 0, lostRecords: 0 }
     state.sequence = header.sequence
     state.records = header.cumulativeRecords

@@ -17,7 +17,10 @@ export async function loadPartitions<Prepared, Tx extends SqlTransaction>(
 ): Promise<ReadyPartition[]> {
   const { config, table } = context
   const numbers = taken.map(({ partition }) => partition)
-  const [descriptions, producers] = await Promise.all([config.driver.describe(config.stream, numbers), table.producersOf(numbers)])
+  const [descriptions, producers] = await Promise.all([
+    config.driver.describe(config.stream, numbers),
+    table.producersOf(numbers),
+  ])
   const ready: ReadyPartition[] = []
   for (const row of taken) {
     const description = descriptions.find(({ partition }) => partition === row.partition) as PartitionDescription
@@ -50,7 +53,10 @@ async function rewind<Prepared, Tx extends SqlTransaction>(
   const { partition, position } = row
   metrics?.regressions.inc()
   logger.error('the stream ends before the committed position and is read again from its start', {
-    partition, position, last: description.last, frames: description.frames,
+    partition,
+    position,
+    last: description.last,
+    frames: description.frames,
   })
   const frames = trimmedFrames(description) ?? 0
   if (!(await table.rewind(row, frames))) throw streamErrors.LEASE_LOST({ details: { partition } })

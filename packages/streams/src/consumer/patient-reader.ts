@@ -16,7 +16,11 @@ export class PatientReader<Prepared, Tx extends SqlTransaction> {
   readonly #states: ReadonlyMap<number, PartitionState>
   #pauseMs = PAUSE_FIRST_MS
 
-  constructor(context: ConsumerContext<Prepared, Tx>, reader: StreamReader, states: ReadonlyMap<number, PartitionState>) {
+  constructor(
+    context: ConsumerContext<Prepared, Tx>,
+    reader: StreamReader,
+    states: ReadonlyMap<number, PartitionState>,
+  ) {
     this.#context = context
     this.#reader = reader
     this.#states = states
@@ -52,7 +56,10 @@ export class PatientReader<Prepared, Tx extends SqlTransaction> {
       const state = this.#states.get(description.partition)
       if (state === undefined) continue
       if (isRegressed(this.#context, state.position, description)) {
-        throw streamErrors.STREAM_UNAVAILABLE({ message: 'the stream has lost its end', details: { partition: state.partition } })
+        throw streamErrors.STREAM_UNAVAILABLE({
+          message: 'the stream has lost its end',
+          details: { partition: state.partition },
+        })
       }
       this.#reader.seek(state.partition, driver.safeStart(state.position))
     }

@@ -5,7 +5,11 @@ import type { AssignedPartition, ReceivedFrame } from './stream-handler.js'
 const LIMITS = { framesMax: 100, bytesMax: 8 * 1024 * 1024, blockMs: 0 }
 
 /** The frames of one partition after `flushedPosition` up to `position`, by a reader of its own. Ends early where the stream ends early. */
-export async function* replayFrames(driver: StreamDriver, stream: string, assigned: AssignedPartition): AsyncGenerator<ReceivedFrame> {
+export async function* replayFrames(
+  driver: StreamDriver,
+  stream: string,
+  assigned: AssignedPartition,
+): AsyncGenerator<ReceivedFrame> {
   const { partition, position, flushedPosition } = assigned
   if (position === BEGINNING || driver.comparePositions(flushedPosition, position) >= 0) return
   const reader = await driver.openReader(stream)

@@ -82,7 +82,8 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
   }
 
   stop(): Promise<void> {
-    return (this.#stopped ??= this.#stop())
+    this.#stopped ??= this.#stop()
+    return this.#stopped
   }
 
   async #stop(): Promise<void> {
@@ -113,7 +114,8 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
 
   /** One life of the state, see ConsumerSession. */
   async #live(): Promise<void> {
-    const assignment = (this.#assignment ??= await this.#join())
+    const assignment = this.#assignment ?? (await this.#join())
+    this.#assignment = assignment
     await this.#beat()
     const { config, settings, member } = this.#context
     const connection = await config.database.connection({ applicationName: `millrace ${config.group} ${member}` })
@@ -123,7 +125,11 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
       const reader = await assignment.openReader()
       try {
         this.#session = new ConsumerSession(this.#context, {
-          connection, reader, assignment, beat: () => this.#beat(), onCommit: () => this.#recovered(),
+          connection,
+          reader,
+          assignment,
+          beat: () => this.#beat(),
+          onCommit: () => this.#recovered(),
         })
         if (this.#stopping.signal.aborted) return
         await this.#session.run()
@@ -148,7 +154,9 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
   /** Heartbeats never overlap: whoever comes while one is under way gets the next. */
   async #beat(): Promise<void> {
     await this.#beating?.catch(() => undefined)
-    this.#beating ??= this.#beatOnce().finally(() => (this.#beating = undefined))
+    this.#beating ??= this.#beatOnce().finally(() => {
+      this.#beating = undefined
+    })
     await this.#beating
   }
 
@@ -156,7 +164,8 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     const { table, settings, now, logger } = this.#context
     const session = this.#session
     const isHung = session !== undefined && session.busyMs > settings.stallMs
-    if (isHung !== this.#isHung && isHung) logger.error('the handler does not come back and its leases are not renewed', { busyMs: session.busyMs })
+    if (isHung !== this.#isHung && isHung)
+      logger.error('the handler does not come back and its leases are not renewed', { busyMs: session.busyMs })
     this.#isHung = isHung
     if (isHung) return
     const asked = session?.epochs ?? new Map<number, number>()
@@ -169,7 +178,9 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
   #maintain(): void {
     const session = this.#session
     if (session === undefined || this.#maintaining !== undefined) return
-    this.#maintaining = this.#maintenance.run(new Map(session.states)).finally(() => (this.#maintaining = undefined))
+    this.#maintaining = this.#maintenance.run(new Map(session.states)).finally(() => {
+      this.#maintaining = undefined
+    })
   }
 
   #recovered(): void {
@@ -215,9 +226,12 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
 }
 
 /** When each partition that is committed to its end was last seen so. */
-function idleTimes<Prepared, Tx extends SqlTransaction>(session: ConsumerSession<Prepared, Tx> | undefined): Map<number, number> {
+function idleTimes<Prepared, Tx extends SqlTransaction>(
+  session: ConsumerSession<Prepared, Tx> | undefined,
+): Map<number, number> {
   const times = new Map<number, number>()
-  for (const { partition, seenEmptyAtMs } of session?.states.values() ?? []) if (seenEmptyAtMs !== undefined) times.set(partition, seenEmptyAtMs)
+  for (const { partition, seenEmptyAtMs } of session?.states.values() ?? [])
+    if (seenEmptyAtMs !== undefined) times.set(partition, seenEmptyAtMs)
   return times
 }
 

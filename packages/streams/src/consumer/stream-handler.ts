@@ -1,5 +1,5 @@
-import type { FrameHeader } from '../frame/frame.js'
 import type { Position } from '../driver/stream-driver.js'
+import type { FrameHeader } from '../frame/frame.js'
 import type { SqlTransaction } from './database-port.js'
 
 /** A frame as the stream gave it, checked and unpacked. */
@@ -61,7 +61,7 @@ export interface StreamHandler<Prepared, Tx extends SqlTransaction> {
    * Effects inside the transaction. Returns what was flushed with it when the handler keeps state between commits; a handler that
    * returns nothing has flushed everything of the batch.
    */
-  apply(prepared: Prepared, tx: Tx): Promise<FlushedPositions | void>
+  apply(prepared: Prepared, tx: Tx): Promise<FlushedPositions> | Promise<void>
   /** The transaction of `prepared` is committed. Must not throw. */
   committed?(prepared: Prepared): void
   /** Forget these partitions. Must not throw. */

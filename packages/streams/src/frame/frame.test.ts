@@ -1,7 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { decodeFrame, decodeFrameHeader, encodeFrame, FRAME_HEADER_BYTES, type FrameToEncode, parseProducerId } from './frame.js'
+import {
+  decodeFrame,
+  decodeFrameHeader,
+  encodeFrame,
+  FRAME_HEADER_BYTES,
+  type FrameToEncode,
+  parseProducerId,
+} from './frame.js'
 
 const producer = randomUUID()
 const frame = (payload: Buffer, extra: Partial<FrameToEncode> = {}): FrameToEncode => ({
@@ -21,8 +28,14 @@ describe('frames', () => {
     const payload = Buffer.from('payload')
     expect(decodeFrame(encodeFrame(frame(payload)))).toEqual({
       header: {
-        producer, sequence: 7, flags: 1, records: 3, cumulativeRecords: 20,
-        firstTimeMs: 1_700_000_000_000.5, lastTimeMs: 1_700_000_001_000, rawBytes: 7,
+        producer,
+        sequence: 7,
+        flags: 1,
+        records: 3,
+        cumulativeRecords: 20,
+        firstTimeMs: 1_700_000_000_000.5,
+        lastTimeMs: 1_700_000_001_000,
+        rawBytes: 7,
       },
       payload,
     })
@@ -31,11 +44,18 @@ describe('frames', () => {
   it('carry any payload and any count up to the largest safe integer', () => {
     fc.assert(
       fc.property(
-        fc.uint8Array({ maxLength: 5000 }), fc.maxSafeNat(), fc.maxSafeNat(), fc.boolean(),
+        fc.uint8Array({ maxLength: 5000 }),
+        fc.maxSafeNat(),
+        fc.maxSafeNat(),
+        fc.boolean(),
         (bytes, sequence, cumulativeRecords, isRepetitive) => {
           const payload = isRepetitive ? Buffer.alloc(bytes.length * 3, 'ab') : Buffer.from(bytes)
           const decoded = decodeFrame(encodeFrame(frame(payload, { sequence, cumulativeRecords })))
-          return decoded.payload.equals(payload) && decoded.header.sequence === sequence && decoded.header.cumulativeRecords === cumulativeRecords
+          return (
+            decoded.payload.equals(payload) &&
+            decoded.header.sequence === sequence &&
+            decoded.header.cumulativeRecords === cumulativeRecords
+          )
         },
       ),
     )
@@ -51,16 +71,22 @@ describe('frames', () => {
   it('say FRAME_CORRUPT, and never anything else, when bytes are changed, cut off or foreign', () => {
     const good = [encodeFrame(frame(Buffer.alloc(3000, 'abc'))), encodeFrame(frame(Buffer.from('short')))]
     fc.assert(
-      fc.property(fc.constantFrom(...good), fc.nat(), fc.integer({ min: 1, max: 255 }), fc.boolean(), (bytes, at, change, isCut) => {
-        const damaged = isCut ? bytes.subarray(0, at % bytes.length) : Buffer.from(bytes)
-        if (!isCut) damaged[at % bytes.length] = (damaged[at % bytes.length] as number) ^ change
-        try {
-          // Counts and times of the header are not under the checksum; whatever else changes must not pass as the same payload.
-          return decodeFrame(damaged).payload.equals(decodeFrame(bytes).payload)
-        } catch (error) {
-          return (error as { code?: string }).code === 'FRAME_CORRUPT'
-        }
-      }),
+      fc.property(
+        fc.constantFrom(...good),
+        fc.nat(),
+        fc.integer({ min: 1, max: 255 }),
+        fc.boolean(),
+        (bytes, at, change, isCut) => {
+          const damaged = isCut ? bytes.subarray(0, at % bytes.length) : Buffer.from(bytes)
+          if (!isCut) damaged[at % bytes.length] = (damaged[at % bytes.length] as number) ^ change
+          try {
+            // Counts and times of the header are not under the checksum; whatever else changes must not pass as the same payload.
+            return decodeFrame(damaged).payload.equals(decodeFrame(bytes).payload)
+          } catch (error) {
+            return (error as { code?: string }).code === 'FRAME_CORRUPT'
+          }
+        },
+      ),
       { numRuns: 2000 },
     )
     expect(() => decodeFrameHeader(Buffer.alloc(100))).toThrow('magic')

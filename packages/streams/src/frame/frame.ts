@@ -103,7 +103,8 @@ export function decodeFramePayload(bytes: Buffer, rawBytes: number): Buffer {
   const stored = bytes.subarray(FRAME_HEADER_BYTES)
   if (crc32(stored) !== bytes.readUInt32LE(64)) throw corrupt('the payload does not match its checksum')
   const payload = unpack(stored, bytes[5] as number, rawBytes)
-  if (payload.length !== rawBytes) throw corrupt(`the payload has ${payload.length} bytes where the header says ${rawBytes}`)
+  if (payload.length !== rawBytes)
+    throw corrupt(`the payload has ${payload.length} bytes where the header says ${rawBytes}`)
   return payload
 }
 

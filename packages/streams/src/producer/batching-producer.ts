@@ -108,11 +108,18 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
 
   counts(): ProducerCounts {
     const { heldFrames, spooledFrames, unacknowledgedBytes } = this.#dispatcher
-    return { heldFrames, spooledFrames, spoolFrames: this.#spool?.frames ?? 0, spoolBytes: this.#spool?.bytes ?? 0, unacknowledgedBytes }
+    return {
+      heldFrames,
+      spooledFrames,
+      spoolFrames: this.#spool?.frames ?? 0,
+      spoolBytes: this.#spool?.bytes ?? 0,
+      unacknowledgedBytes,
+    }
   }
 
   close(): Promise<void> {
-    return (this.#closing ??= this.#close())
+    this.#closing ??= this.#close()
+    return this.#closing
   }
 
   async #close(): Promise<void> {
@@ -126,19 +133,22 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
   }
 
   #createDrain(spool: Spool, gate: AppendGate, logger: Logger): SpoolDrain {
-    return new SpoolDrain({ pauseFirstMs: 50, pauseLastMs: 1000 }, {
-      spool,
-      gate,
-      logger,
-      held: ({ frame }) => this.#dispatcher.countHeld(frame.length, decodeFrameHeader(frame).records),
-      emptied: (partitions) => {
-        for (const partition of partitions) {
-          const lane = this.#lanes[partition]
-          if (lane?.mode === 'spooling') lane.mode = 'direct'
-        }
-        this.#dispatcher.tickIn(0)
+    return new SpoolDrain(
+      { pauseFirstMs: 50, pauseLastMs: 1000 },
+      {
+        spool,
+        gate,
+        logger,
+        held: ({ frame }) => this.#dispatcher.countHeld(frame.length, decodeFrameHeader(frame).records),
+        emptied: (partitions) => {
+          for (const partition of partitions) {
+            const lane = this.#lanes[partition]
+            if (lane?.mode === 'spooling') lane.mode = 'direct'
+          }
+          this.#dispatcher.tickIn(0)
+        },
       },
-    })
+    )
   }
 
   #keepUp(): void {

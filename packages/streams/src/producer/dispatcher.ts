@@ -107,7 +107,8 @@ export class Dispatcher<Builder extends BatchBuilder> {
       }
       if (lane.sealed.length === 0 || lane.mode === 'spooling') this.seal(lane)
       if (lane.sealed.length === 0) continue
-      if (this.#isGivingUp && lane.mode === 'down') this.#refuseAll(lane, streamErrors.STREAM_UNAVAILABLE({ retryAfterSeconds: 5 }))
+      if (this.#isGivingUp && lane.mode === 'down')
+        this.#refuseAll(lane, streamErrors.STREAM_UNAVAILABLE({ retryAfterSeconds: 5 }))
       else (lane.mode === 'spooling' ? toSpool : toSend).push(lane)
     }
     if (toSend.length > 0) void this.#send(toSend)
@@ -181,7 +182,7 @@ export class Dispatcher<Builder extends BatchBuilder> {
     const written = lanes.map((lane) => lane.sealed.slice())
     try {
       await spool.append(written.flat())
-      lanes.forEach((lane, index) => this.#spooled(lane, written[index] as SealedFrame[]))
+      for (const [index, lane] of lanes.entries()) this.#spooled(lane, written[index] as SealedFrame[])
       this.#deps.onSpooled()
     } catch (error) {
       for (const lane of lanes) {

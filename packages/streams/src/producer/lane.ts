@@ -57,7 +57,9 @@ export class Lane<Builder extends BatchBuilder> {
     const appended = new Promise<AppendedFrame>((...settle) => ([resolve, reject] = settle))
     // Whoever added to the batch learns of it; a batch that nobody waits for must not end the process.
     appended.catch(() => undefined)
-    return (this.open = { builder, appended, openedAtMs, resolve, reject })
+    const batch = { builder, appended, openedAtMs, resolve, reject }
+    this.open = batch
+    return batch
   }
 
   /** Moves the open batch behind the sealed frames; returns the bytes that now wait. */
@@ -72,7 +74,14 @@ export class Lane<Builder extends BatchBuilder> {
       const cumulativeRecords = this.#cumulativeRecords + records
       const sequence = this.#sequence + 1
       const frame = encodeFrame({
-        producer: this.#producer, sequence, flags: this.#flags, records, cumulativeRecords, firstTimeMs, lastTimeMs, payload,
+        producer: this.#producer,
+        sequence,
+        flags: this.#flags,
+        records,
+        cumulativeRecords,
+        firstTimeMs,
+        lastTimeMs,
+        payload,
       })
       this.#sequence = sequence
       this.#cumulativeRecords = cumulativeRecords

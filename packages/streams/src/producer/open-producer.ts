@@ -77,6 +77,13 @@ export async function openProducer<Builder extends BatchBuilder>(
       flags: config.flags ?? 0,
       closeTimeoutMs: config.closeTimeoutMs ?? 5000,
     },
-    { driver: deps.driver, spool, breaker, logger, metrics: deps.metrics?.of(config.stream), id: deps.producerId ?? randomUUID() },
+    {
+      driver: deps.driver,
+      spool,
+      breaker,
+      logger,
+      metrics: deps.metrics?.of(config.stream),
+      id: deps.producerId ?? randomUUID(),
+    },
   )
 }

@@ -17,7 +17,8 @@ export class ProducerMetrics {
 
   constructor(metrics: Metrics) {
     const labels = ['stream'] as const
-    const counter = (noun: string, help: string) => metrics.counter({ name: `millrace_stream_${noun}_total`, help, labels })
+    const counter = (noun: string, help: string) =>
+      metrics.counter({ name: `millrace_stream_${noun}_total`, help, labels })
     this.#appendedFrames = counter('appended_frames', 'Frames that the stream holds')
     this.#appendedRecords = counter('appended_records', 'Records that the stream holds')
     this.#appendedBytes = counter('appended_bytes', 'Bytes of frames that the stream holds, as stored')
@@ -33,9 +34,21 @@ export class ProducerMetrics {
       help: 'Round trips of appends',
       labels: ['stream', 'outcome'],
     })
-    this.#spoolBytes = metrics.gauge({ name: 'millrace_stream_spool_bytes', help: 'Bytes of the spool on disk', labels })
-    this.#spoolFrames = metrics.gauge({ name: 'millrace_stream_spool_frames', help: 'Frames in the spool that the stream does not hold yet', labels })
-    this.#unacknowledged = metrics.gauge({ name: 'millrace_stream_unacknowledged_bytes', help: 'Sealed bytes that wait for the stream', labels })
+    this.#spoolBytes = metrics.gauge({
+      name: 'millrace_stream_spool_bytes',
+      help: 'Bytes of the spool on disk',
+      labels,
+    })
+    this.#spoolFrames = metrics.gauge({
+      name: 'millrace_stream_spool_frames',
+      help: 'Frames in the spool that the stream does not hold yet',
+      labels,
+    })
+    this.#unacknowledged = metrics.gauge({
+      name: 'millrace_stream_unacknowledged_bytes',
+      help: 'Sealed bytes that wait for the stream',
+      labels,
+    })
   }
 
   of(stream: string): StreamProducerMetrics {

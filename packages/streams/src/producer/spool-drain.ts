@@ -42,7 +42,8 @@ export class SpoolDrain {
     if (this.#running !== undefined || this.#stopping.signal.aborted) return
     this.#running = this.#drain()
       .catch((error: unknown) => {
-        if (!this.#stopping.signal.aborted) this.#deps.logger.error('draining the spool failed and is tried again', { error })
+        if (!this.#stopping.signal.aborted)
+          this.#deps.logger.error('draining the spool failed and is tried again', { error })
       })
       .finally(() => {
         this.#running = undefined

@@ -1,4 +1,4 @@
-import { open, type FileHandle, unlink } from 'node:fs/promises'
+import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FrameToAppend } from '../driver/stream-driver.js'
 import { PartitionCounts } from './partition-counts.js'
@@ -63,7 +63,12 @@ export class Segment {
         if (read.kind === 'record') {
           records.push(read.record)
           at = read.end
-        } else if (read.kind === 'short' && at === 0 && offset + read.bytes <= this.length && bytes.length < read.bytes) {
+        } else if (
+          read.kind === 'short' &&
+          at === 0 &&
+          offset + read.bytes <= this.length &&
+          bytes.length < read.bytes
+        ) {
           wanted = read.bytes
           break
         } else if (read.kind === 'damaged' || at === 0) {
@@ -116,7 +121,8 @@ export class Segment {
     // A disk that fills up writes a part and only then fails: writing the rest brings out its reason.
     const rest = Buffer.concat(buffers).subarray(bytesWritten)
     const second = await this.#file.write(rest, 0, rest.length, this.length + bytesWritten)
-    if (second.bytesWritten < rest.length) throw Object.assign(new Error('the disk took a part of the write only'), { code: 'ENOSPC' })
+    if (second.bytesWritten < rest.length)
+      throw Object.assign(new Error('the disk took a part of the write only'), { code: 'ENOSPC' })
   }
 
   async #readAt(offset: number, bytes: number): Promise<Buffer> {

@@ -21,7 +21,10 @@ export async function lockSpool(directory: string): Promise<() => Promise<void>>
     const holder = await readFile(path, 'utf8').catch(() => '')
     const pid = Number.parseInt(holder, 10)
     if (pid > 0 && (await identify(pid)) === holder) {
-      throw streamErrors.SPOOL_LOCKED({ message: `process ${pid} uses the spool in ${directory}`, details: { directory, pid } })
+      throw streamErrors.SPOOL_LOCKED({
+        message: `process ${pid} uses the spool in ${directory}`,
+        details: { directory, pid },
+      })
     }
     await rm(path, { force: true })
   }

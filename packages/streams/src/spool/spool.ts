@@ -131,7 +131,10 @@ export class Spool {
         }
       } catch (error) {
         // Nobody can say what stood there, so the rest of the segment is lost; the sequences show it downstream.
-        this.#logger.error('a segment of the spool is damaged and the rest of it is lost', { path: segment.path, error })
+        this.#logger.error('a segment of the spool is damaged and the rest of it is lost', {
+          path: segment.path,
+          error,
+        })
         await this.#abandonFirst()
         continue
       }
@@ -168,7 +171,10 @@ export class Spool {
       this.#pending = []
       try {
         const segment = await this.#writableSegment()
-        await segment.append(batch.flatMap(({ frames }) => frames.flatMap(encodeRecord)), bytes)
+        await segment.append(
+          batch.flatMap(({ frames }) => frames.flatMap(encodeRecord)),
+          bytes,
+        )
         this.#bytes += bytes
         this.#pendingBytes -= bytes
         for (const { frames } of batch) segment.waiting.addFrames(frames, 1)
@@ -185,7 +191,8 @@ export class Spool {
   #refuse(batch: readonly Pending[], error: NodeJS.ErrnoException): void {
     // After a failed write or fsync nobody knows what the segment ends with: it gets no more records.
     this.#mustStartSegment = true
-    if (performance.now() >= this.#faultUntil) this.#logger.error('the spool cannot be written to', { error, directory: this.#config.directory })
+    if (performance.now() >= this.#faultUntil)
+      this.#logger.error('the spool cannot be written to', { error, directory: this.#config.directory })
     this.#faultUntil = performance.now() + PAUSE_AFTER_FAULT_MS
     const message = FULL_CODES.has(error.code ?? '') ? 'the disk of the spool is full' : 'the disk of the spool fails'
     for (const { frames, reject } of batch) {
@@ -235,7 +242,8 @@ export class Spool {
       const from = number === kept.number ? kept.offset : number < kept.number ? Number.MAX_SAFE_INTEGER : 0
       await this.#recoverSegment(segment, from, name === names.at(-1))
     }
-    if (this.frames > 0) this.#logger.info('the spool holds frames of an earlier life', { frames: this.frames, bytes: this.#bytes })
+    if (this.frames > 0)
+      this.#logger.info('the spool holds frames of an earlier life', { frames: this.frames, bytes: this.#bytes })
   }
 
   async #recoverSegment(segment: Segment, readFrom: number, isLast: boolean): Promise<void> {
@@ -262,7 +270,10 @@ export class Spool {
     const path = join(this.#config.directory, 'position')
     const number = this.#segments[0]?.number ?? this.#nextNumber - 1
     try {
-      await writeFile(`${path}.new`, `${number} ${this.#segments.length > 0 ? this.#readOffset : Number.MAX_SAFE_INTEGER}\n`)
+      await writeFile(
+        `${path}.new`,
+        `${number} ${this.#segments.length > 0 ? this.#readOffset : Number.MAX_SAFE_INTEGER}\n`,
+      )
       await rename(`${path}.new`, path)
       this.#isPositionKept = true
     } catch (error) {
@@ -276,7 +287,6 @@ export class Spool {
     const match = /^(\d+) (\d+)\n$/.exec(text)
     return match ? { number: Number(match[1]), offset: Number(match[2]) } : { number: 0, offset: 0 }
   }
-
 }
 
 /** So that the names of new files survive power loss too. */

@@ -76,7 +76,9 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       const read = await readAll(await reading([0, BEGINNING]), 50)
       expect(texts(read)).toEqual(wanted)
       for (let i = 1; i < read.length; i++) {
-        expect(driver.comparePositions((read[i - 1] as StoredFrame).position, (read[i] as StoredFrame).position)).toBeLessThan(0)
+        expect(
+          driver.comparePositions((read[i - 1] as StoredFrame).position, (read[i] as StoredFrame).position),
+        ).toBeLessThan(0)
       }
     })
 
@@ -140,12 +142,21 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       await append(0, ...Array.from({ length: 30 }, () => 'busy'))
       await append(1, 'quiet')
       const reader = await reading([0, BEGINNING], [1, BEGINNING])
-      const two = [...(await reader.read({ ...LIMITS, framesMax: 4 })), ...(await reader.read({ ...LIMITS, framesMax: 4 }))]
+      const two = [
+        ...(await reader.read({ ...LIMITS, framesMax: 4 })),
+        ...(await reader.read({ ...LIMITS, framesMax: 4 })),
+      ]
       expect(texts(two)).toContain('quiet')
     })
 
     it('describes an empty partition and one with frames', async () => {
-      expect(await describeOne(3)).toEqual({ partition: 3, first: BEGINNING, last: BEGINNING, frames: 0, framesEver: 0 })
+      expect(await describeOne(3)).toEqual({
+        partition: 3,
+        first: BEGINNING,
+        last: BEGINNING,
+        frames: 0,
+        framesEver: 0,
+      })
       const [first, , last] = await append(3, 'a', 'b', 'c')
       expect(await describeOne(3)).toEqual({ partition: 3, first, last, frames: 3, framesEver: 3 })
     })
@@ -168,7 +179,12 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       const positions = await append(0, ...Array.from({ length: 100 }, (_, index) => String(index)))
       expect(await driver.trim(STREAM, 0, { before: BEGINNING })).toBe(0)
       expect(await driver.trim(STREAM, 0, { before: positions[70] as string, framesMax: 40 })).toBe(40)
-      expect(await describeOne(0)).toMatchObject({ first: positions[40], last: positions[99], frames: 60, framesEver: 100 })
+      expect(await describeOne(0)).toMatchObject({
+        first: positions[40],
+        last: positions[99],
+        frames: 60,
+        framesEver: 100,
+      })
       expect(await driver.trim(STREAM, 0, { before: positions[70] as string, framesMax: 40 })).toBe(30)
       expect((await describeOne(0)).first).toBe(positions[70])
       await driver.trim(STREAM, 0, { before: positions[90] as string })
@@ -184,7 +200,10 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
 
     it('mirrors group positions, again and again', async () => {
       const [first, second] = (await append(0, 'a', 'b')) as [string, string]
-      await driver.mirrorGroup(STREAM, 'readers', [{ partition: 0, position: BEGINNING, framesRead: 0 }, { partition: 1, position: BEGINNING, framesRead: 0 }])
+      await driver.mirrorGroup(STREAM, 'readers', [
+        { partition: 0, position: BEGINNING, framesRead: 0 },
+        { partition: 1, position: BEGINNING, framesRead: 0 },
+      ])
       await driver.mirrorGroup(STREAM, 'readers', [{ partition: 0, position: first, framesRead: 1 }])
       await driver.mirrorGroup(STREAM, 'readers', [{ partition: 0, position: second, framesRead: 2 }])
     })
@@ -204,7 +223,9 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       await expect(driver.describe(STREAM, [0])).rejects.toMatchObject({ code: 'STREAM_UNAVAILABLE' })
       await expect(reader.read(LIMITS)).rejects.toMatchObject({ code: 'STREAM_UNAVAILABLE' })
       await fixture.bringUp()
-      await until(async () => (await driver.append(STREAM, [{ partition: 0, frame: Buffer.from('after') }]))[0]?.kind === 'held')
+      await until(
+        async () => (await driver.append(STREAM, [{ partition: 0, frame: Buffer.from('after') }]))[0]?.kind === 'held',
+      )
       const seen = new Set<string>()
       await until(async () => {
         for (const text of texts(await reader.read({ ...LIMITS, blockMs: 50 }).catch(() => []))) seen.add(text)

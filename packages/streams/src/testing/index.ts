@@ -1,1 +1,1 @@
-export { describeDriver, type DriverFixture } from './driver-conformance.js'
+export { type DriverFixture, describeDriver } from './driver-conformance.js'

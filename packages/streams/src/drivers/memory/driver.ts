@@ -1,4 +1,3 @@
-import { streamErrors } from '../../errors.js'
 import type {
   AppendResult,
   BrokerGroupListener,
@@ -13,6 +12,7 @@ import type {
   StreamReader,
   TrimRequest,
 } from '../../driver/stream-driver.js'
+import { streamErrors } from '../../errors.js'
 import { MemoryGroup } from './group.js'
 import { PartitionLog } from './partition-log.js'
 import { MemoryReader } from './reader.js'
@@ -119,7 +119,12 @@ export class MemoryDriver implements StreamDriver {
     return { usedBytes: this.#usedBytes(), ceilingBytes: this.#ceilingBytes }
   }
 
-  async joinGroup(stream: string, group: string, member: string, listener: BrokerGroupListener): Promise<BrokerMembership> {
+  async joinGroup(
+    stream: string,
+    group: string,
+    member: string,
+    listener: BrokerGroupListener,
+  ): Promise<BrokerMembership> {
     this.#assertUp()
     const key = `${stream}/${group}`
     const coordinator = this.#groups.get(key) ?? new MemoryGroup(this.#partitionCounts.get(stream) ?? 16)
@@ -132,21 +137,22 @@ export class MemoryDriver implements StreamDriver {
   async close(): Promise<void> {}
 
   log(stream: string, partition: number): PartitionLog {
-    let logs = this.#logs.get(stream)
-    if (logs === undefined) this.#logs.set(stream, (logs = new Map()))
-    let log = logs.get(partition)
-    if (log === undefined) logs.set(partition, (log = new PartitionLog(partition, this.#now)))
+    const logs = this.#logs.get(stream) ?? new Map<number, PartitionLog>()
+    const log = logs.get(partition) ?? new PartitionLog(partition, this.#now)
+    this.#logs.set(stream, logs.set(partition, log))
     return log
   }
 
   #appendOne(stream: string, frame: FrameToAppend): AppendResult {
     const fault = this.#isDown ? 'lost' : this.faultOf(stream, frame)
-    if (fault === 'lost') return { kind: 'unavailable', isAmbiguous: false, cause: new Error('the stream in memory is down') }
+    if (fault === 'lost')
+      return { kind: 'unavailable', isAmbiguous: false, cause: new Error('the stream in memory is down') }
     if (this.#ceilingBytes !== undefined && this.#usedBytes() + frame.frame.length > this.#ceilingBytes) {
       return { kind: 'full', cause: new Error('the stream in memory is full') }
     }
     const position = this.log(stream, frame.partition).append(frame.frame)
-    if (fault === 'ambiguous') return { kind: 'unavailable', isAmbiguous: true, cause: new Error('the answer was lost') }
+    if (fault === 'ambiguous')
+      return { kind: 'unavailable', isAmbiguous: true, cause: new Error('the answer was lost') }
     return { kind: 'held', position }
   }
 

@@ -22,7 +22,8 @@ export class MemoryGroup {
   #share(): void {
     const members = [...this.#members.values()]
     const wanted = members.map(() => new Set<number>())
-    for (let partition = 0; partition < this.#partitions; partition++) wanted[partition % members.length]?.add(partition)
+    for (let partition = 0; partition < this.#partitions; partition++)
+      wanted[partition % members.length]?.add(partition)
     members.forEach(({ listener, owned }, index) => {
       const lost = [...owned].filter((partition) => !wanted[index]?.has(partition))
       for (const partition of lost) owned.delete(partition)

@@ -55,7 +55,11 @@ export class MemoryReader implements StreamReader {
     let bytes = 0
     for (let i = 0; i < partitions.length; i++) {
       const partition = partitions[(i + this.#turn) % partitions.length] as number
-      for (const frame of this.#source.after(partition, this.#positions.get(partition) as Position, framesMax - taken.length)) {
+      for (const frame of this.#source.after(
+        partition,
+        this.#positions.get(partition) as Position,
+        framesMax - taken.length,
+      )) {
         if (taken.length > 0 && bytes + frame.bytes.length > bytesMax) break
         taken.push(frame)
         bytes += frame.bytes.length

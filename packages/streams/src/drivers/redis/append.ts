@@ -49,7 +49,8 @@ export class ServerAppender {
     if (reply === undefined) return toFailure(new Error('redis did not answer'))
     const [error, id] = reply
     if (error) return toFailure(error)
-    if (this.#isBehind) return { kind: 'unavailable', isAmbiguous: true, cause: tooFewReplicas(this.#config.minReplicas) }
+    if (this.#isBehind)
+      return { kind: 'unavailable', isAmbiguous: true, cause: tooFewReplicas(this.#config.minReplicas) }
     return { kind: 'held', position: String(id) }
   }
 

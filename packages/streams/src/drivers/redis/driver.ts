@@ -1,5 +1,4 @@
 import { defineScript, type Redis, type RedisConnection } from '@millrace/redis'
-import { streamErrors } from '../../errors.js'
 import {
   type AppendResult,
   BEGINNING,
@@ -13,6 +12,7 @@ import {
   type StreamReader,
   type TrimRequest,
 } from '../../driver/stream-driver.js'
+import { streamErrors } from '../../errors.js'
 import { ServerAppender } from './append.js'
 import { type RawEntry, toFrames } from './entries.js'
 import { RedisGroupMirror } from './group-mirror.js'
@@ -59,7 +59,9 @@ export class RedisDriver implements StreamDriver {
 
   async append(stream: string, frames: readonly FrameToAppend[]): Promise<AppendResult[]> {
     if (this.#redis.mode !== 'cluster') return await this.#appender(stream, '').append(frames)
-    const results = await Promise.all(frames.map((frame) => this.#appender(stream, String(frame.partition)).append([frame])))
+    const results = await Promise.all(
+      frames.map((frame) => this.#appender(stream, String(frame.partition)).append([frame])),
+    )
     return results.flat()
   }
 
@@ -78,7 +80,9 @@ export class RedisDriver implements StreamDriver {
   }
 
   describe(stream: string, partitions: readonly number[]): Promise<PartitionDescription[]> {
-    return this.#guard('describing the stream', () => Promise.all(partitions.map((partition) => this.#describeOne(stream, partition))))
+    return this.#guard('describing the stream', () =>
+      Promise.all(partitions.map((partition) => this.#describeOne(stream, partition))),
+    )
   }
 
   tail(stream: string, partition: number, frames: number): Promise<StoredFrame[]> {
@@ -111,7 +115,8 @@ export class RedisDriver implements StreamDriver {
   memory(): Promise<StreamMemory> {
     return this.#guard('asking for the memory', async () => {
       const { client } = this.#redis
-      const infos = 'nodes' in client ? await Promise.all(client.nodes('master').map(memoryInfo)) : [await memoryInfo(client)]
+      const infos =
+        'nodes' in client ? await Promise.all(client.nodes('master').map(memoryInfo)) : [await memoryInfo(client)]
       const figures = infos.map((info) => this.#toMemory(info))
       return figures.reduce((fullest, next) => (share(next) > share(fullest) ? next : fullest))
     })

@@ -1,6 +1,6 @@
 import type { RedisConnection } from '@millrace/redis'
-import { streamErrors } from '../../errors.js'
 import type { Position, ReadLimits, StoredFrame, StreamReader } from '../../driver/stream-driver.js'
+import { streamErrors } from '../../errors.js'
 import type { RawRead } from './entries.js'
 import { ReadCursor } from './read-cursor.js'
 
@@ -66,7 +66,9 @@ export class PollingReader implements StreamReader {
   /** Partitions whose node answers are read even when another node does not; nothing at all is an error. */
   async #readAll(limits: ReadLimits): Promise<StoredFrame[]> {
     const count = this.#cursor.count(limits)
-    const results = await Promise.allSettled(this.#cursor.partitions.map((partition) => this.#readOne(partition, count)))
+    const results = await Promise.allSettled(
+      this.#cursor.partitions.map((partition) => this.#readOne(partition, count)),
+    )
     const frames = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []))
     const failed = results.find((result) => result.status === 'rejected')
     if (failed !== undefined && frames.length === 0) {

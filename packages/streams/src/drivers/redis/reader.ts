@@ -1,6 +1,6 @@
 import type { Redis, RedisConnection } from '@millrace/redis'
-import { streamErrors } from '../../errors.js'
 import type { Position, ReadLimits, StoredFrame, StreamReader } from '../../driver/stream-driver.js'
+import { streamErrors } from '../../errors.js'
 import type { RawRead } from './entries.js'
 import { ReadCursor } from './read-cursor.js'
 

@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { silentLogger } from '@millrace/logger'
+import { openRedis, type RedisConnection } from '@millrace/redis'
+import { createRedisDriver, type RedisDriverConfig, streamKey } from '@millrace/streams'
+import { startTestRedisServer } from '@millrace/testing'
+
+const FRAME = { partition: 0, frame: Buffer.from('frame') }
+
+describe('a stream in Redis', () => {
+  let server: Awaited<ReturnType<typeof startTestRedisServer>>
+  let redis: RedisConnection
+
+  beforeEach(async () => {
+    server = await startTestRedisServer()
+    redis = await openRedis({ url: server.url, name: 'stream', commandTimeoutMs: 2000 }, { logger: silentLogger })
+  })
+  afterEach(async () => {
+    await redis.close()
+    await server.stop()
+  })
+  const open = (config: RedisDriverConfig = {}) => createRedisDriver(config, { redis })
+  const length = () => server.command('XLEN', streamKey('s', 0))
+
+  it("shows each group's exact lag to Redis' own tools", async () => {
+    const driver = open()
+    const positions: string[] = []
+    for (let i = 0; i < 5; i++) {
+      const [result] = await driver.append('s', [FRAME])
+      if (result?.kind === 'held') positions.push(result.position)
+    }
+    await driver.mirrorGroup('s', 'readers', [{ partition: 0, position: positions[1] as string, framesRead: 2 }])
+    const [group] = (await server.command('XINFO', 'GROUPS', streamKey('s', 0))) as (string | number)[][]
+    const fact = (name: string) => group?.[group.indexOf(name) + 1]
+    expect([fact('name'), fact('last-delivered-id'), fact('entries-read'), fact('lag')]).toEqual([
+      'readers',
+      positions[1],
+      2,
+      3,
+    ])
+  })
+
+  it('says full, and stores nothing, when the server has no memory left', async () => {
+    const driver = open()
+    await driver.append('s', [FRAME])
+    await server.command('CONFIG', 'SET', 'maxmemory', '1')
+    expect(await driver.append('s', [FRAME])).toEqual([{ kind: 'full', cause: expect.any(Error) }])
+    expect(await driver.memory()).toMatchObject({ ceilingBytes: 1 })
+    expect(await length()).toBe(1)
+  })
+
+  it('takes the smaller of its own ceiling and the one of the server', async () => {
+    expect((await open().memory()).ceilingBytes).toBeUndefined()
+    expect((await open({ memoryCeilingBytes: 1000 }).memory()).ceilingBytes).toBe(1000)
+    await server.command('CONFIG', 'SET', 'maxmemory', '100mb')
+    expect((await open({ memoryCeilingBytes: 1000 }).memory()).ceilingBytes).toBe(1000)
+    expect((await open({ memoryCeilingBytes: 1024 ** 4 }).memory()).ceilingBytes).toBe(100 * 1024 ** 2)
+  })
+
+  it('says that nobody knows when the server hangs', async () => {
+    const driver = open({ appendTimeoutMs: 100 })
+    await server.pause()
+    const [result] = await driver.append('s', [FRAME])
+    await server.resume()
+    expect(result).toMatchObject({ kind: 'unavailable', isAmbiguous: true })
+  })
+
+  it('says that it is certainly not there when the connection is down', async () => {
+    const driver = open()
+    const lost = new Promise((resolve) => redis.client.once('close', resolve))
+    await server.kill()
+    await lost
+    expect(await driver.append('s', [FRAME])).toMatchObject([{ kind: 'unavailable', isAmbiguous: false }])
+  })
+
+  it('adds one copy of a frame, not one a try, while too few replicas follow', async () => {
+    const driver = open({ minReplicas: 1, replicaTimeoutMs: 20 })
+    expect(await driver.append('s', [FRAME])).toMatchObject([{ kind: 'unavailable', isAmbiguous: true }])
+    expect(await driver.append('s', [FRAME])).toMatchObject([{ kind: 'unavailable', isAmbiguous: false }])
+    expect(await driver.append('s', [FRAME])).toMatchObject([{ kind: 'unavailable', isAmbiguous: false }])
+    expect(await length()).toBe(1)
+    const replica = await startTestRedisServer({
+      settings: { replicaof: `127.0.0.1 ${server.port}`, 'repl-diskless-sync-delay': '0' },
+    })
+    try {
+      const deadline = performance.now() + 15_000
+      let kind: string | undefined
+      while (kind !== 'held' && performance.now() < deadline) kind = (await driver.append('s', [FRAME]))[0]?.kind
+      expect(kind).toBe('held')
+    } finally {
+      await replica.stop()
+    }
+  })
+
+  it('passes an entry of somebody else on as bytes that are no frame', async () => {
+    const driver = open()
+    await server.command('XADD', streamKey('s', 0), '*', 'other', 'value')
+    const reader = await driver.openReader('s')
+    reader.seek(0, '')
+    const frames = await reader.read({ framesMax: 10, bytesMax: 1000, blockMs: 0 })
+    expect(frames.map(({ bytes }) => bytes.length)).toEqual([0])
+    await driver.close()
+  })
+})
