@@ -1,7 +1,15 @@
 // npm run chaos: kills, outages and a frozen consumer under load, in full length; see README.md beside this file.
 import { parseArgs } from 'node:util'
 import { removeTemporary, startStack, temporaryDirectory } from '@millrace/local-stack'
-import { ChaosRun, chaosStackOptions, findQuiet, runCrashMatrix, runFrozenConsumer, runOutage, runSpoolQuota } from '@millrace/testing/chaos'
+import {
+  ChaosRun,
+  chaosStackOptions,
+  findQuiet,
+  runCrashMatrix,
+  runFrozenConsumer,
+  runOutage,
+  runSpoolQuota,
+} from '@millrace/testing/chaos'
 
 const { values } = parseArgs({
   options: {
@@ -28,11 +36,18 @@ async function onStack(name, settings, scenarios) {
     const run = new ChaosRun({ stack, seed, say })
     await scenarios(run)
     const verdict = await run.verify()
-    result[name] = { provoked: verdict.provoked, statuses: verdict.statuses, ledger: verdict.ledger, events: verdict.events }
+    result[name] = {
+      provoked: verdict.provoked,
+      statuses: verdict.statuses,
+      ledger: verdict.ledger,
+      events: verdict.events,
+    }
     result.faults.push(...verdict.faults.map((fault) => `${name}: ${fault}`))
     say(`${name}: provoked ${JSON.stringify(verdict.provoked)}`)
     say(`${name}: ledger ${JSON.stringify(verdict.ledger)}`)
-    say(`${name}: ${verdict.faults.length === 0 ? 'every acknowledged event is stored once and in order' : verdict.faults.join('; ')}`)
+    say(
+      `${name}: ${verdict.faults.length === 0 ? 'every acknowledged event is stored once and in order' : verdict.faults.join('; ')}`,
+    )
     return verdict
   } finally {
     await stack.stop()
@@ -50,7 +65,10 @@ async function outages(run) {
   for (const what of ['postgres', 'redis'].filter((name) => only.has(name))) {
     const report = await runOutage(run, what, outageMs)
     result[`${what}_outage`] = report
-    demand(report.acknowledged.every((batches) => batches > 0), `${what} down: ingest stood still`)
+    demand(
+      report.acknowledged.every((batches) => batches > 0),
+      `${what} down: ingest stood still`,
+    )
     const bad = Object.keys(report.reads).filter((answer) => answer !== '200' && answer !== '503')
     demand(bad.length === 0, `${what} down: reads answered ${bad.join(', ')}`)
   }

@@ -1,7 +1,7 @@
 // npm run bench -- footprint: memory of the idle stack, and how long a start takes; see README.md beside this file.
 import { execFileSync, spawn } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -45,15 +45,30 @@ try {
 } finally {
   removeTemporary(dataDir)
 }
-printTable(processes.map((one) => ({ process: one.name, pss_mib: round(one.pssMib, 1), rss_mib: round(one.rssMib, 1), processes: one.processes })))
-const total = (key) => round(processes.reduce((sum, one) => sum + one[key], 0), 1)
+printTable(
+  processes.map((one) => ({
+    process: one.name,
+    pss_mib: round(one.pssMib, 1),
+    rss_mib: round(one.rssMib, 1),
+    processes: one.processes,
+  })),
+)
+const total = (key) =>
+  round(
+    processes.reduce((sum, one) => sum + one[key], 0),
+    1,
+  )
 const result = {
   total_pss_mib: total('pssMib'),
   total_rss_mib: total('rssMib'),
   ...starts,
   pss_mib_by_process: Object.fromEntries(processes.map((one) => [one.name, round(one.pssMib, 1)])),
 }
-if (values.record) writeFileSync(RECORDED, `${JSON.stringify({ total_pss_mib: result.total_pss_mib, at: new Date().toISOString(), machine }, null, 2)}\n`)
+if (values.record)
+  writeFileSync(
+    RECORDED,
+    `${JSON.stringify({ total_pss_mib: result.total_pss_mib, at: new Date().toISOString(), machine }, null, 2)}\n`,
+  )
 if (values.check) checkAgainstRecorded()
 writeResult(import.meta.url, { machine, result })
 
@@ -61,7 +76,9 @@ function checkAgainstRecorded() {
   const recorded = JSON.parse(readFileSync(RECORDED, 'utf8')).total_pss_mib
   const limit = round(recorded * (1 + GROWTH_MAX), 1)
   const isWithin = result.total_pss_mib <= limit
-  say(`${isWithin ? 'within' : 'FAULT above'} the budget: ${result.total_pss_mib} MiB, recorded ${recorded} MiB, limit ${limit} MiB`)
+  say(
+    `${isWithin ? 'within' : 'FAULT above'} the budget: ${result.total_pss_mib} MiB, recorded ${recorded} MiB, limit ${limit} MiB`,
+  )
   process.exitCode = isWithin ? 0 : 1
 }
 
@@ -92,7 +109,9 @@ function findSupervisor(pid) {
 }
 
 function childrenOf(pid) {
-  return readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && parentOf(entry) === pid).map(Number)
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && parentOf(entry) === pid)
+    .map(Number)
 }
 
 function parentOf(pid) {
@@ -109,8 +128,8 @@ function programName(pid) {
   const service = /apps\/([\w-]+)\/dist\/main\.js/.exec(line)?.[1]
   if (service) return service
   if (line.includes('postgres')) return 'PostgreSQL'
-  const port = /redis-server \S*?:(\d+)/.exec(line)?.[1]
-  return line.includes('redis') ? `Redis ${port ?? pid}` : line.slice(0, 60)
+  // It writes its address over its command line; the folder of its data tells which of the two it is.
+  return line.includes('redis') ? `Redis (${basename(readlinkSync(`/proc/${pid}/cwd`))})` : line.slice(0, 60)
 }
 
 /** `npm start` on free ports, timed from the command to the line that says it is ready. */

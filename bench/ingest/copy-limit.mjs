@@ -1,10 +1,11 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import pg from 'pg'
 import { from, to } from 'pg-copy-streams'
-import { pipeline } from 'node:stream/promises'
-import { Readable } from 'node:stream'
 
 const BATCH_ROWS = 10_000
-const COLUMNS = 'partition, position, user_hash, "timestamp", received_at, tenant_id, type, message_id, event, user_id, anonymous_id, properties, context'
+const COLUMNS =
+  'partition, position, user_hash, "timestamp", received_at, tenant_id, type, message_id, event, user_id, anonymous_id, properties, context'
 /** No tenant has this number, and no row of a stream a negative position: the copies disturb no answer and no check. */
 const COPIED = COLUMNS.replace('position', '-1 - position').replace('tenant_id', '0')
 
@@ -22,7 +23,10 @@ export async function measureCopyLimit({ databaseUrl, seconds, sampleRows = 300_
     const batches = Math.floor(rows[0].count / BATCH_ROWS)
     if (batches === 0) throw new Error('too few rows are stored for a sample')
     const result = {}
-    for (const [name, order] of [['rows_per_s', 'number'], ['sorted_rows_per_s', 'user_hash']]) {
+    for (const [name, order] of [
+      ['rows_per_s', 'number'],
+      ['sorted_rows_per_s', 'user_hash'],
+    ]) {
       const bodies = []
       for (let batch = 0; batch < batches; batch++) bodies.push(await readBatch(client, batch, order))
       result[name] = await copyFor(client, bodies, seconds)

@@ -13,7 +13,9 @@ export class Phases {
     this.seed = seed
     this.sent = []
     this.acknowledged = 0
-    this.urls = stack.services.flatMap(({ instance }) => (instance.httpPort ? [`http://127.0.0.1:${instance.httpPort}`] : []))
+    this.urls = stack.services.flatMap(({ instance }) =>
+      instance.httpPort ? [`http://127.0.0.1:${instance.httpPort}`] : [],
+    )
   }
 
   /**
@@ -30,13 +32,20 @@ export class Phases {
     const [load, probe] = await Promise.all([
       runJsonProcess(LOAD, { urls: this.urls, writeKey: stack.writeKey, numbering, durationMs, eventsPerSecond }),
       probeEveryMs
-        ? runJsonProcess(PROBE, { url: stack.url, writeKey: stack.writeKey, readKey: stack.adminKey, durationMs, everyMs: probeEveryMs })
+        ? runJsonProcess(PROBE, {
+            url: stack.url,
+            writeKey: stack.writeKey,
+            readKey: stack.adminKey,
+            durationMs,
+            everyMs: probeEveryMs,
+          })
         : undefined,
     ])
     const sentAt = performance.now()
     const stored = await this.drained(before + load.acknowledgedEvents)
     const drainSeconds = (performance.now() - sentAt) / 1000
-    const wallSeconds = (performance.now() - startedAt) / 1000 - (load.startedAtMs - (performance.timeOrigin + startedAt)) / 1000
+    const wallSeconds =
+      (performance.now() - startedAt) / 1000 - (load.startedAtMs - (performance.timeOrigin + startedAt)) / 1000
     const usage = meter.read()
     const foreignSeconds = usage.machineBusySeconds - usage.stackCpuSeconds - load.cpuSeconds - (probe?.cpuSeconds ?? 0)
     this.sent.push({ numbering, batches: load.batches })
@@ -50,8 +59,14 @@ export class Phases {
       accepted_per_s: round((load.acknowledgedEvents * 1000) / (load.endedAtMs - load.startedAtMs)),
       drain_s: round(drainSeconds, 2),
       acknowledged: load.acknowledged,
-      ...(probe && { visible: probe.visible, visible_after_wait: probe.visibleAfterWait, stored: probe.stored, probes: probe.sent,
-        probes_unseen: probe.unseen, late_after_wait: probe.lateAfterWait }),
+      ...(probe && {
+        visible: probe.visible,
+        visible_after_wait: probe.visibleAfterWait,
+        stored: probe.stored,
+        probes: probe.sent,
+        probes_unseen: probe.unseen,
+        late_after_wait: probe.lateAfterWait,
+      }),
       statuses: load.statuses,
       cpu_us_per_event: round((usage.stackCpuSeconds * 1e6) / load.acknowledgedEvents, 2),
       load_cpu_us_per_event: round((load.cpuSeconds * 1e6) / load.acknowledgedEvents, 2),
@@ -67,22 +82,27 @@ export class Phases {
         ...(wasRestarted && { restarted: true }),
       })),
     }
-    say(`${name}: ${figures.events_per_s} events/s over ${round(wallSeconds, 1)} s (drained in ${figures.drain_s} s); acknowledged p50 ` +
-      `${load.acknowledged.p50_ms} ms p99 ${load.acknowledged.p99_ms} ms${probe ? `; visible p50 ${probe.visible.p50_ms} ms p99 ${probe.visible.p99_ms} ms` : ''}; ` +
-      `${figures.cpu_us_per_event} us of processor an event; ${figures.foreign_cores} cores used by others`)
+    say(
+      `${name}: ${figures.events_per_s} events/s over ${round(wallSeconds, 1)} s (drained in ${figures.drain_s} s); acknowledged p50 ` +
+        `${load.acknowledged.p50_ms} ms p99 ${load.acknowledged.p99_ms} ms${probe ? `; visible p50 ${probe.visible.p50_ms} ms p99 ${probe.visible.p99_ms} ms` : ''}; ` +
+        `${figures.cpu_us_per_event} us of processor an event; ${figures.foreign_cores} cores used by others`,
+    )
     return figures
   }
 
   /** Events the consumers have settled, by the sums that are written in the transaction of the rows. */
   async committed() {
-    return await this.query(`select coalesce(sum(stored + duplicate + dead_lettered), 0)::float8 as value from ledger_consumed where stream = 'events'`)
+    return await this.query(
+      `select coalesce(sum(stored + duplicate + dead_lettered), 0)::float8 as value from ledger_consumed where stream = 'events'`,
+    )
   }
 
   async drained(goal) {
     for (const start = performance.now(); ; ) {
       const value = await this.committed()
       if (value >= goal) return value
-      if (performance.now() - start > 300_000) throw new Error(`${goal - value} accepted events were not committed within 300 s`)
+      if (performance.now() - start > 300_000)
+        throw new Error(`${goal - value} accepted events were not committed within 300 s`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }

@@ -56,9 +56,21 @@ process.exitCode = isSound ? 0 : 1
 
 async function bench() {
   const { postgres, streamRedis } = stack
-  const versions = { postgresql: `${postgres.server.version} (${postgres.server.binaries})`, redis: streamRedis.server.version }
-  const settings = { batch: batchEvents, connections, consumers: Number(values.consumers), gateways: Number(values.gateways), preload_rows: preloadRows,
-    event_bytes: 298, services: SETTINGS, postgresql: POSTGRES, ...versions }
+  const versions = {
+    postgresql: `${postgres.server.version} (${postgres.server.binaries})`,
+    redis: streamRedis.server.version,
+  }
+  const settings = {
+    batch: batchEvents,
+    connections,
+    consumers: Number(values.consumers),
+    gateways: Number(values.gateways),
+    preload_rows: preloadRows,
+    event_bytes: 298,
+    services: SETTINGS,
+    postgresql: POSTGRES,
+    ...versions,
+  }
   say(`settings: ${JSON.stringify(settings)}`)
   const phases = new Phases(stack, { seed: Date.now() % 2 ** 31 })
   const load = { batchEvents, connections }
@@ -71,7 +83,13 @@ async function bench() {
   if (parts.has('sustained')) figures.sustained = await phases.run('sustained', { ...load, seconds, probeEveryMs: 100 })
   const copyAfter = await measureCopyLimit({ databaseUrl: stack.databaseUrl, seconds: copySeconds })
   say(`raw binary COPY after: ${JSON.stringify(copyAfter)}`)
-  if (parts.has('single')) figures.single = await phases.run('single events', { batchEvents: 1, connections, seconds: Math.min(20, seconds), probeEveryMs: 100 })
+  if (parts.has('single'))
+    figures.single = await phases.run('single events', {
+      batchEvents: 1,
+      connections,
+      seconds: Math.min(20, seconds),
+      probeEveryMs: 100,
+    })
   if (parts.has('latency')) {
     for (const rate of rates) {
       const name = `open loop, ${rate} events/s`
@@ -83,7 +101,15 @@ async function bench() {
     printTable(figure.processes)
   }
   const faults = await check(phases)
-  writeResult(import.meta.url, { machine, settings, copy_before: copyBefore, copy_after: copyAfter, figures, faults, result: summary(figures, copyBefore, copyAfter, faults) })
+  writeResult(import.meta.url, {
+    machine,
+    settings,
+    copy_before: copyBefore,
+    copy_after: copyAfter,
+    figures,
+    faults,
+    result: summary(figures, copyBefore, copyAfter, faults),
+  })
   return faults.length === 0
 }
 
@@ -126,7 +152,9 @@ function summary(figures, before, after, faults) {
     ...Object.fromEntries(
       rates.flatMap((rate) => {
         const at = figures[`at_${rate}`]
-        return at ? ['p50_ms', 'p95_ms', 'p99_ms'].map((key) => [`${key.slice(0, 3)}_at_${rate / 1000}k_ms`, at.visible[key]]) : []
+        return at
+          ? ['p50_ms', 'p95_ms', 'p99_ms'].map((key) => [`${key.slice(0, 3)}_at_${rate / 1000}k_ms`, at.visible[key]])
+          : []
       }),
     ),
     saturated_p50_ms: sustained?.visible?.p50_ms,
@@ -134,7 +162,8 @@ function summary(figures, before, after, faults) {
     single_requests_per_s: single?.events_per_s,
     cpu_us_per_event: sustained?.cpu_us_per_event,
     load_cpu_us_per_event: sustained?.load_cpu_us_per_event,
-    cpu_by_process_us_per_event: sustained && Object.fromEntries(sustained.processes.map((one) => [one.process, one.cpu_us_per_event])),
+    cpu_by_process_us_per_event:
+      sustained && Object.fromEntries(sustained.processes.map((one) => [one.process, one.cpu_us_per_event])),
     rss_mib_by_process: sustained && Object.fromEntries(sustained.processes.map((one) => [one.process, one.rss_mib])),
     foreign_cores: sustained?.foreign_cores,
     stored_rows: preloadRows || undefined,

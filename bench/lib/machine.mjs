@@ -27,8 +27,14 @@ function distribution() {
 function commit() {
   try {
     const cwd = new URL('.', import.meta.url)
-    const changes = execFileSync('git', ['status', '--porcelain', '--untracked-files=no'], { cwd, encoding: 'utf8' }).trim()
-    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd, encoding: 'utf8' }).trim() + (changes ? ' with changes' : '')
+    const changes = execFileSync('git', ['status', '--porcelain', '--untracked-files=no'], {
+      cwd,
+      encoding: 'utf8',
+    }).trim()
+    return (
+      execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd, encoding: 'utf8' }).trim() +
+      (changes ? ' with changes' : '')
+    )
   } catch {
     return 'unknown'
   }

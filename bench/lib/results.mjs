@@ -27,5 +27,10 @@ export function printTable(rows) {
   const keys = Object.keys(rows[0])
   const cells = [keys, ...rows.map((row) => keys.map((key) => String(row[key] ?? '')))]
   const widths = keys.map((_, column) => Math.max(...cells.map((row) => row[column].length)))
-  for (const row of cells) say(row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join('  '))
+  for (const row of cells)
+    say(
+      row
+        .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
+        .join('  '),
+    )
 }

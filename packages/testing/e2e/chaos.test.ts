@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Stack } from '@millrace/local-stack'
 import pg from 'pg'
-import { ChaosRun, chaosStackOptions, findQuiet, runCrashMatrix, runFrozenConsumer, runOutage, runSpoolQuota } from '../src/chaos/index.js'
+import {
+  ChaosRun,
+  chaosStackOptions,
+  findQuiet,
+  runCrashMatrix,
+  runFrozenConsumer,
+  runOutage,
+  runSpoolQuota,
+} from '../src/chaos/index.js'
 import { startTestStack } from '../src/spawn-service.js'
 
 /*
@@ -10,7 +18,7 @@ import { startTestStack } from '../src/spawn-service.js'
  */
 
 const SPOOL_BYTES_MAX = 16 * 1024 * 1024
-const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 2 ** 31)
+const SEED = Number(process.env.CHAOS_SEED ?? Date.now() % 2 ** 31)
 
 let stack: Stack
 let run: ChaosRun
@@ -27,7 +35,7 @@ describe('under load, with two consumers', () => {
     await stack?.stop()
   }, 60_000)
 
-  test('whatever is killed at whatever instant, every acknowledged event is stored once, in its user\'s order, and the ledger balances', async () => {
+  test("whatever is killed at whatever instant, every acknowledged event is stored once, in its user's order, and the ledger balances", async () => {
     await runCrashMatrix(run, { rounds: 2 })
     const verdict = await run.verify()
     run.say(`provoked ${JSON.stringify(verdict.provoked)}; ledger ${JSON.stringify(verdict.ledger)}`)

@@ -45,8 +45,15 @@ export function startChaosLoad(options: ChaosLoadOptions): ChaosLoad {
     acknowledged = batches
   }
   const running = runLoad({
-    urls, writeKey, numbering, thinkMs, onAcknowledged, signal: abort.signal,
-    durationMs: NEVER_MS, timeoutMs: ANSWER_TIMEOUT_MS, retryPauseMaxMs: 500,
+    urls,
+    writeKey,
+    numbering,
+    thinkMs,
+    onAcknowledged,
+    signal: abort.signal,
+    durationMs: NEVER_MS,
+    timeoutMs: ANSWER_TIMEOUT_MS,
+    retryPauseMaxMs: 500,
   })
   running.catch((error: Error) => {
     failure = error

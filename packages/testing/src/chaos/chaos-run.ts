@@ -1,6 +1,6 @@
 import type { Stack } from '@millrace/local-stack'
-import { checkEvents, describeFaults, type EventFindings, type SentLoad } from './check-events.js'
 import { type ChaosLoad, type ChaosLoadOptions, startChaosLoad } from './chaos-load.js'
+import { checkEvents, describeFaults, type EventFindings, type SentLoad } from './check-events.js'
 import { findLedgerFault, type LedgerEntry, waitUntilSettled } from './ledger.js'
 import { countTakeovers } from './partitions.js'
 import { createRandom, type Random } from './random.js'
@@ -54,13 +54,20 @@ export class ChaosRun {
     this.stack = stack
     this.random = createRandom(seed)
     this.say = say
-    this.gatewayUrls = stack.services.flatMap(({ instance }) => (instance.httpPort ? [`http://127.0.0.1:${instance.httpPort}`] : []))
+    this.gatewayUrls = stack.services.flatMap(({ instance }) =>
+      instance.httpPort ? [`http://127.0.0.1:${instance.httpPort}`] : [],
+    )
   }
 
   /** Runs `work` under load, and keeps what the load had acknowledged for the final check. */
   async underLoad<T>(work: (load: ChaosLoad) => Promise<T>, options: Partial<ChaosLoadOptions> = {}): Promise<T> {
     const { writeKey } = this.stack
-    const load = startChaosLoad({ urls: this.gatewayUrls, writeKey, seed: this.random.between(1, 2 ** 32 - 1), ...options })
+    const load = startChaosLoad({
+      urls: this.gatewayUrls,
+      writeKey,
+      seed: this.random.between(1, 2 ** 32 - 1),
+      ...options,
+    })
     let report: Awaited<ReturnType<ChaosLoad['stop']>>
     try {
       await load.progress(50)
@@ -70,7 +77,8 @@ export class ChaosRun {
       this.loads.push(report.sent)
       this.retries += report.retries
       this.acknowledged += report.acknowledgedEvents
-      for (const [status, count] of Object.entries(report.statuses)) this.statuses[status] = (this.statuses[status] ?? 0) + count
+      for (const [status, count] of Object.entries(report.statuses))
+        this.statuses[status] = (this.statuses[status] ?? 0) + count
     }
   }
 
@@ -85,8 +93,11 @@ export class ChaosRun {
     const source = { gatewayUrl: this.stack.url, readKey: this.stack.adminKey }
     const ledger = await waitUntilSettled(source, this.acknowledged, deadlineMs)
     const events = await checkEvents(this.stack.databaseUrl, this.loads)
-    for (const service of this.stack.services) if (service.instance.entry.name === 'stream-consumer') await this.noteReplays(service)
-    const faults = [await findLedgerFault(this.stack.databaseUrl, ledger), describeFaults(events)].filter((fault) => fault !== undefined)
+    for (const service of this.stack.services)
+      if (service.instance.entry.name === 'stream-consumer') await this.noteReplays(service)
+    const faults = [await findLedgerFault(this.stack.databaseUrl, ledger), describeFaults(events)].filter(
+      (fault) => fault !== undefined,
+    )
     const provoked: Provoked = {
       kills: this.kills,
       outages: this.outages,

@@ -15,9 +15,16 @@ async function withStored(change: (client: pg.Client) => Promise<unknown>) {
   await client.query('create table events (message_id text, user_id text, partition int, position bigint)')
   for (let number = 0; number < 25; number++) {
     const user = userOf(numbering, number)
-    await client.query('insert into events values ($1, $2, $3, $4)', [messageId(99, number), userId(user), user % 4, number])
+    await client.query('insert into events values ($1, $2, $3, $4)', [
+      messageId(99, number),
+      userId(user),
+      user % 4,
+      number,
+    ])
   }
-  await client.query(`insert into events values ('not ours', 'somebody', 0, 100), ('preloaded', 'somebody', 0, -1), ('preloaded', 'somebody', 0, -2)`)
+  await client.query(
+    `insert into events values ('not ours', 'somebody', 0, 100), ('preloaded', 'somebody', 0, -1), ('preloaded', 'somebody', 0, -2)`,
+  )
   await change(client)
   await client.end()
   const findings = await checkEvents(database.url, [load])
@@ -27,7 +34,15 @@ async function withStored(change: (client: pg.Client) => Promise<unknown>) {
 
 test('finds nothing where everything is as it was sent', async () => {
   const findings = await withStored(async () => {})
-  expect(findings).toMatchObject({ rows: 26, acknowledged: 25, missing: 0, doubled: 0, outOfOrder: 0, altered: 0, examples: [] })
+  expect(findings).toMatchObject({
+    rows: 26,
+    acknowledged: 25,
+    missing: 0,
+    doubled: 0,
+    outOfOrder: 0,
+    altered: 0,
+    examples: [],
+  })
   expect(describeFaults(findings)).toBeUndefined()
 })
 
@@ -42,7 +57,11 @@ test('an event whose request was never answered may be there or not', async () =
 const id = messageId(99, 12)
 test.each([
   ['a missing row', `delete from events where message_id = '${id}'`, { missing: 1 }],
-  ['a doubled row', `insert into events select message_id, user_id, partition, 500 from events where message_id = '${id}'`, { doubled: 1 }],
+  [
+    'a doubled row',
+    `insert into events select message_id, user_id, partition, 500 from events where message_id = '${id}'`,
+    { doubled: 1 },
+  ],
   ['a doubled row of somebody else', `insert into events values ('not ours', 'somebody', 0, 101)`, { doubled: 1 }],
   ['another user', `update events set user_id = 'user-99999' where message_id = '${id}'`, { altered: 1 }],
   ['all missing', 'delete from events where position >= 0', { missing: 25 }],
@@ -56,9 +75,10 @@ test('reports events of one user in another order than they were sent in', async
   const numbers = Array.from({ length: 25 }, (_, number) => number)
   const [first, second] = pairOfOneUser(numbers)
   const findings = await withStored((client) =>
-    client.query('update events set position = case message_id when $1 then $3::bigint else $4::bigint end where message_id in ($1, $2)', [
-      messageId(99, first), messageId(99, second), second, first,
-    ]),
+    client.query(
+      'update events set position = case message_id when $1 then $3::bigint else $4::bigint end where message_id in ($1, $2)',
+      [messageId(99, first), messageId(99, second), second, first],
+    ),
   )
   expect(findings).toMatchObject({ missing: 0, doubled: 0 })
   expect(findings.outOfOrder).toBeGreaterThan(0)

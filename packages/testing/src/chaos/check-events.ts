@@ -1,6 +1,6 @@
+import { createInterface } from 'node:readline'
 import pg from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
-import { createInterface } from 'node:readline'
 import { firstOfBatch, messageId, type Numbering, numberOf, userId, userOf } from '../load/numbering.js'
 
 /** A load whose batches were all acknowledged: connection c sent c, c + connections, … `batches[c]` of them. */
@@ -35,7 +35,15 @@ const PARTITION_STRIDE = 2 ** 48
  * Memory: 8 bytes an acknowledged event, and the ids of other senders.
  */
 export async function checkEvents(databaseUrl: string, loads: SentLoad[]): Promise<EventFindings> {
-  const findings: EventFindings = { rows: 0, acknowledged: 0, missing: 0, doubled: 0, outOfOrder: 0, altered: 0, examples: [] }
+  const findings: EventFindings = {
+    rows: 0,
+    acknowledged: 0,
+    missing: 0,
+    doubled: 0,
+    outOfOrder: 0,
+    altered: 0,
+    examples: [],
+  }
   const maps = loads.map((load) => ({ ...load, places: new Float64Array(eventBound(load)).fill(-1) }))
   const others = new Set<string>()
   await readRows(databaseUrl, (id, user, partition, position) => {
@@ -71,13 +79,16 @@ function checkLoad(map: SentLoad & { places: Float64Array }, findings: EventFind
     const place = places[number] as number
     if (isAcknowledged) findings.acknowledged++
     if (place === -1) {
-      if (isAcknowledged) note(findings, 'missing', `${messageId(numbering.seed, number)} was acknowledged and is not there`)
+      if (isAcknowledged)
+        note(findings, 'missing', `${messageId(numbering.seed, number)} was acknowledged and is not there`)
       continue
     }
     const user = userOf(numbering, number)
     const before = last.get(user) ?? -1
-    const isSamePartition = before === -1 || Math.floor(before / PARTITION_STRIDE) === Math.floor(place / PARTITION_STRIDE)
-    if (place <= before || !isSamePartition) note(findings, 'outOfOrder', `${userId(user)}: ${messageId(numbering.seed, number)}`)
+    const isSamePartition =
+      before === -1 || Math.floor(before / PARTITION_STRIDE) === Math.floor(place / PARTITION_STRIDE)
+    if (place <= before || !isSamePartition)
+      note(findings, 'outOfOrder', `${userId(user)}: ${messageId(numbering.seed, number)}`)
     last.set(user, place)
   }
 }
@@ -99,7 +110,9 @@ async function readRows(databaseUrl: string, onRow: OnRow): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
   try {
-    const rows = client.query(copyTo('copy (select message_id, user_id, partition, position from events where position >= 0) to stdout'))
+    const rows = client.query(
+      copyTo('copy (select message_id, user_id, partition, position from events where position >= 0) to stdout'),
+    )
     for await (const line of createInterface({ input: rows })) {
       const [id = '', user = '', partition, position] = line.split('\t')
       onRow(id, user, Number(partition), Number(position))

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { waitFor } from '@millrace/local-stack'
 import type { ChaosLoad } from './chaos-load.js'
 import type { ChaosRun } from './chaos-run.js'
+import { waitUntilStoring } from './partitions.js'
 
 /** What is killed: one of the two consumers, chosen anew each time. */
 export const VICTIMS = ['gateway', 'consumer', 'redis', 'postgres'] as const
@@ -27,6 +28,8 @@ export async function runCrashMatrix(run: ChaosRun, options: CrashMatrixOptions)
       const rest = (left.get(victim) ?? 0) - 1
       if (rest === 0) left.delete(victim)
       else left.set(victim, rest)
+      // Half of the kills hit a stack that stores again, the others one that may still be recovering from the last.
+      if (run.random.next() < 0.5) await waitUntilStoring(run.stack.databaseUrl)
       await delay(run.random.between(50, pauseMaxMs))
       await killOnce(run, victim, load, round)
     }
@@ -43,7 +46,9 @@ async function killOnce(run: ChaosRun, victim: Victim, load: ChaosLoad, round: n
   run.kills++
   await waitFor(() => server.pid !== pid, { deadlineMs: 60_000, what: `a new start of ${server.name}` })
   await load.progress(20)
-  run.say(`round ${round}: killed ${server.name} (process ${pid}); the load moved on after ${Math.round(performance.now() - killedAt)} ms`)
+  run.say(
+    `round ${round}: killed ${server.name} (process ${pid}); the load moved on after ${Math.round(performance.now() - killedAt)} ms`,
+  )
 }
 
 function findVictim(run: ChaosRun, victim: Victim) {

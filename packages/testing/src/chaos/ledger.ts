@@ -58,7 +58,8 @@ export async function waitUntilSettled(source: LedgerSource, stored: number, dea
 export async function findLedgerFault(databaseUrl: string, entry: LedgerEntry): Promise<string | undefined> {
   const { accepted, stored, duplicate, rejected, dead_lettered: deadLettered, in_flight: inFlight, balanced } = entry
   const sum = stored + duplicate + rejected + deadLettered + inFlight
-  if (sum !== accepted) return `accepted is ${accepted}, but stored + duplicate + rejected + dead-lettered + in flight is ${sum}`
+  if (sum !== accepted)
+    return `accepted is ${accepted}, but stored + duplicate + rejected + dead-lettered + in flight is ${sum}`
   if (inFlight !== 0) return `${inFlight} are still in flight`
   if (!balanced) return 'the ledger calls itself unbalanced'
   const rows = await countRows(databaseUrl, entry.tenant)

@@ -49,7 +49,9 @@ async function readEvents({ stack }: ChaosRun): Promise<string> {
       signal: AbortSignal.timeout(10_000),
     })
     await response.arrayBuffer()
-    return response.status === 503 && response.headers.get('retry-after') === null ? '503 without Retry-After' : String(response.status)
+    return response.status === 503 && response.headers.get('retry-after') === null
+      ? '503 without Retry-After'
+      : String(response.status)
   } catch (error) {
     return `broken: ${(error as Error).name}`
   }
@@ -70,7 +72,11 @@ export async function runSpoolQuota(run: ChaosRun): Promise<QuotaReport> {
       run.outages++
       await streamRedis.takeDown('SIGKILL')
       const before = load.acknowledged()
-      const refused = await waitFor(() => sendOne(run), { deadlineMs: 120_000, intervalMs: 100, what: 'a refusal by a full spool' })
+      const refused = await waitFor(() => sendOne(run), {
+        deadlineMs: 120_000,
+        intervalMs: 100,
+        what: 'a refusal by a full spool',
+      })
       const acknowledgedBefore = load.acknowledged() - before
       await streamRedis.bringUp()
       await load.progress(50)

@@ -1,3 +1,4 @@
+import { waitFor } from '@millrace/local-stack'
 import pg from 'pg'
 
 export interface PartitionState {
@@ -9,19 +10,38 @@ export interface PartitionState {
 
 /** Who owns the partitions of the events stream, by the clock of PostgreSQL. */
 export async function readPartitions(databaseUrl: string): Promise<PartitionState[]> {
-  const client = new pg.Client({ connectionString: databaseUrl })
-  await client.connect()
-  try {
-    const sql = `select partition, owner, epoch::float8 as epoch, coalesce(lease_expires_at > clock_timestamp(), false) as "isLeaseLive"
-      from stream_partitions where stream = 'events' order by group_name, partition`
-    return (await client.query<PartitionState>(sql)).rows
-  } finally {
-    await client.end()
-  }
+  return await query<PartitionState>(
+    databaseUrl,
+    `select partition, owner, epoch::float8 as epoch, coalesce(lease_expires_at > clock_timestamp(), false) as "isLeaseLive"
+      from stream_partitions where stream = 'events' order by group_name, partition`,
+  )
 }
 
 /** Times a partition was given to an owner, its first one not counted. */
 export async function countTakeovers(databaseUrl: string): Promise<number> {
   const partitions = await readPartitions(databaseUrl)
   return partitions.reduce((sum, { epoch }) => sum + Math.max(0, epoch - 1), 0)
+}
+
+/** Waits until consumers commit; PostgreSQL itself may be down at first. */
+export async function waitUntilStoring(databaseUrl: string): Promise<void> {
+  let before: number | undefined
+  const hasGrown = async () => {
+    const sql = `select coalesce(sum(stored), 0)::float8 as stored from ledger_consumed where stream = 'events'`
+    const stored = (await query<{ stored: number }>(databaseUrl, sql))[0]?.stored ?? 0
+    before ??= stored
+    return stored > before
+  }
+  await waitFor(hasGrown, { deadlineMs: 90_000, intervalMs: 50, what: 'the storage of further events' })
+}
+
+async function query<T extends pg.QueryResultRow>(databaseUrl: string, sql: string): Promise<T[]> {
+  const client = new pg.Client({ connectionString: databaseUrl })
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    return (await client.query<T>(sql)).rows
+  } finally {
+    await client.end().catch(() => {})
+  }
 }

@@ -1,5 +1,5 @@
 export { Latencies, type LatencySummary } from './latencies.js'
-export { messageId, numberOf, type Numbering, userId, userOf } from './numbering.js'
+export { messageId, type Numbering, numberOf, userId, userOf } from './numbering.js'
 export { commandLine, machineCpu, type ProcessFigures, processFigures } from './process-figures.js'
 export { EVENT_BYTES, RequestTemplate } from './request-template.js'
 export { type LoadOptions, type LoadReport, runLoad } from './run-load.js'

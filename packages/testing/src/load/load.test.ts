@@ -1,8 +1,8 @@
-import { expect, test } from '@jest/globals'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { expect, test } from '@jest/globals'
 import { hold } from '../leaks.js'
-import { messageId, mix32, numberOf, type Numbering, unmix32, userId, userOf } from './numbering.js'
+import { messageId, mix32, type Numbering, numberOf, unmix32, userId, userOf } from './numbering.js'
 import { EVENT_BYTES, RequestTemplate } from './request-template.js'
 import { runLoad } from './run-load.js'
 import { parseResponse } from './wire-connection.js'
@@ -38,13 +38,13 @@ async function fakeGateway(answer: (events: SentEvent[], req: IncomingMessage) =
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, acknowledged, stop }
 }
 
-test('an event can be told from its message id alone, and ids of another load or of others are nobody\'s', () => {
+test("an event can be told from its message id alone, and ids of another load or of others are nobody's", () => {
   const ids = new Set<string>()
   for (let number = 0; number < 2_000; number++) {
     const id = messageId(numbering.seed, number)
     ids.add(id)
     expect(numberOf(numbering.seed, id)).toBe(number)
-    expect(unmix32(mix32(number * 214_013))).toBe(number * 214_013 >>> 0)
+    expect(unmix32(mix32(number * 214_013))).toBe((number * 214_013) >>> 0)
   }
   expect(ids.size).toBe(2_000)
   expect(numberOf(numbering.seed + 1, messageId(numbering.seed, 5))).toBeUndefined()
@@ -91,7 +91,12 @@ test('a batch is sent again, unchanged, until it is acknowledged, and the report
   })
   const stop = new AbortController()
   const load = runLoad({
-    urls: [gateway.url], writeKey: 'key', numbering, durationMs: 60_000, retryPauseMaxMs: 1, signal: stop.signal,
+    urls: [gateway.url],
+    writeKey: 'key',
+    numbering,
+    durationMs: 60_000,
+    retryPauseMaxMs: 1,
+    signal: stop.signal,
     onAcknowledged: (batches) => batches === 100 && stop.abort(),
   })
   const report = await load
@@ -103,7 +108,7 @@ test('a batch is sent again, unchanged, until it is acknowledged, and the report
   expect(new Set(numbers)).toEqual(new Set(expected))
   expect(numbers).toHaveLength(expected.length)
   expect(report.acknowledgedEvents).toBe(expected.length)
-  expect(report.retries).toBe((report.statuses['503'] ?? 0) + (report.statuses['broken'] ?? 0))
+  expect(report.retries).toBe((report.statuses['503'] ?? 0) + (report.statuses.broken ?? 0))
   expect(report.retries).toBeGreaterThan(20)
   expect([...seen.values()].reduce((sum, times) => sum + times - 1, 0)).toBe(report.retries)
 })
@@ -117,7 +122,13 @@ test('a refused batch ends the load with what the gateway said', async () => {
 
 test('an open loop sends as many events as the clock asks for', async () => {
   const gateway = await fakeGateway(() => 200)
-  const report = await runLoad({ urls: [gateway.url], writeKey: 'key', numbering, durationMs: 500, eventsPerSecond: 2000 })
+  const report = await runLoad({
+    urls: [gateway.url],
+    writeKey: 'key',
+    numbering,
+    durationMs: 500,
+    eventsPerSecond: 2000,
+  })
   await gateway.stop()
   expect(report.acknowledgedEvents).toBe(1000)
 })

@@ -62,7 +62,10 @@ function readParents(): Map<number, number> {
 function readStat(pid: number): { parent: number; cpuSeconds: number } | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ').map(Number)
+    const fields = text
+      .slice(text.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number)
     const ticks = [11, 12, 13, 14].reduce((sum, index) => sum + (fields[index] ?? 0), 0)
     return { parent: fields[1] ?? 0, cpuSeconds: ticks / TICKS_PER_SECOND }
   } catch {

@@ -4,7 +4,16 @@ import { firstOfBatch, idWord, mix32, type Numbering, userOf } from './numbering
 export const EVENT_BYTES = 298
 
 const EVENT_NAMES = [
-  'Flight Searched', 'Flight Viewed', 'Flight', 'Seat Chosen', 'Bag Added', 'Fare Compared', 'Order Completed', 'Login', 'Checked In', 'Alert Set',
+  'Flight Searched',
+  'Flight Viewed',
+  'Flight',
+  'Seat Chosen',
+  'Bag Added',
+  'Fare Compared',
+  'Order Completed',
+  'Login',
+  'Checked In',
+  'Alert Set',
 ]
 /** Two letters each. */
 const CARRIERS = Buffer.from('UAAADLBALHAFKLQFSQNHEKIB', 'latin1')
@@ -54,8 +63,12 @@ export class RequestTemplate {
     const sample = samples[0] as string
     const after = (text: string) => sample.indexOf(text) + text.length
     this.offsets = {
-      id: after('"messageId":"'), user: after('"userId":"user-'), seq: after('"seq":'),
-      value: after('"value":'), carrier: after('"carrier":"'), time: after('"timestamp":"'),
+      id: after('"messageId":"'),
+      user: after('"userId":"user-'),
+      seq: after('"seq":'),
+      value: after('"value":'),
+      carrier: after('"carrier":"'),
+      time: after('"timestamp":"'),
     }
   }
 

@@ -117,7 +117,8 @@ async function sendUntilAcknowledged(state: LoadState, wire: LaneConnection, req
     const status = answer ? String(answer.status) : 'broken'
     state.statuses[status] = (state.statuses[status] ?? 0) + 1
     if (answer?.status === 200) return checkAnswer(answer)
-    if (answer && !RETRYABLE.has(answer.status)) throw new Error(`a batch was refused with ${answer.status}: ${answer.body.slice(0, 500)}`)
+    if (answer && !RETRYABLE.has(answer.status))
+      throw new Error(`a batch was refused with ${answer.status}: ${answer.body.slice(0, 500)}`)
     state.retries++
     const wishMs = answer ? (retryAfterSeconds(answer) ?? 0) * 1000 : 0
     await delay(Math.min(retryPauseMaxMs, Math.max(wishMs, 50 * 2 ** Math.min(attempt, 6))))

@@ -65,8 +65,12 @@ export async function runProbes(options: ProbeOptions): Promise<ProbeReport> {
   }
   await Promise.all(Array.from({ length: LANES }, (_, first) => lane(first)))
   return {
-    visible: visible.summary(), visibleAfterWait: visibleAfterWait.summary(), stored: stored.summary(),
-    ...counts, sent: messageIds.length, messageIds,
+    visible: visible.summary(),
+    visibleAfterWait: visibleAfterWait.summary(),
+    stored: stored.summary(),
+    ...counts,
+    sent: messageIds.length,
+    messageIds,
   }
 }
 
@@ -81,9 +85,20 @@ class ProbeClient {
 
   /** Whether the event was accepted. */
   async send(id: string, waits: boolean): Promise<boolean> {
-    const event = { type: 'track', messageId: id, event: '$probe', userId: `probe-${id}`, timestamp: new Date().toISOString() }
+    const event = {
+      type: 'track',
+      messageId: id,
+      event: '$probe',
+      userId: `probe-${id}`,
+      timestamp: new Date().toISOString(),
+    }
     const body = waits ? JSON.stringify([event]) : JSON.stringify({ batch: [event] })
-    const answer = await this.exchange('POST', waits ? '/v1/events?wait=stored' : '/v1/batch', this.options.writeKey, body)
+    const answer = await this.exchange(
+      'POST',
+      waits ? '/v1/events?wait=stored' : '/v1/batch',
+      this.options.writeKey,
+      body,
+    )
     return answer !== undefined
   }
 
