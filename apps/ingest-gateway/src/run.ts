@@ -70,9 +70,10 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     stopping: lifecycle.stopping,
   }
   const cors = new Cors(config.CORS_ORIGINS)
+  const httpMetrics = createHttpMetrics(metrics)
   const app = await createHttpApp(
     { trustProxy: config.HTTP_TRUST_PROXY },
-    { logger, metrics: createHttpMetrics(metrics), tracer, routes: (express) => addApi(express, apiDeps, { cors, config }) },
+    { logger, metrics: httpMetrics, tracer, routes: (express) => addApi(express, apiDeps, { cors, config }) },
   )
   const desk = new EventDesk(toDeskConfig(config), { producer, plan: () => plan.get(), now: Date.now, newMessageId })
   const handleEvents = createEventRoutes(
@@ -85,7 +86,8 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
       counts,
       awaitOutcome: createAwaitOutcome({ waitMs: config.WAIT_STORED_MS }, { consumer: peers.consumer, logger }),
       answers: new Answers(cors),
-      metrics: new IngestMetrics(metrics),
+      metrics: new IngestMetrics(metrics, httpMetrics),
+      tracer,
       logger,
     },
   )

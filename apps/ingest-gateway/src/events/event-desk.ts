@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { EventType, RecordBatchBuilder } from '@millrace/contracts'
+import { EVENT_TYPES, type EventType, type RecordBatchBuilder } from '@millrace/contracts'
 import type { Producer } from '@millrace/streams'
 import { errors } from '../errors.js'
 import { decodeString } from '../json/decode-string.js'
@@ -119,7 +119,7 @@ export class EventDesk {
       names: this.#plan.names(tenantId),
       receivedAtMs: this.#deps.now(),
       envelope: this.#firstRow === 0 ? -1 : 0,
-      type: wire.kind === 'single' ? wire.type : undefined,
+      type: wire.kind === 'single' ? EVENT_TYPES.indexOf(wire.type) : -1,
     }
     const rejected: Rejection[] = []
     const messageIds: (string | null)[] | undefined = options.wantsMessageIds ? [] : undefined

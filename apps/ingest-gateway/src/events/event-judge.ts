@@ -1,6 +1,7 @@
-import { EVENT_TYPES, type EventType, FLAG, type Hash64, hashBytes, RecordSlices, SLICE } from '@millrace/contracts'
+import { EVENT_TYPES, FLAG, type Hash64, hashBytes, RecordSlices, SLICE } from '@millrace/contracts'
 import { decodeString } from '../json/decode-string.js'
 import { MARK } from '../json/json-scanner.js'
+import { KeyTable } from '../json/key-table.js'
 import type { RequestText } from '../json/request-text.js'
 import { type EventName, type EventNames, type EventValues, readNumber } from '../rollups/rollup-plan.js'
 import type { EventScanner } from './event-scanner.js'
@@ -27,13 +28,14 @@ export interface JudgeContext {
   receivedAtMs: number
   /** First word of the envelope's row, or -1 when there is none. */
   envelope: number
-  /** The type that the address names, or undefined where each event names its own. */
-  type: EventType | undefined
+  /** Index in EVENT_TYPES of the type that the address names, or -1 where each event names its own. */
+  type: number
 }
 
 const TEXT_BYTES_MAX = 255
 const [QUOTE, OPEN_BRACE, MINUS, ZERO, NINE, LOWER_N] = [0x22, 0x7b, 0x2d, 0x30, 0x39, 0x6e]
 const TYPE_TRACK = EVENT_TYPES.indexOf('track')
+const typeTable = new KeyTable(EVENT_TYPES.map((type, index) => [type, index]))
 /** The types whose body is called traits. */
 const TRAIT_TYPES: ReadonlySet<number> = new Set([EVENT_TYPES.indexOf('identify'), EVENT_TYPES.indexOf('group')])
 /** Fields beside the properties of a type that are kept with them. */
@@ -141,22 +143,14 @@ export class EventJudge implements EventValues {
 
   #readType(row: number, context: JudgeContext): RejectionCode | undefined {
     let type = context.type
-    if (type === undefined) {
+    if (type < 0) {
       const start = this.#start(row, FIELD.type)
-      if (start === 0 || this.#text.bytes[start] === LOWER_N) type = 'track'
-      else type = EVENT_TYPES.find((name) => this.#isText(start, name))
+      const { bytes } = this.#text
+      if (start === 0 || bytes[start] === LOWER_N) type = TYPE_TRACK
+      else type = bytes[start] === QUOTE ? typeTable.find(bytes, start + 1, this.#end(row, FIELD.type) - 1) : -1
     }
-    if (type === undefined) return 'invalid_type'
-    this.slices.type = EVENT_TYPES.indexOf(type)
-    return undefined
-  }
-
-  #isText(start: number, text: string): boolean {
-    const { bytes } = this.#text
-    for (let i = 0; i < text.length; i++) {
-      if (bytes[start + 1 + i] !== text.charCodeAt(i)) return false
-    }
-    return bytes[start] === QUOTE && bytes[start + 1 + text.length] === QUOTE
+    this.slices.type = type
+    return type < 0 ? 'invalid_type' : undefined
   }
 
   #readIds(row: number, tenantId: number): RejectionCode | undefined {

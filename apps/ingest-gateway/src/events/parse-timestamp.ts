@@ -17,7 +17,9 @@ export function parseTimestamp(bytes: Uint8Array, start: number, end: number): n
   if (bytes[start + 4] !== 0x2d || bytes[start + 7] !== 0x2d || bytes[start + 13] !== 0x3a || bytes[start + 16] !== 0x3a) return Number.NaN
   const separator = bytes[start + 10] as number
   if ((separator | 0x20) !== 0x74 && separator !== 0x20) return Number.NaN
-  const [hour, minute, second] = [two(bytes, start + 11), two(bytes, start + 14), two(bytes, start + 17)]
+  const hour = two(bytes, start + 11)
+  const minute = two(bytes, start + 14)
+  const second = two(bytes, start + 17)
   if (!(hour <= 23 && minute <= 59 && second <= 60)) return Number.NaN
   if (date !== cachedDate) {
     const dayMs = dayToMs(date)
@@ -45,7 +47,8 @@ function parseRest(bytes: Uint8Array, start: number, end: number): number {
   if (zone !== 0x2b && zone !== 0x2d) return Number.NaN
   const hasColon = bytes[p + 3] === 0x3a
   if (p + (hasColon ? 6 : 5) !== end) return Number.NaN
-  const [hours, minutes] = [two(bytes, p + 1), two(bytes, p + (hasColon ? 4 : 3))]
+  const hours = two(bytes, p + 1)
+  const minutes = two(bytes, p + (hasColon ? 4 : 3))
   if (!(hours <= 23 && minutes <= 59)) return Number.NaN
   const offsetMs = (hours * 60 + minutes) * 60_000
   return zone === 0x2b ? fractionMs - offsetMs : fractionMs + offsetMs

@@ -7,7 +7,7 @@ import { authErrors, type KeyVerifier, type LimitDecision, type Principal } from
 import { decodeReceipt } from '@millrace/contracts'
 import { silentLogger } from '@millrace/logger'
 import { streamErrors } from '@millrace/streams'
-import { createMetrics } from '@millrace/telemetry'
+import { createHttpMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
 import { ProducedCounts } from '../ledger/produced-counts.js'
 import { IngestMetrics } from '../metrics.js'
 import { openDesk, type RecordingProducer } from '../testing/open-desk.js'
@@ -51,6 +51,7 @@ beforeEach(async () => {
   decision = { ok: true } as LimitDecision
   outcome = { state: 'settled', stored: 1, duplicate: 0, dead_lettered: 0, in_flight: 0 }
   isSlow = false
+  const metrics = createMetrics({ service: 'test', hasProcessMetrics: false })
   const handle = createEventRoutes(
     { segmentBytesMax: LIMIT, nativeBytesMax: 2 * LIMIT },
     {
@@ -61,7 +62,8 @@ beforeEach(async () => {
       counts,
       awaitOutcome: async () => outcome,
       answers: new Answers(new Cors(['https://shop.example'])),
-      metrics: new IngestMetrics(createMetrics({ service: 'test', hasProcessMetrics: false })),
+      metrics: new IngestMetrics(metrics, createHttpMetrics(metrics)),
+      tracer: noopTracer,
       logger: silentLogger,
     },
   )

@@ -2,7 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { authErrors, type KeyVerifier, type LimitDecision, type Principal, type RateLimiter, requireScope } from '@millrace/auth'
 import { encodeReceipt, isMillraceError } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
+import { readRequestIds } from '@millrace/service'
 import type { AppendedFrame } from '@millrace/streams'
+import type { Tracer } from '@millrace/telemetry'
 import { errors } from '../errors.js'
 import { whenAppended } from '../events/event-appender.js'
 import type { EventDesk, Verdict, Wire } from '../events/event-desk.js'
@@ -24,6 +26,7 @@ export interface ExchangeDeps {
   awaitOutcome: (receipt: string, principal: Principal) => Promise<Outcome | undefined>
   answers: Answers
   metrics: IngestMetrics
+  tracer: Tracer
   logger: Logger
 }
 
@@ -64,8 +67,24 @@ export function startExchange(req: EventRequest, res: ServerResponse, route: Eve
   if (encoding !== undefined && encoding !== 'identity' && !isKnownEncoding(encoding)) return refuse(x, errors.UNSUPPORTED_ENCODING())
   if (Number(headers['content-length']) > DISCARD_BYTES_MAX) return refuse(x, tooLarge(route.bodyBytesMax), true)
   req.exchange = x
+  if (deps.tracer.isOn) trace(x)
   req.on('data', onData)
   req.on('end', onEnd)
+}
+
+/** A span from the headers to the end of the answer. Records carry no trace: they are shared by many requests. */
+function trace({ req, res, route, deps }: Exchange): void {
+  const parent = readRequestIds(req.headers).traceparent
+  void deps.tracer.withSpan(
+    'HTTP POST',
+    { 'http.request.method': 'POST', 'http.route': route.path },
+    async (span) => {
+      await new Promise((resolve) => res.once('close', resolve))
+      span.setAttributes({ 'http.response.status_code': res.statusCode })
+      if (res.statusCode >= 500) span.recordError({ code: `HTTP_${res.statusCode}` })
+    },
+    { kind: 'server', parent },
+  )
 }
 
 function onData(this: EventRequest, chunk: Buffer): void {
@@ -152,7 +171,7 @@ function takeEvents(x: Exchange, principal: Principal): void {
 }
 
 function acknowledge(x: Exchange, principal: Principal, verdict: Verdict, frames: readonly AppendedFrame[]): void {
-  const { deps, req, res } = x
+  const { deps, req } = x
   countProduced(deps.counts, principal.tenantId, verdict, frames)
   const receipt = encodeReceipt({
     tenantId: principal.tenantId,
@@ -162,13 +181,21 @@ function acknowledge(x: Exchange, principal: Principal, verdict: Verdict, frames
       return { partition, sequence, first, records }
     }),
   })
-  deps.metrics.accepted(x.route.path, verdict.accepted, (performance.now() - x.startedAt) / 1000)
-  if (verdict.rejected.length > 0) deps.metrics.rejected(verdict.rejected)
-  if (!x.route.isNative || !wantsStored(req)) return deps.answers.json(req, res, describeVerdict(verdict, receipt))
+  deps.metrics.judged(verdict.accepted, verdict.rejected)
+  if (!x.route.isNative || !wantsStored(req)) return answer(x, describeVerdict(verdict, receipt))
   deps.awaitOutcome(receipt, principal).then(
-    (outcome) => deps.answers.json(req, res, describeVerdict(verdict, receipt, outcome ?? 'unknown')),
+    (outcome) => answer(x, describeVerdict(verdict, receipt, outcome ?? 'unknown')),
     (error: unknown) => refuse(x, error),
   )
+}
+
+function answer(x: Exchange, text: string): void {
+  x.deps.answers.json(x.req, x.res, text)
+  x.deps.metrics.answered(x.route.path, 200, secondsOf(x))
+}
+
+function secondsOf(x: Exchange): number {
+  return (performance.now() - x.startedAt) / 1000
 }
 
 /** The refused events travel on the first frame (EventAppender.finish), so they are spooled when that one is. */
@@ -185,7 +212,7 @@ function refuse(x: Exchange, error: unknown, isLast = false): void {
   if (!isMillraceError(error) || error.kind === 'internal') x.deps.logger.error('a request with events failed', { error, path: x.route.path })
   x.chunks.length = 0
   const status = x.deps.answers.problem(x.req, x.res, error, { isLast })
-  if (status > 0) x.deps.metrics.refused(x.route.path, status)
+  if (status > 0) x.deps.metrics.answered(x.route.path, status, secondsOf(x))
 }
 
 function wireOf(x: Exchange): Wire {

@@ -37,7 +37,8 @@ const FIRST_JSON = SLICE.properties
 
 /** One event whose texts are ranges of one byte array; made once and filled anew for every event. */
 export class RecordSlices implements EventNumbers {
-  bytes: Uint8Array = new Uint8Array(0)
+  #bytes: Uint8Array = new Uint8Array(0)
+  view = viewOf(this.#bytes)
   /** Start and end of each text of SLICE; a start of -1 is null. UTF-8 that PostgreSQL accepts. */
   readonly ranges = new Int32Array(2 * SLICES)
   tenantId = 0
@@ -49,6 +50,17 @@ export class RecordSlices implements EventNumbers {
   receivedAtMs = 0
   type = 0
   flags = 0
+
+  /** What the ranges are ranges of. */
+  get bytes(): Uint8Array {
+    return this.#bytes
+  }
+
+  set bytes(bytes: Uint8Array) {
+    if (bytes === this.#bytes) return
+    this.#bytes = bytes
+    this.view = viewOf(bytes)
+  }
 }
 
 /** The side table names a series by a u16. */
@@ -67,9 +79,9 @@ export class RecordBatchBuilder {
   firstTimeMs = Number.POSITIVE_INFINITY
   lastTimeMs = Number.NEGATIVE_INFINITY
 
-  constructor(expectedBytes = 32 * 1024) {
-    this.#side = new Growing(SIDE_BYTES * 64)
-    this.#rows = new Growing(expectedBytes)
+  constructor() {
+    this.#side = spares.pop() ?? new Growing()
+    this.#rows = spares.pop() ?? new Growing()
   }
 
   /** Bytes of side table, series, points and rows so far, about. */
@@ -144,6 +156,8 @@ export class RecordBatchBuilder {
     this.#sealPoints(view, pointsOffset)
     this.#sealTallies(view, talliesOffset)
     out.set(this.#rows.bytes.subarray(0, this.#rowsUsed), rowsOffset)
+    giveBack(this.#side)
+    giveBack(this.#rows)
     return out
   }
 
@@ -199,7 +213,7 @@ export class RecordBatchBuilder {
   }
 
   #writeRow(record: RecordSlices): void {
-    const { ranges, bytes } = record
+    const { ranges } = record
     let needed = ROW_FIXED_BYTES + SLICES * 5
     for (let i = 0; i < ranges.length; i += 2) needed += (ranges[i + 1] as number) - (ranges[i] as number)
     const rows = this.#rows
@@ -228,27 +242,33 @@ export class RecordBatchBuilder {
       view.setInt32(at, isJson ? length + 1 : length)
       at += 4
       if (isJson) view.setUint8(at++, 1)
-      copyBytes(bytes, start, length, rows, at)
+      copyBytes(record, start, length, rows, at)
       at += length
     }
     this.#rowsUsed = at
   }
 }
 
+/** Allocating side table and rows for every frame kept the garbage collector busy: sealed builders leave theirs to the next ones. */
+const spares: Growing[] = []
+const SPARES_MAX = 64
+/** A larger one was an exception, and is not kept. */
+const SPARE_BYTES_MAX = 256 * 1024
+const FIRST_BYTES = 8 * 1024
+
+function giveBack(spare: Growing): void {
+  if (spares.length < SPARES_MAX && spare.bytes.length <= SPARE_BYTES_MAX) spares.push(spare)
+}
+
 /** A byte array that doubles, with a view over it. */
 class Growing {
-  bytes: Uint8Array
-  view: DataView
-
-  constructor(capacity: number) {
-    this.bytes = Buffer.allocUnsafe(capacity)
-    this.view = viewOf(this.bytes)
-  }
+  bytes: Uint8Array = Buffer.allocUnsafeSlow(FIRST_BYTES)
+  view = viewOf(this.bytes)
 
   /** Makes room for `more` bytes behind the first `used`. */
   reserve(used: number, more: number): void {
     if (used + more <= this.bytes.length) return
-    const wider = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, used + more))
+    const wider = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, used + more))
     wider.set(this.bytes.subarray(0, used))
     this.bytes = wider
     this.view = viewOf(wider)
@@ -259,16 +279,19 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** From here on the built-in copy is quicker than a loop over bytes (measured: 60 ns flat against 1.7 ns a byte). */
-const BUILT_IN_COPY_BYTES = 40
+/** Four bytes at a time a loop costs 0.4 ns a byte (measured); the built-in copy 60 ns and garbage, whatever the length. */
+const BUILT_IN_COPY_BYTES = 192
 
-function copyBytes(source: Uint8Array, start: number, length: number, target: Growing, at: number): void {
-  const { bytes } = target
+function copyBytes(record: RecordSlices, start: number, length: number, target: Growing, at: number): void {
   if (length >= BUILT_IN_COPY_BYTES) {
-    bytes.set(source.subarray(start, start + length), at)
+    target.bytes.set(record.bytes.subarray(start, start + length), at)
     return
   }
-  for (let i = 0; i < length; i++) bytes[at + i] = source[start + i] as number
+  const from = record.view
+  const to = target.view
+  let i = 0
+  for (; i + 4 <= length; i += 4) to.setInt32(at + i, from.getInt32(start + i, true), true)
+  for (; i < length; i++) to.setUint8(at + i, from.getUint8(start + i))
 }
 
 function writeTimestamp(view: DataView, ms: number, at: number): void {
