@@ -179,6 +179,25 @@ describe('a consumer group', () => {
     expect(await effects.lines()).toEqual(new Map([[0, ['once']]]))
   })
 
+  it('gives up the partitions of a member whose handler never comes back', async () => {
+    const hung = new StoringHandler()
+    let release: () => void = () => undefined
+    hung.beforeCommit = (batch) =>
+      batch.records === 0
+        ? Promise.resolve()
+        : new Promise((resolve) => {
+            release = resolve
+          })
+    await start(hung, 'hung', { stallMs: 300 })
+    await send(0, 'once')
+    await waitFor(async () => hung.assignments.length > 0, { deadlineMs: 10_000 })
+    const other = await start(new StoringHandler(), 'other')
+    await waitFor(async () => other.state().partitions.length === 4, { deadlineMs: 15_000 })
+    await effects.untilCount(1)
+    release()
+    expect(await effects.lines()).toEqual(new Map([[0, ['once']]]))
+  })
+
   it.each([
     ['before the commit', 'select pg_terminate_backend(pg_backend_pid())'],
     ['by an error', 'select 1 / 0'],
