@@ -31,6 +31,7 @@ const HOUR_MS = 3_600_000
 const FLUSH_MS = 1000
 const REFRESH_MS = 10_000
 const START_RETRY_MS = 500
+const OVERDUE_CHECK_MS = 1000
 
 /** The composition root: the only file that knows every concrete part. Parts stop in reverse order: first the door, last the pools. */
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
@@ -92,7 +93,9 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     },
   )
   await lifecycle.start('http', () => {
-    const server = createServer({ maxHeaderSize: config.HTTP_HEADER_BYTES_MAX, noDelay: true }, (req, res) => {
+    // Node looks for requests that are overdue every 30 s unless it is told otherwise.
+    const options = { maxHeaderSize: config.HTTP_HEADER_BYTES_MAX, connectionsCheckingInterval: OVERDUE_CHECK_MS }
+    const server = createServer(options, (req, res) => {
       if (!handleEvents(req, res)) app(req, res)
     })
     server.maxConnections = config.HTTP_CONNECTIONS_MAX
