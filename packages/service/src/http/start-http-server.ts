@@ -13,6 +13,8 @@ export interface HttpServerConfig extends ListenAddress {
   readonly drainTimeoutMs?: number
 }
 
+const IDLE_CHECK_MS = 50
+
 /** Listens, and stops by letting running requests finish. `handler` may be an Express app or a plain function. */
 export function startHttpServer(
   config: HttpServerConfig & ({ readonly handler: RequestListener } | { readonly server: Server }),
@@ -33,9 +35,11 @@ export function startHttpServer(
 function drain(server: Server, timeoutMs: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
-    // Idle keep-alive connections are closed by close itself since Node 19.
+    // close itself ends the connections that are idle now; those that are idle once they have their answer would be kept alive.
+    const idleTimer = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
     server.close(() => {
       clearTimeout(timer)
+      clearInterval(idleTimer)
       resolve()
     })
   })
