@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { Logger } from '@millrace/logger'
 import type { RedisConnection } from '@millrace/redis'
 
@@ -31,6 +32,8 @@ export function watchKeys(
     if (isClosed) return await connection.close()
     subscriber = connection
     connection.client.on('message', (_channel: string, keyId: string) => on.key(keyId))
+    // One that is opened lazily is not up yet, and its commands do not wait.
+    if (!connection.isReady) await once(connection.client, 'ready')
     connection.client.on('ready', on.gap)
     await connection.client.subscribe(KEY_CHANNEL)
     on.gap()
