@@ -3,7 +3,12 @@ import { connect } from 'node:net'
 import { parseArgs } from 'node:util'
 
 const { values } = parseArgs({
-  options: { port: { type: 'string' }, connections: { type: 'string' }, seconds: { type: 'string' }, key: { type: 'string', default: '' } },
+  options: {
+    port: { type: 'string' },
+    connections: { type: 'string' },
+    seconds: { type: 'string' },
+    key: { type: 'string', default: '' },
+  },
 })
 const port = Number(values.port)
 const WARM_UP_MS = 1500
@@ -26,8 +31,14 @@ function request(user) {
     context: { library: { name: 'bench', version: '1' } },
   })
   const head = [
-    'POST /v1/track HTTP/1.1', `Host: 127.0.0.1:${port}`, `Authorization: Basic ${Buffer.from(`${values.key}:`).toString('base64')}`,
-    'Content-Type: application/json', 'User-Agent: bench', `Content-Length: ${Buffer.byteLength(body)}`, '', '',
+    'POST /v1/track HTTP/1.1',
+    `Host: 127.0.0.1:${port}`,
+    `Authorization: Basic ${Buffer.from(`${values.key}:`).toString('base64')}`,
+    'Content-Type: application/json',
+    'User-Agent: bench',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    '',
+    '',
   ]
   return Buffer.from(head.join('\r\n') + body)
 }
@@ -69,7 +80,10 @@ setTimeout(() => {
     latencies.sort((a, b) => a - b)
     const percentile = (share) => latencies[Math.floor(latencies.length * share)] ?? 0
     const figures = {
-      requests_per_s: answers / seconds, failures, p50_ms: percentile(0.5), p99_ms: percentile(0.99),
+      requests_per_s: answers / seconds,
+      failures,
+      p50_ms: percentile(0.5),
+      p99_ms: percentile(0.99),
       client_cpu: (used.user + used.system) / 1e6 / seconds,
     }
     process.stdout.write(JSON.stringify(figures), () => process.exit(0))

@@ -12,7 +12,11 @@ import { describeMachine } from '../lib/machine.mjs'
 import { printTable, round, say, writeResult } from '../lib/results.mjs'
 
 const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '8' }, connections: { type: 'string', default: '128' }, rounds: { type: 'string', default: '3' } },
+  options: {
+    seconds: { type: 'string', default: '8' },
+    connections: { type: 'string', default: '128' },
+    rounds: { type: 'string', default: '3' },
+  },
 })
 const KEY = 'mr_write_bench'
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -32,10 +36,17 @@ async function bench() {
   const rounds = []
   for (let round = 0; round < Number(values.rounds); round++) {
     rounds.push({ express: await load(express), gateway: await load(gateway) })
-    say(`round ${round + 1}: Express ${Math.round(rounds.at(-1).express.requests_per_s)}/s, gateway ${Math.round(rounds.at(-1).gateway.requests_per_s)}/s`)
+    say(
+      `round ${round + 1}: Express ${Math.round(rounds.at(-1).express.requests_per_s)}/s, gateway ${Math.round(rounds.at(-1).gateway.requests_per_s)}/s`,
+    )
   }
-  const best = { express: median(rounds.map((round) => round.express)), gateway: median(rounds.map((round) => round.gateway)) }
-  printTable(Object.entries(best).map(([server, figures]) => ({ server, ...mapValues(figures, (value) => round(value, 2)) })))
+  const best = {
+    express: median(rounds.map((round) => round.express)),
+    gateway: median(rounds.map((round) => round.gateway)),
+  }
+  printTable(
+    Object.entries(best).map(([server, figures]) => ({ server, ...mapValues(figures, (value) => round(value, 2)) })),
+  )
   const failures = rounds.reduce((sum, { express, gateway }) => sum + express.failures + gateway.failures, 0)
   if (failures > 0) say(`FAULT ${failures} answers were not 200`)
   const settings = { connections: Number(values.connections), seconds: Number(values.seconds), rounds: rounds.length }
@@ -70,8 +81,15 @@ async function startGateway() {
     logFile: join(home, 'log'),
     readyDeadlineMs: 30_000,
     env: {
-      PATH: process.env.PATH, HTTP_PORT: String(port), ADMIN_PORT: String(adminPort), MILLRACE_DATA_DIR: home, DATABASE_URL: postgres.url,
-      STREAM_REDIS_URL: redis.url, BOOTSTRAP_WRITE_KEY: KEY, RATE_LIMIT_EVENTS_PER_SECOND: '100000000', RATE_LIMIT_BURST_EVENTS: '200000000',
+      PATH: process.env.PATH,
+      HTTP_PORT: String(port),
+      ADMIN_PORT: String(adminPort),
+      MILLRACE_DATA_DIR: home,
+      DATABASE_URL: postgres.url,
+      STREAM_REDIS_URL: redis.url,
+      BOOTSTRAP_WRITE_KEY: KEY,
+      RATE_LIMIT_EVENTS_PER_SECOND: '100000000',
+      RATE_LIMIT_BURST_EVENTS: '200000000',
     },
   })
   stops.push(() => service.stop())
@@ -80,7 +98,9 @@ async function startGateway() {
 
 async function startExpress() {
   const port = await freePort()
-  const child = fork(fileURLToPath(new URL('express.mjs', import.meta.url)), { env: { PATH: process.env.PATH, HTTP_PORT: String(port), NODE_ENV: 'production' } })
+  const child = fork(fileURLToPath(new URL('express.mjs', import.meta.url)), {
+    env: { PATH: process.env.PATH, HTTP_PORT: String(port), NODE_ENV: 'production' },
+  })
   await once(child, 'message')
   stops.push(async () => {
     child.kill('SIGTERM')
@@ -98,7 +118,8 @@ async function load({ port, pid }) {
   ])
   const figures = JSON.parse(stdout)
   const warmUpShare = 1 + 1.5 / Number(values.seconds)
-  const server_cpu_us = ((cpuSeconds(pid) - cpuBefore) * 1e6) / (figures.requests_per_s * Number(values.seconds) * warmUpShare)
+  const server_cpu_us =
+    ((cpuSeconds(pid) - cpuBefore) * 1e6) / (figures.requests_per_s * Number(values.seconds) * warmUpShare)
   return { ...figures, server_cpu_us }
 }
 

@@ -2,7 +2,12 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { createKeyVerifier, createRateLimiter, KeyManager, seedKeys } from '@millrace/auth'
-import { AnalyticsServiceService, ConsumerServiceService, HealthServiceService, RecordBatchBuilder } from '@millrace/contracts'
+import {
+  AnalyticsServiceService,
+  ConsumerServiceService,
+  HealthServiceService,
+  RecordBatchBuilder,
+} from '@millrace/contracts'
 import { type Database, openDatabase } from '@millrace/database'
 import { openRedis, type RedisConnection } from '@millrace/redis'
 import { isRetryable } from '@millrace/resilience'
@@ -116,7 +121,11 @@ async function startRollups(config: Config, lifecycle: Lifecycle, database: Data
   return lifecycle.start('rollups', async () => {
     // Without the definitions events would go in that the rollups never learn of, so the door stays shut until they are read.
     const first = await untilAvailable(lifecycle, async () => {
-      await registerRollups(database, { definitions, stream: config.STREAM_NAME, aheadMaxMs: config.EVENTS_MAX_AHEAD_HOURS * HOUR_MS })
+      await registerRollups(database, {
+        definitions,
+        stream: config.STREAM_NAME,
+        aheadMaxMs: config.EVENTS_MAX_AHEAD_HOURS * HOUR_MS,
+      })
       return load()
     })
     const current = new CurrentPlan(first, { load, logger: lifecycle.logger })
@@ -148,7 +157,10 @@ async function untilAvailable<T>(lifecycle: Lifecycle, work: () => Promise<T>): 
   }
 }
 
-async function startRedis(config: Config, lifecycle: Lifecycle): Promise<{ streamRedis: RedisConnection; cacheRedis: RedisConnection }> {
+async function startRedis(
+  config: Config,
+  lifecycle: Lifecycle,
+): Promise<{ streamRedis: RedisConnection; cacheRedis: RedisConnection }> {
   const metrics = createRedisMetrics(lifecycle.metrics)
   const open = (name: string, url: string, isStream: boolean) =>
     lifecycle.start(name, async () => {
@@ -157,7 +169,11 @@ async function startRedis(config: Config, lifecycle: Lifecycle): Promise<{ strea
           url,
           name,
           isLazy: true,
-          ...(isStream && { sentinelHosts: config.REDIS_SENTINEL_HOSTS, masterName: config.REDIS_MASTER_NAME, clusterEnabled: config.REDIS_CLUSTER_ENABLED }),
+          ...(isStream && {
+            sentinelHosts: config.REDIS_SENTINEL_HOSTS,
+            masterName: config.REDIS_MASTER_NAME,
+            clusterEnabled: config.REDIS_CLUSTER_ENABLED,
+          }),
         },
         { logger: lifecycle.logger, metrics },
       )
@@ -168,7 +184,11 @@ async function startRedis(config: Config, lifecycle: Lifecycle): Promise<{ strea
   return { streamRedis, cacheRedis: cacheUrl === undefined ? streamRedis : await open('cache-redis', cacheUrl, false) }
 }
 
-function startProducer(config: Config, lifecycle: Lifecycle, redis: RedisConnection): Promise<Producer<RecordBatchBuilder>> {
+function startProducer(
+  config: Config,
+  lifecycle: Lifecycle,
+  redis: RedisConnection,
+): Promise<Producer<RecordBatchBuilder>> {
   return lifecycle.start('producer', async () => {
     const driver = createRedisDriver({ minReplicas: config.STREAM_MIN_REPLICAS }, { redis })
     const producer = await openProducer(
@@ -178,7 +198,9 @@ function startProducer(config: Config, lifecycle: Lifecycle, redis: RedisConnect
         createBuilder: () => new RecordBatchBuilder(),
         lingerMs: config.STREAM_LINGER_MS,
         unacknowledgedBytesMax: config.STREAM_UNACKNOWLEDGED_BYTES_MAX,
-        ...(config.SPOOL_BYTES_MAX > 0 && { spool: { directory: join(config.MILLRACE_DATA_DIR, 'spool'), bytesMax: config.SPOOL_BYTES_MAX } }),
+        ...(config.SPOOL_BYTES_MAX > 0 && {
+          spool: { directory: join(config.MILLRACE_DATA_DIR, 'spool'), bytesMax: config.SPOOL_BYTES_MAX },
+        }),
       },
       { driver, logger: lifecycle.logger, metrics: new ProducerMetrics(lifecycle.metrics) },
     )
@@ -204,22 +226,48 @@ function startLedger(
     const counts = new ProducedCounts()
     const isSpoolEmpty = () => producer.counts().spoolFrames === 0
     const source = { stream: config.STREAM_NAME, producerId: producer.id, counts, isSpoolEmpty }
-    return [counts, every(FLUSH_MS, createFlushProduced(source, { database, logger: lifecycle.logger }), { isRunAtEnd: true })]
+    return [
+      counts,
+      every(FLUSH_MS, createFlushProduced(source, { database, logger: lifecycle.logger }), { isRunAtEnd: true }),
+    ]
   })
 }
 
-async function startPeers(config: Config, lifecycle: Lifecycle): Promise<Pick<ApiDeps, 'consumer' | 'analytics' | 'health'>> {
+async function startPeers(
+  config: Config,
+  lifecycle: Lifecycle,
+): Promise<Pick<ApiDeps, 'consumer' | 'analytics' | 'health'>> {
   const { metrics, tracer, logger } = lifecycle
-  const deps = { metrics: createGrpcMetrics(metrics), tracer, logger, resilienceMetrics: createResilienceMetrics(metrics) }
+  const deps = {
+    metrics: createGrpcMetrics(metrics),
+    tracer,
+    logger,
+    resilienceMetrics: createResilienceMetrics(metrics),
+  }
   return {
     consumer: await lifecycle.start('consumer-client', () =>
-      createGrpcClient({ service: ConsumerServiceService }, config.STREAM_CONSUMER_ADDRESS, { name: 'stream-consumer' }, deps),
+      createGrpcClient(
+        { service: ConsumerServiceService },
+        config.STREAM_CONSUMER_ADDRESS,
+        { name: 'stream-consumer' },
+        deps,
+      ),
     ),
     analytics: await lifecycle.start('analytics-client', () =>
-      createGrpcClient({ service: AnalyticsServiceService }, config.ANALYTICS_QUERY_ADDRESS, { name: 'analytics-query', deadlineMs: 30_000 }, deps),
+      createGrpcClient(
+        { service: AnalyticsServiceService },
+        config.ANALYTICS_QUERY_ADDRESS,
+        { name: 'analytics-query', deadlineMs: 30_000 },
+        deps,
+      ),
     ),
     health: await lifecycle.start('health-client', () =>
-      createGrpcClient({ service: HealthServiceService }, config.HEALTH_AGGREGATOR_ADDRESS, { name: 'health-aggregator' }, deps),
+      createGrpcClient(
+        { service: HealthServiceService },
+        config.HEALTH_AGGREGATOR_ADDRESS,
+        { name: 'health-aggregator' },
+        deps,
+      ),
     ),
   }
 }

@@ -24,9 +24,12 @@ describe('on a real database', () => {
     await database?.close()
     await release?.()
   })
-  beforeEach(() => database.query('truncate ledger_produced, stream_partitions, rollup_definitions restart identity cascade'))
+  beforeEach(() =>
+    database.query('truncate ledger_produced, stream_partitions, rollup_definitions restart identity cascade'),
+  )
 
-  const register = (definitions: (typeof byValue | typeof byCarrier)[]) => registerRollups(database, { definitions, stream: 'events', aheadMaxMs: 86_400_000 })
+  const register = (definitions: (typeof byValue | typeof byCarrier)[]) =>
+    registerRollups(database, { definitions, stream: 'events', aheadMaxMs: 86_400_000 })
   async function activeFrom(): Promise<string[]> {
     const { rows } = await database.query<{ text: string }>(
       `select case when active_from = '-infinity' then 'always' when active_from between now() + interval '24 hours' and now() + interval '25 hours' then 'a day ahead' else active_from::text end as text
@@ -44,8 +47,14 @@ describe('on a real database', () => {
     })
 
     it.each([
-      ['a gateway has acknowledged some', `insert into ledger_produced (stream, producer, tenant_id, accepted, rejected) values ('events', '${producerId}', 1, 1, 0)`],
-      ['a consumer has read some', `insert into stream_partitions (group_name, stream, partition, position) values ('g', 'events', 0, '1-0')`],
+      [
+        'a gateway has acknowledged some',
+        `insert into ledger_produced (stream, producer, tenant_id, accepted, rejected) values ('events', '${producerId}', 1, 1, 0)`,
+      ],
+      [
+        'a consumer has read some',
+        `insert into stream_partitions (group_name, stream, partition, position) values ('g', 'events', 0, '1-0')`,
+      ],
     ])('hold only for windows that no older event can fall into, once %s', async (_name, sql) => {
       await register([byValue])
       await database.query(sql)
@@ -83,12 +92,17 @@ describe('on a real database', () => {
   })
 
   describe('the gateway’s side of the ledger', () => {
-    const read = async () => (await database.query('select tenant_id, accepted, rejected, spooled from ledger_produced order by tenant_id')).rows
+    const read = async () =>
+      (await database.query('select tenant_id, accepted, rejected, spooled from ledger_produced order by tenant_id'))
+        .rows
 
     it('is written as absolute counts, and only what moved', async () => {
       const counts = new ProducedCounts()
       let isSpoolEmpty = false
-      const flush = createFlushProduced({ stream: 'events', producerId, counts, isSpoolEmpty: () => isSpoolEmpty }, { database, logger: silentLogger })
+      const flush = createFlushProduced(
+        { stream: 'events', producerId, counts, isSpoolEmpty: () => isSpoolEmpty },
+        { database, logger: silentLogger },
+      )
       counts.add(1, { accepted: 10, rejected: 1, spooled: 4 })
       counts.add(2, { accepted: 5, rejected: 0, spooled: 0 })
       await flush()
@@ -107,8 +121,12 @@ describe('on a real database', () => {
     it('waits for a database that is away, and loses nothing', async () => {
       const counts = new ProducedCounts()
       let isDown = true
-      const query: Database['query'] = (...args) => (isDown ? Promise.reject(new Error('down')) : database.query(...args))
-      const flush = createFlushProduced({ stream: 'events', producerId, counts, isSpoolEmpty: () => true }, { database: { query }, logger: silentLogger })
+      const query: Database['query'] = (...args) =>
+        isDown ? Promise.reject(new Error('down')) : database.query(...args)
+      const flush = createFlushProduced(
+        { stream: 'events', producerId, counts, isSpoolEmpty: () => true },
+        { database: { query }, logger: silentLogger },
+      )
       counts.add(1, { accepted: 1, rejected: 0, spooled: 0 })
       await flush()
       counts.add(2, { accepted: 1, rejected: 0, spooled: 0 })

@@ -20,8 +20,14 @@ describe('a running gateway', () => {
     gateway = await spawnService({
       app: 'ingest-gateway',
       env: {
-        DATABASE_URL: database.url, STREAM_REDIS_URL: redis.url, HTTP_PORT: String(port), BOOTSTRAP_WRITE_KEY: 'mr_write_test', BOOTSTRAP_ADMIN_KEY: 'mr_admin_test',
-        HTTP_HEADERS_TIMEOUT_MS: '1000', HTTP_REQUEST_TIMEOUT_MS: '2000', LOG_LEVEL: 'warn',
+        DATABASE_URL: database.url,
+        STREAM_REDIS_URL: redis.url,
+        HTTP_PORT: String(port),
+        BOOTSTRAP_WRITE_KEY: 'mr_write_test',
+        BOOTSTRAP_ADMIN_KEY: 'mr_admin_test',
+        HTTP_HEADERS_TIMEOUT_MS: '1000',
+        HTTP_REQUEST_TIMEOUT_MS: '2000',
+        LOG_LEVEL: 'warn',
       },
     })
   }, 120_000)
@@ -32,12 +38,24 @@ describe('a running gateway', () => {
   })
 
   async function send(key: string, body: unknown = event) {
-    const response = await fetch(`${origin()}/v1/track`, { method: 'POST', headers: { authorization: `Bearer ${key}` }, body: JSON.stringify(body) })
-    return { status: response.status, retryAfter: response.headers.get('retry-after'), body: (await response.json()) as Record<string, unknown> }
+    const response = await fetch(`${origin()}/v1/track`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}` },
+      body: JSON.stringify(body),
+    })
+    return {
+      status: response.status,
+      retryAfter: response.headers.get('retry-after'),
+      body: (await response.json()) as Record<string, unknown>,
+    }
   }
   async function admin(method: string, path: string, body?: unknown) {
     const headers = { authorization: 'Bearer mr_admin_test', 'content-type': 'application/json' }
-    const response = await fetch(`${origin()}${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
+    const response = await fetch(`${origin()}${path}`, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
     const text = await response.text()
     return (text === '' ? {} : JSON.parse(text)) as Record<string, string>
   }
@@ -54,9 +72,9 @@ describe('a running gateway', () => {
 
   it('lets a key in from the moment it is made, its successor beside it, and neither once revoked', async () => {
     const first = await admin('POST', '/api/v1/keys', { name: 'shop', scopes: ['write'] })
-    expect((await send(first['key'] as string)).status).toBe(200)
-    const second = await admin('POST', `/api/v1/keys/${first['id']}/rotate`, { overlap_seconds: 600 })
-    expect([(await send(first['key'] as string)).status, (await send(second['key'] as string)).status]).toEqual([200, 200])
+    expect((await send(first.key as string)).status).toBe(200)
+    const second = await admin('POST', `/api/v1/keys/${first.id}/rotate`, { overlap_seconds: 600 })
+    expect([(await send(first.key as string)).status, (await send(second.key as string)).status]).toEqual([200, 200])
     for (const { id, key } of [first, second]) {
       await admin('DELETE', `/api/v1/keys/${id}`)
       await waitFor(async () => (await send(key as string)).status === 401, { deadlineMs: 5000 })
@@ -66,30 +84,44 @@ describe('a running gateway', () => {
   it('holds each tenant to its own rate, and says when to come back', async () => {
     const sql = openDatabase({ url: database.url, connectionLimit: 1 })
     await sql.query(`insert into tenants (name, settings) values ('small', '{"limits":{"ratePerSecond":1,"burst":3}}')`)
-    await sql.query(`insert into api_keys (tenant_id, key_hash, key_hint, scopes) select id, sha256('mr_small'), '', '{write}' from tenants where name = 'small'`)
+    await sql.query(
+      `insert into api_keys (tenant_id, key_hash, key_hint, scopes) select id, sha256('mr_small'), '', '{write}' from tenants where name = 'small'`,
+    )
     await sql.close()
     const answers = []
     for (let i = 0; i < 6; i++) answers.push(await send('mr_small'))
     const refused = answers.find(({ status }) => status === 429)
-    expect(refused?.body['code']).toBe('RATE_LIMITED')
+    expect(refused?.body.code).toBe('RATE_LIMITED')
     expect(Number(refused?.retryAfter)).toBeGreaterThanOrEqual(1)
     expect((await send('mr_write_test')).status).toBe(200)
   })
 
   it.each([
     ['two lengths', 'POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello', 400],
-    ['a length and chunks', 'POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400],
+    [
+      'a length and chunks',
+      'POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      400,
+    ],
     ['no host', 'POST /v1/track HTTP/1.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}', 400],
     ['endless headers', `POST /v1/track HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`, 431],
     ['headers that do not end', 'POST /v1/track HTTP/1.1\r\nHost: x\r\nX: y', 408],
     ['a body that does not come', 'POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe', 408],
-  ])('ends a request with %s', async (_name, bytes, status) => {
-    expect(await raw(bytes)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
-  }, 40_000)
+  ])(
+    'ends a request with %s',
+    async (_name, bytes, status) => {
+      expect(await raw(bytes)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+    },
+    40_000,
+  )
 
   it('takes events in while the stream is down, and brings them to it afterwards', async () => {
     await redis.kill()
-    const down = await Promise.all(Array.from({ length: 20 }, (_, i) => send('mr_write_test', { ...event, userId: `user-${i}`, messageId: `while-down-${i}` })))
+    const down = await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        send('mr_write_test', { ...event, userId: `user-${i}`, messageId: `while-down-${i}` }),
+      ),
+    )
     expect(down.map(({ status }) => status)).toEqual(Array(20).fill(200))
     await redis.restart()
     const metrics = async () => (await fetch(`${gateway.adminUrl}/metrics`)).text()
@@ -98,14 +130,18 @@ describe('a running gateway', () => {
   }, 60_000)
 
   it('answers what it has begun when it is told to stop, and leaves its counts behind', async () => {
-    const running = Array.from({ length: 50 }, (_, i) => send('mr_write_test', { ...event, userId: `last-${i}` }).catch((error: Error) => error))
+    const running = Array.from({ length: 50 }, (_, i) =>
+      send('mr_write_test', { ...event, userId: `last-${i}` }).catch((error: Error) => error),
+    )
     const first = await Promise.race(running)
     expect(first).toMatchObject({ status: 200 })
     await gateway.stop()
     const answers = await Promise.all(running)
     const answered = answers.filter((answer) => !(answer instanceof Error) && answer.status === 200).length
     const sql = openDatabase({ url: database.url, connectionLimit: 1 })
-    const { rows } = await sql.query<{ accepted: bigint }>('select sum(accepted)::bigint as accepted from ledger_produced')
+    const { rows } = await sql.query<{ accepted: bigint }>(
+      'select sum(accepted)::bigint as accepted from ledger_produced',
+    )
     await sql.close()
     expect(answered).toBeGreaterThan(0)
     expect(Number(rows[0]?.accepted)).toBeGreaterThanOrEqual(answered)

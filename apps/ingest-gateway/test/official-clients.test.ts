@@ -1,12 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { startTestStack, waitFor } from '@millrace/testing'
 import RudderAnalytics from '@rudderstack/rudder-sdk-node'
 import { Analytics } from '@segment/analytics-node'
-import { startTestStack, waitFor } from '@millrace/testing'
 
 const EVENTS = 10_000
 
 interface Ledger {
-  streams: { stream: string; tenant: string; accepted: number; stored: number; duplicate: number; rejected: number; dead_lettered: number; in_flight: number; balanced: boolean }[]
+  streams: {
+    stream: string
+    tenant: string
+    accepted: number
+    stored: number
+    duplicate: number
+    rejected: number
+    dead_lettered: number
+    in_flight: number
+    balanced: boolean
+  }[]
 }
 
 describe('the official clients, unmodified', () => {
@@ -30,12 +40,24 @@ describe('the official clients, unmodified', () => {
       return events !== undefined && events.accepted >= accepted && events.in_flight === 0 ? events : undefined
     }
     let last: Ledger['streams'][number] | undefined
-    await waitFor(async () => (last = await settled()) !== undefined, { deadlineMs: 60_000 })
+    await waitFor(
+      async () => {
+        last = await settled()
+        return last !== undefined
+      },
+      { deadlineMs: 60_000 },
+    )
     return last as Ledger['streams'][number]
   }
 
   it(`@segment/analytics-node delivers ${EVENTS} events, each counted once`, async () => {
-    const analytics = new Analytics({ writeKey: stack.writeKey, host: stack.url, flushAt: 100, flushInterval: 200, maxRetries: 3 })
+    const analytics = new Analytics({
+      writeKey: stack.writeKey,
+      host: stack.url,
+      flushAt: 100,
+      flushInterval: 200,
+      maxRetries: 3,
+    })
     const failures: unknown[] = []
     analytics.on('error', (error) => failures.push(error))
     for (let i = 0; i < EVENTS; i++) {
@@ -46,11 +68,23 @@ describe('the official clients, unmodified', () => {
     }
     await analytics.closeAndFlush()
     expect(failures).toEqual([])
-    expect(await settledAt(EVENTS)).toMatchObject({ accepted: EVENTS, stored: EVENTS, duplicate: 0, rejected: 0, dead_lettered: 0, balanced: true })
+    expect(await settledAt(EVENTS)).toMatchObject({
+      accepted: EVENTS,
+      stored: EVENTS,
+      duplicate: 0,
+      rejected: 0,
+      dead_lettered: 0,
+      balanced: true,
+    })
   }, 120_000)
 
   it(`@rudderstack/rudder-sdk-node delivers ${EVENTS} events, each counted once`, async () => {
-    const rudder = new RudderAnalytics(stack.writeKey, { dataPlaneUrl: stack.url, flushAt: 100, flushInterval: 200, maxInternalQueueSize: EVENTS })
+    const rudder = new RudderAnalytics(stack.writeKey, {
+      dataPlaneUrl: stack.url,
+      flushAt: 100,
+      flushInterval: 200,
+      maxInternalQueueSize: EVENTS,
+    })
     const delivered: Promise<void>[] = []
     for (let i = 0; i < EVENTS; i++) {
       const userId = `rudder-${i % 500}`
@@ -67,8 +101,17 @@ describe('the official clients, unmodified', () => {
     }
     await rudder.flush()
     await Promise.all(delivered)
-    expect(await settledAt(2 * EVENTS)).toMatchObject({ accepted: 2 * EVENTS, stored: 2 * EVENTS, duplicate: 0, rejected: 0, dead_lettered: 0, balanced: true })
-    const page = await get<{ data: { event: string; properties: { value: number } }[] }>('/api/v1/users/rudder-7/timeline?limit=1000')
+    expect(await settledAt(2 * EVENTS)).toMatchObject({
+      accepted: 2 * EVENTS,
+      stored: 2 * EVENTS,
+      duplicate: 0,
+      rejected: 0,
+      dead_lettered: 0,
+      balanced: true,
+    })
+    const page = await get<{ data: { event: string; properties: { value: number } }[] }>(
+      '/api/v1/users/rudder-7/timeline?limit=1000',
+    )
     expect(page.data.length).toBe(EVENTS / 500)
     expect(page.data.every(({ event }) => event === 'Ordered')).toBe(true)
   }, 120_000)

@@ -1,38 +1,3 @@
-export {
-  AnalyticsServiceClient,
-  AnalyticsServiceService,
-  type AnalyticsServiceServer,
-  type DataPoint,
-  type Filter,
-  type ListEventsRequest,
-  type ListEventsResponse,
-  type Metric,
-  type QueryMeta,
-  type RunQueryRequest,
-  type RunQueryResponse,
-} from './gen/millrace/v1/analytics.js'
-export {
-  ConsumerServiceClient,
-  ConsumerServiceService,
-  type ConsumerServiceServer,
-  type DeadLetter,
-  type DiscardDeadLetterRequest,
-  type DiscardDeadLetterResponse,
-  type GetReceiptRequest,
-  type GetReceiptResponse,
-  type ListDeadLettersRequest,
-  type ListDeadLettersResponse,
-  type ReplayDeadLetterRequest,
-  type ReplayDeadLetterResponse,
-  type WatchLiveRequest,
-  type WatchLiveResponse,
-} from './gen/millrace/v1/consumer.js'
-export {
-  HealthServiceClient,
-  HealthServiceService,
-  type HealthServiceServer,
-  type LedgerEntry,
-} from './gen/millrace/v1/health.js'
 export { coreErrors } from './errors/core-errors.js'
 export { defineErrors, type ErrorFactory, type ErrorOccurrence, type ErrorRow } from './errors/define-errors.js'
 export { type ErrorKind, type KindTraits, kindOfGrpcStatus, kindTraits } from './errors/error-kind.js'
@@ -51,7 +16,13 @@ export {
   SIDE,
   SIDE_BYTES,
 } from './events/record-batch.js'
-export { type ByteRange, type EventRecord, RecordBatchBuilder, RecordSlices, SLICE } from './events/record-batch-builder.js'
+export {
+  type ByteRange,
+  type EventRecord,
+  RecordBatchBuilder,
+  RecordSlices,
+  SLICE,
+} from './events/record-batch-builder.js'
 export {
   decodeEventRow,
   type EventRow,
@@ -60,5 +31,40 @@ export {
   type SeriesKey,
   seriesKey,
 } from './events/record-batch-reader.js'
-export { decodeReceipt, encodeReceipt, type Receipt, type ReceiptFrameRange } from './http/receipt.js'
+export {
+  AnalyticsServiceClient,
+  type AnalyticsServiceServer,
+  AnalyticsServiceService,
+  type DataPoint,
+  type Filter,
+  type ListEventsRequest,
+  type ListEventsResponse,
+  type Metric,
+  type QueryMeta,
+  type RunQueryRequest,
+  type RunQueryResponse,
+} from './gen/millrace/v1/analytics.js'
+export {
+  ConsumerServiceClient,
+  type ConsumerServiceServer,
+  ConsumerServiceService,
+  type DeadLetter,
+  type DiscardDeadLetterRequest,
+  type DiscardDeadLetterResponse,
+  type GetReceiptRequest,
+  type GetReceiptResponse,
+  type ListDeadLettersRequest,
+  type ListDeadLettersResponse,
+  type ReplayDeadLetterRequest,
+  type ReplayDeadLetterResponse,
+  type WatchLiveRequest,
+  type WatchLiveResponse,
+} from './gen/millrace/v1/consumer.js'
+export {
+  HealthServiceClient,
+  type HealthServiceServer,
+  HealthServiceService,
+  type LedgerEntry,
+} from './gen/millrace/v1/health.js'
 export { openApiDocument } from './http/openapi.js'
+export { decodeReceipt, encodeReceipt, type Receipt, type ReceiptFrameRange } from './http/receipt.js'

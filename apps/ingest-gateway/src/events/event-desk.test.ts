@@ -28,29 +28,53 @@ function codeOf(fields: object | string): string | undefined {
 describe('a good event', () => {
   it('becomes a record with every part of it', () => {
     const event = {
-      type: 'track', event: 'Order Completed', messageId: 'm-1', userId: 'u-1', anonymousId: 'a-1',
-      timestamp: '2026-11-21T07:59:00.250Z', properties: { total: 12.5, list: [1, { a: 'b' }] }, context: { ip: '::1' }, integrations: {},
+      type: 'track',
+      event: 'Order Completed',
+      messageId: 'm-1',
+      userId: 'u-1',
+      anonymousId: 'a-1',
+      timestamp: '2026-11-21T07:59:00.250Z',
+      properties: { total: 12.5, list: [1, { a: 'b' }] },
+      context: { ip: '::1' },
+      integrations: {},
     }
     const { records, verdict, tallies } = take({ batch: [event], sentAt: '2026-11-21T08:00:00Z' })
     const user = hashText('u-1', 7, { lo: 0, hi: 0 })
     expect(verdict).toMatchObject({ accepted: 1, rejected: [], messageIds: ['m-1'] })
     expect(records).toEqual([
       {
-        userHash: BigInt.asIntN(64, (BigInt(user.hi) << 32n) | BigInt(user.lo)), partition: partitionOf(user, 4), tenantId: 7, type: 0, flags: 0,
-        timestampMs: TEST_NOW - 59_750, receivedAtMs: TEST_NOW, messageId: 'm-1', event: 'Order Completed', userId: 'u-1', anonymousId: 'a-1',
-        properties: JSON.stringify(event.properties), context: JSON.stringify(event.context), series: '[7,"Order Completed",null,[],[]]', points: [],
+        userHash: BigInt.asIntN(64, (BigInt(user.hi) << 32n) | BigInt(user.lo)),
+        partition: partitionOf(user, 4),
+        tenantId: 7,
+        type: 0,
+        flags: 0,
+        timestampMs: TEST_NOW - 59_750,
+        receivedAtMs: TEST_NOW,
+        messageId: 'm-1',
+        event: 'Order Completed',
+        userId: 'u-1',
+        anonymousId: 'a-1',
+        properties: JSON.stringify(event.properties),
+        context: JSON.stringify(event.context),
+        series: '[7,"Order Completed",null,[],[]]',
+        points: [],
       },
     ])
     expect(tallies).toEqual([{ tenantId: 7, accepted: 1, rejected: 0 }])
   })
 
   it('keeps the bytes of its properties as they came', () => {
-    const text = '{"event":"A","userId":"u","properties" : { "n":1.50, "t":"\\u00e9é\\"\\\\", "e":{} , "z":[ ] } ,"context":{}}'
-    expect(take(text, track).records[0]).toMatchObject({ properties: '{ "n":1.50, "t":"\\u00e9é\\"\\\\", "e":{} , "z":[ ] }', context: '{}' })
+    const text =
+      '{"event":"A","userId":"u","properties" : { "n":1.50, "t":"\\u00e9é\\"\\\\", "e":{} , "z":[ ] } ,"context":{}}'
+    expect(take(text, track).records[0]).toMatchObject({
+      properties: '{ "n":1.50, "t":"\\u00e9é\\"\\\\", "e":{} , "z":[ ] }',
+      context: '{}',
+    })
   })
 
   it('may escape and accent its ids, its keys and its name', () => {
-    const text = '{"\\u0065vent":"Caf\\u00e9 \\"é\\"","user\\u0049d":"z\\u00fcrich","messageId":"\\ud83d\\ude00","anonymousId":"a\\/b","\\u0074ype":"\\u0074rack"}'
+    const text =
+      '{"\\u0065vent":"Caf\\u00e9 \\"é\\"","user\\u0049d":"z\\u00fcrich","messageId":"\\ud83d\\ude00","anonymousId":"a\\/b","\\u0074ype":"\\u0074rack"}'
     const plain = { event: 'Café "é"', userId: 'zürich', messageId: '😀', anonymousId: 'a/b' }
     const [escaped] = take(text, any).records
     expect(escaped).toMatchObject(plain)
@@ -58,13 +82,27 @@ describe('a good event', () => {
   })
 
   it('gets a message id when it has none', () => {
-    expect(take([{ event: 'A', userId: 'u' }, { event: 'B', userId: 'u', messageId: '' }, { event: 'C', userId: 'u', messageId: null }], any).verdict.messageIds).toEqual([
-      'made-1', 'made-2', 'made-3',
-    ])
+    expect(
+      take(
+        [
+          { event: 'A', userId: 'u' },
+          { event: 'B', userId: 'u', messageId: '' },
+          { event: 'C', userId: 'u', messageId: null },
+        ],
+        any,
+      ).verdict.messageIds,
+    ).toEqual(['made-1', 'made-2', 'made-3'])
   })
 
   it('falls to the partition of its user, or else of its anonymous id', () => {
-    const { records } = take([{ event: 'A', userId: 'u', anonymousId: 'x' }, { event: 'A', anonymousId: 'u' }, { event: 'A', userId: null, anonymousId: 'u' }], any)
+    const { records } = take(
+      [
+        { event: 'A', userId: 'u', anonymousId: 'x' },
+        { event: 'A', anonymousId: 'u' },
+        { event: 'A', userId: null, anonymousId: 'u' },
+      ],
+      any,
+    )
     expect(new Set(records.map((record) => record.partition)).size).toBe(1)
     expect(new Set(records.map((record) => record.userHash)).size).toBe(1)
   })
@@ -75,7 +113,8 @@ describe('a good event', () => {
   })
 
   it('survives prototype keys and doubled keys, of which the last counts', () => {
-    const text = '{"__proto__":{"event":"X"},"constructor":{"prototype":{"userId":"p"}},"event":"A","event":"B","userId":"u","properties":{"__proto__":{"a":1}}}'
+    const text =
+      '{"__proto__":{"event":"X"},"constructor":{"prototype":{"userId":"p"}},"event":"A","event":"B","userId":"u","properties":{"__proto__":{"a":1}}}'
     expect(take(text, track).records[0]).toMatchObject({ event: 'B', properties: '{"__proto__":{"a":1}}' })
     expect(({} as { a?: unknown }).a).toBeUndefined()
   })
@@ -85,7 +124,12 @@ describe('the types', () => {
   it.each([
     ['identify', { traits: { plan: 'x' }, properties: { no: 1 } }, '$identify', '{"plan":"x"}'],
     ['identify', { properties: { plan: 'x' } }, '$identify', '{"plan":"x"}'],
-    ['page', { name: 'Home', category: 'Docs', properties: { url: '/' } }, '$page', '{"name":"Home","category":"Docs","url":"/"}'],
+    [
+      'page',
+      { name: 'Home', category: 'Docs', properties: { url: '/' } },
+      '$page',
+      '{"name":"Home","category":"Docs","url":"/"}',
+    ],
     ['page', {}, '$page', null],
     ['screen', { name: 'Main', properties: {} }, '$screen', '{"name":"Main"}'],
     ['screen', { name: 'M\u00e9"n', properties: { name: 'own' } }, '$screen', '{"name":"Mé\\"n","name":"own"}'],
@@ -95,11 +139,17 @@ describe('the types', () => {
   ])('%s %j is stored as %s', (type, fields, event, properties) => {
     const { records, verdict } = take([{ type, userId: 'u', ...fields }], any)
     expect(verdict.rejected).toEqual([])
-    expect(records[0]).toMatchObject({ event, properties, type: ['track', 'identify', 'page', 'screen', 'group', 'alias'].indexOf(type) })
+    expect(records[0]).toMatchObject({
+      event,
+      properties,
+      type: ['track', 'identify', 'page', 'screen', 'group', 'alias'].indexOf(type),
+    })
   })
 
   it('are those of the address where it names one', () => {
-    expect(take({ type: 'track', userId: 'u', traits: { a: 1 } }, { kind: 'single', type: 'identify' }).records[0]).toMatchObject({ type: 1, event: '$identify' })
+    expect(
+      take({ type: 'track', userId: 'u', traits: { a: 1 } }, { kind: 'single', type: 'identify' }).records[0],
+    ).toMatchObject({ type: 1, event: '$identify' })
   })
 })
 
@@ -149,7 +199,10 @@ describe('an event is refused alone', () => {
     [{ event: '$login', properties: { method: 'okta', success: 'yes' } }, 'invalid_properties'],
     [{ event: '$login' }, 'invalid_properties'],
     [{ event: '$activity', properties: { action: 'a', entity_type: 't', entity_id: '1', metadata: {} } }, undefined],
-    [{ event: '$activity', properties: { action: 'a', entity_type: 't', entity_id: '1', metadata: [] } }, 'invalid_properties'],
+    [
+      { event: '$activity', properties: { action: 'a', entity_type: 't', entity_id: '1', metadata: [] } },
+      'invalid_properties',
+    ],
     [{ event: '$session_start', properties: { session_id: 's' } }, undefined],
     [{ event: '$session_end', properties: {} }, 'invalid_properties'],
   ])('%j: %s', (fields, code) => {
@@ -165,7 +218,9 @@ describe('an event is refused alone', () => {
   })
 
   it('with its index, its message id and its reason, while the others go in and all are counted', () => {
-    const { verdict, records, tallies } = take({ batch: [{ event: 'A', userId: 'u' }, 5, { event: 'B', messageId: 'm-2' }, null, { event: 'C', userId: 'u' }] })
+    const { verdict, records, tallies } = take({
+      batch: [{ event: 'A', userId: 'u' }, 5, { event: 'B', messageId: 'm-2' }, null, { event: 'C', userId: 'u' }],
+    })
     expect(verdict.accepted).toBe(2)
     expect(verdict.rejected).toEqual([
       { index: 1, messageId: null, code: 'invalid_event', reason: expect.any(String) },
@@ -188,27 +243,48 @@ describe('an event is refused alone', () => {
   })
 
   it('marks typed events for the consumer', () => {
-    expect(take({ event: '$session_end', userId: 'u', properties: { session_id: 's' } }, track).records[0]?.flags).toBe(1)
+    expect(take({ event: '$session_end', userId: 'u', properties: { session_id: 's' } }, track).records[0]?.flags).toBe(
+      1,
+    )
   })
 })
 
 describe('the clock of the client', () => {
   it.each([
-    ['of the batch', { batch: [{ event: 'A', userId: 'u', timestamp: '2026-11-21T06:59:00Z' }], sentAt: '2026-11-21T07:00:00Z' }],
-    ['of the batch, before the events', { sentAt: '2026-11-21T07:00:00Z', batch: [{ event: 'A', userId: 'u', timestamp: '2026-11-21T06:59:00Z' }] }],
-    ['of the event', { batch: [{ event: 'A', userId: 'u', originalTimestamp: '2026-11-21T06:59:00Z', sentAt: '2026-11-21T07:00:00Z' }] }],
-    ['decades off', { batch: [{ event: 'A', userId: 'u', timestamp: '1970-01-01T00:00:00Z' }], sentAt: '1970-01-01T00:01:00Z' }],
+    [
+      'of the batch',
+      { batch: [{ event: 'A', userId: 'u', timestamp: '2026-11-21T06:59:00Z' }], sentAt: '2026-11-21T07:00:00Z' },
+    ],
+    [
+      'of the batch, before the events',
+      { sentAt: '2026-11-21T07:00:00Z', batch: [{ event: 'A', userId: 'u', timestamp: '2026-11-21T06:59:00Z' }] },
+    ],
+    [
+      'of the event',
+      {
+        batch: [{ event: 'A', userId: 'u', originalTimestamp: '2026-11-21T06:59:00Z', sentAt: '2026-11-21T07:00:00Z' }],
+      },
+    ],
+    [
+      'decades off',
+      { batch: [{ event: 'A', userId: 'u', timestamp: '1970-01-01T00:00:00Z' }], sentAt: '1970-01-01T00:01:00Z' },
+    ],
   ])('is corrected by sentAt: %s', (_name, body) => {
     expect(take(body).records[0]?.timestampMs).toBe(TEST_NOW - 60_000)
   })
 
   it('is believed without sentAt, or with one that is none', () => {
     const timestamp = '2026-11-21T06:59:00Z'
-    expect(take({ batch: [{ event: 'A', userId: 'u', timestamp }], sentAt: 'soon' }).records[0]?.timestampMs).toBe(Date.parse(timestamp))
+    expect(take({ batch: [{ event: 'A', userId: 'u', timestamp }], sentAt: 'soon' }).records[0]?.timestampMs).toBe(
+      Date.parse(timestamp),
+    )
   })
 
   it('gives way to ours when the event has no time', () => {
-    expect(take({ batch: [{ event: 'A', userId: 'u', timestamp: null }], sentAt: '1999-01-01T00:00:00Z' }).records[0]?.timestampMs).toBe(TEST_NOW)
+    expect(
+      take({ batch: [{ event: 'A', userId: 'u', timestamp: null }], sentAt: '1999-01-01T00:00:00Z' }).records[0]
+        ?.timestampMs,
+    ).toBe(TEST_NOW)
   })
 })
 
@@ -239,21 +315,37 @@ describe('bodies', () => {
     ['a batch that is no list', { batch: event }, batch, 'INVALID_REQUEST'],
     ['a list for a single event', [event], track, 'INVALID_REQUEST'],
     ['too many events', Array(101).fill(1), any, 'BATCH_TOO_LARGE'],
-    ['a context that grows too large when every event takes it over', { context: { a: 'x'.repeat(500) }, batch: Array(20).fill(event) }, batch, 'BATCH_TOO_LARGE'],
+    [
+      'a context that grows too large when every event takes it over',
+      { context: { a: 'x'.repeat(500) }, batch: Array(20).fill(event) },
+      batch,
+      'BATCH_TOO_LARGE',
+    ],
   ])('are refused whole when they are %s', (_name, body, wire, code) => {
     expect(() => take(body, wire)).toThrow(expect.objectContaining({ code }))
   })
 
   it('say where they are no JSON', () => {
     expect(() => take('{"batch":[\n {"a":}]}')).toThrow(
-      expect.objectContaining({ message: "the body is not JSON: found '}' instead of a value at byte 17 (line 2, column 7)", details: { offset: 17, line: 2, column: 7 } }),
+      expect.objectContaining({
+        message: "the body is not JSON: found '}' instead of a value at byte 17 (line 2, column 7)",
+        details: { offset: 17, line: 2, column: 7 },
+      }),
     )
   })
 
   it('that are lines lose only the bad ones', () => {
-    const { verdict } = take('{"event":"A","userId":"u"}\n{oops}\n[1]\n"x\n{"event":"B","userId":"u"} {}\n{"event":"C","userId":"u"}', lines)
+    const { verdict } = take(
+      '{"event":"A","userId":"u"}\n{oops}\n[1]\n"x\n{"event":"B","userId":"u"} {}\n{"event":"C","userId":"u"}',
+      lines,
+    )
     expect(verdict.accepted).toBe(2)
-    expect(verdict.rejected.map(({ index, code }) => [index, code])).toEqual([[1, 'malformed_json'], [2, 'invalid_event'], [3, 'malformed_json'], [4, 'malformed_json']])
+    expect(verdict.rejected.map(({ index, code }) => [index, code])).toEqual([
+      [1, 'malformed_json'],
+      [2, 'invalid_event'],
+      [3, 'malformed_json'],
+      [4, 'malformed_json'],
+    ])
   })
 
   it('lend their context to events without one', () => {
@@ -262,11 +354,16 @@ describe('bodies', () => {
   })
 
   it('lend no context that cannot be stored', () => {
-    expect(take('{"context":{"a":"\\u0000"},"batch":[{"event":"A","userId":"u"}]}').verdict.rejected[0]?.code).toBe('nul_character')
+    expect(take('{"context":{"a":"\\u0000"},"batch":[{"event":"A","userId":"u"}]}').verdict.rejected[0]?.code).toBe(
+      'nul_character',
+    )
   })
 
   it('larger than the buffer so far are taken whole', () => {
-    const { verdict } = take({ batch: Array(90).fill({ ...event, properties: { a: 'é'.repeat(800) } }), pad: 'x'.repeat(2_000_000) })
+    const { verdict } = take({
+      batch: Array(90).fill({ ...event, properties: { a: 'é'.repeat(800) } }),
+      pad: 'x'.repeat(2_000_000),
+    })
     expect(verdict).toMatchObject({ accepted: 90 })
   })
 
@@ -289,11 +386,21 @@ describe('rollups', () => {
     { event: 'Flight', dimensions: ['properties.carrier', 'properties.meta.gate', 'context.app'], property: null },
     { event: 'Flight', dimensions: ['properties.carrier'], property: 'properties.delay' },
   ]
-  const pointsOf = (event: object | string, wire: Wire = any) => take(typeof event === 'string' ? event : [event], wire, { definitions }).records[0]?.points
+  const pointsOf = (event: object | string, wire: Wire = any) =>
+    take(typeof event === 'string' ? event : [event], wire, { definitions }).records[0]?.points
 
   it('count an event in every definition that fits', () => {
-    const event = { event: 'Flight', userId: 'u', properties: { value: 3, carrier: 'UA', delay: -1.25e1, meta: { gate: 7 } }, context: { app: true } }
-    expect(pointsOf(event)).toEqual(['*/properties.value=[]: 3', 'Flight/null=["UA","7","true"]: NaN', 'Flight/properties.delay=["UA"]: -12.5'])
+    const event = {
+      event: 'Flight',
+      userId: 'u',
+      properties: { value: 3, carrier: 'UA', delay: -1.25e1, meta: { gate: 7 } },
+      context: { app: true },
+    }
+    expect(pointsOf(event)).toEqual([
+      '*/properties.value=[]: 3',
+      'Flight/null=["UA","7","true"]: NaN',
+      'Flight/properties.delay=["UA"]: -12.5',
+    ])
   })
 
   it.each([
@@ -301,19 +408,29 @@ describe('rollups', () => {
     ['a text', { value: '3', delay: '1' }, ['Flight/null=[null,null,null]: NaN']],
     ['null', { value: null, carrier: null }, ['Flight/null=[null,null,null]: NaN']],
     ['a list', { value: [1], carrier: ['UA'] }, ['Flight/null=[null,null,null]: NaN']],
-    ['a number where a text is usual', { carrier: 1.5, delay: 0 }, ['Flight/null=["1.5",null,null]: NaN', 'Flight/properties.delay=["1.5"]: 0']],
+    [
+      'a number where a text is usual',
+      { carrier: 1.5, delay: 0 },
+      ['Flight/null=["1.5",null,null]: NaN', 'Flight/properties.delay=["1.5"]: 0'],
+    ],
     ['escaped', { carrier: 'U"A\n' }, ['Flight/null=["U\\"A\\n",null,null]: NaN']],
   ])('take a property that is %s for what it is', (_name, properties, points) => {
     expect(pointsOf({ event: 'Flight', userId: 'u', properties })).toEqual(points)
   })
 
   it('find a property whose key is escaped or doubled, as the store will', () => {
-    expect(pointsOf('[{"event":"A","userId":"u","properties":{"value":1,"v\\u0061lue":2}}]')).toEqual(['*/properties.value=[]: 2'])
+    expect(pointsOf('[{"event":"A","userId":"u","properties":{"value":1,"v\\u0061lue":2}}]')).toEqual([
+      '*/properties.value=[]: 2',
+    ])
   })
 
   it('see what is stored as properties, whatever it was called', () => {
-    expect(pointsOf({ type: 'identify', userId: 'u', traits: { value: 4 }, properties: { value: 9 } })).toEqual(['*/properties.value=[]: 4'])
+    expect(pointsOf({ type: 'identify', userId: 'u', traits: { value: 4 }, properties: { value: 9 } })).toEqual([
+      '*/properties.value=[]: 4',
+    ])
     expect(pointsOf({ type: 'identify', userId: 'u', traits: null, properties: { value: 9 } })).toEqual([])
-    expect(pointsOf({ type: 'page', userId: 'u', name: 'x', properties: { value: 4 } })).toEqual(['*/properties.value=[]: 4'])
+    expect(pointsOf({ type: 'page', userId: 'u', name: 'x', properties: { value: 4 } })).toEqual([
+      '*/properties.value=[]: 4',
+    ])
   })
 })

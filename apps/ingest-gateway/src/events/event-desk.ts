@@ -5,7 +5,7 @@ import { errors } from '../errors.js'
 import { decodeString } from '../json/decode-string.js'
 import { JsonSyntaxError, locate } from '../json/json-syntax-error.js'
 import { RequestText } from '../json/request-text.js'
-import { RollupPlan } from '../rollups/rollup-plan.js'
+import type { RollupPlan } from '../rollups/rollup-plan.js'
 import { EventAppender, type Segment } from './event-appender.js'
 import { EventJudge, type EventLimits, type JudgeContext } from './event-judge.js'
 import { EventScanner, TooManyEvents } from './event-scanner.js'
@@ -86,7 +86,10 @@ export class EventDesk {
       this.#scan(start)
     } catch (error) {
       if (error instanceof TooManyEvents) {
-        throw errors.BATCH_TOO_LARGE({ message: `a request holds at most ${this.#config.eventsMax} events`, cause: error })
+        throw errors.BATCH_TOO_LARGE({
+          message: `a request holds at most ${this.#config.eventsMax} events`,
+          cause: error,
+        })
       }
       if (!(error instanceof JsonSyntaxError)) throw error
       const { line, column } = locate(text.bytes, error.offset)
@@ -105,7 +108,9 @@ export class EventDesk {
     const { words, rows } = this.#table
     const at = ROW.fields + 2 * FIELD.writeKey
     const start = rows === 0 ? 0 : (words[at] as number)
-    return start !== 0 && this.#text.bytes[start] === 0x22 ? decodeString(this.#text.bytes, start, words[at + 1] as number) : undefined
+    return start !== 0 && this.#text.bytes[start] === 0x22
+      ? decodeString(this.#text.bytes, start, words[at + 1] as number)
+      : undefined
   }
 
   /**
@@ -133,7 +138,12 @@ export class EventDesk {
     return { accepted: this.#table.rows - this.#firstRow - rejected.length, rejected, segments, messageIds }
   }
 
-  #takeRow(index: number, context: JudgeContext, rejected: Rejection[], messageIds: (string | null)[] | undefined): void {
+  #takeRow(
+    index: number,
+    context: JudgeContext,
+    rejected: Rejection[],
+    messageIds: (string | null)[] | undefined,
+  ): void {
     const row = index * ROW_WORDS
     const judge = this.#judge
     const code = judge.judge(row, context)
@@ -151,7 +161,8 @@ export class EventDesk {
     const wire = this.#wire
     if (wire.kind === 'any' && wire.isLines) this.#scanner.scanLines(start, { isStrict: false })
     // Not announced as lines, they must all be JSON: else one wrong brace would make a document into lines.
-    else if (wire.kind === 'any' && this.#scanner.isSeveralObjects(start)) this.#scanner.scanLines(start, { isStrict: true })
+    else if (wire.kind === 'any' && this.#scanner.isSeveralObjects(start))
+      this.#scanner.scanLines(start, { isStrict: true })
     else this.#scanner.scanBody(start)
   }
 
@@ -160,7 +171,8 @@ export class EventDesk {
     const batchStart = words[ROW.fields + 2 * FIELD.batch] as number
     const hasBatch = batchStart !== 0 && this.#text.bytes[batchStart] === 0x5b
     const isEmptyRow = (words[ROW.end] as number) === 0
-    if (this.#wire.kind === 'batch' && !hasBatch) throw errors.INVALID_REQUEST({ message: 'the body is an object with a list named batch' })
+    if (this.#wire.kind === 'batch' && !hasBatch)
+      throw errors.INVALID_REQUEST({ message: 'the body is an object with a list named batch' })
     if (this.#wire.kind === 'single') {
       this.#table.rows = 1
       if (isEmptyRow) throw errors.INVALID_REQUEST({ message: 'the body is a JSON object' })

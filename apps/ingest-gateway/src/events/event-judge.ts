@@ -39,9 +39,25 @@ const typeTable = new KeyTable(EVENT_TYPES.map((type, index) => [type, index]))
 /** The types whose body is called traits. */
 const TRAIT_TYPES: ReadonlySet<number> = new Set([EVENT_TYPES.indexOf('identify'), EVENT_TYPES.indexOf('group')])
 /** Fields beside the properties of a type that are kept with them. */
-const EXTRA_FIELDS: readonly (readonly (keyof typeof FIELD)[])[] = [[], [], ['name', 'category'], ['name', 'category'], ['groupId'], ['previousId']]
+const EXTRA_FIELDS: readonly (readonly (keyof typeof FIELD)[])[] = [
+  [],
+  [],
+  ['name', 'category'],
+  ['name', 'category'],
+  ['groupId'],
+  ['previousId'],
+]
 const RESERVED_NAMES: ReadonlySet<string> = new Set(EVENT_TYPES.map((type) => `$${type}`))
-const TEXT_FIELDS = [FIELD.type, FIELD.event, FIELD.messageId, FIELD.userId, FIELD.anonymousId, FIELD.groupId, FIELD.previousId, FIELD.timestamp]
+const TEXT_FIELDS = [
+  FIELD.type,
+  FIELD.event,
+  FIELD.messageId,
+  FIELD.userId,
+  FIELD.anonymousId,
+  FIELD.groupId,
+  FIELD.previousId,
+  FIELD.timestamp,
+]
 
 /**
  * Decides whether one scanned event may go in, and makes it a record. One instance serves all requests, one event at a time: after a
@@ -122,7 +138,8 @@ export class EventJudge implements EventValues {
     const { words } = this.#table
     const marks = words[row + ROW.marks] as number
     if (marks !== 0) return markCode(marks)
-    if ((words[row + ROW.end] as number) - (words[row + ROW.start] as number) > this.#limits.eventBytesMax) return 'event_too_large'
+    if ((words[row + ROW.end] as number) - (words[row + ROW.start] as number) > this.#limits.eventBytesMax)
+      return 'event_too_large'
     if ((words[row + ROW.depth] as number) > this.#limits.depthMax) return 'nested_too_deep'
     if ((words[row + ROW.members] as number) > this.#limits.keysMax) return 'too_many_keys'
     if ((words[row + ROW.escapes] as number) > 0) this.#decodeTexts(row)
@@ -158,7 +175,7 @@ export class EventJudge implements EventValues {
     if (!this.#readText(row, FIELD.messageId, SLICE.messageId, false)) return 'invalid_message_id'
     if (!this.#readText(row, FIELD.userId, SLICE.userId, true)) return 'invalid_user_id'
     if (!this.#readText(row, FIELD.anonymousId, SLICE.anonymousId, true)) return 'invalid_anonymous_id'
-    const user = ranges[2 * SLICE.userId] as number >= 0 ? SLICE.userId : SLICE.anonymousId
+    const user = (ranges[2 * SLICE.userId] as number) >= 0 ? SLICE.userId : SLICE.anonymousId
     if ((ranges[2 * user] as number) < 0) return 'missing_user'
     if ((ranges[2 * SLICE.messageId] as number) < 0) {
       ranges[2 * SLICE.messageId] = this.#text.appendText(this.#newMessageId())
@@ -170,7 +187,13 @@ export class EventJudge implements EventValues {
     hashBytes(bytes, ranges[2 * user] as number, ranges[2 * user + 1] as number, tenantId, this.user)
     slices.userHashLo = this.user.lo
     slices.userHashHi = this.user.hi
-    hashBytes(bytes, ranges[2 * SLICE.messageId] as number, ranges[2 * SLICE.messageId + 1] as number, tenantId, this.#message)
+    hashBytes(
+      bytes,
+      ranges[2 * SLICE.messageId] as number,
+      ranges[2 * SLICE.messageId + 1] as number,
+      tenantId,
+      this.#message,
+    )
     slices.messageHashLo = this.#message.lo
     slices.messageHashHi = this.#message.hi
     return undefined
@@ -206,7 +229,8 @@ export class EventJudge implements EventValues {
       const sentAt = this.#time(row, FIELD.sentAt) ?? (envelope < 0 ? undefined : this.#time(envelope, FIELD.sentAt))
       if (sentAt !== undefined && !Number.isNaN(sentAt)) time += receivedAtMs - sentAt
     }
-    if (time < receivedAtMs - this.#limits.ageMaxMs || time > receivedAtMs + this.#limits.aheadMaxMs) return 'timestamp_out_of_range'
+    if (time < receivedAtMs - this.#limits.ageMaxMs || time > receivedAtMs + this.#limits.aheadMaxMs)
+      return 'timestamp_out_of_range'
     this.slices.timestampMs = time
     return undefined
   }
@@ -223,7 +247,12 @@ export class EventJudge implements EventValues {
   /** An event without a context takes over its envelope's. */
   #readContext(row: number, { envelope }: JudgeContext): RejectionCode | undefined {
     if (!this.#readObject(row, FIELD.context, SLICE.context)) return 'invalid_context'
-    if ((this.slices.ranges[2 * SLICE.context] as number) >= 0 || envelope < 0 || this.#start(envelope, FIELD.context) === 0) return undefined
+    if (
+      (this.slices.ranges[2 * SLICE.context] as number) >= 0 ||
+      envelope < 0 ||
+      this.#start(envelope, FIELD.context) === 0
+    )
+      return undefined
     const marks = this.#table.words[envelope + ROW.marks] as number
     if (marks !== 0) return markCode(marks)
     if (!this.#readObject(envelope, FIELD.context, SLICE.context)) return 'invalid_context'
@@ -244,7 +273,8 @@ export class EventJudge implements EventValues {
 
   #readProperties(row: number): RejectionCode | undefined {
     const { type, ranges } = this.slices
-    if (type === TYPE_TRACK) return this.#readObject(row, FIELD.properties, SLICE.properties) ? undefined : 'invalid_properties'
+    if (type === TYPE_TRACK)
+      return this.#readObject(row, FIELD.properties, SLICE.properties) ? undefined : 'invalid_properties'
     const field = TRAIT_TYPES.has(type) && this.#start(row, FIELD.traits) !== 0 ? FIELD.traits : FIELD.properties
     if (!this.#readObject(row, field, SLICE.properties)) return 'invalid_properties'
     const isComplete = this.#addExtras(row, type)
@@ -326,4 +356,3 @@ function isInteger(bytes: Buffer, start: number, end: number): boolean {
   }
   return true
 }
-

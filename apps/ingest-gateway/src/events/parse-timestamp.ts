@@ -14,7 +14,13 @@ export function parseTimestamp(bytes: Uint8Array, start: number, end: number): n
   if (length < 20 || length > 40) return Number.NaN
   const year = two(bytes, start) * 100 + two(bytes, start + 2)
   const date = year * 10_000 + two(bytes, start + 5) * 100 + two(bytes, start + 8)
-  if (bytes[start + 4] !== 0x2d || bytes[start + 7] !== 0x2d || bytes[start + 13] !== 0x3a || bytes[start + 16] !== 0x3a) return Number.NaN
+  if (
+    bytes[start + 4] !== 0x2d ||
+    bytes[start + 7] !== 0x2d ||
+    bytes[start + 13] !== 0x3a ||
+    bytes[start + 16] !== 0x3a
+  )
+    return Number.NaN
   const separator = bytes[start + 10] as number
   if ((separator | 0x20) !== 0x74 && separator !== 0x20) return Number.NaN
   const hour = two(bytes, start + 11)

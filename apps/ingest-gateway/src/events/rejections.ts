@@ -18,7 +18,8 @@ export const rejectionReasons = {
   missing_user: 'an event has a userId or an anonymousId',
   missing_group_id: 'a group event has a groupId',
   missing_previous_id: 'an alias event has a previousId',
-  invalid_timestamp: 'timestamp is an RFC 3339 time with an offset, such as 2026-11-21T08:00:00.000Z, or milliseconds since 1970',
+  invalid_timestamp:
+    'timestamp is an RFC 3339 time with an offset, such as 2026-11-21T08:00:00.000Z, or milliseconds since 1970',
   timestamp_out_of_range: 'the time of the event is too old or too far ahead',
   invalid_properties: 'properties and traits are JSON objects',
   invalid_context: 'context is a JSON object',

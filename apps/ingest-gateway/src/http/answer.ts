@@ -5,18 +5,29 @@ import type { Cors } from './cors.js'
 
 /** What helmet would set on an answer that is data and never a page. */
 const secureHeaders: readonly string[] = [
-  'X-Content-Type-Options', 'nosniff',
-  'Content-Security-Policy', "default-src 'none';frame-ancestors 'none'",
-  'Strict-Transport-Security', 'max-age=31536000; includeSubDomains',
-  'X-Frame-Options', 'SAMEORIGIN',
-  'Referrer-Policy', 'no-referrer',
-  'Cache-Control', 'no-store',
+  'X-Content-Type-Options',
+  'nosniff',
+  'Content-Security-Policy',
+  "default-src 'none';frame-ancestors 'none'",
+  'Strict-Transport-Security',
+  'max-age=31536000; includeSubDomains',
+  'X-Frame-Options',
+  'SAMEORIGIN',
+  'Referrer-Policy',
+  'no-referrer',
+  'Cache-Control',
+  'no-store',
 ]
 
 /** Writes answers of the routes that stand in front of Express. Headers go out as one flat list, which node:http copies as it is. */
 export class Answers {
   readonly #cors: Cors
-  readonly #json: readonly string[] = ['Content-Type', 'application/json; charset=utf-8', ...secureHeaders, 'Content-Length']
+  readonly #json: readonly string[] = [
+    'Content-Type',
+    'application/json; charset=utf-8',
+    ...secureHeaders,
+    'Content-Length',
+  ]
 
   constructor(cors: Cors) {
     this.#cors = cors

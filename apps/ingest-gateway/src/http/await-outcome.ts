@@ -15,7 +15,10 @@ export function createAwaitOutcome(
 ): (receipt: string, principal: Principal) => Promise<Outcome | undefined> {
   return async function awaitOutcome(receipt, principal) {
     try {
-      const answer = await consumer.getReceipt({ receipt, waitMs }, { ...onBehalfOf(principal), deadlineMs: waitMs + 2000 })
+      const answer = await consumer.getReceipt(
+        { receipt, waitMs },
+        { ...onBehalfOf(principal), deadlineMs: waitMs + 2000 },
+      )
       return {
         state: answer.state === 'settled' ? 'settled' : 'in_flight',
         stored: Number(answer.stored),

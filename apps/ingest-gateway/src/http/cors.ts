@@ -20,7 +20,10 @@ export class Cors {
   appendPreflight(headers: string[], origin: string): void {
     this.append(headers, origin)
     headers.push('Access-Control-Allow-Methods', 'GET, HEAD, POST, DELETE, OPTIONS')
-    headers.push('Access-Control-Allow-Headers', 'Authorization, Content-Type, Content-Encoding, X-Request-Id, traceparent, tracestate')
+    headers.push(
+      'Access-Control-Allow-Headers',
+      'Authorization, Content-Type, Content-Encoding, X-Request-Id, traceparent, tracestate',
+    )
     headers.push('Access-Control-Max-Age', '7200')
   }
 }

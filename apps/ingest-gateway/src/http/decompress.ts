@@ -3,11 +3,11 @@ import {
   brotliDecompressSync,
   gunzip,
   gunzipSync,
+  type InputType,
   inflate,
   inflateRaw,
   inflateRawSync,
   inflateSync,
-  type InputType,
 } from 'node:zlib'
 import { errors } from '../errors.js'
 
@@ -44,7 +44,9 @@ export function decompress(body: Buffer, encoding: string, bytesMax: number): Bu
   const options = { maxOutputLength: bytesMax }
   if (body.length > SYNC_BYTES_MAX) {
     return new Promise((resolve, reject) => {
-      codec.async(body, options, (error, result) => (error === null ? resolve(result) : reject(toError(error, bytesMax))))
+      codec.async(body, options, (error, result) =>
+        error === null ? resolve(result) : reject(toError(error, bytesMax)),
+      )
     })
   }
   try {
@@ -72,5 +74,8 @@ function toError(error: unknown, bytesMax: number): Error {
 
 /** The error for a body over its limit. */
 export function tooLarge(bytesMax: number): Error {
-  return errors.BODY_TOO_LARGE({ message: `the body is over ${bytesMax} bytes, decompressed`, details: { limit_bytes: bytesMax } })
+  return errors.BODY_TOO_LARGE({
+    message: `the body is over ${bytesMax} bytes, decompressed`,
+    details: { limit_bytes: bytesMax },
+  })
 }

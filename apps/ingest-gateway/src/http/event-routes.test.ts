@@ -1,6 +1,6 @@
+import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
-import { once } from 'node:events'
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { authErrors, type KeyVerifier, type LimitDecision, type Principal } from '@millrace/auth'
@@ -37,7 +37,10 @@ const check = (key: string): Principal => {
 }
 const verifier: KeyVerifier = {
   verify: (header) => {
-    const key = Buffer.from((header ?? '').split(' ')[1] ?? '', 'base64').toString().split(':')[0] ?? ''
+    const key =
+      Buffer.from((header ?? '').split(' ')[1] ?? '', 'base64')
+        .toString()
+        .split(':')[0] ?? ''
     return isSlow ? Promise.resolve().then(() => check(key)) : check(key)
   },
   verifyKey: (key) => (isSlow ? Promise.resolve().then(() => check(key)) : check(key)),
@@ -84,15 +87,23 @@ afterEach(async () => {
 async function post(path: string, body: unknown, headers: Record<string, string> = basic('w')) {
   const text = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body)
   const response = await fetch(`${origin}${path}`, { method: 'POST', body: text as BodyInit, headers })
-  return { status: response.status, headers: response.headers, body: (await response.json()) as Record<string, unknown> }
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as Record<string, unknown>,
+  }
 }
 
 describe('an accepted request', () => {
   it('is answered with counts and a receipt that names the frames, and counted for the ledger', async () => {
     const { status, body } = await post('/v1/batch', { batch: [good, { ...good, userId: 'v' }, {}] })
     expect(status).toBe(200)
-    expect(body).toMatchObject({ success: true, accepted: 2, rejected: [{ index: 2, messageId: null, code: 'missing_user' }] })
-    const receipt = decodeReceipt(body['receipt'] as string)
+    expect(body).toMatchObject({
+      success: true,
+      accepted: 2,
+      rejected: [{ index: 2, messageId: null, code: 'missing_user' }],
+    })
+    const receipt = decodeReceipt(body.receipt as string)
     expect(receipt).toMatchObject({ tenantId: 7, producer: producer.id })
     expect(receipt.frames.reduce((sum, frame) => sum + frame.records, 0)).toBe(2)
     expect(counts.takeChanged()).toEqual([[7, { accepted: 3, rejected: 1, spooled: 0 }]])
@@ -113,7 +124,7 @@ describe('an accepted request', () => {
   ])('may be compressed by %s and claim any content type', async (encoding, compress) => {
     const headers = { ...basic('w'), 'content-encoding': encoding, 'content-type': 'application/x-www-form-urlencoded' }
     const { status, body } = await post('/v1/batch', compress(JSON.stringify({ batch: [good] })), headers)
-    expect([status, body['accepted']]).toEqual([200, 1])
+    expect([status, body.accepted]).toEqual([200, 1])
   })
 
   it('may name its key in the body', async () => {
@@ -124,28 +135,47 @@ describe('an accepted request', () => {
   it('waits for a key that has to be looked up and for tokens that have to be fetched, others going first', async () => {
     isSlow = true
     decision = Promise.resolve({ ok: true } as LimitDecision)
-    const answers = await Promise.all([1, 2, 3].map((i) => post('/v1/track', { ...good, messageId: `m${i}`, ...(i === 2 ? { writeKey: 'w' } : {}) }, i === 2 ? {} : basic('w'))))
+    const answers = await Promise.all(
+      [1, 2, 3].map((i) =>
+        post(
+          '/v1/track',
+          { ...good, messageId: `m${i}`, ...(i === 2 ? { writeKey: 'w' } : {}) },
+          i === 2 ? {} : basic('w'),
+        ),
+      ),
+    )
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
-    expect(producer.seal().records.map((record) => record.messageId).sort()).toEqual(['m1', 'm2', 'm3'])
+    expect(
+      producer
+        .seal()
+        .records.map((record) => record.messageId)
+        .sort(),
+    ).toEqual(['m1', 'm2', 'm3'])
   })
 
   it('lists every event of the native address', async () => {
     const { body } = await post('/v1/events', [good, { event: 'B' }])
     expect(body).toMatchObject({
       accepted: 1,
-      events: [{ index: 0, messageId: 'm', verdict: 'accepted' }, { index: 1, messageId: null, verdict: 'rejected', code: 'missing_user' }],
+      events: [
+        { index: 0, messageId: 'm', verdict: 'accepted' },
+        { index: 1, messageId: null, verdict: 'rejected', code: 'missing_user' },
+      ],
     })
   })
 
   it('waits for the rows when asked to, and says so when nobody can tell', async () => {
-    expect((await post('/v1/events?wait=stored', [good])).body['outcome']).toEqual(outcome)
+    expect((await post('/v1/events?wait=stored', [good])).body.outcome).toEqual(outcome)
     outcome = undefined
-    expect((await post('/v1/events?wait=stored', [good])).body['outcome']).toBe('unknown')
-    expect((await post('/v1/events?wait=no', [good])).body['outcome']).toBeUndefined()
+    expect((await post('/v1/events?wait=stored', [good])).body.outcome).toBe('unknown')
+    expect((await post('/v1/events?wait=no', [good])).body.outcome).toBeUndefined()
   })
 
   it('takes lines whose content type says so', async () => {
-    const { body } = await post('/v1/events', `${JSON.stringify(good)}\n{`, { ...basic('w'), 'content-type': 'application/x-ndjson; charset=utf-8' })
+    const { body } = await post('/v1/events', `${JSON.stringify(good)}\n{`, {
+      ...basic('w'),
+      'content-type': 'application/x-ndjson; charset=utf-8',
+    })
     expect(body).toMatchObject({ accepted: 1, rejected: [{ index: 1, code: 'malformed_json' }] })
   })
 
@@ -153,9 +183,19 @@ describe('an accepted request', () => {
     const { headers } = await post('/v1/track', good, { ...basic('w'), origin: 'https://shop.example' })
     expect(headers.get('access-control-allow-origin')).toBe('https://shop.example')
     expect(headers.get('x-content-type-options')).toBe('nosniff')
-    expect((await post('/v1/track', good, { ...basic('w'), origin: 'https://other.example' })).headers.get('access-control-allow-origin')).toBeNull()
-    const preflight = await fetch(`${origin}/v1/batch`, { method: 'OPTIONS', headers: { origin: 'https://shop.example' } })
-    expect([preflight.status, preflight.headers.get('access-control-allow-methods')]).toEqual([204, 'GET, HEAD, POST, DELETE, OPTIONS'])
+    expect(
+      (await post('/v1/track', good, { ...basic('w'), origin: 'https://other.example' })).headers.get(
+        'access-control-allow-origin',
+      ),
+    ).toBeNull()
+    const preflight = await fetch(`${origin}/v1/batch`, {
+      method: 'OPTIONS',
+      headers: { origin: 'https://shop.example' },
+    })
+    expect([preflight.status, preflight.headers.get('access-control-allow-methods')]).toEqual([
+      204,
+      'GET, HEAD, POST, DELETE, OPTIONS',
+    ])
   })
 })
 
@@ -171,29 +211,92 @@ describe('a request is refused whole, before anything is published', () => {
     ['that is no UTF-8', '/v1/track', Buffer.from([0x22, 0xff, 0x22]), basic('w'), 400, 'INVALID_UTF8'],
     ['that is no batch', '/v1/batch', good, basic('w'), 400, 'INVALID_REQUEST'],
     ['over the limit', '/v1/batch', many, basic('w'), 413, 'BODY_TOO_LARGE'],
-    ['over the limit once decompressed', '/v1/batch', gzipSync(many), { ...basic('w'), 'content-encoding': 'gzip' }, 413, 'BODY_TOO_LARGE'],
+    [
+      'over the limit once decompressed',
+      '/v1/batch',
+      gzipSync(many),
+      { ...basic('w'), 'content-encoding': 'gzip' },
+      413,
+      'BODY_TOO_LARGE',
+    ],
     ['with too many events', '/v1/events', Array(101).fill(good), basic('w'), 413, 'BATCH_TOO_LARGE'],
-    ['in an unknown encoding', '/v1/batch', '{}', { ...basic('w'), 'content-encoding': 'zstd' }, 415, 'UNSUPPORTED_ENCODING'],
-    ['in two encodings', '/v1/batch', '{}', { ...basic('w'), 'content-encoding': 'gzip, gzip' }, 415, 'UNSUPPORTED_ENCODING'],
-    ['not in the encoding that it claims', '/v1/batch', '{"batch":[]}', { ...basic('w'), 'content-encoding': 'gzip' }, 400, 'CORRUPT_ENCODING'],
-    ['cut short in its encoding', '/v1/batch', gzipSync(many).subarray(0, 50), { ...basic('w'), 'content-encoding': 'gzip' }, 400, 'CORRUPT_ENCODING'],
+    [
+      'in an unknown encoding',
+      '/v1/batch',
+      '{}',
+      { ...basic('w'), 'content-encoding': 'zstd' },
+      415,
+      'UNSUPPORTED_ENCODING',
+    ],
+    [
+      'in two encodings',
+      '/v1/batch',
+      '{}',
+      { ...basic('w'), 'content-encoding': 'gzip, gzip' },
+      415,
+      'UNSUPPORTED_ENCODING',
+    ],
+    [
+      'not in the encoding that it claims',
+      '/v1/batch',
+      '{"batch":[]}',
+      { ...basic('w'), 'content-encoding': 'gzip' },
+      400,
+      'CORRUPT_ENCODING',
+    ],
+    [
+      'cut short in its encoding',
+      '/v1/batch',
+      gzipSync(many).subarray(0, 50),
+      { ...basic('w'), 'content-encoding': 'gzip' },
+      400,
+      'CORRUPT_ENCODING',
+    ],
   ])('%s: %s', async (_name, path, body, headers, status, code) => {
     const answer = await post(path, body, headers)
-    expect([answer.status, answer.body['code']]).toEqual([status, code])
+    expect([answer.status, answer.body.code]).toEqual([status, code])
     expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8')
-    expect(answer.body).toMatchObject({ type: `urn:millrace:error:${code.toLowerCase()}`, status, request_id: expect.any(String) })
+    expect(answer.body).toMatchObject({
+      type: `urn:millrace:error:${code.toLowerCase()}`,
+      status,
+      request_id: expect.any(String),
+    })
     expect(producer.seal()).toEqual({ records: [], tallies: [] })
     expect(counts.takeChanged()).toEqual([])
   })
 
   it.each([
-    ['the tenant sends too much', () => { decision = { ok: false, retryAfterMs: 2500 } }, 429, 'RATE_LIMITED', '3'],
-    ['the stream is full', () => { producer.refusal = streamErrors.STREAM_FULL({ retryAfterSeconds: 5 }) }, 429, 'STREAM_FULL', '5'],
-    ['the spool is full', () => { producer.refusal = streamErrors.STREAM_SPOOL_FULL({ retryAfterSeconds: 7 }) }, 503, 'STREAM_SPOOL_FULL', '7'],
+    [
+      'the tenant sends too much',
+      () => {
+        decision = { ok: false, retryAfterMs: 2500 }
+      },
+      429,
+      'RATE_LIMITED',
+      '3',
+    ],
+    [
+      'the stream is full',
+      () => {
+        producer.refusal = streamErrors.STREAM_FULL({ retryAfterSeconds: 5 })
+      },
+      429,
+      'STREAM_FULL',
+      '5',
+    ],
+    [
+      'the spool is full',
+      () => {
+        producer.refusal = streamErrors.STREAM_SPOOL_FULL({ retryAfterSeconds: 7 })
+      },
+      503,
+      'STREAM_SPOOL_FULL',
+      '7',
+    ],
   ])('and says when to try again, when %s', async (_name, arrange, status, code, retryAfter) => {
     arrange()
     const answer = await post('/v1/track', good)
-    expect([answer.status, answer.body['code'], answer.headers.get('retry-after')]).toEqual([status, code, retryAfter])
+    expect([answer.status, answer.body.code, answer.headers.get('retry-after')]).toEqual([status, code, retryAfter])
   })
 
   it('when its method is not POST', async () => {
@@ -203,7 +306,9 @@ describe('a request is refused whole, before anything is published', () => {
 
   it('before its body is read, when it announces an absurd one', async () => {
     const socket = connect(Number(new URL(origin).port), '127.0.0.1')
-    socket.write(`POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic('w').authorization}\r\nContent-Length: 99999999999\r\n\r\n`)
+    socket.write(
+      `POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic('w').authorization}\r\nContent-Length: 99999999999\r\n\r\n`,
+    )
     const [answer] = (await once(socket, 'data')) as [Buffer]
     expect(answer.toString()).toMatch(/^HTTP\/1\.1 413 /)
     expect(answer.toString()).toContain('Connection: close')
@@ -219,7 +324,7 @@ describe('a decompression bomb', () => {
   ])('of %s is stopped at the limit, without the memory that it asks for', async (encoding, bomb) => {
     const before = process.memoryUsage().rss
     const answer = await post('/v1/batch', bomb, { ...basic('w'), 'content-encoding': encoding })
-    expect(answer.body['code']).toBe('BODY_TOO_LARGE')
+    expect(answer.body.code).toBe('BODY_TOO_LARGE')
     expect(process.memoryUsage().rss - before).toBeLessThan(30_000_000)
   })
 })

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { EVENT_TYPES } from '@millrace/contracts'
-import type { Wire } from '../events/event-desk.js'
 import { errors } from '../errors.js'
-import { type Exchange, type ExchangeDeps, startExchange } from './exchange.js'
+import type { Wire } from '../events/event-desk.js'
+import { type ExchangeDeps, startExchange } from './exchange.js'
 
 /** An address that takes events. */
 export interface EventRoute {
@@ -24,7 +24,10 @@ export interface EventRoutesConfig {
  * The routes of the hot path, as a plain handler in front of Express: returns false when the request is none of theirs.
  * Nothing here is made per request but one Exchange.
  */
-export function createEventRoutes(config: EventRoutesConfig, deps: ExchangeDeps): (req: IncomingMessage, res: ServerResponse) => boolean {
+export function createEventRoutes(
+  config: EventRoutesConfig,
+  deps: ExchangeDeps,
+): (req: IncomingMessage, res: ServerResponse) => boolean {
   const segment = { bodyBytesMax: config.segmentBytesMax, isNative: false }
   const routes = new Map<string, EventRoute>()
   const add = (route: EventRoute) => {
@@ -33,7 +36,12 @@ export function createEventRoutes(config: EventRoutesConfig, deps: ExchangeDeps)
   }
   add({ path: '/v1/batch', wire: { kind: 'batch' }, ...segment })
   for (const type of EVENT_TYPES) add({ path: `/v1/${type}`, wire: { kind: 'single', type }, ...segment })
-  add({ path: '/v1/events', wire: { kind: 'any', isLines: false }, bodyBytesMax: config.nativeBytesMax, isNative: true })
+  add({
+    path: '/v1/events',
+    wire: { kind: 'any', isLines: false },
+    bodyBytesMax: config.nativeBytesMax,
+    isNative: true,
+  })
 
   return function handleEvents(req, res) {
     const url = req.url as string
@@ -46,5 +54,3 @@ export function createEventRoutes(config: EventRoutesConfig, deps: ExchangeDeps)
     return true
   }
 }
-
-export type { Exchange }

@@ -1,5 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { authErrors, type KeyVerifier, type LimitDecision, type Principal, type RateLimiter, requireScope } from '@millrace/auth'
+import {
+  authErrors,
+  type KeyVerifier,
+  type LimitDecision,
+  type Principal,
+  type RateLimiter,
+  requireScope,
+} from '@millrace/auth'
 import { encodeReceipt, isMillraceError } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import { readRequestIds } from '@millrace/service'
@@ -55,17 +62,34 @@ export interface Exchange {
 /** Checks what the headers tell and begins to read the body. */
 export function startExchange(req: EventRequest, res: ServerResponse, route: EventRoute, deps: ExchangeDeps): void {
   const startedAt = performance.now()
-  const x: Exchange = { req, res, route, deps, startedAt, principal: undefined, decision: undefined, chunks: [], bytes: 0 }
+  const x: Exchange = {
+    req,
+    res,
+    route,
+    deps,
+    startedAt,
+    principal: undefined,
+    decision: undefined,
+    chunks: [],
+    bytes: 0,
+  }
   const { headers } = req
   try {
     if (headers.authorization !== undefined) x.principal = deps.verifier.verify(headers.authorization)
   } catch (error) {
-    return refuse(x, error)
+    refuse(x, error)
+    return
   }
   if (x.principal instanceof Promise) x.principal.catch(() => undefined)
   const encoding = headers['content-encoding']
-  if (encoding !== undefined && encoding !== 'identity' && !isKnownEncoding(encoding)) return refuse(x, errors.UNSUPPORTED_ENCODING())
-  if (Number(headers['content-length']) > DISCARD_BYTES_MAX) return refuse(x, tooLarge(route.bodyBytesMax), true)
+  if (encoding !== undefined && encoding !== 'identity' && !isKnownEncoding(encoding)) {
+    refuse(x, errors.UNSUPPORTED_ENCODING())
+    return
+  }
+  if (Number(headers['content-length']) > DISCARD_BYTES_MAX) {
+    refuse(x, tooLarge(route.bodyBytesMax), true)
+    return
+  }
   req.exchange = x
   if (deps.tracer.isOn) trace(x)
   req.on('data', onData)
@@ -99,15 +123,25 @@ function onData(this: EventRequest, chunk: Buffer): void {
 
 function onEnd(this: EventRequest): void {
   const x = this.exchange as Exchange
-  if (x.bytes > x.route.bodyBytesMax) return refuse(x, tooLarge(x.route.bodyBytesMax))
+  if (x.bytes > x.route.bodyBytesMax) {
+    refuse(x, tooLarge(x.route.bodyBytesMax))
+    return
+  }
   const encoding = this.headers['content-encoding']
-  if (encoding === undefined || encoding === 'identity') return handleBody(x)
+  if (encoding === undefined || encoding === 'identity') {
+    handleBody(x)
+    return
+  }
   void unpackAndHandle(x, encoding)
 }
 
 async function unpackAndHandle(x: Exchange, encoding: string): Promise<void> {
   try {
-    const plain = decompress(x.chunks.length === 1 ? (x.chunks[0] as Buffer) : Buffer.concat(x.chunks), encoding, x.route.bodyBytesMax)
+    const plain = decompress(
+      x.chunks.length === 1 ? (x.chunks[0] as Buffer) : Buffer.concat(x.chunks),
+      encoding,
+      x.route.bodyBytesMax,
+    )
     x.chunks.length = 0
     const body = plain instanceof Promise ? await plain : plain
     x.chunks.push(body)
@@ -127,10 +161,16 @@ function handleBody(x: Exchange): void {
     const { desk, verifier, limiter } = x.deps
     const events = desk.read(x.chunks, x.bytes, wireOf(x))
     x.principal ??= verifyBodyKey(verifier, desk.writeKey)
-    if (x.principal instanceof Promise) return handleLater(x, x.principal, (principal) => (x.principal = principal))
+    if (x.principal instanceof Promise) {
+      handleLater(x, x.principal, (principal) => (x.principal = principal))
+      return
+    }
     requireScope(x.principal, 'write')
     x.decision ??= limiter.take(x.principal.tenantId, events, x.principal.limits)
-    if (x.decision instanceof Promise) return handleLater(x, x.decision, (decision) => (x.decision = decision))
+    if (x.decision instanceof Promise) {
+      handleLater(x, x.decision, (decision) => (x.decision = decision))
+      return
+    }
     if (!x.decision.ok) throw authErrors.RATE_LIMITED({ retryAfterSeconds: x.decision.retryAfterMs / 1000 })
     takeEvents(x, x.principal)
   } catch (error) {
@@ -182,7 +222,10 @@ function acknowledge(x: Exchange, principal: Principal, verdict: Verdict, frames
     }),
   })
   deps.metrics.judged(verdict.accepted, verdict.rejected)
-  if (!x.route.isNative || !wantsStored(req)) return answer(x, describeVerdict(verdict, receipt))
+  if (!x.route.isNative || !wantsStored(req)) {
+    answer(x, describeVerdict(verdict, receipt))
+    return
+  }
   deps.awaitOutcome(receipt, principal).then(
     (outcome) => answer(x, describeVerdict(verdict, receipt, outcome ?? 'unknown')),
     (error: unknown) => refuse(x, error),
@@ -199,7 +242,12 @@ function secondsOf(x: Exchange): number {
 }
 
 /** The refused events travel on the first frame (EventAppender.finish), so they are spooled when that one is. */
-function countProduced(counts: ProducedCounts, tenantId: number, verdict: Verdict, frames: readonly AppendedFrame[]): void {
+function countProduced(
+  counts: ProducedCounts,
+  tenantId: number,
+  verdict: Verdict,
+  frames: readonly AppendedFrame[],
+): void {
   const rejected = verdict.rejected.length
   let spooled = 0
   frames.forEach((frame, i) => {
@@ -209,7 +257,8 @@ function countProduced(counts: ProducedCounts, tenantId: number, verdict: Verdic
 }
 
 function refuse(x: Exchange, error: unknown, isLast = false): void {
-  if (!isMillraceError(error) || error.kind === 'internal') x.deps.logger.error('a request with events failed', { error, path: x.route.path })
+  if (!isMillraceError(error) || error.kind === 'internal')
+    x.deps.logger.error('a request with events failed', { error, path: x.route.path })
   x.chunks.length = 0
   const status = x.deps.answers.problem(x.req, x.res, error, { isLast })
   if (status > 0) x.deps.metrics.answered(x.route.path, status, secondsOf(x))
@@ -218,7 +267,9 @@ function refuse(x: Exchange, error: unknown, isLast = false): void {
 function wireOf(x: Exchange): Wire {
   const { wire } = x.route
   if (wire.kind !== 'any') return wire
-  return /ndjson|jsonl|json-lines|x-json-stream/i.test(x.req.headers['content-type'] ?? '') ? { kind: 'any', isLines: true } : wire
+  return /ndjson|jsonl|json-lines|x-json-stream/i.test(x.req.headers['content-type'] ?? '')
+    ? { kind: 'any', isLines: true }
+    : wire
 }
 
 function wantsStored(req: IncomingMessage): boolean {

@@ -241,7 +241,8 @@ export class JsonScanner {
     let unit = 0
     for (let p = at; p < at + 4; p++) {
       const c = this.bytes[p] as number
-      const digit = c >= ZERO && c <= NINE ? c - ZERO : (c | 0x20) >= 0x61 && (c | 0x20) <= 0x66 ? (c | 0x20) - 0x57 : -1
+      const digit =
+        c >= ZERO && c <= NINE ? c - ZERO : (c | 0x20) >= 0x61 && (c | 0x20) <= 0x66 ? (c | 0x20) - 0x57 : -1
       if (digit < 0) throw this.unexpected(p, 'four hexadecimal digits')
       unit = unit * 16 + digit
     }

@@ -31,7 +31,8 @@ export class CurrentPlan {
       }
       this.#isFailing = false
     } catch (error) {
-      if (!this.#isFailing) this.#logger.warn('the definitions of rollups cannot be read, the last ones stay', { error })
+      if (!this.#isFailing)
+        this.#logger.warn('the definitions of rollups cannot be read, the last ones stay', { error })
       this.#isFailing = true
     }
   }

@@ -1,7 +1,7 @@
 import { seriesKey } from '@millrace/contracts'
+import { WATCHED_MAX } from '../events/event-table.js'
 import { decodeString } from '../json/decode-string.js'
 import { KeyTable } from '../json/key-table.js'
-import { WATCHED_MAX } from '../events/event-table.js'
 
 /** One aggregate that is kept while streaming. Paths begin with `properties.` or `context.`; event '*' is every event. */
 export interface RollupDefinition {
@@ -73,7 +73,8 @@ export class RollupPlan {
   }
 
   #compile(tenantId: number, { event, dimensions, property }: RollupDefinition): SeriesPoint {
-    const keyOf = (values: (string | null)[]) => seriesKey({ tenantId, event, property, dimensions: [...dimensions], values })
+    const keyOf = (values: (string | null)[]) =>
+      seriesKey({ tenantId, event, property, dimensions: [...dimensions], values })
     const readValue = property === null ? () => Number.NaN : this.#numberReader(property)
     if (dimensions.length === 0) {
       const point = { key: keyOf([]), value: 0 }

@@ -3,13 +3,19 @@ import { z } from 'zod'
 import type { RollupDefinition } from './rollup-plan.js'
 
 /** The value statistics that every installation keeps unless ROLLUPS says otherwise. */
-const defaultRollups: readonly RollupDefinition[] = ['properties.value', 'properties.revenue', 'properties.duration_ms'].map((property) => ({
+const defaultRollups: readonly RollupDefinition[] = [
+  'properties.value',
+  'properties.revenue',
+  'properties.duration_ms',
+].map((property) => ({
   event: '*',
   dimensions: [],
   property,
 }))
 
-const path = z.string().regex(/^(properties|context)(\.[^.]{1,100}){1,5}$/, 'a path begins with properties. or context.')
+const path = z
+  .string()
+  .regex(/^(properties|context)(\.[^.]{1,100}){1,5}$/, 'a path begins with properties. or context.')
 const definitions = z.array(
   z.strictObject({
     event: z.string().min(1).max(255).default('*'),
@@ -21,7 +27,8 @@ const definitions = z.array(
 /** The setting as text; `parseRollups` reads it. */
 export const rollupsSetting = text({
   default: JSON.stringify(defaultRollups),
-  description: 'aggregates to keep while streaming, a JSON list of {event, dimensions, property}; event * is every event, 3 dimensions at most',
+  description:
+    'aggregates to keep while streaming, a JSON list of {event, dimensions, property}; event * is every event, 3 dimensions at most',
 })
 
 /** Throws an error with a sentence for people when the setting is no list of definitions. */
@@ -34,5 +41,7 @@ export function parseRollups(setting: string): RollupDefinition[] {
   }
   const parsed = definitions.safeParse(value)
   if (!parsed.success) throw new Error(`ROLLUPS: ${z.prettifyError(parsed.error)}`)
-  return parsed.data.filter(({ event, dimensions, property }) => event !== '*' || dimensions.length > 0 || property !== null)
+  return parsed.data.filter(
+    ({ event, dimensions, property }) => event !== '*' || dimensions.length > 0 || property !== null,
+  )
 }

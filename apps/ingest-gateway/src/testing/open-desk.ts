@@ -1,4 +1,12 @@
-import { decodeEventRow, type EventRow, parseSeriesKey, RecordBatchBuilder, RecordBatchReader, SIDE, SIDE_BYTES } from '@millrace/contracts'
+import {
+  decodeEventRow,
+  type EventRow,
+  parseSeriesKey,
+  RecordBatchBuilder,
+  RecordBatchReader,
+  SIDE,
+  SIDE_BYTES,
+} from '@millrace/contracts'
 import type { AppendedFrame, OpenBatch, Producer } from '@millrace/streams'
 import { type DeskConfig, EventDesk } from '../events/event-desk.js'
 import { type RollupDefinition, RollupPlan } from '../rollups/rollup-plan.js'
@@ -74,10 +82,19 @@ export const testLimits: DeskConfig = {
   inheritedBytesMax: 5000,
 }
 
-export function openDesk({ definitions = [], limits = {} }: { definitions?: RollupDefinition[]; limits?: Partial<DeskConfig> } = {}) {
+export function openDesk({
+  definitions = [],
+  limits = {},
+}: {
+  definitions?: RollupDefinition[]
+  limits?: Partial<DeskConfig>
+} = {}) {
   const producer = new RecordingProducer()
   const plan = new RollupPlan(definitions)
   let ids = 0
-  const desk = new EventDesk({ ...testLimits, ...limits }, { producer, plan: () => plan, now: () => TEST_NOW, newMessageId: () => `made-${++ids}` })
+  const desk = new EventDesk(
+    { ...testLimits, ...limits },
+    { producer, plan: () => plan, now: () => TEST_NOW, newMessageId: () => `made-${++ids}` },
+  )
   return { desk, producer }
 }

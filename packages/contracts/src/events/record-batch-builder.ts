@@ -150,7 +150,7 @@ export class RecordBatchBuilder {
     const out = Buffer.allocUnsafe(rowsOffset + this.#rowsUsed)
     const view = new DataView(out.buffer, out.byteOffset, out.length)
     const header = [this.records, seriesOffset, pointsOffset, talliesOffset, rowsOffset, this.#rowsUsed]
-    header.forEach((word, i) => view.setUint32(i * 4, word, true))
+    for (const [i, word] of header.entries()) view.setUint32(i * 4, word, true)
     out.set(this.#side.bytes.subarray(0, this.records * SIDE_BYTES), BATCH_HEADER_BYTES)
     this.#sealSeries(out, view, seriesOffset, keys)
     this.#sealPoints(view, pointsOffset)
@@ -305,7 +305,9 @@ function writeTimestamp(view: DataView, ms: number, at: number): void {
 /** Encodes the texts of a record into one buffer. */
 function toSlices(record: EventRecord): RecordSlices {
   const texts = [record.messageId, record.event, record.userId, record.anonymousId, record.properties, record.context]
-  const parts = texts.map((text) => (text === null ? null : typeof text === 'string' ? Buffer.from(text, 'utf8') : rangeBytes(text)))
+  const parts = texts.map((text) =>
+    text === null ? null : typeof text === 'string' ? Buffer.from(text, 'utf8') : rangeBytes(text),
+  )
   const slices = Object.assign(new RecordSlices(), numbersOf(record))
   slices.bytes = Buffer.concat(parts.filter((part) => part !== null))
   let at = 0
@@ -323,6 +325,7 @@ function rangeBytes(range: ByteRange): Uint8Array {
 }
 
 function numbersOf(record: EventRecord): EventNumbers {
-  const { tenantId, messageHashLo, messageHashHi, userHashLo, userHashHi, timestampMs, receivedAtMs, type, flags } = record
+  const { tenantId, messageHashLo, messageHashHi, userHashLo, userHashHi, timestampMs, receivedAtMs, type, flags } =
+    record
   return { tenantId, messageHashLo, messageHashHi, userHashLo, userHashHi, timestampMs, receivedAtMs, type, flags }
 }

@@ -49,7 +49,10 @@ describe('the record batch codec', () => {
           expect(reader.payload.readUInt32LE(side + SIDE.userHashLo)).toBe(userHashLo)
           expect(reader.payload[side + SIDE.flags]).toBe(flags)
           expect(keys[reader.payload.readUInt16LE(side + SIDE.series)]).toBe(`["series",${i % 7}]`)
-          expect([messageHashLo, userHashHi]).toEqual([reader.payload.readUInt32LE(side), reader.payload.readUInt32LE(side + SIDE.userHashHi)])
+          expect([messageHashLo, userHashHi]).toEqual([
+            reader.payload.readUInt32LE(side),
+            reader.payload.readUInt32LE(side + SIDE.userHashHi),
+          ])
         })
         const points: [number, string | undefined, number][] = []
         reader.forEachPoint((index, series, value) => points.push([index, keys[series], value]))
@@ -73,7 +76,14 @@ describe('the record batch codec', () => {
 
   it('writes the same bytes from slices as from texts', () => {
     const bytes = Buffer.from('idnameusér{"a":1}')
-    const slices = Object.assign(new RecordSlices(), { bytes, tenantId: 3, timestampMs: 1, receivedAtMs: 2, type: 1, flags: 0 })
+    const slices = Object.assign(new RecordSlices(), {
+      bytes,
+      tenantId: 3,
+      timestampMs: 1,
+      receivedAtMs: 2,
+      type: 1,
+      flags: 0,
+    })
     slices.ranges.fill(-1)
     slices.ranges.set([0, 2, 2, 6, 6, 11], 2 * SLICE.messageId)
     slices.ranges.set([11, 18], 2 * SLICE.properties)
@@ -81,7 +91,18 @@ describe('the record batch codec', () => {
     fromSlices.addSlices(slices, 'k')
     const fromTexts = new RecordBatchBuilder()
     const { ranges: _ranges, view: _view, ...numbers } = slices
-    fromTexts.add({ ...numbers, messageId: 'id', event: 'name', userId: 'usér', anonymousId: null, properties: '{"a":1}', context: null }, 'k')
+    fromTexts.add(
+      {
+        ...numbers,
+        messageId: 'id',
+        event: 'name',
+        userId: 'usér',
+        anonymousId: null,
+        properties: '{"a":1}',
+        context: null,
+      },
+      'k',
+    )
     expect(fromSlices.seal().equals(fromTexts.seal())).toBe(true)
   })
 

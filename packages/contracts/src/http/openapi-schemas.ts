@@ -7,7 +7,11 @@ const time = (description: string): Node => ({ type: 'string', format: 'date-tim
 const anyObject = (description: string): Node => ({ type: 'object', additionalProperties: true, description })
 const nullable = (schema: Node): Node => ({ oneOf: [schema, { type: 'null' }] })
 const listOf = (name: string): Node => ({ type: 'array', items: ref(name) })
-const object = (properties: Node, required: readonly string[] = Object.keys(properties)): Node => ({ type: 'object', properties, required })
+const object = (properties: Node, required: readonly string[] = Object.keys(properties)): Node => ({
+  type: 'object',
+  properties,
+  required,
+})
 
 export function ref(name: string): Node {
   return { $ref: `#/components/schemas/${name}` }
@@ -21,7 +25,10 @@ export const schemas: Node = {
     ...object(
       {
         type: { enum: ['track', 'identify', 'page', 'screen', 'group', 'alias'], default: 'track' },
-        event: text('name of a track event; $login, $activity, $session_start and $session_end have properties of a fixed form', { maxLength: 255 }),
+        event: text(
+          'name of a track event; $login, $activity, $session_start and $session_end have properties of a fixed form',
+          { maxLength: 255 },
+        ),
         messageId: text('makes a repeated event a duplicate for 24 hours; made up when absent', { maxLength: 255 }),
         userId: text('one of userId and anonymousId is needed', { maxLength: 255 }),
         anonymousId: text('of a user who is not known yet', { maxLength: 255 }),
@@ -76,11 +83,20 @@ export const schemas: Node = {
           events: {
             type: 'array',
             items: object(
-              { index: count('from 0'), messageId: nullable(text('given or made')), verdict: { enum: ['accepted', 'rejected'] }, code: text(''), reason: text('') },
+              {
+                index: count('from 0'),
+                messageId: nullable(text('given or made')),
+                verdict: { enum: ['accepted', 'rejected'] },
+                code: text(''),
+                reason: text(''),
+              },
               ['index', 'messageId', 'verdict'],
             ),
           },
-          outcome: { oneOf: [ref('Outcome'), { const: 'unknown' }], description: 'with wait=stored; unknown when nobody could be asked in time' },
+          outcome: {
+            oneOf: [ref('Outcome'), { const: 'unknown' }],
+            description: 'with wait=stored; unknown when nobody could be asked in time',
+          },
         },
         ['events'],
       ),
@@ -100,7 +116,10 @@ export const schemas: Node = {
     duplicate: count('known already'),
     dead_lettered: count('put aside'),
     in_flight: count('not committed yet'),
-    frames: { type: 'array', items: object({ partition: count(''), sequence: count(''), records: count(''), settled: { type: 'boolean' } }) },
+    frames: {
+      type: 'array',
+      items: object({ partition: count(''), sequence: count(''), records: count(''), settled: { type: 'boolean' } }),
+    },
   }),
   Ledger: object({
     streams: {
@@ -136,12 +155,28 @@ export const schemas: Node = {
   Query: object(
     {
       event: text('name of the event; absent: all'),
-      metric: object({ agg: { enum: ['count', 'sum', 'avg', 'min', 'max', 'p50', 'p95', 'p99', 'uniques'] }, property: text('such as properties.delay') }, ['agg']),
+      metric: object(
+        {
+          agg: { enum: ['count', 'sum', 'avg', 'min', 'max', 'p50', 'p95', 'p99', 'uniques'] },
+          property: text('such as properties.delay'),
+        },
+        ['agg'],
+      ),
       from: time('inclusive'),
       to: time('exclusive'),
       interval: { enum: ['1m', '5m', '1h', '1d', '1w', '1mo'] },
       timezone: text('IANA name', { default: 'UTC' }),
-      filters: { type: 'array', items: object({ property: text(''), op: { enum: ['eq', 'ne', 'in', 'gt', 'gte', 'lt', 'lte', 'exists', 'prefix'] }, value: {} }, ['property', 'op']) },
+      filters: {
+        type: 'array',
+        items: object(
+          {
+            property: text(''),
+            op: { enum: ['eq', 'ne', 'in', 'gt', 'gte', 'lt', 'lte', 'exists', 'prefix'] },
+            value: {},
+          },
+          ['property', 'op'],
+        ),
+      },
       group_by: { type: 'array', items: text('such as properties.carrier') },
       limit: count(''),
       cursor: text(''),
@@ -151,7 +186,15 @@ export const schemas: Node = {
   QueryAnswer: object({
     data: {
       type: 'array',
-      items: object({ time: time(''), group: { type: 'object', additionalProperties: { type: 'string' } }, value: { type: ['number', 'null'] }, values: anyObject('') }, ['value']),
+      items: object(
+        {
+          time: time(''),
+          group: { type: 'object', additionalProperties: { type: 'string' } },
+          value: { type: ['number', 'null'] },
+          values: anyObject(''),
+        },
+        ['value'],
+      ),
     },
     next_cursor: nextCursor,
     meta: object({
@@ -183,17 +226,27 @@ export const schemas: Node = {
     expires_at: nullable(time('')),
     revoked_at: nullable(time('')),
   }),
-  NewKey: object({ name: text('', { maxLength: 100 }), scopes: { type: 'array', items: { enum: ['write', 'read', 'admin'] }, minItems: 1 }, expires_at: time('') }, ['scopes']),
+  NewKey: object(
+    {
+      name: text('', { maxLength: 100 }),
+      scopes: { type: 'array', items: { enum: ['write', 'read', 'admin'] }, minItems: 1 },
+      expires_at: time(''),
+    },
+    ['scopes'],
+  ),
   CreatedKey: { allOf: [ref('Key'), object({ key: text('shown this once') })] },
   Keys: object({ data: listOf('Key') }),
-  Health: object({
-    timestamp: time(''),
-    status: { enum: ['healthy', 'degraded', 'unhealthy'] },
-    version: text(''),
-    uptime: { type: 'number', description: 'seconds' },
-    services: anyObject('database, redis, queues: status, latency and more'),
-    system: anyObject('memory, cpu, disk'),
-  }, ['timestamp', 'status', 'uptime', 'services']),
+  Health: object(
+    {
+      timestamp: time(''),
+      status: { enum: ['healthy', 'degraded', 'unhealthy'] },
+      version: text(''),
+      uptime: { type: 'number', description: 'seconds' },
+      services: anyObject('database, redis, queues: status, latency and more'),
+      system: anyObject('memory, cpu, disk'),
+    },
+    ['timestamp', 'status', 'uptime', 'services'],
+  ),
   Problem: {
     ...object(
       {

@@ -10,17 +10,23 @@ function* walk(node: unknown): Generator<Record<string, unknown>> {
 
 describe('the OpenAPI document', () => {
   it('names only schemas that it has, and uses each', () => {
-    const used = new Set([...walk(openApiDocument)].flatMap((node) => (typeof node['$ref'] === 'string' ? [node['$ref'].replace('#/components/schemas/', '')] : [])))
+    const used = new Set(
+      [...walk(openApiDocument)].flatMap((node) =>
+        typeof node.$ref === 'string' ? [node.$ref.replace('#/components/schemas/', '')] : [],
+      ),
+    )
     expect([...used].sort()).toEqual(Object.keys(schemas).sort())
   })
 
   it('declares every parameter of every path, and an example of every body', () => {
-    for (const [path, item] of Object.entries(openApiDocument.paths as Record<string, Record<string, Record<string, unknown>>>)) {
+    for (const [path, item] of Object.entries(
+      openApiDocument.paths as Record<string, Record<string, Record<string, unknown>>>,
+    )) {
       for (const operation of Object.values(item)) {
-        const declared = (operation['parameters'] as { name: string; in: string }[] | undefined) ?? []
+        const declared = (operation.parameters as { name: string; in: string }[] | undefined) ?? []
         const named = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1])
         expect(declared.filter((parameter) => parameter.in === 'path').map(({ name }) => name)).toEqual(named)
-        const body = operation['requestBody'] as { content: Record<string, { example?: unknown }> } | undefined
+        const body = operation.requestBody as { content: Record<string, { example?: unknown }> } | undefined
         for (const content of Object.values(body?.content ?? {})) expect(content.example).toBeDefined()
       }
     }

@@ -1,10 +1,20 @@
 import { type Node, ref, schemas } from './openapi-schemas.js'
 
-const json = (name: string, example?: unknown): Node => ({ 'application/json': { schema: ref(name), ...(example === undefined ? {} : { example }) } })
-const problem = (description: string): Node => ({ description, content: { 'application/problem+json': { schema: ref('Problem') } } })
+const json = (name: string, example?: unknown): Node => ({
+  'application/json': { schema: ref(name), ...(example === undefined ? {} : { example }) },
+})
+const problem = (description: string): Node => ({
+  description,
+  content: { 'application/problem+json': { schema: ref('Problem') } },
+})
 const ok = (name: string, example?: unknown): Node => ({ description: 'as asked', content: json(name, example) })
 const inPath = (name: string): Node => ({ name, in: 'path', required: true, schema: { type: 'string' } })
-const inQuery = (name: string, description: string, schema: Node = { type: 'string' }): Node => ({ name, in: 'query', description, schema })
+const inQuery = (name: string, description: string, schema: Node = { type: 'string' }): Node => ({
+  name,
+  in: 'query',
+  description,
+  schema,
+})
 const needs = (scope: string): Node => ({ security: [{ basic: [] }, { bearer: [] }], 'x-scope': scope })
 
 const commonProblems = { 401: problem('no key, or one that is not valid'), 403: problem('the key lacks the scope') }
@@ -24,10 +34,14 @@ function takesEvents(summary: string, schema: string, example: unknown): Node {
     post: {
       tags: ['ingest'],
       summary,
-      description: 'Segment’s and RudderStack’s wire. A bad event is refused alone. The content type is not looked at; the key is the user name of Basic, a Bearer token, or writeKey in the body.',
+      description:
+        'Segment’s and RudderStack’s wire. A bad event is refused alone. The content type is not looked at; the key is the user name of Basic, a Bearer token, or writeKey in the body.',
       ...needs('write'),
       requestBody: { required: true, content: json(schema, example) },
-      responses: { 200: { description: 'the stream holds every accepted event', content: json('Acceptance', acceptance) }, ...eventProblems },
+      responses: {
+        200: { description: 'the stream holds every accepted event', content: json('Acceptance', acceptance) },
+        ...eventProblems,
+      },
     },
   }
 }
@@ -38,13 +52,28 @@ function reads(tag: string, summary: string, scope: string, answer: Node, parame
     summary,
     ...needs(scope),
     parameters,
-    responses: { 200: answer, 400: problem('a parameter does not fit'), ...commonProblems, 404: problem('there is no such thing'), 503: problem('what answers this is down') },
+    responses: {
+      200: answer,
+      400: problem('a parameter does not fit'),
+      ...commonProblems,
+      404: problem('there is no such thing'),
+      503: problem('what answers this is down'),
+    },
   }
 }
 
-const page = [inQuery('limit', 'rows of a page', { type: 'integer', minimum: 1, maximum: 1000, default: 100 }), inQuery('cursor', 'next_cursor of the page before')]
+const page = [
+  inQuery('limit', 'rows of a page', { type: 'integer', minimum: 1, maximum: 1000, default: 100 }),
+  inQuery('cursor', 'next_cursor of the page before'),
+]
 const range = [inQuery('from', 'inclusive, RFC 3339'), inQuery('to', 'exclusive, RFC 3339')]
-const query = { event: 'Order Completed', metric: { agg: 'sum', property: 'properties.revenue' }, from: '2026-11-20T00:00:00Z', to: '2026-11-21T00:00:00Z', interval: '1h' }
+const query = {
+  event: 'Order Completed',
+  metric: { agg: 'sum', property: 'properties.revenue' },
+  from: '2026-11-20T00:00:00Z',
+  to: '2026-11-21T00:00:00Z',
+  interval: '1h',
+}
 const queryAnswer = {
   data: [{ time: '2026-11-20T00:00:00Z', value: 1234.5 }],
   next_cursor: null,
@@ -52,14 +81,24 @@ const queryAnswer = {
 }
 
 function answersQuery(summary: string): Node {
-  const flat = ['event', 'metric', 'property', 'from', 'to', 'interval', 'timezone', 'group_by', 'limit', 'cursor'].map((name) => inQuery(name, 'as in the body of POST'))
+  const flat = ['event', 'metric', 'property', 'from', 'to', 'interval', 'timezone', 'group_by', 'limit', 'cursor'].map(
+    (name) => inQuery(name, 'as in the body of POST'),
+  )
   return {
     get: reads('query', summary, 'read', ok('QueryAnswer', queryAnswer), flat),
-    post: { ...reads('query', summary, 'read', ok('QueryAnswer', queryAnswer)), requestBody: { required: true, content: json('Query', query) } },
+    post: {
+      ...reads('query', summary, 'read', ok('QueryAnswer', queryAnswer)),
+      requestBody: { required: true, content: json('Query', query) },
+    },
   }
 }
 
-const health = (summary: string): Node => ({ tags: ['health'], summary, security: [], responses: { 200: ok('Health'), 503: { description: 'unhealthy', content: json('Health') } } })
+const health = (summary: string): Node => ({
+  tags: ['health'],
+  summary,
+  security: [],
+  responses: { 200: ok('Health'), 503: { description: 'unhealthy', content: json('Health') } },
+})
 
 const paths: Node = {
   '/v1/batch': takesEvents('Takes a batch of events', 'Batch', { batch: [event], sentAt: '2026-11-21T08:00:00.000Z' }),
@@ -73,20 +112,32 @@ const paths: Node = {
     post: {
       tags: ['ingest'],
       summary: 'Takes events, and answers with a verdict for each',
-      description: 'A JSON list, one object, an object with a batch, or NDJSON (one event a line; with the content type application/x-ndjson a line that is no JSON is refused alone).',
+      description:
+        'A JSON list, one object, an object with a batch, or NDJSON (one event a line; with the content type application/x-ndjson a line that is no JSON is refused alone).',
       ...needs('write'),
-      parameters: [inQuery('wait', 'stored: the answer comes when the rows are committed, or after 10 s', { enum: ['stored'] })],
+      parameters: [
+        inQuery('wait', 'stored: the answer comes when the rows are committed, or after 10 s', { enum: ['stored'] }),
+      ],
       requestBody: {
         required: true,
         content: {
-          'application/json': { schema: { oneOf: [{ type: 'array', items: ref('Event') }, ref('Event'), ref('Batch')] }, example: [event] },
-          'application/x-ndjson': { schema: { type: 'string' }, example: `${JSON.stringify(event)}\n${JSON.stringify(event)}\n` },
+          'application/json': {
+            schema: { oneOf: [{ type: 'array', items: ref('Event') }, ref('Event'), ref('Batch')] },
+            example: [event],
+          },
+          'application/x-ndjson': {
+            schema: { type: 'string' },
+            example: `${JSON.stringify(event)}\n${JSON.stringify(event)}\n`,
+          },
         },
       },
       responses: {
         200: {
           description: 'the stream holds every accepted event',
-          content: json('NativeAcceptance', { ...acceptance, events: [{ index: 0, messageId: '0193a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b', verdict: 'accepted' }] }),
+          content: json('NativeAcceptance', {
+            ...acceptance,
+            events: [{ index: 0, messageId: '0193a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b', verdict: 'accepted' }],
+          }),
         },
         ...eventProblems,
       },
@@ -101,11 +152,20 @@ const paths: Node = {
   '/api/v1/ledger': { get: reads('ingest', 'The balance of every stream', 'read', ok('Ledger')) },
   '/api/v1/events': {
     get: reads('query', 'Stored events, newest first', 'read', ok('StoredEvents'), [
-      inQuery('event', 'name'), inQuery('user_id', ''), inQuery('message_id', ''), ...range, ...page,
+      inQuery('event', 'name'),
+      inQuery('user_id', ''),
+      inQuery('message_id', ''),
+      ...range,
+      ...page,
     ]),
   },
   '/api/v1/users/{id}/timeline': {
-    get: reads('query', 'Stored events of one user, newest first', 'read', ok('StoredEvents'), [inPath('id'), inQuery('event', 'name'), ...range, ...page]),
+    get: reads('query', 'Stored events of one user, newest first', 'read', ok('StoredEvents'), [
+      inPath('id'),
+      inQuery('event', 'name'),
+      ...range,
+      ...page,
+    ]),
   },
   '/api/v1/query/timeseries': answersQuery('A metric over time'),
   '/api/v1/query/top': answersQuery('The groups with the largest values'),
@@ -115,28 +175,70 @@ const paths: Node = {
   '/api/v1/live': {
     get: reads('query', 'Counts a second as server-sent events named counts', 'read', {
       description: 'a stream',
-      content: { 'text/event-stream': { schema: { type: 'string' }, example: 'event: counts\ndata: {"time":"2026-11-21T08:00:00.000Z","events":120,"by_event":{"Order Completed":120},"watermark":null}\n\n' } },
+      content: {
+        'text/event-stream': {
+          schema: { type: 'string' },
+          example:
+            'event: counts\ndata: {"time":"2026-11-21T08:00:00.000Z","events":120,"by_event":{"Order Completed":120},"watermark":null}\n\n',
+        },
+      },
     }),
   },
-  '/api/v1/dead-letters': { get: reads('dead letters', 'Records that could not be stored, newest first', 'read', ok('DeadLetters'), page) },
-  '/api/v1/dead-letters/{id}/replay': { post: reads('dead letters', 'Puts one back into the stream', 'admin', ok('DeadLetter'), [inPath('id')]) },
-  '/api/v1/dead-letters/{id}': { delete: reads('dead letters', 'Discards one', 'admin', ok('DeadLetter'), [inPath('id')]) },
+  '/api/v1/dead-letters': {
+    get: reads('dead letters', 'Records that could not be stored, newest first', 'read', ok('DeadLetters'), page),
+  },
+  '/api/v1/dead-letters/{id}/replay': {
+    post: reads('dead letters', 'Puts one back into the stream', 'admin', ok('DeadLetter'), [inPath('id')]),
+  },
+  '/api/v1/dead-letters/{id}': {
+    delete: reads('dead letters', 'Discards one', 'admin', ok('DeadLetter'), [inPath('id')]),
+  },
   '/api/v1/keys': {
     get: reads('keys', 'The keys of the caller’s tenant', 'admin', ok('Keys')),
     post: {
       ...reads('keys', 'Makes a key', 'admin', ok('CreatedKey')),
       requestBody: { required: true, content: json('NewKey', { name: 'shop', scopes: ['write'] }) },
-      responses: { 201: { description: 'made', content: json('CreatedKey') }, 400: problem('a field does not fit'), ...commonProblems },
+      responses: {
+        201: { description: 'made', content: json('CreatedKey') },
+        400: problem('a field does not fit'),
+        ...commonProblems,
+      },
     },
   },
   '/api/v1/keys/{id}/rotate': {
     post: {
-      ...reads('keys', 'Makes a successor; the old key goes on for overlap_seconds (default a day)', 'admin', ok('CreatedKey'), [inPath('id')]),
-      requestBody: { content: { 'application/json': { schema: { type: 'object', properties: { overlap_seconds: { type: 'integer', minimum: 0, maximum: 2_592_000 } } }, example: { overlap_seconds: 3600 } } } },
-      responses: { 201: { description: 'made', content: json('CreatedKey') }, ...commonProblems, 404: problem('there is no such key'), 409: problem('the key is being rotated already') },
+      ...reads(
+        'keys',
+        'Makes a successor; the old key goes on for overlap_seconds (default a day)',
+        'admin',
+        ok('CreatedKey'),
+        [inPath('id')],
+      ),
+      requestBody: {
+        content: {
+          'application/json': {
+            schema: {
+              type: 'object',
+              properties: { overlap_seconds: { type: 'integer', minimum: 0, maximum: 2_592_000 } },
+            },
+            example: { overlap_seconds: 3600 },
+          },
+        },
+      },
+      responses: {
+        201: { description: 'made', content: json('CreatedKey') },
+        ...commonProblems,
+        404: problem('there is no such key'),
+        409: problem('the key is being rotated already'),
+      },
     },
   },
-  '/api/v1/keys/{id}': { delete: { ...reads('keys', 'Revokes a key at once', 'admin', ok('Key'), [inPath('id')]), responses: { 204: { description: 'revoked' }, ...commonProblems, 404: problem('there is no such key') } } },
+  '/api/v1/keys/{id}': {
+    delete: {
+      ...reads('keys', 'Revokes a key at once', 'admin', ok('Key'), [inPath('id')]),
+      responses: { 204: { description: 'revoked' }, ...commonProblems, 404: problem('there is no such key') },
+    },
+  },
   '/api/health': { get: health('Whether everything works') },
   '/api/system/health': { get: health('The same with memory, processors and disk') },
   '/api/health/detailed': { get: { ...health('Everything that is known about every part'), ...needs('admin') } },

@@ -12,12 +12,17 @@ const frame = fc.record({
 describe('receipts', () => {
   it('say where every record went', () => {
     fc.assert(
-      fc.property(fc.uuid(), fc.integer({ min: 1, max: 0x7fff_ffff }), fc.array(frame, { maxLength: 40 }), (producer, tenantId, frames) => {
-        const receipt = { producer, tenantId, frames }
-        const text = encodeReceipt(receipt)
-        expect(text).toMatch(/^[\w-]+$/)
-        expect(decodeReceipt(text)).toEqual(receipt)
-      }),
+      fc.property(
+        fc.uuid(),
+        fc.integer({ min: 1, max: 0x7fff_ffff }),
+        fc.array(frame, { maxLength: 40 }),
+        (producer, tenantId, frames) => {
+          const receipt = { producer, tenantId, frames }
+          const text = encodeReceipt(receipt)
+          expect(text).toMatch(/^[\w-]+$/)
+          expect(decodeReceipt(text)).toEqual(receipt)
+        },
+      ),
     )
   })
 
@@ -34,7 +39,10 @@ describe('receipts', () => {
     )
   })
 
-  it.each(['', '!', 'AA', 'AQ', 'AQHJo9w', 'AQHJo9wJmjRNgaZcj5JSoA3_Cg', `AQHJo9wJmjRNgaZcj5JSoA3_${'_'.repeat(40)}`])('refuse %p', (text) => {
-    expect(() => decodeReceipt(text)).toThrow('this is not a receipt')
-  })
+  it.each(['', '!', 'AA', 'AQ', 'AQHJo9w', 'AQHJo9wJmjRNgaZcj5JSoA3_Cg', `AQHJo9wJmjRNgaZcj5JSoA3_${'_'.repeat(40)}`])(
+    'refuse %p',
+    (text) => {
+      expect(() => decodeReceipt(text)).toThrow('this is not a receipt')
+    },
+  )
 })

@@ -45,7 +45,8 @@ export function decodeReceipt(text: string): Receipt {
   if (bytes[0] !== VERSION) throw malformed()
   const read = { bytes, at: 1 }
   const tenantId = readVarint(read)
-  const hex = bytes.toString('hex', read.at, (read.at += PRODUCER_BYTES))
+  const hex = bytes.toString('hex', read.at, read.at + PRODUCER_BYTES)
+  read.at += PRODUCER_BYTES
   if (hex.length !== 2 * PRODUCER_BYTES) throw malformed()
   const frames: ReceiptFrameRange[] = []
   while (read.at < bytes.length) {

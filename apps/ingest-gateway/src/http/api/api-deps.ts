@@ -1,8 +1,7 @@
-import type { Principal } from '@millrace/auth'
+import type { KeyManager, Principal } from '@millrace/auth'
 import type { AnalyticsServiceService, ConsumerServiceService, HealthServiceService } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { Calls } from '@millrace/service'
-import type { KeyManager } from '@millrace/auth'
 import type { Request } from 'express'
 
 /** What the routes behind Express are made of. */

@@ -13,13 +13,46 @@ import { Cors } from '../cors.js'
 import { addApi } from './add-api.js'
 import type { ApiDeps } from './api-deps.js'
 
-const principal = (scopes: Scope[], tenantId = 7): Principal => ({ keyId: 'k1', tenantId, tenantName: 't', scopes, limits: {} })
-const principals: Record<string, Principal> = { w: principal(['write']), r: principal(['read']), a: principal(['admin']), other: principal(['read'], 8) }
-const receipt = encodeReceipt({ tenantId: 7, producer: '01a1fd3b-4742-7bbc-bfa8-c4f7ba1f52b1', frames: [{ partition: 1, sequence: 2, first: 3, records: 4 }] })
-const letter = {
-  id: '5', stream: 'events', partition: 1, position: '1-0', messageId: 'm', code: 'c', reason: 'r', state: 'pending', createdAt: new Date(0), recordJson: '{"event":"A"}',
+const principal = (scopes: Scope[], tenantId = 7): Principal => ({
+  keyId: 'k1',
+  tenantId,
+  tenantName: 't',
+  scopes,
+  limits: {},
+})
+const principals: Record<string, Principal> = {
+  w: principal(['write']),
+  r: principal(['read']),
+  a: principal(['admin']),
+  other: principal(['read'], 8),
 }
-const key = { id: '3', tenantId: 7, name: 'n', hint: 'mr_…', scopes: ['write'] as Scope[], createdAt: new Date(0), expiresAt: undefined, revokedAt: undefined }
+const receipt = encodeReceipt({
+  tenantId: 7,
+  producer: '01a1fd3b-4742-7bbc-bfa8-c4f7ba1f52b1',
+  frames: [{ partition: 1, sequence: 2, first: 3, records: 4 }],
+})
+const letter = {
+  id: '5',
+  stream: 'events',
+  partition: 1,
+  position: '1-0',
+  messageId: 'm',
+  code: 'c',
+  reason: 'r',
+  state: 'pending',
+  createdAt: new Date(0),
+  recordJson: '{"event":"A"}',
+}
+const key = {
+  id: '3',
+  tenantId: 7,
+  name: 'n',
+  hint: 'mr_…',
+  scopes: ['write'] as Scope[],
+  createdAt: new Date(0),
+  expiresAt: undefined,
+  revokedAt: undefined,
+}
 
 let server: Server
 let origin: string
@@ -41,8 +74,27 @@ beforeEach(async () => {
   calls = []
   fault = undefined
   stopping = new AbortController()
-  const counts = { state: 'settled', accepted: 4n, stored: 3n, duplicate: 1n, deadLettered: 0n, inFlight: 0n, frames: [{ partition: 1, sequence: 2n, records: 4, settled: true }] }
-  const entry = { stream: 'events', tenant: 't', accepted: 5n, stored: 4n, duplicate: 0n, rejected: 1n, deadLettered: 0n, inFlight: 0n, lost: 0n, balanced: true }
+  const counts = {
+    state: 'settled',
+    accepted: 4n,
+    stored: 3n,
+    duplicate: 1n,
+    deadLettered: 0n,
+    inFlight: 0n,
+    frames: [{ partition: 1, sequence: 2n, records: 4, settled: true }],
+  }
+  const entry = {
+    stream: 'events',
+    tenant: 't',
+    accepted: 5n,
+    stored: 4n,
+    duplicate: 0n,
+    rejected: 1n,
+    deadLettered: 0n,
+    inFlight: 0n,
+    lost: 0n,
+    balanced: true,
+  }
   const point = { time: new Date(0), group: { 'properties.c': 'UA' }, value: 2, values: { p50: 1 } }
   const deps = {
     consumer: {
@@ -56,8 +108,15 @@ beforeEach(async () => {
       },
     },
     analytics: {
-      listEvents: answering('listEvents', { eventsJson: ['{"message_id":"m1"}', '{"message_id":"m2"}'], nextCursor: 'n' }),
-      runQuery: answering('runQuery', { data: [point], nextCursor: '', meta: { source: 'rollup', ageMs: 1, watermark: new Date(1), tookMs: 2, planJson: '' } }),
+      listEvents: answering('listEvents', {
+        eventsJson: ['{"message_id":"m1"}', '{"message_id":"m2"}'],
+        nextCursor: 'n',
+      }),
+      runQuery: answering('runQuery', {
+        data: [point],
+        nextCursor: '',
+        meta: { source: 'rollup', ageMs: 1, watermark: new Date(1), tookMs: 2, planJson: '' },
+      }),
     },
     health: {
       getLedger: answering('getLedger', { streams: [entry] }),
@@ -77,9 +136,21 @@ beforeEach(async () => {
     logger: silentLogger,
     stopping: stopping.signal,
   } as unknown as ApiDeps
-  const config = parseConfig(configSchema, { DATABASE_URL: 'postgres://x', STREAM_REDIS_URL: 'redis://x', LIVE_CONNECTIONS_MAX: '1' })
+  const config = parseConfig(configSchema, {
+    DATABASE_URL: 'postgres://x',
+    STREAM_REDIS_URL: 'redis://x',
+    LIVE_CONNECTIONS_MAX: '1',
+  })
   const metrics = createHttpMetrics(createMetrics({ service: 'test', hasProcessMetrics: false }))
-  const app = await createHttpApp({}, { logger: silentLogger, metrics, tracer: noopTracer, routes: (express) => addApi(express, deps, { cors: new Cors(['*']), config }) })
+  const app = await createHttpApp(
+    {},
+    {
+      logger: silentLogger,
+      metrics,
+      tracer: noopTracer,
+      routes: (express) => addApi(express, deps, { cors: new Cors(['*']), config }),
+    },
+  )
   server = createServer(app)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -99,16 +170,32 @@ async function ask(method: string, path: string, scope = 'a', body?: unknown) {
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
   const text = await response.text()
-  return { status: response.status, headers: response.headers, body: text === '' ? undefined : (JSON.parse(text) as Record<string, unknown>) }
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text === '' ? undefined : (JSON.parse(text) as Record<string, unknown>),
+  }
 }
 
 const forTenant = expect.objectContaining({ tenant: '7', caller: 'k1' })
 
 describe('reads', () => {
   it('of stored events pass their filters on and their rows through', async () => {
-    const { body } = await ask('GET', '/api/v1/events?event=A&user_id=u&from=2026-11-21T00:00:00Z&limit=2&cursor=c', 'r')
+    const { body } = await ask(
+      'GET',
+      '/api/v1/events?event=A&user_id=u&from=2026-11-21T00:00:00Z&limit=2&cursor=c',
+      'r',
+    )
     expect(body).toEqual({ data: [{ message_id: 'm1' }, { message_id: 'm2' }], next_cursor: 'n' })
-    const request = { event: 'A', userId: 'u', from: new Date('2026-11-21T00:00:00Z'), to: undefined, limit: 2, cursor: 'c', messageId: '' }
+    const request = {
+      event: 'A',
+      userId: 'u',
+      from: new Date('2026-11-21T00:00:00Z'),
+      to: undefined,
+      limit: 2,
+      cursor: 'c',
+      messageId: '',
+    }
     expect(calls).toEqual([['listEvents', request, forTenant]])
   })
 
@@ -120,13 +207,32 @@ describe('reads', () => {
   it('of the ledger give numbers', async () => {
     const { body } = await ask('GET', '/api/v1/ledger', 'r')
     expect(body).toEqual({
-      streams: [{ stream: 'events', tenant: 't', accepted: 5, stored: 4, duplicate: 0, rejected: 1, dead_lettered: 0, in_flight: 0, lost: 0, balanced: true }],
+      streams: [
+        {
+          stream: 'events',
+          tenant: 't',
+          accepted: 5,
+          stored: 4,
+          duplicate: 0,
+          rejected: 1,
+          dead_lettered: 0,
+          in_flight: 0,
+          lost: 0,
+          balanced: true,
+        },
+      ],
     })
   })
 
   it('of a receipt are open to its writer', async () => {
     const { body } = await ask('GET', `/v1/receipts/${receipt}?wait_ms=500`, 'w')
-    expect(body).toMatchObject({ state: 'settled', accepted: 4, stored: 3, duplicate: 1, frames: [{ partition: 1, sequence: 2, records: 4, settled: true }] })
+    expect(body).toMatchObject({
+      state: 'settled',
+      accepted: 4,
+      stored: 3,
+      duplicate: 1,
+      frames: [{ partition: 1, sequence: 2, records: 4, settled: true }],
+    })
     expect(calls).toEqual([['getReceipt', { receipt, waitMs: 500 }, { tenant: '7', caller: 'k1', deadlineMs: 5500 }]])
   })
 
@@ -135,27 +241,59 @@ describe('reads', () => {
     ['/v1/receipts/nonsense', 'w', 400, 'INVALID_REQUEST'],
   ])('of a receipt are closed to others: %s', async (path, scope, status, code) => {
     const answer = await ask('GET', path, scope)
-    expect([answer.status, answer.body?.['code'], calls.length]).toEqual([status, code, 0])
+    expect([answer.status, answer.body?.code, calls.length]).toEqual([status, code, 0])
   })
 })
 
 describe('queries', () => {
   const request = {
-    kind: 'top', event: 'A', metric: { agg: 'sum', property: 'properties.v' }, from: new Date(0), to: undefined, interval: '', timezone: 'Europe/Berlin', filters: [],
-    groupBy: ['properties.c', 'properties.d'], limit: 5, cursor: '', explain: false,
+    kind: 'top',
+    event: 'A',
+    metric: { agg: 'sum', property: 'properties.v' },
+    from: new Date(0),
+    to: undefined,
+    interval: '',
+    timezone: 'Europe/Berlin',
+    filters: [],
+    groupBy: ['properties.c', 'properties.d'],
+    limit: 5,
+    cursor: '',
+    explain: false,
   }
 
   it('mean the same in a query string and in a body', async () => {
-    await ask('GET', '/api/v1/query/top?event=A&metric=sum&property=properties.v&from=1970-01-01&timezone=Europe/Berlin&group_by=properties.c,properties.d&limit=5', 'r')
+    await ask(
+      'GET',
+      '/api/v1/query/top?event=A&metric=sum&property=properties.v&from=1970-01-01&timezone=Europe/Berlin&group_by=properties.c,properties.d&limit=5',
+      'r',
+    )
     await ask('POST', '/api/v1/query/top', 'r', {
-      event: 'A', metric: { agg: 'sum', property: 'properties.v' }, from: '1970-01-01', timezone: 'Europe/Berlin', group_by: ['properties.c', 'properties.d'], limit: 5,
+      event: 'A',
+      metric: { agg: 'sum', property: 'properties.v' },
+      from: '1970-01-01',
+      timezone: 'Europe/Berlin',
+      group_by: ['properties.c', 'properties.d'],
+      limit: 5,
     })
-    expect(calls).toEqual([['runQuery', request, forTenant], ['runQuery', request, forTenant]])
+    expect(calls).toEqual([
+      ['runQuery', request, forTenant],
+      ['runQuery', request, forTenant],
+    ])
   })
 
   it('carry filters as JSON', async () => {
-    await ask('POST', '/api/v1/query/timeseries', 'r', { filters: [{ property: 'properties.c', op: 'in', value: ['UA', 1] }, { property: 'properties.d', op: 'exists' }] })
-    expect(calls[0]?.[1]).toMatchObject({ filters: [{ property: 'properties.c', op: 'in', valueJson: '["UA",1]' }, { property: 'properties.d', op: 'exists', valueJson: '' }] })
+    await ask('POST', '/api/v1/query/timeseries', 'r', {
+      filters: [
+        { property: 'properties.c', op: 'in', value: ['UA', 1] },
+        { property: 'properties.d', op: 'exists' },
+      ],
+    })
+    expect(calls[0]?.[1]).toMatchObject({
+      filters: [
+        { property: 'properties.c', op: 'in', valueJson: '["UA",1]' },
+        { property: 'properties.d', op: 'exists', valueJson: '' },
+      ],
+    })
   })
 
   it('say where their answer comes from', async () => {
@@ -178,13 +316,16 @@ describe('queries', () => {
     ['POST', '/api/v1/query/top', { group_by: [1] }, 400, 'INVALID_REQUEST'],
   ])('%s %s %j: %d %s', async (method, path, body, status, code) => {
     const answer = await ask(method, path, 'r', body)
-    expect([answer.status, answer.body?.['code'], calls.length]).toEqual([status, code, 0])
+    expect([answer.status, answer.body?.code, calls.length]).toEqual([status, code, 0])
   })
 })
 
 describe('dead letters', () => {
   it('are listed, replayed and discarded', async () => {
-    expect((await ask('GET', '/api/v1/dead-letters?limit=1', 'r')).body).toMatchObject({ data: [{ id: '5', message_id: 'm', record: { event: 'A' } }], next_cursor: '4' })
+    expect((await ask('GET', '/api/v1/dead-letters?limit=1', 'r')).body).toMatchObject({
+      data: [{ id: '5', message_id: 'm', record: { event: 'A' } }],
+      next_cursor: '4',
+    })
     expect((await ask('POST', '/api/v1/dead-letters/5/replay')).body).toMatchObject({ state: 'replaying' })
     expect((await ask('DELETE', '/api/v1/dead-letters/5')).body).toMatchObject({ state: 'discarded' })
     expect(calls.map(([name]) => name)).toEqual(['listDeadLetters', 'replayDeadLetter', 'discardDeadLetter'])
@@ -194,25 +335,66 @@ describe('dead letters', () => {
 describe('keys', () => {
   it('are made, listed, rotated and revoked for the tenant of the caller', async () => {
     expect((await ask('GET', '/api/v1/keys')).body).toEqual({
-      data: [{ id: '3', name: 'n', hint: 'mr_…', scopes: ['write'], created_at: '1970-01-01T00:00:00.000Z', expires_at: null, revoked_at: null }],
+      data: [
+        {
+          id: '3',
+          name: 'n',
+          hint: 'mr_…',
+          scopes: ['write'],
+          created_at: '1970-01-01T00:00:00.000Z',
+          expires_at: null,
+          revoked_at: null,
+        },
+      ],
     })
-    const made = await ask('POST', '/api/v1/keys', 'a', { name: 'shop', scopes: ['write', 'read'], expires_at: '2027-01-01T00:00:00Z' })
-    expect([made.status, made.body?.['key']]).toEqual([201, 'mr_new'])
-    expect((await ask('POST', '/api/v1/keys/3/rotate', 'a', { overlap_seconds: 60 })).body).toMatchObject({ id: '4', key: 'mr_next' })
+    const made = await ask('POST', '/api/v1/keys', 'a', {
+      name: 'shop',
+      scopes: ['write', 'read'],
+      expires_at: '2027-01-01T00:00:00Z',
+    })
+    expect([made.status, made.body?.key]).toEqual([201, 'mr_new'])
+    expect((await ask('POST', '/api/v1/keys/3/rotate', 'a', { overlap_seconds: 60 })).body).toMatchObject({
+      id: '4',
+      key: 'mr_next',
+    })
     expect((await ask('POST', '/api/v1/keys/3/rotate')).status).toBe(201)
     expect((await ask('DELETE', '/api/v1/keys/3')).status).toBe(204)
-    const request = { tenantId: 7, name: 'shop', scopes: ['write', 'read'], expiresAt: new Date('2027-01-01T00:00:00Z') }
-    expect(calls).toEqual([['list', 7], ['create', request], ['rotate', 7, '3', 60_000], ['rotate', 7, '3', undefined], ['revoke', 7, '3']])
+    const request = {
+      tenantId: 7,
+      name: 'shop',
+      scopes: ['write', 'read'],
+      expiresAt: new Date('2027-01-01T00:00:00Z'),
+    }
+    expect(calls).toEqual([
+      ['list', 7],
+      ['create', request],
+      ['rotate', 7, '3', 60_000],
+      ['rotate', 7, '3', undefined],
+      ['revoke', 7, '3'],
+    ])
   })
 
-  it.each([{}, { scopes: [] }, { scopes: ['root'] }, { scopes: ['write'], name: 5 }, { scopes: ['write'], expires_at: 'soon' }])('are not made of %j', async (body) => {
+  it.each([
+    {},
+    { scopes: [] },
+    { scopes: ['root'] },
+    { scopes: ['write'], name: 5 },
+    { scopes: ['write'], expires_at: 'soon' },
+  ])('are not made of %j', async (body) => {
     expect((await ask('POST', '/api/v1/keys', 'a', body)).status).toBe(400)
     expect(calls).toEqual([])
   })
 })
 
 describe('scopes', () => {
-  const reads = ['/api/v1/events', '/api/v1/users/u/timeline', '/api/v1/query/top', '/api/v1/ledger', '/api/v1/dead-letters', '/api/v1/live']
+  const reads = [
+    '/api/v1/events',
+    '/api/v1/users/u/timeline',
+    '/api/v1/query/top',
+    '/api/v1/ledger',
+    '/api/v1/dead-letters',
+    '/api/v1/live',
+  ]
   it.each(reads.map((path) => [path] as const))('keep a write key from reading %s', async (path) => {
     expect((await ask('GET', path, 'w')).status).toBe(403)
     expect((await ask('GET', path, 'nobody')).status).toBe(401)
@@ -220,8 +402,13 @@ describe('scopes', () => {
   })
 
   it.each([
-    ['GET', '/api/v1/keys'], ['POST', '/api/v1/keys'], ['POST', '/api/v1/keys/3/rotate'], ['DELETE', '/api/v1/keys/3'],
-    ['POST', '/api/v1/dead-letters/5/replay'], ['DELETE', '/api/v1/dead-letters/5'], ['GET', '/api/health/detailed'],
+    ['GET', '/api/v1/keys'],
+    ['POST', '/api/v1/keys'],
+    ['POST', '/api/v1/keys/3/rotate'],
+    ['DELETE', '/api/v1/keys/3'],
+    ['POST', '/api/v1/dead-letters/5/replay'],
+    ['DELETE', '/api/v1/dead-letters/5'],
+    ['GET', '/api/health/detailed'],
   ])('keep all but administrators from %s %s', async (method, path) => {
     for (const scope of ['r', 'w']) expect((await ask(method, path, scope)).status).toBe(403)
     expect(calls).toEqual([])
@@ -229,14 +416,21 @@ describe('scopes', () => {
 })
 
 describe('health', () => {
-  it.each([['/api/health', 'summary'], ['/api/system/health', 'system'], ['/api/health/detailed', 'detailed']])('%s is that of level %s', async (path, level) => {
+  it.each([
+    ['/api/health', 'summary'],
+    ['/api/system/health', 'system'],
+    ['/api/health/detailed', 'detailed'],
+  ])('%s is that of level %s', async (path, level) => {
     expect((await ask('GET', path)).body).toEqual({ status: 'healthy' })
     expect(calls[0]?.slice(0, 2)).toEqual(['getHealth', { level }])
   })
 
   it('is answered even when nobody can tell', async () => {
     fault = streamErrors.STREAM_UNAVAILABLE()
-    expect(await ask('GET', '/api/health', 'nobody')).toMatchObject({ status: 503, body: { status: 'degraded', services: { health_aggregator: { status: 'unhealthy' } } } })
+    expect(await ask('GET', '/api/health', 'nobody')).toMatchObject({
+      status: 503,
+      body: { status: 'degraded', services: { health_aggregator: { status: 'unhealthy' } } },
+    })
   })
 })
 
@@ -244,7 +438,11 @@ describe('errors of the services behind', () => {
   it('keep their code and their status', async () => {
     fault = streamErrors.STREAM_UNAVAILABLE({ retryAfterSeconds: 4 })
     const answer = await ask('GET', '/api/v1/ledger')
-    expect([answer.status, answer.body?.['code'], answer.headers.get('retry-after')]).toEqual([503, 'STREAM_UNAVAILABLE', '4'])
+    expect([answer.status, answer.body?.code, answer.headers.get('retry-after')]).toEqual([
+      503,
+      'STREAM_UNAVAILABLE',
+      '4',
+    ])
   })
 })
 
@@ -260,7 +458,9 @@ describe('the live stream', () => {
     const response = await fetch(`${origin}/api/v1/live`, { headers: { authorization: 'Bearer r' } })
     expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
     const text = await response.text()
-    expect(text).toContain('event: counts\ndata: {"time":"1970-01-01T00:00:00.000Z","events":1,"by_event":{"A":1},"watermark":null}\n\n')
+    expect(text).toContain(
+      'event: counts\ndata: {"time":"1970-01-01T00:00:00.000Z","events":1,"by_event":{"A":1},"watermark":null}\n\n',
+    )
     expect(text).toMatch(/event: problem\ndata: \{.*STREAM_UNAVAILABLE.*\}\n\n$/)
   })
 
@@ -286,7 +486,10 @@ describe('the documentation', () => {
       if (path.startsWith('/v1/') && !path.startsWith('/v1/receipts')) continue
       for (const method of Object.keys(item)) {
         updates = counting()
-        const { status } = await fetch(`${origin}${path.replace('{receipt}', receipt).replace('{id}', '5')}`, { method: method.toUpperCase(), headers: { authorization: 'Bearer w' } })
+        const { status } = await fetch(`${origin}${path.replace('{receipt}', receipt).replace('{id}', '5')}`, {
+          method: method.toUpperCase(),
+          headers: { authorization: 'Bearer w' },
+        })
         expect([path, method, status]).not.toEqual([path, method, 404])
       }
     }
@@ -296,13 +499,18 @@ describe('the documentation', () => {
   it('is a page that needs nothing from anywhere', async () => {
     const response = await fetch(`${origin}/docs`)
     const page = await response.text()
-    expect(response.headers.get('content-security-policy')).toBe("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+    expect(response.headers.get('content-security-policy')).toBe(
+      "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    )
     expect(page).toContain('/api/v1/users/{id}/timeline')
     expect(page).not.toMatch(/<script|src=|https?:/i)
   })
 
   it('is open to browsers of other origins', async () => {
-    const response = await fetch(`${origin}/api/v1/ledger`, { method: 'OPTIONS', headers: { origin: 'https://x.example' } })
+    const response = await fetch(`${origin}/api/v1/ledger`, {
+      method: 'OPTIONS',
+      headers: { origin: 'https://x.example' },
+    })
     expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([204, '*'])
   })
 })

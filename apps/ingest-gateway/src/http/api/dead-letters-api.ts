@@ -11,19 +11,28 @@ export function addDeadLettersApi(app: Express, deps: ApiDeps): void {
     requireScope(principal, 'read')
     const params = req.query as Params
     const limit = readCount(params, 'limit', { min: 1, max: 1000 })
-    const answer = await deps.consumer.listDeadLetters({ limit, cursor: readText(params, 'cursor') }, onBehalfOf(principal))
+    const answer = await deps.consumer.listDeadLetters(
+      { limit, cursor: readText(params, 'cursor') },
+      onBehalfOf(principal),
+    )
     res.json({ data: answer.deadLetters.map(toJson), next_cursor: answer.nextCursor === '' ? null : answer.nextCursor })
   })
   app.post('/api/v1/dead-letters/:id/replay', async (req, res) => {
     const principal = await deps.identify(req)
     requireScope(principal, 'admin')
-    const { deadLetter } = await deps.consumer.replayDeadLetter({ id: readText(req.params, 'id') }, onBehalfOf(principal))
+    const { deadLetter } = await deps.consumer.replayDeadLetter(
+      { id: readText(req.params, 'id') },
+      onBehalfOf(principal),
+    )
     res.json(deadLetter === undefined ? {} : toJson(deadLetter))
   })
   app.delete('/api/v1/dead-letters/:id', async (req, res) => {
     const principal = await deps.identify(req)
     requireScope(principal, 'admin')
-    const { deadLetter } = await deps.consumer.discardDeadLetter({ id: readText(req.params, 'id') }, onBehalfOf(principal))
+    const { deadLetter } = await deps.consumer.discardDeadLetter(
+      { id: readText(req.params, 'id') },
+      onBehalfOf(principal),
+    )
     res.json(deadLetter === undefined ? {} : toJson(deadLetter))
   })
 }

@@ -27,16 +27,16 @@ table{border-collapse:collapse}td{padding:.1rem .8rem .1rem 0;vertical-align:top
 /** The OpenAPI document as one HTML page without scripts or anything from elsewhere. */
 export function renderDocsPage(document: Document): string {
   const { info } = document
-  const operations = Object.entries(document.paths as Record<string, Record<string, Operation>>).flatMap(([path, item]) =>
-    Object.entries(item).map(([method, operation]) => ({ path, method, operation })),
+  const operations = Object.entries(document.paths as Record<string, Record<string, Operation>>).flatMap(
+    ([path, item]) => Object.entries(item).map(([method, operation]) => ({ path, method, operation })),
   )
   const tags = [...new Set(operations.flatMap(({ operation }) => operation.tags ?? []))]
   const sections = tags.map((tag) => {
     const own = operations.filter(({ operation }) => operation.tags?.includes(tag))
-    return `<h2>${escape(tag)}</h2>${own.map(renderOperation).join('')}`
+    return `<h2>${toHtml(tag)}</h2>${own.map(renderOperation).join('')}`
   })
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escape(info.title)} API</title><style>${style}</style>
-<h1>${escape(info.title)} ${escape(info.version)}</h1><p>${escape(info.description)}</p><p><a href="/openapi.json">openapi.json</a></p>${sections.join('')}</html>`
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${toHtml(info.title)} API</title><style>${style}</style>
+<h1>${toHtml(info.title)} ${toHtml(info.version)}</h1><p>${toHtml(info.description)}</p><p><a href="/openapi.json">openapi.json</a></p>${sections.join('')}</html>`
 }
 
 function renderOperation({ path, method, operation }: { path: string; method: string; operation: Operation }): string {
@@ -44,24 +44,26 @@ function renderOperation({ path, method, operation }: { path: string; method: st
   const scope = operation['x-scope'] === undefined ? 'no key needed' : `scope ${operation['x-scope']}`
   const rows = parameters.map((parameter) => row(`${parameter.name} (${parameter.in})`, parameter.description ?? ''))
   const answers = Object.entries(responses).map(([status, response]) => row(status, response.description ?? ''))
-  const bodies = Object.entries(requestBody?.content ?? {}).map(([type, { example }]) => `<p>${escape(type)}</p>${renderExample(example)}`)
+  const bodies = Object.entries(requestBody?.content ?? {}).map(
+    ([type, { example }]) => `<p>${toHtml(type)}</p>${renderExample(example)}`,
+  )
   const answer = Object.values(responses['200']?.content ?? responses['201']?.content ?? {})[0]?.example
-  return `<details><summary><span class="method">${method.toUpperCase()}</span> <code>${escape(path)}</code> ${escape(summary)}</summary>
-<p>${escape(description)} <em>${escape(scope)}</em></p>${table(rows)}${bodies.join('')}${table(answers)}${answer === undefined ? '' : renderExample(answer)}</details>`
+  return `<details><summary><span class="method">${method.toUpperCase()}</span> <code>${toHtml(path)}</code> ${toHtml(summary)}</summary>
+<p>${toHtml(description)} <em>${toHtml(scope)}</em></p>${table(rows)}${bodies.join('')}${table(answers)}${answer === undefined ? '' : renderExample(answer)}</details>`
 }
 
 function renderExample(example: unknown): string {
-  return `<pre>${escape(typeof example === 'string' ? example : JSON.stringify(example, null, 2))}</pre>`
+  return `<pre>${toHtml(typeof example === 'string' ? example : JSON.stringify(example, null, 2))}</pre>`
 }
 
 function row(name: string, description: string): string {
-  return `<tr><td><code>${escape(name)}</code></td><td>${escape(description)}</td></tr>`
+  return `<tr><td><code>${toHtml(name)}</code></td><td>${toHtml(description)}</td></tr>`
 }
 
 function table(rows: readonly string[]): string {
   return rows.length === 0 ? '' : `<table>${rows.join('')}</table>`
 }
 
-function escape(text: string): string {
+function toHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 }

@@ -22,7 +22,11 @@ export function addEventsApi(app: Express, deps: ApiDeps): void {
       onBehalfOf(principal),
     )
     // The rows are JSON texts already: they are passed on, not parsed.
-    res.type('json').send(`{"data":[${answer.eventsJson.join(',')}],"next_cursor":${answer.nextCursor === '' ? 'null' : JSON.stringify(answer.nextCursor)}}`)
+    res
+      .type('json')
+      .send(
+        `{"data":[${answer.eventsJson.join(',')}],"next_cursor":${answer.nextCursor === '' ? 'null' : JSON.stringify(answer.nextCursor)}}`,
+      )
   }
   app.get('/api/v1/events', (req, res) => list(req, res, readText(req.query as Params, 'user_id')))
   app.get('/api/v1/users/:id/timeline', (req, res) => list(req, res, readText(req.params, 'id')))

@@ -16,10 +16,18 @@ export function addHealthApi(app: Express, deps: ApiDeps): void {
 async function answer(res: Response, deps: ApiDeps, level: string): Promise<void> {
   try {
     const { status, bodyJson } = await deps.health.getHealth({ level }, { deadlineMs: 3000 })
-    res.status(status === 'unhealthy' ? 503 : 200).type('json').send(bodyJson)
+    res
+      .status(status === 'unhealthy' ? 503 : 200)
+      .type('json')
+      .send(bodyJson)
   } catch (error) {
     // The gateway itself answers, so this much is known: what tells of the others is down.
-    const body = { timestamp: new Date(), status: 'degraded', uptime: process.uptime(), services: { health_aggregator: { status: 'unhealthy', code: toMillraceError(error).code } } }
+    const body = {
+      timestamp: new Date(),
+      status: 'degraded',
+      uptime: process.uptime(),
+      services: { health_aggregator: { status: 'unhealthy', code: toMillraceError(error).code } },
+    }
     res.status(503).setHeader('retry-after', '5').json(body)
   }
 }

@@ -1,4 +1,4 @@
-import { type ApiKey, requireScope, type Scope, SCOPES } from '@millrace/auth'
+import { type ApiKey, requireScope, SCOPES, type Scope } from '@millrace/auth'
 import type { Express } from 'express'
 import type { ApiDeps } from './api-deps.js'
 import { invalid, type Params, readCount, readList, readText, readTime } from './read-params.js'
@@ -27,7 +27,7 @@ export function addKeysApi(app: Express, deps: ApiDeps): void {
     requireScope(principal, 'admin')
     const params = (req.body ?? {}) as Params
     const seconds = readCount(params, 'overlap_seconds', { min: 0, max: OVERLAP_SECONDS_MAX })
-    const overlapMs = params['overlap_seconds'] === undefined ? undefined : seconds * 1000
+    const overlapMs = params.overlap_seconds === undefined ? undefined : seconds * 1000
     const created = await deps.keys.rotate(principal.tenantId, req.params.id, overlapMs)
     res.status(201).json({ ...toJson(created), key: created.key })
   })

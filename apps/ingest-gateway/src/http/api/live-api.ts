@@ -17,7 +17,8 @@ export function addLiveApi(app: Express, deps: ApiDeps, { connectionsMax }: { co
   app.get('/api/v1/live', async (req, res) => {
     const principal = await deps.identify(req)
     requireScope(principal, 'read')
-    if (connections >= connectionsMax) throw coreErrors.DEPENDENCY_UNAVAILABLE({ message: 'there are too many live streams', retryAfterSeconds: 10 })
+    if (connections >= connectionsMax)
+      throw coreErrors.DEPENDENCY_UNAVAILABLE({ message: 'there are too many live streams', retryAfterSeconds: 10 })
     connections++
     const closed = new AbortController()
     const signal = AbortSignal.any([closed.signal, deps.stopping])
@@ -33,7 +34,11 @@ export function addLiveApi(app: Express, deps: ApiDeps, { connectionsMax }: { co
 }
 
 function begin(res: Response): void {
-  res.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
+  res.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+  })
   res.write('retry: 2000\n\n')
 }
 

@@ -14,7 +14,7 @@ export function addQueryApi(app: Express, deps: ApiDeps): void {
   const answer = async (req: Request, res: Response): Promise<void> => {
     const principal = await deps.identify(req)
     requireScope(principal, 'read')
-    const kind = String(req.params['kind'])
+    const kind = String(req.params.kind)
     if (laterKinds.has(kind)) throw errors.NOT_BUILT_YET({ message: `${kind} queries are not built yet` })
     if (!kinds.has(kind)) throw errors.ROUTE_NOT_FOUND({ message: 'there is no query of this kind' })
     const params = req.method === 'POST' ? toObject(req.body, 'the body') : (req.query as Params)
@@ -58,11 +58,16 @@ function readFilters(params: Params): Filter[] {
   let { filters } = params
   if (filters === undefined || filters === null || filters === '') return []
   if (typeof filters === 'string') filters = parse(filters)
-  if (!Array.isArray(filters) || filters.length > 50) throw invalid('filters', 'a list of at most 50 objects {property, op, value}')
+  if (!Array.isArray(filters) || filters.length > 50)
+    throw invalid('filters', 'a list of at most 50 objects {property, op, value}')
   return filters.map((item: unknown) => {
     const filter = toObject(item, 'a filter')
     const { value } = filter
-    return { property: readText(filter, 'property'), op: readText(filter, 'op') || 'eq', valueJson: value === undefined ? '' : JSON.stringify(value) }
+    return {
+      property: readText(filter, 'property'),
+      op: readText(filter, 'op') || 'eq',
+      valueJson: value === undefined ? '' : JSON.stringify(value),
+    }
   })
 }
 
@@ -84,7 +89,13 @@ function toAnswer({ data, nextCursor, meta }: RunQueryResponse): object {
   return {
     data: data.map(toPoint),
     next_cursor: nextCursor === '' ? null : nextCursor,
-    meta: { source: meta?.source, age_ms: meta?.ageMs, watermark: meta?.watermark ?? null, took_ms: meta?.tookMs, ...plan },
+    meta: {
+      source: meta?.source,
+      age_ms: meta?.ageMs,
+      watermark: meta?.watermark ?? null,
+      took_ms: meta?.tookMs,
+      ...plan,
+    },
   }
 }
 

@@ -46,8 +46,10 @@ export function readFlag(params: Params, name: string): boolean {
 export function readList(params: Params, name: string): string[] {
   const value = params[name]
   if (value === undefined || value === null || value === '') return []
-  const items: unknown[] = typeof value === 'string' ? value.split(',').map((item) => item.trim()) : Array.isArray(value) ? value : [value]
-  if (!items.every((item): item is string => typeof item === 'string' && item !== '' && item.length <= 1024)) throw invalid(name, 'a list of texts')
+  const items: unknown[] =
+    typeof value === 'string' ? value.split(',').map((item) => item.trim()) : Array.isArray(value) ? value : [value]
+  if (!items.every((item): item is string => typeof item === 'string' && item !== '' && item.length <= 1024))
+    throw invalid(name, 'a list of texts')
   return items
 }
 

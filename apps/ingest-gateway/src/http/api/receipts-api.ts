@@ -15,7 +15,10 @@ export function addReceiptsApi(app: Express, deps: ApiDeps, { waitMsMax }: { wai
     const decoded = decodeReceipt(receipt)
     if (decoded.tenantId !== principal.tenantId) throw errors.RECEIPT_FOREIGN()
     const waitMs = readCount(req.query as Params, 'wait_ms', { min: 0, max: waitMsMax })
-    const answer = await deps.consumer.getReceipt({ receipt, waitMs }, { ...onBehalfOf(principal), deadlineMs: waitMs + 5000 })
+    const answer = await deps.consumer.getReceipt(
+      { receipt, waitMs },
+      { ...onBehalfOf(principal), deadlineMs: waitMs + 5000 },
+    )
     res.json({
       state: answer.state,
       accepted: Number(answer.accepted),
