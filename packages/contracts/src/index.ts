@@ -16,13 +16,7 @@ export {
   SIDE,
   SIDE_BYTES,
 } from './events/record-batch.js'
-export {
-  type ByteRange,
-  type EventRecord,
-  RecordBatchBuilder,
-  RecordSlices,
-  SLICE,
-} from './events/record-batch-builder.js'
+export { RecordBatchBuilder } from './events/record-batch-builder.js'
 export {
   decodeEventRow,
   type EventRow,
@@ -31,6 +25,7 @@ export {
   type SeriesKey,
   seriesKey,
 } from './events/record-batch-reader.js'
+export { type ByteRange, type EventRecord, RecordSlices, SLICE } from './events/record-slices.js'
 export {
   AnalyticsServiceClient,
   type AnalyticsServiceServer,

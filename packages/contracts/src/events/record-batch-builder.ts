@@ -1,67 +1,6 @@
+import { type Growing, giveBack, takeGrowing } from './growing-bytes.js'
 import { BATCH_HEADER_BYTES, POSTGRES_EPOCH_MS, ROW_FIXED_BYTES, SIDE, SIDE_BYTES } from './record-batch.js'
-
-/** Bytes `start` to `end` (exclusive) of `source`; UTF-8 that PostgreSQL accepts. */
-export interface ByteRange {
-  source: Uint8Array
-  start: number
-  end: number
-}
-
-/** The numbers of one event that passed validation. Hash lanes are unsigned 32-bit. */
-interface EventNumbers {
-  tenantId: number
-  messageHashLo: number
-  messageHashHi: number
-  userHashLo: number
-  userHashHi: number
-  timestampMs: number
-  receivedAtMs: number
-  type: number
-  flags: number
-}
-
-/** One event that passed validation. properties and context are JSON text or null. */
-export interface EventRecord extends EventNumbers {
-  messageId: string
-  event: string
-  userId: string | null
-  anonymousId: string | null
-  properties: ByteRange | string | null
-  context: ByteRange | string | null
-}
-
-/** The texts of a row in their order, as indexes into RecordSlices.ranges. */
-export const SLICE = { messageId: 0, event: 1, userId: 2, anonymousId: 3, properties: 4, context: 5 } as const
-const SLICES = 6
-const FIRST_JSON = SLICE.properties
-
-/** One event whose texts are ranges of one byte array; made once and filled anew for every event. */
-export class RecordSlices implements EventNumbers {
-  #bytes: Uint8Array = new Uint8Array(0)
-  view = viewOf(this.#bytes)
-  /** Start and end of each text of SLICE; a start of -1 is null. UTF-8 that PostgreSQL accepts. */
-  readonly ranges = new Int32Array(2 * SLICES)
-  tenantId = 0
-  messageHashLo = 0
-  messageHashHi = 0
-  userHashLo = 0
-  userHashHi = 0
-  timestampMs = 0
-  receivedAtMs = 0
-  type = 0
-  flags = 0
-
-  /** What the ranges are ranges of. */
-  get bytes(): Uint8Array {
-    return this.#bytes
-  }
-
-  set bytes(bytes: Uint8Array) {
-    if (bytes === this.#bytes) return
-    this.#bytes = bytes
-    this.view = viewOf(bytes)
-  }
-}
+import { copyBytes, type EventRecord, FIRST_JSON, type RecordSlices, SLICES, toSlices } from './record-slices.js'
 
 /** The side table names a series by a u16. */
 const SERIES_MAX = 65_536
@@ -80,8 +19,8 @@ export class RecordBatchBuilder {
   lastTimeMs = Number.NEGATIVE_INFINITY
 
   constructor() {
-    this.#side = spares.pop() ?? new Growing()
-    this.#rows = spares.pop() ?? new Growing()
+    this.#side = takeGrowing()
+    this.#rows = takeGrowing()
   }
 
   /** Bytes of side table, series, points and rows so far, about. */
@@ -249,83 +188,10 @@ export class RecordBatchBuilder {
   }
 }
 
-/** Allocating side table and rows for every frame kept the garbage collector busy: sealed builders leave theirs to the next ones. */
-const spares: Growing[] = []
-const SPARES_MAX = 64
-/** A larger one was an exception, and is not kept. */
-const SPARE_BYTES_MAX = 256 * 1024
-const FIRST_BYTES = 8 * 1024
-
-function giveBack(spare: Growing): void {
-  if (spares.length < SPARES_MAX && spare.bytes.length <= SPARE_BYTES_MAX) spares.push(spare)
-}
-
-/** A byte array that doubles, with a view over it. */
-class Growing {
-  bytes: Uint8Array = Buffer.allocUnsafeSlow(FIRST_BYTES)
-  view = viewOf(this.bytes)
-
-  /** Makes room for `more` bytes behind the first `used`. */
-  reserve(used: number, more: number): void {
-    if (used + more <= this.bytes.length) return
-    const wider = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, used + more))
-    wider.set(this.bytes.subarray(0, used))
-    this.bytes = wider
-    this.view = viewOf(wider)
-  }
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
-
-/** Four bytes at a time a loop costs 0.4 ns a byte (measured); the built-in copy 60 ns and garbage, whatever the length. */
-const BUILT_IN_COPY_BYTES = 192
-
-function copyBytes(record: RecordSlices, start: number, length: number, target: Growing, at: number): void {
-  if (length >= BUILT_IN_COPY_BYTES) {
-    target.bytes.set(record.bytes.subarray(start, start + length), at)
-    return
-  }
-  const from = record.view
-  const to = target.view
-  let i = 0
-  for (; i + 4 <= length; i += 4) to.setInt32(at + i, from.getInt32(start + i, true), true)
-  for (; i < length; i++) to.setUint8(at + i, from.getUint8(start + i))
-}
-
 function writeTimestamp(view: DataView, ms: number, at: number): void {
   const micros = Math.round((ms - POSTGRES_EPOCH_MS) * 1000)
   const high = Math.floor(micros / 0x1_0000_0000)
   view.setUint32(at, 8)
   view.setInt32(at + 4, high)
   view.setUint32(at + 8, micros - high * 0x1_0000_0000)
-}
-
-/** Encodes the texts of a record into one buffer. */
-function toSlices(record: EventRecord): RecordSlices {
-  const texts = [record.messageId, record.event, record.userId, record.anonymousId, record.properties, record.context]
-  const parts = texts.map((text) =>
-    text === null ? null : typeof text === 'string' ? Buffer.from(text, 'utf8') : rangeBytes(text),
-  )
-  const slices = Object.assign(new RecordSlices(), numbersOf(record))
-  slices.bytes = Buffer.concat(parts.filter((part) => part !== null))
-  let at = 0
-  parts.forEach((part, i) => {
-    const length = part?.length ?? 0
-    slices.ranges[2 * i] = part === null ? -1 : at
-    slices.ranges[2 * i + 1] = part === null ? -1 : at + length
-    at += length
-  })
-  return slices
-}
-
-function rangeBytes(range: ByteRange): Uint8Array {
-  return range.source.subarray(range.start, range.end)
-}
-
-function numbersOf(record: EventRecord): EventNumbers {
-  const { tenantId, messageHashLo, messageHashHi, userHashLo, userHashHi, timestampMs, receivedAtMs, type, flags } =
-    record
-  return { tenantId, messageHashLo, messageHashHi, userHashLo, userHashHi, timestampMs, receivedAtMs, type, flags }
 }

@@ -2,8 +2,9 @@ import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { type Hash64, hashBytes, hashText } from './hash.js'
 import { EVENT_TYPES, SIDE, SIDE_BYTES } from './record-batch.js'
-import { type EventRecord, RecordBatchBuilder, RecordSlices, SLICE } from './record-batch-builder.js'
+import { RecordBatchBuilder } from './record-batch-builder.js'
 import { decodeEventRow, RecordBatchReader } from './record-batch-reader.js'
+import { type EventRecord, RecordSlices, SLICE } from './record-slices.js'
 
 const text = fc.string({ unit: 'binary', maxLength: 60 })
 const lane = fc.integer({ min: 0, max: 0xffff_ffff })
