@@ -12,6 +12,12 @@ export interface RedisDeps {
   readonly random?: () => number
 }
 
+export interface DuplicateOptions {
+  readonly name?: string
+  readonly blocking?: boolean
+  readonly isLazy?: boolean
+}
+
 /**
  * A connection that comes back by itself. Commands sent while it is down fail at once unless the configuration has an offline queue. Errors
  * of commands are ioredis' own; `toRedisError` makes them ours.
@@ -31,8 +37,11 @@ export interface RedisConnection {
   check(): Promise<void>
   /** The fields of INFO; in a Cluster those of one of its primaries. */
   info(section?: string): Promise<Readonly<Record<string, string>>>
-  /** Another connection with the same settings, `blocking` for commands that wait on the server. It is closed on its own. */
-  duplicate(options?: { readonly name?: string; readonly blocking?: boolean }): Promise<RedisConnection>
+  /**
+   * Another connection with the same settings, `blocking` for commands that wait on the server. It is closed on its own. With `isLazy` false it
+   * is waited for although this one was not.
+   */
+  duplicate(options?: DuplicateOptions): Promise<RedisConnection>
   /** Lets commands under way finish, for at most 2 s, and closes. May be called twice. */
   close(): Promise<void>
 }
@@ -118,9 +127,9 @@ class ManagedConnection implements RedisConnection {
     }
   }
 
-  duplicate(options: { readonly name?: string; readonly blocking?: boolean } = {}): Promise<RedisConnection> {
-    const name = options.name ?? this.name
-    return openRedis({ ...this.#config, name, isBlocking: options.blocking ?? false }, this.#deps)
+  duplicate(options: DuplicateOptions = {}): Promise<RedisConnection> {
+    const { name = this.name, blocking = false, isLazy = this.#config.isLazy } = options
+    return openRedis({ ...this.#config, name, isBlocking: blocking, isLazy }, this.#deps)
   }
 
   async close(): Promise<void> {

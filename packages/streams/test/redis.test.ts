@@ -39,6 +39,17 @@ describe('a stream in Redis', () => {
     ])
   })
 
+  it('gives a reader that reads at once, even beside a connection that waits for nobody', async () => {
+    const lazy = await openRedis({ url: server.url, name: 'lazy', isLazy: true }, { logger: silentLogger })
+    const driver = createRedisDriver({}, { redis: lazy })
+    await open().append('s', [FRAME])
+    const reader = await driver.openReader('s')
+    reader.seek(0, '')
+    expect(await reader.read({ framesMax: 10, bytesMax: 1000, blockMs: 0 })).toHaveLength(1)
+    await reader.close()
+    await lazy.close()
+  })
+
   it('says full, and stores nothing, when the server has no memory left', async () => {
     const driver = open()
     await driver.append('s', [FRAME])

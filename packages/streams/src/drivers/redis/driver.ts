@@ -68,8 +68,9 @@ export class RedisDriver implements StreamDriver {
   async openReader(stream: string): Promise<StreamReader> {
     const keyOf = (partition: number) => streamKey(stream, partition)
     const isCluster = this.#redis.mode === 'cluster'
+    // Waited for: a replay reads at once and has nobody who tries again.
     const own = await this.#guard('opening a reader', () =>
-      this.#redis.duplicate({ name: `${this.#redis.name}-reader`, blocking: !isCluster }),
+      this.#redis.duplicate({ name: `${this.#redis.name}-reader`, blocking: !isCluster, isLazy: false }),
     )
     const closed = () => this.#readers.delete(reader)
     const reader: StreamReader = isCluster
