@@ -1,4 +1,5 @@
 // npm run chaos: kills, outages and a frozen consumer under load, in full length; see README.md beside this file.
+import { renameSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { removeTemporary, startStack, temporaryDirectory } from '@millrace/local-stack'
 import {
@@ -9,6 +10,7 @@ import {
   runFrozenConsumer,
   runOutage,
   runSpoolQuota,
+  VICTIMS,
 } from '@millrace/testing/chaos'
 
 const { values } = parseArgs({
@@ -16,6 +18,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '20' },
     'outage-seconds': { type: 'string', default: '60' },
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
+    victims: { type: 'string', default: VICTIMS.join(',') },
     keep: { type: 'boolean', default: false },
     only: { type: 'string', default: 'crash,postgres,redis,frozen,quota' },
   },
@@ -49,11 +52,21 @@ async function onStack(name, settings, scenarios) {
       `${name}: ${verdict.faults.length === 0 ? 'every acknowledged event is stored once and in order' : verdict.faults.join('; ')}`,
     )
     return verdict
+  } catch (error) {
+    result.faults.push(`${name}: ${error.message}`)
+    return undefined
   } finally {
     await stack.stop()
     if (result.faults.length === 0 && !values.keep) removeTemporary(dataDir)
-    else say(`data and logs are kept in ${dataDir}`)
+    else say(`data and logs are kept in ${keepAside(dataDir)}`)
   }
+}
+
+/** Under another name, or the next start would clear it up as something left behind. */
+function keepAside(dataDir) {
+  const kept = `${dataDir}-kept`
+  renameSync(dataDir, kept)
+  return kept
 }
 
 /** Notes what must hold besides the balance. */
@@ -76,8 +89,9 @@ async function outages(run) {
 
 say(`seed ${seed}: --seed ${seed} repeats the choice of instants and victims`)
 if (only.has('crash')) {
-  const { provoked } = await onStack('crash', {}, (run) => runCrashMatrix(run, { rounds }))
-  const quiet = findQuiet(provoked)
+  const victims = values.victims.split(',')
+  const verdict = await onStack('crash', {}, (run) => runCrashMatrix(run, { rounds, victims }))
+  const quiet = verdict && findQuiet(verdict.provoked)
   demand(!quiet, `the crash matrix proves nothing: ${quiet}`)
 }
 if (only.has('postgres') || only.has('redis')) await onStack('outages', { spoolBytesMax: 1024 ** 3 }, outages)

@@ -21,17 +21,13 @@ export interface CrashMatrixOptions {
  */
 export async function runCrashMatrix(run: ChaosRun, options: CrashMatrixOptions): Promise<void> {
   const { rounds, victims = VICTIMS, pauseMaxMs = 1200 } = options
-  const left = new Map(victims.map((victim) => [victim, rounds]))
+  const order = run.random.shuffle(victims.flatMap((victim) => new Array<Victim>(rounds).fill(victim)))
   await run.underLoad(async (load) => {
-    for (let round = 1; left.size > 0; round++) {
-      const victim = run.random.pick([...left.keys()])
-      const rest = (left.get(victim) ?? 0) - 1
-      if (rest === 0) left.delete(victim)
-      else left.set(victim, rest)
+    for (const [index, victim] of order.entries()) {
       // Half of the kills hit a stack that stores again, the others one that may still be recovering from the last.
       if (run.random.next() < 0.5) await waitUntilStoring(run.stack.databaseUrl)
       await delay(run.random.between(50, pauseMaxMs))
-      await killOnce(run, victim, load, round)
+      await killOnce(run, victim, load, index + 1)
     }
   })
 }

@@ -6,6 +6,8 @@ export interface Random {
   /** A whole number, both ends included. */
   between(low: number, high: number): number
   pick<T>(items: readonly T[]): T
+  /** The same items in random order. */
+  shuffle<T>(items: readonly T[]): T[]
 }
 
 /** Mulberry32, by Tommy Ettinger (public domain): 32 bits of state are plenty for choosing instants. */
@@ -26,5 +28,10 @@ export function createRandom(seed: number): Random {
       if (items.length === 0) throw new Error('nothing to pick from')
       return items[between(0, items.length - 1)] as T
     },
+    shuffle: (items) =>
+      items
+        .map((item) => ({ item, place: next() }))
+        .sort((a, b) => a.place - b.place)
+        .map(({ item }) => item),
   }
 }
