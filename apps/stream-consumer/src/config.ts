@@ -159,7 +159,7 @@ export const configSchema = defineConfig({
     description: 'under load the rollups of a partition are written so often',
   }),
   ROLLUP_EAGER_BYTES_PER_SECOND: integer({
-    default: 1_000_000,
+    default: 250_000,
     min: 0,
     max: 1_000_000_000,
     unit: 'bytes/s',
