@@ -108,11 +108,18 @@ export const configSchema = defineConfig({
     description: 'replicas that must hold a frame before it counts as held (WAIT)',
   }),
   STREAM_LINGER_MS: decimal({
-    default: 2,
+    default: 1,
     min: 0,
     max: 1000,
     unit: 'ms',
-    description: 'how long a frame waits for company',
+    description: 'how long a frame waits for company at low load',
+  }),
+  STREAM_LINGER_MAX_MS: decimal({
+    default: 8,
+    min: 0,
+    max: 1000,
+    unit: 'ms',
+    description: 'what that wait grows to with the load: 1 ms for each 10,000 events/s',
   }),
   STREAM_UNACKNOWLEDGED_BYTES_MAX: integer({
     default: 67_108_864,

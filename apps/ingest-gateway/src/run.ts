@@ -197,6 +197,7 @@ function startProducer(
         partitions: config.STREAM_PARTITIONS,
         createBuilder: () => new RecordBatchBuilder(),
         lingerMs: config.STREAM_LINGER_MS,
+        lingerMsMax: config.STREAM_LINGER_MAX_MS,
         unacknowledgedBytesMax: config.STREAM_UNACKNOWLEDGED_BYTES_MAX,
         ...(config.SPOOL_BYTES_MAX > 0 && {
           spool: { directory: join(config.MILLRACE_DATA_DIR, 'spool'), bytesMax: config.SPOOL_BYTES_MAX },

@@ -17,6 +17,7 @@ interface BatchingProducerConfig<Builder extends BatchBuilder> {
   readonly partitions: number
   readonly createBuilder: () => Builder
   readonly lingerMs: number
+  readonly lingerMsMax: number
   readonly frameBytesMax: number
   readonly unacknowledgedBytesMax: number
   readonly memoryShareMax: number
@@ -89,11 +90,11 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
     const batch = lane.open
     if (batch !== undefined && batch.builder.bytes < this.#config.frameBytesMax) {
       // Nobody added to it since it was opened, so its tick has passed it by.
-      if (batch.builder.isEmpty) this.#dispatcher.tickIn(this.#config.lingerMs)
+      if (batch.builder.isEmpty) this.#dispatcher.tickIn(this.#dispatcher.lingerMs)
       return batch
     }
     if (batch !== undefined) this.#dispatcher.seal(lane)
-    if (!lane.isBusy) this.#dispatcher.tickIn(batch === undefined ? this.#config.lingerMs : 0)
+    if (!lane.isBusy) this.#dispatcher.tickIn(batch === undefined ? this.#dispatcher.lingerMs : 0)
     return lane.begin(this.#config.createBuilder(), performance.now())
   }
 

@@ -12,8 +12,10 @@ export interface ProducerConfig<Builder extends BatchBuilder> {
   /** Default 16. Never changed while the stream has frames: the partition of a user depends on it. */
   readonly partitions?: number
   readonly createBuilder: () => Builder
-  /** How long a first record waits for company, in ms; 0 is the next turn of the event loop. Default 5. */
+  /** How long a first record waits for company at low load, in ms; 0 is the next turn of the event loop. Default 1. */
   readonly lingerMs?: number
+  /** What the wait grows to with the load: 1 ms for each 10,000 records/s up to this. Default 8. */
+  readonly lingerMsMax?: number
   /** A batch is sealed at once when it has so many bytes (before compression), about. Default 1 MiB. */
   readonly frameBytesMax?: number
   /** Sealed bytes that may wait for the stream or the disk before records are refused. Default 64 MiB. */
@@ -68,7 +70,8 @@ export async function openProducer<Builder extends BatchBuilder>(
       stream: config.stream,
       partitions,
       createBuilder: config.createBuilder,
-      lingerMs: config.lingerMs ?? 5,
+      lingerMs: config.lingerMs ?? 1,
+      lingerMsMax: config.lingerMsMax ?? 8,
       frameBytesMax: config.frameBytesMax ?? 1024 ** 2,
       unacknowledgedBytesMax: config.unacknowledgedBytesMax ?? 64 * 1024 ** 2,
       memoryShareMax: config.memoryShareMax ?? 0.9,
