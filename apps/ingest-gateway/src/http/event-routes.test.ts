@@ -86,7 +86,7 @@ afterEach(async () => {
 
 async function post(path: string, body: unknown, headers: Record<string, string> = basic('w')) {
   const text = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body)
-  const response = await fetch(`${origin}${path}`, { method: 'POST', body: text as BodyInit, headers })
+  const response = await fetch(`${origin}${path}`, { method: 'POST', body: text, headers })
   return {
     status: response.status,
     headers: response.headers,

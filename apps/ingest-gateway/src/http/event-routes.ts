@@ -1,17 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { EVENT_TYPES } from '@millrace/contracts'
 import { errors } from '../errors.js'
-import type { Wire } from '../events/event-desk.js'
+import type { EventRoute } from './event-route.js'
 import { type ExchangeDeps, startExchange } from './exchange.js'
-
-/** An address that takes events. */
-export interface EventRoute {
-  readonly path: string
-  readonly wire: Wire
-  readonly bodyBytesMax: number
-  /** Whether the answer lists every event and `wait=stored` is understood. */
-  readonly isNative: boolean
-}
 
 export interface EventRoutesConfig {
   /** Largest body of /v1/batch and its kin after decompression, in bytes. */

@@ -19,7 +19,7 @@ import type { ProducedCounts } from '../ledger/produced-counts.js'
 import type { IngestMetrics } from '../metrics.js'
 import type { Answers } from './answer.js'
 import { decompress, isKnownEncoding, tooLarge } from './decompress.js'
-import type { EventRoute } from './event-routes.js'
+import type { EventRoute } from './event-route.js'
 import { describeVerdict, type Outcome } from './verdict-text.js'
 
 export interface ExchangeDeps {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { authErrors, type Principal, type Scope } from '@millrace/auth'
@@ -128,7 +128,7 @@ beforeEach(async () => {
       rotate: answering('rotate', { ...key, id: '4', key: 'mr_next' }),
       revoke: answering('revoke', undefined),
     },
-    identify: async (req) => {
+    identify: async (req: IncomingMessage) => {
       const found = principals[(req.headers.authorization ?? '').replace('Bearer ', '')]
       if (found === undefined) throw authErrors.KEY_INVALID()
       return found
