@@ -40,8 +40,8 @@ describe('masking of texts', () => {
   it('takes time in proportion to the length of hostile texts', () => {
     // Nested repetition would need hours for these.
     for (const text of [
-      'a'.repeat(200_000) + '@',
-      '@' + 'a.'.repeat(100_000),
+      `${'a'.repeat(200_000)}@`,
+      `@${'a.'.repeat(100_000)}`,
       '4'.repeat(200_000),
       '+1 '.repeat(60_000),
       '1-'.repeat(100_000),

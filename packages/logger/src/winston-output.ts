@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream'
 import winston from 'winston'
-import type { LogEntry } from './line-buffer.js'
+import type { LogEntry } from './log-entry.js'
 import { type LogLevel, logLevelRanks } from './log-level.js'
 import type { LogFields } from './logger.js'
 
