@@ -4,13 +4,11 @@ export {
   createPostgresMetrics,
   createRedisMetrics,
   createResilienceMetrics,
-  createStreamMetrics,
   type GrpcMetrics,
   type HttpMetrics,
   type PostgresMetrics,
   type RedisMetrics,
   type ResilienceMetrics,
-  type StreamMetrics,
 } from './instruments.js'
 export {
   type CounterChild,
@@ -23,6 +21,7 @@ export {
   type MetricSpec,
 } from './metric-families.js'
 export { createMetrics, type Metrics, type MetricsConfig } from './metrics.js'
-export { startTracing, type TracingConfig } from './start-tracing.js'
+export { startTracing } from './start-tracing.js'
 export { createSpanId, createTraceId, formatTraceparent, parseTraceparent, type TraceParent } from './traceparent.js'
 export { noopTracer, type Span, type SpanAttributes, type SpanKind, type SpanOptions, type Tracer } from './tracer.js'
+export type { TracingConfig } from './tracing-config.js'

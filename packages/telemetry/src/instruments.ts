@@ -112,64 +112,6 @@ export function createRedisMetrics(metrics: Metrics): RedisMetrics {
   }
 }
 
-/** One update a frame or a batch, never a record. */
-export interface StreamMetrics {
-  readonly appendedFrames: MetricFamily<'stream', CounterChild>
-  readonly appendedRecords: MetricFamily<'stream', CounterChild>
-  readonly appendedBytes: MetricFamily<'stream', CounterChild>
-  readonly appendDuration: MetricFamily<'stream' | 'outcome', HistogramChild>
-  readonly readFrames: MetricFamily<'stream' | 'group', CounterChild>
-  readonly readRecords: MetricFamily<'stream' | 'group', CounterChild>
-  readonly batchDuration: MetricFamily<'stream' | 'group' | 'outcome', HistogramChild>
-  /** Records not yet committed, by partition. */
-  readonly lag: MetricFamily<'stream' | 'group' | 'partition', GaugeChild>
-  readonly retries: MetricFamily<'stream' | 'group', CounterChild>
-  readonly deadLetters: MetricFamily<'stream' | 'group', CounterChild>
-  readonly spoolBytes: MetricFamily<'stream', GaugeChild>
-  readonly spoolFrames: MetricFamily<'stream', GaugeChild>
-}
-
-export function createStreamMetrics(metrics: Metrics): StreamMetrics {
-  const stream = ['stream'] as const
-  const group = ['stream', 'group'] as const
-  const counter = <Label extends string>(noun: string, help: string, labels: readonly Label[]) =>
-    metrics.counter({ name: `millrace_stream_${noun}_total`, help, labels })
-  return {
-    appendedFrames: counter('appended_frames', 'Frames the broker acknowledged', stream),
-    appendedRecords: counter('appended_records', 'Records the broker acknowledged', stream),
-    appendedBytes: counter('appended_bytes', 'Bytes of acknowledged frames', stream),
-    appendDuration: metrics.histogram({
-      name: 'millrace_stream_append_duration_seconds',
-      help: 'Time until the broker acknowledged a batch',
-      labels: ['stream', 'outcome'],
-    }),
-    readFrames: counter('read_frames', 'Frames read by the group', group),
-    readRecords: counter('read_records', 'Records read by the group', group),
-    batchDuration: metrics.histogram({
-      name: 'millrace_stream_batch_duration_seconds',
-      help: 'Time from reading a batch to its commit',
-      labels: ['stream', 'group', 'outcome'],
-    }),
-    lag: metrics.gauge({
-      name: 'millrace_stream_lag_records',
-      help: 'Records not yet committed',
-      labels: ['stream', 'group', 'partition'],
-    }),
-    retries: counter('retries', 'Batches tried again after a transient fault', group),
-    deadLetters: counter('dead_letters', 'Records that can never succeed', group),
-    spoolBytes: metrics.gauge({
-      name: 'millrace_stream_spool_bytes',
-      help: 'Bytes waiting on the local disk',
-      labels: stream,
-    }),
-    spoolFrames: metrics.gauge({
-      name: 'millrace_stream_spool_frames',
-      help: 'Frames waiting on the local disk',
-      labels: stream,
-    }),
-  }
-}
-
 /** 0 closed, 1 half-open, 2 open. */
 export interface ResilienceMetrics {
   readonly circuitState: MetricFamily<'name', GaugeChild>

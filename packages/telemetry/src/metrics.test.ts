@@ -5,7 +5,6 @@ import {
   createPostgresMetrics,
   createRedisMetrics,
   createResilienceMetrics,
-  createStreamMetrics,
 } from './instruments.js'
 import { createMetrics } from './metrics.js'
 
@@ -88,13 +87,11 @@ describe('metrics', () => {
     createGrpcMetrics(metrics).server.with({ method: 'a/b', code: 'OK' }).observe(1)
     createPostgresMetrics(metrics, (pool) => pool.with({ pool: 'primary', state: 'used' }).set(2))
     createRedisMetrics(metrics).commands.with({ connection: 'cache' }).inc()
-    createStreamMetrics(metrics).appendedRecords.with({ stream: 'events' }).inc(100)
     createResilienceMetrics(metrics).circuitState.with({ name: 'redis' }).set(2)
     const text = await metrics.expose()
     expect(text).toMatch(
       /millrace_http_requests_total\{method="GET",route="\/v1\/receipts\/:receipt",status="200",service="test"\} 1/,
     )
     expect(text).toMatch(/millrace_postgres_pool_connections\{pool="primary",state="used",service="test"\} 2/)
-    expect(text).toMatch(/millrace_stream_appended_records_total\{stream="events",service="test"\} 100/)
   })
 })

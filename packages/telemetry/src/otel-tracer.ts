@@ -13,9 +13,9 @@ import {
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { node, resources, tracing } from '@opentelemetry/sdk-node'
 import { createErrorKeepingProcessor, createSampler } from './otel-sampling.js'
-import type { TracingConfig } from './start-tracing.js'
 import { formatTraceparent, parseTraceparent } from './traceparent.js'
 import type { Span, SpanAttributes, SpanKind, SpanOptions, Tracer } from './tracer.js'
+import type { TracingConfig } from './tracing-config.js'
 
 const closeTimeoutMs = 5_000
 
