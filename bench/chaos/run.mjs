@@ -29,7 +29,7 @@ const seed = Number(values.seed)
 const only = new Set(values.only.split(','))
 
 const say = (line) => process.stdout.write(`${new Date().toISOString().slice(11, 23)} ${line}\n`)
-const result = { seed, rounds, outage_seconds: outageMs / 1000, faults: [] }
+const result = { seed, rounds, outage_seconds: outageMs / 1000, faults: /** @type {string[]} */ ([]) }
 
 /** Runs scenarios on a stack of their own and adds what they found to the result. */
 async function onStack(name, settings, scenarios) {

@@ -44,7 +44,7 @@ const stack = await startStack({
   postgresBinaries: values.postgres,
   postgresSettings: POSTGRES,
 })
-stack.failed.then((error) => say(`FAULT ${error.message}`))
+void stack.failed.then((error) => say(`FAULT ${error.message}`))
 let isSound = false
 try {
   isSound = await bench()

@@ -54,11 +54,11 @@ const microseconds = (ms, count) => ((ms * 1000) / count).toFixed(3)
 function time(work) {
   const startedAt = process.cpuUsage()
   const result = work()
-  const done = () => {
+  const spentMs = () => {
     const { user, system } = process.cpuUsage(startedAt)
     return (user + system) / 1000
   }
-  return result?.then ? result.then(done) : done()
+  return result?.then ? result.then(spentMs) : spentMs()
 }
 
 async function main() {

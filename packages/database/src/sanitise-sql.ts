@@ -1,7 +1,7 @@
 /** In this order, so that a quote inside a comment or a name opens nothing: comments, names in quotes, strings, numbers that stand alone. */
 const TOKENS = [
   String.raw`(?<comment>--[^\n]*|\/\*[\s\S]*?\*\/)`,
-  String.raw`(?<name>"(?:[^"]|"")*")`,
+  `(?<name>"(?:[^"]|"")*")`,
   String.raw`\$(?<tag>[A-Za-z_]*)\$[\s\S]*?\$\k<tag>\$`,
   String.raw`\b[Ee]'(?:[^'\\]|''|\\[\s\S])*'`,
   String.raw`(?:\b[BbXxNn]|\b[Uu]&)?'(?:[^']|'')*'`,

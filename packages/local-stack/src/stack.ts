@@ -179,7 +179,12 @@ async function migrateAndSeed(root: string, databaseUrl: string, keys: Launch['k
   if (!existsSync(script)) throw new Error(`${script} is missing: the code is not built`)
   try {
     await promisify(execFile)(process.execPath, [script], {
-      env: { ...process.env, DATABASE_URL: databaseUrl, BOOTSTRAP_WRITE_KEY: keys.write, BOOTSTRAP_ADMIN_KEY: keys.admin },
+      env: {
+        ...process.env,
+        DATABASE_URL: databaseUrl,
+        BOOTSTRAP_WRITE_KEY: keys.write,
+        BOOTSTRAP_ADMIN_KEY: keys.admin,
+      },
       timeout: 600_000,
     })
   } catch (cause) {

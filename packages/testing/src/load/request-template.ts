@@ -114,11 +114,6 @@ export class RequestTemplate {
   }
 }
 
-/** The number that `properties.seq` of a stored event stands for. */
-export function numberOfSequence(sequence: number): number {
-  return sequence - SEQUENCE_BASE
-}
-
 /** Names are skewed too: the first comes up four times as often as the last. */
 function eventName(slot: number): string {
   const rank = Math.floor(((mix32(slot) % 1000) / 1000) ** 2 * EVENT_NAMES.length)
