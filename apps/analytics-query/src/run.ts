@@ -1,4 +1,4 @@
-import { AnalyticsServiceService } from '@millrace/contracts'
+import { AnalyticsServiceService, descriptorSet } from '@millrace/contracts'
 import { openDatabase } from '@millrace/database'
 import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
 import { createGrpcMetrics, createResilienceMetrics } from '@millrace/telemetry'
@@ -40,7 +40,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   })
   await lifecycle.start('grpc server', () =>
     startGrpcServer(
-      { host: config.GRPC_HOST, port: config.GRPC_PORT, setting: 'GRPC_PORT' },
+      { host: config.GRPC_HOST, port: config.GRPC_PORT, setting: 'GRPC_PORT', descriptorSet: descriptorSet() },
       { services: [analytics], logger, metrics: createGrpcMetrics(metrics), tracer },
     ),
   )

@@ -1,5 +1,5 @@
 import { KeyManager } from '@millrace/auth'
-import { AnalyticsServiceClient, HealthServiceService } from '@millrace/contracts'
+import { AnalyticsServiceClient, descriptorSet, HealthServiceService } from '@millrace/contracts'
 import { type Database, openDatabase } from '@millrace/database'
 import { openRedis, type RedisConnection } from '@millrace/redis'
 import { createGrpcClient, implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
@@ -82,7 +82,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   })
   await lifecycle.start('grpc server', () =>
     startGrpcServer(
-      { host: config.GRPC_HOST, port: config.GRPC_PORT, setting: 'GRPC_PORT' },
+      { host: config.GRPC_HOST, port: config.GRPC_PORT, setting: 'GRPC_PORT', descriptorSet: descriptorSet() },
       { services: [health], logger: lifecycle.logger, metrics: parts.grpcMetrics, tracer: lifecycle.tracer },
     ),
   )

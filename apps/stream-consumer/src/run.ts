@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { ConsumerServiceService } from '@millrace/contracts'
+import { ConsumerServiceService, descriptorSet } from '@millrace/contracts'
 import { type Database, DayPartitions, openDatabase } from '@millrace/database'
 import { openRedis, type RedisConnection } from '@millrace/redis'
 import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
@@ -284,7 +284,7 @@ async function startRpc(
   })
   await lifecycle.start('grpc', () =>
     startGrpcServer(
-      { port: config.GRPC_PORT, host: config.GRPC_HOST, setting: 'GRPC_PORT' },
+      { port: config.GRPC_PORT, host: config.GRPC_HOST, setting: 'GRPC_PORT', descriptorSet: descriptorSet() },
       { services: [service], logger, metrics: createGrpcMetrics(metrics), tracer },
     ),
   )

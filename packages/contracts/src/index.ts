@@ -26,6 +26,7 @@ export {
   seriesKey,
 } from './events/record-batch-reader.js'
 export { type ByteRange, type EventRecord, RecordSlices, SLICE } from './events/record-slices.js'
+export { descriptorSet } from './gen/descriptor-set.js'
 export {
   AnalyticsServiceClient,
   type AnalyticsServiceServer,

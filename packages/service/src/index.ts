@@ -5,6 +5,7 @@ export { Secret } from './config/secret.js'
 export { serviceSettings } from './config/service-settings.js'
 export { boolean, choice, decimal, integer, list, port, type Setting, secret, text, url } from './config/settings.js'
 export { replaceSettingsTable } from './config/settings-table.js'
+export type { CallContext } from './grpc/call-context.js'
 export type { CallIdentity } from './grpc/call-metadata.js'
 export {
   type CallOptions,
@@ -13,7 +14,7 @@ export {
   type GrpcClientConfig,
   type GrpcClientDeps,
 } from './grpc/create-grpc-client.js'
-export { type CallContext, type GrpcService, type Handlers, implementService } from './grpc/implement-service.js'
+export { type GrpcService, type Handlers, implementService } from './grpc/implement-service.js'
 export {
   type GrpcServer,
   type GrpcServerConfig,

@@ -1,11 +1,12 @@
 import { Client, credentials } from '@grpc/grpc-js'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { coreErrors, defineErrors } from '@millrace/contracts'
+import { coreErrors, defineErrors, descriptorSet, HealthServiceService } from '@millrace/contracts'
 import { createLogger, currentContext, type RootLogger, runWithContext } from '@millrace/logger'
 import { createGrpcMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
 import { waitFor } from '@millrace/testing'
+import type { CallContext } from '../src/grpc/call-context.js'
 import { type Calls, createGrpcClient, type GrpcClientConfig } from '../src/grpc/create-grpc-client.js'
-import { type CallContext, type Handlers, implementService } from '../src/grpc/implement-service.js'
+import { type Handlers, implementService } from '../src/grpc/implement-service.js'
 import { startGrpcServer } from '../src/grpc/start-grpc-server.js'
 
 const json = {
@@ -273,5 +274,37 @@ describe('the health service', () => {
     expect(await check('')).toBe(1)
     expect(await check('millrace.test.Echo')).toBe(1)
     await expect(check('unknown')).rejects.toMatchObject({ code: 5 })
+  })
+})
+
+describe('reflection', () => {
+  /** ServerReflectionRequest and ServerReflectionResponse, by hand: `field` 7 lists services, 4 asks for the file of a symbol. */
+  const reflect = (version: 'v1' | 'v1alpha', field: number, text: string) =>
+    new Promise<string>((resolve, reject) => {
+      const client = new Client(address, credentials.createInsecure())
+      stops.unshift(() => client.close())
+      const call = client.makeBidiStreamRequest(
+        `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
+        (bytes: Buffer) => bytes,
+        (bytes: Buffer) => bytes,
+      )
+      call.on('data', (answer: Buffer) => resolve(answer.toString('latin1')))
+      call.on('error', reject)
+      call.write(Buffer.concat([Buffer.from([(field << 3) | 2, text.length]), Buffer.from(text)]))
+      call.end()
+    })
+
+  it.each(['v1', 'v1alpha'] as const)('%s lists what the server has, and gives its schema', async (version) => {
+    const unused = () => Promise.reject(new Error('not called'))
+    const services = [implementService(HealthServiceService, { getLedger: unused, getHealth: unused })]
+    const deps = { logger, metrics: createGrpcMetrics(metrics), tracer: noopTracer, services }
+    const [server, stop] = await startGrpcServer({ port: 0, descriptorSet: descriptorSet() }, deps)
+    stops.push(stop)
+    address = `127.0.0.1:${server.port}`
+    const listed = await reflect(version, 7, '*')
+    expect(listed).toContain('millrace.v1.HealthService')
+    expect(listed).not.toContain('millrace.v1.ConsumerService')
+    const schema = await reflect(version, 4, 'millrace.v1.HealthService')
+    for (const name of ['GetLedger', 'LedgerEntry', 'dead_lettered']) expect(schema).toContain(name)
   })
 })

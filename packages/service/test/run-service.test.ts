@@ -103,7 +103,9 @@ describe('a service', () => {
         release = resolve
       })
     const service = await start(
-      async (lifecycle) => void (await lifecycle.start('slow part', () => [undefined, slow])),
+      async (lifecycle) => {
+        await lifecycle.start('slow part', () => [undefined, slow])
+      },
       { SHUTDOWN_TIMEOUT_MS: '10' },
     )
     service.emit('SIGTERM')

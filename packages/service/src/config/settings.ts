@@ -34,7 +34,7 @@ export function settingFacts(schema: unknown): SettingFacts | undefined {
 
 function build<T>(
   parser: z.ZodType<T, string>,
-  options: Common<unknown> & Partial<Optional>,
+  options: Common<string | number | boolean | readonly string[]> & Partial<Optional>,
   facts: Omit<SettingFacts, 'description' | 'default' | 'isOptional'>,
 ): Setting<T> {
   const fallback = options.default === undefined ? undefined : String(options.default)

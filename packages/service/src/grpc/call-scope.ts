@@ -9,8 +9,8 @@ import {
   type Span,
   type Tracer,
 } from '@millrace/telemetry'
+import type { CallContext } from './call-context.js'
 import { fromMetadata } from './call-metadata.js'
-import type { CallContext } from './implement-service.js'
 import { toStatus } from './status-mapping.js'
 
 type ServerCall = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>

@@ -2,30 +2,18 @@ import { once } from 'node:events'
 import type {
   handleServerStreamingCall,
   handleUnaryCall,
-  Metadata,
   ServerErrorResponse,
   ServerUnaryCall,
   ServerWritableStream,
   ServiceDefinition,
+  sendUnaryData,
   UntypedServiceImplementation,
 } from '@grpc/grpc-js'
-import type { CallScope, CallScopes } from './call-scope.js'
+import type { CallContext } from './call-context.js'
+import type { CallOutcome, CallScope, CallScopes } from './call-scope.js'
 import { type MethodShape, type RequestOf, type ResponseOf, type ServiceShape, serviceNameOf } from './service-shape.js'
 import { toStatus } from './status-mapping.js'
 import { untilAborted } from './until-aborted.js'
-
-/** What a handler knows about its call. Log lines written inside carry tenant, request and trace ids by themselves. */
-export interface CallContext {
-  readonly tenant: string | undefined
-  readonly caller: string | undefined
-  readonly requestId: string
-  readonly traceId: string
-  /** Aborted when the caller gave up, the deadline passed or the server stops. Hand it on to whatever takes time. */
-  readonly signal: AbortSignal
-  /** Undefined for streams that were opened without one. */
-  readonly deadline: Date | undefined
-  readonly metadata: Metadata
-}
 
 /** An async function a unary method, an async generator a server-streaming one. What they throw becomes a status with our code. */
 export type Handlers<Service extends ServiceShape> = {
@@ -75,11 +63,14 @@ function createUnaryHandler(
   return (call: ServerUnaryCall<unknown, unknown>, callback) => {
     const scope = scopes.open(method.path, call, true)
     const work = () => untilAborted(Promise.resolve(handler(call.request, scope.context)), scope.context.signal)
-    void scope.run(work).then((outcome) => {
-      if (outcome.kind === 'ok') callback(null, outcome.value)
-      else callback(toStatus(outcome.error))
-    })
+    void answerUnary(scope.run(work), callback)
   }
+}
+
+async function answerUnary(running: Promise<CallOutcome<unknown>>, callback: sendUnaryData<unknown>): Promise<void> {
+  const outcome = await running
+  if (outcome.kind === 'ok') callback(null, outcome.value)
+  else callback(toStatus(outcome.error))
 }
 
 function createStreamHandler(

@@ -49,7 +49,7 @@ export async function startGrpcServer(config: GrpcServerConfig, deps: GrpcServer
   const scopes = new CallScopes({ ...deps, defaultDeadlineMs: config.defaultDeadlineMs ?? 30_000 })
   for (const service of deps.services) server.addService(service.definition, service.implement(scopes))
   const setServing = await addHealth(server, deps.services)
-  if (config.descriptorSet !== undefined) await addReflection(server, config.descriptorSet)
+  if (config.descriptorSet !== undefined) await addReflection(server, config.descriptorSet, deps.services)
   const port = await bind(server, config)
   const stop = async () => {
     setServing(false)
@@ -69,10 +69,16 @@ async function addHealth(server: Server, services: readonly GrpcService[]): Prom
   }
 }
 
-async function addReflection(server: Server, descriptorSet: Uint8Array): Promise<void> {
+/** The set may describe more than this server has; only what it has is listed. */
+async function addReflection(
+  server: Server,
+  descriptorSet: Uint8Array,
+  services: readonly GrpcService[],
+): Promise<void> {
   const { ReflectionService } = await import('@grpc/reflection')
   const { loadFileDescriptorSetFromBuffer } = await import('@grpc/proto-loader')
-  new ReflectionService(loadFileDescriptorSetFromBuffer(Buffer.from(descriptorSet))).addToServer(server)
+  const described = loadFileDescriptorSetFromBuffer(Buffer.from(descriptorSet))
+  new ReflectionService(described, { services: services.map(({ name }) => name) }).addToServer(server)
 }
 
 function bind(server: Server, config: GrpcServerConfig): Promise<number> {
