@@ -19,6 +19,7 @@ const CHECKS = {
   'dead code (knip)': () => run(bin('knip'), ['--no-progress', '--no-config-hints']),
   'protobuf (buf lint)': () => run(bin('buf'), ['lint', 'packages/contracts']),
   'generated code is current (buf generate)': checkGenerated,
+  'tables of settings are current': checkSettingsTables,
   'the lockfile names no registry': checkLockfile,
   'docker-compose.yml and Dockerfile': () => run(process.execPath, ['infra/docker/check.mjs']),
 }
@@ -64,17 +65,24 @@ async function checkGenerated() {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-check-'))
   const contracts = join(ROOT, 'packages/contracts')
   try {
-    const env = { PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}` }
-    const code = await run(bin('buf'), ['generate', '-o', folder], { env, cwd: contracts })
+    const code = await run(process.execPath, [join(contracts, 'scripts/generate.mjs'), folder])
     if (code !== 0) return code
     const [fresh, kept] = [filesOf(join(folder, 'src/gen')), filesOf(join(contracts, 'src/gen'))]
     const changed = [...new Set([...fresh.keys(), ...kept.keys()])].filter((name) => fresh.get(name) !== kept.get(name))
     for (const name of changed)
-      say(`packages/contracts/src/gen/${name} is not what buf generate makes: run it in packages/contracts`)
+      say(`packages/contracts/src/gen/${name} is not what packages/contracts/scripts/generate.mjs makes: run it`)
     return changed.length
   } finally {
     rmSync(folder, { recursive: true })
   }
+}
+
+/** The tables are made from the compiled schemas. */
+async function checkSettingsTables() {
+  const built = await run(bin('turbo'), ['run', 'build', '--output-logs=errors-only'])
+  if (built !== 0) return built
+  const apps = readdirSync(join(ROOT, 'apps')).map((name) => join('apps', name))
+  return run(process.execPath, ['packages/service/dist/settings-table.js', '--check', ...apps])
 }
 
 function filesOf(folder) {
