@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { prepare, ROOT, run, say } from './steps.mjs'
+import { pnpm, prepare, ROOT, run, say } from './steps.mjs'
 
 const bin = (name) => join(ROOT, 'node_modules/.bin', name)
 
@@ -79,7 +79,7 @@ async function checkGenerated() {
 
 /** The tables are made from the compiled schemas. */
 async function checkSettingsTables() {
-  const built = await run(bin('turbo'), ['run', 'build', '--output-logs=errors-only'])
+  const built = await pnpm(['exec', 'turbo', 'run', 'build', '--output-logs=errors-only'])
   if (built !== 0) return built
   const apps = readdirSync(join(ROOT, 'apps')).map((name) => join('apps', name))
   return run(process.execPath, ['packages/service/dist/settings-table.js', '--check', ...apps])

@@ -69,7 +69,7 @@ async function step(what, work, { remedy } = {}) {
 }
 
 /** pnpm by npx: corepack may be missing or unable to check signatures behind a mirror. */
-function pnpm(args) {
+export function pnpm(args) {
   return run('npx', ['-y', PNPM, ...args])
 }
 
