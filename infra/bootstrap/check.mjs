@@ -10,6 +10,8 @@ const bin = (name) => join(ROOT, 'node_modules/.bin', name)
 const MODULES_MIN = 100
 
 const CHECKS = {
+  // First: oxlint takes the types of other packages from what is compiled, and the tables of settings come from it.
+  'it builds (turbo)': () => pnpm(['exec', 'turbo', 'run', 'build', '--output-logs=errors-only']),
   'format, lint, import order (biome)': () =>
     run(bin('biome'), ['ci', '--error-on-warnings', '--colors=off', '--max-diagnostics=200', '.']),
   'lint with types (oxlint)': () =>
@@ -77,10 +79,8 @@ async function checkGenerated() {
   }
 }
 
-/** The tables are made from the compiled schemas. */
-async function checkSettingsTables() {
-  const built = await pnpm(['exec', 'turbo', 'run', 'build', '--output-logs=errors-only'])
-  if (built !== 0) return built
+/** Made from the compiled schemas. */
+function checkSettingsTables() {
   const apps = readdirSync(join(ROOT, 'apps')).map((name) => join('apps', name))
   return run(process.execPath, ['packages/service/dist/settings-table.js', '--check', ...apps])
 }
