@@ -20,6 +20,9 @@ const HEADER_BYTES = 3
 const KIND = { sparse: 0, dense: 1 } as const
 const DENSE_BYTES = (REGISTERS * 6) / 8
 
+/** For `serialise`, which would otherwise allocate 64 KiB a sketch. */
+const scratch = new Uint32Array(REGISTERS)
+
 /**
  * Counts distinct 64-bit hashes: HyperLogLog with 2^14 registers (Flajolet, Fusy, Gandouet, Meunier 2007), standard error 0.81 %.
  * While few registers are set it keeps them in a small hash table (32 bytes for one user, 8 KiB at most) and errs by less than that;
@@ -149,7 +152,7 @@ export class HyperLogLog {
       }
       return entries.sort()
     }
-    const entries = new Uint32Array(REGISTERS)
+    const entries = scratch
     for (let index = 0; index < REGISTERS; index++) {
       const rank = this.#dense[index] as number
       if (rank !== 0) entries[count++] = (index << RANK_SHIFT) | rank
