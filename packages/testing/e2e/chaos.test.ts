@@ -42,7 +42,7 @@ describe('under load, with two consumers', () => {
     expect(verdict.faults).toEqual([])
     expect(verdict.events.acknowledged).toBeGreaterThan(0)
     expect(findQuiet(verdict.provoked)).toBeUndefined()
-  }, 180_000)
+  }, 300_000)
 
   test('while PostgreSQL is down ingest goes on, reads answer 200 or 503 with Retry-After, and nothing is lost', async () => {
     const report = await runOutage(run, 'postgres', 5_000)
