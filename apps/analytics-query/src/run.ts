@@ -13,7 +13,7 @@ import { createRunQuery } from './rpc/run-query.js'
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const { logger, metrics, tracer } = lifecycle
   const database = await lifecycle.start('database', () => {
-    const opened = openDatabase(databaseConfig(config), { logger, metrics })
+    const opened = openDatabase(databaseConfig(config), { logger, metrics, tracer })
     return [opened, () => opened.close()]
   })
   lifecycle.ready('database', async () => void (await database.ping()))

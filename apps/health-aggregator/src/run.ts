@@ -43,7 +43,8 @@ interface Parts {
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const addresses = parseServiceAddresses(config.ADMIN_URLS)
   const database = await lifecycle.start('database', () => {
-    const opened = openDatabase(databaseConfig(config), { logger: lifecycle.logger, metrics: lifecycle.metrics })
+    const { logger, metrics, tracer } = lifecycle
+    const opened = openDatabase(databaseConfig(config), { logger, metrics, tracer })
     return [opened, () => opened.close()]
   })
   const redis = await lifecycle.start('redis', async () => {

@@ -50,7 +50,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
         retryAttempts: config.DATABASE_RETRY_ATTEMPTS,
         applicationName: 'ingest-gateway',
       },
-      { logger, metrics },
+      { logger, metrics, tracer },
     )
     return [opened, () => opened.close()]
   })
@@ -203,7 +203,7 @@ function startProducer(
           spool: { directory: join(config.MILLRACE_DATA_DIR, 'spool'), bytesMax: config.SPOOL_BYTES_MAX },
         }),
       },
-      { driver, logger: lifecycle.logger, metrics: new ProducerMetrics(lifecycle.metrics) },
+      { driver, logger: lifecycle.logger, metrics: new ProducerMetrics(lifecycle.metrics), tracer: lifecycle.tracer },
     )
     // A gateway that would refuse every event says so to whoever shares out the load.
     lifecycle.ready('stream', () => void producer.open(0))

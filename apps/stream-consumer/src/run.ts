@@ -69,7 +69,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
 }
 
 async function startParts(config: Config, lifecycle: Lifecycle): Promise<Parts> {
-  const { logger, metrics } = lifecycle
+  const { logger, metrics, tracer } = lifecycle
   const database = await lifecycle.start('database', () => {
     const opened = openDatabase(
       {
@@ -79,7 +79,7 @@ async function startParts(config: Config, lifecycle: Lifecycle): Promise<Parts> 
         retryAttempts: config.DATABASE_RETRY_ATTEMPTS,
         applicationName: 'stream-consumer',
       },
-      { logger, metrics },
+      { logger, metrics, tracer },
     )
     return [opened, () => opened.close()]
   })
@@ -209,7 +209,12 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
           trimMemoryShare: config.STREAM_TRIM_MEMORY_SHARE,
         },
       },
-      { logger, metrics: new ConsumerMetrics(metrics), onCommitted: (notices) => publish(COMMITTED_CHANNEL, notices) },
+      {
+        logger,
+        tracer,
+        metrics: new ConsumerMetrics(metrics),
+        onCommitted: (notices) => publish(COMMITTED_CHANNEL, notices),
+      },
     )
     return [consumer, () => consumer.stop()]
   })

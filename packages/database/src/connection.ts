@@ -1,7 +1,7 @@
 import type { MillraceError } from '@millrace/contracts'
 import pg from 'pg'
 import { databaseErrors } from './errors.js'
-import { type ObserveRun, Session } from './session.js'
+import { Session, type SessionDeps } from './session.js'
 import { type Queryable, type Result, type Statement, toStatement } from './statement.js'
 import { isClientTimeout, toDatabaseError } from './to-database-error.js'
 import { OpenTransaction, type Transaction, type TransactionOptions, toTransactionError } from './transaction.js'
@@ -19,9 +19,9 @@ export interface Connection extends Queryable {
 }
 
 /** @throws databaseErrors.DATABASE_UNAVAILABLE */
-export async function openConnection(config: pg.ClientConfig, observe: ObserveRun): Promise<Connection> {
+export async function openConnection(config: pg.ClientConfig, deps: SessionDeps): Promise<Connection> {
   const client = new pg.Client(config)
-  const connection = new ClientConnection(client, observe)
+  const connection = new ClientConnection(client, deps)
   try {
     await client.connect()
   } catch (error) {
@@ -38,9 +38,9 @@ class ClientConnection implements Connection {
   #isLost = false
   #isBusy = false
 
-  constructor(client: pg.Client, observe: ObserveRun) {
+  constructor(client: pg.Client, deps: SessionDeps) {
     this.#client = client
-    this.#session = new Session(client, observe)
+    this.#session = new Session(client, deps)
     this.lost = new Promise((resolve) => {
       const lose = (error: unknown) => {
         this.#isLost = true

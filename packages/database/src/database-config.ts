@@ -1,5 +1,5 @@
 import type { Logger } from '@millrace/logger'
-import type { Metrics } from '@millrace/telemetry'
+import type { Metrics, Tracer } from '@millrace/telemetry'
 import pg from 'pg'
 
 export interface DatabaseConfig {
@@ -28,6 +28,8 @@ export interface DatabaseConfig {
 export interface DatabaseDeps {
   readonly logger?: Logger | undefined
   readonly metrics?: Metrics | undefined
+  /** For a span of every round trip that is made inside another span. Default: none. */
+  readonly tracer?: Tracer | undefined
 }
 
 /** What the server may be late in ending a statement before the client stops waiting for it. */

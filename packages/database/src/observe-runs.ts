@@ -20,14 +20,14 @@ export interface ObserveDeps {
 export function createObserveRuns(config: ObserveConfig, deps: ObserveDeps): ObserveRun {
   const logger = deps.logger ?? silentLogger
   return function observeRun(steps, durationMs, error) {
-    const main = steps.find((step) => !isControl(step)) ?? steps[0]
+    const main = mainStep(steps)
     if (!main) return
     const outcome = error === undefined ? 'ok' : 'error'
     deps.metrics?.query.with({ operation: operationOf(main), outcome }).observe(durationMs / 1000)
     if (durationMs <= config.slowQueryMs) return
     deps.metrics?.slowQueries.inc()
     const fields = {
-      statements: steps.slice(0, 10).map((step) => sanitiseSql(describeStep(step))),
+      statements: describeSteps(steps),
       duration_ms: Math.round(durationMs),
       ...(isMillraceError(error) && { code: error.code }),
     }
@@ -37,7 +37,17 @@ export function createObserveRuns(config: ObserveConfig, deps: ObserveDeps): Obs
   }
 }
 
+/** The first ten, without what may be personal data. */
+export function describeSteps(steps: readonly Step[]): string[] {
+  return steps.slice(0, 10).map((step) => sanitiseSql(describeStep(step)))
+}
+
 const CONTROL = /^(begin|commit|rollback|savepoint|release)\b/
+
+/** What a round trip is made for. */
+export function mainStep(steps: readonly Step[]): Step | undefined {
+  return steps.find((step) => !isControl(step)) ?? steps[0]
+}
 
 function isControl(step: Step): boolean {
   return !isCopy(step) && CONTROL.test(step.text)
@@ -60,7 +70,7 @@ const VERBS = new Set([
 ])
 
 /** A closed set: the name of a prepared statement, or the verb. */
-function operationOf(step: Step): string {
+export function operationOf(step: Step): string {
   if (isCopy(step)) return 'copy'
   if (step.name) return step.name
   const verb = /^\s*([a-z]+)/i.exec(step.text)?.[1]?.toLowerCase() ?? 'other'

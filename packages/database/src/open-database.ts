@@ -8,6 +8,7 @@ import { createObserveRuns } from './observe-runs.js'
 import { Pooled, type PoolReader } from './pooled.js'
 import * as schema from './schema/tables.js'
 import { isCopy, type Statement, type Step } from './statement.js'
+import { createTraceRuns } from './trace-runs.js'
 
 /** Connections by state. `waiting` counts callers without one. */
 export interface PoolState {
@@ -64,14 +65,15 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
     { logger: deps.logger, metrics, explain: config.explainSlowQueries ? createExplainSlow(explain) : undefined },
   )
   const retry = { attempts: config.retryAttempts ?? 3 }
-  const pooledDeps = { observe, logger: deps.logger }
+  const sessionDeps = { observe, trace: deps.tracer && createTraceRuns(deps.tracer) }
+  const pooledDeps = { ...sessionDeps, logger: deps.logger }
   const pooled = new Pooled(primary, retry, pooledDeps)
   return {
     query: (statement, values) => pooled.query(statement, values),
     transaction: (fn, options) => pooled.transaction(fn, options),
     withTenant: (tenantId, fn, options) => pooled.withTenant(tenantId, fn, options),
     replica: secondary ? new Pooled(secondary, retry, pooledDeps) : pooled,
-    connection: (options = {}) => openConnection(clientConfig({ ...config, ...options }), observe),
+    connection: (options = {}) => openConnection(clientConfig({ ...config, ...options }), sessionDeps),
     drizzle: drizzle(primary, { schema }),
     explain,
     pool: () => poolState(primary),

@@ -3,7 +3,7 @@ import { type Logger, silentLogger } from '@millrace/logger'
 import { createRetry, isRetryable } from '@millrace/resilience'
 import type pg from 'pg'
 import { databaseErrors } from './errors.js'
-import { type ObserveRun, Session } from './session.js'
+import { Session, type SessionDeps } from './session.js'
 import { type Queryable, type Result, type Statement, toStatement } from './statement.js'
 import { ReaderRole, tenantPreamble } from './tenant.js'
 import { isClientTimeout, toDatabaseError } from './to-database-error.js'
@@ -29,8 +29,7 @@ export interface PooledConfig {
   readonly attempts: number
 }
 
-export interface PooledDeps {
-  readonly observe: ObserveRun
+export interface PooledDeps extends SessionDeps {
   readonly logger?: Logger | undefined
 }
 
@@ -105,7 +104,7 @@ export class Pooled implements PoolReader {
       throw toDatabaseError(error)
     }
     try {
-      const value = await use(new Session(client, this.#deps.observe))
+      const value = await use(new Session(client, this.#deps))
       client.release()
       return value
     } catch (error) {

@@ -7,29 +7,44 @@ import { toDatabaseError } from './to-database-error.js'
 /** Told of every round trip, whether it failed or not. */
 export type ObserveRun = (steps: readonly Step[], durationMs: number, error: unknown) => void
 
+/** Runs a round trip inside a span. */
+export type TraceRun = <T>(steps: readonly Step[], run: () => Promise<T>) => Promise<T>
+
+export interface SessionDeps {
+  readonly observe: ObserveRun
+  /** Undefined when tracing is off. */
+  readonly trace?: TraceRun | undefined
+}
+
 /** One connection of pg's, through which all statements of this package go. */
 export class Session {
   readonly #client: pg.Client
-  readonly #observe: ObserveRun
+  readonly #deps: SessionDeps
 
-  constructor(client: pg.Client, observe: ObserveRun) {
+  constructor(client: pg.Client, deps: SessionDeps) {
     this.#client = client
-    this.#observe = observe
+    this.#deps = deps
   }
 
   /**
    * One round trip. Outside a transaction the steps are one transaction of their own.
    * @throws databaseErrors
    */
-  async run(steps: readonly Step[]): Promise<Result[]> {
+  run(steps: readonly Step[]): Promise<Result[]> {
+    const { trace } = this.#deps
+    return trace === undefined ? this.#run(steps) : trace(steps, () => this.#run(steps))
+  }
+
+  async #run(steps: readonly Step[]): Promise<Result[]> {
+    const { observe } = this.#deps
     const startedAt = performance.now()
     try {
       const results = await this.#send(steps)
-      this.#observe(steps, performance.now() - startedAt, undefined)
+      observe(steps, performance.now() - startedAt, undefined)
       return results
     } catch (error) {
       const mapped = toDatabaseError(error)
-      this.#observe(steps, performance.now() - startedAt, mapped)
+      observe(steps, performance.now() - startedAt, mapped)
       throw mapped
     }
   }

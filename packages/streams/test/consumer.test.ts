@@ -16,7 +16,7 @@ import {
   parseProducerId,
   runConsumer,
 } from '@millrace/streams'
-import { createMetrics } from '@millrace/telemetry'
+import { createMetrics, noopTracer, type SpanOptions, type Tracer } from '@millrace/telemetry'
 import { waitFor } from '@millrace/testing'
 import { type Effects, openEffects, StoringHandler } from './effects.js'
 import { LinesBuilder, linesOf } from './lines-builder.js'
@@ -38,6 +38,7 @@ describe('a consumer group', () => {
   let driver: MemoryDriver
   let producer: Producer<LinesBuilder>
   let consumers: Consumer[]
+  let tracer: Tracer
   const notices: CommittedNotice[] = []
 
   beforeEach(async () => {
@@ -48,6 +49,7 @@ describe('a consumer group', () => {
       { driver, logger: silentLogger },
     )
     consumers = []
+    tracer = noopTracer
     notices.length = 0
   })
   afterEach(async () => {
@@ -67,7 +69,7 @@ describe('a consumer group', () => {
         handler,
         settings: { ...QUICK, ...settings },
       },
-      { logger: silentLogger, onCommitted: (given) => notices.push(...given) },
+      { logger: silentLogger, tracer, onCommitted: (given) => notices.push(...given) },
     )
     consumers.push(consumer)
     return consumer
@@ -261,6 +263,39 @@ describe('a consumer group', () => {
       deadlineMs: 5000,
     })
     expect(await effects.lines()).toEqual(new Map([[1, ['a', 'b']]]))
+  })
+
+  it('goes on with the trace of a batch from one request, and links to all where there are several', async () => {
+    const spans: { name: string; options: SpanOptions | undefined }[] = []
+    tracer = {
+      ...noopTracer,
+      isOn: true,
+      withSpan: (name, attributes, fn, options) => {
+        spans.push({ name, options })
+        return noopTracer.withSpan(name, attributes, fn, options)
+      },
+    }
+    const [one, two] = ['1', '2'].map((digit) => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`) as [string, string]
+    const sendTraced = async (...traces: string[]) => {
+      const batches = traces.map((trace, partition) => {
+        const batch = producer.open(partition)
+        batch.builder.add(trace)
+        batch.addTrace(trace)
+        return batch.appended
+      })
+      await Promise.all(batches)
+    }
+    await sendTraced(one)
+    await start(new StoringHandler())
+    await effects.untilCount(1)
+    await consumers.pop()?.stop()
+    await sendTraced(one, two)
+    await start(new StoringHandler())
+    await effects.untilCount(3)
+    expect(spans).toEqual([
+      { name: 'process lines', options: { kind: 'consumer', parent: one } },
+      { name: 'process lines', options: { kind: 'consumer', isRoot: true, links: expect.arrayContaining([one, two]) } },
+    ])
   })
 
   it('drops frames that were sent twice, and counts what is missing between two sequences as lost', async () => {

@@ -6,6 +6,7 @@ import { silentLogger } from '@millrace/logger'
 import {
   createMemoryDriver,
   decodeFrame,
+  decodeFrameTraces,
   type MemoryDriver,
   openProducer,
   type Producer,
@@ -108,6 +109,22 @@ describe('the producer', () => {
       [producer.id, 2, 1, 3],
     ])
     expect(facts(1)).toEqual([[producer.id, 1, 1, 1]])
+  })
+
+  it('names in a frame the requests that were added to its batch, and in none after it', async () => {
+    const producer = await start()
+    const trace = (digit: string) => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`
+    const batch = producer.open(0)
+    batch.builder.add('a')
+    for (const digit of '1234567890') batch.addTrace(trace(digit))
+    await batch.appended
+    await send(producer, 0, 'b')
+    const traces = driver
+      .log(STREAM, 0)
+      .after('', 10)
+      .map(({ bytes }) => decodeFrameTraces(bytes))
+    expect(traces).toEqual([[...'12345678'].map(trace), undefined])
+    expect(consume(0)).toEqual({ lines: ['a', 'b'], gaps: 0 })
   })
 
   it('seals a batch at its size, and sends the parts one after the other', async () => {

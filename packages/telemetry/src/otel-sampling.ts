@@ -1,9 +1,12 @@
-import { SpanStatusCode, TraceFlags } from '@opentelemetry/api'
+import { type Link, SpanStatusCode, TraceFlags, trace } from '@opentelemetry/api'
 import { tracing } from '@opentelemetry/sdk-node'
 
 const defaultRatio = 0.1
 
-/** A sampler that keeps what it does not choose as recorded, so that a failing span is still there when it ends. */
+/**
+ * A sampler that keeps what it does not choose as recorded, so that a failing span is still there when it ends. A trace that begins with links to
+ * sampled ones is chosen, or nobody could follow them on.
+ */
 export function createSampler(name = 'parentbased_traceidratio', ratio = defaultRatio): tracing.Sampler {
   const base = name.replace(/^parentbased_/, '')
   if (base === 'always_off') return new tracing.AlwaysOffSampler()
@@ -11,6 +14,9 @@ export function createSampler(name = 'parentbased_traceidratio', ratio = default
   const chosen = name.startsWith('parentbased_') ? new tracing.ParentBasedSampler({ root }) : root
   return {
     shouldSample: (...args) => {
+      const [context, , , , , links] = args
+      if (trace.getSpanContext(context) === undefined && links.some(isSampledLink))
+        return { decision: tracing.SamplingDecision.RECORD_AND_SAMPLED }
       const result = chosen.shouldSample(...args)
       return result.decision === tracing.SamplingDecision.NOT_RECORD
         ? { ...result, decision: tracing.SamplingDecision.RECORD }
@@ -31,6 +37,10 @@ export function createErrorKeepingProcessor(next: tracing.SpanProcessor): tracin
     forceFlush: () => next.forceFlush(),
     shutdown: () => next.shutdown(),
   }
+}
+
+function isSampledLink({ context }: Link): boolean {
+  return (context.traceFlags & TraceFlags.SAMPLED) !== 0
 }
 
 function asSampled(span: tracing.ReadableSpan): tracing.ReadableSpan {

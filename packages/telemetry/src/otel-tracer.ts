@@ -66,7 +66,8 @@ function spanSettings(attributes: SpanAttributes, options: SpanOptions) {
     const linked = toSpanContext(link)
     if (linked !== undefined) links.push({ context: linked })
   }
-  return { attributes, kind: kinds[options.kind ?? 'internal'], links }
+  const root = options.isRoot === true && options.parent === undefined
+  return { attributes, kind: kinds[options.kind ?? 'internal'], links, root }
 }
 
 async function endWith<T>(span: OtelSpan, fn: (span: Span) => Promise<T>): Promise<T> {

@@ -7,6 +7,8 @@ export interface SpanOptions {
   readonly kind?: SpanKind
   /** A `traceparent` that came from outside; without it the running span is the parent. */
   readonly parent?: string | undefined
+  /** Begins a trace of its own unless `parent` is given, whatever span is running: for work that many share. Default false. */
+  readonly isRoot?: boolean
   /** `traceparent`s of spans that led to this one without being its parent: the requests of a batch. */
   readonly links?: readonly string[]
 }

@@ -11,7 +11,7 @@ import { encodeReceipt, isMillraceError } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import { readRequestIds } from '@millrace/service'
 import type { AppendedFrame } from '@millrace/streams'
-import type { Tracer } from '@millrace/telemetry'
+import { parseTraceparent, type Tracer } from '@millrace/telemetry'
 import { errors } from '../errors.js'
 import { whenAppended } from '../events/event-appender.js'
 import type { EventDesk, Verdict, Wire } from '../events/event-desk.js'
@@ -57,6 +57,8 @@ export interface Exchange {
   decision: LimitDecision | Promise<LimitDecision> | undefined
   readonly chunks: Buffer[]
   bytes: number
+  /** Of the request's span, when it is sampled. */
+  traceparent: string | undefined
 }
 
 /** Checks what the headers tell and begins to read the body. */
@@ -72,6 +74,7 @@ export function startExchange(req: EventRequest, res: ServerResponse, route: Eve
     decision: undefined,
     chunks: [],
     bytes: 0,
+    traceparent: undefined,
   }
   const { headers } = req
   try {
@@ -96,13 +99,15 @@ export function startExchange(req: EventRequest, res: ServerResponse, route: Eve
   req.on('end', onEnd)
 }
 
-/** A span from the headers to the end of the answer. Records carry no trace: they are shared by many requests. */
-function trace({ req, res, route, deps }: Exchange): void {
+/** A span from the headers to the end of the answer. */
+function trace(x: Exchange): void {
+  const { req, res, route, deps } = x
   const parent = readRequestIds(req.headers).traceparent
   void deps.tracer.withSpan(
     'HTTP POST',
     { 'http.request.method': 'POST', 'http.route': route.path },
     async (span) => {
+      if (parseTraceparent(span.traceparent)?.isSampled) x.traceparent = span.traceparent
       await new Promise((resolve) => res.once('close', resolve))
       span.setAttributes({ 'http.response.status_code': res.statusCode })
       if (res.statusCode >= 500) span.recordError({ code: `HTTP_${res.statusCode}` })
@@ -196,6 +201,7 @@ function handleLater<T>(x: Exchange, pending: Promise<T>, keep: (value: T) => vo
 function takeEvents(x: Exchange, principal: Principal): void {
   const verdict = x.deps.desk.take(principal.tenantId, { wantsMessageIds: x.route.isNative })
   x.chunks.length = 0
+  if (x.traceparent !== undefined) for (const { batch } of verdict.segments) batch.addTrace(x.traceparent)
   const [only] = verdict.segments
   if (only !== undefined && verdict.segments.length === 1) {
     only.batch.appended.then(
@@ -226,7 +232,8 @@ function acknowledge(x: Exchange, principal: Principal, verdict: Verdict, frames
     answer(x, describeVerdict(verdict, receipt))
     return
   }
-  deps.awaitOutcome(receipt, principal).then(
+  const outcome = deps.tracer.extract(x.traceparent, () => deps.awaitOutcome(receipt, principal))
+  outcome.then(
     (outcome) => answer(x, describeVerdict(verdict, receipt, outcome ?? 'unknown')),
     (error: unknown) => refuse(x, error),
   )

@@ -33,6 +33,7 @@ export class RecordingProducer implements Producer<RecordBatchBuilder> {
     this.#batches = Array.from({ length: partitions }, (_, partition) => ({
       builder: new RecordBatchBuilder(),
       appended: Promise.resolve({ partition, sequence: 1, isSpooled: false } satisfies AppendedFrame),
+      addTrace: () => undefined,
     }))
   }
 

@@ -1,4 +1,5 @@
 import type { Logger } from '@millrace/logger'
+import type { Tracer } from '@millrace/telemetry'
 import type { GroupMetrics } from './consumer-metrics.js'
 import type { ConsumerConfig, ConsumerDeps, ConsumerSettings } from './consumer-types.js'
 import type { SqlTransaction } from './database-port.js'
@@ -13,6 +14,8 @@ export interface ConsumerContext<Prepared, Tx extends SqlTransaction> {
   readonly table: GroupTable
   readonly logger: Logger
   readonly metrics: GroupMetrics | undefined
+  /** Undefined when tracing is off. */
+  readonly tracer: Tracer | undefined
   readonly onCommitted: ConsumerDeps['onCommitted']
   readonly now: () => number
 }

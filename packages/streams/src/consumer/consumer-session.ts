@@ -12,6 +12,7 @@ import { loadPartitions, type ReadyPartition } from './partition-taker.js'
 import { PatientReader } from './patient-reader.js'
 import { replayFrames } from './replay.js'
 import type { AssignedPartition, FlushedPositions, NewFrame } from './stream-handler.js'
+import { traceBatch } from './trace-batch.js'
 
 interface SessionDeps<Tx extends SqlTransaction> {
   readonly connection: SqlConnection<Tx>
@@ -179,7 +180,8 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     const commits = this.#takeCommits()
     const prepared = await this.#busy(async () => this.#context.config.handler.prepare({ frames, records }))
     await this.#settle()
-    const committing = this.#commit(commits, (tx) => this.#apply(prepared, tx)).then(() => {
+    const commit = () => this.#commit(commits, (tx) => this.#apply(prepared, tx))
+    const committing = traceBatch(this.#context, { frames, records }, commit).then(() => {
       this.#context.metrics?.committedFrames.inc(frames.length)
       this.#context.metrics?.committedRecords.inc(records)
       this.#context.config.handler.committed?.(prepared)

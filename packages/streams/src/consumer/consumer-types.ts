@@ -1,4 +1,5 @@
 import type { Logger } from '@millrace/logger'
+import type { Tracer } from '@millrace/telemetry'
 import type { StreamDriver } from '../driver/stream-driver.js'
 import type { ConsumerMetrics } from './consumer-metrics.js'
 import type { SqlTransaction, StreamDatabase } from './database-port.js'
@@ -63,6 +64,8 @@ export interface ConsumerConfig<Prepared, Tx extends SqlTransaction> {
 export interface ConsumerDeps {
   readonly logger: Logger
   readonly metrics?: ConsumerMetrics
+  /** For a span around each transaction that follows the traces in its frames. Default: none. */
+  readonly tracer?: Tracer
   /** Must not throw; not awaited. */
   readonly onCommitted?: (notices: readonly CommittedNotice[]) => void
   /** Monotonic ms. Default performance.now. */

@@ -1,6 +1,6 @@
 import type { Logger } from '@millrace/logger'
 import type { StoredFrame, StreamDriver } from '../driver/stream-driver.js'
-import { decodeFrameHeader, decodeFramePayload, type FrameHeader } from '../frame/frame.js'
+import { decodeFrameHeader, decodeFramePayload, decodeFrameTraces, type FrameHeader } from '../frame/frame.js'
 import type { GroupMetrics } from './consumer-metrics.js'
 import type { PartitionState } from './partition-state.js'
 import type { NewFrame } from './stream-handler.js'
@@ -35,7 +35,9 @@ export class FrameIntake {
       }
       const payload = decodeFramePayload(stored.bytes, header.rawBytes)
       const firstOrdinal = this.#accept(header, stored, state)
-      return { partition, position, appendedAtMs, header, payload, firstOrdinal }
+      const frame = { partition, position, appendedAtMs, header, payload, firstOrdinal }
+      const traces = decodeFrameTraces(stored.bytes)
+      return traces === undefined ? frame : { ...frame, traces }
     } catch (error) {
       if (!isReread) this.#reportCorrupt(stored, error)
       return undefined

@@ -57,6 +57,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
       table: new GroupTable(database, { group, stream, member, leaseMs: settings.leaseMs }),
       logger: deps.logger.child({ stream, group, member }),
       metrics: deps.metrics?.of(stream, group),
+      tracer: deps.tracer?.isOn === true ? deps.tracer : undefined,
       onCommitted: deps.onCommitted,
       now: deps.monotonicMs ?? (() => performance.now()),
     }

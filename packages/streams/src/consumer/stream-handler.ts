@@ -10,6 +10,8 @@ export interface ReceivedFrame {
   readonly header: FrameHeader
   /** As it was before compression. Of use until `committed`; a view of a larger buffer, so copy what is kept. */
   readonly payload: Buffer
+  /** W3C traceparents of sampled requests whose records are in it; absent where there are none. Not checked. */
+  readonly traces?: readonly string[]
 }
 
 /** A frame that this group has not seen before. */

@@ -4,8 +4,10 @@ import fc from 'fast-check'
 import {
   decodeFrame,
   decodeFrameHeader,
+  decodeFrameTraces,
   encodeFrame,
   FRAME_HEADER_BYTES,
+  FRAME_TRACES_MAX,
   type FrameToEncode,
   parseProducerId,
 } from './frame.js'
@@ -22,6 +24,7 @@ const frame = (payload: Buffer, extra: Partial<FrameToEncode> = {}): FrameToEnco
   payload,
   ...extra,
 })
+const traces = Array.from({ length: 10 }, (_, n) => `00-${'a'.repeat(32)}-${String(n).padStart(16, 'b')}-01`)
 
 describe('frames', () => {
   it('carry their header and payload through', () => {
@@ -61,6 +64,16 @@ describe('frames', () => {
     )
   })
 
+  it('name the requests that are in them, a bounded number, and are as before where there are none', () => {
+    for (const payload of [Buffer.from('payload'), Buffer.alloc(3000, 'abc')]) {
+      const bytes = encodeFrame(frame(payload, { traces }))
+      expect(decodeFrameTraces(bytes)).toEqual(traces.slice(0, FRAME_TRACES_MAX))
+      expect(decodeFrame(bytes)).toMatchObject({ header: { sequence: 7, flags: 3, records: 3 }, payload })
+      expect(encodeFrame(frame(payload, { traces: [] }))).toEqual(encodeFrame(frame(payload)))
+    }
+    expect(decodeFrameTraces(encodeFrame(frame(Buffer.from('payload'))))).toBeUndefined()
+  })
+
   it('compress payloads over 1 KiB, and only where that makes them smaller', () => {
     const sizeOf = (payload: Buffer) => encodeFrame(frame(payload)).length - FRAME_HEADER_BYTES
     expect(sizeOf(Buffer.alloc(1024, 'a'))).toBe(1024)
@@ -69,7 +82,11 @@ describe('frames', () => {
   })
 
   it('say FRAME_CORRUPT, and never anything else, when bytes are changed, cut off or foreign', () => {
-    const good = [encodeFrame(frame(Buffer.alloc(3000, 'abc'))), encodeFrame(frame(Buffer.from('short')))]
+    const good = [
+      encodeFrame(frame(Buffer.alloc(3000, 'abc'))),
+      encodeFrame(frame(Buffer.from('short'))),
+      encodeFrame(frame(Buffer.from('short'), { traces })),
+    ]
     fc.assert(
       fc.property(
         fc.constantFrom(...good),

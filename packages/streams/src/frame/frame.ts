@@ -11,6 +11,8 @@ import { streamErrors } from '../errors.js'
  *    6  u16 flags                    44  f64, f64 first and last event time, ms since 1970
  *    8  16 bytes producer id         60  u32 raw bytes, u32 CRC-32 of the payload as stored; at 68 the payload
  *
+ * With the flag `traced` the payload comes later: at 68 a u16 length and so many bytes of traceparents (ASCII, a line feed between two).
+ * https://www.w3.org/TR/trace-context/#traceparent-header
  * The lz4 payload is a block with its raw size as a u32 in front, as lz4_flex writes it.
  */
 export const FRAME_HEADER_BYTES = 68
@@ -21,7 +23,12 @@ export const COMPRESS_ABOVE_BYTES = 1024
 export const FRAME_FLAG = {
   /** The records were dead letters: they count in nothing that was counted when they came the first time. */
   replay: 1,
+  /** Traceparents stand between header and payload; `encodeFrame` sets it. */
+  traced: 2,
 } as const
+
+/** The frame of many requests names so many of them, the first ones. */
+export const FRAME_TRACES_MAX = 8
 
 const MAGIC = 0x3146_524d
 const VERSION = 1
@@ -53,6 +60,8 @@ export interface FrameToEncode {
   readonly firstTimeMs: number
   readonly lastTimeMs: number
   readonly payload: Buffer
+  /** Traceparents of requests whose records are in the payload; at most FRAME_TRACES_MAX go into the frame. */
+  readonly traces?: readonly string[] | undefined
 }
 
 /** One buffer, header and payload; the payload is compressed when it is over 1 KiB and that makes it smaller. */
@@ -61,11 +70,13 @@ export function encodeFrame(frame: FrameToEncode): Buffer {
   const packed = payload.length > COMPRESS_ABOVE_BYTES ? compressSync(payload) : payload
   const isSmaller = packed.length < payload.length
   const stored = isSmaller ? packed : payload
-  const out = Buffer.allocUnsafe(FRAME_HEADER_BYTES + stored.length)
+  const traces = frame.traces?.slice(0, FRAME_TRACES_MAX).join('\n') ?? ''
+  const payloadOffset = traces === '' ? FRAME_HEADER_BYTES : FRAME_HEADER_BYTES + 2 + traces.length
+  const out = Buffer.allocUnsafe(payloadOffset + stored.length)
   out.writeUInt32LE(MAGIC, 0)
   out[4] = VERSION
   out[5] = isSmaller ? CODEC_LZ4 : CODEC_NONE
-  out.writeUInt16LE(frame.flags, 6)
+  out.writeUInt16LE(traces === '' ? frame.flags : frame.flags | FRAME_FLAG.traced, 6)
   frame.producer.copy(out, 8, 0, 16)
   writeCount(out, frame.sequence, 24)
   out.writeUInt32LE(frame.records, 32)
@@ -74,7 +85,11 @@ export function encodeFrame(frame: FrameToEncode): Buffer {
   out.writeDoubleLE(frame.lastTimeMs, 52)
   out.writeUInt32LE(payload.length, 60)
   out.writeUInt32LE(crc32(stored), 64)
-  stored.copy(out, FRAME_HEADER_BYTES)
+  if (traces !== '') {
+    out.writeUInt16LE(traces.length, FRAME_HEADER_BYTES)
+    out.write(traces, FRAME_HEADER_BYTES + 2, 'latin1')
+  }
+  stored.copy(out, payloadOffset)
   return out
 }
 
@@ -100,7 +115,7 @@ export function decodeFrameHeader(bytes: Buffer): FrameHeader {
 
 /** The payload as it was before compression. @throws FRAME_CORRUPT when a bit of it has changed. */
 export function decodeFramePayload(bytes: Buffer, rawBytes: number): Buffer {
-  const stored = bytes.subarray(FRAME_HEADER_BYTES)
+  const stored = bytes.subarray(payloadOffsetOf(bytes))
   if (crc32(stored) !== bytes.readUInt32LE(64)) throw corrupt('the payload does not match its checksum')
   const payload = unpack(stored, bytes[5] as number, rawBytes)
   if (payload.length !== rawBytes)
@@ -108,10 +123,25 @@ export function decodeFramePayload(bytes: Buffer, rawBytes: number): Buffer {
   return payload
 }
 
+/** The traceparents in a frame, undefined where there are none. Not under the checksum: who uses them checks them. @throws FRAME_CORRUPT */
+export function decodeFrameTraces(bytes: Buffer): readonly string[] | undefined {
+  const payloadOffset = payloadOffsetOf(bytes)
+  if (payloadOffset === FRAME_HEADER_BYTES) return undefined
+  return bytes.toString('latin1', FRAME_HEADER_BYTES + 2, payloadOffset).split('\n', FRAME_TRACES_MAX)
+}
+
 /** @throws FRAME_CORRUPT */
 export function decodeFrame(bytes: Buffer): { header: FrameHeader; payload: Buffer } {
   const header = decodeFrameHeader(bytes)
   return { header, payload: decodeFramePayload(bytes, header.rawBytes) }
+}
+
+function payloadOffsetOf(bytes: Buffer): number {
+  if ((bytes.readUInt16LE(6) & FRAME_FLAG.traced) === 0) return FRAME_HEADER_BYTES
+  const start = FRAME_HEADER_BYTES + 2
+  const offset = bytes.length < start ? start : start + bytes.readUInt16LE(FRAME_HEADER_BYTES)
+  if (offset > bytes.length) throw corrupt('the frame ends inside its traceparents')
+  return offset
 }
 
 function unpack(stored: Buffer, codec: number, rawBytes: number): Buffer {

@@ -1,6 +1,8 @@
 import { coreErrors } from '@millrace/contracts'
 import type { CircuitBreaker } from '@millrace/resilience'
+import type { Tracer } from '@millrace/telemetry'
 import type { AppendResult, FrameToAppend, StreamDriver } from '../driver/stream-driver.js'
+import { originOf } from '../frame/trace-origin.js'
 import type { StreamProducerMetrics } from './producer-metrics.js'
 
 /** Why an append was not tried or did not work; `isShut` when the circuit is open. */
@@ -10,7 +12,12 @@ interface GateDeps {
   readonly driver: StreamDriver
   readonly breaker: CircuitBreaker
   readonly metrics: StreamProducerMetrics | undefined
+  /** Undefined when tracing is off. */
+  readonly tracer: Tracer | undefined
 }
+
+/** `traces`: of requests in the frame, for the span of the append. */
+type TracedFrame = FrameToAppend & { readonly traces?: readonly string[] | undefined }
 
 /** Carries results through the breaker, which only counts what throws. */
 class NothingHeld extends Error {
@@ -31,15 +38,11 @@ export class AppendGate {
     this.#deps = deps
   }
 
-  async append(frames: readonly FrameToAppend[]): Promise<readonly GateResult[]> {
-    const { driver, breaker, metrics } = this.#deps
+  async append(frames: readonly TracedFrame[]): Promise<readonly GateResult[]> {
+    const { breaker, metrics } = this.#deps
     const startedAt = performance.now()
     try {
-      const results = await breaker.execute(async () => {
-        const results = await driver.append(this.#stream, frames)
-        if (results.every(({ kind }) => kind === 'unavailable')) throw new NothingHeld(results)
-        return results
-      })
+      const results = await breaker.execute(() => this.#appendTraced(frames))
       const outcome = results.some(({ kind }) => kind === 'full') ? 'full' : 'held'
       metrics?.appendDuration(outcome).observe((performance.now() - startedAt) / 1000)
       return results
@@ -52,5 +55,28 @@ export class AppendGate {
       if (error instanceof NothingHeld) return error.results
       return frames.map(() => ({ kind: 'unavailable', isAmbiguous: true, cause: error as Error }))
     }
+  }
+
+  #appendTraced(frames: readonly TracedFrame[]): Promise<AppendResult[]> {
+    const { tracer, driver } = this.#deps
+    if (tracer === undefined) return this.#append(frames)
+    const origin = originOf(frames.map(({ traces }) => traces))
+    if (origin === undefined) return this.#append(frames)
+    const attributes = {
+      'messaging.system': driver.name,
+      'messaging.destination.name': this.#stream,
+      'messaging.operation.type': 'send',
+      'messaging.batch.message_count': frames.length,
+    }
+    return tracer.withSpan(`send ${this.#stream}`, attributes, () => this.#append(frames), {
+      kind: 'producer',
+      ...origin,
+    })
+  }
+
+  async #append(frames: readonly FrameToAppend[]): Promise<AppendResult[]> {
+    const results = await this.#deps.driver.append(this.#stream, frames)
+    if (results.every(({ kind }) => kind === 'unavailable')) throw new NothingHeld(results)
+    return results
   }
 }

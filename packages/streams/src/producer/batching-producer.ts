@@ -1,5 +1,6 @@
 import type { Logger } from '@millrace/logger'
 import type { CircuitBreaker } from '@millrace/resilience'
+import type { Tracer } from '@millrace/telemetry'
 import type { StreamDriver } from '../driver/stream-driver.js'
 import { streamErrors } from '../errors.js'
 import { decodeFrameHeader, parseProducerId } from '../frame/frame.js'
@@ -33,6 +34,7 @@ interface BatchingProducerDeps {
   readonly breaker: CircuitBreaker
   readonly logger: Logger
   readonly metrics: StreamProducerMetrics | undefined
+  readonly tracer: Tracer | undefined
   readonly id: string
 }
 

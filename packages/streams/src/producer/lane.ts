@@ -1,4 +1,4 @@
-import { encodeFrame } from '../frame/frame.js'
+import { encodeFrame, FRAME_TRACES_MAX } from '../frame/frame.js'
 import type { AppendedFrame, BatchBuilder, OpenBatch } from './producer-types.js'
 
 /** A frame with its sequence, on its way to the stream or the spool. */
@@ -7,16 +7,38 @@ export interface SealedFrame {
   readonly sequence: number
   readonly records: number
   readonly frame: Buffer
+  /** Traceparents of sampled requests in it. */
+  readonly traces: readonly string[] | undefined
   readonly appended: Promise<AppendedFrame>
   /** Answer the callers; later calls of either have no effect. */
   readonly resolve: (appended: AppendedFrame) => void
   readonly reject: (error: Error) => void
 }
 
-interface Batch<Builder extends BatchBuilder> extends OpenBatch<Builder> {
+class Batch<Builder extends BatchBuilder> implements OpenBatch<Builder> {
+  readonly builder: Builder
   readonly openedAtMs: number
-  readonly resolve: (appended: AppendedFrame) => void
-  readonly reject: (error: Error) => void
+  readonly appended: Promise<AppendedFrame>
+  resolve!: (appended: AppendedFrame) => void
+  reject!: (error: Error) => void
+  /** Undefined until there is one. */
+  traces: string[] | undefined
+
+  constructor(builder: Builder, openedAtMs: number) {
+    this.builder = builder
+    this.openedAtMs = openedAtMs
+    this.appended = new Promise<AppendedFrame>((resolve, reject) => {
+      this.resolve = resolve
+      this.reject = reject
+    })
+    // Whoever added to the batch learns of it; a batch that nobody waits for must not end the process.
+    this.appended.catch(() => undefined)
+  }
+
+  addTrace(traceparent: string): void {
+    if (this.traces === undefined) this.traces = [traceparent]
+    else if (this.traces.length < FRAME_TRACES_MAX) this.traces.push(traceparent)
+  }
 }
 
 /**
@@ -52,12 +74,7 @@ export class Lane<Builder extends BatchBuilder> {
   }
 
   begin(builder: Builder, openedAtMs: number): Batch<Builder> {
-    let resolve!: Batch<Builder>['resolve']
-    let reject!: Batch<Builder>['reject']
-    const appended = new Promise<AppendedFrame>((...settle) => ([resolve, reject] = settle))
-    // Whoever added to the batch learns of it; a batch that nobody waits for must not end the process.
-    appended.catch(() => undefined)
-    const batch = { builder, appended, openedAtMs, resolve, reject }
+    const batch = new Batch(builder, openedAtMs)
     this.open = batch
     return batch
   }
@@ -67,7 +84,7 @@ export class Lane<Builder extends BatchBuilder> {
     const batch = this.open
     if (batch === undefined || batch.builder.isEmpty) return 0
     this.open = undefined
-    const { builder, appended, resolve, reject } = batch
+    const { builder, appended, resolve, reject, traces } = batch
     const { records, firstTimeMs, lastTimeMs } = builder
     try {
       const payload = builder.seal()
@@ -82,10 +99,11 @@ export class Lane<Builder extends BatchBuilder> {
         firstTimeMs,
         lastTimeMs,
         payload,
+        traces,
       })
       this.#sequence = sequence
       this.#cumulativeRecords = cumulativeRecords
-      this.sealed.push({ partition: this.partition, sequence, records, frame, appended, resolve, reject })
+      this.sealed.push({ partition: this.partition, sequence, records, frame, traces, appended, resolve, reject })
       return frame.length
     } catch (error) {
       reject(error as Error)

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '@millrace/logger'
 import { type CircuitBreakerConfig, createCircuitBreaker } from '@millrace/resilience'
+import type { Tracer } from '@millrace/telemetry'
 import type { StreamDriver } from '../driver/stream-driver.js'
 import { Spool, type SpoolConfig } from '../spool/spool.js'
 import { BatchingProducer } from './batching-producer.js'
@@ -40,6 +41,8 @@ export interface ProducerDeps {
   readonly driver: StreamDriver
   readonly logger: Logger
   readonly metrics?: ProducerMetrics
+  /** For spans of appends whose frames name sampled requests, see `OpenBatch.addTrace`. Default: none. */
+  readonly tracer?: Tracer
   /** Default: a random UUID. */
   readonly producerId?: string
 }
@@ -86,6 +89,7 @@ export async function openProducer<Builder extends BatchBuilder>(
       breaker,
       logger,
       metrics: deps.metrics?.of(config.stream),
+      tracer: deps.tracer?.isOn === true ? deps.tracer : undefined,
       id: deps.producerId ?? randomUUID(),
     },
   )

@@ -29,6 +29,11 @@ export interface OpenBatch<Builder extends BatchBuilder> {
    * @throws (rejects with) STREAM_UNAVAILABLE, STREAM_SPOOL_FULL, STREAM_FULL or STREAM_CLOSED. The frame may be stored all the same, later.
    */
   readonly appended: Promise<AppendedFrame>
+  /**
+   * Names a request whose records are in this batch, by its W3C traceparent, so that whoever stores them can go on with its trace. For sampled
+   * requests; in the same turn as `open`. A frame holds the first 8.
+   */
+  addTrace(traceparent: string): void
 }
 
 export interface Producer<Builder extends BatchBuilder> {

@@ -1,0 +1,26 @@
+import type { Tracer } from '@millrace/telemetry'
+import { describeSteps, mainStep, operationOf } from './observe-runs.js'
+import type { TraceRun } from './session.js'
+import type { Step } from './statement.js'
+
+/**
+ * A span of each round trip, with its sanitised text. Only inside another span: what a service does by itself, such as its heartbeats, would
+ * begin a trace a second that nobody asked for. Undefined when tracing is off.
+ */
+export function createTraceRuns(tracer: Tracer): TraceRun | undefined {
+  if (!tracer.isOn) return undefined
+  return function traceRun(steps, run) {
+    const main = mainStep(steps)
+    if (main === undefined || tracer.current() === undefined) return run()
+    return tracer.withSpan(`SQL ${operationOf(main)}`, attributesOf(steps), run, { kind: 'client' })
+  }
+}
+
+/** https://opentelemetry.io/docs/specs/semconv/database/postgresql/ */
+function attributesOf(steps: readonly Step[]) {
+  return {
+    'db.system.name': 'postgresql',
+    'db.query.text': describeSteps(steps).join('; '),
+    ...(steps.length > 1 && { 'db.operation.batch.size': steps.length }),
+  }
+}
