@@ -10,10 +10,16 @@ import type { Step } from './statement.js'
 export function createTraceRuns(tracer: Tracer): TraceRun | undefined {
   if (!tracer.isOn) return undefined
   return function traceRun(steps, run) {
-    const main = mainStep(steps)
-    if (main === undefined || tracer.current() === undefined) return run()
-    return tracer.withSpan(`SQL ${operationOf(main)}`, attributesOf(steps), run, { kind: 'client' })
+    if (tracer.current() === undefined) return run()
+    return tracer.withSpan(`SQL ${nameOf(steps)}`, attributesOf(steps), run, { kind: 'client' })
   }
+}
+
+/** A commit takes deferred statements along, but it is the commit that takes the time. */
+function nameOf(steps: readonly Step[]): string {
+  const last = steps.at(-1)
+  const main = last !== undefined && operationOf(last) === 'commit' ? last : mainStep(steps)
+  return main === undefined ? 'nothing' : operationOf(main)
 }
 
 /** https://opentelemetry.io/docs/specs/semconv/database/postgresql/ */

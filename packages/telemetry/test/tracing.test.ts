@@ -82,6 +82,22 @@ describe('tracing to a collector', () => {
     expect(result).toMatchObject({ own: { traceId, isSampled: true }, same: true, id: traceId, passedOn: parent })
   })
 
+  it('chooses a trace that begins with a link to a chosen one, and begins it apart from the span that is running', () => {
+    const { exported, result } = trace(
+      `{ sampler: 'parentbased_traceidratio', sampleRatio: 0 }`,
+      `const begin = (name, options) => tracer.withSpan(name, {}, async () => tracer.current().traceId, options)
+       const other = parent.replace(/01$/, '00')
+       return await tracer.withSpan('not chosen', {}, async () => [
+         await begin('linked to chosen', { isRoot: true, links: [parent, other] }),
+         await begin('linked to others', { isRoot: true, links: [other] }),
+         tracer.current().traceId,
+       ])`,
+    )
+    expect(exported).toContain('linked to chosen')
+    expect(exported).not.toMatch(/linked to others|not chosen/)
+    expect(new Set(result as string[]).size).toBe(3)
+  })
+
   it('ends although the collector is gone', () => {
     const { result } = trace(
       `{ sampler: 'always_on', endpoint: 'http://127.0.0.1:1' }`,
