@@ -115,11 +115,11 @@ export const configSchema = defineConfig({
     description: 'how long a frame waits for company at low load',
   }),
   STREAM_LINGER_MAX_MS: decimal({
-    default: 8,
+    default: 10,
     min: 0,
     max: 1000,
     unit: 'ms',
-    description: 'what that wait grows to with the load: 1 ms for each 10,000 events/s',
+    description: 'what that wait grows to with the load: 1 ms for each 4,000 events/s',
   }),
   STREAM_UNACKNOWLEDGED_BYTES_MAX: integer({
     default: 67_108_864,

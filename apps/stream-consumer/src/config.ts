@@ -94,7 +94,7 @@ export const configSchema = defineConfig({
     description: 'stored bytes of one transaction, about',
   }),
   BATCH_LINGER_MS: decimal({
-    default: 5,
+    default: 10,
     min: 0,
     max: 10_000,
     unit: 'ms',

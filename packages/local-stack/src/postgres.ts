@@ -9,6 +9,7 @@ import { answersPostgres } from './postgres-probe.js'
 import { isAlive } from './process-table.js'
 import { extendServer, type Server, startServer } from './server.js'
 import { removeTemporary, temporaryDirectory } from './temporary.js'
+import { isSocketDirectory } from './unix-socket.js'
 import { waitFor } from './wait.js'
 
 export interface PostgresOptions {
@@ -31,6 +32,8 @@ export interface PostgresOptions {
 /** One PostgreSQL server on 127.0.0.1 with an empty database `millrace` and the superuser `postgres`. */
 export interface PostgresServer extends Server {
   readonly url: string
+  /** By Unix socket where there is one, else `url`. */
+  readonly localUrl: string
   readonly port: number
   readonly dataDir: string
   /** For example "18.4". */
@@ -62,7 +65,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   await stopLeftover(dataDir)
   const port = options.port ?? (await freePort())
   const logFile = options.logFile ?? `${dataDir}.log`
-  const settings = { ...defaultSettings(port), ...options.settings }
+  const socketDir = isSocketDirectory(dataDir) ? dataDir : ''
+  const settings = { ...defaultSettings(port), unix_socket_directories: socketDir, ...options.settings }
   const args = ['-D', dataDir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])]
 
   const env = { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' }
@@ -90,14 +94,16 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   })
   const password = auth === 'scram' ? `:${readFileSync(passwordFile(dataDir), 'utf8').trim()}` : ''
   const url = `postgres://postgres${password}@127.0.0.1:${port}/${DATABASE_NAME}`
-  return extendServer(server, { url, port, dataDir, version: programs.version, binaries: programs.kind })
+  const host = encodeURIComponent(socketDir)
+  const localUrl =
+    socketDir === '' ? url : `postgres://postgres${password}@localhost/${DATABASE_NAME}?host=${host}&port=${port}`
+  return extendServer(server, { url, localUrl, port, dataDir, version: programs.version, binaries: programs.kind })
 }
 
 function defaultSettings(port: number): Record<string, string> {
   return {
     port: String(port),
     listen_addresses: '127.0.0.1',
-    unix_socket_directories: '',
     shared_preload_libraries: 'pg_stat_statements',
     timezone: 'UTC',
     log_timezone: 'UTC',

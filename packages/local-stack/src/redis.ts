@@ -7,6 +7,7 @@ import type { RedisBinary } from './redis-binary.js'
 import { type Reply, redisCommand } from './resp.js'
 import { extendServer, type Server, startServer } from './server.js'
 import { removeTemporary, temporaryDirectory } from './temporary.js'
+import { isSocketDirectory, REDIS_SOCKET } from './unix-socket.js'
 
 export interface RedisOptions {
   /** Kept between runs. Default: a temporary one, removed by `stop`. */
@@ -36,6 +37,8 @@ export interface RedisOptions {
 /** One Redis (or Valkey) server on 127.0.0.1, without a password. */
 export interface RedisServer extends Server {
   readonly url: string
+  /** By Unix socket where there is one, else `url`. */
+  readonly localUrl: string
   readonly port: number
   readonly dir: string
   readonly version: string
@@ -57,11 +60,13 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const binary = findRedis(cacheDir, options.say)
   const port = options.port ?? (await freePort())
   const logFile = options.logFile ?? join(dir, 'redis.log')
+  const hasSocket = binary.prefix === undefined && isSocketDirectory(dir)
   const settings = {
     ...defaultSettings(binary, options.appendonly ?? true),
     ...options.settings,
     port: String(port),
     dir,
+    ...(hasSocket && { unixsocket: join(dir, REDIS_SOCKET), unixsocketperm: '700' }),
   }
   const args = serverArguments(options, settings)
 
@@ -78,7 +83,9 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     cleanUp: () => base && removeTemporary(base),
   })
   const command = (...words: (string | number)[]) => redisCommand(port, words)
-  return extendServer(server, { url: `redis://127.0.0.1:${port}`, port, dir, version: binary.version, command })
+  const url = `redis://127.0.0.1:${port}`
+  const localUrl = hasSocket ? `unix://${encodeURI(join(dir, REDIS_SOCKET))}` : url
+  return extendServer(server, { url, localUrl, port, dir, version: binary.version, command })
 }
 
 function serverArguments(options: RedisOptions, settings: Record<string, string>): string[] {

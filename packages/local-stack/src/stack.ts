@@ -148,9 +148,9 @@ function startInstance(instance: ServiceInstance, launch: Launch): Promise<Servi
     nodeOptions: options.nodeOptions?.[name] ?? options.nodeOptions?.[entry.name],
     env: {
       ...process.env,
-      DATABASE_URL: servers.databaseUrl,
-      STREAM_REDIS_URL: servers.streamRedisUrl,
-      CACHE_REDIS_URL: servers.cacheRedisUrl,
+      DATABASE_URL: servers.local.databaseUrl,
+      STREAM_REDIS_URL: servers.local.streamRedisUrl,
+      CACHE_REDIS_URL: servers.local.cacheRedisUrl,
       BOOTSTRAP_WRITE_KEY: keys.write,
       BOOTSTRAP_ADMIN_KEY: keys.admin,
       ...instanceEnvironment(instance, launch.instances, dataDir),

@@ -56,8 +56,7 @@ function createUncounted(config: RedisConfig, random: () => number): Redis | Clu
       return new Redis({
         ...common,
         db: target.db,
-        host: target.host,
-        port: target.port,
+        ...('path' in target ? { path: target.path } : { host: target.host, port: target.port }),
         enableOfflineQueue: hasOfflineQueue,
         lazyConnect: true,
         retryStrategy,

@@ -28,8 +28,8 @@ interface DispatcherDeps<Builder extends BatchBuilder> {
 
 /** How long a frame that was refused for want of room waits before it is offered again, in ms. */
 const FULL_PAUSE_MS = 1000
-/** At 50,000 records/s a batch waits 5 ms, so that a frame of 16 partitions holds some 16 records and at 100,000 some 60. */
-const RECORDS_A_MS_PER_LINGER_MS = 10
+/** 1 ms for each 4,000 records/s: a frame in each of 16 partitions then holds some 6 records at 20,000/s and 60 at 100,000/s. */
+const RECORDS_A_MS_PER_LINGER_MS = 4
 const RETRY = { firstDelayMs: 100, delayMsMax: 2000 }
 
 /**

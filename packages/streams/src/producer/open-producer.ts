@@ -15,7 +15,7 @@ export interface ProducerConfig<Builder extends BatchBuilder> {
   readonly createBuilder: () => Builder
   /** How long a first record waits for company at low load, in ms; 0 is the next turn of the event loop. Default 1. */
   readonly lingerMs?: number
-  /** What the wait grows to with the load: 1 ms for each 10,000 records/s up to this. Default 8. */
+  /** What the wait grows to with the load: 1 ms for each 4,000 records/s up to this. Default 10. */
   readonly lingerMsMax?: number
   /** A batch is sealed at once when it has so many bytes (before compression), about. Default 1 MiB. */
   readonly frameBytesMax?: number
@@ -74,7 +74,7 @@ export async function openProducer<Builder extends BatchBuilder>(
       partitions,
       createBuilder: config.createBuilder,
       lingerMs: config.lingerMs ?? 1,
-      lingerMsMax: config.lingerMsMax ?? 8,
+      lingerMsMax: config.lingerMsMax ?? 10,
       frameBytesMax: config.frameBytesMax ?? 1024 ** 2,
       unacknowledgedBytesMax: config.unacknowledgedBytesMax ?? 64 * 1024 ** 2,
       memoryShareMax: config.memoryShareMax ?? 0.9,
