@@ -123,7 +123,7 @@ describe('the producer', () => {
       .log(STREAM, 0)
       .after('', 10)
       .map(({ bytes }) => decodeFrameTraces(bytes))
-    expect(traces).toEqual([[...'12345678'].map(trace), undefined])
+    expect(traces).toEqual([Array.from('12345678', trace), undefined])
     expect(consume(0)).toEqual({ lines: ['a', 'b'], gaps: 0 })
   })
 
