@@ -182,6 +182,8 @@ describe('the health service on PostgreSQL and Redis', () => {
       version: expect.any(String),
       uptime: expect.any(Number),
     })
+    // Connections are made in the background: a first check may come before them.
+    await waitFor(async () => (await healthOf(service.calls, 'system')).body.services?.queues?.status === 'healthy')
     const { body } = await healthOf(service.calls, 'system')
     expect(body).toMatchObject({
       services: {

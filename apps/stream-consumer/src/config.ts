@@ -165,6 +165,13 @@ export const configSchema = defineConfig({
     unit: 'bytes/s',
     description: 'rollups written with every commit as long as they are no more than this',
   }),
+  ROLLUP_EAGER_PAUSE_MS: integer({
+    default: 200,
+    min: 0,
+    max: 60_000,
+    unit: 'ms',
+    description: 'but no partition sooner than so long after the last time',
+  }),
   ROLLUP_CELLS_MAX: integer({
     default: 50_000,
     min: 100,

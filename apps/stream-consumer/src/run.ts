@@ -161,6 +161,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
   const rollups = new Rollups({
     flushMs: config.ROLLUP_FLUSH_MS,
     eagerBytesPerSecond: config.ROLLUP_EAGER_BYTES_PER_SECOND,
+    eagerPauseMs: config.ROLLUP_EAGER_PAUSE_MS,
     cellsMax: config.ROLLUP_CELLS_MAX,
   })
   readGaugesAtScrape(metrics, {

@@ -44,9 +44,9 @@ test('starts servers and services, hands every service its settings, and leaves 
   const consumer = stack.services[2]
   const env = (await (await fetch(`${consumer?.server.adminUrl}/env`)).json()) as Record<string, string>
   expect(env).toMatchObject({
-    DATABASE_URL: stack.databaseUrl,
-    STREAM_REDIS_URL: stack.streamRedisUrl,
-    CACHE_REDIS_URL: stack.cacheRedisUrl,
+    DATABASE_URL: stack.postgres?.server.localUrl,
+    STREAM_REDIS_URL: stack.streamRedis?.server.localUrl,
+    CACHE_REDIS_URL: stack.cacheRedis?.server.localUrl,
     BOOTSTRAP_WRITE_KEY: 'mr_write_dev',
     GRPC_HOST: '127.0.0.1',
     GRPC_PORT: String(consumer?.instance.grpcPort),

@@ -12,12 +12,11 @@ export interface RollupsConfig {
   readonly flushMs: number
   /** Bytes a second that may be written more often than that, with every commit. */
   readonly eagerBytesPerSecond: number
+  /** But not sooner than so long after the last time, in ms: with 100 commits a second nobody would see the difference. */
+  readonly eagerPauseMs: number
   /** Cells of all partitions together to keep in memory, about. */
   readonly cellsMax: number
 }
-
-/** A partition is not flushed again sooner, however little it is: with 100 commits a second nobody would see the difference. */
-const EAGER_PAUSE_MS = 200
 
 /** Cells written by one statement. */
 const CELLS_A_STATEMENT = 1000
@@ -102,14 +101,14 @@ export class Rollups {
   }
 
   #chooseDue(nowMs: number): PartitionRollups[] {
-    const { eagerBytesPerSecond, flushMs } = this.#config
+    const { eagerBytesPerSecond, eagerPauseMs, flushMs } = this.#config
     const elapsedMs = Math.max(0, Math.min(flushMs, nowMs - this.#refilledMs))
     this.#tokens = Math.min(eagerBytesPerSecond, this.#tokens + (eagerBytesPerSecond * elapsedMs) / 1000)
     this.#refilledMs = nowMs
     return [...this.#partitions.values()].filter((rollups) => {
       if (rollups.appliedPosition === rollups.flushedPosition) return false
       if (rollups.dirty.size === 0 || this.#isOverdue(rollups, nowMs)) return true
-      if (nowMs - rollups.lastFlushMs < EAGER_PAUSE_MS) return false
+      if (nowMs - rollups.lastFlushMs < eagerPauseMs) return false
       const bytes = rollups.dirtyBytes
       if (bytes > this.#tokens) return false
       this.#tokens -= bytes

@@ -28,6 +28,7 @@ export function makeHandler(database: Database, options: HandlerOptions = {}) {
   const rollups = new Rollups({
     flushMs: options.flushMs ?? 1000,
     eagerBytesPerSecond: options.eagerBytesPerSecond ?? 1_000_000,
+    eagerPauseMs: 0,
     cellsMax: options.cellsMax ?? 10_000,
   })
   const live = new LiveCounts()
