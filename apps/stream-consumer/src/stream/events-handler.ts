@@ -24,6 +24,10 @@ import type { EventFrame, PreparedBatch } from '../store/prepared-batch.js'
 import { RowBuffers } from '../store/row-buffers.js'
 import { type StoreDeps, storeBatch } from '../store/store-batch.js'
 import { isStorableDay } from '../store/store-rows.js'
+import { createYoungCollector } from '../store/young-collector.js'
+
+/** Payloads of about 9,000 events; V8 loses patience at 64 MiB of buffers, replies of Redis and what is under way included. */
+const YOUNG_BYTES_MAX = 3 * 1024 * 1024
 
 export interface EventsHandlerConfig {
   readonly stream: string
@@ -65,6 +69,7 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
   readonly #config: EventsHandlerConfig
   readonly #deps: EventsHandlerDeps
   readonly #buffers = new RowBuffers()
+  readonly #letGo = createYoungCollector(YOUNG_BYTES_MAX)
 
   constructor(config: EventsHandlerConfig, deps: EventsHandlerDeps) {
     this.#config = config
@@ -112,6 +117,7 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
   }
 
   committed({ batch, stored, startedMs }: PreparedEvents): void {
+    this.#letGo(batch.frames.reduce((bytes, { frame }) => bytes + frame.payload.length, 0))
     const { live, metrics, windows, now, monotonicMs } = this.#deps
     const [day] = batch.days
     if (day !== undefined) this.#buffers.give(day.buffer)

@@ -1,0 +1,21 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+type Collect = (options: { type: 'minor' }) => void
+
+/**
+ * Returns a function to be told of bytes in buffers that are no longer needed; every `bytesMax` of them it has V8 collect its young generation.
+ * Payloads lie outside of V8's heap and die young, but a consumer makes so few objects that V8 sees no reason for a cheap young collection:
+ * left alone it answers to the memory outside with a full collection every 400 ms, a third of the consumer's time at 75,000 events/s.
+ */
+export function createYoungCollector(bytesMax: number): (bytes: number) => void {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as Collect
+  let waiting = 0
+  return (bytes) => {
+    waiting += bytes
+    if (waiting < bytesMax) return
+    waiting = 0
+    collect({ type: 'minor' })
+  }
+}
