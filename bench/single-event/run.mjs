@@ -14,7 +14,7 @@ import { printTable, round, say, writeResult } from '../lib/results.mjs'
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '8' },
-    connections: { type: 'string', default: '128' },
+    connections: { type: 'string', default: '256' },
     rounds: { type: 'string', default: '3' },
   },
 })
