@@ -16,6 +16,11 @@ describe('the settings of a connection', () => {
     })
   })
 
+  it('mean the socket of a server on this machine when the address begins with unix://', () => {
+    const target = { mode: 'single', path: '/var/lib/mill race/redis.sock', db: 0, credentials: {} }
+    expect(toTarget({ name, url: 'unix:///var/lib/mill%20race/redis.sock' })).toEqual(target)
+  })
+
   it('mean Sentinels as soon as their hosts are named', () => {
     const target = toTarget({
       name,
@@ -51,6 +56,8 @@ describe('the settings of a connection', () => {
     [{ url: 'redis://x/1', clusterEnabled: true }, 'no logical databases'],
     [{ url: 'redis://x', sentinelHosts: ['s'] }, 'REDIS_MASTER_NAME'],
     [{ url: 'redis://x', clusterEnabled: true, sentinelHosts: ['s'], masterName: 'm' }, 'not both'],
+    [{ url: 'unix:///x', clusterEnabled: true }, 'one server'],
+    [{ url: 'unix:///x', sentinelHosts: ['s'], masterName: 'm' }, 'one server'],
   ])('are refused with a sentence that holds no password: %j', (config, sentence) => {
     const url = config.url.replace('//', '//user:hunter2@')
     const open = () => toTarget({ name, ...config, url })

@@ -64,30 +64,36 @@ describe('a connection to a single server', () => {
     await redis.release()
   })
 
-  it('rejects what is under way when the server dies, logs the loss once, comes back by itself', async () => {
-    const server = await startTestRedisServer()
-    await using({ url: server.url }, async ({ connection, lines }) => {
-      const blocking = await connection.duplicate({ name: 'blocking', blocking: true })
-      const underWay = blocking.client.xread('BLOCK', 60_000, 'STREAMS', 's', '$').then(
-        () => 'answered',
-        () => 'rejected',
-      )
-      await waitFor(async () => (await connection.info('clients')).blocked_clients === '1')
-      await server.kill()
-      expect(await underWay).toBe('rejected')
-      await waitFor(() => !connection.isReady)
-      await expect(connection.client.set('a', '1')).rejects.toThrow()
-      await expect(connection.check()).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE', retryable: true })
-      await server.restart()
-      await waitFor(() => connection.isReady && blocking.isReady)
-      await connection.check()
-      await connection.client.set('a', '2')
-      expect(lines().filter((line) => line === 'the connection to redis was lost')).toHaveLength(2)
-      expect(lines().filter((line) => line === 'redis is reachable again')).toHaveLength(2)
-      await blocking.close()
-    })
-    await server.stop()
-  })
+  it.each([
+    ['TCP', 'url'],
+    ['a Unix socket', 'localUrl'],
+  ] as const)(
+    'over %s rejects what is under way when the server dies, logs the loss once, comes back',
+    async (_, way) => {
+      const server = await startTestRedisServer()
+      await using({ url: server[way] }, async ({ connection, lines }) => {
+        const blocking = await connection.duplicate({ name: 'blocking', blocking: true })
+        const underWay = blocking.client.xread('BLOCK', 60_000, 'STREAMS', 's', '$').then(
+          () => 'answered',
+          () => 'rejected',
+        )
+        await waitFor(async () => (await connection.info('clients')).blocked_clients === '1')
+        await server.kill()
+        expect(await underWay).toBe('rejected')
+        await waitFor(() => !connection.isReady)
+        await expect(connection.client.set('a', '1')).rejects.toThrow()
+        await expect(connection.check()).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE', retryable: true })
+        await server.restart()
+        await waitFor(() => connection.isReady && blocking.isReady)
+        await connection.check()
+        await connection.client.set('a', '2')
+        expect(lines().filter((line) => line === 'the connection to redis was lost')).toHaveLength(2)
+        expect(lines().filter((line) => line === 'redis is reachable again')).toHaveLength(2)
+        await blocking.close()
+      })
+      await server.stop()
+    },
+  )
 
   it('ends a command that a hung server does not answer', async () => {
     const server = await startTestRedisServer()
