@@ -266,9 +266,9 @@ describe('the producer', () => {
     const last = send(first, 2, 'two')
     await first.close()
     expect(await last).toEqual({ partition: 2, sequence: 2, isSpooled: true })
-    driver.isUp = true
     const second = await start(withSpool)
     expect((await send(second, 2, 'three')).isSpooled).toBe(true)
+    driver.isUp = true
     await waitFor(async () => consume(2).lines.length === 3, { deadlineMs: 10_000 })
     expect(consume(2)).toEqual({ lines: ['one', 'two', 'three'], gaps: 0 })
     expect(framesOf(2).map(({ header }) => header.producer)).toEqual([first.id, first.id, second.id])
