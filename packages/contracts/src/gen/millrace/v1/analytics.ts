@@ -44,7 +44,7 @@ export interface ListEventsResponse {
 }
 
 export interface RunQueryRequest {
-  /** timeseries, top, breakdown, uniques or percentiles */
+  /** timeseries, top, breakdown, uniques, percentiles, funnel, retention, sessions, logins or daily */
   kind: string;
   event: string;
   metric: Metric | undefined;
@@ -61,6 +61,29 @@ export interface RunQueryRequest {
   limit: number;
   cursor: string;
   explain: boolean;
+  /** funnel: 2 to 10 steps in their order */
+  steps: Step[];
+  /** funnel: how long after the first step the last one counts; sessions: the gap that ends one; 0 is the kind's default */
+  windowMs: bigint;
+  /** retention: what a user who comes back does; empty is any event */
+  returnEvent: string;
+  /** retention: periods followed after the first; 0 is the default */
+  periods: number;
+  /** previous, or empty: the same query over the period of the same length before `from` */
+  compare: string;
+  /** zero, null or none, what stands in empty buckets; empty is the kind's default */
+  fill: string;
+  /** The answer is not older than this; absent is as fresh as the cache's rules say. */
+  minWatermark:
+    | Date
+    | undefined;
+  /** Passes every cache by. */
+  fresh: boolean;
+}
+
+export interface Step {
+  event: string;
+  filters: Filter[];
 }
 
 export interface Metric {
@@ -79,30 +102,26 @@ export interface Filter {
 }
 
 export interface RunQueryResponse {
-  data: DataPoint[];
+  /** The answer's `data` as JSON text, in the shape of the public API. */
+  dataJson: Buffer;
   nextCursor: string;
   meta: QueryMeta | undefined;
-}
-
-export interface DataPoint {
-  time: Date | undefined;
-  group: { [key: string]: string };
-  /** Absent when the bucket holds no value (avg, min, max, percentiles of nothing). */
-  value?:
-    | number
+  cache:
+    | CachePolicy
     | undefined;
-  /** Further values by name, such as p50, p95 and p99 of a percentiles query. */
-  values: { [key: string]: number };
+  /** `summary` of the public answer as JSON text (logins, sessions, funnel); empty for none. */
+  summaryJson: Buffer;
 }
 
-export interface DataPoint_GroupEntry {
-  key: string;
-  value: string;
-}
-
-export interface DataPoint_ValuesEntry {
-  key: string;
-  value: number;
+/** How HTTP caches may treat the answer. */
+export interface CachePolicy {
+  /** Of data and cursor, without quotation marks; equal content has an equal tag. */
+  etag: string;
+  maxAgeS: number;
+  staleWhileRevalidateS: number;
+  /** No accepted event can change the answer any more. */
+  isImmutable: boolean;
+  surrogateKeys: string[];
 }
 
 export interface QueryMeta {
@@ -113,6 +132,8 @@ export interface QueryMeta {
   tookMs: number;
   /** The plan as JSON text when explain was set. */
   planJson: string;
+  /** An older answer stands in for one that could not be had now. */
+  isStale: boolean;
 }
 
 function createBaseListEventsRequest(): ListEventsRequest {
@@ -395,6 +416,14 @@ function createBaseRunQueryRequest(): RunQueryRequest {
     limit: 0,
     cursor: "",
     explain: false,
+    steps: [],
+    windowMs: 0n,
+    returnEvent: "",
+    periods: 0,
+    compare: "",
+    fill: "",
+    minWatermark: undefined,
+    fresh: false,
   };
 }
 
@@ -435,6 +464,33 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
     }
     if (message.explain !== false) {
       writer.uint32(96).bool(message.explain);
+    }
+    for (const v of message.steps) {
+      Step.encode(v!, writer.uint32(106).fork()).join();
+    }
+    if (message.windowMs !== 0n) {
+      if (BigInt.asUintN(64, message.windowMs) !== message.windowMs) {
+        throw new globalThis.Error("value provided for field message.windowMs of type uint64 too large");
+      }
+      writer.uint32(112).uint64(message.windowMs);
+    }
+    if (message.returnEvent !== "") {
+      writer.uint32(122).string(message.returnEvent);
+    }
+    if (message.periods !== 0) {
+      writer.uint32(128).uint32(message.periods);
+    }
+    if (message.compare !== "") {
+      writer.uint32(138).string(message.compare);
+    }
+    if (message.fill !== "") {
+      writer.uint32(146).string(message.fill);
+    }
+    if (message.minWatermark !== undefined) {
+      Timestamp.encode(toTimestamp(message.minWatermark), writer.uint32(154).fork()).join();
+    }
+    if (message.fresh !== false) {
+      writer.uint32(160).bool(message.fresh);
     }
     return writer;
   },
@@ -548,6 +604,70 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
             message.explain = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.steps.push(Step.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.windowMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.returnEvent = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.periods = reader.uint32();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.compare = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.fill = reader.string();
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.minWatermark = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.fresh = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -578,6 +698,26 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
       limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
       cursor: isSet(object.cursor) ? globalThis.String(object.cursor) : "",
       explain: isSet(object.explain) ? globalThis.Boolean(object.explain) : false,
+      steps: globalThis.Array.isArray(object?.steps) ? object.steps.map((e: any) => Step.fromJSON(e)) : [],
+      windowMs: isSet(object.windowMs)
+        ? BigInt(object.windowMs)
+        : isSet(object.window_ms)
+        ? BigInt(object.window_ms)
+        : 0n,
+      returnEvent: isSet(object.returnEvent)
+        ? globalThis.String(object.returnEvent)
+        : isSet(object.return_event)
+        ? globalThis.String(object.return_event)
+        : "",
+      periods: isSet(object.periods) ? globalThis.Number(object.periods) : 0,
+      compare: isSet(object.compare) ? globalThis.String(object.compare) : "",
+      fill: isSet(object.fill) ? globalThis.String(object.fill) : "",
+      minWatermark: isSet(object.minWatermark)
+        ? fromJsonTimestamp(object.minWatermark)
+        : isSet(object.min_watermark)
+        ? fromJsonTimestamp(object.min_watermark)
+        : undefined,
+      fresh: isSet(object.fresh) ? globalThis.Boolean(object.fresh) : false,
     };
   },
 
@@ -619,6 +759,30 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
     if (message.explain !== false) {
       obj.explain = message.explain;
     }
+    if (message.steps?.length) {
+      obj.steps = message.steps.map((e) => Step.toJSON(e));
+    }
+    if (message.windowMs !== 0n) {
+      obj.windowMs = message.windowMs.toString();
+    }
+    if (message.returnEvent !== "") {
+      obj.returnEvent = message.returnEvent;
+    }
+    if (message.periods !== 0) {
+      obj.periods = Math.round(message.periods);
+    }
+    if (message.compare !== "") {
+      obj.compare = message.compare;
+    }
+    if (message.fill !== "") {
+      obj.fill = message.fill;
+    }
+    if (message.minWatermark !== undefined) {
+      obj.minWatermark = message.minWatermark.toISOString();
+    }
+    if (message.fresh !== false) {
+      obj.fresh = message.fresh;
+    }
     return obj;
   },
 
@@ -641,6 +805,99 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
     message.limit = object.limit ?? 0;
     message.cursor = object.cursor ?? "";
     message.explain = object.explain ?? false;
+    message.steps = object.steps?.map((e) => Step.fromPartial(e)) || [];
+    message.windowMs = (object.windowMs !== undefined && object.windowMs !== null) ? BigInt(object.windowMs) : 0n;
+    message.returnEvent = object.returnEvent ?? "";
+    message.periods = object.periods ?? 0;
+    message.compare = object.compare ?? "";
+    message.fill = object.fill ?? "";
+    message.minWatermark = object.minWatermark ?? undefined;
+    message.fresh = object.fresh ?? false;
+    return message;
+  },
+};
+
+function createBaseStep(): Step {
+  return { event: "", filters: [] };
+}
+
+export const Step: MessageFns<Step> = {
+  encode(message: Step, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.event !== "") {
+      writer.uint32(10).string(message.event);
+    }
+    for (const v of message.filters) {
+      Filter.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Step {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStep();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.event = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.filters.push(Filter.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Step {
+    return {
+      event: isSet(object.event) ? globalThis.String(object.event) : "",
+      filters: globalThis.Array.isArray(object?.filters) ? object.filters.map((e: any) => Filter.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: Step): unknown {
+    const obj: any = {};
+    if (message.event !== "") {
+      obj.event = message.event;
+    }
+    if (message.filters?.length) {
+      obj.filters = message.filters.map((e) => Filter.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Step>, I>>(base?: I): Step {
+    return Step.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Step>, I>>(object: I): Step {
+    const message = createBaseStep();
+    message.event = object.event ?? "";
+    message.filters = object.filters?.map((e) => Filter.fromPartial(e)) || [];
     return message;
   },
 };
@@ -836,19 +1093,25 @@ export const Filter: MessageFns<Filter> = {
 };
 
 function createBaseRunQueryResponse(): RunQueryResponse {
-  return { data: [], nextCursor: "", meta: undefined };
+  return { dataJson: Buffer.alloc(0), nextCursor: "", meta: undefined, cache: undefined, summaryJson: Buffer.alloc(0) };
 }
 
 export const RunQueryResponse: MessageFns<RunQueryResponse> = {
   encode(message: RunQueryResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    for (const v of message.data) {
-      DataPoint.encode(v!, writer.uint32(10).fork()).join();
+    if (message.dataJson.length !== 0) {
+      writer.uint32(10).bytes(message.dataJson);
     }
     if (message.nextCursor !== "") {
       writer.uint32(18).string(message.nextCursor);
     }
     if (message.meta !== undefined) {
       QueryMeta.encode(message.meta, writer.uint32(26).fork()).join();
+    }
+    if (message.cache !== undefined) {
+      CachePolicy.encode(message.cache, writer.uint32(34).fork()).join();
+    }
+    if (message.summaryJson.length !== 0) {
+      writer.uint32(42).bytes(message.summaryJson);
     }
     return writer;
   },
@@ -871,7 +1134,7 @@ export const RunQueryResponse: MessageFns<RunQueryResponse> = {
               break;
             }
 
-            message.data.push(DataPoint.decode(reader, reader.uint32()));
+            message.dataJson = Buffer.from(reader.bytes());
             continue;
           }
           case 2: {
@@ -890,6 +1153,22 @@ export const RunQueryResponse: MessageFns<RunQueryResponse> = {
             message.meta = QueryMeta.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.cache = CachePolicy.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.summaryJson = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -904,26 +1183,42 @@ export const RunQueryResponse: MessageFns<RunQueryResponse> = {
 
   fromJSON(object: any): RunQueryResponse {
     return {
-      data: globalThis.Array.isArray(object?.data) ? object.data.map((e: any) => DataPoint.fromJSON(e)) : [],
+      dataJson: isSet(object.dataJson)
+        ? Buffer.from(bytesFromBase64(object.dataJson))
+        : isSet(object.data_json)
+        ? Buffer.from(bytesFromBase64(object.data_json))
+        : Buffer.alloc(0),
       nextCursor: isSet(object.nextCursor)
         ? globalThis.String(object.nextCursor)
         : isSet(object.next_cursor)
         ? globalThis.String(object.next_cursor)
         : "",
       meta: isSet(object.meta) ? QueryMeta.fromJSON(object.meta) : undefined,
+      cache: isSet(object.cache) ? CachePolicy.fromJSON(object.cache) : undefined,
+      summaryJson: isSet(object.summaryJson)
+        ? Buffer.from(bytesFromBase64(object.summaryJson))
+        : isSet(object.summary_json)
+        ? Buffer.from(bytesFromBase64(object.summary_json))
+        : Buffer.alloc(0),
     };
   },
 
   toJSON(message: RunQueryResponse): unknown {
     const obj: any = {};
-    if (message.data?.length) {
-      obj.data = message.data.map((e) => DataPoint.toJSON(e));
+    if (message.dataJson.length !== 0) {
+      obj.dataJson = base64FromBytes(message.dataJson);
     }
     if (message.nextCursor !== "") {
       obj.nextCursor = message.nextCursor;
     }
     if (message.meta !== undefined) {
       obj.meta = QueryMeta.toJSON(message.meta);
+    }
+    if (message.cache !== undefined) {
+      obj.cache = CachePolicy.toJSON(message.cache);
+    }
+    if (message.summaryJson.length !== 0) {
+      obj.summaryJson = base64FromBytes(message.summaryJson);
     }
     return obj;
   },
@@ -933,35 +1228,42 @@ export const RunQueryResponse: MessageFns<RunQueryResponse> = {
   },
   fromPartial<I extends Exact<DeepPartial<RunQueryResponse>, I>>(object: I): RunQueryResponse {
     const message = createBaseRunQueryResponse();
-    message.data = object.data?.map((e) => DataPoint.fromPartial(e)) || [];
+    message.dataJson = object.dataJson ?? Buffer.alloc(0);
     message.nextCursor = object.nextCursor ?? "";
     message.meta = (object.meta !== undefined && object.meta !== null) ? QueryMeta.fromPartial(object.meta) : undefined;
+    message.cache = (object.cache !== undefined && object.cache !== null)
+      ? CachePolicy.fromPartial(object.cache)
+      : undefined;
+    message.summaryJson = object.summaryJson ?? Buffer.alloc(0);
     return message;
   },
 };
 
-function createBaseDataPoint(): DataPoint {
-  return { time: undefined, group: {}, value: undefined, values: {} };
+function createBaseCachePolicy(): CachePolicy {
+  return { etag: "", maxAgeS: 0, staleWhileRevalidateS: 0, isImmutable: false, surrogateKeys: [] };
 }
 
-export const DataPoint: MessageFns<DataPoint> = {
-  encode(message: DataPoint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.time !== undefined) {
-      Timestamp.encode(toTimestamp(message.time), writer.uint32(10).fork()).join();
+export const CachePolicy: MessageFns<CachePolicy> = {
+  encode(message: CachePolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.etag !== "") {
+      writer.uint32(10).string(message.etag);
     }
-    globalThis.Object.entries(message.group).forEach(([key, value]: [string, string]) => {
-      DataPoint_GroupEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
-    });
-    if (message.value !== undefined) {
-      writer.uint32(25).double(message.value);
+    if (message.maxAgeS !== 0) {
+      writer.uint32(16).uint32(message.maxAgeS);
     }
-    globalThis.Object.entries(message.values).forEach(([key, value]: [string, number]) => {
-      DataPoint_ValuesEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
-    });
+    if (message.staleWhileRevalidateS !== 0) {
+      writer.uint32(24).uint32(message.staleWhileRevalidateS);
+    }
+    if (message.isImmutable !== false) {
+      writer.uint32(32).bool(message.isImmutable);
+    }
+    for (const v of message.surrogateKeys) {
+      writer.uint32(42).string(v!);
+    }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): DataPoint {
+  decode(input: BinaryReader | Uint8Array, length?: number): CachePolicy {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -970,7 +1272,7 @@ export const DataPoint: MessageFns<DataPoint> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseDataPoint();
+      const message = createBaseCachePolicy();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -979,37 +1281,39 @@ export const DataPoint: MessageFns<DataPoint> = {
               break;
             }
 
-            message.time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            message.etag = reader.string();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
+            if (tag !== 16) {
               break;
             }
 
-            const entry2 = DataPoint_GroupEntry.decode(reader, reader.uint32());
-            if (entry2.value !== undefined) {
-              message.group[entry2.key] = entry2.value;
-            }
+            message.maxAgeS = reader.uint32();
             continue;
           }
           case 3: {
-            if (tag !== 25) {
+            if (tag !== 24) {
               break;
             }
 
-            message.value = reader.double();
+            message.staleWhileRevalidateS = reader.uint32();
             continue;
           }
           case 4: {
-            if (tag !== 34) {
+            if (tag !== 32) {
               break;
             }
 
-            const entry4 = DataPoint_ValuesEntry.decode(reader, reader.uint32());
-            if (entry4.value !== undefined) {
-              message.values[entry4.key] = entry4.value;
+            message.isImmutable = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
             }
+
+            message.surrogateKeys.push(reader.string());
             continue;
           }
         }
@@ -1024,271 +1328,68 @@ export const DataPoint: MessageFns<DataPoint> = {
     }
   },
 
-  fromJSON(object: any): DataPoint {
+  fromJSON(object: any): CachePolicy {
     return {
-      time: isSet(object.time) ? fromJsonTimestamp(object.time) : undefined,
-      group: isObject(object.group)
-        ? (globalThis.Object.entries(object.group) as [string, any][]).reduce(
-          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
-            globalThis.Object.defineProperty(acc, key, {
-              value: globalThis.String(value),
-              enumerable: true,
-              configurable: true,
-              writable: true,
-            });
-            return acc;
-          },
-          {},
-        )
-        : {},
-      value: isSet(object.value) ? globalThis.Number(object.value) : undefined,
-      values: isObject(object.values)
-        ? (globalThis.Object.entries(object.values) as [string, any][]).reduce(
-          (acc: { [key: string]: number }, [key, value]: [string, any]) => {
-            globalThis.Object.defineProperty(acc, key, {
-              value: globalThis.Number(value),
-              enumerable: true,
-              configurable: true,
-              writable: true,
-            });
-            return acc;
-          },
-          {},
-        )
-        : {},
+      etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
+      maxAgeS: isSet(object.maxAgeS)
+        ? globalThis.Number(object.maxAgeS)
+        : isSet(object.max_age_s)
+        ? globalThis.Number(object.max_age_s)
+        : 0,
+      staleWhileRevalidateS: isSet(object.staleWhileRevalidateS)
+        ? globalThis.Number(object.staleWhileRevalidateS)
+        : isSet(object.stale_while_revalidate_s)
+        ? globalThis.Number(object.stale_while_revalidate_s)
+        : 0,
+      isImmutable: isSet(object.isImmutable)
+        ? globalThis.Boolean(object.isImmutable)
+        : isSet(object.is_immutable)
+        ? globalThis.Boolean(object.is_immutable)
+        : false,
+      surrogateKeys: globalThis.Array.isArray(object?.surrogateKeys)
+        ? object.surrogateKeys.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.surrogate_keys)
+        ? object.surrogate_keys.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
-  toJSON(message: DataPoint): unknown {
+  toJSON(message: CachePolicy): unknown {
     const obj: any = {};
-    if (message.time !== undefined) {
-      obj.time = message.time.toISOString();
+    if (message.etag !== "") {
+      obj.etag = message.etag;
     }
-    if (message.group) {
-      const entries = globalThis.Object.entries(message.group) as [string, string][];
-      if (entries.length > 0) {
-        obj.group = {};
-        entries.forEach(([k, v]) => {
-          obj.group[k] = v;
-        });
-      }
+    if (message.maxAgeS !== 0) {
+      obj.maxAgeS = Math.round(message.maxAgeS);
     }
-    if (message.value !== undefined) {
-      obj.value = floatToJson(message.value);
+    if (message.staleWhileRevalidateS !== 0) {
+      obj.staleWhileRevalidateS = Math.round(message.staleWhileRevalidateS);
     }
-    if (message.values) {
-      const entries = globalThis.Object.entries(message.values) as [string, number][];
-      if (entries.length > 0) {
-        obj.values = {};
-        entries.forEach(([k, v]) => {
-          obj.values[k] = floatToJson(v);
-        });
-      }
+    if (message.isImmutable !== false) {
+      obj.isImmutable = message.isImmutable;
+    }
+    if (message.surrogateKeys?.length) {
+      obj.surrogateKeys = message.surrogateKeys;
     }
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<DataPoint>, I>>(base?: I): DataPoint {
-    return DataPoint.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<CachePolicy>, I>>(base?: I): CachePolicy {
+    return CachePolicy.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<DataPoint>, I>>(object: I): DataPoint {
-    const message = createBaseDataPoint();
-    message.time = object.time ?? undefined;
-    message.group = (globalThis.Object.entries(object.group ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.value = object.value ?? undefined;
-    message.values = (globalThis.Object.entries(object.values ?? {}) as [string, number][]).reduce(
-      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.Number(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    return message;
-  },
-};
-
-function createBaseDataPoint_GroupEntry(): DataPoint_GroupEntry {
-  return { key: "", value: "" };
-}
-
-export const DataPoint_GroupEntry: MessageFns<DataPoint_GroupEntry> = {
-  encode(message: DataPoint_GroupEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.key !== "") {
-      writer.uint32(10).string(message.key);
-    }
-    if (message.value !== "") {
-      writer.uint32(18).string(message.value);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): DataPoint_GroupEntry {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseDataPoint_GroupEntry();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.key = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.value = reader.string();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): DataPoint_GroupEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.String(object.value) : "",
-    };
-  },
-
-  toJSON(message: DataPoint_GroupEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== "") {
-      obj.value = message.value;
-    }
-    return obj;
-  },
-
-  create<I extends Exact<DeepPartial<DataPoint_GroupEntry>, I>>(base?: I): DataPoint_GroupEntry {
-    return DataPoint_GroupEntry.fromPartial(base ?? ({} as any));
-  },
-  fromPartial<I extends Exact<DeepPartial<DataPoint_GroupEntry>, I>>(object: I): DataPoint_GroupEntry {
-    const message = createBaseDataPoint_GroupEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
-  },
-};
-
-function createBaseDataPoint_ValuesEntry(): DataPoint_ValuesEntry {
-  return { key: "", value: 0 };
-}
-
-export const DataPoint_ValuesEntry: MessageFns<DataPoint_ValuesEntry> = {
-  encode(message: DataPoint_ValuesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.key !== "") {
-      writer.uint32(10).string(message.key);
-    }
-    if (message.value !== 0) {
-      writer.uint32(17).double(message.value);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): DataPoint_ValuesEntry {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseDataPoint_ValuesEntry();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.key = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 17) {
-              break;
-            }
-
-            message.value = reader.double();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): DataPoint_ValuesEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
-    };
-  },
-
-  toJSON(message: DataPoint_ValuesEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== 0) {
-      obj.value = floatToJson(message.value);
-    }
-    return obj;
-  },
-
-  create<I extends Exact<DeepPartial<DataPoint_ValuesEntry>, I>>(base?: I): DataPoint_ValuesEntry {
-    return DataPoint_ValuesEntry.fromPartial(base ?? ({} as any));
-  },
-  fromPartial<I extends Exact<DeepPartial<DataPoint_ValuesEntry>, I>>(object: I): DataPoint_ValuesEntry {
-    const message = createBaseDataPoint_ValuesEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? 0;
+  fromPartial<I extends Exact<DeepPartial<CachePolicy>, I>>(object: I): CachePolicy {
+    const message = createBaseCachePolicy();
+    message.etag = object.etag ?? "";
+    message.maxAgeS = object.maxAgeS ?? 0;
+    message.staleWhileRevalidateS = object.staleWhileRevalidateS ?? 0;
+    message.isImmutable = object.isImmutable ?? false;
+    message.surrogateKeys = object.surrogateKeys?.map((e) => e) || [];
     return message;
   },
 };
 
 function createBaseQueryMeta(): QueryMeta {
-  return { source: "", ageMs: 0, watermark: undefined, tookMs: 0, planJson: "" };
+  return { source: "", ageMs: 0, watermark: undefined, tookMs: 0, planJson: "", isStale: false };
 }
 
 export const QueryMeta: MessageFns<QueryMeta> = {
@@ -1307,6 +1408,9 @@ export const QueryMeta: MessageFns<QueryMeta> = {
     }
     if (message.planJson !== "") {
       writer.uint32(42).string(message.planJson);
+    }
+    if (message.isStale !== false) {
+      writer.uint32(48).bool(message.isStale);
     }
     return writer;
   },
@@ -1364,6 +1468,14 @@ export const QueryMeta: MessageFns<QueryMeta> = {
             message.planJson = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.isStale = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1395,6 +1507,11 @@ export const QueryMeta: MessageFns<QueryMeta> = {
         : isSet(object.plan_json)
         ? globalThis.String(object.plan_json)
         : "",
+      isStale: isSet(object.isStale)
+        ? globalThis.Boolean(object.isStale)
+        : isSet(object.is_stale)
+        ? globalThis.Boolean(object.is_stale)
+        : false,
     };
   },
 
@@ -1415,6 +1532,9 @@ export const QueryMeta: MessageFns<QueryMeta> = {
     if (message.planJson !== "") {
       obj.planJson = message.planJson;
     }
+    if (message.isStale !== false) {
+      obj.isStale = message.isStale;
+    }
     return obj;
   },
 
@@ -1428,6 +1548,7 @@ export const QueryMeta: MessageFns<QueryMeta> = {
     message.watermark = object.watermark ?? undefined;
     message.tookMs = object.tookMs ?? 0;
     message.planJson = object.planJson ?? "";
+    message.isStale = object.isStale ?? false;
     return message;
   },
 };
@@ -1445,7 +1566,7 @@ export const AnalyticsServiceService = {
     responseSerialize: (value: ListEventsResponse): Buffer => Buffer.from(ListEventsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListEventsResponse => ListEventsResponse.decode(value),
   },
-  /** timeseries, top, breakdown, uniques, percentiles. */
+  /** timeseries, top, breakdown, uniques, percentiles, funnel, retention, sessions, logins, daily. */
   runQuery: {
     path: "/millrace.v1.AnalyticsService/RunQuery" as const,
     requestStream: false as const,
@@ -1460,7 +1581,7 @@ export const AnalyticsServiceService = {
 export interface AnalyticsServiceServer extends UntypedServiceImplementation {
   /** Stored events, newest first, keyset pages. */
   listEvents: handleUnaryCall<ListEventsRequest, ListEventsResponse>;
-  /** timeseries, top, breakdown, uniques, percentiles. */
+  /** timeseries, top, breakdown, uniques, percentiles, funnel, retention, sessions, logins, daily. */
   runQuery: handleUnaryCall<RunQueryRequest, RunQueryResponse>;
 }
 
@@ -1481,7 +1602,7 @@ export interface AnalyticsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListEventsResponse) => void,
   ): ClientUnaryCall;
-  /** timeseries, top, breakdown, uniques, percentiles. */
+  /** timeseries, top, breakdown, uniques, percentiles, funnel, retention, sessions, logins, daily. */
   runQuery(
     request: RunQueryRequest,
     callback: (error: ServiceError | null, response: RunQueryResponse) => void,
@@ -1507,6 +1628,14 @@ export const AnalyticsServiceClient = makeGenericClientConstructor(
   service: typeof AnalyticsServiceService;
   serviceName: string;
 };
+
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
+}
 
 function floatToJson(value: number | null | undefined): number | string | null | undefined {
   return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
@@ -1545,10 +1674,6 @@ function fromJsonTimestamp(o: any): Date {
   } else {
     return fromTimestamp(Timestamp.fromJSON(o));
   }
-}
-
-function isObject(value: any): boolean {
-  return typeof value === "object" && value !== null;
 }
 
 function isSet(value: any): boolean {
