@@ -31,7 +31,7 @@ export {
   AnalyticsServiceClient,
   type AnalyticsServiceServer,
   AnalyticsServiceService,
-  type DataPoint,
+  type CachePolicy,
   type Filter,
   type ListEventsRequest,
   type ListEventsResponse,
@@ -39,6 +39,7 @@ export {
   type QueryMeta,
   type RunQueryRequest,
   type RunQueryResponse,
+  type Step,
 } from './gen/millrace/v1/analytics.js'
 export {
   ConsumerServiceClient,
@@ -64,3 +65,4 @@ export {
 } from './gen/millrace/v1/health.js'
 export { openApiDocument } from './http/openapi.js'
 export { decodeReceipt, encodeReceipt, type Receipt, type ReceiptFrameRange } from './http/receipt.js'
+export type { QueryAnswer, QueryAnswerMeta, QueryPoint } from './queries/query-answer.js'
