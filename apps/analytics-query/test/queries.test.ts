@@ -44,7 +44,7 @@ describe('a query', () => {
   afterAll(() => service.close())
 
   const run = (fields: Partial<RunQueryRequest>, tenantId = acme) =>
-    service.calls.runQuery(queryOf({ ...RANGE, ...fields }), { tenant: String(tenantId) })
+    service.query(queryOf({ ...RANGE, ...fields }), tenantId)
   const planOf = async (fields: Partial<RunQueryRequest>) =>
     JSON.parse((await run(fields)).meta?.planJson ?? '') as { source: string; unflushed: { mode: string } }
   const total = async (fields: Partial<RunQueryRequest>, tenantId = acme) =>
@@ -58,7 +58,7 @@ describe('a query', () => {
       timezone: 'Europe/Berlin',
     }
     const answer = await run(days)
-    expect(answer.data.map(({ time, value }) => [time?.toISOString(), value])).toEqual([
+    expect(answer.data.map(({ time, value }) => [time, value])).toEqual([
       ['2026-10-24T22:00:00.000Z', 50],
       ['2026-10-25T23:00:00.000Z', 48],
     ])
@@ -69,7 +69,7 @@ describe('a query', () => {
     const before = { from: new Date(START - 2 * HOUR), to: new Date(START + HOUR) }
     expect((await run(before)).data.map(({ value }) => value)).toEqual([0, 0, 2])
     const averages = await run({ ...before, event: 'Flight', metric: { agg: 'avg', property: 'properties.delay' } })
-    expect(averages.data.map(({ value }) => value)).toEqual([undefined, undefined, 1])
+    expect(averages.data.map(({ value }) => value)).toEqual([null, null, 1])
   })
 
   it('ranks the top and pages on by cursor without a gap or a repeat', async () => {
@@ -103,16 +103,16 @@ describe('a query', () => {
       await run({ kind: 'percentiles', event: 'Flight', metric: { agg: 'p99', property: 'properties.delay' } })
     ).data
     const delays = Array.from({ length: 192 }, (_, index) => index).filter((index) => index % 4 !== 0)
-    expect(point?.values.count).toBe(delays.length)
+    expect(point?.values?.count).toBe(delays.length)
     for (const [name, share] of [
       ['p50', 0.5],
       ['p95', 0.95],
       ['p99', 0.99],
     ] as const) {
       const exact = delays[Math.floor(share * (delays.length - 1))] as number
-      expect(Math.abs((point?.values[name] ?? 0) - exact)).toBeLessThanOrEqual(exact * 0.01)
+      expect(Math.abs((point?.values?.[name] ?? 0) - exact)).toBeLessThanOrEqual(exact * 0.01)
     }
-    expect(point?.value).toBe(point?.values.p99)
+    expect(point?.value).toBe(point?.values?.p99)
   })
 
   it('says where the answer came from, and explains it when asked', async () => {

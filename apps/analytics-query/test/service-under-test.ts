@@ -2,6 +2,8 @@ import {
   AnalyticsServiceClient,
   AnalyticsServiceService,
   type ListEventsRequest,
+  type QueryMeta,
+  type QueryPoint,
   type RunQueryRequest,
 } from '@millrace/contracts'
 import { type Database, migrate, openDatabase } from '@millrace/database'
@@ -15,9 +17,18 @@ import { QueryMetrics } from '../src/metrics.js'
 import { createListEvents } from '../src/rpc/list-events.js'
 import { createRunQuery } from '../src/rpc/run-query.js'
 
+export interface TestAnswer {
+  readonly data: QueryPoint[]
+  readonly summary: unknown
+  readonly nextCursor: string
+  readonly meta: QueryMeta | undefined
+}
+
 export interface ServiceUnderTest {
   readonly database: Database
   readonly calls: Calls<typeof AnalyticsServiceService>
+  /** Runs a query and reads what it answers. */
+  query(request: RunQueryRequest, tenantId: number): Promise<TestAnswer>
   close(): Promise<void>
 }
 
@@ -57,6 +68,11 @@ export async function startServiceUnderTest(
   return {
     database,
     calls,
+    async query(request, tenantId) {
+      const { dataJson, summaryJson, nextCursor, meta } = await calls.runQuery(request, { tenant: String(tenantId) })
+      const summary: unknown = summaryJson.length === 0 ? undefined : JSON.parse(summaryJson.toString())
+      return { data: JSON.parse(dataJson.toString()) as QueryPoint[], summary, nextCursor, meta }
+    },
     async close() {
       await stopClient()
       await stopServer()
@@ -86,6 +102,14 @@ export function queryOf(fields: Partial<RunQueryRequest>): RunQueryRequest {
     limit: 0,
     cursor: '',
     explain: true,
+    steps: [],
+    windowMs: 0n,
+    returnEvent: '',
+    periods: 0,
+    compare: '',
+    fill: '',
+    minWatermark: undefined,
+    fresh: false,
     ...fields,
   }
 }

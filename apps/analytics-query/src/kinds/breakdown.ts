@@ -1,7 +1,7 @@
 import { decodeCursor, encodeCursor } from '../query/cursor.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
-import { compareGroups, isGroup, isRangeCursor, type RangeCursor, toDataPoint } from './data-point.js'
 import type { QueryKind } from './query-kind.js'
+import { compareGroups, isGroup, isRangeCursor, type RangeCursor, toPoint } from './query-point.js'
 
 interface GroupCursor extends RangeCursor {
   readonly group: (string | null)[]
@@ -29,6 +29,6 @@ export const breakdown: QueryKind = {
       last === undefined || page.length === rest.length
         ? ''
         : encodeCursor({ fromMs: query.fromMs, toMs: query.toMs, group: last.group })
-    return { data: page.map((cell) => toDataPoint(cell, query)), nextCursor, meta }
+    return { data: page.map((cell) => toPoint(cell, query)), nextCursor, meta }
   },
 }

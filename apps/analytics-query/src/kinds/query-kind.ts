@@ -1,4 +1,4 @@
-import type { RunQueryRequest, RunQueryResponse } from '@millrace/contracts'
+import type { QueryPoint, RunQueryRequest } from '@millrace/contracts'
 import type { RunCells } from '../execute/run-cells.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 
@@ -11,7 +11,14 @@ export interface KindContext {
   readonly runCells: RunCells
 }
 
-export type Answer = Pick<RunQueryResponse, 'data' | 'nextCursor'> & { readonly meta: AnswerMeta }
+export interface Answer {
+  readonly data: readonly QueryPoint[]
+  /** What the kind says about the whole. */
+  readonly summary?: unknown
+  /** Empty on the last page. */
+  readonly nextCursor: string
+  readonly meta: AnswerMeta
+}
 
 /** One kind of query; a new one is a new file beside this one and a line in query-kinds.ts. */
 export interface QueryKind {

@@ -3,8 +3,8 @@ import type { Cell, CellQuery } from '../query/cell-query.js'
 import { decodeCursor, encodeCursor } from '../query/cursor.js'
 import type { Metric } from '../query/metric.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
-import { compareGroups, isGroup, isRangeCursor, type RangeCursor, toDataPoint } from './data-point.js'
 import type { Answer, KindContext } from './query-kind.js'
+import { compareGroups, isGroup, isRangeCursor, type RangeCursor, toPoint } from './query-point.js'
 
 interface TimeCursor extends RangeCursor {
   /** Start of the last bucket sent, and its group. */
@@ -55,7 +55,7 @@ export async function runTimeOrdered(
           time: query.bucketStarts[last.bucket],
           group: last.group,
         })
-  return { data: page.map((cell) => toDataPoint(cell, query)), nextCursor, meta }
+  return { data: page.map((cell) => toPoint(cell, query)), nextCursor, meta }
 }
 
 function fillBuckets(cells: readonly Cell[], query: CellQuery, rules: TimeOrderedRules): Cell[] {

@@ -1,8 +1,8 @@
 import type { Cell } from '../query/cell-query.js'
 import { decodeCursor, encodeCursor } from '../query/cursor.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
-import { compareGroups, isGroup, isRangeCursor, type RangeCursor, toDataPoint } from './data-point.js'
 import type { QueryKind } from './query-kind.js'
+import { compareGroups, isGroup, isRangeCursor, type RangeCursor, toPoint } from './query-point.js'
 
 interface RankCursor extends RangeCursor {
   readonly value: number
@@ -31,7 +31,7 @@ export const top: QueryKind = {
       last === undefined || page.length === rest.length
         ? ''
         : encodeCursor({ fromMs: query.fromMs, toMs: query.toMs, value: last.value, group: last.group })
-    return { data: page.map((cell) => toDataPoint(cell, query)), nextCursor, meta }
+    return { data: page.map((cell) => toPoint(cell, query)), nextCursor, meta }
   },
 }
 

@@ -20,11 +20,17 @@ export function createRunQuery(
     const tenantId = tenantOf(call)
     const kind = findQueryKind(request.kind)
     const startedAt = performance.now()
-    const { data, nextCursor, meta } = await kind.run(request, { tenantId, nowMs: now(), bucketsMax, runCells })
+    const { data, summary, nextCursor, meta } = await kind.run(request, {
+      tenantId,
+      nowMs: now(),
+      bucketsMax,
+      runCells,
+    })
     const tookMs = performance.now() - startedAt
     metrics.observe(kind.name, meta.source, tookMs / 1000)
     return {
-      data,
+      dataJson: toJson(data),
+      summaryJson: summary === undefined ? Buffer.alloc(0) : toJson(summary),
       nextCursor,
       meta: {
         source: meta.source,
@@ -32,7 +38,13 @@ export function createRunQuery(
         watermark: meta.watermarkMs === null ? undefined : new Date(meta.watermarkMs),
         tookMs,
         planJson: request.explain ? JSON.stringify(meta.plan) : '',
+        isStale: false,
       },
+      cache: undefined,
     }
   }
+}
+
+function toJson(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value))
 }

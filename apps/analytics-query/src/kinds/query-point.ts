@@ -1,8 +1,8 @@
-import type { DataPoint } from '@millrace/contracts'
+import type { QueryPoint } from '@millrace/contracts'
 import type { Cell, CellQuery } from '../query/cell-query.js'
 
 /** A cell as it goes out; a group's absent field is left out of `group`. The time is the bucket's start and absent without an interval. */
-export function toDataPoint(cell: Cell, query: CellQuery): DataPoint {
+export function toPoint(cell: Cell, query: CellQuery): QueryPoint {
   const group: Record<string, string> = {}
   query.groupBy.forEach((path, index) => {
     const text = cell.group[index]
@@ -10,10 +10,10 @@ export function toDataPoint(cell: Cell, query: CellQuery): DataPoint {
   })
   const start = query.interval === null ? undefined : query.bucketStarts[cell.bucket]
   return {
-    time: start === undefined ? undefined : new Date(start),
-    group,
-    value: cell.value ?? undefined,
-    values: { ...cell.values },
+    ...(start !== undefined && { time: new Date(start).toISOString() }),
+    ...(query.groupBy.length > 0 && { group }),
+    value: cell.value,
+    ...(Object.keys(cell.values).length > 0 && { values: cell.values }),
   }
 }
 
