@@ -8,6 +8,5 @@ export const errors = {
     INVALID_UTF8: ['invalid', 'the body is not valid UTF-8'],
     CORRUPT_ENCODING: ['invalid', 'the body does not decompress by its content encoding'],
     RECEIPT_FOREIGN: ['not_found', 'there is no such receipt'],
-    NOT_BUILT_YET: ['not_found', 'this part of the contract is not built yet', { httpStatus: 501 }],
   }),
 }

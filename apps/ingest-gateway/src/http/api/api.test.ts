@@ -95,7 +95,6 @@ beforeEach(async () => {
     lost: 0n,
     balanced: true,
   }
-  const point = { time: new Date(0), group: { 'properties.c': 'UA' }, value: 2, values: { p50: 1 } }
   const deps = {
     consumer: {
       getReceipt: answering('getReceipt', counts),
@@ -113,9 +112,11 @@ beforeEach(async () => {
         nextCursor: 'n',
       }),
       runQuery: answering('runQuery', {
-        data: [point],
+        dataJson: Buffer.from('[{"value":2e0}]'),
+        summaryJson: Buffer.from('{"total":"é"}'),
         nextCursor: '',
-        meta: { source: 'rollup', ageMs: 1, watermark: new Date(1), tookMs: 2, planJson: '' },
+        meta: { source: 'rollup', ageMs: 1, watermark: new Date(1), tookMs: 2, planJson: '{"p":1}', isStale: true },
+        cache: undefined,
       }),
     },
     health: {
@@ -259,6 +260,14 @@ describe('queries', () => {
     limit: 5,
     cursor: '',
     explain: false,
+    steps: [],
+    windowMs: 0n,
+    returnEvent: '',
+    periods: 0,
+    compare: '',
+    fill: '',
+    minWatermark: undefined,
+    fresh: false,
   }
 
   it('mean the same in a query string and in a body', async () => {
@@ -296,16 +305,47 @@ describe('queries', () => {
     })
   })
 
-  it('say where their answer comes from', async () => {
-    expect((await ask('GET', '/api/v1/query/uniques', 'r')).body).toEqual({
-      data: [{ time: '1970-01-01T00:00:00.000Z', group: { 'properties.c': 'UA' }, value: 2, values: { p50: 1 } }],
-      next_cursor: null,
-      meta: { source: 'rollup', age_ms: 1, watermark: '1970-01-01T00:00:00.001Z', took_ms: 2 },
+  it('say the same about steps, lengths of time and caches in a query string and in a body', async () => {
+    await ask(
+      'GET',
+      '/api/v1/query/funnel?steps=A,B&window=14d&return_event=R&periods=8&compare=previous&fill=null&min_watermark=1970-01-01&fresh=true',
+      'r',
+    )
+    await ask('POST', '/api/v1/query/funnel', 'r', {
+      steps: ['A', { event: 'B' }],
+      window: 1_209_600_000,
+      return_event: 'R',
+      periods: 8,
+      compare: 'previous',
+      fill: 'null',
+      min_watermark: '1970-01-01T00:00:00Z',
+      fresh: true,
     })
+    expect(calls[0]?.[1]).toMatchObject({
+      steps: [
+        { event: 'A', filters: [] },
+        { event: 'B', filters: [] },
+      ],
+      windowMs: 1_209_600_000n,
+      returnEvent: 'R',
+      periods: 8,
+      compare: 'previous',
+      fill: 'null',
+      minWatermark: new Date(0),
+      fresh: true,
+    })
+    expect(calls[1]).toEqual(calls[0])
+  })
+
+  it('say where their answer comes from', async () => {
+    const response = await fetch(`${origin}/api/v1/query/uniques`, { headers: { authorization: 'Bearer r' } })
+    expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8')
+    expect(await response.text()).toBe(
+      '{"data":[{"value":2e0}],"summary":{"total":"é"},"next_cursor":null,"meta":{"source":"rollup","age_ms":1,"watermark":"1970-01-01T00:00:00.001Z","took_ms":2,"is_stale":true,"plan":{"p":1}}}',
+    )
   })
 
   it.each([
-    ['GET', '/api/v1/query/funnel', undefined, 501, 'NOT_BUILT_YET'],
     ['GET', '/api/v1/query/sums', undefined, 404, 'ROUTE_NOT_FOUND'],
     ['GET', '/api/v1/query/top?limit=0', undefined, 400, 'INVALID_REQUEST'],
     ['GET', '/api/v1/query/top?limit=x', undefined, 400, 'INVALID_REQUEST'],

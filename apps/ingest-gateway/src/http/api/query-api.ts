@@ -1,13 +1,33 @@
 import { requireScope } from '@millrace/auth'
-import type { DataPoint, Filter, Metric, RunQueryRequest, RunQueryResponse } from '@millrace/contracts'
+import type { Filter, Metric, RunQueryRequest, Step } from '@millrace/contracts'
 import type { Express, Request, Response } from 'express'
 import { errors } from '../../errors.js'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
-import { invalid, type Params, readCount, readFlag, readList, readText, readTime } from './read-params.js'
+import {
+  invalid,
+  type Params,
+  readChoice,
+  readCount,
+  readDuration,
+  readFlag,
+  readList,
+  readText,
+  readTime,
+} from './read-params.js'
+import { sendQueryAnswer } from './send-query-answer.js'
 
-const kinds: ReadonlySet<string> = new Set(['timeseries', 'top', 'breakdown', 'uniques', 'percentiles'])
-/** In the contract, and to come: answered honestly until then. */
-const laterKinds: ReadonlySet<string> = new Set(['funnel', 'retention', 'sessions', 'logins'])
+const kinds: ReadonlySet<string> = new Set([
+  'timeseries',
+  'top',
+  'breakdown',
+  'uniques',
+  'percentiles',
+  'funnel',
+  'retention',
+  'sessions',
+  'logins',
+  'daily',
+])
 
 /** GET and POST /api/v1/query/{kind}. */
 export function addQueryApi(app: Express, deps: ApiDeps): void {
@@ -15,11 +35,10 @@ export function addQueryApi(app: Express, deps: ApiDeps): void {
     const principal = await deps.identify(req)
     requireScope(principal, 'read')
     const kind = String(req.params.kind)
-    if (laterKinds.has(kind)) throw errors.NOT_BUILT_YET({ message: `${kind} queries are not built yet` })
     if (!kinds.has(kind)) throw errors.ROUTE_NOT_FOUND({ message: 'there is no query of this kind' })
     const params = req.method === 'POST' ? toObject(req.body, 'the body') : (req.query as Params)
     const response = await deps.analytics.runQuery(toRequest(kind, params), onBehalfOf(principal))
-    res.json(toAnswer(response))
+    sendQueryAnswer(req, res, response)
   }
   app.get('/api/v1/query/:kind', answer)
   app.post('/api/v1/query/:kind', answer)
@@ -34,11 +53,19 @@ function toRequest(kind: string, params: Params): RunQueryRequest {
     to: readTime(params, 'to'),
     interval: readText(params, 'interval'),
     timezone: readText(params, 'timezone'),
-    filters: readFilters(params),
+    filters: readFilters(params.filters),
     groupBy: readList(params, 'group_by'),
     limit: readCount(params, 'limit', { min: 1, max: 10_000 }),
     cursor: readText(params, 'cursor', 4096),
     explain: readFlag(params, 'explain'),
+    steps: readSteps(params),
+    windowMs: BigInt(readDuration(params, 'window')),
+    returnEvent: readText(params, 'return_event'),
+    periods: readCount(params, 'periods', { min: 1, max: 366 }),
+    compare: readChoice(params, 'compare', ['previous']),
+    fill: readChoice(params, 'fill', ['zero', 'null', 'none']),
+    minWatermark: readTime(params, 'min_watermark'),
+    fresh: readFlag(params, 'fresh'),
   }
 }
 
@@ -54,13 +81,8 @@ function readMetric(params: Params): Metric | undefined {
 }
 
 /** A JSON list of {property, op, value}; as text in a query string. */
-function readFilters(params: Params): Filter[] {
-  let { filters } = params
-  if (filters === undefined || filters === null || filters === '') return []
-  if (typeof filters === 'string') filters = parse(filters)
-  if (!Array.isArray(filters) || filters.length > 50)
-    throw invalid('filters', 'a list of at most 50 objects {property, op, value}')
-  return filters.map((item: unknown) => {
+function readFilters(given: unknown): Filter[] {
+  return readJsonList(given, 'filters').map((item) => {
     const filter = toObject(item, 'a filter')
     const { value } = filter
     return {
@@ -71,39 +93,34 @@ function readFilters(params: Params): Filter[] {
   })
 }
 
-function parse(text: string): unknown {
+/** Names of events, or objects {event, filters}; as JSON text or names separated by commas in a query string. */
+function readSteps(params: Params): Step[] {
+  const { steps } = params
+  const isNames = typeof steps === 'string' && !steps.trimStart().startsWith('[')
+  const list: unknown[] = isNames ? readList(params, 'steps') : readJsonList(steps, 'steps')
+  return list.map((item) => {
+    if (typeof item === 'string') return { event: item, filters: [] }
+    const step = toObject(item, 'a step')
+    return { event: readText(step, 'event'), filters: readFilters(step.filters) }
+  })
+}
+
+function readJsonList(given: unknown, name: string): unknown[] {
+  if (given === undefined || given === null || given === '') return []
+  const list = typeof given === 'string' ? parse(given, name) : given
+  if (!Array.isArray(list) || list.length > 50) throw invalid(name, 'a list of at most 50 objects')
+  return list
+}
+
+function parse(text: string, name: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw invalid('filters', 'JSON')
+    throw invalid(name, 'JSON')
   }
 }
 
 function toObject(value: unknown, name: string): Params {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(name, 'a JSON object')
   return value as Params
-}
-
-function toAnswer({ data, nextCursor, meta }: RunQueryResponse): object {
-  const plan = meta === undefined || meta.planJson === '' ? {} : { plan: JSON.parse(meta.planJson) as unknown }
-  return {
-    data: data.map(toPoint),
-    next_cursor: nextCursor === '' ? null : nextCursor,
-    meta: {
-      source: meta?.source,
-      age_ms: meta?.ageMs,
-      watermark: meta?.watermark ?? null,
-      took_ms: meta?.tookMs,
-      ...plan,
-    },
-  }
-}
-
-function toPoint({ time, group, value, values }: DataPoint): object {
-  return {
-    ...(time === undefined ? {} : { time }),
-    ...(Object.keys(group).length === 0 ? {} : { group }),
-    value: value ?? null,
-    ...(Object.keys(values).length === 0 ? {} : { values }),
-  }
 }

@@ -53,6 +53,25 @@ export function readList(params: Params, name: string): string[] {
   return items
 }
 
+/** One of the words, or an empty text when absent. */
+export function readChoice(params: Params, name: string, words: readonly string[]): string {
+  const word = readText(params, name)
+  if (word !== '' && !words.includes(word)) throw invalid(name, words.join(', '))
+  return word
+}
+
+const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
+
+/** Milliseconds from a number of them or a text such as 30m or 14d; 0 when absent. */
+export function readDuration(params: Params, name: string): number {
+  const value = params[name]
+  if (value === undefined || value === null || value === '') return 0
+  const [, digits = '', unit = ''] = /^(\d{1,12})([smhdw]?)$/.exec(String(value)) ?? []
+  const ms = digits === '' ? 0 : Number(digits) * (unitMs[unit] ?? 1)
+  if (ms < 1 || ms > Number.MAX_SAFE_INTEGER) throw invalid(name, 'milliseconds or a length of time such as 30m or 14d')
+  return ms
+}
+
 export function invalid(name: string, wanted: string): Error {
   return errors.INVALID_REQUEST({ message: `${name} must be ${wanted}`, details: { field: name } })
 }

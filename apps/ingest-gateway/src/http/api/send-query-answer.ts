@@ -1,0 +1,27 @@
+import type { QueryMeta, RunQueryResponse } from '@millrace/contracts'
+import type { Request, Response } from 'express'
+
+/** Sends the answer to a query. How caches may treat it (`response.cache`) is said here and nowhere else. */
+export function sendQueryAnswer(_req: Request, res: Response, response: RunQueryResponse): void {
+  res.type('json').send(toBody(response))
+}
+
+/** The public answer, around `data` and `summary` that are JSON already: they are copied, not parsed. */
+function toBody({ dataJson, summaryJson, nextCursor, meta }: RunQueryResponse): Buffer {
+  const parts = [Buffer.from('{"data":'), dataJson]
+  if (summaryJson.length > 0) parts.push(Buffer.from(',"summary":'), summaryJson)
+  const cursor = nextCursor === '' ? 'null' : JSON.stringify(nextCursor)
+  parts.push(Buffer.from(`,"next_cursor":${cursor},"meta":${metaJson(meta)}}`))
+  return Buffer.concat(parts)
+}
+
+function metaJson(meta: QueryMeta | undefined): string {
+  const text = JSON.stringify({
+    source: meta?.source ?? 'raw',
+    age_ms: meta?.ageMs ?? 0,
+    watermark: meta?.watermark ?? null,
+    took_ms: meta?.tookMs ?? 0,
+    ...(meta?.isStale === true && { is_stale: true }),
+  })
+  return meta === undefined || meta.planJson === '' ? text : `${text.slice(0, -1)},"plan":${meta.planJson}}`
+}
