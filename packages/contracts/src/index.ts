@@ -5,6 +5,7 @@ export { type ErrorDetails, isMillraceError, MillraceError, type MillraceErrorIn
 export { type Problem, problemContentType, toProblem } from './errors/to-problem.js'
 export { toMillraceError, wrapError } from './errors/wrap-error.js'
 export { type Hash64, hashBytes, hashText, hashToBigint, partitionOf } from './events/hash.js'
+export { LATE_CHANNEL, LATE_NOTICES_KEPT_MS, lateNameOf, NORMAL_DELAY_MS } from './events/late-events.js'
 export {
   BATCH_HEADER_BYTES,
   EVENT_COPY_COLUMNS,
@@ -66,3 +67,36 @@ export {
 export { openApiDocument } from './http/openapi.js'
 export { decodeReceipt, encodeReceipt, type Receipt, type ReceiptFrameRange } from './http/receipt.js'
 export type { QueryAnswer, QueryAnswerMeta, QueryPoint } from './queries/query-answer.js'
+export type {
+  BreakdownQuery,
+  DailyPoint,
+  DailyQuery,
+  FunnelPoint,
+  FunnelQuery,
+  FunnelStep,
+  FunnelSummary,
+  GroupPoint,
+  LoginCounts,
+  LoginShare,
+  LoginsPoint,
+  LoginsQuery,
+  LoginsSummary,
+  PercentilesPoint,
+  PercentilesQuery,
+  QueryFilter,
+  QueryInterval,
+  QueryKindName,
+  QueryKinds,
+  QueryMetric,
+  RecentLogin,
+  RetentionPoint,
+  RetentionQuery,
+  SessionsPoint,
+  SessionsQuery,
+  SessionsSummary,
+  TimeseriesPoint,
+  TimeseriesQuery,
+  TopQuery,
+  UniquesPoint,
+  UniquesQuery,
+} from './queries/query-kinds.js'

@@ -20,10 +20,13 @@ export interface QueryPoint {
 }
 
 export interface QueryAnswerMeta {
+  /** A cache (memory of the service, Redis), or what the answer was made of now: rollups, raw rows or both. */
   readonly source: 'memory' | 'redis' | 'rollup' | 'raw' | 'mixed'
+  /** Milliseconds since the answer was made of stored events. */
   readonly age_ms: number
   /** Up to when everything accepted is in the answer; null when no consumer has said so yet. */
   readonly watermark: string | null
+  /** Milliseconds that answering took, without the way to the client. */
   readonly took_ms: number
   /** An older answer stands in for one that could not be had now. */
   readonly is_stale?: boolean
@@ -31,9 +34,9 @@ export interface QueryAnswerMeta {
   readonly plan?: unknown
 }
 
-/** The answer to a query of any kind. `S` is what the kind adds about the whole. */
-export interface QueryAnswer<S = unknown> {
-  readonly data: readonly QueryPoint[]
+/** The answer to a query of any kind. `S` is what the kind adds about the whole, `P` its points. */
+export interface QueryAnswer<S = unknown, P extends QueryPoint = QueryPoint> {
+  readonly data: readonly P[]
   readonly summary?: S
   /** null on the last page. */
   readonly next_cursor: string | null
