@@ -16,5 +16,8 @@ export const errors = defineErrors({
   INVALID_CURSOR: ['invalid', 'the cursor was not issued for this request'],
   TOO_MANY_BUCKETS: ['invalid', 'the range has too many buckets'],
   TOO_MANY_GROUPS: ['invalid', 'the query has too many groups'],
+  QUERY_TOO_EXPENSIVE: ['invalid', 'the query would cost more than the tenant may spend', { httpStatus: 422 }],
+  TOO_MANY_QUERIES: ['exhausted', 'the tenant has as many queries waiting as it may'],
+  QUERY_QUEUE_FULL: ['unavailable', 'as many queries wait as there is room for'],
   TENANT_MISSING: ['unauthenticated', 'the call carries no tenant'],
 })

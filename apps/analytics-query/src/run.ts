@@ -31,12 +31,15 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
       stream: config.STREAM_NAME,
       consumerGroup: config.STREAM_GROUP,
     },
-    { snapshot, now },
+    { now },
   )
   const queryMetrics = new QueryMetrics(metrics)
   const analytics = implementService(AnalyticsServiceService, {
     listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
-    runQuery: createRunQuery({ bucketsMax: config.QUERY_BUCKETS_MAX }, { runCells, metrics: queryMetrics, now }),
+    runQuery: createRunQuery(
+      { bucketsMax: config.QUERY_BUCKETS_MAX },
+      { runCells, snapshot, metrics: queryMetrics, now },
+    ),
   })
   await lifecycle.start('grpc server', () =>
     startGrpcServer(

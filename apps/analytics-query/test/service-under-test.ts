@@ -53,7 +53,7 @@ export async function startServiceUnderTest(
     listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
     runQuery: createRunQuery(
       { bucketsMax: 1000 },
-      { runCells: createRunCells(config, { snapshot, now }), metrics: queryMetrics, now },
+      { runCells: createRunCells(config, { now }), snapshot, metrics: queryMetrics, now },
     ),
   })
   const grpcMetrics = createGrpcMetrics(metrics)

@@ -11,9 +11,10 @@ import { CellTable } from './cell-table.js'
 import { matchSeries } from './match-series.js'
 import { type RawRows, rawStatement } from './raw-statement.js'
 import { type CatalogConfig, readCatalog } from './read-catalog.js'
+import type { ReadScope } from './read-scope.js'
 import { rollupStatement, type SeriesRow, seriesStatement } from './rollup-statements.js'
 
-export type RunCells = (tenantId: number, query: CellQuery) => Promise<{ cells: Cell[]; meta: AnswerMeta }>
+export type RunCells = (scope: ReadScope, query: CellQuery) => Promise<{ cells: Cell[]; meta: AnswerMeta }>
 
 export interface RunCellsConfig extends PlannerConfig, CatalogConfig {
   /** Most cells of one query; more are refused. */
@@ -21,15 +22,13 @@ export interface RunCellsConfig extends PlannerConfig, CatalogConfig {
 }
 
 export interface RunCellsDeps {
-  /** Runs `fn` for a tenant in one repeatable-read, read-only transaction. */
-  readonly snapshot: <T>(tenantId: number, fn: (tx: Transaction) => Promise<T>) => Promise<T>
   readonly now: () => number
 }
 
 /** Plans and runs queries over cells. All that one query reads is of one snapshot. */
 export function createRunCells(config: RunCellsConfig, deps: RunCellsDeps): RunCells {
-  return async function runCells(tenantId, query) {
-    return await deps.snapshot(tenantId, async (tx) => {
+  return async function runCells({ tenantId, read }, query) {
+    return await read(async (tx) => {
       const catalog = await readCatalog(tx, query, config)
       const plan = planQuery({ ...query, groupBy: query.groupBy.map((path) => path.name) }, catalog, config)
       const cells = await readPlan(tx, { tenantId, query, plan, catalog, cellsMax: config.cellsMax })

@@ -1,10 +1,11 @@
 import type { QueryPoint, RunQueryRequest } from '@millrace/contracts'
+import type { ReadScope } from '../execute/read-scope.js'
 import type { RunCells } from '../execute/run-cells.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
+import type { CellQuery } from '../query/cell-query.js'
 
 /** What a kind of query works with. */
-export interface KindContext {
-  readonly tenantId: number
+export interface KindContext extends ReadScope {
   readonly nowMs: number
   readonly bucketsMax: number
   /** Plans a query over cells and runs it in one snapshot. */
@@ -20,9 +21,38 @@ export interface Answer {
   readonly meta: AnswerMeta
 }
 
+/** Names of events, or all of them. */
+export type EventNames = readonly string[] | '*'
+
+/** One reading of a query. Cells may come from rollups, rows come one by one. Ranges are [fromMs, toMs). */
+export type Demand =
+  | { readonly from: 'cells'; readonly query: CellQuery }
+  | {
+      readonly from: 'events' | 'login_events'
+      readonly fromMs: number
+      readonly toMs: number
+      readonly events: EventNames
+      /** What this service holds in memory of each row. */
+      readonly bytesPerRow: number
+    }
+
+/** A request that was found right, and everything that its answer depends on. */
+export interface ParsedQuery {
+  readonly kind: string
+  /** Tenant, kind and the query in normal form: equal keys, equal questions. */
+  readonly canonicalKey: string
+  /** No event outside [fromMs, toMs), and none of another name, changes the answer. The range may be wider than the one asked for. */
+  readonly fromMs: number
+  readonly toMs: number
+  readonly events: EventNames
+  readonly demands: readonly Demand[]
+  /** Reads the answer; may be called again for a newer one. @throws databaseErrors, and errors of kind invalid for what only reading shows. */
+  run(): Promise<Answer>
+}
+
 /** One kind of query; a new one is a new file beside this one and a line in query-kinds.ts. */
 export interface QueryKind {
   readonly name: string
-  /** @throws errors of kind invalid for a request that is not right, databaseErrors otherwise. */
-  run(request: RunQueryRequest, context: KindContext): Promise<Answer>
+  /** Reads nothing. @throws errors of kind invalid for a request that is not right. */
+  parse(request: RunQueryRequest, context: KindContext): ParsedQuery
 }

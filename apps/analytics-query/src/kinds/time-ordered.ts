@@ -3,7 +3,8 @@ import type { Cell, CellQuery } from '../query/cell-query.js'
 import { decodeCursor, encodeCursor } from '../query/cursor.js'
 import type { Metric } from '../query/metric.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
-import type { Answer, KindContext } from './query-kind.js'
+import { parseCells } from './parse-cells.js'
+import type { KindContext, ParsedQuery } from './query-kind.js'
 import { compareGroups, isGroup, isRangeCursor, type RangeCursor, toPoint } from './query-point.js'
 
 interface TimeCursor extends RangeCursor {
@@ -17,6 +18,7 @@ function isTimeCursor(content: unknown): content is TimeCursor {
 }
 
 export interface TimeOrderedRules {
+  readonly kind: string
   readonly interval: 'needed' | 'optional'
   readonly metric?: Metric
   /** What to say of a bucket without a record in a query without groups; undefined leaves it out. */
@@ -26,11 +28,7 @@ export interface TimeOrderedRules {
 const LIMITS = { default: 10_000, max: 10_000 }
 
 /** Cells by time and within it by group, a page at a time. */
-export async function runTimeOrdered(
-  request: RunQueryRequest,
-  rules: TimeOrderedRules,
-  context: KindContext,
-): Promise<Answer> {
+export function parseTimeOrdered(request: RunQueryRequest, rules: TimeOrderedRules, context: KindContext): ParsedQuery {
   const cursor = decodeCursor(request.cursor, isTimeCursor)
   const limit = parseLimit(request.limit, LIMITS)
   const { interval, metric } = rules
@@ -39,7 +37,19 @@ export async function runTimeOrdered(
     { interval, range: cursor ?? undefined, ...(metric === undefined ? {} : { metric }) },
     context,
   )
-  const { cells, meta } = await context.runCells(context.tenantId, query)
+  const arrange = (cells: readonly Cell[]) => toPage(cells, { query, rules, cursor, limit })
+  const rest = [limit, cursor === null ? null : [cursor.time, cursor.group]]
+  return parseCells({ kind: rules.kind, query, rest, arrange }, context)
+}
+
+interface PageRequest {
+  readonly query: CellQuery
+  readonly rules: TimeOrderedRules
+  readonly cursor: TimeCursor | null
+  readonly limit: number
+}
+
+function toPage(cells: readonly Cell[], { query, rules, cursor, limit }: PageRequest) {
   const ordered = fillBuckets(cells, query, rules).sort(
     (a, b) => a.bucket - b.bucket || compareGroups(a.group, b.group),
   )
@@ -55,7 +65,7 @@ export async function runTimeOrdered(
           time: query.bucketStarts[last.bucket],
           group: last.group,
         })
-  return { data: page.map((cell) => toPoint(cell, query)), nextCursor, meta }
+  return { data: page.map((cell) => toPoint(cell, query)), nextCursor }
 }
 
 function fillBuckets(cells: readonly Cell[], query: CellQuery, rules: TimeOrderedRules): Cell[] {

@@ -1,13 +1,14 @@
 import type { QueryKind } from './query-kind.js'
-import { runTimeOrdered } from './time-ordered.js'
+import { parseTimeOrdered } from './time-ordered.js'
 
 /** A metric over time. Without groups every bucket is there: 0 where nothing happened, no value where there is nothing to average or compare. */
 export const timeseries: QueryKind = {
   name: 'timeseries',
-  run: (request, context) =>
-    runTimeOrdered(
+  parse: (request, context) =>
+    parseTimeOrdered(
       request,
       {
+        kind: 'timeseries',
         interval: 'needed',
         empty: ({ metric }) => ({ value: ['count', 'uniques', 'sum'].includes(metric.agg) ? 0 : null, values: {} }),
       },

@@ -1,13 +1,18 @@
 import type { QueryKind } from './query-kind.js'
-import { runTimeOrdered } from './time-ordered.js'
+import { parseTimeOrdered } from './time-ordered.js'
 
 /** Distinct users (the user id, or the anonymous id where there is none), in all or over time, within 2 %. */
 export const uniques: QueryKind = {
   name: 'uniques',
-  run: (request, context) =>
-    runTimeOrdered(
+  parse: (request, context) =>
+    parseTimeOrdered(
       request,
-      { interval: 'optional', metric: { agg: 'uniques', property: null }, empty: () => ({ value: 0, values: {} }) },
+      {
+        kind: 'uniques',
+        interval: 'optional',
+        metric: { agg: 'uniques', property: null },
+        empty: () => ({ value: 0, values: {} }),
+      },
       context,
     ),
 }

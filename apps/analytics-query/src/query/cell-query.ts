@@ -2,6 +2,7 @@ import type { Interval } from './buckets.js'
 import type { FieldPath } from './field-path.js'
 import type { Filter } from './filter.js'
 import type { Metric } from './metric.js'
+import type { TimeZone } from './time-zone.js'
 
 /** What is to be counted or measured, a cell a bucket and group. */
 export interface CellQuery {
@@ -12,6 +13,8 @@ export interface CellQuery {
   readonly groupBy: readonly FieldPath[]
   readonly fromMs: number
   readonly toMs: number
+  /** Whose calendar and clock the buckets follow. */
+  readonly zone: TimeZone
   /** null: one bucket, the whole range. */
   readonly interval: Interval | null
   /** Ascending; the first may begin before `fromMs`. */

@@ -47,6 +47,7 @@ export function parseCellQuery(request: RunQueryRequest, rules: CellQueryRules, 
     groupBy: parseGroupBy(request.groupBy, rules.needsGroup === true),
     fromMs,
     toMs,
+    zone,
     interval,
     bucketStarts,
   }

@@ -1,12 +1,14 @@
 import type { RunQueryRequest, RunQueryResponse } from '@millrace/contracts'
 import type { CallContext } from '@millrace/service'
 import type { RunCells } from '../execute/run-cells.js'
+import type { Snapshot } from '../execute/snapshot.js'
 import { findQueryKind } from '../kinds/query-kinds.js'
 import type { QueryMetrics } from '../metrics.js'
 import { tenantOf } from './tenant-of.js'
 
 export interface RunQueryDeps {
   readonly runCells: RunCells
+  readonly snapshot: Snapshot
   readonly metrics: QueryMetrics
   readonly now: () => number
 }
@@ -14,18 +16,20 @@ export interface RunQueryDeps {
 /** Answers any kind of query for the caller's tenant and says where the answer came from. */
 export function createRunQuery(
   { bucketsMax }: { readonly bucketsMax: number },
-  { runCells, metrics, now }: RunQueryDeps,
+  { runCells, snapshot, metrics, now }: RunQueryDeps,
 ) {
   return async function handleRunQuery(request: RunQueryRequest, call: CallContext): Promise<RunQueryResponse> {
     const tenantId = tenantOf(call)
     const kind = findQueryKind(request.kind)
-    const startedAt = performance.now()
-    const { data, summary, nextCursor, meta } = await kind.run(request, {
+    const query = kind.parse(request, {
       tenantId,
+      read: (fn) => snapshot(tenantId, fn),
       nowMs: now(),
       bucketsMax,
       runCells,
     })
+    const startedAt = performance.now()
+    const { data, summary, nextCursor, meta } = await query.run()
     const tookMs = performance.now() - startedAt
     metrics.observe(kind.name, meta.source, tookMs / 1000)
     return {

@@ -1,0 +1,32 @@
+import type { CellQuery } from './cell-query.js'
+import type { Filter } from './filter.js'
+
+/** A text that two requests have in common exactly when they ask the same. `question` is plain data whose properties are always in one order. */
+export function canonicalKey(tenantId: number, kind: string, question: unknown): string {
+  return JSON.stringify([tenantId, kind, question])
+}
+
+/** Filters without their order: all of them must hold. */
+export function canonicalFilters(filters: readonly Filter[]): readonly string[] {
+  return filters.map(({ path, ...rest }) => JSON.stringify([path.name, sortTexts(rest)])).sort()
+}
+
+function sortTexts(rest: object): object {
+  return 'texts' in rest && Array.isArray(rest.texts) ? { ...rest, texts: [...new Set(rest.texts)].sort() } : rest
+}
+
+/** A query over cells as plain data. */
+export function canonicalCells(query: CellQuery): readonly unknown[] {
+  const { event, metric, filters, groupBy, fromMs, toMs, interval, zone } = query
+  return [
+    event,
+    metric.agg,
+    metric.property?.name ?? null,
+    canonicalFilters(filters),
+    groupBy.map(({ name }) => name),
+    fromMs,
+    toMs,
+    interval,
+    interval === null ? null : zone.name,
+  ]
+}
