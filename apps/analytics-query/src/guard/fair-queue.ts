@@ -50,8 +50,8 @@ const LATEST_WEIGHT = 0.1
 const RETRY_AFTER_SECONDS_MAX = 60
 
 /**
- * Lets so many queries run at once and has the others wait: those of one tenant in the order of their coming, the tenants by turns, so that a
- * tenant's query waits for at most one query of each other tenant beyond those that run. Never rejects what has begun.
+ * Lets so many queries run at once and has the others wait: those of one tenant in the order of their coming, the tenant that runs the fewest
+ * first, equals by turns. So a tenant of whom nothing runs waits for no more than those that run and one query of each other such tenant.
  */
 export class FairQueue {
   readonly #config: FairQueueConfig
@@ -184,10 +184,23 @@ export class FairQueue {
 
   #startNext(): void {
     while (this.#running < this.#config.slots) {
-      const next = [...this.#turns].find((tenantId) => this.#mayRun(tenantId, this.#laneOf(tenantId)))
+      const next = this.#nextTenant()
       if (next === undefined) return
       this.#startOne(next, this.#laneOf(next))
     }
+  }
+
+  /** Whoever runs the fewest; of equals the one whose turn has come. */
+  #nextTenant(): number | undefined {
+    let next: number | undefined
+    let fewest = Number.POSITIVE_INFINITY
+    for (const tenantId of this.#turns) {
+      const lane = this.#laneOf(tenantId)
+      if (lane.running >= fewest || !this.#mayRun(tenantId, lane)) continue
+      next = tenantId
+      fewest = lane.running
+    }
+    return next
   }
 
   /** The tenant's first waiter begins, if it did not come too late, and the tenant goes to the end of the line. */
