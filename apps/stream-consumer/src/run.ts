@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { ConsumerServiceService, descriptorSet } from '@millrace/contracts'
+import { ConsumerServiceService, descriptorSet, LATE_CHANNEL } from '@millrace/contracts'
 import { type Database, DayPartitions, openDatabase } from '@millrace/database'
 import { openRedis, type RedisConnection } from '@millrace/redis'
 import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
@@ -45,6 +45,8 @@ const PARTITIONS_EVERY_MS = HOUR_MS
 const TIME_INDEX_EVERY_MS = 2_000
 const SESSIONS_EVERY_MS = 60_000
 const SECOND_MS = 1000
+/** A backfill changes more days with every batch than are worth a message each: readers look at the table every second anyway. */
+const LATE_MESSAGES_MAX = 200
 
 /** What several parts share. */
 interface Parts {
@@ -170,6 +172,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
     watchers: () => parts.hub.size,
     watermark: () => readWatermark(database, { group: config.STREAM_GROUP, stream: config.STREAM_NAME }),
   })
+  const publish = createPublish(noticeRedis, logger)
   const handler = new EventsHandler(
     { stream: config.STREAM_NAME, windowMs, idsMax },
     {
@@ -183,11 +186,11 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
       windows: new DedupWindows({ windowMs, idsMax }),
       registry: new SeriesRegistry({ seriesMax: config.ROLLUP_SERIES_MAX }, { database }),
       typedSteps: createTypedSteps(),
+      announceLate: (windows) => windows.length <= LATE_MESSAGES_MAX && publish(LATE_CHANNEL, windows),
       now: Date.now,
       monotonicMs: () => performance.now(),
     },
   )
-  const publish = createPublish(noticeRedis, logger)
   const consumer = await lifecycle.start('consumer', async () => {
     const consumer = await runConsumer(
       {

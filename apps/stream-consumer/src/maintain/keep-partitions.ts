@@ -1,4 +1,5 @@
-import { type Database, type DayPartitions, dropDayPartitionsBefore } from '@millrace/database'
+import { LATE_NOTICES_KEPT_MS } from '@millrace/contracts'
+import { type Connection, type Database, type DayPartitions, dropDayPartitionsBefore } from '@millrace/database'
 import type { Logger } from '@millrace/logger'
 import { DAY_MS } from '../store/build-days.js'
 
@@ -44,7 +45,17 @@ export async function keepPartitions(
       logger.info('partitions past their retention were dropped', { dropped })
       dayPartitions.forget()
     }
+    await forgetLateNotices(connection)
   } finally {
     await connection.close()
   }
+}
+
+/** Passes over rows that a consumer is writing: it locks several in the order of their key, and waiting for it in another order could deadlock. */
+async function forgetLateNotices(connection: Connection): Promise<void> {
+  await connection.query(
+    `delete from window_versions where (tenant_id, event, day) in (select tenant_id, event, day from window_versions
+       where changed_at < now() - $1 * interval '1 millisecond' for update skip locked)`,
+    [LATE_NOTICES_KEPT_MS],
+  )
 }

@@ -1,5 +1,7 @@
-import { RecordBatchReader } from '@millrace/contracts'
+import { RecordBatchReader, SIDE, SIDE_BYTES } from '@millrace/contracts'
 import type { BatchBuilder } from '@millrace/streams'
+import { DAY_MS } from '../store/build-days.js'
+import { isStorableDay } from '../store/store-rows.js'
 
 /** A batch that consists of one dead letter, byte for byte; a producer seals it as a frame of its own. */
 export class ReplayBatch implements BatchBuilder {
@@ -22,6 +24,12 @@ export class ReplayBatch implements BatchBuilder {
     const reader = new RecordBatchReader(payload)
     this.#payload = payload
     this.records = reader.records
+    for (let at = reader.sideOffset; at < reader.sideOffset + reader.records * SIDE_BYTES; at += SIDE_BYTES) {
+      const timeMs = payload.readDoubleLE(at + SIDE.timestampMs)
+      if (!isStorableDay({ dayMs: Math.floor(timeMs / DAY_MS) * DAY_MS })) continue
+      this.firstTimeMs = Math.min(this.firstTimeMs, timeMs)
+      this.lastTimeMs = Math.max(this.lastTimeMs, timeMs)
+    }
   }
 
   seal(): Buffer {

@@ -19,6 +19,8 @@ export interface EventFrame {
   readonly payload: Buffer
   /** Holds dead letters that were put back: they were counted as accepted when they first came. */
   readonly isReplay: boolean
+  /** A record with an earlier time changes what was already answered, ms since 1970; null when the frame cannot hold one. */
+  readonly lateBeforeMs: number | null
 }
 
 /** A frame with one verdict a record; null as long as every record is stored. */

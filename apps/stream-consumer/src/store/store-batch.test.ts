@@ -31,6 +31,7 @@ function frameOf(events: readonly TestEvent[], over: Partial<EventFrame> = {}): 
     firstOrdinal: 100,
     payload: payloadOf(events),
     isReplay: false,
+    lateBeforeMs: null,
     ...over,
   }
 }

@@ -10,7 +10,7 @@ const FIRST_DAY_MS = -62_135_596_800_000
 const LAST_DAY_MS = 253_402_128_000_000
 
 /** Whether a row of this day can be stored at all. */
-export function isStorableDay({ dayMs }: DayRows): boolean {
+export function isStorableDay({ dayMs }: Pick<DayRows, 'dayMs'>): boolean {
   return dayMs >= FIRST_DAY_MS && dayMs <= LAST_DAY_MS
 }
 

@@ -1,3 +1,4 @@
+import { NORMAL_DELAY_MS } from '@millrace/contracts'
 import type { Database, DayPartitions, Transaction } from '@millrace/database'
 import type { Logger } from '@millrace/logger'
 import {
@@ -19,6 +20,7 @@ import { loadWindow } from '../deduplicate/load-window.js'
 import type { LiveCounts } from '../live/live-counts.js'
 import type { ConsumerAppMetrics } from '../metrics.js'
 import { DAY_MS } from '../store/build-days.js'
+import { bumpWindowsStatement, findLateWindows, type LateWindow } from '../store/late-windows.js'
 import { prepareBatch } from '../store/prepare-batch.js'
 import type { EventFrame, PreparedBatch } from '../store/prepared-batch.js'
 import { RowBuffers } from '../store/row-buffers.js'
@@ -43,6 +45,8 @@ export interface EventsHandlerDeps extends StoreDeps {
   readonly rollups: Rollups
   readonly registry: SeriesRegistry
   readonly live: LiveCounts
+  /** Tells readers which days late records have changed; called after the commit, and nothing depends on it. */
+  readonly announceLate: (windows: readonly LateWindow[]) => void
   readonly metrics: ConsumerAppMetrics
   readonly logger: Logger
   readonly tracer: Tracer
@@ -59,6 +63,8 @@ export interface PreparedEvents {
   readonly startedMs: number
   /** Stored records by tenant and event, filled by `apply`. */
   readonly stored: { tenantId: number; event: string; count: number }[]
+  /** Filled by `apply` too. */
+  readonly late: LateWindow[]
 }
 
 /**
@@ -89,7 +95,7 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
     const batch = prepareBatch(frames.map(toEventFrame), { windows, buffers: this.#buffers, nowMs: now() })
     await this.#ensureDays(batch)
     const keys = batch.frames.map(({ view }) => view?.reader.seriesKeys() ?? [])
-    return { batch, series: await registry.resolve(keys), startedMs, stored: [] }
+    return { batch, series: await registry.resolve(keys), startedMs, stored: [], late: [] }
   }
 
   apply(prepared: PreparedEvents, tx: Transaction): Promise<FlushedPositions> {
@@ -99,7 +105,7 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
     )
   }
 
-  async #apply({ batch, series, stored }: PreparedEvents, tx: Transaction): Promise<FlushedPositions> {
+  async #apply({ batch, series, stored, late }: PreparedEvents, tx: Transaction): Promise<FlushedPositions> {
     const { rollups, metrics, monotonicMs } = this.#deps
     if (batch.frames.length > 0) await storeBatch(this.#config, this.#deps, { batch, tx })
     for (const [at, { frame, view, verdicts }] of batch.frames.entries()) {
@@ -113,15 +119,18 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
     const startedMs = monotonicMs()
     const flushed = await rollups.flush(tx, startedMs)
     metrics.observeFlush((monotonicMs() - startedMs) / 1000)
+    late.push(...findLateWindows(batch.frames))
+    if (late.length > 0) tx.atCommit(bumpWindowsStatement(late))
     return flushed
   }
 
-  committed({ batch, stored, startedMs }: PreparedEvents): void {
+  committed({ batch, stored, late, startedMs }: PreparedEvents): void {
     this.#letGo(batch.frames.reduce((bytes, { frame }) => bytes + frame.payload.length, 0))
-    const { live, metrics, windows, now, monotonicMs } = this.#deps
+    const { live, metrics, windows, announceLate, now, monotonicMs } = this.#deps
     const [day] = batch.days
     if (day !== undefined) this.#buffers.give(day.buffer)
     for (const { tenantId, event, count } of stored) live.add(tenantId, event, count)
+    if (late.length > 0) announceLate(late)
     metrics.observeCommitted(batch, (monotonicMs() - startedMs) / 1000)
     metrics.setWindow(windows.size, windows.coveredMs(now()) / 1000)
   }
@@ -181,7 +190,8 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
   }
 }
 
-function toEventFrame({ partition, position, header, payload, firstOrdinal }: NewFrame): EventFrame {
+function toEventFrame({ partition, position, header, payload, firstOrdinal, horizonMs }: NewFrame): EventFrame {
+  const lateBeforeMs = horizonMs - NORMAL_DELAY_MS
   return {
     partition,
     position,
@@ -191,5 +201,6 @@ function toEventFrame({ partition, position, header, payload, firstOrdinal }: Ne
     firstOrdinal,
     payload,
     isReplay: (header.flags & FRAME_FLAG.replay) !== 0,
+    lateBeforeMs: header.firstTimeMs < lateBeforeMs ? lateBeforeMs : null,
   }
 }

@@ -6,6 +6,7 @@ import { SeriesRegistry } from '../../src/aggregate/series-registry.js'
 import { DedupWindows } from '../../src/deduplicate/dedup-windows.js'
 import { LiveCounts } from '../../src/live/live-counts.js'
 import { ConsumerAppMetrics } from '../../src/metrics.js'
+import type { LateWindow } from '../../src/store/late-windows.js'
 import { EventsHandler } from '../../src/stream/events-handler.js'
 import { createTypedSteps } from '../../src/typed/typed-steps.js'
 
@@ -18,6 +19,7 @@ export interface HandlerOptions {
   seriesMax?: number
   now?: () => number
   monotonicMs?: () => number
+  announceLate?: (windows: readonly LateWindow[]) => void
 }
 
 /** A handler as run.ts makes it, with what a test may want to look into. */
@@ -45,6 +47,7 @@ export function makeHandler(database: Database, options: HandlerOptions = {}) {
       metrics: new ConsumerAppMetrics(createMetrics({ service: 'test', hasProcessMetrics: false })),
       logger: silentLogger,
       tracer: noopTracer,
+      announceLate: options.announceLate ?? (() => undefined),
       now: options.now ?? Date.now,
       monotonicMs: options.monotonicMs ?? (() => performance.now()),
     },

@@ -14,7 +14,7 @@ export class TestLog {
   append(
     partition: number,
     events: readonly TestEvent[],
-    over: { isReplay?: boolean; payload?: Buffer } = {},
+    over: { isReplay?: boolean; payload?: Buffer; horizonMs?: number } = {},
   ): LoggedFrame {
     const sequence = ++this.#sequence
     const payload = over.payload ?? payloadOf(events)
@@ -22,6 +22,7 @@ export class TestLog {
       partition,
       position: String(sequence).padStart(12, '0'),
       appendedAtMs: Date.now(),
+      horizonMs: over.horizonMs ?? Number.NEGATIVE_INFINITY,
       payload,
       header: {
         producer: this.producer,
@@ -29,7 +30,7 @@ export class TestLog {
         flags: over.isReplay ? FRAME_FLAG.replay : 0,
         records: events.length,
         cumulativeRecords: 0,
-        firstTimeMs: 0,
+        firstTimeMs: over.payload ? 0 : Math.min(...events.map(({ timestampMs }) => timestampMs ?? Date.now())),
         lastTimeMs: 0,
         rawBytes: payload.length,
       },

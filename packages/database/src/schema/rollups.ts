@@ -1,6 +1,8 @@
+import { sql } from 'drizzle-orm'
 import {
   bigint,
   boolean,
+  date,
   doublePrecision,
   integer,
   pgTable,
@@ -9,7 +11,7 @@ import {
   text,
   timestamp,
 } from 'drizzle-orm/pg-core'
-import { bytea } from './column-types.js'
+import { bytea, xid8 } from './column-types.js'
 
 export const rollupDefinitions = pgTable('rollup_definitions', {
   id: integer('id').generatedAlwaysAsIdentity().primaryKey(),
@@ -72,4 +74,18 @@ export const rollupDirty = pgTable(
     version: bigint('version', { mode: 'number' }).notNull().default(1),
   },
   (table) => [primaryKey({ columns: [table.levelSeconds, table.tenantId, table.windowStart] })],
+)
+
+/** Days of events that a late record has changed. */
+export const windowVersions = pgTable(
+  'window_versions',
+  {
+    tenantId: integer('tenant_id').notNull(),
+    event: text('event').notNull(),
+    day: date('day').notNull(),
+    version: bigint('version', { mode: 'number' }).notNull().default(1),
+    changedAt: timestamp('changed_at', { withTimezone: true }).notNull().defaultNow(),
+    changedXid: xid8('changed_xid').notNull().default(sql`pg_current_xact_id()`),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.event, table.day] })],
 )

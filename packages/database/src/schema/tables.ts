@@ -2,5 +2,14 @@
 export { activityLogs, loginEvents, userSessions } from './activity.js'
 export { deadLetters, eventJournal, events } from './events.js'
 export { apiKeys, tenants } from './identity.js'
-export { rollupDefinitions, rollupDirty, rollupSeries, rollups1d, rollups1h, rollups1m, rollups5m } from './rollups.js'
+export {
+  rollupDefinitions,
+  rollupDirty,
+  rollupSeries,
+  rollups1d,
+  rollups1h,
+  rollups1m,
+  rollups5m,
+  windowVersions,
+} from './rollups.js'
 export { ledgerConsumed, ledgerProduced, streamMembers, streamPartitions, streamProducers } from './stream.js'

@@ -35,7 +35,8 @@ export class FrameIntake {
       }
       const payload = decodeFramePayload(stored.bytes, header.rawBytes)
       const firstOrdinal = this.#accept(header, stored, state)
-      const frame = { partition, position, appendedAtMs, header, payload, firstOrdinal }
+      const { horizonMs } = state
+      const frame = { partition, position, appendedAtMs, horizonMs, header, payload, firstOrdinal }
       const traces = decodeFrameTraces(stored.bytes)
       return traces === undefined ? frame : { ...frame, traces }
     } catch (error) {

@@ -10,6 +10,8 @@ export interface TakenPartition {
   readonly frames: number
   readonly flushedPosition: Position
   readonly flushedOrdinal: number
+  /** ms since 1970. */
+  readonly watermarkMs: number | undefined
 }
 
 export interface KnownProducer {
@@ -34,9 +36,11 @@ interface PartitionRow {
   frames: string
   flushed_position: string
   flushed_ordinal: string
+  watermark_ms: number | null
 }
 
-const RETURNING = `returning p.partition, p.epoch::text, p.position, p.next_ordinal::text, p.frames::text, p.flushed_position, p.flushed_ordinal::text`
+const RETURNING = `returning p.partition, p.epoch::text, p.position, p.next_ordinal::text, p.frames::text, p.flushed_position, p.flushed_ordinal::text,
+  (extract(epoch from p.watermark) * 1000)::float8 as watermark_ms`
 
 /** The rows of one group and stream: one SQL statement a method. PostgreSQL's clock alone decides whether a lease holds. */
 export class GroupTable {
@@ -211,5 +215,6 @@ function toTaken(row: PartitionRow): TakenPartition {
     frames: Number(row.frames),
     flushedPosition: row.flushed_position,
     flushedOrdinal: Number(row.flushed_ordinal),
+    watermarkMs: row.watermark_ms ?? undefined,
   }
 }

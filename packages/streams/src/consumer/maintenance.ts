@@ -63,7 +63,7 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
     const { config, metrics } = this.#context
     const { partition } = state
     const isAtEnd = config.driver.comparePositions(description.last, state.committedPosition) <= 0
-    if (isAtEnd) state.seenEmptyAtMs = askedAtMs
+    if (isAtEnd) state.sawEnd(askedAtMs)
     const lagFrames = isAtEnd
       ? 0
       : description.framesEver === undefined

@@ -46,14 +46,14 @@ export class PartitionState {
   committedPosition: Position
   committedOrdinal: number
   committedFrames: number
-  /** When it was last seen to be committed to its end, ms since 1970. */
-  seenEmptyAtMs: number | undefined
   lagRecords = 0
   readonly #producers = new Map<string, ProducerState>()
   readonly #touched = new Map<string, ProducerState>()
   /** A producer's first frame may be any one: older ones had been trimmed before the group began. */
   readonly #takesAnyFirstSequence: boolean
   #watermarkMs: number | undefined
+  #horizonMs: number
+  #seenEmptyAtMs: number | undefined
   #firstTimeMs = Number.POSITIVE_INFINITY
   #lastTimeMs = Number.NEGATIVE_INFINITY
 
@@ -63,6 +63,7 @@ export class PartitionState {
     this.position = this.committedPosition = taken.position
     this.nextOrdinal = this.committedOrdinal = taken.nextOrdinal
     this.frames = this.committedFrames = taken.frames
+    this.#horizonMs = taken.watermarkMs ?? Number.NEGATIVE_INFINITY
     this.#takesAnyFirstSequence = takesAnyFirstSequence
     for (const { producer, sequence, records } of producers)
       this.#producers.set(producer, { sequence, records, lostRecords: 0 })
@@ -73,6 +74,24 @@ export class PartitionState {
     this.position = position
     this.frames++
     if (this.#watermarkMs === undefined || appendedAtMs > this.#watermarkMs) this.#watermarkMs = appendedAtMs
+    if (appendedAtMs > this.#horizonMs) this.#horizonMs = appendedAtMs
+  }
+
+  /** The end of the stream, asked for at `askedAtMs`, is committed. What has been read meanwhile came after it and tells nothing. */
+  sawEnd(askedAtMs: number): void {
+    if (this.position !== this.committedPosition) return
+    this.#seenEmptyAtMs = askedAtMs
+    if (askedAtMs > this.#horizonMs) this.#horizonMs = askedAtMs
+  }
+
+  /** When it was last seen to be committed to its end, ms since 1970. */
+  get seenEmptyAtMs(): number | undefined {
+    return this.#seenEmptyAtMs
+  }
+
+  /** No watermark of this partition that was ever written is later, ms since 1970; nor is one that is written before the next frame is taken. */
+  get horizonMs(): number {
+    return this.#horizonMs
   }
 
   isNew({ producer, sequence }: FrameHeader): boolean {
