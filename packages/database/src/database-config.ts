@@ -1,6 +1,7 @@
 import type { Logger } from '@millrace/logger'
 import type { Metrics, Tracer } from '@millrace/telemetry'
 import pg from 'pg'
+import type { Environment } from './repeat-watch.js'
 
 export interface DatabaseConfig {
   /** postgres://user:password@host:port/name?sslmode=verify-full */
@@ -21,8 +22,10 @@ export interface DatabaseConfig {
   readonly lockTimeoutMs?: number | undefined
   /** Round trips that take longer are logged. Default 100. */
   readonly slowQueryMs?: number | undefined
-  /** Whether the log of a slow select carries its plan, at most one a minute. Default false. */
+  /** Whether the log of a slow query carries its plan: of one statement at most every 10 minutes, of all at most one a second. Default true. */
   readonly explainSlowQueries?: boolean | undefined
+  /** In development a statement that repeats in one request is warned of, in test it fails. Default: neither, as in production. */
+  readonly environment?: Environment | undefined
 }
 
 export interface DatabaseDeps {

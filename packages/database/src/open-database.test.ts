@@ -24,17 +24,15 @@ async function openLogged(config: Partial<DatabaseConfig>) {
 }
 
 describe('database', () => {
-  it('logs a slow statement with its text and plan but without its values, and counts it', async () => {
-    const { database, metrics, log, close } = await openLogged({ slowQueryMs: 20, explainSlowQueries: true })
-    await database.query(`select pg_sleep(0.05), 'literal', $1::text || 'other'`, ['parameter'])
-    await waitFor(() => log().includes('slow query'), { deadlineMs: 5_000 })
-    expect(log()).toMatch(/select pg_sleep\(\?\)/)
-    expect(log()).toMatch(/"plan":"Result/)
-    expect(log()).not.toMatch(/literal|parameter|other/)
+  it('counts slow statements, round trips, connections and the waiting for them', async () => {
+    const { database, metrics, log, close } = await openLogged({ slowQueryMs: 20 })
+    await database.query(`select pg_sleep(0.05)`)
+    await waitFor(() => log().includes('slow query'), { deadlineMs: 20_000 })
     const exposed = await metrics.expose()
     expect(exposed).toMatch(/millrace_postgres_slow_queries_total.* 1/)
     expect(exposed).toMatch(/millrace_postgres_query_duration_seconds_count{.*operation="select",outcome="ok".*} 1/)
     expect(exposed).toMatch(/millrace_postgres_pool_connections{pool="primary",state="max".*} 10/)
+    expect(exposed).toMatch(/millrace_postgres_pool_wait_seconds_count{.*pool="primary".*} 1/)
     await close()
   })
 
@@ -96,7 +94,7 @@ describe('database when its server', () => {
     await database.query('create table seen (id integer)')
     const busy = database.query('with s as materialized (select pg_sleep(30)) insert into seen select 1 from s')
     const hearing = connection.lost
-    await waitFor(async () => database.pool().used === 1, { deadlineMs: 5_000 })
+    await waitFor(async () => database.pool().used === 1)
     await server.kill()
     await expect(busy).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
     expect(await hearing).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
@@ -153,7 +151,7 @@ describe('dedicated connection', () => {
     const heard: string[] = []
     await connection.listen('news', (payload) => heard.push(payload))
     await database.query(`select pg_notify('news', 'hello')`)
-    await waitFor(() => heard.length === 1, { deadlineMs: 5_000 })
+    await waitFor(() => heard.length === 1)
     expect(heard).toEqual(['hello'])
     await connection.close()
     await database.close()

@@ -1,13 +1,18 @@
-import { silentLogger } from '@millrace/logger'
+import { type Logger, silentLogger } from '@millrace/logger'
 import { createPostgresMetrics } from '@millrace/telemetry'
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { type Connection, openConnection } from './connection.js'
 import { clientConfig, type DatabaseConfig, type DatabaseDeps } from './database-config.js'
 import { createObserveRuns } from './observe-runs.js'
+import { takePlan } from './plan/take-plan.js'
 import { Pooled, type PoolReader } from './pooled.js'
+import { chooseRepeatWatch } from './repeat-watch.js'
 import * as schema from './schema/tables.js'
-import { isCopy, type Statement, type Step } from './statement.js'
+import type { SessionDeps } from './session.js'
+import { PlanTaker } from './slow/plan-taker.js'
+import { SlowQueryLog } from './slow/slow-query-log.js'
+import type { Statement } from './statement.js'
 import { createTraceRuns } from './trace-runs.js'
 
 /** Connections by state. `waiting` counts callers without one. */
@@ -40,9 +45,6 @@ export interface Database extends PoolReader {
   close(): Promise<void>
 }
 
-/** Between two plans taken for the slow query log. */
-const EXPLAIN_INTERVAL_MS = 60_000
-
 /** Connects when first used, so it succeeds while the server is down. */
 export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): Database {
   const primary = createPool(config, config.url, deps)
@@ -53,29 +55,31 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
       setPoolGauge(gauge, 'primary', poolState(primary))
       if (secondary) setPoolGauge(gauge, 'replica', poolState(secondary))
     })
-  const explain = async (statement: Statement) => {
-    const plan = await primary.query<Record<'QUERY PLAN', string>>({
-      text: `explain ${statement.text}`,
-      values: [...(statement.values ?? [])],
-    })
-    return plan.rows.map((row) => row['QUERY PLAN']).join('\n')
-  }
-  const observe = createObserveRuns(
-    { slowQueryMs: config.slowQueryMs ?? 100 },
-    { logger: deps.logger, metrics, explain: config.explainSlowQueries ? createExplainSlow(explain) : undefined },
-  )
+  const planTakers: PlanTaker[] = []
+  const sessionDeps = (url: string): SessionDeps => ({
+    observe: createObserveRuns(
+      { slowQueryMs: config.slowQueryMs ?? 100 },
+      { metrics, slowQueryLog: createSlowQueryLog(config, { url, logger: deps.logger, planTakers }) },
+    ),
+    trace: deps.tracer && createTraceRuns(deps.tracer),
+    watch: chooseRepeatWatch(config.environment, deps.logger ?? silentLogger),
+  })
   const retry = { attempts: config.retryAttempts ?? 3 }
-  const sessionDeps = { observe, trace: deps.tracer && createTraceRuns(deps.tracer) }
-  const pooledDeps = { ...sessionDeps, logger: deps.logger }
-  const pooled = new Pooled(primary, retry, pooledDeps)
+  const primaryDeps = sessionDeps(config.url)
+  const poolDeps = (pool: string) => ({ logger: deps.logger, wait: metrics?.poolWait.with({ pool }) })
+  const pooled = new Pooled(primary, retry, { ...primaryDeps, ...poolDeps('primary') })
+  const replica =
+    secondary && config.replicaUrl
+      ? new Pooled(secondary, retry, { ...sessionDeps(config.replicaUrl), ...poolDeps('replica') })
+      : pooled
   return {
     query: (statement, values) => pooled.query(statement, values),
     transaction: (fn, options) => pooled.transaction(fn, options),
     withTenant: (tenantId, fn, options) => pooled.withTenant(tenantId, fn, options),
-    replica: secondary ? new Pooled(secondary, retry, pooledDeps) : pooled,
-    connection: (options = {}) => openConnection(clientConfig({ ...config, ...options }), sessionDeps),
+    replica,
+    connection: (options = {}) => openConnection(clientConfig({ ...config, ...options }), primaryDeps),
     drizzle: drizzle(primary, { schema }),
-    explain,
+    explain: (statement) => explain(primary, statement),
     pool: () => poolState(primary),
     ping: async () => {
       const startedAt = performance.now()
@@ -83,9 +87,31 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
       return performance.now() - startedAt
     },
     close: async () => {
-      await Promise.all([primary.end(), secondary?.end()])
+      await Promise.all([primary.end(), secondary?.end(), ...planTakers.map((taker) => taker.close())])
     },
   }
+}
+
+/** Undefined without a logger. The plans of a replica's statements are asked of the replica. */
+function createSlowQueryLog(
+  config: DatabaseConfig,
+  { url, logger, planTakers }: { url: string; logger: Logger | undefined; planTakers: PlanTaker[] },
+): SlowQueryLog | undefined {
+  if (logger === undefined) return undefined
+  const now = () => performance.now()
+  if (config.explainSlowQueries === false) return new SlowQueryLog({ logger, now })
+  const client = clientConfig(config, url)
+  const taker = new PlanTaker({ takePlan: (statement, setting) => takePlan(client, statement, setting), now })
+  planTakers.push(taker)
+  return new SlowQueryLog({ logger, plan: (run) => taker.plan(run), now })
+}
+
+async function explain(pool: pg.Pool, statement: Statement): Promise<string> {
+  const plan = await pool.query<Record<'QUERY PLAN', string>>({
+    text: `explain ${statement.text}`,
+    values: [...(statement.values ?? [])],
+  })
+  return plan.rows.map((row) => row['QUERY PLAN']).join('\n')
 }
 
 function createPool(config: DatabaseConfig, url: string, deps: DatabaseDeps): pg.Pool {
@@ -115,16 +141,3 @@ function setPoolGauge(gauge: PoolGauge, pool: string, state: PoolState): void {
 }
 
 type PoolGauge = ReturnType<typeof createPostgresMetrics>['pool']
-
-/** Only for select, because EXPLAIN of anything else needs locks of its own. */
-function createExplainSlow(
-  explain: (statement: Statement) => Promise<string>,
-): (step: Step) => Promise<string | undefined> {
-  let lastAt = Number.NEGATIVE_INFINITY
-  return async (step) => {
-    if (isCopy(step) || !/^\s*select\b/i.test(step.text) || performance.now() - lastAt < EXPLAIN_INTERVAL_MS)
-      return undefined
-    lastAt = performance.now()
-    return await explain(step)
-  }
-}

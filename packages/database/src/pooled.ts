@@ -31,27 +31,33 @@ export interface PooledConfig {
 
 export interface PooledDeps extends SessionDeps {
   readonly logger?: Logger | undefined
+  /** How long callers wait for a connection. */
+  readonly wait?: { observe(seconds: number): void } | undefined
 }
 
 export class Pooled implements PoolReader {
   readonly #pool: pg.Pool
   readonly #config: PooledConfig
   readonly #deps: PooledDeps
+  readonly #unwatchedDeps: SessionDeps
   readonly #readerRole: ReaderRole
 
   constructor(pool: pg.Pool, config: PooledConfig, deps: PooledDeps) {
     this.#pool = pool
     this.#config = config
     this.#deps = deps
+    this.#unwatchedDeps = { ...deps, watch: undefined }
     this.#readerRole = new ReaderRole(deps.logger ?? silentLogger)
   }
 
   /** Not tried again when the connection is lost underway, because the statement may have taken effect; select is. */
-  query<Row>(statement: string | Statement, values?: readonly unknown[]): Promise<Result<Row>> {
+  async query<Row>(statement: string | Statement, values?: readonly unknown[]): Promise<Result<Row>> {
     const step = toStatement(statement, values)
+    // Here and not in the session, where nobody could tell any more who called.
+    this.#deps.watch?.([step])
     let isSent = false
     const run = () =>
-      this.#withSession((session) => {
+      this.#withSession(this.#unwatchedDeps, (session) => {
         isSent = true
         return session.query<Row>(step)
       })
@@ -59,7 +65,7 @@ export class Pooled implements PoolReader {
       isRetryable(error) &&
       !isClientTimeout(error) &&
       (!isSent || /^\s*select\b/i.test(step.text) || databaseErrors.DATABASE_CONFLICT.matches(error))
-    return this.#retry(run, mayRetry)
+    return await this.#retry(run, mayRetry)
   }
 
   transaction<T>(fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
@@ -81,7 +87,7 @@ export class Pooled implements PoolReader {
     preamble: readonly Statement[] = [],
   ): Promise<T> {
     const run = () =>
-      this.#withSession(async (session) => {
+      this.#withSession(this.#deps, async (session) => {
         const transaction = new OpenTransaction(session, options, preamble)
         try {
           return await transaction.run(fn)
@@ -96,15 +102,18 @@ export class Pooled implements PoolReader {
     return createRetry({ attempts: Math.max(1, this.#config.attempts), isRetryable: mayRetry }).execute(run)
   }
 
-  async #withSession<T>(use: (session: Session) => Promise<T>): Promise<T> {
+  async #withSession<T>(deps: SessionDeps, use: (session: Session) => Promise<T>): Promise<T> {
+    const startedAt = performance.now()
     let client: pg.PoolClient
     try {
       client = await this.#pool.connect()
     } catch (error) {
       throw toDatabaseError(error)
+    } finally {
+      this.#deps.wait?.observe((performance.now() - startedAt) / 1000)
     }
     try {
-      const value = await use(new Session(client, this.#deps))
+      const value = await use(new Session(client, deps))
       client.release()
       return value
     } catch (error) {

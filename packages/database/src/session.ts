@@ -1,11 +1,22 @@
 import type pg from 'pg'
 import { PipelineQuery } from './pipeline-query.js'
+import type { WatchSteps } from './repeat-watch.js'
 import type { Result, Statement, Step } from './statement.js'
-import { isCopy } from './statement.js'
 import { toDatabaseError } from './to-database-error.js'
 
-/** Told of every round trip, whether it failed or not. */
-export type ObserveRun = (steps: readonly Step[], durationMs: number, error: unknown) => void
+/** A round trip that is over, whether it failed or not. */
+export interface FinishedRun {
+  readonly steps: readonly Step[]
+  /** What was sent before it in its transaction and changes how it is planned: role and tenant. */
+  readonly setting: readonly Statement[]
+  readonly durationMs: number
+  /** Returned or changed, of all steps. */
+  readonly rows: number
+  readonly error: unknown
+}
+
+/** Told of every round trip. */
+export type ObserveRun = (run: FinishedRun) => void
 
 /** Runs a round trip inside a span. */
 export type TraceRun = <T>(steps: readonly Step[], run: () => Promise<T>) => Promise<T>
@@ -14,7 +25,11 @@ export interface SessionDeps {
   readonly observe: ObserveRun
   /** Undefined when tracing is off. */
   readonly trace?: TraceRun | undefined
+  /** Looks for statements that repeat, and may refuse them; undefined in production. */
+  readonly watch?: WatchSteps | undefined
 }
+
+const NO_SETTING: readonly Statement[] = []
 
 /** One connection of pg's, through which all statements of this package go. */
 export class Session {
@@ -27,24 +42,27 @@ export class Session {
   }
 
   /**
-   * One round trip. Outside a transaction the steps are one transaction of their own.
+   * One round trip. Outside a transaction the steps are one transaction of their own. `setting` is what the transaction began with.
    * @throws databaseErrors
    */
-  run(steps: readonly Step[]): Promise<Result[]> {
-    const { trace } = this.#deps
-    return trace === undefined ? this.#run(steps) : trace(steps, () => this.#run(steps))
+  run(steps: readonly Step[], setting = NO_SETTING): Promise<Result[]> {
+    const { trace, watch } = this.#deps
+    watch?.(steps)
+    return trace === undefined ? this.#run(steps, setting) : trace(steps, () => this.#run(steps, setting))
   }
 
-  async #run(steps: readonly Step[]): Promise<Result[]> {
+  async #run(steps: readonly Step[], setting: readonly Statement[]): Promise<Result[]> {
     const { observe } = this.#deps
     const startedAt = performance.now()
+    const durationMs = () => performance.now() - startedAt
     try {
       const results = await this.#send(steps)
-      observe(steps, performance.now() - startedAt, undefined)
+      const rows = results.reduce((sum, { rowCount }) => sum + rowCount, 0)
+      observe({ steps, setting, durationMs: durationMs(), rows, error: undefined })
       return results
     } catch (error) {
       const mapped = toDatabaseError(error)
-      observe(steps, performance.now() - startedAt, mapped)
+      observe({ steps, setting, durationMs: durationMs(), rows: 0, error: mapped })
       throw mapped
     }
   }
@@ -60,9 +78,4 @@ export class Session {
       this.#client.query(new PipelineQuery(steps, this.#client as unknown, done) as unknown as pg.Submittable)
     })
   }
-}
-
-/** What a step is called in logs: its text, or the target of its COPY. */
-export function describeStep(step: Step): string {
-  return isCopy(step) ? `copy ${step.copy.table} from stdin` : step.text
 }

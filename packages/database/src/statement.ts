@@ -6,6 +6,8 @@ export interface Statement {
   readonly name?: string
   /** `array`: rows are arrays of values instead of objects. */
   readonly rowMode?: 'array'
+  /** For a statement that a request runs as often as it must, such as the steps of a walk: repeats of it are no sign of N+1 reads. */
+  readonly mayRepeat?: boolean
 }
 
 /** Where COPY writes; `table` may be a day partition. Names are quoted by us. */

@@ -1,5 +1,5 @@
 import type { Tracer } from '@millrace/telemetry'
-import { describeSteps, mainStep, operationOf } from './observe-runs.js'
+import { describeSteps, mainStep, operationOf } from './describe-steps.js'
 import type { TraceRun } from './session.js'
 import type { Step } from './statement.js'
 

@@ -30,6 +30,7 @@ export interface Transaction extends Queryable {
  */
 export class OpenTransaction implements Transaction {
   readonly #session: Session
+  readonly #setting: readonly Statement[]
   /** Sent in front of the next statement. */
   #pending: Statement[]
   readonly #deferred: Statement[] = []
@@ -40,9 +41,11 @@ export class OpenTransaction implements Transaction {
   /** Whether COMMIT was sent, so that a lost connection leaves the outcome unknown. */
   isCommitting = false
 
-  constructor(session: Session, options: TransactionOptions, preamble: readonly Statement[] = []) {
+  /** `setting` is sent after BEGIN and holds until the end of the transaction. */
+  constructor(session: Session, options: TransactionOptions, setting: readonly Statement[] = []) {
     this.#session = session
-    this.#pending = [{ text: beginText(options) }, ...preamble]
+    this.#setting = setting
+    this.#pending = [{ text: beginText(options) }, ...setting]
   }
 
   async run<T>(fn: (transaction: Transaction) => Promise<T>): Promise<T> {
@@ -72,7 +75,7 @@ export class OpenTransaction implements Transaction {
     this.#pending = []
     this.#isStarted = true
     try {
-      const results = await this.#session.run(prefix.length > 0 ? [...prefix, ...steps] : steps)
+      const results = await this.#session.run(prefix.length > 0 ? [...prefix, ...steps] : steps, this.#setting)
       return results.slice(prefix.length)
     } catch (error) {
       this.#failure ??= error

@@ -61,6 +61,7 @@ export interface PostgresMetrics {
   readonly slowQueries: CounterChild
   /** Connections by state: used, idle, waiting, max. */
   readonly pool: MetricFamily<'pool' | 'state', GaugeChild>
+  readonly poolWait: MetricFamily<'pool', HistogramChild>
 }
 
 /** `readPool` is called at every scrape. */
@@ -81,6 +82,11 @@ export function createPostgresMetrics(
       { name: 'millrace_postgres_pool_connections', help: 'Connections by state', labels: ['pool', 'state'] },
       readPool,
     ),
+    poolWait: metrics.histogram({
+      name: 'millrace_postgres_pool_wait_seconds',
+      help: 'Time that callers waited for a connection, failures included',
+      labels: ['pool'],
+    }),
   }
 }
 

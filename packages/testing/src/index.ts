@@ -1,5 +1,6 @@
 export { freePort, StopWaiting, type WaitOptions, waitFor } from '@millrace/local-stack'
 export { hold } from './leaks.js'
+export { takeRepeats } from './repeats.js'
 export { type SpawnServiceOptions, spawnService, startTestStack } from './spawn-service.js'
 export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from './test-database.js'
 export { startTestPostgresServer } from './test-postgres.js'

@@ -1,0 +1,59 @@
+import { sanitiseSql } from '../sanitise-sql.js'
+import type { PlanNode } from './plan-node.js'
+
+const LENGTH_MAX = 4_000
+
+/**
+ * The plan as indented lines, one a node, without any value: literals in conditions are masked, since the planner prints bound values there.
+ * Day partitions read in the same way are one line with their number. Cut at 4,000 characters.
+ */
+export function describePlan(plan: PlanNode): string {
+  const text = linesOf(plan).join('\n')
+  return text.length > LENGTH_MAX ? `${text.slice(0, LENGTH_MAX)}…` : text
+}
+
+function linesOf(node: PlanNode): string[] {
+  const below = groupAlike(node.children.map((child) => ({ key: shapeOf(child), node: child })))
+  const lines = below.flatMap(({ first, nodes }) => {
+    const [head = '', ...rest] = linesOf(first)
+    return [nodes > 1 ? `${head} (and ${nodes - 1} partitions more)` : head, ...rest]
+  })
+  return [describeNode(node), ...lines.map((line) => `  ${line}`)]
+}
+
+function describeNode(node: PlanNode): string {
+  const parts = [
+    node.type,
+    node.relation && `on ${node.relation}`,
+    node.index && `by ${node.index}`,
+    node.groupKeys.length > 0 && `group ${masked(node.groupKeys.join(', '))}`,
+    node.sortKeys.length > 0 && `sort ${masked(node.sortKeys.join(', '))}`,
+    node.indexCondition && `index ${masked(node.indexCondition)}`,
+    node.joinCondition && `join ${masked(node.joinCondition)}`,
+    node.filter && `filter ${masked(node.filter)}`,
+    `rows=${Math.round(node.rows)} cost=${Math.round(node.cost)}`,
+  ]
+  return parts.filter(Boolean).join(' ')
+}
+
+/** The texts of arrays and JSON that EXPLAIN prints are string literals as well, so masking those masks everything. */
+function masked(sql: string): string {
+  return sanitiseSql(sql)
+}
+
+/** Equal for scans of different partitions that are done alike. */
+function shapeOf(node: PlanNode): string {
+  const name = (text: string | undefined) => text?.replace(/_\d{8}/, '')
+  const own = [node.type, name(node.relation), name(node.index), node.filter !== undefined]
+  return JSON.stringify([own, node.children.map(shapeOf)])
+}
+
+function groupAlike(items: readonly { key: string; node: PlanNode }[]): { first: PlanNode; nodes: number }[] {
+  const groups = new Map<string, { first: PlanNode; nodes: number }>()
+  for (const { key, node } of items) {
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, { first: node, nodes: 1 })
+    else group.nodes++
+  }
+  return [...groups.values()]
+}

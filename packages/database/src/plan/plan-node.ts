@@ -1,0 +1,54 @@
+/** One node of a plan, as EXPLAIN (FORMAT JSON) tells it. Conditions and keys are SQL as the server prints it and may hold values. */
+export interface PlanNode {
+  /** For example "Index Scan". */
+  readonly type: string
+  readonly relation: string | undefined
+  readonly index: string | undefined
+  /** Rows the planner expects of one run of the node. */
+  readonly rows: number
+  /** In the planner's own unit, children included. */
+  readonly cost: number
+  readonly indexCondition: string | undefined
+  /** What is checked row by row after the row was read. */
+  readonly filter: string | undefined
+  readonly joinCondition: string | undefined
+  readonly sortKeys: readonly string[]
+  readonly groupKeys: readonly string[]
+  readonly children: readonly PlanNode[]
+}
+
+interface RawNode {
+  readonly [key: string]: unknown
+  readonly Plans?: readonly RawNode[]
+}
+
+/** Reads the answer of EXPLAIN (FORMAT JSON), parsed or as text; undefined when it is not one, as for a utility statement. */
+export function parsePlan(answer: unknown): PlanNode | undefined {
+  const parsed: unknown = typeof answer === 'string' ? JSON.parse(answer) : answer
+  const root = (parsed as readonly { Plan?: RawNode }[] | null)?.[0]?.Plan
+  return root === undefined ? undefined : toNode(root)
+}
+
+function toNode(raw: RawNode): PlanNode {
+  const text = (key: string) => (typeof raw[key] === 'string' ? raw[key] : undefined)
+  const list = (key: string) => (Array.isArray(raw[key]) ? raw[key].map(String) : [])
+  return {
+    type: text('Node Type') ?? 'Unknown',
+    relation: text('Relation Name') ?? text('CTE Name') ?? text('Function Name'),
+    index: text('Index Name'),
+    rows: Number(raw['Plan Rows'] ?? 0),
+    cost: Number(raw['Total Cost'] ?? 0),
+    indexCondition: text('Index Cond'),
+    filter: text('Filter'),
+    joinCondition: text('Hash Cond') ?? text('Merge Cond') ?? text('Join Filter'),
+    sortKeys: list('Sort Key'),
+    groupKeys: list('Group Key'),
+    children: (raw.Plans ?? []).map(toNode),
+  }
+}
+
+/** The node and everything below it. */
+export function* walkPlan(node: PlanNode): Generator<PlanNode> {
+  yield node
+  for (const child of node.children) yield* walkPlan(child)
+}

@@ -1,0 +1,47 @@
+import pg from 'pg'
+import type { Statement } from '../statement.js'
+import { type PlanNode, parsePlan } from './plan-node.js'
+
+/** Both bound what a plan may cost: planning is quick, and whoever holds up even that must not be held up more. */
+const STATEMENT_TIMEOUT_MS = 1_000
+const LOCK_TIMEOUT_MS = 100
+const CLIENT_TIMEOUT_MS = 3_000
+
+const EXPLAINABLE = /^\s*(select|with|insert|update|delete|merge)\b/i
+
+/** Whether EXPLAIN takes the statement. */
+export function isExplainable(text: string): boolean {
+  return EXPLAINABLE.test(text)
+}
+
+/**
+ * The plan of a statement with its values, by EXPLAIN without ANALYZE: nothing is run. On a connection of its own, closed at the end, so that no
+ * caller waits for it. `setting` is sent before, as role and tenant change the plan.
+ * @throws pg's errors
+ */
+export async function takePlan(
+  config: pg.ClientConfig,
+  statement: Statement,
+  setting: readonly Statement[],
+): Promise<PlanNode | undefined> {
+  const client = new pg.Client({
+    ...config,
+    application_name: `${config.application_name ?? 'millrace'} plans`,
+    connectionTimeoutMillis: CLIENT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    lock_timeout: LOCK_TIMEOUT_MS,
+    query_timeout: CLIENT_TIMEOUT_MS,
+  })
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    await client.query('begin read only')
+    for (const { text, values } of setting) await client.query(text, [...(values ?? [])])
+    const { rows } = await client.query<{ 'QUERY PLAN': unknown }>(`explain (format json) ${statement.text}`, [
+      ...(statement.values ?? []),
+    ])
+    return parsePlan(rows[0]?.['QUERY PLAN'])
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}

@@ -1,0 +1,98 @@
+import { isMillraceError } from '@millrace/contracts'
+import type { Logger } from '@millrace/logger'
+import { describeSteps } from '../describe-steps.js'
+import type { FinishedRun } from '../session.js'
+
+export interface SlowQueryLogDeps {
+  readonly logger: Logger
+  /** Without it lines carry no plan. */
+  readonly plan?: ((run: FinishedRun) => Promise<string | undefined>) | undefined
+  /** Monotonic, in ms. */
+  readonly now: () => number
+}
+
+/** Of one statement, at most one line in this time: under load every statement is slow, and the log must not make it worse. */
+const LINE_INTERVAL_MS = 60_000
+/** Of one statement, at most one plan in this time. */
+const PLAN_INTERVAL_MS = 600_000
+/** Bounds memory; the statement that was written first is forgotten first. */
+const STATEMENTS_MAX = 500
+
+interface Written {
+  readonly lineAt: number
+  planAt: number
+  suppressed: number
+  suppressedMaxMs: number
+}
+
+/**
+ * Writes slow round trips: statements without values, duration, rows, the plan where one was to be had; tenant and trace ids come from the
+ * log's context. The first slow run of a statement is written at once; those of the following minute are counted and told of in the next line.
+ */
+export class SlowQueryLog {
+  readonly #deps: SlowQueryLogDeps
+  readonly #written = new Map<string, Written>()
+
+  constructor(deps: SlowQueryLogDeps) {
+    this.#deps = deps
+  }
+
+  note(run: FinishedRun): void {
+    const now = this.#deps.now()
+    const statements = describeSteps(run.steps)
+    const key = normalise(statements)
+    const before = this.#written.get(key)
+    if (before !== undefined && now - before.lineAt < LINE_INTERVAL_MS) {
+      before.suppressed++
+      before.suppressedMaxMs = Math.max(before.suppressedMaxMs, run.durationMs)
+      return
+    }
+    const written = {
+      lineAt: now,
+      planAt: before?.planAt ?? Number.NEGATIVE_INFINITY,
+      suppressed: 0,
+      suppressedMaxMs: 0,
+    }
+    this.#remember(key, written)
+    const fields = {
+      statements,
+      duration_ms: Math.round(run.durationMs),
+      rows: run.rows,
+      ...(isMillraceError(run.error) && { code: run.error.code }),
+      ...(before !== undefined &&
+        before.suppressed > 0 && {
+          suppressed: before.suppressed,
+          suppressed_max_ms: Math.round(before.suppressedMaxMs),
+        }),
+    }
+    void this.#write(run, written, fields)
+  }
+
+  async #write(run: FinishedRun, written: Written, fields: Readonly<Record<string, unknown>>): Promise<void> {
+    const { logger, plan: takePlan, now } = this.#deps
+    let plan: string | undefined
+    if (takePlan !== undefined && now() - written.planAt >= PLAN_INTERVAL_MS) {
+      plan = await takePlan(run)
+      if (plan !== undefined) written.planAt = now()
+    }
+    logger.warn('slow query', plan === undefined ? fields : { ...fields, plan })
+  }
+
+  #remember(key: string, written: Written): void {
+    this.#written.delete(key)
+    this.#written.set(key, written)
+    if (this.#written.size <= STATEMENTS_MAX) return
+    for (const oldest of this.#written.keys()) {
+      this.#written.delete(oldest)
+      break
+    }
+  }
+}
+
+/** Statements that differ in the number of their parameters alone are one. */
+function normalise(statements: readonly string[]): string {
+  return statements
+    .join('; ')
+    .replace(/\$\d+/g, '$')
+    .replace(/\$(?:, ?\$)+/g, '$')
+}
