@@ -19,5 +19,6 @@ export default {
   setupFilesAfterEnv: ['<rootDir>/packages/testing/src/jest-setup.ts'],
   reporters: ['default', '<rootDir>/packages/testing/jest/closing-line-reporter.mjs'],
   maxWorkers: 2,
-  testTimeout: 60_000,
+  // Reached only by what is broken: nothing may fail for want of speed.
+  testTimeout: 240_000,
 }

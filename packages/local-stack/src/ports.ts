@@ -1,4 +1,8 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isAlive } from './process-table.js'
 
 /** Redis Cluster adds this to a node's port for its bus. */
 export const CLUSTER_BUS_OFFSET = 10_000
@@ -7,7 +11,8 @@ export const CLUSTER_BUS_OFFSET = 10_000
 const LOWEST_PORT = 15_000
 const HIGHEST_PORT = 31_999
 
-const handedOut = new Set<number>()
+/** One file a port with the id of the process that it was handed out to: between the choice and the bind no other process may choose it. */
+const CLAIMS = join(tmpdir(), `millrace-ports-${process.getuid?.() ?? 'all'}`)
 
 /** Whether nothing listens on 127.0.0.1:`port` at this moment. */
 export function isPortFree(port: number): Promise<boolean> {
@@ -19,17 +24,40 @@ export function isPortFree(port: number): Promise<boolean> {
 }
 
 /**
- * A loopback port on which nothing listens now and that this process has not handed out before.
+ * A loopback port on which nothing listens now and that no living process has been handed out before, this one included.
  * With `companion`, nothing listens on the port that much higher either.
- * Two processes may be given the same port; whoever binds second fails at start and may ask again.
  */
 export async function freePort(companion = 0): Promise<number> {
   for (let attempt = 0; attempt < 1000; attempt++) {
     const port = LOWEST_PORT + Math.floor(Math.random() * (HIGHEST_PORT - companion - LOWEST_PORT + 1))
-    if (handedOut.has(port) || handedOut.has(port + companion)) continue
     if (!(await isPortFree(port)) || !(await isPortFree(port + companion))) continue
-    handedOut.add(port).add(port + companion)
-    return port
+    if (claim(port) && (companion === 0 || claim(port + companion))) return port
   }
   throw new Error(`no free port was found between ${LOWEST_PORT} and ${HIGHEST_PORT} on 127.0.0.1`)
+}
+
+/** Whether the port is this process's now. A claim outlives its process and is taken over then. */
+function claim(port: number): boolean {
+  mkdirSync(CLAIMS, { recursive: true })
+  const path = join(CLAIMS, String(port))
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      writeFileSync(path, String(process.pid), { flag: 'wx' })
+      return true
+    } catch {
+      if (!isAbandoned(path)) return false
+      rmSync(path, { force: true })
+    }
+  }
+  return false
+}
+
+function isAbandoned(path: string): boolean {
+  try {
+    const pid = Number(readFileSync(path, 'utf8'))
+    // Empty: whoever made it is about to write its id.
+    return pid > 0 && !isAlive(pid)
+  } catch {
+    return false
+  }
 }

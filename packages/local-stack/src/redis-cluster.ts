@@ -78,7 +78,6 @@ async function form(nodes: RedisServer[], masters: number): Promise<void> {
   }
   for (const node of others) await node.command('CLUSTER', 'MEET', '127.0.0.1', first.port)
   await waitFor(async () => (await Promise.all(nodes.map((node) => knows(node, nodes.length)))).every(Boolean), {
-    deadlineMs: 30_000,
     what: 'the meeting of the cluster nodes',
   })
   for (const [index, node] of nodes.slice(masters).entries()) {
@@ -86,7 +85,6 @@ async function form(nodes: RedisServer[], masters: number): Promise<void> {
     await node.command('CLUSTER', 'REPLICATE', String(id))
   }
   await waitFor(async () => (await Promise.all(nodes.map(isOk))).every(Boolean), {
-    deadlineMs: 30_000,
     what: 'the cluster state "ok"',
   })
 }

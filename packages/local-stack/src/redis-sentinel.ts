@@ -98,14 +98,13 @@ async function untilSettled(sentinels: RedisServer[], masterName: string, replic
     return fact('num-slaves') === replicas && fact('num-other-sentinels') === sentinels.length - 1
   }
   const what = 'agreement of the sentinels'
-  await waitFor(async () => (await Promise.all(sentinels.map(isSettled))).every(Boolean), { deadlineMs: 30_000, what })
+  await waitFor(async () => (await Promise.all(sentinels.map(isSettled))).every(Boolean), { what })
   const ports = (await sentinels[0]?.command('SENTINEL', 'REPLICAS', masterName)) as string[][]
   const isLinked = async (facts: string[]) => {
     const role = (await redisCommand(Number(facts[facts.indexOf('port') + 1]), ['ROLE'])) as string[]
     return role[0] === 'slave' && role[3] === 'connected'
   }
   await waitFor(async () => (await Promise.all(ports.map(isLinked))).every(Boolean), {
-    deadlineMs: 30_000,
     what: 'the first copy to the replicas',
   })
 }

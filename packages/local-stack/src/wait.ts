@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface WaitOptions {
-  /** How long to wait at most, in milliseconds. Default 10,000. */
+  /** How long to wait at most, in milliseconds. Default 60,000: it only matters when something is broken, and a busy machine may be ten times slower than this one. */
   deadlineMs?: number
   /** Pause between two looks, in milliseconds. Default 20. */
   intervalMs?: number
@@ -19,7 +19,7 @@ export async function waitFor<T>(
   condition: () => T | Falsy | Promise<T | Falsy>,
   options: WaitOptions = {},
 ): Promise<T> {
-  const { deadlineMs = 10_000, intervalMs = 20, what = 'the condition' } = options
+  const { deadlineMs = 60_000, intervalMs = 20, what = 'the condition' } = options
   const deadline = Date.now() + deadlineMs
   let lastError: unknown
   for (;;) {

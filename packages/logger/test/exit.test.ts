@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { beforeAll, describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 
 const folder = fileURLToPath(new URL('..', import.meta.url))
 
@@ -18,14 +18,6 @@ function runProgram(ending: string): string[] {
   })
   return result.stdout.split('\n').filter((line) => line.includes('"line"'))
 }
-
-beforeAll(() => {
-  const built = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-b'], {
-    cwd: folder,
-    encoding: 'utf8',
-  })
-  expect(built.stdout + built.stderr).toBe('')
-})
 
 describe('a process that ends', () => {
   it.each([

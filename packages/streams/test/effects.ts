@@ -9,7 +9,7 @@ export interface Effects {
   /** Lines as they were stored, by partition in the order of their ordinals. */
   lines(): Promise<Map<number, string[]>>
   count(): Promise<number>
-  untilCount(count: number, deadlineMs?: number): Promise<void>
+  untilCount(count: number): Promise<void>
   release(): Promise<void>
 }
 
@@ -34,8 +34,8 @@ export async function openEffects(): Promise<Effects> {
       for (const { partition, line } of rows) byPartition.set(partition, [...(byPartition.get(partition) ?? []), line])
       return byPartition
     },
-    untilCount: async (wanted, deadlineMs = 20_000) => {
-      await waitFor(async () => (await count()) >= wanted, { deadlineMs, what: `${wanted} stored records` })
+    untilCount: async (wanted) => {
+      await waitFor(async () => (await count()) >= wanted, { what: `${wanted} stored records` })
     },
     release: async () => {
       await database.close()

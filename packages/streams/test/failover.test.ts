@@ -18,6 +18,7 @@ describe('a primary that is killed under load', () => {
         fail: () => primary.kill(),
         heal: () => primary.restart(),
         loadMs: 3000,
+        mustSpool: true,
       })
       expect(outcome).toMatchObject({ lost: 0, noticed: 0, isOrdered: true })
       expect(outcome.spooled).toBeGreaterThan(0)
@@ -36,6 +37,7 @@ describe('a primary that is killed under load', () => {
         fail: () => victim.kill(),
         heal: () => victim.restart(),
         loadMs: 4000,
+        mustSpool: true,
       })
       expect(outcome).toMatchObject({ lost: 0, noticed: 0, isOrdered: true })
       expect(outcome.spooled).toBeGreaterThan(0)
@@ -58,6 +60,7 @@ describe('a primary that is killed under load', () => {
         fail: () => primary.kill(),
         heal: () => primary.restart(),
         loadMs: 3000,
+        mustSpool: false,
       })
       expect(outcome.isOrdered).toBe(true)
       expect(outcome.noticed).toBeGreaterThanOrEqual(outcome.lost)

@@ -14,8 +14,9 @@ export interface FailoverPlan {
   readonly fail: () => Promise<void>
   /** Puts it right again, some seconds later. */
   readonly heal: () => Promise<void>
-  /** Load goes on for so long after `fail`, ms. */
+  /** Load goes on for so long after `fail`, ms, and with `mustSpool` at least until frames have gone to the spool. */
   readonly loadMs: number
+  readonly mustSpool: boolean
 }
 
 export interface FailoverOutcome {
@@ -72,15 +73,15 @@ export async function runFailover(plan: FailoverPlan): Promise<FailoverOutcome> 
     }
   }, 1)
   try {
-    await waitFor(async () => acknowledged.size > 500, { deadlineMs: 20_000, what: 'the first records' })
+    await waitFor(async () => acknowledged.size > 500, { what: 'the first records' })
     await plan.fail()
     await new Promise((resolve) => setTimeout(resolve, plan.loadMs))
+    if (plan.mustSpool) await waitFor(() => producer.counts().spooledFrames > 0, { what: 'frames in the spool' })
     await plan.heal()
     await new Promise((resolve) => setTimeout(resolve, 500))
     clearInterval(load)
     await producer.flush()
     await waitFor(async () => producer.counts().spoolFrames === 0, {
-      deadlineMs: 60_000,
       what: 'the draining of the spool',
     })
     const { spooledFrames } = producer.counts()

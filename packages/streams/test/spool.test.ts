@@ -2,11 +2,10 @@ import { spawn } from 'node:child_process'
 import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { type LogFields, type Logger, silentLogger } from '@millrace/logger'
 import fc from 'fast-check'
 import { Spool } from '../src/spool/spool.js'
-import { compile } from './compile.js'
 
 let directory: string
 beforeEach(() => {
@@ -200,8 +199,6 @@ describe('the spool', () => {
 })
 
 describe('the spool of a process that is killed', () => {
-  beforeAll(compile)
-
   const child = (...args: string[]) =>
     spawn(process.execPath, [join(import.meta.dirname, 'spool-writer.mjs'), directory, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],

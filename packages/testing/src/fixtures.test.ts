@@ -29,7 +29,7 @@ test('a connection left open fails the release of its database, and names the st
   client.on('error', () => {})
   await client.connect()
   await client.query('select 42 as left_open')
-  await expect(database.release()).rejects.toThrow(/1 connections .* left open.*select 42 as left_open/)
+  await expect(database.release(100)).rejects.toThrow(/1 connections .* left open.*select 42 as left_open/)
 })
 
 test('gives each caller an empty redis database, and a client left open fails its release', async () => {
@@ -38,7 +38,7 @@ test('gives each caller an empty redis database, and a client left open fails it
   await client.set('key', 'value')
   const other = new Redis(second.url)
   expect(await other.keys('*')).toEqual([])
-  await expect(first.release()).rejects.toThrow(/1 clients .* left open.*set/)
+  await expect(first.release(100)).rejects.toThrow(/1 clients .* left open.*set/)
   client.disconnect()
   other.disconnect()
   await second.release()

@@ -16,11 +16,14 @@ function held(): Map<symbol, Held> {
  * Notes that a test holds something; the returned function gives it back, once. What is still held at the end of the
  * file is given back then, and fails the file.
  */
-export function hold(what: string, release: () => Promise<void>): () => Promise<void> {
+export function hold<Args extends unknown[]>(
+  what: string,
+  release: (...args: Args | []) => Promise<void>,
+): (...args: Args | []) => Promise<void> {
   const id = Symbol(what)
   held().set(id, { what, release })
-  return async () => {
-    if (held().delete(id)) await release()
+  return async (...args) => {
+    if (held().delete(id)) await release(...args)
   }
 }
 

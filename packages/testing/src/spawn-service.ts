@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
@@ -23,16 +22,15 @@ export interface SpawnServiceOptions {
   env: Record<string, string>
   /** Options for Node itself. */
   nodeOptions?: string[]
-  /** Default 30,000. */
+  /** Default 120,000. */
   readyDeadlineMs?: number
 }
 
 /**
- * Compiles an app if it changed, starts it as a process and waits for `/ready`. It is not started again when it dies:
- * the test kills it and calls `restart`. `stop` gives it back.
+ * Starts a compiled app as a process and waits for `/ready`. It is not started again when it dies: the test kills it and calls `restart`.
+ * `stop` gives it back.
  */
 export async function spawnService(options: SpawnServiceOptions): Promise<ServiceProcess> {
-  compile(options.app)
   const home = temporaryDirectory(`millrace-${options.app}-`)
   const adminPort = await freePort()
   const service = await startProcess({
@@ -42,7 +40,7 @@ export async function spawnService(options: SpawnServiceOptions): Promise<Servic
     adminPort,
     logFile: join(home, 'log'),
     nodeOptions: options.nodeOptions,
-    readyDeadlineMs: options.readyDeadlineMs ?? 30_000,
+    readyDeadlineMs: options.readyDeadlineMs ?? 120_000,
     env: {
       PATH: process.env.PATH,
       ADMIN_PORT: String(adminPort),
@@ -59,7 +57,6 @@ export async function spawnService(options: SpawnServiceOptions): Promise<Servic
 
 /** The whole stack on free ports, in a temporary directory unless `dataDir` is given; `stop` gives it back. */
 export async function startTestStack(options: Partial<StackOptions> = {}): Promise<Stack> {
-  for (const app of ['ingest-gateway', 'stream-consumer', 'analytics-query', 'health-aggregator']) compile(app)
   const home = options.dataDir === undefined ? temporaryDirectory('millrace-stack-') : undefined
   const stack = await startStack({ dataDir: `${home}`, ports: 'free', say: () => {}, ...options })
   const release = hold('stack', async () => {
@@ -67,11 +64,4 @@ export async function startTestStack(options: Partial<StackOptions> = {}): Promi
     if (home) removeTemporary(home)
   })
   return withStop(stack, release)
-}
-
-/** Reads nothing but what is out of date, so after `npm run build` it costs a fraction of a second. */
-function compile(app: string): void {
-  const cwd = join(ROOT, 'apps', app)
-  const { status, stdout, error } = spawnSync(join(ROOT, 'node_modules/.bin/tsc'), ['-b'], { cwd, encoding: 'utf8' })
-  if (status !== 0) throw new Error(`compiling ${app}: ${error?.message ?? stdout}`)
 }

@@ -8,9 +8,9 @@ export interface TestDatabase {
   readonly name: string
   /**
    * Drops the database.
-   * @throws when connections to it are still open half a second later, naming what they did last; it is dropped all the same.
+   * @throws when connections to it are still open after `graceMs` (default 10,000), naming what they did last; it is dropped all the same.
    */
-  release(): Promise<void>
+  release(graceMs?: number): Promise<void>
 }
 
 export interface TestDatabaseOptions {
@@ -27,7 +27,7 @@ export async function createTestDatabase(options: TestDatabaseOptions = {}): Pro
   await asAdmin(server.url, (admin) => admin.query(`create database ${name}`))
   const url = new URL(server.url)
   url.pathname = `/${name}`
-  const release = hold(`database ${name}`, () => drop(server.url, name))
+  const release = hold(`database ${name}`, (graceMs?: number) => drop(server.url, name, graceMs))
   const database = { url: url.href, name, release }
   try {
     await options.migrate?.(database.url)
@@ -38,7 +38,7 @@ export async function createTestDatabase(options: TestDatabaseOptions = {}): Pro
   return database
 }
 
-async function drop(serverUrl: string, name: string): Promise<void> {
+async function drop(serverUrl: string, name: string, graceMs = 10_000): Promise<void> {
   await asAdmin(serverUrl, async (admin) => {
     let open: { query: string }[] = []
     const isUnused = async () => {
@@ -46,7 +46,7 @@ async function drop(serverUrl: string, name: string): Promise<void> {
       open = (await admin.query<{ query: string }>(sql, [name])).rows
       return open.length === 0
     }
-    await waitFor(isUnused, { deadlineMs: 500 }).catch(() => {})
+    await waitFor(isUnused, { deadlineMs: graceMs }).catch(() => {})
     await admin.query(`drop database ${name} with (force)`)
     if (open.length === 0) return
     const last = open.map(({ query }) => query.slice(0, 80) || '(no statement)').join('; ')

@@ -19,9 +19,9 @@ export interface TestRedis {
   readonly url: string
   /**
    * Empties it.
-   * @throws when clients are still connected to it half a second later, naming what they did last.
+   * @throws when clients are still connected to it after `graceMs` (default 10,000), naming what they did last.
    */
-  release(): Promise<void>
+  release(graceMs?: number): Promise<void>
 }
 
 /**
@@ -32,7 +32,10 @@ export async function createTestRedis(): Promise<TestRedis> {
   const server = await askForServer('redis')
   const url = new URL(server.url)
   url.pathname = `/${server.grant}`
-  return { url: url.href, release: hold(`redis database ${server.grant}`, () => empty(url.href, server.grant)) }
+  return {
+    url: url.href,
+    release: hold(`redis database ${server.grant}`, (graceMs?: number) => empty(url.href, server.grant, graceMs)),
+  }
 }
 
 /** A Redis server of one's own, to configure, kill, pause and restart; `stop` gives it back. */
@@ -59,7 +62,7 @@ export function withStop<T extends object>(server: T, stop: () => Promise<void>)
   return Object.create(server, { stop: { value: stop, enumerable: true } }) as T
 }
 
-async function empty(url: string, database: number): Promise<void> {
+async function empty(url: string, database: number, graceMs = 10_000): Promise<void> {
   const client = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: 1 })
   await client.connect()
   try {
@@ -70,7 +73,7 @@ async function empty(url: string, database: number): Promise<void> {
       open = lines.filter((line) => line.includes(` db=${database} `) && !line.startsWith(`id=${own} `))
       return open.length === 0
     }
-    await waitFor(isUnused, { deadlineMs: 500 }).catch(() => {})
+    await waitFor(isUnused, { deadlineMs: graceMs }).catch(() => {})
     await client.flushdb()
     if (open.length === 0) return
     const last = open.map((line) => / cmd=(\S+)/.exec(line)?.[1] ?? '?').join(', ')

