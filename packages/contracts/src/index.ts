@@ -64,7 +64,8 @@ export {
   HealthServiceService,
   type LedgerEntry,
 } from './gen/millrace/v1/health.js'
-export { openApiDocument } from './http/openapi.js'
+export { createOpenApiDocument } from './http/openapi.js'
+export { sampleEvents } from './http/openapi-samples.js'
 export { decodeReceipt, encodeReceipt, type Receipt, type ReceiptFrameRange } from './http/receipt.js'
 export type { QueryAnswer, QueryAnswerMeta, QueryPoint } from './queries/query-answer.js'
 export type {
@@ -100,3 +101,4 @@ export type {
   UniquesPoint,
   UniquesQuery,
 } from './queries/query-kinds.js'
+export { LENGTH_TEXT, querySchemas } from './queries/query-schemas.js'

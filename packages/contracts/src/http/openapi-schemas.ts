@@ -152,58 +152,6 @@ export const schemas: Node = {
     position: { type: 'integer' },
   }),
   StoredEvents: object({ data: listOf('StoredEvent'), next_cursor: nextCursor }),
-  Query: object(
-    {
-      event: text('name of the event; absent: all'),
-      metric: object(
-        {
-          agg: { enum: ['count', 'sum', 'avg', 'min', 'max', 'p50', 'p95', 'p99', 'uniques'] },
-          property: text('such as properties.delay'),
-        },
-        ['agg'],
-      ),
-      from: time('inclusive'),
-      to: time('exclusive'),
-      interval: { enum: ['1m', '5m', '1h', '1d', '1w', '1mo'] },
-      timezone: text('IANA name', { default: 'UTC' }),
-      filters: {
-        type: 'array',
-        items: object(
-          {
-            property: text(''),
-            op: { enum: ['eq', 'ne', 'in', 'gt', 'gte', 'lt', 'lte', 'exists', 'prefix'] },
-            value: {},
-          },
-          ['property', 'op'],
-        ),
-      },
-      group_by: { type: 'array', items: text('such as properties.carrier') },
-      limit: count(''),
-      cursor: text(''),
-    },
-    [],
-  ),
-  QueryAnswer: object({
-    data: {
-      type: 'array',
-      items: object(
-        {
-          time: time(''),
-          group: { type: 'object', additionalProperties: { type: 'string' } },
-          value: { type: ['number', 'null'] },
-          values: anyObject(''),
-        },
-        ['value'],
-      ),
-    },
-    next_cursor: nextCursor,
-    meta: object({
-      source: { enum: ['memory', 'redis', 'rollup', 'raw', 'mixed'] },
-      age_ms: { type: 'number' },
-      watermark: nullable(time('everything accepted up to here is counted')),
-      took_ms: { type: 'number' },
-    }),
-  }),
   DeadLetter: object({
     id: text(''),
     stream: text(''),

@@ -1,23 +1,7 @@
+import { commonProblems, inPath, inQuery, json, needs, ok, problem, reads } from './openapi-parts.js'
+import { queryComponents, queryPaths } from './openapi-queries.js'
 import { type Node, ref, schemas } from './openapi-schemas.js'
 
-const json = (name: string, example?: unknown): Node => ({
-  'application/json': { schema: ref(name), ...(example === undefined ? {} : { example }) },
-})
-const problem = (description: string): Node => ({
-  description,
-  content: { 'application/problem+json': { schema: ref('Problem') } },
-})
-const ok = (name: string, example?: unknown): Node => ({ description: 'as asked', content: json(name, example) })
-const inPath = (name: string): Node => ({ name, in: 'path', required: true, schema: { type: 'string' } })
-const inQuery = (name: string, description: string, schema: Node = { type: 'string' }): Node => ({
-  name,
-  in: 'query',
-  description,
-  schema,
-})
-const needs = (scope: string): Node => ({ security: [{ basic: [] }, { bearer: [] }], 'x-scope': scope })
-
-const commonProblems = { 401: problem('no key, or one that is not valid'), 403: problem('the key lacks the scope') }
 const eventProblems = {
   400: problem('not JSON (with its position), not UTF-8, or not of the expected form; nothing was published'),
   ...commonProblems,
@@ -46,53 +30,11 @@ function takesEvents(summary: string, schema: string, example: unknown): Node {
   }
 }
 
-function reads(tag: string, summary: string, scope: string, answer: Node, parameters: readonly Node[] = []): Node {
-  return {
-    tags: [tag],
-    summary,
-    ...needs(scope),
-    parameters,
-    responses: {
-      200: answer,
-      400: problem('a parameter does not fit'),
-      ...commonProblems,
-      404: problem('there is no such thing'),
-      503: problem('what answers this is down'),
-    },
-  }
-}
-
 const page = [
   inQuery('limit', 'rows of a page', { type: 'integer', minimum: 1, maximum: 1000, default: 100 }),
   inQuery('cursor', 'next_cursor of the page before'),
 ]
 const range = [inQuery('from', 'inclusive, RFC 3339'), inQuery('to', 'exclusive, RFC 3339')]
-const query = {
-  event: 'Order Completed',
-  metric: { agg: 'sum', property: 'properties.revenue' },
-  from: '2026-11-20T00:00:00Z',
-  to: '2026-11-21T00:00:00Z',
-  interval: '1h',
-}
-const queryAnswer = {
-  data: [{ time: '2026-11-20T00:00:00Z', value: 1234.5 }],
-  next_cursor: null,
-  meta: { source: 'rollup', age_ms: 0, watermark: '2026-11-21T08:00:00Z', took_ms: 1.2 },
-}
-
-function answersQuery(summary: string): Node {
-  const flat = ['event', 'metric', 'property', 'from', 'to', 'interval', 'timezone', 'group_by', 'limit', 'cursor'].map(
-    (name) => inQuery(name, 'as in the body of POST'),
-  )
-  return {
-    get: reads('query', summary, 'read', ok('QueryAnswer', queryAnswer), flat),
-    post: {
-      ...reads('query', summary, 'read', ok('QueryAnswer', queryAnswer)),
-      requestBody: { required: true, content: json('Query', query) },
-    },
-  }
-}
-
 const health = (summary: string): Node => ({
   tags: ['health'],
   summary,
@@ -100,7 +42,7 @@ const health = (summary: string): Node => ({
   responses: { 200: ok('Health'), 503: { description: 'unhealthy', content: json('Health') } },
 })
 
-const paths: Node = {
+const paths = (components: Node): Node => ({
   '/v1/batch': takesEvents('Takes a batch of events', 'Batch', { batch: [event], sentAt: '2026-11-21T08:00:00.000Z' }),
   '/v1/track': takesEvents('Takes one track event', 'Event', event),
   '/v1/identify': takesEvents('Takes one identify event', 'Event', { userId: 'user-1', traits: { plan: 'pro' } }),
@@ -167,11 +109,7 @@ const paths: Node = {
       ...page,
     ]),
   },
-  '/api/v1/query/timeseries': answersQuery('A metric over time'),
-  '/api/v1/query/top': answersQuery('The groups with the largest values'),
-  '/api/v1/query/breakdown': answersQuery('A metric by group'),
-  '/api/v1/query/uniques': answersQuery('Distinct users'),
-  '/api/v1/query/percentiles': answersQuery('p50, p95 and p99 of a property'),
+  ...queryPaths(components),
   '/api/v1/live': {
     get: reads('query', 'Counts a second as server-sent events named counts', 'read', {
       description: 'a stream',
@@ -242,25 +180,28 @@ const paths: Node = {
   '/api/health': { get: health('Whether everything works') },
   '/api/system/health': { get: health('The same with memory, processors and disk') },
   '/api/health/detailed': { get: { ...health('Everything that is known about every part'), ...needs('admin') } },
-}
+})
 
 /** The public HTTP contract as an OpenAPI 3.1 document. */
-export const openApiDocument = {
-  openapi: '3.1.0',
-  info: {
-    title: 'Millrace',
-    version: '0.1.0',
-    description:
-      'Events in by the wires that people already speak, out as stored rows, live aggregates and a ledger that balances. Every error is a problem document (RFC 9457) with a stable code.',
-    license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-  },
-  servers: [{ url: '/' }],
-  paths,
-  components: {
-    schemas,
-    securitySchemes: {
-      basic: { type: 'http', scheme: 'basic', description: 'the key as user name, no password' },
-      bearer: { type: 'http', scheme: 'bearer', description: 'the key' },
+export function createOpenApiDocument() {
+  const components = { ...schemas, ...queryComponents() }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Millrace',
+      version: '0.1.0',
+      description:
+        'Events in by the wires that people already speak, out as stored rows, live aggregates and a ledger that balances. Every error is a problem document (RFC 9457) with a stable code.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-  },
-} as const
+    servers: [{ url: '/' }],
+    paths: paths(components),
+    components: {
+      schemas: components,
+      securitySchemes: {
+        basic: { type: 'http', scheme: 'basic', description: 'the key as user name, no password' },
+        bearer: { type: 'http', scheme: 'bearer', description: 'the key' },
+      },
+    },
+  }
+}

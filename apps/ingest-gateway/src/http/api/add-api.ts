@@ -25,7 +25,7 @@ export function addApi(app: Express, deps: ApiDeps, { cors, config }: { cors: Co
   })
   addReceiptsApi(app, deps, { waitMsMax: config.WAIT_STORED_MS })
   addEventsApi(app, deps)
-  addQueryApi(app, deps)
+  addQueryApi(app, deps, { isEdgeShared: config.QUERY_EDGE_CACHE })
   addLiveApi(app, deps, { connectionsMax: config.LIVE_CONNECTIONS_MAX })
   addLedgerApi(app, deps)
   addDeadLettersApi(app, deps)

@@ -33,15 +33,6 @@ export function readCount(params: Params, name: string, { min, max }: { min: num
   return number
 }
 
-/** true, false, 1 or 0; false when absent. */
-export function readFlag(params: Params, name: string): boolean {
-  const value = params[name]
-  if (value === undefined || value === null) return false
-  if (value === true || value === 'true' || value === '1') return true
-  if (value === false || value === 'false' || value === '0') return false
-  throw invalid(name, 'true or false')
-}
-
 /** A list of texts: a JSON list, or words separated by commas. */
 export function readList(params: Params, name: string): string[] {
   const value = params[name]
@@ -51,25 +42,6 @@ export function readList(params: Params, name: string): string[] {
   if (!items.every((item): item is string => typeof item === 'string' && item !== '' && item.length <= 1024))
     throw invalid(name, 'a list of texts')
   return items
-}
-
-/** One of the words, or an empty text when absent. */
-export function readChoice(params: Params, name: string, words: readonly string[]): string {
-  const word = readText(params, name)
-  if (word !== '' && !words.includes(word)) throw invalid(name, words.join(', '))
-  return word
-}
-
-const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
-
-/** Milliseconds from a number of them or a text such as 30m or 14d; 0 when absent. */
-export function readDuration(params: Params, name: string): number {
-  const value = params[name]
-  if (value === undefined || value === null || value === '') return 0
-  const [, digits = '', unit = ''] = /^(\d{1,12})([smhdw]?)$/.exec(String(value)) ?? []
-  const ms = digits === '' ? 0 : Number(digits) * (unitMs[unit] ?? 1)
-  if (ms < 1 || ms > Number.MAX_SAFE_INTEGER) throw invalid(name, 'milliseconds or a length of time such as 30m or 14d')
-  return ms
 }
 
 export function invalid(name: string, wanted: string): Error {

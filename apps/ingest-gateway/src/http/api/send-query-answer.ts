@@ -1,9 +1,16 @@
 import type { QueryMeta, RunQueryResponse } from '@millrace/contracts'
 import type { Request, Response } from 'express'
+import { type AnswerCaching, applyCaching } from './answer-caching.js'
 
-/** Sends the answer to a query. How caches may treat it (`response.cache`) is said here and nowhere else. */
-export function sendQueryAnswer(_req: Request, res: Response, response: RunQueryResponse): void {
-  res.type('json').send(toBody(response))
+/** Sends the answer to a query, or 304 when the client has it. */
+export function sendQueryAnswer(
+  req: Request,
+  res: Response,
+  { response, caching }: { response: RunQueryResponse; caching: AnswerCaching },
+): void {
+  const isKnown = applyCaching(req, res, { policy: response.cache, caching })
+  if (isKnown) res.end()
+  else res.type('json').send(toBody(response))
 }
 
 /** The public answer, around `data` and `summary` that are JSON already: they are copied, not parsed. */

@@ -1,0 +1,157 @@
+import { z } from 'zod'
+
+/** Schemas of queries and answers that the OpenAPI document names. */
+export const querySchemaNames = z.registry<{ id: string; description?: string }>()
+
+const PATH =
+  'event, type, user_id, anonymous_id, message_id, or a path such as properties.flight.carrier or context.locale'
+const text = (lengthMax: number) =>
+  z
+    .string()
+    .max(lengthMax)
+    .regex(/^[^\0]*$/, 'must be a text without the character 0')
+const path = text(300).min(1)
+
+const RFC3339 = /^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d))?$/
+const TIME = 'must be a time such as 2026-11-21T08:00:00Z'
+const time = z
+  .string(TIME)
+  .max(64)
+  .refine((value) => RFC3339.test(value) && !Number.isNaN(Date.parse(value)), TIME)
+  .meta({ format: 'date-time' })
+
+const LENGTH = 'milliseconds, or a length of time such as 30m or 14d'
+/** A length of time as text: digits and s, m, h, d or w. */
+export const LENGTH_TEXT = /^(\d{1,9})([smhdw]?)$/
+const length = z.union([z.int().min(1), z.string().regex(LENGTH_TEXT, `must be ${LENGTH}`)], `must be ${LENGTH}`)
+
+const filter = z.strictObject({
+  property: path.describe(PATH),
+  op: z
+    .enum(['eq', 'ne', 'in', 'gt', 'gte', 'lt', 'lte', 'exists', 'prefix'])
+    .default('eq')
+    .describe(
+      'ne holds for an event without the field too; gt, gte, lt and lte compare numbers with numbers and texts with texts',
+    ),
+  value: z
+    .unknown()
+    .optional()
+    .describe('a text, a number or a boolean; a list of 1 to 1000 of them for in; nothing for exists'),
+})
+querySchemaNames.add(filter, { id: 'QueryFilter', description: 'What an event must be like; all filters must hold.' })
+const filters = z.array(filter).max(20)
+
+const step = z.strictObject({ event: text(1024).min(1), filters: filters.optional().describe('of this step alone') })
+querySchemaNames.add(step, { id: 'FunnelStep' })
+
+const aggregations = ['count', 'sum', 'avg', 'min', 'max', 'p50', 'p95', 'p99', 'uniques'] as const
+const metric = z.strictObject({
+  agg: z
+    .enum(aggregations)
+    .default('count')
+    .describe(
+      'count is of events, uniques of users (2 % off at most); the others are of the numeric values of property, p50, p95 and p99 within 1 %',
+    ),
+  property: path.optional().describe('such as properties.delay; needed by all but count and uniques'),
+})
+querySchemaNames.add(metric, { id: 'QueryMetric' })
+const quantile = z.strictObject({
+  agg: z.enum(['p50', 'p95', 'p99']).default('p50').describe('which of them is value'),
+  property: path.describe('such as properties.delay'),
+})
+
+const intervals = ['1m', '5m', '1h', '1d', '1w', '1mo'] as const
+const interval = z.enum(intervals)
+const event = text(1024).optional().describe('name of the event; absent: all')
+const groupBy = z.array(path).max(3).describe(PATH)
+
+/** What may be asked of every kind. */
+const common = {
+  from: time.optional().describe('inclusive; default 24 hours before to'),
+  to: time.optional().describe('exclusive; default the end of this minute'),
+  timezone: text(100).optional().describe('IANA name; buckets of days and longer begin at its midnight; default UTC'),
+  filters: filters.optional(),
+  limit: z.int().min(1).max(10_000).optional().describe('points of a page'),
+  cursor: text(4096).optional().describe('next_cursor of the page before'),
+  min_watermark: time
+    .optional()
+    .describe(
+      'the answer holds everything accepted up to here, such as the watermark of another answer; a cached answer that is older is passed by',
+    ),
+  fresh: z.boolean().optional().describe('passes every cache by'),
+  explain: z.boolean().optional().describe('puts the plan into meta.plan'),
+}
+const compared = {
+  compare: z
+    .enum(['previous'])
+    .optional()
+    .describe('adds previous to each point: the same query over the period of the same length before from'),
+}
+const bucketed = {
+  ...compared,
+  group_by: groupBy.optional(),
+  interval: interval.optional().describe('length of a bucket; absent: one point for the whole range'),
+  fill: z
+    .enum(['zero', 'null', 'none'])
+    .optional()
+    .describe('what stands in a bucket without events: 0, null, or nothing at all'),
+}
+const ranked = {
+  ...compared,
+  group_by: groupBy.min(1),
+  interval: interval.optional().describe('has no effect here'),
+}
+
+/** What each kind of query may be asked: this validates requests and stands in the OpenAPI document. */
+export const querySchemas = {
+  timeseries: z.strictObject({
+    event,
+    metric: metric.optional().describe('default: count'),
+    ...bucketed,
+    interval: interval.optional().describe('length of a bucket; default 1h'),
+    ...common,
+  }),
+  top: z.strictObject({ event, metric: metric.optional().describe('default: count'), ...ranked, ...common }),
+  breakdown: z.strictObject({ event, metric: metric.optional().describe('default: count'), ...ranked, ...common }),
+  uniques: z.strictObject({
+    event,
+    metric: z
+      .strictObject({ agg: z.enum(['uniques']) })
+      .optional()
+      .describe('may be left out'),
+    ...bucketed,
+    ...common,
+  }),
+  percentiles: z.strictObject({ event, metric: quantile, ...bucketed, ...common }),
+  funnel: z.strictObject({
+    steps: z
+      .array(z.union([text(1024).min(1), step], 'must be the name of an event, or an object {event, filters}'))
+      .min(2)
+      .max(10)
+      .describe('in their order; a text stands for an event without filters'),
+    window: length.optional().describe(`how long after the first step the last one counts: ${LENGTH}`),
+    group_by: groupBy.optional(),
+    ...compared,
+    ...common,
+  }),
+  retention: z.strictObject({
+    event: text(1024).optional().describe('what makes a user one of a cohort; absent: any event'),
+    return_event: text(1024).optional().describe('what a user who comes back does; absent: any event'),
+    interval: z.enum(['1d', '1w', '1mo']).optional().describe('length of a period; default 1d'),
+    periods: z.int().min(1).max(366).optional().describe('how many are followed after the cohort’s own'),
+    group_by: groupBy.optional(),
+    ...common,
+  }),
+  sessions: z.strictObject({
+    event,
+    window: length.optional().describe(`the gap that ends a session: ${LENGTH}; default 30m`),
+    ...bucketed,
+    ...common,
+  }),
+  logins: z.strictObject({
+    ...bucketed,
+    group_by: groupBy.optional().describe('method, device, browser or os'),
+    ...common,
+  }),
+  daily: z.strictObject({ ...common }),
+} as const
