@@ -2,6 +2,7 @@ import { isMillraceError } from '@millrace/contracts'
 import { type Logger, silentLogger } from '@millrace/logger'
 import { createRetry, isRetryable } from '@millrace/resilience'
 import type pg from 'pg'
+import { cancelOnAbort } from './cancel-statement.js'
 import { databaseErrors } from './errors.js'
 import { Session, type SessionDeps } from './session.js'
 import { type Queryable, type Result, type Statement, toStatement } from './statement.js'
@@ -86,23 +87,28 @@ export class Pooled implements PoolReader {
     options: TransactionOptions,
     preamble: readonly Statement[] = [],
   ): Promise<T> {
-    const run = () =>
-      this.#withSession(this.#deps, async (session) => {
-        const transaction = new OpenTransaction(session, options, preamble)
-        try {
-          return await transaction.run(fn)
-        } catch (error) {
-          throw toTransactionError(error, transaction)
-        }
-      })
-    return this.#retry(run, isTransient)
+    const { signal } = options
+    const use = async (session: Session) => {
+      const transaction = new OpenTransaction(session, options, preamble)
+      try {
+        return await transaction.run(fn)
+      } catch (error) {
+        throw toTransactionError(error, transaction)
+      }
+    }
+    return this.#retry(() => this.#withSession(this.#deps, use, signal), isTransient)
   }
 
   #retry<T>(run: () => Promise<T>, mayRetry: (error: unknown) => boolean): Promise<T> {
     return createRetry({ attempts: Math.max(1, this.#config.attempts), isRetryable: mayRetry }).execute(run)
   }
 
-  async #withSession<T>(deps: SessionDeps, use: (session: Session) => Promise<T>): Promise<T> {
+  async #withSession<T>(
+    deps: SessionDeps,
+    use: (session: Session) => Promise<T>,
+    signal?: AbortSignal | undefined,
+  ): Promise<T> {
+    signal?.throwIfAborted()
     const startedAt = performance.now()
     let client: pg.PoolClient
     try {
@@ -112,12 +118,14 @@ export class Pooled implements PoolReader {
     } finally {
       this.#deps.wait?.observe((performance.now() - startedAt) / 1000)
     }
+    const endCancelling = cancelOnAbort(client, signal)
     try {
       const value = await use(new Session(client, deps))
-      client.release()
+      client.release(endCancelling())
       return value
     } catch (error) {
-      client.release(isClientTimeout(error) || databaseErrors.DATABASE_UNAVAILABLE.matches(error))
+      client.release(endCancelling() || isClientTimeout(error) || databaseErrors.DATABASE_UNAVAILABLE.matches(error))
+      signal?.throwIfAborted()
       throw error
     }
   }

@@ -7,6 +7,11 @@ export interface TransactionOptions {
   /** Default: read committed. */
   readonly isolation?: 'read committed' | 'repeatable read' | 'serializable'
   readonly readOnly?: boolean
+  /**
+   * When it aborts, the server is told to end the running statement and the transaction fails with the signal's reason; nothing is tried again.
+   * Pools alone heed it.
+   */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Statements that commit together or not at all. Calls made without awaiting run in the order they were made. */
@@ -30,6 +35,7 @@ export interface Transaction extends Queryable {
  */
 export class OpenTransaction implements Transaction {
   readonly #session: Session
+  readonly #signal: AbortSignal | undefined
   readonly #setting: readonly Statement[]
   /** Sent in front of the next statement. */
   #pending: Statement[]
@@ -44,6 +50,7 @@ export class OpenTransaction implements Transaction {
   /** `setting` is sent after BEGIN and holds until the end of the transaction. */
   constructor(session: Session, options: TransactionOptions, setting: readonly Statement[] = []) {
     this.#session = session
+    this.#signal = options.signal
     this.#setting = setting
     this.#pending = [{ text: beginText(options) }, ...setting]
   }
@@ -71,6 +78,7 @@ export class OpenTransaction implements Transaction {
   }
 
   async pipeline(steps: readonly Step[]): Promise<Result[]> {
+    this.#signal?.throwIfAborted()
     const prefix = this.#pending
     this.#pending = []
     this.#isStarted = true
