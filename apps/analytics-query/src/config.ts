@@ -9,6 +9,12 @@ export const configSchema = defineConfig({
     optional: true,
     description: 'a replica that queries read from; the primary when it is not set',
   }),
+  DATABASE_REPLICA_LAG_MAX: integer({
+    default: 10_000,
+    min: 100,
+    unit: 'ms',
+    description: 'how far the replica may stay behind the primary before the primary is read',
+  }),
   DATABASE_CONNECTION_LIMIT: integer({
     default: 10,
     min: 1,
@@ -32,6 +38,22 @@ export const configSchema = defineConfig({
     min: 100,
     unit: 'ms',
     description: 'after this PostgreSQL gives up a statement',
+  }),
+  QUERY_CONCURRENCY_PER_TENANT: integer({
+    default: 8,
+    min: 1,
+    description:
+      'queries of one tenant that run at once; below DATABASE_CONNECTION_LIMIT others always find a connection',
+  }),
+  QUERY_QUEUE_PER_TENANT: integer({
+    default: 100,
+    min: 0,
+    description: 'queries of one tenant that may wait for their turn; more are refused with 429',
+  }),
+  QUERY_QUEUE_MAX: integer({
+    default: 1000,
+    min: 0,
+    description: 'queries of all tenants that may wait for their turn; more are refused with 503',
   }),
   QUERY_BUCKETS_MAX: integer({ default: 10_000, min: 1, max: 100_000, description: 'most buckets of one query' }),
   QUERY_CELLS_MAX: integer({

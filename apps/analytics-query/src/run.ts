@@ -1,10 +1,10 @@
 import { AnalyticsServiceService, descriptorSet } from '@millrace/contracts'
 import { openDatabase } from '@millrace/database'
 import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
-import { createGrpcMetrics, createResilienceMetrics } from '@millrace/telemetry'
+import { createGrpcMetrics } from '@millrace/telemetry'
 import type { Config } from './config.js'
 import { createRunCells } from './execute/run-cells.js'
-import { createDatabaseBreaker, createSnapshot } from './execute/snapshot.js'
+import { openReads } from './guard/open-reads.js'
 import { QueryMetrics } from './metrics.js'
 import { createListEvents } from './rpc/list-events.js'
 import { createRunQuery } from './rpc/run-query.js'
@@ -19,10 +19,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   lifecycle.ready('database', async () => void (await database.ping()))
 
   const now = () => Date.now()
-  const snapshot = createSnapshot(
-    database,
-    createDatabaseBreaker({ logger, metrics: createResilienceMetrics(metrics) }),
-  )
+  const snapshot = await openReads(config, lifecycle, database)
   const runCells = createRunCells(
     {
       tailRowsMax: config.QUERY_TAIL_ROWS_MAX,
@@ -59,5 +56,6 @@ function databaseConfig(config: Config) {
     retryAttempts: config.DATABASE_RETRY_ATTEMPTS,
     statementTimeoutMs: config.QUERY_TIMEOUT_MS,
     applicationName: 'analytics-query',
+    environment: config.NODE_ENV,
   }
 }

@@ -39,7 +39,7 @@ export async function startServiceUnderTest(
   const test = await createTestDatabase({ migrate })
   const database = openDatabase({ url: test.url })
   const metrics = createMetrics({ service: 'analytics-query', hasProcessMetrics: false })
-  const snapshot = createSnapshot(database)
+  const snapshot = createSnapshot({ database })
   const now = options.now ?? (() => Date.now())
   const config = {
     tailRowsMax: options.tailRowsMax ?? 1000,

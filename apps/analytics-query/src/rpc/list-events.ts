@@ -4,6 +4,7 @@ import { parseEventsQuery } from '../events/events-query.js'
 import { listEvents } from '../events/list-events.js'
 import type { Snapshot } from '../execute/snapshot.js'
 import type { QueryMetrics } from '../metrics.js'
+import { readOptionsOf } from './read-options.js'
 import { tenantOf } from './tenant-of.js'
 
 export interface ListEventsDeps {
@@ -18,7 +19,7 @@ export function createListEvents({ snapshot, metrics, now }: ListEventsDeps) {
     const tenantId = tenantOf(call)
     const query = parseEventsQuery(request)
     const startedAt = performance.now()
-    const page = await snapshot(tenantId, (tx) => listEvents(tx, tenantId, query, now()))
+    const page = await snapshot(tenantId, (tx) => listEvents(tx, tenantId, query, now()), readOptionsOf(call))
     metrics.observe('events', 'raw', (performance.now() - startedAt) / 1000)
     return page
   }

@@ -4,6 +4,7 @@ import type { RunCells } from '../execute/run-cells.js'
 import type { Snapshot } from '../execute/snapshot.js'
 import { findQueryKind } from '../kinds/query-kinds.js'
 import type { QueryMetrics } from '../metrics.js'
+import { readOptionsOf } from './read-options.js'
 import { tenantOf } from './tenant-of.js'
 
 export interface RunQueryDeps {
@@ -23,7 +24,7 @@ export function createRunQuery(
     const kind = findQueryKind(request.kind)
     const query = kind.parse(request, {
       tenantId,
-      read: (fn) => snapshot(tenantId, fn),
+      read: (fn) => snapshot(tenantId, fn, readOptionsOf(call, request)),
       nowMs: now(),
       bucketsMax,
       runCells,
