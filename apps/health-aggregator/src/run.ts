@@ -175,6 +175,7 @@ function databaseConfig(config: Config) {
     retryAttempts: 1,
     statementTimeoutMs: 5000,
     applicationName: 'health-aggregator',
+    environment: config.NODE_ENV,
   }
 }
 

@@ -49,6 +49,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
         timeoutMs: config.DATABASE_TIMEOUT,
         retryAttempts: config.DATABASE_RETRY_ATTEMPTS,
         applicationName: 'ingest-gateway',
+        environment: config.NODE_ENV,
       },
       { logger, metrics, tracer },
     )

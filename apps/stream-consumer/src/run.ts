@@ -80,6 +80,7 @@ async function startParts(config: Config, lifecycle: Lifecycle): Promise<Parts> 
         timeoutMs: config.DATABASE_TIMEOUT,
         retryAttempts: config.DATABASE_RETRY_ATTEMPTS,
         applicationName: 'stream-consumer',
+        environment: config.NODE_ENV,
       },
       { logger, metrics, tracer },
     )

@@ -45,6 +45,8 @@ export async function startServerBroker(): Promise<ServerBroker> {
     running.set(kind, server)
     const grant = (grants.get(kind) ?? 0) + 1
     grants.set(kind, grant)
+    // A worker that asks again seconds later must not meet a connection that is just being closed for idleness.
+    res.setHeader('connection', 'close')
     server.then(
       ({ url, backend }) => res.end(JSON.stringify({ url, backend, grant } satisfies GrantedServer)),
       (error: Error) => res.writeHead(500).end(error.message),

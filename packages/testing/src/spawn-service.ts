@@ -18,7 +18,7 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 export interface SpawnServiceOptions {
   /** Folder below apps/, for example "ingest-gateway". */
   app: string
-  /** Added to PATH, ADMIN_PORT (a free one) and MILLRACE_DATA_DIR (a temporary one). */
+  /** Added to PATH, NODE_ENV (test), ADMIN_PORT (a free one) and MILLRACE_DATA_DIR (a temporary one). */
   env: Record<string, string>
   /** Options for Node itself. */
   nodeOptions?: string[]
@@ -43,6 +43,7 @@ export async function spawnService(options: SpawnServiceOptions): Promise<Servic
     readyDeadlineMs: options.readyDeadlineMs ?? 120_000,
     env: {
       PATH: process.env.PATH,
+      NODE_ENV: 'test',
       ADMIN_PORT: String(adminPort),
       MILLRACE_DATA_DIR: home,
       ...options.env,

@@ -65,5 +65,6 @@ export function windowStatement({ tenantId, query, window, limit }: WindowReques
     text: `select ${columns} from events e where ${conditions.join(' and ')}
       order by e."timestamp" desc, e.partition desc, e.position desc limit ${values.add(limit, 'integer')}`,
     values: values.list,
+    mayRepeat: true,
   }
 }
