@@ -217,6 +217,11 @@ export const configSchema = defineConfig({
   }),
   ROLLUPS: rollupsSetting,
 
+  QUERY_EDGE_CACHE: boolean({
+    default: false,
+    description:
+      'whether a CDN or proxy in front may keep answers to queries; it must tell requests apart by Authorization (Vary), see docs/decisions/0009',
+  }),
   STREAM_CONSUMER_ADDRESS: text({ default: '127.0.0.1:9101', description: 'host:port of stream-consumer' }),
   ANALYTICS_QUERY_ADDRESS: text({ default: '127.0.0.1:9102', description: 'host:port of analytics-query' }),
   HEALTH_AGGREGATOR_ADDRESS: text({ default: '127.0.0.1:9105', description: 'host:port of health-aggregator' }),

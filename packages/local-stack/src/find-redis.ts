@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { canUnpackDebian, has, runProgram, unpackDebian } from './debian-packages.js'
 import { probeRedis, type RedisBinary, redisOnPath } from './redis-binary.js'
 
 /** Debian's and Ubuntu's packages that hold the server and the libraries it needs, without the service. */
@@ -39,9 +40,9 @@ function installed(say: (line: string) => void): RedisBinary | undefined {
 }
 
 function unpacked(cacheDir: string, say: (line: string) => void): RedisBinary | undefined {
-  if (!has('apt-get') || !has('dpkg-deb')) return undefined
+  if (!canUnpackDebian()) return undefined
   say(`Redis is missing: unpacking Debian's ${DEBIAN_PACKAGES[0]} into ${cacheDir}, without root`)
-  unpackDebian(cacheDir)
+  complaints.push(...unpackDebian(DEBIAN_PACKAGES, redisDirectory(cacheDir)))
   return fromCache(cacheDir)
 }
 
@@ -107,29 +108,6 @@ function remedy(): string {
   return 'install redis or valkey'
 }
 
-/** apt with a state of its own needs no root to download; the packages are unpacked, not installed. */
-function unpackDebian(cacheDir: string): void {
-  const target = redisDirectory(cacheDir)
-  const part = `${target}.${process.pid}`
-  rmSync(part, { recursive: true, force: true })
-  for (const folder of ['state/lists/partial', 'cache/archives/partial', 'debs'])
-    mkdirSync(join(part, folder), { recursive: true })
-  const options = [
-    `Dir::State=${part}/state`,
-    `Dir::Cache=${part}/cache`,
-    'Dir::State::status=/var/lib/dpkg/status',
-    'APT::Sandbox::User=',
-  ]
-  const apt = ['apt-get', '-q', ...options.flatMap((option) => ['-o', option])]
-  run([...apt, 'update'])
-  run([...apt, 'download', ...DEBIAN_PACKAGES], join(part, 'debs'))
-  for (const file of readdirSync(join(part, 'debs')))
-    run(['dpkg-deb', '-x', join(part, 'debs', file), join(part, 'root')])
-  // Another process may have been faster; what it unpacked is as good.
-  if (existsSync(join(part, 'root')) && !existsSync(target)) renameSync(join(part, 'root'), target)
-  rmSync(part, { recursive: true, force: true })
-}
-
 function fromCache(cacheDir: string): RedisBinary | undefined {
   const root = redisDirectory(cacheDir)
   const libraries = join(root, 'usr/lib')
@@ -143,17 +121,7 @@ function redisDirectory(cacheDir: string): string {
   return resolve(cacheDir, 'redis-tools')
 }
 
-function has(tool: string): boolean {
-  return (process.env.PATH ?? '').split(':').some((directory) => existsSync(join(directory, tool)))
-}
-
 /** A failure shows in what is found afterwards; what the program complained of is kept for that error. */
-function run(command: string[], cwd?: string): void {
-  const result = spawnSync(command[0] as string, command.slice(1), {
-    encoding: 'utf8',
-    stdio: ['ignore', 'ignore', 'pipe'],
-    cwd,
-  })
-  const complaint = result.stderr?.trim().split('\n').at(-1)
-  if (result.status !== 0 && complaint) complaints.push(complaint)
+function run(command: string[]): void {
+  complaints.push(...runProgram(command))
 }

@@ -1,0 +1,182 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { authErrors } from '@millrace/auth'
+import type { CachePolicy, RunQueryRequest } from '@millrace/contracts'
+import { silentLogger } from '@millrace/logger'
+import { createHttpApp } from '@millrace/service'
+import { createHttpMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
+import { findTestEdge, startTestEdge, waitFor } from '@millrace/testing'
+import type { ApiDeps } from './api-deps.js'
+import { addQueryApi } from './query-api.js'
+
+const closed: CachePolicy = {
+  etag: 'one',
+  maxAgeS: 3600,
+  staleWhileRevalidateS: 0,
+  isImmutable: false,
+  surrogateKeys: ['t1', 't1:x:2026-11-01'],
+}
+const open: CachePolicy = { ...closed, maxAgeS: 1, staleWhileRevalidateS: 10 }
+
+let server: Server
+let origin: string
+/** What analytics-query would say, and how often it was asked by whom. */
+let policy: CachePolicy | undefined
+let value: number
+let asked: string[]
+
+async function listen(isEdgeShared: boolean): Promise<void> {
+  const deps = {
+    identify: async (req: IncomingMessage) => {
+      const tenantId = { 'Bearer a': 1, 'Bearer b': 2 }[req.headers.authorization ?? '']
+      if (tenantId === undefined) throw authErrors.KEY_INVALID()
+      return { keyId: `k${tenantId}`, tenantId, tenantName: 't', scopes: ['read'], limits: {} }
+    },
+    analytics: {
+      runQuery: async (_request: RunQueryRequest, { tenant }: { tenant: string }) => {
+        asked.push(tenant)
+        return {
+          dataJson: Buffer.from(`[{"value":${Number(tenant) * 1000 + value}}]`),
+          summaryJson: Buffer.alloc(0),
+          nextCursor: '',
+          meta: undefined,
+          cache: policy && { ...policy, etag: `${policy.etag}-${tenant}-${value}` },
+        }
+      },
+    },
+  } as unknown as ApiDeps
+  const metrics = createHttpMetrics(createMetrics({ service: 'test', hasProcessMetrics: false }))
+  const app = await createHttpApp(
+    {},
+    {
+      logger: silentLogger,
+      metrics,
+      tracer: noopTracer,
+      routes: (express) => addQueryApi(express, deps, { isEdgeShared }),
+    },
+  )
+  server = createServer(app)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+beforeEach(() => {
+  policy = closed
+  value = 1
+  asked = []
+})
+
+afterEach(async () => {
+  server.closeAllConnections()
+  server.close()
+  await once(server, 'close')
+})
+
+async function ask(at: string, key: string, init: { headers?: Record<string, string>; method?: string } = {}) {
+  const response = await fetch(`${at}/api/v1/query/timeseries?event=A`, {
+    ...init,
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...init.headers },
+    ...(init.method === 'POST' && { body: '{}' }),
+  })
+  const text = await response.text()
+  const data = response.status === 200 ? (JSON.parse(text) as { data: { value: number }[] }).data[0]?.value : undefined
+  return { status: response.status, header: (name: string) => response.headers.get(name), data, text }
+}
+
+describe('the headers of an answer', () => {
+  it.each([
+    ['a closed range', closed, 'private, max-age=60'],
+    ['an open range', open, 'private, max-age=1, stale-while-revalidate=10'],
+    [
+      'a range that nothing can change',
+      { ...closed, maxAgeS: 86_400, isImmutable: true },
+      'private, max-age=86400, immutable',
+    ],
+    ['an answer that is not to be kept', undefined, 'no-store'],
+  ])('say of %s what a browser may do, and keep it from everybody else', async (_, given, expected) => {
+    await listen(false)
+    policy = given
+    const { header } = await ask(origin, 'a')
+    expect([header('cache-control'), header('surrogate-key')]).toEqual([expected, null])
+    expect(header('vary')).toBe('Authorization, Accept-Encoding')
+  })
+
+  it('let a shared cache keep what browsers ask about again, under keys to purge it by', async () => {
+    await listen(true)
+    const { header } = await ask(origin, 'a')
+    expect(header('cache-control')).toBe('public, max-age=60, s-maxage=3600')
+    expect(header('surrogate-key')).toBe('key:k1 t1 t1:x:2026-11-01')
+  })
+
+  it('let nobody keep an error or the answer to a body', async () => {
+    await listen(true)
+    expect((await ask(origin, 'nobody')).header('cache-control')).toBe('no-store')
+    const posted = await ask(origin, 'a', { method: 'POST' })
+    expect([posted.status, posted.header('cache-control'), posted.header('etag')]).toEqual([200, 'no-store', null])
+  })
+
+  it('make the answer empty where the client has it, however it writes the tag', async () => {
+    await listen(false)
+    const etag = (await ask(origin, 'a')).header('etag') as string
+    expect(etag).toBe('W/"one-1-1"')
+    for (const tag of [etag, '"one-1-1"', `"other", ${etag}`, '*']) {
+      const again = await ask(origin, 'a', { headers: { 'if-none-match': tag } })
+      expect([again.status, again.text, again.header('etag'), again.header('cache-control')]).toEqual([
+        304,
+        '',
+        etag,
+        'private, max-age=60',
+      ])
+    }
+    value = 2
+    expect((await ask(origin, 'a', { headers: { 'if-none-match': etag } })).data).toBe(1002)
+  })
+})
+
+const edgeCommand = findTestEdge()
+const behindEdge = edgeCommand === undefined ? describe.skip : describe
+
+behindEdge('a caching proxy in front', () => {
+  let edge: Awaited<ReturnType<typeof startTestEdge>>
+  beforeEach(async () => {
+    await listen(true)
+    edge = await startTestEdge(edgeCommand as string, origin)
+  })
+  afterEach(() => edge.stop())
+
+  it('gives the answer over a closed range by itself, and never one tenant’s to another or to nobody', async () => {
+    for (let round = 0; round < 3; round++) {
+      expect((await ask(edge.origin, 'a')).data).toBe(1001)
+      expect((await ask(edge.origin, 'b')).data).toBe(2001)
+      expect((await ask(edge.origin, 'nobody')).status).toBe(401)
+    }
+    expect((await ask(edge.origin, 'b')).header('x-cache')).toBe('HIT')
+    expect(asked).toEqual(['1', '2'])
+  })
+
+  it('answers 304 to a client that has the answer without asking the gateway', async () => {
+    const { header } = await ask(edge.origin, 'a')
+    const again = await ask(edge.origin, 'a', { headers: { 'if-none-match': header('etag') as string } })
+    expect([again.status, again.header('x-cache')]).toEqual([304, 'HIT'])
+    expect(asked).toHaveLength(1)
+  })
+
+  it('asks again when its time is over, is told that nothing has changed, and shows a late event as soon as it has', async () => {
+    policy = { ...closed, maxAgeS: 1 }
+    expect((await ask(edge.origin, 'a')).data).toBe(1001)
+    await waitFor(async () => (await ask(edge.origin, 'a')).header('x-cache') === 'REVALIDATED', { deadlineMs: 30_000 })
+    value = 2
+    await waitFor(async () => (await ask(edge.origin, 'a')).data === 1002, { deadlineMs: 30_000 })
+  })
+
+  it('keeps no error and no answer to a body', async () => {
+    policy = undefined
+    for (let round = 0; round < 2; round++) expect((await ask(edge.origin, 'a')).header('x-cache')).toBe('MISS')
+    policy = closed
+    for (let round = 0; round < 2; round++) await ask(edge.origin, 'a', { method: 'POST' })
+    expect(asked).toHaveLength(4)
+  })
+})

@@ -1,0 +1,94 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join, resolve } from 'node:path'
+import { startChild } from './child.js'
+import { canUnpackDebian, unpackDebian } from './debian-packages.js'
+import { freePort } from './ports.js'
+import { extendServer, type Server, startServer } from './server.js'
+import { removeTemporary, temporaryDirectory } from './temporary.js'
+
+export interface NginxOptions {
+  /** Directives of the block `http`, without its servers. */
+  readonly http: string
+  /** Directives of the one block `server`, without `listen`. */
+  readonly server: string
+  /** Where a private copy of the program may be unpacked. Default: `.cache` under the working directory. */
+  readonly cacheDir?: string | undefined
+}
+
+/** One nginx on 127.0.0.1. */
+export interface NginxServer extends Server {
+  /** For example http://127.0.0.1:20000. */
+  readonly origin: string
+}
+
+/**
+ * Finds nginx: on PATH, where Debian installs it, or unpacked from Debian's package without root. undefined when it cannot be had.
+ */
+export function findNginx(cacheDir = '.cache'): string | undefined {
+  const target = resolve(cacheDir, 'nginx')
+  const candidates = ['nginx', '/usr/sbin/nginx', join(target, 'usr/sbin/nginx')]
+  const find = () => candidates.find((command) => spawnSync(command, ['-v'], { stdio: 'ignore' }).status === 0)
+  const found = find()
+  if (found !== undefined || !canUnpackDebian()) return found
+  unpackDebian(['nginx'], target)
+  return find()
+}
+
+/** Starts nginx as a child process, with its files in a temporary directory. @throws with its last lines when it dies at start. */
+export async function startNginx(command: string, options: NginxOptions): Promise<NginxServer> {
+  const dir = temporaryDirectory('millrace-nginx-')
+  const port = await freePort()
+  const logFile = join(dir, 'nginx.log')
+  const config = join(dir, 'nginx.conf')
+  mkdirSync(join(dir, 'cache'))
+  writeFileSync(config, configuration(dir, port, options))
+  const server = await startServer({
+    name: 'nginx',
+    logFile,
+    spawn: () =>
+      startChild({
+        name: 'nginx',
+        command,
+        args: ['-p', dir, '-e', 'stderr', '-c', config],
+        env: process.env,
+        logFile,
+        cwd: dir,
+      }),
+    isReady: () => canConnect(port),
+    readyDeadlineMs: 60_000,
+    stopSignal: 'SIGTERM',
+    stopGraceMs: 5000,
+    cleanUp: () => removeTemporary(dir),
+  })
+  return extendServer(server, { origin: `http://127.0.0.1:${port}` })
+}
+
+/** One process without root: every path it writes to lies in `dir`. */
+function configuration(dir: string, port: number, { http, server }: NginxOptions): string {
+  const bodies = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+  return `daemon off;
+master_process off;
+pid ${dir}/nginx.pid;
+error_log stderr warn;
+events { worker_connections 256; }
+http {
+  access_log off;
+  ${bodies.map((name) => `${name}_temp_path ${dir}/${name};`).join('\n  ')}
+  ${http}
+  server {
+    listen 127.0.0.1:${port};
+    ${server}
+  }
+}
+`
+}
+
+function canConnect(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => done(true)).once('error', () => done(false))
+    socket.once('connect', () => socket.destroy())
+  })
+}

@@ -1,0 +1,29 @@
+import { findNginx, type NginxServer, startNginx } from '@millrace/local-stack'
+import { hold } from './leaks.js'
+import { withStop } from './test-redis.js'
+
+/** The program that a caching edge of a test runs; undefined, and said loudly, when it is neither there nor to be had. */
+export function findTestEdge(): string | undefined {
+  const command = findNginx()
+  if (command === undefined)
+    console.warn('SKIPPED: nginx is not here and cannot be had, so no test runs behind a real caching edge')
+  return command
+}
+
+/**
+ * nginx as a shared cache in front of `origin`: it keeps what `Cache-Control` and `Vary` let it keep, asks again with If-None-Match, and says in the
+ * header `x-cache` what it did (HIT, MISS, EXPIRED, REVALIDATED, STALE). `stop` gives it back.
+ */
+export async function startTestEdge(command: string, origin: string): Promise<NginxServer> {
+  const server = await startNginx(command, {
+    http: 'proxy_cache_path cache levels=1 keys_zone=answers:1m inactive=1h max_size=16m;',
+    server: `location / {
+      proxy_pass ${origin};
+      proxy_cache answers;
+      proxy_cache_revalidate on;
+      proxy_cache_lock on;
+      add_header x-cache $upstream_cache_status always;
+    }`,
+  })
+  return withStop(server, hold('nginx', server.stop))
+}
