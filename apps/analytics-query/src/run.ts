@@ -19,7 +19,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   lifecycle.ready('database', async () => void (await database.ping()))
 
   const now = () => Date.now()
-  const snapshot = await openReads(config, lifecycle, database)
+  const { snapshot, guard } = await openReads(config, lifecycle, database)
   const runCells = createRunCells(
     {
       tailRowsMax: config.QUERY_TAIL_ROWS_MAX,
@@ -28,13 +28,13 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
       stream: config.STREAM_NAME,
       consumerGroup: config.STREAM_GROUP,
     },
-    { now },
+    { guard, now },
   )
   const queryMetrics = new QueryMetrics(metrics)
   const analytics = implementService(AnalyticsServiceService, {
     listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
     runQuery: createRunQuery(
-      { bucketsMax: config.QUERY_BUCKETS_MAX },
+      { bucketsMax: config.QUERY_BUCKETS_MAX, cellsMax: config.QUERY_CELLS_MAX },
       { runCells, snapshot, metrics: queryMetrics, now },
     ),
   })

@@ -34,10 +34,11 @@ export interface ServiceUnderTest {
 
 /** The service's operations behind a real gRPC server, on a database of its own. */
 export async function startServiceUnderTest(
-  options: { now?: () => number; tailRowsMax?: number } = {},
+  options: { now?: () => number; tailRowsMax?: number; wrap?: (database: Database) => Database } = {},
 ): Promise<ServiceUnderTest> {
   const test = await createTestDatabase({ migrate })
-  const database = openDatabase({ url: test.url })
+  const opened = openDatabase({ url: test.url })
+  const database = options.wrap?.(opened) ?? opened
   const metrics = createMetrics({ service: 'analytics-query', hasProcessMetrics: false })
   const snapshot = createSnapshot({ database })
   const now = options.now ?? (() => Date.now())
@@ -52,7 +53,7 @@ export async function startServiceUnderTest(
   const service = implementService(AnalyticsServiceService, {
     listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
     runQuery: createRunQuery(
-      { bucketsMax: 1000 },
+      { bucketsMax: 1000, cellsMax: config.cellsMax },
       { runCells: createRunCells(config, { now }), snapshot, metrics: queryMetrics, now },
     ),
   })

@@ -1,29 +1,96 @@
-import type { QueryPoint } from '@millrace/contracts'
+import type { AnswerMeta } from '../query/answer-meta.js'
+import { type Interval, listBuckets } from '../query/buckets.js'
 import { canonicalCells, canonicalKey } from '../query/canonical-key.js'
 import type { Cell, CellQuery } from '../query/cell-query.js'
+import { alignBuckets, previousRange } from '../query/previous-range.js'
+import { fillCells, keyOfCell } from './fill-cells.js'
+import { mergeMetas } from './merge-metas.js'
+import { type PageCursor, type SortKey, takePage } from './page.js'
+import type { Fill } from './parse-compare.js'
 import type { KindContext, ParsedQuery } from './query-kind.js'
+import { toPoint } from './query-point.js'
 
 /** How a kind makes its answer of cells. */
 export interface CellsQuestion {
   readonly kind: string
   readonly query: CellQuery
-  /** Plain data that decides about the answer besides the query itself: limit, cursor. */
-  readonly rest: unknown
-  readonly arrange: (cells: readonly Cell[]) => { readonly data: readonly QueryPoint[]; readonly nextCursor: string }
+  readonly cursor: PageCursor | null
+  readonly limit: number
+  readonly isCompared: boolean
+  /** What to say of empty buckets; absent: nothing. */
+  readonly filling?: { readonly fill: Fill | null; readonly empty: Pick<Cell, 'value' | 'values'> }
+  readonly keyOf: (cell: Cell) => SortKey
+  readonly compare?: (a: SortKey, b: SortKey) => number
+  /** Whether a cell is part of the answer; absent: all are. */
+  readonly isShown?: (cell: Cell) => boolean
 }
 
-/** A question that one query over cells answers. */
-export function parseCells({ kind, query, rest, arrange }: CellsQuestion, context: KindContext): ParsedQuery {
+/** A question that is answered from cells: those of its range, and with a comparison those of the period before in the same snapshot. */
+export function parseCells(question: CellsQuestion, context: KindContext): ParsedQuery {
+  const { kind, query, cursor, limit, filling } = question
+  const earlier = question.isCompared ? earlierQuery(query, context.bucketsMax) : null
+  const rest = [limit, cursor?.after ?? null, filling?.fill ?? null, question.isCompared]
   return {
     kind,
     canonicalKey: canonicalKey(context.tenantId, kind, [...canonicalCells(query), rest]),
-    fromMs: query.fromMs,
+    fromMs: earlier?.query.fromMs ?? query.fromMs,
     toMs: query.toMs,
     events: query.event === null ? '*' : [query.event],
-    demands: [{ from: 'cells', query }],
-    async run() {
-      const { cells, meta } = await context.runCells(context, query)
-      return { ...arrange(cells), meta }
-    },
+    demands: [query, ...(earlier === null ? [] : [earlier.query])].map((one) => ({ from: 'cells', query: one })),
+    run: () => (earlier === null ? runPlain(question, context) : runCompared(question, earlier, context)),
   }
+}
+
+interface Earlier {
+  readonly query: CellQuery
+  /** The bucket of the earlier query that stands for each bucket. */
+  readonly bucketOf: readonly (number | null)[]
+}
+
+function earlierQuery(query: CellQuery, bucketsMax: number): Earlier {
+  const range = previousRange(query)
+  const { fromMs, toMs } = range
+  const bucketStarts =
+    query.interval === null ? [fromMs] : bucketsOf({ ...query, fromMs, toMs }, query.interval, bucketsMax)
+  return { query: { ...query, fromMs, toMs, bucketStarts }, bucketOf: alignBuckets(query, bucketStarts, range) }
+}
+
+/** One more than in the range itself may be needed where the clocks changed. */
+function bucketsOf({ fromMs, toMs, zone }: CellQuery, interval: Interval, bucketsMax: number): number[] {
+  return listBuckets({ fromMs, toMs, interval, zone, bucketsMax: bucketsMax + 2 })
+}
+
+async function runPlain(question: CellsQuestion, context: KindContext) {
+  const { cells, meta } = await context.runCells(context, question.query)
+  const { page, nextCursor } = pageOf(question, cells, context)
+  return { data: page.map((cell) => toPoint(cell, question.query)), nextCursor, meta }
+}
+
+async function runCompared(question: CellsQuestion, earlier: Earlier, context: KindContext) {
+  const [current, before] = await context.read(async (tx) => {
+    const scope = { tenantId: context.tenantId, read: <T>(fn: (same: typeof tx) => Promise<T>) => fn(tx) }
+    return [await context.runCells(scope, question.query), await context.runCells(scope, earlier.query)] as const
+  })
+  const { page, nextCursor } = pageOf(question, current.cells, context)
+  const known = new Map(
+    filled(question, before.cells, earlier.query, context).map((cell) => [keyOfCell(cell), cell.value]),
+  )
+  const data = page.map((cell) => {
+    const bucket = earlier.bucketOf[cell.bucket] ?? null
+    const previous = bucket === null ? null : (known.get(keyOfCell({ bucket, group: cell.group })) ?? null)
+    return { ...toPoint(cell, question.query), previous }
+  })
+  const meta: AnswerMeta = mergeMetas(current.meta, before.meta)
+  return { data, nextCursor, meta }
+}
+
+function pageOf(question: CellsQuestion, cells: readonly Cell[], context: KindContext) {
+  const { kind, query, cursor, limit, keyOf, compare, isShown } = question
+  const all = filled(question, cells, query, context)
+  const shown = isShown === undefined ? all : all.filter(isShown)
+  return takePage(shown, { kind, cursor, limit, range: query, keyOf, compare })
+}
+
+function filled({ filling }: CellsQuestion, cells: readonly Cell[], query: CellQuery, { cellsMax }: KindContext) {
+  return filling === undefined ? cells : fillCells(cells, query, { ...filling, cellsMax })
 }

@@ -8,6 +8,8 @@ import type { CellQuery } from '../query/cell-query.js'
 export interface KindContext extends ReadScope {
   readonly nowMs: number
   readonly bucketsMax: number
+  /** Most points that an answer is put together from. */
+  readonly cellsMax: number
   /** Plans a query over cells and runs it in one snapshot. */
   readonly runCells: RunCells
 }

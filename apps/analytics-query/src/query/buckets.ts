@@ -1,5 +1,5 @@
 import { errors } from '../errors.js'
-import { findTransition, type TimeZone } from './time-zone.js'
+import { findTransition, instantOfLocal, type TimeZone } from './time-zone.js'
 
 const MINUTE = 60_000
 const DAY = 86_400_000
@@ -32,7 +32,7 @@ export function listBuckets(request: BucketRequest): number[] {
   const { fromMs, toMs, interval, zone, bucketsMax } = request
   const estimate = Math.ceil((toMs - fromMs) / shortestMs(interval))
   if (estimate > bucketsMax + 1) throw tooMany(estimate, bucketsMax)
-  const starts = isSubDay(interval)
+  const starts = isClockInterval(interval)
     ? subDayStarts(fromMs, toMs, STEPS[interval], zone)
     : calendarStarts(fromMs, toMs, interval, zone)
   if (starts.length > bucketsMax) throw tooMany(starts.length, bucketsMax)
@@ -46,12 +46,18 @@ function tooMany(buckets: number, bucketsMax: number) {
   })
 }
 
-function isSubDay(interval: Interval): interval is keyof typeof STEPS {
+/** Whether the clock decides where buckets begin, and not the calendar. */
+export function isClockInterval(interval: Interval): interval is keyof typeof STEPS {
   return interval in STEPS
 }
 
+/** Milliseconds of an interval of clock time; of a day in UTC for those of the calendar. */
+export function stepOf(interval: Interval): number {
+  return isClockInterval(interval) ? STEPS[interval] : DAY
+}
+
 function shortestMs(interval: Interval): number {
-  if (isSubDay(interval)) return STEPS[interval]
+  if (isClockInterval(interval)) return STEPS[interval]
   return { '1d': DAY, '1w': 7 * DAY, '1mo': 31 * DAY }[interval]
 }
 
@@ -81,7 +87,7 @@ function calendarStarts(fromMs: number, toMs: number, interval: '1d' | '1w' | '1
   const starts: number[] = []
   let date = firstDate(floorTo(fromMs + zone.offsetAt(fromMs), DAY), interval)
   for (;;) {
-    const start = startOfDate(date, zone)
+    const start = instantOfLocal(date, zone)
     if (start >= toMs) return starts
     // A day that a zone skipped altogether begins where the next one does.
     if (starts.length === 0 || start > (starts.at(-1) as number)) starts.push(start)
@@ -102,18 +108,6 @@ function nextDate(date: number, interval: '1d' | '1w' | '1mo'): number {
   if (interval === '1w') return date + 7 * DAY
   const day = new Date(date)
   return Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + 1, 1)
-}
-
-/** The first instant of a local date: usually midnight, or the end of the gap when the clocks go forward over midnight. */
-function startOfDate(date: number, zone: TimeZone): number {
-  const offsetBefore = zone.offsetAt(date - DAY)
-  const offsetAfter = zone.offsetAt(date + DAY)
-  const before = date - offsetBefore
-  if (offsetBefore === offsetAfter && zone.offsetAt(before) === offsetBefore) return before
-  if (zone.offsetAt(before) === offsetBefore) return before
-  const after = date - offsetAfter
-  if (zone.offsetAt(after) === offsetAfter) return after
-  return findTransition(zone, Math.min(before, after) - DAY / 2, Math.max(before, after))
 }
 
 function floorTo(value: number, step: number): number {

@@ -84,3 +84,17 @@ export function findTransition(zone: TimeZone, afterMs: number, untilMs: number)
   }
   return high
 }
+
+/**
+ * The instant at which a zone's clocks show a local time, given in ms as if it were UTC. A time that there is twice is the first of both; one that
+ * was skipped is the moment of the change, so midnight is always the first instant of its day.
+ */
+export function instantOfLocal(localMs: number, zone: TimeZone): number {
+  const offsetBefore = zone.offsetAt(localMs - DAY)
+  const before = localMs - offsetBefore
+  if (zone.offsetAt(before) === offsetBefore) return before
+  const offsetAfter = zone.offsetAt(localMs + DAY)
+  const after = localMs - offsetAfter
+  if (zone.offsetAt(after) === offsetAfter) return after
+  return findTransition(zone, Math.min(before, after) - DAY / 2, Math.max(before, after))
+}

@@ -16,7 +16,7 @@ export interface RunQueryDeps {
 
 /** Answers any kind of query for the caller's tenant and says where the answer came from. */
 export function createRunQuery(
-  { bucketsMax }: { readonly bucketsMax: number },
+  { bucketsMax, cellsMax }: { readonly bucketsMax: number; readonly cellsMax: number },
   { runCells, snapshot, metrics, now }: RunQueryDeps,
 ) {
   return async function handleRunQuery(request: RunQueryRequest, call: CallContext): Promise<RunQueryResponse> {
@@ -27,6 +27,7 @@ export function createRunQuery(
       read: (fn) => snapshot(tenantId, fn, readOptionsOf(call, request)),
       nowMs: now(),
       bucketsMax,
+      cellsMax,
       runCells,
     })
     const startedAt = performance.now()

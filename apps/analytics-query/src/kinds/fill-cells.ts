@@ -1,0 +1,35 @@
+import { errors } from '../errors.js'
+import type { Cell, CellQuery } from '../query/cell-query.js'
+import type { Fill } from './parse-compare.js'
+
+type Empty = Pick<Cell, 'value' | 'values'>
+
+export interface FillRules {
+  readonly fill: Fill | null
+  /** What a kind says of an empty bucket when the request leaves it open and there are no groups. */
+  readonly empty: Empty
+  readonly cellsMax: number
+}
+
+/** Adds the buckets without a record: of every group there is, when the request asks for it; else only to a query without groups. @throws TOO_MANY_GROUPS */
+export function fillCells(cells: readonly Cell[], query: CellQuery, { fill, empty, cellsMax }: FillRules): Cell[] {
+  if (fill === 'none' || (fill === null && query.groupBy.length > 0)) return [...cells]
+  const filling: Empty = fill === null ? empty : { ...empty, value: fill === 'zero' ? 0 : null }
+  const groups = new Map(cells.map(({ group }) => [JSON.stringify(group), group]))
+  if (query.groupBy.length === 0) groups.set('[]', [])
+  if (groups.size * query.bucketStarts.length > cellsMax) {
+    throw errors.TOO_MANY_GROUPS({
+      message: `the query has more than ${cellsMax} buckets and groups when all are filled: filter, or take a longer interval`,
+      details: { cellsMax },
+    })
+  }
+  const known = new Map(cells.map((cell) => [keyOfCell(cell), cell]))
+  return [...groups.values()].flatMap((group) =>
+    query.bucketStarts.map((_, bucket) => known.get(keyOfCell({ bucket, group })) ?? { bucket, group, ...filling }),
+  )
+}
+
+/** Equal for cells of one bucket and group. */
+export function keyOfCell({ bucket, group }: Pick<Cell, 'bucket' | 'group'>): string {
+  return `${bucket} ${JSON.stringify(group)}`
+}

@@ -1,0 +1,12 @@
+import type { AnswerMeta } from '../query/answer-meta.js'
+
+/** Of an answer that was put together from the one for its range and the one for the period before. */
+export function mergeMetas(current: AnswerMeta, previous: AnswerMeta): AnswerMeta {
+  const marks = [current.watermarkMs, previous.watermarkMs].filter((mark) => mark !== null)
+  return {
+    source: current.source === previous.source ? current.source : 'mixed',
+    ageMs: Math.max(current.ageMs, previous.ageMs),
+    watermarkMs: marks.length === 0 ? null : Math.min(...marks),
+    plan: { current: current.plan, previous: previous.plan },
+  }
+}

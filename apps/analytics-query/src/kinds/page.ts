@@ -1,0 +1,76 @@
+import { errors } from '../errors.js'
+import { decodeCursor, encodeCursor } from '../query/cursor.js'
+
+/** What orders points: compared from the left; null before everything, numbers by size, texts by code units. */
+export type SortKey = readonly (string | number | null)[]
+
+/** The range of the first page, and the key of the last point sent. */
+export interface PageCursor {
+  readonly kind: string
+  readonly fromMs: number
+  readonly toMs: number
+  readonly after: SortKey
+}
+
+/** Null for the first page. @throws INVALID_CURSOR */
+export function decodePageCursor(cursor: string, kind: string): PageCursor | null {
+  const decoded = decodeCursor(cursor, isPageCursor)
+  if (decoded !== null && decoded.kind !== kind) throw errors.INVALID_CURSOR()
+  return decoded
+}
+
+function isPageCursor(content: unknown): content is PageCursor {
+  return (
+    typeof content === 'object' &&
+    content !== null &&
+    'kind' in content &&
+    'fromMs' in content &&
+    'toMs' in content &&
+    'after' in content &&
+    Number.isSafeInteger(content.fromMs) &&
+    Number.isSafeInteger(content.toMs) &&
+    (content.fromMs as number) < (content.toMs as number) &&
+    Array.isArray(content.after) &&
+    content.after.every((item) => item === null || typeof item === 'string' || typeof item === 'number')
+  )
+}
+
+export function compareKeys(a: SortKey, b: SortKey): number {
+  for (let i = 0; i < Math.max(a.length, b.length); i++) {
+    const [left, right] = [a[i] ?? null, b[i] ?? null]
+    if (left === right) continue
+    if (left === null) return -1
+    if (right === null) return 1
+    if (typeof left !== typeof right) return typeof left === 'number' ? -1 : 1
+    return left < right ? -1 : 1
+  }
+  return 0
+}
+
+export interface PageRequest<Item> {
+  readonly kind: string
+  readonly cursor: PageCursor | null
+  readonly limit: number
+  readonly range: { readonly fromMs: number; readonly toMs: number }
+  /** Distinct for each item. */
+  readonly keyOf: (item: Item) => SortKey
+  /** Default: compareKeys. */
+  readonly compare?: ((a: SortKey, b: SortKey) => number) | undefined
+}
+
+/** The items after the cursor in the order of their keys, at most `limit` of them, and the cursor of the next page, empty on the last one. */
+export function takePage<Item>(
+  items: Iterable<Item>,
+  request: PageRequest<Item>,
+): { page: Item[]; nextCursor: string } {
+  const { kind, cursor, limit, range, keyOf, compare = compareKeys } = request
+  const ordered = Array.from(items, (item) => ({ item, key: keyOf(item) })).sort((a, b) => compare(a.key, b.key))
+  const rest = cursor === null ? ordered : ordered.filter(({ key }) => compare(key, cursor.after) > 0)
+  const page = rest.slice(0, limit)
+  const last = page.at(-1)
+  const nextCursor =
+    last === undefined || page.length === rest.length
+      ? ''
+      : encodeCursor({ kind, fromMs: range.fromMs, toMs: range.toMs, after: last.key })
+  return { page: page.map(({ item }) => item), nextCursor }
+}

@@ -1,0 +1,100 @@
+import { type Interval, isClockInterval, stepOf } from './buckets.js'
+import { instantOfLocal, type TimeZone } from './time-zone.js'
+
+const DAY = 86_400_000
+
+export interface ComparableRange {
+  readonly fromMs: number
+  readonly toMs: number
+  readonly interval: Interval | null
+  readonly zone: TimeZone
+}
+
+export interface PreviousRange {
+  readonly fromMs: number
+  readonly toMs: number
+  /** The instant of the previous period that stands for one of this period; null for a local time that was skipped then. */
+  counterpart(instantMs: number): number | null
+}
+
+/**
+ * The period before a range that it is compared with: the range moved back by the least number of whole units that makes it end where the range
+ * begins, or before. The unit is a month for intervals of months and for ranges of whole months without an interval; a week for weeks; a day for
+ * days and for ranges of whole days, so that local times stay the same over a change of the clocks; else the interval or a millisecond.
+ */
+export function previousRange(range: ComparableRange): PreviousRange {
+  const { fromMs, toMs, zone } = range
+  const local = (instantMs: number) => instantMs + zone.offsetAt(instantMs)
+  const move = chooseMove(range, local(fromMs), local(toMs))
+  if (move === null) {
+    const step = range.interval === null ? 1 : stepOf(range.interval)
+    const back = Math.ceil((toMs - fromMs) / step) * step
+    return { fromMs: fromMs - back, toMs: toMs - back, counterpart: (instantMs) => instantMs - back }
+  }
+  const shift = (instantMs: number) => instantOfLocal(move(local(instantMs)), zone)
+  return {
+    fromMs: shift(fromMs),
+    toMs: shift(toMs),
+    counterpart(instantMs) {
+      const shifted = shift(instantMs)
+      return local(shifted) === move(local(instantMs)) ? shifted : null
+    },
+  }
+}
+
+/** How local times are moved back; null when the range is moved by its length. */
+function chooseMove(
+  { interval }: ComparableRange,
+  fromLocal: number,
+  toLocal: number,
+): ((localMs: number) => number) | null {
+  if (interval === '1mo' || (interval === null && isMonthStart(fromLocal) && isMonthStart(toLocal))) {
+    let months = 1
+    while (moveMonths(toLocal, months) > fromLocal) months++
+    return (localMs) => moveMonths(localMs, months)
+  }
+  const isWholeDays = (toLocal - fromLocal) % DAY === 0 && toLocal > fromLocal
+  if (interval !== '1d' && interval !== '1w' && !isWholeDays) return null
+  const unit = interval === '1w' ? 7 * DAY : DAY
+  const back = Math.max(1, Math.ceil((toLocal - fromLocal) / unit)) * unit
+  return (localMs) => localMs - back
+}
+
+function isMonthStart(localMs: number): boolean {
+  return localMs % DAY === 0 && new Date(localMs).getUTCDate() === 1
+}
+
+/** The same day and time of an earlier month, or its last day when it is shorter. */
+function moveMonths(localMs: number, months: number): number {
+  const date = new Date(localMs)
+  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth() - months]
+  const last = new Date(Date.UTC(year, month + 1, 0)).getUTCDate()
+  return Date.UTC(year, month, Math.min(date.getUTCDate(), last)) + (((localMs % DAY) + DAY) % DAY)
+}
+
+interface Bucketed {
+  readonly interval: Interval | null
+  readonly bucketStarts: readonly number[]
+}
+
+/**
+ * For each bucket the index of the one of the previous period that stands for it, null where there is none. Buckets of the calendar go by their
+ * number, those of the clock by local time: an hour that there is twice has one counterpart, and one that was skipped then has none.
+ */
+export function alignBuckets(
+  current: Bucketed,
+  previousStarts: readonly number[],
+  previous: PreviousRange,
+): (number | null)[] {
+  const { interval, bucketStarts } = current
+  if (interval === null || !isClockInterval(interval))
+    return bucketStarts.map((_, index) => (index < previousStarts.length ? index : null))
+  const byStart = new Map(previousStarts.map((start, index) => [start, index]))
+  return bucketStarts.map((start) => {
+    const instantMs = previous.counterpart(start)
+    if (instantMs === null) return null
+    const index = byStart.get(instantMs) ?? null
+    byStart.delete(instantMs)
+    return index
+  })
+}
