@@ -75,7 +75,8 @@ export async function storeRollups(
   for (const { event, dimensions, property, activeFromMs } of definitions) {
     await database.query(
       'insert into rollup_definitions (event, dimensions, property, active_from) values ($1, $2, $3, $4) on conflict do nothing',
-      [event, dimensions, property, new Date(activeFromMs ?? 0).toISOString()],
+      // As a gateway registers it before the first event.
+      [event, dimensions, property, activeFromMs === undefined ? '-infinity' : new Date(activeFromMs).toISOString()],
     )
   }
   const series = new Map<string, Map<string, Window>>()

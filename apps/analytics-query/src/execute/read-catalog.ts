@@ -36,8 +36,9 @@ interface DefinitionRow {
   event: string
   dimensions: string[]
   property: string | null
-  active_from: Date
-  active_until: Date | null
+  /** -Infinity where the definition was there before the first event. */
+  active_from: Date | number
+  active_until: Date | number | null
 }
 
 /** Definitions are few: all that keep the property, of any event. */
@@ -125,8 +126,8 @@ function toDefinitions(rows: readonly DefinitionRow[], overflows: readonly Overf
     event: row.event,
     dimensions: row.dimensions,
     property: row.property,
-    activeFromMs: row.active_from.getTime(),
-    activeUntilMs: row.active_until?.getTime() ?? Number.POSITIVE_INFINITY,
+    activeFromMs: Number(row.active_from),
+    activeUntilMs: row.active_until === null ? Number.POSITIVE_INFINITY : Number(row.active_until),
     hasOverflow: overflowed.has(key(row.event, row.dimensions)),
   }))
   return [base, ...defined]
