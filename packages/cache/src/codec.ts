@@ -1,0 +1,35 @@
+import { compress, compressSync, uncompress, uncompressSync } from 'lz4-napi'
+
+/** Turns values into bytes and back. The bytes of `encode` are counted as the value's size. */
+export interface Codec<T> {
+  encode(value: T): Buffer
+  /** Throws on bytes it does not know, for example those of an older version; they are then as good as absent. */
+  decode(bytes: Buffer): T
+}
+
+export function jsonCodec<T>(): Codec<T> {
+  return {
+    encode: (value) => Buffer.from(JSON.stringify(value)),
+    decode: (bytes) => JSON.parse(bytes.toString()) as T,
+  }
+}
+
+/** Bytes as they lie in Redis. */
+export interface Packed {
+  readonly packing: 'plain' | 'lz4'
+  readonly bytes: Buffer
+}
+
+/** From here on LZ4 runs in the thread pool: below, handing the work over takes longer than the work. */
+const offloadBytesMin = 262_144
+
+export async function pack(bytes: Buffer, compressBytesMin: number): Promise<Packed> {
+  if (bytes.length < compressBytesMin) return { packing: 'plain', bytes }
+  const packed = bytes.length < offloadBytesMin ? compressSync(bytes) : await compress(bytes)
+  return packed.length < bytes.length ? { packing: 'lz4', bytes: packed } : { packing: 'plain', bytes }
+}
+
+export async function unpack({ packing, bytes }: Packed): Promise<Buffer> {
+  if (packing === 'plain') return bytes
+  return bytes.length < offloadBytesMin / 4 ? uncompressSync(bytes) : await uncompress(bytes)
+}

@@ -1,0 +1,134 @@
+import { LRUCache } from 'lru-cache'
+import type { Generations } from './generations.js'
+
+/** One value in this process's memory. Times in ms of the monotonic clock. */
+export interface MemoryEntry<T> {
+  readonly value: T
+  readonly tags: readonly string[]
+  /** Number of the local generations when its loader (or its reading from Redis) began. */
+  readonly asOf: number
+  /** When the source was read: the age counts from here. */
+  readonly bornAtMs: number
+  /** When this process last knew it to be current: the start of its loading here or of its reading from Redis. */
+  readonly confirmedAtMs: number
+  /** ms since 1970 */
+  readonly storedAt: number
+  readonly ttlMs: number
+  readonly staleMs: number
+  readonly bytes: number
+  readonly key: string
+  /** The generations' number up to which it is known to be current. */
+  checkedAt: number
+  hits: number
+  hitsRemembered: number
+  /** No refresh in the background before this moment. */
+  refreshAtMs: number
+}
+
+/** Room of all namespaces together. */
+export interface MemoryBudget {
+  readonly bytesMax: number
+  readonly tiers: Set<Evictable>
+}
+
+interface Evictable {
+  readonly bytes: number
+  evictOne(): void
+}
+
+/** Objects of a Map entry, the entry itself and the list around it, roughly. */
+const overheadBytes = 256
+
+export class MemoryTier<T> implements Evictable {
+  readonly #lru: LRUCache<string, MemoryEntry<T>>
+  readonly #generations: Generations
+  readonly #budget: MemoryBudget
+  readonly #evicted: () => void
+
+  constructor(
+    bytesMax: number,
+    deps: { readonly generations: Generations; readonly budget: MemoryBudget; readonly evicted: () => void },
+  ) {
+    this.#generations = deps.generations
+    this.#budget = deps.budget
+    this.#evicted = deps.evicted
+    this.#lru = new LRUCache({
+      maxSize: Math.min(bytesMax, deps.budget.bytesMax),
+      sizeCalculation: (entry) => entry.bytes,
+      dispose: (_entry, _key, reason) => {
+        if (reason === 'evict') this.#evicted()
+      },
+    })
+    this.#budget.tiers.add(this)
+  }
+
+  get bytes(): number {
+    return this.#lru.calculatedSize
+  }
+
+  get entries(): number {
+    return this.#lru.size
+  }
+
+  /** The value if nothing that names it was invalidated since; whether it is fresh enough is the caller's question. */
+  find(key: string): MemoryEntry<T> | undefined {
+    const entry = this.#lru.get(key)
+    if (entry === undefined) return undefined
+    const { sequence } = this.#generations
+    if (entry.checkedAt === sequence) return entry
+    if (!this.#generations.isCurrent(key, entry.tags, entry.asOf)) {
+      this.#lru.delete(key)
+      return undefined
+    }
+    entry.checkedAt = sequence
+    return entry
+  }
+
+  /** Keeps it unless something that names it was invalidated since `asOf`, or it is larger than all the room. Returns whether it was kept. */
+  keep(entry: MemoryEntry<T>): boolean {
+    if (!this.#generations.isCurrent(entry.key, entry.tags, entry.asOf)) return false
+    const held = this.find(entry.key)
+    if (held !== undefined && held.bornAtMs > entry.bornAtMs) return true
+    this.#lru.set(entry.key, entry)
+    this.#fitBudget()
+    return this.#lru.has(entry.key)
+  }
+
+  delete(key: string): void {
+    this.#lru.delete(key)
+  }
+
+  values(): Iterable<MemoryEntry<T>> {
+    return this.#lru.values()
+  }
+
+  clear(): void {
+    this.#lru.clear()
+  }
+
+  evictOne(): void {
+    this.#lru.pop()
+  }
+
+  /** Over the common limit the fullest namespace gives up what it used longest ago. */
+  #fitBudget(): void {
+    const { tiers, bytesMax } = this.#budget
+    let total = 0
+    for (const tier of tiers) total += tier.bytes
+    while (total > bytesMax) {
+      let fullest: Evictable = this
+      for (const tier of tiers) if (tier.bytes > fullest.bytes) fullest = tier
+      const before = fullest.bytes
+      fullest.evictOne()
+      if (fullest.bytes === before) return
+      total -= before - fullest.bytes
+    }
+  }
+}
+
+/** What an entry takes in memory, counted by its encoded form. */
+export function sizeOfEntry(encodedBytes: number, key: string, tags: readonly string[]): number {
+  let bytes = encodedBytes + key.length * 2 + overheadBytes
+  for (const tag of tags) bytes += tag.length + 16
+  return bytes
+}

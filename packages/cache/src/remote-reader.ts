@@ -1,0 +1,98 @@
+import { unpack } from './codec.js'
+import { type MemoryEntry, sizeOfEntry } from './memory-tier.js'
+import { type NamespaceCore, refreshMoment } from './namespace-core.js'
+import type { Fetched, FetchOptions, Mark, RemoteEntry } from './remote-tier.js'
+
+export interface RemoteAnswer<T> {
+  readonly mark: Mark
+  readonly lease: Fetched['lease']
+  readonly quality: Fetched['quality']
+  /** Also in memory now, unless it was invalidated while it came. */
+  readonly entry?: MemoryEntry<T>
+}
+
+/** Asks Redis for a value and takes it into memory. Undefined: Redis cannot be asked or not be believed now. Never rejects. */
+export async function readRemote<T>(
+  core: NamespaceCore<T>,
+  key: string,
+  options: FetchOptions,
+): Promise<RemoteAnswer<T> | undefined> {
+  if (core.shared === undefined) return undefined
+  const { remote, sync } = core.shared
+  await sync.started
+  const { era } = sync
+  if (era === undefined) return undefined
+  const begun = { asOf: core.generations.sequence, askedAtMs: core.clock.monotonicMs() }
+  let fetched: Fetched | undefined
+  try {
+    fetched = await remote.fetch(key, options)
+  } catch (error) {
+    core.counters.redis.error.inc()
+    core.logger.debug('redis did not give a cached value', { namespace: core.name, error })
+    sync.distrust()
+    return undefined
+  }
+  if (fetched === undefined || sync.era !== era || !sync.observe(fetched.mark)) {
+    giveBack(core, key, options, fetched)
+    return undefined
+  }
+  const { mark, lease } = fetched
+  core.counters.redis[outcomes[fetched.quality]].inc()
+  const entry = await toMemory(core, key, fetched.entry, begun)
+  if (entry === undefined) return { mark, lease, quality: 'none' }
+  core.memory.keep(entry)
+  return { mark, lease, quality: fetched.quality, entry }
+}
+
+const outcomes = { fresh: 'hit', stale: 'stale', none: 'miss' } as const
+
+/** Redis has no epoch, another one, or was lost meanwhile. */
+function giveBack<T>(core: NamespaceCore<T>, key: string, { lease }: FetchOptions, fetched: Fetched | undefined): void {
+  const { remote, sync } = core.shared ?? {}
+  if (fetched === undefined) {
+    sync?.distrust()
+    void sync?.catchUp()
+  } else if (fetched.lease === 'leased' && lease !== undefined && remote !== undefined) {
+    core.background(remote.release(key, lease.token, false).catch(() => undefined))
+  }
+}
+
+/** Undefined when there is none or its bytes cannot be read. */
+async function toMemory<T>(
+  core: NamespaceCore<T>,
+  key: string,
+  entry: RemoteEntry | undefined,
+  { asOf, askedAtMs }: { readonly asOf: number; readonly askedAtMs: number },
+): Promise<MemoryEntry<T> | undefined> {
+  if (entry === undefined) return undefined
+  core.counters.redisBytesRead += entry.packed.bytes.length
+  let bytes: Buffer
+  let value: T
+  try {
+    bytes = await unpack(entry.packed)
+    value = core.settings.codec.decode(bytes)
+  } catch (error) {
+    core.counters.redis.error.inc()
+    core.logger.warn('a cached value in redis cannot be decoded and is loaded again', { namespace: core.name, error })
+    return undefined
+  }
+  const nowMs = core.clock.monotonicMs()
+  // The age was taken after the question was sent, so the value is at least that old.
+  const bornAtMs = askedAtMs - entry.ageMs
+  return {
+    key,
+    value,
+    tags: entry.tags,
+    asOf,
+    bornAtMs,
+    confirmedAtMs: askedAtMs,
+    storedAt: core.clock.wallMs() - (nowMs - bornAtMs),
+    ttlMs: entry.ttlMs,
+    staleMs: entry.staleMs,
+    bytes: sizeOfEntry(bytes.length, key, entry.tags),
+    checkedAt: asOf,
+    hits: 0,
+    hitsRemembered: 0,
+    refreshAtMs: refreshMoment(bornAtMs, entry.ttlMs, core.settings.refreshAhead),
+  }
+}
