@@ -1,0 +1,97 @@
+import pg from 'pg'
+import { say } from '../../lib/results.mjs'
+import { createQueryRandom } from '../data/generate.mjs'
+import { askGrpc, askHttp, quantiles, timeQueries } from './measure.mjs'
+import { createDraws, SHAPES } from './shapes.mjs'
+
+const COLD_CALLS = 6
+const SQL_CALLS = 3
+const SQL_TIMEOUT_MS = 120_000
+const HITS_A_QUERY = 5
+
+/**
+ * Every shape in every state: `cold` (the servers have just been started on files that the system had forgotten), `uncached` (`fresh`: caches are passed
+ * by, PostgreSQL's memory is warm), `miss` (the answer is not cached yet), `redis` (another process has cached it), `memory` (this one has), `http` (the
+ * same by the public route) and `sql` (what one would write by hand for the raw table).
+ */
+export async function measureShapes({ stack, analytics, rows, endMs, seed, calls, seconds }) {
+  const random = createQueryRandom(seed)
+  const draws = createDraws({ random, rows, endMs })
+  const [first, second] = analytics
+  const shapes = SHAPES.map(({ name, set, kind, draw, sql }) => ({
+    name,
+    set,
+    kind,
+    sql,
+    queries: Array.from({ length: calls }, () => draw(draws)),
+  }))
+  const results = shapes.map(({ name, set }) => ({ name, set }))
+  await measureCold(first, shapes, results)
+  const http = askHttp({ url: stack.url, key: stack.adminKey })
+  const limit = { seconds: seconds / 4 }
+  for (const [index, { name, queries, kind }] of shapes.entries()) {
+    const result = results[index]
+    result.uncached = await timeQueries(askGrpc(first, { isFresh: true }), queries, limit)
+    if (result.uncached.missing !== undefined) continue
+    if (kind !== 'timeline') {
+      const few = queries.slice(0, result.uncached.calls)
+      result.miss = await timeQueries(askGrpc(first), few, limit)
+      const cached = few.slice(0, result.miss.calls)
+      result.redis = await timeQueries(askGrpc(second), cached)
+      result.memory = await timeQueries(askGrpc(second), repeat(cached, HITS_A_QUERY))
+      result.http = await timeQueries(http.ask, repeat(cached, HITS_A_QUERY))
+    }
+    say(`${name}: uncached p50 ${result.uncached.p50_ms} ms p95 ${result.uncached.p95_ms} ms`)
+  }
+  http.close()
+  await measureSql(stack.databaseUrl, shapes, results)
+  return results
+}
+
+/** The uncached figures alone, for a smaller database. */
+export async function measureSmall({ analytics, rows, endMs, seed, calls, seconds }) {
+  const draws = createDraws({ random: createQueryRandom(seed), rows, endMs })
+  const results = []
+  for (const { name, set, draw } of SHAPES) {
+    const queries = Array.from({ length: calls }, () => draw(draws))
+    // Once before, so that both databases are measured with their pages in memory.
+    await timeQueries(askGrpc(analytics[0], { isFresh: true }), queries.slice(0, 3))
+    results.push({
+      name,
+      set,
+      uncached: await timeQueries(askGrpc(analytics[0], { isFresh: true }), queries, { seconds: seconds / 4 }),
+    })
+  }
+  return results
+}
+
+/** One query of each shape after the other, so that no shape warms the pages for itself alone. */
+async function measureCold(analytics, shapes, results) {
+  const times = shapes.map(() => [])
+  for (let call = 0; call < COLD_CALLS; call++) {
+    for (const [index, { queries }] of shapes.entries()) {
+      const answer = await timeQueries(askGrpc(analytics, { isFresh: true }), [queries[queries.length - 1 - call]])
+      times[index].push(...(answer.times ?? []))
+    }
+  }
+  for (const [index, own] of times.entries())
+    if (own.length > 0) results[index].cold = { ...quantiles(own), times: own }
+}
+
+async function measureSql(databaseUrl, shapes, results) {
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  await client.query(`set statement_timeout = ${SQL_TIMEOUT_MS}`)
+  for (const [index, { queries, sql }] of shapes.entries()) {
+    const ask = async (query) => {
+      await client.query(sql(query))
+      return 'sql'
+    }
+    results[index].sql = await timeQueries(ask, queries.slice(0, SQL_CALLS))
+  }
+  await client.end()
+}
+
+function repeat(list, times) {
+  return Array.from({ length: times }, () => list).flat()
+}

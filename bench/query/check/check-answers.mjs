@@ -1,0 +1,154 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { hashText, hashToBigint } from '@millrace/contracts'
+import { createRandom } from '@millrace/testing/chaos'
+import pg from 'pg'
+import { quantiles } from '../ask/measure.mjs'
+import { createZipf } from '../data/model.mjs'
+import { findWrong, LATE_BOUND_MS, staleness } from './judge.mjs'
+import { LIVE_USERS, startLiveEvents } from './live-events.mjs'
+import { createQuestions } from './questions.mjs'
+import { tamperWithCache } from './tamper.mjs'
+
+const LANES = 8
+const TENANT = 1
+const THINK_MS = 15
+
+/**
+ * Asks the same questions again and again of every analytics-query while events stream in, and judges each answer afterwards by the raw rows and the
+ * instants of their commits (track_commit_timestamp). Then, with nothing under way, all must be exactly what the rows say; and then once more with
+ * entries of the cache exchanged behind the product's back, which must be noticed.
+ */
+export async function checkAnswers({ stack, analytics, endMs, seconds, eventsPerSecond }) {
+  const database = new pg.Client({ connectionString: stack.databaseUrl })
+  await database.connect()
+  try {
+    const questions = createQuestions({ endMs, nowMs: Date.now() })
+    const bases = await readBases(database, questions)
+    const seed = Date.now() % 2 ** 31
+    const writer = startLiveEvents({ url: stack.url, writeKey: stack.writeKey, eventsPerSecond, seed, endMs })
+    const answers = await askFor({ analytics, questions, seconds, seed })
+    const sent = await writer.stop()
+    const live = await readCommits(database, sent, seed)
+    await delay(LATE_BOUND_MS)
+    const judged = questions.map((question, index) => judgeQuestion(question, bases[index], live))
+    const wrong = answers.flatMap((answer) => judged[answer.question].wrong(answer))
+    const quiet = await askOnce(analytics, questions)
+    const wrongQuiet = quiet.flatMap((answer) => judged[answer.question].wrong({ ...answer, ageMs: 0 }))
+    const tampered = await tamperWithCache(stack)
+    const found = (await askOnce(analytics.slice(-1), questions)).flatMap((answer) =>
+      judged[answer.question].wrong(answer),
+    )
+    const stale = (isClosed) =>
+      quantiles(
+        answers.flatMap((answer) =>
+          questions[answer.question].isClosed === isClosed ? (judged[answer.question].staleness(answer) ?? []) : [],
+        ),
+      )
+    return {
+      live_events: sent.length,
+      late_events: sent.filter(({ timeMs, acknowledgedMs }) => acknowledgedMs - timeMs > 60_000).length,
+      answers: answers.length + quiet.length,
+      values: [...answers, ...quiet].reduce((sum, { values }) => sum + values.size, 0),
+      sources: countSources(answers),
+      wrong_answers: wrong.length + wrongQuiet.length,
+      examples: [...wrong, ...wrongQuiet].slice(0, 5),
+      behind_rows_open: stale(false),
+      behind_rows_closed: stale(true),
+      tampered_entries: tampered,
+      tampered_answers_found: found.length,
+    }
+  } finally {
+    await database.end()
+  }
+}
+
+async function readBases(database, questions) {
+  const bases = []
+  for (const { sql } of questions) {
+    const { rows } = await database.query(sql)
+    bases.push(new Map(rows.map(({ key, value }) => [String(key), value ?? 0])))
+  }
+  return bases
+}
+
+/** Lanes that ask processes in turn, popular questions more often. */
+async function askFor({ analytics, questions, seconds, seed }) {
+  const random = createRandom(seed)
+  const order = random.shuffle(questions.map((_, index) => index))
+  const pick = createZipf(random, questions.length, 0.8)
+  const endsAt = performance.now() + seconds * 1000
+  const answers = []
+  const lane = async (number) => {
+    for (let turn = number; performance.now() < endsAt; turn++) {
+      answers.push(await ask(analytics[turn % analytics.length], questions, order[pick()]))
+      await delay(THINK_MS)
+    }
+  }
+  await Promise.all(Array.from({ length: LANES }, (_, number) => lane(number)))
+  return answers
+}
+
+async function askOnce(analytics, questions) {
+  const answers = []
+  for (const one of analytics) for (const index of questions.keys()) answers.push(await ask(one, questions, index))
+  return answers
+}
+
+async function ask(one, questions, index) {
+  const sentMs = Date.now()
+  const { dataJson, meta } = await one.query(questions[index].query)
+  const receivedMs = Date.now()
+  return {
+    question: index,
+    sentMs,
+    receivedMs,
+    ageMs: meta.ageMs,
+    watermarkMs: meta.watermark?.getTime() ?? 0,
+    source: meta.source,
+    values: questions[index].valuesOf(JSON.parse(dataJson.toString())),
+  }
+}
+
+function judgeQuestion({ query, isClosed, isWhole, keyOf, amountOf }, base, events) {
+  const live = events.flatMap((event) => {
+    const key = keyOf(event)
+    return key === undefined
+      ? []
+      : [{ key, amount: amountOf(event), committedMs: event.committedMs, acknowledgedMs: event.acknowledgedMs }]
+  })
+  const facts = { base, live, isClosed, isWhole }
+  return {
+    wrong: ({ values, ...answer }) => {
+      const keys = findWrong({ ...answer, values }, facts)
+      return keys.length === 0 ? [] : [{ query, ...answer, keys: keys.slice(0, 3) }]
+    },
+    staleness: (answer) => staleness(answer, facts),
+  }
+}
+
+/** Waits until all are stored; returns them with the instants at which their transactions committed, from PostgreSQL's own record. */
+async function readCommits(database, sent, seed) {
+  const { rows: partitions } = await database.query(
+    `select inhrelid::regclass::text as name from pg_inherits where inhparent = 'events'::regclass`,
+  )
+  const users = LIVE_USERS.map((user) => String(hashToBigint(hashText(user, TENANT, { lo: 0, hi: 0 }))))
+  for (const startedAt = performance.now(); ; await delay(200)) {
+    const committed = new Map()
+    for (const { name } of partitions) {
+      const { rows } = await database.query(
+        `select message_id, extract(epoch from pg_xact_commit_timestamp(xmin)) * 1000 as at from ${name} where user_hash = any ($1::bigint[]) and message_id like $2`,
+        [users, `live-${seed}-%`],
+      )
+      for (const { message_id: id, at } of rows) committed.set(id, Number(at))
+    }
+    if (committed.size === sent.length) return sent.map((event) => ({ ...event, committedMs: committed.get(event.id) }))
+    if (performance.now() - startedAt > 60_000)
+      throw new Error(`${committed.size} of ${sent.length} live events are stored after 60 s`)
+  }
+}
+
+function countSources(answers) {
+  const sources = {}
+  for (const { source } of answers) sources[source] = (sources[source] ?? 0) + 1
+  return sources
+}

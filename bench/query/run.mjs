@@ -1,0 +1,190 @@
+// npm run bench -- query: what answers cost at 1 and at 10 million events, and whether they are right; see README.md beside this file.
+import { parseArgs } from 'node:util'
+import { runJsonProcess } from '../lib/json-process.mjs'
+import { describeMachine } from '../lib/machine.mjs'
+import { startMeter } from '../lib/meter.mjs'
+import { printTable, round, say, writeResult } from '../lib/results.mjs'
+import { createDashboards } from './ask/dashboards.mjs'
+import { openAnalytics } from './ask/grpc.mjs'
+import { quantiles } from './ask/measure.mjs'
+import { measureShapes, measureSmall } from './ask/shape-phases.mjs'
+import { checkAnswers } from './check/check-answers.mjs'
+import { openDataset, POSTGRES } from './data/dataset.mjs'
+import { DAYS } from './data/generate.mjs'
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '20' },
+    rows: { type: 'string', default: '10000000' },
+    small: { type: 'string', default: '1000000' },
+    seed: { type: 'string', default: '1' },
+    rate: { type: 'string', default: '400' },
+    calls: { type: 'string', default: '60' },
+    parts: { type: 'string', default: 'small,shapes,mixed,check' },
+    fresh: { type: 'boolean', default: false },
+  },
+})
+const [seconds, rows, small, seed] = [values.seconds, values.rows, values.small, values.seed].map(Number)
+const calls = Number(values.calls)
+const parts = new Set(values.parts.split(','))
+const MIXED = new URL('mixed-process.mjs', import.meta.url)
+const CONCURRENCY = [1, 16, 64]
+
+const machine = describeMachine()
+say(`machine: ${JSON.stringify(machine)}`)
+const settings = {
+  rows,
+  small,
+  days: DAYS,
+  seed,
+  seconds,
+  calls,
+  live_events_per_s: Number(values.rate),
+  postgresql: POSTGRES,
+}
+say(`settings: ${JSON.stringify(settings)}`)
+
+const atSmall = parts.has('small')
+  ? await onDataset({ rows: small }, (data) => measureSmall({ ...data, seed, calls, seconds }))
+  : undefined
+const at = await onDataset({ rows }, benchDataset)
+printShapes(at.value.shapes, atSmall?.value)
+const { shapes, mixed, check } = at.value
+if (mixed) printTable(mixed.map((figures) => without(figures, 'sources')))
+if (check) say(`check: ${JSON.stringify(check)}`)
+const result = summary(shapes ?? [], mixed, check, atSmall?.value)
+writeResult(import.meta.url, {
+  machine,
+  settings,
+  data: at.stats,
+  small_data: atSmall?.stats,
+  shapes: shapes?.map(withoutTimes),
+  small_shapes: atSmall?.value.map(withoutTimes),
+  mixed,
+  check,
+  result,
+})
+process.exitCode = (check?.wrong_answers ?? 0) === 0 ? 0 : 1
+
+/** Opens a dataset cold, hands it to `work` and closes it whatever happens. */
+async function onDataset({ rows: wanted }, work) {
+  const data = await openDataset({
+    rows: wanted,
+    seed,
+    isFresh: values.fresh,
+    instances: { 'analytics-query': 2 },
+  })
+  const { stack } = data
+  const addresses = stack.services
+    .filter(({ instance }) => instance.entry.name === 'analytics-query')
+    .map(({ instance }) => `127.0.0.1:${instance.grpcPort}`)
+  const analytics = addresses.map(openAnalytics)
+  try {
+    const value = await work({ ...data, rows: wanted, analytics, addresses })
+    return { value, stats: await data.describe() }
+  } finally {
+    for (const each of analytics) each.close()
+    await stack.stop()
+  }
+}
+
+async function benchDataset(data) {
+  const shapes = parts.has('shapes') ? await measureShapes({ ...data, seed, calls, seconds }) : undefined
+  const mixed = parts.has('mixed') ? await runMixed(data) : undefined
+  const check = parts.has('check')
+    ? await checkAnswers({ ...data, seconds, eventsPerSecond: Number(values.rate) })
+    : undefined
+  return { shapes, mixed, check }
+}
+
+/** Dashboards of many readers on one process: first all alone, then 16 and 64 at once. */
+async function runMixed({ stack, addresses, endMs, rows: stored }) {
+  const queries = createDashboards({ seed, rows: stored, endMs })
+  const results = []
+  for (const concurrency of CONCURRENCY) {
+    const meter = startMeter(() => stack.processes())
+    const task = { address: addresses[0], queries, concurrency, seconds, seed: seed + concurrency }
+    const { sources, calls: answered, faults, ...times } = await runJsonProcess(MIXED, task)
+    const usage = meter.read()
+    const cores = (name) => round((usage.each.find((one) => one.name === name)?.cpuSeconds ?? 0) / usage.seconds, 2)
+    const hits = (sources.memory ?? 0) + (sources.redis ?? 0)
+    results.push({
+      concurrency,
+      queries_per_s: round(answered / times.seconds),
+      hit_ratio: round(hits / answered, 4),
+      p50_ms: times.p50_ms,
+      p95_ms: times.p95_ms,
+      p99_ms: times.p99_ms,
+      faults,
+      analytics_cores: cores('analytics-query'),
+      postgresql_cores: cores('PostgreSQL'),
+      distinct_queries: queries.length,
+      sources,
+    })
+  }
+  return results
+}
+
+function printShapes(shapes, smallShapes) {
+  if (!shapes) return
+  const cell = (figures, key) => figures?.[key] ?? ''
+  printTable(
+    shapes.map((one) => {
+      const other = smallShapes?.find(({ name }) => name === one.name)
+      return {
+        shape: one.name,
+        cold_p50: cell(one.cold, 'p50_ms'),
+        cold_max: cell(one.cold, 'max_ms'),
+        p50: cell(one.uncached, 'p50_ms'),
+        p95: cell(one.uncached, 'p95_ms'),
+        p99: cell(one.uncached, 'p99_ms'),
+        small_p50: cell(other?.uncached, 'p50_ms'),
+        small_p95: cell(other?.uncached, 'p95_ms'),
+        miss: cell(one.miss, 'p50_ms'),
+        redis: cell(one.redis, 'p50_ms'),
+        memory: cell(one.memory, 'p50_ms'),
+        http: cell(one.http, 'p50_ms'),
+        sql: cell(one.sql, 'p50_ms'),
+        from: one.uncached?.missing ? 'not built' : Object.keys(one.uncached?.sources ?? {}).join(','),
+      }
+    }),
+  )
+}
+
+function withoutTimes({ name, set, ...phases }) {
+  return {
+    name,
+    set,
+    ...Object.fromEntries(Object.entries(phases).map(([phase, figures]) => [phase, without(figures, 'times')])),
+  }
+}
+
+function without(fields, name) {
+  return Object.fromEntries(Object.entries(fields).filter(([key]) => key !== name))
+}
+
+function summary(shapes, mixed, check, smallShapes) {
+  const pooled = (list, set, phase) =>
+    quantiles((list ?? []).filter((one) => one.set === set).flatMap((one) => one[phase]?.times ?? []))
+  const greatest = (set) => Math.max(...shapes.filter((one) => one.set === set).map((one) => one.uncached?.p95_ms ?? 0))
+  const sixteen = mixed?.find(({ concurrency }) => concurrency === 16)
+  return {
+    p95_ms: pooled(shapes, 'rollup', 'uncached').p95_ms,
+    p50_ms: pooled(shapes, 'rollup', 'uncached').p50_ms,
+    p99_ms: pooled(shapes, 'rollup', 'uncached').p99_ms,
+    slowest_rollup_shape_p95_ms: greatest('rollup'),
+    small_p95_ms: pooled(smallShapes, 'rollup', 'uncached').p95_ms,
+    user_p95_ms: pooled(shapes, 'user', 'uncached').p95_ms,
+    analysis_p95_ms: pooled(shapes, 'analysis', 'uncached').p95_ms,
+    miss_p50_ms: pooled(shapes, 'rollup', 'miss').p50_ms,
+    redis_hit_p50_ms: pooled(shapes, 'rollup', 'redis').p50_ms,
+    memory_hit_p50_ms: pooled(shapes, 'rollup', 'memory').p50_ms,
+    http_hit_p50_ms: pooled(shapes, 'rollup', 'http').p50_ms,
+    sql_p50_ms: pooled(shapes, 'rollup', 'sql').p50_ms,
+    warm_hit_ratio: sixteen?.hit_ratio,
+    queries_per_s: sixteen?.queries_per_s,
+    wrong_answers: check?.wrong_answers,
+    answers_checked: check?.answers,
+    tampered_answers_found: check?.tampered_answers_found,
+  }
+}
