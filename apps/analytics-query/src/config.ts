@@ -39,11 +39,28 @@ export const configSchema = defineConfig({
     unit: 'ms',
     description: 'after this PostgreSQL gives up a statement',
   }),
+  QUERY_BUDGET_ROWS: integer({
+    default: 50_000_000,
+    min: 1,
+    description:
+      'most rows that one query may read, about what PostgreSQL reads within QUERY_TIMEOUT_MS; a tenant may have its own in tenants.settings as query_budget_rows',
+  }),
+  QUERY_BUDGET_PARTITIONS: integer({
+    default: 400,
+    min: 1,
+    description: 'most day partitions that one query may touch, 13 months; a tenant’s own is query_budget_partitions',
+  }),
+  QUERY_BUDGET_BYTES: integer({
+    default: 268_435_456,
+    min: 1,
+    unit: 'bytes',
+    description: 'most memory of this process that one query may take; a tenant’s own is query_budget_bytes',
+  }),
   QUERY_CONCURRENCY_PER_TENANT: integer({
     default: 8,
     min: 1,
     description:
-      'queries of one tenant that run at once; below DATABASE_CONNECTION_LIMIT others always find a connection',
+      'queries of one tenant that run at once; below DATABASE_CONNECTION_LIMIT others always find a connection; a tenant’s own is query_concurrency',
   }),
   QUERY_QUEUE_PER_TENANT: integer({
     default: 100,

@@ -1,4 +1,6 @@
 import type { Result, Statement, Transaction } from '@millrace/database'
+import type { CostGuard, PlannedCells } from '../guard/cost-guard.js'
+import type { CostEstimate } from '../guard/estimate-cost.js'
 import type { Measure } from '../measures/measure.js'
 import { measureOf } from '../measures/measures.js'
 import type { Catalog } from '../plan/catalog.js'
@@ -22,6 +24,8 @@ export interface RunCellsConfig extends PlannerConfig, CatalogConfig {
 }
 
 export interface RunCellsDeps {
+  /** Refuses what is too expensive. Default: nothing is. */
+  readonly guard?: CostGuard | undefined
   readonly now: () => number
 }
 
@@ -31,8 +35,10 @@ export function createRunCells(config: RunCellsConfig, deps: RunCellsDeps): RunC
     return await read(async (tx) => {
       const catalog = await readCatalog(tx, query, config)
       const plan = planQuery({ ...query, groupBy: query.groupBy.map((path) => path.name) }, catalog, config)
-      const cells = await readPlan(tx, { tenantId, query, plan, catalog, cellsMax: config.cellsMax })
-      return { cells, meta: describeAnswer(plan, catalog, deps.now()) }
+      const groups = await readSeries(tx, { tenantId, query, plan })
+      const estimate = deps.guard?.admitCells(describeWork({ tenantId, query, plan, catalog }, groups))
+      const cells = await readPlan(tx, { tenantId, query, plan, catalog, cellsMax: config.cellsMax }, groups)
+      return { cells, meta: describeAnswer(plan, catalog, { nowMs: deps.now(), estimate }) }
     })
   }
 }
@@ -45,11 +51,25 @@ interface Reading {
   readonly cellsMax: number
 }
 
-async function readPlan(tx: Transaction, reading: Reading): Promise<Cell[]> {
+/** The groups that series belong to, by the series' id. */
+type Groups = ReadonlyMap<number, readonly (string | null)[]>
+
+function describeWork({ tenantId, query, plan, catalog }: Omit<Reading, 'cellsMax'>, groups: Groups): PlannedCells {
+  const distinct = new Set(Array.from(groups.values(), (group) => JSON.stringify(group)))
+  return {
+    tenantId,
+    query,
+    plan,
+    series: groups.size,
+    groups: plan.series === null ? null : distinct.size,
+    streamPartitions: catalog.partitions.length,
+  }
+}
+
+async function readPlan(tx: Transaction, reading: Reading, groups: Groups): Promise<Cell[]> {
   const { query, cellsMax } = reading
   const measure = measureOf(query.metric)
   const table = new CellTable(query.groupBy, () => measure.createAccumulator(query.metric), cellsMax)
-  const groups = await readSeries(tx, reading)
   const rollups = groups.size === 0 ? [] : rollupStatements(reading, measure, [...groups.keys()])
   const raws = rawStatements(reading, measure)
   if (rollups.length + raws.length === 0) return []
@@ -61,7 +81,7 @@ async function readPlan(tx: Transaction, reading: Reading): Promise<Cell[]> {
 
 async function readSeries(
   tx: Transaction,
-  { tenantId, query, plan }: Reading,
+  { tenantId, query, plan }: Pick<Reading, 'tenantId' | 'query' | 'plan'>,
 ): Promise<Map<number, (string | null)[]>> {
   if (plan.series === null) return new Map()
   const { rows } = await tx.query<SeriesRow>(seriesStatement(tenantId, plan.series))
@@ -89,7 +109,7 @@ function rawStatements({ tenantId, query, plan, catalog, cellsMax }: Reading, me
   return [...statements, ...tail]
 }
 
-function addRollups(table: CellTable, result: Result, groups: ReadonlyMap<number, (string | null)[]>): void {
+function addRollups(table: CellTable, result: Result, groups: Groups): void {
   for (const row of result.rows) {
     const group = groups.get(row.series_id as number)
     if (group !== undefined) table.addRollup(row, group)
@@ -97,7 +117,11 @@ function addRollups(table: CellTable, result: Result, groups: ReadonlyMap<number
 }
 
 /** An answer that leaves out what is not yet rolled up is as old as the rollups; every other is of this moment. */
-function describeAnswer(plan: Plan, catalog: Catalog, nowMs: number): AnswerMeta {
+function describeAnswer(
+  plan: Plan,
+  catalog: Catalog,
+  { nowMs, estimate }: { nowMs: number; estimate: CostEstimate | undefined },
+): AnswerMeta {
   const isAsOfFlush = plan.tail.mode === 'left_out'
   const marks = catalog.partitions.map(({ watermarkMs, flushedWatermarkMs }) =>
     isAsOfFlush ? (flushedWatermarkMs ?? watermarkMs) : watermarkMs,
@@ -105,5 +129,10 @@ function describeAnswer(plan: Plan, catalog: Catalog, nowMs: number): AnswerMeta
   const known = marks.filter((mark) => mark !== null)
   const watermarkMs = known.length === 0 ? null : Math.min(...known)
   const ageMs = isAsOfFlush && watermarkMs !== null ? Math.max(0, nowMs - watermarkMs) : 0
-  return { source: plan.source, ageMs, watermarkMs, plan: describePlan(plan) }
+  return {
+    source: plan.source,
+    ageMs,
+    watermarkMs,
+    plan: { ...describePlan(plan), ...(estimate !== undefined && { estimate }) },
+  }
 }

@@ -8,6 +8,7 @@ export class GuardMetrics {
   readonly #wait
   readonly #dropped
   readonly #replica
+  readonly #refused
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics
@@ -19,6 +20,10 @@ export class GuardMetrics {
       name: 'millrace_query_queue_dropped_total',
       help: 'Queries that did not get to run: refused because the queue was full, cancelled or late while they waited',
       labels: ['reason'] as const,
+    })
+    this.#refused = metrics.counter({
+      name: 'millrace_query_refused_total',
+      help: 'Queries refused because they would cost more than the tenant may spend',
     })
     this.#replica = metrics.counter({
       name: 'millrace_query_replica_reads_total',
@@ -48,6 +53,10 @@ export class GuardMetrics {
 
   dropped(reason: DropReason): void {
     this.#dropped.with({ reason }).inc()
+  }
+
+  refused(): void {
+    this.#refused.with({}).inc()
   }
 
   replicaRead(outcome: ReplicaOutcome): void {

@@ -1,44 +1,105 @@
 import type { Database } from '@millrace/database'
+import type { CircuitBreaker } from '@millrace/resilience'
 import type { Lifecycle } from '@millrace/service'
 import { createResilienceMetrics } from '@millrace/telemetry'
 import type { Config } from '../config.js'
-import { ReplicaGate } from '../execute/replica-gate.js'
+import { ReplicaGate, type ReplicaOutcome } from '../execute/replica-gate.js'
 import { createDatabaseBreaker, createSnapshot, type Snapshot } from '../execute/snapshot.js'
+import { CostGuard } from './cost-guard.js'
 import { FairQueue } from './fair-queue.js'
 import { GuardMetrics } from './guard-metrics.js'
+import { readStatistics } from './read-statistics.js'
+import { Refreshed } from './refreshed.js'
+import { readTenantLimits } from './tenant-limits.js'
 
-/** The way by which everything is read for tenants: their turn, then the replica or the primary. */
-export async function openReads(config: Config, lifecycle: Lifecycle, database: Database): Promise<Snapshot> {
+export interface Reads {
+  /** The way by which everything is read for tenants: their turn, then the replica or the primary. */
+  readonly snapshot: Snapshot
+  /** Refuses what is too expensive. */
+  readonly guard: CostGuard
+}
+
+/** Statistics change slowly, and a budget is wide: a minute old is as good as new, ten minutes old will do while they cannot be read. */
+const STATISTICS = { freshMs: 60_000, usableMs: 600_000 }
+
+export async function openReads(config: Config, lifecycle: Lifecycle, database: Database): Promise<Reads> {
   const { logger, metrics } = lifecycle
   const guardMetrics = new GuardMetrics(metrics)
+  const breakerDeps = { logger, metrics: createResilienceMetrics(metrics) }
+  const breaker = createDatabaseBreaker(breakerDeps)
+  const load = async () => ({ statistics: await readStatistics(database), limits: await readTenantLimits(database) })
+  const known = new Refreshed(
+    STATISTICS,
+    () => breaker.execute(load),
+    () => performance.now(),
+  )
+  const limitsOf = (tenantId: number) => known.last?.limits.get(tenantId)
+  const queue = openQueue(config, guardMetrics, (tenantId) => limitsOf(tenantId)?.concurrency)
+  const replica = await openReplica(config, lifecycle, {
+    database,
+    breaker: () => createDatabaseBreaker(breakerDeps, 'database-replica'),
+    onRead: (outcome) => guardMetrics.replicaRead(outcome),
+  })
+  const snapshot = createSnapshot({ database, breaker, queue, replica })
+  return {
+    // Before a connection is taken: reading the statistics needs one too.
+    snapshot: async (tenantId, fn, options) => {
+      await known.get().catch(() => undefined)
+      return await snapshot(tenantId, fn, options)
+    },
+    guard: new CostGuard({
+      statistics: () => known.last?.statistics,
+      budgetOf: (tenantId) => ({
+        rows: limitsOf(tenantId)?.rows ?? config.QUERY_BUDGET_ROWS,
+        partitions: limitsOf(tenantId)?.partitions ?? config.QUERY_BUDGET_PARTITIONS,
+        bytes: limitsOf(tenantId)?.bytes ?? config.QUERY_BUDGET_BYTES,
+      }),
+      now: () => Date.now(),
+      onRefuse: () => guardMetrics.refused(),
+    }),
+  }
+}
+
+function openQueue(
+  config: Config,
+  metrics: GuardMetrics,
+  concurrencyOf: (tenantId: number) => number | undefined,
+): FairQueue {
   const queue = new FairQueue(
     {
       slots: config.DATABASE_CONNECTION_LIMIT,
-      slotsOf: () => config.QUERY_CONCURRENCY_PER_TENANT,
+      slotsOf: (tenantId) => concurrencyOf(tenantId) ?? config.QUERY_CONCURRENCY_PER_TENANT,
       waitingPerTenant: config.QUERY_QUEUE_PER_TENANT,
       waitingMax: config.QUERY_QUEUE_MAX,
     },
     {
       now: () => Date.now(),
-      onStart: (waitedMs) => guardMetrics.waited(waitedMs),
-      onDrop: (reason) => guardMetrics.dropped(reason),
+      onStart: (waitedMs) => metrics.waited(waitedMs),
+      onDrop: (reason) => metrics.dropped(reason),
     },
   )
-  guardMetrics.watchQueue(queue)
-  const breakerDeps = { logger, metrics: createResilienceMetrics(metrics) }
-  const breaker = createDatabaseBreaker(breakerDeps)
-  if (config.DATABASE_REPLICA_URL === undefined) return createSnapshot({ database, breaker, queue })
-  const replica = new ReplicaGate(
-    { stream: config.STREAM_NAME, consumerGroup: config.STREAM_GROUP, lagMaxMs: config.DATABASE_REPLICA_LAG_MAX },
-    {
-      primary: database,
-      breaker: createDatabaseBreaker(breakerDeps, 'database-replica'),
-      now: () => performance.now(),
-      onRead: (outcome) => guardMetrics.replicaRead(outcome),
-    },
+  metrics.watchQueue(queue)
+  return queue
+}
+
+interface ReplicaParts {
+  readonly database: Database
+  readonly breaker: () => CircuitBreaker
+  readonly onRead: (outcome: ReplicaOutcome) => void
+}
+
+async function openReplica(
+  config: Config,
+  lifecycle: Lifecycle,
+  { database, breaker, onRead }: ReplicaParts,
+): Promise<ReplicaGate | undefined> {
+  if (config.DATABASE_REPLICA_URL === undefined) return undefined
+  const lagMaxMs = config.DATABASE_REPLICA_LAG_MAX
+  const gate = new ReplicaGate(
+    { stream: config.STREAM_NAME, consumerGroup: config.STREAM_GROUP, lagMaxMs },
+    { primary: database, breaker: breaker(), now: () => performance.now(), onRead },
   )
-  await lifecycle.start('watch on the primary', () => watch(replica, config.DATABASE_REPLICA_LAG_MAX))
-  return createSnapshot({ database, breaker, queue, replica })
+  return await lifecycle.start('watch on the primary', () => watch(gate, lagMaxMs))
 }
 
 /** Looks four times in the time that the replica may lag. A look that fails is made up for by the next: until then the replica goes on as it is. */

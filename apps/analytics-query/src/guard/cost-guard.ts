@@ -1,0 +1,141 @@
+import { errors } from '../errors.js'
+import { userHash } from '../execute/raw-statement.js'
+import type { Demand } from '../kinds/query-kind.js'
+import type { Plan } from '../plan/plan.js'
+import type { CellQuery } from '../query/cell-query.js'
+import { type CostEstimate, estimateCells, estimateRows, type ResultKind } from './estimate-cost.js'
+import { type Budget, overruns, suggestForCells, suggestForRows } from './suggest.js'
+import type { Shares, TableStatistics } from './table-statistics.js'
+
+export interface CostGuardDeps {
+  /** Undefined while none were read: then everything is let through. */
+  readonly statistics: () => TableStatistics | undefined
+  readonly budgetOf: (tenantId: number) => Budget
+  readonly now: () => number
+  /** Told of each query that is refused. */
+  readonly onRefuse?: () => void
+}
+
+/** A query over cells that is planned and not yet read. */
+export interface PlannedCells {
+  readonly tenantId: number
+  readonly query: CellQuery
+  readonly plan: Plan
+  readonly series: number
+  /** Different groups of the series; null where raw rows alone are read, whose groups nobody knows. */
+  readonly groups: number | null
+  /** Stream partitions, each of which has rows of its own in the 1-minute rollups. */
+  readonly streamPartitions: number
+}
+
+type RowsDemand = Exclude<Demand, { from: 'cells' }>
+
+/** As PostgreSQL assumes for an expression it knows nothing of. */
+const UNKNOWN_GROUPS = 200
+const EVENT_TYPES = 6
+
+/** Says what a query will cost before it is read, and refuses it above the tenant's budget. Asks no table: one that is refused reaches none. */
+export class CostGuard {
+  readonly #deps: CostGuardDeps
+
+  constructor(deps: CostGuardDeps) {
+    this.#deps = deps
+  }
+
+  /** Undefined without statistics. @throws QUERY_TOO_EXPENSIVE with `estimate`, `budget` and `suggestion` */
+  admitCells(planned: PlannedCells): CostEstimate | undefined {
+    const { tenantId, query, plan, series } = planned
+    const statistics = this.#deps.statistics()
+    if (statistics === undefined) return undefined
+    const raw = [...plan.raw, ...(plan.tail.mode === 'read' ? plan.tail.ranges : [])]
+    const estimate = estimateCells(
+      {
+        tenantId,
+        events: query.event === null ? '*' : [query.event],
+        rollup: plan.rollup.map(({ level, ranges }) => ({
+          ranges,
+          widthMs: level * 1000,
+          parts: level === 60 ? Math.max(1, planned.streamPartitions) : 1,
+        })),
+        series,
+        raw,
+        userHashes: userHashesOf(tenantId, query),
+        places: query.bucketStarts.length * (planned.groups ?? groupsOf(query, statistics)),
+        result: resultOf(query),
+      },
+      statistics,
+      this.#deps.now(),
+    )
+    this.#refuse(tenantId, estimate, (overrun) => suggestForCells(query, overrun, { readsRaw: plan.raw.length > 0 }))
+    return estimate
+  }
+
+  /** All that a query reads row by row and holds, together. Undefined when it reads cells alone. @throws as admitCells */
+  admitRows(tenantId: number, demands: readonly Demand[]): CostEstimate | undefined {
+    const rows = demands.filter((demand): demand is RowsDemand => demand.from !== 'cells')
+    const [first] = rows
+    const statistics = this.#deps.statistics()
+    if (first === undefined || statistics === undefined) return undefined
+    const nowMs = this.#deps.now()
+    const estimates = rows.map((demand) =>
+      demand.from === 'events'
+        ? estimateRows({ tenantId, raw: [demand], ...demand }, statistics, nowMs)
+        : estimateLogins(demand, statistics),
+    )
+    const estimate = estimates.reduce((a, b) => ({
+      rows: a.rows + b.rows,
+      partitions: a.partitions + b.partitions,
+      bytes: a.bytes + b.bytes,
+    }))
+    this.#refuse(tenantId, estimate, (overrun) => suggestForRows(first, overrun))
+    return estimate
+  }
+
+  #refuse(
+    tenantId: number,
+    estimate: CostEstimate,
+    suggest: (overrun: { estimate: CostEstimate; budget: Budget }) => string,
+  ): void {
+    const budget = this.#deps.budgetOf(tenantId)
+    const over = overruns({ estimate, budget })
+    if (over.length === 0) return
+    this.#deps.onRefuse?.()
+    const suggestion = suggest({ estimate, budget })
+    const excess = over.map((part) => `${estimate[part]} ${part} of ${budget[part]}`).join(', ')
+    throw errors.QUERY_TOO_EXPENSIVE({
+      message: `the query would cost about ${excess}: ${suggestion}`,
+      details: { estimate, budget, suggestion },
+    })
+  }
+}
+
+/** Logins are few beside events and lie in one table, by an index on time; as if they were spread evenly over the days that have events. */
+function estimateLogins({ fromMs, toMs, bytesPerRow }: RowsDemand, { logins, days }: TableStatistics): CostEstimate {
+  const [firstDay] = days.keys()
+  const lastDay = [...days.keys()].at(-1)
+  const keptMs = firstDay === undefined || lastDay === undefined ? 0 : lastDay - firstDay + 86_400_000
+  const rows = Math.ceil(keptMs === 0 ? logins : Math.min(1, (toMs - fromMs) / keptMs) * logins)
+  return { rows, partitions: 1, bytes: Math.ceil(rows * bytesPerRow) }
+}
+
+function userHashesOf(tenantId: number, { filters }: CellQuery): bigint[] | null {
+  for (const filter of filters)
+    if (filter.op === 'in' && filter.path.name === 'user_id')
+      return filter.texts.map((text) => userHash(text, tenantId))
+  return null
+}
+
+function resultOf({ metric: { agg } }: CellQuery): ResultKind {
+  if (agg === 'uniques') return 'uniques'
+  return agg === 'p50' || agg === 'p95' || agg === 'p99' ? 'quantiles' : 'number'
+}
+
+function groupsOf({ groupBy }: CellQuery, statistics: TableStatistics): number {
+  const distinct = { event: statistics.events, user_id: statistics.users, anonymous_id: statistics.users } as const
+  return groupBy.reduce((product, { name }) => {
+    if (name === 'type') return product * EVENT_TYPES
+    if (name === 'message_id') return product * Number.MAX_SAFE_INTEGER
+    const shares: Shares<unknown> | undefined = distinct[name as keyof typeof distinct]
+    return product * (shares?.distinct ?? UNKNOWN_GROUPS)
+  }, 1)
+}

@@ -1,0 +1,132 @@
+import type { EventNames } from '../kinds/query-kind.js'
+import type { TimeRange } from '../plan/plan.js'
+import { type DayStatistics, daysIn, shareOf, type TableStatistics } from './table-statistics.js'
+
+/** What a query is expected to cost. */
+export interface CostEstimate {
+  /** Rows that PostgreSQL reads, those of other tenants in the same stretch of time included. */
+  readonly rows: number
+  /** Day partitions that it touches. */
+  readonly partitions: number
+  /** Memory that this service holds for it at once. */
+  readonly bytes: number
+}
+
+/** How large one result of a metric is: a number, a DDSketch or a HyperLogLog. */
+export type ResultKind = 'number' | 'quantiles' | 'uniques'
+
+interface Workload {
+  readonly tenantId: number
+  readonly events: EventNames
+  readonly raw: readonly TimeRange[]
+}
+
+/** A query over cells, about to be read. */
+export interface CellsWorkload extends Workload {
+  readonly rollup: readonly {
+    readonly ranges: readonly TimeRange[]
+    readonly widthMs: number
+    /** Most rows of one window and series. */
+    readonly parts: number
+  }[]
+  readonly series: number
+  /** Rows of these users alone are read, by their index; null reads all rows of the raw ranges. */
+  readonly userHashes: readonly bigint[] | null
+  /** Buckets times groups, as many as there may be. */
+  readonly places: number
+  readonly result: ResultKind
+}
+
+/** Rows that are read one by one and held in memory. */
+export interface RowsWorkload extends Workload {
+  readonly bytesPerRow: number
+}
+
+const MINUTE_MS = 60_000
+/** Rows of a user in a day that was never analysed. */
+const UNKNOWN_ROWS_PER_USER = 20
+/** A cell with its key and place in a map; a row as pg hands it over. */
+const CELL_BYTES = 300
+const ROW_BYTES = 300
+
+/** Bytes that a result of so many records takes in a rollup's row, in a row made of raw rows, and in memory. */
+const RESULT_BYTES: Readonly<Record<ResultKind, (records: number) => { rollup: number; raw: number; cell: number }>> = {
+  number: () => ({ rollup: 0, raw: 0, cell: 100 }),
+  quantiles: (records) => ({
+    rollup: Math.min(2_000, 20 + 4 * records),
+    raw: Math.min(16_000, 16 * records),
+    cell: Math.min(8_192, 200 + 16 * records),
+  }),
+  uniques: (records) => ({
+    rollup: Math.min(12_291, 3 + 2.5 * records),
+    raw: Math.min(131_072, 8 * records),
+    cell: Math.min(16_384, 32 + 16 * records),
+  }),
+}
+
+/** Pure and quick: the work against sizes that are known already. `nowMs` tells how full today is. */
+export function estimateCells(workload: CellsWorkload, statistics: TableStatistics, nowMs: number): CostEstimate {
+  const share = shareOf(workload.tenantId, workload.events, statistics)
+  const rollup = estimateRollups(workload, statistics, { share, nowMs })
+  const days = workload.raw.flatMap((range) => daysIn(range, statistics, nowMs))
+  const rawRows = sum(days, (day) => rowsRead(workload, day, statistics))
+  const rawRecords = Math.min(rawRows, sum(days, ({ rows }) => rows) * share)
+  const cells = occupied(workload.places, rollup.records + rawRecords)
+  const bytesOf = RESULT_BYTES[workload.result]
+  const perCell = bytesOf((rollup.records + rawRecords) / Math.max(1, cells))
+  const rollupBytes = rollup.rows * (ROW_BYTES + bytesOf(rollup.records / Math.max(1, rollup.rows)).rollup)
+  const rawBytes = workload.raw.length === 0 ? 0 : cells * (ROW_BYTES + perCell.raw)
+  return {
+    rows: Math.ceil(rollup.rows + rawRows),
+    partitions: days.length + rollup.partitions,
+    bytes: Math.ceil(rollupBytes + rawBytes + cells * (CELL_BYTES + perCell.cell)),
+  }
+}
+
+export function estimateRows(workload: RowsWorkload, statistics: TableStatistics, nowMs: number): CostEstimate {
+  const days = workload.raw.flatMap((range) => daysIn(range, statistics, nowMs))
+  const rows = sum(days, (day) => day.rows)
+  const held = rows * shareOf(workload.tenantId, workload.events, statistics)
+  return { rows: Math.ceil(rows), partitions: days.length, bytes: Math.ceil(held * workload.bytesPerRow) }
+}
+
+/** Rollups outlive the rows that they were made of: of days without rows every window may be there. */
+function estimateRollups(
+  { rollup, series }: CellsWorkload,
+  statistics: TableStatistics,
+  { share, nowMs }: { share: number; nowMs: number },
+): { rows: number; records: number; partitions: number } {
+  const [firstDay = Number.POSITIVE_INFINITY] = statistics.days.keys()
+  const total = { rows: 0, records: 0, partitions: 0 }
+  for (const { ranges, widthMs, parts } of rollup) {
+    for (const range of ranges) {
+      const days = daysIn(range, statistics, nowMs)
+      const records = sum(days, ({ rows }) => rows) * share
+      const places = ((range.toMs - range.fromMs) / widthMs) * series * parts
+      const keptShare = Math.min(1, Math.max(0, (range.toMs - firstDay) / (range.toMs - range.fromMs)))
+      total.rows += places * (1 - keptShare) + occupied(places * keptShare, records)
+      total.records += records
+      if (widthMs === MINUTE_MS) total.partitions += days.length
+    }
+  }
+  return total
+}
+
+function rowsRead({ userHashes }: CellsWorkload, { rows, users }: DayStatistics, statistics: TableStatistics): number {
+  if (userHashes === null) return rows
+  const ordinary = users === null ? UNKNOWN_ROWS_PER_USER : rows / Math.max(1, users)
+  const read = sum(userHashes, (hash) => {
+    const share = statistics.users.common.get(hash)
+    return share === undefined ? ordinary : share * rows
+  })
+  return Math.min(rows, read)
+}
+
+/** How many of so many places have at least one of so many records that fall into them by chance. */
+function occupied(places: number, records: number): number {
+  return places === 0 ? 0 : places * -Math.expm1(-records / places)
+}
+
+function sum<Item>(items: readonly Item[], pick: (item: Item) => number): number {
+  return items.reduce((total, item) => total + pick(item), 0)
+}
