@@ -28,6 +28,7 @@ const titles: Readonly<Record<number, string>> = {
   409: 'Conflict',
   413: 'Too large',
   415: 'Unsupported type',
+  422: 'Unprocessable',
   429: 'Too many requests',
   500: 'Internal error',
   503: 'Unavailable',
