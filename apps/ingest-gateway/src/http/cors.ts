@@ -14,7 +14,7 @@ export class Cors {
     if (!this.#isOpen) headers.push('Vary', 'Origin')
     if (!this.#isOpen && !this.#origins.has(origin)) return
     headers.push('Access-Control-Allow-Origin', this.#isOpen ? '*' : origin)
-    headers.push('Access-Control-Expose-Headers', 'Retry-After, X-Request-Id, X-Trace-Id')
+    headers.push('Access-Control-Expose-Headers', 'ETag, Retry-After, X-Request-Id, X-Trace-Id')
   }
 
   appendPreflight(headers: string[], origin: string): void {
@@ -22,7 +22,7 @@ export class Cors {
     headers.push('Access-Control-Allow-Methods', 'GET, HEAD, POST, DELETE, OPTIONS')
     headers.push(
       'Access-Control-Allow-Headers',
-      'Authorization, Content-Type, Content-Encoding, X-Request-Id, traceparent, tracestate',
+      'Authorization, Content-Type, Content-Encoding, If-None-Match, X-Request-Id, traceparent, tracestate',
     )
     headers.push('Access-Control-Max-Age', '7200')
   }

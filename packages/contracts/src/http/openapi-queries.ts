@@ -74,7 +74,7 @@ const asText: Readonly<Record<string, string>> = {
 /** Fields of the body as parameters of a query string: metric becomes metric and property, lists become texts. */
 function flatParameters(schema: Node): Node[] {
   return Object.entries(schema.properties as Record<string, Node>).flatMap(([name, property]) => {
-    const description = String(property.description ?? '')
+    const { description = '' } = property as { description?: string }
     if (name === 'metric') {
       return [
         inQuery('metric', 'aggregation, as metric.agg of the body'),

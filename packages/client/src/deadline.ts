@@ -1,0 +1,66 @@
+import { MillraceError } from './errors.js'
+
+/** The end of one call: by its caller's signal or by time. Must be closed, or its timer goes on. */
+export interface Deadline {
+  readonly signal: AbortSignal
+  /** Milliseconds that are left; Infinity without a limit. */
+  leftMs(): number
+  /** Starts the time anew. */
+  restart(): void
+  close(): void
+}
+
+export function startDeadline(timeoutMs: number, outer?: AbortSignal): Deadline {
+  const controller = new AbortController()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let endsAt = Number.POSITIVE_INFINITY
+  const onAbort = (): void => controller.abort(outer?.reason)
+  const stopTimer = (): void => {
+    if (timer !== undefined) clearTimeout(timer)
+  }
+  const restart = (): void => {
+    stopTimer()
+    if (!Number.isFinite(timeoutMs)) return
+    endsAt = performance.now() + timeoutMs
+    timer = setTimeout(() => controller.abort(timedOut(timeoutMs)), timeoutMs)
+  }
+  if (outer?.aborted === true) onAbort()
+  else outer?.addEventListener('abort', onAbort, { once: true })
+  restart()
+  return {
+    signal: controller.signal,
+    leftMs: () => endsAt - performance.now(),
+    restart,
+    close: () => {
+      stopTimer()
+      outer?.removeEventListener('abort', onAbort)
+    },
+  }
+}
+
+function timedOut(timeoutMs: number): MillraceError {
+  return new MillraceError(`no complete answer came within ${timeoutMs} ms`, {
+    code: 'TIMED_OUT',
+    status: 0,
+    isRetryable: true,
+  })
+}
+
+/** Waits; rejects with the signal's reason as soon as it is aborted. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(signal.reason as Error)
+      return
+    }
+    const onAbort = (): void => {
+      clearTimeout(timer)
+      reject(signal.reason as Error)
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort)
+      resolve()
+    }, ms)
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+}

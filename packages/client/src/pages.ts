@@ -1,0 +1,30 @@
+/** A list that comes in pages: iterated over item by item, or page by page. Nothing is asked before the first step. */
+export interface Pages<T, P> extends AsyncIterable<T> {
+  pages(): AsyncIterable<P>
+}
+
+export interface Page<T> {
+  readonly data: readonly T[]
+  /** null on the last page. */
+  readonly next_cursor: string | null
+}
+
+export function createPages<T, P extends Page<T>>(
+  ask: (cursor: string | undefined) => Promise<P>,
+  cursor?: string,
+): Pages<T, P> {
+  async function* pages(): AsyncGenerator<P, void, undefined> {
+    let next = cursor
+    do {
+      const page = await ask(next)
+      yield page
+      next = page.next_cursor ?? undefined
+    } while (next !== undefined)
+  }
+  return {
+    pages,
+    async *[Symbol.asyncIterator]() {
+      for await (const page of pages()) yield* page.data
+    },
+  }
+}

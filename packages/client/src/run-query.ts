@@ -1,0 +1,71 @@
+import type { AnswerMemory } from './answer-memory.js'
+import { parseJson } from './parse-json.js'
+import type { QueryAnswer } from './queries/query-answer.js'
+import type { QueryKindName, QueryKinds } from './queries/query-kinds.js'
+import type { CallOptions, Transport } from './transport.js'
+
+type TimeField = 'from' | 'to' | 'min_watermark'
+
+/** A query whose times may also be dates. */
+export type Asked<Q> = { readonly [K in keyof Q]: K extends TimeField ? Q[K] | Date : Q[K] }
+
+export type RunQuery = <K extends QueryKindName>(
+  kind: K,
+  query: Asked<QueryKinds[K]['query']>,
+  options?: CallOptions,
+) => Promise<QueryKinds[K]['answer']>
+
+/** Longer addresses are refused here and there on the way, so such queries go in a body. */
+const ADDRESS_MAX = 2000
+
+/** Asks by GET where the address is short enough, so that caches on the way and ETags work, else by POST. */
+export function createRunQuery({ transport, memory }: { transport: Transport; memory: AnswerMemory }): RunQuery {
+  return async (kind, query, options) => {
+    const path = `/api/v1/query/${kind}`
+    const address = `${path}${toQueryString(query)}`
+    type Answer = QueryKinds[typeof kind]['answer']
+    if (address.length > ADDRESS_MAX) {
+      const { text } = await transport.send({ method: 'POST', path, body: query }, options)
+      return parseJson<Answer>(text)
+    }
+    const known = memory.get(address)
+    const headers = known === undefined ? {} : { 'if-none-match': known.etag }
+    const received = await transport.send({ path: address, headers }, options)
+    if (received.status === 304 && known !== undefined) {
+      return aged(parseJson<Answer>(known.text), performance.now() - known.receivedAtMs)
+    }
+    const etag = received.headers.get('etag')
+    if (etag !== null) memory.put(address, { etag, text: received.text, receivedAtMs: performance.now() })
+    return parseJson<Answer>(received.text)
+  }
+}
+
+/** What is remembered holds still, but nothing is known of its freshness beyond what was said then. */
+function aged<A extends QueryAnswer>(answer: A, ms: number): A {
+  return { ...answer, meta: { ...answer.meta, age_ms: answer.meta.age_ms + ms } }
+}
+
+/** Fields in the order of their names, so that one question has one address; lists and objects as JSON. */
+export function toQueryString(fields: Readonly<Record<string, unknown>>): string {
+  const pairs: [string, string][] = []
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined || value === null) continue
+    if (name === 'metric') pairs.push(...metricPairs(value as { agg?: string; property?: string }))
+    else pairs.push([name, toText(value)])
+  }
+  pairs.sort(([a], [b]) => (a < b ? -1 : 1))
+  const text = pairs.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&')
+  return text === '' ? '' : `?${text}`
+}
+
+function metricPairs({ agg, property }: { agg?: string; property?: string }): [string, string][] {
+  return [
+    ...(agg === undefined ? [] : [['metric', agg] as [string, string]]),
+    ...(property === undefined ? [] : [['property', property] as [string, string]]),
+  ]
+}
+
+function toText(value: unknown): string {
+  if (value instanceof Date) return value.toISOString()
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}

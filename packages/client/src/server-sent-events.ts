@@ -1,0 +1,45 @@
+export interface ServerSentEvent {
+  /** `message` when the server names none. */
+  readonly event: string
+  readonly data: string
+}
+
+/**
+ * The events of a text/event-stream. EventSource is not used because it cannot send an Authorization header.
+ * `onActivity` is called for everything that comes, comments included.
+ */
+export async function* readServerSentEvents(
+  body: ReadableStream<Uint8Array>,
+  onActivity: () => void,
+): AsyncGenerator<ServerSentEvent, void, undefined> {
+  const reader = body.getReader()
+  const decoder = new TextDecoder()
+  let rest = ''
+  let event = ''
+  let data: string[] = []
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      onActivity()
+      rest += decoder.decode(value, { stream: true })
+      // A carriage return at the end may be the first half of a line break.
+      const lines = rest.split(/\r\n|\n|\r(?!$)/)
+      rest = lines.pop() ?? ''
+      for (const line of lines) {
+        if (line === '') {
+          if (data.length > 0) yield { event: event === '' ? 'message' : event, data: data.join('\n') }
+          event = ''
+          data = []
+        } else if (line.startsWith('data:')) data.push(fieldOf(line, 5))
+        else if (line.startsWith('event:')) event = fieldOf(line, 6)
+      }
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined)
+  }
+}
+
+function fieldOf(line: string, from: number): string {
+  return line.slice(line[from] === ' ' ? from + 1 : from)
+}

@@ -1,0 +1,234 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { MillraceError, type QueryAnswerMeta } from '../src/index.js'
+import { backoff } from '../src/transport.js'
+import { type FakeGateway, json, problem, startFakeGateway } from './fake-gateway.js'
+
+const meta: QueryAnswerMeta = { source: 'raw', age_ms: 5, watermark: null, took_ms: 1 }
+const answer = { data: [{ value: 2 }], next_cursor: null, meta }
+
+let gateway: FakeGateway
+beforeEach(async () => {
+  gateway = await startFakeGateway()
+})
+afterEach(() => gateway.close())
+
+const failureOf = async (call: Promise<unknown>): Promise<MillraceError> => {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (error instanceof MillraceError) return error
+  throw new Error(`expected a MillraceError, got ${String(error)}`)
+}
+
+describe('a query', () => {
+  it('is one address, whatever the order of its fields, so that caches know it again', async () => {
+    gateway.reply(json(answer))
+    const { query } = gateway.client
+    const to = new Date('2026-11-20T00:00:00Z')
+    expect(await query.top({ group_by: ['properties.a', 'event'], event: 'A & B', to, limit: 3 })).toEqual(answer)
+    await query.top({ limit: 3, to, event: 'A & B', group_by: ['properties.a', 'event'], compare: undefined })
+    expect(gateway.asked[1]?.url).toBe(gateway.asked[0]?.url)
+    const { pathname, searchParams } = new URL(gateway.asked[0]?.url ?? '', 'http://x')
+    expect(pathname).toBe('/api/v1/query/top')
+    expect(Object.fromEntries(searchParams)).toEqual({
+      event: 'A & B',
+      group_by: '["properties.a","event"]',
+      limit: '3',
+      to: '2026-11-20T00:00:00.000Z',
+    })
+    expect(gateway.asked[0]?.headers.authorization).toBe('Bearer k')
+  })
+
+  it('goes in a body when its address would be too long', async () => {
+    gateway.reply(json(answer))
+    const asked = { filters: [{ property: 'properties.a', op: 'in' as const, value: Array(500).fill('long') }] }
+    await gateway.client.query.uniques(asked)
+    expect(gateway.asked[0]).toMatchObject({ method: 'POST', url: '/api/v1/query/uniques' })
+    expect(JSON.parse(gateway.asked[0]?.body ?? '')).toEqual(asked)
+  })
+
+  it('that was asked before sends the ETag, and takes the answer it has when nothing has changed', async () => {
+    const tagged = json(answer, { headers: { etag: 'W/"1"' } })
+    gateway.reply(tagged, json(undefined, { status: 304 }), tagged)
+    await gateway.client.query.uniques({ event: 'A' })
+    const again = await gateway.client.query.uniques({ event: 'A' })
+    expect(gateway.asked.map(({ headers }) => headers['if-none-match'])).toEqual([undefined, 'W/"1"'])
+    expect(again.data).toEqual(answer.data)
+    expect(again.meta.age_ms).toBeGreaterThan(answer.meta.age_ms)
+    await gateway.client.query.uniques({ event: 'B' })
+    expect(gateway.asked[2]?.headers['if-none-match']).toBeUndefined()
+  })
+
+  it('forgets the answers that were used longest ago', async () => {
+    const client = gateway.clientWith({ answersKept: 2 })
+    gateway.reply(json(answer, { headers: { etag: '"1"' } }))
+    for (const event of ['A', 'B', 'A', 'C', 'A', 'B']) await client.query.uniques({ event })
+    expect(gateway.asked.map(({ headers }) => headers['if-none-match'] ?? '')).toEqual(['', '', '"1"', '', '"1"', ''])
+  })
+})
+
+describe('a call that fails', () => {
+  it('rejects with the code, the status and the details of the server', async () => {
+    gateway.reply(problem(422, 'QUERY_TOO_EXPENSIVE'))
+    expect(await failureOf(gateway.client.query.uniques({}))).toMatchObject({
+      name: 'MillraceError',
+      message: 'because of QUERY_TOO_EXPENSIVE',
+      code: 'QUERY_TOO_EXPENSIVE',
+      status: 422,
+      requestId: 'r1',
+      details: { a: 1 },
+      retryAfterMs: undefined,
+    })
+    expect(gateway.asked).toHaveLength(1)
+  })
+
+  it('is repeated after 429 and 503, not before Retry-After is over', async () => {
+    gateway.reply(problem(429, 'RATE_LIMITED', { 'retry-after': '4' }), problem(503, 'DOWN'), json(answer))
+    expect(await gateway.client.query.uniques({})).toEqual(answer)
+    expect(gateway.pauses).toEqual([4125, 500])
+  })
+
+  it('is repeated three times and then says what is wrong', async () => {
+    gateway.reply(problem(503, 'DOWN', { 'retry-after': '1' }))
+    expect(await failureOf(gateway.client.query.uniques({}))).toMatchObject({ code: 'DOWN', retryAfterMs: 1000 })
+    expect(gateway.asked).toHaveLength(4)
+  })
+
+  it('is not repeated when the pause would last longer than the call may', async () => {
+    gateway.reply(problem(429, 'RATE_LIMITED', { 'retry-after': '3600' }))
+    expect(await failureOf(gateway.client.query.uniques({}))).toMatchObject({ status: 429, retryAfterMs: 3_600_000 })
+    expect(gateway.pauses).toEqual([])
+  })
+
+  it('is repeated when the connection breaks', async () => {
+    gateway.reply((req) => req.socket.destroy(), json(answer))
+    expect(await gateway.client.query.uniques({})).toEqual(answer)
+  })
+
+  it('says that nobody answered', async () => {
+    const client = gateway.clientWith({ url: 'http://127.0.0.1:1', retries: 0 })
+    expect(await failureOf(client.query.uniques({}))).toMatchObject({ code: 'NETWORK_FAILED', status: 0 })
+  })
+
+  it('ends in time, also when the answer never comes to its end', async () => {
+    gateway.reply((_req, res) => {
+      res.writeHead(200)
+      res.write('{"data"')
+    })
+    expect(await failureOf(gateway.client.query.uniques({}, { timeoutMs: 50 }))).toMatchObject({ code: 'TIMED_OUT' })
+  })
+
+  it('ends when its caller says so, with the reason of the caller', async () => {
+    const controller = new AbortController()
+    gateway.reply(() => controller.abort(new Error('gone')))
+    await expect(gateway.client.query.uniques({}, { signal: controller.signal })).rejects.toThrow('gone')
+    await expect(gateway.client.query.uniques({}, { signal: controller.signal })).rejects.toThrow('gone')
+    expect(gateway.asked).toHaveLength(1)
+  })
+
+  it('names an answer that no Millrace gave', async () => {
+    gateway.reply((_req, res) => res.end('<html>'))
+    expect(await failureOf(gateway.client.query.uniques({}))).toMatchObject({ code: 'INVALID_ANSWER' })
+    gateway.reply((_req, res) => res.writeHead(502).end('<html>'))
+    expect(await failureOf(gateway.client.query.uniques({}))).toMatchObject({ code: 'HTTP_502', status: 502 })
+  })
+})
+
+describe('pauses', () => {
+  it('double up to ten seconds, the upper half by chance', () => {
+    const ceilings = [0, 1, 2, 3, 4, 5, 6, 20].map((attempt) => backoff(attempt, undefined, () => 1))
+    expect(ceilings).toEqual([250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000])
+    expect(backoff(3, undefined, () => 0)).toBe(1000)
+  })
+})
+
+describe('lists', () => {
+  const page = (ids: number[], next: string | null) => json({ data: ids.map((id) => ({ id })), next_cursor: next })
+
+  it('are walked through page by page, and asked for only as far as they are read', async () => {
+    gateway.reply(page([1, 2], 'c2'), page([3], 'c3'), page([4], null))
+    const ids: unknown[] = []
+    for await (const event of gateway.client.timeline('a/b', { limit: 2, from: new Date(0) })) {
+      ids.push((event as unknown as { id: number }).id)
+      if (ids.length === 3) break
+    }
+    expect(ids).toEqual([1, 2, 3])
+    expect(gateway.asked.map(({ url }) => url)).toEqual([
+      '/api/v1/users/a%2Fb/timeline?from=1970-01-01T00%3A00%3A00.000Z&limit=2',
+      '/api/v1/users/a%2Fb/timeline?cursor=c2&from=1970-01-01T00%3A00%3A00.000Z&limit=2',
+    ])
+  })
+
+  it('may be had as pages, from events and from queries', async () => {
+    gateway.reply(page([1], 'c2'), page([2], null))
+    const pages: unknown[] = []
+    for await (const { data } of gateway.client.events({ event: 'A' }).pages()) pages.push(data)
+    expect(pages).toEqual([[{ id: 1 }], [{ id: 2 }]])
+    gateway.reply(json({ ...answer, next_cursor: 'q2' }), json(answer))
+    const values: unknown[] = []
+    for await (const { value } of gateway.client.queryPages('breakdown', { group_by: ['event'] })) values.push(value)
+    expect(values).toEqual([2, 2])
+    expect(gateway.asked[3]?.url).toBe('/api/v1/query/breakdown?cursor=q2&group_by=%5B%22event%22%5D')
+  })
+})
+
+describe('events', () => {
+  it('carry an id before they are sent, so that a repetition stores nothing twice', async () => {
+    gateway.reply(problem(503, 'STREAM_UNAVAILABLE'), json({ success: true, receipt: 'r', accepted: 2, rejected: [] }))
+    await gateway.client.sendEvents(
+      [
+        { event: 'A', userId: 'u' },
+        { event: 'B', userId: 'u', messageId: 'own' },
+      ],
+      { wait: 'stored' },
+    )
+    const [first, second] = gateway.asked
+    expect(first?.url).toBe('/v1/events?wait=stored')
+    expect(second?.body).toBe(first?.body)
+    const sent = JSON.parse(first?.body ?? '') as { messageId: string }[]
+    expect(sent.map(({ messageId }) => messageId)).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/), 'own'])
+  })
+
+  it('can be asked about by their receipt', async () => {
+    gateway.reply(json({ state: 'settled' }))
+    expect(await gateway.client.receipt('r/1', { waitMs: 100 })).toEqual({ state: 'settled' })
+    expect(gateway.asked[0]?.url).toBe('/v1/receipts/r%2F1?wait_ms=100')
+  })
+})
+
+describe('the live stream', () => {
+  const counts = (events: number) => ({ time: null, events, by_event: { é: events }, watermark: null })
+  const text = (events: number) => `event: counts\ndata: ${JSON.stringify(counts(events))}\n\n`
+
+  it('gives counts however the bytes are cut, and is opened anew when it ends or fails for a while', async () => {
+    gateway.reply(
+      (_req, res) => {
+        res.writeHead(200, { 'content-type': 'text/event-stream' })
+        const bytes = Buffer.from(`retry: 2000\r\n\r\n:\n\n${text(1)}${text(2).replaceAll('\n', '\r\n')}`)
+        for (const byte of bytes) res.write(Buffer.from([byte]))
+        res.end(
+          `event: problem\ndata: ${JSON.stringify({ code: 'DOWN', status: 503, detail: 'd', retryable: true })}\n\n`,
+        )
+      },
+      problem(503, 'LIVE_FULL', { 'retry-after': '10' }),
+      (_req, res) => res.end(text(3)),
+    )
+    const seen: unknown[] = []
+    for await (const one of gateway.client.live()) if (seen.push(one) === 3) break
+    expect(seen).toEqual([counts(1), counts(2), counts(3)])
+    expect(gateway.pauses).toEqual([250, 10_125])
+  })
+
+  it('ends with a fault that will not pass, and with its signal', async () => {
+    gateway.reply(problem(403, 'SCOPE_MISSING'))
+    const stream = gateway.client.live()[Symbol.asyncIterator]()
+    expect((await failureOf(stream.next())).code).toBe('SCOPE_MISSING')
+    const controller = new AbortController()
+    gateway.reply((_req, res) => res.write(text(1)))
+    const open = gateway.client.live({ signal: controller.signal })[Symbol.asyncIterator]()
+    expect(await open.next()).toEqual({ done: false, value: counts(1) })
+    controller.abort(new Error('gone'))
+    await expect(open.next()).rejects.toThrow('gone')
+  })
+})
