@@ -1,7 +1,21 @@
 import { assembleCache } from './assemble-cache.js'
 import type { Cache, CacheDeps, CacheOptions } from './cache-types.js'
+import { systemClock } from './clock.js'
+import { RedisBus } from './redis/redis-bus.js'
+import { RedisRemote } from './redis/redis-remote.js'
 
-/** A cache with the namespaces that are opened on it. It connects to nothing itself: the connection is handed in and stays its owner's. */
-export function createCache(options: CacheOptions, deps: CacheDeps): Cache {
-  return assembleCache(options, deps)
+/**
+ * A cache with the namespaces that are opened on it. The connection to Redis is handed in and stays its owner's; the cache opens one more like it for
+ * messages and closes that one.
+ */
+export function createCache(options: CacheOptions, { redis, ...parts }: CacheDeps): Cache {
+  if (redis === undefined) return assembleCache(options, parts)
+  const clock = parts.clock ?? systemClock
+  const timeoutMs = options.remoteTimeoutMs ?? 500
+  const bus = new RedisBus(`millrace:cache:${options.name}`, redis, parts.logger)
+  return assembleCache(options, {
+    ...parts,
+    openRemote: (namespace) => new RedisRemote({ cache: options.name, namespace, timeoutMs }, { redis, bus, clock }),
+    closeRemote: () => bus.close(),
+  })
 }

@@ -3,7 +3,7 @@ import { cacheErrors } from './cache-errors.js'
 /** Each `*` may make a match try every position again; keys are short, patterns should be too. */
 const starsMax = 8
 
-/** A pattern over whole keys, for this process and, as a Lua pattern, for Redis. Throws CACHE_OPTIONS on too many stars. */
+/** A pattern over whole keys, for this process and, as a Lua pattern, for Redis. Throws CACHE_OPTIONS on too many stars and on line breaks. */
 export interface Glob {
   readonly text: string
   readonly lua: string
@@ -22,6 +22,7 @@ export function parseGlob(text: string): Glob {
       .replaceAll('?', '[^]')}$`,
     'u',
   )
+  if (simple.includes('\n')) throw cacheErrors.CACHE_OPTIONS({ message: 'a pattern has no line breaks' })
   return { text: simple, lua: toLuaPattern(simple), matches: (key) => expression.test(key) }
 }
 

@@ -86,7 +86,7 @@ async function toMemory<T>(
     asOf,
     bornAtMs,
     confirmedAtMs: askedAtMs,
-    storedAt: core.clock.wallMs() - (nowMs - bornAtMs),
+    storedAt: Math.round(core.clock.wallMs() - (nowMs - bornAtMs)),
     ttlMs: entry.ttlMs,
     staleMs: entry.staleMs,
     bytes: sizeOfEntry(bytes.length, key, entry.tags),

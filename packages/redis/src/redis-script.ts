@@ -10,6 +10,12 @@ export interface RedisScript {
    * Replies are ioredis' own shapes.
    */
   run(client: Redis | Cluster, keys: readonly string[], args: readonly (string | number | Buffer)[]): Promise<unknown>
+  /** The same with every string of the reply as the bytes it is. */
+  runForBuffers(
+    client: Redis | Cluster,
+    keys: readonly string[],
+    args: readonly (string | number | Buffer)[],
+  ): Promise<unknown>
 }
 
 /** `source` is the text, or the URL of the file: `new URL('./append.lua', import.meta.url)`. */
@@ -23,9 +29,20 @@ export function defineScript(name: string, source: string | URL): RedisScript {
       try {
         return await client.evalsha(digest, keys.length, ...operands)
       } catch (error) {
-        if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+        if (!isUnknownScript(error)) throw error
         return await client.eval(lua, keys.length, ...operands)
+      }
+    },
+    async runForBuffers(client, keys, args) {
+      const operands = [...keys, ...args]
+      try {
+        return await client.callBuffer('evalsha', digest, keys.length, ...operands)
+      } catch (error) {
+        if (!isUnknownScript(error)) throw error
+        return await client.callBuffer('eval', lua, keys.length, ...operands)
       }
     },
   }
 }
+
+const isUnknownScript = (error: unknown) => error instanceof Error && error.message.startsWith('NOSCRIPT')

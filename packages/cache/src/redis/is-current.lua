@@ -1,0 +1,26 @@
+-- Stands before fetch.lua and store.lua. Whether nothing that names an entry was invalidated since its mark.
+-- KEYS[1] is the state of the namespace: e epoch, s sequence, f floor (marks below it are void), p patterns ("<sequence> <pattern>\n" each),
+-- r run id of the server, t<tag> the sequence of the tag's last invalidation. `state` is its e, s, f and p.
+local function is_current(state, key, tags_json, epoch, mark)
+  if epoch ~= state[1] or mark < tonumber(state[3]) then return false end
+  if mark == tonumber(state[2]) then return true end
+  if tags_json ~= '[]' then
+    local fields = cjson.decode(tags_json)
+    for i = 1, #fields do fields[i] = 't' .. fields[i] end
+    for _, number in ipairs(redis.call('HMGET', KEYS[1], unpack(fields))) do
+      if number and tonumber(number) > mark then return false end
+    end
+  end
+  if state[4] then
+    for number, pattern in string.gmatch(state[4], '(%d+) ([^\n]*)\n') do
+      if tonumber(number) > mark and string.find(key, pattern) then return false end
+    end
+  end
+  return true
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+

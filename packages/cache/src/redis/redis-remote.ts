@@ -1,0 +1,189 @@
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { defineScript, type RedisConnection, type RedisScript, redisErrors, toRedisError } from '@millrace/redis'
+import { type Clock, withLimit } from '../clock.js'
+import type { Names } from '../generations.js'
+import type { Fetched, FetchOptions, LeaseClaim, Mark, Missed, RemoteEntry, RemoteTier } from '../remote-tier.js'
+import { readNames, writeNames } from './log-names.js'
+import type { RedisBus } from './redis-bus.js'
+
+export interface RedisRemoteOptions {
+  readonly cache: string
+  readonly namespace: string
+  readonly timeoutMs: number
+  /** More names than this in the state, and it forgets them together with the trust in everything older. Default 131,072. */
+  readonly namesMax?: number
+  /** Invalidations kept for processes that are behind. Default 10,000. */
+  readonly logMax?: number
+}
+
+export interface RedisRemoteDeps {
+  readonly redis: RedisConnection
+  readonly bus: RedisBus
+  readonly clock: Clock
+}
+
+const missedMax = 1_000
+const popularMax = 256
+const popularMs = 7 * 86_400_000
+/** After a load that is kept nowhere, all who wait may load at the same time for so long. */
+const openMs = 1_000
+
+const lua = (name: string) => readFileSync(new URL(`../../src/redis/${name}.lua`, import.meta.url), 'utf8')
+const scripts = {
+  fetch: defineScript('cache fetch', lua('is-current') + lua('fetch')),
+  store: defineScript('cache store', lua('is-current') + lua('store')),
+  extend: defineScript('cache extend', lua('extend')),
+  release: defineScript('cache release', lua('release')),
+  invalidate: defineScript('cache invalidate', lua('invalidate')),
+  sync: defineScript('cache sync', lua('sync')),
+  remember: defineScript('cache remember', lua('remember')),
+}
+
+/** One namespace in Redis. All its keys share a hash tag: in a Cluster a namespace lies on one node, because the comparison is one script with the read. */
+export class RedisRemote implements RemoteTier {
+  readonly #options: RedisRemoteOptions
+  readonly #deps: RedisRemoteDeps
+  readonly #prefix: string
+
+  constructor(options: RedisRemoteOptions, deps: RedisRemoteDeps) {
+    this.#options = options
+    this.#deps = deps
+    this.#prefix = `millrace:cache:{${options.cache}:${options.namespace}}:`
+  }
+
+  get isReady(): boolean {
+    return this.#deps.redis.isReady
+  }
+
+  async fetch(key: string, { lease, neededMs }: FetchOptions): Promise<Fetched | undefined> {
+    const needed = Number.isFinite(neededMs) ? Math.max(0, neededMs) : -1
+    const args = [key, needed, lease?.token ?? '', lease?.leaseMs ?? 0]
+    const asked = this.#ask(scripts.fetch, ['state', `entry:${key}`, `lease:${key}`], args)
+    try {
+      return toFetched((await this.#inTime(asked)) as FetchReply | null)
+    } catch (error) {
+      // A lease that is granted later is nobody's.
+      if (lease !== undefined) asked.then(() => this.release(key, lease.token, false)).catch(() => undefined)
+      throw toRedisError('fetching a cached value', error)
+    }
+  }
+
+  async store(key: string, entry: RemoteEntry, claim: { token: string; mark: Mark }): Promise<boolean> {
+    const { token, mark } = claim
+    const { tags, ageMs, ttlMs, staleMs, packed } = entry
+    const args = [
+      key,
+      token,
+      mark.epoch,
+      mark.sequence,
+      ageMs,
+      ttlMs,
+      staleMs,
+      JSON.stringify(tags),
+      packed.packing,
+      packed.bytes,
+    ]
+    return (
+      (await this.#run('storing a cached value', scripts.store, ['state', `entry:${key}`, `lease:${key}`], args)) === 1
+    )
+  }
+
+  async extend(key: string, token: string, leaseMs: number): Promise<boolean> {
+    return (await this.#run('extending a lease', scripts.extend, [`lease:${key}`], [token, leaseMs])) === 1
+  }
+
+  async release(key: string, token: string, isOpen: boolean): Promise<void> {
+    await this.#run('releasing a lease', scripts.release, [`lease:${key}`], [token, isOpen ? openMs : 0])
+  }
+
+  async invalidate(names: Names, lease?: LeaseClaim): Promise<Mark> {
+    const { tags = [], keys = [], globs = [], isEverything = false } = names
+    const { namesMax = 131_072, logMax = 10_000, namespace } = this.#options
+    const entries = keys.flatMap((key) => [`entry:${key}`, `lease:${key}`])
+    const patterns = JSON.stringify(globs.map(({ lua: pattern }) => pattern))
+    const args = [
+      ...[randomUUID(), namesMax, logMax, this.#deps.bus.channel, namespace, JSON.stringify(tags), patterns],
+      ...[isEverything ? 1 : '', lease?.token ?? '', lease?.leaseMs ?? 0, writeNames(names)],
+    ]
+    const reply = await this.#run('invalidating cached values', scripts.invalidate, ['state', 'log', ...entries], args)
+    const [epoch, sequence] = reply as [Buffer, number]
+    return { epoch: epoch.toString(), sequence }
+  }
+
+  async sync(since: Mark | undefined): Promise<Missed> {
+    const args = [randomUUID(), since?.epoch ?? '', since?.sequence ?? 0, missedMax]
+    const reply = await this.#run('asking what was invalidated', scripts.sync, ['state', 'log'], args)
+    const [kind, epoch, sequence, entries] = reply as [Buffer, Buffer, Buffer, [Buffer, [Buffer, Buffer]][]]
+    const mark = { epoch: epoch.toString(), sequence: Number(sequence) }
+    if (kind.toString() !== 'invalidations') return { kind: kind.toString() === 'same' ? 'same' : 'gap', mark }
+    const names = entries.map(([id, [, text]]) => ({
+      ...readNames(text.toString()),
+      sequence: Number.parseInt(id.toString(), 10),
+    }))
+    return { kind: 'invalidations', mark, names }
+  }
+
+  async remember(hits: ReadonlyMap<string, number>): Promise<void> {
+    const pairs = [...hits].flatMap(([key, reads]) => [reads, key])
+    await this.#run('remembering popular keys', scripts.remember, ['popular'], [popularMax, popularMs, ...pairs])
+  }
+
+  async popular(limit: number): Promise<string[]> {
+    const asked = this.#deps.redis.client.zrevrange(`${this.#prefix}popular`, 0, limit - 1)
+    return await this.#inTime(asked)
+  }
+
+  listen(listener: (event: 'hint' | 'lost' | 'ready') => void): () => void {
+    return this.#deps.bus.listen(this.#options.namespace, listener)
+  }
+
+  async #run(
+    action: string,
+    script: RedisScript,
+    keys: string[],
+    args: (string | number | Buffer)[],
+  ): Promise<unknown> {
+    try {
+      return await this.#inTime(this.#ask(script, keys, args))
+    } catch (error) {
+      throw toRedisError(action, error)
+    }
+  }
+
+  #ask(script: RedisScript, keys: string[], args: (string | number | Buffer)[]): Promise<unknown> {
+    const named = keys.map((key) => this.#prefix + key)
+    return script.runForBuffers(this.#deps.redis.client, named, args)
+  }
+
+  #inTime<T>(asked: Promise<T>): Promise<T> {
+    const { timeoutMs } = this.#options
+    return withLimit(this.#deps.clock, timeoutMs, asked, () => {
+      throw redisErrors.REDIS_TIMEOUT({ message: `redis did not answer in ${timeoutMs} ms` })
+    })
+  }
+}
+
+type FetchReply = [
+  ...[epoch: Buffer, sequence: Buffer, quality: Buffer, lease: Buffer],
+  ...[age: Buffer, ttl: Buffer, stale: Buffer, tags: Buffer, packing: Buffer, payload: Buffer],
+]
+
+function toFetched(reply: FetchReply | null): Fetched | undefined {
+  if (reply === null) return undefined
+  const [epoch, sequence, quality, lease, age, ttl, stale, tags, packing, payload] = reply
+  const head = {
+    mark: { epoch: epoch.toString(), sequence: Number(sequence) },
+    quality: quality.toString() as Fetched['quality'],
+    lease: lease.toString() as Fetched['lease'],
+  }
+  if (head.quality === 'none') return head
+  const entry: RemoteEntry = {
+    tags: JSON.parse(tags.toString()) as string[],
+    ageMs: Number(age),
+    ttlMs: Number(ttl),
+    staleMs: Number(stale),
+    packed: { packing: packing.toString() === 'lz4' ? 'lz4' : 'plain', bytes: payload },
+  }
+  return { ...head, entry }
+}
