@@ -13,6 +13,7 @@ import { createGrpcMetrics, createMetrics, noopTracer } from '@millrace/telemetr
 import { createTestDatabase } from '@millrace/testing'
 import { createRunCells } from '../src/execute/run-cells.js'
 import { createSnapshot } from '../src/execute/snapshot.js'
+import { createReadMarks } from '../src/journeys/read-marks.js'
 import { QueryMetrics } from '../src/metrics.js'
 import { createListEvents } from '../src/rpc/list-events.js'
 import { createRunQuery } from '../src/rpc/run-query.js'
@@ -54,7 +55,13 @@ export async function startServiceUnderTest(
     listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
     runQuery: createRunQuery(
       { bucketsMax: 1000, cellsMax: config.cellsMax },
-      { runCells: createRunCells(config, { now }), snapshot, metrics: queryMetrics, now },
+      {
+        runCells: createRunCells(config, { now }),
+        readMarks: createReadMarks({ ...config, groupsMax: config.cellsMax }),
+        snapshot,
+        metrics: queryMetrics,
+        now,
+      },
     ),
   })
   const grpcMetrics = createGrpcMetrics(metrics)

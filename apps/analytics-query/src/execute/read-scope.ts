@@ -5,3 +5,8 @@ export interface ReadScope {
   readonly tenantId: number
   readonly read: <T>(fn: (tx: Transaction) => Promise<T>) => Promise<T>
 }
+
+/** Runs several readings in one transaction, so that all of them see the same state. */
+export function readTogether<T>({ tenantId, read }: ReadScope, fn: (scope: ReadScope) => Promise<T>): Promise<T> {
+  return read((tx) => fn({ tenantId, read: (inner) => inner(tx) }))
+}

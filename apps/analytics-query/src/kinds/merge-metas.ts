@@ -6,7 +6,7 @@ export function mergeMetas(current: AnswerMeta, previous: AnswerMeta): AnswerMet
   return {
     source: current.source === previous.source ? current.source : 'mixed',
     ageMs: Math.max(current.ageMs, previous.ageMs),
-    watermarkMs: marks.length === 0 ? null : Math.min(...marks),
+    watermarkMs: marks.length < 2 ? null : Math.min(...marks),
     plan: { current: current.plan, previous: previous.plan },
   }
 }

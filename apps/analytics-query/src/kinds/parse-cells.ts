@@ -1,3 +1,4 @@
+import { type ReadScope, readTogether } from '../execute/read-scope.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import { type Interval, listBuckets } from '../query/buckets.js'
 import { canonicalCells, canonicalKey } from '../query/canonical-key.js'
@@ -7,13 +8,25 @@ import { fillCells, keyOfCell } from './fill-cells.js'
 import { mergeMetas } from './merge-metas.js'
 import { type PageCursor, type SortKey, takePage } from './page.js'
 import type { Fill } from './parse-compare.js'
-import type { KindContext, ParsedQuery } from './query-kind.js'
+import type { Demand, KindContext, ParsedQuery } from './query-kind.js'
 import { toPoint } from './query-point.js'
+
+/** Where a kind has its cells from. */
+export interface CellSource {
+  /** @throws databaseErrors, TOO_MANY_GROUPS */
+  read(scope: ReadScope, query: CellQuery): Promise<{ cells: readonly Cell[]; meta: AnswerMeta; summary?: unknown }>
+  /** What reading a query depends on. */
+  demandOf(query: CellQuery): Demand
+  /** Plain data that decides about the answer besides the query itself. */
+  readonly settings: unknown
+}
 
 /** How a kind makes its answer of cells. */
 export interface CellsQuestion {
   readonly kind: string
   readonly query: CellQuery
+  /** Default: rollups and raw rows by the planner. */
+  readonly source?: CellSource
   readonly cursor: PageCursor | null
   readonly limit: number
   readonly isCompared: boolean
@@ -27,18 +40,25 @@ export interface CellsQuestion {
 
 /** A question that is answered from cells: those of its range, and with a comparison those of the period before in the same snapshot. */
 export function parseCells(question: CellsQuestion, context: KindContext): ParsedQuery {
-  const { kind, query, cursor, limit, filling } = question
+  const { kind, query, cursor, limit, filling, source } = question
   const earlier = question.isCompared ? earlierQuery(query, context.bucketsMax) : null
-  const rest = [limit, cursor?.after ?? null, filling?.fill ?? null, question.isCompared]
+  const rest = [limit, cursor?.after ?? null, filling?.fill ?? null, question.isCompared, source?.settings ?? null]
+  const demands = [query, ...(earlier === null ? [] : [earlier.query])].map(
+    (one): Demand => source?.demandOf(one) ?? { from: 'cells', query: one },
+  )
   return {
     kind,
     canonicalKey: canonicalKey(context.tenantId, kind, [...canonicalCells(query), rest]),
-    fromMs: earlier?.query.fromMs ?? query.fromMs,
+    fromMs: Math.min(...demands.map((demand) => ('query' in demand ? demand.query : demand).fromMs)),
     toMs: query.toMs,
     events: query.event === null ? '*' : [query.event],
-    demands: [query, ...(earlier === null ? [] : [earlier.query])].map((one) => ({ from: 'cells', query: one })),
+    demands,
     run: () => (earlier === null ? runPlain(question, context) : runCompared(question, earlier, context)),
   }
+}
+
+function readCells({ source }: CellsQuestion, scope: ReadScope, query: CellQuery, { runCells }: KindContext) {
+  return source === undefined ? runCells(scope, query) : source.read(scope, query)
 }
 
 interface Earlier {
@@ -61,15 +81,17 @@ function bucketsOf({ fromMs, toMs, zone }: CellQuery, interval: Interval, bucket
 }
 
 async function runPlain(question: CellsQuestion, context: KindContext) {
-  const { cells, meta } = await context.runCells(context, question.query)
-  const { page, nextCursor } = pageOf(question, cells, context)
-  return { data: page.map((cell) => toPoint(cell, question.query)), nextCursor, meta }
+  const read = await readCells(question, context, question.query, context)
+  const { page, nextCursor } = pageOf(question, read.cells, context)
+  return { data: page.map((cell) => toPoint(cell, question.query)), ...summaryOf(read), nextCursor, meta: read.meta }
 }
 
 async function runCompared(question: CellsQuestion, earlier: Earlier, context: KindContext) {
-  const [current, before] = await context.read(async (tx) => {
-    const scope = { tenantId: context.tenantId, read: <T>(fn: (same: typeof tx) => Promise<T>) => fn(tx) }
-    return [await context.runCells(scope, question.query), await context.runCells(scope, earlier.query)] as const
+  const [current, before] = await readTogether(context, async (scope) => {
+    return [
+      await readCells(question, scope, question.query, context),
+      await readCells(question, scope, earlier.query, context),
+    ] as const
   })
   const { page, nextCursor } = pageOf(question, current.cells, context)
   const known = new Map(
@@ -81,7 +103,11 @@ async function runCompared(question: CellsQuestion, earlier: Earlier, context: K
     return { ...toPoint(cell, question.query), previous }
   })
   const meta: AnswerMeta = mergeMetas(current.meta, before.meta)
-  return { data, nextCursor, meta }
+  return { data, ...summaryOf(current), nextCursor, meta }
+}
+
+function summaryOf(read: object): { readonly summary?: unknown } {
+  return 'summary' in read ? { summary: read.summary } : {}
 }
 
 function pageOf(question: CellsQuestion, cells: readonly Cell[], context: KindContext) {

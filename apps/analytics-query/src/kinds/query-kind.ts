@@ -1,6 +1,7 @@
 import type { QueryPoint, RunQueryRequest } from '@millrace/contracts'
 import type { ReadScope } from '../execute/read-scope.js'
 import type { RunCells } from '../execute/run-cells.js'
+import type { ReadMarks } from '../journeys/read-marks.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import type { CellQuery } from '../query/cell-query.js'
 
@@ -12,6 +13,8 @@ export interface KindContext extends ReadScope {
   readonly cellsMax: number
   /** Plans a query over cells and runs it in one snapshot. */
   readonly runCells: RunCells
+  /** Reads rows one by one, packed. */
+  readonly readMarks: ReadMarks
 }
 
 export interface Answer {

@@ -1,12 +1,15 @@
 import { errors } from '../errors.js'
 import { breakdown } from './breakdown.js'
+import { funnel } from './funnel.js'
 import { percentiles } from './percentiles.js'
 import type { QueryKind } from './query-kind.js'
+import { retention } from './retention.js'
+import { sessions } from './sessions.js'
 import { timeseries } from './timeseries.js'
 import { top } from './top.js'
 import { uniques } from './uniques.js'
 
-const KINDS: readonly QueryKind[] = [timeseries, top, breakdown, uniques, percentiles]
+const KINDS: readonly QueryKind[] = [timeseries, top, breakdown, uniques, percentiles, funnel, retention, sessions]
 
 /** @throws UNKNOWN_QUERY_KIND naming those there are. */
 export function findQueryKind(name: string): QueryKind {

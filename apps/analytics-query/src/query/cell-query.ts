@@ -30,5 +30,5 @@ export interface Cell {
   /** null when there is nothing to average, compare or rank. */
   readonly value: number | null
   /** Further results by name. */
-  readonly values: Readonly<Record<string, number>>
+  readonly values: Readonly<Record<string, number | null>>
 }

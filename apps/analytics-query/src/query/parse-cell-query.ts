@@ -5,7 +5,7 @@ import type { CellQuery } from './cell-query.js'
 import { type FieldPath, isStorableText, parseFieldPath } from './field-path.js'
 import { parseFilters } from './filter.js'
 import { type Metric, parseMetric } from './metric.js'
-import { findTimeZone } from './time-zone.js'
+import { findTimeZone, type TimeZone } from './time-zone.js'
 
 const GROUPS_MAX = 3
 const MINUTE = 60_000
@@ -34,14 +34,12 @@ export interface CellQueryRules {
  */
 export function parseCellQuery(request: RunQueryRequest, rules: CellQueryRules, context: ParseContext): CellQuery {
   const { fromMs, toMs } = rules.range ?? parseRange(request, context.nowMs)
-  const zone = findTimeZone(request.timezone === '' ? 'UTC' : request.timezone)
+  const zone = parseZone(request)
   const interval = chooseInterval(request.interval, rules.interval)
   const bucketStarts =
     interval === null ? [fromMs] : listBuckets({ fromMs, toMs, interval, zone, bucketsMax: context.bucketsMax })
-  if (!isStorableText(request.event))
-    throw errors.INVALID_FIELD_PATH({ message: 'the event name has a character that no event can hold' })
   return {
-    event: request.event === '' ? null : request.event,
+    event: parseEventName(request.event),
     metric: rules.metric ?? parseMetric(request.metric?.agg ?? 'count', request.metric?.property ?? ''),
     filters: parseFilters(request.filters),
     groupBy: parseGroupBy(request.groupBy, rules.needsGroup === true),
@@ -53,8 +51,20 @@ export function parseCellQuery(request: RunQueryRequest, rules: CellQueryRules, 
   }
 }
 
-/** Whole minutes need no raw rows, so the default range ends with this one. */
-function parseRange(request: RunQueryRequest, nowMs: number): { fromMs: number; toMs: number } {
+/** Null for an empty name. @throws INVALID_FIELD_PATH */
+export function parseEventName(name: string): string | null {
+  if (!isStorableText(name))
+    throw errors.INVALID_FIELD_PATH({ message: 'the event name has a character that no event can hold' })
+  return name === '' ? null : name
+}
+
+/** @throws INVALID_TIMEZONE; default UTC. */
+export function parseZone(request: RunQueryRequest): TimeZone {
+  return findTimeZone(request.timezone === '' ? 'UTC' : request.timezone)
+}
+
+/** Whole minutes need no raw rows, so the default range, 24 hours, ends with this one. @throws INVALID_TIME_RANGE */
+export function parseRange(request: RunQueryRequest, nowMs: number): { fromMs: number; toMs: number } {
   const toMs = request.to?.getTime() ?? Math.ceil((nowMs + 1) / MINUTE) * MINUTE
   const fromMs = request.from?.getTime() ?? toMs - DEFAULT_RANGE
   if (!(fromMs >= RANGE_FIRST && toMs <= RANGE_LAST)) {
@@ -76,7 +86,8 @@ function chooseInterval(text: string, rule: CellQueryRules['interval']): Interva
   return rule === 'needed' ? '1h' : null
 }
 
-function parseGroupBy(names: readonly string[], isNeeded: boolean): FieldPath[] {
+/** @throws INVALID_GROUP_BY or INVALID_FIELD_PATH */
+export function parseGroupBy(names: readonly string[], isNeeded: boolean): FieldPath[] {
   if (names.length > GROUPS_MAX)
     throw errors.INVALID_GROUP_BY({ message: `group_by has ${names.length} fields, at most ${GROUPS_MAX} are allowed` })
   if (isNeeded && names.length === 0)

@@ -2,6 +2,7 @@ import type { RunQueryRequest, RunQueryResponse } from '@millrace/contracts'
 import type { CallContext } from '@millrace/service'
 import type { RunCells } from '../execute/run-cells.js'
 import type { Snapshot } from '../execute/snapshot.js'
+import type { ReadMarks } from '../journeys/read-marks.js'
 import { findQueryKind } from '../kinds/query-kinds.js'
 import type { QueryMetrics } from '../metrics.js'
 import { readOptionsOf } from './read-options.js'
@@ -9,6 +10,7 @@ import { tenantOf } from './tenant-of.js'
 
 export interface RunQueryDeps {
   readonly runCells: RunCells
+  readonly readMarks: ReadMarks
   readonly snapshot: Snapshot
   readonly metrics: QueryMetrics
   readonly now: () => number
@@ -17,7 +19,7 @@ export interface RunQueryDeps {
 /** Answers any kind of query for the caller's tenant and says where the answer came from. */
 export function createRunQuery(
   { bucketsMax, cellsMax }: { readonly bucketsMax: number; readonly cellsMax: number },
-  { runCells, snapshot, metrics, now }: RunQueryDeps,
+  { runCells, readMarks, snapshot, metrics, now }: RunQueryDeps,
 ) {
   return async function handleRunQuery(request: RunQueryRequest, call: CallContext): Promise<RunQueryResponse> {
     const tenantId = tenantOf(call)
@@ -29,6 +31,7 @@ export function createRunQuery(
       bucketsMax,
       cellsMax,
       runCells,
+      readMarks,
     })
     const startedAt = performance.now()
     const { data, summary, nextCursor, meta } = await query.run()

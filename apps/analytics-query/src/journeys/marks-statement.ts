@@ -1,0 +1,48 @@
+import type { Statement } from '@millrace/database'
+import { filterSql, groupSql } from '../execute/field-sql.js'
+import { instant, SqlValues } from '../execute/sql-values.js'
+import { type MarkCondition, type MarksQuery, PLACE_POSITION_BITS } from './marks.js'
+
+export interface MarksRequest {
+  readonly tenantId: number
+  readonly query: MarksQuery
+  /** At most so many rows of (mask, group) come back, and one more when there are more. */
+  readonly groupsMax: number
+}
+
+/**
+ * All marks of a range in one pass over its rows, packed into one value for each set of conditions and group; so a row costs 24 bytes on the wire
+ * and no object. It reads whole day partitions: no index serves events of all users.
+ */
+export function marksStatement({ tenantId, query, groupsMax }: MarksRequest): Statement {
+  const values = new SqlValues()
+  const tests = query.conditions.map((condition) => conditionSql(condition, values))
+  const mask = tests.map((test, index) => `(case when ${test} then ${1 << index} else 0 end)`).join(' | ')
+  const groups = query.groupBy.map(
+    (path, index) => `case when ${tests[0]} then ${groupSql(path, values)} end as g${index}`,
+  )
+  const keys = ['mask', ...query.groupBy.map((_, index) => `g${index}`)].join(', ')
+  const where = [
+    `e.tenant_id = ${values.add(tenantId, 'integer')}`,
+    `e."timestamp" >= ${instant(values, query.fromMs)}`,
+    `e."timestamp" < ${instant(values, query.toMs)}`,
+    `(${tests.join(' or ')})`,
+  ]
+  const place = `(e.partition::bigint << ${PLACE_POSITION_BITS}) + e.position`
+  return {
+    text: `with mark as (
+        select ${[`${mask} as mask`, ...groups].join(', ')}, int8send(e.user_hash) || timestamptz_send(e."timestamp") || int8send(${place}) as bytes
+        from events e where ${where.join(' and ')}
+      )
+      select ${keys}, string_agg(bytes, ''::bytea) as bytes from mark group by ${keys} limit ${values.add(groupsMax + 1, 'integer')}`,
+    values: values.list,
+  }
+}
+
+function conditionSql({ event, filters }: MarkCondition, values: SqlValues): string {
+  const tests = [
+    ...(event === null ? [] : [`e.event = ${values.add(event, 'text')}`]),
+    ...filters.map((filter) => `coalesce(${filterSql(filter, values)}, false)`),
+  ]
+  return tests.length === 0 ? 'true' : `(${tests.join(' and ')})`
+}

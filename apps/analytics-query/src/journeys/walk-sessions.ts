@@ -1,0 +1,74 @@
+import { Durations } from './durations.js'
+import { periodOf } from './period-of.js'
+import type { UserLists } from './user-lists.js'
+
+export interface SessionsRequest {
+  readonly fromMs: number
+  /** Starts of the buckets, ascending. */
+  readonly starts: readonly number[]
+  /** So long without an event ends a session. */
+  readonly gapMs: number
+}
+
+export class SessionTotals {
+  sessions = 0
+  users = 0
+  events = 0
+  /** Sessions of one event. */
+  bounces = 0
+  readonly durations = new Durations()
+  #lastUser = -1
+
+  /** Users are handed over one after the other. */
+  add(user: number, events: number, lengthMs: number): void {
+    this.sessions++
+    this.events += events
+    if (events === 1) this.bounces++
+    if (user !== this.#lastUser) this.users++
+    this.#lastUser = user
+    this.durations.add(lengthMs)
+  }
+}
+
+export interface SessionCell {
+  readonly bucket: number
+  readonly group: number
+  readonly totals: SessionTotals
+}
+
+/**
+ * Sessions by bucket and group of their first event: runs of a user's events with less than `gapMs` between each and the next. What began before
+ * `fromMs` is not counted, so the list holds the events of one gap before it.
+ */
+export function walkSessions(
+  { users, lists }: UserLists,
+  { fromMs, starts, gapMs }: SessionsRequest,
+): { readonly cells: readonly SessionCell[]; readonly all: SessionTotals } {
+  const cells = new Map<number, SessionCell>()
+  const all = new SessionTotals()
+  const [list] = lists
+  if (list === undefined) return { cells: [], all }
+  for (let user = 0; user < users; user++) {
+    const end = list.starts[user + 1] as number
+    for (let first = list.starts[user] as number; first < end; ) {
+      const beginMs = list.times[first] as number
+      let last = first
+      while (last + 1 < end && (list.times[last + 1] as number) - (list.times[last] as number) < gapMs) last++
+      if (beginMs >= fromMs) {
+        const bucket = periodOf(starts, beginMs)
+        const group = list.groups[first] as number
+        const key = group * starts.length + bucket
+        let cell = cells.get(key)
+        if (cell === undefined) {
+          cell = { bucket, group, totals: new SessionTotals() }
+          cells.set(key, cell)
+        }
+        const [events, lengthMs] = [last - first + 1, (list.times[last] as number) - beginMs]
+        cell.totals.add(user, events, lengthMs)
+        all.add(user, events, lengthMs)
+      }
+      first = last + 1
+    }
+  }
+  return { cells: [...cells.values()], all }
+}

@@ -1,0 +1,159 @@
+import type { FunnelPoint, FunnelSummary, RunQueryRequest } from '@millrace/contracts'
+import { errors } from '../errors.js'
+import { type ReadScope, readTogether } from '../execute/read-scope.js'
+import type { MarkCondition, MarksQuery } from '../journeys/marks.js'
+import { toUserLists } from '../journeys/user-lists.js'
+import { type FunnelStepResult, walkFunnel } from '../journeys/walk-funnel.js'
+import { canonicalKey } from '../query/canonical-key.js'
+import { parseFilters } from '../query/filter.js'
+import { parseEventName, parseGroupBy, parseLimit, parseRange, parseZone } from '../query/parse-cell-query.js'
+import { previousRange } from '../query/previous-range.js'
+import { canonicalMarks, demandOf, eventsOf, rateOf } from './journey.js'
+import { mergeMetas } from './merge-metas.js'
+import { decodePageCursor, type PageCursor, takePage } from './page.js'
+import { parseCompare } from './parse-compare.js'
+import { parseWindow } from './parse-window.js'
+import type { KindContext, QueryKind } from './query-kind.js'
+import { toGroup } from './query-point.js'
+
+const DEFAULT_WINDOW = 14 * 86_400_000
+const LIMITS = { default: 1000, max: 10_000 }
+const STEPS_MIN = 2
+const STEPS_MAX = 10
+
+/**
+ * How many users went through steps in their order, within a time after the first. Steps outside the range do not count. A user counts once, with
+ * the first attempt that came furthest and by the group of its first step.
+ */
+export const funnel: QueryKind = {
+  name: 'funnel',
+  parse(request, context) {
+    const question = parseFunnel(request, context.nowMs)
+    const { query, earlier, windowMs, limit, cursor } = question
+    return {
+      kind: 'funnel',
+      canonicalKey: canonicalKey(context.tenantId, 'funnel', [
+        canonicalMarks(query),
+        windowMs,
+        limit,
+        cursor?.after ?? null,
+        earlier?.fromMs ?? null,
+      ]),
+      fromMs: earlier?.fromMs ?? query.fromMs,
+      toMs: query.toMs,
+      events: eventsOf(query),
+      demands: [query, ...(earlier === null ? [] : [earlier])].map(demandOf),
+      run: () => runFunnel(question, context),
+    }
+  },
+}
+
+interface FunnelQuestion {
+  readonly query: MarksQuery
+  /** With a comparison. */
+  readonly earlier: MarksQuery | null
+  readonly windowMs: number
+  readonly limit: number
+  readonly cursor: PageCursor | null
+}
+
+function parseFunnel(request: RunQueryRequest, nowMs: number): FunnelQuestion {
+  const cursor = decodePageCursor(request.cursor, 'funnel')
+  const { fromMs, toMs } = cursor ?? parseRange(request, nowMs)
+  const zone = parseZone(request)
+  const query = { fromMs, toMs, conditions: parseSteps(request), groupBy: parseGroupBy(request.groupBy, false) }
+  const before = parseCompare(request.compare) ? previousRange({ fromMs, toMs, interval: null, zone }) : null
+  return {
+    query,
+    earlier: before === null ? null : { ...query, fromMs: before.fromMs, toMs: before.toMs },
+    windowMs: parseWindow(request.windowMs, DEFAULT_WINDOW),
+    limit: parseLimit(request.limit, LIMITS),
+    cursor,
+  }
+}
+
+function parseSteps({ steps, filters }: RunQueryRequest): MarkCondition[] {
+  if (steps.length < STEPS_MIN || steps.length > STEPS_MAX) {
+    throw errors.INVALID_STEPS({
+      message: `a funnel has ${STEPS_MIN} to ${STEPS_MAX} steps, not ${steps.length}`,
+      details: { steps: steps.length },
+    })
+  }
+  const common = parseFilters(filters)
+  return steps.map((step, index) => {
+    const event = parseEventName(step.event)
+    if (event === null) throw errors.INVALID_STEPS({ message: `step ${index} of the funnel names no event` })
+    return { event, filters: [...common, ...parseFilters(step.filters)] }
+  })
+}
+
+async function runFunnel(question: FunnelQuestion, context: KindContext) {
+  const { query, earlier, limit, cursor } = question
+  const [current, before] = await readTogether(context, async (scope) => {
+    const count = (one: MarksQuery) => countSteps(question, one, { scope, context })
+    return [await count(query), earlier === null ? null : await count(earlier)] as const
+  })
+  const points = [...current.groups].flatMap(([key, steps]) => {
+    const previous = before === null ? undefined : (before.groups.get(key) ?? null)
+    return steps.map((_, step) => toPoint(query, JSON.parse(key) as (string | null)[], { steps, step, previous }))
+  })
+  const { page, nextCursor } = takePage(points, {
+    kind: 'funnel',
+    cursor,
+    limit,
+    range: query,
+    keyOf: ({ group, step }) => [...query.groupBy.map(({ name }) => group?.[name] ?? null), step],
+  })
+  const meta = before === null ? current.meta : mergeMetas(current.meta, before.meta)
+  return { data: page, summary: summarise([...current.groups.values()]), nextCursor, meta }
+}
+
+/** Steps by group as JSON text. */
+async function countSteps(
+  { windowMs }: FunnelQuestion,
+  query: MarksQuery,
+  { scope, context }: { readonly scope: ReadScope; readonly context: KindContext },
+) {
+  const { marks, meta } = await context.readMarks(scope, query)
+  const lists = toUserLists(marks.chunks, query.conditions.length)
+  const counted = walkFunnel(lists, { windowMs, groups: marks.groups.length })
+  const groups = new Map<string, FunnelStepResult[]>()
+  marks.groups.forEach((group, index) => {
+    const steps = counted[index] as FunnelStepResult[]
+    if ((steps[0]?.users ?? 0) > 0) groups.set(JSON.stringify(group), steps)
+  })
+  if (groups.size === 0 && query.groupBy.length === 0)
+    groups.set('[]', walkFunnel(lists, { windowMs, groups: 1 })[0] ?? [])
+  return { groups, meta }
+}
+
+interface StepOf {
+  readonly steps: readonly FunnelStepResult[]
+  readonly step: number
+  /** null: the group was not there; undefined: nothing to compare with. */
+  readonly previous: readonly FunnelStepResult[] | null | undefined
+}
+
+function toPoint(query: MarksQuery, group: readonly (string | null)[], { steps, step, previous }: StepOf): FunnelPoint {
+  const { users, durations } = steps[step] as FunnelStepResult
+  const before = step === 0 ? users : (steps[step - 1]?.users ?? 0)
+  return {
+    step,
+    ...toGroup(query.groupBy, group),
+    value: users,
+    ...(previous !== undefined && { previous: previous?.[step]?.users ?? null }),
+    values: {
+      conversion_rate: rateOf(users, steps[0]?.users ?? 0),
+      step_conversion_rate: rateOf(users, before),
+      ...durations.summary(),
+    },
+  }
+}
+
+function summarise(groups: readonly (readonly FunnelStepResult[])[]): FunnelSummary {
+  const total = (pick: (steps: readonly FunnelStepResult[]) => number) =>
+    groups.reduce((sum, steps) => sum + pick(steps), 0)
+  const entered = total((steps) => steps[0]?.users ?? 0)
+  const converted = total((steps) => steps.at(-1)?.users ?? 0)
+  return { entered, converted, conversion_rate: rateOf(converted, entered) }
+}

@@ -1,0 +1,35 @@
+import { MARK_BYTES, type MarksQuery } from '../journeys/marks.js'
+import { canonicalFilters } from '../query/canonical-key.js'
+import type { Demand, EventNames } from './query-kind.js'
+
+/** What a query about users depends on. */
+export function eventsOf({ conditions }: MarksQuery): EventNames {
+  const names = new Set<string>()
+  for (const { event } of conditions) {
+    if (event === null) return '*'
+    names.add(event)
+  }
+  return [...names].sort()
+}
+
+/** A mark as it comes, its user's number, and its place in a list: time, place and group. */
+const BYTES_PER_ROW = MARK_BYTES + 4 + 20
+
+export function demandOf(query: MarksQuery): Demand {
+  return { from: 'events', fromMs: query.fromMs, toMs: query.toMs, events: eventsOf(query), bytesPerRow: BYTES_PER_ROW }
+}
+
+/** A query about users as plain data. */
+export function canonicalMarks({ fromMs, toMs, conditions, groupBy }: MarksQuery): readonly unknown[] {
+  return [
+    fromMs,
+    toMs,
+    conditions.map(({ event, filters }) => [event, canonicalFilters(filters)]),
+    groupBy.map(({ name }) => name),
+  ]
+}
+
+/** Part of a whole; null of nothing. */
+export function rateOf(part: number, whole: number): number | null {
+  return whole === 0 ? null : part / whole
+}

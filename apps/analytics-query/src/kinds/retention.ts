@@ -1,0 +1,122 @@
+import type { RetentionPoint, RunQueryRequest } from '@millrace/contracts'
+import { errors } from '../errors.js'
+import type { Marks, MarksQuery } from '../journeys/marks.js'
+import { toUserLists } from '../journeys/user-lists.js'
+import { walkRetention } from '../journeys/walk-retention.js'
+import { listBuckets, parseInterval } from '../query/buckets.js'
+import { canonicalKey } from '../query/canonical-key.js'
+import { parseFilters } from '../query/filter.js'
+import { parseEventName, parseGroupBy, parseLimit, parseRange, parseZone } from '../query/parse-cell-query.js'
+import { canonicalMarks, demandOf, eventsOf, rateOf } from './journey.js'
+import { decodePageCursor, type PageCursor, takePage } from './page.js'
+import type { KindContext, QueryKind } from './query-kind.js'
+import { toGroup } from './query-point.js'
+
+const LIMITS = { default: 10_000, max: 10_000 }
+const PERIODS_MAX = 366
+
+/**
+ * Which part of the users who did something in one period came back in it and in the next ones. A user belongs to the period of the first such
+ * event of the range; periods that begin after the range are left out.
+ */
+export const retention: QueryKind = {
+  name: 'retention',
+  parse(request, context) {
+    const question = parseRetention(request, context)
+    const { query, starts, periods, limit, cursor } = question
+    return {
+      kind: 'retention',
+      canonicalKey: canonicalKey(context.tenantId, 'retention', [
+        canonicalMarks(query),
+        starts,
+        periods,
+        limit,
+        cursor?.after ?? null,
+      ]),
+      fromMs: query.fromMs,
+      toMs: query.toMs,
+      events: eventsOf(query),
+      demands: [demandOf(query)],
+      run: () => runRetention(question, context),
+    }
+  },
+}
+
+interface RetentionQuestion {
+  readonly query: MarksQuery
+  readonly starts: readonly number[]
+  readonly periods: number
+  readonly limit: number
+  readonly cursor: PageCursor | null
+}
+
+function parseRetention(request: RunQueryRequest, { nowMs, bucketsMax }: KindContext): RetentionQuestion {
+  const cursor = decodePageCursor(request.cursor, 'retention')
+  const { fromMs, toMs } = cursor ?? parseRange(request, nowMs)
+  const interval = parseInterval(request.interval === '' ? '1d' : request.interval)
+  if (interval !== '1d' && interval !== '1w' && interval !== '1mo')
+    throw errors.INVALID_INTERVAL({ message: `retention goes by 1d, 1w or 1mo, not by ${interval}` })
+  if (request.periods > PERIODS_MAX)
+    throw errors.INVALID_PERIODS({
+      message: `${request.periods} periods are too many, at most ${PERIODS_MAX} are allowed`,
+    })
+  const starts = listBuckets({
+    fromMs,
+    toMs,
+    interval,
+    zone: parseZone(request),
+    bucketsMax: Math.min(bucketsMax, PERIODS_MAX + 1),
+  })
+  const filters = parseFilters(request.filters)
+  const conditions = [request.event, request.returnEvent].map((event) => ({ event: parseEventName(event), filters }))
+  return {
+    query: { fromMs, toMs, conditions, groupBy: parseGroupBy(request.groupBy, false) },
+    starts,
+    periods: request.periods === 0 ? PERIODS_MAX : request.periods,
+    limit: parseLimit(request.limit, LIMITS),
+    cursor,
+  }
+}
+
+async function runRetention(question: RetentionQuestion, context: KindContext) {
+  const { query, starts, limit, cursor } = question
+  const { marks, meta } = await context.readMarks(context, query)
+  const { page, nextCursor } = takePage(toPoints(question, marks), {
+    kind: 'retention',
+    cursor,
+    limit,
+    range: query,
+    keyOf: ({ cohort, point: { group, period } }) => [
+      starts[cohort] ?? 0,
+      ...query.groupBy.map(({ name }) => group?.[name] ?? null),
+      period,
+    ],
+  })
+  return { data: page.map(({ point }) => point), nextCursor, meta }
+}
+
+/** Of cohorts with users; without groups of all. */
+function toPoints(
+  { query, starts, periods }: RetentionQuestion,
+  marks: Marks,
+): { cohort: number; point: RetentionPoint }[] {
+  const groups = marks.groups.length === 0 && query.groupBy.length === 0 ? [[]] : marks.groups
+  const lists = toUserLists(marks.chunks, query.conditions.length)
+  const cohorts = walkRetention(lists, { starts, periods, groups: groups.length })
+  return groups.flatMap((group, index) =>
+    (cohorts[index] ?? []).flatMap(({ size, returned }, cohort) => {
+      if (size === 0 && query.groupBy.length > 0) return []
+      const time = new Date(starts[cohort] ?? 0).toISOString()
+      return Array.from(returned, (value, period) => ({
+        cohort,
+        point: {
+          time,
+          ...toGroup(query.groupBy, group),
+          period,
+          value,
+          values: { rate: rateOf(value, size), cohort_size: size },
+        },
+      }))
+    }),
+  )
+}

@@ -1,0 +1,82 @@
+import type { SessionsSummary } from '@millrace/contracts'
+import type { ReadScope } from '../execute/read-scope.js'
+import type { MarksQuery } from '../journeys/marks.js'
+import { toUserLists } from '../journeys/user-lists.js'
+import { SessionTotals, walkSessions } from '../journeys/walk-sessions.js'
+import type { CellQuery } from '../query/cell-query.js'
+import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
+import { demandOf, rateOf } from './journey.js'
+import { decodePageCursor } from './page.js'
+import { type CellSource, parseCells } from './parse-cells.js'
+import { parseCompare, parseFill } from './parse-compare.js'
+import { parseWindow } from './parse-window.js'
+import type { KindContext, QueryKind } from './query-kind.js'
+
+const DEFAULT_GAP = 30 * 60_000
+const LIMITS = { default: 10_000, max: 10_000 }
+
+/**
+ * Visits: a user's events with less than the gap between each and the next. A visit counts in the bucket and group of its first event. One that
+ * began before the range does not count, and one that goes on after it counts with what lies in the range.
+ */
+export const sessions: QueryKind = {
+  name: 'sessions',
+  parse(request, context) {
+    const cursor = decodePageCursor(request.cursor, 'sessions')
+    const limit = parseLimit(request.limit, LIMITS)
+    const metric = { agg: 'count', property: null } as const
+    const query = parseCellQuery(request, { interval: 'optional', metric, range: cursor ?? undefined }, context)
+    const gapMs = parseWindow(request.windowMs, DEFAULT_GAP)
+    return parseCells(
+      {
+        kind: 'sessions',
+        query,
+        source: createSource(gapMs, context),
+        cursor,
+        limit,
+        isCompared: parseCompare(request.compare),
+        filling: { fill: parseFill(request.fill), empty: { value: 0, values: valuesOf(new SessionTotals()) } },
+        keyOf: ({ bucket, group }) => [query.bucketStarts[bucket] ?? 0, ...group],
+      },
+      context,
+    )
+  },
+}
+
+function createSource(gapMs: number, context: KindContext): CellSource {
+  return {
+    settings: gapMs,
+    demandOf: (query) => demandOf(toMarksQuery(query, gapMs)),
+    read: (scope, query) => readSessions(scope, query, { gapMs, context }),
+  }
+}
+
+/** The gap before the range shows which of its first events go on with a visit. */
+function toMarksQuery({ event, filters, groupBy, fromMs, toMs }: CellQuery, gapMs: number): MarksQuery {
+  return { fromMs: fromMs - gapMs, toMs, conditions: [{ event, filters }], groupBy }
+}
+
+async function readSessions(
+  scope: ReadScope,
+  query: CellQuery,
+  { gapMs, context }: { readonly gapMs: number; readonly context: KindContext },
+) {
+  const { marks, meta } = await context.readMarks(scope, toMarksQuery(query, gapMs))
+  const { fromMs, bucketStarts } = query
+  const { cells, all } = walkSessions(toUserLists(marks.chunks, 1), { fromMs, starts: bucketStarts, gapMs })
+  const summary: SessionsSummary = { sessions: all.sessions, ...valuesOf(all) }
+  return {
+    cells: cells.map(({ bucket, group, totals }) => ({
+      bucket,
+      group: marks.groups[group] ?? [],
+      value: totals.sessions,
+      values: valuesOf(totals),
+    })),
+    summary,
+    meta,
+  }
+}
+
+function valuesOf({ sessions: count, users, events, bounces, durations }: SessionTotals) {
+  return { users, events, bounce_rate: rateOf(bounces, count), ...durations.summary() }
+}
