@@ -105,11 +105,11 @@ export interface FunnelStep {
   readonly filters?: readonly QueryFilter[] | undefined
 }
 
-/** How many users went through steps in their order. */
+/** How many users went through steps in their order. `limit` is 1000 by default, 10,000 at most. */
 export interface FunnelQuery extends AnyQuery, Grouped, Compared {
   /** 2 to 10; a text stands for an event without filters. */
   readonly steps: readonly (string | FunnelStep)[]
-  /** How long after the first step the last one counts: milliseconds, or a text such as 30m or 14d. */
+  /** How long after the first step the last one counts: milliseconds, or a text such as 30m or 14d. Default 14d. */
   readonly window?: number | string | undefined
 }
 
@@ -121,7 +121,7 @@ export interface RetentionQuery extends AnyQuery, Grouped {
   readonly return_event?: string | undefined
   /** Length of a period. Default 1d. */
   readonly interval?: '1d' | '1w' | '1mo' | undefined
-  /** How many periods are followed after the cohort's own. */
+  /** How many periods are followed after the cohort's own, 366 at most. Default: as many as the range has. */
   readonly periods?: number | undefined
 }
 
@@ -171,9 +171,8 @@ export type RetentionPoint = QueryPoint & {
   readonly values: { readonly rate: Measured; readonly cohort_size: number }
 }
 
-/** `value` is sessions. */
+/** `value` is sessions; null only in buckets filled so. */
 export type SessionsPoint = QueryPoint & {
-  readonly value: number
   readonly values: {
     readonly users: number
     readonly events: number
@@ -185,9 +184,8 @@ export type SessionsPoint = QueryPoint & {
   }
 }
 
-/** `value` is attempts. */
+/** `value` is attempts; null only in buckets filled so. */
 export type LoginsPoint = QueryPoint & {
-  readonly value: number
   readonly values: {
     readonly succeeded: number
     readonly failed: number

@@ -63,7 +63,7 @@ const points = {
   sessions: z.object({
     ...bucketed,
     ...common,
-    value: count.describe('sessions'),
+    value: count.nullable().describe('sessions; null only in buckets filled so'),
     values: z.object({
       users: count,
       events: count,
@@ -74,7 +74,7 @@ const points = {
   logins: z.object({
     ...bucketed,
     ...common,
-    value: count.describe('attempts'),
+    value: count.nullable().describe('attempts; null only in buckets filled so'),
     values: z.object({ succeeded: count, failed: count, success_rate: rate, users: count }),
   }),
   daily: z.object({

@@ -65,13 +65,13 @@ const interval = z.enum(intervals)
 const event = text(1024).optional().describe('name of the event; absent: all')
 const groupBy = z.array(path).max(3).describe(PATH)
 
-/** What may be asked of every kind. */
-const common = {
+/** What may be asked of every kind; a page has `limit` points. */
+const common = (limit: { default: number; max: number }) => ({
+  limit: z.int().min(1).max(limit.max).optional().describe(`points of a page; default ${limit.default}`),
   from: time.optional().describe('inclusive; default 24 hours before to'),
   to: time.optional().describe('exclusive; default the end of this minute'),
   timezone: text(100).optional().describe('IANA name; buckets of days and longer begin at its midnight; default UTC'),
   filters: filters.optional(),
-  limit: z.int().min(1).max(10_000).optional().describe('points of a page'),
   cursor: text(4096).optional().describe('next_cursor of the page before'),
   min_watermark: time
     .optional()
@@ -80,7 +80,9 @@ const common = {
     ),
   fresh: z.boolean().optional().describe('passes every cache by'),
   explain: z.boolean().optional().describe('puts the plan into meta.plan'),
-}
+})
+const series = { default: 10_000, max: 10_000 }
+
 const compared = {
   compare: z
     .enum(['previous'])
@@ -109,10 +111,20 @@ export const querySchemas = {
     metric: metric.optional().describe('default: count'),
     ...bucketed,
     interval: interval.optional().describe('length of a bucket; default 1h'),
-    ...common,
+    ...common(series),
   }),
-  top: z.strictObject({ event, metric: metric.optional().describe('default: count'), ...ranked, ...common }),
-  breakdown: z.strictObject({ event, metric: metric.optional().describe('default: count'), ...ranked, ...common }),
+  top: z.strictObject({
+    event,
+    metric: metric.optional().describe('default: count'),
+    ...ranked,
+    ...common({ default: 10, max: 1000 }),
+  }),
+  breakdown: z.strictObject({
+    event,
+    metric: metric.optional().describe('default: count'),
+    ...ranked,
+    ...common({ default: 100, max: 1000 }),
+  }),
   uniques: z.strictObject({
     event,
     metric: z
@@ -120,38 +132,43 @@ export const querySchemas = {
       .optional()
       .describe('may be left out'),
     ...bucketed,
-    ...common,
+    ...common(series),
   }),
-  percentiles: z.strictObject({ event, metric: quantile, ...bucketed, ...common }),
+  percentiles: z.strictObject({ event, metric: quantile, ...bucketed, ...common(series) }),
   funnel: z.strictObject({
     steps: z
       .array(z.union([text(1024).min(1), step], 'must be the name of an event, or an object {event, filters}'))
       .min(2)
       .max(10)
       .describe('in their order; a text stands for an event without filters'),
-    window: length.optional().describe(`how long after the first step the last one counts: ${LENGTH}`),
+    window: length.optional().describe(`how long after the first step the last one counts: ${LENGTH}; default 14d`),
     group_by: groupBy.optional(),
     ...compared,
-    ...common,
+    ...common({ default: 1000, max: 10_000 }),
   }),
   retention: z.strictObject({
     event: text(1024).optional().describe('what makes a user one of a cohort; absent: any event'),
     return_event: text(1024).optional().describe('what a user who comes back does; absent: any event'),
     interval: z.enum(['1d', '1w', '1mo']).optional().describe('length of a period; default 1d'),
-    periods: z.int().min(1).max(366).optional().describe('how many are followed after the cohort’s own'),
+    periods: z
+      .int()
+      .min(1)
+      .max(366)
+      .optional()
+      .describe('how many are followed after the cohort’s own; default: as many as the range has'),
     group_by: groupBy.optional(),
-    ...common,
+    ...common(series),
   }),
   sessions: z.strictObject({
     event,
     window: length.optional().describe(`the gap that ends a session: ${LENGTH}; default 30m`),
     ...bucketed,
-    ...common,
+    ...common(series),
   }),
   logins: z.strictObject({
     ...bucketed,
     group_by: groupBy.optional().describe('method, device, browser or os'),
-    ...common,
+    ...common(series),
   }),
-  daily: z.strictObject({ ...common }),
+  daily: z.strictObject({ ...common(series) }),
 } as const
