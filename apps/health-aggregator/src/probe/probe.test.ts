@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from '@jest/globals'
 import { createProbe, type ProbeEvent, type ProbeTarget } from './probe.js'
 import { ProbeState } from './probe-state.js'
@@ -9,6 +11,12 @@ const target = (more: Partial<ProbeTarget> = {}): ProbeTarget => ({
   isVisible: async () => true,
   ...more,
 })
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+const collectGarbage = () => {
+  collect()
+  return false
+}
 const hang = (signal: AbortSignal) =>
   new Promise<never>((_, reject) =>
     signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
@@ -19,7 +27,7 @@ describe('a synthetic event', () => {
     let receipts = 0
     let looks = 0
     const result = await createProbe(
-      { timeoutMs: 5000 },
+      { timeoutMs: 60_000 },
       target({
         readReceipt: async () => ({ isSettled: ++receipts === 3, stored: receipts === 3 ? 1 : 0 }),
         isVisible: async () => ++looks === 2,
@@ -51,13 +59,18 @@ describe('a synthetic event', () => {
       { hop: 'stored', reason: expect.stringContaining('PROBE_FAILED') },
     ],
     ['no query finds it', { isVisible: async () => false }, { hop: 'visible', reason: 'it took too long' }],
+    [
+      'no query finds it and garbage is collected meanwhile',
+      { isVisible: async () => collectGarbage() },
+      { hop: 'visible', reason: 'it took too long' },
+    ],
   ])('names the hop that failed when %s', async (_title, broken, failure) => {
-    expect((await createProbe({ timeoutMs: 60 }, target(broken))(never)).failure).toEqual(failure)
+    expect((await createProbe({ timeoutMs: 1000 }, target(broken))(never)).failure).toEqual(failure)
   })
 
   it('takes another user each time and an id of its own', async () => {
     const events: ProbeEvent[] = []
-    const probe = createProbe({ timeoutMs: 1000 }, target({ post: async (event) => String(events.push(event)) }))
+    const probe = createProbe({ timeoutMs: 60_000 }, target({ post: async (event) => String(events.push(event)) }))
     for (let i = 0; i < 3; i++) await probe(never)
     expect(new Set(events.map(({ userId }) => userId)).size).toBe(3)
     expect(new Set(events.map(({ messageId }) => messageId)).size).toBe(3)

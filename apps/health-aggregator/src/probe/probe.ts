@@ -40,7 +40,10 @@ export function createProbe({ timeoutMs }: { readonly timeoutMs: number }, targe
   return async function probe(stopping: AbortSignal): Promise<ProbeResult> {
     const startedAtMs = Date.now()
     const startedAt = performance.now()
-    const signal = AbortSignal.any([stopping, AbortSignal.timeout(timeoutMs)])
+    // Not AbortSignal.timeout: `any` holds it weakly, and one that is collected never fires.
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(), timeoutMs)
+    const signal = AbortSignal.any([stopping, late.signal])
     const event: ProbeEvent = {
       messageId: randomUUID(),
       event: PROBE_EVENT,
@@ -68,6 +71,8 @@ export function createProbe({ timeoutMs }: { readonly timeoutMs: number }, targe
       return { startedAtMs, hopsMs, failure: undefined }
     } catch (error) {
       return { startedAtMs, hopsMs, failure: { hop, reason: reasonOf(error, signal) } }
+    } finally {
+      clearTimeout(timer)
     }
   }
 }

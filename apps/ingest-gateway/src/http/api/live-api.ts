@@ -48,12 +48,24 @@ async function forward(res: Response, updates: AsyncIterable<WatchLiveResponse>,
     for await (const update of updates) {
       if (signal.aborted) return
       const isTaken = res.write(`event: counts\ndata: ${toJson(update)}\n\n`)
-      if (!isTaken) await once(res, 'drain', { signal: AbortSignal.any([signal, AbortSignal.timeout(STALLED_MS)]) })
+      if (!isTaken) await drained(res, signal)
     }
   } catch (error) {
     if (!signal.aborted) res.write(`event: problem\ndata: ${JSON.stringify(toProblem(error))}\n\n`)
   } finally {
     clearInterval(heartbeat)
+  }
+}
+
+/** @throws when `signal` is aborted, or the client has taken nothing for too long. */
+async function drained(res: Response, signal: AbortSignal): Promise<void> {
+  // Not AbortSignal.timeout: `any` holds it weakly, and one that is collected never fires.
+  const stalled = new AbortController()
+  const timer = setTimeout(() => stalled.abort(), STALLED_MS)
+  try {
+    await once(res, 'drain', { signal: AbortSignal.any([signal, stalled.signal]) })
+  } finally {
+    clearTimeout(timer)
   }
 }
 
