@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
@@ -19,7 +20,7 @@ let stop: () => void | Promise<void>
 
 async function listen(routes: (app: Express) => void, config: HttpAppConfig = {}): Promise<void> {
   const app = await createHttpApp(config, { logger, metrics: createHttpMetrics(metrics), tracer: noopTracer, routes })
-  const [server, stopServer] = await startHttpServer({ handler: app, port: 0, drainTimeoutMs: 2_000 })
+  const [server, stopServer] = await startHttpServer({ handler: app, port: 0, drainTimeoutMs: 60_000 })
   base = `http://127.0.0.1:${(server.address() as { port: number }).port}`
   stop = stopServer
 }
@@ -151,11 +152,12 @@ describe('an HTTP server that stops', () => {
     await waitFor(() => idle.readyState === 'open')
     const running = fetch(`${base}/work`)
     await waitFor(() => finish !== undefined)
+    const cut = once(idle, 'close')
     const stopped = stop()
     await expect(fetch(base)).rejects.toThrow()
     finish?.()
     expect(await (await running).json()).toBe('done')
+    await cut
     await stopped
-    idle.destroy()
   })
 })

@@ -1,4 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Started } from '../lifecycle/lifecycle.js'
 import { type ListenAddress, toListenError } from '../lifecycle/listen-error.js'
 
@@ -23,20 +24,29 @@ export function startHttpServer(
   server.requestTimeout = config.requestTimeoutMs ?? 30_000
   server.headersTimeout = config.headersTimeoutMs ?? 10_000
   server.keepAliveTimeout = config.keepAliveTimeoutMs ?? 65_000
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(toListenError(error, config)))
     server.listen(config.port, config.host ?? '127.0.0.1', () => {
       server.removeAllListeners('error')
-      resolve([server, () => drain(server, config.drainTimeoutMs ?? 10_000)])
+      resolve([server, () => drain(server, sockets, config.drainTimeoutMs ?? 10_000)])
     })
   })
 }
 
-function drain(server: Server, timeoutMs: number): Promise<void> {
+function drain(server: Server, sockets: ReadonlySet<Socket>, timeoutMs: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
     // close itself ends the connections that are idle now; those that are idle once they have their answer would be kept alive.
-    const idleTimer = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
+    const idleTimer = setInterval(() => {
+      server.closeIdleConnections()
+      // To Node, a connection that has not sent anything yet is about to.
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+    }, IDLE_CHECK_MS)
     server.close(() => {
       clearTimeout(timer)
       clearInterval(idleTimer)
