@@ -36,7 +36,7 @@ async function startService(
     ADMIN_URLS: '',
     SYNTHETIC_INTERVAL_SECONDS: '0',
     HEALTH_CACHE_MS: '50',
-    HEALTH_CHECK_TIMEOUT_MS: '500',
+    HEALTH_CHECK_TIMEOUT_MS: '10000',
     LEDGER_INTERVAL_MS: '100',
     LEDGER_LOST_AFTER_MS: '200',
     ...env,
@@ -77,7 +77,7 @@ async function startService(
 }
 
 async function healthOf(calls: Calls<typeof HealthServiceService>, level: string) {
-  const { status, bodyJson } = await calls.getHealth({ level }, { deadlineMs: 5000 })
+  const { status, bodyJson } = await calls.getHealth({ level }, { deadlineMs: 60_000 })
   return { status, body: JSON.parse(bodyJson) as Record<string, Record<string, Record<string, unknown>>> }
 }
 
@@ -183,7 +183,9 @@ describe('the health service on PostgreSQL and Redis', () => {
       uptime: expect.any(Number),
     })
     // Connections are made in the background: a first check may come before them.
-    await waitFor(async () => (await healthOf(service.calls, 'system')).body.services?.queues?.status === 'healthy')
+    const isHealthy = async (name: string) =>
+      (await healthOf(service.calls, 'system')).body.services?.[name]?.status === 'healthy'
+    for (const name of ['database', 'redis', 'queues', 'ingest-gateway']) await waitFor(() => isHealthy(name))
     const { body } = await healthOf(service.calls, 'system')
     expect(body).toMatchObject({
       services: {
@@ -213,7 +215,7 @@ describe('the health service on PostgreSQL and Redis', () => {
   })
 
   it('is degraded when a service that ingest does not need is away, and when a service is not ready', async () => {
-    expect((await healthOf(service.calls, 'summary')).status).toBe('degraded')
+    await waitFor(async () => (await healthOf(service.calls, 'summary')).status === 'degraded')
     isReady = false
     await waitFor(
       async () => (await healthOf(service.calls, 'system')).body.services?.['ingest-gateway']?.status === 'degraded',
@@ -263,9 +265,9 @@ describe('the health service on PostgreSQL and Redis', () => {
     await waitFor(async () => (await ledger())[0]?.lost === 3n)
     expect(await ledger()).toMatchObject([{ accepted: 20n, inFlight: 3n, balanced: false }])
     await waitFor(async () => (await healthOf(service.calls, 'system')).status === 'unhealthy')
-    const metrics = await (await fetch(`${service.adminUrl}/metrics`)).text()
-    expect(metrics).toMatch(/millrace_ledger_records\{[^}]*state="lost"[^}]*\} 3/)
-    expect(metrics).toMatch(/millrace_ledger_unbalanced_tenants\{[^}]*\} 1/)
+    const exposes = async (line: RegExp) => line.test(await (await fetch(`${service.adminUrl}/metrics`)).text())
+    await waitFor(() => exposes(/millrace_ledger_records\{[^}]*state="lost"[^}]*\} 3/))
+    await waitFor(() => exposes(/millrace_ledger_unbalanced_tenants\{[^}]*\} 1/))
     await noteConsumed(20, position)
     await waitFor(async () => (await ledger())[0]?.balanced === true)
   })
@@ -295,6 +297,7 @@ describe('the health service without its servers', () => {
     const service = await startService({
       DATABASE_URL: `postgres://postgres@127.0.0.1:${await freePort()}/none`,
       STREAM_REDIS_URL: `redis://127.0.0.1:${await freePort()}`,
+      HEALTH_CHECK_TIMEOUT_MS: '500',
     })
     const { status, body } = await healthOf(service.calls, 'detailed')
     expect(status).toBe('unhealthy')
@@ -313,16 +316,15 @@ describe('the health service without its servers', () => {
     const service = await startService({
       DATABASE_URL: postgres.url,
       STREAM_REDIS_URL: streams.url,
-      DATABASE_TIMEOUT: '300',
+      DATABASE_TIMEOUT: '1000',
+      HEALTH_CHECK_TIMEOUT_MS: '1500',
     })
     const statusOf = async (name: string) => (await healthOf(service.calls, 'system')).body.services?.[name]?.status
     await waitFor(async () => (await statusOf('database')) === 'healthy' && (await statusOf('redis')) === 'healthy')
     await Promise.all([postgres.pause(), streams.pause()])
     await waitFor(async () => (await statusOf('database')) === 'unhealthy' && (await statusOf('redis')) === 'unhealthy')
     await Promise.all([postgres.resume(), streams.resume()])
-    await waitFor(async () => (await statusOf('database')) === 'healthy' && (await statusOf('redis')) === 'healthy', {
-      deadlineMs: 30_000,
-    })
+    await waitFor(async () => (await statusOf('database')) === 'healthy' && (await statusOf('redis')) === 'healthy')
     await service.stop()
     await streams.stop()
     await postgres.stop()

@@ -57,7 +57,7 @@ describe('the path of a synthetic event', () => {
       runQuery: () => Promise.reject(new Error('not asked')),
     }
     const keys = createProbeKeys({ keys: new KeyManager({ database }), now: () => Date.now() })
-    const probe = createProbe({ timeoutMs: 5000 }, createProbeTarget({ gatewayUrl }, { keys, analytics }))
+    const probe = createProbe({ timeoutMs: 60_000 }, createProbeTarget({ gatewayUrl }, { keys, analytics }))
     const { tenantId } = await keys.current()
     expect((await probe(new AbortController().signal)).failure).toBeUndefined()
     expect(seen.map(({ method, url, tenant }) => [method, url, tenant])).toEqual([

@@ -32,7 +32,7 @@ describe('on a real database', () => {
     registerRollups(database, { definitions, stream: 'events', aheadMaxMs: 86_400_000 })
   async function activeFrom(): Promise<string[]> {
     const { rows } = await database.query<{ text: string }>(
-      `select case when active_from = '-infinity' then 'always' when active_from between now() + interval '24 hours' and now() + interval '25 hours' then 'a day ahead' else active_from::text end as text
+      `select case when active_from = '-infinity' then 'always' when active_from between now() + interval '23 hours' and now() + interval '25 hours' then 'a day ahead' else active_from::text end as text
          from rollup_definitions order by id`,
     )
     return rows.map(({ text }) => text)

@@ -25,12 +25,12 @@ describe('a running gateway', () => {
         HTTP_PORT: String(port),
         BOOTSTRAP_WRITE_KEY: 'mr_write_test',
         BOOTSTRAP_ADMIN_KEY: 'mr_admin_test',
-        HTTP_HEADERS_TIMEOUT_MS: '1000',
-        HTTP_REQUEST_TIMEOUT_MS: '2000',
+        HTTP_HEADERS_TIMEOUT_MS: '3000',
+        HTTP_REQUEST_TIMEOUT_MS: '5000',
         LOG_LEVEL: 'warn',
       },
     })
-  }, 120_000)
+  })
   afterAll(async () => {
     await gateway?.stop()
     await redis?.stop()
@@ -77,7 +77,7 @@ describe('a running gateway', () => {
     expect([(await send(first.key as string)).status, (await send(second.key as string)).status]).toEqual([200, 200])
     for (const { id, key } of [first, second]) {
       await admin('DELETE', `/api/v1/keys/${id}`)
-      await waitFor(async () => (await send(key as string)).status === 401, { deadlineMs: 5000 })
+      await waitFor(async () => (await send(key as string)).status === 401)
     }
   })
 
@@ -88,8 +88,7 @@ describe('a running gateway', () => {
       `insert into api_keys (tenant_id, key_hash, key_hint, scopes) select id, sha256('mr_small'), '', '{write}' from tenants where name = 'small'`,
     )
     await sql.close()
-    const answers = []
-    for (let i = 0; i < 6; i++) answers.push(await send('mr_small'))
+    const answers = await Promise.all(Array.from({ length: 40 }, () => send('mr_small')))
     const refused = answers.find(({ status }) => status === 429)
     expect(refused?.body.code).toBe('RATE_LIMITED')
     expect(Number(refused?.retryAfter)).toBeGreaterThanOrEqual(1)
@@ -116,6 +115,11 @@ describe('a running gateway', () => {
   )
 
   it('takes events in while the stream is down, and brings them to it afterwards', async () => {
+    const appendedRecords = async () => {
+      const text = await (await fetch(`${gateway.adminUrl}/metrics`)).text()
+      return Number(/^millrace_stream_appended_records_total\{[^}]*\} (\d+)/m.exec(text)?.[1] ?? 0)
+    }
+    const before = await appendedRecords()
     await redis.kill()
     const down = await Promise.all(
       Array.from({ length: 20 }, (_, i) =>
@@ -124,10 +128,9 @@ describe('a running gateway', () => {
     )
     expect(down.map(({ status }) => status)).toEqual(Array(20).fill(200))
     await redis.restart()
-    const metrics = async () => (await fetch(`${gateway.adminUrl}/metrics`)).text()
-    await waitFor(async () => /millrace_stream_spool_frames\{[^}]*\} 0\b/.test(await metrics()), { deadlineMs: 30_000 })
+    await waitFor(async () => (await appendedRecords()) >= before + 20)
     expect((await send('mr_write_test')).status).toBe(200)
-  }, 60_000)
+  })
 
   it('answers what it has begun when it is told to stop, and leaves its counts behind', async () => {
     const running = Array.from({ length: 50 }, (_, i) =>

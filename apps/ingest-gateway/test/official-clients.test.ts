@@ -24,7 +24,7 @@ describe('the official clients, unmodified', () => {
 
   beforeAll(async () => {
     stack = await startTestStack()
-  }, 120_000)
+  })
   afterAll(() => stack?.stop())
 
   async function get<T>(path: string): Promise<T> {
@@ -40,13 +40,10 @@ describe('the official clients, unmodified', () => {
       return events !== undefined && events.accepted >= accepted && events.in_flight === 0 ? events : undefined
     }
     let last: Ledger['streams'][number] | undefined
-    await waitFor(
-      async () => {
-        last = await settled()
-        return last !== undefined
-      },
-      { deadlineMs: 60_000 },
-    )
+    await waitFor(async () => {
+      last = await settled()
+      return last !== undefined
+    })
     return last as Ledger['streams'][number]
   }
 
@@ -57,6 +54,7 @@ describe('the official clients, unmodified', () => {
       flushAt: 100,
       flushInterval: 200,
       maxRetries: 3,
+      httpRequestTimeout: 60_000,
     })
     const failures: unknown[] = []
     analytics.on('error', (error) => failures.push(error))
@@ -76,7 +74,7 @@ describe('the official clients, unmodified', () => {
       dead_lettered: 0,
       balanced: true,
     })
-  }, 120_000)
+  })
 
   it(`@rudderstack/rudder-sdk-node delivers ${EVENTS} events, each counted once`, async () => {
     const rudder = new RudderAnalytics(stack.writeKey, {
@@ -114,5 +112,5 @@ describe('the official clients, unmodified', () => {
     )
     expect(page.data.length).toBe(EVENTS / 500)
     expect(page.data.every(({ event }) => event === 'Ordered')).toBe(true)
-  }, 120_000)
+  })
 })

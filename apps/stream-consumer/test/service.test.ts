@@ -74,7 +74,7 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     return createGrpcClient(
       { service: ConsumerServiceService },
       `127.0.0.1:${at}`,
-      { name: 'stream-consumer', deadlineMs: 30_000 },
+      { name: 'stream-consumer', deadlineMs: 60_000 },
       {
         metrics: createGrpcMetrics(metrics),
         tracer: noopTracer,
@@ -157,7 +157,7 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     const stateOf = async () =>
       (await client[0].listDeadLetters({ limit: 1, cursor: '' }, { tenant: '1' })).deadLetters[0]?.state
     // It is as bad as before, so it comes back.
-    await waitFor(async () => (await stateOf()) === 'pending', { deadlineMs: 10_000 })
+    await waitFor(async () => (await stateOf()) === 'pending')
     // Somebody repairs it; now it is stored and counted as such.
     const { rows } = await database.query<{ record: Buffer }>('select record from dead_letters where id = $1', [id])
     const repaired = Buffer.from(
@@ -166,7 +166,7 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     )
     await database.query('update dead_letters set record = $2 where id = $1', [id, repaired])
     await client[0].replayDeadLetter({ id }, { tenant: '1' })
-    await waitFor(async () => (await stateOf()) === 'replayed', { deadlineMs: 10_000 })
+    await waitFor(async () => (await stateOf()) === 'replayed')
     expect((await database.query(`select 1 from events where message_id = 'bad2'`)).rows).toHaveLength(1)
 
     const other = second.deadLetters[0]?.id ?? ''
@@ -181,14 +181,11 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     await seconds.next()
     await getReceipt(await send([{ event: 'Live' }, { event: 'Live', userId: 'zoe' }]))
     let live = 0n
-    await waitFor(
-      async () => {
-        const { value } = await seconds.next()
-        live += value?.byEvent.Live ?? 0n
-        return live >= 2n
-      },
-      { deadlineMs: 10_000 },
-    )
+    await waitFor(async () => {
+      const { value } = await seconds.next()
+      live += value?.byEvent.Live ?? 0n
+      return live >= 2n
+    })
     expect(live).toBe(2n)
     await seconds.return?.()
   })
@@ -212,8 +209,13 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
       if (from === 5000) await apps.pop()?.stop()
       await receipts.at(-1)
     }
-    const answers = await Promise.all((await Promise.all(receipts)).map((receipt) => getReceipt(receipt)))
-    expect(answers.every(({ state }) => state === 'settled')).toBe(true)
+    const settled = async (receipt: string) => {
+      const answer = await getReceipt(receipt)
+      return answer.state === 'settled' && answer
+    }
+    const answers = await Promise.all(
+      (await Promise.all(receipts)).map((receipt) => waitFor(() => settled(receipt), { deadlineMs: 180_000 })),
+    )
     const sum = (pick: (answer: (typeof answers)[number]) => bigint) =>
       answers.reduce((all, answer) => all + Number(pick(answer)), 0)
     expect({ stored: sum((a) => a.stored), duplicate: sum((a) => a.duplicate) }).toEqual({
@@ -227,16 +229,16 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     expect(rows[0]?.d).toBe(rows[0]?.n)
     const isFlushed = async () =>
       (await database.query('select 1 from stream_partitions where flushed_ordinal <> next_ordinal')).rows.length === 0
-    await waitFor(isFlushed, { deadlineMs: 10_000 })
+    await waitFor(isFlushed)
     const expected = await recompute(database)
     for (const key of expected.keys()) if (key.includes('properties.delay')) expected.delete(key)
     expect(differences(await readRollups(database), expected)).toEqual([])
   })
 
   it('tells what it did as metrics', async () => {
-    const text = (await apps[0]?.metrics.expose()) ?? ''
-    expect(text).toMatch(/millrace_consumer_records_total\{[^}]*outcome="stored"[^}]*\} [1-9]/)
-    expect(text).toMatch(/millrace_dedup_window_covered_seconds\{[^}]*\} 86400/)
-    expect(text).toMatch(/millrace_stream_lag_records/)
+    const exposes = async (line: RegExp) => line.test((await apps[0]?.metrics.expose()) ?? '')
+    await waitFor(() => exposes(/millrace_consumer_records_total\{[^}]*outcome="stored"[^}]*\} [1-9]/))
+    await waitFor(() => exposes(/millrace_dedup_window_covered_seconds\{[^}]*\} 86400/))
+    await waitFor(() => exposes(/millrace_stream_lag_records/))
   })
 })

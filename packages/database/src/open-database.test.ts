@@ -70,7 +70,7 @@ describe('database', () => {
   })
 
   it('makes callers wait for a connection no longer than the time limit', async () => {
-    const { database, close } = await openLogged({ connectionLimit: 1, timeoutMs: 200, retryAttempts: 1 })
+    const { database, close } = await openLogged({ connectionLimit: 1, timeoutMs: 1500, retryAttempts: 1 })
     await database.transaction(async (tx) => {
       await tx.query('select 1')
       expect(database.pool()).toEqual({ used: 1, idle: 0, waiting: 0, max: 1 })

@@ -46,7 +46,7 @@ async function serve(
     },
   }
   const services = [implementService(EchoService, { ...none, ...handlers })]
-  const [server, stopServer] = await startGrpcServer({ port: 0, drainTimeoutMs: 2_000 }, { ...deps, services })
+  const [server, stopServer] = await startGrpcServer({ port: 0, drainTimeoutMs: 60_000 }, { ...deps, services })
   address = `127.0.0.1:${server.port}`
   const [calls, stopClient] = createGrpcClient({ service: EchoService }, address, { name: 'echo', ...client }, deps)
   stops.push(stopClient, stopServer)
@@ -140,12 +140,17 @@ describe('a gRPC call', () => {
 
   it('ends at its deadline on both sides', async () => {
     let signal: AbortSignal | undefined
+    let isAnswering = true
     const ask = (_request: unknown, call: CallContext) => {
+      if (isAnswering) return Promise.resolve({ answer: 1 })
       signal = call.signal
       return new Promise<never>(() => undefined)
     }
     const calls = await serve({ ask })
-    await expect(calls.ask({ what: 'x' }, { deadlineMs: 50 })).rejects.toMatchObject({
+    // Connects: the deadline below is for the call alone.
+    await calls.ask({ what: 'x' })
+    isAnswering = false
+    await expect(calls.ask({ what: 'x' }, { deadlineMs: 1000 })).rejects.toMatchObject({
       code: 'DEADLINE_EXCEEDED',
       httpStatus: 504,
     })
