@@ -29,27 +29,32 @@ describe('under load, with two consumers', () => {
     const say = (line: string) => void process.stderr.write(`chaos: ${line}\n`)
     say(`seed ${SEED}; CHAOS_SEED=${SEED} repeats the choice of instants and victims`)
     run = new ChaosRun({ stack, seed: SEED, say })
-  }, 120_000)
+  })
 
   afterAll(async () => {
     await stack?.stop()
-  }, 60_000)
+  })
 
   test("whatever is killed at whatever instant, every acknowledged event is stored once, in its user's order, and the ledger balances", async () => {
     await runCrashMatrix(run, { rounds: 2 })
-    const verdict = await run.verify()
+    let verdict = await run.verify()
+    // Instants are random: a few more kills when none of them happened to make anything arrive twice.
+    for (let more = 0; more < 5 && findQuiet(verdict.provoked) !== undefined; more++) {
+      await runCrashMatrix(run, { rounds: 1, victims: ['gateway', 'redis'] })
+      verdict = await run.verify()
+    }
     run.say(`provoked ${JSON.stringify(verdict.provoked)}; ledger ${JSON.stringify(verdict.ledger)}`)
     expect(verdict.faults).toEqual([])
     expect(verdict.events.acknowledged).toBeGreaterThan(0)
     expect(findQuiet(verdict.provoked)).toBeUndefined()
-  }, 300_000)
+  }, 900_000)
 
   test('while PostgreSQL is down ingest goes on, reads answer 200 or 503 with Retry-After, and nothing is lost', async () => {
     const report = await runOutage(run, 'postgres', 5_000)
     for (const batches of report.acknowledged) expect(batches).toBeGreaterThan(0)
     expect(Object.keys(report.reads).filter((answer) => answer !== '200' && answer !== '503')).toEqual([])
     expect((await run.verify()).faults).toEqual([])
-  }, 120_000)
+  })
 
   test('while Redis is down the gateway acknowledges into its spool, answers 503 with Retry-After once it is full, and nothing is lost', async () => {
     const { refused, acknowledgedBefore } = await runSpoolQuota(run)
@@ -57,13 +62,13 @@ describe('under load, with two consumers', () => {
     expect(refused.status).toBe(503)
     expect(refused.retryAfterSeconds).toBeGreaterThan(0)
     expect((await run.verify()).faults).toEqual([])
-  }, 180_000)
+  })
 
   test('a consumer frozen past its lease is fenced when it goes on, and nothing is doubled', async () => {
     const { takenOver } = await runFrozenConsumer(run)
     expect(takenOver).toBeGreaterThan(0)
     expect((await run.verify()).faults).toEqual([])
-  }, 180_000)
+  })
 
   test('the check itself fails when a row is missing, doubled or the ledger is wrong', async () => {
     const client = new pg.Client({ connectionString: stack.databaseUrl })
@@ -81,5 +86,5 @@ describe('under load, with two consumers', () => {
     expect(doubled.events).toMatchObject({ missing: 0, doubled: 1 })
     expect(doubled.faults).toHaveLength(2)
     await client.end()
-  }, 60_000)
+  })
 })

@@ -13,11 +13,11 @@ let stack: Stack
 describe('a real client', () => {
   beforeAll(async () => {
     stack = await startTestStack()
-  }, 120_000)
+  })
 
   afterAll(async () => {
     await stack?.stop()
-  }, 60_000)
+  })
 
   test.each([
     ['@segment/analytics-node', sendBySegment],
@@ -50,6 +50,8 @@ async function sendBySegment(event: string): Promise<void> {
     path: '/v1/batch',
     flushAt: 50,
     maxEventsInBatch: 50,
+    // A request that is answered late must not be sent again, or the ledger would count its repeat.
+    httpRequestTimeout: 60_000,
   })
   const failures: unknown[] = []
   analytics.on('error', (error) => failures.push(error))
@@ -68,7 +70,7 @@ async function sendByRudder(event: string): Promise<void> {
     analytics.track({ userId: `rudder-${i % 100}`, event, properties: { index: i } }, onDelivery)
     if (i % 50 === 49) await analytics.flush()
   }
-  await waitFor(() => analytics.flush().then(() => failures.length > 0 || delivered === EVENTS), { deadlineMs: 60_000 })
+  await waitFor(() => analytics.flush().then(() => failures.length > 0 || delivered === EVENTS))
   expect(failures).toEqual([])
 }
 

@@ -25,7 +25,7 @@ export interface LedgerSource {
 export async function readLedger({ gatewayUrl, readKey }: LedgerSource): Promise<LedgerEntry> {
   const response = await fetch(`${gatewayUrl}/api/v1/ledger`, {
     headers: { authorization: `Bearer ${readKey}` },
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(60_000),
   })
   const text = await response.text()
   if (!response.ok) throw new Error(`the ledger answered ${response.status}: ${text.slice(0, 300)}`)

@@ -12,6 +12,8 @@ export interface OutageReport {
   caughtUpMs: number
 }
 
+const PATIENCE_MS = 30_000
+
 /** Keeps Redis or PostgreSQL down under load, reading all the while, and waits until everything is stored. */
 export async function runOutage(run: ChaosRun, what: 'redis' | 'postgres', lastsMs: number): Promise<OutageReport> {
   const server = what === 'redis' ? run.stack.streamRedis : run.stack.postgres
@@ -25,7 +27,8 @@ export async function runOutage(run: ChaosRun, what: 'redis' | 'postgres', lasts
     for (let third = 0; third < 3; third++) {
       const before = load.acknowledged()
       const until = performance.now() + lastsMs / 3
-      while (performance.now() < until) {
+      // Longer only where the machine is so slow that nothing can have been acknowledged yet.
+      while (performance.now() < until || (load.acknowledged() === before && performance.now() < until + PATIENCE_MS)) {
         const answer = await readEvents(run)
         reads[answer] = (reads[answer] ?? 0) + 1
         await delay(Math.min(250, lastsMs / 20))
@@ -46,7 +49,7 @@ async function readEvents({ stack }: ChaosRun): Promise<string> {
   try {
     const response = await fetch(`${stack.url}/api/v1/events?limit=1`, {
       headers: { authorization: `Bearer ${stack.adminKey}` },
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout(60_000),
     })
     await response.arrayBuffer()
     return response.status === 503 && response.headers.get('retry-after') === null
@@ -99,7 +102,7 @@ async function sendOne({ stack }: ChaosRun): Promise<WireResponse | undefined> {
     const answer = await wire.send(
       `POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${stack.writeKey}\r\n` +
         `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-      10_000,
+      60_000,
     )
     return answer.status === 200 ? undefined : answer
   } finally {
