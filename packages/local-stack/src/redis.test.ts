@@ -40,7 +40,7 @@ test('sentinels make a replica primary when the primary is killed', async () => 
     const primary = await stack.primary()
     return primary !== before && primary
   }
-  const after = await waitFor(other, { what: 'the failover' })
+  const after = await waitFor(other, { deadlineMs: 180_000, what: 'the failover' })
   expect(await after.command('SET', 'key', 'value')).toBe('OK')
 })
 

@@ -82,6 +82,7 @@ export async function runFailover(plan: FailoverPlan): Promise<FailoverOutcome> 
     clearInterval(load)
     await producer.flush()
     await waitFor(async () => producer.counts().spoolFrames === 0, {
+      deadlineMs: 180_000,
       what: 'the draining of the spool',
     })
     const { spooledFrames } = producer.counts()
