@@ -6,6 +6,7 @@ import type { Config } from './config.js'
 import { createRunCells } from './execute/run-cells.js'
 import { openReads } from './guard/open-reads.js'
 import { createReadMarks } from './journeys/read-marks.js'
+import { createReadLogins } from './logins/read-logins.js'
 import { QueryMetrics } from './metrics.js'
 import { createListEvents } from './rpc/list-events.js'
 import { createRunQuery } from './rpc/run-query.js'
@@ -31,17 +32,15 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     },
     { guard, now },
   )
-  const readMarks = createReadMarks({
-    stream: config.STREAM_NAME,
-    consumerGroup: config.STREAM_GROUP,
-    groupsMax: config.QUERY_CELLS_MAX,
-  })
+  const stream = { stream: config.STREAM_NAME, consumerGroup: config.STREAM_GROUP }
+  const readMarks = createReadMarks({ ...stream, groupsMax: config.QUERY_CELLS_MAX })
+  const readLogins = createReadLogins({ ...stream, cellsMax: config.QUERY_CELLS_MAX })
   const queryMetrics = new QueryMetrics(metrics)
   const analytics = implementService(AnalyticsServiceService, {
     listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
     runQuery: createRunQuery(
       { bucketsMax: config.QUERY_BUCKETS_MAX, cellsMax: config.QUERY_CELLS_MAX },
-      { runCells, readMarks, snapshot, metrics: queryMetrics, now },
+      { runCells, readMarks, readLogins, snapshot, metrics: queryMetrics, now },
     ),
   })
   await lifecycle.start('grpc server', () =>

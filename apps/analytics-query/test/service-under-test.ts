@@ -14,6 +14,7 @@ import { createTestDatabase } from '@millrace/testing'
 import { createRunCells } from '../src/execute/run-cells.js'
 import { createSnapshot } from '../src/execute/snapshot.js'
 import { createReadMarks } from '../src/journeys/read-marks.js'
+import { createReadLogins } from '../src/logins/read-logins.js'
 import { QueryMetrics } from '../src/metrics.js'
 import { createListEvents } from '../src/rpc/list-events.js'
 import { createRunQuery } from '../src/rpc/run-query.js'
@@ -58,6 +59,7 @@ export async function startServiceUnderTest(
       {
         runCells: createRunCells(config, { now }),
         readMarks: createReadMarks({ ...config, groupsMax: config.cellsMax }),
+        readLogins: createReadLogins(config),
         snapshot,
         metrics: queryMetrics,
         now,

@@ -49,8 +49,12 @@ function columnFilter(filter: Filter, path: Extract<FieldPath, { kind: 'column' 
       return `(${column} = any (${values.add(filter.texts, 'text[]')})) is not true`
     case 'exists':
       return `${column} is not null`
+    case 'not_exists':
+      return `${column} is null`
     case 'prefix':
       return `starts_with(${column}, ${values.add(filter.prefix, 'text')})`
+    case 'not_prefix':
+      return `starts_with(${column}, ${values.add(filter.prefix, 'text')}) is not true`
     default:
       return typeof filter.operand === 'number'
         ? 'false'
@@ -69,6 +73,10 @@ function jsonFilter(filter: Filter, path: Extract<FieldPath, { kind: 'json' }>, 
       return `(${json} = any (${jsonValues(filter.texts, values)})) is not true`
     case 'exists':
       return `jsonb_typeof(${json}) <> 'null'`
+    case 'not_exists':
+      return `(jsonb_typeof(${json}) <> 'null') is not true`
+    case 'not_prefix':
+      return `(jsonb_typeof(${json}) = 'string' and starts_with(${json} #>> '{}', ${values.add(filter.prefix, 'text')})) is not true`
     case 'prefix':
       return `case when jsonb_typeof(${json}) = 'string' then starts_with(${json} #>> '{}', ${values.add(filter.prefix, 'text')}) end`
     default: {

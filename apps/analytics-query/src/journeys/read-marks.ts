@@ -1,6 +1,7 @@
-import type { Statement } from '@millrace/database'
 import { errors } from '../errors.js'
 import type { ReadScope } from '../execute/read-scope.js'
+import { rowsOf } from '../execute/rows-of.js'
+import { type WatermarkConfig, type WatermarkRow, watermarkStatement } from '../execute/watermark-statement.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import { scalarText } from '../query/scalar-text.js'
 import type { MarkChunk, Marks, MarksQuery } from './marks.js'
@@ -8,9 +9,7 @@ import { marksStatement } from './marks-statement.js'
 
 export type ReadMarks = (scope: ReadScope, query: MarksQuery) => Promise<{ marks: Marks; meta: AnswerMeta }>
 
-export interface ReadMarksConfig {
-  readonly stream: string
-  readonly consumerGroup: string
+export interface ReadMarksConfig extends WatermarkConfig {
   /** Most groups times sets of conditions of one query. */
   readonly groupsMax: number
 }
@@ -20,22 +19,13 @@ export function createReadMarks(config: ReadMarksConfig): ReadMarks {
   return async function readMarks({ tenantId, read }, query) {
     return await read(async (tx) => {
       const [watermarks, rows] = await tx.pipeline([
-        selectWatermark(config),
+        watermarkStatement(config),
         marksStatement({ tenantId, query, groupsMax: config.groupsMax }),
       ])
-      const marks = toMarks((rows?.rows ?? []) as Readonly<Record<string, unknown>>[], query, config.groupsMax)
-      const [row] = (watermarks?.rows ?? []) as { watermark: Date | null }[]
+      const marks = toMarks(rowsOf(rows), query, config.groupsMax)
+      const [row] = rowsOf<WatermarkRow>(watermarks)
       return { marks, meta: describeReading(query, row?.watermark?.getTime() ?? null) }
     })
-  }
-}
-
-/** Of a partition that nobody has read yet nothing is known, and so nothing of the whole. */
-function selectWatermark(config: ReadMarksConfig): Statement {
-  return {
-    name: 'stream_watermark',
-    text: 'select case when count(*) = count(watermark) then min(watermark) end as watermark from stream_partitions where group_name = $1 and stream = $2',
-    values: [config.consumerGroup, config.stream],
   }
 }
 

@@ -2,6 +2,7 @@ import type { QueryPoint, RunQueryRequest } from '@millrace/contracts'
 import type { ReadScope } from '../execute/read-scope.js'
 import type { RunCells } from '../execute/run-cells.js'
 import type { ReadMarks } from '../journeys/read-marks.js'
+import type { ReadLogins } from '../logins/read-logins.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import type { CellQuery } from '../query/cell-query.js'
 
@@ -15,6 +16,7 @@ export interface KindContext extends ReadScope {
   readonly runCells: RunCells
   /** Reads rows one by one, packed. */
   readonly readMarks: ReadMarks
+  readonly readLogins: ReadLogins
 }
 
 export interface Answer {

@@ -1,6 +1,7 @@
 import { errors } from '../errors.js'
 import { breakdown } from './breakdown.js'
 import { funnel } from './funnel.js'
+import { logins } from './logins.js'
 import { percentiles } from './percentiles.js'
 import type { QueryKind } from './query-kind.js'
 import { retention } from './retention.js'
@@ -9,7 +10,17 @@ import { timeseries } from './timeseries.js'
 import { top } from './top.js'
 import { uniques } from './uniques.js'
 
-const KINDS: readonly QueryKind[] = [timeseries, top, breakdown, uniques, percentiles, funnel, retention, sessions]
+const KINDS: readonly QueryKind[] = [
+  timeseries,
+  top,
+  breakdown,
+  uniques,
+  percentiles,
+  funnel,
+  retention,
+  sessions,
+  logins,
+]
 
 /** @throws UNKNOWN_QUERY_KIND naming those there are. */
 export function findQueryKind(name: string): QueryKind {

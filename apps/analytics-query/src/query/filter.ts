@@ -15,18 +15,24 @@ export type Filter =
   /** The field is there and not null. */
   | { readonly op: 'exists'; readonly path: FieldPath }
   | { readonly op: 'prefix'; readonly path: FieldPath; readonly prefix: string }
+  /** They hold exactly where exists and prefix do not: for an absent field too. */
+  | { readonly op: 'not_exists'; readonly path: FieldPath }
+  | { readonly op: 'not_prefix'; readonly path: FieldPath; readonly prefix: string }
 
 const FILTERS_MAX = 20
 const VALUES_MAX = 1000
 
 /** @throws UNKNOWN_OPERATOR, INVALID_FILTER_VALUE, INVALID_FIELD_PATH or TOO_MANY_FILTERS. */
-export function parseFilters(filters: readonly { property: string; op: string; valueJson: string }[]): Filter[] {
+export function parseFilters(
+  filters: readonly { property: string; op: string; valueJson: string }[],
+  parsePath: (name: string) => FieldPath = parseFieldPath,
+): Filter[] {
   if (filters.length > FILTERS_MAX) {
     throw errors.TOO_MANY_FILTERS({
       message: `the query has ${filters.length} filters, at most ${FILTERS_MAX} are allowed`,
     })
   }
-  return filters.map(({ property, op, valueJson }) => parseFilter(parseFieldPath(property), op, valueJson))
+  return filters.map(({ property, op, valueJson }) => parseFilter(parsePath(property), op, valueJson))
 }
 
 function parseFilter(path: FieldPath, op: string, valueJson: string): Filter {
@@ -35,12 +41,13 @@ function parseFilter(path: FieldPath, op: string, valueJson: string): Filter {
       return { op: 'in', path, texts: [scalar(path, op, parseValue(path, op, valueJson))] }
     case 'ne':
       return { op: 'not_in', path, texts: [scalar(path, op, parseValue(path, op, valueJson))] }
-    case 'in': {
+    case 'in':
+    case 'not_in': {
       const values = parseValue(path, op, valueJson)
       if (!Array.isArray(values) || values.length === 0 || values.length > VALUES_MAX) {
         throw invalidValue(path, op, `a list of 1 to ${VALUES_MAX} values`)
       }
-      return { op: 'in', path, texts: values.map((value) => scalar(path, op, value)) }
+      return { op, path, texts: values.map((value) => scalar(path, op, value)) }
     }
     case 'gt':
     case 'gte':
@@ -52,8 +59,10 @@ function parseFilter(path: FieldPath, op: string, valueJson: string): Filter {
       throw invalidValue(path, op, 'a number or a text')
     }
     case 'exists':
+    case 'not_exists':
       return { op, path }
-    case 'prefix': {
+    case 'prefix':
+    case 'not_prefix': {
       const prefix = parseValue(path, op, valueJson)
       if (typeof prefix !== 'string' || prefix === '' || !isStorableText(prefix))
         throw invalidValue(path, op, 'a text that is not empty')
@@ -61,7 +70,7 @@ function parseFilter(path: FieldPath, op: string, valueJson: string): Filter {
     }
     default:
       throw errors.UNKNOWN_OPERATOR({
-        message: `there is no filter operator "${op}": use eq, ne, in, gt, gte, lt, lte, exists or prefix`,
+        message: `there is no filter operator "${op}": use eq, ne, in, not_in, gt, gte, lt, lte, exists, not_exists, prefix or not_prefix`,
         details: { op },
       })
   }

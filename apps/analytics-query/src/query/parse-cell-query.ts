@@ -24,6 +24,8 @@ export interface CellQueryRules {
   /** `needed` falls back to `1h`; `none` ignores what was sent. */
   readonly interval: 'needed' | 'optional' | 'none'
   readonly needsGroup?: boolean
+  /** Which fields there are; absent: those of events. */
+  readonly parsePath?: (name: string) => FieldPath
   /** The range that a cursor holds, so that all pages are of one range. */
   readonly range?: { readonly fromMs: number; readonly toMs: number } | undefined
 }
@@ -41,8 +43,8 @@ export function parseCellQuery(request: RunQueryRequest, rules: CellQueryRules, 
   return {
     event: parseEventName(request.event),
     metric: rules.metric ?? parseMetric(request.metric?.agg ?? 'count', request.metric?.property ?? ''),
-    filters: parseFilters(request.filters),
-    groupBy: parseGroupBy(request.groupBy, rules.needsGroup === true),
+    filters: parseFilters(request.filters, rules.parsePath),
+    groupBy: parseGroupBy(request.groupBy, rules.needsGroup === true, rules.parsePath),
     fromMs,
     toMs,
     zone,
@@ -87,13 +89,17 @@ function chooseInterval(text: string, rule: CellQueryRules['interval']): Interva
 }
 
 /** @throws INVALID_GROUP_BY or INVALID_FIELD_PATH */
-export function parseGroupBy(names: readonly string[], isNeeded: boolean): FieldPath[] {
+export function parseGroupBy(
+  names: readonly string[],
+  isNeeded: boolean,
+  parsePath: (name: string) => FieldPath = parseFieldPath,
+): FieldPath[] {
   if (names.length > GROUPS_MAX)
     throw errors.INVALID_GROUP_BY({ message: `group_by has ${names.length} fields, at most ${GROUPS_MAX} are allowed` })
   if (isNeeded && names.length === 0)
     throw errors.INVALID_GROUP_BY({ message: 'group_by must name at least one field' })
   if (new Set(names).size < names.length) throw errors.INVALID_GROUP_BY({ message: 'group_by names a field twice' })
-  return names.map(parseFieldPath)
+  return names.map(parsePath)
 }
 
 /** @throws INVALID_LIMIT; 0 is the default. */

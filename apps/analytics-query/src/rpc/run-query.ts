@@ -4,6 +4,7 @@ import type { RunCells } from '../execute/run-cells.js'
 import type { Snapshot } from '../execute/snapshot.js'
 import type { ReadMarks } from '../journeys/read-marks.js'
 import { findQueryKind } from '../kinds/query-kinds.js'
+import type { ReadLogins } from '../logins/read-logins.js'
 import type { QueryMetrics } from '../metrics.js'
 import { readOptionsOf } from './read-options.js'
 import { tenantOf } from './tenant-of.js'
@@ -11,6 +12,7 @@ import { tenantOf } from './tenant-of.js'
 export interface RunQueryDeps {
   readonly runCells: RunCells
   readonly readMarks: ReadMarks
+  readonly readLogins: ReadLogins
   readonly snapshot: Snapshot
   readonly metrics: QueryMetrics
   readonly now: () => number
@@ -19,7 +21,7 @@ export interface RunQueryDeps {
 /** Answers any kind of query for the caller's tenant and says where the answer came from. */
 export function createRunQuery(
   { bucketsMax, cellsMax }: { readonly bucketsMax: number; readonly cellsMax: number },
-  { runCells, readMarks, snapshot, metrics, now }: RunQueryDeps,
+  { runCells, readMarks, readLogins, snapshot, metrics, now }: RunQueryDeps,
 ) {
   return async function handleRunQuery(request: RunQueryRequest, call: CallContext): Promise<RunQueryResponse> {
     const tenantId = tenantOf(call)
@@ -32,6 +34,7 @@ export function createRunQuery(
       cellsMax,
       runCells,
       readMarks,
+      readLogins,
     })
     const startedAt = performance.now()
     const { data, summary, nextCursor, meta } = await query.run()

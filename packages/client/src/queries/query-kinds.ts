@@ -7,7 +7,20 @@ export interface QueryFilter {
   /** event, type, user_id, anonymous_id, message_id, or a path such as properties.flight.carrier or context.locale. */
   readonly property: string
   /** Default eq. `ne` holds for an event without the field too; gt, gte, lt, lte compare numbers with numbers and texts with texts. */
-  readonly op?: 'eq' | 'ne' | 'in' | 'gt' | 'gte' | 'lt' | 'lte' | 'exists' | 'prefix' | undefined
+  readonly op?:
+    | 'eq'
+    | 'ne'
+    | 'in'
+    | 'not_in'
+    | 'gt'
+    | 'gte'
+    | 'lt'
+    | 'lte'
+    | 'exists'
+    | 'not_exists'
+    | 'prefix'
+    | 'not_prefix'
+    | undefined
   /** A text, a number or a boolean; a list of 1 to 1000 of them for `in`; nothing for `exists`. */
   readonly value?: unknown
 }

@@ -28,7 +28,7 @@ const length = z.union([z.int().min(1), z.string().regex(LENGTH_TEXT, `must be $
 const filter = z.strictObject({
   property: path.describe(PATH),
   op: z
-    .enum(['eq', 'ne', 'in', 'gt', 'gte', 'lt', 'lte', 'exists', 'prefix'])
+    .enum(['eq', 'ne', 'in', 'not_in', 'gt', 'gte', 'lt', 'lte', 'exists', 'not_exists', 'prefix', 'not_prefix'])
     .default('eq')
     .describe(
       'ne holds for an event without the field too; gt, gte, lt and lte compare numbers with numbers and texts with texts',

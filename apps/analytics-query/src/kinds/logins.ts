@@ -1,0 +1,53 @@
+import { parseLoginField } from '../logins/login-fields.js'
+import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
+import { decodePageCursor } from './page.js'
+import { parseCells } from './parse-cells.js'
+import { parseCompare, parseFill } from './parse-compare.js'
+import type { QueryKind } from './query-kind.js'
+
+const LIMITS = { default: 10_000, max: 10_000 }
+/** Only cells of few numbers are held, rows stay in the database. */
+const BYTES_PER_ROW = 0
+
+/** Attempts to log in, from the table that `$login` events fill: over time and by method, device, browser and os; and what all of them come to. */
+export const logins: QueryKind = {
+  name: 'logins',
+  parse(request, context) {
+    const cursor = decodePageCursor(request.cursor, 'logins')
+    const limit = parseLimit(request.limit, LIMITS)
+    const query = parseCellQuery(
+      { ...request, event: '$login' },
+      {
+        interval: 'optional',
+        metric: { agg: 'count', property: null },
+        range: cursor ?? undefined,
+        parsePath: parseLoginField,
+      },
+      context,
+    )
+    const none = { succeeded: 0, failed: 0, success_rate: null, users: 0 }
+    return parseCells(
+      {
+        kind: 'logins',
+        query,
+        source: {
+          settings: null,
+          demandOf: ({ fromMs, toMs }) => ({
+            from: 'login_events',
+            fromMs,
+            toMs,
+            events: ['$login'],
+            bytesPerRow: BYTES_PER_ROW,
+          }),
+          read: (scope, one) => context.readLogins(scope, one),
+        },
+        cursor,
+        limit,
+        isCompared: parseCompare(request.compare),
+        filling: { fill: parseFill(request.fill), empty: { value: 0, values: none } },
+        keyOf: ({ bucket, group }) => [query.bucketStarts[bucket] ?? 0, ...group],
+      },
+      context,
+    )
+  },
+}

@@ -1,0 +1,15 @@
+import { errors } from '../errors.js'
+import type { FieldPath } from '../query/field-path.js'
+
+const FIELDS = ['method', 'device', 'browser', 'os', 'success', 'failure_reason', 'ip'] as const
+
+/** The fields of a login attempt, as `e.properties` of loginRows has them. @throws INVALID_FIELD_PATH */
+export function parseLoginField(name: string): FieldPath {
+  if (name === 'user_id') return { kind: 'column', name, column: 'user_id' }
+  const field = FIELDS.find((candidate) => candidate === name)
+  if (field !== undefined) return { kind: 'json', name, root: 'properties', keys: [field] }
+  throw errors.INVALID_FIELD_PATH({
+    message: `a login has no field "${name.slice(0, 40)}": use user_id, ${FIELDS.join(', ')}`,
+    details: { path: name.slice(0, 40) },
+  })
+}

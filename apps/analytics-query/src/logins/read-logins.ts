@@ -1,0 +1,111 @@
+import type { LoginCounts, LoginShare, LoginsSummary, RecentLogin } from '@millrace/contracts'
+import type { Transaction } from '@millrace/database'
+import { errors } from '../errors.js'
+import type { ReadScope } from '../execute/read-scope.js'
+import { rowsOf } from '../execute/rows-of.js'
+import { type WatermarkConfig, type WatermarkRow, watermarkStatement } from '../execute/watermark-statement.js'
+import type { AnswerMeta } from '../query/answer-meta.js'
+import type { Cell, CellQuery } from '../query/cell-query.js'
+import { scalarText } from '../query/scalar-text.js'
+import {
+  type LoginCellRow,
+  type LoginShareRow,
+  loginCellsStatement,
+  loginSharesStatement,
+  type RecentLoginRow,
+  recentLoginsStatement,
+} from './login-statements.js'
+
+export interface ReadLoginsConfig extends WatermarkConfig {
+  readonly cellsMax: number
+}
+
+export type ReadLogins = (
+  scope: ReadScope,
+  query: CellQuery,
+) => Promise<{ cells: Cell[]; meta: AnswerMeta; summary: LoginsSummary }>
+
+/** Reads login attempts by bucket and group, and what there is to say about all of them, in one snapshot. */
+export function createReadLogins(config: ReadLoginsConfig): ReadLogins {
+  return ({ tenantId, read }, query) => read((tx) => readAll(tx, { tenantId, query, config }))
+}
+
+interface Reading {
+  readonly tenantId: number
+  readonly query: CellQuery
+  readonly config: ReadLoginsConfig
+}
+
+async function readAll(tx: Transaction, { tenantId, query, config }: Reading) {
+  const { cellsMax } = config
+  const [mark, cells, shares, recent] = await tx.pipeline([
+    watermarkStatement(config),
+    loginCellsStatement(tenantId, query, cellsMax),
+    loginSharesStatement(tenantId, query),
+    recentLoginsStatement(tenantId, query),
+  ])
+  const rows = rowsOf<LoginCellRow>(cells)
+  if (rows.length > cellsMax) {
+    throw errors.TOO_MANY_GROUPS({
+      message: `the query has more than ${cellsMax} buckets and groups: filter, or take a longer interval`,
+      details: { cellsMax },
+    })
+  }
+  return {
+    cells: rows.map((row) => toCell(row, query)),
+    summary: toSummary(rowsOf<LoginShareRow>(shares), rowsOf<RecentLoginRow>(recent)),
+    meta: toMeta(rowsOf<WatermarkRow>(mark)[0]?.watermark ?? null),
+  }
+}
+
+function toCell(row: LoginCellRow, query: CellQuery): Cell {
+  const { attempts, ...counts } = countsOf(row)
+  return {
+    bucket: row.bucket,
+    group: query.groupBy.map((_, index) => scalarText(row[`g${index}`])),
+    value: attempts,
+    values: { ...counts, users: Number(row.users) },
+  }
+}
+
+function countsOf({ attempts, succeeded }: { attempts: bigint; succeeded: bigint }): LoginCounts {
+  const [all, good] = [Number(attempts), Number(succeeded)]
+  return { attempts: all, succeeded: good, failed: all - good, success_rate: all === 0 ? null : good / all }
+}
+
+function toSummary(shares: readonly LoginShareRow[], recent: readonly RecentLoginRow[]): LoginsSummary {
+  const total = shares.find(({ field }) => field === null) ?? { attempts: 0n, succeeded: 0n, users: 0n }
+  const sharesOf = (wanted: LoginShareRow['field']): LoginShare[] =>
+    shares.filter(({ field }) => field === wanted).map((row) => ({ name: row.name ?? 'unknown', ...countsOf(row) }))
+  return {
+    totals: { ...countsOf(total), users: Number(total.users) },
+    methods: sharesOf('method'),
+    devices: sharesOf('device'),
+    browsers: sharesOf('browser'),
+    systems: sharesOf('os'),
+    recent: recent.map(toRecent),
+  }
+}
+
+function toRecent(row: RecentLoginRow): RecentLogin {
+  const { user_id, success, method, browser, os, failure_reason } = row
+  return {
+    time: row.timestamp.toISOString(),
+    user_id,
+    success,
+    method,
+    device: row.device_type,
+    browser,
+    os,
+    failure_reason,
+  }
+}
+
+function toMeta(watermark: Date | null): AnswerMeta {
+  return {
+    source: 'raw',
+    ageMs: 0,
+    watermarkMs: watermark?.getTime() ?? null,
+    plan: { source: 'raw', reasons: ['each attempt is a row of its own table'] },
+  }
+}
