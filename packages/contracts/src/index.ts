@@ -38,7 +38,7 @@ export {
   type ListEventsResponse,
   type Metric,
   type QueryMeta,
-  type RunQueryRequest,
+  RunQueryRequest,
   type RunQueryResponse,
   type Step,
 } from './gen/millrace/v1/analytics.js'
@@ -64,8 +64,6 @@ export {
   HealthServiceService,
   type LedgerEntry,
 } from './gen/millrace/v1/health.js'
-export { createOpenApiDocument } from './http/openapi.js'
-export { sampleEvents } from './http/openapi-samples.js'
 export { decodeReceipt, encodeReceipt, type Receipt, type ReceiptFrameRange } from './http/receipt.js'
 export type { QueryAnswer, QueryAnswerMeta, QueryPoint } from './queries/query-answer.js'
 export type {
@@ -101,4 +99,3 @@ export type {
   UniquesPoint,
   UniquesQuery,
 } from './queries/query-kinds.js'
-export { LENGTH_TEXT, querySchemas } from './queries/query-schemas.js'

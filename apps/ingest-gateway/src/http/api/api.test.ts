@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { authErrors, type Principal, type Scope } from '@millrace/auth'
-import { createOpenApiDocument, encodeReceipt, type WatchLiveResponse } from '@millrace/contracts'
+import { encodeReceipt, type WatchLiveResponse } from '@millrace/contracts'
+import { createOpenApiDocument } from '@millrace/contracts/http'
 import { silentLogger } from '@millrace/logger'
 import { createHttpApp, parseConfig } from '@millrace/service'
 import { streamErrors } from '@millrace/streams'
@@ -378,8 +379,20 @@ describe('queries', () => {
       400,
       'limit: invalid input: expected number, received string',
     ],
-    ['GET', '/api/v1/query/uniques?from=yesterday', undefined, 400, 'from: must be a time such as 2026-11-21T08:00:00Z'],
-    ['GET', '/api/v1/query/uniques?from=2026-13-01', undefined, 400, 'from: must be a time such as 2026-11-21T08:00:00Z'],
+    [
+      'GET',
+      '/api/v1/query/uniques?from=yesterday',
+      undefined,
+      400,
+      'from: must be a time such as 2026-11-21T08:00:00Z',
+    ],
+    [
+      'GET',
+      '/api/v1/query/uniques?from=2026-13-01',
+      undefined,
+      400,
+      'from: must be a time such as 2026-11-21T08:00:00Z',
+    ],
     [
       'GET',
       '/api/v1/query/uniques?event=a&event=b',

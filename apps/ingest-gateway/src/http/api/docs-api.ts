@@ -1,4 +1,4 @@
-import { createOpenApiDocument } from '@millrace/contracts'
+import { createOpenApiDocument } from '@millrace/contracts/http'
 import type { Express } from 'express'
 import { renderDocsPage } from './docs-page.js'
 

@@ -1,4 +1,5 @@
-import { LENGTH_TEXT, type QueryKindName, querySchemas, type RunQueryRequest } from '@millrace/contracts'
+import type { QueryKindName, RunQueryRequest } from '@millrace/contracts'
+import { LENGTH_TEXT, querySchemas } from '@millrace/contracts/http'
 import type { z } from 'zod'
 import { errors } from '../../errors.js'
 import { invalid, type Params } from './read-params.js'

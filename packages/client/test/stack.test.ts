@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { startTestStack } from '@millrace/testing'
+import { type Client, createClient, MillraceError } from '../src/index.js'
+
+const NOW = Date.now()
+const minutesAgo = (minutes: number): Date => new Date(NOW - minutes * 60_000)
+
+let stack: Awaited<ReturnType<typeof startTestStack>>
+let reader: Client
+let writer: Client
+
+beforeAll(async () => {
+  stack = await startTestStack()
+  reader = createClient({ url: `${stack.url}/`, key: stack.adminKey })
+  writer = createClient({ url: stack.url, key: stack.writeKey })
+}, 120_000)
+afterAll(() => stack?.stop())
+
+describe('the client, against a whole stack', () => {
+  it('sends events and knows where they are', async () => {
+    const sent = await writer.sendEvents(
+      [
+        { event: 'Viewed', userId: 'u1', timestamp: minutesAgo(50), properties: { category: 'books', ms: 10 } },
+        { event: 'Viewed', userId: 'u2', timestamp: minutesAgo(49), properties: { category: 'toys', ms: 20 } },
+        { event: 'Ordered', userId: 'u1', timestamp: minutesAgo(40), properties: { revenue: 12.5 } },
+        { event: 'No user' },
+      ],
+      { wait: 'stored' },
+    )
+    expect(sent).toMatchObject({ accepted: 3, outcome: { state: 'settled', stored: 3 } })
+    expect(sent.rejected[0]).toMatchObject({ index: 3, code: 'missing_user' })
+    expect(await writer.receipt(sent.receipt)).toMatchObject({ state: 'settled', accepted: 3, stored: 3, duplicate: 0 })
+  })
+
+  it('asks every kind of query', async () => {
+    const range = { from: minutesAgo(120), to: minutesAgo(0) }
+    const { query } = reader
+    expect((await query.timeseries({ ...range, event: 'Viewed', interval: '1d' })).meta.watermark).not.toBeNull()
+    const top = await query.top({ ...range, event: 'Viewed', group_by: ['properties.category'], limit: 1 })
+    expect(top.data).toEqual([{ group: { 'properties.category': 'books' }, value: 1 }])
+    const filters = [{ property: 'properties.category', op: 'in' as const, value: ['books', 'music'] }]
+    expect((await query.breakdown({ ...range, filters, group_by: ['event'] })).data).toEqual([
+      { group: { event: 'Viewed' }, value: 1 },
+    ])
+    expect((await query.uniques(range)).data).toEqual([{ value: 2 }])
+    const metric = { agg: 'p95', property: 'properties.ms' } as const
+    expect((await query.percentiles({ ...range, metric })).data[0]?.values.count).toBe(2)
+    const funnel = await query.funnel({ ...range, steps: ['Viewed', { event: 'Ordered' }], window: '1h' })
+    expect(funnel.data.map(({ step, value }) => [step, value])).toEqual([
+      [0, 2],
+      [1, 1],
+    ])
+    expect(funnel.summary?.conversion_rate).toBe(0.5)
+    expect((await query.retention({ ...range, interval: '1d' })).data[0]?.period).toBe(0)
+    expect((await query.sessions(range)).summary?.sessions).toBe(2)
+    expect((await query.logins(range)).data).toHaveLength(1)
+    expect((await query.daily({})).next_cursor).toBeNull()
+  })
+
+  it('asks long questions in a body, and has the same answer', async () => {
+    const value = ['books', ...Array.from({ length: 300 }, (_, i) => `category ${i}`)]
+    const filters = [{ property: 'properties.category', op: 'in' as const, value }]
+    expect((await reader.query.uniques({ filters })).data).toEqual([{ value: 1 }])
+  })
+
+  it('walks through stored events, of all and of one user', async () => {
+    const names: string[] = []
+    for await (const { event } of reader.events({ limit: 1 })) names.push(event)
+    expect(names).toEqual(['Ordered', 'Viewed', 'Viewed'])
+    const pages: number[] = []
+    for await (const { data } of reader.timeline('u1', { limit: 1 }).pages()) pages.push(data.length)
+    expect(pages.filter((length) => length > 0)).toEqual([1, 1])
+  })
+
+  it('walks through the pages of a query', async () => {
+    const groups: unknown[] = []
+    const query = { event: 'Viewed', group_by: ['properties.category'], limit: 1 }
+    for await (const { group } of reader.queryPages('breakdown', query)) groups.push(group)
+    expect(groups).toEqual([{ 'properties.category': 'books' }, { 'properties.category': 'toys' }])
+  })
+
+  it('says what is wrong with a question, and with a key', async () => {
+    const wrong = reader.query.timeseries({ event: 'Viewed', timezone: 'Nowhere' })
+    await expect(wrong).rejects.toMatchObject({ name: 'MillraceError', code: 'INVALID_TIMEZONE', status: 400 })
+    await expect(writer.query.uniques({})).rejects.toMatchObject({ code: 'SCOPE_MISSING', status: 403 })
+    await expect(writer.query.uniques({})).rejects.toBeInstanceOf(MillraceError)
+  })
+
+  it('watches counts as they come in', async () => {
+    const controller = new AbortController()
+    const sending = sendUntil(controller.signal)
+    for await (const { events } of reader.live({ signal: controller.signal })) if (events > 0) break
+    controller.abort()
+    expect(await sending).toBeGreaterThan(0)
+  })
+})
+
+/** Whoever begins to watch sees only what comes afterwards, so it has to come again and again. */
+async function sendUntil(signal: AbortSignal): Promise<number> {
+  let sent = 0
+  while (!signal.aborted) {
+    sent += (await writer.sendEvents([{ event: 'Seen', userId: 'u3' }], { wait: 'stored' })).accepted
+  }
+  return sent
+}
