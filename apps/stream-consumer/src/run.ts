@@ -218,7 +218,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
         logger,
         tracer,
         metrics: new ConsumerMetrics(metrics),
-        onCommitted: (notices) => publish(COMMITTED_CHANNEL, notices),
+        onCommitted: (notices) => publish(COMMITTED_CHANNEL, [notices]),
       },
     )
     return [consumer, () => consumer.stop()]

@@ -1,4 +1,4 @@
-import type { Statement, Step, Transaction } from '@millrace/database'
+import type { Statement, Transaction } from '@millrace/database'
 import { MINUTE_MS, type RollupCell, type RollupValues } from './rollup-cell.js'
 
 const FIVE_MINUTES_S = 300
@@ -85,9 +85,9 @@ export async function loadCells(
 }
 
 /**
- * Writes cells of one partition as absolute values. Only the partition's owner writes its rows, so no lock is waited for.
+ * Writes cells of one partition as absolute values; runs with COMMIT. Only the partition's owner writes its rows, so no lock is waited for.
  */
-export function writeCellsStep(partition: number, cells: readonly RollupCell[]): Step {
+export function writeCellsStatement(partition: number, cells: readonly RollupCell[]): Statement {
   return {
     name: 'write_rollup_cells',
     text: `insert into rollups_1m (partition, ${CELL_COLUMNS}) select $14::smallint, * from (${SELECT_CELLS}) as cells

@@ -4,7 +4,7 @@ import { DAY_MS } from '../store/build-days.js'
 import type { FrameView } from '../store/frame-view.js'
 import { PartitionRollups } from './partition-rollups.js'
 import { MINUTE_MS, type RollupCell } from './rollup-cell.js'
-import { loadCells, markDirtyStatement, writeCellsStep } from './rollup-sql.js'
+import { loadCells, markDirtyStatement, writeCellsStatement } from './rollup-sql.js'
 import type { Series } from './series-registry.js'
 
 export interface RollupsConfig {
@@ -133,7 +133,7 @@ export class Rollups {
         // From here on the cell holds what the row does; merging it twice would count it twice.
         for (const cell of partial) cell.isWhole = true
       }
-      await tx.pipeline([writeCellsStep(partition, some)])
+      tx.atCommit(writeCellsStatement(partition, some))
     }
   }
 

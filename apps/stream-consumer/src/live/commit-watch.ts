@@ -11,10 +11,13 @@ interface Waiter {
 export class CommitWatch {
   readonly #waiters = new Map<string, Set<Waiter>>()
 
-  /** Takes a notice in; `message` is its JSON text, malformed ones are ignored. */
+  /** Takes the notices of a commit in; `message` is their JSON text, malformed ones are ignored. */
   receive(message: string): void {
-    const notice = parse(message)
-    if (notice === null) return
+    if (this.#waiters.size === 0) return
+    for (const notice of parse(message)) this.#take(notice)
+  }
+
+  #take(notice: CommittedNotice): void {
     for (const [producer, sequence] of Object.entries(notice.producers)) {
       for (const waiter of this.#waiters.get(producer) ?? []) {
         const awaited = waiter.sequences.get(notice.partition)
@@ -52,11 +55,16 @@ export class CommitWatch {
   }
 }
 
-function parse(message: string): CommittedNotice | null {
+function parse(message: string): CommittedNotice[] {
   try {
-    const notice = JSON.parse(message) as CommittedNotice
-    return typeof notice.producers === 'object' && notice.producers !== null ? notice : null
+    const notices = JSON.parse(message) as unknown
+    return Array.isArray(notices) ? notices.filter(isNotice) : []
   } catch {
-    return null
+    return []
   }
+}
+
+function isNotice(value: unknown): value is CommittedNotice {
+  const { producers } = (value ?? {}) as Partial<CommittedNotice>
+  return typeof producers === 'object' && producers !== null
 }

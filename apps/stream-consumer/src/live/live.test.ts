@@ -54,7 +54,7 @@ describe('CommitWatch', () => {
       isDone = true
     })
     const notice = (partition: number, sequence: number, producer = 'p') =>
-      watch.receive(JSON.stringify({ stream: 'events', partition, producers: { [producer]: sequence } }))
+      watch.receive(JSON.stringify([{ stream: 'events', partition, producers: { [producer]: sequence } }]))
     notice(0, 4)
     notice(1, 9)
     notice(0, 9, 'q')

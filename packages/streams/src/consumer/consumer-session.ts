@@ -47,7 +47,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
       reader: new PatientReader(context, deps.reader, this.states),
       states: this.states,
       mustReturn: () => this.#isStopping || this.#failure !== undefined || this.#isRebalanceDue,
-      isCommitting: () => this.#committing !== undefined,
+      committing: () => this.#committing,
     })
     this.#lastCommitAtMs = context.now()
   }
@@ -190,7 +190,6 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
       .catch((error: Error) => this.#fail(error))
       .finally(() => {
         this.#committing = undefined
-        this.#deps.reader.wake()
       })
   }
 

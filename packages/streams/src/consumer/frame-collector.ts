@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConsumerContext } from './consumer-context.js'
 import type { SqlTransaction } from './database-port.js'
 import { FrameIntake } from './frame-intake.js'
@@ -10,7 +11,20 @@ interface CollectorDeps<Prepared, Tx extends SqlTransaction> {
   readonly states: ReadonlyMap<number, PartitionState>
   /** Something else is to be done first. */
   readonly mustReturn: () => boolean
-  readonly isCommitting: () => boolean
+  /** The transaction under way; never rejects. */
+  readonly committing: () => Promise<void> | undefined
+}
+
+class Batch {
+  readonly frames: NewFrame[] = []
+  records = 0
+  bytes = 0
+
+  add(frame: NewFrame, bytes: number): void {
+    this.frames.push(frame)
+    this.records += frame.header.records
+    this.bytes += bytes
+  }
 }
 
 /** Collects the frames of one batch after the other. */
@@ -28,36 +42,38 @@ export class FrameCollector<Prepared, Tx extends SqlTransaction> {
   }
 
   /**
-   * Takes what is there; waits for the first frame, then `batchLingerMs` for company, and while a transaction is under way for as long as that
-   * takes: so batches grow with the load. Empty when nothing new came for a while.
+   * Waits for the first frame and takes what is there. Then it lets the transaction under way end, or `batchLingerMs` pass, and takes what came
+   * meanwhile: so batches grow with the load, and frames that come one by one are not read one by one. Empty when nothing new came for a while.
    */
   async collect(): Promise<NewFrame[]> {
     const { settings, now } = this.#context
-    const frames: NewFrame[] = []
-    let records = 0
-    let bytes = 0
-    let untilMs = now() + Math.min(settings.blockMs, settings.idleCommitMs)
-    while (!this.#deps.mustReturn()) {
-      const framesLeft = settings.batchFramesMax - frames.length
-      const recordsLeft = settings.batchRecordsMax - records
-      const bytesMax = settings.batchBytesMax - bytes
-      if (framesLeft <= 0 || recordsLeft <= 0 || bytesMax <= 0) break
-      const leftMs = frames.length > 0 && this.#deps.isCommitting() ? settings.blockMs : untilMs - now()
-      if (leftMs <= 0) break
-      const framesMax = Math.min(framesLeft, Math.ceil(recordsLeft / this.#recordsPerFrame))
-      const stored = await this.#deps.reader.read({ framesMax, bytesMax, blockMs: Math.min(leftMs, settings.blockMs) })
-      const wasEmpty = frames.length === 0
-      for (const one of stored) {
-        const state = this.#deps.states.get(one.partition)
-        const frame = state && this.#intake.take(one, state)
-        if (frame === undefined) continue
-        frames.push(frame)
-        records += frame.header.records
-        bytes += one.bytes.length
-      }
-      if (wasEmpty && frames.length > 0) untilMs = now() + settings.batchLingerMs
+    const { mustReturn, committing } = this.#deps
+    const batch = new Batch()
+    const untilMs = now() + Math.min(settings.blockMs, settings.idleCommitMs)
+    while (batch.frames.length === 0 && !mustReturn() && now() < untilMs) await this.#read(batch, untilMs - now())
+    if (batch.frames.length > 0 && !mustReturn()) {
+      while (await this.#read(batch, 0));
+      await (committing() ?? sleep(settings.batchLingerMs))
+      await this.#read(batch, 0)
+      this.#recordsPerFrame = Math.max(1, batch.records / batch.frames.length)
     }
-    if (frames.length > 0) this.#recordsPerFrame = Math.max(1, records / frames.length)
-    return frames
+    return batch.frames
+  }
+
+  /** Whether the stream may hold much more: the read was as large as was asked for, about, and there is still room in the batch. */
+  async #read(batch: Batch, blockMs: number): Promise<boolean> {
+    const { settings } = this.#context
+    const framesLeft = settings.batchFramesMax - batch.frames.length
+    const recordsLeft = settings.batchRecordsMax - batch.records
+    const bytesMax = settings.batchBytesMax - batch.bytes
+    if (framesLeft <= 0 || recordsLeft <= 0 || bytesMax <= 0) return false
+    const framesMax = Math.min(framesLeft, Math.ceil(recordsLeft / this.#recordsPerFrame))
+    const stored = await this.#deps.reader.read({ framesMax, bytesMax, blockMs })
+    for (const one of stored) {
+      const state = this.#deps.states.get(one.partition)
+      const frame = state && this.#intake.take(one, state)
+      if (frame !== undefined) batch.add(frame, one.bytes.length)
+    }
+    return stored.length >= framesMax / 2
   }
 }
