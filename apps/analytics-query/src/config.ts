@@ -1,4 +1,14 @@
-import { type ConfigOf, defineConfig, integer, port, secret, serviceSettings, text } from '@millrace/service'
+import {
+  type ConfigOf,
+  choice,
+  defineConfig,
+  integer,
+  port,
+  secret,
+  serviceSettings,
+  text,
+  url,
+} from '@millrace/service'
 
 export const configSchema = defineConfig({
   ...serviceSettings({ adminPort: 10_102 }),
@@ -90,6 +100,64 @@ export const configSchema = defineConfig({
     min: 0,
     description:
       'most windows waiting for recomputation that one plan works around; with more it uses 1-minute windows alone',
+  }),
+  CACHE_REDIS_URL: secret({
+    optional: true,
+    description:
+      'Redis that keeps answers for all processes and over restarts; without it each keeps its own in memory',
+  }),
+  CACHE_MEMORY_BYTES: integer({
+    default: 134_217_728,
+    min: 1_048_576,
+    unit: 'bytes',
+    description: 'most answers in the memory of this process',
+  }),
+  CACHE_CLOSED_DAYS: integer({
+    default: 7,
+    min: 1,
+    max: 12,
+    unit: 'days',
+    description:
+      'how long the answer over a closed range is kept unless a late event drops it; late events are remembered for 14 days',
+  }),
+  CACHE_OPEN_MS: integer({
+    default: 1000,
+    min: 1,
+    max: 60_000,
+    unit: 'ms',
+    description: 'how long the answer over a range that events still come into is as good as new',
+  }),
+  CACHE_STALE_MINUTES: integer({
+    default: 60,
+    min: 0,
+    max: 1440,
+    unit: 'minutes',
+    description: 'so much longer an answer is kept, to stand in, marked stale, while the database is away',
+  }),
+  EVENTS_MAX_AGE_DAYS: integer({
+    default: 400,
+    min: 1,
+    max: 36_500,
+    unit: 'days',
+    description: 'as the gateway has it: what lies further back can change no more, and browsers are told so',
+  }),
+  EDGE_PURGE_URL: url({
+    optional: true,
+    description:
+      'where a CDN or proxy is told to forget answers, by a request with the header Surrogate-Key; see docs/decisions/0009',
+  }),
+  EDGE_PURGE_METHOD: choice(['PURGE', 'POST'], { default: 'POST', description: 'method of that request' }),
+  EDGE_PURGE_HEADER: secret({
+    optional: true,
+    description: 'a header that proves who purges, as Name: value',
+  }),
+  EDGE_MAX_AGE_S: integer({
+    default: 3600,
+    min: 1,
+    max: 604_800,
+    unit: 's',
+    description:
+      'how long a purged edge may keep the answer over a closed range; a key whose revocation it missed reads on for so long',
   }),
   STREAM_NAME: text({ default: 'events', description: 'name of the stream of events' }),
   STREAM_GROUP: text({ default: 'events-store', description: 'name of the consumer group that writes the rollups' }),

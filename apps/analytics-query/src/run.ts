@@ -2,6 +2,7 @@ import { AnalyticsServiceService, descriptorSet } from '@millrace/contracts'
 import { openDatabase } from '@millrace/database'
 import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
 import { createGrpcMetrics } from '@millrace/telemetry'
+import { openAnswers } from './answers/open-answers.js'
 import type { Config } from './config.js'
 import { createRunCells } from './execute/run-cells.js'
 import { openReads } from './guard/open-reads.js'
@@ -35,12 +36,13 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const stream = { stream: config.STREAM_NAME, consumerGroup: config.STREAM_GROUP }
   const readMarks = createReadMarks({ ...stream, groupsMax: config.QUERY_CELLS_MAX })
   const readLogins = createReadLogins({ ...stream, cellsMax: config.QUERY_CELLS_MAX })
+  const answers = await openAnswers(config, lifecycle)
   const queryMetrics = new QueryMetrics(metrics)
   const analytics = implementService(AnalyticsServiceService, {
     listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
     runQuery: createRunQuery(
       { bucketsMax: config.QUERY_BUCKETS_MAX, cellsMax: config.QUERY_CELLS_MAX },
-      { runCells, readMarks, readLogins, snapshot, metrics: queryMetrics, now },
+      { runCells, readMarks, readLogins, snapshot, answers, metrics: queryMetrics, now },
     ),
   })
   await lifecycle.start('grpc server', () =>

@@ -127,8 +127,10 @@ function describeAnswer(
     isAsOfFlush ? (flushedWatermarkMs ?? watermarkMs) : watermarkMs,
   )
   const known = marks.filter((mark) => mark !== null)
-  const watermarkMs = known.length === 0 ? null : Math.min(...known)
-  const ageMs = isAsOfFlush && watermarkMs !== null ? Math.max(0, nowMs - watermarkMs) : 0
+  // Of a partition that nobody has read yet nothing is known, and so nothing of the whole.
+  const watermarkMs = known.length === 0 || known.length < marks.length ? null : Math.min(...known)
+  // Never 0 for an answer that leaves something out, whatever the clocks say: such a one must not be kept for long.
+  const ageMs = isAsOfFlush ? Math.max(1, watermarkMs === null ? 0 : nowMs - watermarkMs) : 0
   return {
     source: plan.source,
     ageMs,

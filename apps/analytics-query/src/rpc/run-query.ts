@@ -1,8 +1,12 @@
 import type { RunQueryRequest, RunQueryResponse } from '@millrace/contracts'
 import type { CallContext } from '@millrace/service'
+import { type GivenAnswer, toStored } from '../answers/answer-cache.js'
+import { httpPolicyOf } from '../answers/http-policy.js'
+import type { Answers } from '../answers/open-answers.js'
 import type { RunCells } from '../execute/run-cells.js'
-import type { Snapshot } from '../execute/snapshot.js'
+import type { ReadOptions, Snapshot } from '../execute/snapshot.js'
 import type { ReadMarks } from '../journeys/read-marks.js'
+import type { ParsedQuery } from '../kinds/query-kind.js'
 import { findQueryKind } from '../kinds/query-kinds.js'
 import type { ReadLogins } from '../logins/read-logins.js'
 import type { QueryMetrics } from '../metrics.js'
@@ -14,6 +18,8 @@ export interface RunQueryDeps {
   readonly readMarks: ReadMarks
   readonly readLogins: ReadLogins
   readonly snapshot: Snapshot
+  /** Without them every query is read. */
+  readonly answers?: Answers | undefined
   readonly metrics: QueryMetrics
   readonly now: () => number
 }
@@ -21,14 +27,18 @@ export interface RunQueryDeps {
 /** Answers any kind of query for the caller's tenant and says where the answer came from. */
 export function createRunQuery(
   { bucketsMax, cellsMax }: { readonly bucketsMax: number; readonly cellsMax: number },
-  { runCells, readMarks, readLogins, snapshot, metrics, now }: RunQueryDeps,
+  { runCells, readMarks, readLogins, snapshot, answers, metrics, now }: RunQueryDeps,
 ) {
-  return async function handleRunQuery(request: RunQueryRequest, call: CallContext): Promise<RunQueryResponse> {
+  return async function handleRunQuery(
+    request: RunQueryRequest,
+    call: Pick<CallContext, 'tenant' | 'signal' | 'deadline'>,
+  ): Promise<RunQueryResponse> {
     const tenantId = tenantOf(call)
+    let options: ReadOptions = readOptionsOf(call, request)
     const kind = findQueryKind(request.kind)
     const query = kind.parse(request, {
       tenantId,
-      read: (fn) => snapshot(tenantId, fn, readOptionsOf(call, request)),
+      read: (fn) => snapshot(tenantId, fn, options),
       nowMs: now(),
       bucketsMax,
       cellsMax,
@@ -36,27 +46,49 @@ export function createRunQuery(
       readMarks,
       readLogins,
     })
+    const { minWatermarkMs } = options
     const startedAt = performance.now()
-    const { data, summary, nextCursor, meta } = await query.run()
+    const isDirect = answers === undefined || request.explain
+    const given: Given = isDirect
+      ? await readDirectly(query)
+      : await answers.cache.answer({
+          tenantId,
+          query,
+          run: (signal) => {
+            options = { signal, minWatermarkMs }
+            return query.run()
+          },
+          isFresh: request.fresh,
+          minWatermarkMs,
+        })
     const tookMs = performance.now() - startedAt
-    metrics.observe(kind.name, meta.source, tookMs / 1000)
+    metrics.observe(kind.name, given.source, tookMs / 1000)
+    const isUsual = !isDirect && !request.fresh && minWatermarkMs === undefined
+    if (isUsual) answers.popular.note(query.canonicalKey, tenantId, request)
+    const { dataJson, summaryJson, nextCursor, watermarkMs } = given.answer
     return {
-      dataJson: toJson(data),
-      summaryJson: summary === undefined ? Buffer.alloc(0) : toJson(summary),
+      dataJson,
+      summaryJson,
       nextCursor,
       meta: {
-        source: meta.source,
-        ageMs: meta.ageMs,
-        watermark: meta.watermarkMs === null ? undefined : new Date(meta.watermarkMs),
+        source: given.source,
+        ageMs: given.ageMs,
+        watermark: watermarkMs === null ? undefined : new Date(watermarkMs),
         tookMs,
-        planJson: request.explain ? JSON.stringify(meta.plan) : '',
-        isStale: false,
+        planJson: request.explain ? JSON.stringify(given.plan) : '',
+        isStale: given.isStale,
       },
-      cache: undefined,
+      cache: isUsual ? httpPolicyOf(given, { tenantId, query }, { config: answers.http, nowMs: now() }) : undefined,
     }
   }
 }
 
-function toJson(value: unknown): Buffer {
-  return Buffer.from(JSON.stringify(value))
+interface Given extends GivenAnswer {
+  readonly plan?: unknown
+}
+
+async function readDirectly(query: ParsedQuery): Promise<Given> {
+  const answer = await query.run()
+  const { source, ageMs, plan } = answer.meta
+  return { answer: toStored(answer, query), source, ageMs, isStale: false, plan }
 }

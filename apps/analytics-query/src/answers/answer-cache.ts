@@ -1,0 +1,144 @@
+import { createHash } from 'node:crypto'
+import type { Cache, Hit, Load, Namespace, ReadOptions } from '@millrace/cache'
+import { NORMAL_DELAY_MS } from '@millrace/contracts'
+import { mayAnswerStale } from '../guard/may-answer-stale.js'
+import type { Answer, ParsedQuery } from '../kinds/query-kind.js'
+import { tagsOfRange } from './answer-tags.js'
+import { answerCodec, etagOf, type Outcome, type StoredAnswer } from './stored-answer.js'
+
+/** An answer over an open range that is no older than this is given at once and read again behind the reader's back, in ms. */
+export const OPEN_STALE_MS = 10_000
+/** After so long without a look at what late events changed, in ms, an answer is no longer called the present one. */
+const UNSEEN_MS_MAX = 5_000
+
+export interface AnswerCacheConfig {
+  /** How long an answer over a closed range is kept unless a late event drops it, in ms. */
+  readonly closedMs: number
+  /** How long one over an open range is as good as new, in ms. */
+  readonly openMs: number
+  /** So much longer an answer is kept to stand in for one that cannot be had, in ms. */
+  readonly staleMs: number
+}
+
+/** What the follower of late events knows. */
+export interface Horizon {
+  /** Up to when everything accepted was stored when last seen, in ms since 1970. -Infinity while answers kept for long may not be believed. */
+  readonly watermarkMs: number
+  /** Since late events were last looked for, in ms. */
+  readonly unseenMs: number
+}
+
+export interface Question {
+  readonly tenantId: number
+  readonly query: ParsedQuery
+  /** Reads the answer. Whoever asks the same meanwhile gets it too, so it must not end with one caller's call. */
+  readonly run: (signal: AbortSignal) => Promise<Answer>
+  readonly isFresh: boolean
+  readonly minWatermarkMs: number | undefined
+}
+
+export interface GivenAnswer {
+  readonly answer: StoredAnswer
+  readonly source: StoredAnswer['source'] | 'memory' | 'redis'
+  readonly ageMs: number
+  /** It stands in for one that could not be had now. */
+  readonly isStale: boolean
+}
+
+/**
+ * Answers that were given before, as long as they are right. A closed range (it ends `NORMAL_DELAY_MS` or more before the watermark) can only be
+ * changed by a late event, and then its tags drop it; an open range is answered again every second.
+ */
+export class AnswerCache {
+  readonly #config: AnswerCacheConfig
+  readonly #horizon: () => Horizon
+  readonly #closed: Namespace<Outcome>
+  readonly #open: Namespace<Outcome>
+
+  constructor(config: AnswerCacheConfig, deps: { readonly cache: Cache; readonly horizon: () => Horizon }) {
+    this.#config = config
+    this.#horizon = deps.horizon
+    const { closedMs, openMs, staleMs } = config
+    const shared = { codec: answerCodec, staleMs, remembersPopular: false }
+    this.#closed = deps.cache.namespace('closed', { ...shared, level: 'cold', ttlMs: closedMs })
+    this.#open = deps.cache.namespace('open', { ...shared, level: 'hot', ttlMs: openMs })
+  }
+
+  /** @throws whatever reading throws when no older answer may stand in. */
+  async answer(question: Question): Promise<GivenAnswer> {
+    const { query, tenantId, isFresh, minWatermarkMs } = question
+    const tags =
+      query.toMs + NORMAL_DELAY_MS <= this.#horizon().watermarkMs
+        ? tagsOfRange(tenantId, query.events, query)
+        : undefined
+    const namespace = tags === undefined ? this.#open : this.#closed
+    const key = `t${tenantId}.${createHash('sha256').update(query.canonicalKey).digest('base64url')}`
+    const read: ReadOptions<Outcome> = {
+      ...(tags !== undefined && { tags }),
+      isFresh,
+      accept: (outcome) => 'refused' in outcome || isNewEnough(outcome, minWatermarkMs),
+    }
+    const load = this.#loader(question, tags !== undefined)
+    let hit = await namespace.getOrSet(key, load, read)
+    const isWorthWaiting = hit.isStale && hit.ageMs > this.#config.openMs + OPEN_STALE_MS
+    if (isWorthWaiting) hit = await namespace.getOrSet(key, load, { ...read, softTimeoutMs: Number.MAX_SAFE_INTEGER })
+    return this.#give(hit)
+  }
+
+  /** Drops every answer that bears one of the tags; resolves to whether Redis has heard of it. */
+  async drop(tags: readonly string[]): Promise<boolean> {
+    return (await this.#closed.invalidateTags(tags)).reach === 'everywhere'
+  }
+
+  async dropAll(): Promise<boolean> {
+    return (await this.#closed.invalidateAll()).reach === 'everywhere'
+  }
+
+  #loader({ query, run }: Question, isKeptLong: boolean): Load<Outcome> {
+    return async (context) => {
+      let answer: Answer
+      try {
+        answer = await run(context.signal)
+      } catch (error) {
+        if (mayAnswerStale(error)) throw error
+        context.skip()
+        return { refused: error }
+      }
+      const stored = toStored(answer, query)
+      if (isKeptLong && !stored.isClosed) context.expire(this.#config.openMs)
+      return stored
+    }
+  }
+
+  #give({ value, source, ageMs, isStale }: Hit<Outcome>): GivenAnswer {
+    if ('refused' in value) throw value.refused
+    if (source === 'source') return { answer: value, source: value.source, ageMs: value.ageMs, isStale: false }
+    const isOld = isStale && ageMs > this.#config.openMs + OPEN_STALE_MS
+    return { answer: value, source, ageMs: value.ageMs + ageMs, isStale: isOld || this.#isUnseen(value) }
+  }
+
+  #isUnseen({ isClosed }: StoredAnswer): boolean {
+    return isClosed && this.#horizon().unseenMs > UNSEEN_MS_MAX
+  }
+}
+
+/** The answer's bytes, as they go out. */
+export function toStored({ data, summary, nextCursor, meta }: Answer, query: ParsedQuery): StoredAnswer {
+  const dataJson = Buffer.from(JSON.stringify(data))
+  const summaryJson = summary === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(summary))
+  const { source, ageMs, watermarkMs } = meta
+  return {
+    dataJson,
+    summaryJson,
+    nextCursor,
+    etag: etagOf([dataJson, summaryJson, nextCursor]),
+    source,
+    ageMs,
+    watermarkMs,
+    isClosed: ageMs === 0 && watermarkMs !== null && query.toMs + NORMAL_DELAY_MS <= watermarkMs,
+  }
+}
+
+function isNewEnough({ watermarkMs }: StoredAnswer, minWatermarkMs: number | undefined): boolean {
+  return minWatermarkMs === undefined || (watermarkMs !== null && watermarkMs >= minWatermarkMs)
+}
