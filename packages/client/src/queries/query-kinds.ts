@@ -153,8 +153,20 @@ export interface DailyQuery extends AnyQuery {}
 /** A rate from 0 to 1 or a number of seconds; null where there is nothing to measure. */
 type Measured = number | null
 
-export type TimeseriesPoint = QueryPoint & { readonly time: string }
-export type GroupPoint = QueryPoint & { readonly group: Readonly<Record<string, string>> }
+interface Measures {
+  /** With a metric of a property; absent in buckets without events. */
+  readonly values?: {
+    /** Events that have a number there. */
+    readonly count: number
+    /** With the metrics p50, p95 and p99. */
+    readonly p50?: Measured
+    readonly p95?: Measured
+    readonly p99?: Measured
+  }
+}
+
+export type TimeseriesPoint = QueryPoint & Measures & { readonly time: string }
+export type GroupPoint = QueryPoint & Measures & { readonly group: Readonly<Record<string, string>> }
 export type UniquesPoint = QueryPoint
 export type PercentilesPoint = QueryPoint & {
   readonly values: { readonly p50?: Measured; readonly p95?: Measured; readonly p99?: Measured; readonly count: number }

@@ -25,7 +25,8 @@ const about: Readonly<Record<QueryKindName, { summary: string; description: stri
   },
   percentiles: {
     summary: 'p50, p95 and p99 of a property',
-    description: 'Of its numeric values, within 1 %; value is the one that the metric names.',
+    description:
+      'Of its numeric values, within 1 %: the value at place ⌊q · (n − 1)⌋ of n in their order. value is the one that the metric names.',
   },
   funnel: {
     summary: 'How many users go through steps in their order',
@@ -91,11 +92,15 @@ function flatParameters(schema: Node): Node[] {
 const sampleMeta = { source: 'raw', age_ms: 0, watermark: '2026-11-21T08:00:00.000Z', took_ms: 4.2 }
 
 const answerHeaders: Node = {
-  ETag: header('Of data and cursor. Sent back in If-None-Match it is answered with 304 when nothing has changed.'),
-  'Cache-Control': header(
-    'How long caches may keep the answer: long for a range that is closed, a second for one that is open.',
+  ETag: header(
+    'Of data, summary and cursor. Sent back in If-None-Match it is answered with 304 when nothing has changed.',
   ),
-  'Surrogate-Key': header('For caches in front: what makes the answer invalid.'),
+  'Cache-Control': header(
+    'How long caches may keep the answer: a second while its range is open, a minute and more when it is closed; no-store for POST, fresh, min_watermark and explain.',
+  ),
+  'Surrogate-Key': header(
+    'For a cache in front, where there is one: the names by which it is told to drop the answer.',
+  ),
   Vary: header('Authorization, Accept-Encoding'),
 }
 

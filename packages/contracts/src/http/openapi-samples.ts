@@ -15,30 +15,36 @@ const order = (userId: string, timestamp: string, revenue: number, country: stri
   timestamp,
   properties: { revenue, country },
 })
-const login = (userId: string, timestamp: string, success: boolean, more: Node): Node => ({
+const login = (userId: string, timestamp: string, userAgent: string, properties: Node): Node => ({
   type: 'track',
   event: '$login',
   userId,
   timestamp,
-  properties: { success, ...more },
+  properties,
+  context: { userAgent },
 })
 
-const email = { method: 'email', device: 'desktop', browser: 'Firefox', os: 'Linux' }
-const google = { method: 'google', device: 'mobile', browser: 'Chrome', os: 'Android' }
+const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
+const CHROME =
+  'Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36'
 
 /** What the examples of queries are asked of, from Monday to Wednesday. */
 export const sampleEvents: readonly Node[] = [
-  login('u1', '2026-11-16T08:58:00.000Z', true, email),
-  view('u1', '2026-11-16T09:00:00.000Z', { category: 'books' }),
-  view('u2', '2026-11-16T09:05:00.000Z', { category: 'books' }),
+  login('u1', '2026-11-16T08:58:00.000Z', FIREFOX, { method: 'email', success: true }),
+  view('u1', '2026-11-16T09:00:00.000Z', { category: 'books', load_ms: 120 }),
+  view('u2', '2026-11-16T09:05:00.000Z', { category: 'books', load_ms: 90 }),
   order('u1', '2026-11-16T09:20:00.000Z', 40, 'DE'),
-  view('u3', '2026-11-16T10:00:00.000Z', { category: 'toys' }),
-  login('u2', '2026-11-16T11:00:00.000Z', false, { ...google, failure_reason: 'wrong password' }),
-  login('u2', '2026-11-16T11:01:00.000Z', true, google),
+  view('u3', '2026-11-16T10:00:00.000Z', { category: 'toys', load_ms: 300 }),
+  login('u2', '2026-11-16T11:00:00.000Z', CHROME, {
+    method: 'google',
+    success: false,
+    failure_reason: 'wrong password',
+  }),
+  login('u2', '2026-11-16T11:01:00.000Z', CHROME, { method: 'google', success: true }),
   order('u2', '2026-11-16T11:05:00.000Z', 20, 'US'),
-  view('u1', '2026-11-17T09:00:00.000Z', { category: 'toys' }),
+  view('u1', '2026-11-17T09:00:00.000Z', { category: 'toys', load_ms: 150 }),
   order('u1', '2026-11-17T09:30:00.000Z', 60, 'DE'),
-  view('u2', '2026-11-18T14:00:00.000Z', { category: 'books' }),
+  view('u2', '2026-11-18T14:00:00.000Z', { category: 'books', load_ms: 200 }),
 ]
 
 const range = { from: '2026-11-16T00:00:00Z', to: '2026-11-19T00:00:00Z' }
@@ -51,13 +57,23 @@ interface Example {
   readonly summary?: Node
 }
 
+const share = (name: string, attempts: number, succeeded: number): Node => ({
+  name,
+  attempts,
+  succeeded,
+  failed: attempts - succeeded,
+  success_rate: succeeded / attempts,
+})
+const onPhone = { method: 'google', device: 'mobile', browser: 'Chrome', os: 'Android' }
+const onDesktop = { method: 'email', device: 'desktop', browser: 'Firefox', os: 'Linux' }
+
 /** A query of each kind and its answer over the sample events. */
 export const queryExamples: Readonly<Record<QueryKindName, Example>> = {
   timeseries: {
     query: { event: 'Order Completed', metric: { agg: 'sum', property: revenue }, ...range, interval: '1d' },
     data: [
-      { time: '2026-11-16T00:00:00.000Z', value: 60 },
-      { time: '2026-11-17T00:00:00.000Z', value: 60 },
+      { time: '2026-11-16T00:00:00.000Z', value: 60, values: { count: 2 } },
+      { time: '2026-11-17T00:00:00.000Z', value: 60, values: { count: 1 } },
       { time: '2026-11-18T00:00:00.000Z', value: 0 },
     ],
   },
@@ -77,8 +93,8 @@ export const queryExamples: Readonly<Record<QueryKindName, Example>> = {
       group_by: ['properties.country'],
     },
     data: [
-      { group: { 'properties.country': 'DE' }, value: 50 },
-      { group: { 'properties.country': 'US' }, value: 20 },
+      { group: { 'properties.country': 'DE' }, value: 50, values: { count: 2 } },
+      { group: { 'properties.country': 'US' }, value: 20, values: { count: 1 } },
     ],
   },
   uniques: {
@@ -90,8 +106,8 @@ export const queryExamples: Readonly<Record<QueryKindName, Example>> = {
     ],
   },
   percentiles: {
-    query: { event: 'Order Completed', metric: { agg: 'p95', property: revenue }, ...range },
-    data: [{ value: 60, values: { p50: 40, p95: 60, p99: 60, count: 3 } }],
+    query: { event: 'Product Viewed', metric: { agg: 'p95', property: 'properties.load_ms' }, ...range },
+    data: [{ value: 200, values: { p50: 150, p95: 200, p99: 200, count: 5 } }],
   },
   funnel: {
     query: { steps: ['Product Viewed', 'Order Completed'], window: '14d', ...range },
@@ -114,8 +130,8 @@ export const queryExamples: Readonly<Record<QueryKindName, Example>> = {
           conversion_rate: 0.6667,
           step_conversion_rate: 0.6667,
           seconds_avg: 4200,
-          seconds_p50: 4200,
-          seconds_p95: 6900,
+          seconds_p50: 1200,
+          seconds_p95: 1200,
         },
       },
     ],
@@ -123,9 +139,68 @@ export const queryExamples: Readonly<Record<QueryKindName, Example>> = {
   },
   retention: {
     query: { event: 'Product Viewed', ...range, interval: '1d', periods: 2 },
-    data: [],
+    data: [
+      { time: '2026-11-16T00:00:00.000Z', period: 0, value: 3, values: { rate: 1, cohort_size: 3 } },
+      { time: '2026-11-16T00:00:00.000Z', period: 1, value: 1, values: { rate: 0.3333, cohort_size: 3 } },
+      { time: '2026-11-16T00:00:00.000Z', period: 2, value: 1, values: { rate: 0.3333, cohort_size: 3 } },
+      { time: '2026-11-17T00:00:00.000Z', period: 0, value: 0, values: { rate: null, cohort_size: 0 } },
+      { time: '2026-11-17T00:00:00.000Z', period: 1, value: 0, values: { rate: null, cohort_size: 0 } },
+      { time: '2026-11-18T00:00:00.000Z', period: 0, value: 0, values: { rate: null, cohort_size: 0 } },
+    ],
   },
-  sessions: { query: { ...range, window: '30m', interval: '1d' }, data: [] },
-  logins: { query: { ...range, group_by: ['method'] }, data: [] },
+  sessions: {
+    query: { ...range, window: '30m', interval: '1d' },
+    data: [
+      {
+        time: '2026-11-16T00:00:00.000Z',
+        value: 4,
+        values: { users: 3, events: 8, bounce_rate: 0.5, seconds_avg: 405, seconds_p50: 0, seconds_p95: 300 },
+      },
+      {
+        time: '2026-11-17T00:00:00.000Z',
+        value: 2,
+        values: { users: 1, events: 2, bounce_rate: 1, seconds_avg: 0, seconds_p50: 0, seconds_p95: 0 },
+      },
+      {
+        time: '2026-11-18T00:00:00.000Z',
+        value: 1,
+        values: { users: 1, events: 1, bounce_rate: 1, seconds_avg: 0, seconds_p50: 0, seconds_p95: 0 },
+      },
+    ],
+    summary: {
+      sessions: 7,
+      users: 3,
+      events: 11,
+      bounce_rate: 0.7143,
+      seconds_avg: 231.4,
+      seconds_p50: 0,
+      seconds_p95: 300,
+    },
+  },
+  logins: {
+    query: { ...range, group_by: ['method'] },
+    data: [
+      { group: { method: 'email' }, value: 1, values: { succeeded: 1, failed: 0, success_rate: 1, users: 1 } },
+      { group: { method: 'google' }, value: 2, values: { succeeded: 1, failed: 1, success_rate: 0.5, users: 1 } },
+    ],
+    summary: {
+      totals: { attempts: 3, succeeded: 2, failed: 1, success_rate: 0.6667, users: 2 },
+      methods: [share('google', 2, 1), share('email', 1, 1)],
+      devices: [share('mobile', 2, 1), share('desktop', 1, 1)],
+      browsers: [share('Chrome', 2, 1), share('Firefox', 1, 1)],
+      systems: [share('Android', 2, 1), share('Linux', 1, 1)],
+      recent: [
+        { time: '2026-11-16T11:01:00.000Z', user_id: 'u2', success: true, ...onPhone, failure_reason: null },
+        {
+          time: '2026-11-16T11:00:00.000Z',
+          user_id: 'u2',
+          success: false,
+          ...onPhone,
+          failure_reason: 'wrong password',
+        },
+        { time: '2026-11-16T08:58:00.000Z', user_id: 'u1', success: true, ...onDesktop, failure_reason: null },
+      ],
+    },
+  },
   daily: { query: { ...range }, data: [] },
 }

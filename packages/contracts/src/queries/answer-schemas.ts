@@ -29,10 +29,17 @@ const quantile = z.number().nullable().exactOptional()
 const loginCounts = { attempts: count, succeeded: count, failed: count, success_rate: rate }
 const loginShares = z.array(z.object({ name: z.string(), ...loginCounts })).describe('the most frequent first')
 
+const measures = {
+  values: z
+    .object({ count: count.describe('events that have a number there'), p50: quantile, p95: quantile, p99: quantile })
+    .exactOptional()
+    .describe('with a metric of a property; absent in buckets without events'),
+}
+
 const points = {
-  timeseries: z.object({ time: bucket, ...grouped, ...common }),
-  top: z.object({ group, ...common }),
-  breakdown: z.object({ group, ...common }),
+  timeseries: z.object({ time: bucket, ...grouped, ...common, ...measures }),
+  top: z.object({ group, ...common, ...measures }),
+  breakdown: z.object({ group, ...common, ...measures }),
   uniques: z.object({ ...bucketed, ...common }),
   percentiles: z.object({
     ...bucketed,

@@ -1,0 +1,151 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { createOpenApiDocument, sampleEvents } from '@millrace/contracts/http'
+import { type Stack, waitFor } from '@millrace/local-stack'
+import { startTestStack } from '../src/spawn-service.js'
+import { createAnswerCheck } from './answer-check.js'
+import { readCurlLines } from './curl-lines.js'
+import { shiftDays, weeksUntilPast } from './shift-days.js'
+
+interface Operation {
+  readonly requestBody?: { readonly content: Record<string, { readonly example: unknown }> }
+  readonly responses: Record<string, { readonly content?: Record<string, { readonly example?: unknown }> }>
+}
+
+const document = createOpenApiDocument()
+const operations = Object.entries(document.paths as Record<string, Record<string, Operation>>).flatMap(([path, item]) =>
+  Object.entries(item).map(([method, operation]) => ({ path, method, operation })),
+)
+const checkAnswer = createAnswerCheck(document)
+/** The examples speak of one week; they are asked of one that is past by the clock of this machine. */
+const days = weeksUntilPast(sampleEvents) * 7
+
+let stack: Stack
+let receipt: string
+
+async function ask(
+  path: string,
+  { method = 'GET', headers = {}, body }: { method?: string; headers?: object; body?: unknown } = {},
+) {
+  const response = await fetch(path.startsWith('http') ? path : `${stack.url}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${stack.adminKey}`, 'content-type': 'application/json', ...headers },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  return { status: response.status, body: (text === '' ? undefined : JSON.parse(text)) as Record<string, unknown> }
+}
+
+describe('the public API', () => {
+  beforeAll(async () => {
+    stack = await startTestStack()
+    const taken = await ask('/v1/events', { method: 'POST', body: shiftDays(sampleEvents, days) })
+    receipt = String(taken.body.receipt)
+    const isStored = async () => (await ask(`/v1/receipts/${receipt}?wait_ms=5000`)).body.stored === sampleEvents.length
+    await waitFor(isStored, { deadlineMs: 60_000, what: 'the sample events to be stored' })
+  }, 120_000)
+  afterAll(() => stack?.stop())
+
+  describe('the example of each query in the OpenAPI document', () => {
+    const queries = operations.filter(({ path, method }) => path.startsWith('/api/v1/query/') && method === 'post')
+
+    it.each(queries)('is answered as it says: $path', async ({ path, operation }) => {
+      const query = shiftDays(
+        operation.requestBody?.content['application/json']?.example as Record<string, unknown>,
+        days,
+      )
+      const posted = await ask(path, { method: 'POST', body: query })
+      expect(posted).toMatchObject({ status: 200 })
+      checkAnswer(path, 'post', posted)
+      const got = await ask(`${path}?${flatten(query)}`)
+      checkAnswer(path, 'get', got)
+      expect(got.body.data).toEqual(posted.body.data)
+      const example = operation.responses['200']?.content?.['application/json']?.example as Record<string, unknown>
+      checkAnswer(path, 'post', { status: 200, body: example })
+      const { data, summary } = posted.body
+      expect({ data, summary }).toEqual(about(shiftDays({ data: example.data, summary: example.summary }, days)))
+    })
+  })
+
+  describe('the other examples of the OpenAPI document', () => {
+    const others = operations.filter(
+      ({ path }) => !path.startsWith('/api/v1/query/') && !path.startsWith('/api/v1/keys') && path !== '/api/v1/live',
+    )
+
+    it.each(others)('$method $path', async ({ path, method, operation }) => {
+      const address = path.replace('{receipt}', receipt).replace('{id}', path.includes('users') ? 'u1' : '1')
+      const contents = Object.entries(operation.requestBody?.content ?? { none: { example: undefined } })
+      for (const [type, { example }] of contents) {
+        const headers = type === 'none' ? {} : { 'content-type': type }
+        const answer = await ask(address, { method: method.toUpperCase(), headers, body: example })
+        expect(expectedStatuses(path)).toContain(answer.status)
+        if (answer.status !== 404) checkAnswer(path, method, answer)
+      }
+    })
+
+    it('keys: made, listed, rotated, revoked', async () => {
+      const example = (path: string) =>
+        operations.find((one) => one.path === path && one.method === 'post')?.operation.requestBody?.content[
+          'application/json'
+        ]?.example
+      const made = await ask('/api/v1/keys', { method: 'POST', body: example('/api/v1/keys') })
+      checkAnswer('/api/v1/keys', 'post', made)
+      const rotate = '/api/v1/keys/{id}/rotate'
+      const next = await ask(rotate.replace('{id}', String(made.body.id)), { method: 'POST', body: example(rotate) })
+      checkAnswer(rotate, 'post', next)
+      checkAnswer('/api/v1/keys', 'get', await ask('/api/v1/keys'))
+      expect((await ask(`/api/v1/keys/${String(next.body.id)}`, { method: 'DELETE' })).status).toBe(204)
+    })
+  })
+
+  describe('the README', () => {
+    const lines = readCurlLines(readFileSync(new URL('../../../README.md', import.meta.url), 'utf8'))
+
+    it('shows every kind of query', () => {
+      const shown = new Set(lines.map(({ url }) => new URL(url).pathname))
+      const queries = operations.map(({ path }) => path).filter((path) => path.startsWith('/api/v1/query/'))
+      expect(queries.filter((path) => !shown.has(path))).toEqual([])
+    })
+
+    it.each(lines)('has a line that works as it stands: $method $url', async ({ url, method, headers, body }) => {
+      const { pathname, search } = new URL(url)
+      const { authorization = '' } = headers
+      const own = authorization.startsWith('Basic')
+        ? `Basic ${btoa(atob(authorization.slice(6)).replace('mr_write_dev', stack.writeKey).replace('mr_admin_dev', stack.adminKey))}`
+        : authorization.replace('mr_admin_dev', stack.adminKey)
+      const answer = await ask(`${pathname}${search}`, { method, headers: { ...headers, authorization: own }, body })
+      expect(answer).toMatchObject({ status: 200 })
+      checkAnswer(pathname, method.toLowerCase(), answer)
+    })
+  })
+})
+
+/** There are no dead letters where nothing went wrong; and on a machine with too much to do health may say so. */
+function expectedStatuses(path: string): number[] {
+  if (path.includes('dead-letters/{id}')) return [404]
+  return path.endsWith('health') || path.includes('health/') ? [200, 503] : [200]
+}
+
+/** The fields of a body as a query string has them. */
+function flatten({ metric, ...query }: Record<string, unknown>): string {
+  const { agg, property } = (metric ?? {}) as Record<string, string>
+  const flat = {
+    ...query,
+    ...(agg === undefined ? {} : { metric: agg }),
+    ...(property === undefined ? {} : { property }),
+  }
+  return new URLSearchParams(
+    Object.entries(flat).map(([name, value]): [string, string] => [
+      name,
+      typeof value === 'string' ? value : JSON.stringify(value),
+    ]),
+  ).toString()
+}
+
+/** Equal, but for numbers that are 1 % apart at most, which quantiles and fractions may be. */
+function about(value: unknown): unknown {
+  if (typeof value === 'number') return expect.closeTo(value, value === 0 ? 9 : -Math.log10(Math.abs(value) / 50))
+  if (Array.isArray(value)) return value.map(about)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, about(child)]))
+}
