@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { type Connection, type Database, migrate, openDatabase } from '@millrace/database'
+import { createTestDatabase, type TestDatabase } from '@millrace/testing'
+import { LateFollower, type LateWindow } from '../src/answers/late-follower.js'
+
+const group = { stream: 'events', consumerGroup: 'events-store' }
+
+describe('following late events', () => {
+  let test: TestDatabase
+  let database: Database
+  let follower: LateFollower
+  let told: string[]
+
+  beforeAll(async () => {
+    test = await createTestDatabase({ migrate })
+    database = openDatabase({ url: test.url })
+  })
+  afterAll(async () => {
+    await database.close()
+    await test.release()
+  })
+  beforeEach(async () => {
+    await database.query('truncate window_versions, stream_partitions')
+    told = []
+    follower = open()
+    await look()
+  })
+
+  const open = () => new LateFollower(group, { reader: database, monotonicMs: () => performance.now() })
+  const note = async (windows: readonly LateWindow[]) =>
+    void told.push(...windows.map(({ event, day }) => `${event} ${day}`))
+  const look = async (at = follower) => {
+    told = []
+    await at.look(note)
+    return told
+  }
+  const bump = (at: Pick<Database | Connection, 'query'>, event: string) =>
+    at.query(
+      `insert into window_versions as w (tenant_id, event, day) values (1, $1, '2026-11-01') on conflict (tenant_id, event, day) do update
+       set version = w.version + 1, changed_at = excluded.changed_at, changed_xid = excluded.changed_xid`,
+      [event],
+    )
+
+  it('tells each change once, and a second change of the same day again', async () => {
+    await bump(database, 'a')
+    expect(await look()).toEqual(['a 2026-11-01'])
+    expect(await look()).toEqual([])
+    await bump(database, 'a')
+    await bump(database, 'b')
+    expect((await look()).sort()).toEqual(['a 2026-11-01', 'b 2026-11-01'])
+  })
+
+  it('misses none that commits after others which began later', async () => {
+    const early = await database.connection()
+    try {
+      await early.query('begin')
+      await bump(early, 'early')
+      await bump(database, 'late')
+      expect(await look()).toEqual(['late 2026-11-01'])
+      expect(await look()).toEqual([])
+      await early.query('commit')
+      expect(await look()).toEqual(['early 2026-11-01'])
+      expect(await look()).toEqual([])
+    } finally {
+      await early.close()
+    }
+  })
+
+  it('tells again what could not be dealt with', async () => {
+    await bump(database, 'a')
+    await expect(follower.look(() => Promise.reject(new Error('no')))).rejects.toThrow('no')
+    expect(await look()).toEqual(['a 2026-11-01'])
+  })
+
+  it('goes on where another process was, and refuses a place that lies ahead of the server', async () => {
+    const place = follower.cursor as NonNullable<typeof follower.cursor>
+    await bump(database, 'a')
+    const next = open()
+    expect(await look(next)).toEqual([])
+    expect(await next.resume(place, note)).toBe(true)
+    expect(told).toEqual(['a 2026-11-01'])
+    told = []
+    expect(await next.resume({ ...place, bound: '9000000000000000000' }, note)).toBe(false)
+    expect(told).toEqual([])
+  })
+
+  it('knows the watermark of all partitions, and none while one was never read', async () => {
+    const state = `insert into stream_partitions (group_name, stream, partition, watermark) values ('events-store', 'events', $1, $2)`
+    expect(follower.watermarkMs).toBe(Number.NEGATIVE_INFINITY)
+    await database.query(state, [0, '2026-11-21T08:00:00Z'])
+    await database.query(state, [1, '2026-11-21T07:00:00Z'])
+    await look()
+    expect(follower.watermarkMs).toBe(Date.parse('2026-11-21T07:00:00Z'))
+    await database.query(state, [2, null])
+    await look()
+    expect(follower.watermarkMs).toBe(Number.NEGATIVE_INFINITY)
+  })
+})
