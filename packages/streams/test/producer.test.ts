@@ -170,7 +170,7 @@ describe('the producer', () => {
     await send(producer, 1, 'again')
   })
 
-  it('refuses records near the memory ceiling, keeps them out of the spool, and drops no frame that it has sealed', async () => {
+  it('refuses records near the memory ceiling, keeps them out of the spool, and stores none of them later', async () => {
     driver = createMemoryDriver({ ceilingBytes: 400 })
     const producer = await start(withSpool)
     await send(producer, 0, 'x'.repeat(250))
@@ -178,11 +178,11 @@ describe('the producer', () => {
     await expect(refused).rejects.toMatchObject({ code: 'STREAM_FULL', kind: 'exhausted', retryAfterSeconds: 5 })
     expect(() => producer.open(1)).toThrow(expect.objectContaining({ code: 'STREAM_FULL' }))
     expect(producer.counts().spoolFrames).toBe(0)
+    expect(producer.counts().unacknowledgedBytes).toBe(0)
     driver.log(STREAM, 0).trim('2', 1)
-    await waitFor(async () => framesOf(0).length === 1 && producer.counts().unacknowledgedBytes === 0)
     await waitFor(() => Promise.resolve(tryOpen(producer)))
-    await send(producer, 0, 'z')
-    expect(consume(0).lines).toEqual(['y'.repeat(100), 'z'])
+    expect(await send(producer, 0, 'z')).toMatchObject({ sequence: 2 })
+    expect(consume(0).lines).toEqual(['z'])
   })
 
   it('without a spool refuses while the stream is down, and leaves no gap behind', async () => {
@@ -218,6 +218,19 @@ describe('the producer', () => {
     expect(consume(0)).toEqual({ lines: wanted, gaps: 0 })
   })
 
+  it('drains the spool as soon as the stream is back, however long the circuit is still open', async () => {
+    const producer = await start({ ...withSpool, circuitBreaker: { windowCalls: 2, openMs: 3_600_000 } })
+    driver.isUp = false
+    await send(producer, 0, 'a')
+    driver.isUp = true
+    expect((await send(producer, 1, 'b')).isSpooled).toBe(true)
+    await waitFor(async () => producer.counts().spoolFrames === 0)
+    expect([consume(0), consume(1)]).toEqual([
+      { lines: ['a'], gaps: 0 },
+      { lines: ['b'], gaps: 0 },
+    ])
+  })
+
   it('spools only the partitions that the stream does not take', async () => {
     const producer = await start(withSpool)
     driver.faultOf = (_, { partition }) => (partition === 1 ? 'lost' : undefined)
@@ -227,7 +240,7 @@ describe('the producer', () => {
     await waitFor(async () => consume(1).lines.length === 1)
   })
 
-  it('refuses with 503 when the spool is full, drops nothing it has acknowledged and leaves no gap', async () => {
+  it('refuses with 503 when the spool is full, stores all that it has acknowledged and nothing else, and leaves no gap', async () => {
     const producer = await start({ spool: { directory, bytesMax: 1000 } })
     driver.isUp = false
     const acknowledged: string[] = []
@@ -253,8 +266,43 @@ describe('the producer', () => {
     await send(producer, 0, 'last')
     const { lines, gaps } = consume(0)
     expect(gaps).toBe(0)
-    expect(lines.slice(0, acknowledged.length)).toEqual(acknowledged)
-    expect(lines.at(-1)).toBe('last')
+    expect(lines).toEqual([...acknowledged, 'last'])
+  })
+
+  it('stores what it has acknowledged and nothing that it has refused, with a spool that fills up and a stream that comes and goes', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.constantFrom('lost' as const, undefined), { minLength: 5, maxLength: 60 }),
+        fc.array(fc.integer({ min: 1, max: 120 }), { minLength: 10, maxLength: 40 }),
+        async (faults, sizes) => {
+          driver = createMemoryDriver()
+          rmSync(directory, { recursive: true, force: true })
+          const producer = await start({ spool: { directory, bytesMax: 700 }, sendAttempts: 1 })
+          let next = 0
+          driver.faultOf = () => faults[next++]
+          const settled: Promise<string | undefined>[] = []
+          for (const [index, size] of sizes.entries()) {
+            const line = `${index}${'-'.repeat(size)}`
+            driver.isUp = index % 13 < 5
+            settled.push(
+              trySend(producer, index % 2, line).then(
+                () => line,
+                () => undefined,
+              ),
+            )
+            if (index % 3 === 0) await Promise.allSettled(settled.slice(-1))
+          }
+          const kept = (await Promise.all(settled)).filter((line) => line !== undefined)
+          driver.isUp = true
+          await waitFor(async () => producer.counts().spoolFrames === 0)
+          await producer.close()
+          const [zero, one] = [consume(0), consume(1)]
+          expect([...zero.lines, ...one.lines].sort()).toEqual(kept.sort())
+          expect([zero.gaps, one.gaps]).toEqual([0, 0])
+        },
+      ),
+      { numRuns: 15 },
+    )
   })
 
   it('closes by way of the spool when the stream is down, and the next life sends that first, under the old identity', async () => {
@@ -321,6 +369,10 @@ describe('the producer', () => {
     )
   })
 })
+
+async function trySend(producer: Producer<LinesBuilder>, partition: number, line: string): Promise<unknown> {
+  return await send(producer, partition, line)
+}
 
 function tryOpen(producer: Producer<LinesBuilder>): boolean {
   try {

@@ -38,11 +38,35 @@ export class AppendGate {
     this.#deps = deps
   }
 
-  async append(frames: readonly TracedFrame[]): Promise<readonly GateResult[]> {
-    const { breaker, metrics } = this.#deps
+  append(frames: readonly TracedFrame[]): Promise<readonly GateResult[]> {
+    return this.#measure(frames, () => this.#deps.breaker.execute(() => this.#appendTraced(frames)))
+  }
+
+  /**
+   * For whoever keeps nobody waiting: while the circuit is open, asks the stream for a sign of life and sends the frames past it when there is one.
+   * The circuit goes by the calls that it lets through, as before.
+   */
+  async appendPatiently(frames: readonly TracedFrame[]): Promise<readonly GateResult[]> {
+    const results = await this.append(frames)
+    if (results.some(({ kind }) => kind !== 'shut') || !(await this.#answers())) return results
+    return await this.#measure(frames, () => this.#appendTraced(frames))
+  }
+
+  #answers(): Promise<boolean> {
+    return this.#deps.driver.memory().then(
+      () => true,
+      () => false,
+    )
+  }
+
+  async #measure(
+    frames: readonly TracedFrame[],
+    append: () => Promise<readonly AppendResult[]>,
+  ): Promise<readonly GateResult[]> {
+    const { metrics } = this.#deps
     const startedAt = performance.now()
     try {
-      const results = await breaker.execute(() => this.#appendTraced(frames))
+      const results = await append()
       const outcome = results.some(({ kind }) => kind === 'full') ? 'full' : 'held'
       metrics?.appendDuration(outcome).observe((performance.now() - startedAt) / 1000)
       return results

@@ -162,15 +162,17 @@ export class Dispatcher<Builder extends BatchBuilder> {
         return
       case 'full':
         this.#deps.memory.refused()
-        this.#refuseAll(lane, streamErrors.STREAM_FULL({ cause: result.cause, retryAfterSeconds: 5 }))
-        lane.retryAtMs = performance.now() + FULL_PAUSE_MS
+        this.#takeBack(lane, streamErrors.STREAM_FULL({ cause: result.cause, retryAfterSeconds: 5 }))
         return
       case 'shut':
         this.#turnAway(lane, result.cause)
         return
       case 'unavailable':
         lane.failures++
-        if (result.isAmbiguous) this.#deps.metrics?.resentFrames.inc()
+        if (result.isAmbiguous) {
+          frame.mayBeHeld = true
+          this.#deps.metrics?.resentFrames.inc()
+        }
         lane.retryAtMs = performance.now() + computeRetryDelayMs(lane.failures, RETRY, Math.random)
         if (this.#isEnough(lane)) this.#turnAway(lane, result.cause)
     }
@@ -200,14 +202,16 @@ export class Dispatcher<Builder extends BatchBuilder> {
     for (const lane of lanes) lane.isBusy = true
     const written = lanes.map((lane) => lane.sealed.slice())
     try {
+      const isRoom = spool.hasRoomFor(written.flat())
+      // A write that fails may have reached the disk, and is found there after a crash.
+      if (isRoom) for (const frame of written.flat()) frame.mayBeHeld = true
       await spool.append(written.flat())
       for (const [index, lane] of lanes.entries()) this.#spooled(lane, written[index] as SealedFrame[])
       this.#deps.onSpooled()
     } catch (error) {
       for (const lane of lanes) {
         lane.isBusy = false
-        this.#refuseAll(lane, error as Error)
-        lane.retryAtMs = performance.now() + FULL_PAUSE_MS
+        this.#takeBack(lane, error as Error)
         // With nothing on the disk before them, the frames may as well try the stream again.
         if (spool.framesOf(lane.partition) === 0 && !this.#isGivingUp) lane.mode = 'direct'
         this.#continue(lane)
@@ -225,6 +229,13 @@ export class Dispatcher<Builder extends BatchBuilder> {
       resolve({ partition: lane.partition, sequence, isSpooled: true })
     }
     this.#continue(lane)
+  }
+
+  /** Refuses everything sealed and keeps only what may be held already: what was answered with an error is not stored if that can be helped. */
+  #takeBack(lane: Lane<Builder>, error: Error): void {
+    this.#refuseAll(lane, error)
+    this.unacknowledgedBytes -= lane.withdraw()
+    lane.retryAtMs = lane.sealed.length > 0 ? performance.now() + FULL_PAUSE_MS : 0
   }
 
   /** Tells the callers of everything sealed; the frames stay, so that no sequence is left out. */

@@ -9,6 +9,8 @@ export interface SealedFrame {
   readonly frame: Buffer
   /** Traceparents of sampled requests in it. */
   readonly traces: readonly string[] | undefined
+  /** An append of it came to no answer, or a write: it cannot be taken back. */
+  mayBeHeld: boolean
   readonly appended: Promise<AppendedFrame>
   /** Answer the callers; later calls of either have no effect. */
   readonly resolve: (appended: AppendedFrame) => void
@@ -42,8 +44,8 @@ class Batch<Builder extends BatchBuilder> implements OpenBatch<Builder> {
 }
 
 /**
- * What one partition has open, sealed and in flight. `sealed[0]` is the next to go; it leaves the array when it is safe, never before: a frame
- * whose callers were refused stays too, since a sequence that is left out would be a loss to the consumer.
+ * What one partition has open, sealed and in flight. `sealed[0]` is the next to go; it leaves the array when it is safe, or by `withdraw` with all
+ * behind it: a sequence that is left out would be a loss to the consumer.
  */
 export class Lane<Builder extends BatchBuilder> {
   readonly partition: number
@@ -103,11 +105,28 @@ export class Lane<Builder extends BatchBuilder> {
       })
       this.#sequence = sequence
       this.#cumulativeRecords = cumulativeRecords
-      this.sealed.push({ partition: this.partition, sequence, records, frame, traces, appended, resolve, reject })
+      const facts = { partition: this.partition, sequence, records, frame, traces, mayBeHeld: false }
+      this.sealed.push({ ...facts, appended, resolve, reject })
       return frame.length
     } catch (error) {
       reject(error as Error)
       return 0
     }
+  }
+
+  /**
+   * Takes back, newest first, what certainly reached neither the stream nor the disk, and gives its sequences to later frames; returns the bytes
+   * that no longer wait. What stays behind an uncertain frame is sent after it.
+   */
+  withdraw(): number {
+    let bytes = 0
+    for (let last = this.sealed.at(-1); last !== undefined && !last.mayBeHeld; last = this.sealed.at(-1)) {
+      this.sealed.pop()
+      this.#sequence--
+      this.#cumulativeRecords -= last.records
+      bytes += last.frame.length
+    }
+    if (this.sealed.length === 0) this.failures = 0
+    return bytes
   }
 }

@@ -26,7 +26,8 @@ export interface OpenBatch<Builder extends BatchBuilder> {
   readonly builder: Builder
   /**
    * Settles for everything in this batch at once; share it, it is one promise for all records.
-   * @throws (rejects with) STREAM_UNAVAILABLE, STREAM_SPOOL_FULL, STREAM_FULL or STREAM_CLOSED. The frame may be stored all the same, later.
+   * @throws (rejects with) STREAM_UNAVAILABLE, STREAM_SPOOL_FULL, STREAM_FULL or STREAM_CLOSED. The frame may be stored all the same, later, when an append of it came to no
+   * answer; one that was refused for want of room otherwise is not.
    */
   readonly appended: Promise<AppendedFrame>
   /**

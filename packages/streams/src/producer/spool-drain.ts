@@ -89,7 +89,7 @@ export class SpoolDrain {
     while (queues.size > 0) {
       this.#stopping.signal.throwIfAborted()
       const round = [...queues.values()].map((queue) => queue.at(-1) as FrameToAppend)
-      const results = await this.#deps.gate.append(round)
+      const results = await this.#deps.gate.appendPatiently(round)
       let held = 0
       round.forEach((frame, index) => {
         if (results[index]?.kind !== 'held') return

@@ -101,15 +101,18 @@ export class Spool {
     return this.#bytes + this.#pendingBytes >= this.#config.bytesMax || performance.now() < this.#faultUntil
   }
 
+  /** False when an append of `frames` would be refused before anything is written. */
+  hasRoomFor(frames: readonly FrameToAppend[]): boolean {
+    return !this.isFull && this.#bytes + this.#pendingBytes + bytesOf(frames) <= this.#config.bytesMax
+  }
+
   /**
    * Resolves when all of `frames` are fsynced; calls that come while the disk is busy share its next write and fsync.
    * @throws STREAM_SPOOL_FULL when there is no room, or the disk fails. None of the frames counts then.
    */
   append(frames: readonly FrameToAppend[]): Promise<void> {
-    const bytes = frames.reduce((sum, { frame }) => sum + recordBytes(frame), 0)
-    if (this.isFull || this.#bytes + this.#pendingBytes + bytes > this.#config.bytesMax) {
-      return Promise.reject(streamErrors.STREAM_SPOOL_FULL({ retryAfterSeconds: 5 }))
-    }
+    if (!this.hasRoomFor(frames)) return Promise.reject(streamErrors.STREAM_SPOOL_FULL({ retryAfterSeconds: 5 }))
+    const bytes = bytesOf(frames)
     this.#waiting.addFrames(frames, 1)
     this.#pendingBytes += bytes
     return new Promise((resolve, reject) => {
@@ -287,6 +290,10 @@ export class Spool {
     const match = /^(\d+) (\d+)\n$/.exec(text)
     return match ? { number: Number(match[1]), offset: Number(match[2]) } : { number: 0, offset: 0 }
   }
+}
+
+function bytesOf(frames: readonly FrameToAppend[]): number {
+  return frames.reduce((sum, { frame }) => sum + recordBytes(frame), 0)
 }
 
 /** So that the names of new files survive power loss too. */
