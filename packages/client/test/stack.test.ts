@@ -67,6 +67,20 @@ describe('the client, against a whole stack', () => {
     expect((await reader.query.uniques({ filters })).data).toEqual([{ value: 1 }])
   })
 
+  it('is not sent an answer again that has not changed', async () => {
+    const statuses: number[] = []
+    const noting: typeof fetch = async (input, init) => {
+      const response = await fetch(input, init)
+      statuses.push(response.status)
+      return response
+    }
+    const { query } = createClient({ url: stack.url, key: stack.adminKey, fetch: noting })
+    const asked = { event: 'Viewed', from: minutesAgo(120), to: minutesAgo(0), interval: '1mo' } as const
+    const [first, second] = [await query.timeseries(asked), await query.timeseries(asked)]
+    expect(statuses).toEqual([200, 304])
+    expect(second.data).toEqual(first.data)
+  })
+
   it('walks through stored events, of all and of one user', async () => {
     const names: string[] = []
     for await (const { event } of reader.events({ limit: 1 })) names.push(event)
