@@ -52,7 +52,7 @@ const about: Readonly<Record<QueryKindName, { summary: string; description: stri
   },
 }
 
-const capital = (kind: string): string => kind.slice(0, 1).toUpperCase() + kind.slice(1)
+export const capital = (word: string): string => word.slice(0, 1).toUpperCase() + word.slice(1)
 
 for (const [kind, schema] of Object.entries(querySchemas)) querySchemaNames.add(schema, { id: `${capital(kind)}Query` })
 for (const [kind, schema] of Object.entries(answerSchemas))

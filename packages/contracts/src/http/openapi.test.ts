@@ -19,6 +19,12 @@ describe('the OpenAPI document', () => {
     expect([...used].sort()).toEqual(Object.keys(openApiDocument.components.schemas).sort())
   })
 
+  it('names each operation once', () => {
+    const names = [...walk(openApiDocument.paths)].flatMap(({ operationId }) => operationId ?? [])
+    expect(names).toContain('postApiV1QueryFunnel')
+    expect(new Set(names).size).toBe(names.length)
+  })
+
   it('declares every parameter of every path, and an example of every body', () => {
     for (const [path, item] of Object.entries(
       openApiDocument.paths as Record<string, Record<string, Record<string, unknown>>>,

@@ -1,5 +1,5 @@
 import { commonProblems, inPath, inQuery, json, needs, ok, problem, reads } from './openapi-parts.js'
-import { queryComponents, queryPaths } from './openapi-queries.js'
+import { capital, queryComponents, queryPaths } from './openapi-queries.js'
 import { type Node, ref, schemas } from './openapi-schemas.js'
 
 const eventProblems = {
@@ -182,6 +182,21 @@ const paths = (components: Node): Node => ({
   '/api/health/detailed': { get: { ...health('Everything that is known about every part'), ...needs('admin') } },
 })
 
+/** Names for generated code, such as postApiV1QueryFunnel and getV1ReceiptsReceipt. */
+function withOperationIds(all: Node): Node {
+  const name = (method: string, path: string): string =>
+    [method, ...path.split(/[^A-Za-z0-9]+/)].map((word, i) => (i === 0 ? word : capital(word))).join('')
+  return Object.fromEntries(
+    Object.entries(all).map(([path, item]) => {
+      const operations = Object.entries(item as Record<string, Node>)
+      return [
+        path,
+        Object.fromEntries(operations.map(([method, one]) => [method, { operationId: name(method, path), ...one }])),
+      ]
+    }),
+  )
+}
+
 /** The public HTTP contract as an OpenAPI 3.1 document. */
 export function createOpenApiDocument() {
   const components = { ...schemas, ...queryComponents() }
@@ -195,7 +210,7 @@ export function createOpenApiDocument() {
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
-    paths: paths(components),
+    paths: withOperationIds(paths(components)),
     components: {
       schemas: components,
       securitySchemes: {
