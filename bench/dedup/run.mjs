@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { migrate } from '@millrace/database'
-import { freePort, startPostgres, startProcess, startRedis } from '@millrace/local-stack'
+import { freePort, stackPostgresSettings, startPostgres, startProcess, startRedis } from '@millrace/local-stack'
 import { processFigures } from '@millrace/testing/load'
 import pg from 'pg'
 import { describeMachine } from '../lib/machine.mjs'
@@ -33,7 +33,7 @@ say(`machine: ${JSON.stringify(machine)}`)
 const directory = mkdtempSync(join(tmpdir(), 'millrace-dedup-'))
 const stops = []
 try {
-  const postgres = await startPostgres()
+  const postgres = await startPostgres({ settings: stackPostgresSettings() })
   stops.push(() => postgres.stop())
   await migrate(postgres.url)
   const redis = await startRedis()

@@ -1,6 +1,6 @@
 // npm run bench -- ingest: HTTP to committed rows, everything switched on; see README.md beside this file.
 import { parseArgs } from 'node:util'
-import { removeTemporary, startStack, temporaryDirectory } from '@millrace/local-stack'
+import { removeTemporary, stackPostgresSettings, startStack, temporaryDirectory } from '@millrace/local-stack'
 import { checkEvents, describeFaults, findLedgerFault, waitUntilSettled } from '@millrace/testing/chaos'
 import { describeMachine } from '../lib/machine.mjs'
 import { printTable, round, say, writeResult } from '../lib/results.mjs'
@@ -31,7 +31,6 @@ const rates = values.rates.split(',').map(Number)
 
 /** Everything on; only the limit of the tenant is above what is sent, so that it is counted but does not refuse. */
 const SETTINGS = { RATE_LIMIT_EVENTS_PER_SECOND: '100000000', RATE_LIMIT_BURST_EVENTS: '200000000' }
-const POSTGRES = { shared_buffers: '512MB', max_wal_size: '4GB' }
 
 const dataDir = temporaryDirectory('millrace-bench-')
 const machine = describeMachine()
@@ -43,7 +42,6 @@ const stack = await startStack({
   instances: { 'stream-consumer': Number(values.consumers), 'ingest-gateway': Number(values.gateways) },
   env: SETTINGS,
   postgresBinaries: values.postgres,
-  postgresSettings: POSTGRES,
   ...(values.profile !== undefined && { nodeOptions: profiledBy(values.profile) }),
 })
 void stack.failed.then((error) => say(`FAULT ${error.message}`))
@@ -76,7 +74,7 @@ async function bench() {
     preload_rows: preloadRows,
     event_bytes: 298,
     services: SETTINGS,
-    postgresql: POSTGRES,
+    postgresql: stackPostgresSettings(),
     ...versions,
   }
   say(`settings: ${JSON.stringify(settings)}`)

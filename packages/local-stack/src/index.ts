@@ -13,6 +13,7 @@ export { type ServiceOptions, type ServiceProcess, startProcess } from './servic
 export { SERVICES, type ServiceEntry, type ServiceInstance } from './services.js'
 export { type Stack, type StackService, startStack } from './stack.js'
 export type { StackOptions } from './stack-options.js'
+export { stackPostgresSettings } from './stack-postgres-settings.js'
 export { type Supervised, type SupervisionOptions, supervise } from './supervise.js'
 export { removeTemporary, temporaryDirectory } from './temporary.js'
 export { StopWaiting, type WaitOptions, waitFor } from './wait.js'

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { isReachableBy, postgresUser } from './os-user.js'
 import { freePort, isPortFree } from './ports.js'
@@ -8,6 +7,7 @@ import { type RedisServer, startRedis } from './redis.js'
 import type { Server } from './server.js'
 import { SERVER_PORTS } from './services.js'
 import type { StackOptions } from './stack-options.js'
+import { stackPostgresSettings } from './stack-postgres-settings.js'
 import type { Steps } from './steps.js'
 
 /** URLs of the servers the services use, and those of them that are ours to stop. */
@@ -59,16 +59,6 @@ export async function startStackServers(context: ServerContext): Promise<StackSe
 /** A ceiling, so that a stream nobody reads ends in refused requests and the spool, and not in a machine without memory. */
 const STREAM_MEMORY_MAX = '1gb'
 
-/**
- * The user index grows by about 40 MB a million events and wants to stay in memory; an event writes about 470 bytes of WAL, and
- * checkpoints by size every few seconds would write every page of that index again and again (docs/decisions/0002).
- */
-const POSTGRES_SETTINGS = {
-  shared_buffers: `${Math.min(512, Math.floor(totalmem() / 2 ** 20 / 8))}MB`,
-  max_wal_size: '4GB',
-  checkpoint_timeout: '15min',
-}
-
 async function startDatabase({ options, dataDir, steps, keep }: ServerContext): Promise<PostgresServer> {
   const start = async () =>
     startPostgres({
@@ -76,7 +66,7 @@ async function startDatabase({ options, dataDir, steps, keep }: ServerContext): 
       port: await serverPort(options, SERVER_PORTS.postgres),
       binaries: options.postgresBinaries,
       auth: options.postgresAuth ?? 'scram',
-      settings: { ...POSTGRES_SETTINGS, ...options.postgresSettings },
+      settings: { ...stackPostgresSettings(), ...options.postgresSettings },
       logFile: join(dataDir, 'log', 'postgres.log'),
     })
   return keep(
