@@ -47,6 +47,8 @@ export interface RedisConnection {
 }
 
 const closeTimeoutMs = 2_000
+/** A pause between connections that end before they begin. */
+const REVIVE_AFTER_MS = 200
 
 /** Connects, or throws REDIS_UNAVAILABLE after `connectTimeoutMs`. Later losses never throw: they are logged once each and healed. */
 export async function openRedis(config: RedisConfig, deps: RedisDeps): Promise<RedisConnection> {
@@ -63,6 +65,7 @@ class ManagedConnection implements RedisConnection {
   readonly #deps: RedisDeps
   #state: 'connecting' | 'up' | 'down' | 'closed' = 'connecting'
   #lastError: Error | undefined
+  #revival: NodeJS.Timeout | undefined
 
   constructor(config: RedisConfig, deps: RedisDeps) {
     this.#config = config
@@ -136,6 +139,7 @@ class ManagedConnection implements RedisConnection {
     if (this.#state === 'closed') return
     const wasUp = this.isReady
     this.#state = 'closed'
+    clearTimeout(this.#revival)
     this.#setUp(0)
     if (wasUp && this.#config.isBlocking !== true) await quit(this.client)
     this.client.disconnect()
@@ -162,6 +166,11 @@ class ManagedConnection implements RedisConnection {
       this.#state = 'down'
       this.#setUp(0)
       logger.warn('the connection to redis was lost', { ...fields, error: this.#lastError })
+    })
+    // ioredis gives up for good when a fail-over is announced while it asks a Sentinel for the primary, as after any `disconnect` then.
+    this.client.on('end', () => {
+      if (this.#state === 'closed') return
+      this.#revival = setTimeout(() => void this.client.connect().catch(() => undefined), REVIVE_AFTER_MS)
     })
     this.client.on('reconnecting', () => metrics?.reconnects.with({ connection: this.name }).inc())
   }

@@ -95,6 +95,19 @@ describe('a connection to a single server', () => {
     },
   )
 
+  it('comes back even when ioredis has given up, as it does when it is cut off while it connects', async () => {
+    const redis = await createTestRedis()
+    await using({ url: redis.url }, async ({ connection }) => {
+      const ended = new Promise((resolve) => connection.client.once('end', () => resolve('ended')))
+      connection.client.once('connecting', () => connection.client.disconnect(true))
+      connection.client.disconnect(true)
+      await ended
+      await waitFor(() => connection.isReady)
+      expect(await connection.client.set('a', '1')).toBe('OK')
+    })
+    await redis.release()
+  })
+
   it('ends a command that a hung server does not answer', async () => {
     const server = await startTestRedisServer()
     await using({ url: server.url, commandTimeoutMs: 500 }, async ({ connection }) => {
