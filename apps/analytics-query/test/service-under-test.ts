@@ -36,7 +36,12 @@ export interface ServiceUnderTest {
 
 /** The service's operations behind a real gRPC server, on a database of its own. */
 export async function startServiceUnderTest(
-  options: { now?: () => number; tailRowsMax?: number; wrap?: (database: Database) => Database } = {},
+  options: {
+    now?: () => number
+    tailRowsMax?: number
+    hasPackedDays?: boolean
+    wrap?: (database: Database) => Database
+  } = {},
 ): Promise<ServiceUnderTest> {
   const test = await createTestDatabase({ migrate })
   const opened = openDatabase({ url: test.url })
@@ -58,7 +63,11 @@ export async function startServiceUnderTest(
       { bucketsMax: 1000, cellsMax: config.cellsMax },
       {
         runCells: createRunCells(config, { now }),
-        readMarks: createReadMarks({ ...config, groupsMax: config.cellsMax }),
+        readMarks: createReadMarks({
+          ...config,
+          groupsMax: config.cellsMax,
+          hasPackedDays: options.hasPackedDays === true,
+        }),
         readLogins: createReadLogins(config),
         snapshot,
         metrics: queryMetrics,

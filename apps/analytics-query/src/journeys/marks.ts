@@ -16,6 +16,8 @@ export interface MarksQuery {
   readonly conditions: readonly MarkCondition[]
   /** Fields of the events that meet the first condition. */
   readonly groupBy: readonly FieldPath[]
+  /** `quarter`: of conditions for any event only the first of each user in each quarter of an hour matters. */
+  readonly grain: 'event' | 'quarter'
 }
 
 /** Events of one set of conditions and one group, as they come from a source. */
@@ -24,16 +26,26 @@ export interface MarkChunk {
   readonly mask: number
   /** Index in `groups`. */
   readonly group: number
-  /** Of MARK_BYTES each, in no order. */
+  readonly layout: MarkLayout
   readonly bytes: Buffer
 }
 
-/**
- * A mark: the user's hash, the time in microseconds since 2000 and the place that decides between events of one time; 8 bytes each, big-endian.
- */
-export const MARK_BYTES = 24
+export type MarkLayout =
+  /**
+   * In no order: the user's hash, the time in microseconds since 2000, and the place that decides between events of one time, partition * 2^40 +
+   * position; 8 bytes each, big-endian.
+   */
+  | { readonly of: 'rows' }
+  /**
+   * A day by users: the user's hash (8 bytes), the number of marks (4), and each mark in its order (8): microseconds since the day began * 2^16 +
+   * rank among the user's events of that time. Marks outside [fromMs, toMs) do not count.
+   */
+  | { readonly of: 'day'; readonly startMs: number; readonly fromMs: number; readonly toMs: number }
 
-/** The place is partition * 2^40 + position: a number that a double holds exactly for 8,192 partitions of a million million events. */
+/** Of a mark in rows. */
+export const ROW_BYTES = 24
+
+/** A double holds the place exactly for 8,192 partitions of a million million events. */
 export const PLACE_POSITION_BITS = 40
 
 export interface Marks {

@@ -1,5 +1,6 @@
 import { Durations } from './durations.js'
-import { isAfter, type UserList, type UserLists } from './user-lists.js'
+import type { UserList } from './mark-reader.js'
+import { isAfter, type UserLists } from './user-lists.js'
 
 export interface FunnelStepResult {
   /** Who reached the step. */

@@ -61,7 +61,13 @@ function parseFunnel(request: RunQueryRequest, nowMs: number): FunnelQuestion {
   const cursor = decodePageCursor(request.cursor, 'funnel')
   const { fromMs, toMs } = cursor ?? parseRange(request, nowMs)
   const zone = parseZone(request)
-  const query = { fromMs, toMs, conditions: parseSteps(request), groupBy: parseGroupBy(request.groupBy, false) }
+  const query = {
+    fromMs,
+    toMs,
+    conditions: parseSteps(request),
+    groupBy: parseGroupBy(request.groupBy, false),
+    grain: 'event',
+  } as const
   const before = parseCompare(request.compare) ? previousRange({ fromMs, toMs, interval: null, zone }) : null
   return {
     query,

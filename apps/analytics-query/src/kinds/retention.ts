@@ -70,12 +70,25 @@ function parseRetention(request: RunQueryRequest, { nowMs, bucketsMax }: KindCon
   const filters = parseFilters(request.filters)
   const conditions = [request.event, request.returnEvent].map((event) => ({ event: parseEventName(event), filters }))
   return {
-    query: { fromMs, toMs, conditions, groupBy: parseGroupBy(request.groupBy, false) },
+    query: {
+      fromMs,
+      toMs,
+      conditions,
+      groupBy: parseGroupBy(request.groupBy, false),
+      grain: grainOf(fromMs, toMs, starts),
+    },
     starts,
     periods: request.periods === 0 ? PERIODS_MAX : request.periods,
     limit: parseLimit(request.limit, LIMITS),
     cursor,
   }
+}
+
+const QUARTER = 900_000
+
+/** Where periods and the range begin and end with quarters of an hour, the first event of each says all. */
+function grainOf(fromMs: number, toMs: number, starts: readonly number[]): MarksQuery['grain'] {
+  return [fromMs, toMs, ...starts].every((ms) => ms % QUARTER === 0) ? 'quarter' : 'event'
 }
 
 async function runRetention(question: RetentionQuestion, context: KindContext) {

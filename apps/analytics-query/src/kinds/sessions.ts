@@ -53,7 +53,7 @@ function createSource(gapMs: number, context: KindContext): CellSource {
 
 /** The gap before the range shows which of its first events go on with a visit. */
 function toMarksQuery({ event, filters, groupBy, fromMs, toMs }: CellQuery, gapMs: number): MarksQuery {
-  return { fromMs: fromMs - gapMs, toMs, conditions: [{ event, filters }], groupBy }
+  return { fromMs: fromMs - gapMs, toMs, conditions: [{ event, filters }], groupBy, grain: 'event' }
 }
 
 async function readSessions(

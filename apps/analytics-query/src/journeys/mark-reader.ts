@@ -1,0 +1,109 @@
+import { type MarkChunk, ROW_BYTES } from './marks.js'
+import type { UserTable } from './user-table.js'
+
+/** The events of one condition: those of user u stand at starts[u] to starts[u + 1] - 1, in the order of (time, place). */
+export interface UserList {
+  readonly starts: Uint32Array
+  /** Milliseconds since 1970. */
+  readonly times: Float64Array
+  readonly places: Float64Array
+  readonly groups: Uint32Array
+}
+
+/** Hands out the marks of one chunk: numbers their users, counts them, and puts each where `next` says that its user's next one goes. */
+export interface MarkReader {
+  readonly mask: number
+  countInto(counts: Uint32Array): void
+  putInto(list: UserList, next: Uint32Array): void
+}
+
+export function openMarks(chunk: MarkChunk, table: UserTable): MarkReader {
+  return chunk.layout.of === 'rows' ? readRows(chunk, table) : readDay(chunk, chunk.layout, table)
+}
+
+const EPOCH_2000_MS = 946_684_800_000
+const WORD = 4_294_967_296
+
+function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, byteLength)
+}
+
+function readRows({ mask, group, bytes }: MarkChunk, table: UserTable): MarkReader {
+  const view = viewOf(bytes)
+  const users = new Uint32Array(bytes.length / ROW_BYTES)
+  for (let row = 0, at = 0; row < users.length; row++, at += ROW_BYTES)
+    users[row] = table.numberOf(view.getUint32(at + 4), view.getUint32(at))
+  return {
+    mask,
+    countInto(counts) {
+      for (const user of users) counts[user] = (counts[user] as number) + 1
+    },
+    putInto(list, next) {
+      for (let row = 0, at = 0; row < users.length; row++, at += ROW_BYTES) {
+        const user = users[row] as number
+        const place = next[user] as number
+        next[user] = place + 1
+        list.times[place] = EPOCH_2000_MS + (view.getInt32(at + 8) * WORD + view.getUint32(at + 12)) / 1000
+        list.places[place] = view.getInt32(at + 16) * WORD + view.getUint32(at + 20)
+        list.groups[place] = group
+      }
+    },
+  }
+}
+
+type DayLayout = Extract<MarkChunk['layout'], { of: 'day' }>
+
+const USER_BYTES = 12
+const DAY_MARK_BYTES = 8
+const RANK_VALUES = 65_536
+
+function readDay({ mask, group, bytes }: MarkChunk, layout: DayLayout, table: UserTable): MarkReader {
+  const view = viewOf(bytes)
+  const runs = numberRuns(view, table)
+  const { startMs, fromMs, toMs } = layout
+  return {
+    mask,
+    countInto(counts) {
+      for (let run = 0; run < runs.length; run += 3) {
+        const [user, at, size] = [runs[run] as number, runs[run + 1] as number, runs[run + 2] as number]
+        let kept = size
+        for (let mark = 0; mark < size; mark++) {
+          const ms = timeAt(view, at + mark * DAY_MARK_BYTES, startMs)
+          if (ms < fromMs || ms >= toMs) kept--
+        }
+        counts[user] = (counts[user] as number) + kept
+      }
+    },
+    putInto(list, next) {
+      for (let run = 0; run < runs.length; run += 3) {
+        const [user, begin, size] = [runs[run] as number, runs[run + 1] as number, runs[run + 2] as number]
+        let place = next[user] as number
+        for (let at = begin; at < begin + size * DAY_MARK_BYTES; at += DAY_MARK_BYTES) {
+          const ms = timeAt(view, at, startMs)
+          if (ms < fromMs || ms >= toMs) continue
+          list.times[place] = ms
+          list.places[place] = view.getUint16(at + 6)
+          list.groups[place] = group
+          place++
+        }
+        next[user] = place
+      }
+    },
+  }
+}
+
+/** Three numbers a run: its user, where its marks begin and how many they are. */
+function numberRuns(view: DataView, table: UserTable): Uint32Array {
+  const runs: number[] = []
+  for (let at = 0; at < view.byteLength; ) {
+    const user = table.numberOf(view.getUint32(at + 4), view.getUint32(at))
+    const size = view.getUint32(at + 8)
+    runs.push(user, at + USER_BYTES, size)
+    at += USER_BYTES + size * DAY_MARK_BYTES
+  }
+  return Uint32Array.from(runs)
+}
+
+function timeAt(view: DataView, at: number, startMs: number): number {
+  return startMs + (view.getUint32(at) * RANK_VALUES + view.getUint16(at + 4)) / 1000
+}
