@@ -90,7 +90,7 @@ async function settle(databaseUrl) {
           + (select coalesce(sum(next_ordinal - flushed_ordinal), 0) from stream_partitions) as behind,
         (select count(*) from rollup_dirty where window_start + make_interval(secs => level_seconds) <= now()) as dirty`)
       const { behind, dirty } = rows[0]
-      if (Number(behind) === 0 && Number(dirty) === 0) break
+      if (Number(behind) <= 0 && Number(dirty) === 0) break
       if (round % 50 === 0) say(`${behind} events are not stored yet, ${dirty} windows wait for their making`)
       await delay(200)
     }

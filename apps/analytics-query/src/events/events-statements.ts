@@ -22,8 +22,8 @@ export interface EventRow {
 /** The first and last day partition; their names sort as their days do. */
 export const keptDaysStatement: Statement = {
   name: 'events_kept_days',
-  text: `select min(c.relname::text) as first, max(c.relname::text) as last from pg_inherits i join pg_class c on c.oid = i.inhrelid
-    where i.inhparent = 'events'::regclass and c.relname ~ '^events_[0-9]{8}$'`,
+  text: `select min(name) as first, max(name) as last from (select inhrelid::regclass::text as name from pg_inherits where inhparent = 'events'::regclass) partition
+    where name ~ '_[0-9]{8}$'`,
 }
 
 export interface WindowRequest {

@@ -105,10 +105,14 @@ function selectPartitions(config: CatalogConfig): Statement {
   }
 }
 
-/** The oldest day whose 1-minute windows are kept, from the names of the partitions. */
+/**
+ * The oldest day whose 1-minute windows are kept, from the names of the partitions. By the ids of the partitions: the planner would rather scan all of
+ * pg_class, and match every name in it, than look up each one.
+ */
 const SELECT_KEPT_MINUTES: Statement = {
   name: 'rollups_1m_kept',
-  text: `select min(c.relname::text) as name from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'rollups_1m'::regclass and c.relname ~ '_[0-9]{8}$'`,
+  text: `select min(name) as name from (select inhrelid::regclass::text as name from pg_inherits where inhparent = 'rollups_1m'::regclass) partition
+    where name ~ '_[0-9]{8}$'`,
 }
 
 function toDefinitions(rows: readonly DefinitionRow[], overflows: readonly OverflowRow[]): RollupDefinition[] {

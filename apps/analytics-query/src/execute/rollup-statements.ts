@@ -4,7 +4,7 @@ import type { Level } from '../plan/catalog.js'
 import type { SeriesChoice, TimeRange } from '../plan/plan.js'
 import type { CellQuery } from '../query/cell-query.js'
 import { bucketSql } from './raw-statement.js'
-import { SqlValues } from './sql-values.js'
+import { instant, SqlValues } from './sql-values.js'
 
 export interface SeriesRow {
   readonly id: number
@@ -38,7 +38,11 @@ export interface RollupRequest {
   readonly seriesIds: readonly number[]
 }
 
-/** Windows of one level, by its primary key (tenant, series, start), a range at a time. */
+/**
+ * Windows of one level, by its primary key (tenant, series, start). LATERAL with an offset makes it one range of the index a series and span: as a join
+ * it is read for all windows of a series once the ranges are many days, because nothing tells how few of them a span holds. The bounds of all
+ * spans together let the planner leave out other days' partitions.
+ */
 export function rollupStatement(request: RollupRequest): Statement {
   const { tenantId, query, measure, level, ranges, seriesIds } = request
   const values = new SqlValues()
@@ -47,13 +51,17 @@ export function rollupStatement(request: RollupRequest): Statement {
       ranges.map((range) => new Date(pick(range)).toISOString()),
       'timestamptz[]',
     )
-  const from = `unnest(${times((range) => range.fromMs)}, ${times((range) => range.toMs)}) as span (starts, ends)`
+  const spans = `unnest(${times((range) => range.fromMs)}, ${times((range) => range.toMs)}) as span (starts, ends)`
   const bucket = bucketSql(query, 'r.window_start', values)
-  const series = values.add(seriesIds, 'integer[]')
-  const on = `r.tenant_id = ${values.add(tenantId, 'integer')} and r.series_id = any (${series}) and r.window_start >= span.starts and r.window_start < span.ends`
+  const series = `unnest(${values.add(seriesIds, 'integer[]')}) as series (id)`
+  const tenant = values.add(tenantId, 'integer')
+  const first = instant(values, Math.min(...ranges.map(({ fromMs }) => fromMs)))
+  const last = instant(values, Math.max(...ranges.map(({ toMs }) => toMs)))
   const grouped = measure.isRollupGrouped ? ' group by bucket, r.series_id' : ''
   return {
-    text: `select ${bucket}, r.series_id, ${measure.rollupSelect} from ${from} join ${TABLES[level]} r on ${on}${grouped}`,
+    text: `select ${bucket}, r.series_id, ${measure.rollupSelect} from ${series} cross join ${spans} cross join lateral (
+      select * from ${TABLES[level]} r where r.tenant_id = ${tenant} and r.series_id = series.id
+        and r.window_start >= span.starts and r.window_start < span.ends and r.window_start >= ${first} and r.window_start < ${last} offset 0) r${grouped}`,
     values: values.list,
   }
 }
