@@ -302,6 +302,19 @@ describe('the handler of the events stream', () => {
     await database.query('delete from rollup_definitions')
   })
 
+  it('writes the rollups that wait when it stops', async () => {
+    const { engine, handler, rollups } = consumer({ eagerBytesPerSecond: 0, flushMs: 3_600_000 })
+    await engine.assign(PARTITIONS)
+    send(makeRound(1, []))
+    await engine.step()
+    expect([rollups.dirtyCells > 0, handler.wantsCommit()]).toEqual([true, false])
+    handler.stopping()
+    expect(handler.wantsCommit()).toBe(true)
+    await engine.step([])
+    expect([rollups.dirtyCells, handler.wantsCommit()]).toEqual([0, false])
+    expect(differences(await readRollups(database), await recompute(database))).toEqual([])
+  })
+
   it('counts series beyond the bound in one that is named as overflow, the same after a restart', async () => {
     const first = consumer({ seriesMax: 3 })
     await first.engine.assign([0])

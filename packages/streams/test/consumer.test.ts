@@ -387,6 +387,24 @@ describe('a consumer group', () => {
     expect(consumer.state().blockedReason).toBeUndefined()
   })
 
+  it('lets a handler flush what it keeps back before a stop', async () => {
+    const handler = new StoringHandler()
+    let isStopping = false
+    const consumer = await start(
+      Object.assign(handler, {
+        wantsCommit: () => isStopping && !handler.batches.includes(0),
+        stopping: () => {
+          isStopping = true
+        },
+      }),
+    )
+    await send(0, 'a')
+    await effects.untilCount(1)
+    await consumer.stop()
+    expect(handler.batches).toEqual([1, 0])
+    expect(handler.revocations).toEqual([[0, 1, 2, 3]])
+  })
+
   it('trims what every group has flushed, beyond the window, and nothing that the slowest group has not', async () => {
     const settings = { windowRecords: 4 * 10 }
     await start(new StoringHandler(), 'a', settings)

@@ -35,6 +35,7 @@ export class Rollups {
   readonly #partitions = new Map<number, PartitionRollups>()
   #tokens: number
   #refilledMs = Number.NEGATIVE_INFINITY
+  #isStopping = false
 
   constructor(config: RollupsConfig) {
     this.#config = config
@@ -73,6 +74,11 @@ export class Rollups {
     rollups.appliedOrdinal = frame.firstOrdinal + frame.records
     rollups.appliedPosition = frame.position
     return content === null ? new Uint32Array(0) : rollups.addFrame(content.view, content.series, content.verdicts)
+  }
+
+  /** From now on every change is due at once. */
+  stop(): void {
+    this.#isStopping = true
   }
 
   /** Whether a partition has waited for its flush as long as it may. */
@@ -119,6 +125,7 @@ export class Rollups {
   /** Also when late records have opened so many minutes that memory would suffer. */
   #isOverdue(rollups: PartitionRollups, nowMs: number): boolean {
     return (
+      this.#isStopping ||
       nowMs - rollups.lastFlushMs >= this.#config.flushMs ||
       rollups.dirty.size > this.#config.cellsMax / this.#partitions.size
     )

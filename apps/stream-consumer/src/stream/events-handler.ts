@@ -148,6 +148,10 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
     return this.#deps.rollups.isDue(this.#deps.monotonicMs())
   }
 
+  stopping(): void {
+    this.#deps.rollups.stop()
+  }
+
   async #ensureDays({ days }: PreparedBatch): Promise<void> {
     const { dayPartitions, now } = this.#deps
     const nowMs = now()

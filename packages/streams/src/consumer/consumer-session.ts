@@ -64,6 +64,8 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
         else await this.#idle()
       }
       await this.#settle()
+      this.#context.config.handler.stopping?.()
+      await this.#flush()
     } finally {
       await this.#committing?.catch(() => undefined)
       const held = [...this.states.keys()]
@@ -196,23 +198,24 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
   /** Nothing came: commits positions that moved over repeated frames, and lets the handler flush. */
   async #idle(): Promise<void> {
     await this.#settle()
+    const isTime = this.#context.now() - this.#lastCommitAtMs >= this.#context.settings.idleCommitMs
+    if (isTime && (await this.#flush())) return
+    const commits = this.#takeCommits()
+    if (commits.length > 0) await this.#commit(commits, async () => 'none')
+  }
+
+  /** An empty batch, when the handler wishes for one. */
+  async #flush(): Promise<boolean> {
     const { handler } = this.#context.config
-    if (
-      this.#context.now() - this.#lastCommitAtMs >= this.#context.settings.idleCommitMs &&
-      this.states.size > 0 &&
-      handler.wantsCommit?.()
-    ) {
-      const changed = this.#takeCommits()
-      const rest = [...this.states.values()].filter(
-        ({ partition }) => !changed.some((commit) => commit.partition === partition),
-      )
-      const prepared = await this.#busy(async () => handler.prepare({ frames: [], records: 0 }))
-      await this.#commit([...changed, ...rest.map((state) => state.repeatCommit())], (tx) => this.#apply(prepared, tx))
-      handler.committed?.(prepared)
-    } else {
-      const commits = this.#takeCommits()
-      if (commits.length > 0) await this.#commit(commits, async () => 'none')
-    }
+    if (this.states.size === 0 || !handler.wantsCommit?.()) return false
+    const changed = this.#takeCommits()
+    const rest = [...this.states.values()].filter(
+      ({ partition }) => !changed.some((commit) => commit.partition === partition),
+    )
+    const prepared = await this.#busy(async () => handler.prepare({ frames: [], records: 0 }))
+    await this.#commit([...changed, ...rest.map((state) => state.repeatCommit())], (tx) => this.#apply(prepared, tx))
+    handler.committed?.(prepared)
+    return true
   }
 
   #takeCommits(): PartitionCommit[] {

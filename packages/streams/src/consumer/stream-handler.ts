@@ -72,4 +72,6 @@ export interface StreamHandler<Prepared, Tx extends SqlTransaction> {
   revoked(partitions: readonly number[]): void
   /** Asked about once a second when no frames come: true asks for a commit of an empty batch, so that state can be flushed. */
   wantsCommit?(): boolean
+  /** The consumer stops and no more frames come: whatever is kept back is due now, and `wantsCommit` is asked once more. Must not throw. */
+  stopping?(): void
 }
