@@ -38,7 +38,7 @@ export function toHit<T>(entry: MemoryEntry<T>, source: Hit<T>['source'], nowMs:
   return { value: entry.value, source, ageMs: nowMs - entry.bornAtMs, isStale, storedAt: entry.storedAt }
 }
 
-/** From when on a read loads the value again in the background. */
+/** From when on a read loads the value again in the background: before it expires, or as soon as it has. */
 export function refreshMoment(bornAtMs: number, ttlMs: number, refreshAhead: number): number {
-  return refreshAhead === 0 ? Number.POSITIVE_INFINITY : bornAtMs + ttlMs * (1 - refreshAhead)
+  return bornAtMs + ttlMs * (1 - refreshAhead)
 }

@@ -1,7 +1,7 @@
 import type { Logger } from '@millrace/logger'
 import type { Clock } from './clock.js'
 import type { Generations, Names } from './generations.js'
-import type { LeaseClaim, Mark, Missed, RemoteTier } from './remote-tier.js'
+import type { Mark, Missed, RemoteTier, WriteClaim } from './remote-tier.js'
 import { Unsent } from './unsent.js'
 
 export interface RemoteSyncOptions {
@@ -94,21 +94,22 @@ export class RemoteSync {
   async invalidate(names: Names): Promise<boolean> {
     const { generations } = this.#deps
     generations.bump(names)
-    const isTaken = await this.send(names)
+    const mark = await this.send(names)
     // What was read from Redis between the first bump and the step there may be the old value.
     generations.bump(names)
-    return isTaken
+    return mark !== undefined
   }
 
-  /** The part of an invalidation that is Redis'. What it did not take is sent again before it is believed again. */
-  async send(names: Names, lease?: LeaseClaim): Promise<boolean> {
+  /** The part of an invalidation that is Redis': its mark, or undefined when it was not taken; then it is sent again before Redis is believed again. */
+  async send(names: Names, claim?: WriteClaim): Promise<Mark | undefined> {
     try {
-      this.#noteOwn(await this.#deps.remote.invalidate(names, lease))
-      return true
+      const mark = await this.#deps.remote.invalidate(names, claim)
+      this.#noteOwn(mark)
+      return mark
     } catch {
       this.#unsent.add(names)
       this.distrust()
-      return false
+      return undefined
     }
   }
 
@@ -165,19 +166,26 @@ export class RemoteSync {
     }
   }
 
+  /** What is known here without asking: this process's own invalidations, and the mark follows as far as they leave no hole. */
   #noteOwn({ epoch, sequence }: Mark): void {
-    if (epoch === this.#mark?.epoch && sequence > this.#mark.sequence) this.#own.add(sequence)
+    if (epoch !== this.#mark?.epoch || sequence <= this.#mark.sequence) return
+    this.#own.add(sequence)
+    while (this.#own.delete(this.#mark.sequence + 1)) this.#mark = { epoch, sequence: this.#mark.sequence + 1 }
   }
 
   #apply(missed: Missed): void {
     const { generations } = this.#deps
+    const isSameEpoch = this.#mark?.epoch === missed.mark.epoch
+    // An answer may be older than what this process has invalidated since the question.
+    const known = isSameEpoch ? (this.#mark?.sequence ?? 0) : -1
     if (missed.kind === 'gap') generations.bump({ isEverything: true })
     if (missed.kind === 'invalidations') {
-      for (const names of missed.names) if (!this.#own.has(names.sequence)) generations.bump(names)
+      for (const names of missed.names) {
+        if (names.sequence > known && !this.#own.has(names.sequence)) generations.bump(names)
+      }
     }
-    const isSameEpoch = this.#mark?.epoch === missed.mark.epoch
+    if (missed.mark.sequence > known) this.#mark = missed.mark
     for (const number of this.#own) if (!isSameEpoch || number <= missed.mark.sequence) this.#own.delete(number)
-    this.#mark = missed.mark
   }
 
   #trust(): void {

@@ -36,6 +36,11 @@ export interface LeaseClaim {
   readonly leaseMs: number
 }
 
+/** A writer's claim: it gets the lease only if nothing at all was invalidated since `mark`, or somebody else may have written later what it wrote earlier. */
+export interface WriteClaim extends LeaseClaim {
+  readonly mark: Mark
+}
+
 export interface FetchOptions {
   /** Asks for the lease where there is no entry that is fresh enough. */
   readonly lease?: LeaseClaim
@@ -65,8 +70,8 @@ export interface RemoteTier {
   extend(key: string, token: string, leaseMs: number): Promise<boolean>
   /** Gives the lease back; `isOpen` lets those who wait load at the same time, because nothing will be kept. */
   release(key: string, token: string, isOpen: boolean): Promise<void>
-  /** Moves the generations and withdraws the leases of the keys; with `token` the lease of the keys passes to the caller. */
-  invalidate(names: Names, lease?: LeaseClaim): Promise<Mark>
+  /** Moves the generations, drops the keys and withdraws their leases; under a claim the leases pass to the writer. Returns the mark of this invalidation. */
+  invalidate(names: Names, claim?: WriteClaim): Promise<Mark>
   /** What was invalidated after `since`. Begins an epoch if there is none, or if the server is not the one the epoch began on. */
   sync(since: Mark | undefined): Promise<Missed>
   remember(hits: ReadonlyMap<string, number>): Promise<void>

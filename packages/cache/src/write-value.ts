@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Invalidation, ReadOptions } from './cache-types.js'
 import { keepLoaded } from './keep-loaded.js'
-import { type HeldLease, holdLease } from './lease.js'
+import { holdLease } from './lease.js'
 import type { NamespaceCore } from './namespace-core.js'
 
 /**
- * Keeps a value that a writer knows. The key is invalidated first, so that no loader in flight brings back what was before; the lease that comes with
- * it goes to whoever invalidates last, so of two writers at one time Redis keeps the later.
+ * Keeps a value that a writer knows. The key is invalidated first, so that no loader in flight brings back what was before. The value itself is kept only
+ * if nothing was invalidated in the namespace between the call and that moment: else another writer may be ahead, and the next reader loads.
  */
 export async function writeValue<T>(
   core: NamespaceCore<T>,
@@ -17,17 +17,19 @@ export async function writeValue<T>(
   const { generations, shared, clock, leaseMs } = core
   const tags = [...(options.tags ?? [])]
   const begun = { atMs: clock.monotonicMs(), wallMs: clock.wallMs() }
-  // What is invalidated after this mark, anywhere, keeps the value out of Redis: the caller knew it before.
-  const mark = shared?.sync.mark
-  const claim = mark === undefined ? undefined : { token: randomUUID(), leaseMs, mark }
+  const known = shared?.sync.mark
+  const claim = known === undefined ? undefined : { token: randomUUID(), leaseMs, mark: known }
   const names = { keys: [key] }
   generations.bump(names)
   const calledAs = generations.sequence
-  const isEverywhere = shared === undefined || (await shared.sync.send(names, claim))
+  const mark = await shared?.sync.send(names, claim)
   const isUntouched = generations.isCurrent(key, tags, calledAs)
   generations.bump(names)
-  const lease: HeldLease | undefined = isEverywhere && claim !== undefined ? holdLease(core, key, claim) : undefined
   const asOf = isUntouched ? generations.sequence : calledAs
-  keepLoaded(core, { key, value, tags, begun: { ...begun, asOf }, asked: options, isSkipped: false }, lease)
-  return { reach: isEverywhere ? 'everywhere' : 'process' }
+  const isClaimed = mark !== undefined && mark.epoch === known?.epoch && mark.sequence === known.sequence + 1
+  if (mark === undefined || isClaimed) {
+    const lease = isClaimed && claim !== undefined ? holdLease(core, key, { token: claim.token, mark }) : undefined
+    keepLoaded(core, { key, value, tags, begun: { ...begun, asOf }, asked: options, isSkipped: false }, lease)
+  }
+  return { reach: shared === undefined || mark !== undefined ? 'everywhere' : 'process' }
 }

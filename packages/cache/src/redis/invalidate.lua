@@ -1,6 +1,7 @@
 -- Moves the generations, writes the log and tells the others.
 -- KEYS: state, log, then entry and lease of each key. ARGV: a new epoch's name, most names in the state, most entries in the log, channel, message,
--- tags and patterns as JSON, '1' for the whole namespace, token and ms of the lease that passes to the caller ('' for none), the names as the log keeps them.
+-- tags and patterns as JSON, '1' for the whole namespace, the names as the log keeps them; a writer's claim: token and ms of the lease it gets if nothing
+-- was invalidated since the mark whose epoch and sequence follow.
 -- Returns {epoch, sequence}. A state that is absent was lost, so a new epoch begins and nothing older counts.
 local state, log = KEYS[1], KEYS[2]
 if redis.call('HEXISTS', state, 'e') == 0 then
@@ -32,10 +33,12 @@ if ARGV[8] == '1' or count > 64 or redis.call('HLEN', state) > tonumber(ARGV[2])
   redis.call('DEL', state)
   redis.call('HSET', state, 'e', kept[1], 's', sequence, 'f', sequence, 'r', kept[2])
 end
+local epoch = redis.call('HGET', state, 'e')
+local is_claimed = ARGV[12] == epoch and tonumber(ARGV[13]) == sequence - 1
 for i = 3, #KEYS, 2 do
   redis.call('UNLINK', KEYS[i], KEYS[i + 1])
-  if ARGV[9] ~= '' then redis.call('SET', KEYS[i + 1], ARGV[9], 'PX', ARGV[10]) end
+  if is_claimed then redis.call('SET', KEYS[i + 1], ARGV[10], 'PX', ARGV[11]) end
 end
-redis.call('XADD', log, 'MAXLEN', '~', ARGV[3], sequence .. '-0', 'd', ARGV[11])
+redis.call('XADD', log, 'MAXLEN', '~', ARGV[3], sequence .. '-0', 'd', ARGV[9])
 redis.call('PUBLISH', ARGV[4], ARGV[5])
-return { redis.call('HGET', state, 'e'), sequence }
+return { epoch, sequence }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { defineScript, type RedisConnection, type RedisScript, redisErrors, toRedisError } from '@millrace/redis'
 import { type Clock, withLimit } from '../clock.js'
 import type { Names } from '../generations.js'
-import type { Fetched, FetchOptions, LeaseClaim, Mark, Missed, RemoteEntry, RemoteTier } from '../remote-tier.js'
+import type { Fetched, FetchOptions, Mark, Missed, RemoteEntry, RemoteTier, WriteClaim } from '../remote-tier.js'
 import { readNames, writeNames } from './log-names.js'
 import type { RedisBus } from './redis-bus.js'
 
@@ -97,14 +97,15 @@ export class RedisRemote implements RemoteTier {
     await this.#run('releasing a lease', scripts.release, [`lease:${key}`], [token, isOpen ? openMs : 0])
   }
 
-  async invalidate(names: Names, lease?: LeaseClaim): Promise<Mark> {
+  async invalidate(names: Names, claim?: WriteClaim): Promise<Mark> {
     const { tags = [], keys = [], globs = [], isEverything = false } = names
     const { namesMax = 131_072, logMax = 10_000, namespace } = this.#options
     const entries = keys.flatMap((key) => [`entry:${key}`, `lease:${key}`])
     const patterns = JSON.stringify(globs.map(({ lua: pattern }) => pattern))
     const args = [
       ...[randomUUID(), namesMax, logMax, this.#deps.bus.channel, namespace, JSON.stringify(tags), patterns],
-      ...[isEverything ? 1 : '', lease?.token ?? '', lease?.leaseMs ?? 0, writeNames(names)],
+      ...[isEverything ? 1 : '', writeNames(names)],
+      ...(claim === undefined ? [] : [claim.token, claim.leaseMs, claim.mark.epoch, claim.mark.sequence]),
     ]
     const reply = await this.#run('invalidating cached values', scripts.invalidate, ['state', 'log', ...entries], args)
     const [epoch, sequence] = reply as [Buffer, number]
