@@ -1,4 +1,5 @@
 export { type Child, type ChildOptions, type Exit, startChild } from './child.js'
+export { localDatabaseUrl } from './local-database.js'
 export { findNginx, type NginxOptions, type NginxServer, startNginx } from './nginx.js'
 export { reapOrphans } from './orphans.js'
 export { freePort, isPortFree } from './ports.js'

@@ -133,7 +133,7 @@ async function serverPort(options: StackOptions, preferred: number): Promise<num
 }
 
 /** Root's PostgreSQL runs as another user, who may not enter a directory below root's home. */
-function postgresDirectory(dataDir: string, say: (line: string) => void): string {
+export function postgresDirectory(dataDir: string, say: (line: string) => void): string {
   const inside = join(dataDir, 'postgres')
   const user = postgresUser()
   if (!user || isReachableBy(user, inside)) return inside

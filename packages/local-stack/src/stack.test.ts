@@ -1,5 +1,6 @@
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { localDatabaseUrl } from './local-database.js'
 import { freePort } from './ports.js'
 import { isAlive } from './process-table.js'
 import { type Stack, startStack } from './stack.js'
@@ -62,8 +63,10 @@ test('keeps its data and its password from one run to the next', async () => {
   stack = await start()
   const password = new URL(stack.databaseUrl).password
   expect(password).toHaveLength(24)
+  expect(localDatabaseUrl(dataDir)).toBe(stack.databaseUrl)
   await stack.streamRedis?.server.command('SET', 'key', 'kept')
   await stack.stop()
+  expect(localDatabaseUrl(dataDir)).toBeUndefined()
   stack = await start()
   expect(new URL(stack.databaseUrl).password).toBe(password)
   expect(await stack.streamRedis?.server.command('GET', 'key')).toBe('kept')

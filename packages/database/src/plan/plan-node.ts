@@ -46,9 +46,3 @@ function toNode(raw: RawNode): PlanNode {
     children: (raw.Plans ?? []).map(toNode),
   }
 }
-
-/** The node and everything below it. */
-export function* walkPlan(node: PlanNode): Generator<PlanNode> {
-  yield node
-  for (const child of node.children) yield* walkPlan(child)
-}

@@ -1,0 +1,52 @@
+import { type Database, openDatabase } from './open-database.js'
+import { reportBloat } from './report/bloat.js'
+import { reportIndexes } from './report/indexes.js'
+import { reportCache, reportConnections } from './report/memory.js'
+import { renderJson, renderText, type Section } from './report/report.js'
+import { reportSlow } from './report/slow.js'
+
+const USAGE = `usage: npm run db -- REPORT [--json]
+  slow         statements by the time they took, and indexes that would make them cheaper
+  bloat        dead space of tables and indexes, estimated; --exact reads the pages
+  indexes      unused and redundant indexes, large tables read from end to end
+  cache        share of pages found in memory
+  connections  who is connected and waits
+The database is that of DATABASE_URL, else of the stack that npm start runs.
+`
+
+interface Options {
+  readonly isExact: boolean
+}
+
+const REPORTS: Readonly<Record<string, (database: Database, options: Options) => Promise<Section[]>>> = {
+  slow: reportSlow,
+  bloat: (database, { isExact }) => reportBloat(database, isExact),
+  indexes: reportIndexes,
+  cache: reportCache,
+  connections: reportConnections,
+}
+
+async function main([name = '', ...flags]: readonly string[], url: string | undefined): Promise<number> {
+  const report = Object.hasOwn(REPORTS, name) ? REPORTS[name] : undefined
+  if (report === undefined || flags.some((flag) => flag !== '--json' && flag !== '--exact')) {
+    process.stderr.write(USAGE)
+    return 2
+  }
+  if (!url) {
+    process.stderr.write('DATABASE_URL is not set: give the address of the PostgreSQL database to look at\n')
+    return 2
+  }
+  const database = openDatabase({ url, retryAttempts: 1, statementTimeoutMs: 120_000, applicationName: 'millrace db' })
+  try {
+    const sections = await report(database, { isExact: flags.includes('--exact') })
+    process.stdout.write(flags.includes('--json') ? renderJson(sections) : renderText(sections))
+    return 0
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    return 1
+  } finally {
+    await database.close()
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2), process.env.DATABASE_URL)

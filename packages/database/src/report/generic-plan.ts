@@ -1,0 +1,35 @@
+import type { Connection } from '../connection.js'
+import { type PlanNode, parsePlan } from '../plan/plan-node.js'
+import { isExplainable } from '../plan/take-plan.js'
+
+/**
+ * The plan of a statement whose values are not known, as pg_stat_statements has it: prepared, and explained as the plan that serves all values.
+ * Nothing is run. EXPLAIN (GENERIC_PLAN) came with 16; this does the same on 15. Undefined where the server cannot prepare it.
+ */
+export async function readGenericPlan(connection: Connection, query: string): Promise<PlanNode | undefined> {
+  if (!isExplainable(query)) return undefined
+  try {
+    return await connection.transaction(async (tx) => {
+      await tx.query('set local plan_cache_mode = force_generic_plan')
+      await tx.query(`prepare millrace_advice as ${withCasts(query)}`)
+      const { rows } = await tx.query<{ parameters: number }>(
+        `select cardinality(parameter_types) as parameters from pg_prepared_statements where name = 'millrace_advice'`,
+      )
+      const values = Array.from({ length: rows[0]?.parameters ?? 0 }, () => 'null').join(', ')
+      const explained = await tx.query<{ 'QUERY PLAN': unknown }>(
+        `explain (format json) execute millrace_advice${values === '' ? '' : `(${values})`}`,
+      )
+      return parsePlan(explained.rows[0]?.['QUERY PLAN'])
+    })
+  } catch {
+    // Its text was cut, its parameters have no type, or it uses something that is gone: no plan, and no advice.
+    return undefined
+  } finally {
+    await connection.query('deallocate all')
+  }
+}
+
+/** A literal with its type in front, such as interval '1 day', is normalised to one that cannot be parsed: interval $1. */
+function withCasts(query: string): string {
+  return query.replace(/\b(interval|timestamptz|timestamp|date|time)\s+(\$\d+)/gi, '$2::$1')
+}

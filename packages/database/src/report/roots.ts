@@ -1,0 +1,6 @@
+/** For `with recursive`: each table and index with the one it is a partition of, itself where it is of none. */
+export const ROOTS = `root as (
+    select c.oid, c.oid as root from pg_class c where not c.relispartition
+    union all
+    select i.inhrelid, r.root from pg_inherits i join root r on r.oid = i.inhparent
+  )`

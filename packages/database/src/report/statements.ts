@@ -1,0 +1,57 @@
+import { sanitiseSql } from '../sanitise-sql.js'
+import type { Queryable } from '../statement.js'
+import { toDatabaseError } from '../to-database-error.js'
+
+/** What pg_stat_statements knows of one statement of this database. */
+export interface StatementUse {
+  /** As the server normalised it, with $n where values stood. */
+  readonly query: string
+  readonly calls: number
+  readonly mean_ms: number
+  readonly max_ms: number
+  readonly total_ms: number
+  /** Of the time of all statements of this database. */
+  readonly share: number
+  readonly rows_per_call: number
+  /** Pages looked at for each row that came of it: high where much is read for little. */
+  readonly pages_per_row: number
+  /** Of those pages, the share that was in the server's memory. */
+  readonly hit_share: number
+}
+
+const STATEMENTS = `
+  select query, calls::float8 as calls, mean_exec_time as mean_ms, max_exec_time as max_ms, total_exec_time as total_ms,
+    total_exec_time / greatest(sum(total_exec_time) over (), 0.001) as share, rows::float8 / calls as rows_per_call,
+    (shared_blks_hit + shared_blks_read)::float8 / greatest(rows, 1) as pages_per_row,
+    coalesce(shared_blks_hit::float8 / nullif(shared_blks_hit + shared_blks_read, 0), 1) as hit_share
+  from pg_stat_statements
+  where dbid = (select oid from pg_database where datname = current_database()) and calls > 0
+  order by total_exec_time desc limit $1`
+
+/** A sentence that says why there are no figures, and what to do. */
+export type Missing = string
+
+/** The statements that took the most time, or why they are not known. Makes the extension where it is loaded and we may. */
+export async function readStatements(database: Queryable, limit: number): Promise<StatementUse[] | Missing> {
+  const { rows } = await database.query<{ libraries: string; is_available: boolean }>(
+    `select current_setting('shared_preload_libraries') as libraries,
+       exists (select from pg_available_extensions where name = 'pg_stat_statements') as is_available`,
+  )
+  if (rows[0]?.is_available !== true)
+    return 'pg_stat_statements is not installed on this server: install the contrib package of PostgreSQL (Debian has it in postgresql-NN)'
+  if (!rows[0].libraries.includes('pg_stat_statements')) {
+    return "pg_stat_statements is not loaded: set shared_preload_libraries = 'pg_stat_statements' and restart the server; the one that npm start runs has it"
+  }
+  try {
+    await database.query('create extension if not exists pg_stat_statements')
+    return (await database.query<StatementUse>(STATEMENTS, [limit])).rows
+  } catch (error) {
+    return `pg_stat_statements cannot be read (${toDatabaseError(error).message}): as a superuser run "create extension pg_stat_statements; grant pg_read_all_stats to <user>"`
+  }
+}
+
+/** One line of it, without values. */
+export function shortStatement(query: string, lengthMax: number): string {
+  const text = sanitiseSql(query)
+  return text.length > lengthMax ? `${text.slice(0, lengthMax - 1)}…` : text
+}
