@@ -3,6 +3,8 @@ import { openDatabase } from '@millrace/database'
 import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
 import { createGrpcMetrics } from '@millrace/telemetry'
 import { openAnswers } from './answers/open-answers.js'
+import type { PopularQuestion } from './answers/popular-questions.js'
+import { warmAnswers } from './answers/warm-answers.js'
 import type { Config } from './config.js'
 import { createRunCells } from './execute/run-cells.js'
 import { openReads } from './guard/open-reads.js'
@@ -38,12 +40,13 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const readLogins = createReadLogins({ ...stream, cellsMax: config.QUERY_CELLS_MAX })
   const answers = await openAnswers(config, lifecycle)
   const queryMetrics = new QueryMetrics(metrics)
+  const runQuery = createRunQuery(
+    { bucketsMax: config.QUERY_BUCKETS_MAX, cellsMax: config.QUERY_CELLS_MAX },
+    { runCells, readMarks, readLogins, snapshot, answers, metrics: queryMetrics, now },
+  )
   const analytics = implementService(AnalyticsServiceService, {
     listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
-    runQuery: createRunQuery(
-      { bucketsMax: config.QUERY_BUCKETS_MAX, cellsMax: config.QUERY_CELLS_MAX },
-      { runCells, readMarks, readLogins, snapshot, answers, metrics: queryMetrics, now },
-    ),
+    runQuery,
   })
   await lifecycle.start('grpc server', () =>
     startGrpcServer(
@@ -51,6 +54,13 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
       { services: [analytics], logger, metrics: createGrpcMetrics(metrics), tracer },
     ),
   )
+  await lifecycle.start('warming', () => {
+    const { stopping } = lifecycle
+    const ask = ({ tenantId, request }: PopularQuestion) =>
+      runQuery(request, { tenant: String(tenantId), signal: stopping, deadline: undefined })
+    const warming = warmAnswers(answers, { ask, stopping, logger })
+    return [undefined, async () => void (await warming)]
+  })
 }
 
 function databaseConfig(config: Config) {

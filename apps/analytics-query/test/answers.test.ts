@@ -223,6 +223,20 @@ describe('answers of two processes over one Redis', () => {
     expect((await ask(first(), acme, untouched)).source).toBe('redis')
   })
 
+  it('to what was asked most are in memory when a process begins again', async () => {
+    const question = { event: 'Search', ...days(3, 0) }
+    for (let round = 0; round < 10; round++) await ask(first(), acme, question)
+    await first().process.kill('SIGTERM')
+    await first().process.exited
+    await first().process.restart()
+    // A process is ready before it has asked.
+    await waitFor(async () => {
+      const metrics = await fetch(`${first().process.adminUrl}/metrics`).then((answer) => answer.text())
+      return /millrace_cache_memory_entries\{[^}]*namespace="closed"[^}]*\} [1-9]/.test(metrics)
+    })
+    expect((await ask(first(), acme, question)).source).toBe('memory')
+  })
+
   it('go on from memory and source while Redis is away, and what changed meanwhile does not come back with it', async () => {
     const changed = { event: 'Flight', ...days(4, 3) }
     const kept = { event: 'Search', ...days(2, 1) }

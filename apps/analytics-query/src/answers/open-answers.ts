@@ -157,12 +157,20 @@ async function startPopular(
   const popular = new PopularQuestions(`millrace:${CACHE_NAME}:popular`)
   if (redis === undefined) return popular
   return await start('popular questions', () => {
-    const save = (): void => {
+    const save = async (): Promise<void> => {
       if (!redis.isReady) return
-      popular.save(redis).catch((error: unknown) => logger.debug('popular questions were not remembered', { error }))
+      await popular.save(redis).catch((error: unknown) => {
+        logger.debug('popular questions were not remembered', { error })
+      })
     }
-    const timer = setInterval(save, SAVE_POPULAR_MS)
+    const timer = setInterval(() => void save(), SAVE_POPULAR_MS)
     timer.unref()
-    return [popular, () => clearInterval(timer)]
+    return [
+      popular,
+      async () => {
+        clearInterval(timer)
+        await save()
+      },
+    ]
   })
 }
