@@ -66,11 +66,15 @@ const LEVELS = [
   ['rollups_1d', 86_400],
 ] as const
 
-/** Keeps the series of `definitions` and of every event name over the events, in all levels, as the consumer and its compactor would. */
+/**
+ * Keeps the series of `definitions` and of every event name over the events, in all levels, as the consumer and its compactor would. `held` are the
+ * events that a level's windows hold, when they were not all made again since the last one came.
+ */
 export async function storeRollups(
   database: Database,
   events: readonly TestEvent[],
   definitions: readonly TestDefinition[],
+  held: { readonly [Seconds in 300 | 3600 | 86_400]?: readonly TestEvent[] } = {},
 ): Promise<void> {
   for (const { event, dimensions, property, activeFromMs } of definitions) {
     await database.query(
@@ -79,6 +83,20 @@ export async function storeRollups(
       [event, dimensions, property, activeFromMs === undefined ? '-infinity' : new Date(activeFromMs).toISOString()],
     )
   }
+  const series = collectSeries(events, definitions)
+  const ofLevel = new Map(LEVELS.map(([, seconds]) => [seconds, collectSeries(held[seconds] ?? events, definitions)]))
+  for (const [key, windows] of series) {
+    await storeSeries(database, JSON.parse(key) as SeriesKey, {
+      windows,
+      ofLevel: (seconds) => ofLevel.get(seconds)?.get(key) ?? new Map<string, Window>(),
+    })
+  }
+}
+
+function collectSeries(
+  events: readonly TestEvent[],
+  definitions: readonly TestDefinition[],
+): Map<string, Map<string, Window>> {
   const series = new Map<string, Map<string, Window>>()
   for (const event of events) {
     addTo(series, { tenantId: event.tenantId, event: event.event, dimensions: [], values: [], property: null }, event)
@@ -89,7 +107,7 @@ export async function storeRollups(
       addTo(series, { ...definition, tenantId: event.tenantId, values }, event)
     }
   }
-  for (const [key, windows] of series) await storeSeries(database, JSON.parse(key) as SeriesKey, windows)
+  return series
 }
 
 interface SeriesKey {
@@ -133,7 +151,12 @@ function emptyWindow(): Window {
   }
 }
 
-async function storeSeries(database: Database, key: SeriesKey, windows: Map<string, Window>): Promise<void> {
+interface SeriesWindows {
+  readonly windows: Map<string, Window>
+  readonly ofLevel: (seconds: (typeof LEVELS)[number][1]) => Map<string, Window>
+}
+
+async function storeSeries(database: Database, key: SeriesKey, { windows, ofLevel }: SeriesWindows): Promise<void> {
   const { rows } = await database.query<{ id: number }>(
     'insert into rollup_series (tenant_id, event, dimensions, dimension_values, property) values ($1, $2, $3, $4, $5) returning id',
     [key.tenantId, key.event, key.dimensions, key.values, key.property],
@@ -147,7 +170,7 @@ async function storeSeries(database: Database, key: SeriesKey, windows: Map<stri
   await new DayPartitions(database).ensure('rollups_1m', Math.min(...starts), Math.max(...starts))
   await insertWindows(database, 'rollups_1m', { key, id }, minutes)
   for (const [table, seconds] of LEVELS) {
-    const merged = [...coarser(windows, seconds * 1000)].map(([start, window]) => ({ start, window }))
+    const merged = [...coarser(ofLevel(seconds), seconds * 1000)].map(([start, window]) => ({ start, window }))
     await insertWindows(database, table, { key, id }, merged)
   }
 }

@@ -52,7 +52,7 @@ export async function startServiceUnderTest(
   const config = {
     tailRowsMax: options.tailRowsMax ?? 1000,
     cellsMax: 10_000,
-    dirtyWindowsMax: 100,
+    dirtyWindowsMax: 1000,
     stream: 'events',
     consumerGroup: 'events-store',
   }

@@ -61,29 +61,33 @@ function readDay({ mask, group, bytes }: MarkChunk, layout: DayLayout, table: Us
   const view = viewOf(bytes)
   const runs = numberRuns(view, table)
   const { startMs, fromMs, toMs } = layout
+  const isWhole = fromMs <= startMs && toMs >= startMs + DAY_MS
+  const isKept = (at: number): boolean => {
+    const ms = timeAt(view, at, startMs)
+    return ms >= fromMs && ms < toMs
+  }
   return {
     mask,
     countInto(counts) {
-      for (let run = 0; run < runs.length; run += 3) {
-        const [user, at, size] = [runs[run] as number, runs[run + 1] as number, runs[run + 2] as number]
-        let kept = size
-        for (let mark = 0; mark < size; mark++) {
-          const ms = timeAt(view, at + mark * DAY_MARK_BYTES, startMs)
-          if (ms < fromMs || ms >= toMs) kept--
-        }
+      for (let run = 0; run < runs.length; run += RUN_NUMBERS) {
+        const user = runs[run] as number
+        const begin = runs[run + 1] as number
+        const end = runs[run + 2] as number
+        let kept = (end - begin) / DAY_MARK_BYTES
+        if (!isWhole) for (let at = begin; at < end; at += DAY_MARK_BYTES) if (!isKept(at)) kept--
         counts[user] = (counts[user] as number) + kept
       }
     },
-    putInto(list, next) {
-      for (let run = 0; run < runs.length; run += 3) {
-        const [user, begin, size] = [runs[run] as number, runs[run + 1] as number, runs[run + 2] as number]
+    putInto({ times, places, groups }, next) {
+      for (let run = 0; run < runs.length; run += RUN_NUMBERS) {
+        const user = runs[run] as number
+        const end = runs[run + 2] as number
         let place = next[user] as number
-        for (let at = begin; at < begin + size * DAY_MARK_BYTES; at += DAY_MARK_BYTES) {
-          const ms = timeAt(view, at, startMs)
-          if (ms < fromMs || ms >= toMs) continue
-          list.times[place] = ms
-          list.places[place] = view.getUint16(at + 6)
-          list.groups[place] = group
+        for (let at = runs[run + 1] as number; at < end; at += DAY_MARK_BYTES) {
+          if (!isWhole && !isKept(at)) continue
+          times[place] = timeAt(view, at, startMs)
+          places[place] = view.getUint16(at + 6)
+          groups[place] = group
           place++
         }
         next[user] = place
@@ -92,16 +96,22 @@ function readDay({ mask, group, bytes }: MarkChunk, layout: DayLayout, table: Us
   }
 }
 
-/** Three numbers a run: its user, where its marks begin and how many they are. */
+const DAY_MS = 86_400_000
+const RUN_NUMBERS = 3
+
+/** Three numbers a run: its user, and where its marks begin and end. */
 function numberRuns(view: DataView, table: UserTable): Uint32Array {
-  const runs: number[] = []
+  const runs = new Uint32Array(Math.ceil(view.byteLength / (USER_BYTES + DAY_MARK_BYTES)) * RUN_NUMBERS)
+  let used = 0
   for (let at = 0; at < view.byteLength; ) {
-    const user = table.numberOf(view.getUint32(at + 4), view.getUint32(at))
-    const size = view.getUint32(at + 8)
-    runs.push(user, at + USER_BYTES, size)
-    at += USER_BYTES + size * DAY_MARK_BYTES
+    const begin = at + USER_BYTES
+    const end = begin + view.getUint32(at + 8) * DAY_MARK_BYTES
+    runs[used++] = table.numberOf(view.getUint32(at + 4), view.getUint32(at))
+    runs[used++] = begin
+    runs[used++] = end
+    at = end
   }
-  return Uint32Array.from(runs)
+  return runs.subarray(0, used)
 }
 
 function timeAt(view: DataView, at: number, startMs: number): number {
