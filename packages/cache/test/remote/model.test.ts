@@ -20,5 +20,5 @@ itKeepsTheContract('the model', async () => {
     })
     return takeBack
   }
-  return link
+  return { remote: link, close: () => Promise.resolve() }
 })

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { waitFor } from '@millrace/testing'
 import type { Names } from '../../src/generations.js'
 import { parseGlob } from '../../src/glob.js'
@@ -15,14 +15,19 @@ const entryOf = (text: string, rest: Partial<RemoteEntry> = {}): RemoteEntry => 
 })
 
 /** What every tier between processes must do, the one in Redis and the model that the interleavings are explored with. */
-export function itKeepsTheContract(name: string, open: () => Promise<RemoteTier>): void {
+export function itKeepsTheContract(
+  name: string,
+  open: () => Promise<{ remote: RemoteTier; close(): Promise<void> }>,
+): void {
   describe(`${name}: a tier between processes`, () => {
     let remote: RemoteTier
+    let close: () => Promise<void>
     let token = 0
 
     beforeEach(async () => {
-      remote = await open()
+      ;({ remote, close } = await open())
     })
+    afterEach(() => close())
 
     async function begin(key: string, neededMs = 0): Promise<{ token: string; mark: Mark }> {
       const claim = { token: `token ${++token}`, leaseMs }

@@ -1,0 +1,106 @@
+import { describe, expect, it } from '@jest/globals'
+import { startTestRedisCluster, waitFor } from '@millrace/testing'
+import { Gate } from '../gate.js'
+import { withTwo } from './two-caches.js'
+
+describe('two processes with one Redis', () => {
+  it('load a key once for a thousand callers', async () => {
+    await withTwo({}, async (a, b) => {
+      const gate = new Gate<string>()
+      const reads = [a, b].flatMap(({ namespace }) =>
+        Array.from({ length: 500 }, () => namespace.getOrSet('k', gate.load)),
+      )
+      // Both have asked Redis: one loads, one waits for it.
+      await waitFor(() => a.namespace.stats().redis.misses > 0 && b.namespace.stats().redis.misses > 0)
+      await gate.called
+      gate.open('v')
+      const hits = await Promise.all(reads)
+      expect(gate.calls).toBe(1)
+      expect(hits.every(({ value }) => value === 'v')).toBe(true)
+      expect(new Set(hits.map(({ source }) => source))).toEqual(new Set(['source', 'redis']))
+    })
+  })
+
+  it('share what one has loaded, small, large and null, with its tags', async () => {
+    await withTwo({}, async (a, b) => {
+      const large = JSON.stringify(Array.from({ length: 200_000 }, (_, index) => index % 1_000))
+      const values: Record<string, string | null> = { small: 'v', large, none: null }
+      for (const [key, value] of Object.entries(values)) {
+        await a.namespace.getOrSet(key, (context) => {
+          context.tag('t')
+          return value
+        })
+        const hit = await waitFor(() => b.namespace.get(key))
+        expect(hit).toMatchObject({ source: 'redis', isStale: false })
+        expect(hit.value === value).toBe(true)
+      }
+      expect(b.namespace.stats().redis.bytesRead).toBeLessThan(large.length)
+      expect(await b.namespace.invalidateTags(['t'])).toEqual({ reach: 'everywhere' })
+      for (const key of Object.keys(values)) expect(await b.namespace.get(key)).toBeUndefined()
+      await waitFor(() => Object.keys(values).every((key) => a.namespace.peek(key) === undefined))
+    })
+  })
+
+  it('pass a written value on, and a strict read sees it at once', async () => {
+    await withTwo({}, async (a, b) => {
+      await a.namespace.getOrSet('k', () => 'old')
+      await waitFor(() => b.namespace.get('k'))
+      await a.namespace.set('k', 'new')
+      expect((await b.namespace.getOrSet('k', () => 'loaded', { isStrict: true })).value).toMatch(/new|loaded/)
+      expect((await b.namespace.getOrSet('k', () => 'loaded', { isStrict: true })).value).not.toBe('old')
+    })
+  })
+
+  it('hear of an invalidation from the log when no message comes', async () => {
+    await withTwo({}, async (a, b) => {
+      await a.namespace.getOrSet('k', () => 'old', { tags: ['t'] })
+      await waitFor(() => b.namespace.get('k'))
+      const subscribers = String(await a.redis.client.client('LIST', 'TYPE', 'PUBSUB'))
+        .trim()
+        .split('\n')
+      for (const line of subscribers) await a.redis.client.client('KILL', 'ID', Number(/id=(\d+)/.exec(line)?.[1]))
+      await a.namespace.invalidateTags(['t'])
+      await waitFor(() => b.namespace.peek('k') === undefined)
+      expect((await b.namespace.getOrSet('k', () => 'new')).value).toBe('new')
+    })
+  })
+
+  it('let a value that is kept nowhere be loaded by all at the same time', async () => {
+    await withTwo({}, async (a, b) => {
+      const gate = new Gate<string>()
+      const first = a.namespace.getOrSet('k', async (context) => {
+        context.skip()
+        return await gate.load()
+      })
+      await gate.called
+      const second = b.namespace.getOrSet('k', () => 'own')
+      await waitFor(() => b.namespace.stats().redis.misses > 0)
+      gate.open('skipped')
+      expect((await first).value).toBe('skipped')
+      expect((await second).value).toBe('own')
+    })
+  })
+
+  it('remember which keys are popular, for the next to warm up with', async () => {
+    await withTwo({}, async (a, b) => {
+      await a.redis.client.zadd('millrace:cache:{test:test}:popular', 5, 'often', 1, 'seldom')
+      expect(await b.namespace.popularKeys(1)).toEqual(['often'])
+    })
+  })
+})
+
+describe('a Cluster', () => {
+  it('holds a namespace on one node, and everything works as on one server', async () => {
+    const cluster = await startTestRedisCluster()
+    const url = cluster.nodes.map((node) => node.url).join(',')
+    await withTwo({ redis: { url, clusterEnabled: true } }, async (a, b) => {
+      await a.namespace.getOrSet('k', () => 'v', { tags: ['t'] })
+      expect((await waitFor(() => b.namespace.get('k'))).value).toBe('v')
+      await a.namespace.invalidateTags(['t'])
+      await waitFor(() => b.namespace.peek('k') === undefined)
+      expect((await b.namespace.getOrSet('k', () => 'new')).value).toBe('new')
+      expect(await b.namespace.invalidatePattern('k*')).toEqual({ reach: 'everywhere' })
+    })
+    await cluster.stop()
+  })
+})
