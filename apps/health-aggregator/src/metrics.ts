@@ -17,6 +17,9 @@ export class HealthMetrics {
   readonly #hops
   readonly #failures
   readonly #lastSuccess
+  readonly #hitRatio
+  readonly #deadBytes
+  readonly #deadRelations = { table: new Set<string>(), index: new Set<string>() }
 
   constructor(metrics: Metrics) {
     this.#status = metrics
@@ -57,6 +60,17 @@ export class HealthMetrics {
     this.#lastSuccess = metrics
       .gauge({ name: 'millrace_probe_success_seconds', help: 'When a synthetic event last came through, in Unix time' })
       .with({})
+    this.#hitRatio = metrics
+      .gauge({
+        name: 'millrace_postgres_cache_hit_ratio',
+        help: 'Share of pages that PostgreSQL found in its own memory in the last minute',
+      })
+      .with({})
+    this.#deadBytes = metrics.gauge({
+      name: 'millrace_postgres_dead_bytes',
+      help: 'Estimated dead space of the five worst tables and indexes; partitions count as their table',
+      labels: ['kind', 'relation'] as const,
+    })
   }
 
   noteStatus(status: HealthStatus): void {
@@ -86,5 +100,19 @@ export class HealthMetrics {
     }
     if (result.failure === undefined) this.#lastSuccess.set(result.startedAtMs / 1000)
     else this.#failures.with({ hop: result.failure.hop }).inc()
+  }
+
+  noteHitRatio(ratio: number): void {
+    this.#hitRatio.set(ratio)
+  }
+
+  noteDeadBytes(kind: 'table' | 'index', bytes: ReadonlyMap<string, number>): void {
+    const known = this.#deadRelations[kind]
+    for (const relation of known) if (!bytes.has(relation)) this.#deadBytes.remove({ kind, relation })
+    known.clear()
+    for (const [relation, dead] of bytes) {
+      known.add(relation)
+      this.#deadBytes.with({ kind, relation }).set(dead)
+    }
   }
 }

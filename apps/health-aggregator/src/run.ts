@@ -1,6 +1,6 @@
 import { KeyManager } from '@millrace/auth'
 import { AnalyticsServiceClient, descriptorSet, HealthServiceService } from '@millrace/contracts'
-import { type Database, openDatabase } from '@millrace/database'
+import { type Database, openDatabase, readIndexBloat, readPageCounts, readTableBloat } from '@millrace/database'
 import { openRedis, type RedisConnection } from '@millrace/redis'
 import { createGrpcClient, implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
 import { createRedisDriver } from '@millrace/streams'
@@ -12,6 +12,7 @@ import { createRedisCheck } from './checks/redis-check.js'
 import { createServiceCheck, parseServiceAddresses } from './checks/service-check.js'
 import { createReadSystem } from './checks/system-info.js'
 import type { Config } from './config.js'
+import { DatabaseWatch } from './database/database-watch.js'
 import { LedgerWatch } from './ledger/ledger-watch.js'
 import { readLedger } from './ledger/read-ledger.js'
 import { startLoop } from './loop.js'
@@ -27,6 +28,7 @@ import { createGetLedger } from './rpc/get-ledger.js'
 
 const VERSION = '0.1.0'
 const CHECKPOINT_MAX_MS = 60_000
+const DATABASE_WATCH_MS = 60_000
 const now = () => Date.now()
 
 /** What the parts below share. */
@@ -62,6 +64,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     metrics: new HealthMetrics(lifecycle.metrics),
     grpcMetrics: createGrpcMetrics(lifecycle.metrics),
   }
+  await startDatabaseWatch(parts)
   const { queues, watch } = await startLedger(parts)
   const probeState = await startProbe(parts)
   const reportHealth = createHealthReporter({
@@ -87,6 +90,21 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
       { services: [health], logger: lifecycle.logger, metrics: parts.grpcMetrics, tracer: lifecycle.tracer },
     ),
   )
+}
+
+async function startDatabaseWatch({ lifecycle, database, metrics }: Parts): Promise<void> {
+  const watch = new DatabaseWatch({
+    readPageCounts: () => readPageCounts(database),
+    readTableBloat: () => readTableBloat(database),
+    readIndexBloat: () => readIndexBloat(database),
+    metrics,
+  })
+  const step = (): Promise<void> =>
+    // That it cannot be reached is in the health checks; its figures stay as they were.
+    watch
+      .step()
+      .catch((error: unknown) => lifecycle.logger.debug("the database's figures could not be read", { error }))
+  await lifecycle.start('database figures', () => [watch, startLoop({ intervalMs: DATABASE_WATCH_MS }, step)])
 }
 
 async function startLedger({

@@ -106,7 +106,7 @@ export class Pooled implements PoolReader {
   async #withSession<T>(
     deps: SessionDeps,
     use: (session: Session) => Promise<T>,
-    signal?: AbortSignal | undefined,
+    signal?: AbortSignal,
   ): Promise<T> {
     signal?.throwIfAborted()
     const startedAt = performance.now()
