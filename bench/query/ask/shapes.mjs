@@ -1,6 +1,6 @@
 // The shapes of queries that are measured. Each draws queries of its form, and knows the SQL that somebody would write by hand for it.
 
-import { userIdOf, usersOf } from '../data/generate.mjs'
+import { DAYS, userIdOf, usersOf } from '../data/generate.mjs'
 import { FUNNEL } from '../data/model.mjs'
 
 const HOUR = 3_600_000
@@ -225,7 +225,8 @@ export function createDraws({ random, rows, endMs }) {
     user: () => userIdOf(Math.floor(random.next() * users)),
     heavyUser: () => userIdOf(Math.floor(random.next() * 8) + 1),
     range: (days, stepMs = HOUR) => {
-      const to = Math.floor(endMs / stepMs) * stepMs - (drawn++ % (stepMs === HOUR ? 48 : 2)) * stepMs
+      const places = Math.max(2, Math.min(480, Math.floor(((DAYS - days) * DAY) / stepMs)))
+      const to = Math.floor(endMs / stepMs) * stepMs - (drawn++ % places) * stepMs
       return { from: new Date(to - days * DAY).toISOString(), to: new Date(to).toISOString() }
     },
   }

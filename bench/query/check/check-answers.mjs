@@ -8,6 +8,7 @@ import { findWrong, LATE_BOUND_MS, staleness } from './judge.mjs'
 import { LIVE_USERS, startLiveEvents } from './live-events.mjs'
 import { createQuestions } from './questions.mjs'
 import { tamperWithCache } from './tamper.mjs'
+import { watchVisible } from './watch-visible.mjs'
 
 const LANES = 8
 const TENANT = 1
@@ -21,6 +22,7 @@ const THINK_MS = 15
 export async function checkAnswers({ stack, analytics, endMs, seconds, eventsPerSecond }) {
   const database = new pg.Client({ connectionString: stack.databaseUrl })
   await database.connect()
+  const watch = await watchVisible(stack.databaseUrl)
   try {
     const questions = createQuestions({ endMs, nowMs: Date.now() })
     const bases = await readBases(database, questions)
@@ -28,12 +30,17 @@ export async function checkAnswers({ stack, analytics, endMs, seconds, eventsPer
     const writer = startLiveEvents({ url: stack.url, writeKey: stack.writeKey, eventsPerSecond, seed, endMs })
     const answers = await askFor({ analytics, questions, seconds, seed })
     const sent = await writer.stop()
-    const live = await readCommits(database, sent, seed)
+    const live = await readCommits(database, sent, { seed, watch })
     await delay(LATE_BOUND_MS)
     const judged = questions.map((question, index) => judgeQuestion(question, bases[index], live))
-    const wrong = answers.flatMap((answer) => judged[answer.question].wrong(answer))
+    const wrong = [...answers, ...first].flatMap((answer) => judged[answer.question].wrong(answer))
+    // An open range is read again behind the back of who asks first.
+    const first = await askOnce(analytics, questions)
+    await delay(LATE_BOUND_MS)
     const quiet = await askOnce(analytics, questions)
-    const wrongQuiet = quiet.flatMap((answer) => judged[answer.question].wrong({ ...answer, ageMs: 0 }))
+    const wrongQuiet = quiet.flatMap((answer) =>
+      judged[answer.question].wrong({ ...answer, sentMs: Number.POSITIVE_INFINITY, ageMs: 0, isStale: false }),
+    )
     const tampered = await tamperWithCache(stack)
     const found = (await askOnce(analytics.slice(-1), questions)).flatMap((answer) =>
       judged[answer.question].wrong(answer),
@@ -47,8 +54,8 @@ export async function checkAnswers({ stack, analytics, endMs, seconds, eventsPer
     return {
       live_events: sent.length,
       late_events: sent.filter(({ timeMs, acknowledgedMs }) => acknowledgedMs - timeMs > 60_000).length,
-      answers: answers.length + quiet.length,
-      values: [...answers, ...quiet].reduce((sum, { values }) => sum + values.size, 0),
+      answers: answers.length + first.length + quiet.length,
+      values: [...answers, ...first, ...quiet].reduce((sum, { values }) => sum + values.size, 0),
       sources: countSources(answers),
       wrong_answers: wrong.length + wrongQuiet.length,
       examples: [...wrong, ...wrongQuiet].slice(0, 5),
@@ -58,6 +65,7 @@ export async function checkAnswers({ stack, analytics, endMs, seconds, eventsPer
       tampered_answers_found: found.length,
     }
   } finally {
+    await watch.stop()
     await database.end()
   }
 }
@@ -105,6 +113,7 @@ async function ask(one, questions, index) {
     ageMs: meta.ageMs,
     watermarkMs: meta.watermark?.getTime() ?? 0,
     source: meta.source,
+    isStale: meta.isStale,
     values: questions[index].valuesOf(JSON.parse(dataJson.toString())),
   }
 }
@@ -114,7 +123,15 @@ function judgeQuestion({ query, isClosed, isWhole, keyOf, amountOf }, base, even
     const key = keyOf(event)
     return key === undefined
       ? []
-      : [{ key, amount: amountOf(event), committedMs: event.committedMs, acknowledgedMs: event.acknowledgedMs }]
+      : [
+          {
+            key,
+            amount: amountOf(event),
+            committedMs: event.committedMs,
+            visibleMs: event.visibleMs,
+            acknowledgedMs: event.acknowledgedMs,
+          },
+        ]
   })
   const facts = { base, live, isClosed, isWhole }
   return {
@@ -126,24 +143,25 @@ function judgeQuestion({ query, isClosed, isWhole, keyOf, amountOf }, base, even
   }
 }
 
-/** Waits until all are stored; returns them with the instants at which their transactions committed, from PostgreSQL's own record. */
-async function readCommits(database, sent, seed) {
+/** Waits until all are stored; returns them with the instants of their commits, from PostgreSQL's own record, and those at which they were seen to be there. */
+async function readCommits(database, sent, { seed, watch }) {
   const { rows: partitions } = await database.query(
     `select inhrelid::regclass::text as name from pg_inherits where inhparent = 'events'::regclass`,
   )
   const users = LIVE_USERS.map((user) => String(hashToBigint(hashText(user, TENANT, { lo: 0, hi: 0 }))))
   for (const startedAt = performance.now(); ; await delay(200)) {
-    const committed = new Map()
+    const stored = new Map()
     for (const { name } of partitions) {
       const { rows } = await database.query(
-        `select message_id, extract(epoch from pg_xact_commit_timestamp(xmin)) * 1000 as at from ${name} where user_hash = any ($1::bigint[]) and message_id like $2`,
+        `select message_id, partition, position::float8 as position, extract(epoch from pg_xact_commit_timestamp(xmin)) * 1000 as at from ${name} where user_hash = any ($1::bigint[]) and message_id like $2`,
         [users, `live-${seed}-%`],
       )
-      for (const { message_id: id, at } of rows) committed.set(id, Number(at))
+      for (const row of rows)
+        stored.set(row.message_id, { committedMs: Number(row.at), visibleMs: watch.visibleMs(row) })
     }
-    if (committed.size === sent.length) return sent.map((event) => ({ ...event, committedMs: committed.get(event.id) }))
+    if (stored.size === sent.length) return sent.map((event) => ({ ...event, ...stored.get(event.id) }))
     if (performance.now() - startedAt > 60_000)
-      throw new Error(`${committed.size} of ${sent.length} live events are stored after 60 s`)
+      throw new Error(`${stored.size} of ${sent.length} live events are stored after 60 s`)
   }
 }
 

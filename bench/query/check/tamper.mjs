@@ -1,8 +1,8 @@
 import { silentLogger } from '@millrace/logger'
 import { openRedis } from '@millrace/redis'
 
-/** What the answer cache keeps in Redis: anything else of the product's there is left alone. */
-const PATTERN = 'millrace:cache:*'
+/** Where packages/cache keeps its entries: a hash each, with the value in `v` and how it is packed in `c`. */
+const PATTERN = 'millrace:cache:*:entry:*'
 
 /**
  * Gives every cached value to the key of the next one, behind the product's back, with all that says how old it is and what it belongs to left as
@@ -15,17 +15,12 @@ export async function tamperWithCache(stack) {
   try {
     const entries = []
     for (const key of await scan(client)) {
-      const type = await client.type(key)
-      if (type === 'string') entries.push({ key, value: await client.getBuffer(key) })
-      if (type !== 'hash') continue
-      const fields = Object.entries(await client.hgetallBuffer(key))
-      const [field, value] = fields.sort(([, a], [, b]) => b.length - a.length)[0]
-      if (value.length > 64) entries.push({ key, field, value })
+      const [packing, value] = await client.hmgetBuffer(key, 'c', 'v')
+      if (value !== null) entries.push({ key, packing, value })
     }
-    for (const [index, { key, field }] of entries.entries()) {
-      const { value } = entries[(index + 1) % entries.length]
-      if (field === undefined) await client.set(key, value, 'KEEPTTL')
-      else await client.hset(key, field, value)
+    for (const [index, { key }] of entries.entries()) {
+      const { packing, value } = entries[(index + 1) % entries.length]
+      await client.hset(key, { c: packing, v: value })
     }
     const last = stack.services.findLast(({ instance }) => instance.entry.name === 'analytics-query')
     await last.takeDown()

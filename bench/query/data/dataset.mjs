@@ -22,7 +22,7 @@ const SETTINGS = {
 }
 /** While history comes in, a window is over as soon as it begins: coarser windows are made without a pause. */
 const LOADING = { ROLLUP_COMPACT_MS: '100' }
-export const POSTGRES = { shared_buffers: '1GB', max_wal_size: '8GB', track_commit_timestamp: 'on' }
+export const POSTGRES = { track_commit_timestamp: 'on' }
 
 /**
  * A stack on about `rows` events of 90 days. The first time it loads them through the gateway; they are kept in a directory of their own
