@@ -128,6 +128,15 @@ export const configSchema = defineConfig({
     unit: 'days',
     description: 'consumed frames older than this are trimmed',
   }),
+  // A row of about 100 bytes a partition and life of a gateway; a spool that comes back later shows as a loss.
+  STREAM_PRODUCER_DAYS: decimal({
+    default: 180,
+    min: 0.001,
+    max: 3650,
+    unit: 'days',
+    description:
+      'a gateway process that has sent nothing for so long is forgotten, at the earliest after STREAM_WINDOW_DAYS',
+  }),
   STREAM_TRIM_MEMORY_SHARE: decimal({
     default: 0.5,
     min: 0.05,

@@ -211,6 +211,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
           leaseMs: config.LEASE_MS,
           windowRecords: config.STREAM_WINDOW_RECORDS,
           windowMs: config.STREAM_WINDOW_DAYS * DAY_MS,
+          producerMemoryMs: config.STREAM_PRODUCER_DAYS * DAY_MS,
           trimMemoryShare: config.STREAM_TRIM_MEMORY_SHARE,
         },
       },

@@ -425,6 +425,49 @@ describe('a consumer group', () => {
     expect(driver.log('lines', 0).first).toBe('45')
   })
 
+  it('forgets a producer that has long been silent and of which the stream holds no frame, and no other', async () => {
+    const HOUR = 3_600_000
+    let nowMs = Date.now() - 2 * HOUR
+    driver = createMemoryDriver({ now: () => nowMs })
+    const sendAs = async (member: string, partition: number, sequence = 1) => {
+      const payload = Buffer.from(member)
+      const facts = {
+        flags: 0,
+        records: 1,
+        cumulativeRecords: sequence,
+        firstTimeMs: 1,
+        lastTimeMs: 1,
+        sequence,
+        payload,
+      }
+      const frame = encodeFrame({ producer: parseProducerId(`00000000-0000-4000-8000-00000000000${member}`), ...facts })
+      await driver.append('lines', [{ partition, frame }])
+    }
+    const known = async () => {
+      const { rows } = await effects.database.query<{ known: string }>(
+        `select partition || ' ' || right(producer::text, 1) as known from stream_producers order by 1`,
+      )
+      return rows.map(({ known }) => known)
+    }
+    await sendAs('1', 0)
+    await sendAs('1', 1)
+    const first = await start(new StoringHandler())
+    await effects.untilCount(2)
+    await first.stop()
+    await effects.database.query(`update stream_producers set updated_at = updated_at - interval '2 hours'`)
+    for (const [sequence, agoMs] of [HOUR * 0.75, 0].entries()) {
+      nowMs = Date.now() - agoMs
+      await sendAs('2', 0, sequence + 1)
+      await sendAs('2', 1, sequence + 1)
+    }
+    // A group that has read nothing of partition 1 keeps its frames there.
+    await effects.database.query(
+      `insert into stream_partitions (group_name, stream, partition) values ('slow', 'lines', 1)`,
+    )
+    await start(new StoringHandler(), 'b', { windowMs: HOUR / 2, producerMemoryMs: HOUR, forgetMs: 100 })
+    await waitFor(async () => (await known()).join() === '0 2,1 1,1 2')
+  })
+
   it('measures lag in frames and records, and mirrors its positions', async () => {
     const metrics = createMetrics({ service: 'test', hasProcessMetrics: false })
     const handler = new StoringHandler()

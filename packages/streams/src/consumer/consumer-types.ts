@@ -44,6 +44,10 @@ export interface ConsumerSettings {
   readonly windowRecords: number
   /** Frames older than this are trimmed, in ms. Default 30 days. */
   readonly windowMs: number
+  /** A producer that has sent nothing to a partition for so long is forgotten there, in ms; at least `windowMs`. Default 180 days. */
+  readonly producerMemoryMs: number
+  /** How often silent producers are looked for, in ms. Default an hour. */
+  readonly forgetMs: number
   /** Above this share of the memory ceiling more is trimmed than the windows ask. Default 0.5. */
   readonly trimMemoryShare: number
   /** A call of the handler that takes longer counts as hung and its leases are not renewed, in ms. Default 5 leases, at least 60,000. */

@@ -176,6 +176,20 @@ export class GroupTable {
     }))
   }
 
+  /**
+   * Forgets producers whose last frame was committed so long before the partition's watermark: not by the clock alone, since a group that was
+   * away has yet to read what they sent. Rows with a loss stay, since the ledger shows it.
+   */
+  async forgetProducers(partitions: readonly number[], silentMs: number): Promise<void> {
+    await this.#client.query(
+      `delete from stream_producers s using stream_partitions p
+       where s.group_name = $1 and s.stream = $2 and s.partition = any($4::smallint[]) and s.lost_records = 0
+         and p.group_name = s.group_name and p.stream = s.stream and p.partition = s.partition and p.owner = $3
+         and s.updated_at < least(p.watermark, clock_timestamp()) - $5 * interval '1 millisecond'`,
+      [this.#group, this.#stream, this.#member, [...partitions], silentMs],
+    )
+  }
+
   /** The stream ends below the position: everything it still holds is to be read again. Returns false when the lease is lost. */
   async rewind({ partition, epoch }: TakenPartition, frames: number): Promise<boolean> {
     const { rowCount } = await this.#client.query(

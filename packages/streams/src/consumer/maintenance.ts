@@ -16,6 +16,7 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
   readonly #context: ConsumerContext<Prepared, Tx>
   readonly #mirrored = new Map<number, Position>()
   #nextTrimMs = 0
+  #nextForgetMs = 0
   #isFailing = false
 
   constructor(context: ConsumerContext<Prepared, Tx>) {
@@ -31,6 +32,7 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
       if (now() >= this.#nextTrimMs) {
         this.#nextTrimMs = now() + settings.maintenanceMs
         await this.#trim(states)
+        await this.#forgetProducers([...states.keys()])
       }
       this.#isFailing = false
     } catch (error) {
@@ -120,6 +122,24 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
       if (framesMax > 0) trimmed += await driver.trim(stream, partition, { before, framesMax })
       metrics?.trimmedFrames.inc(trimmed)
     }
+  }
+
+  /**
+   * A producer of which the stream holds no frame any more cannot be read again after the stream has lost its end, and one that has been silent
+   * for so long is taken to be gone: what it might still have in a spool somewhere would be counted as new, with what was before it as lost.
+   */
+  async #forgetProducers(held: readonly number[]): Promise<void> {
+    const { config, settings, table, now } = this.#context
+    if (now() < this.#nextForgetMs) return
+    this.#nextForgetMs = now() + settings.forgetMs
+    const memoryMs = Math.max(settings.producerMemoryMs, settings.windowMs)
+    const { driver, stream } = config
+    const young: number[] = []
+    for (const { partition, first, frames } of await driver.describe(stream, held)) {
+      const old = await driver.positionAt(stream, partition, Date.now() - memoryMs)
+      if (frames === 0 || driver.comparePositions(first, old) > 0) young.push(partition)
+    }
+    if (young.length > 0) await table.forgetProducers(young, memoryMs)
   }
 }
 

@@ -22,6 +22,8 @@ export function completeSettings(given: Partial<ConsumerSettings> = {}): Consume
     maintenanceMs: 10_000,
     windowRecords: 10_000_000,
     windowMs: 30 * DAY_MS,
+    producerMemoryMs: 180 * DAY_MS,
+    forgetMs: DAY_MS / 24,
     trimMemoryShare: 0.5,
     stallMs: Math.max(60_000, 5 * leaseMs),
     ...given,
