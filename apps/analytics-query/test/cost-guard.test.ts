@@ -1,0 +1,262 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import type { RunQueryRequest } from '@millrace/contracts'
+import { type Database, migrate, openDatabase } from '@millrace/database'
+import { createTestDatabase, type TestDatabase, waitFor } from '@millrace/testing'
+import { createRunCells, type RunCells } from '../src/execute/run-cells.js'
+import { createSnapshot } from '../src/execute/snapshot.js'
+import { CostGuard } from '../src/guard/cost-guard.js'
+import type { CostEstimate } from '../src/guard/estimate-cost.js'
+import { readStatistics } from '../src/guard/read-statistics.js'
+import type { Budget } from '../src/guard/suggest.js'
+import { readTenantLimits } from '../src/guard/tenant-limits.js'
+import { parseCellQuery } from '../src/query/parse-cell-query.js'
+import { storeEvents, storePartition, storeRollups, type TestDefinition, type TestEvent } from './generated-data.js'
+import { createTenant, queryOf } from './service-under-test.js'
+
+const START = Date.UTC(2026, 9, 1)
+const DAY = 86_400_000
+const DAYS = 6
+const NOW = START + DAYS * DAY
+const PLENTY: Budget = { rows: 1e9, partitions: 1e6, bytes: 1e12 }
+const DEFINITIONS: TestDefinition[] = [
+  { event: 'Flight', dimensions: ['properties.carrier'], property: null },
+  { event: 'Flight', dimensions: [], property: 'properties.delay' },
+]
+
+/** Spread evenly over the days, with users and names as skewed as they are in life. */
+function generate(tenantId: number, count: number, partition: number): TestEvent[] {
+  return Array.from({ length: count }, (_, index) => {
+    const spread = (index * 7919) % 1009
+    return {
+      tenantId,
+      event: index % 10 === 9 ? 'Rare' : index % 3 === 0 ? 'Search' : 'Flight',
+      userId: index % 4 === 0 ? 'heavy' : `user-${spread % 500}`,
+      timestampMs: START + Math.floor((index / count) * DAYS * DAY),
+      properties: { carrier: ['UA', 'AA', 'DL', 'LH'][spread % 4], delay: spread, seat: spread },
+      partition,
+      position: index,
+    }
+  })
+}
+
+interface Plan {
+  readonly source: string
+  readonly series: { event: string | null; dimensions: string[]; property: string | null } | null
+  readonly rollup: { window_seconds: number; ranges: { from: string; to: string }[] }[]
+  readonly raw: { from: string; to: string }[]
+  readonly estimate: CostEstimate
+}
+
+describe('the guard of costs', () => {
+  let test: TestDatabase
+  let database: Database
+  let acme: number
+  let other: number
+  let runCells: RunCells
+  let budget = PLENTY
+  let refusals = 0
+
+  beforeAll(async () => {
+    test = await createTestDatabase({ migrate })
+    database = openDatabase({ url: test.url })
+    acme = await createTenant(database, 'acme')
+    other = await createTenant(database, 'other')
+    const events = [...generate(acme, 9000, 0), ...generate(other, 3000, 1)]
+    await storeEvents(database, events)
+    await storeRollups(database, events, DEFINITIONS)
+    await storePartition(database, { partition: 0, next: 9000, flushed: 9000 })
+    await storePartition(database, { partition: 1, next: 3000, flushed: 3000 })
+    await database.query('analyze events')
+    const statistics = await readStatistics(database)
+    const guard = new CostGuard({
+      statistics: () => statistics,
+      budgetOf: () => budget,
+      now: () => NOW,
+      onRefuse: () => refusals++,
+    })
+    const config = {
+      tailRowsMax: 1000,
+      cellsMax: 10_000,
+      dirtyWindowsMax: 100,
+      stream: 'events',
+      consumerGroup: 'events-store',
+    }
+    runCells = createRunCells(config, { guard, now: () => NOW })
+  })
+  afterAll(async () => {
+    await database.close()
+    await test.release()
+  })
+
+  const run = async (fields: Partial<RunQueryRequest>, signal?: AbortSignal) => {
+    const request = queryOf({ from: new Date(START), to: new Date(NOW), event: 'Flight', ...fields })
+    const query = parseCellQuery(request, { interval: 'optional' }, { nowMs: NOW, bucketsMax: 1000 })
+    const snapshot = createSnapshot({ database })
+    const { meta } = await runCells({ tenantId: acme, read: (fn) => snapshot(acme, fn, { signal }) }, query)
+    return meta.plan as Plan
+  }
+
+  const TABLES: Record<number, string> = {
+    60: 'rollups_1m',
+    300: 'rollups_5m',
+    3600: 'rollups_1h',
+    86400: 'rollups_1d',
+  }
+
+  /** Counts what the plan says is read. */
+  const countRows = async ({ series, rollup, raw }: Plan, event: string | null, user?: string) => {
+    let rows = 0
+    for (const { from, to } of raw) {
+      const found = await database.query<{ n: number }>(
+        'select count(*)::integer as n from events where "timestamp" >= $1 and "timestamp" < $2 and ($3::text is null or user_id = $3 and tenant_id = $4)',
+        [from, to, user ?? null, acme],
+      )
+      rows += found.rows[0]?.n ?? 0
+    }
+    for (const { window_seconds: level, ranges } of rollup) {
+      for (const { from, to } of ranges) {
+        const found = await database.query<{ n: number }>(
+          `select count(*)::integer as n from ${TABLES[level]} r join rollup_series s on s.id = r.series_id
+            where s.tenant_id = $1 and s.dimensions = $2 and s.property is not distinct from $3 and ($4::text is null or s.event = $4)
+              and r.window_start >= $5 and r.window_start < $6`,
+          [acme, series?.dimensions, series?.property, series?.event ?? event, from, to],
+        )
+        rows += found.rows[0]?.n ?? 0
+      }
+    }
+    return rows
+  }
+
+  it.each<[string, Partial<RunQueryRequest> & { user?: string }]>([
+    ['days from rollups', { interval: '1d' }],
+    ['hours from rollups', { interval: '1h' }],
+    ['minutes from rollups, of which most are empty', { interval: '1m', to: new Date(START + DAY / 2) }],
+    ['groups from rollups', { interval: '1h', groupBy: ['properties.carrier'] }],
+    ['uniques of all events from rollups', { event: '', interval: '1h', metric: { agg: 'uniques', property: '' } }],
+    ['percentiles from rollups', { interval: '1h', metric: { agg: 'p95', property: 'properties.delay' } }],
+    ['raw rows of all days', { groupBy: ['properties.seat'] }],
+    [
+      'raw rows of a part of a day',
+      { groupBy: ['properties.seat'], from: new Date(START + DAY / 3), to: new Date(START + DAY / 2) },
+    ],
+    [
+      'raw rows at ragged ends',
+      { interval: '1h', from: new Date(START + 12_345), to: new Date(START + DAY * 2 + 7_654_321) },
+    ],
+    [
+      'raw rows of an ordinary user',
+      { event: '', user: 'user-7', filters: [{ property: 'user_id', op: 'eq', valueJson: '"user-7"' }] },
+    ],
+    [
+      'raw rows of a user with many',
+      { event: '', user: 'heavy', filters: [{ property: 'user_id', op: 'eq', valueJson: '"heavy"' }] },
+    ],
+  ])('is within a factor of 2, or 50 rows, of the rows that are read: %s', async (_title, { user, ...fields }) => {
+    const plan = await run(fields)
+    const truth = await countRows(plan, fields.event === '' ? null : 'Flight', user)
+    expect(truth).toBeGreaterThan(0)
+    expect(plan.estimate.rows).toBeGreaterThanOrEqual(truth / 2 - 50)
+    expect(plan.estimate.rows).toBeLessThanOrEqual(truth * 2 + 50)
+  })
+
+  it('counts the day partitions that raw rows are read from', async () => {
+    expect((await run({ groupBy: ['properties.seat'] })).estimate.partitions).toBe(DAYS)
+    expect((await run({ interval: '1d' })).estimate.partitions).toBe(0)
+  })
+
+  it('expects more memory of more buckets, of more groups and of sketches', async () => {
+    const bytes = async (fields: Partial<RunQueryRequest>) => (await run(fields)).estimate.bytes
+    expect(await bytes({ interval: '1h' })).toBeGreaterThan(10 * (await bytes({ interval: '1d' })))
+    expect(await bytes({ interval: '1h', groupBy: ['properties.carrier'] })).toBeGreaterThan(
+      await bytes({ interval: '1h' }),
+    )
+    expect(await bytes({ interval: '1d', metric: { agg: 'uniques', property: '' } })).toBeGreaterThan(
+      await bytes({ interval: '1d' }),
+    )
+  })
+
+  it('refuses what is over the budget with estimate, budget and suggestion, and never lets it reach the table', async () => {
+    const blocker = await database.connection()
+    const controller = new AbortController()
+    try {
+      await blocker.query('begin')
+      await blocker.query('lock table events in access exclusive mode')
+      budget = { ...PLENTY, rows: 1000 }
+      await expect(run({ groupBy: ['properties.seat'] })).rejects.toMatchObject({
+        code: 'QUERY_TOO_EXPENSIVE',
+        httpStatus: 422,
+        retryable: false,
+        details: { estimate: { rows: 12_000, partitions: DAYS }, budget, suggestion: expect.any(String) },
+      })
+      expect(refusals).toBe(1)
+      // The same query within the budget does reach it, and waits for the lock.
+      budget = PLENTY
+      const allowed = run({ groupBy: ['properties.seat'] }, controller.signal)
+      allowed.catch(() => undefined)
+      await waitFor(
+        async () => {
+          const { rows } = await database.query(
+            `select from pg_locks where relation = 'events'::regclass and not granted and database = (select oid from pg_database where datname = current_database())`,
+          )
+          return rows.length === 1
+        },
+        { deadlineMs: 30_000 },
+      )
+      controller.abort()
+      await expect(allowed).rejects.toThrow()
+    } finally {
+      budget = PLENTY
+      await blocker.close()
+    }
+  })
+
+  it('suggests a shorter range that is affordable', async () => {
+    budget = { ...PLENTY, rows: 5000 }
+    const refused = await run({
+      groupBy: ['properties.seat'],
+      filters: [{ property: 'properties.seat', op: 'gt', valueJson: '1' }],
+    }).catch((error: { details: { suggestion: string } }) => error.details.suggestion)
+    const [, from] = /shorten the range to begin at (\S+)/.exec(String(refused)) ?? []
+    await expect(run({ groupBy: ['properties.seat'], from: new Date(String(from)) })).resolves.toMatchObject({
+      source: 'raw',
+    })
+    budget = PLENTY
+  })
+
+  it('suggests the rollup that would answer, as the setting has it', async () => {
+    budget = { ...PLENTY, rows: 5000 }
+    const fields = { groupBy: ['properties.carrier'], metric: { agg: 'avg', property: 'properties.delay' } }
+    const refused = await run(fields).catch((error: { details: { suggestion: string } }) => error.details.suggestion)
+    const [, text] = /keep the rollup (\{.*?\}) by adding it to ROLLUPS/.exec(String(refused)) ?? []
+    const definition = JSON.parse(String(text)) as TestDefinition
+    expect(definition).toEqual({ event: 'Flight', dimensions: ['properties.carrier'], property: 'properties.delay' })
+    budget = PLENTY
+  })
+
+  it('suggests a coarser interval, or fewer groups, for what would not fit into memory', async () => {
+    const fields = { interval: '1h', groupBy: ['properties.carrier'] }
+    budget = { ...PLENTY, bytes: (await run(fields)).estimate.bytes / 5 }
+    await expect(run(fields)).rejects.toMatchObject({
+      details: {
+        suggestion: expect.stringMatching(/^take the interval 1d; or leave properties.carrier out of group_by/),
+      },
+    })
+    await expect(run({ ...fields, interval: '1d' })).resolves.toMatchObject({ source: 'rollup' })
+    budget = PLENTY
+  })
+
+  it('takes a tenant’s own limits from its settings, and no nonsense', async () => {
+    await database.query(`update tenants set settings = settings || $2::jsonb where id = $1`, [
+      acme,
+      JSON.stringify({
+        query_budget_rows: 7,
+        query_concurrency: 3,
+        query_budget_bytes: -1,
+        query_budget_partitions: 'many',
+      }),
+    ])
+    const limits = await readTenantLimits(database)
+    expect(limits.get(acme)).toEqual({ rows: 7, concurrency: 3 })
+    expect(limits.get(other)).toBeUndefined()
+  })
+})
