@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { createMetrics } from '@millrace/telemetry'
 import { windowStatement } from '../src/events/events-statements.js'
+import { createSnapshot } from '../src/execute/snapshot.js'
+import { QueryMetrics } from '../src/metrics.js'
+import { createListEvents } from '../src/rpc/list-events.js'
 import { storeEvents, type TestEvent } from './generated-data.js'
 import { createTenant, listOf, type ServiceUnderTest, startServiceUnderTest } from './service-under-test.js'
 
@@ -58,6 +62,26 @@ describe('the list of events', () => {
     }
     return ids
   }
+
+  it('gives a short page and a cursor rather than walk on for long, and misses nothing', async () => {
+    let clock = 0
+    const snapshot = createSnapshot({ database: service.database })
+    const metrics = new QueryMetrics(createMetrics({ service: 'test', hasProcessMetrics: false }))
+    const handle = createListEvents({ snapshot, metrics, now: () => NOW, monotonicMs: () => (clock += 225) })
+    const ids: string[] = []
+    let [pages, cursor] = [0, '']
+    do {
+      const call = { tenant: String(acme), signal: new AbortController().signal, deadline: undefined }
+      const page = await handle(listOf({ event: 'Rare', limit: 100, cursor }), call)
+      ids.push(...parse(page.eventsJson).map((event) => String(event.message_id)))
+      cursor = page.nextCursor
+      pages++
+    } while (cursor !== '')
+    expect(ids).toEqual(
+      idsOf(events.filter(({ tenantId, event }) => tenantId === acme && event === 'Rare').sort(order)),
+    )
+    expect(pages).toBeGreaterThan(1)
+  })
 
   it('shows each event in the public shape', async () => {
     const newest = [...events].filter(({ tenantId }) => tenantId === acme).sort(order)[0] as TestEvent

@@ -11,16 +11,26 @@ export interface EventsPage {
 }
 
 const DAY = 86_400_000
+/** After so long a page is given as it is. */
+const WALK_MS = 5000
+/** A window that took so long is not followed by a wider one. */
+const SLOW_STEP_MS = 500
+
+export interface Clocks {
+  readonly nowMs: number
+  readonly monotonicMs: () => number
+}
 
 /**
  * One page, newest first. Time is walked backwards in windows that grow while they find little, so that a page reads about as much as it
- * shows however large the table is; only a rare name or an absent message id makes it read on to the range's start.
+ * shows however large the table is. For a rare name or an absent message id it gives up after WALK_MS: then the page is short, or empty, and its
+ * cursor goes on from where the walk has come.
  */
 export async function listEvents(
   tx: Transaction,
   tenantId: number,
   query: EventsQuery,
-  nowMs: number,
+  { nowMs, monotonicMs }: Clocks,
 ): Promise<EventsPage> {
   const kept = await readKeptDays(tx)
   if (kept === null) return { eventsJson: [], nextCursor: '' }
@@ -33,13 +43,19 @@ export async function listEvents(
     ),
   }
   const rows: EventRow[] = []
+  const startedAt = monotonicMs()
   let window: Window | null = firstWindow(bounds, { nowMs, hasUser: query.userId !== null })
   while (window !== null && rows.length <= query.limit) {
+    const stepAt = monotonicMs()
+    if (stepAt - startedAt > WALK_MS)
+      return { eventsJson: rows.map(toEventJson), nextCursor: cursorBefore(window.toMs) }
     const found = await tx.query<EventRow>(
       windowStatement({ tenantId, query, window, limit: query.limit + 1 - rows.length }),
     )
     rows.push(...found.rows)
-    window = nextWindow(window, bounds, { foundInLast: found.rows.length, missing: query.limit + 1 - rows.length })
+    const isSlow = monotonicMs() - stepAt > SLOW_STEP_MS
+    const missing = query.limit + 1 - rows.length
+    window = nextWindow(window, bounds, { foundInLast: found.rows.length, missing, isSlow })
   }
   const page = rows.slice(0, query.limit)
   const last = page.at(-1)
@@ -52,6 +68,11 @@ export async function listEvents(
           position: String(last.position),
         })
   return { eventsJson: page.map(toEventJson), nextCursor }
+}
+
+/** The place before everything at or after an instant. */
+function cursorBefore(timeMs: number): string {
+  return encodeCursor({ timestampUs: timeMs * 1000, partition: 0, position: '0' })
 }
 
 /** From the first kept day to the end of the last; null when there is no partition. */

@@ -26,15 +26,15 @@ export function firstWindow(bounds: TimeRange, { nowMs, hasUser }: WalkStart): W
 
 /**
  * The window before the last one: as wide as the rows still missing need at the density found in it, between the same width and four times
- * it. null at the start of the bounds.
+ * it; not wider when the last one was slow to read. null at the start of the bounds.
  */
 export function nextWindow(
   last: Window,
   bounds: TimeRange,
-  rows: { readonly foundInLast: number; readonly missing: number },
+  rows: { readonly foundInLast: number; readonly missing: number; readonly isSlow?: boolean },
 ): Window | null {
   if (last.fromMs <= bounds.fromMs) return null
-  const growth = Math.min(GROWTH, Math.max(1, rows.missing / rows.foundInLast))
+  const growth = rows.isSlow === true ? 1 : Math.min(GROWTH, Math.max(1, rows.missing / rows.foundInLast))
   const nextWidthMs = Math.round(last.nextWidthMs * growth)
   return { fromMs: Math.max(bounds.fromMs, last.fromMs - nextWidthMs), toMs: last.fromMs, nextWidthMs }
 }

@@ -11,15 +11,23 @@ export interface ListEventsDeps {
   readonly snapshot: Snapshot
   readonly metrics: QueryMetrics
   readonly now: () => number
+  readonly monotonicMs?: () => number
 }
 
 /** One page of stored events of the caller's tenant. */
-export function createListEvents({ snapshot, metrics, now }: ListEventsDeps) {
-  return async function handleListEvents(request: ListEventsRequest, call: CallContext): Promise<ListEventsResponse> {
+export function createListEvents({ snapshot, metrics, now, monotonicMs = () => performance.now() }: ListEventsDeps) {
+  return async function handleListEvents(
+    request: ListEventsRequest,
+    call: Pick<CallContext, 'tenant' | 'signal' | 'deadline'>,
+  ): Promise<ListEventsResponse> {
     const tenantId = tenantOf(call)
     const query = parseEventsQuery(request)
     const startedAt = performance.now()
-    const page = await snapshot(tenantId, (tx) => listEvents(tx, tenantId, query, now()), readOptionsOf(call))
+    const page = await snapshot(
+      tenantId,
+      (tx) => listEvents(tx, tenantId, query, { nowMs: now(), monotonicMs }),
+      readOptionsOf(call),
+    )
     metrics.observe('events', 'raw', (performance.now() - startedAt) / 1000)
     return page
   }
