@@ -2,6 +2,7 @@ import type { Stack } from '@millrace/local-stack'
 import { type ChaosLoad, type ChaosLoadOptions, startChaosLoad } from './chaos-load.js'
 import { checkEvents, describeFaults, type EventFindings, type SentLoad } from './check-events.js'
 import { findLedgerFault, type LedgerEntry, waitUntilSettled } from './ledger.js'
+import { findOddFault, refusePoison, startOddLoad } from './odd-events.js'
 import { countTakeovers } from './partitions.js'
 import { createRandom, type Random } from './random.js'
 import { readReplays } from './replays.js'
@@ -20,6 +21,9 @@ export interface Provoked {
   clientRetries: number
   /** Events of ours that arrived twice and were stored once. */
   duplicates: number
+  /** Events that the gateway refused one by one, and such that PostgreSQL refused. */
+  rejected: number
+  deadLettered: number
   /** Frames that reached a consumer again and were dropped by their sequence. */
   framesReplayed: number
   /** Times a partition changed its owner. */
@@ -49,6 +53,8 @@ export class ChaosRun {
   /** The last count of each life of a consumer. */
   private readonly replays = new Map<number, number>()
   private acknowledged = 0
+  private readonly odd = { good: [] as string[], poison: [] as string[] }
+  private isPoisonRefused = false
 
   constructor({ stack, seed, say }: ChaosRunOptions) {
     this.stack = stack
@@ -61,22 +67,24 @@ export class ChaosRun {
 
   /** Runs `work` under load, and keeps what the load had acknowledged for the final check. */
   async underLoad<T>(work: (load: ChaosLoad) => Promise<T>, options: Partial<ChaosLoadOptions> = {}): Promise<T> {
-    const { writeKey } = this.stack
-    const load = startChaosLoad({
-      urls: this.gatewayUrls,
-      writeKey,
-      seed: this.random.between(1, 2 ** 32 - 1),
-      ...options,
-    })
+    const { writeKey, databaseUrl } = this.stack
+    if (!this.isPoisonRefused) await refusePoison(databaseUrl)
+    this.isPoisonRefused = true
+    const common = { urls: this.gatewayUrls, writeKey, seed: this.random.between(1, 2 ** 32 - 1) }
+    const load = startChaosLoad({ ...common, ...options })
+    const odd = startOddLoad(common)
     let report: Awaited<ReturnType<ChaosLoad['stop']>>
     try {
       await load.progress(50)
       return await work(load)
     } finally {
       report = await load.stop()
+      const { good, poison } = await odd.stop()
+      this.odd.good.push(...good)
+      this.odd.poison.push(...poison)
       this.loads.push(report.sent)
       this.retries += report.retries
-      this.acknowledged += report.acknowledgedEvents
+      this.acknowledged += report.acknowledgedEvents + good.length
       for (const [status, count] of Object.entries(report.statuses))
         this.statuses[status] = (this.statuses[status] ?? 0) + count
     }
@@ -95,14 +103,19 @@ export class ChaosRun {
     const events = await checkEvents(this.stack.databaseUrl, this.loads)
     for (const service of this.stack.services)
       if (service.instance.entry.name === 'stream-consumer') await this.noteReplays(service)
-    const faults = [await findLedgerFault(this.stack.databaseUrl, ledger), describeFaults(events)].filter(
-      (fault) => fault !== undefined,
-    )
+    const { databaseUrl } = this.stack
+    const faults = [
+      await findLedgerFault(databaseUrl, ledger),
+      await findOddFault(databaseUrl, this.odd, ledger),
+      describeFaults(events),
+    ].filter((fault) => fault !== undefined)
     const provoked: Provoked = {
       kills: this.kills,
       outages: this.outages,
       clientRetries: this.retries,
       duplicates: ledger.duplicate,
+      rejected: ledger.rejected,
+      deadLettered: ledger.dead_lettered,
       framesReplayed: [...this.replays.values()].reduce((sum, count) => sum + count, 0),
       takeovers: await countTakeovers(this.stack.databaseUrl),
     }
@@ -111,9 +124,12 @@ export class ChaosRun {
 }
 
 /** Why a run proves nothing, or undefined: its kills must have made clients repeat requests that had been taken in already. */
-export function findQuiet({ kills, clientRetries, duplicates, framesReplayed }: Provoked): string | undefined {
+export function findQuiet(provoked: Provoked): string | undefined {
+  const { kills, clientRetries, duplicates, framesReplayed, rejected, deadLettered } = provoked
   if (kills === 0) return 'nothing was killed'
   if (clientRetries === 0) return 'no client had to send anything again'
   if (duplicates + framesReplayed === 0) return 'nothing arrived twice'
+  if (rejected === 0) return 'nothing was rejected'
+  if (deadLettered === 0) return 'nothing became a dead letter'
   return undefined
 }
