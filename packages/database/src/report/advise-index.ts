@@ -25,6 +25,8 @@ const PAGES_MIN = 1024
 const COST = { randomPage: 4, tuple: 0.01, indexTuple: 0.005 }
 /** What the planner takes for a range whose bounds it does not know: DEFAULT_RANGE_INEQ_SEL and DEFAULT_INEQ_SEL in selfuncs.h. */
 const RANGE_SHARE = { both: 0.005, one: 1 / 3 }
+/** More make the index larger than it makes it better. */
+const COLUMNS_MAX = 4
 /** Advice that gains less than this is none. */
 const GAIN_MIN = 2
 
@@ -87,7 +89,7 @@ function columnsOf(scan: PlanNode, sortKeys: readonly string[], facts: TableFact
   const isOrdered = sorted.length > 0 && sorted.length === sortKeys.length
   const [range] = conditions.ranges
   const tail = isOrdered ? sorted : range === undefined ? [] : [range.name]
-  const names = [...new Set([...equal, ...tail])]
+  const names = [...new Set([...equal, ...tail])].slice(0, COLUMNS_MAX)
   if (equal.length === 0 && range === undefined) return undefined
   const isRangeUsed = range !== undefined && names[equal.length] === range.name
   const equalShare = equal.reduce((share, name) => share / Math.max(1, distinctOf(name)), 1)

@@ -2,24 +2,25 @@ import type { Queryable } from '../statement.js'
 import type { Section } from './report.js'
 import { ROOTS } from './roots.js'
 
-export interface TableBloat {
-  readonly table: string
-  readonly partitions: number
+interface Space {
   readonly bytes: number
   readonly dead_bytes: number
+  /** Of `bytes`, from 0 to 1. */
   readonly dead_share: number
+}
+
+export interface TableBloat extends Space {
+  readonly table: string
+  readonly partitions: number
   readonly live_rows: number
   readonly dead_rows: number
   readonly last_vacuum: string | null
   readonly last_analyze: string | null
 }
 
-export interface IndexBloat {
+export interface IndexBloat extends Space {
   readonly index: string
   readonly table: string
-  readonly bytes: number
-  readonly dead_bytes: number
-  readonly dead_share: number
 }
 
 /**
@@ -122,19 +123,34 @@ export async function readIndexBloat(database: Queryable): Promise<IndexBloat[]>
   return (await database.query<IndexBloat>(INDEXES)).rows
 }
 
+/** Smaller ones are left out of the report: half of a page is nothing to worry about. */
+const SHOWN_BYTES_MIN = 64 * 1024
 const SHOWN_MAX = 25
+
+function shown<Row extends Space>(rows: readonly Row[]): Row[] {
+  return rows.filter(({ bytes }) => bytes >= SHOWN_BYTES_MIN).slice(0, SHOWN_MAX)
+}
 
 /** Tables and indexes by their dead space. `isExact` reads their pages instead of the statistics. */
 export async function reportBloat(database: Queryable, isExact: boolean): Promise<Section[]> {
   const space = { bytes: 'bytes', dead_bytes: 'bytes', dead_share: 'percent' } as const
   if (isExact) {
     await database.query('create extension if not exists pgstattuple')
-    const tables = await database.query<Record<string, string | number>>(EXACT_TABLES)
-    const indexes = await database.query<Record<string, string | number>>(EXACT_INDEXES)
+    const tables = await database.query<{ table: string } & Space>(EXACT_TABLES)
+    const indexes = await database.query<{ index: string; table: string } & Space>(EXACT_INDEXES)
     const note = 'measured by pgstattuple; free space is counted, whether new rows will fill it or not'
     return [
-      { title: 'tables', note, columns: { table: 'text', ...space }, rows: tables.rows.slice(0, SHOWN_MAX) },
-      { title: 'indexes', columns: { index: 'text', table: 'text', ...space }, rows: indexes.rows.slice(0, SHOWN_MAX) },
+      {
+        title: 'tables',
+        note,
+        columns: { table: 'text', ...space },
+        rows: shown(tables.rows).map((row) => ({ ...row })),
+      },
+      {
+        title: 'indexes',
+        columns: { index: 'text', table: 'text', ...space },
+        rows: shown(indexes.rows).map((row) => ({ ...row })),
+      },
     ]
   }
   const tables = await readTableBloat(database)
@@ -142,7 +158,7 @@ export async function reportBloat(database: Queryable, isExact: boolean): Promis
   return [
     {
       title: 'tables',
-      note: 'dead space is estimated from statistics; below 10 % it is none. --exact reads the pages',
+      note: 'dead space is estimated from statistics; below 10 % it is none. From 64 KiB; --exact reads the pages',
       columns: {
         table: 'text',
         partitions: 'count',
@@ -152,12 +168,12 @@ export async function reportBloat(database: Queryable, isExact: boolean): Promis
         last_vacuum: 'time',
         last_analyze: 'time',
       },
-      rows: tables.slice(0, SHOWN_MAX).map((row) => ({ ...row })),
+      rows: shown(tables).map((row) => ({ ...row })),
     },
     {
       title: 'indexes',
       columns: { index: 'text', table: 'text', ...space },
-      rows: indexes.slice(0, SHOWN_MAX).map((row) => ({ ...row })),
+      rows: shown(indexes).map((row) => ({ ...row })),
     },
   ]
 }

@@ -11,7 +11,9 @@ export async function readGenericPlan(connection: Connection, query: string): Pr
   try {
     return await connection.transaction(async (tx) => {
       await tx.query('set local plan_cache_mode = force_generic_plan')
-      await tx.query(`prepare millrace_advice as ${withCasts(query)}`)
+      // With the nulls that stand for the values, every partition would be left out.
+      await tx.query('set local enable_partition_pruning = off')
+      await tx.query(`prepare millrace_advice${toPreparable(query)}`)
       const { rows } = await tx.query<{ parameters: number }>(
         `select cardinality(parameter_types) as parameters from pg_prepared_statements where name = 'millrace_advice'`,
       )
@@ -29,7 +31,18 @@ export async function readGenericPlan(connection: Connection, query: string): Pr
   }
 }
 
-/** A literal with its type in front, such as interval '1 day', is normalised to one that cannot be parsed: interval $1. */
-function withCasts(query: string): string {
-  return query.replace(/\b(interval|timestamptz|timestamp|date|time)\s+(\$\d+)/gi, '$2::$1')
+/**
+ * Where the grammar wants a literal, the $n that it was normalised to cannot be parsed: interval $1 gets a cast instead of the type in front,
+ * extract($1 from …) takes the field epoch. A parameter that is then no longer there is given a type, since nobody could tell it.
+ */
+function toPreparable(query: string): string {
+  const text = query
+    .replace(/\b(interval|timestamptz|timestamp|date|time)\s+(\$\d+)/gi, '$2::$1')
+    .replace(/\bextract\s*\(\s*\$\d+\s+from\b/gi, 'extract(epoch from')
+  const numbersIn = (sql: string) => Array.from(sql.matchAll(/\$(\d+)/g), ([, number]) => Number(number))
+  const left = new Set(numbersIn(text))
+  const types = Array.from({ length: Math.max(0, ...numbersIn(query)) }, (_, index) =>
+    left.has(index + 1) ? 'unknown' : 'text',
+  )
+  return `${types.length === 0 ? '' : ` (${types.join(', ')})`} as ${text}`
 }

@@ -42,11 +42,17 @@ function renderSection({ title, note, columns, rows }: Section): string {
   return `${[...lines, ...body].join('\n')}\n`
 }
 
+/** Of a table's cell; JSON has all of it. */
+const TEXT_MAX = 110
+
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 
 function write(value: Cell, format: Format): string {
   if (value === null) return '-'
-  if (typeof value === 'string') return format === 'time' ? value.slice(0, 16).replace('T', ' ') : value
+  if (typeof value === 'string') {
+    if (format === 'time') return value.slice(0, 16).replace('T', ' ')
+    return value.length > TEXT_MAX ? `${value.slice(0, TEXT_MAX - 1)}…` : value
+  }
   switch (format) {
     case 'bytes': {
       const unit = Math.min(UNITS.length - 1, value < 1024 ? 0 : Math.floor(Math.log2(value) / 10))

@@ -1,8 +1,9 @@
 import type { Database } from '../open-database.js'
+import { sanitiseSql } from '../sanitise-sql.js'
 import { adviseIndexes } from './advise-index.js'
 import { readGenericPlan } from './generic-plan.js'
 import type { Section } from './report.js'
-import { readStatements, type StatementUse, shortStatement } from './statements.js'
+import { readStatements, type StatementUse } from './statements.js'
 import { readTableFacts } from './table-facts.js'
 
 const LIMIT = 20
@@ -30,7 +31,7 @@ export async function reportSlow(database: Database): Promise<Section[]> {
       rows: statements.map(({ query, ...figures }, index) => ({
         number: index + 1,
         ...figures,
-        statement: shortStatement(query, 100),
+        statement: sanitiseSql(query),
       })),
     },
     await adviceOf(database, statements),

@@ -1,4 +1,3 @@
-import { sanitiseSql } from '../sanitise-sql.js'
 import type { Queryable } from '../statement.js'
 import { toDatabaseError } from '../to-database-error.js'
 
@@ -25,7 +24,7 @@ const STATEMENTS = `
     (shared_blks_hit + shared_blks_read)::float8 / greatest(rows, 1) as pages_per_row,
     coalesce(shared_blks_hit::float8 / nullif(shared_blks_hit + shared_blks_read, 0), 1) as hit_share
   from pg_stat_statements
-  where dbid = (select oid from pg_database where datname = current_database()) and calls > 0
+  where dbid = (select oid from pg_database where datname = current_database()) and calls > 0 and query not like '%millrace_advice%'
   order by total_exec_time desc limit $1`
 
 /** A sentence that says why there are no figures, and what to do. */
@@ -48,10 +47,4 @@ export async function readStatements(database: Queryable, limit: number): Promis
   } catch (error) {
     return `pg_stat_statements cannot be read (${toDatabaseError(error).message}): as a superuser run "create extension pg_stat_statements; grant pg_read_all_stats to <user>"`
   }
-}
-
-/** One line of it, without values. */
-export function shortStatement(query: string, lengthMax: number): string {
-  const text = sanitiseSql(query)
-  return text.length > lengthMax ? `${text.slice(0, lengthMax - 1)}…` : text
 }
