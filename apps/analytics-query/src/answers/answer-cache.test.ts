@@ -6,7 +6,7 @@ import { errors } from '../errors.js'
 import type { ParsedQuery } from '../kinds/query-kind.js'
 import { AnswerCache, OPEN_STALE_MS } from './answer-cache.js'
 import { tagsOfDay } from './answer-tags.js'
-import { httpPolicyOf } from './http-policy.js'
+import { createHttpPolicy } from './http-policy.js'
 
 const DAY = 86_400_000
 const NOW = Date.parse('2026-11-21T12:00:00Z')
@@ -173,7 +173,7 @@ describe('what HTTP caches are told', () => {
   const policyOf = async (over: Parameters<typeof questionOf>[0], purgedEdgeS: number | undefined) => {
     const question = questionOf(over)
     const { given } = await ask(over)
-    return httpPolicyOf(given, question, { config: { maxAgeMs: 400 * DAY, purgedEdgeS }, nowMs: NOW })
+    return createHttpPolicy({ maxAgeMs: 400 * DAY, purgedEdgeS }, { now: () => NOW })(given, question)
   }
   const old = { fromMs: NOW - 500 * DAY, toMs: NOW - 401 * DAY }
 

@@ -67,18 +67,14 @@ export class AnswerCache {
   /** @throws whatever reading throws when no older answer may stand in. */
   async answer(question: Question): Promise<GivenAnswer> {
     const { query, tenantId, isFresh, minWatermarkMs } = question
-    const tags =
-      query.toMs + NORMAL_DELAY_MS <= this.#horizon().watermarkMs
-        ? tagsOfRange(tenantId, query.events, query)
-        : undefined
-    const namespace = tags === undefined ? this.#open : this.#closed
+    const isClosed = query.toMs + NORMAL_DELAY_MS <= this.#horizon().watermarkMs
+    const namespace = isClosed ? this.#closed : this.#open
     const key = `t${tenantId}.${createHash('sha256').update(query.canonicalKey).digest('base64url')}`
     const read: ReadOptions<Outcome> = {
-      ...(tags !== undefined && { tags }),
       isFresh,
       accept: (outcome) => 'refused' in outcome || isNewEnough(outcome, minWatermarkMs),
     }
-    const load = this.#loader(question, tags !== undefined)
+    const load = this.#loader(question, isClosed)
     let hit = await namespace.getOrSet(key, load, read)
     const isWorthWaiting = hit.isStale && hit.ageMs > this.#config.openMs + OPEN_STALE_MS
     if (isWorthWaiting) hit = await namespace.getOrSet(key, load, { ...read, softTimeoutMs: Number.MAX_SAFE_INTEGER })
@@ -94,7 +90,8 @@ export class AnswerCache {
     return (await this.#closed.invalidateAll()).reach === 'everywhere'
   }
 
-  #loader({ query, run }: Question, isKeptLong: boolean): Load<Outcome> {
+  /** Tags hold from the moment the loader began, so they are named when there is an answer to keep. */
+  #loader({ tenantId, query, run }: Question, isKeptLong: boolean): Load<Outcome> {
     return async (context) => {
       let answer: Answer
       try {
@@ -105,7 +102,10 @@ export class AnswerCache {
         return { refused: error }
       }
       const stored = toStored(answer, query)
-      if (isKeptLong && !stored.isClosed) context.expire(this.#config.openMs)
+      if (!isKeptLong) return stored
+      const tags = stored.isClosed ? tagsOfRange(tenantId, query.events, query) : undefined
+      if (tags === undefined) context.expire(this.#config.openMs)
+      else context.tag(...tags)
       return stored
     }
   }

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createCache, createCacheMetrics } from '@millrace/cache'
+import { type Cache, createCache, createCacheMetrics } from '@millrace/cache'
 import { LATE_CHANNEL } from '@millrace/contracts'
 import { openDatabase } from '@millrace/database'
 import { openRedis, type RedisConnection } from '@millrace/redis'
@@ -8,7 +8,7 @@ import { createRedisMetrics } from '@millrace/telemetry'
 import type { Config } from '../config.js'
 import { AnswerCache } from './answer-cache.js'
 import { EdgePurge } from './edge-purge.js'
-import type { HttpPolicyConfig } from './http-policy.js'
+import { createHttpPolicy, type HttpPolicy } from './http-policy.js'
 import { LateFollower } from './late-follower.js'
 import { LateWatch } from './late-watch.js'
 import { PopularQuestions } from './popular-questions.js'
@@ -27,44 +27,30 @@ const KEY_CHANNEL = 'millrace:keys'
 /** What stands in front of the queries. */
 export interface Answers {
   readonly cache: AnswerCache
-  readonly http: HttpPolicyConfig
+  readonly httpPolicyOf: HttpPolicy
   readonly popular: PopularQuestions
   readonly redis: RedisConnection | undefined
 }
 
 /** Opens the answer cache, memory and Redis, and what keeps both right. Whatever of its servers is away, it goes on with what is left. */
 export async function openAnswers(config: Config, lifecycle: Lifecycle): Promise<Answers> {
-  const { logger } = lifecycle
   const redis = await startRedis(config, lifecycle)
   const purge = await startPurge(config, lifecycle)
   const followers = await startFollowers(config, lifecycle)
-  const cache = await lifecycle.start('answer cache', () => {
-    const opened = createCache(
-      // Late events are looked for in the database by every process, so memory is right without Redis, and believed for as long as it lives.
-      {
-        name: CACHE_NAME,
-        memoryBytesMax: config.CACHE_MEMORY_BYTES,
-        lagMsMax: 30 * DAY_MS,
-        syncEveryMs: LOOK_EVERY_MS,
-      },
-      { logger, redis, metrics: createCacheMetrics(lifecycle.metrics) },
-    )
-    return [opened, () => opened.close()]
-  })
   const answers: AnswerCache = new AnswerCache(
     {
       closedMs: config.CACHE_CLOSED_DAYS * DAY_MS,
       openMs: config.CACHE_OPEN_MS,
       staleMs: config.CACHE_STALE_MINUTES * 60_000,
     },
-    { cache, horizon: () => watch },
+    { cache: await startCache(config, lifecycle, redis), horizon: () => watch },
   )
   const watch = new LateWatch(
     { everyMs: LOOK_EVERY_MS, cursorKey: `millrace:${CACHE_NAME}:late-cursor` },
     {
       followers,
       redis,
-      logger,
+      logger: lifecycle.logger,
       drop: (tags) => answers.drop(tags),
       dropAll: () => answers.dropAll(),
       onDropped: (tags) => purge?.purge(tags),
@@ -77,7 +63,23 @@ export async function openAnswers(config: Config, lifecycle: Lifecycle): Promise
   if (redis !== undefined) await startListening(lifecycle, redis, { watch, purge })
   const popular = await startPopular(lifecycle, redis)
   const purgedEdgeS = purge === undefined ? undefined : config.EDGE_MAX_AGE_S
-  return { cache: answers, http: { maxAgeMs: config.EVENTS_MAX_AGE_DAYS * DAY_MS, purgedEdgeS }, popular, redis }
+  const http = { maxAgeMs: config.EVENTS_MAX_AGE_DAYS * DAY_MS, purgedEdgeS }
+  return { cache: answers, httpPolicyOf: createHttpPolicy(http, { now: Date.now }), popular, redis }
+}
+
+/** Late events are looked for in the database by every process, so memory is right without Redis, and is believed for as long as it lives. */
+function startCache(
+  { CACHE_MEMORY_BYTES: memoryBytesMax }: Config,
+  { logger, metrics, start }: Lifecycle,
+  redis: RedisConnection | undefined,
+): Promise<Cache> {
+  return start('answer cache', () => {
+    const cache = createCache(
+      { name: CACHE_NAME, memoryBytesMax, lagMsMax: 30 * DAY_MS, syncEveryMs: LOOK_EVERY_MS },
+      { logger, redis, metrics: createCacheMetrics(metrics) },
+    )
+    return [cache, () => cache.close()]
+  })
 }
 
 async function startRedis(config: Config, { logger, metrics, start }: Lifecycle): Promise<RedisConnection | undefined> {

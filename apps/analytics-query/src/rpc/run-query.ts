@@ -1,7 +1,6 @@
 import type { RunQueryRequest, RunQueryResponse } from '@millrace/contracts'
 import type { CallContext } from '@millrace/service'
 import { type GivenAnswer, toStored } from '../answers/answer-cache.js'
-import { httpPolicyOf } from '../answers/http-policy.js'
 import type { Answers } from '../answers/open-answers.js'
 import type { RunCells } from '../execute/run-cells.js'
 import type { ReadOptions, Snapshot } from '../execute/snapshot.js'
@@ -78,7 +77,7 @@ export function createRunQuery(
         planJson: request.explain ? JSON.stringify(given.plan) : '',
         isStale: given.isStale,
       },
-      cache: isUsual ? httpPolicyOf(given, { tenantId, query }, { config: answers.http, nowMs: now() }) : undefined,
+      cache: isUsual ? answers.httpPolicyOf(given, { tenantId, query }) : undefined,
     }
   }
 }
