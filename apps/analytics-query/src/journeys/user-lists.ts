@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { type MarkReader, openMarks, type UserList } from './mark-reader.js'
 import type { MarkChunk } from './marks.js'
 import { UserTable } from './user-table.js'
@@ -9,20 +10,41 @@ export interface UserLists {
   readonly lists: readonly UserList[]
 }
 
-/** Sorts marks by user and time, by counting: the cost grows with the marks alone, however they lie. */
-export function toUserLists(chunks: readonly MarkChunk[], conditions: number): UserLists {
+/** Others wait at most about so long for the thread. */
+const TURN_MS = 15
+
+/** Sorts marks by user and time, by counting: the cost grows with the marks alone, however they lie. Lets other work in between chunks. */
+export async function toUserLists(chunks: readonly MarkChunk[], conditions: number): Promise<UserLists> {
   const table = new UserTable()
-  const readers = chunks.map((chunk) => openMarks(chunk, table))
-  const lists = Array.from({ length: conditions }, (_, condition) =>
-    toList(
-      readers.filter(({ mask }) => (mask & (1 << condition)) !== 0),
-      table.size,
-    ),
-  )
+  const turn = createTurns()
+  const readers: MarkReader[] = []
+  for (const chunk of chunks) {
+    readers.push(openMarks(chunk, table))
+    await turn()
+  }
+  const lists: UserList[] = []
+  for (let condition = 0; condition < conditions; condition++) {
+    const own = readers.filter(({ mask }) => (mask & (1 << condition)) !== 0)
+    lists.push(await toList(own, table.size, turn))
+  }
   return { users: table.size, lists }
 }
 
-function toList(readers: readonly MarkReader[], users: number): UserList {
+function createTurns(): () => Promise<void> | undefined {
+  let since = performance.now()
+  return () => {
+    if (performance.now() - since < TURN_MS) return undefined
+    return setImmediate().then(() => {
+      since = performance.now()
+    })
+  }
+}
+
+async function toList(
+  readers: readonly MarkReader[],
+  users: number,
+  turn: () => Promise<void> | undefined,
+): Promise<UserList> {
   const starts = new Uint32Array(users + 1)
   const counts = starts.subarray(1)
   for (const reader of readers) reader.countInto(counts)
@@ -35,7 +57,10 @@ function toList(readers: readonly MarkReader[], users: number): UserList {
     groups: new Uint32Array(size),
   }
   const next = starts.slice()
-  for (const reader of readers) reader.putInto(list, next)
+  for (const reader of readers) {
+    reader.putInto(list, next)
+    await turn()
+  }
   for (let user = 0; user < users; user++) sortRun(list, starts[user] as number, starts[user + 1] as number)
   return list
 }

@@ -121,15 +121,13 @@ async function countSteps(
   { scope, context }: { readonly scope: ReadScope; readonly context: KindContext },
 ) {
   const { marks, meta } = await context.readMarks(scope, query)
-  const lists = toUserLists(marks.chunks, query.conditions.length)
+  const lists = await toUserLists(marks.chunks, query.conditions.length)
   const counted = walkFunnel(lists, { windowMs, groups: marks.groups.length })
   const groups = new Map<string, FunnelStepResult[]>()
   marks.groups.forEach((group, index) => {
     const steps = counted[index] as FunnelStepResult[]
-    if ((steps[0]?.users ?? 0) > 0) groups.set(JSON.stringify(group), steps)
+    if ((steps[0]?.users ?? 0) > 0 || query.groupBy.length === 0) groups.set(JSON.stringify(group), steps)
   })
-  if (groups.size === 0 && query.groupBy.length === 0)
-    groups.set('[]', walkFunnel(lists, { windowMs, groups: 1 })[0] ?? [])
   return { groups, meta }
 }
 

@@ -94,7 +94,7 @@ function grainOf(fromMs: number, toMs: number, starts: readonly number[]): Marks
 async function runRetention(question: RetentionQuestion, context: KindContext) {
   const { query, starts, limit, cursor } = question
   const { marks, meta } = await context.readMarks(context, query)
-  const { page, nextCursor } = takePage(toPoints(question, marks), {
+  const { page, nextCursor } = takePage(await toPoints(question, marks), {
     kind: 'retention',
     cursor,
     limit,
@@ -108,13 +108,15 @@ async function runRetention(question: RetentionQuestion, context: KindContext) {
   return { data: page.map(({ point }) => point), nextCursor, meta }
 }
 
+interface CohortPoint {
+  readonly cohort: number
+  readonly point: RetentionPoint
+}
+
 /** Of cohorts with users; without groups of all. */
-function toPoints(
-  { query, starts, periods }: RetentionQuestion,
-  marks: Marks,
-): { cohort: number; point: RetentionPoint }[] {
-  const groups = marks.groups.length === 0 && query.groupBy.length === 0 ? [[]] : marks.groups
-  const lists = toUserLists(marks.chunks, query.conditions.length)
+async function toPoints({ query, starts, periods }: RetentionQuestion, marks: Marks): Promise<CohortPoint[]> {
+  const { groups } = marks
+  const lists = await toUserLists(marks.chunks, query.conditions.length)
   const cohorts = walkRetention(lists, { starts, periods, groups: groups.length })
   return groups.flatMap((group, index) =>
     (cohorts[index] ?? []).flatMap(({ size, returned }, cohort) => {

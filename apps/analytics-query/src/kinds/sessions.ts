@@ -63,7 +63,7 @@ async function readSessions(
 ) {
   const { marks, meta } = await context.readMarks(scope, toMarksQuery(query, gapMs))
   const { fromMs, bucketStarts } = query
-  const { cells, all } = walkSessions(toUserLists(marks.chunks, 1), { fromMs, starts: bucketStarts, gapMs })
+  const { cells, all } = walkSessions(await toUserLists(marks.chunks, 1), { fromMs, starts: bucketStarts, gapMs })
   const summary: SessionsSummary = { sessions: all.sessions, ...valuesOf(all) }
   return {
     cells: cells.map(({ bucket, group, totals }) => ({
