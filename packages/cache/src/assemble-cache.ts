@@ -49,7 +49,7 @@ export function assembleCache(options: CacheOptions, parts: CacheParts): Cache {
       budget,
       evicted: () => counters.evictions.inc(),
     })
-    const remote = settings.isShared ? parts.openRemote?.(name) : undefined
+    const remote = parts.openRemote?.(name)
     const syncOptions = { namespace: name, lagMsMax, syncEveryMs: options.syncEveryMs ?? lagMsMax / 3 }
     const sync = remote && new RemoteSync(syncOptions, { remote, generations, clock, logger: parts.logger })
     const core: NamespaceCore<T> = {

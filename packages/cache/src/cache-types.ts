@@ -68,9 +68,9 @@ export interface NamespaceOptions<T> {
    * invalidated elsewhere. Default false: the error.
    */
   readonly givesUnconfirmedOnError?: boolean
-  /** Whether values go to Redis too. Default true. */
+  /** Whether values go to Redis too. Invalidations do either way. Default true. */
   readonly isShared?: boolean
-  /** Whether the keys read most are remembered in Redis for `warmPopular`. Default true. */
+  /** Whether the keys read most are remembered in Redis for `popularKeys`. Default true. */
   readonly remembersPopular?: boolean
   /** Default JSON. */
   readonly codec?: Codec<T>
@@ -95,7 +95,7 @@ export interface Hit<T> {
 }
 
 export interface ReadOptions<T> {
-  /** Tags known before loading; the loader may add more. */
+  /** Tags known before loading; the loader may add more. A few, each short: every read from Redis compares them. */
   readonly tags?: readonly string[]
   readonly ttlMs?: number
   readonly staleMs?: number
@@ -124,7 +124,7 @@ export type Load<T> = (context: LoadContext) => Promise<T> | T
 
 export interface Invalidation {
   /**
-   * `everywhere`: Redis has it; this process gives the old value from now on never, any other at latest `lagMsMax` later.
+   * `everywhere`: Redis has it (or there is none, and this process is all there is); this process gives the old value from now on never, any other at latest `lagMsMax` later.
    * `process`: Redis could not be reached. This process gives the old value never; the others are told when Redis is back, as long as this process lives.
    */
   readonly reach: 'everywhere' | 'process'
@@ -148,7 +148,10 @@ export interface Namespace<T> {
    * Errors of `load` are passed on unless there is a stale value.
    */
   getOrSet(key: string, load: Load<T>, options?: ReadOptions<T>): Promise<Hit<T>>
-  /** Keeps a value the caller knows to be the present one, as a write: like `delete`, followed by storing. `getOrSet` needs no such knowledge. */
+  /**
+   * Invalidates the key and keeps a value that the caller has just written to the source. If anything was invalidated in the namespace meanwhile, it
+   * only invalidates: another writer may be ahead. Where nothing is gained by it, `delete` does.
+   */
   set(key: string, value: T, options?: Pick<ReadOptions<T>, 'tags' | 'ttlMs' | 'staleMs'>): Promise<Invalidation>
   delete(...keys: readonly string[]): Promise<Invalidation>
   invalidateTags(tags: readonly string[]): Promise<Invalidation>

@@ -74,7 +74,7 @@ export class Flight<T> {
   async #askRemote(asked: () => void): Promise<MemoryEntry<T> | undefined> {
     const { key } = this.#options
     let { neededMs } = this.#options
-    if (this.#core.shared === undefined) return undefined
+    if (this.#core.shared === undefined || !this.#core.settings.isShared) return undefined
     const claim = { token: randomUUID(), leaseMs: this.#core.leaseMs }
     for (let waitMs = waitMsMin; ; waitMs = Math.min(waitMs * 2, waitMsMax)) {
       const answer = await readRemote(this.#core, key, { lease: claim, neededMs })

@@ -73,8 +73,7 @@ async function storeRemote<T>(
     if (isStored) core.counters.redisBytesWritten += packed.bytes.length
   } catch (error) {
     core.counters.redis.error.inc()
-    core.logger.debug('redis did not take a cached value', { namespace: core.name, error })
-    sync.distrust()
+    sync.distrust(error)
   } finally {
     lease.letGo()
   }

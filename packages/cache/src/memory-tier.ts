@@ -116,8 +116,7 @@ export class MemoryTier<T> implements Evictable {
     let total = 0
     for (const tier of tiers) total += tier.bytes
     while (total > bytesMax) {
-      let fullest: Evictable = this
-      for (const tier of tiers) if (tier.bytes > fullest.bytes) fullest = tier
+      const fullest = [...tiers].reduce((most, tier) => (tier.bytes > most.bytes ? tier : most))
       const before = fullest.bytes
       fullest.evictOne()
       if (fullest.bytes === before) return

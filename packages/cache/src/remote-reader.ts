@@ -17,7 +17,7 @@ export async function readRemote<T>(
   key: string,
   options: FetchOptions,
 ): Promise<RemoteAnswer<T> | undefined> {
-  if (core.shared === undefined) return undefined
+  if (core.shared === undefined || !core.settings.isShared) return undefined
   const { remote, sync } = core.shared
   await sync.started
   const { era } = sync
@@ -28,8 +28,7 @@ export async function readRemote<T>(
     fetched = await remote.fetch(key, options)
   } catch (error) {
     core.counters.redis.error.inc()
-    core.logger.debug('redis did not give a cached value', { namespace: core.name, error })
-    sync.distrust()
+    sync.distrust(error)
     return undefined
   }
   if (fetched === undefined || sync.era !== era || !sync.observe(fetched.mark)) {

@@ -34,7 +34,7 @@ export class RemoteSync {
   /** Moves whenever Redis is distrusted: an answer asked for in an older era proves nothing. */
   #era = 0
   #isTrusted = false
-  #wasDistrusted = false
+  #isWarned = false
   #isClosed = false
   #running: Promise<boolean> | undefined
   #next: Promise<boolean> | undefined
@@ -67,11 +67,12 @@ export class RemoteSync {
   }
 
   /** Redis did not answer, or is not the one it was: nothing is taken from it before it was compared with again. */
-  distrust(): void {
+  distrust(error?: unknown): void {
     this.#era++
-    if (this.#isTrusted) this.#deps.logger.warn('the cache goes on without redis', this.#fields)
-    this.#wasDistrusted ||= this.#isTrusted
     this.#isTrusted = false
+    if (this.#isWarned || this.#isClosed) return
+    this.#isWarned = true
+    this.#deps.logger.warn('the cache goes on without redis', { ...this.#fields, error })
   }
 
   /** A mark seen in passing. False when it is of another epoch; when it is ahead of what is known here, the log is read at once. */
@@ -106,9 +107,9 @@ export class RemoteSync {
       const mark = await this.#deps.remote.invalidate(names, claim)
       this.#noteOwn(mark)
       return mark
-    } catch {
+    } catch (error) {
       this.#unsent.add(names)
-      this.distrust()
+      this.distrust(error)
       return undefined
     }
   }
@@ -146,8 +147,8 @@ export class RemoteSync {
       const startedAtMs = clock.monotonicMs()
       this.#apply(await remote.sync(this.#mark))
       this.#confirmedAtMs = Math.max(this.#confirmedAtMs, startedAtMs)
-    } catch {
-      this.distrust()
+    } catch (error) {
+      this.distrust(error)
       return false
     }
     if (!this.#isTrusted && era === this.#era && this.#unsent.isEmpty && !this.#isClosed) this.#trust()
@@ -190,8 +191,8 @@ export class RemoteSync {
 
   #trust(): void {
     this.#isTrusted = true
-    if (this.#wasDistrusted) this.#deps.logger.info('the cache uses redis again', this.#fields)
-    this.#wasDistrusted = false
+    if (this.#isWarned) this.#deps.logger.info('the cache uses redis again', this.#fields)
+    this.#isWarned = false
   }
 
   get #fields() {

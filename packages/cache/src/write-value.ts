@@ -18,7 +18,8 @@ export async function writeValue<T>(
   const tags = [...(options.tags ?? [])]
   const begun = { atMs: clock.monotonicMs(), wallMs: clock.wallMs() }
   const known = shared?.sync.mark
-  const claim = known === undefined ? undefined : { token: randomUUID(), leaseMs, mark: known }
+  const claim =
+    known === undefined || !core.settings.isShared ? undefined : { token: randomUUID(), leaseMs, mark: known }
   const names = { keys: [key] }
   generations.bump(names)
   const calledAs = generations.sequence

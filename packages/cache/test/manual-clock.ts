@@ -1,4 +1,5 @@
 import type { Clock } from '../src/clock.js'
+import { settle } from './settle.js'
 
 /** Time that moves only by `advance`. */
 export class ManualClock implements Clock {
@@ -36,8 +37,4 @@ export class ManualClock implements Clock {
     this.#nowMs = untilMs
     await settle()
   }
-}
-
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 40; turn++) await undefined
 }

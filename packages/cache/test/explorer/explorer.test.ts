@@ -3,6 +3,9 @@ import fc from 'fast-check'
 import { createGenerations, type Generations } from '../../src/generations.js'
 import { type Action, lagMsMax, World, type WorldOptions } from './world.js'
 
+/** Seconds of work; a busy machine takes its time. */
+const limitMs = 300_000
+
 const processes = fc.constantFrom(0, 1)
 const read: fc.Arbitrary<Action> = fc.record({
   kind: fc.constant('read' as const),
@@ -49,43 +52,59 @@ async function play(history: History, options: Partial<WorldOptions> = {}) {
   return world
 }
 
-/** The same property as below, with something taken out; which histories are tried is fixed, so it finds the same one each time. */
-async function findStaleRead(options: Partial<WorldOptions>): Promise<string | undefined> {
+/** The same property as below, with something taken out. The seeds are such that few histories are tried before the one that shows it. */
+async function findStaleRead(seed: number, options: Partial<WorldOptions>): Promise<string | undefined> {
   const outcome = await fc.check(
     fc.asyncProperty(histories, async (history) => {
       const world = await play(history, options)
       expect(world.violations).toEqual([])
     }),
-    { numRuns: 2_000, seed: 7, endOnFailure: true },
+    { numRuns: 1_000, seed, endOnFailure: true },
   )
   return outcome.failed ? String(outcome.errorInstance) : undefined
 }
 
 describe('the fence, over interleavings of loads, writes, invalidations, messages and faults in two processes', () => {
-  it('never gives the old value after a write', async () => {
-    let answers = 0
-    await fc.assert(
-      fc.asyncProperty(histories, async (history) => {
-        const world = await play(history)
-        answers += world.answers
-        expect(world.violations).toEqual([])
-      }),
-      { numRuns: 1_000, interruptAfterTimeLimit: 5_000 },
-    )
-    expect(answers).toBeGreaterThan(0)
-  })
+  it(
+    'never gives the old value after a write',
+    async () => {
+      let answers = 0
+      await fc.assert(
+        fc.asyncProperty(histories, async (history) => {
+          const world = await play(history)
+          answers += world.answers
+          expect(world.violations).toEqual([])
+        }),
+        { numRuns: 1_000, interruptAfterTimeLimit: 5_000 },
+      )
+      expect(answers).toBeGreaterThan(0)
+    },
+    limitMs,
+  )
 
-  it('is what makes it so in memory: with values stamped when they are kept, the same check finds a stale read', async () => {
-    expect(await findStaleRead({ createGenerations: stampedWhenKept })).toContain('was due')
-  })
+  it(
+    'is what makes it so in memory: with values stamped when they are kept, the same check finds a stale read',
+    async () => {
+      expect(await findStaleRead(36, { createGenerations: stampedWhenKept })).toContain('was due')
+    },
+    limitMs,
+  )
 
-  it('is what makes it so in Redis: with values stamped when they are stored, the same check finds a stale read', async () => {
-    expect(await findStaleRead({ isStoreFenced: false })).toContain('was due')
-  })
+  it(
+    'is what makes it so in Redis: with values stamped when they are stored, the same check finds a stale read',
+    async () => {
+      expect(await findStaleRead(36, { isStoreFenced: false })).toContain('was due')
+    },
+    limitMs,
+  )
 
-  it('is what bounds the lag: when unconfirmed memory is believed, the same check finds a stale read', async () => {
-    expect(await findStaleRead({ lagMsMax: lagMsMax * 1_000, namespace: { ttlMs: 1e9 } })).toContain('was due')
-  })
+  it(
+    'is what bounds the lag: when unconfirmed memory is believed, the same check finds a stale read',
+    async () => {
+      expect(await findStaleRead(4, { lagMsMax: lagMsMax * 1_000, namespace: { ttlMs: 1e9 } })).toContain('was due')
+    },
+    limitMs,
+  )
 })
 
 /** Generations as other caches have them: a value counts from the moment it is kept, not from the moment its loader began. */

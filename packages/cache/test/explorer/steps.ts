@@ -1,4 +1,5 @@
 import type { Clock } from '../../src/clock.js'
+import { settle } from '../settle.js'
 
 /** Which of `count` possible next steps is taken. */
 export type Choose = (count: number) => number
@@ -97,9 +98,4 @@ export class Steps implements Clock {
     for (const timer of this.#timers) if (next === undefined || timer.atMs < next.atMs) next = timer
     return next
   }
-}
-
-/** Lets everything run that needs no further step. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 40; turn++) await undefined
 }
