@@ -147,8 +147,13 @@ export interface SessionsQuery extends EventQuery, Bucketed {
 /** Attempts to log in ($login events). `group_by` takes method, device, browser and os. */
 export interface LoginsQuery extends AnyQuery, Bucketed {}
 
-/** The standing report by UTC day; at most some minutes old, `meta.age_ms` says how much. */
-export interface DailyQuery extends AnyQuery {}
+/**
+ * The standing report by UTC day; a range is widened to whole days. Complete days come from a view, the others are counted now.
+ * `from` is 90 days before the end by default.
+ */
+export interface DailyQuery extends Omit<AnyQuery, 'filters' | 'timezone'> {
+  readonly timezone?: 'UTC' | undefined
+}
 
 /** A rate from 0 to 1 or a number of seconds; null where there is nothing to measure. */
 type Measured = number | null
@@ -219,9 +224,16 @@ export type LoginsPoint = QueryPoint & {
   }
 }
 
+/** `value` is events. */
 export type DailyPoint = QueryPoint & {
   readonly time: string
-  readonly values: { readonly events: number; readonly users: number; readonly avg_response_ms: Measured }
+  readonly value: number
+  readonly values: {
+    readonly events: number
+    readonly users: number
+    /** Of the property that the operator has named (properties.duration_ms by default); null where no rollup keeps it. */
+    readonly avg_response_ms: Measured
+  }
 }
 
 /** Of the whole funnel: users in its first and in its last step. */

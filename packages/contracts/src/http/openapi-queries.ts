@@ -48,7 +48,8 @@ const about: Readonly<Record<QueryKindName, { summary: string; description: stri
   },
   daily: {
     summary: 'The standing report by day',
-    description: 'Events, users and the average response time of each UTC day, from a view whose age is meta.age_ms.',
+    description:
+      'Events, users and the average response time of each UTC day. Complete days come from a materialized view, the others are counted now; meta.age_ms is the age of the view.',
   },
 }
 

@@ -202,5 +202,12 @@ export const queryExamples: Readonly<Record<QueryKindName, Example>> = {
       ],
     },
   },
-  daily: { query: { ...range }, data: [] },
+  daily: {
+    query: { ...range },
+    data: [
+      { time: '2026-11-16T00:00:00.000Z', value: 8, values: { events: 8, users: 3, avg_response_ms: null } },
+      { time: '2026-11-17T00:00:00.000Z', value: 2, values: { events: 2, users: 1, avg_response_ms: null } },
+      { time: '2026-11-18T00:00:00.000Z', value: 1, values: { events: 1, users: 1, avg_response_ms: null } },
+    ],
+  },
 }

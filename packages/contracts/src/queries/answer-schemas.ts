@@ -87,7 +87,17 @@ const points = {
   daily: z.object({
     time: time.describe('a UTC day'),
     ...common,
-    values: z.object({ events: count, users: count, avg_response_ms: z.number().nullable() }),
+    value: count.describe('events'),
+    values: z.object({
+      events: count,
+      users: count,
+      avg_response_ms: z
+        .number()
+        .nullable()
+        .describe(
+          'of the property that the operator has named (properties.duration_ms by default); null where no rollup keeps it',
+        ),
+    }),
   }),
 } as const
 

@@ -170,5 +170,11 @@ export const querySchemas = {
     group_by: groupBy.optional().describe('method, device, browser or os'),
     ...common(series),
   }),
-  daily: z.strictObject({ ...common(series) }),
+  daily: z
+    .strictObject(common(series))
+    .omit({ filters: true })
+    .extend({
+      from: time.optional().describe('inclusive, back to the beginning of its UTC day; default 90 days before to'),
+      timezone: z.enum(['UTC']).optional(),
+    }),
 } as const
