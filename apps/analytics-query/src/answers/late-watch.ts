@@ -13,6 +13,8 @@ const SOON_MS = 50
 /** The place is noted anew after so long although nothing has changed: by its time one can tell how old it is. */
 const SAVE_MS = 10_000
 
+type Tags = readonly string[] | 'all'
+
 export interface LateWatchConfig {
   /** Between two looks, in ms. */
   readonly everyMs: number
@@ -29,7 +31,7 @@ export interface LateWatchDeps {
   /** Where answers are shared, if they are. */
   readonly redis: RedisConnection | undefined
   /** Told what was dropped here, afterwards. */
-  readonly onDropped: (tags: readonly string[] | 'all') => void
+  readonly onDropped: (tags: Tags) => void
   readonly logger: Logger
 }
 
@@ -45,7 +47,7 @@ export class LateWatch implements Horizon {
   /** Whether what Redis held before this process began was compared. */
   #isCaughtUp: boolean
   /** Dropped in this process, and not known to be in Redis. */
-  #held: string[] | 'all' = []
+  #held: Tags = []
   #saved: Cursor | undefined
   #isFailing = false
   #isStopped = false
@@ -163,15 +165,12 @@ export class LateWatch implements Horizon {
     await this.#dropTags(windows.length > WINDOWS_MAX ? 'all' : [...new Set(windows.flatMap(tagsOfDay))])
   }
 
-  async #dropTags(tags: readonly string[] | 'all'): Promise<void> {
-    if (!(await this.#tellCache(tags))) {
-      const isTooMany = tags === 'all' || this.#held === 'all' || this.#held.length + tags.length > 10 * WINDOWS_MAX
-      this.#held = isTooMany ? 'all' : [...this.#held, ...tags]
-    }
+  async #dropTags(tags: Tags): Promise<void> {
+    if (!(await this.#tellCache(tags))) this.#held = joinTags(this.#held, tags)
     this.#deps.onDropped(tags)
   }
 
-  #tellCache(tags: readonly string[] | 'all'): Promise<boolean> {
+  #tellCache(tags: Tags): Promise<boolean> {
     return tags === 'all' ? this.#deps.dropAll() : this.#deps.drop(tags)
   }
 
@@ -199,4 +198,9 @@ export class LateWatch implements Horizon {
     await redis.client.set(this.#config.cursorKey, JSON.stringify(least))
     this.#saved = least
   }
+}
+
+function joinTags(held: Tags, more: Tags): Tags {
+  if (held === 'all' || more === 'all' || held.length + more.length > 10 * WINDOWS_MAX) return 'all'
+  return [...held, ...more]
 }
