@@ -29,6 +29,7 @@ export class BinStore {
 
   merge(other: BinStore): void {
     if (other.total === 0) return
+    this.#reserve(other.#lowest, other.#highest)
     // The highest first: it decides which bins are still apart.
     this.#include(other.#highest)
     const lowest = this.#include(other.#lowest)
@@ -79,12 +80,18 @@ export class BinStore {
     const lowest = unzigzag(reader.varint())
     const bins = reader.varint()
     if (bins > this.#binsMax) throw new RangeError('the sketch is cut short or damaged')
+    this.#reserve(lowest, lowest + bins - 1)
     for (let bin = 0; bin < bins; bin++) {
       const count = reader.varint()
       if (count === 0) bin += reader.varint()
       else this.add(lowest + bin, count)
     }
     if (this.total !== total) throw new RangeError('the sketch is cut short or damaged')
+  }
+
+  /** Makes room for a range at once while there is nothing in it yet: growing bin by bin is most of what a sketch costs to read. */
+  #reserve(lowest: number, highest: number): void {
+    if (this.total === 0 && highest >= lowest && highest - lowest < this.#binsMax) this.#resize(lowest, highest)
   }
 
   /** Makes room for the index; returns the one to count in, which is a higher one where the lowest bins are put together. */
