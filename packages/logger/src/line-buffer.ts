@@ -1,3 +1,4 @@
+import type { LineSampler } from './line-sampler.js'
 import type { LogEntry } from './log-entry.js'
 import type { LineWriter } from './stdout-writer.js'
 import type { LineOutput } from './winston-output.js'
@@ -6,6 +7,7 @@ interface LineBufferOptions {
   readonly flushLines: number
   readonly flushMs: number
   readonly output: LineOutput
+  readonly sampler: LineSampler
   readonly writer: LineWriter
 }
 
@@ -33,8 +35,14 @@ export class LineBuffer {
     if (this.#entries.length === 0) return
     const entries = this.#entries
     this.#entries = []
-    for (const entry of entries) this.#options.output.put(entry)
-    this.#options.writer.write(this.#options.output.take())
+    const { output, sampler, writer } = this.#options
+    for (const entry of entries) {
+      const suppressed = sampler.admit(entry)
+      if (suppressed === 0) output.put(entry)
+      else if (suppressed !== undefined) output.put({ ...entry, fields: { ...entry.fields, suppressed } })
+    }
+    const lines = output.take()
+    if (lines !== '') writer.write(lines)
   }
 
   /** Flushes and waits until the last byte is out. */

@@ -8,7 +8,7 @@ const folder = fileURLToPath(new URL('..', import.meta.url))
 function runProgram(ending: string): string[] {
   const program = `
     import { createLogger } from './dist/index.js'
-    const logger = createLogger({ service: 'exit', flushLines: 100_000, flushMs: 60_000 })
+    const logger = createLogger({ service: 'exit', flushLines: 100_000, flushMs: 60_000, samplePerSecond: 0 })
     for (let i = 0; i < 1000; i++) logger.info('line', { i, filler: 'x'.repeat(200) })
     ${ending}`
   const result = spawnSync(process.execPath, ['--input-type=module', '-e', program], {

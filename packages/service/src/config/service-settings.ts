@@ -12,6 +12,13 @@ export function serviceSettings(options: { readonly adminPort: number }) {
       default: 'info',
       description: 'lines below this level are not written; changed at run time by /log-level',
     }),
+    LOG_SAMPLE_PER_SECOND: integer({
+      default: 100,
+      min: 0,
+      max: 1_000_000,
+      unit: 'lines/s',
+      description: 'of one message and endpoint; what is left out is counted on the next line, 0 writes all',
+    }),
     LOG_MASK_FIELDS: list({ default: [], description: 'names of log fields to mask besides the built-in ones' }),
     ADMIN_HOST: text({ default: '127.0.0.1', description: 'address the admin server listens on' }),
     ADMIN_PORT: port({

@@ -3,7 +3,7 @@ import type { Logger } from '@millrace/logger'
 import type { HttpMetrics, Tracer } from '@millrace/telemetry'
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express'
 import type { HelmetOptions } from 'helmet'
-import { createRequestScope } from './request-scope.js'
+import { createRequestScope, routeOf } from './request-scope.js'
 import { sendProblem } from './send-problem.js'
 import { toHttpError } from './to-http-error.js'
 
@@ -67,7 +67,12 @@ function createErrorHandler(logger: Logger): ErrorRequestHandler {
     const known = toHttpError(error)
     const level = kindTraits[known.kind].logLevel
     if (logger.isEnabled(level))
-      logger[level]('a request failed', { error: known, method: req.method, status: known.httpStatus })
+      logger[level]('a request failed', {
+        error: known,
+        method: req.method,
+        route: routeOf(req),
+        status: known.httpStatus,
+      })
     sendProblem(res, known)
   }
 }

@@ -43,7 +43,7 @@ export function createRequestScope({ metrics, tracer }: { metrics: HttpMetrics; 
 }
 
 /** The pattern of the route. Raw paths would make a series for each address that somebody tries. */
-function routeOf(req: Request): string {
+export function routeOf(req: Request): string {
   const path: unknown = req.route?.path
   return typeof path === 'string' ? `${req.baseUrl}${path}` : 'unmatched'
 }

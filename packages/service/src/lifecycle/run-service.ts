@@ -44,6 +44,7 @@ export async function runService<Schema extends ConfigSchema>(
     service: definition.name,
     level: settings.LOG_LEVEL,
     maskFields: settings.LOG_MASK_FIELDS,
+    samplePerSecond: settings.LOG_SAMPLE_PER_SECOND,
     ...(host.writeLog === undefined ? {} : { write: host.writeLog }),
   })
   const tracer = await startTracing({
