@@ -74,7 +74,7 @@ async function bench() {
     preload_rows: preloadRows,
     event_bytes: 298,
     services: SETTINGS,
-    postgresql: stackPostgresSettings(),
+    postgresql_settings: stackPostgresSettings(),
     ...versions,
   }
   say(`settings: ${JSON.stringify(settings)}`)
