@@ -159,6 +159,24 @@ export const configSchema = defineConfig({
     description:
       'how long a purged edge may keep the answer over a closed range; a key whose revocation it missed reads on for so long',
   }),
+  QUERY_RESPONSE_PROPERTY: text({
+    default: 'properties.duration_ms',
+    description:
+      'the number whose average the daily report shows; ROLLUPS of the ingest-gateway must keep it for event *',
+  }),
+  REPORT_REFRESH_INTERVAL: integer({
+    default: 300_000,
+    min: 0,
+    unit: 'ms',
+    description:
+      'how long after a refresh the daily report is refreshed again if anything has come in; 0 never refreshes it here',
+  }),
+  REPORT_REFRESH_TIMEOUT: integer({
+    default: 300_000,
+    min: 1000,
+    unit: 'ms',
+    description: 'after this PostgreSQL gives up a statement of a refresh',
+  }),
   STREAM_NAME: text({ default: 'events', description: 'name of the stream of events' }),
   STREAM_GROUP: text({ default: 'events-store', description: 'name of the consumer group that writes the rollups' }),
 })

@@ -11,6 +11,8 @@ import { openReads } from './guard/open-reads.js'
 import { createReadMarks } from './journeys/read-marks.js'
 import { createReadLogins } from './logins/read-logins.js'
 import { QueryMetrics } from './metrics.js'
+import { openReports } from './reports/open-reports.js'
+import { createReadDaily } from './reports/read-daily.js'
 import { createListEvents } from './rpc/list-events.js'
 import { createRunQuery } from './rpc/run-query.js'
 
@@ -38,16 +40,18 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const stream = { stream: config.STREAM_NAME, consumerGroup: config.STREAM_GROUP }
   const readMarks = createReadMarks({ ...stream, groupsMax: config.QUERY_CELLS_MAX })
   const readLogins = createReadLogins({ ...stream, cellsMax: config.QUERY_CELLS_MAX })
+  const readDaily = createReadDaily({ ...stream, responseProperty: config.QUERY_RESPONSE_PROPERTY }, { runCells, now })
   const answers = await openAnswers(config, lifecycle)
   const queryMetrics = new QueryMetrics(metrics)
   const runQuery = createRunQuery(
     { bucketsMax: config.QUERY_BUCKETS_MAX, cellsMax: config.QUERY_CELLS_MAX },
-    { runCells, readMarks, readLogins, snapshot, answers, metrics: queryMetrics, now },
+    { runCells, readMarks, readLogins, readDaily, snapshot, guard, answers, metrics: queryMetrics, now },
   )
   const analytics = implementService(AnalyticsServiceService, {
     listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
     runQuery,
   })
+  await openReports(config, lifecycle, database)
   await lifecycle.start('grpc server', () =>
     startGrpcServer(
       { host: config.GRPC_HOST, port: config.GRPC_PORT, setting: 'GRPC_PORT', descriptorSet: descriptorSet() },

@@ -16,6 +16,7 @@ import { createSnapshot } from '../src/execute/snapshot.js'
 import { createReadMarks } from '../src/journeys/read-marks.js'
 import { createReadLogins } from '../src/logins/read-logins.js'
 import { QueryMetrics } from '../src/metrics.js'
+import { createReadDaily } from '../src/reports/read-daily.js'
 import { createListEvents } from '../src/rpc/list-events.js'
 import { createRunQuery } from '../src/rpc/run-query.js'
 
@@ -57,18 +58,20 @@ export async function startServiceUnderTest(
     consumerGroup: 'events-store',
   }
   const queryMetrics = new QueryMetrics(metrics)
+  const runCells = createRunCells(config, { now })
   const service = implementService(AnalyticsServiceService, {
     listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
     runQuery: createRunQuery(
       { bucketsMax: 1000, cellsMax: config.cellsMax },
       {
-        runCells: createRunCells(config, { now }),
+        runCells,
         readMarks: createReadMarks({
           ...config,
           groupsMax: config.cellsMax,
           hasPackedDays: options.hasPackedDays === true,
         }),
         readLogins: createReadLogins(config),
+        readDaily: createReadDaily({ ...config, responseProperty: 'properties.duration_ms' }, { runCells, now }),
         snapshot,
         metrics: queryMetrics,
         now,

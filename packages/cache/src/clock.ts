@@ -10,11 +10,14 @@ export interface Clock {
   schedule(delayMs: number, task: () => void, kind?: 'background'): () => void
 }
 
+/** 24.8 days: Node takes anything longer for 1 ms. */
+const timerMsMax = 2 ** 31 - 1
+
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   schedule(delayMs, task, kind) {
-    const timer = setTimeout(task, delayMs)
+    const timer = setTimeout(task, Math.min(delayMs, timerMsMax))
     if (kind === 'background') timer.unref()
     return () => clearTimeout(timer)
   },

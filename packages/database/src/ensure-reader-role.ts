@@ -2,8 +2,8 @@ import type { Logger } from '@millrace/logger'
 import type pg from 'pg'
 import { READER_ROLE } from './tenant.js'
 
-/** Tables without rows of tenants that a reader needs all the same. */
-const SHARED_TABLES = ['rollup_definitions', 'stream_partitions']
+/** Tables without rows of tenants that a reader needs all the same, and a view that shows the tenant's rows of what has no policy. */
+const SHARED_TABLES = ['rollup_definitions', 'stream_partitions', 'report_refreshes', 'daily_report', 'journey_days']
 
 /**
  * Makes the reader's role and gives it what it may read: every table with the policy `tenant`. Runs after each migration, so what could not be

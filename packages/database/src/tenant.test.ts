@@ -45,6 +45,10 @@ async function fill(database: Database): Promise<void> {
       `insert into activity_logs (tenant_id, message_id, user_id, "timestamp", action, entity_type, entity_id) values ($1, 'm', 'u', now(), 'a', 't', 'i')`,
       [tenant],
     )
+    await database.query(`insert into daily_users (tenant_id, day, events, users) values ($1, '2026-11-21', 1, 1)`, [
+      tenant,
+    ])
+    await database.query(`insert into window_versions (tenant_id, event, day) values ($1, 'e', '2026-11-21')`, [tenant])
     await database.query(
       `insert into user_sessions (tenant_id, session_id, started_at, last_seen_at) values ($1, 's', now(), now())`,
       [tenant],
@@ -75,7 +79,7 @@ describe('tenant isolation', () => {
 
   it('shows a reader the rows of its tenant alone, in every table that has tenants, even where the statement has no filter', async () => {
     const tables = await tenantTables()
-    expect(tables).toHaveLength(13)
+    expect(tables).toHaveLength(15)
     for (const table of tables) {
       const { rows } = await database.withTenant(2, (tx) =>
         tx.query<{ tenant_id: number }>(`select tenant_id from ${table}`),
@@ -97,6 +101,7 @@ describe('tenant isolation', () => {
     'select * from tenants',
     'select * from event_journal',
     'select * from events_20261121',
+    'select * from daily_report_days',
   ])('does not let a reader %s', async (text) => {
     await expect(database.withTenant(1, (tx) => tx.query(text))).rejects.toMatchObject({
       details: { sqlState: '42501' },

@@ -5,6 +5,7 @@ import type { ReadMarks } from '../journeys/read-marks.js'
 import type { ReadLogins } from '../logins/read-logins.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import type { CellQuery } from '../query/cell-query.js'
+import type { ReadDaily } from '../reports/read-daily.js'
 
 /** What a kind of query works with. */
 export interface KindContext extends ReadScope {
@@ -17,6 +18,8 @@ export interface KindContext extends ReadScope {
   /** Reads rows one by one, packed. */
   readonly readMarks: ReadMarks
   readonly readLogins: ReadLogins
+  /** Reads the standing report by day. */
+  readonly readDaily: ReadDaily
 }
 
 export interface Answer {

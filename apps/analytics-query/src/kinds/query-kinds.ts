@@ -1,5 +1,6 @@
 import { errors } from '../errors.js'
 import { breakdown } from './breakdown.js'
+import { daily } from './daily.js'
 import { funnel } from './funnel.js'
 import { logins } from './logins.js'
 import { percentiles } from './percentiles.js'
@@ -20,6 +21,7 @@ const KINDS: readonly QueryKind[] = [
   retention,
   sessions,
   logins,
+  daily,
 ]
 
 /** @throws UNKNOWN_QUERY_KIND naming those there are. */

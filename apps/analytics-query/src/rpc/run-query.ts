@@ -4,11 +4,14 @@ import { type GivenAnswer, toStored } from '../answers/answer-cache.js'
 import type { Answers } from '../answers/open-answers.js'
 import type { RunCells } from '../execute/run-cells.js'
 import type { ReadOptions, Snapshot } from '../execute/snapshot.js'
+import type { CostGuard } from '../guard/cost-guard.js'
+import { runAdmitted } from '../guard/run-admitted.js'
 import type { ReadMarks } from '../journeys/read-marks.js'
-import type { ParsedQuery } from '../kinds/query-kind.js'
+import type { Answer, ParsedQuery } from '../kinds/query-kind.js'
 import { findQueryKind } from '../kinds/query-kinds.js'
 import type { ReadLogins } from '../logins/read-logins.js'
 import type { QueryMetrics } from '../metrics.js'
+import type { ReadDaily } from '../reports/read-daily.js'
 import { readOptionsOf } from './read-options.js'
 import { tenantOf } from './tenant-of.js'
 
@@ -16,7 +19,10 @@ export interface RunQueryDeps {
   readonly runCells: RunCells
   readonly readMarks: ReadMarks
   readonly readLogins: ReadLogins
+  readonly readDaily: ReadDaily
   readonly snapshot: Snapshot
+  /** Refuses what is too expensive. Default: nothing is. */
+  readonly guard?: CostGuard | undefined
   /** Without them every query is read. */
   readonly answers?: Answers | undefined
   readonly metrics: QueryMetrics
@@ -26,7 +32,7 @@ export interface RunQueryDeps {
 /** Answers any kind of query for the caller's tenant and says where the answer came from. */
 export function createRunQuery(
   { bucketsMax, cellsMax }: { readonly bucketsMax: number; readonly cellsMax: number },
-  { runCells, readMarks, readLogins, snapshot, answers, metrics, now }: RunQueryDeps,
+  { runCells, readMarks, readLogins, readDaily, snapshot, guard, answers, metrics, now }: RunQueryDeps,
 ) {
   return async function handleRunQuery(
     request: RunQueryRequest,
@@ -44,18 +50,19 @@ export function createRunQuery(
       runCells,
       readMarks,
       readLogins,
+      readDaily,
     })
     const { minWatermarkMs } = options
     const startedAt = performance.now()
     const isDirect = answers === undefined || request.explain
     const given: Given = isDirect
-      ? await readDirectly(query)
+      ? await readDirectly(query, () => runAdmitted(query, tenantId, guard))
       : await answers.cache.answer({
           tenantId,
           query,
           run: (signal) => {
             options = { signal, minWatermarkMs }
-            return query.run()
+            return runAdmitted(query, tenantId, guard)
           },
           isFresh: request.fresh,
           minWatermarkMs,
@@ -86,8 +93,8 @@ interface Given extends GivenAnswer {
   readonly plan?: unknown
 }
 
-async function readDirectly(query: ParsedQuery): Promise<Given> {
-  const answer = await query.run()
+async function readDirectly(query: ParsedQuery, run: () => Promise<Answer>): Promise<Given> {
+  const answer = await run()
   const { source, ageMs, plan } = answer.meta
   return { answer: toStored(answer, query), source, ageMs, isStale: false, plan }
 }

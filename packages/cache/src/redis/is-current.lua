@@ -7,8 +7,12 @@ local function is_current(state, key, tags_json, epoch, mark)
   if tags_json ~= '[]' then
     local fields = cjson.decode(tags_json)
     for i = 1, #fields do fields[i] = 't' .. fields[i] end
-    for _, number in ipairs(redis.call('HMGET', KEYS[1], unpack(fields))) do
-      if number and tonumber(number) > mark then return false end
+    -- Lua takes no more than some thousand arguments at a time.
+    for first = 1, #fields, 1000 do
+      local last = math.min(first + 999, #fields)
+      for _, number in ipairs(redis.call('HMGET', KEYS[1], unpack(fields, first, last))) do
+        if number and tonumber(number) > mark then return false end
+      end
     end
   end
   if state[4] then

@@ -109,6 +109,16 @@ export function itKeepsTheContract(
       expect(await quality('käse:1')).toBe('fresh')
     })
 
+    it('compares thousands of tags', async () => {
+      await remote.sync(undefined)
+      const tags = Array.from({ length: 10_000 }, (_, index) => `t${index}`)
+      await fill('k', entryOf('v', { tags }))
+      await remote.invalidate({ tags: ['t'] })
+      expect(await quality('k')).toBe('fresh')
+      await remote.invalidate({ tags: ['t9998'] })
+      expect(await quality('k')).toBe('none')
+    })
+
     it('leaves what is not named', async () => {
       await remote.sync(undefined)
       await fill('a.b-c')

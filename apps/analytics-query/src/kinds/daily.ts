@@ -1,0 +1,68 @@
+import { errors } from '../errors.js'
+import { canonicalKey } from '../query/canonical-key.js'
+import { parseLimit, parseRange, parseZone } from '../query/parse-cell-query.js'
+import { DAILY_DAYS } from '../reports/refresh-daily.js'
+import { decodePageCursor, takePage } from './page.js'
+import type { QueryKind } from './query-kind.js'
+
+const LIMITS = { default: 10_000, max: 10_000 }
+const DAY_MS = 86_400_000
+const NOTHING = { events: 0, users: 0, avgResponseMs: null }
+
+/**
+ * The standing report by UTC day: events, users and the average response time. A range is widened to whole days; without one it is the 90 days that
+ * the materialized view holds, today included. A day without events is 0.
+ */
+export const daily: QueryKind = {
+  name: 'daily',
+  parse(request, context) {
+    if (parseZone(request).name !== 'UTC')
+      throw errors.INVALID_TIMEZONE({ message: 'the daily report is of UTC days: a timeseries takes any time zone' })
+    if (request.filters.length > 0)
+      throw errors.TOO_MANY_FILTERS({ message: 'the daily report is of all events and takes no filters' })
+    const cursor = decodePageCursor(request.cursor, 'daily')
+    const limit = parseLimit(request.limit, LIMITS)
+    const asked =
+      cursor ?? parseRange({ ...request, from: request.from ?? defaultFrom(request.to, context.nowMs) }, context.nowMs)
+    const range = { fromMs: floorDay(asked.fromMs), toMs: floorDay(asked.toMs - 1) + DAY_MS }
+    const days = (range.toMs - range.fromMs) / DAY_MS
+    if (days > context.bucketsMax) {
+      throw errors.TOO_MANY_BUCKETS({
+        message: `the range has ${days} days, at most ${context.bucketsMax} are allowed`,
+        details: { buckets: days, bucketsMax: context.bucketsMax },
+      })
+    }
+    return {
+      kind: 'daily',
+      canonicalKey: canonicalKey(context.tenantId, 'daily', [range.fromMs, range.toMs, limit, cursor?.after ?? null]),
+      ...range,
+      events: '*',
+      demands: [],
+      async run() {
+        const { days: figures, meta } = await context.readDaily(context, range)
+        const starts = Array.from({ length: days }, (_, index) => range.fromMs + index * DAY_MS)
+        const { page, nextCursor } = takePage(starts, {
+          kind: 'daily',
+          cursor,
+          limit,
+          range,
+          keyOf: (start) => [start],
+        })
+        const data = page.map((start) => {
+          const { events, users, avgResponseMs } = figures.get(start) ?? NOTHING
+          const values = { events, users, avg_response_ms: avgResponseMs }
+          return { time: new Date(start).toISOString(), value: events, values }
+        })
+        return { data, nextCursor, meta }
+      },
+    }
+  },
+}
+
+function defaultFrom(to: Date | undefined, nowMs: number): Date {
+  return new Date(floorDay(to?.getTime() ?? nowMs) - (DAILY_DAYS - 1) * DAY_MS)
+}
+
+function floorDay(ms: number): number {
+  return Math.floor(ms / DAY_MS) * DAY_MS
+}
