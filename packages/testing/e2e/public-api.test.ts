@@ -55,7 +55,7 @@ describe('the public API', () => {
         days,
       )
       const posted = await ask(path, { method: 'POST', body: query })
-      expect(posted).toMatchObject({ status: 200 })
+      expect([posted.status, posted.body.detail]).toEqual([200, undefined])
       checkAnswer(path, 'post', posted)
       const got = await ask(`${path}?${flatten(query)}`)
       checkAnswer(path, 'get', got)
@@ -114,7 +114,7 @@ describe('the public API', () => {
         ? `Basic ${btoa(atob(authorization.slice(6)).replace('mr_write_dev', stack.writeKey).replace('mr_admin_dev', stack.adminKey))}`
         : authorization.replace('mr_admin_dev', stack.adminKey)
       const answer = await ask(`${pathname}${search}`, { method, headers: { ...headers, authorization: own }, body })
-      expect(answer).toMatchObject({ status: 200 })
+      expect([answer.status, answer.body.detail]).toEqual([200, undefined])
       checkAnswer(pathname, method.toLowerCase(), answer)
     })
   })
