@@ -61,7 +61,11 @@ export class HyperLogLog {
   estimate(): number {
     const histogram = new Float64Array(RANK_BITS + 2)
     if (this.#dense) {
-      for (const rank of this.#dense) histogram[rank] = (histogram[rank] as number) + 1
+      const dense = this.#dense
+      for (let index = 0; index < REGISTERS; index++) {
+        const rank = dense[index] as number
+        histogram[rank] = (histogram[rank] as number) + 1
+      }
     } else {
       histogram[0] = REGISTERS - this.#entries
       for (const entry of this.#sparse ?? [])
@@ -162,6 +166,11 @@ export class HyperLogLog {
 
   #readSparse(bytes: Uint8Array): void {
     const reader = new ByteReader(bytes, HEADER_BYTES)
+    // Two bytes an entry and seldom more: growing to that size step by step would cost as much as reading.
+    const entries = (bytes.length - HEADER_BYTES) / 2
+    let slots = SPARSE_SLOTS_MIN
+    while (entries * 4 > slots * 3 && slots < SPARSE_SLOTS_MAX) slots *= SPARSE_GROWTH
+    this.#sparse = new Uint32Array(slots)
     let index = -1
     while (!reader.isAtEnd) {
       const packed = reader.varint()
@@ -172,16 +181,18 @@ export class HyperLogLog {
 
   #readDense(bytes: Uint8Array): void {
     if (bytes.length !== HEADER_BYTES + DENSE_BYTES) throw new RangeError('the sketch is cut short or damaged')
-    this.#toDense()
-    let offset = HEADER_BYTES
-    for (let index = 0; index < REGISTERS; index += 4) {
+    const dense = this.#toDense()
+    let highest = 0
+    for (let index = 0, offset = HEADER_BYTES; index < REGISTERS; index += 4, offset += 3) {
       const word =
-        ((bytes[offset++] as number) << 16) | ((bytes[offset++] as number) << 8) | (bytes[offset++] as number)
+        ((bytes[offset] as number) << 16) | ((bytes[offset + 1] as number) << 8) | (bytes[offset + 2] as number)
       for (let part = 0; part < 4; part++) {
         const rank = (word >>> (18 - 6 * part)) & RANK_MASK
-        if (rank > 0) this.#raiseChecked(index + part, rank)
+        dense[index + part] = rank
+        if (rank > highest) highest = rank
       }
     }
+    if (highest > RANK_BITS + 1) throw new RangeError('the sketch is cut short or damaged')
   }
 
   #raiseChecked(index: number, rank: number): void {
