@@ -12,3 +12,4 @@ export {
   startTestSentinel,
   type TestRedis,
 } from './test-redis.js'
+export { startTestReplica } from './test-replica.js'
