@@ -1,6 +1,7 @@
 import { computeRetryDelayMs } from '@millrace/resilience'
 import { streamErrors } from '../errors.js'
 import type { Spool } from '../spool/spool.js'
+import { AdaptiveLinger } from './adaptive-linger.js'
 import type { AppendGate, GateResult } from './append-gate.js'
 import type { Lane, SealedFrame } from './lane.js'
 import type { MemoryWatch } from './memory-watch.js'
@@ -28,8 +29,6 @@ interface DispatcherDeps<Builder extends BatchBuilder> {
 
 /** How long a frame that was refused for want of room waits before it is offered again, in ms. */
 const FULL_PAUSE_MS = 1000
-/** 1 ms for each 4,000 records/s: a frame in each of 16 partitions then holds some 6 records at 20,000/s and 60 at 100,000/s. */
-const RECORDS_A_MS_PER_LINGER_MS = 4
 const RETRY = { firstDelayMs: 100, delayMsMax: 2000 }
 
 /**
@@ -44,9 +43,7 @@ export class Dispatcher<Builder extends BatchBuilder> {
   #immediate: NodeJS.Immediate | undefined
   #isGivingUp = false
   #isStopped = false
-  /** How long an open batch waits for company now, in ms. */
-  lingerMs: number
-  #sealedAtMs = performance.now()
+  readonly #linger: AdaptiveLinger
   unacknowledgedBytes = 0
   heldFrames = 0
   spooledFrames = 0
@@ -54,7 +51,12 @@ export class Dispatcher<Builder extends BatchBuilder> {
   constructor(config: DispatcherConfig, deps: DispatcherDeps<Builder>) {
     this.#config = config
     this.#deps = deps
-    this.lingerMs = config.lingerMs
+    this.#linger = new AdaptiveLinger({ minMs: config.lingerMs, maxMs: config.lingerMsMax, nowMs: performance.now() })
+  }
+
+  /** How long an open batch waits for company now, in ms. */
+  get lingerMs(): number {
+    return this.#linger.ms
   }
 
   /** Sends what is open in at most `ms`. */
@@ -120,18 +122,9 @@ export class Dispatcher<Builder extends BatchBuilder> {
         this.#refuseAll(lane, streamErrors.STREAM_UNAVAILABLE({ retryAfterSeconds: 5 }))
       else (lane.mode === 'spooling' ? toSpool : toSend).push(lane)
     }
-    this.#adaptLinger(records, now)
+    this.#linger.look(records, now)
     if (toSend.length > 0) void this.#send(toSend)
     if (toSpool.length > 0) void this.#spool(toSpool)
-  }
-
-  /** Follows the load: a frame costs everyone about as much as ten records, so with many records it pays to wait for larger frames. */
-  #adaptLinger(records: number, nowMs: number): void {
-    const perMs = records / Math.max(1, nowMs - this.#sealedAtMs)
-    this.#sealedAtMs = nowMs
-    const { lingerMs, lingerMsMax } = this.#config
-    const wantedMs = Math.min(lingerMsMax, Math.max(lingerMs, perMs / RECORDS_A_MS_PER_LINGER_MS))
-    this.lingerMs += (wantedMs - this.lingerMs) / 8
   }
 
   async #send(lanes: readonly Lane<Builder>[]): Promise<void> {

@@ -1,0 +1,49 @@
+import { describe, expect, it } from '@jest/globals'
+import { AdaptiveLinger } from './adaptive-linger.js'
+
+/** What it has become after `seconds` of a steady load, looked at every `tickMs`. */
+function after(recordsPerSecond: number, { seconds = 1, tickMs = 5, linger = fresh() } = {}): number {
+  for (let ms = tickMs; ms <= seconds * 1000; ms += tickMs) {
+    clockMs += tickMs
+    linger.look((recordsPerSecond * tickMs) / 1000, clockMs)
+  }
+  return linger.ms
+}
+
+let clockMs = 0
+const fresh = () => new AdaptiveLinger({ minMs: 1, maxMs: 10, nowMs: clockMs })
+
+describe('the wait of an open batch', () => {
+  it('is the least at low load', () => {
+    expect(fresh().ms).toBe(1)
+    expect(after(0)).toBe(1)
+    expect(after(4_000)).toBe(1)
+  })
+
+  it.each([
+    [8_000, 2],
+    [20_000, 5],
+    [40_000, 10],
+    [500_000, 10],
+  ])('grows with the load, by 1 ms for each 4,000 records a second up to its limit: %d records/s', (load, wantedMs) => {
+    expect(after(load)).toBeCloseTo(wantedMs, 3)
+  })
+
+  it('is the same however often it is looked at', () => {
+    for (const tickMs of [1, 2, 10]) expect(after(20_000, { tickMs })).toBeCloseTo(5, 3)
+  })
+
+  it('takes little notice of one full tick, and comes down again when the load goes', () => {
+    const linger = fresh()
+    clockMs += 1
+    linger.look(10_000, clockMs)
+    expect(linger.ms).toBeLessThan(2.5)
+    after(40_000, { linger })
+    expect(after(0, { linger })).toBeCloseTo(1, 3)
+  })
+
+  it('stays where it is put when both limits are the same', () => {
+    const linger = new AdaptiveLinger({ minMs: 3, maxMs: 3, nowMs: clockMs })
+    expect(after(100_000, { linger })).toBe(3)
+  })
+})
