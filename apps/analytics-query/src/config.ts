@@ -101,6 +101,13 @@ export const configSchema = defineConfig({
     description:
       'most windows waiting for recomputation that one plan works around; with more it uses 1-minute windows alone',
   }),
+  PACK_DAYS_INTERVAL_MS: integer({
+    default: 30_000,
+    min: 0,
+    unit: 'ms',
+    description:
+      'pause between looks for days that are over and can be packed by user; 0 packs nothing here and reads raw rows for all that follows users',
+  }),
   CACHE_REDIS_URL: secret({
     optional: true,
     description:

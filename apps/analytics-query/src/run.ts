@@ -8,6 +8,7 @@ import { warmAnswers } from './answers/warm-answers.js'
 import type { Config } from './config.js'
 import { createRunCells } from './execute/run-cells.js'
 import { openReads } from './guard/open-reads.js'
+import { openPacking } from './journeys/open-packing.js'
 import { createReadMarks } from './journeys/read-marks.js'
 import { createReadLogins } from './logins/read-logins.js'
 import { QueryMetrics } from './metrics.js'
@@ -38,7 +39,11 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     { guard, now },
   )
   const stream = { stream: config.STREAM_NAME, consumerGroup: config.STREAM_GROUP }
-  const readMarks = createReadMarks({ ...stream, groupsMax: config.QUERY_CELLS_MAX })
+  const readMarks = createReadMarks({
+    ...stream,
+    groupsMax: config.QUERY_CELLS_MAX,
+    hasPackedDays: config.PACK_DAYS_INTERVAL_MS > 0,
+  })
   const readLogins = createReadLogins({ ...stream, cellsMax: config.QUERY_CELLS_MAX })
   const readDaily = createReadDaily({ ...stream, responseProperty: config.QUERY_RESPONSE_PROPERTY }, { runCells, now })
   const answers = await openAnswers(config, lifecycle)
@@ -52,6 +57,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     runQuery,
   })
   await openReports(config, lifecycle, database)
+  await openPacking(config, lifecycle, database)
   await lifecycle.start('grpc server', () =>
     startGrpcServer(
       { host: config.GRPC_HOST, port: config.GRPC_PORT, setting: 'GRPC_PORT', descriptorSet: descriptorSet() },

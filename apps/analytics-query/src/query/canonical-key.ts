@@ -11,8 +11,11 @@ export function canonicalFilters(filters: readonly Filter[]): readonly string[] 
   return filters.map(({ path, ...rest }) => JSON.stringify([path.name, sortTexts(rest)])).sort()
 }
 
-function sortTexts(rest: object): object {
-  return 'texts' in rest && Array.isArray(rest.texts) ? { ...rest, texts: [...new Set(rest.texts)].sort() } : rest
+type Condition = Omit<Filter, 'path'>
+
+function sortTexts(rest: Condition): object {
+  if (!('texts' in rest)) return rest
+  return { ...rest, texts: [...new Set(rest.texts as readonly string[])].sort() }
 }
 
 /** A query over cells as plain data. */

@@ -1,0 +1,22 @@
+import type { Database } from '@millrace/database'
+import type { Lifecycle } from '@millrace/service'
+import type { Config } from '../config.js'
+import { DayPacker } from './day-packer.js'
+import { keepPacking } from './keep-packing.js'
+
+/** Packs days that are over in the background, on the primary; with an interval of 0 nobody does. */
+export async function openPacking(config: Config, lifecycle: Lifecycle, database: Database): Promise<void> {
+  const intervalMs = config.PACK_DAYS_INTERVAL_MS
+  if (intervalMs === 0) return
+  const { logger, metrics } = lifecycle
+  const counter = metrics.counter({
+    name: 'millrace_journey_days_packed_total',
+    help: 'Days of events that were packed by user, those packed again after a late event included',
+  })
+  const packed = counter.with({})
+  const stream = { stream: config.STREAM_NAME, consumerGroup: config.STREAM_GROUP }
+  await lifecycle.start('packing', () => {
+    const packer = new DayPacker(stream, { database })
+    return [undefined, keepPacking({ intervalMs }, { packer, logger, onPacked: (days) => packed.inc(days) })]
+  })
+}

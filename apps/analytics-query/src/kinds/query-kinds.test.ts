@@ -1,0 +1,119 @@
+import { describe, expect, it } from '@jest/globals'
+import type { RunQueryRequest } from '@millrace/contracts'
+import type { KindContext, ParsedQuery } from './query-kind.js'
+import { findQueryKind } from './query-kinds.js'
+
+const NOW = Date.UTC(2026, 10, 21, 12, 30, 20)
+const unread = () => Promise.reject(new Error('parsing reads nothing'))
+const context: KindContext = {
+  tenantId: 7,
+  nowMs: NOW,
+  bucketsMax: 1000,
+  cellsMax: 1000,
+  read: unread,
+  runCells: unread,
+  readMarks: unread,
+  readLogins: unread,
+  readDaily: unread,
+}
+
+const base: RunQueryRequest = {
+  kind: 'timeseries',
+  event: 'Flight',
+  metric: undefined,
+  from: new Date('2026-11-01T00:00:00Z'),
+  to: new Date('2026-11-08T00:00:00Z'),
+  interval: '',
+  timezone: '',
+  filters: [],
+  groupBy: [],
+  limit: 0,
+  cursor: '',
+  explain: false,
+  steps: [],
+  windowMs: 0n,
+  returnEvent: '',
+  periods: 0,
+  compare: '',
+  fill: '',
+  minWatermark: undefined,
+  fresh: false,
+}
+
+function parse(fields: Partial<RunQueryRequest>, tenantId = 7): ParsedQuery {
+  const request = { ...base, ...fields }
+  return findQueryKind(request.kind).parse(request, { ...context, tenantId })
+}
+
+const carrier = { property: 'properties.carrier', op: 'in', valueJson: '["UA","AA"]' }
+const delay = { property: 'properties.delay', op: 'gt', valueJson: '5' }
+const steps = ['View', 'Buy'].map((event) => ({ event, filters: [] }))
+
+describe('a parsed query', () => {
+  it.each<[string, Partial<RunQueryRequest>, Partial<RunQueryRequest>]>([
+    [
+      'defaults that are written out',
+      {},
+      { metric: { agg: 'count', property: '' }, interval: '1h', timezone: 'UTC', limit: 10_000 },
+    ],
+    [
+      'the order of filters and of their values',
+      { filters: [carrier, delay] },
+      { filters: [delay, { ...carrier, valueJson: '["AA","UA","UA"]' }] },
+    ],
+    [
+      'one value in a list or alone',
+      { filters: [{ ...carrier, op: 'eq', valueJson: '"UA"' }] },
+      { filters: [{ ...carrier, valueJson: '["UA"]' }] },
+    ],
+    ['what only says how to answer', {}, { explain: true, fresh: true, minWatermark: new Date(NOW) }],
+    ['a time zone where there are no buckets', { kind: 'uniques' }, { kind: 'uniques', timezone: 'Asia/Tokyo' }],
+    ['a default window', { kind: 'funnel', steps }, { kind: 'funnel', steps, windowMs: 1_209_600_000n }],
+  ])('has an equal key in spite of %s', (_title, one, other) => {
+    expect(parse(one).canonicalKey).toBe(parse(other).canonicalKey)
+  })
+
+  it.each<[string, Partial<RunQueryRequest>, Partial<RunQueryRequest>]>([
+    ['kinds', { interval: '1h' }, { kind: 'uniques', interval: '1h' }],
+    ['events', {}, { event: 'Search' }],
+    ['ranges', {}, { to: new Date('2026-11-09T00:00:00Z') }],
+    ['time zones', { interval: '1d' }, { interval: '1d', timezone: 'Asia/Tokyo' }],
+    ['filters', { filters: [carrier] }, { filters: [{ ...carrier, op: 'not_in' }] }],
+    ['limits', {}, { limit: 5 }],
+    ['comparisons', {}, { compare: 'previous' }],
+    ['fillings', {}, { fill: 'none' }],
+    ['steps', { kind: 'funnel', steps }, { kind: 'funnel', steps: [...steps].reverse() }],
+    [
+      'filters of steps',
+      { kind: 'funnel', steps },
+      { kind: 'funnel', steps: steps.map((step) => ({ ...step, filters: [delay] })) },
+    ],
+    ['windows', { kind: 'sessions' }, { kind: 'sessions', windowMs: 60_000n }],
+    ['returns', { kind: 'retention' }, { kind: 'retention', returnEvent: 'Buy' }],
+    ['periods', { kind: 'retention' }, { kind: 'retention', periods: 3 }],
+    ['months and days of equal starts', { kind: 'retention', interval: '1d' }, { kind: 'retention', interval: '1mo' }],
+  ])('has another key for other %s', (_title, one, other) => {
+    expect(parse(one).canonicalKey).not.toBe(parse(other).canonicalKey)
+  })
+
+  it('has another key for each tenant', () => {
+    expect(parse({}).canonicalKey).not.toBe(parse({}, 8).canonicalKey)
+  })
+
+  it('depends on the period before too when it compares, on the gap before for sessions, and on all that its steps name', () => {
+    const day = 86_400_000
+    const fromMs = Date.parse('2026-11-01T00:00:00Z')
+    expect(parse({ compare: 'previous' })).toMatchObject({
+      fromMs: fromMs - 7 * day,
+      toMs: fromMs + 7 * day,
+      events: ['Flight'],
+    })
+    expect(parse({ kind: 'sessions', event: '' })).toMatchObject({ fromMs: fromMs - 1_800_000, events: '*' })
+    expect(parse({ kind: 'funnel', steps, compare: 'previous' })).toMatchObject({
+      fromMs: fromMs - 7 * day,
+      events: ['Buy', 'View'],
+    })
+    expect(parse({ kind: 'retention', returnEvent: 'Buy' })).toMatchObject({ fromMs, events: ['Buy', 'Flight'] })
+    expect(parse({ kind: 'logins' })).toMatchObject({ events: ['$login'], demands: [{ from: 'login_events' }] })
+  })
+})
