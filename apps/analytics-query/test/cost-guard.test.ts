@@ -55,6 +55,7 @@ describe('the guard of costs', () => {
   let runCells: RunCells
   let budget = PLENTY
   let refusals = 0
+  let guard: CostGuard
 
   beforeAll(async () => {
     test = await createTestDatabase({ migrate })
@@ -68,7 +69,7 @@ describe('the guard of costs', () => {
     await storePartition(database, { partition: 1, next: 3000, flushed: 3000 })
     await database.query('analyze events')
     const statistics = await readStatistics(database)
-    const guard = new CostGuard({
+    guard = new CostGuard({
       statistics: () => statistics,
       budgetOf: () => budget,
       now: () => NOW,
@@ -242,6 +243,26 @@ describe('the guard of costs', () => {
       },
     })
     await expect(run({ ...fields, interval: '1d' })).resolves.toMatchObject({ source: 'rollup' })
+    budget = PLENTY
+  })
+
+  it('estimates rows that are read one by one, and the memory of those that are held', async () => {
+    const rows = { from: 'events' as const, fromMs: START + DAY, toMs: START + 3 * DAY, bytesPerRow: 100 }
+    const estimate = guard.admitRows(acme, [{ ...rows, events: ['Flight'] }])
+    const { rows: found } = await database.query<{ read: number; held: number }>(
+      `select count(*)::integer as read, (count(*) filter (where tenant_id = $1 and event = 'Flight'))::integer as held
+        from events where "timestamp" >= $2 and "timestamp" < $3`,
+      [acme, new Date(rows.fromMs), new Date(rows.toMs)],
+    )
+    const { read = 0, held = 0 } = found[0] ?? {}
+    expect(estimate?.partitions).toBe(2)
+    expect(estimate?.rows).toBeGreaterThan(read / 2)
+    expect(estimate?.rows).toBeLessThan(read * 2)
+    expect(estimate?.bytes).toBeGreaterThan((held * 100) / 2)
+    expect(estimate?.bytes).toBeLessThan(held * 100 * 2)
+    expect(guard.admitRows(acme, [])).toBeUndefined()
+    budget = { ...PLENTY, bytes: 10_000 }
+    expect(() => guard.admitRows(acme, [{ ...rows, events: '*' }])).toThrow(/shorten the range to begin at 2026-10-/)
     budget = PLENTY
   })
 

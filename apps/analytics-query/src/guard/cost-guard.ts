@@ -5,7 +5,7 @@ import type { Plan } from '../plan/plan.js'
 import type { CellQuery } from '../query/cell-query.js'
 import { type CostEstimate, estimateCells, estimateRows, type ResultKind } from './estimate-cost.js'
 import { type Budget, overruns, suggestForCells, suggestForRows } from './suggest.js'
-import type { Shares, TableStatistics } from './table-statistics.js'
+import { DAY_MS, type Shares, type TableStatistics } from './table-statistics.js'
 
 export interface CostGuardDeps {
   /** Undefined while none were read: then everything is let through. */
@@ -110,11 +110,12 @@ export class CostGuard {
 }
 
 /** Logins are few beside events and lie in one table, by an index on time; as if they were spread evenly over the days that have events. */
-function estimateLogins({ fromMs, toMs, bytesPerRow }: RowsDemand, { logins, days }: TableStatistics): CostEstimate {
-  const [firstDay] = days.keys()
-  const lastDay = [...days.keys()].at(-1)
-  const keptMs = firstDay === undefined || lastDay === undefined ? 0 : lastDay - firstDay + 86_400_000
-  const rows = Math.ceil(keptMs === 0 ? logins : Math.min(1, (toMs - fromMs) / keptMs) * logins)
+function estimateLogins(
+  { fromMs, toMs, bytesPerRow }: RowsDemand,
+  { logins, firstDayMs, lastDayMs }: TableStatistics,
+): CostEstimate {
+  const keptMs = Math.max(0, lastDayMs - firstDayMs) + DAY_MS
+  const rows = Math.ceil(Math.min(1, (toMs - fromMs) / keptMs) * logins)
   return { rows, partitions: 1, bytes: Math.ceil(rows * bytesPerRow) }
 }
 

@@ -96,14 +96,13 @@ function estimateRollups(
   statistics: TableStatistics,
   { share, nowMs }: { share: number; nowMs: number },
 ): { rows: number; records: number; partitions: number } {
-  const [firstDay = Number.POSITIVE_INFINITY] = statistics.days.keys()
   const total = { rows: 0, records: 0, partitions: 0 }
   for (const { ranges, widthMs, parts } of rollup) {
     for (const range of ranges) {
       const days = daysIn(range, statistics, nowMs)
       const records = sum(days, ({ rows }) => rows) * share
       const places = ((range.toMs - range.fromMs) / widthMs) * series * parts
-      const keptShare = Math.min(1, Math.max(0, (range.toMs - firstDay) / (range.toMs - range.fromMs)))
+      const keptShare = Math.min(1, Math.max(0, (range.toMs - statistics.firstDayMs) / (range.toMs - range.fromMs)))
       total.rows += places * (1 - keptShare) + occupied(places * keptShare, records)
       total.records += records
       if (widthMs === MINUTE_MS) total.partitions += days.length

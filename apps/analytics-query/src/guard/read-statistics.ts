@@ -34,8 +34,11 @@ export async function readStatistics(database: Queryable): Promise<TableStatisti
     return row === undefined ? unknownShares() : toShares(row, sample?.rows ?? 0, parse)
   }
   const { rows: logins } = await database.query<{ rows: number }>(SELECT_LOGINS)
+  const starts = [...days.keys()]
   return {
     days,
+    firstDayMs: starts[0] ?? Number.POSITIVE_INFINITY,
+    lastDayMs: starts.at(-1) ?? Number.NEGATIVE_INFINITY,
     events: of('event', String),
     tenants: of('tenant_id', Number),
     users: of('user_hash', BigInt),

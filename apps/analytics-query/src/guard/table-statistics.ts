@@ -20,6 +20,9 @@ export interface Shares<Value> {
 export interface TableStatistics {
   /** By the start of the day in ms, ascending; a day that is not here has no partition. */
   readonly days: ReadonlyMap<number, DayStatistics>
+  /** Starts of the first and the last of them; without any the first lies after the last. */
+  readonly firstDayMs: number
+  readonly lastDayMs: number
   readonly events: Shares<string>
   readonly tenants: Shares<number>
   readonly users: Shares<bigint>
@@ -37,11 +40,14 @@ export function unknownShares<Value>(): Shares<Value> {
 /** The kept days that a range touches, each with the rows in it. The rows of a day lie evenly from its start to its end, or to now. */
 export function daysIn({ fromMs, toMs }: TimeRange, statistics: TableStatistics, nowMs: number): DayStatistics[] {
   const parts: DayStatistics[] = []
-  for (const [startMs, { rows, users }] of statistics.days) {
+  const firstMs = Math.max(statistics.firstDayMs, Math.floor(fromMs / DAY_MS) * DAY_MS)
+  const endMs = Math.min(statistics.lastDayMs + 1, toMs)
+  for (let startMs = firstMs; startMs < endMs; startMs += DAY_MS) {
+    const day = statistics.days.get(startMs)
+    if (day === undefined) continue
     const overlapMs = Math.min(startMs + DAY_MS, toMs) - Math.max(startMs, fromMs)
-    if (overlapMs <= 0) continue
     const isToday = nowMs > startMs && nowMs < startMs + DAY_MS
-    parts.push({ rows: rows * Math.min(1, overlapMs / (isToday ? nowMs - startMs : DAY_MS)), users })
+    parts.push({ ...day, rows: day.rows * Math.min(1, overlapMs / (isToday ? nowMs - startMs : DAY_MS)) })
   }
   return parts
 }
