@@ -145,6 +145,17 @@ describe('days that are over', () => {
     expect(await sessionsOf(acme)).toBe(Number(before) + 1)
   })
 
+  it('are packed once a minute at most, although a long transaction makes packed changes look new', async () => {
+    const { database } = service
+    await database.query(`update window_versions set changed_xid = '9000000000000000000'`)
+    await database.query('update journey_marks set made_at = now()')
+    expect(await packer.pack()).toBe(0)
+    await database.query(`update journey_marks set made_at = now() - interval '2 minutes'`)
+    expect(await packer.pack()).toBe(1)
+    expect(await packer.pack()).toBe(0)
+    await database.query('delete from window_versions')
+  })
+
   it('are not believed when nobody has looked for late events for 13 days', async () => {
     await service.database.query(`update journey_days set checked_at = now() - interval '14 days'`)
     expect((await service.query(queryOf({ kind: 'sessions', ...whole }), acme)).meta?.source).toBe('raw')

@@ -25,9 +25,13 @@ const UNPACKED = `window_versions w join journey_days d on d.day = w.day
     left join journey_marks m on m.tenant_id = w.tenant_id and m.day = w.day and left(m.event, 500) = w.event
     where w.changed_xid >= coalesce(m.as_of_xid, d.as_of_xid)`
 
-/** Days of tenants that late events have changed since they were packed; not those that are still changing, unless they were packed long ago. */
+/**
+ * Days of tenants that late events have changed since they were packed; not those that are still changing, unless they were packed long ago. While a
+ * long transaction holds pg_snapshot_xmin back, changes that are packed look as if they were not: so a day is packed once a minute at most.
+ */
 export const LATE_DAYS: Statement = {
   text: `select distinct w.tenant_id, w.day::text as day from ${UNPACKED}
+      and coalesce(m.made_at < now() - interval '1 minute', true)
       and (w.changed_at < now() - interval '1 minute' or m.made_at < now() - interval '10 minutes')
     order by 2 desc limit 20`,
 }
