@@ -266,6 +266,28 @@ describe('a consumer group', () => {
     expect(await effects.lines()).toEqual(new Map([[1, ['a', 'b']]]))
   })
 
+  it('leaves its partitions to others while it alone keeps failing, and comes back', async () => {
+    const ill = new StoringHandler()
+    let isIll = true
+    ill.beforeCommit = async (batch) => {
+      if (isIll && batch.records > 0) throw new Error('this member is ill')
+    }
+    const first = await start(ill, 'ill', { giveUpMs: 200 })
+    const well = await start(new StoringHandler(), 'well')
+    await waitFor(async () => first.state().partitions.length === 2 && well.state().partitions.length === 2)
+    for (let i = 0; i < 8; i++) void send(i % 4, `${i}`)
+    await effects.untilCount(8)
+    expect(ill.batches).toEqual([])
+    isIll = false
+    await waitFor(async () => first.state().partitions.length === 2 && well.state().partitions.length === 2)
+    for (let i = 8; i < 16; i++) void send(i % 4, `${i}`)
+    await effects.untilCount(16)
+    expect(first.state().blockedReason).toBeUndefined()
+    expect(await effects.lines()).toEqual(
+      new Map([0, 1, 2, 3].map((partition) => [partition, [0, 4, 8, 12].map((i) => `${i + partition}`)])),
+    )
+  })
+
   it('goes on with the trace of a batch from one request, and links to all where there are several', async () => {
     const spans: { name: string; options: SpanOptions | undefined }[] = []
     tracer = {

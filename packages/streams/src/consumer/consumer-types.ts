@@ -34,6 +34,8 @@ export interface ConsumerSettings {
   readonly retryAttempts: number
   readonly retryFirstMs: number
   readonly retryCapMs: number
+  /** A member that is blocked for so long while another works leaves its partitions to the others, for twice as long each time, in ms. Default 30,000. */
+  readonly giveUpMs: number
   /** How often `wantsCommit` is asked when nothing comes, in ms. Default 1,000. */
   readonly idleCommitMs: number
   /** How often group positions are shown to the stream's own tools, in ms. Default 1,000. */

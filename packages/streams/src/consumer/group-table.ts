@@ -210,6 +210,16 @@ export class GroupTable {
     )
   }
 
+  /** Whether another member has partitions under a live lease, and none of them is blocked. */
+  async isAnotherAtWork(): Promise<boolean> {
+    const { rows } = await this.#client.query<{ is_at_work: boolean }>(
+      `select exists (select from stream_partitions where group_name = $1 and stream = $2 and owner <> $3
+         and lease_expires_at > clock_timestamp() group by owner having count(blocked_reason) = 0) as is_at_work`,
+      [this.#group, this.#stream, this.#member],
+    )
+    return rows[0]?.is_at_work === true
+  }
+
   /** What each group of the stream has flushed, by partition: nothing at or after the least of them may be trimmed. */
   async flushedPositions(partitions: readonly number[]): Promise<{ partition: number; position: Position }[]> {
     const { rows } = await this.#client.query<{ partition: number; position: string }>(

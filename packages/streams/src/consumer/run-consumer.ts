@@ -12,6 +12,9 @@ import { Maintenance } from './maintenance.js'
 import { BrokerAssignment, LeaseAssignment, type PartitionAssignment } from './partition-assignment.js'
 import { completeSettings } from './settings.js'
 
+/** Longest time that a member stands by before it tries its share again, in ms. */
+const STAND_BY_MS_MAX = 600_000
+
 /** A life of the state this long proves that faults before it are over, in ms. */
 const HEALTHY_AFTER_MS = 60_000
 
@@ -42,6 +45,10 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
   #maintaining: Promise<void> | undefined
   #failures = 0
   #blockedReason: string | undefined
+  #blockedSinceMs = 0
+  /** Standing by, it is no member: it sends no heartbeats and has no share. */
+  #isStandingBy = false
+  #stoodBy = 0
   #isHung = false
   #stopped: Promise<void> | undefined
 
@@ -154,6 +161,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
 
   /** Heartbeats never overlap: whoever comes while one is under way gets the next. */
   async #beat(): Promise<void> {
+    if (this.#isStandingBy) return
     await this.#beating?.catch(() => undefined)
     this.#beating ??= this.#beatOnce().finally(() => {
       this.#beating = undefined
@@ -186,6 +194,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
 
   #recovered(): void {
     this.#failures = 0
+    this.#stoodBy = 0
     if (this.#blockedReason === undefined) return
     this.#blockedReason = undefined
     this.#context.metrics?.blockedPartitions.set(0)
@@ -208,14 +217,44 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
       return await this.#pause(computeRetryDelayMs(this.#failures, retry, this.#random))
     }
     await this.#block(error)
-    await this.#pause(settings.retryCapMs)
+    if (await this.#isBetterLeftToOthers()) await this.#standBy()
+    else await this.#pause(settings.retryCapMs)
+  }
+
+  /** A fault that meets every member is nobody's; one that meets this member alone is its own, and others get on without it. */
+  async #isBetterLeftToOthers(): Promise<boolean> {
+    const { settings, table, config, now } = this.#context
+    if (config.driver.assignment !== 'leases' || now() - this.#blockedSinceMs < settings.giveUpMs) return false
+    return await table.isAnotherAtWork().catch(() => false)
+  }
+
+  /** Leaves the group, each time twice as long, and comes back to see whether the fault is gone. */
+  async #standBy(): Promise<void> {
+    const { settings, table, logger } = this.#context
+    const forMs = Math.min(STAND_BY_MS_MAX, settings.giveUpMs * 2 ** ++this.#stoodBy)
+    this.#isStandingBy = true
+    try {
+      await this.#beating?.catch(() => undefined)
+      // If it fails, the leases run out.
+      await table.leave().catch(() => undefined)
+      logger.error('this member alone keeps failing and leaves its partitions to the others for a while', { forMs })
+      await this.#pause(forMs)
+    } finally {
+      this.#isStandingBy = false
+      // Others may have stored everything meanwhile, so that no commit would come to clear it; the next failure sets it again.
+      this.#blockedReason = undefined
+      this.#context.metrics?.blockedPartitions.set(0)
+    }
   }
 
   /** Nothing is skipped: the partitions stand still, visibly, until the fault is gone. */
   async #block(error: unknown): Promise<void> {
     const { logger, metrics, table, settings } = this.#context
     const reason = error instanceof Error ? error.message : String(error)
-    if (this.#blockedReason === undefined) logger.error('batches keep failing and partitions are blocked', { error })
+    if (this.#blockedReason === undefined) {
+      logger.error('batches keep failing and partitions are blocked', { error })
+      if (this.#stoodBy === 0) this.#blockedSinceMs = this.#context.now()
+    }
     this.#blockedReason = reason
     metrics?.blockedPartitions.set(settings.partitions)
     await table.showBlocked(reason.slice(0, 500)).catch(() => undefined)

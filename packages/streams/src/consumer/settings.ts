@@ -17,6 +17,7 @@ export function completeSettings(given: Partial<ConsumerSettings> = {}): Consume
     retryAttempts: 3,
     retryFirstMs: 100,
     retryCapMs: 5000,
+    giveUpMs: 30_000,
     idleCommitMs: 1000,
     mirrorMs: 1000,
     maintenanceMs: 10_000,
