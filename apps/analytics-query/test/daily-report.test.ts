@@ -208,6 +208,13 @@ describe('the daily report', () => {
     expect(users[0]).toBeLessThan(100)
   })
 
+  it('does not believe a view that was refreshed before the oldest late event that is remembered', async () => {
+    await refresher()()
+    clock = NOW + 13 * DAY
+    expect(planOf(await daily()).days_from_view).toBe(0)
+    expect((await daily()).data).toEqual(await expected(acme))
+  })
+
   it('is of 90 days up to today by default, and pages on', async () => {
     const all = await daily(acme, { from: undefined, to: undefined })
     expect(all.data).toHaveLength(90)

@@ -1,3 +1,4 @@
+import { LATE_NOTICES_KEPT_MS } from '@millrace/contracts'
 import type { Transaction } from '@millrace/database'
 import { type ReadScope, readTogether } from '../execute/read-scope.js'
 import { rowsOf } from '../execute/rows-of.js'
@@ -49,6 +50,8 @@ interface DayRow {
 }
 
 const DAY_MS = 86_400_000
+/** What late events changed is not remembered for ever; a view that nobody has refreshed for nearly so long may be wrong. */
+const BELIEVED_MS = LATE_NOTICES_KEPT_MS - DAY_MS
 
 /**
  * The standing report: days from the materialized view, and those that it may be wrong about, usually today alone, from rollups and raw rows of this
@@ -57,7 +60,7 @@ const DAY_MS = 86_400_000
 export function createReadDaily(config: ReadDailyConfig, { runCells, now }: ReadDailyDeps): ReadDaily {
   return (scope, range) =>
     readTogether(scope, async (inner) => {
-      const view = await inner.read((tx) => readView(tx, range, config))
+      const view = await inner.read((tx) => readView(tx, range, { config, nowMs: now() }))
       const stretch = span(view.openDays)
       if (stretch === undefined) return { days: view.days, meta: describe(view, undefined, now()) }
       const live = await readLive(inner, stretch, { runCells, config, hasAverage: view.hasAverage })
@@ -80,7 +83,7 @@ interface View {
 async function readView(
   tx: Transaction,
   { fromMs, toMs }: { fromMs: number; toMs: number },
-  config: ReadDailyConfig,
+  { config, nowMs }: { config: ReadDailyConfig; nowMs: number },
 ): Promise<View> {
   const [refreshes, days, changed, definitions, watermarks] = await tx.pipeline([
     SELECT_REFRESH,
@@ -97,7 +100,8 @@ async function readView(
     else answered.set(Date.parse(day), { events: Number(events), users: Number(users), avgResponseMs: average })
   }
   const coversFromMs = refresh?.covers_from.getTime() ?? Number.POSITIVE_INFINITY
-  const completeUntilMs = refresh?.complete_until?.getTime() ?? Number.NEGATIVE_INFINITY
+  const isRemembered = refresh !== undefined && nowMs - refresh.refreshed_at.getTime() < BELIEVED_MS
+  const completeUntilMs = (isRemembered ? refresh.complete_until?.getTime() : undefined) ?? Number.NEGATIVE_INFINITY
   const openDays: number[] = []
   for (let day = fromMs; day < toMs; day += DAY_MS) {
     const isAnswered = day >= coversFromMs && day + DAY_MS <= completeUntilMs && !wrong.has(day)
