@@ -33,10 +33,10 @@ export async function checkAnswers({ stack, analytics, endMs, seconds, eventsPer
     const live = await readCommits(database, sent, { seed, watch })
     await delay(LATE_BOUND_MS)
     const judged = questions.map((question, index) => judgeQuestion(question, bases[index], live))
-    const wrong = [...answers, ...first].flatMap((answer) => judged[answer.question].wrong(answer))
     // An open range is read again behind the back of who asks first.
     const first = await askOnce(analytics, questions)
     await delay(LATE_BOUND_MS)
+    const wrong = [...answers, ...first].flatMap((answer) => judged[answer.question].wrong(answer))
     const quiet = await askOnce(analytics, questions)
     const wrongQuiet = quiet.flatMap((answer) =>
       judged[answer.question].wrong({ ...answer, sentMs: Number.POSITIVE_INFINITY, ageMs: 0, isStale: false }),
