@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { createCacheMetrics } from '../src/cache-metrics.js'
 import { createCache } from '../src/create-cache.js'
 import { createGenerations } from '../src/generations.js'
+import { ManualClock } from './manual-clock.js'
 
 const kibibyte = 1_024
 
@@ -72,10 +73,17 @@ describe('memory', () => {
     expect(() => cache.namespace('bad', { level: 'hot', ...options })).toThrow(/is a/)
   })
 
-  it('shortens lifetimes by chance', async () => {
-    const cache = createCache({ name: 'test' }, { logger: silentLogger, random: () => 1 })
-    const namespace = cache.namespace<string>('jittered', { level: 'hot', ttlMs: 1_000, jitter: 0.999 })
-    await namespace.getOrSet('k', () => 'v', { ttlMs: 0 })
+  it.each([
+    [0, 1_000],
+    [1, 500],
+  ])('shortens lifetimes by chance: %d of the share', async (chance, ttlMs) => {
+    const clock = new ManualClock()
+    const cache = createCache({ name: 'test' }, { logger: silentLogger, clock, random: () => chance })
+    const namespace = cache.namespace<string>('jittered', { level: 'hot', ttlMs: 1_000, jitter: 0.5 })
+    await namespace.getOrSet('k', () => 'v')
+    await clock.advance(ttlMs - 1)
+    expect(namespace.peek('k')).toBeDefined()
+    await clock.advance(1)
     expect(namespace.peek('k')).toBeUndefined()
   })
 })

@@ -15,6 +15,8 @@ export interface RedisRemoteOptions {
   readonly namesMax?: number
   /** Invalidations kept for processes that are behind. Default 10,000. */
   readonly logMax?: number
+  /** After a load that is kept nowhere, all who wait may load at the same time for so long, in ms. Default 1,000. */
+  readonly openMs?: number
 }
 
 export interface RedisRemoteDeps {
@@ -26,8 +28,6 @@ export interface RedisRemoteDeps {
 const missedMax = 1_000
 const popularMax = 256
 const popularMs = 7 * 86_400_000
-/** After a load that is kept nowhere, all who wait may load at the same time for so long. */
-const openMs = 1_000
 
 const lua = (name: string) => readFileSync(new URL(`../../src/redis/${name}.lua`, import.meta.url), 'utf8')
 const scripts = {
@@ -94,7 +94,12 @@ export class RedisRemote implements RemoteTier {
   }
 
   async release(key: string, token: string, isOpen: boolean): Promise<void> {
-    await this.#run('releasing a lease', scripts.release, [`lease:${key}`], [token, isOpen ? openMs : 0])
+    await this.#run(
+      'releasing a lease',
+      scripts.release,
+      [`lease:${key}`],
+      [token, isOpen ? (this.#options.openMs ?? 1_000) : 0],
+    )
   }
 
   async invalidate(names: Names, claim?: WriteClaim): Promise<Mark> {

@@ -2,6 +2,8 @@ import type { Names } from '../../src/generations.js'
 import type { Glob } from '../../src/glob.js'
 import type { Fetched, FetchOptions, LeaseClaim, Mark, Missed, RemoteEntry, WriteClaim } from '../../src/remote-tier.js'
 
+const openMs = 600_000
+
 interface State {
   epoch: string
   sequence: number
@@ -74,7 +76,7 @@ export class ModelStore {
 
   release(key: string, token: string, isOpen: boolean): void {
     if (this.#heldLease(key) !== token) return
-    if (isOpen) this.contents.leases.set(key, { token: '-', untilMs: this.#nowMs() + 1_000 })
+    if (isOpen) this.contents.leases.set(key, { token: '-', untilMs: this.#nowMs() + openMs })
     else this.contents.leases.delete(key)
   }
 
