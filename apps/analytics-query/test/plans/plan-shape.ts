@@ -86,8 +86,7 @@ const JOINS = new Set(['Nested Loop', 'Hash Join', 'Merge Join'])
 function linesOf(node: RawNode, parents: Parents): string[] {
   const type = node['Node Type']
   if (isCatalogLookup(node)) return ['look-up in the catalog']
-  if (type.startsWith('Bitmap ')) return [indexScan(node, parents)]
-  const children = (node.Plans ?? []).filter((child) => !isTenantLookup(child)).map((child) => linesOf(child, parents))
+  const children = (node.Plans ?? []).filter((child) => !isPart(child)).map((child) => linesOf(child, parents))
   // Partitions that are read in the same way are one.
   const below = [...new Set(children.map((lines) => lines.join('\n')))].filter((text) => text !== '')
   // Which side of a join is read first, and how, is a matter of a few rows more or less.
@@ -113,6 +112,7 @@ function describe(node: RawNode, parents: Parents): string {
       return `sequential scan of ${parentOf(node['Relation Name'], parents)}`
     case 'Index Scan':
     case 'Index Only Scan':
+    case 'Bitmap Heap Scan':
       return indexScan(node, parents)
     case 'Function Scan':
       return `function as ${node.Alias}`
@@ -127,9 +127,14 @@ function describe(node: RawNode, parents: Parents): string {
 
 /** Whether an index is read row by row or by way of a bitmap depends on how many rows are expected. */
 function indexScan(node: RawNode, parents: Parents): string {
-  const indexes = [...walk(node)].filter((child) => child['Index Name'] !== undefined)
-  const names = [...new Set(indexes.map((child) => indexOf(child, parents)))].sort()
+  const names = [...new Set(indexesBelow(node).map((scan) => indexOf(scan, parents)))].sort()
   return `index scan of ${parentOf(node['Relation Name'], parents)} by ${names.join(' and ')}`
+}
+
+/** The node's own, or those of its bitmaps; not those of subplans. */
+function indexesBelow(node: RawNode): RawNode[] {
+  if (node['Index Name'] !== undefined) return [node]
+  return (node.Plans ?? []).filter((child) => child['Node Type'].startsWith('Bitmap')).flatMap(indexesBelow)
 }
 
 function parentOf(name = '', parents: Parents): string {
@@ -157,7 +162,8 @@ function searchedColumns(condition: string): string {
   return [...new Set(Array.from(matches, (match) => match[1]))].join(', ')
 }
 
-/** Row level security asks for the tenant once, before anything is read. */
-function isTenantLookup(node: RawNode): boolean {
-  return node['Parent Relationship'] === 'InitPlan' && node['Node Type'] === 'Result'
+/** Bitmaps belong to their scan's line; row level security asks for the tenant once, before anything is read. */
+function isPart(node: RawNode): boolean {
+  const isTenantLookup = node['Parent Relationship'] === 'InitPlan' && node['Node Type'] === 'Result'
+  return isTenantLookup || node['Node Type'].startsWith('Bitmap Index') || /^Bitmap(And|Or)$/.test(node['Node Type'])
 }

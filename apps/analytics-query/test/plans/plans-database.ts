@@ -19,6 +19,7 @@ export async function fillDatabase(database: Database, tenantId: number): Promis
   await database.query(insertEvents(tenantId))
   await database.query(insertLogins(tenantId))
   await insertRollups(database, tenantId)
+  await insertPackedDays(database, tenantId)
   await insertStreamState(database)
   await analyse(database)
 }
@@ -71,6 +72,17 @@ async function insertRollups(database: Database, tenantId: number): Promise<void
 function windows(days: number, step: string): string {
   const end = `timestamptz '${new Date(FIRST_DAY + DAYS * DAY).toISOString()}'`
   return `generate_series(${end} - interval '${days} days', ${end} - interval '${step}', interval '${step}') w`
+}
+
+/** Days before those of the events, so that every question has to read rows as well. */
+async function insertPackedDays(database: Database, tenantId: number): Promise<void> {
+  const before = `generate_series(1, 300) n`
+  const day = `date '${new Date(FIRST_DAY).toISOString().slice(0, 10)}' - n`
+  await database.query(`insert into journey_days (day, as_of_xid) select ${day}, '3' from ${before}`)
+  await database.query(`insert into journey_marks (tenant_id, day, event, as_of_xid, marks)
+    select ${tenantId}, ${day}, 'Event ' || e, '3', '' from ${before}, generate_series(0, 19) e`)
+  await database.query(`insert into window_versions (tenant_id, event, day, version, changed_xid)
+    select ${tenantId}, 'Event ' || e, ${day}, 1, '3' from ${before}, generate_series(0, 9) e`)
 }
 
 /** Everything is rolled up but the last five minutes before NOW, which are read from raw rows. */

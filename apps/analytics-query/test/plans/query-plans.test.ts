@@ -15,7 +15,7 @@ describe('every question to PostgreSQL', () => {
   let parents: Parents
 
   beforeAll(async () => {
-    service = await startServiceUnderTest({ now: () => NOW, wrap: recorder.wrap })
+    service = await startServiceUnderTest({ now: () => NOW, hasPackedDays: true, wrap: recorder.wrap })
     tenantId = await createTenant(service.database, 'acme')
     await fillDatabase(service.database, tenantId)
     parents = await readParents(service.database)

@@ -123,6 +123,7 @@ export const QUERY_SHAPES: readonly QueryShape[] = [
   query('of a day', { kind: 'logins', event: '', interval: '1h' }),
   query('of a day by method', { kind: 'logins', event: '', groupBy: ['method'] }),
   query('of a day and one device', { kind: 'logins', event: '', filters: [filter('device', 'eq', 'phone')] }),
+  query('of three days', { kind: 'daily', event: '', from: at(2.5 * DAY), to: at(-0.5 * DAY) }),
   query('of two hours', { kind: 'sessions', event: '', ...RAGGED }),
   query('of days', { kind: 'sessions', event: '', from: at(3 * DAY), interval: '1d' }, EVERY_USER),
 ]
@@ -139,11 +140,18 @@ export const STATEMENTS: Readonly<Record<string, number>> = {
   'execute/rollup-statements.ts': 2,
   'execute/watermark-statement.ts': 1,
   'journeys/marks-statement.ts': 1,
+  'journeys/packed-days-statement.ts': 1,
   'logins/login-statements.ts': 4,
   'measures/count.ts': 1,
   'measures/quantiles.ts': 1,
   'measures/sums.ts': 1,
   'measures/uniques.ts': 1,
+  'reports/read-daily.ts': 4,
+  // Done in the background, a day of events at a time, or of rollups alone.
+  'journeys/day-packer.ts': 1,
+  'journeys/pack-statements.ts': 5,
+  'reports/daily-users.ts': 2,
+  'reports/refresh-daily.ts': 2,
   // Asked for no tenant and by no question, and not of events: small tables and the server's own.
   'answers/late-follower.ts': 1,
   'guard/read-statistics.ts': 3,
