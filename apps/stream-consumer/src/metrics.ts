@@ -13,6 +13,7 @@ export class ConsumerAppMetrics {
   readonly #rollupFlushSeconds
   readonly #compactedWindows
   readonly #closedSessions
+  readonly #lateWindows
 
   constructor(metrics: Metrics) {
     const records = metrics.counter({
@@ -60,6 +61,12 @@ export class ConsumerAppMetrics {
     this.#closedSessions = metrics
       .counter({ name: 'millrace_sessions_closed_total', help: 'Sessions ended for being idle.' })
       .with({})
+    this.#lateWindows = metrics
+      .counter({
+        name: 'millrace_consumer_late_windows_total',
+        help: 'Days of events that late records have changed, by batch.',
+      })
+      .with({})
   }
 
   observeCommitted({ frames }: PreparedBatch, seconds: number): void {
@@ -90,6 +97,10 @@ export class ConsumerAppMetrics {
 
   addCompacted(windows: number): void {
     this.#compactedWindows.inc(windows)
+  }
+
+  addLate(windows: number): void {
+    this.#lateWindows.inc(windows)
   }
 
   addClosedSessions(sessions: number): void {

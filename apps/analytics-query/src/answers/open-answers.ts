@@ -57,6 +57,13 @@ export async function openAnswers(config: Config, lifecycle: Lifecycle): Promise
     },
   )
   await lifecycle.start('late events', async () => {
+    lifecycle.metrics.gauge(
+      {
+        name: 'millrace_late_events_unseen_seconds',
+        help: 'Since late events were last looked for; answers over closed ranges are marked stale after 5 s',
+      },
+      (gauge) => gauge.with({}).set(watch.unseenMs / 1000),
+    )
     await watch.start()
     return [watch, () => watch.stop()]
   })

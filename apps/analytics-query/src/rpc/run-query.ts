@@ -69,6 +69,7 @@ export function createRunQuery(
         })
     const tookMs = performance.now() - startedAt
     metrics.observe(kind.name, given.source, tookMs / 1000)
+    if (given.isStale) metrics.countStale()
     const isUsual = !isDirect && !request.fresh && minWatermarkMs === undefined
     if (isUsual) answers.popular.note(query.canonicalKey, tenantId, request)
     const { dataJson, summaryJson, nextCursor, watermarkMs } = given.answer

@@ -130,7 +130,10 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
     const [day] = batch.days
     if (day !== undefined) this.#buffers.give(day.buffer)
     for (const { tenantId, event, count } of stored) live.add(tenantId, event, count)
-    if (late.length > 0) announceLate(late)
+    if (late.length > 0) {
+      announceLate(late)
+      metrics.addLate(late.length)
+    }
     metrics.observeCommitted(batch, (monotonicMs() - startedMs) / 1000)
     metrics.setWindow(windows.size, windows.coveredMs(now()) / 1000)
   }
