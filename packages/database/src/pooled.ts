@@ -103,11 +103,7 @@ export class Pooled implements PoolReader {
     return createRetry({ attempts: Math.max(1, this.#config.attempts), isRetryable: mayRetry }).execute(run)
   }
 
-  async #withSession<T>(
-    deps: SessionDeps,
-    use: (session: Session) => Promise<T>,
-    signal?: AbortSignal,
-  ): Promise<T> {
+  async #withSession<T>(deps: SessionDeps, use: (session: Session) => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted()
     const startedAt = performance.now()
     let client: pg.PoolClient
