@@ -1,8 +1,8 @@
 import { errors } from '../errors.js'
 import { userHash } from '../execute/raw-statement.js'
-import type { Demand } from '../kinds/query-kind.js'
 import type { Plan } from '../plan/plan.js'
 import type { CellQuery } from '../query/cell-query.js'
+import type { Demand } from '../query/demand.js'
 import { type CostEstimate, estimateCells, estimateRows, type ResultKind } from './estimate-cost.js'
 import { type Budget, overruns, suggestForCells, suggestForRows } from './suggest.js'
 import { DAY_MS, type Shares, type TableStatistics } from './table-statistics.js'
@@ -28,7 +28,15 @@ export interface PlannedCells {
   readonly streamPartitions: number
 }
 
-type RowsDemand = Exclude<Demand, { from: 'cells' }>
+/** Rows that a query reads one by one. */
+export interface RowsDemand {
+  readonly from: 'events' | 'login_events'
+  readonly fromMs: number
+  readonly toMs: number
+  readonly events: readonly string[] | '*'
+  /** What is held of each. */
+  readonly bytesPerRow: number
+}
 
 /** As PostgreSQL assumes for an expression it knows nothing of. */
 const UNKNOWN_GROUPS = 200
@@ -71,7 +79,7 @@ export class CostGuard {
   }
 
   /** All that a query reads row by row and holds, together. Undefined when it reads cells alone. @throws as admitCells */
-  admitRows(tenantId: number, demands: readonly Demand[]): CostEstimate | undefined {
+  admitRows(tenantId: number, demands: readonly (RowsDemand | { readonly from: 'cells' })[]): CostEstimate | undefined {
     const rows = demands.filter((demand): demand is RowsDemand => demand.from !== 'cells')
     const [first] = rows
     const statistics = this.#deps.statistics()

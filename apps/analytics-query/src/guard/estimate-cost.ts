@@ -1,5 +1,5 @@
-import type { EventNames } from '../kinds/query-kind.js'
 import type { TimeRange } from '../plan/plan.js'
+import type { EventNames } from '../query/demand.js'
 import { type DayStatistics, daysIn, shareOf, type TableStatistics } from './table-statistics.js'
 
 /** What a query is expected to cost. */
@@ -17,7 +17,8 @@ export type ResultKind = 'number' | 'quantiles' | 'uniques'
 
 interface Workload {
   readonly tenantId: number
-  readonly events: EventNames
+  /** Names, or all. */
+  readonly events: readonly string[] | '*'
   readonly raw: readonly TimeRange[]
 }
 

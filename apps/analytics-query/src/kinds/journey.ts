@@ -1,6 +1,6 @@
 import { type MarksQuery, ROW_BYTES } from '../journeys/marks.js'
 import { canonicalFilters } from '../query/canonical-key.js'
-import type { Demand, EventNames } from './query-kind.js'
+import type { Demand, EventNames } from '../query/demand.js'
 
 /** What a query about users depends on. */
 export function eventsOf({ conditions }: MarksQuery): EventNames {

@@ -4,7 +4,7 @@ import type { RunCells } from '../execute/run-cells.js'
 import type { ReadMarks } from '../journeys/read-marks.js'
 import type { ReadLogins } from '../logins/read-logins.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
-import type { CellQuery } from '../query/cell-query.js'
+import type { Demand, EventNames } from '../query/demand.js'
 import type { ReadDaily } from '../reports/read-daily.js'
 
 /** What a kind of query works with. */
@@ -30,21 +30,6 @@ export interface Answer {
   readonly nextCursor: string
   readonly meta: AnswerMeta
 }
-
-/** Names of events, or all of them. */
-export type EventNames = readonly string[] | '*'
-
-/** One reading of a query. Cells may come from rollups, rows come one by one. Ranges are [fromMs, toMs). */
-export type Demand =
-  | { readonly from: 'cells'; readonly query: CellQuery }
-  | {
-      readonly from: 'events' | 'login_events'
-      readonly fromMs: number
-      readonly toMs: number
-      readonly events: EventNames
-      /** What this service holds in memory of each row. */
-      readonly bytesPerRow: number
-    }
 
 /** A request that was found right, and everything that its answer depends on. */
 export interface ParsedQuery {
