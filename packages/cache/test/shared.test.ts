@@ -1,0 +1,104 @@
+import { describe, expect, it } from '@jest/globals'
+import { silentLogger } from '@millrace/logger'
+import { assembleCache } from '../src/assemble-cache.js'
+import type { NamespaceOptions } from '../src/cache-types.js'
+import { ManualClock } from './manual-clock.js'
+import { openInstantModel } from './model/instant-model.js'
+
+async function open(options: Partial<NamespaceOptions<string>> = {}) {
+  const clock = new ManualClock()
+  const { link, store } = openInstantModel(() => clock.monotonicMs())
+  const cache = assembleCache(
+    { name: 'test', lagMsMax: 2_000 },
+    { logger: silentLogger, clock, random: () => 0, openRemote: () => link },
+  )
+  const namespace = cache.namespace<string>('test', { level: 'hot', refreshAhead: 0, ...options })
+  await clock.advance(0)
+  return { clock, link, store, cache, namespace }
+}
+
+const failing = () => Promise.reject(new Error('no source'))
+
+describe('memory before Redis', () => {
+  it('is believed as long as Redis is compared with, and no longer than the lag without', async () => {
+    const { clock, link, namespace } = await open()
+    await namespace.getOrSet('k', () => 'v')
+    await clock.advance(60_000)
+    expect(namespace.peek('k')?.value).toBe('v')
+    link.tell('lost')
+    await clock.advance(1_000)
+    expect(namespace.peek('k')?.value).toBe('v')
+    await clock.advance(2_000)
+    expect(namespace.peek('k')).toBeUndefined()
+    expect(await namespace.getOrSet('k', () => 'loaded')).toMatchObject({ value: 'loaded', source: 'source' })
+    await clock.advance(2_000)
+    expect(namespace.peek('k')?.value).toBe('loaded')
+  })
+
+  it('is believed again once Redis has told what was missed', async () => {
+    const { clock, link, store, namespace } = await open()
+    await namespace.getOrSet('kept', () => 'v', { tags: ['a'] })
+    await namespace.getOrSet('dropped', () => 'v', { tags: ['b'] })
+    link.tell('lost')
+    await clock.advance(10_000)
+    store.invalidate({ tags: ['b'] })
+    link.tell('ready')
+    await clock.advance(0)
+    expect(namespace.peek('kept')?.value).toBe('v')
+    expect(namespace.peek('dropped')).toBeUndefined()
+  })
+
+  it('stands in unconfirmed for a source that fails only where that is asked for', async () => {
+    for (const givesUnconfirmedOnError of [false, true]) {
+      const { clock, link, namespace } = await open({ givesUnconfirmedOnError })
+      await namespace.getOrSet('k', () => 'v')
+      link.tell('lost')
+      await clock.advance(10_000)
+      const read = namespace.getOrSet('k', failing)
+      if (givesUnconfirmedOnError) expect(await read).toMatchObject({ value: 'v', isStale: true })
+      else await expect(read).rejects.toThrow('no source')
+    }
+  })
+
+  it('gives nothing to a strict read that cannot ask Redis', async () => {
+    const { link, namespace } = await open()
+    await namespace.getOrSet('k', () => 'v')
+    link.tell('lost')
+    expect((await namespace.getOrSet('k', () => 'loaded', { isStrict: true })).source).toBe('source')
+    await expect(namespace.getOrSet('k', failing, { isStrict: true })).rejects.toThrow('no source')
+  })
+
+  it('hears of invalidations though its values stay in the process', async () => {
+    const { clock, store, namespace } = await open({ isShared: false })
+    await namespace.getOrSet('k', () => 'v', { tags: ['t'] })
+    expect(store.contents.entries.size).toBe(0)
+    store.invalidate({ tags: ['t'] })
+    await clock.advance(1_000)
+    expect(namespace.peek('k')).toBeUndefined()
+  })
+
+  it('tells Redis now and then which keys are popular', async () => {
+    const { clock, namespace } = await open()
+    for (const [key, reads] of [
+      ['seldom', 1],
+      ['often', 5],
+    ] as const) {
+      for (let read = 0; read <= reads; read++) await namespace.getOrSet(key, () => 'v')
+    }
+    await clock.advance(30_000)
+    expect(await namespace.popularKeys()).toEqual(['often', 'seldom'])
+  })
+
+  it('invalidates a whole namespace after an outage in which more was invalidated than is remembered', async () => {
+    const { clock, link, store, namespace } = await open()
+    await namespace.getOrSet('k', () => 'v')
+    await clock.advance(0)
+    link.tell('lost')
+    const keys = Array.from({ length: 10_001 }, (_, index) => `key ${index}`)
+    expect(await namespace.delete(...keys)).toEqual({ reach: 'process' })
+    link.tell('ready')
+    await clock.advance(0)
+    expect(store.contents.state?.floor).toBe(1)
+    expect(await namespace.get('k')).toBeUndefined()
+  })
+})
