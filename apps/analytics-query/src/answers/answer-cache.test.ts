@@ -68,6 +68,31 @@ async function ask(over: Parameters<typeof questionOf>[0] = {}) {
 
 const open = { fromMs: NOW - DAY, toMs: NOW + DAY }
 
+describe('an answer that several ask for at once', () => {
+  it('is read once, and says to who came later how long ago the reading began', async () => {
+    let begin: () => void = () => undefined
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    let finish: () => void = () => undefined
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    const question = questionOf()
+    const run = () => {
+      begin()
+      return finished.then(question.run)
+    }
+    const first = answers.answer({ ...question, run })
+    await begun
+    clock.ms += 500
+    const second = answers.answer({ ...question, run })
+    finish()
+    expect([(await first).ageMs, (await second).ageMs]).toEqual([0, 500])
+    expect(reads).toBe(1)
+  })
+})
+
 describe('the answer over a closed range', () => {
   it('is read once and says its age, until a late event drops it', async () => {
     expect(await ask()).toMatchObject({ value: 1, source: 'rollup', ageMs: 0, isStale: false })

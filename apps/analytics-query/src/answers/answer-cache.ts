@@ -74,11 +74,16 @@ export class AnswerCache {
       isFresh,
       accept: (outcome) => 'refused' in outcome || isNewEnough(outcome, minWatermarkMs),
     }
-    const load = this.#loader(question, isClosed)
+    const loader = this.#loader(question, isClosed)
+    let isOwn = false
+    const load: Load<Outcome> = (context) => {
+      isOwn = true
+      return loader(context)
+    }
     let hit = await namespace.getOrSet(key, load, read)
     const isWorthWaiting = hit.isStale && hit.ageMs > this.#config.openMs + OPEN_STALE_MS
     if (isWorthWaiting) hit = await namespace.getOrSet(key, load, { ...read, softTimeoutMs: Number.MAX_SAFE_INTEGER })
-    return this.#give(hit)
+    return this.#give(hit, isOwn)
   }
 
   /** Drops every answer that bears one of the tags; resolves to whether Redis has heard of it. */
@@ -110,9 +115,12 @@ export class AnswerCache {
     }
   }
 
-  #give({ value, source, ageMs, isStale }: Hit<Outcome>): GivenAnswer {
+  /** A reading that somebody else had begun may have begun before what the asker knows of was stored. */
+  #give({ value, source, ageMs, isStale }: Hit<Outcome>, isOwn: boolean): GivenAnswer {
     if ('refused' in value) throw value.refused
-    if (source === 'source') return { answer: value, source: value.source, ageMs: value.ageMs, isStale: false }
+    if (source === 'source') {
+      return { answer: value, source: value.source, ageMs: isOwn ? value.ageMs : value.ageMs + ageMs, isStale: false }
+    }
     const isOld = isStale && ageMs > this.#config.openMs + OPEN_STALE_MS
     return { answer: value, source, ageMs: value.ageMs + ageMs, isStale: isOld || this.#isUnseen(value) }
   }
