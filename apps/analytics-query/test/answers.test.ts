@@ -4,14 +4,7 @@ import { type Database, DayPartitions, migrate, openDatabase } from '@millrace/d
 import { silentLogger } from '@millrace/logger'
 import { type Calls, createGrpcClient } from '@millrace/service'
 import { createGrpcMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
-import {
-  createTestDatabase,
-  freePort,
-  spawnService,
-  startTestRedisServer,
-  type TestDatabase,
-  waitFor,
-} from '@millrace/testing'
+import { freePort, spawnService, startTestPostgresServer, startTestRedisServer, waitFor } from '@millrace/testing'
 import { createTenant, queryOf } from './service-under-test.js'
 
 const DAY = 86_400_000
@@ -25,7 +18,7 @@ interface Process {
 }
 
 describe('answers of two processes over one Redis', () => {
-  let test: TestDatabase
+  let postgres: Awaited<ReturnType<typeof startTestPostgresServer>>
   let database: Database
   let redis: Awaited<ReturnType<typeof startTestRedisServer>>
   let acme: number
@@ -38,7 +31,7 @@ describe('answers of two processes over one Redis', () => {
     const process = await spawnService({
       app: 'analytics-query',
       env: {
-        DATABASE_URL: test.url,
+        DATABASE_URL: postgres.url,
         CACHE_REDIS_URL: redis.url,
         GRPC_PORT: String(port),
         // So long that nothing here depends on how quick the machine is.
@@ -66,8 +59,9 @@ describe('answers of two processes over one Redis', () => {
   }
 
   beforeAll(async () => {
-    test = await createTestDatabase({ migrate })
-    database = openDatabase({ url: test.url })
+    postgres = await startTestPostgresServer()
+    await migrate(postgres.url)
+    database = openDatabase({ url: postgres.url })
     redis = await startTestRedisServer()
     acme = await createTenant(database, 'acme')
     other = await createTenant(database, 'other')
@@ -86,7 +80,7 @@ describe('answers of two processes over one Redis', () => {
     await Promise.all(processes.map((one) => one.close()))
     await redis.stop()
     await database.close()
-    await test.release()
+    await postgres.stop()
   })
 
   /** What the consumer does in one transaction: the row, how far the partition is, and for a late one the notice. Nobody is told by message. */
@@ -254,5 +248,20 @@ describe('answers of two processes over one Redis', () => {
     await redis.restart()
     await second().process.restart()
     expect((await ask(second(), acme, changed)).value).toBe(old.value + 1)
+  })
+
+  it('stand in, marked stale, while PostgreSQL is away, and are the present ones again when it is back', async () => {
+    const question = { event: 'Search', ...days(2, 1) }
+    const kept = await ask(second(), acme, question)
+    await postgres.kill()
+    await waitFor(async () => (await ask(second(), acme, question)).isStale === true)
+    const old = await ask(second(), acme, question)
+    expect([old.value, old.source, old.cache]).toEqual([kept.value, 'memory', undefined])
+    expect(old.ageMs).toBeGreaterThan(0)
+    await expect(ask(second(), acme, { ...question, limit: 77 })).rejects.toMatchObject({ kind: 'unavailable' })
+    await postgres.restart()
+    await waitFor(async () => (await ask(second(), acme, question)).isStale === false)
+    await store(acme, 'Search', TODAY - 2 * DAY, true)
+    await waitFor(async () => (await ask(second(), acme, question)).value === kept.value + 1)
   })
 })
