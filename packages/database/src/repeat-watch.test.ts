@@ -32,7 +32,7 @@ describe('a statement that one request runs again and again', () => {
     deps: DatabaseDeps,
     work: (database: Database) => Promise<T>,
   ): Promise<T> {
-    const database = openDatabase({ url: test.url, ...config }, deps)
+    const database = openDatabase({ url: test.url, slowQueryMs: 3_600_000, ...config }, deps)
     try {
       return await work(database)
     } finally {
