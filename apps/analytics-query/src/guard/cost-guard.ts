@@ -29,14 +29,7 @@ export interface PlannedCells {
 }
 
 /** Rows that a query reads one by one. */
-export interface RowsDemand {
-  readonly from: 'events' | 'login_events'
-  readonly fromMs: number
-  readonly toMs: number
-  readonly events: readonly string[] | '*'
-  /** What is held of each. */
-  readonly bytesPerRow: number
-}
+type RowsDemand = Exclude<Demand, { from: 'cells' }>
 
 /** As PostgreSQL assumes for an expression it knows nothing of. */
 const UNKNOWN_GROUPS = 200
@@ -79,7 +72,7 @@ export class CostGuard {
   }
 
   /** All that a query reads row by row and holds, together. Undefined when it reads cells alone. @throws as admitCells */
-  admitRows(tenantId: number, demands: readonly (RowsDemand | { readonly from: 'cells' })[]): CostEstimate | undefined {
+  admitRows(tenantId: number, demands: readonly Demand[]): CostEstimate | undefined {
     const rows = demands.filter((demand): demand is RowsDemand => demand.from !== 'cells')
     const [first] = rows
     const statistics = this.#deps.statistics()

@@ -17,8 +17,7 @@ export type ResultKind = 'number' | 'quantiles' | 'uniques'
 
 interface Workload {
   readonly tenantId: number
-  /** Names, or all. */
-  readonly events: readonly string[] | '*'
+  readonly events: EventNames
   readonly raw: readonly TimeRange[]
 }
 

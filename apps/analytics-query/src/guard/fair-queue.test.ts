@@ -38,8 +38,8 @@ async function settle(): Promise<void> {
 describe('the fair queue', () => {
   it('lets so many queries of a tenant run at once, and so many in all', async () => {
     const { queue, started, submit } = open()
-    for (const name of ['a1', 'a2', 'a3', 'a4']) submit(1, name)
-    for (const name of ['b1', 'b2']) submit(2, name)
+    for (const name of ['a1', 'a2', 'a3', 'a4']) void submit(1, name)
+    for (const name of ['b1', 'b2']) void submit(2, name)
     await settle()
     expect(started).toEqual(['a1', 'a2', 'a3', 'b1'])
     expect([queue.running, queue.waiting]).toEqual([4, 2])
@@ -47,8 +47,8 @@ describe('the fair queue', () => {
 
   it('gives the single query of a quiet tenant the next free slot, before 200 of a noisy one', async () => {
     const { started, submit, end } = open({ slots: 3 })
-    for (let index = 0; index < 200; index++) submit(1, `noisy-${index}`)
-    submit(2, 'quiet')
+    for (let index = 0; index < 200; index++) void submit(1, `noisy-${index}`)
+    void submit(2, 'quiet')
     await settle()
     expect(started).toHaveLength(3)
     await end('noisy-1')
@@ -57,18 +57,18 @@ describe('the fair queue', () => {
 
   it('starts the query of a quiet tenant at once while the noisy one fills its own share alone', async () => {
     const { started, submit } = open()
-    for (let index = 0; index < 200; index++) submit(1, `noisy-${index}`)
-    submit(2, 'quiet')
+    for (let index = 0; index < 200; index++) void submit(1, `noisy-${index}`)
+    void submit(2, 'quiet')
     await settle()
     expect(started).toEqual(['noisy-0', 'noisy-1', 'noisy-2', 'quiet'])
   })
 
   it('takes the tenants by turns, and the queries of each in the order of their coming', async () => {
     const { started, submit, end } = open({ slots: 1 })
-    submit(9, 'first')
-    for (const name of ['a1', 'a2', 'a3']) submit(1, name)
-    for (const name of ['b1', 'b2']) submit(2, name)
-    submit(3, 'c1')
+    void submit(9, 'first')
+    for (const name of ['a1', 'a2', 'a3']) void submit(1, name)
+    for (const name of ['b1', 'b2']) void submit(2, name)
+    void submit(3, 'c1')
     for (const name of ['first', 'a1', 'b1', 'c1', 'a2', 'b2', 'a3']) await end(name)
     expect(started).toEqual(['first', 'a1', 'b1', 'c1', 'a2', 'b2', 'a3'])
   })
@@ -76,7 +76,7 @@ describe('the fair queue', () => {
   it('hands on the slot of a query that failed', async () => {
     const { queue, started, submit } = open({ slots: 1 })
     const failing = queue.run(1, () => Promise.reject(new Error('broken')))
-    submit(1, 'next')
+    void submit(1, 'next')
     await expect(failing).rejects.toThrow('broken')
     await settle()
     expect(started).toEqual(['next'])
@@ -85,9 +85,9 @@ describe('the fair queue', () => {
   it('takes a query whose call was cancelled out, and never starts it', async () => {
     const { queue, started, drops, submit, end } = open({ slots: 1 })
     const controller = new AbortController()
-    submit(1, 'running')
+    void submit(1, 'running')
     const cancelled = submit(1, 'cancelled', { signal: controller.signal })
-    submit(1, 'after')
+    void submit(1, 'after')
     controller.abort(coreErrors.CALL_CANCELLED())
     await expect(cancelled).rejects.toMatchObject({ code: 'CALL_CANCELLED' })
     expect(queue.waiting).toBe(1)
@@ -99,9 +99,9 @@ describe('the fair queue', () => {
 
   it('drops a query whose deadline has passed when its turn comes, and starts the one behind it', async () => {
     const { clock, started, drops, waits, submit, end } = open({ slots: 1 })
-    submit(1, 'running')
+    void submit(1, 'running')
     const late = submit(1, 'late', { deadlineMs: clock.ms + 50 })
-    submit(1, 'in time', { deadlineMs: clock.ms + 500 })
+    void submit(1, 'in time', { deadlineMs: clock.ms + 500 })
     clock.ms += 50
     await end('running')
     await expect(late).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' })
@@ -112,8 +112,8 @@ describe('the fair queue', () => {
 
   it('refuses what a tenant has too much of, and says when there will be room at the present pace', async () => {
     const { clock, drops, submit, end } = open({ slots: 1, slotsOf: () => 1, waitingPerTenant: 20 })
-    submit(1, 'first')
-    for (let index = 0; index < 20; index++) submit(1, `w${index}`)
+    void submit(1, 'first')
+    for (let index = 0; index < 20; index++) void submit(1, `w${index}`)
     // 20 that wait for one slot, at 100 ms each until the first ones have shown otherwise.
     await expect(submit(1, 'refused')).rejects.toMatchObject({
       code: errors.TOO_MANY_QUERIES.code,
@@ -122,7 +122,7 @@ describe('the fair queue', () => {
     })
     clock.ms += 10_000
     await end('first')
-    submit(1, 'w20')
+    void submit(1, 'w20')
     // The first one took 10 s, which is a tenth of the mean of 1.09 s.
     await expect(submit(1, 'refused')).rejects.toMatchObject({ retryAfterSeconds: 22 })
     expect(drops).toEqual(['tenant_full', 'tenant_full'])
@@ -130,15 +130,15 @@ describe('the fair queue', () => {
 
   it('refuses everybody when all tenants together have as much waiting as there is room for', async () => {
     const { submit } = open({ slots: 1, waitingMax: 2 })
-    submit(1, 'running')
-    submit(2, 'w1')
-    submit(3, 'w2')
+    void submit(1, 'running')
+    void submit(2, 'w1')
+    void submit(3, 'w2')
     await expect(submit(4, 'refused')).rejects.toMatchObject({ code: 'QUERY_QUEUE_FULL', kind: 'unavailable' })
   })
 
   it('keeps nothing of a tenant that has no query left', async () => {
     const { queue, submit, end } = open({ slots: 1 })
-    for (let tenant = 1; tenant <= 50; tenant++) submit(tenant, `q${tenant}`)
+    for (let tenant = 1; tenant <= 50; tenant++) void submit(tenant, `q${tenant}`)
     for (let tenant = 1; tenant <= 50; tenant++) await end(`q${tenant}`)
     expect([queue.running, queue.waiting, queue.tenants]).toEqual([0, 0, 0])
   })
