@@ -71,15 +71,20 @@ export function modelRetention(
     readonly starts: readonly number[]
     readonly isFirst: (event: TestEvent) => boolean
     readonly isReturn: (event: TestEvent) => boolean
+    readonly groupOf: (event: TestEvent) => Group
   },
-): ModelCohort[] {
+): Map<Group, ModelCohort[]> {
   const { starts } = rules
-  const cohorts = starts.map((_, index) => ({ size: 0, returned: starts.slice(index).map(() => 0) }))
+  const groups = new Map<Group, ModelCohort[]>()
   const periodOf = (event: TestEvent) => starts.findLastIndex((start) => start <= event.timestampMs)
   for (const list of byUser(events)) {
     const first = list.findIndex(rules.isFirst)
     if (first < 0) continue
     const own = periodOf(list[first] as TestEvent)
+    const group = rules.groupOf(list[first] as TestEvent)
+    const cohorts =
+      groups.get(group) ?? starts.map((_, index) => ({ size: 0, returned: starts.slice(index).map(() => 0) }))
+    groups.set(group, cohorts)
     const cohort = cohorts[own] as ModelCohort
     cohort.size++
     const periods = new Set(
@@ -90,7 +95,7 @@ export function modelRetention(
     )
     for (const period of periods) cohort.returned[period] = (cohort.returned[period] ?? 0) + 1
   }
-  return cohorts
+  return groups
 }
 
 export interface ModelSession {

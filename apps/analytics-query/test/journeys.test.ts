@@ -137,24 +137,46 @@ describe('following users', () => {
       range,
       first: fc.constantFrom('', 'View', 'Buy'),
       returns: fc.constantFrom('', 'Add', 'Buy'),
+      isGrouped: fc.boolean(),
       filter: filterName,
     })
     await fc.assert(
-      fc.asyncProperty(retention, async ({ range, first, returns, filter }) => {
+      fc.asyncProperty(retention, async ({ range, first, returns, isGrouped, filter }) => {
         const fields = { kind: 'retention', ...range, event: first, returnEvent: returns, filters: FILTERS[filter] }
-        const answer = await run({ ...fields, interval: '1d' })
-        const starts = [...new Set(answer.data.map(({ time }) => Date.parse(time ?? '')))]
+        const groupBy = isGrouped ? ['properties.plan'] : []
+        const answer = await run({ ...fields, groupBy, interval: '1d' })
+        const starts: number[] = []
+        for (let day = Math.floor(range.from.getTime() / DAY) * DAY; day < range.to.getTime(); day += DAY)
+          starts.push(day)
         const model = modelRetention(within(range).filter(holds[filter]), {
           starts,
           isFirst: ({ event }) => first === '' || event === first,
           isReturn: ({ event }) => returns === '' || event === returns,
+          groupOf: ({ properties }) => (isGrouped && properties !== null ? String(properties.plan) : null),
         })
-        const expected = model.flatMap(({ size, returned }, cohort) =>
-          returned.map((value, period) => [new Date(starts[cohort] ?? 0).toISOString(), period, value, size]),
+        if (!isGrouped && model.size === 0)
+          model.set(
+            null,
+            starts.map((_, index) => ({ size: 0, returned: starts.slice(index).map(() => 0) })),
+          )
+        const expected = new Map(
+          [...model].flatMap(([group, cohorts]) =>
+            cohorts.flatMap(({ size, returned }, cohort) =>
+              returned
+                .filter(() => size > 0 || !isGrouped)
+                .map((value, period) => [JSON.stringify([starts[cohort], group, period]), [value, size]] as const),
+            ),
+          ),
         )
-        expect(
-          answer.data.map(({ time, period, value, values }) => [time, period, value, values?.cohort_size]),
-        ).toEqual(expected)
+        const actual = answer.data.map(
+          ({ time, group, period, value, values }) =>
+            [
+              JSON.stringify([Date.parse(time ?? ''), group?.['properties.plan'] ?? null, period]),
+              [value, values?.cohort_size],
+            ] as const,
+        )
+        expect(actual).toHaveLength(expected.size)
+        expect(new Map(actual)).toEqual(expected)
       }),
       { numRuns: 40, seed: 6 },
     )

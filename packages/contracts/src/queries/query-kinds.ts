@@ -4,7 +4,7 @@ import type { QueryAnswer, QueryPoint } from './query-answer.js'
 export interface QueryFilter {
   /** event, type, user_id, anonymous_id, message_id, or a path such as properties.flight.carrier or context.locale. */
   readonly property: string
-  /** Default eq. `ne` holds for an event without the field too; gt, gte, lt, lte compare numbers with numbers and texts with texts. */
+  /** Default eq. `ne`, `not_in`, `not_exists` and `not_prefix` hold for an event without the field too; gt, gte, lt, lte compare numbers with numbers and texts with texts. */
   readonly op?:
     | 'eq'
     | 'ne'
@@ -19,7 +19,7 @@ export interface QueryFilter {
     | 'prefix'
     | 'not_prefix'
     | undefined
-  /** A text, a number or a boolean; a list of 1 to 1000 of them for `in`; nothing for `exists`. */
+  /** A text, a number or a boolean; a list of 1 to 1000 of them for `in` and `not_in`; nothing for `exists` and `not_exists`. */
   readonly value?: unknown
 }
 

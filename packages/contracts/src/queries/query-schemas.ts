@@ -31,12 +31,14 @@ const filter = z.strictObject({
     .enum(['eq', 'ne', 'in', 'not_in', 'gt', 'gte', 'lt', 'lte', 'exists', 'not_exists', 'prefix', 'not_prefix'])
     .default('eq')
     .describe(
-      'ne holds for an event without the field too; gt, gte, lt and lte compare numbers with numbers and texts with texts',
+      'ne, not_in, not_exists and not_prefix hold for an event without the field too; gt, gte, lt and lte compare numbers with numbers and texts with texts',
     ),
   value: z
     .unknown()
     .optional()
-    .describe('a text, a number or a boolean; a list of 1 to 1000 of them for in; nothing for exists'),
+    .describe(
+      'a text, a number or a boolean; a list of 1 to 1000 of them for in and not_in; nothing for exists and not_exists',
+    ),
 })
 querySchemaNames.add(filter, { id: 'QueryFilter', description: 'What an event must be like; all filters must hold.' })
 const filters = z.array(filter).max(20)
