@@ -208,6 +208,22 @@ describe('the daily report', () => {
     expect(users[0]).toBeLessThan(100)
   })
 
+  it('merges the days of many tenants in several transactions before it refreshes once', async () => {
+    const { database } = service
+    await database.query(
+      `with tenant as (insert into tenants (name) select 'many-' || g from generate_series(1, 60) g returning id),
+        series as (insert into rollup_series (tenant_id, event, dimensions, dimension_values) select id, 'Viewed', '{}', '{}' from tenant returning id, tenant_id)
+        insert into rollups_1d (window_start, tenant_id, series_id, count) select $1::timestamptz + d * interval '1 day', tenant_id, id, 1 from series, generate_series(0, 4) d`,
+      [new Date(START)],
+    )
+    await database.query('delete from report_refreshes')
+    expect(await refresher()()).toBe('refreshed')
+    const { rows } = await database.query(
+      `select from daily_report_days where not is_dirty and users = 0 and events = 1`,
+    )
+    expect(rows).toHaveLength(300)
+  })
+
   it('does not believe a view that was refreshed before the oldest late event that is remembered', async () => {
     await refresher()()
     clock = NOW + 13 * DAY

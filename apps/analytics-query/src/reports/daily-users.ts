@@ -11,11 +11,12 @@ interface ChangedDay {
 const SKETCHES_A_READ = 1000
 
 /**
- * Brings daily_users up to the day rollups from `fromMs` on: days whose count of events has changed are merged again, the others are not read. A day
- * counts each user once, over all names of events. Returns how many days were merged. SQL has no function for it that all servers have.
+ * Brings daily_users up to the day rollups from `fromMs` on: days whose count of events has changed are merged again, the newest first and at most
+ * `daysMax`; the others are not read. A day counts each user once, over all names of events. Returns how many days were merged. SQL has no function
+ * for it that all servers have.
  */
-export async function mergeDailyUsers(tx: Transaction, fromMs: number): Promise<number> {
-  const { rows: days } = await tx.query<ChangedDay>(SELECT_CHANGED, [new Date(fromMs)])
+export async function mergeDailyUsers(tx: Transaction, fromMs: number, daysMax: number): Promise<number> {
+  const { rows: days } = await tx.query<ChangedDay>(SELECT_CHANGED, [new Date(fromMs), daysMax])
   for (const day of days) {
     const users = await countUsers(tx, day)
     await tx.query(
@@ -34,7 +35,7 @@ const SELECT_CHANGED = `select r.tenant_id, r.window_start, sum(r.count)::bigint
   where r.window_start >= $1
   group by r.tenant_id, r.window_start, u.events
   having sum(r.count) is distinct from u.events
-  order by r.tenant_id, r.window_start`
+  order by r.window_start desc, r.tenant_id limit $2`
 
 /** By series, so that a tenant with many names of events does not fill the memory. */
 async function countUsers(tx: Transaction, { tenant_id, window_start }: ChangedDay): Promise<number> {

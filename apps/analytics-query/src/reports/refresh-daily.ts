@@ -33,6 +33,8 @@ interface State {
 
 const DAY_MS = 86_400_000
 export const DAILY_DAYS = 90
+/** A first refresh has all days of all tenants to merge; a transaction of hours would hold up vacuum in the whole database. */
+const DAYS_A_TRANSACTION = 200
 
 /**
  * Returns a function that refreshes the daily report when it is due. Any number of processes may call it: a lock lets one work, and whoever comes
@@ -44,7 +46,10 @@ export function createRefreshDaily(config: RefreshDailyConfig, deps: RefreshDail
     if (!isDue(await readState(deps.database, config), config, deps.now())) return 'current'
     const connection = await deps.database.connection({ statementTimeoutMs: config.timeoutMs })
     try {
-      return await connection.transaction((tx) => refreshOnce(tx, config, deps))
+      for (;;) {
+        const outcome = await connection.transaction((tx) => refreshOnce(tx, config, deps))
+        if (outcome !== 'merging') return outcome
+      }
     } finally {
       await connection.close()
     }
@@ -56,7 +61,7 @@ async function refreshOnce(
   tx: Transaction,
   config: RefreshDailyConfig,
   deps: RefreshDailyDeps,
-): Promise<RefreshOutcome> {
+): Promise<RefreshOutcome | 'merging'> {
   const { rows } = await tx.query<{ locked: boolean }>(
     `select pg_try_advisory_xact_lock(hashtext('millrace:reports'), hashtext('daily')) as locked`,
   )
@@ -66,7 +71,7 @@ async function refreshOnce(
   if (!isDue(state, config, nowMs)) return 'current'
   const startedAt = performance.now()
   const coversFromMs = Math.floor(nowMs / DAY_MS) * DAY_MS - (DAILY_DAYS - 1) * DAY_MS
-  await mergeDailyUsers(tx, coversFromMs)
+  if ((await mergeDailyUsers(tx, coversFromMs, DAYS_A_TRANSACTION)) === DAYS_A_TRANSACTION) return 'merging'
   await tx.query('refresh materialized view concurrently daily_report_days')
   const tookMs = performance.now() - startedAt
   await noteRefresh(tx, state, { nowMs, coversFromMs, tookMs })
