@@ -35,7 +35,8 @@ export class ReadThrough<T> {
     const held = call.isFresh ? undefined : this.#find(call)
     this.#core.counters.memory[held === undefined ? 'miss' : held.quality === 'fresh' ? 'hit' : 'stale'].inc()
     if (held?.quality === 'fresh') return toHit(held.entry, 'memory', held.nowMs)
-    if (held !== undefined && held.nowMs < held.entry.refreshAtMs) return toHit(held.entry, 'memory', held.nowMs, true)
+    const isPaused = held !== undefined && held.nowMs < held.entry.refreshAtMs && !this.#flights.has(key)
+    if (isPaused) return toHit(held.entry, 'memory', held.nowMs, true)
     const flight = this.#join(call, { after: call.isFresh ? call.order : 0, isForced: call.isFresh })
     const stale = call.isFresh ? undefined : await this.#staleInstead(call, flight)
     if (stale !== undefined) return stale

@@ -174,17 +174,18 @@ describe('a stale value', () => {
 })
 
 describe('a value that is read often', () => {
-  it('is loaded again before it expires, once, and nobody waits', async () => {
-    const { namespace, clock, gate } = open({ refreshAhead: 0.2 })
+  it('is loaded again before it expires, once, and nobody waits unless it expires meanwhile', async () => {
+    const { namespace, clock, gate } = open({ refreshAhead: 0.2, staleMs: 5_000, softTimeoutMs: 1_000 })
     await namespace.getOrSet('k', () => 'old')
     for (let read = 0; read < 3; read++) await namespace.getOrSet('k', gate.load)
     await clock.advance(800)
     expect(await namespace.getOrSet('k', gate.load)).toMatchObject({ value: 'old', isStale: false })
     await namespace.getOrSet('k', gate.load)
-    expect(gate.calls).toBe(1)
-    await gate.called
+    await clock.advance(300)
+    const read = namespace.getOrSet('k', gate.load)
     gate.open('new')
-    await clock.advance(0)
+    expect(await read).toMatchObject({ value: 'new', isStale: false })
+    expect(gate.calls).toBe(1)
     expect(namespace.peek('k')?.value).toBe('new')
   })
 })
