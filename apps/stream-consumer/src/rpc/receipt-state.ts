@@ -65,6 +65,8 @@ async function selectFrames(
 ): Promise<Map<number, FrameRow>> {
   const { rows } = await database.query<FrameRow>({
     name: 'select_receipt',
+    // Asked again and again while a caller waits.
+    mayRepeat: true,
     text: `select f.i, j.records, j.verdicts,
              j.records is null and exists (select from stream_producers p where p.stream = $1 and p.partition = f.partition and p.producer = $2
                and p.last_sequence >= f.sequence) as seen,
