@@ -4,6 +4,7 @@ import { runJsonProcess } from '../lib/json-process.mjs'
 import { describeMachine } from '../lib/machine.mjs'
 import { startMeter } from '../lib/meter.mjs'
 import { printTable, round, say, writeResult } from '../lib/results.mjs'
+import { measureCacheHits } from './ask/cache-hits.mjs'
 import { createDashboards } from './ask/dashboards.mjs'
 import { openAnalytics } from './ask/grpc.mjs'
 import { quantiles } from './ask/measure.mjs'
@@ -20,7 +21,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     rate: { type: 'string', default: '400' },
     calls: { type: 'string', default: '60' },
-    parts: { type: 'string', default: 'small,shapes,mixed,check' },
+    parts: { type: 'string', default: 'small,shapes,hits,mixed,check' },
     fresh: { type: 'boolean', default: false },
   },
 })
@@ -49,10 +50,10 @@ const atSmall = parts.has('small')
   : undefined
 const at = await onDataset({ rows }, benchDataset)
 printShapes(at.value.shapes, atSmall?.value)
-const { shapes, mixed, check } = at.value
+const { shapes, hits, mixed, check } = at.value
 if (mixed) printTable(mixed.map((figures) => without(figures, 'sources')))
 if (check) say(`check: ${JSON.stringify(check)}`)
-const result = summary(shapes ?? [], mixed, check, atSmall?.value)
+const result = { ...summary(shapes ?? [], mixed, check, atSmall?.value), ...hits }
 writeResult(import.meta.url, {
   machine,
   settings,
@@ -60,6 +61,7 @@ writeResult(import.meta.url, {
   small_data: atSmall?.stats,
   shapes: shapes?.map(withoutTimes),
   small_shapes: atSmall?.value.map(withoutTimes),
+  hits,
   mixed,
   check,
   result,
@@ -90,11 +92,12 @@ async function onDataset({ rows: wanted }, work) {
 
 async function benchDataset(data) {
   const shapes = parts.has('shapes') ? await measureShapes({ ...data, seed, calls, seconds }) : undefined
+  const hits = parts.has('hits') ? await measureCacheHits(data.stack) : undefined
   const mixed = parts.has('mixed') ? await runMixed(data) : undefined
   const check = parts.has('check')
     ? await checkAnswers({ ...data, seconds, eventsPerSecond: Number(values.rate) })
     : undefined
-  return { shapes, mixed, check }
+  return { shapes, hits, mixed, check }
 }
 
 /** Dashboards of many readers on one process: first all alone, then 16 and 64 at once. */
@@ -166,7 +169,8 @@ function without(fields, name) {
 function summary(shapes, mixed, check, smallShapes) {
   const pooled = (list, set, phase) =>
     quantiles((list ?? []).filter((one) => one.set === set).flatMap((one) => one[phase]?.times ?? []))
-  const greatest = (set) => Math.max(...shapes.filter((one) => one.set === set).map((one) => one.uncached?.p95_ms ?? 0))
+  const greatest = (set) =>
+    Math.max(0, ...shapes.filter((one) => one.set === set).map((one) => one.uncached?.p95_ms ?? 0))
   const sixteen = mixed?.find(({ concurrency }) => concurrency === 16)
   return {
     p95_ms: pooled(shapes, 'rollup', 'uncached').p95_ms,
