@@ -1,0 +1,54 @@
+import { describe, expect, it } from '@jest/globals'
+import { Refreshed } from './refreshed.js'
+
+/** A value that counts its loads, each of which ends when the test says so. */
+function open() {
+  const clock = { ms: 0 }
+  const loads: { resolve: (value: number) => void; reject: (error: Error) => void }[] = []
+  const load = () => new Promise<number>((resolve, reject) => loads.push({ resolve, reject }))
+  const refreshed = new Refreshed({ freshMs: 60, usableMs: 600 }, load, () => clock.ms)
+  return { clock, loads, refreshed }
+}
+
+const settle = () => new Promise((resolve) => setImmediate(resolve))
+
+describe('a refreshed value', () => {
+  it('is loaded once for all who ask first', async () => {
+    const { loads, refreshed } = open()
+    const asked = [refreshed.get(), refreshed.get()]
+    expect(refreshed.last).toBeUndefined()
+    loads[0]?.resolve(1)
+    expect(await Promise.all(asked)).toEqual([1, 1])
+    expect(loads).toHaveLength(1)
+  })
+
+  it('is given at once when it has grown old, and loaded again behind the reader’s back', async () => {
+    const { clock, loads, refreshed } = open()
+    const first = refreshed.get()
+    loads[0]?.resolve(1)
+    await first
+    clock.ms = 60
+    expect(await refreshed.get()).toBe(1)
+    expect(await refreshed.get()).toBe(1)
+    expect(loads).toHaveLength(2)
+    loads[1]?.resolve(2)
+    await settle()
+    expect(await refreshed.get()).toBe(2)
+  })
+
+  it('stays when it cannot be loaded again, for as long as it is usable', async () => {
+    const { clock, loads, refreshed } = open()
+    const first = refreshed.get()
+    loads[0]?.resolve(1)
+    await first
+    clock.ms = 599
+    expect(await refreshed.get()).toBe(1)
+    loads[1]?.reject(new Error('down'))
+    await settle()
+    clock.ms = 600
+    const late = refreshed.get()
+    loads[2]?.reject(new Error('still down'))
+    await expect(late).rejects.toThrow('still down')
+    expect(refreshed.last).toBe(1)
+  })
+})
