@@ -17,8 +17,8 @@ interface Repeat {
 /** Whoever subscribes before a database is opened is told of its repeats. Tests do and fail by it; the name is all they need to know. */
 const repeatChannel = channel('millrace.database.repeat')
 
-/** Runs of one statement in one request before they are a repeat: a few are chance or a retry, more grow with the data. */
-const RUNS_MAX = 5
+/** Runs of one statement in one request before they are a repeat: three metrics of two periods, or a retry, are few; what grows with the data is more. */
+const RUNS_MAX = 10
 /** Bounds memory; the request that began first is forgotten first. */
 const REQUESTS_MAX = 1_000
 
