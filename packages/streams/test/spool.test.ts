@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process'
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
@@ -89,6 +98,27 @@ describe('the spool', () => {
     expect(left).toBeLessThan(8)
     expect(segments()).toEqual([])
     await second.close()
+  })
+
+  it('holds what was acknowledged while the last segment before it was removed, whenever the process ends', async () => {
+    const copy = `${directory}-copy`
+    for (let round = 0; round < 40; round++) {
+      const spool = await open()
+      await spool.append([frame(0, 'drained')])
+      await spool.read(10, 1000)
+      const draining = spool.drained()
+      await spool.append([frame(0, 'acknowledged')])
+      await draining
+      // What a process finds that starts after this one was killed now.
+      cpSync(directory, copy, { recursive: true })
+      rmSync(join(copy, 'lock'))
+      const heir = await Spool.open({ directory: copy }, { logger: silentLogger })
+      expect(await drain(heir)).toEqual(['acknowledged'])
+      await heir.close()
+      await drain(spool)
+      await spool.close()
+      rmSync(copy, { recursive: true })
+    }
   })
 
   it('cuts off a torn last record with a warning and keeps everything before it', async () => {

@@ -45,6 +45,8 @@ export class Spool {
   readonly #waiting = new PartitionCounts()
   #bytes = 0
   #nextNumber = 1
+  /** The newest segment that is wholly drained; not `#nextNumber` - 1, whose segment may be on its way to the disk at this moment. */
+  #goneNumber = 0
   /** Read position: an offset into the first segment. */
   #readOffset = 0
   /** Where the frames end that the last `read` returned. */
@@ -217,6 +219,7 @@ export class Spool {
   async #removeFirst(): Promise<void> {
     const segment = this.#segments.shift()
     if (segment === undefined) return
+    this.#goneNumber = segment.number
     this.#readOffset = 0
     this.#bytes -= segment.length
     if (this.#segments.length === 0) this.#mustStartSegment = true
@@ -226,6 +229,7 @@ export class Spool {
   /** Forgets what cannot be read of the first segment; the file is kept aside for whoever wants to look. */
   async #abandonFirst(): Promise<void> {
     const segment = this.#segments.shift() as Segment
+    this.#goneNumber = segment.number
     this.#readOffset = 0
     this.#bytes -= segment.length
     this.#mustStartSegment = true
@@ -238,6 +242,7 @@ export class Spool {
     const names = (await readdir(this.#config.directory)).filter((name) => segmentNumber(name) !== undefined).sort()
     const kept = await this.#keptPosition()
     this.#nextNumber = kept.number + 1
+    this.#goneNumber = kept.number
     for (const name of names) {
       const number = segmentNumber(name) as number
       this.#nextNumber = Math.max(this.#nextNumber, number + 1)
@@ -271,7 +276,7 @@ export class Spool {
   /** Not fsynced and allowed to be old: frames that are drained twice are dropped by their sequence. */
   async #keepPosition(): Promise<void> {
     const path = join(this.#config.directory, 'position')
-    const number = this.#segments[0]?.number ?? this.#nextNumber - 1
+    const number = this.#segments[0]?.number ?? this.#goneNumber
     try {
       await writeFile(
         `${path}.new`,
