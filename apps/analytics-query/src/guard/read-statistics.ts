@@ -19,7 +19,7 @@ interface ShareRow {
 const UNSEEN_SHARE = 0.001
 
 /**
- * What PostgreSQL knows about the events without looking at one: a few milliseconds however large the tables are, and no lock on any of them.
+ * What PostgreSQL knows about the events without looking at one: some milliseconds for 90 days however large they are, and no lock on any table.
  * Rows that are counted live include those since the last ANALYZE. @throws databaseErrors
  */
 export async function readStatistics(database: Queryable): Promise<TableStatistics> {
