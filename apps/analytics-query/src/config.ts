@@ -1,6 +1,7 @@
 import {
   type ConfigOf,
   choice,
+  databaseSettings,
   defineConfig,
   integer,
   port,
@@ -14,7 +15,11 @@ export const configSchema = defineConfig({
   ...serviceSettings({ adminPort: 10_102 }),
   GRPC_HOST: text({ default: '127.0.0.1', description: 'address the gRPC server listens on' }),
   GRPC_PORT: port({ default: 9102, description: 'port of the gRPC server' }),
-  DATABASE_URL: secret({ description: 'where PostgreSQL is, as postgres://user:password@host:port/database' }),
+  ...databaseSettings({
+    holds: 'events, rollups and what the answers are kept by',
+    connectionLimit: 10,
+    poolNote: ', so many queries run at once',
+  }),
   DATABASE_REPLICA_URL: secret({
     optional: true,
     description: 'a replica that queries read from; the primary when it is not set',
@@ -24,24 +29,6 @@ export const configSchema = defineConfig({
     min: 100,
     unit: 'ms',
     description: 'how far the replica may stay behind the primary before the primary is read',
-  }),
-  DATABASE_CONNECTION_LIMIT: integer({
-    default: 10,
-    min: 1,
-    max: 1000,
-    description: 'connections to PostgreSQL, so many queries run at once',
-  }),
-  DATABASE_TIMEOUT: integer({
-    default: 5000,
-    min: 100,
-    unit: 'ms',
-    description: 'how long a query waits for a connection',
-  }),
-  DATABASE_RETRY_ATTEMPTS: integer({
-    default: 3,
-    min: 0,
-    max: 10,
-    description: 'how often a query is tried again when the connection fails',
   }),
   QUERY_TIMEOUT_MS: integer({
     default: 15_000,

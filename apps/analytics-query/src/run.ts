@@ -1,5 +1,5 @@
 import { AnalyticsServiceService, descriptorSet } from '@millrace/contracts'
-import { openDatabase } from '@millrace/database'
+import { startDatabase } from '@millrace/database'
 import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
 import { createGrpcMetrics } from '@millrace/telemetry'
 import { openAnswers } from './answers/open-answers.js'
@@ -20,10 +20,12 @@ import { createRunQuery } from './rpc/run-query.js'
 /** Puts the service together; it answers once this resolves. */
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const { logger, metrics, tracer } = lifecycle
-  const database = await lifecycle.start('database', () => {
-    const opened = openDatabase(databaseConfig(config), { logger, metrics, tracer })
-    return [opened, () => opened.close()]
-  })
+  const database = await lifecycle.start('database', () =>
+    startDatabase(config, lifecycle, {
+      replicaUrl: config.DATABASE_REPLICA_URL?.reveal(),
+      statementTimeoutMs: config.QUERY_TIMEOUT_MS,
+    }),
+  )
   lifecycle.ready('database', async () => void (await database.ping()))
 
   const now = () => Date.now()
@@ -71,18 +73,4 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     const warming = warmAnswers(answers, { ask, stopping, logger })
     return [undefined, async () => void (await warming)]
   })
-}
-
-function databaseConfig(config: Config) {
-  const replicaUrl = config.DATABASE_REPLICA_URL?.reveal()
-  return {
-    url: config.DATABASE_URL.reveal(),
-    ...(replicaUrl === undefined ? {} : { replicaUrl }),
-    connectionLimit: config.DATABASE_CONNECTION_LIMIT,
-    timeoutMs: config.DATABASE_TIMEOUT,
-    retryAttempts: config.DATABASE_RETRY_ATTEMPTS,
-    statementTimeoutMs: config.QUERY_TIMEOUT_MS,
-    applicationName: 'analytics-query',
-    environment: config.NODE_ENV,
-  }
 }

@@ -1,12 +1,12 @@
 import {
-  boolean,
   type ConfigOf,
+  databaseSettings,
   defineConfig,
   integer,
   list,
   port,
-  secret,
   serviceSettings,
+  streamSettings,
   text,
   url,
 } from '@millrace/service'
@@ -15,23 +15,14 @@ export const configSchema = defineConfig({
   ...serviceSettings({ adminPort: 10_105 }),
   GRPC_HOST: text({ default: '127.0.0.1', description: 'address the gRPC server listens on' }),
   GRPC_PORT: port({ default: 9105, description: 'port of the gRPC server' }),
-  DATABASE_URL: secret({ description: 'where PostgreSQL is, as postgres://user:password@host:port/database' }),
-  DATABASE_CONNECTION_LIMIT: integer({
-    default: 4,
-    min: 1,
-    max: 100,
-    description: 'connections to PostgreSQL; checks are few',
+  ...databaseSettings({
+    holds: 'what is asked about its health, and the ledger',
+    connectionLimit: 4,
+    poolNote: '; checks are few',
+    timeoutMs: 1500,
+    retryAttempts: 1,
   }),
-  DATABASE_TIMEOUT: integer({
-    default: 1500,
-    min: 100,
-    unit: 'ms',
-    description: 'how long a check waits for a connection',
-  }),
-  STREAM_REDIS_URL: secret({ description: 'where the Redis of the streams is' }),
-  REDIS_CLUSTER_ENABLED: boolean({ default: false, description: 'whether STREAM_REDIS_URL names a Redis Cluster' }),
-  REDIS_SENTINEL_HOSTS: list({ default: [], description: 'host:port of the Sentinels, where there are any' }),
-  REDIS_MASTER_NAME: text({ optional: true, description: 'name of the primary that the Sentinels watch' }),
+  ...streamSettings(),
   ADMIN_URLS: list({
     default: [
       'ingest-gateway=http://127.0.0.1:8081',
@@ -92,8 +83,6 @@ export const configSchema = defineConfig({
     unit: 'records',
     description: 'lag of one partition from which the queue is degraded',
   }),
-  STREAM_NAME: text({ default: 'events', description: 'name of the stream of events' }),
-  STREAM_PARTITIONS: integer({ default: 16, min: 1, max: 1024, description: 'partitions of the stream' }),
   STREAM_GROUP: text({ default: 'events-store', description: 'name of the group that stores the events' }),
   MILLRACE_DATA_DIR: text({ default: '.millrace', description: 'directory whose disk is watched' }),
 })

@@ -1,7 +1,7 @@
 import { KeyManager } from '@millrace/auth'
 import { AnalyticsServiceClient, descriptorSet, HealthServiceService } from '@millrace/contracts'
-import { type Database, openDatabase, readIndexBloat, readPageCounts, readTableBloat } from '@millrace/database'
-import { openRedis, type RedisConnection } from '@millrace/redis'
+import { type Database, readIndexBloat, readPageCounts, readTableBloat, startDatabase } from '@millrace/database'
+import { openRedis, type RedisConnection, streamRedisConfig } from '@millrace/redis'
 import { createGrpcClient, implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
 import { createRedisDriver } from '@millrace/streams'
 import { createGrpcMetrics, createRedisMetrics, type GrpcMetrics } from '@millrace/telemetry'
@@ -44,11 +44,9 @@ interface Parts {
 /** Puts the service together. It starts and answers without PostgreSQL and without Redis. */
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const addresses = parseServiceAddresses(config.ADMIN_URLS)
-  const database = await lifecycle.start('database', () => {
-    const { logger, metrics, tracer } = lifecycle
-    const opened = openDatabase(databaseConfig(config), { logger, metrics, tracer })
-    return [opened, () => opened.close()]
-  })
+  const database = await lifecycle.start('database', () =>
+    startDatabase(config, lifecycle, { statementTimeoutMs: 5000 }),
+  )
   const redis = await lifecycle.start('redis', async () => {
     const opened = await openRedis(redisConfig(config), {
       logger: lifecycle.logger,
@@ -185,25 +183,10 @@ function createChecks(
   )
 }
 
-function databaseConfig(config: Config) {
-  return {
-    url: config.DATABASE_URL.reveal(),
-    connectionLimit: config.DATABASE_CONNECTION_LIMIT,
-    timeoutMs: config.DATABASE_TIMEOUT,
-    retryAttempts: 1,
-    statementTimeoutMs: 5000,
-    applicationName: 'health-aggregator',
-    environment: config.NODE_ENV,
-  }
-}
-
 function redisConfig(config: Config) {
   return {
-    url: config.STREAM_REDIS_URL.reveal(),
+    ...streamRedisConfig(config),
     name: 'health',
-    sentinelHosts: config.REDIS_SENTINEL_HOSTS,
-    masterName: config.REDIS_MASTER_NAME,
-    clusterEnabled: config.REDIS_CLUSTER_ENABLED,
     commandTimeoutMs: config.HEALTH_CHECK_TIMEOUT_MS,
     isLazy: true,
   }

@@ -1,7 +1,7 @@
 import {
   boolean,
   type ConfigOf,
-  choice,
+  databaseSettings,
   decimal,
   defineConfig,
   integer,
@@ -9,6 +9,7 @@ import {
   port,
   secret,
   serviceSettings,
+  streamSettings,
   text,
 } from '@millrace/service'
 import { rollupsSetting } from './rollups/rollups-setting.js'
@@ -54,28 +55,7 @@ export const configSchema = defineConfig({
     description: 'web pages that may call from a browser; * is every one, empty is none',
   }),
 
-  DATABASE_URL: secret({ description: 'PostgreSQL: keys, definitions of rollups, the gateway’s side of the ledger' }),
-  DATABASE_CONNECTION_LIMIT: integer({
-    default: 5,
-    min: 1,
-    max: 1000,
-    unit: 'connections',
-    description: 'largest pool',
-  }),
-  DATABASE_TIMEOUT: integer({
-    default: 5000,
-    min: 100,
-    max: 600_000,
-    unit: 'ms',
-    description: 'longest wait for a connection',
-  }),
-  DATABASE_RETRY_ATTEMPTS: integer({
-    default: 3,
-    min: 1,
-    max: 10,
-    unit: 'calls',
-    description: 'calls in all where the failure is a passing one',
-  }),
+  ...databaseSettings({ holds: 'keys, definitions of rollups, the gateway’s side of the ledger', connectionLimit: 5 }),
 
   BOOTSTRAP_WRITE_KEY: secret({
     optional: true,
@@ -86,20 +66,8 @@ export const configSchema = defineConfig({
     description: 'key with all scopes that the tenant default has from the first start on',
   }),
 
-  STREAM_DRIVER: choice(['redis'], { default: 'redis', description: 'what carries the stream' }),
-  STREAM_NAME: text({ default: 'events', description: 'name of the stream' }),
-  STREAM_PARTITIONS: integer({
-    default: 16,
-    min: 1,
-    max: 1024,
-    unit: 'partitions',
-    description: 'never changed once events are in',
-  }),
-  STREAM_REDIS_URL: secret({ description: 'Redis that holds the stream' }),
+  ...streamSettings(),
   CACHE_REDIS_URL: secret({ optional: true, description: 'Redis for limits and notices; default: STREAM_REDIS_URL' }),
-  REDIS_CLUSTER_ENABLED: boolean({ default: false, description: 'whether STREAM_REDIS_URL is a Cluster' }),
-  REDIS_SENTINEL_HOSTS: list({ default: [], description: 'host:port of the Sentinels of the stream’s Redis' }),
-  REDIS_MASTER_NAME: text({ optional: true, description: 'name by which the Sentinels know the primary' }),
   STREAM_MIN_REPLICAS: integer({
     default: 0,
     min: 0,

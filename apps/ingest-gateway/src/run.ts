@@ -8,12 +8,12 @@ import {
   HealthServiceService,
   RecordBatchBuilder,
 } from '@millrace/contracts'
-import { type Database, openDatabase } from '@millrace/database'
-import { openRedis, type RedisConnection } from '@millrace/redis'
+import { type Database, startDatabase } from '@millrace/database'
+import { type RedisConnection, startRedis } from '@millrace/redis'
 import { isRetryable } from '@millrace/resilience'
 import { createGrpcClient, createHttpApp, type Lifecycle, startHttpServer } from '@millrace/service'
 import { createRedisDriver, openProducer, type Producer, ProducerMetrics } from '@millrace/streams'
-import { createGrpcMetrics, createHttpMetrics, createRedisMetrics, createResilienceMetrics } from '@millrace/telemetry'
+import { createGrpcMetrics, createHttpMetrics, createResilienceMetrics } from '@millrace/telemetry'
 import type { Config } from './config.js'
 import { EventDesk } from './events/event-desk.js'
 import { newMessageId } from './events/new-message-id.js'
@@ -41,20 +41,7 @@ const OVERDUE_CHECK_MS = 1000
 /** The composition root: the only file that knows every concrete part. Parts stop in reverse order: first the door, last the pools. */
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const { logger, metrics, tracer } = lifecycle
-  const database = await lifecycle.start('database', () => {
-    const opened = openDatabase(
-      {
-        url: config.DATABASE_URL.reveal(),
-        connectionLimit: config.DATABASE_CONNECTION_LIMIT,
-        timeoutMs: config.DATABASE_TIMEOUT,
-        retryAttempts: config.DATABASE_RETRY_ATTEMPTS,
-        applicationName: 'ingest-gateway',
-        environment: config.NODE_ENV,
-      },
-      { logger, metrics, tracer },
-    )
-    return [opened, () => opened.close()]
-  })
+  const database = await lifecycle.start('database', () => startDatabase(config, lifecycle))
   await seedFirstKeys(config, lifecycle, database)
   const plan = await startRollups(config, lifecycle, database)
   const { streamRedis, cacheRedis } = await startRedis(config, lifecycle)
@@ -156,33 +143,6 @@ async function untilAvailable<T>(lifecycle: Lifecycle, work: () => Promise<T>): 
       await setTimeout(START_RETRY_MS, undefined, { signal: lifecycle.stopping })
     }
   }
-}
-
-async function startRedis(
-  config: Config,
-  lifecycle: Lifecycle,
-): Promise<{ streamRedis: RedisConnection; cacheRedis: RedisConnection }> {
-  const metrics = createRedisMetrics(lifecycle.metrics)
-  const open = (name: string, url: string, isStream: boolean) =>
-    lifecycle.start(name, async () => {
-      const redis = await openRedis(
-        {
-          url,
-          name,
-          isLazy: true,
-          ...(isStream && {
-            sentinelHosts: config.REDIS_SENTINEL_HOSTS,
-            masterName: config.REDIS_MASTER_NAME,
-            clusterEnabled: config.REDIS_CLUSTER_ENABLED,
-          }),
-        },
-        { logger: lifecycle.logger, metrics },
-      )
-      return [redis, () => redis.close()]
-    })
-  const streamRedis = await open('stream-redis', config.STREAM_REDIS_URL.reveal(), true)
-  const cacheUrl = config.CACHE_REDIS_URL?.reveal()
-  return { streamRedis, cacheRedis: cacheUrl === undefined ? streamRedis : await open('cache-redis', cacheUrl, false) }
 }
 
 function startProducer(

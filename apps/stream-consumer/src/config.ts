@@ -1,14 +1,13 @@
 import {
-  boolean,
   type ConfigOf,
-  choice,
+  databaseSettings,
   decimal,
   defineConfig,
   integer,
-  list,
   port,
   secret,
   serviceSettings,
+  streamSettings,
   text,
 } from '@millrace/service'
 
@@ -20,50 +19,21 @@ export const configSchema = defineConfig({
   }),
   GRPC_PORT: port({ default: 9101, description: 'port of the gRPC server' }),
 
-  DATABASE_URL: secret({ description: 'PostgreSQL: events, journal, rollups, positions' }),
-  DATABASE_CONNECTION_LIMIT: integer({
-    default: 5,
-    min: 1,
-    max: 1000,
-    unit: 'connections',
-    description: 'largest pool, besides the one that writes',
-  }),
-  DATABASE_TIMEOUT: integer({
-    default: 5000,
-    min: 100,
-    max: 600_000,
-    unit: 'ms',
-    description: 'longest wait for a connection',
-  }),
-  DATABASE_RETRY_ATTEMPTS: integer({
-    default: 3,
-    min: 1,
-    max: 10,
-    unit: 'calls',
-    description: 'calls in all where the failure is a passing one',
+  ...databaseSettings({
+    holds: 'events, journal, rollups, positions',
+    connectionLimit: 5,
+    poolNote: ', besides the one that writes',
   }),
 
-  STREAM_DRIVER: choice(['redis'], { default: 'redis', description: 'what carries the stream' }),
-  STREAM_NAME: text({ default: 'events', description: 'name of the stream' }),
+  ...streamSettings(),
   STREAM_GROUP: text({
     default: 'events-store',
     description: 'consumer group; its positions are rows of stream_partitions',
   }),
-  STREAM_PARTITIONS: integer({
-    default: 16,
-    min: 1,
-    max: 1024,
-    unit: 'partitions',
-    description: 'never changed once events are in',
-  }),
-  STREAM_REDIS_URL: secret({ description: 'Redis that holds the stream' }),
   CACHE_REDIS_URL: secret({
     optional: true,
     description: 'Redis for notices and live counts; default: STREAM_REDIS_URL',
   }),
-  REDIS_CLUSTER_ENABLED: boolean({ default: false, description: 'whether STREAM_REDIS_URL is a Cluster' }),
-  REDIS_SENTINEL_HOSTS: list({ default: [], description: 'host:port of the Sentinels of the stream’s Redis' }),
-  REDIS_MASTER_NAME: text({ optional: true, description: 'name by which the Sentinels know the primary' }),
   STREAM_MIN_REPLICAS: integer({
     default: 0,
     min: 0,

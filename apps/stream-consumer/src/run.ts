@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { ConsumerServiceService, descriptorSet, LATE_CHANNEL } from '@millrace/contracts'
-import { type Database, DayPartitions, openDatabase } from '@millrace/database'
-import { openRedis, type RedisConnection } from '@millrace/redis'
+import { type Database, DayPartitions, startDatabase } from '@millrace/database'
+import { type RedisConnection, startRedis } from '@millrace/redis'
 import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
 import {
   ConsumerMetrics,
@@ -13,7 +13,7 @@ import {
   runConsumer,
   type StreamDriver,
 } from '@millrace/streams'
-import { createGrpcMetrics, createRedisMetrics } from '@millrace/telemetry'
+import { createGrpcMetrics } from '@millrace/telemetry'
 import { createCompactor } from './aggregate/compactor.js'
 import { Rollups } from './aggregate/rollups.js'
 import { SeriesRegistry } from './aggregate/series-registry.js'
@@ -71,23 +71,11 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
 }
 
 async function startParts(config: Config, lifecycle: Lifecycle): Promise<Parts> {
-  const { logger, metrics, tracer } = lifecycle
-  const database = await lifecycle.start('database', () => {
-    const opened = openDatabase(
-      {
-        url: config.DATABASE_URL.reveal(),
-        connectionLimit: config.DATABASE_CONNECTION_LIMIT,
-        timeoutMs: config.DATABASE_TIMEOUT,
-        retryAttempts: config.DATABASE_RETRY_ATTEMPTS,
-        applicationName: 'stream-consumer',
-        environment: config.NODE_ENV,
-      },
-      { logger, metrics, tracer },
-    )
-    return [opened, () => opened.close()]
-  })
+  const { metrics } = lifecycle
+  const database = await lifecycle.start('database', () => startDatabase(config, lifecycle))
   lifecycle.ready('database', () => database.ping().then(() => undefined))
-  const { streamRedis, noticeRedis } = await startRedis(config, lifecycle)
+  const { streamRedis, cacheRedis: noticeRedis } = await startRedis(config, lifecycle)
+  lifecycle.ready('stream-redis', () => streamRedis.check())
   const driver = await lifecycle.start('driver', () => {
     const made = createRedisDriver({ minReplicas: config.STREAM_MIN_REPLICAS }, { redis: streamRedis })
     return [made, () => made.close()]
@@ -99,34 +87,6 @@ async function startParts(config: Config, lifecycle: Lifecycle): Promise<Parts> 
     appMetrics: new ConsumerAppMetrics(metrics),
   }
   return { database, dayPartitions: new DayPartitions(database), streamRedis, noticeRedis, driver, ...shared }
-}
-
-async function startRedis(
-  config: Config,
-  lifecycle: Lifecycle,
-): Promise<{ streamRedis: RedisConnection; noticeRedis: RedisConnection }> {
-  const metrics = createRedisMetrics(lifecycle.metrics)
-  const open = (name: string, url: string, isStream: boolean) =>
-    lifecycle.start(name, async () => {
-      const redis = await openRedis(
-        {
-          url,
-          name,
-          isLazy: true,
-          ...(isStream && {
-            sentinelHosts: config.REDIS_SENTINEL_HOSTS,
-            masterName: config.REDIS_MASTER_NAME,
-            clusterEnabled: config.REDIS_CLUSTER_ENABLED,
-          }),
-        },
-        { logger: lifecycle.logger, metrics },
-      )
-      return [redis, () => redis.close()]
-    })
-  const streamRedis = await open('stream-redis', config.STREAM_REDIS_URL.reveal(), true)
-  lifecycle.ready('stream-redis', () => streamRedis.check())
-  const cacheUrl = config.CACHE_REDIS_URL?.reveal()
-  return { streamRedis, noticeRedis: cacheUrl === undefined ? streamRedis : await open('cache-redis', cacheUrl, false) }
 }
 
 async function startMaintenance(

@@ -2,6 +2,7 @@ export { type ConfigOf, type ConfigSchema, defineConfig } from './config/define-
 export { describeConfig } from './config/describe-config.js'
 export { ConfigError, type Environment, parseConfig } from './config/parse-config.js'
 export { Secret } from './config/secret.js'
+export { type DatabaseSettingsOptions, databaseSettings, streamSettings } from './config/server-settings.js'
 export { serviceSettings } from './config/service-settings.js'
 export { boolean, choice, decimal, integer, list, port, type Setting, secret, text, url } from './config/settings.js'
 export { replaceSettingsTable } from './config/settings-table.js'

@@ -1,0 +1,36 @@
+import type { Logger } from '@millrace/logger'
+import type { Metrics, Tracer } from '@millrace/telemetry'
+import type { DatabaseConfig } from './database-config.js'
+import { type Database, openDatabase } from './open-database.js'
+import type { Environment } from './repeat-watch.js'
+
+/** As a service's configuration names them (OPS-7). */
+export interface DatabaseSettings {
+  readonly NODE_ENV: Environment
+  readonly DATABASE_URL: { reveal(): string }
+  readonly DATABASE_CONNECTION_LIMIT: number
+  readonly DATABASE_TIMEOUT: number
+  readonly DATABASE_RETRY_ATTEMPTS: number
+}
+
+/** For `lifecycle.start`: the database that the settings name, and what closes it. `over` adds to them. */
+export function startDatabase(
+  settings: DatabaseSettings,
+  { service, ...deps }: { service: string; logger: Logger; metrics: Metrics; tracer: Tracer },
+  over: Partial<DatabaseConfig> = {},
+): readonly [Database, () => Promise<void>] {
+  const { logger, metrics, tracer } = deps
+  const database = openDatabase(
+    {
+      url: settings.DATABASE_URL.reveal(),
+      connectionLimit: settings.DATABASE_CONNECTION_LIMIT,
+      timeoutMs: settings.DATABASE_TIMEOUT,
+      retryAttempts: settings.DATABASE_RETRY_ATTEMPTS,
+      applicationName: service,
+      environment: settings.NODE_ENV,
+      ...over,
+    },
+    { logger, metrics, tracer },
+  )
+  return [database, () => database.close()]
+}
