@@ -11,7 +11,7 @@ const NAMES = ['Page Viewed', 'Product Viewed', 'Product Added', 'Feature 01 Use
 export function createQuestions({ endMs, nowMs }) {
   const day = Math.floor(endMs / DAY) * DAY
   const closed = NAMES.flatMap((event) => [
-    question({ kind: 'timeseries', event, interval: '1d', ...range(day - 30 * DAY, day) }),
+    question({ kind: 'timeseries', event, interval: '1d', ...range(day - 14 * DAY, day) }),
     question({ kind: 'timeseries', event, interval: '1h', ...range(endMs - 3 * DAY, endMs) }),
     question({ kind: 'timeseries', event, interval: '1m', ...range(endMs - 12 * HOUR, endMs) }),
   ])
@@ -35,7 +35,7 @@ export function createQuestions({ endMs, nowMs }) {
       kind: 'breakdown',
       event: 'Product Viewed',
       group_by: ['properties.category'],
-      ...range(day - 30 * DAY, day),
+      ...range(day - 14 * DAY, day),
     }),
     question({ kind: 'breakdown', event: 'Product Viewed', group_by: ['properties.category'], ...range(day) }),
     question({
@@ -49,7 +49,7 @@ export function createQuestions({ endMs, nowMs }) {
       event: 'Order Completed',
       metric: { agg: 'sum', property: 'properties.revenue' },
       interval: '1d',
-      ...range(day - 30 * DAY, day),
+      ...range(day - 14 * DAY, day),
     }),
     question({
       kind: 'timeseries',
