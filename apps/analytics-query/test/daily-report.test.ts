@@ -59,7 +59,7 @@ describe('the daily report', () => {
       `insert into rollup_dirty (level_seconds, tenant_id, window_start) select 86400, id, $1 from tenants`,
       [new Date(TODAY)],
     )
-  })
+  }, 300_000)
   afterAll(() => service.close())
   beforeEach(async () => {
     clock = NOW
