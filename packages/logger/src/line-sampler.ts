@@ -27,9 +27,8 @@ export class LineSampler {
   /** How many lines like this one were left out since the last one that was written, or undefined when this one is to be left out. */
   admit({ level, message, fields, time }: LogEntry): number | undefined {
     if (this.#linesPerSecond === 0 || logLevelRanks[level] > logLevelRanks.error) return 0
-    const source = this.#sourceOf(
-      `${level} ${message} ${String(fields?.route ?? fields?.path ?? fields?.method ?? '')}`,
-    )
+    const endpoint = fields?.route ?? fields?.path ?? fields?.method
+    const source = this.#sourceOf(`${level} ${message} ${typeof endpoint === 'string' ? endpoint : ''}`)
     // A clock that was set back begins a window too.
     if (Math.abs(time - source.windowStartMs) >= WINDOW_MS) Object.assign(source, { windowStartMs: time, lines: 0 })
     if (source.lines >= this.#linesPerSecond) {

@@ -86,13 +86,11 @@ describe('rate limiter', () => {
     expect(granted).toBeGreaterThanOrEqual(50)
     expect(granted).toBeLessThanOrEqual(90)
     await server.restart()
-    await waitFor(
-      async () => {
-        now += 1_001
-        await limiter.take(1, 1)
-        return connection.isReady && (await connection.client.exists('millrace:limit:{1}')) === 1
-      },
-    )
+    await waitFor(async () => {
+      now += 1_001
+      await limiter.take(1, 1)
+      return connection.isReady && (await connection.client.exists('millrace:limit:{1}')) === 1
+    })
     await connection.close()
     await server.stop()
   })
