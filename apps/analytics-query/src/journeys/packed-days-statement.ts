@@ -31,7 +31,8 @@ export function packedNames({ conditions, grain }: MarksQuery): string[] | null 
 
 /**
  * The packed days that a query's range touches, with the marks of its events: by the indexes on (tenant, day, name) of marks and of notices. A day
- * whose partition has been dropped is none. In one statement with the check for late events, so both are of one state.
+ * whose partition has been dropped is none. In one statement with the check for late events, so both are of one state;
+ * `offset 0` keeps that check from being made anew for each name.
  */
 export function packedDaysStatement(tenantId: number, query: MarksQuery): Statement {
   const names = packedNames(query)
@@ -39,21 +40,24 @@ export function packedDaysStatement(tenantId: number, query: MarksQuery): Statem
   const tenant = values.add(tenantId, 'integer')
   const of = (column: string, wanted: readonly string[]) =>
     `left(${column}, ${PREFIX}) = any (${values.add(wanted.map(lateNameOf), 'text[]')})`
-  const changed = names === null || names.includes('') ? '' : `and ${of('w.event', names)}`
+  const changed =
+    names === null || names.includes('') ? '' : `and w.event = any (${values.add(names.map(lateNameOf), 'text[]')})`
   const packed =
     names === null ? `m.event <> ''` : `${of('m.event', names)} and m.event = any (${values.add(names, 'text[]')})`
   return {
-    text: `select d.day::text as day, late.is_late, m.event, case when not late.is_late then m.marks end as marks
+    text: `select d.day::text as day, late.is_late, m.event, m.marks
       from journey_days d
       cross join lateral (
         select exists (
           select from window_versions w
           where w.tenant_id = ${tenant} and w.day = d.day ${changed}
-            and w.changed_xid >= coalesce(
-              (select o.as_of_xid from journey_marks o where o.tenant_id = ${tenant} and o.day = d.day and left(o.event, ${PREFIX}) = w.event limit 1), d.as_of_xid)
+            and w.changed_xid >= coalesce((
+              select o.as_of_xid from journey_marks o where o.tenant_id = ${tenant} and o.day = d.day and left(o.event, ${PREFIX}) = w.event limit 1
+            ), d.as_of_xid)
         ) as is_late
+        offset 0
       ) late
-      left join journey_marks m on m.tenant_id = ${tenant} and m.day = d.day and ${packed}
+      left join journey_marks m on not late.is_late and m.tenant_id = ${tenant} and m.day = d.day and ${packed}
       where d.day >= ${values.add(dayOf(query.fromMs), 'date')} and d.day <= ${values.add(dayOf(query.toMs - 1), 'date')}
         and to_regclass('events_' || to_char(d.day, 'YYYYMMDD')) is not null
         and (select max(checked_at) from journey_days) > now() - interval '${CHECKED_WITHIN}'
