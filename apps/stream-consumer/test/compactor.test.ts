@@ -106,4 +106,14 @@ describe('the compactor', () => {
     expect(await readRollups(database, 'rollups_5m')).toEqual(before)
     expect((await database.query('select 1 from rollup_dirty')).rows).toEqual([])
   })
+
+  it('gets on with windows however many wait after a large backfill', async () => {
+    await database.query(
+      `insert into rollup_dirty (level_seconds, tenant_id, window_start)
+       select 300, 77, timestamptz '2020-01-01T00:00:00Z' + n * interval '5 minutes' from generate_series(0, 24999) n`,
+    )
+    const compact = createCompactor({ windowsMax: 3, minutesKeptMs: DAY * 30 }, { database, now: Date.now })
+    expect(await compact()).toBe(3)
+    await database.query('delete from rollup_dirty where tenant_id = 77')
+  })
 })

@@ -55,15 +55,19 @@ export function createCompactor(
   }
 }
 
-/** A window waits for finer ones in it, which would only make it dirty again. */
+/**
+ * A window waits for finer ones in it, which would only make it dirty again. OFFSET keeps the look for those one look in the primary key a window: as a join
+ * every window is compared with every other, and after a large backfill, with tens of thousands of them, that never ended within the statement's time.
+ */
 async function selectDirty(database: Database, { seconds }: Level, limit: number): Promise<DirtyWindow[]> {
+  const finer = LEVELS.filter((level) => level.seconds < seconds).map((level) => level.seconds)
   const { rows } = await database.query<DirtyWindow>(
     `select level_seconds, tenant_id, window_start, version from rollup_dirty d
      where level_seconds = $1 and window_start + make_interval(secs => $1) <= now()
-       and not exists (select from rollup_dirty f where f.level_seconds < d.level_seconds and f.tenant_id = d.tenant_id
-         and f.window_start >= d.window_start and f.window_start < d.window_start + make_interval(secs => $1))
+       and not exists (select from rollup_dirty f where f.level_seconds = any ($3::integer[]) and f.tenant_id = d.tenant_id
+         and f.window_start >= d.window_start and f.window_start < d.window_start + make_interval(secs => $1) offset 0)
      order by window_start limit $2`,
-    [seconds, limit],
+    [seconds, limit, finer],
   )
   return rows
 }
