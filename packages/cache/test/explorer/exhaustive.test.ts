@@ -73,7 +73,7 @@ describe('every order of the steps of a few calls, two or three times another th
     ['a load, a value set elsewhere, a strict read', 2, [read(0, 'k1'), write(1, 'set'), read(0, 'k1', true)]],
     [
       'loads in both processes, an invalidation by pattern, a read',
-      3,
+      2,
       [read(0, 'k1'), read(1, 'k1'), write(1, 'pattern'), read(1, 'k1')],
     ],
   ])(
@@ -81,7 +81,7 @@ describe('every order of the steps of a few calls, two or three times another th
     async (_, deviationsMax, actions) => {
       const { orders, violations } = await playAll(actions, deviationsMax)
       expect(violations).toEqual([])
-      expect(orders).toBeGreaterThan(200)
+      expect(orders).toBeGreaterThan(50)
     },
     limitMs,
   )
