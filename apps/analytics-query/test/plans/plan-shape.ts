@@ -164,6 +164,6 @@ function searchedColumns(condition: string): string {
 
 /** Bitmaps belong to their scan's line; row level security asks for the tenant once, before anything is read. */
 function isPart(node: RawNode): boolean {
-  const isTenantLookup = node['Parent Relationship'] === 'InitPlan' && node['Node Type'] === 'Result'
+  const isTenantLookup = node['Parent Relationship'] === 'InitPlan' && node['Node Type'] === 'Result' && !node.Plans
   return isTenantLookup || node['Node Type'].startsWith('Bitmap Index') || /^Bitmap(And|Or)$/.test(node['Node Type'])
 }
