@@ -144,6 +144,15 @@ export class GroupTable {
     )
   }
 
+  /** Gives back whatever bears this member's name besides these. */
+  async keepOnly(partitions: readonly number[]): Promise<void> {
+    await this.#client.query(
+      `update stream_partitions set owner = null, lease_expires_at = null, blocked_reason = null, blocked_since = null, updated_at = clock_timestamp()
+       where group_name = $1 and stream = $2 and owner = $3 and partition <> all($4::smallint[])`,
+      [this.#group, this.#stream, this.#member, [...partitions]],
+    )
+  }
+
   /** Gives everything back and takes this member's name off the list, and the names of members that have been silent for an hour. */
   async leave(): Promise<void> {
     await this.#client.query(

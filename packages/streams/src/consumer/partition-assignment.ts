@@ -56,7 +56,10 @@ export class LeaseAssignment implements PartitionAssignment {
   async take(held: ReadonlySet<number>): Promise<TakenPartition[]> {
     this.#mayTake = false
     const missing = this.#share - held.size
-    return missing > 0 ? await this.#table.take(missing, [...held]) : []
+    const taken = missing > 0 ? await this.#table.take(missing, [...held]) : []
+    // A life before this one may have had more, and heartbeats renew whatever bears this member's name: nobody would ever read it.
+    if (held.size === 0) await this.#table.keepOnly(taken.map(({ partition }) => partition))
+    return taken
   }
 
   async close(): Promise<void> {}

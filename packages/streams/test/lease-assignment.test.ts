@@ -1,0 +1,30 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { createMemoryDriver } from '@millrace/streams'
+import { GroupTable } from '../src/consumer/group-table.js'
+import { LeaseAssignment } from '../src/consumer/partition-assignment.js'
+import { type Effects, openEffects } from './effects.js'
+
+let effects: Effects
+beforeEach(async () => {
+  effects = await openEffects()
+})
+afterEach(() => effects.release())
+
+const tableOf = (member: string) =>
+  new GroupTable(effects.database, { group: 'store', stream: 'lines', member, leaseMs: 600_000 })
+
+it('lets go of what a life before this one had beyond its share, so that another member can have it', async () => {
+  const one = tableOf('one')
+  await one.ensurePartitions(4)
+  const first = new LeaseAssignment(createMemoryDriver(), 'lines', one, 4)
+  expect(await first.take(new Set())).toHaveLength(4)
+  // Its transaction fails, and before it begins anew another member has come.
+  first.setLiveMembers(2)
+  const kept = (await first.take(new Set())).map(({ partition }) => partition)
+  expect(kept).toHaveLength(2)
+  await one.beat(new Map())
+  const second = new LeaseAssignment(createMemoryDriver(), 'lines', tableOf('two'), 4)
+  second.setLiveMembers(2)
+  const taken = (await second.take(new Set())).map(({ partition }) => partition)
+  expect([...kept, ...taken].sort()).toEqual([0, 1, 2, 3])
+})
