@@ -8,7 +8,7 @@ import { type DatabaseConfig, migrate, openDatabase } from './index.js'
 async function openLogged(config: Partial<DatabaseConfig>) {
   const test = await createTestDatabase({ migrate })
   const lines: string[] = []
-  const logger = createLogger({ service: 'test', write: (text) => lines.push(text) })
+  const logger = createLogger({ service: 'test', samplePerSecond: 0, write: (text) => lines.push(text) })
   const metrics = createMetrics({ service: 'test', hasProcessMetrics: false })
   const database = openDatabase({ url: test.url, ...config }, { logger, metrics })
   const close = async () => {

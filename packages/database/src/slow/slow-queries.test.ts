@@ -15,7 +15,7 @@ describe('a slow query', () => {
   let test: TestDatabase
   let database: Database
   let text: string
-  const logger = createLogger({ service: 'test', write: (written) => (text += written) })
+  const logger = createLogger({ service: 'test', samplePerSecond: 0, write: (written) => (text += written) })
 
   beforeAll(async () => {
     test = await createTestDatabase({ migrate })
