@@ -11,6 +11,7 @@ const pick = createZipf(random, queries.length, 1.01)
 const times = []
 const sources = {}
 let faults = 0
+let firstFault
 let isCounting = false
 const startedAt = performance.now()
 const warmUntil = startedAt + Math.min(5, seconds / 3) * 1000
@@ -18,7 +19,7 @@ const endsAt = warmUntil + seconds * 1000
 
 await Promise.all(Array.from({ length: concurrency }, lane))
 analytics.close()
-process.stdout.write(JSON.stringify({ ...quantiles(times), seconds, sources, faults }))
+process.stdout.write(JSON.stringify({ ...quantiles(times), seconds, sources, faults, firstFault }))
 
 async function lane() {
   for (;;) {
@@ -31,8 +32,9 @@ async function lane() {
       if (!isCounting) continue
       times.push(performance.now() - begin)
       sources[meta.source] = (sources[meta.source] ?? 0) + 1
-    } catch {
+    } catch (error) {
       faults++
+      firstFault ??= error.message
     }
   }
 }

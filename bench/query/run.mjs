@@ -66,7 +66,9 @@ writeResult(import.meta.url, {
   check,
   result,
 })
-process.exitCode = (check?.wrong_answers ?? 0) === 0 ? 0 : 1
+// A checker that does not notice what was tampered with has shown nothing.
+const isSound = check === undefined || (check.wrong_answers === 0 && check.tampered_answers_found > 0)
+process.exitCode = isSound ? 0 : 1
 
 /** Opens a dataset cold, hands it to `work` and closes it whatever happens. */
 async function onDataset({ rows: wanted }, work) {
@@ -107,8 +109,9 @@ async function runMixed({ stack, addresses, endMs, rows: stored }) {
   for (const concurrency of CONCURRENCY) {
     const meter = startMeter(() => stack.processes())
     const task = { address: addresses[0], queries, concurrency, seconds, seed: seed + concurrency }
-    const { sources, calls: answered, faults, ...times } = await runJsonProcess(MIXED, task)
+    const { sources, calls: answered, faults, firstFault, ...times } = await runJsonProcess(MIXED, task)
     const usage = meter.read()
+    if (faults > 0) say(`FAULT ${faults} of ${answered + faults} queries failed, the first with: ${firstFault}`)
     const cores = (name) => round((usage.each.find((one) => one.name === name)?.cpuSeconds ?? 0) / usage.seconds, 2)
     const hits = (sources.memory ?? 0) + (sources.redis ?? 0)
     results.push({

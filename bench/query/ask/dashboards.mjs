@@ -16,7 +16,8 @@ export function createDashboards({ seed, rows, endMs }) {
   return Array.from({ length: DASHBOARDS * 4 }, (_, index) => {
     const { to, ...query } = random.pick(index % 20 === 19 ? rare : panels).draw(draws)
     if (index % 3 !== 0) return { ...query, to }
-    // Up to this moment: the start stays where it is while the dashboard is open.
-    return { ...query, from: new Date(Math.ceil(Date.parse(query.from) / HOUR) * HOUR).toISOString() }
+    // Up to this moment, over as many days: the start stays where it is while the dashboard is open.
+    const fromMs = Math.floor((endMs - (Date.parse(to) - Date.parse(query.from))) / HOUR) * HOUR
+    return { ...query, from: new Date(fromMs).toISOString() }
   })
 }

@@ -13,6 +13,7 @@ import { watchVisible } from './watch-visible.mjs'
 const LANES = 8
 const TENANT = 1
 const THINK_MS = 15
+const TAMPERED_WAIT_MS = 15_000
 
 /**
  * Asks the same questions again and again of every analytics-query while events stream in, and judges each answer afterwards by the raw rows and the
@@ -42,9 +43,7 @@ export async function checkAnswers({ stack, analytics, endMs, seconds, eventsPer
       judged[answer.question].wrong({ ...answer, sentMs: Number.POSITIVE_INFINITY, ageMs: 0, isStale: false }),
     )
     const tampered = await tamperWithCache(stack)
-    const found = (await askOnce(analytics.slice(-1), questions)).flatMap((answer) =>
-      judged[answer.question].wrong(answer),
-    )
+    const found = await findTampered(analytics.at(-1), questions, judged)
     const stale = (isClosed) =>
       quantiles(
         answers.flatMap((answer) =>
@@ -62,11 +61,20 @@ export async function checkAnswers({ stack, analytics, endMs, seconds, eventsPer
       behind_rows_open: stale(false),
       behind_rows_closed: stale(true),
       tampered_entries: tampered,
-      tampered_answers_found: found.length,
+      tampered_answers_found: found,
     }
   } finally {
     await watch.stop()
     await database.end()
+  }
+}
+
+/** How many tampered answers the judge notices. A process that has just started believes what others have kept once it has looked for late events, so it is given time. */
+async function findTampered(one, questions, judged) {
+  for (const startedAt = performance.now(); ; await delay(500)) {
+    const answers = await askOnce([one], questions)
+    const found = answers.flatMap((answer) => judged[answer.question].wrong(answer)).length
+    if (found > 0 || performance.now() - startedAt > TAMPERED_WAIT_MS) return found
   }
 }
 
