@@ -10,6 +10,7 @@ import {
   runFrozenConsumer,
   runOutage,
   runSpoolQuota,
+  runUntilLoud,
   VICTIMS,
 } from '@millrace/testing/chaos'
 
@@ -90,7 +91,10 @@ async function outages(run) {
 say(`seed ${seed}: --seed ${seed} repeats the choice of instants and victims`)
 if (only.has('crash')) {
   const victims = values.victims.split(',')
-  const verdict = await onStack('crash', {}, (run) => runCrashMatrix(run, { rounds, victims }))
+  const verdict = await onStack('crash', {}, async (run) => {
+    await runCrashMatrix(run, { rounds, victims })
+    await runUntilLoud(run)
+  })
   const quiet = verdict && findQuiet(verdict.provoked)
   demand(!quiet, `the crash matrix proves nothing: ${quiet}`)
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { waitFor } from '@millrace/local-stack'
 import type { ChaosLoad } from './chaos-load.js'
-import type { ChaosRun } from './chaos-run.js'
+import { type ChaosRun, findQuiet } from './chaos-run.js'
 import { waitUntilStoring } from './partitions.js'
 
 /** What is killed: one of the two consumers, chosen anew each time. */
@@ -30,6 +30,12 @@ export async function runCrashMatrix(run: ChaosRun, options: CrashMatrixOptions)
       await killOnce(run, victim, load, index + 1)
     }
   })
+}
+
+/** Instants are random: a few more kills when none of them happened to make anything arrive twice. */
+export async function runUntilLoud(run: ChaosRun): Promise<void> {
+  for (let more = 0; more < 5 && findQuiet((await run.verify()).provoked) !== undefined; more++)
+    await runCrashMatrix(run, { rounds: 1, victims: ['gateway', 'redis'] })
 }
 
 async function killOnce(run: ChaosRun, victim: Victim, load: ChaosLoad, round: number): Promise<void> {

@@ -2,7 +2,7 @@ export { type ChaosLoad, type ChaosLoadOptions, type ChaosReport, startChaosLoad
 export { ChaosRun, type ChaosRunOptions, findQuiet, type Provoked, type Verdict } from './chaos-run.js'
 export { type ChaosStackSettings, chaosStackOptions } from './chaos-stack.js'
 export { checkEvents, describeFaults, type EventFindings, type SentLoad } from './check-events.js'
-export { type CrashMatrixOptions, runCrashMatrix, VICTIMS, type Victim } from './crash-matrix.js'
+export { type CrashMatrixOptions, runCrashMatrix, runUntilLoud, VICTIMS, type Victim } from './crash-matrix.js'
 export { type FrozenReport, runFrozenConsumer } from './frozen-consumer.js'
 export { findLedgerFault, type LedgerEntry, type LedgerSource, readLedger, waitUntilSettled } from './ledger.js'
 export { type OutageReport, type QuotaReport, runOutage, runSpoolQuota } from './outages.js'
