@@ -1,126 +1,226 @@
 import { type ByteReader, type ByteWriter, unzigzag, zigzag } from './varint.js'
 
 const BINS_MIN = 64
+/** Counts outside of the array after which its place is chosen anew: rarely enough that choosing costs less than the counting. */
+const FAR_ADDS = 2048
+
+/** A bin that is not empty: its index and its count. */
+type Bin = [index: number, count: number]
 
 /**
- * Counts by bin index, in one array over the range of indices seen. When the range would outgrow `binsMax`, the lowest bins are put
- * together into one.
+ * Counts by bin index, for at most `binsMax` bins that are not empty, however far apart. When there are more, the lowest ones are put
+ * together into the lowest that is kept, so what is kept depends on what was counted alone, never on the order.
+ *
+ * An array spans the range where most counts are, at most `binsMax` wide; the few bins too far from it are in a map.
  */
 export class BinStore {
   readonly #binsMax: number
-  #counts: Float64Array
+  #counts = EMPTY
   /** Index of the first slot. */
   #offset = 0
+  /** The range within the array that has been used. */
   #lowest = Number.POSITIVE_INFINITY
   #highest = Number.NEGATIVE_INFINITY
+  /** Bins with which the array would be too wide. None of them is ever within its range, which only grows while this has any. */
+  #far = new Map<number, number>()
+  #farAdds = 0
   total = 0
 
   constructor(binsMax: number) {
     this.#binsMax = binsMax
-    this.#counts = EMPTY
   }
 
   add(index: number, count: number): void {
-    let slot = index - this.#offset
-    if (index < this.#lowest || index > this.#highest) slot = this.#include(index) - this.#offset
+    if ((index < this.#lowest || index > this.#highest) && !this.#widen(index, index)) {
+      this.#addFar(index, count)
+      return
+    }
+    const slot = index - this.#offset
     this.#counts[slot] = (this.#counts[slot] as number) + count
     this.total += count
   }
 
   merge(other: BinStore): void {
     if (other.total === 0) return
-    this.#reserve(other.#lowest, other.#highest)
-    // The highest first: it decides which bins are still apart.
-    this.#include(other.#highest)
-    const lowest = this.#include(other.#lowest)
-    const counts = this.#counts
-    const theirs = other.#counts
-    for (let index = other.#lowest; index <= other.#highest; index++) {
-      const slot = Math.max(index, lowest) - this.#offset
-      counts[slot] = (counts[slot] as number) + (theirs[index - other.#offset] as number)
-    }
-    this.total += other.total
+    if (this.#widen(other.#lowest, other.#highest)) {
+      const counts = this.#counts
+      const theirs = other.#counts
+      const shift = other.#offset - this.#offset
+      const end = other.#highest - other.#offset
+      for (let slot = other.#lowest - other.#offset; slot <= end; slot++) {
+        const count = theirs[slot] as number
+        counts[slot + shift] = (counts[slot + shift] as number) + count
+        this.total += count
+      }
+      for (const [index, count] of other.#far) this.add(index, count)
+    } else other.#each((index, count) => this.add(index, count))
   }
 
   /** The bin that holds the element of this rank, ranks counted from 0 in rising order of the index. */
   indexAt(rank: number): number {
+    this.#settle()
+    const { below, above } = this.#farBins()
     let seen = 0
-    for (let index = this.#lowest; index < this.#highest; index++) {
+    for (const [index, count] of below) {
+      seen += count
+      if (seen > rank) return index
+    }
+    for (let index = this.#lowest; index <= this.#highest; index++) {
       seen += this.#counts[index - this.#offset] as number
       if (seen > rank) return index
     }
-    return this.#highest
+    for (const [index, count] of above) {
+      seen += count
+      if (seen > rank) return index
+    }
+    return above.at(-1)?.[0] ?? this.#highest
   }
 
   /** Total; if not zero the lowest index, the number of bins, and the counts, where a zero is followed by how many more follow it. */
   write(writer: ByteWriter): void {
     writer.varint(this.total)
     if (this.total === 0) return
-    writer.varint(zigzag(this.#lowest))
-    writer.varint(this.#highest - this.#lowest + 1)
-    let zeros = 0
+    this.#settle()
+    const { below, above } = this.#farBins()
+    const lowest = below[0]?.[0] ?? this.#lowest
+    const highest = above.at(-1)?.[0] ?? this.#highest
+    writer.varint(zigzag(lowest))
+    writer.varint(highest - lowest + 1)
+    let next = lowest
+    for (const [index, count] of below) next = writeBin(writer, next, index, count)
     for (let index = this.#lowest; index <= this.#highest; index++) {
       const count = this.#counts[index - this.#offset] as number
-      if (count === 0) {
-        zeros++
-        continue
-      }
-      if (zeros > 0) {
-        writer.varint(0)
-        writer.varint(zeros - 1)
-        zeros = 0
-      }
-      writer.varint(count)
+      if (count > 0) next = writeBin(writer, next, index, count)
     }
+    for (const [index, count] of above) next = writeBin(writer, next, index, count)
   }
 
   read(reader: ByteReader): void {
     const total = reader.varint()
     if (total === 0) return
     const lowest = unzigzag(reader.varint())
-    const bins = reader.varint()
-    if (bins > this.#binsMax) throw new RangeError('the sketch is cut short or damaged')
-    this.#reserve(lowest, lowest + bins - 1)
-    for (let bin = 0; bin < bins; bin++) {
+    const range = reader.varint()
+    const isNear = this.#widen(lowest, lowest + range - 1)
+    const bins: Bin[] = []
+    for (let bin = 0; bin < range; bin++) {
       const count = reader.varint()
       if (count === 0) bin += reader.varint()
-      else this.add(lowest + bin, count)
+      else if (isNear) this.add(lowest + bin, count)
+      else bins.push([lowest + bin, count])
     }
+    if (!isNear) this.#place(bins)
     if (this.total !== total) throw new RangeError('the sketch is cut short or damaged')
   }
 
-  /** Makes room for a range at once while there is nothing in it yet: growing bin by bin is most of what a sketch costs to read. */
-  #reserve(lowest: number, highest: number): void {
-    if (this.total === 0 && highest >= lowest && highest - lowest < this.#binsMax) this.#resize(lowest, highest)
+  /** Counts in the map. */
+  #addFar(index: number, count: number): void {
+    this.#far.set(index, (this.#far.get(index) ?? 0) + count)
+    this.total += count
+    if (++this.#farAdds >= FAR_ADDS) this.#settle()
   }
 
-  /** Makes room for the index; returns the one to count in, which is a higher one where the lowest bins are put together. */
-  #include(index: number): number {
-    const highest = Math.max(this.#highest, index)
-    const floor = highest - this.#binsMax + 1
-    const target = Math.max(index, floor)
-    const lowest = Math.max(Math.min(this.#lowest, target), floor)
-    this.#resize(lowest, highest)
-    return target
+  /** Puts the lowest bins together if there are too many, and the array where most of the counts are. */
+  #settle(): void {
+    if (this.#far.size === 0) return
+    const bins: Bin[] = []
+    this.#each((index, count) => bins.push([index, count]))
+    this.#place(bins)
   }
 
-  #resize(lowest: number, highest: number): void {
-    const isInside = lowest >= this.#offset && highest < this.#offset + this.#counts.length
-    if (!isInside || lowest > this.#lowest) {
-      const bins = highest - lowest + 1
+  /** Becomes the store of these bins, which are in rising order. */
+  #place(bins: readonly Bin[]): void {
+    const kept = this.#fold(bins)
+    const [from, to] = this.#densest(kept)
+    this.#counts = EMPTY
+    this.#lowest = Number.POSITIVE_INFINITY
+    this.#highest = Number.NEGATIVE_INFINITY
+    this.#far = new Map()
+    this.#farAdds = 0
+    this.total = 0
+    kept.forEach(([index, count], at) => {
+      if (at >= from && at < to) this.add(index, count)
+      else {
+        this.#far.set(index, count)
+        this.total += count
+      }
+    })
+  }
+
+  /** The highest `binsMax` bins; the lowest of them has the counts of all below it as well. */
+  #fold(bins: readonly Bin[]): readonly Bin[] {
+    const excess = bins.length - this.#binsMax
+    if (excess <= 0) return bins
+    const kept = bins.slice(excess)
+    const [lowest] = kept[0] as Bin
+    kept[0] = [lowest, bins.slice(0, excess + 1).reduce((sum, [, count]) => sum + count, 0)]
+    return kept
+  }
+
+  /** The stretch of the bins, from a position to before another, that fits the array and holds the most counts. */
+  #densest(bins: readonly Bin[]): [from: number, to: number] {
+    let best: [number, number] = [0, 0]
+    let bestSum = 0
+    let sum = 0
+    let from = 0
+    bins.forEach(([index, count], at) => {
+      sum += count
+      for (; index - (bins[from] as Bin)[0] >= this.#binsMax; from++) sum -= (bins[from] as Bin)[1]
+      if (sum <= bestSum) return
+      bestSum = sum
+      best = [from, at + 1]
+    })
+    return best
+  }
+
+  /** Visits the bins that are not empty in rising order. */
+  #each(visit: (index: number, count: number) => void): void {
+    const { below, above } = this.#farBins()
+    for (const [index, count] of below) visit(index, count)
+    for (let index = this.#lowest; index <= this.#highest; index++) {
+      const count = this.#counts[index - this.#offset] as number
+      if (count > 0) visit(index, count)
+    }
+    for (const [index, count] of above) visit(index, count)
+  }
+
+  /** The bins of the map in rising order: those below the array's and those above. */
+  #farBins(): { readonly below: readonly Bin[]; readonly above: readonly Bin[] } {
+    if (this.#far.size === 0) return NONE_FAR
+    const bins = [...this.#far].sort(([a], [b]) => a - b)
+    const split = bins.findIndex(([index]) => index > this.#highest)
+    return split < 0 ? { below: bins, above: [] } : { below: bins.slice(0, split), above: bins.slice(split) }
+  }
+
+  /** Makes the array span this range as well, at once: growing bin by bin is most of what a sketch costs to read. False if it would be too wide. */
+  #widen(from: number, to: number): boolean {
+    const lowest = Math.min(this.#lowest, from)
+    const highest = Math.max(this.#highest, to)
+    const bins = highest - lowest + 1
+    if (bins > this.#binsMax) return false
+    if (lowest < this.#offset || highest >= this.#offset + this.#counts.length) {
       const capacity = Math.min(this.#binsMax, Math.max(BINS_MIN, Math.ceil(bins * 1.25)))
       const counts = new Float64Array(Math.max(capacity, bins))
       const offset = lowest - ((counts.length - bins) >> 1)
-      for (let index = this.#lowest; index <= this.#highest; index++) {
-        const slot = Math.max(index, lowest) - offset
-        counts[slot] = (counts[slot] as number) + (this.#counts[index - this.#offset] as number)
-      }
+      for (let index = this.#lowest; index <= this.#highest; index++)
+        counts[index - offset] = this.#counts[index - this.#offset] as number
       this.#counts = counts
       this.#offset = offset
     }
     this.#lowest = lowest
     this.#highest = highest
+    return true
   }
 }
 
 const EMPTY = new Float64Array(0)
+const NONE_FAR = { below: [], above: [] }
+
+/** Writes a bin and, before it, how many empty ones there are from `next` on; returns the index that follows. */
+function writeBin(writer: ByteWriter, next: number, index: number, count: number): number {
+  if (index > next) {
+    writer.varint(0)
+    writer.varint(index - next - 1)
+  }
+  writer.varint(count)
+  return index + 1
+}

@@ -11,6 +11,38 @@ const value = fc.oneof(
 )
 const values = fc.array(value, { minLength: 1, maxLength: 300 })
 
+/** Some values of usual sizes, some of any, in a few parts. */
+const anyMagnitude = fc
+  .tuple(
+    fc.double({ min: 1, max: 10, noNaN: true, maxExcluded: true }),
+    fc.integer({ min: -300, max: 299 }),
+    fc.boolean(),
+  )
+  .map(([digits, exponent, isNegative]) => (isNegative ? -1 : 1) * digits * 10 ** exponent)
+const mixedParts = fc.array(
+  fc.array(fc.oneof({ weight: 2, arbitrary: anyMagnitude }, { weight: 2, arbitrary: value }), {
+    minLength: 1,
+    maxLength: 400,
+    size: 'max',
+  }),
+  { minLength: 1, maxLength: 5, size: 'max' },
+)
+
+/** Bytes of version 1 as written when the bins of a sign had to lie within 14 powers of ten. */
+const WRITTEN_VALUES = [0, 0, -250, -3, 0.004, ...Array.from({ length: 20 }, (_, i) => 1.5 ** i)]
+const WRITTEN_BEFORE =
+  'AVACFbEFvAYBANcCAQAYAQAXAQAYAQAXAQAXAQAYAQAXAQAXAQAYAQAXAQAXAQAYAQAXAQAXAQAYAQAXAQAXAQAYAQAXAQKKAZYCAQCTAgE='
+const FOLDED_BEFORE = 'AVACFqAGgBARAAQBABcBABgBABcBAKsPAQKKAZYCAQCTAgE='
+
+/** The items in another order, which the seed decides. */
+function inOrder<T>(items: readonly T[], seed: number): T[] {
+  const keys = new Map(items.map((_, i) => [i, Math.imul(i + 1, seed * 2 + 1) % 1009]))
+  return items
+    .map((item, i) => ({ item, i }))
+    .toSorted((a, b) => (keys.get(a.i) ?? 0) - (keys.get(b.i) ?? 0))
+    .map(({ item }) => item)
+}
+
 function sketchOf(numbers: readonly number[]): DDSketch {
   const sketch = new DDSketch()
   for (const number of numbers) sketch.add(number)
@@ -50,13 +82,76 @@ describe('DDSketch', () => {
     )
   })
 
-  it('keeps the upper quantiles when values span more than its bins', () => {
-    const numbers = Array.from({ length: 600 }, (_, i) => 10 ** (i / 2 - 290))
-    const sketch = sketchOf(numbers.concat([1e10]))
-    expect(sketch.count).toBe(601)
-    expect(Math.abs(sketch.quantile(1) / 1e10 - 1)).toBeLessThan(RELATIVE_ACCURACY)
-    const reversed = sketchOf([1e10, ...numbers.reverse()])
-    expect(reversed.serialise()).toEqual(sketch.serialise())
+  it('answers within 0.8 % whatever the magnitudes, for up to 2,000 different values, merged in any order', () => {
+    fc.assert(
+      fc.property(mixedParts, fc.integer({ min: 0, max: 1 << 20 }), (parts, seed) => {
+        const numbers = parts.flat()
+        const sketch = sketchOf(numbers)
+        const sorted = numbers.toSorted((a, b) => a - b)
+        for (const q of [0.5, 0.95, 0.99]) {
+          const exact = sorted[Math.floor(q * (sorted.length - 1))] as number
+          const error = Math.abs(sketch.quantile(q) - exact)
+          expect(error).toBeLessThanOrEqual(Math.abs(exact) * RELATIVE_ACCURACY * (1 + 1e-9))
+        }
+        const merged = new DDSketch()
+        for (const part of inOrder(parts, seed)) merged.merge(DDSketch.deserialise(sketchOf(part).serialise()))
+        expect(merged.serialise()).toEqual(sketch.serialise())
+        expect(sketchOf(inOrder(numbers, seed)).serialise()).toEqual(sketch.serialise())
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('is not moved by an outlier that comes first, last or from another sketch', () => {
+    const usual = Array.from({ length: 99 }, (_, i) => i + 1)
+    const sketches = [
+      sketchOf([1e17, ...usual]),
+      sketchOf([...usual, 1e17]),
+      sketchOf([1e17]).merge(sketchOf(usual)),
+      sketchOf(usual).merge(sketchOf([1e17])),
+    ]
+    for (const sketch of sketches) {
+      expect(sketch.quantile(0.5) / 50).toBeCloseTo(1, 1.79)
+      expect(sketch.quantile(0.95) / 95).toBeCloseTo(1, 1.79)
+      expect(sketch.quantile(1) / 1e17).toBeCloseTo(1, 1.79)
+      expect(sketch.serialise().length).toBeLessThan(200)
+    }
+  })
+
+  it('keeps the 2,048 highest bins apart when there are more, in any order', () => {
+    const numbers = Array.from({ length: 6000 }, (_, i) => 10 ** (i / 10 - 300))
+    const sketch = sketchOf(numbers)
+    expect(sketch.count).toBe(6000)
+    for (const at of [5999, 5000, 6000 - 2048]) {
+      const answer = sketch.quantile((at + 0.5) / 5999)
+      expect(Math.abs(answer / (numbers[at] as number) - 1)).toBeLessThanOrEqual(RELATIVE_ACCURACY * (1 + 1e-9))
+    }
+    expect(sketch.quantile(0)).toBe(sketch.quantile((6000 - 2048) / 5999))
+    expect(sketchOf(numbers.toReversed()).serialise()).toEqual(sketch.serialise())
+    const [left, right] = [sketchOf(numbers.slice(0, 3500)), sketchOf(numbers.slice(3500))]
+    expect(sketchOf([]).merge(right).merge(left).serialise()).toEqual(sketch.serialise())
+    expect(left.merge(right).serialise()).toEqual(sketch.serialise())
+  })
+
+  it('answers for the largest double and the smallest that is not zero to it', () => {
+    for (const number of [Number.MAX_VALUE, -Number.MAX_VALUE, 1.01e-307])
+      expect(Math.abs(sketchOf([number]).quantile(0.5) / number - 1)).toBeLessThanOrEqual(
+        RELATIVE_ACCURACY * (1 + 1e-9),
+      )
+    expect(sketchOf([1e-308]).quantile(0.5)).toBe(0)
+  })
+
+  it('reads what was written before it kept outliers, and goes on counting', () => {
+    const back = DDSketch.deserialise(Buffer.from(WRITTEN_BEFORE, 'base64'))
+    expect(back.count).toBe(WRITTEN_VALUES.length)
+    expect(back.serialise()).toEqual(sketchOf(WRITTEN_VALUES).serialise())
+    back.merge(sketchOf([1e200, 1e-200]))
+    expect(back.serialise()).toEqual(sketchOf([...WRITTEN_VALUES, 1e-200, 1e200]).serialise())
+    // The same and a 1e17, with which the small ones were put together.
+    const folded = DDSketch.deserialise(Buffer.from(FOLDED_BEFORE, 'base64'))
+    expect(folded.count).toBe(WRITTEN_VALUES.length + 1)
+    expect(folded.quantile(1) / 1e17).toBeCloseTo(1, 1.79)
+    expect(folded.merge(sketchOf([-1, -2])).count).toBe(WRITTEN_VALUES.length + 3)
   })
 
   it('knows nothing of no values', () => {

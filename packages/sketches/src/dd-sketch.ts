@@ -6,17 +6,18 @@ export const RELATIVE_ACCURACY = 0.008
 
 const GAMMA = (1 + RELATIVE_ACCURACY) / (1 - RELATIVE_ACCURACY)
 const BINS_PER_LN = 1 / Math.log(GAMMA)
-/** Spans a factor of 10^14 between the largest and the smallest magnitude; below that the smallest are counted as one. */
+/** Bins with values in them, by sign; when there are more, the smallest magnitudes are counted as one. */
 const BINS_MAX = 2048
-/** Magnitudes below it count as zero: their bin index would be of no use to anyone. */
-const ZERO_BELOW = 1e-12
+/** Magnitudes up to it count as zero: below, doubles soon lose the digits to tell them apart. */
+const ZERO_UP_TO = 1e-307
 
 const VERSION = 1
 
 /**
  * Quantiles by DDSketch (Masson, Rim, Lee 2019, arXiv:1908.10693), relative accuracy 0.8 %: a histogram over the logarithm of the values,
- * negative ones apart, for finite doubles. Merging two gives exactly what adding all their values to one would have, as long as their values span less
- * than 14 powers of ten. At most 16 KiB a sign; typically 0.5 to 3 KiB, and a tenth of that when serialised.
+ * negative ones apart, for finite doubles. Outliers cost nothing but their own bins: the accuracy holds while the values of a sign are in at most 2048
+ * bins of 1.6 %, which any values within 14 powers of ten are, and any 2048 different ones; beyond that for the largest magnitudes. Merging two gives exactly
+ * what adding all their values to one would have. Typically 0.5 to 3 KiB, a tenth of that when serialised; at most some 200 KiB a sign.
  */
 export class DDSketch {
   readonly #positive = new BinStore(BINS_MAX)
@@ -30,8 +31,8 @@ export class DDSketch {
 
   /** Counts `value`, which must be finite, `count` times. */
   add(value: number, count = 1): void {
-    if (value > ZERO_BELOW) this.#positive.add(Math.ceil(Math.log(value) * BINS_PER_LN), count)
-    else if (value < -ZERO_BELOW) this.#negative.add(Math.ceil(Math.log(-value) * BINS_PER_LN), count)
+    if (value > ZERO_UP_TO) this.#positive.add(Math.ceil(Math.log(value) * BINS_PER_LN), count)
+    else if (value < -ZERO_UP_TO) this.#negative.add(Math.ceil(Math.log(-value) * BINS_PER_LN), count)
     else this.#zeros += count
   }
 
@@ -80,5 +81,5 @@ export class DDSketch {
 
 /** The middle of a bin: as far, relatively, from its lower end as from its upper one. */
 function middleOf(index: number): number {
-  return (2 * Math.exp(index / BINS_PER_LN)) / (1 + GAMMA)
+  return Math.min(Math.exp(index / BINS_PER_LN), Number.MAX_VALUE) / ((1 + GAMMA) / 2)
 }

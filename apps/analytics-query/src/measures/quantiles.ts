@@ -6,7 +6,7 @@ const BIN_BYTES = 16
 /** Raw values are handed over as counts of values within 0.1 % of each other: with the sketch's 0.8 % that stays below 1 %. */
 const BIN_RATIO_LN = Math.log(1.001)
 /** Smaller magnitudes count as zero, as in DDSketch. */
-const ZERO_BELOW = '1e-12'
+const ZERO_UP_TO = '1e-307'
 
 /** p50, p95 and p99 of a numeric property. */
 export const quantiles: Measure = {
@@ -16,7 +16,7 @@ export const quantiles: Measure = {
     metric.property === null ? 'null::numeric as v' : `${numberSql(metric.property, values)} as v`,
   rawOutput: (keys) => `select ${keys}, string_agg(float8send(v) || int8send(n), ''::bytea) as bins from (
       select ${keys}, min(v) as v, count(*) as n
-      from (select ${keys}, (case when abs(v) < ${ZERO_BELOW} then 0 else v end)::float8 as v from cell where v is not null) number
+      from (select ${keys}, (case when abs(v) <= ${ZERO_UP_TO} then 0 else v end)::float8 as v from cell where v is not null) number
       group by ${keys}, sign(v), case when v <> 0 then floor(ln(abs(v)) / ${BIN_RATIO_LN}) end
     ) bin group by ${keys}`,
   createAccumulator(metric) {
