@@ -12,6 +12,7 @@ describe('a query', () => {
   let service: ServiceUnderTest
   let acme: number
   let other: number
+  let wide: number
 
   /** One event each half hour over the end of summer time; carriers by turns. */
   const eventsOf = (tenantId: number): TestEvent[] =>
@@ -31,6 +32,18 @@ describe('a query', () => {
       position: Math.floor(index / 4),
     }))
 
+  /** Sizes of 1 to 99, one that is 10^17 and one that is 10^-250. */
+  const outliersOf = (tenantId: number): TestEvent[] =>
+    [1e-250, ...Array.from({ length: 99 }, (_, index) => index + 1), 1e17].map((size, position) => ({
+      tenantId,
+      event: 'Wide',
+      userId: 'u',
+      timestampMs: START + position * 1000,
+      properties: { size, same: size },
+      partition: 0,
+      position: 2000 + position,
+    }))
+
   beforeAll(async () => {
     service = await startServiceUnderTest({ now: () => NOW, tailRowsMax: 100 })
     acme = await createTenant(service.database, 'acme')
@@ -40,6 +53,10 @@ describe('a query', () => {
     await storeRollups(service.database, events, [
       { event: 'Flight', dimensions: ['properties.carrier'], property: 'properties.delay' },
     ])
+    wide = await createTenant(service.database, 'wide')
+    const outliers = outliersOf(wide)
+    await storeEvents(service.database, outliers)
+    await storeRollups(service.database, outliers, [{ event: 'Wide', dimensions: [], property: 'properties.size' }])
   })
   afterAll(() => service.close())
 
@@ -96,6 +113,18 @@ describe('a query', () => {
       cursor = page.nextCursor
     } while (cursor !== '')
     expect(seen).toEqual(all.data)
+  })
+
+  it.each([
+    ['rollups', 'properties.size', 'rollup'],
+    ['raw rows', 'properties.same', 'raw'],
+  ])('gives percentiles within 1 % beside outliers from %s', async (_title, property, source) => {
+    const answer = await run({ kind: 'percentiles', event: 'Wide', metric: { agg: 'p50', property } }, wide)
+    expect(answer.meta).toMatchObject({ source })
+    const values = answer.data[0]?.values
+    expect(values?.count).toBe(101)
+    for (const [name, exact] of Object.entries({ p50: 50, p95: 95, p99: 99 }))
+      expect(Math.abs((values?.[name] ?? 0) / exact - 1)).toBeLessThan(0.01)
   })
 
   it('gives percentiles within 1 %, with their count', async () => {

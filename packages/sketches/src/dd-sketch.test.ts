@@ -98,7 +98,7 @@ describe('DDSketch', () => {
         expect(merged.serialise()).toEqual(sketch.serialise())
         expect(sketchOf(inOrder(numbers, seed)).serialise()).toEqual(sketch.serialise())
       }),
-      { numRuns: 60 },
+      { numRuns: 15 },
     )
   })
 
