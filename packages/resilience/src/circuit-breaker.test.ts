@@ -107,6 +107,41 @@ describe('the circuit breaker', () => {
     expect(breaker.state).toBe('closed')
   })
 
+  it('lets trials through as soon as a probe succeeds, probes once a second at most, and says to come again then', async () => {
+    let isBack = false
+    const probed: unknown[] = []
+    const probe = async (error: unknown) => {
+      probed.push(error)
+      if (!isBack) throw new Error('still down')
+    }
+    const { breaker, clock, run, changes } = open({ probe })
+    await run(...Array.from({ length: 10 }, () => 'down' as const))
+    await expect(breaker.execute(up)).rejects.toMatchObject({ retryAfterSeconds: 1 })
+    expect(probed).toEqual([])
+    clock.ms = 1000
+    await run('up', 'up', 'up')
+    expect(probed).toEqual([new Error('down')])
+    isBack = true
+    clock.ms = 2000
+    await run('up')
+    expect(probed).toHaveLength(2)
+    await run('up', 'up', 'up', 'up', 'up')
+    expect(changes).toEqual(['closed > open', 'open > half_open', 'half_open > closed'])
+  })
+
+  it('takes no notice of a probe of an earlier round', async () => {
+    const answers: (() => void)[] = []
+    const { breaker, clock, run } = open({ probe: () => new Promise<void>((resolve) => answers.push(resolve)) })
+    await run(...Array.from({ length: 10 }, () => 'down' as const))
+    clock.ms = 1000
+    await run('up')
+    clock.ms = 30_000
+    await run('down')
+    answers[0]?.()
+    await Promise.resolve()
+    expect(breaker.state).toBe('open')
+  })
+
   it('does not count refusals of a healthy dependency', async () => {
     const { breaker } = open()
     for (let i = 0; i < 20; i++)

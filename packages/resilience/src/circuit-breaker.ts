@@ -16,6 +16,13 @@ export interface CircuitBreakerConfig {
   readonly trials?: number
   /** Which errors say that the dependency is ill. Default: of ours `unavailable` and `internal`, and every foreign one. */
   readonly isFailure?: (error: unknown) => boolean
+  /**
+   * A cheap sign of life of a dependency that is back. Asked for behind a call that is refused, once every `probeMs` at most; when it resolves, the
+   * trials begin at once. Has the error that opened the circuit. Default: none, so the circuit stays open for `openMs`.
+   */
+  readonly probe?: (error: unknown) => Promise<unknown>
+  /** Default 1,000. */
+  readonly probeMs?: number
 }
 
 export interface CircuitBreakerDeps {
@@ -52,7 +59,7 @@ function isDependencyFailure(error: unknown): boolean {
 
 type State =
   | { readonly name: 'closed'; readonly window: CountBreaker }
-  | { readonly name: 'open'; readonly until: number }
+  | { readonly name: 'open'; readonly until: number; readonly error: unknown; probeAt: number }
   | { readonly name: 'half_open'; readonly startedAt: number; admitted: number; succeeded: number }
 
 /**
@@ -66,6 +73,8 @@ class TrialCircuitBreaker implements CircuitBreaker {
   readonly #openMs: number
   readonly #trials: number
   readonly #isFailure: (error: unknown) => boolean
+  readonly #probe: CircuitBreakerConfig['probe']
+  readonly #probeMs: number
   readonly #now: () => number
   readonly #onStateChange: CircuitBreakerDeps['onStateChange']
   #state: State
@@ -77,6 +86,8 @@ class TrialCircuitBreaker implements CircuitBreaker {
     this.#openMs = config.openMs ?? 30_000
     this.#trials = config.trials ?? 5
     this.#isFailure = config.isFailure ?? isDependencyFailure
+    this.#probe = config.probe
+    this.#probeMs = config.probeMs ?? 1000
     this.#now = deps.now ?? (() => performance.now())
     this.#onStateChange = deps.onStateChange
     this.#state = this.#closed()
@@ -113,8 +124,11 @@ class TrialCircuitBreaker implements CircuitBreaker {
     let state = this.#state
     if (state.name === 'closed') return state
     if (state.name === 'open') {
-      if (now < state.until) throw this.#refusal(state.until - now)
-      state = this.#enter({ name: 'half_open', startedAt: now, admitted: 0, succeeded: 0 })
+      if (now < state.until) {
+        this.#lookAfter(state, now)
+        throw this.#refusal(state.until - now)
+      }
+      state = this.#halfOpen(now)
     } else if (now - state.startedAt >= this.#openMs) {
       // Trials that never answer must not hold the circuit half-open for ever: a new round begins.
       state = { name: 'half_open', startedAt: now, admitted: 0, succeeded: 0 }
@@ -127,10 +141,28 @@ class TrialCircuitBreaker implements CircuitBreaker {
     return state
   }
 
+  #halfOpen(startedAt: number): State {
+    return this.#enter({ name: 'half_open', startedAt, admitted: 0, succeeded: 0 })
+  }
+
+  /** Never makes the refused caller wait. A probe that hangs holds back the next ones until the circuit's time is over. */
+  #lookAfter(state: State & { name: 'open' }, now: number): void {
+    if (this.#probe === undefined || now < state.probeAt) return
+    state.probeAt = state.until
+    this.#probe(state.error).then(
+      () => {
+        if (state === this.#state) this.#halfOpen(this.#now())
+      },
+      () => {
+        state.probeAt = this.#now() + this.#probeMs
+      },
+    )
+  }
+
   #refusal(waitMs: number) {
     return coreErrors.DEPENDENCY_CIRCUIT_OPEN({
       message: `${this.name} keeps failing and is not called for a while`,
-      retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)),
+      retryAfterSeconds: Math.max(1, Math.ceil((this.#probe ? Math.min(waitMs, this.#probeMs) : waitMs) / 1000)),
       details: { dependency: this.name },
     })
   }
@@ -144,7 +176,8 @@ class TrialCircuitBreaker implements CircuitBreaker {
   #failed(state: State, error: unknown): void {
     if (state !== this.#state) return
     if (state.name === 'half_open' || (state.name === 'closed' && state.window.failure(CircuitState.Closed))) {
-      this.#enter({ name: 'open', until: this.#now() + this.#openMs }, error)
+      const now = this.#now()
+      this.#enter({ name: 'open', until: now + this.#openMs, error, probeAt: now + this.#probeMs }, error)
     }
   }
 

@@ -56,14 +56,18 @@ export function createSnapshot({ database, breaker, queue, replica }: SnapshotDe
   }
 }
 
-/** Opens when the server cannot be reached. A query that runs into its time limit says nothing about the server and is not counted. */
+/**
+ * Opens when the server cannot be reached; `probe` is a query that shows that it can be again. A query that runs into its time limit says nothing about
+ * the server and is not counted.
+ */
 export function createDatabaseBreaker(
   { logger, metrics }: { logger: Logger; metrics: ResilienceMetrics },
+  probe: () => Promise<unknown>,
   name: 'database' | 'database-replica' = 'database',
 ): CircuitBreaker {
   const states = { closed: 0, half_open: 1, open: 2 } as const
   return createCircuitBreaker(
-    { name, isFailure: (error) => databaseErrors.DATABASE_UNAVAILABLE.matches(error) },
+    { name, probe, isFailure: (error) => databaseErrors.DATABASE_UNAVAILABLE.matches(error) },
     {
       onStateChange: ({ from, to, error }) => {
         metrics.circuitState.with({ name }).set(states[to])

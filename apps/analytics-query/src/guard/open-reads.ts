@@ -26,7 +26,7 @@ export async function openReads(config: Config, lifecycle: Lifecycle, database: 
   const { logger, metrics } = lifecycle
   const guardMetrics = new GuardMetrics(metrics)
   const breakerDeps = { logger, metrics: createResilienceMetrics(metrics) }
-  const breaker = createDatabaseBreaker(breakerDeps)
+  const breaker = createDatabaseBreaker(breakerDeps, () => database.ping())
   const load = async () => ({ statistics: await readStatistics(database), limits: await readTenantLimits(database) })
   const known = new Refreshed(
     STATISTICS,
@@ -37,7 +37,7 @@ export async function openReads(config: Config, lifecycle: Lifecycle, database: 
   const queue = openQueue(config, guardMetrics, (tenantId) => limitsOf(tenantId)?.concurrency)
   const replica = await openReplica(config, lifecycle, {
     database,
-    breaker: () => createDatabaseBreaker(breakerDeps, 'database-replica'),
+    breaker: () => createDatabaseBreaker(breakerDeps, () => database.replica.query('select 1'), 'database-replica'),
     onRead: (outcome) => guardMetrics.replicaRead(outcome),
   })
   const snapshot = createSnapshot({ database, breaker, queue, replica })

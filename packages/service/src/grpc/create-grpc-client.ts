@@ -5,6 +5,7 @@ import { isRetryable, type Policy, type PolicyConfig, policy } from '@millrace/r
 import type { GrpcMetrics, ResilienceMetrics, Tracer } from '@millrace/telemetry'
 import type { Started } from '../lifecycle/lifecycle.js'
 import { toMetadata, traceparentOf } from './call-metadata.js'
+import { isPeerFailure, probePeer } from './peer-health.js'
 import { type MethodShape, type RequestOf, type ResponseOf, type ServiceShape, serviceNameOf } from './service-shape.js'
 import { fromStatus } from './status-mapping.js'
 
@@ -59,7 +60,7 @@ export function createGrpcClient<Service extends ServiceShape>(
     'grpc.max_receive_message_length': messageBytesMax,
     'grpc.max_send_message_length': messageBytesMax,
     'grpc.initial_reconnect_backoff_ms': 100,
-    'grpc.max_reconnect_backoff_ms': 5_000,
+    'grpc.max_reconnect_backoff_ms': 1_000,
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
   })
@@ -69,7 +70,7 @@ export function createGrpcClient<Service extends ServiceShape>(
     peer,
     deps,
     deadlineMs: config.deadlineMs ?? 5_000,
-    policy: createPeerPolicy(peer, config, deps),
+    policy: createPeerPolicy(client, peer, config, deps),
   }
   const calls = Object.fromEntries(
     Object.entries(service).map(([name, method]) => [
@@ -89,15 +90,21 @@ interface Caller {
 }
 
 function createPeerPolicy(
+  client: Client,
   name: string,
   config: GrpcClientConfig,
   { logger, resilienceMetrics }: GrpcClientDeps,
 ): Policy {
   const states = { closed: 0, half_open: 1, open: 2 } as const
   const retry = config.policy?.retry === false ? false : { isRetryable: isWorthRetrying, ...config.policy?.retry }
+  const circuitBreaker = config.policy?.circuitBreaker !== false && {
+    isFailure: isPeerFailure,
+    probe: (error: unknown) => probePeer(client, error),
+    ...config.policy?.circuitBreaker,
+  }
   return policy(
     name,
-    { ...config.policy, retry },
+    { ...config.policy, retry, circuitBreaker },
     {
       onStateChange: ({ from, to, error }) => {
         resilienceMetrics?.circuitState.with({ name }).set(states[to])

@@ -80,6 +80,11 @@ export function fromStatus(error: ServiceError, peer: string): MillraceError {
   return codesByKind[kind]({ message: `${peer}: ${error.details}`, cause: error, details, retryable: false })
 }
 
+/** Whether `error`, made by fromStatus, has a code that the peer sent; else it comes from the transport. */
+export function hasOwnCode({ cause }: MillraceError): boolean {
+  return cause instanceof Error && 'metadata' in cause && (cause.metadata as Metadata).get(codeKey).length > 0
+}
+
 function readFacts(error: ServiceError): ErrorFacts {
   const raw = error.metadata.get(factsKey)[0]
   try {

@@ -1,0 +1,107 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { coreErrors, defineErrors } from '@millrace/contracts'
+import { createLogger, type RootLogger } from '@millrace/logger'
+import { createGrpcMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
+import { waitFor } from '@millrace/testing'
+import { createGrpcClient } from '../src/grpc/create-grpc-client.js'
+import { implementService } from '../src/grpc/implement-service.js'
+import { startGrpcServer } from '../src/grpc/start-grpc-server.js'
+
+const json = {
+  serialize: (value: unknown) => Buffer.from(JSON.stringify(value)),
+  parse: (bytes: Buffer): unknown => JSON.parse(bytes.toString()),
+}
+const EchoService = {
+  ask: {
+    path: '/millrace.test.Echo/Ask',
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: { what: string }) => json.serialize(value),
+    requestDeserialize: (bytes: Buffer) => json.parse(bytes) as { what: string },
+    responseSerialize: (value: { answer: number }) => json.serialize(value),
+    responseDeserialize: (bytes: Buffer) => json.parse(bytes) as { answer: number },
+  },
+}
+const errors = defineErrors({
+  TABLE_GONE: ['unavailable', 'the database cannot be reached'],
+  BROKEN: ['internal', 'broken'],
+})
+
+let logger: RootLogger
+let stops: (() => void | Promise<void>)[]
+
+function deps() {
+  const metrics = createGrpcMetrics(createMetrics({ service: 'test', hasProcessMetrics: false }))
+  return { logger, metrics, tracer: noopTracer }
+}
+
+async function serve(ask: () => Promise<{ answer: number }>, port = 0) {
+  const services = [implementService(EchoService, { ask })]
+  const [server, stop] = await startGrpcServer({ port, drainTimeoutMs: 60_000 }, { ...deps(), services })
+  return { port: server.port, stop }
+}
+
+function connect(port: number, circuitBreaker: { openMs?: number } = {}) {
+  const config = { name: 'echo', policy: { retry: false, circuitBreaker } } as const
+  const [calls, stop] = createGrpcClient({ service: EchoService }, `127.0.0.1:${port}`, config, deps())
+  stops.push(stop)
+  /** Code of the answer. */
+  return () =>
+    calls.ask({ what: 'x' }).then(
+      () => 'OK',
+      (error: { code: string }) => error.code,
+    )
+}
+
+async function askTimes(ask: () => Promise<string>, times: number): Promise<string[]> {
+  const codes: string[] = []
+  for (let i = 0; i < times; i++) codes.push(await ask())
+  return codes
+}
+
+beforeEach(() => {
+  stops = []
+  logger = createLogger({ service: 'test', level: 'fatal', write: () => undefined })
+})
+
+afterEach(async () => {
+  for (const stop of stops) await stop()
+  logger.close()
+})
+
+describe('the circuit breaker of a gRPC client', () => {
+  it.each([errors.TABLE_GONE, coreErrors.DEPENDENCY_CIRCUIT_OPEN, coreErrors.DEPENDENCY_TIMEOUT])(
+    'stays closed while the service answers with the code of a dependency of its own',
+    async (failure) => {
+      let isDown = true
+      const { port, stop } = await serve(async () => {
+        if (isDown) throw failure()
+        return { answer: 1 }
+      })
+      stops.push(stop)
+      const ask = connect(port)
+      expect(new Set(await askTimes(ask, 20))).toEqual(new Set([failure().code]))
+      isDown = false
+      expect(await ask()).toBe('OK')
+    },
+  )
+
+  it('opens when the service is broken inside', async () => {
+    const { port, stop } = await serve(() => Promise.reject(errors.BROKEN()))
+    stops.push(stop)
+    const codes = await askTimes(connect(port), 11)
+    expect(codes.slice(0, 10)).toEqual(Array(10).fill('BROKEN'))
+    expect(codes[10]).toBe('DEPENDENCY_CIRCUIT_OPEN')
+  })
+
+  it('opens when nobody can be reached, and lets calls through again when the service is back, long before its time is over', async () => {
+    const first = await serve(async () => ({ answer: 1 }))
+    const ask = connect(first.port, { openMs: 600_000 })
+    expect(await ask()).toBe('OK')
+    await first.stop()
+    await waitFor(async () => (await ask()) === 'DEPENDENCY_CIRCUIT_OPEN', { deadlineMs: 30_000 })
+    const { stop } = await serve(async () => ({ answer: 2 }), first.port)
+    stops.push(stop)
+    await waitFor(async () => (await ask()) === 'OK', { deadlineMs: 60_000 })
+  }, 120_000)
+})
