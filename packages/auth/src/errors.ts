@@ -9,6 +9,7 @@ export const authErrors = defineErrors({
   RATE_LIMITED: ['exhausted', 'the tenant is over its rate limit'],
   KEY_NOT_FOUND: ['not_found', 'there is no such API key'],
   KEY_ROTATING: ['conflict', 'the API key has been rotated and its predecessor is still valid'],
+  LAST_ADMIN_KEY: ['conflict', 'it is the last valid key of the tenant with scope admin: make another one first'],
   TENANT_NOT_FOUND: ['not_found', 'there is no such tenant'],
   TENANT_EXISTS: ['conflict', 'there is a tenant of this name'],
   DEVELOPMENT_KEY: ['invalid', 'the development keys may not be used in production'],

@@ -12,6 +12,7 @@ import {
   insertTenant,
   selectKeys,
   selectTenantId,
+  selectValidAdminKeysForUpdate,
   selectValidKeyForUpdate,
   updateKeyExpiry,
   updateKeyRevoked,
@@ -87,9 +88,17 @@ export class KeyManager {
     return successor
   }
 
-  /** Takes effect everywhere at once, or within 30 s where Redis cannot be reached. Revoking twice is no error. @throws authErrors.KEY_NOT_FOUND */
+  /**
+   * Takes effect everywhere at once, or within 30 s where Redis cannot be reached. Revoking twice is no error.
+   * @throws authErrors.KEY_NOT_FOUND, authErrors.LAST_ADMIN_KEY when nobody could make keys for the tenant any more
+   */
   async revoke(tenantId: number, id: string): Promise<void> {
-    if (!isId(id) || !(await updateKeyRevoked(this.#database, tenantId, id))) throw authErrors.KEY_NOT_FOUND()
+    if (!isId(id)) throw authErrors.KEY_NOT_FOUND()
+    await this.#database.transaction(async (transaction) => {
+      const admins = await selectValidAdminKeysForUpdate(transaction, tenantId)
+      if (admins.length === 1 && admins[0] === id) throw authErrors.LAST_ADMIN_KEY()
+      if (!(await updateKeyRevoked(transaction, tenantId, id))) throw authErrors.KEY_NOT_FOUND()
+    })
     await this.#changed('api key revoked', { id, tenantId })
   }
 

@@ -93,6 +93,15 @@ export async function countValidKeys(database: Queryable, tenantId: number, name
   return Number(rows[0]?.count ?? 0)
 }
 
+/** Ids. Locks the rows, so that of two revocations at a time the second sees what the first left. */
+export async function selectValidAdminKeysForUpdate(database: Queryable, tenantId: number): Promise<string[]> {
+  const { rows } = await database.query<{ id: bigint }>(
+    `select id from api_keys where tenant_id = $1 and 'admin' = any(scopes) and ${IS_VALID} order by id for update`,
+    [tenantId],
+  )
+  return rows.map(({ id }) => String(id))
+}
+
 /** Brings the end of a key forward, never back. */
 export async function updateKeyExpiry(database: Queryable, id: string, overlapMs: number): Promise<void> {
   await database.query(

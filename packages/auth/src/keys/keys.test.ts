@@ -12,7 +12,7 @@ import {
 } from '@millrace/testing'
 import { KeyManager } from './key-manager.js'
 import { createKeyVerifier, type KeyVerifier } from './key-verifier.js'
-import { hasScope, type Principal, requireScope } from './principal.js'
+import { hasScope, type Principal, requireScope, type Scope } from './principal.js'
 import { seedKeys } from './seed-keys.js'
 
 describe('keys', () => {
@@ -111,6 +111,18 @@ describe('keys', () => {
       await manager.revoke(tenantId, old.id)
       await expect(manager.rotate(tenantId, successor.id)).resolves.toMatchObject({ name: 'rotated' })
     }))
+
+  it('keeps the last valid admin key of a tenant from being revoked, also when the last two are at once', async () => {
+    const id = await manager.createTenant('guarded')
+    const create = (scopes: Scope[], expiresAt?: Date) => manager.create({ tenantId: id, name: '', scopes, expiresAt })
+    const writer = await create(['write'])
+    await create(['admin'], new Date(Date.now() - 1000))
+    const admins = [await create(['read', 'admin']), await create(['admin'])]
+    const ends = await Promise.allSettled(admins.map((admin) => manager.revoke(id, admin.id)))
+    expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    expect(ends.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'LAST_ADMIN_KEY' } })
+    await expect(manager.revoke(id, writer.id)).resolves.toBeUndefined()
+  })
 
   it('ends a key at its own end, to the millisecond, even when it is cached', async () => {
     let now = Date.now()

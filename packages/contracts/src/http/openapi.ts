@@ -174,7 +174,12 @@ const paths = (components: Node): Node => ({
   '/api/v1/keys/{id}': {
     delete: {
       ...reads('keys', 'Revokes a key at once', 'admin', ok('Key'), [inPath('id')]),
-      responses: { 204: { description: 'revoked' }, ...commonProblems, 404: problem('there is no such key') },
+      responses: {
+        204: { description: 'revoked' },
+        ...commonProblems,
+        404: problem('there is no such key'),
+        409: problem('LAST_ADMIN_KEY: it is the last valid key of the tenant with scope admin'),
+      },
     },
   },
   '/api/health': { get: health('Whether everything works') },
