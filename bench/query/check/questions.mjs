@@ -93,7 +93,8 @@ function question(query) {
 }
 
 function keyOfPoint(time, groups, group) {
-  return time === undefined ? String(groups[group]) : String(Date.parse(time))
+  // A tampered answer may be one to another kind of question, whose points have neither.
+  return time === undefined ? String(groups?.[group]) : String(Date.parse(time))
 }
 
 function baseSql({ event, from, to, filters = [] }, { width, property, group }) {
