@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type Database, migrate, openDatabase } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
@@ -177,6 +180,23 @@ describe('keys', () => {
         code: 'DEVELOPMENT_KEY',
       })
     }))
+
+  it(
+    'are made for a new tenant by a command, which prints them and makes no tenant twice',
+    () =>
+      withVerifier(async (verifier) => {
+        const script = fileURLToPath(new URL('../../dist/tenants-cli.js', import.meta.url))
+        const run = (...args: string[]) =>
+          promisify(execFile)(process.execPath, [script, ...args], { env: { DATABASE_URL: testDatabase.url } })
+        const { stdout } = await run('add', 'commanded')
+        const [write, admin] = [...stdout.matchAll(/key (mr_\S+)/g)].map(([, key = '']) => key)
+        expect(await verifier.verifyKey(String(write))).toMatchObject({ tenantName: 'commanded', scopes: ['write'] })
+        expect(await verifier.verifyKey(String(admin))).toMatchObject({ scopes: ['write', 'read', 'admin'] })
+        await expect(run('add', 'commanded')).rejects.toMatchObject({ code: 1, stdout: '' })
+        await expect(run('ad')).rejects.toMatchObject({ code: 2, stderr: expect.stringMatching(/^usage:/) })
+      }),
+    60_000,
+  )
 
   it('takes the limits of the tenant from its settings', () =>
     withVerifier(async (verifier) => {
