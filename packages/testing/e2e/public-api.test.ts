@@ -117,6 +117,11 @@ describe('the public API', () => {
       expect([answer.status, answer.body.detail]).toEqual([200, undefined])
       checkAnswer(pathname, method.toLowerCase(), answer)
     })
+
+    it('sends a login whose device, browser and system are known afterwards', async () => {
+      const { body } = await ask('/api/v1/query/logins?fresh=true')
+      expect(body.summary).toMatchObject({ recent: [{ device: 'desktop', browser: 'Firefox', os: 'Linux' }] })
+    })
   })
 })
 
