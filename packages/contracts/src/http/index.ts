@@ -1,3 +1,3 @@
-export { LENGTH_TEXT, querySchemas } from '../queries/query-schemas.js'
+export { isTime, LENGTH_TEXT, querySchemas } from '../queries/query-schemas.js'
 export { createOpenApiDocument } from './openapi.js'
 export { sampleEvents } from './openapi-samples.js'

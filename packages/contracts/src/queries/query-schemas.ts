@@ -14,16 +14,23 @@ const path = text(300).min(1)
 
 const RFC3339 = /^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d))?$/
 const TIME = 'must be a time such as 2026-11-21T08:00:00Z'
-const time = z
-  .string(TIME)
-  .max(64)
-  .refine((value) => RFC3339.test(value) && !Number.isNaN(Date.parse(value)), TIME)
-  .meta({ format: 'date-time' })
+/** Whether a text is a day or a time in RFC 3339 that exists: Date.parse would take February 30 for March 2. */
+export function isTime(value: string): boolean {
+  if (!RFC3339.test(value) || Number.isNaN(Date.parse(value))) return false
+  const day = value.slice(0, 10)
+  return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day)
+}
+const time = z.string(TIME).max(64).refine(isTime, TIME).meta({ format: 'date-time' })
 
 const LENGTH = 'milliseconds, or a length of time such as 30m or 14d'
+const LENGTH_WANTED = `must be ${LENGTH}, and more than 0`
 /** A length of time as text: digits and s, m, h, d or w. */
 export const LENGTH_TEXT = /^(\d{1,9})([smhdw]?)$/
-const length = z.union([z.int().min(1), z.string().regex(LENGTH_TEXT, `must be ${LENGTH}`)], `must be ${LENGTH}`)
+const lengthText = z
+  .string()
+  .regex(LENGTH_TEXT, LENGTH_WANTED)
+  .refine((value) => Number.parseInt(value, 10) > 0, LENGTH_WANTED)
+const length = z.union([z.int().min(1), lengthText], LENGTH_WANTED)
 
 const filter = z.strictObject({
   property: path.describe(PATH),

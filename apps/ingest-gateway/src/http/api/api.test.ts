@@ -417,6 +417,13 @@ describe('queries', () => {
     ['GET', '/api/v1/query/percentiles', undefined, 400, 'a percentiles query needs metric'],
     ['GET', '/api/v1/query/funnel?steps=A', undefined, 400, 'steps: too small: expected array to have >=2 items'],
     ['POST', '/api/v1/query/funnel', { steps: ['A', 1] }, 400, 'steps.1: must be the name of an event, or an object'],
+    ['GET', '/api/v1/query/uniques?from=2026-02-30T00:00:00Z', undefined, 400, 'from: must be a time'],
+    ['GET', '/api/v1/query/uniques?__proto__=1', undefined, 400, 'a uniques query has no field __proto__'],
+    ['GET', '/api/v1/query/uniques?toString=1', undefined, 400, 'a uniques query has no field toString'],
+    ['POST', '/api/v1/query/uniques', JSON.parse('{"__proto__":1}'), 400, 'a uniques query has no field __proto__'],
+    ['GET', '/api/v1/query/sessions?window=0', undefined, 400, 'window: must be milliseconds'],
+    ['POST', '/api/v1/query/sessions', { window: '00s' }, 400, 'window: must be milliseconds'],
+    ['GET', '/api/v1/events?from=2026-02-30', undefined, 400, 'from must be a time'],
     ['GET', '/api/v1/query/sessions?window=soon', undefined, 400, 'window: must be milliseconds, or a length of time'],
     ['POST', '/api/v1/query/daily', { interval: '1d' }, 400, 'a daily query has no field interval'],
   ])('are refused with what is wrong: %s %s %j', async (method, path, body, status, detail) => {

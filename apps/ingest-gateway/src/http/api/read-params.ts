@@ -1,3 +1,4 @@
+import { isTime } from '@millrace/contracts/http'
 import { errors } from '../../errors.js'
 
 /** Fields of a query string or a JSON body, of which every one may hold anything. */
@@ -16,10 +17,8 @@ export function readText(params: Params, name: string, lengthMax = 1024): string
 export function readTime(params: Params, name: string): Date | undefined {
   const text = readText(params, name)
   if (text === '') return undefined
-  const isComplete = /^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d))?$/.test(text)
-  const time = new Date(text)
-  if (!isComplete || Number.isNaN(time.getTime())) throw invalid(name, 'a time such as 2026-11-21T08:00:00Z')
-  return time
+  if (!isTime(text)) throw invalid(name, 'a time such as 2026-11-21T08:00:00Z')
+  return new Date(text)
 }
 
 /** A whole number, or 0 when absent. */

@@ -13,6 +13,7 @@ export function isQueryKind(kind: string): kind is QueryKindName {
  * has to give them. Throws INVALID_REQUEST naming the field and what is allowed.
  */
 export function readQuery(kind: QueryKindName, params: Params): RunQueryRequest {
+  if (Object.hasOwn(params, '__proto__')) throw noField(kind, '__proto__') // as a key it would set a prototype, unseen by the schema
   const parsed = querySchemas[kind].safeParse(unflatten(params))
   if (!parsed.success) throw explain(kind, parsed.error.issues[0] as z.core.$ZodIssue)
   return toRequest(kind, parsed.data as AnyQuery)
@@ -75,7 +76,8 @@ function unflatten(params: Params): Record<string, unknown> {
   const fields: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(params)) {
     if (value === undefined || value === null || value === '') continue
-    fields[name] = typeof value === 'string' ? (unflattenField[name]?.(value, name) ?? value) : value
+    fields[name] =
+      typeof value === 'string' && Object.hasOwn(unflattenField, name) ? unflattenField[name]?.(value, name) : value
   }
   return unflattenMetric(fields)
 }
@@ -115,9 +117,7 @@ function toJson(text: string, name: string): unknown {
 function explain(kind: QueryKindName, issue: z.core.$ZodIssue): Error {
   const path = issue.path.map(String)
   if (issue.code === 'unrecognized_keys') {
-    const field = [...path, issue.keys[0]].join('.')
-    const known = path.length === 0 ? `: it has ${Object.keys(querySchemas[kind].shape).join(', ')}` : ''
-    return errors.INVALID_REQUEST({ message: `a ${kind} query has no field ${field}${known}`, details: { field } })
+    return noField(kind, [...path, issue.keys[0]].join('.'), path.length === 0)
   }
   const field = path.join('.')
   const isMissing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
@@ -126,4 +126,9 @@ function explain(kind: QueryKindName, issue: z.core.$ZodIssue): Error {
     message: isMissing ? `a ${kind} query needs ${field}` : problem,
     details: { field },
   })
+}
+
+function noField(kind: QueryKindName, field: string, isTop = true): Error {
+  const known = isTop ? `: it has ${Object.keys(querySchemas[kind].shape).join(', ')}` : ''
+  return errors.INVALID_REQUEST({ message: `a ${kind} query has no field ${field}${known}`, details: { field } })
 }
