@@ -102,6 +102,19 @@ describe('a query', () => {
     expect(seen).toHaveLength(30)
   })
 
+  it.each([
+    ['event', { event: 'Boarding' }],
+    ['metric', { metric: { agg: 'sum', property: 'properties.delay' } }],
+    ['group', { groupBy: ['user_id'] }],
+    ['range', { from: new Date(START - HOUR) }],
+  ])('refuses the cursor of a question with another %s', async (_, difference) => {
+    const fields = { kind: 'top', groupBy: ['properties.carrier', 'user_id'] }
+    const { nextCursor } = await run({ ...fields, limit: 2 })
+    expect((await run({ ...fields, limit: 3, cursor: nextCursor, fresh: true })).data).toHaveLength(3)
+    const asked = run({ ...fields, limit: 2, cursor: nextCursor, ...difference })
+    await expect(asked).rejects.toMatchObject({ code: 'INVALID_CURSOR' })
+  })
+
   it.each(['timeseries', 'breakdown'])('pages through a %s without a gap or a repeat', async (kind) => {
     const fields = { kind, groupBy: ['properties.carrier'], interval: '1h' }
     const all = await run({ ...fields, limit: 1000 })

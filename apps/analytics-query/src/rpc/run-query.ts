@@ -12,6 +12,7 @@ import { findQueryKind } from '../kinds/query-kinds.js'
 import type { ReadLogins } from '../logins/read-logins.js'
 import type { QueryMetrics } from '../metrics.js'
 import type { ReadDaily } from '../reports/read-daily.js'
+import { markOf, openCursor, sealCursor } from './cursor-mark.js'
 import { readOptionsOf } from './read-options.js'
 import { tenantOf } from './tenant-of.js'
 
@@ -41,7 +42,9 @@ export function createRunQuery(
     const tenantId = tenantOf(call)
     let options: ReadOptions = readOptionsOf(call, request)
     const kind = findQueryKind(request.kind)
-    const query = kind.parse(request, {
+    const question = markOf(request)
+    const asked = { ...request, cursor: openCursor(request.cursor, question) }
+    const query = kind.parse(asked, {
       tenantId,
       read: (fn) => snapshot(tenantId, fn, options),
       nowMs: now(),
@@ -71,12 +74,12 @@ export function createRunQuery(
     metrics.observe(kind.name, given.source, tookMs / 1000)
     if (given.isStale) metrics.countStale()
     const isUsual = !isDirect && !request.fresh && minWatermarkMs === undefined
-    if (isUsual) answers.popular.note(query.canonicalKey, tenantId, request)
+    if (isUsual) answers.popular.note(query.canonicalKey, tenantId, asked)
     const { dataJson, summaryJson, nextCursor, watermarkMs } = given.answer
     return {
       dataJson,
       summaryJson,
-      nextCursor,
+      nextCursor: sealCursor(nextCursor, question),
       meta: {
         source: given.source,
         ageMs: given.ageMs,

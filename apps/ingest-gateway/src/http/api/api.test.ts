@@ -424,6 +424,8 @@ describe('queries', () => {
     ['GET', '/api/v1/query/sessions?window=0', undefined, 400, 'window: must be milliseconds'],
     ['POST', '/api/v1/query/sessions', { window: '00s' }, 400, 'window: must be milliseconds'],
     ['GET', '/api/v1/events?from=2026-02-30', undefined, 400, 'from must be a time'],
+    ['GET', '/api/v1/events?userId=u', undefined, 400, 'there is no parameter userId: it takes event, from'],
+    ['GET', '/api/v1/users/u/timeline?user_id=v', undefined, 400, 'there is no parameter user_id'],
     ['GET', '/api/v1/query/sessions?window=soon', undefined, 400, 'window: must be milliseconds, or a length of time'],
     ['POST', '/api/v1/query/daily', { interval: '1d' }, 400, 'a daily query has no field interval'],
   ])('are refused with what is wrong: %s %s %j', async (method, path, body, status, detail) => {

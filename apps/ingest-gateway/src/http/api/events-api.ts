@@ -1,18 +1,28 @@
 import { requireScope } from '@millrace/auth'
 import type { Express, Request, Response } from 'express'
+import { errors } from '../../errors.js'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
 import { type Params, readCount, readText, readTime } from './read-params.js'
 
+const TIMELINE_PARAMS = ['event', 'from', 'to', 'limit', 'cursor', 'message_id']
+const EVENTS_PARAMS = [...TIMELINE_PARAMS, 'user_id']
+
 /** GET /api/v1/events and /api/v1/users/{id}/timeline: stored events of the caller's tenant, newest first. */
 export function addEventsApi(app: Express, deps: ApiDeps): void {
-  const list = async (req: Request, res: Response, userId: string): Promise<void> => {
+  const list = async (req: Request, res: Response, known: readonly string[]): Promise<void> => {
     const principal = await deps.identify(req)
     requireScope(principal, 'read')
     const params = req.query as Params
+    // A misspelt user_id would otherwise show everybody's events.
+    const unknown = Object.keys(params).find((name) => !known.includes(name))
+    if (unknown !== undefined) {
+      const message = `there is no parameter ${unknown}: it takes ${known.join(', ')}`
+      throw errors.INVALID_REQUEST({ message, details: { field: unknown } })
+    }
     const answer = await deps.analytics.listEvents(
       {
         event: readText(params, 'event'),
-        userId,
+        userId: known === EVENTS_PARAMS ? readText(params, 'user_id') : readText(req.params, 'id'),
         from: readTime(params, 'from'),
         to: readTime(params, 'to'),
         limit: readCount(params, 'limit', { min: 1, max: 1000 }),
@@ -28,6 +38,6 @@ export function addEventsApi(app: Express, deps: ApiDeps): void {
         `{"data":[${answer.eventsJson.join(',')}],"next_cursor":${answer.nextCursor === '' ? 'null' : JSON.stringify(answer.nextCursor)}}`,
       )
   }
-  app.get('/api/v1/events', (req, res) => list(req, res, readText(req.query as Params, 'user_id')))
-  app.get('/api/v1/users/:id/timeline', (req, res) => list(req, res, readText(req.params, 'id')))
+  app.get('/api/v1/events', (req, res) => list(req, res, EVENTS_PARAMS))
+  app.get('/api/v1/users/:id/timeline', (req, res) => list(req, res, TIMELINE_PARAMS))
 }
