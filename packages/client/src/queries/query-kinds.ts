@@ -48,7 +48,7 @@ interface AnyQuery {
   readonly limit?: number | undefined
   /** `next_cursor` of the page before. */
   readonly cursor?: string | undefined
-  /** The answer holds everything accepted up to here, such as the watermark of another answer; a cached answer that is older is passed by. */
+  /** Such as the watermark of another answer: kept answers that are older are passed by, and a replica that is behind. Nothing is waited for; `meta.watermark` says how far the answer goes. */
   readonly min_watermark?: string | undefined
   /** Passes every cache by. Default false. */
   readonly fresh?: boolean | undefined
