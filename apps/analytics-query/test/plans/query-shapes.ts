@@ -139,6 +139,7 @@ export const STATEMENTS: Readonly<Record<string, number>> = {
   'execute/replica-gate.ts': 1,
   'execute/rollup-statements.ts': 2,
   'execute/watermark-statement.ts': 1,
+  'guard/open-reads.ts': 1,
   'journeys/marks-statement.ts': 1,
   'journeys/packed-days-statement.ts': 1,
   'logins/login-statements.ts': 4,
