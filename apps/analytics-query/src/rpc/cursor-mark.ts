@@ -3,7 +3,7 @@ import type { RunQueryRequest } from '@millrace/contracts'
 import { errors } from '../errors.js'
 
 /** What two pages of one answer have in common: all that was asked but the size of a page, the place in it and how fresh it has to be. */
-export function markOf(request: RunQueryRequest): string {
+function markOf(request: RunQueryRequest): string {
   const {
     limit: _limit,
     cursor: _cursor,
@@ -15,16 +15,18 @@ export function markOf(request: RunQueryRequest): string {
   return createHash('sha256').update(JSON.stringify(question, plain)).digest('base64url').slice(0, 11)
 }
 
-/** A cursor as it goes out: it says which question it belongs to. Empty stays empty. */
-export function sealCursor(cursor: string, mark: string): string {
-  return cursor === '' ? '' : `${mark}.${cursor}`
+/** A cursor as it goes out: it says which question it belongs to. Empty stays empty, and costs nothing. */
+export function sealCursor(cursor: string, request: RunQueryRequest): string {
+  return cursor === '' ? '' : `${markOf(request)}.${cursor}`
 }
 
 /** @throws INVALID_CURSOR for one of another question, whose place means nothing here. */
-export function openCursor(sealed: string, mark: string): string {
-  if (sealed === '') return ''
-  if (!sealed.startsWith(`${mark}.`)) throw errors.INVALID_CURSOR()
-  return sealed.slice(mark.length + 1)
+export function openCursor(request: RunQueryRequest): string {
+  const { cursor } = request
+  if (cursor === '') return ''
+  const mark = `${markOf(request)}.`
+  if (!cursor.startsWith(mark)) throw errors.INVALID_CURSOR()
+  return cursor.slice(mark.length)
 }
 
 function plain(_: string, value: unknown): unknown {

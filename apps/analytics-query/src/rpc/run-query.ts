@@ -12,7 +12,7 @@ import { findQueryKind } from '../kinds/query-kinds.js'
 import type { ReadLogins } from '../logins/read-logins.js'
 import type { QueryMetrics } from '../metrics.js'
 import type { ReadDaily } from '../reports/read-daily.js'
-import { markOf, openCursor, sealCursor } from './cursor-mark.js'
+import { openCursor, sealCursor } from './cursor-mark.js'
 import { readOptionsOf } from './read-options.js'
 import { tenantOf } from './tenant-of.js'
 
@@ -42,19 +42,20 @@ export function createRunQuery(
     const tenantId = tenantOf(call)
     let options: ReadOptions = readOptionsOf(call, request)
     const kind = findQueryKind(request.kind)
-    const question = markOf(request)
-    const asked = { ...request, cursor: openCursor(request.cursor, question) }
-    const query = kind.parse(asked, {
-      tenantId,
-      read: (fn) => snapshot(tenantId, fn, options),
-      nowMs: now(),
-      bucketsMax,
-      cellsMax,
-      runCells,
-      readMarks,
-      readLogins,
-      readDaily,
-    })
+    const query = kind.parse(
+      { ...request, cursor: openCursor(request) },
+      {
+        tenantId,
+        read: (fn) => snapshot(tenantId, fn, options),
+        nowMs: now(),
+        bucketsMax,
+        cellsMax,
+        runCells,
+        readMarks,
+        readLogins,
+        readDaily,
+      },
+    )
     const { minWatermarkMs } = options
     const startedAt = performance.now()
     const isDirect = answers === undefined || request.explain
@@ -74,12 +75,12 @@ export function createRunQuery(
     metrics.observe(kind.name, given.source, tookMs / 1000)
     if (given.isStale) metrics.countStale()
     const isUsual = !isDirect && !request.fresh && minWatermarkMs === undefined
-    if (isUsual) answers.popular.note(query.canonicalKey, tenantId, asked)
+    if (isUsual) answers.popular.note(query.canonicalKey, tenantId, request)
     const { dataJson, summaryJson, nextCursor, watermarkMs } = given.answer
     return {
       dataJson,
       summaryJson,
-      nextCursor: sealCursor(nextCursor, question),
+      nextCursor: sealCursor(nextCursor, request),
       meta: {
         source: given.source,
         ageMs: given.ageMs,

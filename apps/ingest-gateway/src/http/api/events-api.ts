@@ -4,12 +4,22 @@ import { errors } from '../../errors.js'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
 import { type Params, readCount, readText, readTime } from './read-params.js'
 
-const TIMELINE_PARAMS = ['event', 'from', 'to', 'limit', 'cursor', 'message_id']
-const EVENTS_PARAMS = [...TIMELINE_PARAMS, 'user_id']
+interface Reading {
+  /** The parameters there are. */
+  readonly known: readonly string[]
+  readonly userId: (req: Request) => string
+}
+
+const PARAMS = ['event', 'from', 'to', 'limit', 'cursor', 'message_id']
+const ONE_USERS: Reading = { known: PARAMS, userId: (req) => readText(req.params, 'id') }
+const ANYBODYS: Reading = {
+  known: [...PARAMS, 'user_id'],
+  userId: (req) => readText(req.query as Params, 'user_id'),
+}
 
 /** GET /api/v1/events and /api/v1/users/{id}/timeline: stored events of the caller's tenant, newest first. */
 export function addEventsApi(app: Express, deps: ApiDeps): void {
-  const list = async (req: Request, res: Response, known: readonly string[]): Promise<void> => {
+  const list = async (req: Request, res: Response, { known, userId }: Reading): Promise<void> => {
     const principal = await deps.identify(req)
     requireScope(principal, 'read')
     const params = req.query as Params
@@ -22,7 +32,7 @@ export function addEventsApi(app: Express, deps: ApiDeps): void {
     const answer = await deps.analytics.listEvents(
       {
         event: readText(params, 'event'),
-        userId: known === EVENTS_PARAMS ? readText(params, 'user_id') : readText(req.params, 'id'),
+        userId: userId(req),
         from: readTime(params, 'from'),
         to: readTime(params, 'to'),
         limit: readCount(params, 'limit', { min: 1, max: 1000 }),
@@ -38,6 +48,6 @@ export function addEventsApi(app: Express, deps: ApiDeps): void {
         `{"data":[${answer.eventsJson.join(',')}],"next_cursor":${answer.nextCursor === '' ? 'null' : JSON.stringify(answer.nextCursor)}}`,
       )
   }
-  app.get('/api/v1/events', (req, res) => list(req, res, EVENTS_PARAMS))
-  app.get('/api/v1/users/:id/timeline', (req, res) => list(req, res, TIMELINE_PARAMS))
+  app.get('/api/v1/events', (req, res) => list(req, res, ANYBODYS))
+  app.get('/api/v1/users/:id/timeline', (req, res) => list(req, res, ONE_USERS))
 }
