@@ -3,6 +3,7 @@ import { defineErrors } from '@millrace/contracts'
 /** What this service refuses or fails with. */
 export const errors = defineErrors({
   UNKNOWN_QUERY_KIND: ['invalid', 'there is no such kind of query'],
+  INVALID_EVENT_NAME: ['invalid', 'no event can have this name'],
   INVALID_FIELD_PATH: ['invalid', 'the field path is not valid'],
   UNKNOWN_OPERATOR: ['invalid', 'there is no such filter operator'],
   INVALID_FILTER_VALUE: ['invalid', 'the value does not fit the filter operator'],

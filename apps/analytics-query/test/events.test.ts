@@ -180,7 +180,7 @@ describe('the list of events', () => {
       { cursor: Buffer.from('{"timestampUs":1,"partition":0,"position":"1;drop"}').toString('base64url') },
       'INVALID_CURSOR',
     ],
-    ['a character that no event can hold', { userId: 'a\u0000b' }, 'INVALID_FILTER_VALUE'],
+    ['a character that no event has', { userId: 'a\u0000b' }, 'INVALID_FILTER_VALUE'],
   ])('refuses %s', async (_title, fields, code) => {
     await expect(list(fields)).rejects.toMatchObject({ code, kind: 'invalid' })
   })

@@ -231,6 +231,9 @@ describe('a query', () => {
     ['an unknown operator', { filters: [{ property: 'event', op: 'like', valueJson: '"x"' }] }, 'UNKNOWN_OPERATOR'],
     ['a path that is none', { groupBy: ['tenant_id'] }, 'INVALID_FIELD_PATH'],
     ['a path with an empty part', { groupBy: ['properties..a'] }, 'INVALID_FIELD_PATH'],
+    ['a place from the end of a list', { groupBy: ['properties.deep.list.-1'] }, 'INVALID_FIELD_PATH'],
+    ['NUL in a path', { groupBy: ['properties.a\u0000b'] }, 'INVALID_FIELD_PATH'],
+    ['NUL in a name', { event: 'Fli\u0000ght' }, 'INVALID_EVENT_NAME'],
     ['a value that is no JSON', { filters: [{ property: 'event', op: 'eq', valueJson: 'x' }] }, 'INVALID_FILTER_VALUE'],
     ['an unknown aggregation', { metric: { agg: 'median', property: '' } }, 'INVALID_METRIC'],
     ['a sum of nothing', { metric: { agg: 'sum', property: '' } }, 'INVALID_METRIC'],
@@ -243,6 +246,30 @@ describe('a query', () => {
     ['a cursor of another kind', { cursor: Buffer.from('{"x":1}').toString('base64url') }, 'INVALID_CURSOR'],
   ])('refuses %s by its own code', async (_title, fields, code) => {
     await expect(run(fields)).rejects.toMatchObject({ code, kind: 'invalid' })
+  })
+
+  it.each([
+    ['eq', '"a\\u0000b"', 1],
+    ['not_in', '["UA","UA\\ud800"]', 2],
+    ['prefix', '"\\udc00"', 0],
+    ['gt', '"\ud83d\ude00\\ud83d"', 2],
+  ])('says which character of the value of a filter %s no event can hold: %j', async (op, valueJson, position) => {
+    const asked = run({ filters: [{ property: 'properties.carrier', op, valueJson }] })
+    const details = { path: 'properties.carrier', op, position }
+    await expect(asked).rejects.toMatchObject({ code: 'INVALID_FILTER_VALUE', details })
+  })
+
+  it('says where a name stands that no event can have', async () => {
+    const asked = run({ kind: 'funnel', steps: ['Search', 'Fl\0ight'].map((event) => ({ event, filters: [] })) })
+    const details = { field: 'steps.1.event', position: 2 }
+    await expect(asked).rejects.toMatchObject({ code: 'INVALID_EVENT_NAME', details })
+  })
+
+  it('takes only plain numbers for places in a list', async () => {
+    const exists = (name: string) =>
+      total({ filters: [{ property: `properties.deep.list.${name}`, op: 'exists', valueJson: '' }] })
+    expect(await exists('0')).toBe(192)
+    expect(await Promise.all(['1', '00', '+0', ' 0', 'length'].map(exists))).toEqual([0, 0, 0, 0, 0])
   })
 
   it('adds the records that are stored and not yet rolled up, each once', async () => {

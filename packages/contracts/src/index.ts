@@ -99,3 +99,4 @@ export type {
   UniquesPoint,
   UniquesQuery,
 } from './queries/query-kinds.js'
+export { findUnstorable } from './queries/storable-text.js'

@@ -1,7 +1,6 @@
-import type { ListEventsRequest } from '@millrace/contracts'
+import { findUnstorable, type ListEventsRequest } from '@millrace/contracts'
 import { errors } from '../errors.js'
 import { decodeCursor } from '../query/cursor.js'
-import { isStorableText } from '../query/field-path.js'
 import { parseLimit } from '../query/parse-cell-query.js'
 
 /** The place of an event in the order of the list: newest first. */
@@ -45,8 +44,11 @@ export function parseEventsQuery(request: ListEventsRequest): EventsQuery {
 }
 
 function optionalText(text: string, field: string): string | null {
-  if (!isStorableText(text))
-    throw errors.INVALID_FILTER_VALUE({ message: `${field} has a character that no event can hold` })
+  const unstorable = findUnstorable(text)
+  if (unstorable !== null) {
+    const { reason, position } = unstorable
+    throw errors.INVALID_FILTER_VALUE({ message: `${field} is not valid: ${reason}`, details: { field, position } })
+  }
   return text === '' ? null : text
 }
 

@@ -87,7 +87,7 @@ function parseSteps({ steps, filters }: RunQueryRequest): MarkCondition[] {
   }
   const common = parseFilters(filters)
   return steps.map((step, index) => {
-    const event = parseEventName(step.event)
+    const event = parseEventName(step.event, `steps.${index}.event`)
     if (event === null) throw errors.INVALID_STEPS({ message: `step ${index} of the funnel names no event` })
     return { event, filters: [...common, ...parseFilters(step.filters)] }
   })

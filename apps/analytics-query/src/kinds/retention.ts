@@ -68,7 +68,8 @@ function parseRetention(request: RunQueryRequest, { nowMs, bucketsMax }: KindCon
     bucketsMax: Math.min(bucketsMax, PERIODS_MAX + 1),
   })
   const filters = parseFilters(request.filters)
-  const conditions = [request.event, request.returnEvent].map((event) => ({ event: parseEventName(event), filters }))
+  const events = [parseEventName(request.event), parseEventName(request.returnEvent, 'return_event')]
+  const conditions = events.map((event) => ({ event, filters }))
   return {
     query: {
       fromMs,

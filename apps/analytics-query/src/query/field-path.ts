@@ -1,3 +1,4 @@
+import { findUnstorable } from '@millrace/contracts'
 import { errors } from '../errors.js'
 
 /** The parts of an event that filters, groups and metrics may name. */
@@ -18,27 +19,30 @@ const NAME_LENGTH_MAX = 300
 const KEYS_MAX = 10
 
 /**
- * Parses a path. Keys may hold any character but a dot; a number is an index into a list.
+ * Parses a path. Keys may hold any character but a dot; 0, 1, 2 and so on are places in a list too, from its start. Places from the end (-1) are
+ * refused: a rollup does not know them.
  * @throws INVALID_FIELD_PATH naming the path.
  */
 export function parseFieldPath(name: string): FieldPath {
   const column = COLUMNS.find((candidate) => candidate === name)
   if (column !== undefined) return { kind: 'column', name, column }
+  const unstorable = findUnstorable(name)
+  if (unstorable !== null)
+    throw invalid(name.slice(0, 40).toWellFormed().replaceAll('\0', '\ufffd'), unstorable.reason, unstorable)
   const [root, ...keys] = name.split('.')
   if (root !== 'properties' && root !== 'context')
     throw invalid(name, `it must be ${COLUMNS.join(', ')} or begin with properties. or context.`)
   if (keys.length === 0 || keys.some((key) => key === '')) throw invalid(name, 'it has an empty part')
   if (keys.length > KEYS_MAX) throw invalid(name, `it has more than ${KEYS_MAX} parts`)
   if (name.length > NAME_LENGTH_MAX) throw invalid(name.slice(0, 40), `it is longer than ${NAME_LENGTH_MAX} characters`)
-  if (!isStorableText(name)) throw invalid(name.replaceAll('\u0000', ''), 'it has a character that no event can hold')
+  const fromEnd = keys.find((key) => /^-\d+$/.test(key))
+  if (fromEnd !== undefined) throw invalid(name, `${fromEnd} is no place in a list: they count from 0 at its start`)
   return { kind: 'json', name, root, keys }
 }
 
-/** Whether PostgreSQL can hold a text: no NUL and no lone surrogate. */
-export function isStorableText(text: string): boolean {
-  return !text.includes('\0') && !/\p{Surrogate}/u.test(text)
-}
-
-function invalid(path: string, reason: string) {
-  return errors.INVALID_FIELD_PATH({ message: `the field path "${path}" is not valid: ${reason}`, details: { path } })
+function invalid(path: string, reason: string, { position }: { readonly position?: number } = {}) {
+  return errors.INVALID_FIELD_PATH({
+    message: `the field path "${path}" is not valid: ${reason}`,
+    details: { path, ...(position !== undefined && { position }) },
+  })
 }

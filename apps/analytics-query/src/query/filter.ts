@@ -1,5 +1,6 @@
+import { findUnstorable } from '@millrace/contracts'
 import { errors } from '../errors.js'
-import { type FieldPath, isStorableText, parseFieldPath } from './field-path.js'
+import { type FieldPath, parseFieldPath } from './field-path.js'
 import { scalarText } from './scalar-text.js'
 
 export type CompareOperator = 'gt' | 'gte' | 'lt' | 'lte'
@@ -55,7 +56,7 @@ function parseFilter(path: FieldPath, op: string, valueJson: string): Filter {
     case 'lte': {
       const operand = parseValue(path, op, valueJson)
       if (typeof operand === 'number' && Number.isFinite(operand)) return { op, path, operand }
-      if (typeof operand === 'string' && isStorableText(operand)) return { op, path, operand }
+      if (typeof operand === 'string') return { op, path, operand: storable(path, op, operand) }
       throw invalidValue(path, op, 'a number or a text')
     }
     case 'exists':
@@ -64,9 +65,8 @@ function parseFilter(path: FieldPath, op: string, valueJson: string): Filter {
     case 'prefix':
     case 'not_prefix': {
       const prefix = parseValue(path, op, valueJson)
-      if (typeof prefix !== 'string' || prefix === '' || !isStorableText(prefix))
-        throw invalidValue(path, op, 'a text that is not empty')
-      return { op, path, prefix }
+      if (typeof prefix !== 'string' || prefix === '') throw invalidValue(path, op, 'a text that is not empty')
+      return { op, path, prefix: storable(path, op, prefix) }
     }
     default:
       throw errors.UNKNOWN_OPERATOR({
@@ -86,8 +86,20 @@ function parseValue(path: FieldPath, op: string, valueJson: string): unknown {
 
 function scalar(path: FieldPath, op: string, value: unknown): string {
   const text = scalarText(value)
-  if (text === null || !isStorableText(text)) throw invalidValue(path, op, 'a text, a number or a boolean')
-  return text
+  const isNoDouble = typeof value === 'number' && !Number.isFinite(value)
+  if (text === null || isNoDouble) throw invalidValue(path, op, 'a text, a number or a boolean')
+  return storable(path, op, text)
+}
+
+/** @throws INVALID_FILTER_VALUE naming the character and its position. */
+function storable(path: FieldPath, op: string, text: string): string {
+  const unstorable = findUnstorable(text)
+  if (unstorable === null) return text
+  const { reason, position } = unstorable
+  throw errors.INVALID_FILTER_VALUE({
+    message: `the value of the filter ${op} on "${path.name}" is not valid: ${reason}`,
+    details: { path: path.name, op, position },
+  })
 }
 
 function invalidValue(path: FieldPath, op: string, wanted: string) {

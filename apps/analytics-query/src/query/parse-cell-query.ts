@@ -1,8 +1,8 @@
-import type { RunQueryRequest } from '@millrace/contracts'
+import { findUnstorable, type RunQueryRequest } from '@millrace/contracts'
 import { errors } from '../errors.js'
 import { type Interval, listBuckets, parseInterval } from './buckets.js'
 import type { CellQuery } from './cell-query.js'
-import { type FieldPath, isStorableText, parseFieldPath } from './field-path.js'
+import { type FieldPath, parseFieldPath } from './field-path.js'
 import { parseFilters } from './filter.js'
 import { type Metric, parseMetric } from './metric.js'
 import { findTimeZone, type TimeZone } from './time-zone.js'
@@ -53,10 +53,16 @@ export function parseCellQuery(request: RunQueryRequest, rules: CellQueryRules, 
   }
 }
 
-/** Null for an empty name. @throws INVALID_FIELD_PATH */
-export function parseEventName(name: string): string | null {
-  if (!isStorableText(name))
-    throw errors.INVALID_FIELD_PATH({ message: 'the event name has a character that no event can hold' })
+/** Null for an empty name; `field` is where it stood. @throws INVALID_EVENT_NAME */
+export function parseEventName(name: string, field = 'event'): string | null {
+  const unstorable = findUnstorable(name)
+  if (unstorable !== null) {
+    const { reason, position } = unstorable
+    throw errors.INVALID_EVENT_NAME({
+      message: `${field} is no name of an event: ${reason}`,
+      details: { field, position },
+    })
+  }
   return name === '' ? null : name
 }
 

@@ -8,10 +8,8 @@ export function scalarText(value: unknown): string | null {
   return null
 }
 
-/** The JSON values whose scalar text is `text`, so that a raw row can be compared without turning it into a text. */
-export function jsonValuesOf(text: string): string[] {
-  const values = [JSON.stringify(text)]
-  if (text === 'true' || text === 'false') values.push(text)
-  else if (text !== '' && String(Number(text)) === text && Number.isFinite(Number(text))) values.push(text)
-  return values
+/** The number whose scalar text is `text`; null when that is no number's. */
+export function numberOfText(text: string): number | null {
+  const number = Number(text)
+  return Number.isFinite(number) && String(number) === text ? number : null
 }

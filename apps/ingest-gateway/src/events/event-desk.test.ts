@@ -418,6 +418,17 @@ describe('rollups', () => {
     expect(pointsOf({ event: 'Flight', userId: 'u', properties })).toEqual(points)
   })
 
+  it('read a number as the nearest double, and nothing of a list that is not in it', () => {
+    const lists = [
+      { event: 'Flight', dimensions: ['properties.list.length', 'properties.list.1', 'properties.id'], property: null },
+    ]
+    const body =
+      '[{"event":"Flight","userId":"u","properties":{"list":[3,9007199254740993],"id":12345678901234567891}}]'
+    expect(take(body, any, { definitions: lists }).records[0]?.points).toEqual([
+      'Flight/null=[null,"9007199254740992","12345678901234567000"]: NaN',
+    ])
+  })
+
   it('find a property whose key is escaped or doubled, as the store will', () => {
     expect(pointsOf('[{"event":"A","userId":"u","properties":{"value":1,"v\\u0061lue":2}}]')).toEqual([
       '*/properties.value=[]: 2',

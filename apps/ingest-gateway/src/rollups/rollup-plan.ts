@@ -207,6 +207,8 @@ function readPath(values: EventValues, path: string): unknown {
   let value = values.parsed(root)
   for (const key of keys) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
+    // A list's length is no part of the event, and raw rows do not know it.
+    if (key === 'length' && Array.isArray(value)) return undefined
     value = (value as Record<string, unknown>)[key]
   }
   return value

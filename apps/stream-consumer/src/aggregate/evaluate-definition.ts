@@ -52,6 +52,7 @@ function valueAt(event: object, path: string): unknown {
   let value: unknown = event
   for (const key of path.split('.')) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
+    if (key === 'length' && Array.isArray(value)) return undefined
     value = (value as Record<string, unknown>)[key]
   }
   return value

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { findUnstorable } from './storable-text.js'
 
 /** Schemas of queries and answers that the OpenAPI document names. */
 export const querySchemaNames = z.registry<{ id: string; description?: string }>()
@@ -9,7 +10,12 @@ const text = (lengthMax: number) =>
   z
     .string()
     .max(lengthMax)
-    .regex(/^[^\0]*$/, 'must be a text without the character 0')
+    .superRefine((value, { addIssue }) => {
+      const unstorable = findUnstorable(value)
+      if (unstorable === null) return
+      const { reason, position } = unstorable
+      addIssue({ code: 'custom', message: reason, params: { position } })
+    })
 const path = text(300).min(1)
 
 const RFC3339 = /^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d))?$/

@@ -1,3 +1,4 @@
+import { findUnstorable } from '@millrace/contracts'
 import { isTime } from '@millrace/contracts/http'
 import { errors } from '../../errors.js'
 
@@ -9,8 +10,11 @@ export function readText(params: Params, name: string, lengthMax = 1024): string
   const value = params[name]
   if (value === undefined || value === null) return ''
   if (typeof value !== 'string') throw invalid(name, 'a text')
-  if (value.length > lengthMax || value.includes('\0')) throw invalid(name, `a text of at most ${lengthMax} characters`)
-  return value
+  if (value.length > lengthMax) throw invalid(name, `a text of at most ${lengthMax} characters`)
+  const unstorable = findUnstorable(value)
+  if (unstorable === null) return value
+  const { reason, position } = unstorable
+  throw errors.INVALID_REQUEST({ message: `${name}: ${reason}`, details: { field: name, position } })
 }
 
 /** A time in RFC 3339, or undefined when absent. */

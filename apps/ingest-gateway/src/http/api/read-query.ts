@@ -124,7 +124,7 @@ function explain(kind: QueryKindName, issue: z.core.$ZodIssue): Error {
   const problem = `${field}: ${issue.message.slice(0, 1).toLowerCase()}${issue.message.slice(1)}`
   return errors.INVALID_REQUEST({
     message: isMissing ? `a ${kind} query needs ${field}` : problem,
-    details: { field },
+    details: { field, ...(issue.code === 'custom' && issue.params) },
   })
 }
 
