@@ -44,6 +44,18 @@ describe('a query', () => {
       position: 2000 + position,
     }))
 
+  /** Each is a double and their sum is none, within a minute, over minutes, and over days. */
+  const sumsOf = (tenantId: number): TestEvent[] =>
+    [1.7e308, 1.6e308, -1.5e308, 1.5e308, 1.4e308, 1.7e308].map((size, index) => ({
+      tenantId,
+      event: 'Huge sum',
+      userId: 'u',
+      timestampMs: START + Math.floor(index / 2) * 13 * HOUR + (index % 2) * (index < 4 ? 1000 : 60_000),
+      properties: { size, same: size },
+      partition: 1,
+      position: 3000 + index,
+    }))
+
   beforeAll(async () => {
     service = await startServiceUnderTest({ now: () => NOW, tailRowsMax: 100 })
     acme = await createTenant(service.database, 'acme')
@@ -57,6 +69,9 @@ describe('a query', () => {
     const outliers = outliersOf(wide)
     await storeEvents(service.database, outliers)
     await storeRollups(service.database, outliers, [{ event: 'Wide', dimensions: [], property: 'properties.size' }])
+    const sums = sumsOf(wide)
+    await storeEvents(service.database, sums)
+    await storeRollups(service.database, sums, [{ event: 'Huge sum', dimensions: [], property: 'properties.size' }])
   })
   afterAll(() => service.close())
 
@@ -247,6 +262,31 @@ describe('a query', () => {
   ])('refuses %s by its own code', async (_title, fields, code) => {
     await expect(run(fields)).rejects.toMatchObject({ code, kind: 'invalid' })
   })
+
+  it.each(['properties.size', 'properties.same'])(
+    'has every figure but the sum of %s, which is beyond all doubles',
+    async (property) => {
+      const figureOf = async (agg: string, range: Partial<RunQueryRequest> = {}) =>
+        (
+          await run(
+            { kind: 'timeseries', event: 'Huge sum', interval: '1mo', metric: { agg, property }, ...range },
+            wide,
+          )
+        ).data[0]?.value
+      const values = await Promise.all(['sum', 'avg', 'min', 'max', 'p50'].map((agg) => figureOf(agg)))
+      const near = (value: number, share: number) => ({
+        asymmetricMatch: (one: unknown) => Math.abs(Number(one) / value - 1) < share,
+      })
+      expect(values).toEqual([null, near((6.4 / 6) * 1e308, 1e-12), -1.5e308, 1.7e308, near(1.5e308, 0.01)])
+      const first = { to: new Date(START + HOUR), interval: '1h' }
+      expect(await Promise.all(['sum', 'avg'].map((agg) => figureOf(agg, first)))).toEqual([
+        null,
+        near(1.65e308, 1e-12),
+      ])
+      const middle = { from: new Date(START + HOUR), to: new Date(START + 20 * HOUR) }
+      expect(await Promise.all(['sum', 'avg'].map((agg) => figureOf(agg, middle)))).toEqual([0, 0])
+    },
+  )
 
   it.each([
     ['eq', '"a\\u0000b"', 1],

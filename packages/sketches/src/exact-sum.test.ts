@@ -45,7 +45,35 @@ describe('ExactSum', () => {
     expect(new ExactSum(sum.sum, sum.error).value()).toBe(sum.value())
   })
 
-  it('is infinite, not NaN, when it leaves the range of doubles', () => {
+  it('is infinite, not NaN, beyond the doubles, and still has a mean', () => {
     expect(sumOf([1e308, 1e308]).value()).toBe(Number.POSITIVE_INFINITY)
+    expect(sumOf([-1e308, -1e308]).value()).toBe(Number.NEGATIVE_INFINITY)
+    expect(sumOf([1e308, 1e308]).mean(2)).toBe(1e308)
+    expect(sumOf([1, 2, 4]).mean(3)).toBe(7 / 3)
+  })
+
+  it('comes back from beyond the doubles, whatever way the values are split, kept and merged', () => {
+    const huge = fc.integer({ min: -16, max: 16 }).map((sixteenths) => (sixteenths / 16) * 1.7e308)
+    const parts = fc.array(fc.array(huge, { maxLength: 20 }), { minLength: 1, maxLength: 6 })
+    fc.assert(
+      fc.property(parts, (lists) => {
+        const all = lists.flat()
+        const scaled = all.reduce((sum, value) => sum + value / 1024, 0)
+        const merged = new ExactSum()
+        for (const list of lists) {
+          const { sum, error } = sumOf(list)
+          merged.merge(new ExactSum(sum, error))
+        }
+        const decimal = new ExactSum()
+        decimal.addDecimal(all.reduce((sum, value) => sum + BigInt(value), 0n).toString())
+        const size = all.reduce((sum, value) => sum + Math.abs(value / 1024), 0)
+        for (const sum of [sumOf(all), merged, decimal]) {
+          const mean = sum.mean(Math.max(1, all.length))
+          expect(Math.abs(mean / 1024 - scaled / Math.max(1, all.length))).toBeLessThanOrEqual(size * 1e-14)
+          if (Math.abs(scaled) < 1.7e308 / 1024)
+            expect(Math.abs(sum.value() / 1024 - scaled)).toBeLessThanOrEqual(size * 1e-14)
+        }
+      }),
+    )
   })
 })

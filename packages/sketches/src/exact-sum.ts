@@ -1,7 +1,11 @@
+/** What a sum beyond the doubles is counted in. */
+const WIDE = 2 ** 64
+
 /**
  * A sum in double-double arithmetic: `sum` is the rounded sum, `error` what rounding left out, so that a billion small values added to
  * a large one are not lost and the order of adding hardly matters. Each addition is exact by two-sum (Knuth, The Art of Computer
  * Programming 2, 4.2.2); the errors add up as in Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen" (1974).
+ * Once it has been beyond the doubles `sum` is infinite and `error` the rounded sum / 2^64, so that it can come back and have a mean.
  */
 export class ExactSum {
   sum: number
@@ -15,20 +19,47 @@ export class ExactSum {
   /** `value` must be finite. */
   add(value: number): void {
     const sum = this.sum + value
+    if (sum - sum !== 0) {
+      this.#addWide(value / WIDE)
+      return
+    }
     const added = sum - this.sum
     this.error += this.sum - (sum - added) + (value - added)
     this.sum = sum
   }
 
+  /** Adds a decimal of any size, written without an exponent. */
+  addDecimal(text: string): void {
+    const value = Number(text)
+    if (Number.isFinite(value)) this.add(value)
+    else this.#addWide(Number(`${text}e-20`) * (1e20 / WIDE))
+  }
+
   /** Becomes the sum of both; returns itself. */
   merge(other: ExactSum): this {
+    if (!Number.isFinite(other.sum)) {
+      this.#addWide(other.error)
+      return this
+    }
     this.add(other.sum)
-    this.error += other.error
+    this.error += Number.isFinite(this.sum) ? other.error : other.error / WIDE
     return this
   }
 
-  /** The sum as one number; infinite when it left the range of doubles. */
+  /** The sum as one number; infinite when it lies beyond the doubles. */
   value(): number {
-    return Number.isFinite(this.sum) ? this.sum + this.error : this.sum
+    return Number.isFinite(this.sum) ? this.sum + this.error : this.error * WIDE
+  }
+
+  /** The sum divided by how many were added; not finite only for a count of 0. */
+  mean(count: number): number {
+    return Number.isFinite(this.sum) ? this.value() / count : (this.error / count) * WIDE
+  }
+
+  /** `value` is in units of 2^64. */
+  #addWide(value: number): void {
+    const before = Number.isFinite(this.sum) ? this.sum / WIDE + this.error / WIDE : this.error
+    this.error = before + value
+    this.sum = this.error < 0 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
   }
 }

@@ -7,7 +7,7 @@ const PAIR_BYTES = 16
 
 /**
  * Sum, average, least and greatest of a numeric property. Rollups keep sums in double-double arithmetic and hand them over whole;
- * raw rows are summed as decimals. Both are rounded once, at the end.
+ * raw rows are summed as decimals. Both are rounded once, at the end. A sum beyond the doubles is null; its average is not.
  */
 export const sums: Measure = {
   rollupSelect: `sum(r.count)::bigint as n, min(r.min) as least, max(r.max) as greatest,
@@ -37,20 +37,25 @@ export const sums: Measure = {
       },
       addRaw(row) {
         addCommon(row)
-        if (row.total !== null) sum.add(Number(row.total))
+        if (row.total !== null) sum.addDecimal(String(row.total))
       },
-      result: () => toResult(metric, { sum: sum.value(), count, least, greatest }),
+      result: () => toResult(metric, { sum, count, least, greatest }),
     }
   },
 }
 
 function toResult(
   metric: Metric,
-  total: { sum: number; count: number; least: number; greatest: number },
+  total: { sum: ExactSum; count: number; least: number; greatest: number },
 ): MeasureResult {
   const values = { count: total.count }
-  if (metric.agg === 'sum') return { value: total.sum, values }
+  if (metric.agg === 'sum') return { value: orNull(total.sum.value()), values }
   if (total.count === 0) return { value: null, values }
-  if (metric.agg === 'avg') return { value: total.sum / total.count, values }
+  if (metric.agg === 'avg') return { value: orNull(total.sum.mean(total.count)), values }
   return { value: metric.agg === 'min' ? total.least : total.greatest, values }
+}
+
+/** JSON and cursors have no number beyond the doubles. */
+function orNull(value: number): number | null {
+  return Number.isFinite(value) ? value : null
 }
