@@ -10,6 +10,7 @@ export {
 export { databaseErrors, isDataError } from './errors.js'
 export { type MigrateOptions, type MigrateResult, migrate } from './migrate.js'
 export { type ConnectionOptions, type Database, openDatabase, type PoolState } from './open-database.js'
+export { explainSteps } from './plan/explain-steps.js'
 export type { PoolReader } from './pooled.js'
 export { type IndexBloat, readIndexBloat, readTableBloat, type TableBloat } from './report/bloat.js'
 export { type PageCounts, readPageCounts } from './report/memory.js'

@@ -1,11 +1,12 @@
 import pg from 'pg'
 import { copyFrames, copyText } from './copy-frames.js'
+import { isKept, isPlanSetting, KeptPlans, withPlanSettings } from './kept-plans.js'
 import { isCopy, type Result, type Step } from './statement.js'
 
 /** What pg's query class does and its types leave out. One step delegates to one of them, so values and rows are mapped as pg maps them. */
 interface InnerQuery {
   readonly text: string
-  readonly name?: string
+  name?: string
   readonly _result: { _types: unknown; rows: unknown[]; rowCount: number | null; command: string }
   prepare(connection: pg.Connection): void
   handleRowDescription(message: unknown): void
@@ -16,7 +17,11 @@ interface InnerQuery {
 
 interface InnerConnection extends pg.Connection {
   readonly submittedNamedStatements: Record<string, string>
+  readonly parsedStatements: Record<string, string>
+  close(message: { type: 'S'; name: string }): void
 }
+
+const keptPlans = new WeakMap<InnerConnection, KeptPlans>()
 
 const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils
 
@@ -33,15 +38,16 @@ type Callback = (error: Error | null, results?: Result[]) => void
 export class PipelineQuery {
   /** pg's client wraps it to watch its query timeout. */
   callback: Callback
+  /** Those that were asked for, and settings around some of them. */
   readonly #steps: readonly Step[]
   readonly #queries: InnerQuery[]
   #current = 0
 
   /** @throws when a value cannot be sent, before anything is. */
   constructor(steps: readonly Step[], types: unknown, callback: Callback) {
-    this.#steps = steps
+    this.#steps = steps.flatMap(withPlanSettings)
     this.callback = callback
-    this.#queries = steps.map((step) => {
+    this.#queries = this.#steps.map((step) => {
       const config = isCopy(step) ? { text: copyText(step.copy) } : { ...step, values: step.values?.map(prepareValue) }
       const query = new pg.Query(config as pg.QueryConfig) as unknown as InnerQuery
       query._result._types = types
@@ -63,8 +69,9 @@ export class PipelineQuery {
     connection.stream.cork()
     try {
       for (const [index, query] of this.#queries.entries()) {
-        query.prepare(withoutSync)
         const step = this.#steps[index]
+        if (step && isKept(step)) keepPlan(connection, query)
+        query.prepare(withoutSync)
         if (step && isCopy(step)) for (const piece of copyFrames(step.chunks)) connection.stream.write(piece)
       }
       connection.sync()
@@ -107,8 +114,23 @@ export class PipelineQuery {
   handleReadyForQuery(): void {
     const broken = this.#queries.find((query) => query._canceledDueToError)
     if (broken?._canceledDueToError) this.callback(broken._canceledDueToError)
-    else this.callback(null, this.#queries.map(resultOf))
+    else this.callback(null, this.#queries.filter((_, index) => !isPlanSetting(this.#steps[index])).map(resultOf))
   }
+}
+
+/** Names the statement, so that it is prepared when it is new to the connection, and closes the one whose plan is given up for it. */
+function keepPlan(connection: InnerConnection, query: InnerQuery): void {
+  let plans = keptPlans.get(connection)
+  if (plans === undefined) {
+    plans = new KeptPlans()
+    keptPlans.set(connection, plans)
+  }
+  const { name, closed } = plans.use(query.text)
+  query.name = name
+  if (closed === undefined) return
+  connection.close({ type: 'S', name: closed })
+  delete connection.submittedNamedStatements[closed]
+  delete connection.parsedStatements[closed]
 }
 
 function resultOf({ _result: { rows, rowCount, command } }: InnerQuery): Result {

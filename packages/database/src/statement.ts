@@ -4,6 +4,11 @@ export interface Statement {
   readonly values?: readonly unknown[]
   /** Prepares the statement once a connection under this name, which must always stand for the same text. For hot statements alone. */
   readonly name?: string
+  /**
+   * `kept`: planned once a connection, without its values and without sequential scans, and run by that plan from then on. For what an index finds in any
+   * of many partitions, where planning takes longer than running. A connection keeps the plans of the ten such statements it ran last, told apart by text.
+   */
+  readonly plan?: 'kept'
   /** `array`: rows are arrays of values instead of objects. */
   readonly rowMode?: 'array'
   /** For a statement that a request runs as often as it must, such as the steps of a walk: repeats of it are no sign of N+1 reads. */

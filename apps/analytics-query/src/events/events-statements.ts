@@ -34,8 +34,8 @@ export interface WindowRequest {
 }
 
 /**
- * The newest rows of a window after the cursor's place. With a user by the index events_user, whose order is that of the page; else by the
- * BRIN index on time, sorted, which is why windows are narrow.
+ * The newest rows of a window after the cursor's place. With a user by the index events_user, whose order is that of the page, in whichever
+ * partitions the window has, by a kept plan; else by the BRIN index on time, sorted, which is why windows are narrow.
  */
 export function windowStatement({ tenantId, query, window, limit }: WindowRequest): Statement {
   const values = new SqlValues()
@@ -61,10 +61,13 @@ export function windowStatement({ tenantId, query, window, limit }: WindowReques
   }
   const columns = `(extract(epoch from e."timestamp") * 1000000)::bigint as timestamp_us, e.received_at, e.partition, e.position, e.type,
     e.message_id, e.event, e.user_id, e.anonymous_id, e.properties::text as properties, e.context::text as context`
+  // Columns are made of the rows of the page, and not once a partition.
+  const order = `e."timestamp" desc, e.partition desc, e.position desc`
   return {
-    text: `select ${columns} from events e where ${conditions.join(' and ')}
-      order by e."timestamp" desc, e.partition desc, e.position desc limit ${values.add(limit, 'integer')}`,
+    text: `select ${columns} from (select * from events e where ${conditions.join(' and ')}
+      order by ${order} limit ${values.add(limit, 'integer')}) e order by ${order}`,
     values: values.list,
     mayRepeat: true,
+    ...(query.userId !== null && { plan: 'kept' }),
   }
 }

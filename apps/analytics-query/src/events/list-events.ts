@@ -10,7 +10,10 @@ export interface EventsPage {
   readonly nextCursor: string
 }
 
+const SECOND = 1000
 const DAY = 86_400_000
+/** Whatever time an event may have. */
+const ALL_TIME = { fromMs: Date.parse('0001-01-01T00:00:00Z'), toMs: Date.parse('9999-12-31T23:59:59.999Z') }
 /** After so long a page is given as it is. */
 const WALK_MS = 5000
 /** A window that took so long is not followed by a wider one. */
@@ -22,8 +25,8 @@ export interface Clocks {
 }
 
 /**
- * One page, newest first. Time is walked backwards in windows that grow while they find little, so that a page reads about as much as it
- * shows however large the table is. For a rare name or an absent message id it gives up after WALK_MS: then the page is short, or empty, and its
+ * One page, newest first. All that one user did is read at once, because the index on users ends at the page's last row. Else time is walked backwards
+ * in windows that grow while they find little, so that a page reads about as much as it shows however large the table is. For a rare name or an absent message id it gives up after WALK_MS: then the page is short, or empty, and its
  * cursor goes on from where the walk has come.
  */
 export async function listEvents(
@@ -32,7 +35,8 @@ export async function listEvents(
   query: EventsQuery,
   { nowMs, monotonicMs }: Clocks,
 ): Promise<EventsPage> {
-  const kept = await readKeptDays(tx)
+  const isWholeUser = query.userId !== null && query.event === null && query.messageId === null
+  const kept = isWholeUser ? ALL_TIME : await readKeptDays(tx)
   if (kept === null) return { eventsJson: [], nextCursor: '' }
   const bounds = {
     fromMs: Math.max(query.fromMs ?? kept.fromMs, kept.fromMs),
@@ -44,7 +48,8 @@ export async function listEvents(
   }
   const rows: EventRow[] = []
   const startedAt = monotonicMs()
-  let window: Window | null = firstWindow(bounds, { nowMs, hasUser: query.userId !== null })
+  const widthMs = isWholeUser ? Number.POSITIVE_INFINITY : query.userId === null ? SECOND : 7 * DAY
+  let window: Window | null = firstWindow(bounds, { nowMs, widthMs })
   while (window !== null && rows.length <= query.limit) {
     const stepAt = monotonicMs()
     if (stepAt - startedAt > WALK_MS)

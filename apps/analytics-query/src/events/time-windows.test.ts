@@ -12,7 +12,7 @@ function walk(
 ): Window[] {
   const windows: Window[] = []
   let found = 0
-  let window = firstWindow(bounds, { nowMs: NOW, hasUser: false })
+  let window = firstWindow(bounds, { nowMs: NOW, widthMs: 1000 })
   while (window !== null && found < wanted) {
     windows.push(window)
     const { fromMs, toMs } = window

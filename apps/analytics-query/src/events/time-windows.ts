@@ -1,7 +1,5 @@
 import type { TimeRange } from '../plan/plan.js'
 
-const SECOND = 1000
-const DAY = 86_400_000
 const GROWTH = 4
 
 /** A step of a walk backwards through time. */
@@ -12,16 +10,15 @@ export interface Window extends TimeRange {
 
 export interface WalkStart {
   readonly nowMs: number
-  /** Whether the index on users answers, which a wide window does not make dearer. */
-  readonly hasUser: boolean
+  /** How wide the newest window is, in ms. */
+  readonly widthMs: number
 }
 
 /** The newest window of a walk through `bounds`; what lies ahead of now is one window of its own. null when the bounds are empty. */
-export function firstWindow(bounds: TimeRange, { nowMs, hasUser }: WalkStart): Window | null {
+export function firstWindow(bounds: TimeRange, { nowMs, widthMs }: WalkStart): Window | null {
   if (bounds.fromMs >= bounds.toMs) return null
-  const width = hasUser ? 7 * DAY : SECOND
-  const fromMs = Math.min(nowMs - width, bounds.toMs - width)
-  return { fromMs: Math.max(bounds.fromMs, fromMs), toMs: bounds.toMs, nextWidthMs: width }
+  const fromMs = Math.min(nowMs - widthMs, bounds.toMs - widthMs)
+  return { fromMs: Math.max(bounds.fromMs, fromMs), toMs: bounds.toMs, nextWidthMs: widthMs }
 }
 
 /**

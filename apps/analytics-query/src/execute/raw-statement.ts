@@ -3,6 +3,7 @@ import type { Statement } from '@millrace/database'
 import type { Measure } from '../measures/measure.js'
 import type { TimeRange } from '../plan/plan.js'
 import type { CellQuery } from '../query/cell-query.js'
+import type { Filter } from '../query/filter.js'
 import { filterSql, groupSql } from './field-sql.js'
 import { instant, SqlValues } from './sql-values.js'
 
@@ -42,6 +43,7 @@ export function rawStatement(request: RawRequest): Statement {
   return {
     text: `with cell as (${cell}) ${measure.rawOutput(keys)} limit ${values.add(cellsMax + 1, 'integer')}`,
     values: values.list,
+    ...(isOfFewUsers(query) && { plan: 'kept' }),
   }
 }
 
@@ -55,10 +57,21 @@ export function bucketSql(query: CellQuery, time: string, values: SqlValues): st
   return `width_bucket(${time}, ${starts}) - 1 as bucket`
 }
 
+/** So many users an index finds sooner than any scan of the range would, however short that is. */
+const FEW_USERS = 10
+
+function isOfFewUsers(query: CellQuery): boolean {
+  return query.filters.some((filter) => isUserFilter(filter) && filter.texts.length <= FEW_USERS)
+}
+
+function isUserFilter(filter: Filter): filter is Extract<Filter, { op: 'in' }> {
+  return filter.op === 'in' && filter.path.name === 'user_id'
+}
+
 /** Rows of a user carry the hash of the user's id, which the index begins with. */
 function userConditions(tenantId: number, query: CellQuery, values: SqlValues): string[] {
   return query.filters.flatMap((filter) => {
-    if (filter.op !== 'in' || filter.path.name !== 'user_id') return []
+    if (!isUserFilter(filter)) return []
     return [
       `e.user_hash = any (${values.add(
         filter.texts.map((text) => userHash(text, tenantId)),

@@ -1,4 +1,4 @@
-import type { Database } from '@millrace/database'
+import { type Database, explainSteps } from '@millrace/database'
 import type { RecordedStatement } from './record-statements.js'
 
 interface RawNode {
@@ -49,10 +49,12 @@ export async function readShape(
 ): Promise<PlanShape> {
   const rows = await database.withTenant(tenantId, async (tx) => {
     for (const setting of Object.entries(SETTINGS)) await tx.query('select set_config($1, $2, true)', setting)
-    const explain = { text: `explain (format json) ${statement.text}`, values: statement.values ?? [] }
-    return (await tx.query<{ 'QUERY PLAN': [{ Plan: RawNode }] }>(explain)).rows
+    const results = await tx.pipeline(explainSteps(statement))
+    return results.flatMap((result) => result.rows)
   })
-  const root = (rows[0] as { 'QUERY PLAN': [{ Plan: RawNode }] })['QUERY PLAN'][0].Plan
+  const answer = rows.find((row): row is { 'QUERY PLAN': [{ Plan: RawNode }] } => 'QUERY PLAN' in row)
+  if (answer === undefined) throw new Error(`no plan came for ${statement.text}`)
+  const root = answer['QUERY PLAN'][0].Plan
   const scannedPartitions = [...walk(root)]
     .filter((node) => node['Node Type'] === 'Seq Scan')
     .map((node) => node['Relation Name'] ?? '')

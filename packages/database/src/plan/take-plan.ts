@@ -1,5 +1,6 @@
 import pg from 'pg'
 import type { Statement } from '../statement.js'
+import { explainSteps } from './explain-steps.js'
 import { type PlanNode, parsePlan } from './plan-node.js'
 
 /** Both bound what a plan may cost: planning is quick, and whoever holds up even that must not be held up more. */
@@ -37,10 +38,12 @@ export async function takePlan(
     await client.connect()
     await client.query('begin read only')
     for (const { text, values } of setting) await client.query(text, [...(values ?? [])])
-    const { rows } = await client.query<{ 'QUERY PLAN': unknown }>(`explain (format json) ${statement.text}`, [
-      ...(statement.values ?? []),
-    ])
-    return parsePlan(rows[0]?.['QUERY PLAN'])
+    for (const { text, values } of explainSteps(statement)) {
+      const { rows } = await client.query<{ 'QUERY PLAN'?: unknown }>(text, [...(values ?? [])])
+      const plan = rows[0]?.['QUERY PLAN']
+      if (plan !== undefined) return parsePlan(plan)
+    }
+    return undefined
   } finally {
     await client.end().catch(() => undefined)
   }

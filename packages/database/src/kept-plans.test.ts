@@ -1,0 +1,158 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { createTestDatabase, type TestDatabase } from '@millrace/testing'
+import {
+  type Database,
+  DayPartitions,
+  dropDayPartitionsBefore,
+  migrate,
+  openDatabase,
+  type Statement,
+} from './index.js'
+import { takePlan } from './plan/take-plan.js'
+import { PlanTaker } from './slow/plan-taker.js'
+
+const DAY = 86_400_000
+const FIRST_DAY = Date.UTC(2026, 10, 1)
+const DAYS = 5
+const TENANT = 7
+
+/** Days of a user's events, newest first; `note` makes another text of it. */
+function daysOf(userHash: number, { fromDay = 0, toDay = DAYS, limit = 100, note = '' } = {}): Statement {
+  const at = (day: number) => new Date(FIRST_DAY + day * DAY).toISOString()
+  return {
+    text: `select to_char("timestamp" at time zone 'UTC', 'DD') as day from events${note}
+      where user_hash = $1::bigint and "timestamp" >= $2::timestamptz and "timestamp" < $3::timestamptz order by "timestamp" desc limit $4::integer`,
+    values: [userHash, at(fromDay), at(toDay), limit],
+    plan: 'kept',
+  }
+}
+
+describe('a statement whose plan is kept', () => {
+  let test: TestDatabase
+  let database: Database
+
+  beforeAll(async () => {
+    test = await createTestDatabase({ migrate })
+    const owner = openDatabase({ url: test.url })
+    await new DayPartitions(owner).ensure('events', FIRST_DAY, FIRST_DAY + DAYS * DAY - 1)
+    for (let day = 0; day < DAYS; day++) await owner.query(insertEvents(day))
+    await owner.close()
+  })
+  afterAll(() => test.release())
+  beforeEach(() => {
+    database = openDatabase({ url: test.url, connectionLimit: 1 })
+  })
+  afterEach(() => database.close())
+
+  /** One event of each of 200 users of two tenants. */
+  function insertEvents(day: number): string {
+    return `insert into events (position, user_hash, "timestamp", received_at, tenant_id, partition, type, message_id, event)
+      select u, u, timestamptz '${new Date(FIRST_DAY + day * DAY).toISOString()}' + u * interval '1 second', now(), t, 0, 0, '', ''
+      from generate_series(1, 200) u, generate_series(${TENANT}, ${TENANT + 1}) t`
+  }
+
+  const read = (statement: Statement) =>
+    database.withTenant(TENANT, async (tx) => (await tx.query<{ day: string }>(statement)).rows.map(({ day }) => day))
+
+  interface Kept {
+    statement: string
+    generic_plans: bigint
+    custom_plans: bigint
+  }
+
+  const keptPlans = async () =>
+    (
+      await database.query<Kept>(
+        `select statement, generic_plans, custom_plans from pg_prepared_statements where name like 'kept_plan_%' order by prepare_time`,
+      )
+    ).rows
+
+  it('is planned once a connection and answers for whatever values', async () => {
+    expect(await read(daysOf(3))).toEqual(['05', '04', '03', '02', '01'])
+    expect(await read(daysOf(4, { fromDay: 1, toDay: 3 }))).toEqual(['03', '02'])
+    expect(await read(daysOf(5, { limit: 1 }))).toEqual(['05'])
+    expect(await read(daysOf(0))).toEqual([])
+    expect(await keptPlans()).toEqual([{ statement: daysOf(0).text, generic_plans: 4n, custom_plans: 0n }])
+  })
+
+  it('reads no partition outside of its range', async () => {
+    await read(daysOf(3))
+    const plan = await planOf(daysOf(3, { fromDay: 1, toDay: 3 }))
+    expect(plan).toContain('events_20261103')
+    expect(plan).toMatch(/and 1 partitions more/)
+    expect(plan).not.toContain('Sort')
+  })
+
+  it('sees days that came since it was planned, and misses those that went', async () => {
+    const days = new DayPartitions(database)
+    const note = ' /* days come and go */'
+    expect(await read(daysOf(3, { toDay: 30, note }))).toHaveLength(DAYS)
+    await days.ensure('events', FIRST_DAY + DAYS * DAY, FIRST_DAY + DAYS * DAY)
+    await database.query(insertEvents(DAYS))
+    expect(await read(daysOf(3, { toDay: 30, note, limit: 1 }))).toEqual(['06'])
+    await dropDayPartitionsBefore(database, 'events', FIRST_DAY + DAY)
+    expect((await read(daysOf(3, { toDay: 30, note }))).at(-1)).toBe('02')
+  })
+
+  it('finds rows by an index in a day that was empty when it was planned', async () => {
+    const next = FIRST_DAY + 20 * DAY
+    await new DayPartitions(database).ensure('events', next, next)
+    await database.query('vacuum analyze events')
+    const plan = await planOf(daysOf(3, { fromDay: 20, toDay: 21 }))
+    expect(plan).toMatch(/Index (Only )?Scan on events_20261121/)
+    expect(plan).not.toContain('Seq Scan')
+  })
+
+  it('shows the rows of the tenant alone, and follows the tenant from call to call', async () => {
+    const count: Statement = {
+      text: 'select count(*) as n from events where user_hash = $1::bigint',
+      values: [3],
+      plan: 'kept',
+    }
+    const countOf = (tenantId: number) =>
+      database.withTenant(tenantId, async (tx) => (await tx.query<{ n: bigint }>(count)).rows[0]?.n)
+    expect(await countOf(TENANT)).toBeGreaterThan(0n)
+    expect(await countOf(TENANT + 2)).toBe(0n)
+    expect(await countOf(TENANT)).toBe(await countOf(TENANT + 1))
+  })
+
+  it('leaves the statements around it planned as usual, in its round trip and after it, whether it fails or not', async () => {
+    const settings = {
+      text: `select current_setting('plan_cache_mode') || current_setting('enable_seqscan') || current_setting('enable_sort') as now`,
+    }
+    const usual = { rows: [{ now: 'autoonon' }] }
+    await database.transaction(async (tx) => {
+      const [before, kept, after] = await tx.pipeline([settings, daysOf(3), settings])
+      expect([before, after]).toMatchObject([usual, usual])
+      expect(kept?.rowCount).toBeGreaterThan(0)
+      expect(await tx.query(settings)).toMatchObject(usual)
+      const broken = tx.savepoint(() => tx.query({ ...daysOf(3), values: [3, 'no instant', null, 1] }))
+      await expect(broken).rejects.toMatchObject({ code: 'DATABASE_DATA_ERROR' })
+      expect(await tx.query(settings)).toMatchObject(usual)
+      expect((await tx.query(daysOf(3))).rowCount).toBeGreaterThan(0)
+    })
+    expect((await database.query(daysOf(3))).rowCount).toBeGreaterThan(0)
+    expect(await database.query(settings)).toMatchObject(usual)
+  })
+
+  it('gives way to those that were used later', async () => {
+    const texts = Array.from({ length: 14 }, (_, index) => daysOf(3, { note: ` /* ${index} */` }))
+    for (const statement of texts.slice(0, 10)) await read(statement)
+    await read(texts[0] as Statement)
+    await database.withTenant(TENANT, (tx) => tx.pipeline(texts.slice(10)))
+    const kept = (await keptPlans()).map(({ statement }) => /\/\* (\d+)/.exec(statement)?.[1])
+    expect(kept).toEqual(['0', '5', '6', '7', '8', '9', '10', '11', '12', '13'])
+    expect(await read(texts[1] as Statement)).toEqual(await read(texts[0] as Statement))
+    expect(await keptPlans()).toHaveLength(10)
+  })
+
+  /** As the slow query log tells it. */
+  async function planOf(statement: Statement): Promise<string> {
+    const taker = new PlanTaker({
+      takePlan: (one, setting) => takePlan({ connectionString: test.url }, one, setting),
+      now: () => performance.now(),
+    })
+    const run = { steps: [statement], setting: [], durationMs: 1, rows: 0, error: undefined }
+    return (await taker.plan(run)) ?? ''
+  }
+})

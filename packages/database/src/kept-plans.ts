@@ -1,0 +1,49 @@
+import { isCopy, type Statement, type Step } from './statement.js'
+
+/** Plans that one connection keeps; one over 90 day partitions takes half to one MB of the server's memory. */
+const PLANS_MAX = 10
+
+/**
+ * A plan that serves all values outlives the number of rows there are now, and does not know how many a value has. So it neither reads a table from end to
+ * end because it is empty today, nor sorts where it could hash because most values have few rows.
+ */
+export const FOR_ALL_VALUES: Statement = {
+  name: 'plan_for_all_values',
+  text: `select set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)`,
+}
+const AS_USUAL: Statement = {
+  name: 'plan_as_usual',
+  text: `select set_config('plan_cache_mode', 'auto', true), set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true)`,
+}
+
+export function isKept(step: Step): step is Statement {
+  return !isCopy(step) && step.plan === 'kept'
+}
+
+/** What has to be run for a step, itself included. The settings end with the transaction, should it fail before they are taken back. */
+export function withPlanSettings(step: Step): readonly Step[] {
+  return isKept(step) ? [FOR_ALL_VALUES, step, AS_USUAL] : [step]
+}
+
+export function isPlanSetting(step: Step | undefined): boolean {
+  return step === FOR_ALL_VALUES || step === AS_USUAL
+}
+
+/** The prepared statements of one connection whose plans are kept: those used last. */
+export class KeptPlans {
+  /** By text, the one used longest ago first. */
+  readonly #names = new Map<string, string>()
+  #made = 0
+
+  /** The name to prepare the statement under, and the one to be closed for it. A name never comes back, so a Close that got lost does no harm. */
+  use(text: string): { readonly name: string; readonly closed: string | undefined } {
+    const known = this.#names.get(text)
+    const name = known ?? `kept_plan_${++this.#made}`
+    this.#names.delete(text)
+    this.#names.set(text, name)
+    if (this.#names.size <= PLANS_MAX) return { name, closed: undefined }
+    const [oldest] = this.#names
+    if (oldest !== undefined) this.#names.delete(oldest[0])
+    return { name, closed: oldest?.[1] }
+  }
+}

@@ -1,0 +1,27 @@
+import pg from 'pg'
+import { FOR_ALL_VALUES, isKept } from '../kept-plans.js'
+import type { Statement } from '../statement.js'
+
+const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils
+
+/**
+ * What asks for the plan that a statement is run by, for its values and without running it: one step answers with a row `QUERY PLAN`, as JSON. For a
+ * transaction that is over afterwards.
+ */
+export function explainSteps(statement: Statement): Statement[] {
+  const { text, values = [] } = statement
+  if (!isKept(statement)) return [{ text: `explain (format json) ${text}`, values }]
+  // Values of EXPLAIN EXECUTE cannot be parameters.
+  const literals = values.map(literal).join(', ')
+  return [
+    FOR_ALL_VALUES,
+    { text: `prepare millrace_explained as ${text}` },
+    { text: `explain (format json) execute millrace_explained${literals === '' ? '' : `(${literals})`}` },
+    { text: 'deallocate millrace_explained' },
+  ]
+}
+
+function literal(value: unknown): string {
+  const prepared = prepareValue(value)
+  return prepared === null ? 'null' : pg.escapeLiteral(String(prepared))
+}
