@@ -75,6 +75,26 @@ export const configSchema = defineConfig({
     min: 1,
     description: 'most buckets times groups of one query, about 500 bytes each',
   }),
+  QUERY_WAIT_MS: integer({
+    default: 2_000,
+    min: 0,
+    max: 60_000,
+    unit: 'ms',
+    description:
+      'how long a query waits for its min_watermark that does not say how long; an event is usually stored within 0.1 s',
+  }),
+  QUERY_WAIT_MAX_MS: integer({
+    default: 10_000,
+    min: 0,
+    max: 60_000,
+    unit: 'ms',
+    description: 'longest such wait, whatever the query says; half of its deadline at most in any case',
+  }),
+  QUERY_WAITING_MAX: integer({
+    default: 1_000,
+    min: 0,
+    description: 'most queries that wait so at once; a further one is answered without',
+  }),
   QUERY_TAIL_ROWS_MAX: integer({
     default: 500_000,
     min: 0,

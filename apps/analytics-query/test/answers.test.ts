@@ -36,6 +36,7 @@ describe('answers of two processes over one Redis', () => {
         GRPC_PORT: String(port),
         // So long that nothing here depends on how quick the machine is.
         CACHE_OPEN_MS: '60000',
+        QUERY_WAIT_MAX_MS: '60000',
       },
     })
     const [calls, stop] = createGrpcClient(
@@ -203,6 +204,47 @@ describe('answers of two processes over one Redis', () => {
       minWatermark: new Date((fresh.watermark?.getTime() ?? 0) + 1),
     })
     expect([newer.value, newer.cache]).toEqual([2, undefined])
+  })
+
+  it('wait for the watermark that they are asked for, and keep nobody from being answered meanwhile', async () => {
+    const range = { from: new Date(TODAY), to: new Date(TODAY + 2 * DAY) }
+    const { watermark } = await ask(first(), acme, { event: 'Awaited', ...range, fresh: true })
+    const minWatermark = new Date((watermark?.getTime() ?? 0) + 30_000)
+    const waiting = async () => {
+      const metrics = await fetch(`${first().process.adminUrl}/metrics`).then((answer) => answer.text())
+      return Number(/^millrace_query_watermark_waiting(?:\{.*\})? (\d+)/m.exec(metrics)?.[1])
+    }
+    const caller = new AbortController()
+    const waits = (over: { signal?: AbortSignal } = {}) =>
+      first().calls.runQuery(queryOf({ event: 'Awaited', ...range, explain: false, minWatermark, waitMs: 60_000 }), {
+        tenant: String(acme),
+        deadlineMs: 120_000,
+        ...over,
+      })
+    // More than there are connections, and turns of a tenant.
+    const answers = Array.from({ length: 24 }, () => waits())
+    const cancelled = waits({ signal: caller.signal })
+    await waitFor(async () => (await waiting()) === 25)
+    expect((await ask(first(), acme, { event: 'Another', ...range, fresh: true })).value).toBe(0)
+    caller.abort()
+    await expect(cancelled).rejects.toBeInstanceOf(Error)
+    await waitFor(async () => (await waiting()) === 24)
+    await store(acme, 'Awaited', TODAY)
+    await database.query(`update stream_partitions set watermark = watermark + interval '30 seconds'`)
+    for (const { dataJson, meta, cache } of await Promise.all(answers)) {
+      const counts = (JSON.parse(dataJson.toString()) as { value: number }[]).map(({ value }) => value)
+      expect([Math.max(...counts), meta?.isBehind, meta?.watermark, cache]).toEqual([1, false, minWatermark, undefined])
+      expect(meta?.waitedMs).toBeGreaterThan(0)
+    }
+    expect(await waiting()).toBe(0)
+  })
+
+  it('say so when the watermark is not reached in time', async () => {
+    const minWatermark = new Date(Date.now() + DAY)
+    const question = queryOf({ event: 'Awaited', ...days(3, 0), explain: false, minWatermark, waitMs: 1 })
+    const { meta, cache } = await first().calls.runQuery(question, { tenant: String(acme) })
+    expect([meta?.isBehind, cache]).toEqual([true, undefined])
+    expect(meta?.watermark?.getTime()).toBeLessThan(minWatermark.getTime())
   })
 
   it('of processes that are gone are not believed where a late event has come since', async () => {

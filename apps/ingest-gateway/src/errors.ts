@@ -7,6 +7,7 @@ export const errors = {
     BATCH_TOO_LARGE: ['invalid', 'the batch is over the limit', { httpStatus: 413 }],
     INVALID_UTF8: ['invalid', 'the body is not valid UTF-8'],
     CORRUPT_ENCODING: ['invalid', 'the body does not decompress by its content encoding'],
+    WATERMARK_NOT_REACHED: ['unavailable', 'what is stored does not go as far as min_watermark yet'],
     RECEIPT_FOREIGN: ['not_found', 'there is no such receipt'],
   }),
 }

@@ -32,6 +32,8 @@ export interface LateWatchDeps {
   readonly redis: RedisConnection | undefined
   /** Told what was dropped here, afterwards. */
   readonly onDropped: (tags: Tags) => void
+  /** Told of every look, afterwards. */
+  readonly onLooked: () => void
   readonly logger: Logger
 }
 
@@ -64,6 +66,11 @@ export class LateWatch implements Horizon {
   get watermarkMs(): number {
     const mayHoldOldAnswers = !this.#isCaughtUp && this.#deps.redis?.isReady === true
     if (this.#begin === undefined || mayHoldOldAnswers) return Number.NEGATIVE_INFINITY
+    return this.storedToMs
+  }
+
+  /** Up to when everything accepted is stored on some server. */
+  get storedToMs(): number {
     return Math.max(...this.#deps.followers.map(({ watermarkMs }) => watermarkMs))
   }
 
@@ -100,6 +107,7 @@ export class LateWatch implements Horizon {
       )
       .finally(() => {
         this.#running = undefined
+        this.#deps.onLooked()
       })
     return this.#running
   }

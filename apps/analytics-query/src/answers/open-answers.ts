@@ -12,6 +12,7 @@ import { createHttpPolicy, type HttpPolicy } from './http-policy.js'
 import { LateFollower } from './late-follower.js'
 import { LateWatch } from './late-watch.js'
 import { PopularQuestions } from './popular-questions.js'
+import { WatermarkWait } from './watermark-wait.js'
 
 const DAY_MS = 86_400_000
 const LOOK_EVERY_MS = 1_000
@@ -29,6 +30,7 @@ export interface Answers {
   readonly cache: AnswerCache
   readonly httpPolicyOf: HttpPolicy
   readonly popular: PopularQuestions
+  readonly watermarks: WatermarkWait
   readonly redis: RedisConnection | undefined
 }
 
@@ -45,7 +47,8 @@ export async function openAnswers(config: Config, lifecycle: Lifecycle): Promise
     },
     { cache: await startCache(config, lifecycle, redis), horizon: () => watch },
   )
-  const watch = new LateWatch(
+  const watermarks = await startWaiting(config, lifecycle, () => watch)
+  const watch: LateWatch = new LateWatch(
     { everyMs: LOOK_EVERY_MS, cursorKey: `millrace:${CACHE_NAME}:late-cursor` },
     {
       followers,
@@ -54,6 +57,7 @@ export async function openAnswers(config: Config, lifecycle: Lifecycle): Promise
       drop: (tags) => answers.drop(tags),
       dropAll: () => answers.dropAll(),
       onDropped: (tags) => purge?.purge(tags),
+      onLooked: () => watermarks.looked(),
     },
   )
   await lifecycle.start('late events', async () => {
@@ -71,7 +75,24 @@ export async function openAnswers(config: Config, lifecycle: Lifecycle): Promise
   const popular = await startPopular(lifecycle, redis)
   const purgedEdgeS = purge === undefined ? undefined : config.EDGE_MAX_AGE_S
   const http = { maxAgeMs: config.EVENTS_MAX_AGE_DAYS * DAY_MS, purgedEdgeS }
-  return { cache: answers, httpPolicyOf: createHttpPolicy(http, { now: Date.now }), popular, redis }
+  return { cache: answers, httpPolicyOf: createHttpPolicy(http, { now: Date.now }), popular, watermarks, redis }
+}
+
+function startWaiting(config: Config, { metrics, start }: Lifecycle, source: () => LateWatch): Promise<WatermarkWait> {
+  return start('waiting for watermarks', () => {
+    const watermarks = new WatermarkWait(
+      { defaultMs: config.QUERY_WAIT_MS, maxMs: config.QUERY_WAIT_MAX_MS, waitersMax: config.QUERY_WAITING_MAX },
+      { source, now: Date.now },
+    )
+    metrics.gauge(
+      {
+        name: 'millrace_query_watermark_waiting',
+        help: 'Queries that wait for their min_watermark, outside of the queue',
+      },
+      (gauge) => gauge.with({}).set(watermarks.waiting),
+    )
+    return [watermarks, () => watermarks.stop()]
+  })
 }
 
 /** Late events are looked for in the database by every process, so memory is right without Redis, and is believed for as long as it lives. */

@@ -66,7 +66,7 @@ describe('a parsed query', () => {
       { filters: [{ ...carrier, op: 'eq', valueJson: '"UA"' }] },
       { filters: [{ ...carrier, valueJson: '["UA"]' }] },
     ],
-    ['what only says how to answer', {}, { explain: true, fresh: true, minWatermark: new Date(NOW) }],
+    ['what only says how to answer', {}, { explain: true, fresh: true, waitMs: 9, minWatermark: new Date(NOW) }],
     ['a time zone where there are no buckets', { kind: 'uniques' }, { kind: 'uniques', timezone: 'Asia/Tokyo' }],
     ['a default window', { kind: 'funnel', steps }, { kind: 'funnel', steps, windowMs: 1_209_600_000n }],
   ])('has an equal key in spite of %s', (_title, one, other) => {

@@ -10,6 +10,7 @@ function markOf(request: RunQueryRequest): string {
     explain: _explain,
     fresh: _fresh,
     minWatermark: _minWatermark,
+    waitMs: _waitMs,
     ...question
   } = request
   return createHash('sha256').update(JSON.stringify(question, plain)).digest('base64url').slice(0, 11)

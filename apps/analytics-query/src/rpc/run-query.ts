@@ -57,6 +57,7 @@ export function createRunQuery(
       },
     )
     const { minWatermarkMs } = options
+    const waitedMs = await waitFor(minWatermarkMs, { request, call, answers })
     const startedAt = performance.now()
     const isDirect = answers === undefined || request.explain
     const given: Given = isDirect
@@ -77,6 +78,7 @@ export function createRunQuery(
     const isUsual = !isDirect && !request.fresh && minWatermarkMs === undefined
     if (isUsual) answers.popular.note(query.canonicalKey, tenantId, request)
     const { dataJson, summaryJson, nextCursor, watermarkMs } = given.answer
+    const isBehind = minWatermarkMs !== undefined && (watermarkMs ?? Number.NEGATIVE_INFINITY) < minWatermarkMs
     return {
       dataJson,
       summaryJson,
@@ -88,10 +90,28 @@ export function createRunQuery(
         tookMs,
         planJson: request.explain ? JSON.stringify(given.plan) : '',
         isStale: given.isStale,
+        isBehind,
+        waitedMs,
       },
       cache: isUsual ? answers.httpPolicyOf(given, { tenantId, query }) : undefined,
     }
   }
+}
+
+interface Asked {
+  readonly request: RunQueryRequest
+  readonly call: Pick<CallContext, 'signal' | 'deadline'>
+  readonly answers: Answers | undefined
+}
+
+/** Before the queue, so that whoever waits holds nobody up. Returns how long it took, in ms. */
+async function waitFor(watermarkMs: number | undefined, { request, call, answers }: Asked): Promise<number> {
+  if (watermarkMs === undefined || answers === undefined) return 0
+  const startedAt = performance.now()
+  const { waitMs } = request
+  const deadlineMs = call.deadline?.getTime()
+  const hasWaited = await answers.watermarks.reach(watermarkMs, { waitMs, deadlineMs, signal: call.signal })
+  return hasWaited ? performance.now() - startedAt : 0
 }
 
 interface Given extends GivenAnswer {

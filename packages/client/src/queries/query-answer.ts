@@ -32,6 +32,10 @@ export interface QueryAnswerMeta {
   readonly took_ms: number
   /** An older answer stands in for one that could not be had now. */
   readonly is_stale?: boolean
+  /** `min_watermark` was not reached in time: the answer goes up to `watermark` only. */
+  readonly is_behind?: boolean
+  /** Milliseconds of waiting for `min_watermark`, besides `took_ms`; absent when there was nothing to wait for. */
+  readonly waited_ms?: number
   /** With `explain`. */
   readonly plan?: unknown
 }

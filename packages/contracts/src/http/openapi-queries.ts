@@ -110,6 +110,9 @@ function header(description: string): Node {
 }
 
 const queryProblems = {
+  503: problem(
+    'not able to answer now; Retry-After says when to try again. WATERMARK_NOT_REACHED: with strict, min_watermark was not reached in time',
+  ),
   422: problem('QUERY_TOO_EXPENSIVE: details has estimate, budget and suggestion'),
   429: problem('the tenant has as many queries waiting as it may; Retry-After says when to try again'),
 }

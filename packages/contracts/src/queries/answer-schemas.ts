@@ -135,6 +135,11 @@ const meta = z.object({
   watermark: time.nullable().describe('everything accepted up to here is counted'),
   took_ms: z.number().min(0).describe('without the way to the client'),
   is_stale: z.boolean().exactOptional().describe('an older answer stands in for one that could not be had now'),
+  is_behind: z
+    .boolean()
+    .exactOptional()
+    .describe('min_watermark was not reached in time: the answer goes up to watermark only'),
+  waited_ms: z.number().min(0).exactOptional().describe('of waiting for min_watermark, besides took_ms'),
   plan: z.unknown().exactOptional().describe('with explain'),
 })
 querySchemaNames.add(meta, { id: 'QueryAnswerMeta' })

@@ -46,8 +46,15 @@ interface AnyQuery {
   readonly limit?: number | undefined
   /** `next_cursor` of the page before. */
   readonly cursor?: string | undefined
-  /** Such as the watermark of another answer: kept answers that are older are passed by, and a replica that is behind. Nothing is waited for; `meta.watermark` says how far the answer goes. */
+  /**
+   * The answer holds everything accepted up to here, such as the watermark of another answer: it is waited for, and kept answers that are older are
+   * passed by. When it is not reached in time `meta.is_behind` says so, and `meta.watermark` how far the answer goes.
+   */
   readonly min_watermark?: string | undefined
+  /** How long to wait for `min_watermark` at most: milliseconds, or a length such as `5s`. Default 2 s, at most 10 s as the service is installed; 0: not at all. */
+  readonly wait?: number | string | undefined
+  /** Fails with WATERMARK_NOT_REACHED (503, worth repeating) when `min_watermark` is not reached in time. Default false. */
+  readonly strict?: boolean | undefined
   /** Passes every cache by. Default false. */
   readonly fresh?: boolean | undefined
   /** Puts the plan into `meta.plan`. Default false. */

@@ -38,6 +38,8 @@ const lengthText = z
   .refine((value) => Number.parseInt(value, 10) > 0, LENGTH_WANTED)
 const length = z.union([z.int().min(1), lengthText], LENGTH_WANTED)
 
+const wait = z.union([z.int().min(0), z.string().regex(LENGTH_TEXT, `must be ${LENGTH}`)], `must be ${LENGTH}`)
+
 const filter = z.strictObject({
   property: path.describe(PATH),
   op: z
@@ -91,8 +93,17 @@ const common = (limit: { default: number; max: number }) => ({
   min_watermark: time
     .optional()
     .describe(
-      'the answer holds everything accepted up to here, such as the watermark of another answer; a cached answer that is older is passed by',
+      'the answer holds everything accepted up to here, such as the watermark of another answer: it is waited for (see wait), and a cached answer that is older is passed by',
     ),
+  wait: wait
+    .optional()
+    .describe(
+      `how long to wait for min_watermark at most: ${LENGTH}; default 2s, at most 10s as installed; 0: not at all`,
+    ),
+  strict: z
+    .boolean()
+    .optional()
+    .describe('503 WATERMARK_NOT_REACHED when min_watermark is not reached in time; else the answer says is_behind'),
   fresh: z.boolean().optional().describe('passes every cache by'),
   explain: z.boolean().optional().describe('puts the plan into meta.plan'),
 })

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { authErrors, type Principal, type Scope } from '@millrace/auth'
-import { encodeReceipt, type WatchLiveResponse } from '@millrace/contracts'
+import { encodeReceipt, type QueryMeta, type WatchLiveResponse } from '@millrace/contracts'
 import { createOpenApiDocument } from '@millrace/contracts/http'
 import { silentLogger } from '@millrace/logger'
 import { createHttpApp, parseConfig } from '@millrace/service'
@@ -59,6 +59,7 @@ let server: Server
 let origin: string
 let calls: unknown[][]
 let fault: Error | undefined
+let meta: QueryMeta
 let updates: AsyncIterable<WatchLiveResponse>
 let stopping: AbortController
 
@@ -74,6 +75,16 @@ function answering<T>(name: string, answer: T): (...args: unknown[]) => Promise<
 beforeEach(async () => {
   calls = []
   fault = undefined
+  meta = {
+    source: 'rollup',
+    ageMs: 1,
+    watermark: new Date(1),
+    tookMs: 2,
+    planJson: '{"p":1}',
+    isStale: true,
+    isBehind: false,
+    waitedMs: 0,
+  }
   stopping = new AbortController()
   const counts = {
     state: 'settled',
@@ -116,7 +127,9 @@ beforeEach(async () => {
         dataJson: Buffer.from('[{"value":2e0}]'),
         summaryJson: Buffer.from('{"total":"é"}'),
         nextCursor: '',
-        meta: { source: 'rollup', ageMs: 1, watermark: new Date(1), tookMs: 2, planJson: '{"p":1}', isStale: true },
+        get meta() {
+          return meta
+        },
         cache: undefined,
       }),
     },
@@ -309,12 +322,14 @@ describe('queries', () => {
   const filter = { property: 'properties.c', op: 'eq', valueJson: '"UA"' }
   it.each([
     [
-      'funnel?steps=A,B&window=14d&compare=previous&min_watermark=1970-01-01&fresh=true&explain=0',
+      'funnel?steps=A,B&window=14d&compare=previous&min_watermark=1970-01-01&wait=5s&strict=true&fresh=true&explain=0',
       {
         steps: ['A', { event: 'B' }],
         window: 1_209_600_000,
         compare: 'previous',
         min_watermark: '1970-01-01T00:00:00Z',
+        wait: 5000,
+        strict: true,
         fresh: true,
         explain: false,
       },
@@ -326,6 +341,7 @@ describe('queries', () => {
         windowMs: 1_209_600_000n,
         compare: 'previous',
         minWatermark: new Date(0),
+        waitMs: 5000,
         fresh: true,
       },
     ],
@@ -357,6 +373,21 @@ describe('queries', () => {
     await ask('POST', `/api/v1/query/${address.replace(/\?.*/, '')}`, 'r', body)
     expect(calls[0]?.[1]).toMatchObject(expected)
     expect(calls[1]).toEqual(calls[0])
+  })
+
+  it('say that the watermark was not reached, or fail where that is wanted', async () => {
+    meta = { ...meta, isBehind: true, waitedMs: 7 }
+    const address = '/api/v1/query/uniques?min_watermark=1970-01-02'
+    expect((await ask('GET', address, 'r')).body.meta).toMatchObject({ is_behind: true, waited_ms: 7 })
+    const answer = await fetch(`${origin}${address}&strict=true`, { headers: { authorization: 'Bearer r' } })
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1'])
+    expect(await answer.json()).toMatchObject({
+      code: 'WATERMARK_NOT_REACHED',
+      retryable: true,
+      details: { watermark: '1970-01-01T00:00:00.001Z' },
+    })
+    meta = { ...meta, isBehind: false }
+    expect((await ask('GET', `${address}&strict=true`, 'r')).status).toBe(200)
   })
 
   it('say where their answer comes from', async () => {

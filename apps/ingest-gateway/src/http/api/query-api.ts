@@ -1,4 +1,5 @@
 import { requireScope } from '@millrace/auth'
+import type { QueryMeta, RunQueryRequest } from '@millrace/contracts'
 import type { Express, Request, Response } from 'express'
 import { errors } from '../../errors.js'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
@@ -16,9 +17,21 @@ export function addQueryApi(app: Express, deps: ApiDeps, { isEdgeShared }: { isE
     const params: unknown = req.method === 'POST' ? req.body : req.query
     if (typeof params !== 'object' || params === null || Array.isArray(params))
       throw invalid('the body', 'a JSON object')
-    const response = await deps.analytics.runQuery(readQuery(kind, params as Params), onBehalfOf(principal))
+    const { request, isStrict } = readQuery(kind, params as Params)
+    const response = await deps.analytics.runQuery(request, onBehalfOf(principal))
+    if (isStrict && response.meta?.isBehind === true) throw notReached(request, response.meta)
     sendQueryAnswer(req, res, { response, caching: { isShared: isEdgeShared, keyId: principal.keyId } })
   }
   app.get('/api/v1/query/:kind', answer)
   app.post('/api/v1/query/:kind', answer)
+}
+
+/** Raised here and not by analytics-query, which was asked and has waited: its client would ask, and wait, again. */
+function notReached({ minWatermark }: RunQueryRequest, { watermark }: QueryMeta): Error {
+  const reached = watermark === undefined ? 'it is not known how far' : `up to ${watermark.toISOString()}`
+  return errors.WATERMARK_NOT_REACHED({
+    message: `events are stored ${reached}, and not up to ${minWatermark?.toISOString()}`,
+    details: { watermark: watermark ?? null },
+    retryAfterSeconds: 1,
+  })
 }

@@ -10,13 +10,14 @@ export function isQueryKind(kind: string): kind is QueryKindName {
 
 /**
  * The request that a body or a query string makes: fields may be given as in the schema of the kind, or flat, as a query string
- * has to give them. Throws INVALID_REQUEST naming the field and what is allowed.
+ * has to give them. `isStrict`: no answer that is behind its min_watermark is wanted. Throws INVALID_REQUEST naming the field and what is allowed.
  */
-export function readQuery(kind: QueryKindName, params: Params): RunQueryRequest {
+export function readQuery(kind: QueryKindName, params: Params): { request: RunQueryRequest; isStrict: boolean } {
   if (Object.hasOwn(params, '__proto__')) throw noField(kind, '__proto__') // as a key it would set a prototype, unseen by the schema
   const parsed = querySchemas[kind].safeParse(unflatten(params))
   if (!parsed.success) throw explain(kind, parsed.error.issues[0] as z.core.$ZodIssue)
-  return toRequest(kind, parsed.data as AnyQuery)
+  const query = parsed.data as AnyQuery
+  return { request: toRequest(kind, query), isStrict: query.strict ?? false }
 }
 
 /** Every field that some kind has. */
@@ -48,8 +49,12 @@ function toRequest(kind: QueryKindName, query: AnyQuery): RunQueryRequest {
     fill: query.fill ?? '',
     minWatermark: toDate(query.min_watermark),
     fresh: query.fresh ?? false,
+    waitMs: query.wait === undefined ? undefined : Math.min(Number(toMilliseconds(query.wait)), WAIT_MS_MAX),
   }
 }
+
+/** Of a field that holds 32 bits; the service has a much lower limit. */
+const WAIT_MS_MAX = 86_400_000
 
 function toFilters(filters: AnyQuery['filters']): RunQueryRequest['filters'] {
   return (filters ?? []).map(({ property, op, value }) => ({
@@ -92,6 +97,7 @@ const unflattenField: Readonly<Record<string, (text: string, name: string) => un
   periods: toNumber,
   explain: toFlag,
   fresh: toFlag,
+  strict: toFlag,
   group_by: toList,
   steps: toList,
   filters: toJson,

@@ -29,6 +29,8 @@ function metaJson(meta: QueryMeta | undefined): string {
     watermark: meta?.watermark ?? null,
     took_ms: meta?.tookMs ?? 0,
     ...(meta?.isStale === true && { is_stale: true }),
+    ...(meta?.isBehind === true && { is_behind: true }),
+    ...(meta !== undefined && meta.waitedMs > 0 && { waited_ms: meta.waitedMs }),
   })
   return meta === undefined || meta.planJson === '' ? text : `${text.slice(0, -1)},"plan":${meta.planJson}}`
 }

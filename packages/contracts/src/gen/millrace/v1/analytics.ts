@@ -79,6 +79,8 @@ export interface RunQueryRequest {
     | undefined;
   /** Passes every cache by. */
   fresh: boolean;
+  /** How long to wait at most until min_watermark is reached; absent is the service's default, 0 answers at once. */
+  waitMs?: number | undefined;
 }
 
 export interface Step {
@@ -134,6 +136,10 @@ export interface QueryMeta {
   planJson: string;
   /** An older answer stands in for one that could not be had now. */
   isStale: boolean;
+  /** min_watermark was not reached in time: the answer does not go as far. */
+  isBehind: boolean;
+  /** Of waiting for min_watermark; not part of took_ms. */
+  waitedMs: number;
 }
 
 function createBaseListEventsRequest(): ListEventsRequest {
@@ -424,6 +430,7 @@ function createBaseRunQueryRequest(): RunQueryRequest {
     fill: "",
     minWatermark: undefined,
     fresh: false,
+    waitMs: undefined,
   };
 }
 
@@ -491,6 +498,9 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
     }
     if (message.fresh !== false) {
       writer.uint32(160).bool(message.fresh);
+    }
+    if (message.waitMs !== undefined) {
+      writer.uint32(168).uint32(message.waitMs);
     }
     return writer;
   },
@@ -668,6 +678,14 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
             message.fresh = reader.bool();
             continue;
           }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.waitMs = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -718,6 +736,11 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
         ? fromJsonTimestamp(object.min_watermark)
         : undefined,
       fresh: isSet(object.fresh) ? globalThis.Boolean(object.fresh) : false,
+      waitMs: isSet(object.waitMs)
+        ? globalThis.Number(object.waitMs)
+        : isSet(object.wait_ms)
+        ? globalThis.Number(object.wait_ms)
+        : undefined,
     };
   },
 
@@ -783,6 +806,9 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
     if (message.fresh !== false) {
       obj.fresh = message.fresh;
     }
+    if (message.waitMs !== undefined) {
+      obj.waitMs = Math.round(message.waitMs);
+    }
     return obj;
   },
 
@@ -813,6 +839,7 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
     message.fill = object.fill ?? "";
     message.minWatermark = object.minWatermark ?? undefined;
     message.fresh = object.fresh ?? false;
+    message.waitMs = object.waitMs ?? undefined;
     return message;
   },
 };
@@ -1389,7 +1416,16 @@ export const CachePolicy: MessageFns<CachePolicy> = {
 };
 
 function createBaseQueryMeta(): QueryMeta {
-  return { source: "", ageMs: 0, watermark: undefined, tookMs: 0, planJson: "", isStale: false };
+  return {
+    source: "",
+    ageMs: 0,
+    watermark: undefined,
+    tookMs: 0,
+    planJson: "",
+    isStale: false,
+    isBehind: false,
+    waitedMs: 0,
+  };
 }
 
 export const QueryMeta: MessageFns<QueryMeta> = {
@@ -1411,6 +1447,12 @@ export const QueryMeta: MessageFns<QueryMeta> = {
     }
     if (message.isStale !== false) {
       writer.uint32(48).bool(message.isStale);
+    }
+    if (message.isBehind !== false) {
+      writer.uint32(56).bool(message.isBehind);
+    }
+    if (message.waitedMs !== 0) {
+      writer.uint32(65).double(message.waitedMs);
     }
     return writer;
   },
@@ -1476,6 +1518,22 @@ export const QueryMeta: MessageFns<QueryMeta> = {
             message.isStale = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.isBehind = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.waitedMs = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1512,6 +1570,16 @@ export const QueryMeta: MessageFns<QueryMeta> = {
         : isSet(object.is_stale)
         ? globalThis.Boolean(object.is_stale)
         : false,
+      isBehind: isSet(object.isBehind)
+        ? globalThis.Boolean(object.isBehind)
+        : isSet(object.is_behind)
+        ? globalThis.Boolean(object.is_behind)
+        : false,
+      waitedMs: isSet(object.waitedMs)
+        ? globalThis.Number(object.waitedMs)
+        : isSet(object.waited_ms)
+        ? globalThis.Number(object.waited_ms)
+        : 0,
     };
   },
 
@@ -1535,6 +1603,12 @@ export const QueryMeta: MessageFns<QueryMeta> = {
     if (message.isStale !== false) {
       obj.isStale = message.isStale;
     }
+    if (message.isBehind !== false) {
+      obj.isBehind = message.isBehind;
+    }
+    if (message.waitedMs !== 0) {
+      obj.waitedMs = floatToJson(message.waitedMs);
+    }
     return obj;
   },
 
@@ -1549,6 +1623,8 @@ export const QueryMeta: MessageFns<QueryMeta> = {
     message.tookMs = object.tookMs ?? 0;
     message.planJson = object.planJson ?? "";
     message.isStale = object.isStale ?? false;
+    message.isBehind = object.isBehind ?? false;
+    message.waitedMs = object.waitedMs ?? 0;
     return message;
   },
 };

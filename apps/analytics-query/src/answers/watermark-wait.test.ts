@@ -1,0 +1,75 @@
+import { describe, expect, it } from '@jest/globals'
+import { WatermarkWait } from './watermark-wait.js'
+
+const NEVER = 3_600_000
+
+function setUp({ defaultMs = NEVER, maxMs = NEVER, waitersMax = 10 } = {}) {
+  let looks = 0
+  const source = { storedToMs: 100, soon: () => void looks++ }
+  const wait = new WatermarkWait({ defaultMs, maxMs, waitersMax }, { source: () => source, now: () => 0 })
+  const ask = (watermarkMs: number, over: { waitMs?: number; deadlineMs?: number; signal?: AbortSignal } = {}) =>
+    wait.reach(watermarkMs, {
+      waitMs: over.waitMs,
+      deadlineMs: over.deadlineMs,
+      signal: over.signal ?? new AbortController().signal,
+    })
+  /** What a look finds. */
+  const store = (upToMs: number) => {
+    source.storedToMs = upToMs
+    wait.looked()
+  }
+  return { wait, ask, store, looks: () => looks }
+}
+
+describe('waiting for a watermark', () => {
+  it('ends for each caller with the look that finds it, and asks for looks as long as anybody waits', async () => {
+    const { wait, ask, store, looks } = setUp()
+    const [near, far] = [ask(110), ask(120)]
+    expect([wait.waiting, looks()]).toEqual([2, 2])
+    store(110)
+    expect(await near).toBe(true)
+    expect([wait.waiting, looks()]).toEqual([1, 3])
+    store(Number.NEGATIVE_INFINITY)
+    expect([wait.waiting, looks()]).toEqual([1, 4])
+    store(125)
+    expect(await far).toBe(true)
+    expect([wait.waiting, looks()]).toEqual([0, 4])
+  })
+
+  it.each<[string, Parameters<typeof setUp>[0], Parameters<ReturnType<typeof setUp>['ask']>]>([
+    ['is there', {}, [100]],
+    ['is not to be waited for', {}, [101, { waitMs: 0 }]],
+    ['is not waited for as installed', { maxMs: 0 }, [101, { waitMs: NEVER }]],
+    ['is asked for by a call that is over', {}, [101, { deadlineMs: -1 }]],
+    ['would have one more wait than may', { waitersMax: 0 }, [101]],
+  ])('is over at once where it %s', async (_title, config, asked) => {
+    const { ask, wait } = setUp(config)
+    expect(await ask(...asked)).toBe(false)
+    expect(wait.waiting).toBe(0)
+  })
+
+  it.each<[string, Parameters<typeof setUp>[0], { waitMs?: number; deadlineMs?: number }]>([
+    ['the caller says', {}, { waitMs: 5 }],
+    ['is usual', { defaultMs: 5 }, {}],
+    ['is allowed', { maxMs: 5 }, { waitMs: NEVER }],
+    ['half of the rest of the call takes', {}, { deadlineMs: 10 }],
+  ])('takes no longer than %s', async (_title, config, over) => {
+    const { ask, wait } = setUp(config)
+    expect(await ask(101, over)).toBe(true)
+    expect(wait.waiting).toBe(0)
+  })
+
+  it('ends with its caller, and with the service', async () => {
+    const { ask, wait } = setUp()
+    const caller = new AbortController()
+    const cancelled = ask(101, { signal: caller.signal })
+    const other = ask(101)
+    caller.abort(new Error('gone'))
+    await expect(cancelled).rejects.toThrow('gone')
+    expect(wait.waiting).toBe(1)
+    wait.stop()
+    expect(await other).toBe(true)
+    await expect(ask(101, { signal: caller.signal })).rejects.toThrow('gone')
+    expect(wait.waiting).toBe(0)
+  })
+})
