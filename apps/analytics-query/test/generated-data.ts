@@ -1,6 +1,6 @@
 import { hashText } from '@millrace/contracts'
 import { type Database, DayPartitions } from '@millrace/database'
-import { DDSketch, ExactSum, HyperLogLog } from '@millrace/sketches'
+import { DDSketch, ExactSum, HyperLogLog, type MinuteValues, packMinutes, packSketches } from '@millrace/sketches'
 import { userHash } from '../src/execute/raw-statement.js'
 import { scalarText } from '../src/query/scalar-text.js'
 
@@ -173,6 +173,45 @@ async function storeSeries(database: Database, key: SeriesKey, { windows, ofLeve
     const merged = [...coarser(ofLevel(seconds), seconds * 1000)].map(([start, window]) => ({ start, window }))
     await insertWindows(database, table, { key, id }, merged)
   }
+  await packMinutesOf(database, { key, id }, coarser(ofLevel(300), 60_000))
+}
+
+/**
+ * As the compactor does, but for one window in eight that waits for it, and one in eight whose minutes are those of before a late event, as a consumer of
+ * an older version leaves them.
+ */
+async function packMinutesOf(
+  database: Database,
+  { key, id }: { key: SeriesKey; id: number },
+  minutes: ReadonlyMap<number, Window>,
+): Promise<void> {
+  const starts = [...new Set([...minutes.keys()].map((start) => Math.floor(start / 300_000) * 300_000))]
+  const packed = starts.flatMap((start) => {
+    const turn = (start / 300_000 + id) % 8
+    const windows = [0, 1, 2, 3, 4].map((minute) => minutes.get(start + minute * 60_000) ?? null)
+    if (turn === 0) return []
+    const first = windows.findIndex((window) => window !== null)
+    const held = turn === 1 ? windows.map((window, index) => (index === first ? null : window)) : windows
+    const isCount = key.property === null
+    return [
+      {
+        start: new Date(start).toISOString(),
+        minutes: packMinutes(
+          held.map((window) => window && { count: window.count, numbers: isCount ? null : numbersOf(window) }),
+        ),
+        sketches: packSketches(held.map((window) => window && (isCount ? window.uniques : window.sketch).serialise())),
+      },
+    ]
+  })
+  await database.query(
+    `update rollups_5m r set minutes = m.minutes, minute_sketches = m.sketches
+      from unnest($2::timestamptz[], $3::bytea[], $4::bytea[]) as m (start, minutes, sketches) where r.series_id = $1 and r.window_start = m.start`,
+    [id, packed.map(({ start }) => start), packed.map((one) => one.minutes), packed.map(({ sketches }) => sketches)],
+  )
+}
+
+function numbersOf({ sum, min, max }: Window): MinuteValues['numbers'] {
+  return { sum: sum.sum, sumError: sum.error, min, max }
 }
 
 async function insertWindows(

@@ -2,7 +2,18 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { RunQueryRequest } from '@millrace/contracts'
 import fc from 'fast-check'
 import { storeEvents, storePartition, storeRollups, type TestEvent } from './generated-data.js'
-import { DAY, DAYS, DEFINITIONS, expectSame, generate, question, random, START, toRaw } from './rollup-questions.js'
+import {
+  DAY,
+  DAYS,
+  DEFINITIONS,
+  expectSame,
+  generate,
+  minuteQuestion,
+  question,
+  random,
+  START,
+  toRaw,
+} from './rollup-questions.js'
 import { createTenant, queryOf, type ServiceUnderTest, startServiceUnderTest } from './service-under-test.js'
 
 describe('an answer from rollups', () => {
@@ -37,6 +48,16 @@ describe('an answer from rollups', () => {
     )
     expect(sources.get('rollup') ?? 0).toBeGreaterThan(5)
     expect(sources.get('mixed') ?? 0).toBeGreaterThan(5)
+  })
+
+  it('equals the answer from raw rows by minutes, be they packed, waiting for it or packed before a late event', async () => {
+    await fc.assert(
+      fc.asyncProperty(minuteQuestion, async (request) => {
+        const [fromRollups, fromRaw] = await Promise.all([run(request), runRaw(request)])
+        expectSame(fromRollups, fromRaw)
+      }),
+      { numRuns: 25, seed: 43 },
+    )
   })
 
   it('counts every event by name without a definition', async () => {

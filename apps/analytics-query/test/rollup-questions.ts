@@ -97,6 +97,15 @@ export const question = fc
     })
   })
 
+/** One about at most some hours, by minutes. */
+export const minuteQuestion = fc
+  .tuple(question, fc.constantFrom('1m', '5m'), fc.integer({ min: 1, max: 600 }))
+  .map(([request, interval, minutes]) => ({
+    ...request,
+    interval,
+    to: new Date((request.from?.getTime() ?? START) + minutes * 60_000),
+  }))
+
 /** The same question in a way that no rollup answers. */
 export function toRaw(request: RunQueryRequest): RunQueryRequest {
   return { ...request, filters: [...request.filters, { property: 'event', op: 'prefix', valueJson: '"Flig"' }] }

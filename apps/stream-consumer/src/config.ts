@@ -180,6 +180,28 @@ export const configSchema = defineConfig({
     unit: 'days',
     description: 'how long events and minutes of rollups are kept',
   }),
+  ROLLUP_5M_RETENTION_DAYS: integer({
+    default: 400,
+    min: 1,
+    max: 36_500,
+    unit: 'days',
+    description: 'how long windows of 5 minutes are kept, with their minutes; never shorter than EVENTS_RETENTION_DAYS',
+  }),
+  ROLLUP_1H_RETENTION_DAYS: integer({
+    default: 1100,
+    min: 1,
+    max: 36_500,
+    unit: 'days',
+    description: 'how long windows of an hour are kept, 3 years; never shorter than those of 5 minutes',
+  }),
+  // The daily report reads 90 of them.
+  ROLLUP_1D_RETENTION_DAYS: integer({
+    default: 3660,
+    min: 100,
+    max: 36_500,
+    unit: 'days',
+    description: 'how long windows of a UTC day are kept, 10 years; never shorter than those of an hour',
+  }),
   SESSION_IDLE_MINUTES: decimal({
     default: 30,
     min: 0.01,

@@ -97,12 +97,18 @@ async function startMaintenance(
   const { logger } = lifecycle
   const retentionMs = config.EVENTS_RETENTION_DAYS * DAY_MS
   const windowMs = config.DEDUP_WINDOW_HOURS * HOUR_MS
-  const compact = createCompactor({ windowsMax: 500, minutesKeptMs: retentionMs }, { database, now: Date.now })
+  const rollups = {
+    minutesMs: retentionMs,
+    fiveMinutesMs: config.ROLLUP_5M_RETENTION_DAYS * DAY_MS,
+    hoursMs: config.ROLLUP_1H_RETENTION_DAYS * DAY_MS,
+    daysMs: config.ROLLUP_1D_RETENTION_DAYS * DAY_MS,
+  }
+  const compact = createCompactor({ windowsMax: 500 }, { database })
   const tasks = [
     {
       name: 'partitions',
       everyMs: PARTITIONS_EVERY_MS,
-      run: () => keepPartitions({ retentionMs, windowMs }, { database, dayPartitions, logger, now: Date.now }),
+      run: () => keepPartitions({ retentionMs, windowMs, rollups }, { database, dayPartitions, logger, now: Date.now }),
     },
     { name: 'time-index', everyMs: TIME_INDEX_EVERY_MS, run: () => summariseTimeIndex(database, Date.now()) },
     { name: 'compactor', everyMs: config.ROLLUP_COMPACT_MS, run: async () => appMetrics.addCompacted(await compact()) },

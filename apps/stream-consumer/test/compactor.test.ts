@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type Database, DayPartitions, migrate, openDatabase } from '@millrace/database'
+import { DDSketch, HyperLogLog, unpackMinutes, unpackSketches } from '@millrace/sketches'
 import { createTestDatabase, type TestDatabase } from '@millrace/testing'
 import { createCompactor } from '../src/aggregate/compactor.js'
+import { RollupCell } from '../src/aggregate/rollup-cell.js'
 import type { TestEvent } from './support/frames.js'
 import { makeHandler } from './support/make-handler.js'
 import { differences, readRollups, recompute } from './support/recompute.js'
@@ -35,11 +37,67 @@ describe('the compactor', () => {
     await testDatabase.release()
   })
 
-  const compactAll = async (horizonMs = DAY * 30): Promise<number> => {
-    const compact = createCompactor({ windowsMax: 50, minutesKeptMs: horizonMs }, { database, now: Date.now })
+  const compactAll = async (): Promise<number> => {
+    const compact = createCompactor({ windowsMax: 50 }, { database })
     let all = 0
     for (let made = await compact(); made > 0; made = await compact()) all += made
     return all
+  }
+
+  interface MinuteRow {
+    series_id: number
+    minute: number
+    count: bigint
+    minutes: Buffer | null
+    minute_sketches: Buffer | null
+    sketch: Buffer | null
+    uniques: Buffer
+  }
+
+  const describeMinute = (count: number, sketch: Uint8Array | null, hasProperty: boolean) => {
+    if (sketch === null) return { count }
+    if (!hasProperty) return { count, users: HyperLogLog.deserialise(sketch).serialise().toString('hex') }
+    return { count, values: DDSketch.deserialise(sketch).serialise().toString('hex') }
+  }
+
+  /** By series and minute, as the packed windows have them. */
+  async function packedMinutes(): Promise<Map<string, object>> {
+    const { rows } = await database.query<MinuteRow>(
+      `select series_id, (extract(epoch from window_start) / 60)::integer as minute, count, minutes, minute_sketches, sketch from rollups_5m order by 1, 2`,
+    )
+    const found = new Map<string, object>()
+    for (const row of rows) {
+      const sketches = unpackSketches(row.minute_sketches ?? Buffer.alloc(0))
+      for (const [at, { count, numbers }] of unpackMinutes(row.minutes ?? Buffer.alloc(0)).entries())
+        if (count > 0)
+          found.set(`${row.series_id} ${row.minute + at}`, {
+            ...describeMinute(count, sketches[at] ?? null, row.sketch !== null),
+            numbers: numbers && { ...numbers, sum: numbers.sum + numbers.sumError, sumError: 0 },
+          })
+    }
+    return found
+  }
+
+  /** The same from the rows of single minutes. */
+  async function mergedMinutes(): Promise<Map<string, object>> {
+    const { rows } = await database.query<MinuteRow & { sum: number; sum_error: number; min: number; max: number }>(
+      `select series_id, (extract(epoch from window_start) / 60)::integer as minute, count, sum, sum_error, min, max, sketch, uniques from rollups_1m
+       order by 1, 2, partition`,
+    )
+    const cells = new Map<string, RollupCell>()
+    for (const { series_id: id, minute, sum_error: sumError, count, ...row } of rows) {
+      const series = { id, tenantId: 1, event: '', hasProperty: row.sketch !== null }
+      const cell = cells.get(`${id} ${minute}`) ?? new RollupCell(series, minute)
+      cell.merge({ ...row, count: Number(count), sumError })
+      cells.set(`${id} ${minute}`, cell)
+    }
+    return new Map(
+      [...cells].map(([key, cell]) => {
+        const { count, sum, sumError, min, max, sketch, uniques } = cell.values()
+        const numbers = sum === null ? null : { sum: sum + (sumError ?? 0), sumError: 0, min: min ?? 0, max: max ?? 0 }
+        return [key, { ...describeMinute(count, sketch ?? uniques, sketch !== null), numbers }]
+      }),
+    )
   }
 
   const someEvents = (seed: number, count: number): TestEvent[] =>
@@ -92,6 +150,23 @@ describe('the compactor', () => {
       expect(differences(await readRollups(database, table), await recompute(database, windowMs))).toEqual([])
   })
 
+  it('packs the minutes of each window, as they are in the rows of all stream partitions together', async () => {
+    expect(await packedMinutes()).toEqual(await mergedMinutes())
+    await send(someEvents(3, 20))
+    await compactAll()
+    expect(await packedMinutes()).toEqual(await mergedMinutes())
+  })
+
+  it('packs the minutes of windows that were made before minutes were packed, and leaves everything else as it is', async () => {
+    const before = await packedMinutes()
+    const windows = await readRollups(database, 'rollups_5m')
+    await database.query('update rollups_5m set minutes = null, minute_sketches = null')
+    expect(await compactAll()).toBeGreaterThan(70)
+    expect(await packedMinutes()).toEqual(before)
+    expect(await readRollups(database, 'rollups_5m')).toEqual(windows)
+    expect((await database.query('select 1 from rollup_dirty')).rows).toEqual([])
+  })
+
   it('leaves windows that are still open dirty', async () => {
     await send([{ messageId: 'now', timestampMs: Date.now() + 600_000 }])
     expect(await compactAll()).toBe(0)
@@ -102,7 +177,9 @@ describe('the compactor', () => {
   it('leaves a window alone whose minutes are past their retention, instead of making it from what is left', async () => {
     const before = await readRollups(database, 'rollups_5m')
     await send([{ messageId: 'very late', timestampMs: PAST }])
-    await compactAll(DAY)
+    await database.query('update rollup_levels set kept_from = $1 where level_seconds = 60', [new Date(PAST + DAY)])
+    await compactAll()
+    await database.query(`update rollup_levels set kept_from = '-infinity'`)
     expect(await readRollups(database, 'rollups_5m')).toEqual(before)
     expect((await database.query('select 1 from rollup_dirty')).rows).toEqual([])
   })
@@ -112,7 +189,7 @@ describe('the compactor', () => {
       `insert into rollup_dirty (level_seconds, tenant_id, window_start)
        select 300, 77, timestamptz '2020-01-01T00:00:00Z' + n * interval '5 minutes' from generate_series(0, 24999) n`,
     )
-    const compact = createCompactor({ windowsMax: 3, minutesKeptMs: DAY * 30 }, { database, now: Date.now })
+    const compact = createCompactor({ windowsMax: 3 }, { database })
     expect(await compact()).toBe(3)
     await database.query('delete from rollup_dirty where tenant_id = 77')
   })

@@ -5,11 +5,13 @@ import { createTestDatabase, type TestDatabase } from '@millrace/testing'
 import { SeriesRegistry } from '../src/aggregate/series-registry.js'
 import { closeIdleSessions } from '../src/maintain/close-idle-sessions.js'
 import { keepPartitions } from '../src/maintain/keep-partitions.js'
+import { deleteGoneWindows, raiseHorizons } from '../src/maintain/keep-rollups.js'
 import { sessionStep } from '../src/typed/session-step.js'
 import { readTypedEvent, type TypedEvent } from '../src/typed/typed-event.js'
 import { createReadUserAgent } from '../src/typed/user-agent.js'
 
 const DAY = 86_400_000
+const ROLLUPS = { minutesMs: 10 * DAY, fiveMinutesMs: 10 * DAY, hoursMs: 20 * DAY, daysMs: 30 * DAY }
 
 describe('background work', () => {
   let testDatabase: TestDatabase
@@ -34,7 +36,7 @@ describe('background work', () => {
     await new DayPartitions(database).ensure('event_journal', nowMs - 5 * DAY, nowMs)
     const keep = () =>
       keepPartitions(
-        { retentionMs: 10 * DAY, windowMs: DAY },
+        { retentionMs: 10 * DAY, windowMs: DAY, rollups: ROLLUPS },
         { database, dayPartitions: new DayPartitions(database), logger: silentLogger, now: () => nowMs },
       )
     await Promise.all([keep(), keep()])
@@ -43,6 +45,48 @@ describe('background work', () => {
     // Days -2 to +3: a row that is a window old lies in one of them.
     expect(await partitionsOf('event_journal')).toBe(6)
     expect(await partitionsOf('rollups_1m')).toBe(5)
+  })
+
+  it('says from when on the windows of each level are kept before it deletes those before, and never keeps a level shorter than the next finer one', async () => {
+    const nowMs = Date.UTC(2026, 10, 21, 12)
+    const day = (back: number) => new Date(Date.UTC(2026, 10, 21 - back))
+    await database.query(
+      `insert into rollup_series (tenant_id, event, dimensions, dimension_values) values (1, 'Seen', '{}', '{}')`,
+    )
+    for (const table of ['rollups_5m', 'rollups_1h', 'rollups_1d'])
+      await database.query(
+        `insert into ${table} (window_start, tenant_id, series_id, count)
+         select $1::timestamptz - n * interval '1 day', 1, 1, 1 from generate_series(0, 40) n`,
+        [day(0)],
+      )
+    const oldest = async () =>
+      (
+        await database.query<{ oldest: Date }>(
+          `select min(window_start) as oldest from rollups_5m union all select min(window_start) from rollups_1h union all select min(window_start) from rollups_1d`,
+        )
+      ).rows.map((row) => row.oldest)
+    const retention = { minutesMs: 10 * DAY, fiveMinutesMs: 5 * DAY, hoursMs: 20 * DAY, daysMs: 30 * DAY }
+    await database.query(`update rollup_levels set kept_from = '-infinity', emptied_to = '-infinity'`)
+    const connection = await database.connection()
+    try {
+      await raiseHorizons(connection, retention, nowMs)
+      const { rows } = await database.query('select level_seconds, kept_from from rollup_levels order by 1')
+      expect(rows).toEqual([
+        { level_seconds: 60, kept_from: day(10) },
+        { level_seconds: 300, kept_from: day(10) },
+        { level_seconds: 3600, kept_from: day(20) },
+        { level_seconds: 86_400, kept_from: day(30) },
+      ])
+      expect(await oldest()).toEqual([day(40), day(40), day(40)])
+      expect(await deleteGoneWindows(connection)).toBe(30 + 20 + 10)
+      expect(await oldest()).toEqual([day(10), day(20), day(30)])
+      // A longer retention later does not say that what is gone is there.
+      await raiseHorizons(connection, { ...retention, daysMs: 300 * DAY }, nowMs)
+      expect(await deleteGoneWindows(connection)).toBe(0)
+      expect((await database.query('select level_seconds, kept_from from rollup_levels order by 1')).rows).toEqual(rows)
+    } finally {
+      await connection.close()
+    }
   })
 
   const sessionEvent = (event: string, atMs: number, properties: object = {}): TypedEvent =>

@@ -20,6 +20,8 @@ export interface Transaction extends Queryable {
   copyBinary(target: CopyTarget, chunks: readonly Buffer[]): Promise<number>
   /** All steps in one round trip; results in order. The first error fails them all. */
   pipeline(steps: readonly Step[]): Promise<Result[]>
+  /** As `pipeline`, and COMMIT in the same round trip: nothing may follow. For transactions that only read. */
+  finish(steps: readonly Step[]): Promise<Result[]>
   /**
    * Runs in the round trip of COMMIT and so costs none. Nobody sees its result: where it must hold, make it fail in SQL with
    * `millrace_fence(changed, expected)`.
@@ -29,6 +31,8 @@ export interface Transaction extends Queryable {
   savepoint<T>(fn: () => Promise<T>): Promise<T>
 }
 
+const COMMIT: Statement = { text: 'commit' }
+
 /**
  * A transaction whose BEGIN, SAVEPOINT and RELEASE wait for the next statement and share its round trip. `run` may be called once.
  * Locks: whatever the statements take, until COMMIT.
@@ -37,10 +41,12 @@ export class OpenTransaction implements Transaction {
   readonly #session: Session
   readonly #signal: AbortSignal | undefined
   readonly #setting: readonly Statement[]
+  readonly #isReadOnly: boolean
   /** Sent in front of the next statement. */
   #pending: Statement[]
   readonly #deferred: Statement[] = []
   #isStarted = false
+  #isFinished = false
   #savepoints = 0
   /** A statement failed and nothing has undone it: COMMIT would quietly roll back. */
   #failure: unknown
@@ -52,6 +58,7 @@ export class OpenTransaction implements Transaction {
     this.#session = session
     this.#signal = options.signal
     this.#setting = setting
+    this.#isReadOnly = options.readOnly === true
     this.#pending = [{ text: beginText(options) }, ...setting]
   }
 
@@ -79,6 +86,10 @@ export class OpenTransaction implements Transaction {
 
   async pipeline(steps: readonly Step[]): Promise<Result[]> {
     this.#signal?.throwIfAborted()
+    if (this.#isFinished)
+      throw databaseErrors.DATABASE_STATEMENT_ERROR({
+        message: 'the transaction has been finished: nothing may follow',
+      })
     const prefix = this.#pending
     this.#pending = []
     this.#isStarted = true
@@ -89,6 +100,14 @@ export class OpenTransaction implements Transaction {
       this.#failure ??= error
       throw error
     }
+  }
+
+  async finish(steps: readonly Step[]): Promise<Result[]> {
+    if (!this.#isReadOnly)
+      throw databaseErrors.DATABASE_STATEMENT_ERROR({ message: 'a transaction that writes is ended by its caller' })
+    const results = await this.pipeline([...steps, COMMIT])
+    this.#isFinished = true
+    return results.slice(0, -1)
   }
 
   atCommit(statement: Statement): void {
@@ -123,8 +142,9 @@ export class OpenTransaction implements Transaction {
 
   async #commit(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
+    if (this.#isFinished) return
     if (!this.#isStarted && this.#deferred.length === 0) return
-    const steps = [...this.#pending, ...this.#deferred, { text: 'commit' }]
+    const steps = [...this.#pending, ...this.#deferred, COMMIT]
     this.#isStarted = true
     this.isCommitting = true
     const results = await this.#runCommit(steps)
@@ -147,7 +167,7 @@ export class OpenTransaction implements Transaction {
 
   /** Awaited, so that the connection is clean when it goes back to the pool. Its failure adds nothing to the error that led here. */
   async #rollback(): Promise<void> {
-    if (!this.#isStarted) return
+    if (!this.#isStarted || this.#isFinished) return
     await this.#session.run([{ text: 'rollback' }]).catch(() => undefined)
   }
 }

@@ -1,4 +1,6 @@
-/** Writes unsigned LEB128 numbers and bytes into a buffer that grows. Numbers up to 2^53 - 1. */
+const CUT_SHORT = 'the sketch is cut short or damaged'
+
+/** Writes unsigned LEB128 numbers up to 2^53 - 1, doubles and bytes into a buffer that grows. */
 export class ByteWriter {
   #bytes: Buffer
   #length = 0
@@ -8,7 +10,7 @@ export class ByteWriter {
   }
 
   varint(value: number): void {
-    if (this.#length + 8 > this.#bytes.length) this.#grow()
+    this.#reserve(8)
     let rest = value
     while (rest >= 0x80) {
       this.#bytes[this.#length++] = (rest % 0x80) | 0x80
@@ -17,13 +19,25 @@ export class ByteWriter {
     this.#bytes[this.#length++] = rest
   }
 
+  double(value: number): void {
+    this.#reserve(8)
+    this.#length = this.#bytes.writeDoubleLE(value, this.#length)
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.#reserve(bytes.length)
+    this.#bytes.set(bytes, this.#length)
+    this.#length += bytes.length
+  }
+
   /** A copy as long as what was written. */
   finish(): Buffer {
     return Buffer.from(this.#bytes.subarray(0, this.#length))
   }
 
-  #grow(): void {
-    const bytes = Buffer.allocUnsafe(this.#bytes.length * 2 + 8)
+  #reserve(room: number): void {
+    if (this.#length + room <= this.#bytes.length) return
+    const bytes = Buffer.allocUnsafe(this.#bytes.length * 2 + room)
     this.#bytes.copy(bytes)
     this.#bytes = bytes
   }
@@ -43,13 +57,32 @@ export class ByteReader {
     return this.#offset >= this.#bytes.length
   }
 
+  /** @throws RangeError when the bytes end before it does. */
+  double(): number {
+    const at = this.#take(8)
+    return new DataView(this.#bytes.buffer, this.#bytes.byteOffset).getFloat64(at, true)
+  }
+
+  /** A view. @throws RangeError when there are fewer bytes. */
+  bytes(length: number): Uint8Array {
+    const at = this.#take(length)
+    return this.#bytes.subarray(at, at + length)
+  }
+
+  #take(length: number): number {
+    const at = this.#offset
+    if (at + length > this.#bytes.length) throw new RangeError(CUT_SHORT)
+    this.#offset = at + length
+    return at
+  }
+
   /** @throws RangeError when the bytes end within the number. */
   varint(): number {
     let value = 0
     let scale = 1
     for (;;) {
       const byte = this.#bytes[this.#offset++]
-      if (byte === undefined || scale > 2 ** 49) throw new RangeError('the sketch is cut short or damaged')
+      if (byte === undefined || scale > 2 ** 49) throw new RangeError(CUT_SHORT)
       value += (byte & 0x7f) * scale
       if (byte < 0x80) return value
       scale *= 0x80

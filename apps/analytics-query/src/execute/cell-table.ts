@@ -1,15 +1,24 @@
 import { errors } from '../errors.js'
-import type { Accumulator, Row } from '../measures/measure.js'
+import type { Accumulator, PackedMinute, Row } from '../measures/measure.js'
 import type { Cell } from '../query/cell-query.js'
 import type { FieldPath } from '../query/field-path.js'
 import { scalarText } from '../query/scalar-text.js'
+
+interface Group {
+  readonly texts: readonly (string | null)[]
+  readonly buckets: Map<number, Accumulator>
+}
 
 /** The cells of one query, put together from rollups and raw rows. */
 export class CellTable {
   readonly #groupBy: readonly FieldPath[]
   readonly #create: () => Accumulator
   readonly #cellsMax: number
-  readonly #cells = new Map<string, { bucket: number; group: readonly (string | null)[]; accumulator: Accumulator }>()
+  /** By the group's text, then by bucket. */
+  readonly #groups = new Map<string, Group>()
+  /** By the group itself: those of series come as the same array again and again. */
+  readonly #known = new Map<readonly (string | null)[], Group>()
+  #size = 0
 
   constructor(groupBy: readonly FieldPath[], create: () => Accumulator, cellsMax: number) {
     this.#groupBy = groupBy
@@ -18,7 +27,11 @@ export class CellTable {
   }
 
   addRollup(row: Row, group: readonly (string | null)[]): void {
-    this.#at(row.bucket as number, group).addRollup(row)
+    this.#at(row.bucket as number, this.#known.get(group) ?? this.#remember(group)).addRollup(row)
+  }
+
+  addMinute(bucket: number, group: readonly (string | null)[], minute: PackedMinute): void {
+    this.#at(bucket, this.#known.get(group) ?? this.#remember(group)).addMinute(minute)
   }
 
   /** Rows of a raw statement; each holds its group as g0, g1, g2. */
@@ -26,27 +39,45 @@ export class CellTable {
     if (rows.length > this.#cellsMax) throw this.#tooMany()
     for (const row of rows) {
       const group = this.#groupBy.map((_, index) => scalarText(row[`g${index}`]))
-      this.#at(row.bucket as number, group).addRaw(row)
+      this.#at(row.bucket as number, this.#find(group)).addRaw(row)
     }
   }
 
   cells(): Cell[] {
-    return Array.from(this.#cells.values(), ({ bucket, group, accumulator }) => ({
-      bucket,
-      group,
-      ...accumulator.result(),
-    }))
+    const cells: Cell[] = []
+    for (const { texts, buckets } of this.#groups.values())
+      for (const [bucket, accumulator] of buckets) {
+        const { value, values } = accumulator.result()
+        cells.push({ bucket, group: texts, value, values })
+      }
+    return cells
   }
 
-  #at(bucket: number, group: readonly (string | null)[]): Accumulator {
-    const key = `${bucket} ${JSON.stringify(group)}`
-    let cell = this.#cells.get(key)
-    if (cell === undefined) {
-      if (this.#cells.size >= this.#cellsMax) throw this.#tooMany()
-      cell = { bucket, group, accumulator: this.#create() }
-      this.#cells.set(key, cell)
+  #at(bucket: number, { buckets }: Group): Accumulator {
+    let accumulator = buckets.get(bucket)
+    if (accumulator === undefined) {
+      if (this.#size >= this.#cellsMax) throw this.#tooMany()
+      this.#size++
+      accumulator = this.#create()
+      buckets.set(bucket, accumulator)
     }
-    return cell.accumulator
+    return accumulator
+  }
+
+  #remember(texts: readonly (string | null)[]): Group {
+    const group = this.#find(texts)
+    this.#known.set(texts, group)
+    return group
+  }
+
+  #find(texts: readonly (string | null)[]): Group {
+    const key = JSON.stringify(texts)
+    let group = this.#groups.get(key)
+    if (group === undefined) {
+      group = { texts, buckets: new Map() }
+      this.#groups.set(key, group)
+    }
+    return group
   }
 
   #tooMany() {

@@ -1,4 +1,4 @@
-import type { Statement, Transaction } from '@millrace/database'
+import type { Result, Statement } from '@millrace/database'
 import { type Catalog, LEVELS, type Level, type PartitionState, type RollupDefinition } from '../plan/catalog.js'
 import { BASE_EVENT } from '../plan/choose-series.js'
 import type { CellQuery } from '../query/cell-query.js'
@@ -10,21 +10,24 @@ export interface CatalogConfig {
   readonly dirtyWindowsMax: number
 }
 
-/** Reads what the planner needs for one query, in one round trip. */
-export async function readCatalog(tx: Transaction, query: CellQuery, config: CatalogConfig): Promise<Catalog> {
-  const statements = [
+/** Ask for what the planner needs for one query; `toCatalog` makes it of their results. */
+export function catalogStatements(query: CellQuery, config: CatalogConfig): Statement[] {
+  return [
     selectDefinitions(query),
     selectOverflows(query),
     selectDirtyWindows(query, config),
     selectPartitions(config),
-    SELECT_KEPT_MINUTES,
+    SELECT_LEVELS,
   ]
-  const [definitions, overflows, dirty, partitions, kept] = await tx.pipeline(statements)
+}
+
+export function toCatalog(results: readonly Result[], config: CatalogConfig): Catalog {
+  const [definitions, overflows, dirty, partitions, levels] = results
   return {
     definitions: toDefinitions(rowsOf<DefinitionRow>(definitions), rowsOf<OverflowRow>(overflows)),
     dirty: toDirty(rowsOf<DirtyRow>(dirty), config.dirtyWindowsMax),
     partitions: rowsOf<PartitionRow>(partitions).map(toPartition),
-    minutesKeptFromMs: toKeptFrom(rowsOf<{ name: string | null }>(kept)[0]?.name ?? null),
+    keptFromMs: toKeptFrom(rowsOf<LevelRow>(levels)),
   }
 }
 
@@ -55,11 +58,11 @@ interface OverflowRow {
   dimensions: string[]
 }
 
-/** At most one row a definition; the tenant's series are at most 10,000 a definition and are scanned. */
+/** At most one row a definition, by an index over them alone. */
 function selectOverflows(query: CellQuery): Statement {
   return {
     name: 'rollup_overflows',
-    text: `select event, dimensions from rollup_series where overflow and property is not distinct from $1`,
+    text: `select event, dimensions from rollup_series where tenant_id = millrace_tenant() and overflow and property is not distinct from $1`,
     values: [query.metric.property?.name ?? null],
   }
 }
@@ -105,14 +108,15 @@ function selectPartitions(config: CatalogConfig): Statement {
   }
 }
 
-/**
- * The oldest day whose 1-minute windows are kept, from the names of the partitions. By the ids of the partitions: the planner would rather scan all of
- * pg_class, and match every name in it, than look up each one.
- */
-const SELECT_KEPT_MINUTES: Statement = {
-  name: 'rollups_1m_kept',
-  text: `select min(name) as name from (select inhrelid::regclass::text as name from pg_inherits where inhparent = 'rollups_1m'::regclass) partition
-    where name ~ '_[0-9]{8}$'`,
+interface LevelRow {
+  level_seconds: number
+  /** -Infinity where nothing was ever dropped. */
+  kept_from: Date | number
+}
+
+const SELECT_LEVELS: Statement = {
+  name: 'rollup_levels',
+  text: 'select level_seconds, kept_from from rollup_levels',
 }
 
 function toDefinitions(rows: readonly DefinitionRow[], overflows: readonly OverflowRow[]): RollupDefinition[] {
@@ -164,7 +168,11 @@ function toPartition(row: PartitionRow): PartitionState {
   }
 }
 
-function toKeptFrom(name: string | null): number {
-  const day = /(\d{4})(\d{2})(\d{2})$/.exec(name ?? '')
-  return day === null ? Number.POSITIVE_INFINITY : Date.UTC(Number(day[1]), Number(day[2]) - 1, Number(day[3]))
+function toKeptFrom(rows: readonly LevelRow[]): Catalog['keptFromMs'] {
+  const keptFrom: Partial<Record<Level, number>> = {}
+  for (const level of LEVELS) {
+    const row = rows.find(({ level_seconds }) => level_seconds === level)
+    if (row !== undefined) keptFrom[level] = Number(row.kept_from)
+  }
+  return keptFrom
 }

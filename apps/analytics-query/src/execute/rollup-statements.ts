@@ -44,24 +44,61 @@ export interface RollupRequest {
  * spans together let the planner leave out other days' partitions.
  */
 export function rollupStatement(request: RollupRequest): Statement {
-  const { tenantId, query, measure, level, ranges, seriesIds } = request
+  const { query, measure, level } = request
   const values = new SqlValues()
+  const windows = windowsSql(TABLES[level], request, values)
+  const bucket = bucketSql(query, 'r.window_start', values)
+  const grouped = measure.isRollupGrouped ? ' group by bucket, r.series_id' : ''
+  return {
+    text: `select ${bucket}, r.series_id, ${measure.rollupSelect} from ${windows}${grouped}`,
+    values: values.list,
+    // One plan for all values would take every day's partition of the minutes into account.
+    ...(level !== 60 && { name: `rollups_${level}_${measure.name}_${isOneBucket(query) ? 'whole' : 'buckets'}` }),
+  }
+}
+
+export type MinutesRequest = Omit<RollupRequest, 'query' | 'level'>
+
+/** The 5-minute windows around ranges of minutes, each with its minutes packed. */
+export function minutesStatement(request: MinutesRequest): Statement {
+  const { measure, ranges } = request
+  const width = FIVE_MINUTES_MS
+  const around = ranges.map(({ fromMs, toMs }) => ({
+    fromMs: Math.floor(fromMs / width) * width,
+    toMs: Math.ceil(toMs / width) * width,
+  }))
+  const values = new SqlValues()
+  const windows = windowsSql(TABLES[300], { ...request, ranges: around }, values)
+  const sketches = measure.usesSketches ? ', r.minute_sketches' : ''
+  return {
+    name: `packed_minutes${measure.usesSketches ? '_sketches' : ''}`,
+    text: `select (extract(epoch from r.window_start) / 60)::integer as minute, r.series_id, r.count::float8, r.minutes${sketches} from ${windows}`,
+    values: values.list,
+  }
+}
+
+const FIVE_MINUTES_MS = 300_000
+
+function windowsSql(
+  table: string,
+  { tenantId, ranges, seriesIds }: Pick<RollupRequest, 'tenantId' | 'ranges' | 'seriesIds'>,
+  values: SqlValues,
+): string {
   const times = (pick: (range: TimeRange) => number) =>
     values.add(
       ranges.map((range) => new Date(pick(range)).toISOString()),
       'timestamptz[]',
     )
   const spans = `unnest(${times((range) => range.fromMs)}, ${times((range) => range.toMs)}) as span (starts, ends)`
-  const bucket = bucketSql(query, 'r.window_start', values)
   const series = `unnest(${values.add(seriesIds, 'integer[]')}) as series (id)`
   const tenant = values.add(tenantId, 'integer')
   const first = instant(values, Math.min(...ranges.map(({ fromMs }) => fromMs)))
   const last = instant(values, Math.max(...ranges.map(({ toMs }) => toMs)))
-  const grouped = measure.isRollupGrouped ? ' group by bucket, r.series_id' : ''
-  return {
-    text: `select ${bucket}, r.series_id, ${measure.rollupSelect} from ${series} cross join ${spans} cross join lateral (
-      select * from ${TABLES[level]} r where r.tenant_id = ${tenant} and r.series_id = series.id
-        and r.window_start >= span.starts and r.window_start < span.ends and r.window_start >= ${first} and r.window_start < ${last} offset 0) r${grouped}`,
-    values: values.list,
-  }
+  return `${series} cross join ${spans} cross join lateral (
+      select * from ${table} r where r.tenant_id = ${tenant} and r.series_id = series.id
+        and r.window_start >= span.starts and r.window_start < span.ends and r.window_start >= ${first} and r.window_start < ${last} offset 0) r`
+}
+
+function isOneBucket({ bucketStarts }: CellQuery): boolean {
+  return bucketStarts.length === 1
 }

@@ -1,22 +1,26 @@
 import type { Result, Statement, Transaction } from '@millrace/database'
-import type { CostGuard, PlannedCells } from '../guard/cost-guard.js'
+import type { CostGuard } from '../guard/cost-guard.js'
 import type { CostEstimate } from '../guard/estimate-cost.js'
-import type { Measure } from '../measures/measure.js'
-import { measureOf } from '../measures/measures.js'
 import type { Catalog } from '../plan/catalog.js'
 import { describePlan } from '../plan/describe-plan.js'
 import type { Plan } from '../plan/plan.js'
-import { type PlannerConfig, planQuery } from '../plan/plan-query.js'
+import type { PlannerConfig } from '../plan/plan-query.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import type { Cell, CellQuery } from '../query/cell-query.js'
-import { CellTable } from './cell-table.js'
+import { type Ask, type CellReading, describeWork, type Groups, readCells, readingStatements } from './cell-reading.js'
+import { Answered, type Asked, type ExpectedReading, expectReading, planCells } from './expected-reading.js'
+import { KnownCatalogs } from './known-catalogs.js'
 import { matchSeries } from './match-series.js'
-import { type RawRows, rawStatement } from './raw-statement.js'
-import { type CatalogConfig, readCatalog } from './read-catalog.js'
+import { type CatalogConfig, catalogStatements, toCatalog } from './read-catalog.js'
 import type { ReadScope } from './read-scope.js'
-import { rollupStatement, type SeriesRow, seriesStatement } from './rollup-statements.js'
+import { type SeriesRow, seriesStatement } from './rollup-statements.js'
 
-export type RunCells = (scope: ReadScope, query: CellQuery) => Promise<{ cells: Cell[]; meta: AnswerMeta }>
+export interface CellsAnswer {
+  readonly cells: Cell[]
+  readonly meta: AnswerMeta
+}
+
+export type RunCells = (scope: ReadScope, query: CellQuery) => Promise<CellsAnswer>
 
 export interface RunCellsConfig extends PlannerConfig, CatalogConfig {
   /** Most cells of one query; more are refused. */
@@ -29,91 +33,89 @@ export interface RunCellsDeps {
   readonly now: () => number
 }
 
-/** Plans and runs queries over cells. All that one query reads is of one snapshot. */
+/**
+ * Plans and runs queries over cells. All that one query reads is of one snapshot. What it will read is guessed by the catalog of the last query and asked
+ * for together with the catalog; the plan is made of the catalog that comes, and takes from the guess the results of the very statements that it holds.
+ * So a query whose guess was right is one round trip, BEGIN and COMMIT included, and a wrong guess costs time alone.
+ */
 export function createRunCells(config: RunCellsConfig, deps: RunCellsDeps): RunCells {
-  return async function runCells({ tenantId, read }, query) {
-    return await read(async (tx) => {
-      const catalog = await readCatalog(tx, query, config)
-      const plan = planQuery({ ...query, groupBy: query.groupBy.map((path) => path.name) }, catalog, config)
-      const groups = await readSeries(tx, { tenantId, query, plan })
-      const estimate = deps.guard?.admitCells(describeWork({ tenantId, query, plan, catalog }, groups))
-      const cells = await readPlan(tx, { tenantId, query, plan, catalog, cellsMax: config.cellsMax }, groups)
-      return { cells, meta: describeAnswer(plan, catalog, { nowMs: deps.now(), estimate }) }
-    })
+  const parts: Parts = { config, known: new KnownCatalogs(), ...deps }
+  return async function runCells({ tenantId, isShared, read }, query) {
+    const asked = { tenantId, query }
+    const expected = expectReading(asked, { ...parts, guard: deps.guard })
+    if (expected?.isWhole && isShared !== true) {
+      const answer = await read((tx) => runIn(tx, asked, { parts, expected, isLast: true }))
+      if (answer !== undefined) return answer
+    }
+    const again = expected?.isWhole === true ? expectReading(asked, { ...parts, guard: deps.guard }) : expected
+    const answer = await read((tx) => runIn(tx, asked, { parts, expected: again, isLast: false }))
+    if (answer === undefined) throw new Error('a query that may ask again was left without an answer')
+    return answer
   }
 }
 
-interface Reading {
-  readonly tenantId: number
-  readonly query: CellQuery
-  readonly plan: Plan
-  readonly catalog: Catalog
-  readonly cellsMax: number
+interface Parts extends RunCellsDeps {
+  readonly config: RunCellsConfig
+  readonly known: KnownCatalogs
 }
 
-/** The groups that series belong to, by the series' id. */
-type Groups = ReadonlyMap<number, readonly (string | null)[]>
-
-function describeWork({ tenantId, query, plan, catalog }: Omit<Reading, 'cellsMax'>, groups: Groups): PlannedCells {
-  const distinct = new Set(Array.from(groups.values(), (group) => JSON.stringify(group)))
-  return {
-    tenantId,
-    query,
-    plan,
-    series: groups.size,
-    groups: plan.series === null ? null : distinct.size,
-    streamPartitions: catalog.partitions.length,
-  }
+interface Run {
+  readonly parts: Parts
+  readonly expected: ExpectedReading | undefined
+  /** Whether the first round trip ends the transaction. */
+  readonly isLast: boolean
 }
 
-async function readPlan(tx: Transaction, reading: Reading, groups: Groups): Promise<Cell[]> {
-  const { query, cellsMax } = reading
-  const measure = measureOf(query.metric)
-  const table = new CellTable(query.groupBy, () => measure.createAccumulator(query.metric), cellsMax)
-  const rollups = groups.size === 0 ? [] : rollupStatements(reading, measure, [...groups.keys()])
-  const raws = rawStatements(reading, measure)
-  if (rollups.length + raws.length === 0) return []
-  const results = await tx.pipeline([...rollups, ...raws])
-  for (const result of results.slice(0, rollups.length)) addRollups(table, result, groups)
-  for (const result of results.slice(rollups.length)) table.addRaw(result.rows)
-  return table.cells()
+/** Undefined when the round trip was the last and did not bring all that the plan reads. */
+async function runIn(tx: Transaction, asked: Asked, run: Run): Promise<CellsAnswer | undefined> {
+  const { tenantId, query } = asked
+  const { parts, expected } = run
+  const { config, guard, known, now } = parts
+  const catalogSteps = catalogStatements(query, config)
+  const ahead = expected?.statements ?? []
+  const steps = [...catalogSteps, ...ahead]
+  const results = run.isLast ? await tx.finish(steps) : await tx.pipeline(steps)
+  const catalog = toCatalog(results.slice(0, catalogSteps.length), config)
+  known.noteCatalog(tenantId, query, catalog)
+  const ask = createAsk(tx, run, { statements: ahead, results: results.slice(catalogSteps.length) })
+  const plan = planCells(query, catalog, config, expected)
+  const groups = await readGroups(asked, plan, { ask, known })
+  if (groups === undefined) return undefined
+  const reading: CellReading = { tenantId, query, plan, catalog, groups, cellsMax: config.cellsMax }
+  const estimate = guard?.admitCells(describeWork(reading))
+  const cells = await readCells(reading, readingStatements(reading), ask)
+  return cells && { cells, meta: describeAnswer(plan, catalog, { nowMs: now(), estimate }) }
 }
 
-async function readSeries(
+/** Takes from what was read ahead what was asked there, and the rest from the database. */
+function createAsk(
   tx: Transaction,
-  { tenantId, query, plan }: Pick<Reading, 'tenantId' | 'query' | 'plan'>,
-): Promise<Map<number, (string | null)[]>> {
-  if (plan.series === null) return new Map()
-  const { rows } = await tx.query<SeriesRow>(seriesStatement(tenantId, plan.series))
-  return matchSeries(rows, plan.series, query)
-}
-
-function rollupStatements(
-  { tenantId, query, plan }: Reading,
-  measure: Measure,
-  seriesIds: readonly number[],
-): Statement[] {
-  return plan.rollup.map(({ level, ranges }) => rollupStatement({ tenantId, query, measure, level, ranges, seriesIds }))
-}
-
-function rawStatements({ tenantId, query, plan, catalog, cellsMax }: Reading, measure: Measure): Statement[] {
-  const flushed: (bigint | null)[] = []
-  for (const { partition, flushedOrdinal } of catalog.partitions) flushed[partition] = flushedOrdinal
-  const known = Array.from(flushed, (ordinal) => ordinal ?? null)
-  const rows: RawRows = plan.tail.mode === 'left_out' ? { kind: 'flushed', flushed: known } : { kind: 'all' }
-  const statements = plan.raw.map((range) => rawStatement({ tenantId, query, measure, range, rows, cellsMax }))
-  if (plan.tail.mode !== 'read') return statements
-  const tail = plan.tail.ranges.map((range) =>
-    rawStatement({ tenantId, query, measure, range, rows: { kind: 'unflushed', flushed: known }, cellsMax }),
-  )
-  return [...statements, ...tail]
-}
-
-function addRollups(table: CellTable, result: Result, groups: Groups): void {
-  for (const row of result.rows) {
-    const group = groups.get(row.series_id as number)
-    if (group !== undefined) table.addRollup(row, group)
+  { isLast }: Run,
+  { statements, results }: { statements: readonly Statement[]; results: readonly Result[] },
+): Ask {
+  const answered = new Answered()
+  answered.add(statements, results)
+  return async (wanted) => {
+    const missing = wanted.filter((statement) => answered.find(statement) === undefined)
+    if (missing.length > 0) {
+      if (isLast) return undefined
+      answered.add(missing, await tx.pipeline(missing))
+    }
+    return wanted.map((statement) => answered.find(statement) as Result)
   }
+}
+
+async function readGroups(
+  { tenantId, query }: Asked,
+  { series }: Plan,
+  { ask, known }: { ask: Ask; known: KnownCatalogs },
+): Promise<Groups | undefined> {
+  if (series === null) return new Map()
+  const results = await ask([seriesStatement(tenantId, series)])
+  if (results === undefined) return undefined
+  const rows = (results[0]?.rows ?? []) as unknown as SeriesRow[]
+  known.noteSeries(tenantId, series, rows)
+  return matchSeries(rows, series, query)
 }
 
 /** An answer that leaves out what is not yet rolled up is as old as the rollups; every other is of this moment. */

@@ -1,7 +1,9 @@
-import type { Measure } from './measure.js'
+import type { Measure, PackedMinute } from './measure.js'
 
 /** Events. */
 export const count: Measure = {
+  name: 'count',
+  usesSketches: false,
   rollupSelect: 'sum(r.count)::bigint as n',
   isRollupGrouped: true,
   rawInput: () => '',
@@ -11,6 +13,9 @@ export const count: Measure = {
     const add = (row: Readonly<Record<string, unknown>>): void => {
       events += Number(row.n)
     }
-    return { addRollup: add, addRaw: add, result: () => ({ value: events, values: {} }) }
+    const addMinute = (minute: PackedMinute): void => {
+      events += minute.count
+    }
+    return { addRollup: add, addMinute, addRaw: add, result: () => ({ value: events, values: {} }) }
   },
 }

@@ -1,3 +1,4 @@
+import type { MinuteValues } from '@millrace/sketches'
 import type { SqlValues } from '../execute/sql-values.js'
 import type { Metric } from '../query/metric.js'
 
@@ -8,15 +9,25 @@ export interface MeasureResult {
   readonly values: Readonly<Record<string, number>>
 }
 
-/** Sums up one cell from rows of rollups and of raw groups. */
+/** A minute out of a packed window; with its sketch only where the measure asks for sketches. */
+export interface PackedMinute extends MinuteValues {
+  readonly sketch: Uint8Array | null
+}
+
+/** Sums up one cell from rows of rollups, packed minutes and raw groups. */
 export interface Accumulator {
   addRollup(row: Row): void
+  addMinute(minute: PackedMinute): void
   addRaw(row: Row): void
   result(): MeasureResult
 }
 
 /** How a family of metrics is read from rollups and from raw rows, so that both give the same. */
 export interface Measure {
+  /** Tells it from the others; part of the names of prepared statements. */
+  readonly name: string
+  /** Whether it is made of sketches. */
+  readonly usesSketches: boolean
   /** Selected of rollup windows `r`. Grouped: aggregates, one row a bucket and series; else plain columns, one row a window. */
   readonly rollupSelect: string
   readonly isRollupGrouped: boolean

@@ -10,6 +10,8 @@ const ZERO_UP_TO = '1e-307'
 
 /** p50, p95 and p99 of a numeric property. */
 export const quantiles: Measure = {
+  name: 'quantiles',
+  usesSketches: true,
   rollupSelect: 'r.sketch',
   isRollupGrouped: false,
   rawInput: (metric, values) =>
@@ -24,6 +26,9 @@ export const quantiles: Measure = {
     return {
       addRollup(row) {
         if (row.sketch !== null) sketch.merge(DDSketch.deserialise(row.sketch as Buffer))
+      },
+      addMinute(minute) {
+        if (minute.sketch !== null) sketch.merge(DDSketch.deserialise(minute.sketch))
       },
       addRaw(row) {
         const bins = row.bins as Buffer

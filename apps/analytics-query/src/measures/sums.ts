@@ -10,6 +10,8 @@ const PAIR_BYTES = 16
  * raw rows are summed as decimals. Both are rounded once, at the end. A sum beyond the doubles is null; its average is not.
  */
 export const sums: Measure = {
+  name: 'sums',
+  usesSketches: false,
   rollupSelect: `sum(r.count)::bigint as n, min(r.min) as least, max(r.max) as greatest,
     string_agg(float8send(coalesce(r.sum, 0)) || float8send(coalesce(r.sum_error, 0)), ''::bytea) as pairs`,
   isRollupGrouped: true,
@@ -34,6 +36,13 @@ export const sums: Measure = {
         for (let at = 0; at < pairs.length; at += PAIR_BYTES) {
           sum.merge(new ExactSum(pairs.readDoubleBE(at), pairs.readDoubleBE(at + 8)))
         }
+      },
+      addMinute({ count: values, numbers }) {
+        if (numbers === null) return
+        count += values
+        least = Math.min(least, numbers.min)
+        greatest = Math.max(greatest, numbers.max)
+        sum.merge(new ExactSum(numbers.sum, numbers.sumError))
       },
       addRaw(row) {
         addCommon(row)

@@ -10,6 +10,8 @@ const REGISTER_MASK = 16_383
  * ranks highest, the one with the most leading zeros, so that at most 16,384 hashes a cell leave the database.
  */
 export const uniques: Measure = {
+  name: 'uniques',
+  usesSketches: true,
   rollupSelect: 'r.uniques as sketch',
   isRollupGrouped: false,
   rawInput: () => 'e.user_hash as h',
@@ -21,6 +23,9 @@ export const uniques: Measure = {
     return {
       addRollup(row) {
         if (row.sketch !== null) users.merge(HyperLogLog.deserialise(row.sketch as Buffer))
+      },
+      addMinute({ sketch }) {
+        if (sketch !== null) users.merge(HyperLogLog.deserialise(sketch))
       },
       addRaw(row) {
         const hashes = row.hashes as Buffer

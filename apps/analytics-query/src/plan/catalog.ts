@@ -36,6 +36,6 @@ export interface Catalog {
   /** Starts of windows that may not be used, in ms, ascending, by level; null where there are too many to list. */
   readonly dirty: Readonly<Partial<Record<Level, readonly number[]>>> | null
   readonly partitions: readonly PartitionState[]
-  /** 1-minute windows before it are no longer kept; Infinity when there are none at all. */
-  readonly minutesKeptFromMs: number
+  /** Windows of a level that begin before it are no longer kept; of a level that is not named every one is. */
+  readonly keptFromMs: Readonly<Partial<Record<Level, number>>>
 }

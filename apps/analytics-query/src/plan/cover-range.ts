@@ -12,8 +12,8 @@ export interface CoverRequest {
   readonly blocked: Readonly<Partial<Record<Level, readonly number[]>>>
   /** Where rollups are complete. */
   readonly complete: TimeRange
-  /** 1-minute windows before it are no longer kept. */
-  readonly minutesKeptFromMs: number
+  /** Windows that begin before it are no longer kept, by level. */
+  readonly keptFromMs: Readonly<Partial<Record<Level, number>>>
 }
 
 export interface Cover {
@@ -50,7 +50,7 @@ function fill(request: CoverRequest, cover: Cover, range: TimeRange, index: numb
     return
   }
   const width = level * 1000
-  const keptFrom = index === 0 ? Math.min(toMs, Math.max(fromMs, request.minutesKeptFromMs)) : fromMs
+  const keptFrom = Math.min(toMs, Math.max(fromMs, request.keptFromMs[level] ?? fromMs))
   const first = Math.ceil(keptFrom / width) * width
   const last = Math.floor(toMs / width) * width
   if (first >= last || !request.levels.includes(level)) {
@@ -68,7 +68,8 @@ function fill(request: CoverRequest, cover: Cover, range: TimeRange, index: numb
   fill(request, cover, { fromMs: last, toMs }, index - 1)
 }
 
-function windowsBetween(starts: readonly number[], fromMs: number, toMs: number): readonly number[] {
+/** Those of the ascending starts that lie in [fromMs, toMs). */
+export function windowsBetween(starts: readonly number[], fromMs: number, toMs: number): readonly number[] {
   let low = 0
   let high = starts.length
   while (low < high) {
@@ -89,7 +90,7 @@ function addWindows(cover: Cover, level: Level, fromMs: number, toMs: number): v
 }
 
 /** Appends a range that begins at or after the end of the last one. */
-function addRange(ranges: TimeRange[], fromMs: number, toMs: number): void {
+export function addRange(ranges: TimeRange[], fromMs: number, toMs: number): void {
   if (fromMs >= toMs) return
   const last = ranges.at(-1)
   if (last?.toMs === fromMs) ranges[ranges.length - 1] = { fromMs: last.fromMs, toMs }

@@ -6,7 +6,11 @@ export function describePlan(plan: Plan): Record<string, unknown> {
   return {
     source,
     series,
-    rollup: rollup.map(({ level, ranges }) => ({ window_seconds: level, ranges: ranges.map(describeRange) })),
+    rollup: rollup.map(({ level, isPacked, ranges }) => ({
+      window_seconds: level,
+      ...(isPacked && { packed: true }),
+      ranges: ranges.map(describeRange),
+    })),
     raw: raw.map(describeRange),
     unflushed: 'ranges' in tail ? { ...tail, ranges: tail.ranges.map(describeRange) } : tail,
     reasons,

@@ -27,7 +27,7 @@ const catalogOf = (more: Partial<Catalog> = {}): Catalog => ({
   definitions: [BASE],
   dirty: {},
   partitions: [],
-  minutesKeptFromMs: at('01T00:00'),
+  keptFromMs: { 60: at('01T00:00') },
   ...more,
 })
 const requestOf = (more: Partial<PlanRequest> = {}): PlanRequest => {
@@ -43,6 +43,7 @@ const requestOf = (more: Partial<PlanRequest> = {}): PlanRequest => {
     ...more,
   }
 }
+const times = (from: string, minutes: number) => Array.from({ length: minutes }, (_, n) => at(from) + n * 60_000)
 const plan = (request: Partial<PlanRequest>, catalog: Partial<Catalog> = {}) =>
   planQuery(requestOf(request), catalogOf(catalog), { tailRowsMax: 100 })
 const levels = ({ rollup }: Plan) =>
@@ -108,9 +109,56 @@ describe('a plan', () => {
   })
 
   it('reads raw rows where 1-minute windows are no longer kept', () => {
-    const old = plan({ fromMs: at('01T23:58'), bucketStarts: [at('01T23:58')] }, { minutesKeptFromMs: at('02T00:00') })
+    const old = plan({ fromMs: at('01T23:58'), bucketStarts: [at('01T23:58')] }, { keptFromMs: { 60: at('02T00:00') } })
     expect(old.raw).toEqual([{ fromMs: at('01T23:58'), toMs: at('02T00:00') }])
     expect(levels(old)).toEqual({ 86400: [[at('02T00:00'), at('03T00:00')]] })
+  })
+
+  it('never takes a window of a level that is no longer kept, and takes finer ones in its stead as long as those are', () => {
+    const gone = (keptFromMs: Catalog['keptFromMs']) => {
+      const { rollup, raw } = plan({ fromMs: at('01T00:00'), bucketStarts: [at('01T00:00')] }, { keptFromMs })
+      return [...rollup.map(({ level, ranges }) => [level, ...ranges]), ['raw', ...raw]]
+    }
+    const first = { fromMs: at('01T00:00'), toMs: at('02T00:00') }
+    const second = { fromMs: at('02T00:00'), toMs: at('03T00:00') }
+    expect(gone({ 86400: at('02T00:00') })).toEqual([[3600, first], [86400, second], ['raw']])
+    expect(gone({ 86400: at('02T00:00'), 3600: at('02T00:00'), 300: at('02T00:00'), 60: at('02T00:00') })).toEqual([
+      [86400, second],
+      ['raw', first],
+    ])
+    // A day that begins before the horizon is gone as a whole.
+    expect(gone({ 86400: at('02T00:01') })).toEqual([[3600, { fromMs: first.fromMs, toMs: second.toMs }], ['raw']])
+  })
+
+  it('takes minutes from the 5-minute windows that may be used, and from their own rows where one waits or is gone', () => {
+    const minutes = (catalog: Partial<Catalog>) =>
+      plan({ fromMs: at('02T00:01'), toMs: at('02T00:19'), bucketStarts: times('02T00:01', 18) }, catalog).rollup.map(
+        ({ level, isPacked, ranges }) => [level, isPacked, ranges.map(({ fromMs, toMs }) => [fromMs, toMs])],
+      )
+    expect(minutes({})).toEqual([[60, true, [[at('02T00:01'), at('02T00:19')]]]])
+    expect(minutes({ dirty: { 300: [at('02T00:00'), at('02T00:10')] } })).toEqual([
+      [
+        60,
+        true,
+        [
+          [at('02T00:05'), at('02T00:10')],
+          [at('02T00:15'), at('02T00:19')],
+        ],
+      ],
+      [
+        60,
+        false,
+        [
+          [at('02T00:01'), at('02T00:05')],
+          [at('02T00:10'), at('02T00:15')],
+        ],
+      ],
+    ])
+    expect(minutes({ keptFromMs: { 300: at('02T00:07') } })).toEqual([
+      [60, true, [[at('02T00:10'), at('02T00:19')]]],
+      [60, false, [[at('02T00:01'), at('02T00:10')]]],
+    ])
+    expect(minutes({ dirty: null })).toEqual([[60, false, [[at('02T00:01'), at('02T00:19')]]]])
   })
 
   it('reads raw rows before a definition was active and after it ended', () => {
@@ -258,7 +306,7 @@ describe('a plan', () => {
           levels: LEVELS,
           blocked: blockedByLevel,
           complete: { fromMs: origin + complete * minute, toMs: Number.POSITIVE_INFINITY },
-          minutesKeptFromMs: origin,
+          keptFromMs: { 60: origin },
         })
         const pieces = cover.raw.map((range) => ({ ...range, level: 0 }))
         for (const [level, list] of cover.rollup) pieces.push(...list.map((range) => ({ ...range, level })))

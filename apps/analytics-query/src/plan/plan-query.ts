@@ -2,8 +2,9 @@ import { blockedWindows } from './blocked-windows.js'
 import { type Catalog, LEVELS } from './catalog.js'
 import { chooseSeries, type SeriesQuestion } from './choose-series.js'
 import { coverRange } from './cover-range.js'
-import type { Plan, TimeRange } from './plan.js'
+import type { Plan, RollupPart, TimeRange } from './plan.js'
 import { planTail } from './plan-tail.js'
+import { splitMinutes } from './split-minutes.js'
 
 export interface PlanRequest extends SeriesQuestion {
   readonly fromMs: number
@@ -30,26 +31,36 @@ export function planQuery(request: PlanRequest, catalog: Catalog, config: Planne
   const reasons = [answer.reason]
   if (catalog.dirty === null)
     reasons.push('too many windows wait for their recomputation: only 1-minute windows are used')
+  const blocked = blockedWindows(catalog.dirty ?? {})
   const cover = coverRange({
     fromMs: request.fromMs,
     toMs: request.toMs,
     bucketStarts: request.bucketStarts,
     levels: catalog.dirty === null ? [LEVELS[0]] : LEVELS,
-    blocked: blockedWindows(catalog.dirty ?? {}),
+    blocked,
     complete: answer.complete,
-    minutesKeptFromMs: catalog.minutesKeptFromMs,
+    keptFromMs: catalog.keptFromMs,
   })
   if (cover.rollup.size === 0) return rawPlan(request, 'no whole window lies in the range')
   if (cover.raw.length > RAW_RANGES_MAX) return rawPlan(request, 'too many parts of the range are covered by no window')
-  const rollup = LEVELS.flatMap((level) => {
-    const ranges = cover.rollup.get(level)
-    return ranges === undefined ? [] : [{ level, ranges }]
+  const rollup = LEVELS.flatMap((level): RollupPart[] => {
+    const ranges = cover.rollup.get(level) ?? []
+    if (level === LEVELS[0] && catalog.dirty !== null)
+      return partsOfMinutes(ranges, { blocked: blocked[300] ?? [], keptFromMs: catalog.keptFromMs[300] })
+    return ranges.length === 0 ? [] : [{ level, isPacked: false, ranges }]
   })
   const rolledUp = rollup.flatMap(({ ranges }) => ranges)
   const tail = planTail(rolledUp, catalog.partitions, { rowsMax: config.tailRowsMax, rangesMax: RAW_RANGES_MAX })
   if (tail.mode === 'left_out') reasons.push(tail.reason)
   const isMixed = cover.raw.length > 0 || tail.mode === 'read'
   return { source: isMixed ? 'mixed' : 'rollup', series: answer.series, rollup, raw: cover.raw, tail, reasons }
+}
+
+function partsOfMinutes(ranges: readonly TimeRange[], windows: Parameters<typeof splitMinutes>[1]): RollupPart[] {
+  const { packed, single } = splitMinutes(ranges, windows)
+  const part = (isPacked: boolean, some: readonly TimeRange[]): RollupPart[] =>
+    some.length === 0 ? [] : [{ level: LEVELS[0], isPacked, ranges: some }]
+  return [...part(true, packed), ...part(false, single)]
 }
 
 function rawPlan({ fromMs, toMs }: TimeRange, reason: string): Plan {

@@ -23,11 +23,19 @@ export type Tail =
   | { readonly mode: 'read'; readonly rows: number; readonly ranges: readonly TimeRange[] }
   | { readonly mode: 'left_out'; readonly rows: number; readonly reason: string }
 
+/** Ranges of whole windows of one level. */
+export interface RollupPart {
+  readonly level: Level
+  /** Minutes that are read from the 5-minute windows around them, where they are packed. */
+  readonly isPacked: boolean
+  readonly ranges: readonly TimeRange[]
+}
+
 /** Where each instant of a query's range is answered from. Ranges are disjoint, ascending, and together the whole of it. */
 export interface Plan {
   readonly source: 'rollup' | 'raw' | 'mixed'
   readonly series: SeriesChoice | null
-  readonly rollup: readonly { readonly level: Level; readonly ranges: readonly TimeRange[] }[]
+  readonly rollup: readonly RollupPart[]
   readonly raw: readonly TimeRange[]
   readonly tail: Tail
   /** Why it is so, for people. */

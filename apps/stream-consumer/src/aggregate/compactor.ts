@@ -1,56 +1,38 @@
-import type { Database, Transaction } from '@millrace/database'
-import { RollupCell, type RollupValues } from './rollup-cell.js'
-import { CELL_COLUMNS, cellValues, SELECT_CELLS, UPDATE_CELL } from './rollup-sql.js'
+import type { Database, Statement, Transaction } from '@millrace/database'
+import { mergeWindow, type SeriesOfTenant, seriesOfTenant, type Window } from './merge-window.js'
+import { COARSE_LEVELS, type CoarseLevel } from './rollup-levels.js'
 
-interface Level {
-  readonly seconds: number
-  readonly table: string
-  readonly finer: string
-  readonly next: number | null
-}
-
-const LEVELS: readonly Level[] = [
-  { seconds: 300, table: 'rollups_5m', finer: 'rollups_1m', next: 3600 },
-  { seconds: 3600, table: 'rollups_1h', finer: 'rollups_5m', next: 86_400 },
-  { seconds: 86_400, table: 'rollups_1d', finer: 'rollups_1h', next: null },
-]
-
-/** Series merged by one statement, so that a tenant with many does not fill the memory. */
-const SERIES_A_STATEMENT = 200
-
-interface DirtyWindow {
+interface DirtyWindow extends Window {
   level_seconds: number
-  tenant_id: number
-  window_start: Date
   version: bigint
 }
 
 export interface CompactorConfig {
   /** Windows made anew in one run. */
   readonly windowsMax: number
-  /** Minutes are kept so long, in ms. A window whose minutes may be gone is left as it is. */
-  readonly minutesKeptMs: number
 }
 
 /**
  * Returns a function that makes dirty coarser windows anew from the next finer ones, those of 5 minutes first, and says how many it made. Any number
- * of processes may call it: an advisory lock lets one work. Windows that are still open wait for their end.
+ * of processes may call it: an advisory lock lets one work. Windows that are still open wait for their end. What is left of a run goes
+ * to windows whose minutes are not packed, from before they were, newest first; one that cannot be packed is left until the process starts again.
  */
-export function createCompactor(
-  config: CompactorConfig,
-  deps: { database: Database; now: () => number },
-): () => Promise<number> {
+export function createCompactor(config: CompactorConfig, { database }: { database: Database }): () => Promise<number> {
+  let unpackedBefore: Date | null = null
   return async () => {
     let made = 0
-    for (const level of LEVELS) {
-      for (const window of await selectDirty(deps.database, level, config.windowsMax - made)) {
-        const isDone = await deps.database.transaction((tx) =>
-          compact(tx, level, window, deps.now() - config.minutesKeptMs),
-        )
-        if (!isDone) return made
+    for (const level of COARSE_LEVELS) {
+      for (const window of await selectDirty(database, level, config.windowsMax - made)) {
+        if (!(await database.transaction((tx) => compact(tx, level, window)))) return made
         made++
       }
     }
+    const unpacked = await selectUnpacked(database, unpackedBefore, config.windowsMax - made)
+    for (const window of unpacked) {
+      if (!(await database.transaction((tx) => pack(tx, window)))) return made
+      made++
+    }
+    unpackedBefore = unpacked.at(-1)?.window_start ?? unpackedBefore
     return made
   }
 }
@@ -59,8 +41,8 @@ export function createCompactor(
  * A window waits for finer ones in it, which would only make it dirty again. OFFSET keeps the look for those one look in the primary key a window: as a join
  * every window is compared with every other, and after a large backfill, with tens of thousands of them, that never ended within the statement's time.
  */
-async function selectDirty(database: Database, { seconds }: Level, limit: number): Promise<DirtyWindow[]> {
-  const finer = LEVELS.filter((level) => level.seconds < seconds).map((level) => level.seconds)
+async function selectDirty(database: Database, { seconds }: CoarseLevel, limit: number): Promise<DirtyWindow[]> {
+  const finer = COARSE_LEVELS.filter((level) => level.seconds < seconds).map((level) => level.seconds)
   const { rows } = await database.query<DirtyWindow>(
     `select level_seconds, tenant_id, window_start, version from rollup_dirty d
      where level_seconds = $1 and window_start + make_interval(secs => $1) <= now()
@@ -72,84 +54,78 @@ async function selectDirty(database: Database, { seconds }: Level, limit: number
   return rows
 }
 
+const FIVE_MINUTES = COARSE_LEVELS[0] as CoarseLevel
+
+/** Along the index over rows without packed minutes; a window may have such rows of several tenants. */
+async function selectUnpacked(database: Database, before: Date | null, limit: number): Promise<Window[]> {
+  const { rows } = await database.query<Window>(
+    `select distinct tenant_id, window_start from rollups_5m
+     where minutes is null and window_start in (select distinct window_start from rollups_5m
+       where minutes is null and window_start < coalesce($1::timestamptz, 'infinity')
+         and window_start >= (select kept_from from rollup_levels where level_seconds = 60) order by window_start desc limit $2)
+     order by window_start desc`,
+    [before, limit],
+  )
+  return rows
+}
+
 /**
  * One window. Its version was read before its data, so a flush that came in between has raised it, and the mark stays for another time.
  * Returns false when another process is at work.
  */
-async function compact(tx: Transaction, level: Level, window: DirtyWindow, horizonMs: number): Promise<boolean> {
-  const { rows: locks } = await tx.query<{ locked: boolean }>(
-    `select pg_try_advisory_xact_lock(hashtext('millrace:compactor')) as locked`,
-  )
-  if (locks[0]?.locked !== true) return false
-  const isComplete = level.finer !== 'rollups_1m' || window.window_start.getTime() >= horizonMs
-  if (isComplete) {
-    const { rows: series } = await tx.query<SeriesOfTenant>(
-      'select id, property is not null as has_property from rollup_series where tenant_id = $1 order by id',
-      [window.tenant_id],
-    )
-    for (let from = 0; from < series.length; from += SERIES_A_STATEMENT) {
-      await mergeSeries(tx, level, window, series.slice(from, from + SERIES_A_STATEMENT))
-    }
-    if (level.next !== null) await markNext(tx, level.next, window)
-  }
-  await tx.query(
-    'delete from rollup_dirty where level_seconds = $1 and tenant_id = $2 and window_start = $3 and version = $4',
-    [level.seconds, window.tenant_id, window.window_start, window.version],
-  )
+async function compact(tx: Transaction, level: CoarseLevel, window: DirtyWindow): Promise<boolean> {
+  const isMade = await remake(tx, level, window)
+  if (isMade === null) return false
+  if (isMade && level.next !== null) tx.atCommit(markNextStatement(level.next, window))
+  tx.atCommit({
+    name: 'clear_rollup_dirty',
+    text: 'delete from rollup_dirty where level_seconds = $1 and tenant_id = $2 and window_start = $3 and version = $4',
+    values: [level.seconds, window.tenant_id, window.window_start, window.version],
+  })
   return true
 }
 
-interface SeriesOfTenant {
-  id: number
-  has_property: boolean
+/** The marks are left as they are: what a flush has changed is made anew all the same. */
+async function pack(tx: Transaction, window: Window): Promise<boolean> {
+  return (await remake(tx, FIVE_MINUTES, window)) !== null
 }
 
-type FinerRow = Omit<RollupValues, 'count' | 'sumError'> & {
-  series_id: number
-  count: bigint
-  sum_error: number | null
+/** What a crash takes back it takes back whole: the window is as it was and its mark is there again. */
+const NOT_WAITING_FOR_DISK: Statement = {
+  name: 'commit_without_waiting',
+  text: `select set_config('synchronous_commit', 'off', true)`,
 }
 
-/** LATERAL makes it one range of the primary key a series; without it the index would be read for all windows of the day. */
-async function mergeSeries(
-  tx: Transaction,
-  level: Level,
-  window: DirtyWindow,
-  series: readonly SeriesOfTenant[],
-): Promise<void> {
-  const { rows } = await tx.query<FinerRow>(
-    `select r.series_id, r.count, r.sum, r.sum_error, r.min, r.max, r.sketch, r.uniques
-     from unnest($1::integer[]) as s (id) cross join lateral (select * from ${level.finer} r
-       where r.tenant_id = $2 and r.series_id = s.id and r.window_start >= $3 and r.window_start < $4 limit 100000) r`,
-    [
-      series.map(({ id }) => id),
-      window.tenant_id,
-      window.window_start,
-      new Date(window.window_start.getTime() + level.seconds * 1000),
-    ],
-  )
-  const hasProperty = new Map(series.map(({ id, has_property }) => [id, has_property]))
-  const cells = new Map<number, RollupCell>()
-  for (const { series_id: id, count, sum_error, ...row } of rows) {
-    let cell = cells.get(id)
-    if (cell === undefined) {
-      cell = new RollupCell({ id, tenantId: window.tenant_id, event: '', hasProperty: hasProperty.get(id) ?? false }, 0)
-      cells.set(id, cell)
-    }
-    cell.merge({ ...row, count: Number(count), sumError: sum_error })
-  }
-  if (cells.size === 0) return
-  await tx.query(
-    `insert into ${level.table} (${CELL_COLUMNS}) ${SELECT_CELLS} on conflict (tenant_id, series_id, window_start) ${UPDATE_CELL}`,
-    cellValues([...cells.values()], () => window.window_start.getTime() / 1000),
-  )
+/**
+ * Makes a window anew if the finer ones are all there. Those past their retention are not, and it is left as it is instead of being made from what is left;
+ * the lock on the level keeps retention from moving on before the window is written. Null when another process is at work.
+ */
+async function remake(tx: Transaction, level: CoarseLevel, window: Window): Promise<boolean | null> {
+  const [lock, complete, series] = await tx.pipeline([
+    {
+      name: 'lock_compactor',
+      text: `select pg_try_advisory_xact_lock(hashtext('millrace:compactor')) as locked`,
+    },
+    {
+      name: 'is_level_complete',
+      text: 'select from rollup_levels where level_seconds = $1 and kept_from <= $2 for share',
+      values: [level.finer.seconds, window.window_start],
+    },
+    seriesOfTenant(window.tenant_id),
+    NOT_WAITING_FOR_DISK,
+  ])
+  if (lock?.rows[0]?.locked !== true) return null
+  if (complete?.rowCount === 0) return false
+  await mergeWindow(tx, level, { window, series: (series?.rows ?? []) as unknown as SeriesOfTenant[] })
+  return true
 }
 
-async function markNext(tx: Transaction, level: number, window: DirtyWindow): Promise<void> {
-  await tx.query(
-    `insert into rollup_dirty as d (level_seconds, tenant_id, window_start)
+function markNextStatement(level: number, window: Window): Statement {
+  return {
+    name: 'mark_next_level',
+    text: `insert into rollup_dirty as d (level_seconds, tenant_id, window_start)
      values ($1::integer, $2, to_timestamp(floor(extract(epoch from $3::timestamptz) / $1::integer) * $1::integer))
      on conflict (level_seconds, tenant_id, window_start) do update set version = d.version + 1`,
-    [level, window.tenant_id, window.window_start],
-  )
+    values: [level, window.tenant_id, window.window_start],
+  }
 }

@@ -1,4 +1,4 @@
-import { DDSketch, ExactSum, HyperLogLog } from '@millrace/sketches'
+import { DDSketch, ExactSum, HyperLogLog, type MinuteValues } from '@millrace/sketches'
 import type { Series } from './series-registry.js'
 
 export const MINUTE_MS = 60_000
@@ -60,6 +60,29 @@ export class RollupCell {
     if (row.sketch !== null) this.sketch?.merge(DDSketch.deserialise(row.sketch))
     if (row.min !== null && row.min < this.min) this.min = row.min
     if (row.max !== null && row.max > this.max) this.max = row.max
+  }
+
+  /** Adds a cell of the same series. */
+  mergeCell(other: RollupCell): void {
+    this.count += other.count
+    this.uniques.merge(other.uniques)
+    if (other.sum !== null) this.sum?.merge(other.sum)
+    if (other.sketch !== null) this.sketch?.merge(other.sketch)
+    this.min = Math.min(this.min, other.min)
+    this.max = Math.max(this.max, other.max)
+  }
+
+  /** What a packed minute holds of it. */
+  minuteValues(): MinuteValues {
+    const { count, sum, min, max } = this
+    if (sum === null || count === 0) return { count, numbers: null }
+    return { count, numbers: { sum: sum.sum, sumError: sum.error, min, max } }
+  }
+
+  /** The one sketch that is asked for: of a property its quantiles, else the users. */
+  askedSketch(): Buffer | null {
+    if (this.sketch === null) return this.uniques.serialise()
+    return this.count > 0 ? this.sketch.serialise() : null
   }
 
   values(): RollupValues {

@@ -2,10 +2,12 @@ import { LATE_NOTICES_KEPT_MS } from '@millrace/contracts'
 import { type Connection, type Database, type DayPartitions, dropDayPartitionsBefore } from '@millrace/database'
 import type { Logger } from '@millrace/logger'
 import { DAY_MS } from '../store/build-days.js'
+import { deleteGoneWindows, type RollupRetention, raiseHorizons } from './keep-rollups.js'
 
 export interface KeepPartitionsConfig {
-  /** Rows of events and minutes of rollups are kept so long, in ms. */
+  /** Rows of events are kept so long, in ms. */
   readonly retentionMs: number
+  readonly rollups: RollupRetention
   /** The journal is kept so long, in ms: the deduplication window. */
   readonly windowMs: number
 }
@@ -17,7 +19,7 @@ const DAYS_AHEAD = 3
  * the advisory lock is held by the connection and goes with it.
  */
 export async function keepPartitions(
-  { retentionMs, windowMs }: KeepPartitionsConfig,
+  { retentionMs, windowMs, rollups }: KeepPartitionsConfig,
   {
     database,
     dayPartitions,
@@ -35,9 +37,10 @@ export async function keepPartitions(
       `select pg_try_advisory_lock(hashtext('millrace:retention')) as locked`,
     )
     if (rows[0]?.locked !== true) return
+    await raiseHorizons(connection, rollups, nowMs)
     const dropped = [
       ...(await dropDayPartitionsBefore(connection, 'events', nowMs - retentionMs)),
-      ...(await dropDayPartitionsBefore(connection, 'rollups_1m', nowMs - retentionMs)),
+      ...(await dropDayPartitionsBefore(connection, 'rollups_1m', nowMs - rollups.minutesMs)),
       // A row may be as old as the window and lie in the partition that begins a day earlier.
       ...(await dropDayPartitionsBefore(connection, 'event_journal', nowMs - windowMs - DAY_MS)),
     ]
@@ -45,6 +48,8 @@ export async function keepPartitions(
       logger.info('partitions past their retention were dropped', { dropped })
       dayPartitions.forget()
     }
+    const windows = await deleteGoneWindows(connection)
+    if (windows > 0) logger.info('windows of rollups past their retention were deleted', { windows })
     await forgetLateNotices(connection)
   } finally {
     await connection.close()

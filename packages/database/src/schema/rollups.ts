@@ -55,13 +55,18 @@ export const rollups1m = pgTable(
   (table) => [primaryKey({ columns: [table.tenantId, table.seriesId, table.windowStart, table.partition] })],
 )
 
-/** One table a coarser level, all of one shape. */
+/** A coarser level, one row a series and window. */
 const coarse = (name: string) =>
   pgTable(name, { ...window(), ...values() }, (table) => [
     primaryKey({ columns: [table.tenantId, table.seriesId, table.windowStart] }),
   ])
 
-export const rollups5m = coarse('rollups_5m')
+/** Besides the window itself its minutes, packed as in pack-minutes.ts of @millrace/sketches. */
+export const rollups5m = pgTable(
+  'rollups_5m',
+  { ...window(), ...values(), minutes: bytea('minutes'), minuteSketches: bytea('minute_sketches') },
+  (table) => [primaryKey({ columns: [table.tenantId, table.seriesId, table.windowStart] })],
+)
 export const rollups1h = coarse('rollups_1h')
 export const rollups1d = coarse('rollups_1d')
 
@@ -75,6 +80,13 @@ export const rollupDirty = pgTable(
   },
   (table) => [primaryKey({ columns: [table.levelSeconds, table.tenantId, table.windowStart] })],
 )
+
+/** From when on the windows of a level are kept. */
+export const rollupLevels = pgTable('rollup_levels', {
+  levelSeconds: integer('level_seconds').primaryKey(),
+  keptFrom: timestamp('kept_from', { withTimezone: true }).notNull().default(sql`'-infinity'`),
+  emptiedTo: timestamp('emptied_to', { withTimezone: true }).notNull().default(sql`'-infinity'`),
+})
 
 /** Days of events that a late record has changed. */
 export const windowVersions = pgTable(

@@ -7,6 +7,7 @@ export { dailyUsers, reportRefreshes } from './reports.js'
 export {
   rollupDefinitions,
   rollupDirty,
+  rollupLevels,
   rollupSeries,
   rollups1d,
   rollups1h,

@@ -1,0 +1,67 @@
+import { type Catalog, LEVELS, type Level } from '../plan/catalog.js'
+import type { SeriesChoice } from '../plan/plan.js'
+import type { CellQuery } from '../query/cell-query.js'
+import type { SeriesRow } from './rollup-statements.js'
+
+const CATALOGS_MAX = 500
+const CHOICES_MAX = 500
+/** Of more of them, or more series, a query is as dear as another round trip. */
+const WINDOWS_MAX = 1000
+const SERIES_MAX = 500
+const DAY_MS = 86_400_000
+
+/**
+ * What was last read of each tenant's catalog, to guess by what a query will find there. A guess decides nothing: it only tells what to ask for in the
+ * same round trip as the catalog itself. At most some 10 MB.
+ */
+export class KnownCatalogs {
+  readonly #catalogs = new Map<string, Catalog>()
+  readonly #series = new Map<string, readonly SeriesRow[]>()
+
+  /** As the catalog would be read for this query if nothing had changed. */
+  catalogFor(tenantId: number, query: CellQuery): Catalog | undefined {
+    const catalog = this.#catalogs.get(catalogKey(tenantId, query))
+    if (catalog === undefined || catalog.dirty === null) return undefined
+    const dirty: Partial<Record<Level, number[]>> = {}
+    for (const level of LEVELS) {
+      const starts = catalog.dirty[level]?.filter((start) => start > query.fromMs - DAY_MS && start < query.toMs) ?? []
+      if (starts.length > 0) dirty[level] = starts
+    }
+    return { ...catalog, dirty }
+  }
+
+  seriesOf(tenantId: number, choice: SeriesChoice): readonly SeriesRow[] | undefined {
+    return this.#series.get(seriesKey(tenantId, choice))
+  }
+
+  noteCatalog(tenantId: number, query: CellQuery, catalog: Catalog): void {
+    const windows = catalog.dirty === null ? Number.POSITIVE_INFINITY : countOf(catalog.dirty)
+    put(this.#catalogs, catalogKey(tenantId, query), windows > WINDOWS_MAX ? undefined : catalog, CATALOGS_MAX)
+  }
+
+  noteSeries(tenantId: number, choice: SeriesChoice, rows: readonly SeriesRow[]): void {
+    put(this.#series, seriesKey(tenantId, choice), rows.length > SERIES_MAX ? undefined : rows, CHOICES_MAX)
+  }
+}
+
+function countOf(dirty: NonNullable<Catalog['dirty']>): number {
+  return LEVELS.reduce((sum, level) => sum + (dirty[level]?.length ?? 0), 0)
+}
+
+/** The definitions of a catalog are those of one property. */
+function catalogKey(tenantId: number, { metric }: CellQuery): string {
+  return `${tenantId} ${metric.property?.name ?? ''}`
+}
+
+function seriesKey(tenantId: number, { event, dimensions, property }: SeriesChoice): string {
+  return JSON.stringify([tenantId, event, dimensions, property])
+}
+
+/** The last ones used stay. */
+function put<Value>(map: Map<string, Value>, key: string, value: Value | undefined, max: number): void {
+  map.delete(key)
+  if (value === undefined) return
+  map.set(key, value)
+  const [oldest] = map.keys()
+  if (map.size > max && oldest !== undefined) map.delete(oldest)
+}

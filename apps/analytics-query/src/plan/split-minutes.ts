@@ -1,0 +1,29 @@
+import { addRange, windowsBetween } from './cover-range.js'
+import type { TimeRange } from './plan.js'
+
+const WINDOW_MS = 300_000
+
+/**
+ * Splits ranges of minutes into those inside 5-minute windows that may be used, which hold their minutes packed, and those whose window is
+ * blocked (ascending starts) or begins before `keptFromMs`. Blocked are those that are still open too, since whatever changes a window marks it.
+ */
+export function splitMinutes(
+  ranges: readonly TimeRange[],
+  { blocked, keptFromMs = Number.NEGATIVE_INFINITY }: { blocked: readonly number[]; keptFromMs?: number | undefined },
+): { packed: TimeRange[]; single: TimeRange[] } {
+  const packed: TimeRange[] = []
+  const single: TimeRange[] = []
+  const firstKept = Math.ceil(keptFromMs / WINDOW_MS) * WINDOW_MS
+  for (const { fromMs, toMs } of ranges) {
+    let at = Math.min(toMs, Math.max(fromMs, firstKept))
+    addRange(single, fromMs, at)
+    for (const window of windowsBetween(blocked, Math.floor(at / WINDOW_MS) * WINDOW_MS, toMs)) {
+      addRange(packed, at, window)
+      const end = Math.min(toMs, window + WINDOW_MS)
+      addRange(single, Math.max(at, window), end)
+      at = Math.max(at, end)
+    }
+    addRange(packed, at, toMs)
+  }
+  return { packed, single }
+}

@@ -1,0 +1,154 @@
+import type { Statement, Transaction } from '@millrace/database'
+import { packMinutes, packSketches } from '@millrace/sketches'
+import { MINUTE_MS, RollupCell, type RollupValues } from './rollup-cell.js'
+import type { CoarseLevel } from './rollup-levels.js'
+import { CELL_COLUMNS, cellValues, SELECT_CELLS, UPDATE_CELL } from './rollup-sql.js'
+
+/** Series merged by one statement, so that a tenant with many does not fill the memory. */
+const SERIES_A_STATEMENT = 200
+const MINUTES = 5
+
+export interface Window {
+  readonly tenant_id: number
+  readonly window_start: Date
+}
+
+/** What a series is to its window. */
+export interface SeriesOfTenant {
+  id: number
+  has_property: boolean
+}
+
+export function seriesOfTenant(tenantId: number): Statement {
+  return {
+    name: 'series_of_tenant',
+    text: 'select id, property is not null as has_property from rollup_series where tenant_id = $1 order by id',
+    values: [tenantId],
+  }
+}
+
+interface FinerRow {
+  /** First minute since 1970. */
+  minute: number
+  series_id: number
+  count: number
+  sum: number | null
+  sum_error: number | null
+  min: number | null
+  max: number | null
+  sketch: Buffer | null
+  uniques: Buffer | null
+}
+
+/** Writes one window of each of its tenant's series anew, the last of them with COMMIT, from all windows of the next finer level inside it. */
+export async function mergeWindow(
+  tx: Transaction,
+  level: CoarseLevel,
+  { window, series }: { window: Window; series: readonly SeriesOfTenant[] },
+): Promise<void> {
+  for (let from = 0; from < series.length; from += SERIES_A_STATEMENT) {
+    const some = series.slice(from, from + SERIES_A_STATEMENT)
+    const { rows } = await tx.query<FinerRow>(finerWindows(level, { window, series: some }))
+    if (rows.length === 0) continue
+    const write = writeStatement(level, mergeRows(level, rows, { window, series: some }))
+    if (from + SERIES_A_STATEMENT < series.length) await tx.query(write)
+    else tx.atCommit(write)
+  }
+}
+
+/** LATERAL makes it one range of the primary key a series; without it the index would be read for all windows of the day. */
+function finerWindows(
+  { seconds, finer }: CoarseLevel,
+  { window, series }: { window: Window; series: readonly SeriesOfTenant[] },
+): Statement {
+  return {
+    text: `select (extract(epoch from r.window_start) / 60)::integer as minute, r.series_id, r.count::float8, r.sum, r.sum_error, r.min, r.max, r.sketch, r.uniques
+     from unnest($1::integer[]) as s (id) cross join lateral (select * from ${finer.table} r
+       where r.tenant_id = $2 and r.series_id = s.id and r.window_start >= $3 and r.window_start < $4 limit 100000) r`,
+    values: [
+      series.map(({ id }) => id),
+      window.tenant_id,
+      window.window_start,
+      new Date(window.window_start.getTime() + seconds * 1000),
+    ],
+  }
+}
+
+interface Merged {
+  readonly cell: RollupCell
+  /** Where the next finer level is that of minutes: those of the window, by their place in it. */
+  readonly minutes: (RollupCell | undefined)[]
+}
+
+function mergeRows(
+  level: CoarseLevel,
+  rows: readonly FinerRow[],
+  { window, series }: { window: Window; series: readonly SeriesOfTenant[] },
+): Merged[] {
+  const hasProperty = new Map(series.map(({ id, has_property }) => [id, has_property]))
+  const first = window.window_start.getTime() / MINUTE_MS
+  const createCell = (id: number, minute: number) =>
+    new RollupCell({ id, tenantId: window.tenant_id, event: '', hasProperty: hasProperty.get(id) ?? false }, minute)
+  const isOfMinutes = level.finer.seconds === 60
+  const merged = new Map<number, Merged>()
+  for (const row of rows) {
+    let one = merged.get(row.series_id)
+    if (one === undefined) {
+      one = { cell: createCell(row.series_id, first), minutes: [] }
+      merged.set(row.series_id, one)
+    }
+    let cell = one.cell
+    if (isOfMinutes) {
+      cell = one.minutes[row.minute - first] ?? createCell(row.series_id, row.minute)
+      one.minutes[row.minute - first] = cell
+    }
+    cell.merge(valuesOf(row))
+  }
+  for (const { cell, minutes } of merged.values())
+    for (const minute of minutes) if (minute !== undefined) cell.mergeCell(minute)
+  return [...merged.values()]
+}
+
+function valuesOf({ count, sum, sum_error: sumError, min, max, sketch, uniques }: FinerRow): RollupValues {
+  return { count, sum, sumError, min, max, sketch, uniques }
+}
+
+function writeStatement(level: CoarseLevel, merged: readonly Merged[]): Statement {
+  return level.finer.seconds === 60
+    ? writeFiveMinutes(merged)
+    : writeWindows(
+        level.table,
+        merged.map(({ cell }) => cell),
+      )
+}
+
+function writeWindows(table: string, cells: readonly RollupCell[]): Statement {
+  return {
+    text: `insert into ${table} (${CELL_COLUMNS}) ${SELECT_CELLS} on conflict (tenant_id, series_id, window_start) ${UPDATE_CELL}`,
+    values: cellValues(cells, windowOf),
+  }
+}
+
+/** With the minutes of each window beside it. They travel in hexadecimal, as every array of bytea does: they are short. */
+function writeFiveMinutes(merged: readonly Merged[]): Statement {
+  const minutes = merged.map((one) => Array.from({ length: MINUTES }, (_, at) => one.minutes[at] ?? null))
+  return {
+    name: 'write_five_minutes',
+    text: `insert into rollups_5m (${CELL_COLUMNS}, minutes, minute_sketches)
+      select ${CELL_COLUMNS}, minutes, sketches from (select *, row_number() over () as row from (${SELECT_CELLS}) as cell) as c (${CELL_COLUMNS}, row)
+        join unnest($14::bytea[], $15::bytea[]) with ordinality as m (minutes, sketches, row) using (row)
+      on conflict (tenant_id, series_id, window_start) ${UPDATE_CELL}, minutes = excluded.minutes, minute_sketches = excluded.minute_sketches`,
+    values: [
+      ...cellValues(
+        merged.map(({ cell }) => cell),
+        windowOf,
+      ),
+      minutes.map((list) => packMinutes(list.map((cell) => cell?.minuteValues() ?? null))),
+      minutes.map((list) => packSketches(list.map((cell) => cell?.askedSketch() ?? null))),
+    ],
+  }
+}
+
+function windowOf({ minute }: RollupCell): number {
+  return minute * 60
+}
