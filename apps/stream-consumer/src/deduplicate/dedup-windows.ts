@@ -1,5 +1,8 @@
 import { HashWindow } from './hash-window.js'
 
+/** Multiples of it spread evenly over the unit interval, however many there are. */
+const GOLDEN_RATIO = 0.618034
+
 /** The windows of the partitions this process owns, under one ceiling of ids. */
 export class DedupWindows {
   readonly #windowMs: number
@@ -14,7 +17,7 @@ export class DedupWindows {
 
   /** An empty window for `partition`, in place of the one there was. */
   open(partition: number): HashWindow {
-    const window = new HashWindow(this.#windowMs)
+    const window = new HashWindow(this.#windowMs, (partition * GOLDEN_RATIO) % 1)
     this.#windows.set(partition, window)
     return window
   }

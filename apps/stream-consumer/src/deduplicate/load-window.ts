@@ -1,5 +1,5 @@
 import type { Queryable } from '@millrace/database'
-import { forEachRemembered } from '../store/journal.js'
+import { rememberedHashes } from '../store/journal.js'
 import type { HashWindow } from './hash-window.js'
 
 /** Journal rows in one answer: at full load one holds about a thousand ids. */
@@ -35,7 +35,8 @@ export async function loadWindow(database: Queryable, window: HashWindow, span: 
     for (const { committed_at, verdicts, hashes } of rows) {
       const timeMs = committed_at.getTime()
       oldestMs = Math.min(oldestMs, timeMs)
-      forEachRemembered(hashes, verdicts, (lo, hi) => window.add(lo, hi, timeMs))
+      const remembered = rememberedHashes(hashes, verdicts)
+      window.add(remembered, timeMs, new Uint8Array(remembered.length / 2))
     }
     const last = rows.at(-1)
     if (last === undefined || rows.length < ROWS_A_CHUNK) break

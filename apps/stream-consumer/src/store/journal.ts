@@ -1,7 +1,6 @@
 import type { CopyStep } from '@millrace/database'
 import { BinaryTuples } from './binary-tuples.js'
-import { WORDS } from './frame-view.js'
-import type { PreparedFrame } from './prepared-batch.js'
+import { type PreparedFrame, VERDICT } from './prepared-batch.js'
 
 // committed_at is left to its default, the transaction's time by PostgreSQL's clock.
 const COLUMNS = [
@@ -33,31 +32,21 @@ export function journalStep(frames: readonly PreparedFrame[]): CopyStep {
       .int4(prepared.deadLettered)
       .text(frame.position)
       .bytes(prepared.verdicts)
-      .bytes(encodeHashes(prepared))
+      .bytes(new Uint8Array(prepared.hashes.buffer))
   }
   return { copy: { table: 'event_journal', columns: COLUMNS }, chunks: [tuples.finish()] }
 }
 
-/** Eight bytes a record, low lane first, little-endian. Zeros where the payload could not be read. */
-function encodeHashes({ frame, view }: PreparedFrame): Uint8Array {
-  const hashes = new Uint32Array(2 * frame.records)
-  if (view !== null) {
-    for (let i = 0, at = 0; i < hashes.length; i += 2, at += WORDS) {
-      hashes[i] = view.words[at] as number
-      hashes[i + 1] = view.words[at + 1] as number
-    }
+/** The hashes of a journal row without those of records that were dead-lettered, whose ids may come again. */
+export function rememberedHashes(hashes: Buffer, verdicts: Buffer | null): Int32Array {
+  const words = new Int32Array(hashes.length / 4)
+  hashes.copy(new Uint8Array(words.buffer))
+  if (verdicts === null) return words
+  let end = 0
+  for (let record = 0; record < verdicts.length; record++) {
+    if (verdicts[record] === VERDICT.deadLettered) continue
+    words[end++] = words[2 * record] as number
+    words[end++] = words[2 * record + 1] as number
   }
-  return new Uint8Array(hashes.buffer)
-}
-
-/** Calls `visit` for each record of a journal row that was not dead-lettered: those are the ones the window must know. */
-export function forEachRemembered(
-  hashes: Buffer,
-  verdicts: Buffer | null,
-  visit: (lo: number, hi: number) => void,
-): void {
-  for (let record = 0, at = 0; at + 8 <= hashes.length; record++, at += 8) {
-    if (verdicts !== null && verdicts[record] === 2) continue
-    visit(hashes.readUInt32LE(at), hashes.readUInt32LE(at + 4))
-  }
+  return words.subarray(0, end)
 }

@@ -30,7 +30,8 @@ export function prepareBatch(
   let stored = 0
   const prepared = frames.map((frame, at) => {
     const view = tryOpen(frame)
-    const judged: PreparedFrame = { frame, view, verdicts: null, duplicates: 0, deadLettered: 0 }
+    const hashes = hashesOf(frame, view)
+    const judged: PreparedFrame = { frame, view, hashes, verdicts: null, duplicates: 0, deadLettered: 0 }
     if (view === null) return deadLetterWhole(judged, ledger)
     countTallies(judged, view, ledger)
     const from = stored
@@ -80,32 +81,51 @@ interface Judging {
   stored: number
 }
 
-/** The hot loop: a verdict a record. Returns how many records of the batch are to be stored so far. */
+function hashesOf({ records }: EventFrame, view: FrameView | null): Int32Array {
+  const hashes = new Int32Array(2 * records)
+  if (view === null) return hashes
+  for (let i = 0, at = WORD.messageHashLo; i < hashes.length; i += 2, at += WORDS) {
+    hashes[i] = view.words[at] as number
+    hashes[i + 1] = view.words[at + 1] as number
+  }
+  return hashes
+}
+
+interface Judging {
+  windows: DedupWindows
+  nowMs: number
+  ledger: LedgerCounts
+  indexOf: Uint32Array
+  stored: number
+}
+
+/** A verdict a record. Returns how many records of the batch are to be stored so far. */
 function judgeRecords(
   judged: PreparedFrame,
   view: FrameView,
   { windows, nowMs, ledger, indexOf, stored }: Judging,
 ): number {
   const { partition, producer, isReplay } = judged.frame
-  const window = windows.of(partition)
-  const words = view.words
-  if (view.records === 0) return stored
+  const { words, records } = view
+  if (records === 0) return stored
+  const isNew = new Uint8Array(records)
+  windows.of(partition).add(judged.hashes, nowMs, isNew)
   let tenantId = words[WORD.tenantId] as number
   let count = ledger.of(partition, producer, tenantId)
-  for (let index = 0, at = 0; index < view.records; index++, at += WORDS) {
-    const tenant = words[at + WORD.tenantId] as number
+  for (let index = 0, at = WORD.tenantId; index < records; index++, at += WORDS) {
+    const tenant = words[at] as number
     if (tenant !== tenantId) {
       tenantId = tenant
       count = ledger.of(partition, producer, tenant)
     }
     // A replayed record was counted as dead-lettered before; whatever becomes of it now takes that back.
     if (isReplay) count.deadLettered--
-    if (window.add(words[at] as number, words[at + 1] as number, nowMs)) {
+    if (isNew[index] === 1) {
       count.stored++
       indexOf[stored++] = index
     } else {
       count.duplicate++
-      judged.verdicts ??= new Uint8Array(view.records)
+      judged.verdicts ??= new Uint8Array(records)
       judged.verdicts[index] = VERDICT.duplicate
       judged.duplicates++
     }

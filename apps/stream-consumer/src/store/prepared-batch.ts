@@ -28,6 +28,8 @@ export interface PreparedFrame {
   readonly frame: EventFrame
   /** null when the payload cannot be read; all its records are dead letters then. */
   readonly view: FrameView | null
+  /** Two words a record, low lane first, as the journal and the window take them; zeros when the payload cannot be read. */
+  readonly hashes: Int32Array
   verdicts: Uint8Array | null
   duplicates: number
   deadLettered: number
