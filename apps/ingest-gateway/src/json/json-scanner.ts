@@ -60,7 +60,9 @@ export class JsonScanner {
     const bytes = this.bytes
     let p = at + 1
     for (;;) {
-      const c = bytes[p] as number
+      let c = bytes[p] as number
+      // Two comparisons take almost every byte; a space and '!' go the longer way.
+      while (c > QUOTE && c !== BACKSLASH) c = bytes[++p] as number
       if (c === QUOTE) return p + 1
       if (c === BACKSLASH) p = this.#skipEscape(p)
       else if (c < 0x20) throw this.unexpected(p, 'a string')

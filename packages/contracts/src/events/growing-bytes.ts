@@ -1,6 +1,6 @@
 /** Allocating side table and rows for every frame kept the garbage collector busy: sealed builders leave theirs to the next ones. */
 const spares: Growing[] = []
-const SPARES_MAX = 64
+const SPARES_MAX = 96
 /** A larger one was an exception, and is not kept. */
 const SPARE_BYTES_MAX = 256 * 1024
 const FIRST_BYTES = 8 * 1024

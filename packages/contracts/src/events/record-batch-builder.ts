@@ -5,6 +5,9 @@ import { copyBytes, type EventRecord, FIRST_JSON, type RecordSlices, SLICES, toS
 /** The side table names a series by a u16. */
 const SERIES_MAX = 65_536
 
+/** u32 record, u32 series, f64 value. */
+const POINT_BYTES = 16
+
 /** What one batch is made of before it is sealed; one open batch a partition. Not reusable after `seal`. */
 export class RecordBatchBuilder {
   records = 0
@@ -13,7 +16,9 @@ export class RecordBatchBuilder {
   #rowsUsed = 0
   #seriesBytes = 0
   readonly #series = new Map<string, number>()
-  readonly #points: number[] = []
+  /** As they will stand in the payload. */
+  #points: Growing
+  #pointsUsed = 0
   readonly #tallies = new Map<number, { accepted: number; rejected: number }>()
   firstTimeMs = Number.POSITIVE_INFINITY
   lastTimeMs = Number.NEGATIVE_INFINITY
@@ -21,11 +26,12 @@ export class RecordBatchBuilder {
   constructor() {
     this.#side = takeGrowing()
     this.#rows = takeGrowing()
+    this.#points = takeGrowing()
   }
 
   /** Bytes of side table, series, points and rows so far, about. */
   get bytes(): number {
-    return this.records * SIDE_BYTES + this.#rowsUsed + this.#seriesBytes + this.#points.length * 6
+    return this.records * SIDE_BYTES + this.#rowsUsed + this.#seriesBytes + this.#pointsUsed
   }
 
   /** Whether anything, records or tallies, is waiting. */
@@ -66,7 +72,13 @@ export class RecordBatchBuilder {
 
   /** Counts record `index` in a further series, with a value, or NaN for none. */
   addPoint(index: number, seriesKey: string, value: number): void {
-    this.#points.push(index, this.series(seriesKey), value)
+    const points = this.#points
+    const at = this.#pointsUsed
+    points.reserve(at, POINT_BYTES)
+    points.view.setUint32(at, index, true)
+    points.view.setUint32(at + 4, this.series(seriesKey), true)
+    points.view.setFloat64(at + 8, value, true)
+    this.#pointsUsed = at + POINT_BYTES
   }
 
   /** Adds to the counts that travel with the batch. `accepted` includes `rejected`. */
@@ -79,24 +91,28 @@ export class RecordBatchBuilder {
     }
   }
 
-  /** The finished payload. */
-  seal(): Buffer {
+  /** The finished payload, in the first bytes of `into` where that has room for it. */
+  seal(into?: Buffer): Buffer {
     const keys = Buffer.from([...this.#series.keys()].map((key) => `\0\0\0\0${key}`).join(''), 'utf8')
     const seriesOffset = BATCH_HEADER_BYTES + this.records * SIDE_BYTES
     const pointsOffset = seriesOffset + 4 + keys.length
-    const talliesOffset = pointsOffset + 8 + (this.#points.length / 3) * 16
+    const talliesOffset = pointsOffset + 8 + this.#pointsUsed
     const rowsOffset = talliesOffset + 4 + this.#tallies.size * 12
-    const out = Buffer.allocUnsafe(rowsOffset + this.#rowsUsed)
+    const length = rowsOffset + this.#rowsUsed
+    const out = into !== undefined && into.length >= length ? into.subarray(0, length) : Buffer.allocUnsafe(length)
     const view = new DataView(out.buffer, out.byteOffset, out.length)
     const header = [this.records, seriesOffset, pointsOffset, talliesOffset, rowsOffset, this.#rowsUsed]
     for (const [i, word] of header.entries()) view.setUint32(i * 4, word, true)
     out.set(this.#side.bytes.subarray(0, this.records * SIDE_BYTES), BATCH_HEADER_BYTES)
     this.#sealSeries(out, view, seriesOffset, keys)
-    this.#sealPoints(view, pointsOffset)
+    view.setUint32(pointsOffset, this.#pointsUsed / POINT_BYTES, true)
+    view.setUint32(pointsOffset + 4, 0, true)
+    out.set(this.#points.bytes.subarray(0, this.#pointsUsed), pointsOffset + 8)
     this.#sealTallies(view, talliesOffset)
     out.set(this.#rows.bytes.subarray(0, this.#rowsUsed), rowsOffset)
     giveBack(this.#side)
     giveBack(this.#rows)
+    giveBack(this.#points)
     return out
   }
 
@@ -109,17 +125,6 @@ export class RecordBatchBuilder {
       const end = next < 0 ? keys.length : next
       view.setUint32(at + 4 + start, end - start - 4, true)
       start = end
-    }
-  }
-
-  #sealPoints(view: DataView, start: number): void {
-    const points = this.#points
-    view.setUint32(start, points.length / 3, true)
-    view.setUint32(start + 4, 0, true)
-    for (let i = 0, at = start + 8; i < points.length; i += 3, at += 16) {
-      view.setUint32(at, points[i] as number, true)
-      view.setUint32(at + 4, points[i + 1] as number, true)
-      view.setFloat64(at + 8, points[i + 2] as number, true)
     }
   }
 

@@ -107,6 +107,23 @@ describe('the record batch codec', () => {
     expect(fromSlices.seal().equals(fromTexts.seal())).toBe(true)
   })
 
+  it.each([
+    ['in the buffer that it is given', 64 * 1024, true],
+    ['in one of its own where that is too small', 100, false],
+  ])('seals the same payload %s', (_name, bytes, isInside) => {
+    const build = () => {
+      const builder = new RecordBatchBuilder()
+      const series = '[1,"name",null,[],[]]'
+      for (let i = 0; i < 50; i++) builder.addPoint(i, series, i)
+      builder.tally(1, 50, 0)
+      return builder
+    }
+    const into = Buffer.alloc(bytes, 0xee)
+    const payload = build().seal(into)
+    expect(payload.equals(build().seal())).toBe(true)
+    expect(payload.buffer === into.buffer).toBe(isInside)
+  })
+
   it('counts series and points as bytes, so that a frame is sealed before the side table runs out of series', () => {
     const builder = new RecordBatchBuilder()
     for (let i = 0; i < 50_000; i++) builder.series(`[1,"event number ${i}",null,[],[]]`)

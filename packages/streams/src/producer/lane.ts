@@ -1,6 +1,9 @@
 import { encodeFrame, FRAME_TRACES_MAX } from '../frame/frame.js'
 import type { AppendedFrame, BatchBuilder, OpenBatch } from './producer-types.js'
 
+/** Where payloads lie until they are in their frame: a buffer each, thrown away at once, has V8 collect garbage more often. Larger ones get their own. */
+const scratch = Buffer.allocUnsafeSlow(512 * 1024)
+
 /** A frame with its sequence, on its way to the stream or the spool. */
 export interface SealedFrame {
   readonly partition: number
@@ -89,7 +92,7 @@ export class Lane<Builder extends BatchBuilder> {
     const { builder, appended, resolve, reject, traces } = batch
     const { records, firstTimeMs, lastTimeMs } = builder
     try {
-      const payload = builder.seal()
+      const payload = builder.seal(scratch)
       const cumulativeRecords = this.#cumulativeRecords + records
       const sequence = this.#sequence + 1
       const frame = encodeFrame({

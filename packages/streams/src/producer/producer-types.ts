@@ -7,8 +7,11 @@ export interface BatchBuilder {
   /** Event times of the records, ms since 1970; infinite when there is none. */
   readonly firstTimeMs: number
   readonly lastTimeMs: number
-  /** The finished payload. Called once; nothing is added afterwards. */
-  seal(): Buffer
+  /**
+   * The finished payload, in the first bytes of `into` where that has room for it. Called once; nothing is added afterwards, and the payload is
+   * done with before anything else is sealed.
+   */
+  seal(into: Buffer): Buffer
 }
 
 /** A frame that is safe: the stream holds it, or (`isSpooled`) it is fsynced on this machine's disk and will be sent in order. */
