@@ -21,7 +21,7 @@ const LOAD_MIN = 0.2
 export const STAMP_MAX = 0xffff
 
 /** The most hashes for one call of `add`: their buckets fit into the first-level cache. */
-export const ADD_MAX = 256
+export const ADD_MAX = 128
 
 /** Which stamps are in use: what new hashes get, and the smallest one whose hashes are still in the set. 1 is the smallest of all. */
 export interface Stamps {
