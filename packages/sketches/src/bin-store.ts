@@ -22,7 +22,7 @@ export class BinStore {
   #lowest = Number.POSITIVE_INFINITY
   #highest = Number.NEGATIVE_INFINITY
   /** Bins with which the array would be too wide. None of them is ever within its range, which only grows while this has any. */
-  #far = new Map<number, number>()
+  #far: Map<number, number> | undefined
   #farAdds = 0
   total = 0
 
@@ -52,7 +52,7 @@ export class BinStore {
         counts[slot + shift] = (counts[slot + shift] as number) + count
         this.total += count
       }
-      for (const [index, count] of other.#far) this.add(index, count)
+      for (const [index, count] of other.#far ?? []) this.add(index, count)
     } else other.#each((index, count) => this.add(index, count))
   }
 
@@ -95,9 +95,11 @@ export class BinStore {
     for (const [index, count] of above) next = writeBin(writer, next, index, count)
   }
 
+  /** Merges what was written. */
   read(reader: ByteReader): void {
     const total = reader.varint()
     if (total === 0) return
+    const before = this.total
     const lowest = unzigzag(reader.varint())
     const range = reader.varint()
     const isNear = this.#widen(lowest, lowest + range - 1)
@@ -108,12 +110,22 @@ export class BinStore {
       else if (isNear) this.add(lowest + bin, count)
       else bins.push([lowest + bin, count])
     }
-    if (!isNear) this.#place(bins)
-    if (this.total !== total) throw new RangeError('the sketch is cut short or damaged')
+    if (!isNear) this.#addBins(bins)
+    if (this.total - before !== total) throw new RangeError('the sketch is cut short or damaged')
+  }
+
+  #addBins(bins: readonly Bin[]): void {
+    if (this.total === 0) this.#place(bins)
+    else {
+      const other = new BinStore(this.#binsMax)
+      other.#place(bins)
+      this.merge(other)
+    }
   }
 
   /** Counts in the map. */
   #addFar(index: number, count: number): void {
+    this.#far ??= new Map()
     this.#far.set(index, (this.#far.get(index) ?? 0) + count)
     this.total += count
     if (++this.#farAdds >= FAR_ADDS) this.#settle()
@@ -121,7 +133,7 @@ export class BinStore {
 
   /** Puts the lowest bins together if there are too many, and the array where most of the counts are. */
   #settle(): void {
-    if (this.#far.size === 0) return
+    if (this.#far === undefined) return
     const bins: Bin[] = []
     this.#each((index, count) => bins.push([index, count]))
     this.#place(bins)
@@ -134,12 +146,13 @@ export class BinStore {
     this.#counts = EMPTY
     this.#lowest = Number.POSITIVE_INFINITY
     this.#highest = Number.NEGATIVE_INFINITY
-    this.#far = new Map()
+    this.#far = undefined
     this.#farAdds = 0
     this.total = 0
     kept.forEach(([index, count], at) => {
       if (at >= from && at < to) this.add(index, count)
       else {
+        this.#far ??= new Map()
         this.#far.set(index, count)
         this.total += count
       }
@@ -185,7 +198,7 @@ export class BinStore {
 
   /** The bins of the map in rising order: those below the array's and those above. */
   #farBins(): { readonly below: readonly Bin[]; readonly above: readonly Bin[] } {
-    if (this.#far.size === 0) return NONE_FAR
+    if (this.#far === undefined) return NONE_FAR
     const bins = [...this.#far].sort(([a], [b]) => a - b)
     const split = bins.findIndex(([index]) => index > this.#highest)
     return split < 0 ? { below: bins, above: [] } : { below: bins.slice(0, split), above: bins.slice(split) }

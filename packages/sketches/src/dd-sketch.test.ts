@@ -65,8 +65,10 @@ describe('DDSketch', () => {
       fc.property(values, values, (left, right) => {
         const other = sketchOf(right)
         const before = other.serialise()
-        expect(sketchOf(left).merge(other).serialise()).toEqual(sketchOf([...left, ...right]).serialise())
+        const both = sketchOf([...left, ...right]).serialise()
+        expect(sketchOf(left).merge(other).serialise()).toEqual(both)
         expect(other.serialise()).toEqual(before)
+        expect(sketchOf(left).mergeSerialised(before).serialise()).toEqual(both)
       }),
     )
   })
@@ -94,7 +96,7 @@ describe('DDSketch', () => {
           expect(error).toBeLessThanOrEqual(Math.abs(exact) * RELATIVE_ACCURACY * (1 + 1e-9))
         }
         const merged = new DDSketch()
-        for (const part of inOrder(parts, seed)) merged.merge(DDSketch.deserialise(sketchOf(part).serialise()))
+        for (const part of inOrder(parts, seed)) merged.mergeSerialised(sketchOf(part).serialise())
         expect(merged.serialise()).toEqual(sketch.serialise())
         expect(sketchOf(inOrder(numbers, seed)).serialise()).toEqual(sketch.serialise())
       }),

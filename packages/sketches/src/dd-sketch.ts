@@ -65,17 +65,21 @@ export class DDSketch {
     return writer.finish()
   }
 
-  /** @throws RangeError when the bytes are no such sketch or are damaged. */
-  static deserialise(bytes: Uint8Array): DDSketch {
+  /** Merges what `deserialise` would make of the bytes without making it. @throws RangeError as `deserialise`; then this one is of no more use. */
+  mergeSerialised(bytes: Uint8Array): this {
     const reader = new ByteReader(bytes, 0)
     if (reader.varint() !== VERSION || reader.varint() !== RELATIVE_ACCURACY * 10_000)
       throw new RangeError('not a DDSketch of a known version')
-    const sketch = new DDSketch()
-    sketch.#zeros = reader.varint()
-    sketch.#positive.read(reader)
-    sketch.#negative.read(reader)
+    this.#zeros += reader.varint()
+    this.#positive.read(reader)
+    this.#negative.read(reader)
     if (!reader.isAtEnd) throw new RangeError('the sketch is cut short or damaged')
-    return sketch
+    return this
+  }
+
+  /** @throws RangeError when the bytes are no such sketch or are damaged. */
+  static deserialise(bytes: Uint8Array): DDSketch {
+    return new DDSketch().mergeSerialised(bytes)
   }
 }
 

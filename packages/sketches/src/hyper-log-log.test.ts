@@ -67,6 +67,7 @@ describe('HyperLogLog', () => {
         const before = other.serialise()
         expect(sketchOf(left).merge(other).serialise()).toEqual(union)
         expect(other.serialise()).toEqual(before)
+        expect(sketchOf(left).mergeSerialised(before).serialise()).toEqual(union)
         expect(sketchOf(right).merge(sketchOf(left)).serialise()).toEqual(union)
       }),
       { numRuns: 12 },
@@ -80,11 +81,13 @@ describe('HyperLogLog', () => {
         const back = HyperLogLog.deserialise(sketch.serialise())
         expect(back.serialise()).toEqual(sketch.serialise())
         expect(back.estimate()).toBeCloseTo(sketch.estimate(), 6)
+        expect(HyperLogLog.estimateSerialised(sketch.serialise())).toBeCloseTo(sketch.estimate(), 6)
       }),
       { numRuns: 12 },
     )
     const dense = sketchOf(range(0, 50_000))
     expect(HyperLogLog.deserialise(dense.serialise()).estimate()).toBe(dense.estimate())
+    expect(HyperLogLog.estimateSerialised(dense.serialise())).toBe(dense.estimate())
   })
 
   it('takes two or three bytes a user while they are few, and 12 KiB at most', () => {
@@ -100,7 +103,11 @@ describe('HyperLogLog', () => {
 
   it('refuses bytes that are damaged or of another version', () => {
     const dense = sketchOf(range(0, 50_000)).serialise()
-    expect(() => HyperLogLog.deserialise(dense.subarray(0, 5_000))).toThrow(RangeError)
+    const ranked = Buffer.concat([dense.subarray(0, 3), Buffer.alloc(12_288, 0xff)])
+    for (const bytes of [dense.subarray(0, 5_000), ranked]) {
+      expect(() => HyperLogLog.deserialise(bytes)).toThrow(RangeError)
+      expect(() => HyperLogLog.estimateSerialised(bytes)).toThrow(RangeError)
+    }
     for (const bytes of [
       [],
       [2, 0, 14],

@@ -1,5 +1,5 @@
 import { estimateDistinct } from './estimate-distinct.js'
-import { ByteReader, ByteWriter } from './varint.js'
+import { ByteWriter } from './varint.js'
 
 const PRECISION = 14
 const REGISTERS = 1 << PRECISION
@@ -20,7 +20,9 @@ const HEADER_BYTES = 3
 const KIND = { sparse: 0, dense: 1 } as const
 const DENSE_BYTES = (REGISTERS * 6) / 8
 
-/** For `serialise`, which would otherwise allocate 64 KiB a sketch. */
+const DAMAGED = 'the sketch is cut short or damaged'
+
+/** For reading and writing, which would otherwise allocate up to 64 KiB a sketch. */
 const scratch = new Uint32Array(REGISTERS)
 
 /**
@@ -57,6 +59,13 @@ export class HyperLogLog {
     return this
   }
 
+  /** Merges what `deserialise` would make of the bytes without making it. @throws RangeError as `deserialise`; then this one is of no more use. */
+  mergeSerialised(bytes: Uint8Array): this {
+    if (kindOf(bytes) === KIND.dense) this.#mergeDense(bytes)
+    else this.#mergeSparse(bytes)
+    return this
+  }
+
   /** How many distinct hashes were added, as a real number; 0 when none was. */
   estimate(): number {
     const histogram = new Float64Array(RANK_BITS + 2)
@@ -86,13 +95,14 @@ export class HyperLogLog {
 
   /** @throws RangeError when the bytes are no such sketch or are damaged. */
   static deserialise(bytes: Uint8Array): HyperLogLog {
-    const [version, kind, precision] = bytes
-    if (version !== VERSION || precision !== PRECISION) throw new RangeError('not a HyperLogLog of a known version')
-    const sketch = new HyperLogLog()
-    if (kind === KIND.dense) sketch.#readDense(bytes)
-    else if (kind === KIND.sparse) sketch.#readSparse(bytes)
-    else throw new RangeError('not a HyperLogLog of a known kind')
-    return sketch
+    return new HyperLogLog().mergeSerialised(bytes)
+  }
+
+  /** The estimate of a serialised sketch, as `deserialise` and `estimate` give it, for a fraction of their time. @throws RangeError as `deserialise` */
+  static estimateSerialised(bytes: Uint8Array): number {
+    const histogram = kindOf(bytes) === KIND.dense ? denseHistogram(bytes) : sparseHistogram(bytes)
+    if (histogram.subarray(RANK_BITS + 2).some((count) => count > 0)) throw new RangeError(DAMAGED)
+    return estimateDistinct(histogram.subarray(0, RANK_BITS + 2), RANK_BITS)
   }
 
   #raise(index: number, rank: number): boolean {
@@ -164,42 +174,99 @@ export class HyperLogLog {
     return entries.subarray(0, count)
   }
 
-  #readSparse(bytes: Uint8Array): void {
-    const reader = new ByteReader(bytes, HEADER_BYTES)
-    // Two bytes an entry and seldom more: growing to that size step by step would cost as much as reading.
-    const entries = (bytes.length - HEADER_BYTES) / 2
-    let slots = SPARSE_SLOTS_MIN
-    while (entries * 4 > slots * 3 && slots < SPARSE_SLOTS_MAX) slots *= SPARSE_GROWTH
-    this.#sparse = new Uint32Array(slots)
-    let index = -1
-    while (!reader.isAtEnd) {
-      const packed = reader.varint()
-      index += (packed >>> RANK_SHIFT) + 1
-      this.#raiseChecked(index, packed & RANK_MASK)
+  #mergeSparse(bytes: Uint8Array): void {
+    if (this.#entries === 0 && this.#dense === undefined) this.#sparse = new Uint32Array(slotsFor(bytes))
+    const entries = readSparse(bytes)
+    for (let at = 0; at < entries.length; at++) {
+      const entry = entries[at] as number
+      this.#raise(entry >>> RANK_SHIFT, entry & RANK_MASK)
     }
   }
 
-  #readDense(bytes: Uint8Array): void {
-    if (bytes.length !== HEADER_BYTES + DENSE_BYTES) throw new RangeError('the sketch is cut short or damaged')
-    const dense = this.#toDense()
+  #mergeDense(bytes: Uint8Array): void {
+    checkDense(bytes)
+    const dense = this.#dense ?? this.#toDense()
     let highest = 0
     for (let index = 0, offset = HEADER_BYTES; index < REGISTERS; index += 4, offset += 3) {
-      const word =
-        ((bytes[offset] as number) << 16) | ((bytes[offset + 1] as number) << 8) | (bytes[offset + 2] as number)
+      const word = wordAt(bytes, offset)
       for (let part = 0; part < 4; part++) {
         const rank = (word >>> (18 - 6 * part)) & RANK_MASK
-        dense[index + part] = rank
-        if (rank > highest) highest = rank
+        if (rank > (dense[index + part] as number)) {
+          dense[index + part] = rank
+          if (rank > highest) highest = rank
+        }
       }
     }
-    if (highest > RANK_BITS + 1) throw new RangeError('the sketch is cut short or damaged')
+    if (highest > RANK_BITS + 1) throw new RangeError(DAMAGED)
   }
+}
 
-  #raiseChecked(index: number, rank: number): void {
-    if (index >= REGISTERS || rank < 1 || rank > RANK_BITS + 1)
-      throw new RangeError('the sketch is cut short or damaged')
-    this.#raise(index, rank)
+function kindOf([version, kind, precision]: Uint8Array): number {
+  if (version !== VERSION || precision !== PRECISION) throw new RangeError('not a HyperLogLog of a known version')
+  if (kind !== KIND.dense && kind !== KIND.sparse) throw new RangeError('not a HyperLogLog of a known kind')
+  return kind
+}
+
+/** Two bytes an entry and seldom more: growing to that size step by step would cost as much as reading. */
+function slotsFor(bytes: Uint8Array): number {
+  const entries = (bytes.length - HEADER_BYTES) / 2
+  let slots = SPARSE_SLOTS_MIN
+  while (entries * 4 > slots * 3 && slots < SPARSE_SLOTS_MAX) slots *= SPARSE_GROWTH
+  return slots
+}
+
+function checkDense(bytes: Uint8Array): void {
+  if (bytes.length !== HEADER_BYTES + DENSE_BYTES) throw new RangeError(DAMAGED)
+}
+
+/** Four registers. */
+function wordAt(bytes: Uint8Array, offset: number): number {
+  return ((bytes[offset] as number) << 16) | ((bytes[offset + 1] as number) << 8) | (bytes[offset + 2] as number)
+}
+
+/** The entries of a sparse sketch, in a view that the next call writes over. */
+function readSparse(bytes: Uint8Array): Uint32Array {
+  let count = 0
+  let index = -1
+  for (let at = HEADER_BYTES; at < bytes.length; ) {
+    let byte = bytes[at++] as number
+    let packed = byte & 0x7f
+    for (let shift = 7; byte >= 0x80; shift += 7) {
+      if (at >= bytes.length || shift > 21) throw new RangeError(DAMAGED)
+      byte = bytes[at++] as number
+      packed |= (byte & 0x7f) << shift
+    }
+    const rank = packed & RANK_MASK
+    index += (packed >>> RANK_SHIFT) + 1
+    if (index >= REGISTERS || rank < 1 || rank > RANK_BITS + 1) throw new RangeError(DAMAGED)
+    scratch[count++] = (index << RANK_SHIFT) | rank
   }
+  return scratch.subarray(0, count)
+}
+
+/** Registers by rank. */
+function sparseHistogram(bytes: Uint8Array): Float64Array {
+  const histogram = new Float64Array(RANK_MASK + 1)
+  const entries = readSparse(bytes)
+  for (let at = 0; at < entries.length; at++) {
+    const rank = (entries[at] as number) & RANK_MASK
+    histogram[rank] = (histogram[rank] as number) + 1
+  }
+  histogram[0] = REGISTERS - entries.length
+  return histogram
+}
+
+function denseHistogram(bytes: Uint8Array): Float64Array {
+  checkDense(bytes)
+  const histogram = new Float64Array(RANK_MASK + 1)
+  for (let offset = HEADER_BYTES; offset < HEADER_BYTES + DENSE_BYTES; offset += 3) {
+    const word = wordAt(bytes, offset)
+    for (let shift = 18; shift >= 0; shift -= 6) {
+      const rank = (word >>> shift) & RANK_MASK
+      histogram[rank] = (histogram[rank] as number) + 1
+    }
+  }
+  return histogram
 }
 
 /** After the header a number an entry: the registers skipped since the last one, and the rank in the low 6 bits. */

@@ -25,10 +25,10 @@ export const quantiles: Measure = {
     const sketch = new DDSketch()
     return {
       addRollup(row) {
-        if (row.sketch !== null) sketch.merge(DDSketch.deserialise(row.sketch as Buffer))
+        if (row.sketch !== null) sketch.mergeSerialised(row.sketch as Buffer)
       },
       addMinute(minute) {
-        if (minute.sketch !== null) sketch.merge(DDSketch.deserialise(minute.sketch))
+        if (minute.sketch !== null) sketch.mergeSerialised(minute.sketch)
       },
       addRaw(row) {
         const bins = row.bins as Buffer

@@ -19,20 +19,32 @@ export const uniques: Measure = {
       select ${keys}, coalesce(min(h) filter (where h >= 0), min(h)) as h from cell group by ${keys}, h & ${REGISTER_MASK}
     ) register group by ${keys}`,
   createAccumulator() {
-    const users = new HyperLogLog()
+    let users: HyperLogLog | undefined
+    /** Of most cells it is the only one: merging it with nothing would cost more than all else. */
+    let only: Uint8Array | undefined
+    const merged = (): HyperLogLog => {
+      users ??= only === undefined ? new HyperLogLog() : HyperLogLog.deserialise(only)
+      return users
+    }
+    const add = (sketch: Uint8Array | null): void => {
+      if (sketch === null) return
+      if (users === undefined && only === undefined) only = sketch
+      else merged().mergeSerialised(sketch)
+    }
     return {
-      addRollup(row) {
-        if (row.sketch !== null) users.merge(HyperLogLog.deserialise(row.sketch as Buffer))
-      },
-      addMinute({ sketch }) {
-        if (sketch !== null) users.merge(HyperLogLog.deserialise(sketch))
-      },
+      addRollup: (row) => add(row.sketch as Buffer | null),
+      addMinute: (minute) => add(minute.sketch),
       addRaw(row) {
         const hashes = row.hashes as Buffer
+        const all = merged()
         for (let at = 0; at < hashes.length; at += HASH_BYTES)
-          users.add(hashes.readUInt32BE(at + 4), hashes.readUInt32BE(at))
+          all.add(hashes.readUInt32BE(at + 4), hashes.readUInt32BE(at))
       },
-      result: () => ({ value: Math.round(users.estimate()), values: {} }),
+      result() {
+        const isOnly = users === undefined && only !== undefined
+        const estimate = isOnly ? HyperLogLog.estimateSerialised(only as Uint8Array) : merged().estimate()
+        return { value: Math.round(estimate), values: {} }
+      },
     }
   },
 }

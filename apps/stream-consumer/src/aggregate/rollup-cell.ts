@@ -55,9 +55,9 @@ export class RollupCell {
   /** Adds what the table holds for the same series, minute and partition. */
   merge(row: RollupValues): void {
     this.count += row.count
-    if (row.uniques !== null) this.uniques.merge(HyperLogLog.deserialise(row.uniques))
+    if (row.uniques !== null) this.uniques.mergeSerialised(row.uniques)
     if (row.sum !== null) this.sum?.merge(new ExactSum(row.sum, row.sumError ?? 0))
-    if (row.sketch !== null) this.sketch?.merge(DDSketch.deserialise(row.sketch))
+    if (row.sketch !== null) this.sketch?.mergeSerialised(row.sketch)
     if (row.min !== null && row.min < this.min) this.min = row.min
     if (row.max !== null && row.max > this.max) this.max = row.max
   }
