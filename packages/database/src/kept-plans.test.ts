@@ -3,13 +3,15 @@ import { createTestDatabase, type TestDatabase } from '@millrace/testing'
 import {
   type Database,
   DayPartitions,
+  dayPartitionName,
   dropDayPartitionsBefore,
+  explainSteps,
   migrate,
   openDatabase,
   type Statement,
 } from './index.js'
-import { takePlan } from './plan/take-plan.js'
-import { PlanTaker } from './slow/plan-taker.js'
+import { describePlan } from './plan/describe-plan.js'
+import { parsePlan } from './plan/plan-node.js'
 
 const DAY = 86_400_000
 const FIRST_DAY = Date.UTC(2026, 10, 1)
@@ -94,6 +96,27 @@ describe('a statement whose plan is kept', () => {
     expect((await read(daysOf(3, { toDay: 30, note }))).at(-1)).toBe('02')
   })
 
+  it('reads a day that is partitioned itself, in order and without sorting', async () => {
+    const day = FIRST_DAY + 9 * DAY
+    const name = dayPartitionName('events', day)
+    await database.query(`create table ${name} (like events including all) partition by list (partition)`)
+    for (const part of [0, 1])
+      await database.query(`create table ${name}_${part} partition of ${name} for values in (${part})`)
+    const bounds = [day, day + DAY].map((ms) => `'${new Date(ms).toISOString()}'`)
+    await database.query(`alter table events attach partition ${name} for values from (${bounds[0]}) to (${bounds[1]})`)
+    await database.query(`insert into events (position, user_hash, "timestamp", received_at, tenant_id, partition, type, message_id, event)
+      select n, n % 100, timestamptz ${bounds[0]} + n * interval '1 second', now(), ${TENANT}, n / 100 % 2, 0, '', '' from generate_series(0, 9999) n`)
+    await database.query('analyze events')
+    const newest: Statement = {
+      text: 'select position from events where user_hash = $1::bigint and "timestamp" < $2::timestamptz order by "timestamp" desc limit $3::integer',
+      values: [3, new Date(day + DAY).toISOString(), 3],
+      plan: 'kept',
+    }
+    const { rows } = await database.withTenant(TENANT, (tx) => tx.query<{ position: bigint }>(newest))
+    expect(rows.map(({ position }) => position)).toEqual([9903n, 9803n, 9703n])
+    expect(await planOf(newest)).not.toContain('Sort')
+  })
+
   it('finds rows by an index in a day that was empty when it was planned', async () => {
     const next = FIRST_DAY + 20 * DAY
     await new DayPartitions(database).ensure('events', next, next)
@@ -106,7 +129,7 @@ describe('a statement whose plan is kept', () => {
   it('shows the rows of the tenant alone, and follows the tenant from call to call', async () => {
     const count: Statement = {
       text: 'select count(*) as n from events where user_hash = $1::bigint',
-      values: [3],
+      values: [150],
       plan: 'kept',
     }
     const countOf = (tenantId: number) =>
@@ -146,13 +169,9 @@ describe('a statement whose plan is kept', () => {
     expect(await keptPlans()).toHaveLength(10)
   })
 
-  /** As the slow query log tells it. */
   async function planOf(statement: Statement): Promise<string> {
-    const taker = new PlanTaker({
-      takePlan: (one, setting) => takePlan({ connectionString: test.url }, one, setting),
-      now: () => performance.now(),
-    })
-    const run = { steps: [statement], setting: [], durationMs: 1, rows: 0, error: undefined }
-    return (await taker.plan(run)) ?? ''
+    const results = await database.withTenant(TENANT, (tx) => tx.pipeline(explainSteps(statement)))
+    const plan = parsePlan(results.flatMap(({ rows }) => rows).find((row) => 'QUERY PLAN' in row)?.['QUERY PLAN'])
+    return plan === undefined ? '' : describePlan(plan)
   }
 })

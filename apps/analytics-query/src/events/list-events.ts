@@ -1,4 +1,5 @@
 import type { Transaction } from '@millrace/database'
+import { rowsOf } from '../execute/rows-of.js'
 import { encodeCursor } from '../query/cursor.js'
 import { toEventJson } from './event-json.js'
 import type { EventsQuery } from './events-query.js'
@@ -54,13 +55,13 @@ export async function listEvents(
     const stepAt = monotonicMs()
     if (stepAt - startedAt > WALK_MS)
       return { eventsJson: rows.map(toEventJson), nextCursor: cursorBefore(window.toMs) }
-    const found = await tx.query<EventRow>(
-      windowStatement({ tenantId, query, window, limit: query.limit + 1 - rows.length }),
-    )
-    rows.push(...found.rows)
+    const statement = windowStatement({ tenantId, query, window, limit: query.limit + 1 - rows.length })
+    const [found] = isWholeUser ? await tx.finish([statement]) : await tx.pipeline([statement])
+    const foundRows = rowsOf<EventRow>(found)
+    rows.push(...foundRows)
     const isSlow = monotonicMs() - stepAt > SLOW_STEP_MS
     const missing = query.limit + 1 - rows.length
-    window = nextWindow(window, bounds, { foundInLast: found.rows.length, missing, isSlow })
+    window = nextWindow(window, bounds, { foundInLast: foundRows.length, missing, isSlow })
   }
   const page = rows.slice(0, query.limit)
   const last = page.at(-1)

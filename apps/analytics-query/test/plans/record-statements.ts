@@ -29,6 +29,10 @@ export function createRecorder(): Recorder {
       note(tenantId, steps)
       return tx.pipeline(steps)
     },
+    finish: (steps) => {
+      note(tenantId, steps)
+      return tx.finish(steps)
+    },
     copyBinary: (target, chunks) => tx.copyBinary(target, chunks),
     atCommit: (statement) => tx.atCommit(statement),
     savepoint: (fn) => tx.savepoint(fn),
