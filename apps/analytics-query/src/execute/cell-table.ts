@@ -1,5 +1,5 @@
 import { errors } from '../errors.js'
-import type { Accumulator, PackedMinute, Row } from '../measures/measure.js'
+import type { Accumulator, Row } from '../measures/measure.js'
 import type { Cell } from '../query/cell-query.js'
 import type { FieldPath } from '../query/field-path.js'
 import { scalarText } from '../query/scalar-text.js'
@@ -30,8 +30,9 @@ export class CellTable {
     this.#at(row.bucket as number, this.#known.get(group) ?? this.#remember(group)).addRollup(row)
   }
 
-  addMinute(bucket: number, group: readonly (string | null)[], minute: PackedMinute): void {
-    this.#at(bucket, this.#known.get(group) ?? this.#remember(group)).addMinute(minute)
+  /** The accumulator of a cell, to which a minute is to be added. */
+  at(bucket: number, group: readonly (string | null)[]): Accumulator {
+    return this.#at(bucket, this.#known.get(group) ?? this.#remember(group))
   }
 
   /** Rows of a raw statement; each holds its group as g0, g1, g2. */

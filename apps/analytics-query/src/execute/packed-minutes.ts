@@ -40,10 +40,11 @@ export function addPackedMinutes(
     const group = groups.get(row.series_id)
     if (minutes === null || group === undefined || stale.has(row.minute)) continue
     const sketches = row.minute_sketches ? unpackSketches(row.minute_sketches) : []
-    for (const [at, minute] of minutes.entries()) {
+    for (let at = 0; at < minutes.length; at++) {
+      const minute = minutes[at] as MinuteValues
       const timeMs = (row.minute + at) * MINUTE_MS
       if (minute.count === 0 || !isIn(ranges, timeMs)) continue
-      table.addMinute(bucketOf(timeMs), group, { ...minute, sketch: sketches[at] ?? null })
+      table.at(bucketOf(timeMs), group).addMinute(minute, sketches[at] ?? null)
     }
   }
   return [...stale]

@@ -15,18 +15,38 @@ export interface FillRules {
 export function fillCells(cells: readonly Cell[], query: CellQuery, { fill, empty, cellsMax }: FillRules): Cell[] {
   if (fill === 'none' || (fill === null && query.groupBy.length > 0)) return [...cells]
   const filling: Empty = fill === null ? empty : { ...empty, value: fill === 'zero' ? 0 : null }
-  const groups = new Map(cells.map(({ group }) => [JSON.stringify(group), group]))
-  if (query.groupBy.length === 0) groups.set('[]', [])
+  const groups = byGroup(cells)
+  if (query.groupBy.length === 0 && groups.size === 0) groups.set('[]', { group: [], cells: [] })
   if (groups.size * query.bucketStarts.length > cellsMax) {
     throw errors.TOO_MANY_GROUPS({
       message: `the query has more than ${cellsMax} buckets and groups when all are filled: filter, or take a longer interval`,
       details: { cellsMax },
     })
   }
-  const known = new Map(cells.map((cell) => [keyOfCell(cell), cell]))
-  return [...groups.values()].flatMap((group) =>
-    query.bucketStarts.map((_, bucket) => known.get(keyOfCell({ bucket, group })) ?? { bucket, group, ...filling }),
+  return [...groups.values()].flatMap(({ group, cells: known }) =>
+    query.bucketStarts.map((_, bucket) => known[bucket] ?? { bucket, group, ...filling }),
   )
+}
+
+interface GroupCells {
+  readonly group: Cell['group']
+  /** At the index of their bucket. */
+  readonly cells: Cell[]
+}
+
+/** Cells of one group mostly come one after the other, with the very same array. */
+function byGroup(cells: readonly Cell[]): Map<string, GroupCells> {
+  const groups = new Map<string, GroupCells>()
+  let last: GroupCells | undefined
+  for (const cell of cells) {
+    if (last?.group !== cell.group) {
+      const key = JSON.stringify(cell.group)
+      last = groups.get(key) ?? { group: cell.group, cells: [] }
+      groups.set(key, last)
+    }
+    last.cells[cell.bucket] = cell
+  }
+  return groups
 }
 
 /** Equal for cells of one bucket and group. */

@@ -1,4 +1,5 @@
-import type { Measure, PackedMinute } from './measure.js'
+import type { MinuteValues } from '@millrace/sketches'
+import type { Measure } from './measure.js'
 
 /** Events. */
 export const count: Measure = {
@@ -13,7 +14,7 @@ export const count: Measure = {
     const add = (row: Readonly<Record<string, unknown>>): void => {
       events += Number(row.n)
     }
-    const addMinute = (minute: PackedMinute): void => {
+    const addMinute = (minute: MinuteValues): void => {
       events += minute.count
     }
     return { addRollup: add, addMinute, addRaw: add, result: () => ({ value: events, values: {} }) }

@@ -9,15 +9,11 @@ export interface MeasureResult {
   readonly values: Readonly<Record<string, number>>
 }
 
-/** A minute out of a packed window; with its sketch only where the measure asks for sketches. */
-export interface PackedMinute extends MinuteValues {
-  readonly sketch: Uint8Array | null
-}
-
 /** Sums up one cell from rows of rollups, packed minutes and raw groups. */
 export interface Accumulator {
   addRollup(row: Row): void
-  addMinute(minute: PackedMinute): void
+  /** A minute out of a packed window; with its sketch only where the measure asks for sketches. */
+  addMinute(minute: MinuteValues, sketch: Uint8Array | null): void
   addRaw(row: Row): void
   result(): MeasureResult
 }

@@ -27,8 +27,8 @@ export const quantiles: Measure = {
       addRollup(row) {
         if (row.sketch !== null) sketch.mergeSerialised(row.sketch as Buffer)
       },
-      addMinute(minute) {
-        if (minute.sketch !== null) sketch.mergeSerialised(minute.sketch)
+      addMinute(_, bytes) {
+        if (bytes !== null) sketch.mergeSerialised(bytes)
       },
       addRaw(row) {
         const bins = row.bins as Buffer

@@ -33,7 +33,7 @@ export const uniques: Measure = {
     }
     return {
       addRollup: (row) => add(row.sketch as Buffer | null),
-      addMinute: (minute) => add(minute.sketch),
+      addMinute: (_, sketch) => add(sketch),
       addRaw(row) {
         const hashes = row.hashes as Buffer
         const all = merged()
