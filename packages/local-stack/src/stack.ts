@@ -66,10 +66,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const failed = new Promise<Error>((settle) => {
     fail = settle
   })
-  const watch = <S extends Server>(server: S): Supervised<S> =>
+  const watch = <S extends Server>(server: S, needs: readonly Supervised[] = []): Supervised<S> =>
     supervise(server, {
       say,
       onGivenUp: fail,
+      needs,
       ...(options.deathsMax !== undefined && { deathsMax: options.deathsMax }),
     })
 
@@ -87,7 +88,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const postgres = servers.postgres && watch(servers.postgres)
     const streamRedis = servers.streamRedis && watch(servers.streamRedis)
     const cacheRedis = servers.cacheRedis && watch(servers.cacheRedis)
-    for (const server of [postgres, streamRedis, cacheRedis]) if (server) stops.push(() => server.stop())
+    const ours = [postgres, streamRedis, cacheRedis].filter((server) => server !== undefined)
+    for (const server of ours) stops.push(() => server.stop())
 
     const launch = { options, root, dataDir, instances, servers, keys }
     const services: StackService[] = []
@@ -96,7 +98,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     })
     const start = async (instance: ServiceInstance) => {
       const server = await steps.run(instance.name, () => startInstance(instance, launch), describePorts(instance))
-      services.push({ ...watch(server), instance })
+      services.push({ ...watch(server, ours), instance })
     }
     const starts = await Promise.allSettled(instances.map(start))
     const failure = starts.find((result) => result.status === 'rejected')

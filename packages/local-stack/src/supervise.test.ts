@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { freePort } from './ports.js'
@@ -38,17 +38,23 @@ async function start(env: Record<string, string> = {}): Promise<ServiceProcess> 
   })
 }
 
-function watch(server: ServiceProcess, onGivenUp: (error: Error) => void = () => {}): Supervised<ServiceProcess> {
-  supervised = supervise(server, { say: (line) => lines.push(line), onGivenUp, backoffMs: 1 })
+function watch(
+  server: ServiceProcess,
+  onGivenUp: (error: Error) => void = () => {},
+  needs: readonly Supervised[] = [],
+): Supervised<ServiceProcess> {
+  supervised = supervise(server, { say: (line) => lines.push(line), onGivenUp, backoffMs: 1, needs })
   return supervised
 }
+
+const countOf = (start: string): number => lines.filter((line) => line.startsWith(start)).length
 
 test('a process that is killed is started again, with a line that says so', async () => {
   const server = await start()
   watch(server)
   const first = server.pid
   await server.kill()
-  await waitFor(() => lines.some((line) => line.startsWith('worker is ready again')))
+  await waitFor(() => countOf('worker is ready again') === 1)
   expect(server.pid).not.toBe(first)
   expect(isAlive(server.pid)).toBe(true)
   expect(lines[0]).toBe('worker ended (signal SIGKILL); starting it again')
@@ -60,8 +66,49 @@ test('a process that keeps dying ends the supervision with its last lines', asyn
   writeFileSync(join(root, 'apps/stream-consumer/dist/main.js'), `console.log('no such table'); process.exit(7)`)
   await server.kill()
   const error = await givenUp
-  expect(error.message).toMatch(/^worker keeps dying \(5 times within 60 s\); its last lines/)
+  expect(error.message).toMatch(/^worker keeps dying \(5 times in a row\); its last lines/)
   expect(error.message).toContain('no such table')
+})
+
+test('a process that comes up each time is started again however often it is killed', async () => {
+  const server = await start()
+  const givenUp: Error[] = []
+  watch(server, (error) => givenUp.push(error))
+  for (let kills = 1; kills <= 7; kills++) {
+    await server.kill()
+    await waitFor(() => countOf('worker is ready again') === kills)
+  }
+  expect(givenUp).toEqual([])
+})
+
+test('a process that fails soon after it was ready, time after time, keeps dying', async () => {
+  const server = await start()
+  const givenUp = new Promise<Error>((resolve) => watch(server, resolve))
+  writeFileSync(
+    join(root, 'apps/stream-consumer/dist/main.js'),
+    `require('node:http').createServer((req, res) => res.end('ready', () => setImmediate(() => { console.log('out of luck'); process.exit(9) })))
+       .listen(Number(process.env.ADMIN_PORT), '127.0.0.1')`,
+  )
+  await server.kill()
+  expect((await givenUp).message).toMatch(/^worker keeps dying[\s\S]*out of luck/)
+})
+
+test('a process is not blamed for dying while something it needs is down', async () => {
+  const needed = supervise(await start(), { say: () => {}, onGivenUp: () => {} })
+  const script = join(root, 'apps/stream-consumer/dist/main.js')
+  const working = readFileSync(script)
+  const server = await start()
+  const givenUp: Error[] = []
+  watch(server, (error) => givenUp.push(error), [needed])
+  await needed.takeDown()
+  writeFileSync(script, 'process.exit(7)')
+  await server.kill()
+  await waitFor(() => countOf('worker ended (exit code 7)') > 6)
+  expect(givenUp).toEqual([])
+  writeFileSync(script, working)
+  await needed.bringUp()
+  await waitFor(() => countOf('worker is ready again') === 1)
+  await needed.stop()
 })
 
 test('a start that fails tells the exit code and the last lines', async () => {
