@@ -5,15 +5,37 @@ const PLANS_MAX = 10
 
 /**
  * A plan that serves all values outlives the number of rows there are now, and does not know how many a value has. So it neither reads a table from end to
- * end because it is empty today, nor sorts where it could hash because most values have few rows.
+ * end because it is empty today, nor sorts where it could hash because most values have few rows; and the costs of all partitions together call for
+ * neither workers nor compiling, as few are read.
  */
+const SETTINGS = {
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_sort: 'off',
+  max_parallel_workers_per_gather: '0',
+  jit: 'off',
+} as const
+
+/** Notes what the settings are, for AS_USUAL to set them back to. */
 export const FOR_ALL_VALUES: Statement = {
   name: 'plan_for_all_values',
-  text: `select set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)`,
+  text: `select ${Object.entries(SETTINGS)
+    .map(
+      ([name, value]) => `${set(`millrace.usual_${name}`, `current_setting('${name}')`)}, ${set(name, `'${value}'`)}`,
+    )
+    .join(', ')}`,
 }
+
 const AS_USUAL: Statement = {
   name: 'plan_as_usual',
-  text: `select set_config('plan_cache_mode', 'auto', true), set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true)`,
+  text: `select ${Object.keys(SETTINGS)
+    .map((name) => set(name, `current_setting('millrace.usual_${name}')`))
+    .join(', ')}`,
+}
+
+/** Until the end of the transaction. */
+function set(name: string, value: string): string {
+  return `set_config('${name}', ${value}, true)`
 }
 
 export function isKept(step: Step): step is Statement {
