@@ -8,6 +8,7 @@ import { warmAnswers } from './answers/warm-answers.js'
 import type { Config } from './config.js'
 import { createRunCells } from './execute/run-cells.js'
 import { openReads } from './guard/open-reads.js'
+import { CutWishes } from './journeys/cut-wishes.js'
 import { openPacking } from './journeys/open-packing.js'
 import { createReadMarks } from './journeys/read-marks.js'
 import { createReadLogins } from './logins/read-logins.js'
@@ -29,7 +30,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   lifecycle.ready('database', async () => void (await database.ping()))
 
   const now = () => Date.now()
-  const { snapshot, guard } = await openReads(config, lifecycle, database)
+  const { snapshot, guard, isBusy } = await openReads(config, lifecycle, database)
   const runCells = createRunCells(
     {
       tailRowsMax: config.QUERY_TAIL_ROWS_MAX,
@@ -41,11 +42,11 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     { guard, now },
   )
   const stream = { stream: config.STREAM_NAME, consumerGroup: config.STREAM_GROUP }
-  const readMarks = createReadMarks({
-    ...stream,
-    groupsMax: config.QUERY_CELLS_MAX,
-    hasPackedDays: config.PACK_DAYS_INTERVAL_MS > 0,
-  })
+  const wishes = new CutWishes(() => performance.now())
+  const readMarks = createReadMarks(
+    { ...stream, groupsMax: config.QUERY_CELLS_MAX, hasPackedDays: config.PACK_DAYS_INTERVAL_MS > 0 },
+    { wishes, guard },
+  )
   const readLogins = createReadLogins({ ...stream, cellsMax: config.QUERY_CELLS_MAX })
   const readDaily = createReadDaily({ ...stream, responseProperty: config.QUERY_RESPONSE_PROPERTY }, { runCells, now })
   const answers = await openAnswers(config, lifecycle)
@@ -59,7 +60,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     runQuery,
   })
   await openReports(config, lifecycle, database)
-  await openPacking(config, lifecycle, database)
+  await openPacking(config, lifecycle, { database, wishes, isBusy })
   await lifecycle.start('grpc server', () =>
     startGrpcServer(
       { host: config.GRPC_HOST, port: config.GRPC_PORT, setting: 'GRPC_PORT', descriptorSet: descriptorSet() },

@@ -258,24 +258,46 @@ describe('the guard of costs', () => {
     budget = PLENTY
   })
 
-  it('estimates rows that are read one by one, and the memory of those that are held', async () => {
-    const rows = { from: 'events' as const, fromMs: START + DAY, toMs: START + 3 * DAY, bytesPerRow: 100 }
-    const estimate = guard.admitRows(acme, [{ ...rows, events: ['Flight'] }])
+  const marksOf = (query: { fromMs: number; toMs: number; conditions: { event: string | null }[] }) => ({
+    tenantId: acme,
+    query,
+    raw: [query],
+    packed: { bytes: 0, values: 0 },
+  })
+
+  it('estimates the raw rows that follow users, and the memory of those that are held', async () => {
+    const range = { fromMs: START + DAY, toMs: START + 3 * DAY }
+    const estimate = guard.admitMarks(marksOf({ ...range, conditions: [{ event: 'Flight' }] }))
     const { rows: found } = await database.query<{ read: number; held: number }>(
       `select count(*)::integer as read, (count(*) filter (where tenant_id = $1 and event = 'Flight'))::integer as held
         from events where "timestamp" >= $2 and "timestamp" < $3`,
-      [acme, new Date(rows.fromMs), new Date(rows.toMs)],
+      [acme, new Date(range.fromMs), new Date(range.toMs)],
     )
     const { read, held } = found[0] ?? { read: 0, held: 0 }
     expect(estimate?.partitions).toBe(2)
     expect(estimate?.rows).toBeGreaterThan(read / 2)
     expect(estimate?.rows).toBeLessThan(read * 2)
-    expect(estimate?.bytes).toBeGreaterThan((held * 100) / 2)
-    expect(estimate?.bytes).toBeLessThan(held * 100 * 2)
-    expect(guard.admitRows(acme, [])).toBeUndefined()
+    expect(estimate?.bytes).toBeGreaterThan((held * 48) / 2)
+    expect(estimate?.bytes).toBeLessThan(held * 48 * 2)
     budget = { ...PLENTY, bytes: 10_000 }
-    expect(() => guard.admitRows(acme, [{ ...rows, events: '*' }])).toThrow(/shorten the range to begin at 2026-10-/)
+    expect(() => guard.admitMarks(marksOf({ ...range, conditions: [{ event: null }] }))).toThrow(
+      /shorten the range to begin at 2026-10-/,
+    )
     budget = PLENTY
+  })
+
+  it('knows what packed days hold, and counts raw rows for the others alone', () => {
+    const range = { fromMs: START, toMs: START + 3 * DAY }
+    const raw = [{ fromMs: START + 2 * DAY, toMs: START + 3 * DAY }]
+    const query = { ...range, conditions: [{ event: 'Flight' }, { event: 'Search' }] }
+    const estimate = guard.admitMarks({ ...marksOf(query), raw, packed: { bytes: 5_000, values: 4 } })
+    const alone = guard.admitMarks({ ...marksOf({ ...query, ...raw[0] }), raw })
+    expect(estimate).toEqual({
+      rows: Number(alone?.rows) + 4,
+      partitions: 1,
+      bytes: Number(alone?.bytes) + 15_000,
+    })
+    expect(guard.admitRows(acme, [{ from: 'events', ...range }])).toBeUndefined()
   })
 
   it('takes a tenant’s own limits from its settings, and no nonsense', async () => {

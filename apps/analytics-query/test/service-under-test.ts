@@ -13,6 +13,7 @@ import { createGrpcMetrics, createMetrics, noopTracer } from '@millrace/telemetr
 import { createTestDatabase } from '@millrace/testing'
 import { createRunCells } from '../src/execute/run-cells.js'
 import { createSnapshot } from '../src/execute/snapshot.js'
+import type { CutWishes } from '../src/journeys/cut-wishes.js'
 import { createReadMarks } from '../src/journeys/read-marks.js'
 import { createReadLogins } from '../src/logins/read-logins.js'
 import { QueryMetrics } from '../src/metrics.js'
@@ -41,6 +42,7 @@ export async function startServiceUnderTest(
     now?: () => number
     tailRowsMax?: number
     hasPackedDays?: boolean
+    wishes?: CutWishes
     wrap?: (database: Database) => Database
   } = {},
 ): Promise<ServiceUnderTest> {
@@ -65,11 +67,10 @@ export async function startServiceUnderTest(
       { bucketsMax: 1000, cellsMax: config.cellsMax },
       {
         runCells,
-        readMarks: createReadMarks({
-          ...config,
-          groupsMax: config.cellsMax,
-          hasPackedDays: options.hasPackedDays === true,
-        }),
+        readMarks: createReadMarks(
+          { ...config, groupsMax: config.cellsMax, hasPackedDays: options.hasPackedDays === true },
+          options.wishes === undefined ? {} : { wishes: options.wishes },
+        ),
         readLogins: createReadLogins(config),
         readDaily: createReadDaily({ ...config, responseProperty: 'properties.duration_ms' }, { runCells, now }),
         snapshot,

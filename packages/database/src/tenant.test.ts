@@ -52,6 +52,11 @@ async function fill(database: Database): Promise<void> {
       `insert into journey_marks (tenant_id, day, event, as_of_xid, marks) values ($1, '2026-11-21', 'e', '1', '')`,
       [tenant],
     )
+    await database.query(
+      `with cut as (insert into journey_cuts (tenant_id, event, cut, from_day) values ($1, 'e', '{}', '2026-11-21') returning id)
+        insert into journey_cut_marks (cut_id, tenant_id, day, as_of_xid, marks) select id, $1, '2026-11-21', '1', '' from cut`,
+      [tenant],
+    )
     await database.query(`insert into window_versions (tenant_id, event, day) values ($1, 'e', '2026-11-21')`, [tenant])
     await database.query(
       `insert into user_sessions (tenant_id, session_id, started_at, last_seen_at) values ($1, 's', now(), now())`,
@@ -83,7 +88,7 @@ describe('tenant isolation', () => {
 
   it('shows a reader the rows of its tenant alone, in every table that has tenants, even where the statement has no filter', async () => {
     const tables = await tenantTables()
-    expect(tables).toHaveLength(16)
+    expect(tables).toHaveLength(18)
     for (const table of tables) {
       const { rows } = await database.withTenant(2, (tx) =>
         tx.query<{ tenant_id: number }>(`select tenant_id from ${table}`),

@@ -1,9 +1,15 @@
 import { errors } from '../errors.js'
 import { userHash } from '../execute/raw-statement.js'
-import type { Plan } from '../plan/plan.js'
+import type { Plan, TimeRange } from '../plan/plan.js'
 import type { CellQuery } from '../query/cell-query.js'
 import type { Demand } from '../query/demand.js'
-import { type CostEstimate, estimateCells, estimateRows, type ResultKind } from './estimate-cost.js'
+import {
+  type CostEstimate,
+  estimateCells,
+  estimateMarks,
+  type MarksWorkload,
+  type ResultKind,
+} from './estimate-cost.js'
 import { type Budget, overruns, suggestForCells, suggestForRows } from './suggest.js'
 import { DAY_MS, type Shares, type TableStatistics } from './table-statistics.js'
 
@@ -28,8 +34,13 @@ export interface PlannedCells {
   readonly streamPartitions: number
 }
 
-/** Rows that a query reads one by one. */
-type RowsDemand = Exclude<Demand, { from: 'cells' }>
+/** A query over users of which is known what packed days hold, and that is not read yet. */
+export interface PlannedMarks extends Pick<MarksWorkload, 'tenantId' | 'raw' | 'packed'> {
+  readonly query: TimeRange & { readonly conditions: readonly { readonly event: string | null }[] }
+}
+
+/** Logins that a query reads one by one. */
+type LoginsDemand = Extract<Demand, { from: 'login_events' }>
 
 /** As PostgreSQL assumes for an expression it knows nothing of. */
 const UNKNOWN_GROUPS = 200
@@ -83,23 +94,25 @@ export class CostGuard {
     )
   }
 
-  /** All that a query reads row by row and holds, together. Undefined when it reads cells alone. @throws as admitCells */
+  /** As admitCells. */
+  admitMarks({ query, ...work }: PlannedMarks): CostEstimate | undefined {
+    const statistics = this.#deps.statistics()
+    if (statistics === undefined) return undefined
+    const names = query.conditions.map(({ event }) => event)
+    const events = names.includes(null) ? '*' : [...new Set(names as string[])]
+    const estimate = estimateMarks({ ...work, events }, statistics, this.#deps.now())
+    this.#refuse(work.tenantId, estimate, (overrun) => suggestForRows(query, overrun))
+    return estimate
+  }
+
+  /** All logins that a query reads, together. Undefined when it reads none: cells and marks are admitted when it is known how they are read. @throws as admitCells */
   admitRows(tenantId: number, demands: readonly Demand[]): CostEstimate | undefined {
-    const rows = demands.filter((demand): demand is RowsDemand => demand.from !== 'cells')
-    const [first] = rows
+    const logins = demands.filter((demand): demand is LoginsDemand => demand.from === 'login_events')
+    const [first] = logins
     const statistics = this.#deps.statistics()
     if (first === undefined || statistics === undefined) return undefined
-    const nowMs = this.#deps.now()
-    const estimates = rows.map((demand) =>
-      demand.from === 'events'
-        ? estimateRows({ tenantId, raw: [demand], ...demand }, statistics, nowMs)
-        : estimateLogins(demand, statistics),
-    )
-    const estimate = estimates.reduce((a, b) => ({
-      rows: a.rows + b.rows,
-      partitions: a.partitions + b.partitions,
-      bytes: a.bytes + b.bytes,
-    }))
+    const rows = logins.reduce((sum, demand) => sum + loginsIn(demand, statistics), 0)
+    const estimate = { rows: Math.ceil(rows), partitions: logins.length, bytes: 0 }
     this.#refuse(tenantId, estimate, (overrun) => suggestForRows(first, overrun))
     return estimate
   }
@@ -122,14 +135,10 @@ export class CostGuard {
   }
 }
 
-/** Logins are few beside events and lie in one table, by an index on time; as if they were spread evenly over the days that have events. */
-function estimateLogins(
-  { fromMs, toMs, bytesPerRow }: RowsDemand,
-  { logins, firstDayMs, lastDayMs }: TableStatistics,
-): CostEstimate {
+/** Logins lie in one table, by an index on time; as if they were spread evenly over the days that have events. Few numbers of them come here. */
+function loginsIn({ fromMs, toMs }: LoginsDemand, { logins, firstDayMs, lastDayMs }: TableStatistics): number {
   const keptMs = Math.max(0, lastDayMs - firstDayMs) + DAY_MS
-  const rows = Math.ceil(Math.min(1, (toMs - fromMs) / keptMs) * logins)
-  return { rows, partitions: 1, bytes: Math.ceil(rows * bytesPerRow) }
+  return Math.min(1, (toMs - fromMs) / keptMs) * logins
 }
 
 function userHashesOf(tenantId: number, { filters }: CellQuery): bigint[] | null {

@@ -17,6 +17,8 @@ export interface Reads {
   readonly snapshot: Snapshot
   /** Refuses what is too expensive. */
   readonly guard: CostGuard
+  /** Whether queries wait for their turn: then what can be done later should be. */
+  readonly isBusy: () => boolean
 }
 
 /** Statistics change slowly, and a budget is wide: a minute old is as good as new, ten minutes old will do while they cannot be read. */
@@ -57,6 +59,7 @@ export async function openReads(config: Config, lifecycle: Lifecycle, database: 
       now: () => Date.now(),
       onRefuse: () => guardMetrics.refused(),
     }),
+    isBusy: () => queue.waiting > 0,
   }
 }
 

@@ -1,26 +1,36 @@
+import type { CostEstimate } from '../guard/estimate-cost.js'
 import type { TimeRange } from '../plan/plan.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import type { MarksQuery } from './marks.js'
+import type { PackedDays } from './packed-days.js'
 
 export interface Reading {
   readonly query: MarksQuery
   /** What was read of raw rows. */
   readonly raw: readonly TimeRange[]
-  readonly isPacked: boolean
+  readonly packed: Pick<PackedDays, 'days' | 'bytes'>
   readonly watermarkMs: number | null
+  readonly estimate: CostEstimate | undefined
 }
 
 /** Everything that is stored is read, so an answer is of this moment. */
-export function describeReading({ query, raw, isPacked, watermarkMs }: Reading): AnswerMeta {
+export function describeReading({ query, raw, packed, watermarkMs, estimate }: Reading): AnswerMeta {
   const [first] = raw
   const isRaw = raw.length === 1 && first?.fromMs === query.fromMs && first.toMs === query.toMs
   const source = raw.length === 0 ? 'rollup' : isRaw ? 'raw' : 'mixed'
-  const reason = isPacked
-    ? 'days that are over are packed by user'
-    : 'filters, groups and days that are not packed need raw rows'
-  const plan = { source, raw: raw.map(describeRange), reasons: [reason] }
+  const plan = {
+    source,
+    packed_days: packed.days.length,
+    packed_bytes: packed.bytes,
+    raw: raw.map(describeRange),
+    reasons: raw.length === 0 ? [PACKED] : [PACKED, RAW],
+    ...(estimate !== undefined && { estimate }),
+  }
   return { source, ageMs: 0, watermarkMs, plan }
 }
+
+const PACKED = 'days that are over are packed by user, and with filters and groups that were asked for before'
+const RAW = 'the rest needs raw rows: days that are not over, not packed so yet, or changed by late events'
 
 function describeRange({ fromMs, toMs }: TimeRange): { from: string; to: string } {
   return { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() }

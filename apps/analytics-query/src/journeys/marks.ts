@@ -20,6 +20,8 @@ export interface MarksQuery {
   readonly grain: 'event' | 'quarter'
 }
 
+export const QUARTER_MS = 900_000
+
 /** Events of one set of conditions and one group, as they come from a source. */
 export interface MarkChunk {
   /** Bit i is set when the events meet condition i. */

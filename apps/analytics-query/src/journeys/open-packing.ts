@@ -1,11 +1,24 @@
 import type { Database } from '@millrace/database'
 import type { Lifecycle } from '@millrace/service'
 import type { Config } from '../config.js'
+import type { CutWishes } from './cut-wishes.js'
 import { DayPacker } from './day-packer.js'
 import { keepPacking } from './keep-packing.js'
 
+export interface PackingDeps {
+  readonly database: Database
+  /** What queries ask of packed days. */
+  readonly wishes: CutWishes
+  /** Whether queries wait for their turn. */
+  readonly isBusy: () => boolean
+}
+
 /** Packs days that are over in the background, on the primary; with an interval of 0 nobody does. */
-export async function openPacking(config: Config, lifecycle: Lifecycle, database: Database): Promise<void> {
+export async function openPacking(
+  config: Config,
+  lifecycle: Lifecycle,
+  { database, wishes, isBusy }: PackingDeps,
+): Promise<void> {
   const intervalMs = config.PACK_DAYS_INTERVAL_MS
   if (intervalMs === 0) return
   const { logger, metrics } = lifecycle
@@ -16,7 +29,7 @@ export async function openPacking(config: Config, lifecycle: Lifecycle, database
   const packed = counter.with({})
   const stream = { stream: config.STREAM_NAME, consumerGroup: config.STREAM_GROUP }
   await lifecycle.start('packing', () => {
-    const packer = new DayPacker(stream, { database })
-    return [undefined, keepPacking({ intervalMs }, { packer, logger, onPacked: (days) => packed.inc(days) })]
+    const packer = new DayPacker(stream, { database, wishes, isBusy })
+    return [undefined, keepPacking({ intervalMs }, { packer, logger, wishes, onPacked: (days) => packed.inc(days) })]
   })
 }

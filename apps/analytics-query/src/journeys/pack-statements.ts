@@ -1,6 +1,8 @@
 import { NORMAL_DELAY_MS } from '@millrace/contracts'
 import type { Statement } from '@millrace/database'
 import type { WatermarkConfig } from '../execute/watermark-statement.js'
+import { LATE_CUTS } from './cut-pack-statements.js'
+import { markSql } from './mark-sql.js'
 
 /** A partition with more rows (as the planner knows them) is left alone: what one event has in a day must fit into a value of 1 GB. */
 const DAY_ROWS_MAX = 20_000_000
@@ -10,7 +12,8 @@ export function nextDayStatement({ stream, consumerGroup }: WatermarkConfig): St
   return {
     text: `select to_date(right(c.relname, 8), 'YYYYMMDD')::text as day
       from pg_inherits i join pg_class c on c.oid = i.inhrelid
-      where i.inhparent = 'events'::regclass and c.relname ~ '^events_[0-9]{8}$' and c.reltuples <= ${DAY_ROWS_MAX}
+      where i.inhparent = 'events'::regclass and c.relname ~ '^events_[0-9]{8}$'
+        and (select sum(l.reltuples) from pg_partition_tree(c.oid) t join pg_class l on l.oid = t.relid where t.isleaf) <= ${DAY_ROWS_MAX}
         and not exists (select from journey_days d where d.day = to_date(right(c.relname, 8), 'YYYYMMDD'))
         and to_date(right(c.relname, 8), 'YYYYMMDD') + interval '1 day' + interval '${NORMAL_DELAY_MS} milliseconds' <= (
           select case when count(*) = count(watermark) then min(watermark) at time zone 'UTC' end
@@ -36,22 +39,24 @@ export const LATE_DAYS: Statement = {
     order by 2 desc limit 20`,
 }
 
+const DELETE_GONE = `, cut as (delete from journey_cut_marks where day in (select day from gone))
+    delete from journey_marks where day in (select day from gone)`
+
 /** As long as nobody looks at them, notices of late events may go unseen: then all is packed anew. */
 export const FORGET_UNCHECKED: Statement = {
-  text: `with gone as (delete from journey_days where (select max(checked_at) from journey_days) < now() - interval '13 days' returning day)
-    delete from journey_marks where day in (select day from gone)`,
+  text: `with gone as (delete from journey_days where (select max(checked_at) from journey_days) < now() - interval '13 days' returning day)${DELETE_GONE}`,
 }
 
 /** Days whose events were dropped. */
 export const FORGET_DROPPED: Statement = {
-  text: `with gone as (delete from journey_days where to_regclass('events_' || to_char(day, 'YYYYMMDD')) is null returning day)
-    delete from journey_marks where day in (select day from gone)`,
+  text: `with gone as (delete from journey_days where to_regclass('events_' || to_char(day, 'YYYYMMDD')) is null returning day)${DELETE_GONE}`,
 }
 
 /** Not while a notice that will soon be dropped could not be acted on. */
 export const NOTE_CHECK: Statement = {
   text: `update journey_days set checked_at = now() where day = (select max(day) from journey_days)
-    and not exists (select from ${UNPACKED} and w.changed_at < now() - interval '12 days')`,
+    and not exists (select from ${UNPACKED} and w.changed_at < now() - interval '12 days')
+    and not exists (select from ${LATE_CUTS} and w.changed_at < now() - interval '12 days')`,
 }
 
 export function insertDayStatement(day: string): Statement {
@@ -72,9 +77,7 @@ export function deleteMarksStatement(tenantId: number, day: string): Statement {
 export function packStatement(tenantId: number | null, day: string): Statement {
   return {
     text: `with mark as materialized (
-        select tenant_id, event, user_hash, "timestamp", (
-            (extract(epoch from "timestamp" - ($1::date)::timestamp at time zone 'UTC') * 1000000)::bigint << 16
-          ) + least(65535, row_number() over (partition by tenant_id, user_hash, "timestamp" order by partition, position) - 1) as mark
+        select tenant_id, event, user_hash, "timestamp", ${markSql('$1::date', 'tenant_id, user_hash')} as mark
         from events
         where "timestamp" >= ($1::date)::timestamp at time zone 'UTC' and "timestamp" < ($1::date + 1)::timestamp at time zone 'UTC'
           ${tenantId === null ? '' : 'and tenant_id = $2'}

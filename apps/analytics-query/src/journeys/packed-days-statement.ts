@@ -1,51 +1,45 @@
 import { lateNameOf } from '@millrace/contracts'
 import type { Statement } from '@millrace/database'
 import { SqlValues } from '../execute/sql-values.js'
-import type { MarksQuery } from './marks.js'
+import type { TimeRange } from '../plan/plan.js'
+import type { DayNeeds } from './day-needs.js'
 
 /** Packed days are believed only while someone looks at the notices of late events, which are kept for 14 days. */
 const CHECKED_WITHIN = '13 days'
 /** Characters of a name in indexes, as in lateNameOf. */
 const PREFIX = 500
 
+export interface PackedDaysRequest {
+  readonly tenantId: number
+  readonly range: TimeRange
+  readonly names: DayNeeds['names']
+}
+
 export interface PackedDayRow {
   /** As 2026-11-21. */
   readonly day: string
-  /** A late event has changed it since it was packed. */
-  readonly is_late: boolean
-  /** null: the day has no such event. */
-  readonly event: string | null
-  readonly marks: Buffer | null
+  /** Of its marks. */
+  readonly bytes: number
 }
 
-/** Whether a query can be answered from packed days: they know names, users and times, and nothing else of an event. */
-export function canUseDays({ conditions, groupBy }: MarksQuery): boolean {
-  return groupBy.length === 0 && conditions.every(({ filters }) => filters.length === 0)
-}
-
-/** The names whose marks a query needs: null for those of every event. '' stands for any event, by quarters of an hour. */
-export function packedNames({ conditions, grain }: MarksQuery): string[] | null {
-  const names = conditions.map(({ event }) => event ?? '')
-  return grain === 'event' && names.includes('') ? null : [...new Set(names)]
+/** Days that are packed in a range, `d`: one whose partition has been dropped is none, nor is any when nobody looks at late events. */
+export function packedDaysSql({ fromMs, toMs }: TimeRange, values: SqlValues): string {
+  return `d.day >= ${values.add(dayOf(fromMs), 'date')} and d.day <= ${values.add(dayOf(toMs - 1), 'date')}
+        and to_regclass('events_' || to_char(d.day, 'YYYYMMDD')) is not null
+        and (select max(checked_at) from journey_days) > now() - interval '${CHECKED_WITHIN}'`
 }
 
 /**
- * The packed days that a query's range touches, with the marks of its events: by the indexes on (tenant, day, name) of marks and of notices. A day
- * whose partition has been dropped is none. In one statement with the check for late events, so both are of one state;
- * `offset 0` keeps that check from being made anew for each name.
+ * The packed days that a range touches and that no late event of the names has changed since they were packed, and how large their marks are. Marks
+ * that are read in the same snapshot are of the same state. `offset 0` keeps the check from being made anew for each name.
  */
-export function packedDaysStatement(tenantId: number, query: MarksQuery): Statement {
-  const names = packedNames(query)
+export function packedDaysStatement({ tenantId, range, names }: PackedDaysRequest): Statement {
   const values = new SqlValues()
   const tenant = values.add(tenantId, 'integer')
-  const of = (column: string, wanted: readonly string[]) =>
-    `left(${column}, ${PREFIX}) = any (${values.add(wanted.map(lateNameOf), 'text[]')})`
   const changed =
     names === null || names.includes('') ? '' : `and w.event = any (${values.add(names.map(lateNameOf), 'text[]')})`
-  const packed =
-    names === null ? `m.event <> ''` : `${of('m.event', names)} and m.event = any (${values.add(names, 'text[]')})`
   return {
-    text: `select d.day::text as day, late.is_late, m.event, m.marks
+    text: `select d.day::text as day, coalesce(sum(octet_length(m.marks)), 0)::float8 as bytes
       from journey_days d
       cross join lateral (
         select exists (
@@ -57,11 +51,32 @@ export function packedDaysStatement(tenantId: number, query: MarksQuery): Statem
         ) as is_late
         offset 0
       ) late
-      left join journey_marks m on not late.is_late and m.tenant_id = ${tenant} and m.day = d.day and ${packed}
-      where d.day >= ${values.add(dayOf(query.fromMs), 'date')} and d.day <= ${values.add(dayOf(query.toMs - 1), 'date')}
-        and to_regclass('events_' || to_char(d.day, 'YYYYMMDD')) is not null
-        and (select max(checked_at) from journey_days) > now() - interval '${CHECKED_WITHIN}'
-      order by d.day`,
+      left join journey_marks m on m.tenant_id = ${tenant} and m.day = d.day and ${ofNames(names, values)}
+      where not late.is_late and ${packedDaysSql(range, values)}
+      group by d.day`,
+    values: values.list,
+  }
+}
+
+function ofNames(names: DayNeeds['names'], values: SqlValues): string {
+  if (names === null) return `m.event <> ''`
+  const prefixes = values.add(names.map(lateNameOf), 'text[]')
+  return `left(m.event, ${PREFIX}) = any (${prefixes}) and m.event = any (${values.add(names, 'text[]')})`
+}
+
+export interface PackedMarksRow {
+  readonly day: string
+  readonly event: string
+  readonly marks: Buffer
+}
+
+/** The marks of names in some days: by the index on (tenant, day, name). */
+export function packedMarksStatement(tenantId: number, names: DayNeeds['names'], days: readonly string[]): Statement {
+  const values = new SqlValues()
+  return {
+    text: `select m.day::text as day, m.event, m.marks from journey_marks m
+      where m.tenant_id = ${values.add(tenantId, 'integer')} and m.day = any (${values.add(days, 'date[]')}) and ${ofNames(names, values)}
+      order by m.day`,
     values: values.list,
   }
 }

@@ -1,15 +1,17 @@
-import type { Transaction } from '@millrace/database'
-import { errors } from '../errors.js'
+import type { Statement, Transaction } from '@millrace/database'
 import type { ReadScope } from '../execute/read-scope.js'
 import { rowsOf } from '../execute/rows-of.js'
 import { type WatermarkConfig, type WatermarkRow, watermarkStatement } from '../execute/watermark-statement.js'
+import type { CostGuard } from '../guard/cost-guard.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
-import { scalarText } from '../query/scalar-text.js'
+import type { CutWishes } from './cut-wishes.js'
+import { needsOf } from './day-needs.js'
 import { describeReading } from './describe-reading.js'
+import { GroupNumbers, tooManyGroups } from './group-numbers.js'
 import type { MarkChunk, Marks, MarksQuery } from './marks.js'
 import { marksStatement } from './marks-statement.js'
-import { canUseDays, type PackedDayRow, packedDaysStatement } from './packed-days-statement.js'
-import { rangesWithout, toDayChunks } from './use-days.js'
+import { choosePackedDays, NO_DAYS, packedDaysStatements } from './packed-days.js'
+import { packableRange, rangesWithout } from './use-days.js'
 
 export type ReadMarks = (scope: ReadScope, query: MarksQuery) => Promise<{ marks: Marks; meta: AnswerMeta }>
 
@@ -20,63 +22,60 @@ export interface ReadMarksConfig extends WatermarkConfig {
   readonly hasPackedDays?: boolean
 }
 
+export interface ReadMarksDeps {
+  /** Told what is asked of packed days. Default: nobody is. */
+  readonly wishes?: CutWishes
+  /** Refuses what is too expensive, once it is known what packed days hold. Default: nothing is. */
+  readonly guard?: Pick<CostGuard, 'admitMarks'> | undefined
+}
+
 /** Reads what users did, all of it in one snapshot: packed days where they say all that is asked, raw rows for the rest. */
-export function createReadMarks(config: ReadMarksConfig): ReadMarks {
-  return ({ tenantId, read }, query) => read((tx) => readAll(tx, { tenantId, query, config }))
+export function createReadMarks(config: ReadMarksConfig, deps: ReadMarksDeps = {}): ReadMarks {
+  return ({ tenantId, read }, query) => read((tx) => readAll(tx, { tenantId, query, config, deps }))
 }
 
 interface Reading {
   readonly tenantId: number
   readonly query: MarksQuery
   readonly config: ReadMarksConfig
+  readonly deps: ReadMarksDeps
 }
 
-async function readAll(tx: Transaction, { tenantId, query, config }: Reading) {
+async function readAll(tx: Transaction, { tenantId, query, config, deps }: Reading) {
   const { groupsMax } = config
-  const isPacked = config.hasPackedDays === true && canUseDays(query)
-  const [watermarks, days] = await tx.pipeline([
+  const range = packableRange(query)
+  const needs = config.hasPackedDays === true && range.fromMs < range.toMs ? needsOf(query) : undefined
+  const asked = needs === undefined ? undefined : { tenantId, query, range, needs }
+  const [watermarks, ...states] = await tx.pipeline([
     watermarkStatement(config),
-    ...(isPacked ? [packedDaysStatement(tenantId, query)] : []),
+    ...(asked === undefined ? [] : packedDaysStatements(asked)),
   ])
-  const packed = rowsOf<PackedDayRow>(days).filter(({ is_late }) => !is_late)
-  const raw = rangesWithout(query, [...new Set(packed.map(({ day }) => day))])
-  const statements = raw.map((range) => marksStatement({ tenantId, query: { ...query, ...range }, groupsMax }))
+  const packed = asked === undefined ? NO_DAYS : choosePackedDays(asked, states, deps.wishes)
+  const raw = rangesWithout(query, range, packed.days)
+  const estimate = deps.guard?.admitMarks({ tenantId, query, raw, packed })
+  const statements: Statement[] = [
+    ...packed.statements,
+    ...raw.map((range) => marksStatement({ tenantId, query: { ...query, ...range }, groupsMax })),
+  ]
   const results = statements.length === 0 ? [] : await tx.pipeline(statements)
-  const marks = toMarks(
-    results.flatMap((result) => rowsOf<RawRow>(result)),
-    query,
-    groupsMax,
-  )
-  const chunks = [...toDayChunks(packed, query), ...marks.chunks]
+  const groups = new GroupNumbers(query.groupBy, groupsMax)
+  const dayChunks = packed.toChunks(results, groups)
+  const rows = results.slice(packed.statements.length).flatMap((result) => rowsOf<RawRow>(result))
+  if (rows.length > groupsMax) throw tooManyGroups(groupsMax)
+  const chunks = [...dayChunks, ...rows.map((row) => toRowsChunk(row, groups))]
   const watermarkMs = rowsOf<WatermarkRow>(watermarks)[0]?.watermark?.getTime() ?? null
-  return { marks: { ...marks, chunks }, meta: describeReading({ query, raw, isPacked, watermarkMs }) }
+  return {
+    marks: { groups: groups.groups, chunks },
+    meta: describeReading({ query, raw, packed, watermarkMs, estimate }),
+  }
 }
 
-type RawRow = Readonly<Record<string, unknown>>
+interface RawRow {
+  readonly mask: number
+  readonly bytes: Buffer
+  readonly [group: `g${number}`]: unknown
+}
 
-function toMarks(rows: readonly RawRow[], query: MarksQuery, groupsMax: number): Marks {
-  if (rows.length > groupsMax) {
-    throw errors.TOO_MANY_GROUPS({
-      message: `the query has more than ${groupsMax} groups: filter or group by fewer fields`,
-      details: { groupsMax },
-    })
-  }
-  const numbers = new Map<string, number>()
-  const groups: (string | null)[][] = []
-  if (query.groupBy.length === 0) {
-    numbers.set('[]', 0)
-    groups.push([])
-  }
-  const chunks = rows.map((row): MarkChunk => {
-    const group = query.groupBy.map((_, index) => scalarText(row[`g${index}`]))
-    const key = JSON.stringify(group)
-    let number = numbers.get(key)
-    if (number === undefined) {
-      number = groups.length
-      numbers.set(key, number)
-      groups.push(group)
-    }
-    return { mask: row.mask as number, group: number, layout: { of: 'rows' }, bytes: row.bytes as Buffer }
-  })
-  return { chunks, groups }
+function toRowsChunk(row: RawRow, groups: GroupNumbers): MarkChunk {
+  return { mask: row.mask, group: groups.numberOf(row), layout: { of: 'rows' }, bytes: row.bytes }
 }

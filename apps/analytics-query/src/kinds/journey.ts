@@ -1,4 +1,4 @@
-import { type MarksQuery, ROW_BYTES } from '../journeys/marks.js'
+import type { MarksQuery } from '../journeys/marks.js'
 import { canonicalFilters } from '../query/canonical-key.js'
 import type { Demand, EventNames } from '../query/demand.js'
 
@@ -12,11 +12,8 @@ export function eventsOf({ conditions }: MarksQuery): EventNames {
   return [...names].sort()
 }
 
-/** A mark as it comes, its user's number, and its place in a list: time, place and group. */
-const BYTES_PER_ROW = ROW_BYTES + 4 + 20
-
-export function demandOf(query: MarksQuery): Demand {
-  return { from: 'events', fromMs: query.fromMs, toMs: query.toMs, events: eventsOf(query), bytesPerRow: BYTES_PER_ROW }
+export function demandOf({ fromMs, toMs }: MarksQuery): Demand {
+  return { from: 'events', fromMs, toMs }
 }
 
 /** A query about users as plain data. */

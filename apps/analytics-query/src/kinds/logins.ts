@@ -6,8 +6,6 @@ import { parseCompare, parseFill } from './parse-compare.js'
 import type { QueryKind } from './query-kind.js'
 
 const LIMITS = { default: 10_000, max: 10_000 }
-/** Only cells of few numbers are held, rows stay in the database. */
-const BYTES_PER_ROW = 0
 
 /** Attempts to log in, from the table that `$login` events fill: over time and by method, device, browser and os; and what all of them come to. */
 export const logins: QueryKind = {
@@ -32,13 +30,7 @@ export const logins: QueryKind = {
         query,
         source: {
           settings: null,
-          demandOf: ({ fromMs, toMs }) => ({
-            from: 'login_events',
-            fromMs,
-            toMs,
-            events: ['$login'],
-            bytesPerRow: BYTES_PER_ROW,
-          }),
+          demandOf: ({ fromMs, toMs }) => ({ from: 'login_events', fromMs, toMs }),
           read: (scope, one) => context.readLogins(scope, one),
         },
         cursor,

@@ -1,6 +1,6 @@
 import type { RetentionPoint, RunQueryRequest } from '@millrace/contracts'
 import { errors } from '../errors.js'
-import type { Marks, MarksQuery } from '../journeys/marks.js'
+import { type Marks, type MarksQuery, QUARTER_MS } from '../journeys/marks.js'
 import { toUserLists } from '../journeys/user-lists.js'
 import { walkRetention } from '../journeys/walk-retention.js'
 import { listBuckets, parseInterval } from '../query/buckets.js'
@@ -76,7 +76,7 @@ function parseRetention(request: RunQueryRequest, { nowMs, bucketsMax }: KindCon
       toMs,
       conditions,
       groupBy: parseGroupBy(request.groupBy, false),
-      grain: grainOf(fromMs, toMs, starts),
+      grain: grainOf(starts),
     },
     starts,
     periods: request.periods === 0 ? PERIODS_MAX : request.periods,
@@ -85,11 +85,9 @@ function parseRetention(request: RunQueryRequest, { nowMs, bucketsMax }: KindCon
   }
 }
 
-const QUARTER = 900_000
-
-/** Where periods and the range begin and end with quarters of an hour, the first event of each says all. */
-function grainOf(fromMs: number, toMs: number, starts: readonly number[]): MarksQuery['grain'] {
-  return [fromMs, toMs, ...starts].every((ms) => ms % QUARTER === 0) ? 'quarter' : 'event'
+/** Where periods begin with quarters of an hour, the first event of each says all. What lies before the range is not read, so the first period counts as well. */
+function grainOf([, ...starts]: readonly number[]): MarksQuery['grain'] {
+  return starts.every((ms) => ms % QUARTER_MS === 0) ? 'quarter' : 'event'
 }
 
 async function runRetention(question: RetentionQuestion, context: KindContext) {

@@ -74,15 +74,21 @@ function windows(days: number, step: string): string {
   return `generate_series(${end} - interval '${days} days', ${end} - interval '${step}', interval '${step}') w`
 }
 
-/** Days before those of the events, so that every question has to read rows as well. */
+/** Days before those of the events and the first of those, so that every question over days reads rows as well. */
 async function insertPackedDays(database: Database, tenantId: number): Promise<void> {
-  const before = `generate_series(1, 300) n`
+  const before = `generate_series(0, 300) n`
   const day = `date '${new Date(FIRST_DAY).toISOString().slice(0, 10)}' - n`
   await database.query(`insert into journey_days (day, as_of_xid) select ${day}, '3' from ${before}`)
   await database.query(`insert into journey_marks (tenant_id, day, event, as_of_xid, marks)
     select ${tenantId}, ${day}, 'Event ' || e, '3', '' from ${before}, generate_series(0, 19) e`)
   await database.query(`insert into window_versions (tenant_id, event, day, version, changed_xid)
-    select ${tenantId}, 'Event ' || e, ${day}, 1, '3' from ${before}, generate_series(0, 9) e`)
+    select ${tenantId}, 'Event ' || e, ${day}, 1, '2' from ${before}, generate_series(0, 9) e`)
+  await database.query(`insert into journey_cuts (tenant_id, event, cut, from_day)
+    select ${tenantId}, 'Event ' || e, '{"grain":"event","parts":[{"value":"properties.p' || p || '"}]}', date '2026-01-01'
+      from generate_series(0, 9) e, generate_series(0, 8) p
+    union all select ${tenantId}, 'Event ' || e, '{"grain":"event","parts":[{"value":"properties.plan"}]}', date '2026-01-01' from generate_series(0, 9) e`)
+  await database.query(`insert into journey_cut_marks (cut_id, tenant_id, day, as_of_xid, parts, marks)
+    select c.id, ${tenantId}, ${day}, '3', '[[[0], 1, 0], [[1], 1, 0], [[2], 1, 0]]', '' from ${before}, journey_cuts c`)
 }
 
 /** Everything is rolled up but the last five minutes before NOW, which are read from raw rows. */

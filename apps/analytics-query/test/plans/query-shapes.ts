@@ -141,7 +141,8 @@ export const STATEMENTS: Readonly<Record<string, number>> = {
   'execute/watermark-statement.ts': 1,
   'guard/open-reads.ts': 1,
   'journeys/marks-statement.ts': 1,
-  'journeys/packed-days-statement.ts': 1,
+  'journeys/cut-statements.ts': 2,
+  'journeys/packed-days-statement.ts': 2,
   'logins/login-statements.ts': 4,
   'measures/count.ts': 1,
   'measures/quantiles.ts': 1,
@@ -149,6 +150,7 @@ export const STATEMENTS: Readonly<Record<string, number>> = {
   'measures/uniques.ts': 1,
   'reports/read-daily.ts': 4,
   // Done in the background, a day of events at a time, or of rollups alone.
+  'journeys/cut-pack-statements.ts': 4,
   'journeys/day-packer.ts': 1,
   'journeys/pack-statements.ts': 5,
   'reports/daily-users.ts': 2,

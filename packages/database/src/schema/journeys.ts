@@ -1,4 +1,4 @@
-import { date, integer, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
+import { date, integer, jsonb, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
 import { bytea, xid8 } from './column-types.js'
 
 /** Days that are over and packed by user. */
@@ -17,3 +17,28 @@ export const journeyMarks = pgTable('journey_marks', {
   madeAt: timestamp('made_at', { withTimezone: true }).notNull().defaultNow(),
   marks: bytea('marks').notNull(),
 })
+
+/** Ways in which tenants ask for the events of a name by filters and groups; see analytics-query, src/journeys/cuts.ts. */
+export const journeyCuts = pgTable('journey_cuts', {
+  id: integer('id').primaryKey().generatedAlwaysAsIdentity(),
+  tenantId: integer('tenant_id').notNull(),
+  event: text('event').notNull(),
+  cut: text('cut').notNull(),
+  fromDay: date('from_day').notNull(),
+  askedAt: timestamp('asked_at', { withTimezone: true }).notNull().defaultNow(),
+})
+
+/** Days packed in such a way. */
+export const journeyCutMarks = pgTable(
+  'journey_cut_marks',
+  {
+    cutId: integer('cut_id').notNull(),
+    tenantId: integer('tenant_id').notNull(),
+    day: date('day').notNull(),
+    asOfXid: xid8('as_of_xid').notNull(),
+    madeAt: timestamp('made_at', { withTimezone: true }).notNull().defaultNow(),
+    parts: jsonb('parts'),
+    marks: bytea('marks').notNull(),
+  },
+  ({ cutId, day }) => [primaryKey({ columns: [cutId, day] })],
+)

@@ -2,7 +2,7 @@
 export { activityLogs, loginEvents, userSessions } from './activity.js'
 export { deadLetters, eventJournal, events } from './events.js'
 export { apiKeys, tenants } from './identity.js'
-export { journeyDays, journeyMarks } from './journeys.js'
+export { journeyCutMarks, journeyCuts, journeyDays, journeyMarks } from './journeys.js'
 export { dailyUsers, reportRefreshes } from './reports.js'
 export {
   rollupDefinitions,
