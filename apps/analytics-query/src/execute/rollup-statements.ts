@@ -52,8 +52,6 @@ export function rollupStatement(request: RollupRequest): Statement {
   return {
     text: `select ${bucket}, r.series_id, ${measure.rollupSelect} from ${windows}${grouped}`,
     values: values.list,
-    // One plan for all values would take every day's partition of the minutes into account.
-    ...(level !== 60 && { name: `rollups_${level}_${measure.name}_${isOneBucket(query) ? 'whole' : 'buckets'}` }),
   }
 }
 
@@ -71,7 +69,6 @@ export function minutesStatement(request: MinutesRequest): Statement {
   const windows = windowsSql(TABLES[300], { ...request, ranges: around }, values)
   const sketches = measure.usesSketches ? ', r.minute_sketches' : ''
   return {
-    name: `packed_minutes${measure.usesSketches ? '_sketches' : ''}`,
     text: `select (extract(epoch from r.window_start) / 60)::integer as minute, r.series_id, r.count::float8, r.minutes${sketches} from ${windows}`,
     values: values.list,
   }
@@ -97,8 +94,4 @@ function windowsSql(
   return `${series} cross join ${spans} cross join lateral (
       select * from ${table} r where r.tenant_id = ${tenant} and r.series_id = series.id
         and r.window_start >= span.starts and r.window_start < span.ends and r.window_start >= ${first} and r.window_start < ${last} offset 0) r`
-}
-
-function isOneBucket({ bucketStarts }: CellQuery): boolean {
-  return bucketStarts.length === 1
 }

@@ -3,7 +3,6 @@ import type { Measure } from './measure.js'
 
 /** Events. */
 export const count: Measure = {
-  name: 'count',
   usesSketches: false,
   rollupSelect: 'sum(r.count)::bigint as n',
   isRollupGrouped: true,

@@ -20,8 +20,6 @@ export interface Accumulator {
 
 /** How a family of metrics is read from rollups and from raw rows, so that both give the same. */
 export interface Measure {
-  /** Tells it from the others; part of the names of prepared statements. */
-  readonly name: string
   /** Whether it is made of sketches. */
   readonly usesSketches: boolean
   /** Selected of rollup windows `r`. Grouped: aggregates, one row a bucket and series; else plain columns, one row a window. */

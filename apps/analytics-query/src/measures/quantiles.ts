@@ -10,7 +10,6 @@ const ZERO_UP_TO = '1e-307'
 
 /** p50, p95 and p99 of a numeric property. */
 export const quantiles: Measure = {
-  name: 'quantiles',
   usesSketches: true,
   rollupSelect: 'r.sketch',
   isRollupGrouped: false,

@@ -10,7 +10,6 @@ const PAIR_BYTES = 16
  * raw rows are summed as decimals. Both are rounded once, at the end. A sum beyond the doubles is null; its average is not.
  */
 export const sums: Measure = {
-  name: 'sums',
   usesSketches: false,
   rollupSelect: `sum(r.count)::bigint as n, min(r.min) as least, max(r.max) as greatest,
     string_agg(float8send(coalesce(r.sum, 0)) || float8send(coalesce(r.sum_error, 0)), ''::bytea) as pairs`,

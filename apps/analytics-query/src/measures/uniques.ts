@@ -10,7 +10,6 @@ const REGISTER_MASK = 16_383
  * ranks highest, the one with the most leading zeros, so that at most 16,384 hashes a cell leave the database.
  */
 export const uniques: Measure = {
-  name: 'uniques',
   usesSketches: true,
   rollupSelect: 'r.uniques as sketch',
   isRollupGrouped: false,

@@ -89,6 +89,8 @@ export const QUERY_SHAPES: readonly QueryShape[] = [
   query('from rollups with uniques', { metric: metric('uniques') }),
   query('from rollups with a sum', { metric: metric('sum', PRICE), groupBy: ['properties.carrier'] }),
   query('from rollups with a quantile', { metric: metric('p95', PRICE), groupBy: ['properties.carrier'] }),
+  query('from rollups by the minute', { from: at(DAY / 4), interval: '1m' }),
+  query('from rollups with uniques by the minute', { from: at(DAY / 4), interval: '1m', metric: metric('uniques') }),
   query('from rollups with ragged ends', { from: at(DAY + 17_017), to: at(90_017) }),
   ...FILTERED.map(([title, one]) => query(`from raw rows of ${title}`, { ...RAGGED, filters: [one] })),
   query('from raw rows of one user over days', {
@@ -137,7 +139,7 @@ export const STATEMENTS: Readonly<Record<string, number>> = {
   'execute/raw-statement.ts': 2,
   'execute/read-catalog.ts': 5,
   'execute/replica-gate.ts': 1,
-  'execute/rollup-statements.ts': 2,
+  'execute/rollup-statements.ts': 3,
   'execute/watermark-statement.ts': 1,
   'guard/open-reads.ts': 1,
   'journeys/marks-statement.ts': 1,
