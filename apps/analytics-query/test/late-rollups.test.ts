@@ -1,7 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { storeEvents, storePartition, storeRollups, type TestEvent } from './generated-data.js'
-import { DAY, DAYS, DEFINITIONS, expectSame, generate, question, random, START, toRaw } from './rollup-questions.js'
+import {
+  DAY,
+  DAYS,
+  DEFINITIONS,
+  expectSame,
+  generate,
+  minuteQuestion,
+  question,
+  random,
+  START,
+  toRaw,
+} from './rollup-questions.js'
 import { createTenant, type ServiceUnderTest, startServiceUnderTest } from './service-under-test.js'
 
 /** What has become of an event: how far the compactor has come with it, or that it is not rolled up at all. */
@@ -91,5 +102,18 @@ describe('an answer from rollups while late events come in', () => {
       { numRuns: 40, seed: 8 },
     )
     expect(sources.get('mixed') ?? 0).toBeGreaterThan(10)
+  })
+
+  it('equals the answer from raw rows by minutes', async () => {
+    await fc.assert(
+      fc.asyncProperty(minuteQuestion, async (request) => {
+        const [fromRollups, fromRaw] = await Promise.all([
+          service.query(request, tenantId),
+          service.query(toRaw(request), tenantId),
+        ])
+        expectSame(fromRollups, fromRaw)
+      }),
+      { numRuns: 12, seed: 24 },
+    )
   })
 })

@@ -128,6 +128,24 @@ describe('transaction', () => {
     expect(connection.isLost).toBe(false)
   })
 
+  it('finishes with the last statements when it only reads, and runs nothing after that', async () => {
+    await database.query(`insert into item values (1, 'one')`)
+    const read = { isolation: 'repeatable read', readOnly: true } as const
+    const found = await connection.transaction(async (tx) => {
+      const [one, two] = await tx.finish([{ text: 'select id from item' }, { text: 'select 2 as id' }])
+      await expect(tx.query('select 3')).rejects.toMatchObject({ code: 'DATABASE_STATEMENT_ERROR' })
+      return [...(one?.rows ?? []), ...(two?.rows ?? [])]
+    }, read)
+    expect(found).toEqual([{ id: 1 }, { id: 2 }])
+    await expect(connection.transaction((tx) => tx.finish([{ text: 'select 1 / 0' }]), read)).rejects.toMatchObject({
+      details: { sqlState: '22012' },
+    })
+    // Outside of any transaction again, after either.
+    await expect(connection.transaction((tx) => tx.finish([]))).rejects.toThrow('ended by its caller')
+    await connection.transaction((tx) => tx.query(`insert into item values (2, 'two')`))
+    expect(await ids()).toEqual([1, 2])
+  })
+
   it('undoes to a savepoint, inside others too, and keeps what was before', async () => {
     await connection.transaction(async (tx) => {
       await tx.query('insert into item values (1)')
