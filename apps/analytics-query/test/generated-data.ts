@@ -45,6 +45,7 @@ export async function storeEvents(database: Database, events: readonly TestEvent
     anonymous_id: event.anonymousId ?? null,
     properties: event.properties,
     context: null,
+    segment: 0,
   }))
   await database.query('insert into events select * from jsonb_populate_recordset(null::events, $1::jsonb)', [
     JSON.stringify(rows),

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { ConsumerServiceService, descriptorSet, LATE_CHANNEL } from '@millrace/contracts'
-import { type Database, DayPartitions, startDatabase } from '@millrace/database'
+import { type Database, DayPartitions, EventSegments, startDatabase } from '@millrace/database'
 import { type RedisConnection, startRedis } from '@millrace/redis'
 import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
 import {
@@ -40,9 +40,12 @@ import { createTypedSteps } from './typed/typed-steps.js'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
+const MB = 1024 * 1024
 const PARTITIONS_EVERY_MS = HOUR_MS
 /** At 100,000 rows a second a read of the newest events scans up to 200,000 that are not in the index yet. */
 const TIME_INDEX_EVERY_MS = 2_000
+/** At 100,000 rows a second a table grows by 80 MB between two looks. */
+const SEGMENTS_EVERY_MS = 2_000
 const SESSIONS_EVERY_MS = 60_000
 const SECOND_MS = 1000
 /** A backfill changes more days with every batch than are worth a message each: readers look at the table every second anyway. */
@@ -52,6 +55,7 @@ const LATE_MESSAGES_MAX = 200
 interface Parts {
   readonly database: Database
   readonly dayPartitions: DayPartitions
+  readonly segments: EventSegments
   readonly streamRedis: RedisConnection
   readonly noticeRedis: RedisConnection
   readonly driver: StreamDriver
@@ -86,13 +90,14 @@ async function startParts(config: Config, lifecycle: Lifecycle): Promise<Parts> 
     commitWatch: new CommitWatch(),
     appMetrics: new ConsumerAppMetrics(metrics),
   }
-  return { database, dayPartitions: new DayPartitions(database), streamRedis, noticeRedis, driver, ...shared }
+  const segments = new EventSegments({ bytesMin: config.EVENTS_SEGMENT_MB * MB }, database)
+  return { database, dayPartitions: new DayPartitions(database), segments, streamRedis, noticeRedis, driver, ...shared }
 }
 
 async function startMaintenance(
   config: Config,
   lifecycle: Lifecycle,
-  { database, dayPartitions, appMetrics }: Parts,
+  { database, dayPartitions, segments, appMetrics }: Parts,
 ): Promise<void> {
   const { logger } = lifecycle
   const retentionMs = config.EVENTS_RETENTION_DAYS * DAY_MS
@@ -111,6 +116,13 @@ async function startMaintenance(
       run: () => keepPartitions({ retentionMs, windowMs, rollups }, { database, dayPartitions, logger, now: Date.now }),
     },
     { name: 'time-index', everyMs: TIME_INDEX_EVERY_MS, run: () => summariseTimeIndex(database, Date.now()) },
+    {
+      name: 'segments',
+      everyMs: SEGMENTS_EVERY_MS,
+      run: async () => {
+        for (const table of await segments.roll()) logger.info('events of a busy day go to another table', { table })
+      },
+    },
     { name: 'compactor', everyMs: config.ROLLUP_COMPACT_MS, run: async () => appMetrics.addCompacted(await compact()) },
     {
       name: 'sessions',
@@ -124,7 +136,7 @@ async function startMaintenance(
 
 async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts): Promise<void> {
   const { logger, metrics, tracer } = lifecycle
-  const { database, dayPartitions, driver, live, appMetrics, noticeRedis } = parts
+  const { database, dayPartitions, segments, driver, live, appMetrics, noticeRedis } = parts
   const windowMs = config.DEDUP_WINDOW_HOURS * HOUR_MS
   const idsMax = config.DEDUP_IDS_MAX
   const rollups = new Rollups({
@@ -145,6 +157,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
     {
       database,
       dayPartitions,
+      segments,
       rollups,
       live,
       logger,

@@ -1,5 +1,5 @@
 import { databaseErrors } from './errors.js'
-import type { Queryable } from './statement.js'
+import type { Queryable, Statement } from './statement.js'
 import type { Transaction } from './transaction.js'
 
 /** Tables that are partitioned by UTC day. */
@@ -24,7 +24,7 @@ export function dayPartitionName(table: PartitionedTable, timeMs: number): strin
   return `${table}_${new Date(timeMs).toISOString().slice(0, 10).replaceAll('-', '')}`
 }
 
-interface Transactional extends Queryable {
+export interface Transactional extends Queryable {
   transaction<T>(fn: (transaction: Transaction) => Promise<T>): Promise<T>
 }
 
@@ -74,7 +74,7 @@ async function createMissing(
   table: PartitionedTable,
   days: readonly number[],
 ): Promise<void> {
-  await transaction.query(`select pg_advisory_xact_lock(hashtext('millrace:partitions'), hashtext($1))`, [table])
+  await lockPartitions(transaction, table)
   const names = days.map((day) => dayPartitionName(table, day * DAY_MS))
   const { rows } = await transaction.query<{ relname: string }>(
     `select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = $1::regclass and not i.inhdetachpending and c.relname = any ($2)`,
@@ -85,12 +85,27 @@ async function createMissing(
   if (statements.length > 0) await transaction.pipeline(statements)
 }
 
-function createStatements(table: PartitionedTable, day: number): { text: string }[] {
+/** Those who change which partitions a table has take turns, until the end of their transactions. */
+export async function lockPartitions(transaction: Transaction, table: PartitionedTable): Promise<void> {
+  await transaction.query(`select pg_advisory_xact_lock(hashtext('millrace:partitions'), hashtext($1))`, [table])
+}
+
+/** The bounds of the UTC day that begins at `dayMs`, as SQL literals. */
+export function dayBounds(dayMs: number): { from: string; to: string } {
+  return { from: `'${new Date(dayMs).toISOString()}'`, to: `'${new Date(dayMs + DAY_MS).toISOString()}'` }
+}
+
+/** Makes a table like `table`, not attached to it yet. */
+export function createLike(table: PartitionedTable, name: string): Statement {
+  return { text: `create table ${name} (like ${table} including all) with (${STORAGE[table]})` }
+}
+
+function createStatements(table: PartitionedTable, day: number): Statement[] {
   const name = dayPartitionName(table, day * DAY_MS)
-  const bound = (days: number) => `'${new Date(days * DAY_MS).toISOString()}'`
+  const { from, to } = dayBounds(day * DAY_MS)
   return [
-    { text: `create table ${name} (like ${table} including all) with (${STORAGE[table]})` },
-    { text: `alter table ${table} attach partition ${name} for values from (${bound(day)}) to (${bound(day + 1)})` },
+    createLike(table, name),
+    { text: `alter table ${table} attach partition ${name} for values from (${from}) to (${to})` },
   ]
 }
 

@@ -8,6 +8,7 @@ export {
   type PartitionedTable,
 } from './day-partitions.js'
 export { databaseErrors, isDataError } from './errors.js'
+export { EventSegments, type EventSegmentsConfig } from './event-segments.js'
 export { type MigrateOptions, type MigrateResult, migrate } from './migrate.js'
 export { type ConnectionOptions, type Database, openDatabase, type PoolState } from './open-database.js'
 export { explainSteps } from './plan/explain-steps.js'

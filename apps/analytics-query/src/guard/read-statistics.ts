@@ -1,8 +1,10 @@
 import type { Queryable } from '@millrace/database'
-import { DAY_MS, type DayStatistics, type Shares, type TableStatistics, unknownShares } from './table-statistics.js'
+import { type DayStatistics, type Shares, type TableStatistics, unknownShares } from './table-statistics.js'
 
-interface DayRow {
+/** A day's table, or a segment of a busy day. */
+interface TableRow {
   readonly name: string
+  readonly day: string
   readonly rows: number
   /** As pg_stats says it: below 0 it is a share of the rows. */
   readonly distinct_users: number | null
@@ -23,11 +25,18 @@ const UNSEEN_SHARE = 0.001
  * Rows that are counted live include those since the last ANALYZE. @throws databaseErrors
  */
 export async function readStatistics(database: Queryable): Promise<TableStatistics> {
-  const { rows: dayRows } = await database.query<DayRow>(SELECT_DAYS)
+  const { rows: tables } = await database.query<TableRow>(SELECT_TABLES)
   const days = new Map<number, DayStatistics>()
-  for (const { name, rows, distinct_users: users } of dayRows)
-    days.set(dayOf(name), { rows, users: users === null ? null : distinctOf(users, rows) })
-  const sample = dayRows.filter((row) => row.distinct_users !== null).sort((a, b) => b.rows - a.rows)[0]
+  for (const { day, rows, distinct_users: distinct } of tables) {
+    const users = distinct === null ? null : distinctOf(distinct, rows)
+    const before = days.get(dayOf(day)) ?? { rows: 0, users: null }
+    // Segments of a day have the same users, more or less.
+    days.set(dayOf(day), {
+      rows: before.rows + rows,
+      users: users === null ? before.users : Math.max(users, before.users ?? 0),
+    })
+  }
+  const sample = tables.filter((row) => row.distinct_users !== null).sort((a, b) => b.rows - a.rows)[0]
   const shares = sample === undefined ? [] : (await database.query<ShareRow>(SELECT_SHARES, [sample.name])).rows
   const of = <Value>(column: string, parse: (text: string) => Value): Shares<Value> => {
     const row = shares.find(({ attname }) => attname === column)
@@ -47,11 +56,12 @@ export async function readStatistics(database: Queryable): Promise<TableStatisti
 }
 
 /** The counters are of the primary: a replica has none. */
-const SELECT_DAYS = `select c.relname::text as name, greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::float8 as rows,
+const SELECT_TABLES = `select c.relname::text as name, right(d.relname, 8) as day, greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::float8 as rows,
     (select s.n_distinct::float8 from pg_stats s
       where s.schemaname = c.relnamespace::regnamespace::text and s.tablename = c.relname and s.attname = 'user_hash') as distinct_users
-  from pg_inherits i join pg_class c on c.oid = i.inhrelid
-  where i.inhparent = 'events'::regclass and c.relname ~ '_[0-9]{8}$' order by c.relname`
+  from pg_inherits i join pg_class d on d.oid = i.inhrelid
+    left join pg_inherits s on s.inhparent = d.oid join pg_class c on c.oid = coalesce(s.inhrelid, d.oid)
+  where i.inhparent = 'events'::regclass and d.relname ~ '_[0-9]{8}$' order by d.relname`
 
 const SELECT_SHARES = `select attname::text, n_distinct::float8 as distinct_values, most_common_vals::text::text[] as common, most_common_freqs::float8[] as shares
   from pg_stats where tablename = $1 and attname in ('event', 'tenant_id', 'user_hash')`
@@ -70,7 +80,7 @@ function distinctOf(stated: number, rows: number): number {
   return Math.max(1, stated < 0 ? -stated * rows : stated)
 }
 
-function dayOf(partitionName: string): number {
-  const [, year, month, day] = /(\d{4})(\d{2})(\d{2})$/.exec(partitionName) ?? []
-  return Math.floor(Date.UTC(Number(year), Number(month) - 1, Number(day)) / DAY_MS) * DAY_MS
+/** `text` is like 20261121. */
+function dayOf(text: string): number {
+  return Date.UTC(Number(text.slice(0, 4)), Number(text.slice(4, 6)) - 1, Number(text.slice(6)))
 }

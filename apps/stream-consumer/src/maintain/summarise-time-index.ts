@@ -17,7 +17,8 @@ export async function summariseTimeIndex(database: Pick<Database, 'transaction'>
         { text: `select set_config('lock_timeout', $1, true)`, values: [LOCK_TIMEOUT] },
         {
           text: `select brin_summarize_new_values(c.oid) from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am a on a.oid = c.relam
-            where a.amname = 'brin' and i.indrelid in (select to_regclass(name) from unnest($1::text[]) as n (name))`,
+            where a.amname = 'brin' and i.indrelid in (
+              select t.relid from unnest($1::text[]) as n (name), pg_partition_tree(to_regclass(name)) t where t.isleaf)`,
           values: [partitions],
         },
       ])

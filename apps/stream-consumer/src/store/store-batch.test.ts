@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { type Connection, type Database, DayPartitions, migrate, openDatabase } from '@millrace/database'
+import { type Connection, type Database, DayPartitions, EventSegments, migrate, openDatabase } from '@millrace/database'
 import { createTestDatabase, type TestDatabase } from '@millrace/testing'
 import { payloadOf, type TestEvent } from '../../test/support/frames.js'
 import { DedupWindows } from '../deduplicate/dedup-windows.js'
@@ -39,7 +39,11 @@ function frameOf(events: readonly TestEvent[], over: Partial<EventFrame> = {}): 
 async function store(frames: readonly EventFrame[]): Promise<PreparedBatch> {
   const batch = prepareBatch(frames, { windows, buffers, nowMs: NOW })
   await connection.transaction((tx) =>
-    storeBatch({ stream: 'events' }, { typedSteps: createTypedSteps() }, { batch, tx }),
+    storeBatch(
+      { stream: 'events' },
+      { typedSteps: createTypedSteps(), segments: new EventSegments({ bytesMin: 1e9 }, database) },
+      { batch, tx },
+    ),
   )
   return batch
 }

@@ -4,7 +4,7 @@ import { journalStep } from './journal.js'
 import { ledgerStep } from './ledger.js'
 import { type Refusal, toRefusal } from './poison.js'
 import { type PreparedBatch, type RecordRef, VERDICT } from './prepared-batch.js'
-import { copyStep, isStorableDay, markDeadLettered, recordOf, storeRowByRow } from './store-rows.js'
+import { copyStep, isStorableDay, markDeadLettered, recordOf, storeRowByRow, type Tables } from './store-rows.js'
 
 export interface StoreConfig {
   readonly stream: string
@@ -13,6 +13,7 @@ export interface StoreConfig {
 export interface StoreDeps {
   /** Steps that write the typed tables' rows of `records`. */
   readonly typedSteps: (records: readonly RecordRef[]) => Step[]
+  readonly segments: Tables
 }
 
 /**
@@ -29,10 +30,10 @@ export async function storeBatch(
   const days = batch.days.filter(isStorableDay)
   const steps = (): Step[] => [...recordSteps(config, batch, dead), ...deps.typedSteps(storedOf(batch.typed))]
   try {
-    await tx.savepoint(() => tx.pipeline([...days.map((day) => copyStep(day)), ...steps()]))
+    await tx.savepoint(() => tx.pipeline([...days.map((day) => copyStep(day, deps.segments)), ...steps()]))
   } catch (error) {
     if (toRefusal(error) === null) throw error
-    for (const entry of await storeRowByRow(batch, tx)) {
+    for (const entry of await storeRowByRow(batch, deps.segments, tx)) {
       markDeadLettered(batch, entry)
       dead.push(entry)
     }

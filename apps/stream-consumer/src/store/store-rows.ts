@@ -1,5 +1,5 @@
 import { EVENT_COPY_COLUMNS } from '@millrace/contracts'
-import { type CopyStep, dayPartitionName, type Transaction } from '@millrace/database'
+import type { CopyStep, EventSegments, Transaction } from '@millrace/database'
 import { type DeadLetterEntry, tenantOf } from './dead-letters.js'
 import { WORD, WORDS } from './frame-view.js'
 import { type Refusal, toRefusal } from './poison.js'
@@ -14,10 +14,13 @@ export function isStorableDay({ dayMs }: Pick<DayRows, 'dayMs'>): boolean {
   return dayMs >= FIRST_DAY_MS && dayMs <= LAST_DAY_MS
 }
 
-/** COPY of rows `from` to `to` (exclusive) straight into their day's partition. */
-export function copyStep(day: DayRows, from = 0, to = day.origins.length): CopyStep {
+/** Knows the table that takes a day's rows. */
+export type Tables = Pick<EventSegments, 'tableOf'>
+
+/** COPY of rows `from` to `to` (exclusive) straight into their day's table. */
+export function copyStep(day: DayRows, tables: Tables, from = 0, to = day.origins.length): CopyStep {
   return {
-    copy: { table: dayPartitionName('events', day.dayMs), columns: EVENT_COPY_COLUMNS },
+    copy: { table: tables.tableOf(day.dayMs), columns: EVENT_COPY_COLUMNS },
     chunks: [day.buffer.subarray(day.offsets[from] as number, day.offsets[to] as number)],
   }
 }
@@ -27,10 +30,10 @@ export function copyStep(day: DayRows, from = 0, to = day.origins.length): CopyS
  * about 2 log2(rows) statements a bad row. Returns the records behind the bad rows.
  * @throws whatever is not the data's fault.
  */
-export async function storeRowByRow(batch: PreparedBatch, tx: Transaction): Promise<DeadLetterEntry[]> {
+export async function storeRowByRow(batch: PreparedBatch, tables: Tables, tx: Transaction): Promise<DeadLetterEntry[]> {
   const dead: DeadLetterEntry[] = []
   const store = async (day: DayRows, from: number, to: number): Promise<void> => {
-    const refusal = await tryCopy(tx, copyStep(day, from, to))
+    const refusal = await tryCopy(tx, copyStep(day, tables, from, to))
     if (refusal === null) return
     if (to - from === 1) {
       dead.push({ ...recordOf(batch, day, from), ...refusal })

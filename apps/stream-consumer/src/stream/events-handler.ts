@@ -1,5 +1,5 @@
 import { NORMAL_DELAY_MS } from '@millrace/contracts'
-import type { Database, DayPartitions, Transaction } from '@millrace/database'
+import type { Database, DayPartitions, EventSegments, Transaction } from '@millrace/database'
 import type { Logger } from '@millrace/logger'
 import {
   type AssignContext,
@@ -41,6 +41,7 @@ export interface EventsHandlerConfig {
 export interface EventsHandlerDeps extends StoreDeps {
   readonly database: Database
   readonly dayPartitions: DayPartitions
+  readonly segments: EventSegments
   readonly windows: DedupWindows
   readonly rollups: Rollups
   readonly registry: SeriesRegistry
@@ -126,7 +127,8 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
 
   committed({ batch, stored, late, startedMs }: PreparedEvents): void {
     this.#letGo(batch.frames.reduce((bytes, { frame }) => bytes + frame.payload.length, 0))
-    const { live, metrics, windows, announceLate, now, monotonicMs } = this.#deps
+    const { live, metrics, windows, segments, announceLate, now, monotonicMs } = this.#deps
+    for (const { dayMs, origins } of batch.days) segments.added(dayMs, origins.length)
     const [day] = batch.days
     if (day !== undefined) this.#buffers.give(day.buffer)
     for (const { tenantId, event, count } of stored) live.add(tenantId, event, count)
@@ -145,6 +147,7 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
     }
     // A partition of a table may have been dropped meanwhile, which may be why we are here.
     this.#deps.dayPartitions.forget()
+    this.#deps.segments.forget()
   }
 
   wantsCommit(): boolean {

@@ -1,4 +1,4 @@
-import { type Database, DayPartitions } from '@millrace/database'
+import { type Database, DayPartitions, EventSegments } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
 import { createMetrics, noopTracer } from '@millrace/telemetry'
 import { Rollups } from '../../src/aggregate/rollups.js'
@@ -44,6 +44,7 @@ export function makeHandler(database: Database, options: HandlerOptions = {}) {
       typedSteps: createTypedSteps(),
       registry: new SeriesRegistry({ seriesMax: options.seriesMax ?? 10_000 }, { database }),
       dayPartitions: new DayPartitions(database),
+      segments: new EventSegments({ bytesMin: 1e9 }, database),
       metrics: new ConsumerAppMetrics(createMetrics({ service: 'test', hasProcessMetrics: false })),
       logger: silentLogger,
       tracer: noopTracer,

@@ -1,7 +1,7 @@
 import { bigint, integer, jsonb, pgTable, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 import { bytea } from './column-types.js'
 
-/** Partitioned by day; the hash does not fit a number. */
+/** Partitioned by day, and a busy day by segment; the hash does not fit a number. */
 export const events = pgTable('events', {
   position: bigint('position', { mode: 'bigint' }).notNull(),
   userHash: bigint('user_hash', { mode: 'bigint' }).notNull(),
@@ -16,6 +16,7 @@ export const events = pgTable('events', {
   anonymousId: text('anonymous_id'),
   properties: jsonb('properties'),
   context: jsonb('context'),
+  segment: smallint('segment').notNull().default(0),
 })
 
 /** One row a frame, partitioned by day. */

@@ -7,13 +7,14 @@ export interface ChaosStackSettings {
   leaseMs?: number | undefined
 }
 
-/** The settings under which chaos runs: two consumers, short leases, and no end to restarts. */
+/** The settings under which chaos runs: two consumers, short leases, days that are split while the load runs, and no end to restarts. */
 export function chaosStackOptions({ spoolBytesMax, leaseMs = 3_000 }: ChaosStackSettings): Partial<StackOptions> {
   return {
     instances: { 'stream-consumer': 2 },
     deathsMax: 1_000,
     env: {
       LEASE_MS: String(leaseMs),
+      EVENTS_SEGMENT_MB: '1',
       ...(spoolBytesMax !== undefined && { SPOOL_BYTES_MAX: String(spoolBytesMax) }),
     },
   }
