@@ -69,7 +69,7 @@ export function minutesStatement(request: MinutesRequest): Statement {
   const windows = windowsSql(TABLES[300], { ...request, ranges: around }, values)
   const sketches = measure.usesSketches ? ', r.minute_sketches' : ''
   return {
-    text: `select (extract(epoch from r.window_start) / 60)::integer as minute, r.series_id, r.count::float8, r.minutes${sketches} from ${windows}`,
+    text: `select (date_part('epoch', r.window_start) / 60)::integer as minute, r.series_id, r.count::float8, r.minutes${sketches} from ${windows}`,
     values: values.list,
   }
 }

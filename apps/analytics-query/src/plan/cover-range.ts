@@ -28,17 +28,23 @@ export interface Cover {
 export function coverRange(request: CoverRequest): Cover {
   const cover: Cover = { rollup: new Map(), raw: [] }
   const { fromMs, toMs, bucketStarts, complete } = request
-  const coarsest = LEVELS.length - 1
   for (let i = 0; i < bucketStarts.length; i++) {
     const from = Math.max(fromMs, bucketStarts[i] as number)
     const to = Math.min(toMs, bucketStarts[i + 1] ?? toMs)
     const completeFrom = Math.min(to, Math.max(from, complete.fromMs))
     const completeTo = Math.max(completeFrom, Math.min(to, complete.toMs))
     addRange(cover.raw, from, completeFrom)
-    fill(request, cover, { fromMs: completeFrom, toMs: completeTo }, coarsest)
+    fill(request, cover, { fromMs: completeFrom, toMs: completeTo }, coarsestWithin(completeTo - completeFrom))
     addRange(cover.raw, completeTo, to)
   }
   return cover
+}
+
+/** Index of the coarsest level whose windows may fit: asking of 1,440 minutes whether a day does takes as long as all else. */
+function coarsestWithin(lengthMs: number): number {
+  let index = LEVELS.length - 1
+  while (index > 0 && (LEVELS[index] as number) * 1000 > lengthMs) index--
+  return index
 }
 
 function fill(request: CoverRequest, cover: Cover, range: TimeRange, index: number): void {
