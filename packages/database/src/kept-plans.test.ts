@@ -96,16 +96,16 @@ describe('a statement whose plan is kept', () => {
     expect((await read(daysOf(3, { toDay: 30, note }))).at(-1)).toBe('02')
   })
 
-  it('reads a day that is partitioned itself, in order and without sorting', async () => {
+  it('reads a day of several segments, in order and without sorting', async () => {
     const day = FIRST_DAY + 9 * DAY
     const name = dayPartitionName('events', day)
-    await database.query(`create table ${name} (like events including all) partition by list (partition)`)
-    for (const part of [0, 1])
-      await database.query(`create table ${name}_${part} partition of ${name} for values in (${part})`)
+    await database.query(`create table ${name} (like events including all) partition by list (segment)`)
+    for (const segment of [0, 1])
+      await database.query(`create table ${name}_s${segment} partition of ${name} for values in (${segment})`)
     const bounds = [day, day + DAY].map((ms) => `'${new Date(ms).toISOString()}'`)
     await database.query(`alter table events attach partition ${name} for values from (${bounds[0]}) to (${bounds[1]})`)
-    await database.query(`insert into events (position, user_hash, "timestamp", received_at, tenant_id, partition, type, message_id, event)
-      select n, n % 100, timestamptz ${bounds[0]} + n * interval '1 second', now(), ${TENANT}, n / 100 % 2, 0, '', '' from generate_series(0, 9999) n`)
+    await database.query(`insert into events (position, user_hash, "timestamp", received_at, tenant_id, partition, segment, type, message_id, event)
+      select n, n % 100, timestamptz ${bounds[0]} + n * interval '1 second', now(), ${TENANT}, 0, n / 100 % 2, 0, '', '' from generate_series(0, 9999) n`)
     await database.query('analyze events')
     const newest: Statement = {
       text: 'select position from events where user_hash = $1::bigint and "timestamp" < $2::timestamptz order by "timestamp" desc limit $3::integer',
