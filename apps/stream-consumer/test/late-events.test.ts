@@ -158,7 +158,11 @@ describe('late events', () => {
     await engine.step()
     await database.query(`update window_versions set changed_at = now() - interval '15 days' where event = 'old'`)
     await keepPartitions(
-      { retentionMs: 10 * DAY, windowMs: DAY },
+      {
+        retentionMs: 10 * DAY,
+        windowMs: DAY,
+        rollups: { minutesMs: 10 * DAY, fiveMinutesMs: 10 * DAY, hoursMs: 10 * DAY, daysMs: 10 * DAY },
+      },
       { database, dayPartitions: new DayPartitions(database), logger: silentLogger, now: Date.now },
     )
     expect((await versions()).map(([, event]) => event)).toEqual(['new'])
