@@ -43,7 +43,7 @@ function generate(tenantId: number, visits: number, seed: number): TestEvent[] {
         partition: user % 4,
         position: Math.floor(next() * 1e6),
       })
-      timestampMs += pick([0, 0, 7000, 4 * MINUTE, 20 * MINUTE])
+      timestampMs += pick([0, 0, 7000, 4 * MINUTE, 30 * MINUTE - 1, 30 * MINUTE])
     }
   }
   return events
@@ -99,9 +99,10 @@ const question = fc.oneof(
   }),
   fc.record({
     kind: fc.constant('sessions'),
+    windowMs: fc.constantFrom(0n, 0n, 240_000n, 1_800_001n, 7_200_000n),
     range,
-    filters,
-    groupBy,
+    filters: fc.oneof(fc.constant([]), filters),
+    groupBy: fc.oneof(fc.constant([]), groupBy),
     event: fc.constantFrom('', 'View'),
     interval: fc.constant('1d'),
   }),
@@ -160,7 +161,7 @@ describe('days that are packed for filters and groups', () => {
   }
 
   it('answer as raw rows do, before and after they are packed', async () => {
-    expect(await expectSame(40, 7)).toEqual(new Set(['rollup', 'mixed', 'raw']))
+    expect(await expectSame(30, 7)).toEqual(new Set(['rollup', 'mixed', 'raw']))
   })
 
   const steps = NAMES.map((event) => ({ event, filters: [] }))
@@ -203,7 +204,7 @@ describe('days that are packed for filters and groups', () => {
     await database.query(notice, [acme, '2026-10-25'])
     expect([await sourceOf(views), (await ask(views)).data[0]?.value]).toEqual(['mixed', 1])
     expect(await sourceOf({ ...views, event: 'Buy' })).not.toBe('raw')
-    await expectSame(10, 8)
+    await expectSame(8, 8)
     await database.query(`update journey_cut_marks set made_at = now() - interval '2 minutes'`)
     await packer.pack()
     expect([await sourceOf(views), (await ask(views)).data[0]?.value]).toEqual(['rollup', 1])

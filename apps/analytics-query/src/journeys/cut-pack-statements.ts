@@ -4,6 +4,7 @@ import { SqlValues } from '../execute/sql-values.js'
 import type { CutWish } from './cut-wishes.js'
 import { type CutPart, filterOfPart, parseCut, pathOfPart } from './cuts.js'
 import { markSql } from './mark-sql.js'
+import { VISIT_GAP_MS } from './marks.js'
 
 /** Of one tenant, those asked for last; one that was not asked for in so long is forgotten. */
 const CUTS_MAX = 100
@@ -73,6 +74,24 @@ export const MISSING_PIECES: Statement = {
     group by c.tenant_id, d.day, c.cut order by d.day desc limit ${PIECES_MAX}`,
 }
 
+const MARK_RUNS = `run as (
+        select event, tuple, user_hash, int4send(count(*)::integer) || string_agg(int8send(mark), ''::bytea order by mark) as bytes
+        from kept group by event, tuple, user_hash`
+
+/** A visit's bytes are as MarkLayout says. */
+const VISIT_RUNS = `gap as (
+        select *, coalesce("timestamp" - lag("timestamp") over (partition by event, user_hash order by mark) >= interval '${VISIT_GAP_MS} milliseconds', true) as begins
+        from kept
+      ), numbered as (
+        select *, count(*) filter (where begins) over (partition by event, user_hash order by mark) as visit from gap
+      ), visit as (
+        select event, tuple, user_hash, min(mark) as mark, (extract(epoch from max("timestamp") - min("timestamp")) * 1000000)::bigint as length, count(*) as events
+        from numbered group by event, tuple, user_hash, visit
+      ), run as (
+        select event, tuple, user_hash,
+          int4send(count(*)::integer) || string_agg(int8send(mark) || int8send(length) || int4send(events::integer), ''::bytea order by mark) as bytes
+        from visit group by event, tuple, user_hash`
+
 /** Packs one piece: one pass over the tenant's day. A mark is what it is in journey_marks; parts come in the order of their values. */
 export function packPieceStatement({ tenant_id: tenantId, day, cut: text, ids, events }: CutPiece): Statement {
   const values = new SqlValues()
@@ -84,9 +103,9 @@ export function packPieceStatement({ tenant_id: tenantId, day, cut: text, ids, e
   // Properties stay out of the sort that numbers the events of one instant.
   const tupled = events.includes('') ? tuple : `case when e.event = any (${named}) then ${tuple} end`
   const any =
-    grain === 'event'
-      ? `select '', tuple, user_hash, mark from mark`
-      : `select '', tuple, user_hash, min(mark) from mark group by tuple, user_hash, date_bin('15 minutes', "timestamp", '2000-01-01T00:00:00Z')`
+    grain === 'quarter'
+      ? `select '', tuple, user_hash, min("timestamp"), min(mark) from mark group by tuple, user_hash, date_bin('15 minutes', "timestamp", '2000-01-01T00:00:00Z')`
+      : `select '', tuple, user_hash, "timestamp", mark from mark`
   return {
     text: `with mark as materialized (
         select event, tuple, user_hash, "timestamp", ${markSql(date, 'user_hash')} as mark
@@ -95,11 +114,9 @@ export function packPieceStatement({ tenant_id: tenantId, day, cut: text, ids, e
           where e.tenant_id = ${tenant} and e."timestamp" >= ${date}::timestamp at time zone 'UTC' and e."timestamp" < (${date} + 1)::timestamp at time zone 'UTC'
         ) e
       ), kept as (
-        select event, tuple, user_hash, mark from mark where event = any (${named}) and event <> ''
+        select event, tuple, user_hash, "timestamp", mark from mark where event = any (${named}) and event <> ''
         ${events.includes('') ? `union all ${any}` : ''}
-      ), run as (
-        select event, tuple, user_hash, int4send(count(*)::integer) || string_agg(int8send(mark), ''::bytea order by mark) as bytes
-        from kept group by event, tuple, user_hash
+      ), ${grain === 'visit' ? VISIT_RUNS : MARK_RUNS}
       ), part as (
         select event, tuple, string_agg(int8send(user_hash) || bytes, ''::bytea) as marks from run group by event, tuple
       ), placed as (

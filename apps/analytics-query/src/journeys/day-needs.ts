@@ -1,5 +1,5 @@
 import type { FieldPath } from '../query/field-path.js'
-import { cutsFor, haveSameFilters } from './cuts.js'
+import { cutsFor, haveSameFilters, toCutText } from './cuts.js'
 import type { MarkCondition, MarksQuery } from './marks.js'
 
 /** What a query needs of packed days. */
@@ -25,7 +25,13 @@ export interface CutNeed {
 
 /** Undefined when packed days cannot answer: a filter is too long to be kept. */
 export function needsOf({ conditions, groupBy, grain }: MarksQuery): DayNeeds | undefined {
-  const isPlain = (index: number) => conditions[index]?.filters.length === 0 && (index > 0 || groupBy.length === 0)
+  if (grain === 'visit') return visitNeeds(conditions)
+  const [first] = conditions
+  const isPlain = (index: number) => {
+    const condition = conditions[index] as MarkCondition
+    const isGrouped = groupBy.length > 0 && (index === 0 || isSame(condition, first as MarkCondition))
+    return condition.filters.length === 0 && !isGrouped
+  }
   const plain = conditions.filter((_, index) => isPlain(index)).map(({ event }) => event ?? '')
   const cuts: CutNeed[] = []
   conditions.forEach((condition, index) => {
@@ -46,6 +52,12 @@ export function needsOf({ conditions, groupBy, grain }: MarksQuery): DayNeeds | 
     plainMask: conditions.reduce((mask, _, index) => (isPlain(index) ? mask | (1 << index) : mask), 0),
     cuts,
   }
+}
+
+function visitNeeds([condition]: readonly MarkCondition[]): DayNeeds {
+  const cuts = [toCutText({ grain: 'visit', parts: [] })]
+  const need = { mask: 1, condition: condition as MarkCondition, groupBy: [], event: condition?.event ?? '', cuts }
+  return { names: [], plainMask: 0, cuts: [need] }
 }
 
 function isSame(a: MarkCondition, b: MarkCondition): boolean {

@@ -2,13 +2,12 @@ import type { CostEstimate } from '../guard/estimate-cost.js'
 import type { TimeRange } from '../plan/plan.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import type { MarksQuery } from './marks.js'
-import type { PackedDays } from './packed-days.js'
 
 export interface Reading {
   readonly query: MarksQuery
   /** What was read of raw rows. */
   readonly raw: readonly TimeRange[]
-  readonly packed: Pick<PackedDays, 'days' | 'bytes'>
+  readonly packed: { readonly days: number; readonly bytes: number }
   readonly watermarkMs: number | null
   readonly estimate: CostEstimate | undefined
 }
@@ -20,7 +19,7 @@ export function describeReading({ query, raw, packed, watermarkMs, estimate }: R
   const source = raw.length === 0 ? 'rollup' : isRaw ? 'raw' : 'mixed'
   const plan = {
     source,
-    packed_days: packed.days.length,
+    packed_days: packed.days,
     packed_bytes: packed.bytes,
     raw: raw.map(describeRange),
     reasons: raw.length === 0 ? [PACKED] : [PACKED, RAW],

@@ -8,17 +8,27 @@ export interface UserList {
   readonly times: Float64Array
   readonly places: Float64Array
   readonly groups: Uint32Array
+  /** Of visits: ms from the first event to the last, and how many events came after the first. Absent when all are single events. */
+  readonly visits: { readonly lengths: Float64Array; readonly more: Uint32Array } | undefined
 }
 
 /** Hands out the marks of one chunk: numbers their users, counts them, and puts each where `next` says that its user's next one goes. */
 export interface MarkReader {
   readonly mask: number
+  readonly hasVisits: boolean
   countInto(counts: Uint32Array): void
   putInto(list: UserList, next: Uint32Array): void
 }
 
 export function openMarks(chunk: MarkChunk, table: UserTable): MarkReader {
-  return chunk.layout.of === 'rows' ? readRows(chunk, table) : readDay(chunk, chunk.layout, table)
+  switch (chunk.layout.of) {
+    case 'rows':
+      return readRows(chunk, table)
+    case 'day':
+      return readDay(chunk, chunk.layout, table)
+    case 'visits':
+      return readVisits(chunk, chunk.layout, table)
+  }
 }
 
 const EPOCH_2000_MS = 946_684_800_000
@@ -35,6 +45,7 @@ function readRows({ mask, group, bytes }: MarkChunk, table: UserTable): MarkRead
     users[row] = table.numberOf(view.getUint32(at + 4), view.getUint32(at))
   return {
     mask,
+    hasVisits: false,
     countInto(counts) {
       for (const user of users) counts[user] = (counts[user] as number) + 1
     },
@@ -59,7 +70,7 @@ const RANK_VALUES = 65_536
 
 function readDay({ mask, group, bytes }: MarkChunk, layout: DayLayout, table: UserTable): MarkReader {
   const view = viewOf(bytes)
-  const runs = numberRuns(view, table)
+  const runs = numberRuns(view, table, DAY_MARK_BYTES)
   const { startMs, fromMs, toMs } = layout
   const isWhole = fromMs <= startMs && toMs >= startMs + DAY_MS
   const isKept = (at: number): boolean => {
@@ -68,6 +79,7 @@ function readDay({ mask, group, bytes }: MarkChunk, layout: DayLayout, table: Us
   }
   return {
     mask,
+    hasVisits: false,
     countInto(counts) {
       for (let run = 0; run < runs.length; run += RUN_NUMBERS) {
         const user = runs[run] as number
@@ -86,8 +98,48 @@ function readDay({ mask, group, bytes }: MarkChunk, layout: DayLayout, table: Us
         for (let at = runs[run + 1] as number; at < end; at += DAY_MARK_BYTES) {
           if (!isWhole && !isKept(at)) continue
           times[place] = timeAt(view, at, startMs)
+          // Lists begin as zeros, and most ranks and groups are 0: what is not written is not fetched either.
+          const rank = view.getUint16(at + 6)
+          if (rank !== 0) places[place] = rank
+          if (group !== 0) groups[place] = group
+          place++
+        }
+        next[user] = place
+      }
+    },
+  }
+}
+
+const VISIT_BYTES = 20
+
+function readVisits(
+  { mask, bytes }: MarkChunk,
+  { startMs }: Extract<MarkChunk['layout'], { of: 'visits' }>,
+  table: UserTable,
+): MarkReader {
+  const view = viewOf(bytes)
+  const runs = numberRuns(view, table, VISIT_BYTES)
+  return {
+    mask,
+    hasVisits: true,
+    countInto(counts) {
+      for (let run = 0; run < runs.length; run += RUN_NUMBERS) {
+        const user = runs[run] as number
+        const size = ((runs[run + 2] as number) - (runs[run + 1] as number)) / VISIT_BYTES
+        counts[user] = (counts[user] as number) + size
+      }
+    },
+    putInto({ times, places, visits }, next) {
+      if (visits === undefined) throw new TypeError('a list of single events cannot hold visits')
+      for (let run = 0; run < runs.length; run += RUN_NUMBERS) {
+        const user = runs[run] as number
+        const end = runs[run + 2] as number
+        let place = next[user] as number
+        for (let at = runs[run + 1] as number; at < end; at += VISIT_BYTES) {
+          times[place] = timeAt(view, at, startMs)
           places[place] = view.getUint16(at + 6)
-          groups[place] = group
+          visits.lengths[place] = (view.getUint32(at + 8) * WORD + view.getUint32(at + 12)) / 1000
+          visits.more[place] = view.getUint32(at + 16) - 1
           place++
         }
         next[user] = place
@@ -100,12 +152,12 @@ const DAY_MS = 86_400_000
 const RUN_NUMBERS = 3
 
 /** Three numbers a run: its user, and where its marks begin and end. */
-function numberRuns(view: DataView, table: UserTable): Uint32Array {
-  const runs = new Uint32Array(Math.ceil(view.byteLength / (USER_BYTES + DAY_MARK_BYTES)) * RUN_NUMBERS)
+function numberRuns(view: DataView, table: UserTable, markBytes: number): Uint32Array {
+  const runs = new Uint32Array(Math.ceil(view.byteLength / (USER_BYTES + markBytes)) * RUN_NUMBERS)
   let used = 0
   for (let at = 0; at < view.byteLength; ) {
     const begin = at + USER_BYTES
-    const end = begin + view.getUint32(at + 8) * DAY_MARK_BYTES
+    const end = begin + view.getUint32(at + 8) * markBytes
     runs[used++] = table.numberOf(view.getUint32(at + 4), view.getUint32(at))
     runs[used++] = begin
     runs[used++] = end

@@ -16,9 +16,15 @@ export interface MarksQuery {
   readonly conditions: readonly MarkCondition[]
   /** Fields of the events that meet the first condition. */
   readonly groupBy: readonly FieldPath[]
-  /** `quarter`: of conditions for any event only the first of each user in each quarter of an hour matters. */
-  readonly grain: 'event' | 'quarter'
+  /**
+   * `quarter`: of conditions for any event only the first of each user in each quarter of an hour matters. `visit`: of the only condition, which has
+   * neither filters nor groups, only runs of events matter, with less than half an hour between each and the next.
+   */
+  readonly grain: 'event' | 'quarter' | 'visit'
 }
+
+/** Packed visits are good for every gap from here on. */
+export const VISIT_GAP_MS = 1_800_000
 
 export const QUARTER_MS = 900_000
 
@@ -43,6 +49,8 @@ export type MarkLayout =
    * rank among the user's events of that time. Marks outside [fromMs, toMs) do not count.
    */
   | { readonly of: 'day'; readonly startMs: number; readonly fromMs: number; readonly toMs: number }
+  /** As `day`, but visits instead of marks, and whole: the mark of its first event (8 bytes), microseconds to its last one (8), its events (4). */
+  | { readonly of: 'visits'; readonly startMs: number }
 
 /** Of a mark in rows. */
 export const ROW_BYTES = 24

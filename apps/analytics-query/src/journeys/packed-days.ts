@@ -13,11 +13,14 @@ import {
   packedDaysStatement,
   packedMarksStatement,
 } from './packed-days-statement.js'
+import { rangesOf } from './use-days.js'
 
 /** What packed days hold of a query. */
 export interface PackedDays {
   /** Days that hold all of it, as 2026-11-21. */
   readonly days: readonly string[]
+  /** The parts of the range that they answer. */
+  readonly ranges: readonly TimeRange[]
   /** How much is to be read of them, and in how many values. */
   readonly bytes: number
   readonly values: number
@@ -26,9 +29,9 @@ export interface PackedDays {
   toChunks(results: readonly Result[], groups: GroupNumbers): MarkChunk[]
 }
 
-export const NO_DAYS: PackedDays = { days: [], bytes: 0, values: 0, statements: [], toChunks: () => [] }
+const NO_DAYS: PackedDays = { days: [], ranges: [], bytes: 0, values: 0, statements: [], toChunks: () => [] }
 
-interface Asked {
+export interface Asked {
   readonly tenantId: number
   readonly query: MarksQuery
   /** What is read of packed days. */
@@ -39,35 +42,39 @@ interface Asked {
 /** What tells which days are packed as a query needs them; read in the transaction that then reads their marks. */
 export function packedDaysStatements({ tenantId, range, needs }: Asked): Statement[] {
   return [
-    packedDaysStatement({ tenantId, range, names: needs.names }),
+    ...(needs.plainMask === 0 ? [] : [packedDaysStatement({ tenantId, range, names: needs.names })]),
     ...(needs.cuts.length === 0 ? [] : [cutDaysStatement(tenantId, range, needs.cuts)]),
   ]
 }
 
-/** Takes the days that hold everything. Notes what would have to be packed for the others. */
+/** Takes the days that hold everything, but none of `taken`. Notes what would have to be packed for the others. */
 export function choosePackedDays(
   asked: Asked,
-  [plain, cut]: readonly (Result | undefined)[],
-  wishes: CutWishes | undefined,
+  states: readonly Result[],
+  { taken, wishes }: { readonly taken: readonly string[]; readonly wishes: CutWishes | undefined },
 ): PackedDays {
-  const { tenantId, range, needs } = asked
+  const { range, needs } = asked
+  const [plain, cut] = needs.plainMask === 0 ? [undefined, ...states] : states
   const cutDays = chooseCuts(rowsOf<CutDayRow>(cut), needs.cuts)
   noteWishes(asked, cutDays.wide, wishes)
   const plainDays = new Map(rowsOf<PackedDayRow>(plain).map(({ day, bytes }) => [day, bytes]))
   const isWhole = (day: string) =>
-    (needs.plainMask === 0 || plainDays.has(day)) && cutDays.chosen.every((chosen) => chosen.has(day))
+    !taken.includes(day) &&
+    (needs.plainMask === 0 || plainDays.has(day)) &&
+    cutDays.chosen.every((chosen) => chosen.has(day))
   const candidates = needs.plainMask === 0 ? [...(cutDays.chosen[0]?.keys() ?? [])] : [...plainDays.keys()]
   const days = candidates.filter(isWhole).sort()
   if (days.length === 0) return NO_DAYS
   const reads = [
     ...(needs.plainMask === 0 ? [] : [readPlain(asked, days)]),
-    ...needs.cuts.flatMap((need, index) => readCuts(tenantId, need, { chosen: cutDays.chosen[index], days, range })),
+    ...needs.cuts.flatMap((need, index) => readCuts(need, { chosen: cutDays.chosen[index], days, asked })),
   ]
   const bytesOf = (day: string) =>
     (needs.plainMask === 0 ? 0 : (plainDays.get(day) ?? 0)) +
     cutDays.chosen.reduce((sum, chosen) => sum + (chosen.get(day)?.bytes ?? 0), 0)
   return {
     days,
+    ranges: rangesOf(days, range),
     bytes: days.reduce((sum, day) => sum + bytesOf(day), 0),
     values: days.length * ((needs.names?.length ?? 1) + needs.cuts.length),
     statements: reads.map(({ statement }) => statement),
@@ -126,11 +133,12 @@ function plainMaskOf(event: string, { conditions }: MarksQuery, plainMask: numbe
 interface CutReading {
   readonly chosen: ReadonlyMap<string, CutDayRow> | undefined
   readonly days: readonly string[]
-  readonly range: TimeRange
+  readonly asked: Asked
 }
 
 /** A statement for each cut that is used on some days. */
-function readCuts(tenantId: number, need: CutNeed, { chosen, days, range }: CutReading): Read[] {
+function readCuts(need: CutNeed, { chosen, days, asked }: CutReading): Read[] {
+  const { tenantId, query, range } = asked
   const byCut = new Map<number, { readonly rank: number; readonly days: string[] }>()
   for (const day of days) {
     const row = chosen?.get(day)
@@ -144,7 +152,8 @@ function readCuts(tenantId: number, need: CutNeed, { chosen, days, range }: CutR
     toChunks: (result, groups) =>
       rowsOf<CutMarksRow>(result).map((row) => {
         const group = (need.mask & 1) === 0 ? 0 : groups.numberOf(row)
-        return toChunk({ day: row.day, marks: row.marks, mask: need.mask, group }, range)
+        const chunk = toChunk({ day: row.day, marks: row.marks, mask: need.mask, group }, range)
+        return query.grain === 'visit' ? { ...chunk, layout: { of: 'visits', startMs: Date.parse(row.day) } } : chunk
       }),
   }))
 }

@@ -1,4 +1,4 @@
-import type { Statement, Transaction } from '@millrace/database'
+import type { Result, Transaction } from '@millrace/database'
 import type { ReadScope } from '../execute/read-scope.js'
 import { rowsOf } from '../execute/rows-of.js'
 import { type WatermarkConfig, type WatermarkRow, watermarkStatement } from '../execute/watermark-statement.js'
@@ -10,7 +10,7 @@ import { describeReading } from './describe-reading.js'
 import { GroupNumbers, tooManyGroups } from './group-numbers.js'
 import type { MarkChunk, Marks, MarksQuery } from './marks.js'
 import { marksStatement } from './marks-statement.js'
-import { choosePackedDays, NO_DAYS, packedDaysStatements } from './packed-days.js'
+import { type Asked, choosePackedDays, type PackedDays, packedDaysStatements } from './packed-days.js'
 import { packableRange, rangesWithout } from './use-days.js'
 
 export type ReadMarks = (scope: ReadScope, query: MarksQuery) => Promise<{ marks: Marks; meta: AnswerMeta }>
@@ -43,31 +43,60 @@ interface Reading {
 
 async function readAll(tx: Transaction, { tenantId, query, config, deps }: Reading) {
   const { groupsMax } = config
-  const range = packableRange(query)
-  const needs = config.hasPackedDays === true && range.fromMs < range.toMs ? needsOf(query) : undefined
-  const asked = needs === undefined ? undefined : { tenantId, query, range, needs }
-  const [watermarks, ...states] = await tx.pipeline([
-    watermarkStatement(config),
-    ...(asked === undefined ? [] : packedDaysStatements(asked)),
-  ])
-  const packed = asked === undefined ? NO_DAYS : choosePackedDays(asked, states, deps.wishes)
-  const raw = rangesWithout(query, range, packed.days)
-  const estimate = deps.guard?.admitMarks({ tenantId, query, raw, packed })
-  const statements: Statement[] = [
-    ...packed.statements,
+  const ways = config.hasPackedDays === true ? waysOf(tenantId, query) : []
+  const [watermarks, ...states] = await tx.pipeline([watermarkStatement(config), ...ways.flatMap(packedDaysStatements)])
+  const packed = choosePacked(ways, states, deps.wishes)
+  const raw = rangesWithout(
+    query,
+    packed.flatMap(({ ranges }) => ranges),
+  )
+  const sizes = { bytes: sum(packed, ({ bytes }) => bytes), values: sum(packed, ({ values }) => values) }
+  const estimate = deps.guard?.admitMarks({ tenantId, query, raw, packed: sizes })
+  const statements = [
+    ...packed.flatMap((days) => days.statements),
     ...raw.map((range) => marksStatement({ tenantId, query: { ...query, ...range }, groupsMax })),
   ]
   const results = statements.length === 0 ? [] : await tx.pipeline(statements)
   const groups = new GroupNumbers(query.groupBy, groupsMax)
-  const dayChunks = packed.toChunks(results, groups)
-  const rows = results.slice(packed.statements.length).flatMap((result) => rowsOf<RawRow>(result))
+  const dayChunks = packed.flatMap((days) => days.toChunks(results.splice(0, days.statements.length), groups))
+  const rows = results.flatMap((result) => rowsOf<RawRow>(result))
   if (rows.length > groupsMax) throw tooManyGroups(groupsMax)
   const chunks = [...dayChunks, ...rows.map((row) => toRowsChunk(row, groups))]
   const watermarkMs = rowsOf<WatermarkRow>(watermarks)[0]?.watermark?.getTime() ?? null
   return {
     marks: { groups: groups.groups, chunks },
-    meta: describeReading({ query, raw, packed, watermarkMs, estimate }),
+    meta: describeReading({
+      query,
+      raw,
+      packed: { days: sum(packed, ({ days }) => days.length), bytes: sizes.bytes },
+      watermarkMs,
+      estimate,
+    }),
   }
+}
+
+/** The ways in which packed days may answer a query, best first: where visits are not packed, events are. */
+function waysOf(tenantId: number, query: MarksQuery): Asked[] {
+  const queries = query.grain === 'visit' ? [query, { ...query, grain: 'event' as const }] : [query]
+  return queries.flatMap((way) => {
+    const range = packableRange(way)
+    const needs = range.fromMs < range.toMs ? needsOf(way) : undefined
+    return needs === undefined ? [] : [{ tenantId, query: way, range, needs }]
+  })
+}
+
+function choosePacked(ways: readonly Asked[], states: readonly Result[], wishes: CutWishes | undefined): PackedDays[] {
+  const chosen: PackedDays[] = []
+  const left = [...states]
+  for (const way of ways) {
+    const own = left.splice(0, packedDaysStatements(way).length)
+    chosen.push(choosePackedDays(way, own, { taken: chosen.flatMap(({ days }) => days), wishes }))
+  }
+  return chosen
+}
+
+function sum<Item>(items: readonly Item[], pick: (item: Item) => number): number {
+  return items.reduce((total, item) => total + pick(item), 0)
 }
 
 interface RawRow {

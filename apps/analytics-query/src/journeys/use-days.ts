@@ -3,20 +3,29 @@ import { type MarksQuery, QUARTER_MS } from './marks.js'
 
 const DAY = 86_400_000
 
-/** What packed days can answer of a query's range: marks of quarters of an hour none that the range cuts. May be empty. */
+/**
+ * What packed days can answer of a query's range; may be empty. Of quarters of an hour none that the range cuts, and of days with visits none that it ends
+ * in: where it begins does not matter, since a visit that began before counts no more than what was before it.
+ */
 export function packableRange({ fromMs, toMs, grain, conditions }: MarksQuery): TimeRange {
+  if (grain === 'visit') return { fromMs, toMs: Math.floor(toMs / DAY) * DAY }
   if (grain === 'event' || conditions.every(({ event }) => event !== null)) return { fromMs, toMs }
   return { fromMs: Math.ceil(fromMs / QUARTER_MS) * QUARTER_MS, toMs: Math.floor(toMs / QUARTER_MS) * QUARTER_MS }
 }
 
-/** The parts of a query's range that lie outside the packable range of the days, ascending. */
-export function rangesWithout(range: TimeRange, packable: TimeRange, days: readonly string[]): TimeRange[] {
-  const ranges: { fromMs: number; toMs: number }[] = []
-  let atMs = range.fromMs
-  for (const day of [...days].sort()) {
+/** The parts of days that lie in a range. */
+export function rangesOf(days: readonly string[], range: TimeRange): TimeRange[] {
+  return days.map((day) => {
     const startMs = Date.parse(day)
-    const fromMs = Math.max(startMs, packable.fromMs)
-    const toMs = Math.min(startMs + DAY, packable.toMs)
+    return { fromMs: Math.max(startMs, range.fromMs), toMs: Math.min(startMs + DAY, range.toMs) }
+  })
+}
+
+/** The parts of a range that lie in none of the others, ascending. */
+export function rangesWithout(range: TimeRange, others: readonly TimeRange[]): TimeRange[] {
+  const ranges: TimeRange[] = []
+  let atMs = range.fromMs
+  for (const { fromMs, toMs } of [...others].sort((a, b) => a.fromMs - b.fromMs)) {
     if (fromMs >= toMs) continue
     if (fromMs > atMs) ranges.push({ fromMs: atMs, toMs: fromMs })
     atMs = toMs

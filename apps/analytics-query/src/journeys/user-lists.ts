@@ -55,6 +55,9 @@ async function toList(
     times: new Float64Array(size),
     places: new Float64Array(size),
     groups: new Uint32Array(size),
+    visits: readers.some(({ hasVisits }) => hasVisits)
+      ? { lengths: new Float64Array(size), more: new Uint32Array(size) }
+      : undefined,
   }
   const next = starts.slice()
   for (const reader of readers) {
@@ -72,14 +75,46 @@ export function isAfter(list: UserList, a: number, other: UserList, b: number): 
   return time > otherTime || (time === otherTime && (list.places[a] as number) > (other.places[b] as number))
 }
 
-/** Events mostly come in order, so most runs are found sorted. */
+/** Moves for each event of a run up to which putting events into their places one by one is the quickest way. */
+const MOVES_MAX = 16
+
+/** Events mostly come in order, or nearly so: those of a day come by names and groups. */
 function sortRun(list: UserList, from: number, to: number): void {
-  let isSorted = true
-  for (let at = from + 1; at < to && isSorted; at++) isSorted = !isAfter(list, at - 1, list, at)
-  if (isSorted) return
+  let moves = (to - from) * MOVES_MAX
+  for (let at = from + 1; at < to; at++) {
+    if (!isAfter(list, at - 1, list, at)) continue
+    if (moves <= 0 || list.visits !== undefined) {
+      sortFar(list, from, to)
+      return
+    }
+    moves -= moveBack(list, from, at)
+  }
+}
+
+/** Moves an event before those that come after it; returns how far. */
+function moveBack({ times, places, groups }: UserList, from: number, at: number): number {
+  const time = times[at] as number
+  const place = places[at] as number
+  const group = groups[at] as number
+  let to = at
+  for (; to > from; to--) {
+    const before = times[to - 1] as number
+    if (before < time || (before === time && (places[to - 1] as number) <= place)) break
+    times[to] = before
+    places[to] = places[to - 1] as number
+    groups[to] = groups[to - 1] as number
+  }
+  times[to] = time
+  places[to] = place
+  groups[to] = group
+  return at - to
+}
+
+function sortFar(list: UserList, from: number, to: number): void {
   const order = Array.from({ length: to - from }, (_, index) => from + index)
   order.sort((a, b) => (isAfter(list, a, list, b) ? 1 : isAfter(list, b, list, a) ? -1 : 0))
-  for (const values of [list.times, list.places, list.groups]) {
+  const visits = list.visits === undefined ? [] : [list.visits.lengths, list.visits.more]
+  for (const values of [list.times, list.places, list.groups, ...visits]) {
     const sorted = order.map((index) => values[index] as number)
     values.set(sorted, from)
   }

@@ -1,11 +1,11 @@
 const LOAD_MAX = 0.6
+/** Number of the user + 1, or 0 where the slot is free; low and high half of the hash; one unused. A look-up touches one line of the processor's cache. */
+const SLOT_NUMBERS = 4
 
-/** Numbers users from 0 in the order in which their hashes are first seen. About 12 bytes a user and 4 a free place. */
+/** Numbers users from 0 in the order in which their hashes are first seen. 16 bytes a slot, of which at most 60 % are taken. */
 export class UserTable {
-  #low = new Uint32Array(1024)
-  #high = new Uint32Array(1024)
-  /** Number of the user + 1, 0 where the place is free. */
-  #slots = new Uint32Array(4096)
+  #slots = new Uint32Array(4096 * SLOT_NUMBERS)
+  #mask = 4095
   #size = 0
 
   get size(): number {
@@ -14,41 +14,38 @@ export class UserTable {
 
   /** The number of the user with this hash, a new one when it was not seen before. */
   numberOf(low: number, high: number): number {
-    const mask = this.#slots.length - 1
-    for (let slot = low & mask; ; slot = (slot + 1) & mask) {
-      const found = this.#slots[slot] as number
-      if (found === 0) return this.#add(slot, low, high)
-      if (this.#low[found - 1] === low && this.#high[found - 1] === high) return found - 1
+    const slots = this.#slots
+    for (let slot = low & this.#mask; ; slot = (slot + 1) & this.#mask) {
+      const at = slot * SLOT_NUMBERS
+      const found = slots[at] as number
+      if (found === 0) return this.#add(at, low, high)
+      if (slots[at + 1] === low && slots[at + 2] === high) return found - 1
     }
   }
 
-  #add(slot: number, low: number, high: number): number {
-    const number = this.#size++
-    if (number === this.#low.length) {
-      this.#low = grown(this.#low)
-      this.#high = grown(this.#high)
-    }
-    this.#low[number] = low
-    this.#high[number] = high
-    this.#slots[slot] = number + 1
-    if (this.#size > this.#slots.length * LOAD_MAX) this.#rehash()
+  #add(at: number, low: number, high: number): number {
+    this.#slots[at] = ++this.#size
+    this.#slots[at + 1] = low
+    this.#slots[at + 2] = high
+    const number = this.#size - 1
+    if (this.#size > (this.#mask + 1) * LOAD_MAX) this.#grow()
     return number
   }
 
-  #rehash(): void {
-    const slots = new Uint32Array(this.#slots.length * 4)
-    const mask = slots.length - 1
-    for (let number = 0; number < this.#size; number++) {
-      let slot = (this.#low[number] as number) & mask
-      while (slots[slot] !== 0) slot = (slot + 1) & mask
-      slots[slot] = number + 1
+  #grow(): void {
+    const old = this.#slots
+    const mask = (this.#mask + 1) * 4 - 1
+    const slots = new Uint32Array((mask + 1) * SLOT_NUMBERS)
+    for (let from = 0; from < old.length; from += SLOT_NUMBERS) {
+      if (old[from] === 0) continue
+      let slot = (old[from + 1] as number) & mask
+      while (slots[slot * SLOT_NUMBERS] !== 0) slot = (slot + 1) & mask
+      const at = slot * SLOT_NUMBERS
+      slots[at] = old[from] as number
+      slots[at + 1] = old[from + 1] as number
+      slots[at + 2] = old[from + 2] as number
     }
     this.#slots = slots
+    this.#mask = mask
   }
-}
-
-function grown(array: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
-  const larger = new Uint32Array(array.length * 2)
-  larger.set(array)
-  return larger
 }

@@ -1,4 +1,5 @@
 import { Durations } from './durations.js'
+import type { UserList } from './mark-reader.js'
 import { periodOf } from './period-of.js'
 import type { UserLists } from './user-lists.js'
 
@@ -37,7 +38,7 @@ export interface SessionCell {
 }
 
 /**
- * Sessions by bucket and group of their first event: runs of a user's events with less than `gapMs` between each and the next. What began before
+ * Sessions by bucket and group of their first event: runs of a user's events, or visits, with less than `gapMs` between each and the next. What began before
  * `fromMs` is not counted, so the list holds the events of one gap before it.
  */
 export function walkSessions(
@@ -53,7 +54,9 @@ export function walkSessions(
     for (let first = list.starts[user] as number; first < end; ) {
       const beginMs = list.times[first] as number
       let last = first
-      while (last + 1 < end && (list.times[last + 1] as number) - (list.times[last] as number) < gapMs) last++
+      let events = 1 + moreOf(list, first)
+      while (last + 1 < end && (list.times[last + 1] as number) - endOf(list, last) < gapMs)
+        events += 1 + moreOf(list, ++last)
       if (beginMs >= fromMs) {
         const bucket = periodOf(starts, beginMs)
         const group = list.groups[first] as number
@@ -63,7 +66,7 @@ export function walkSessions(
           cell = { bucket, group, totals: new SessionTotals() }
           cells.set(key, cell)
         }
-        const [events, lengthMs] = [last - first + 1, (list.times[last] as number) - beginMs]
+        const lengthMs = endOf(list, last) - beginMs
         cell.totals.add(user, events, lengthMs)
         all.add(user, events, lengthMs)
       }
@@ -71,4 +74,13 @@ export function walkSessions(
     }
   }
   return { cells: [...cells.values()], all }
+}
+
+/** When the last event of a visit was, which a single event is itself. */
+function endOf({ times, visits }: UserList, at: number): number {
+  return (times[at] as number) + (visits === undefined ? 0 : (visits.lengths[at] as number))
+}
+
+function moreOf({ visits }: UserList, at: number): number {
+  return visits === undefined ? 0 : (visits.more[at] as number)
 }

@@ -1,6 +1,6 @@
 import type { SessionsSummary } from '@millrace/contracts'
 import type { ReadScope } from '../execute/read-scope.js'
-import type { MarksQuery } from '../journeys/marks.js'
+import { type MarksQuery, VISIT_GAP_MS } from '../journeys/marks.js'
 import { toUserLists } from '../journeys/user-lists.js'
 import { SessionTotals, walkSessions } from '../journeys/walk-sessions.js'
 import type { CellQuery } from '../query/cell-query.js'
@@ -53,7 +53,9 @@ function createSource(gapMs: number, context: KindContext): CellSource {
 
 /** The gap before the range shows which of its first events go on with a visit. */
 function toMarksQuery({ event, filters, groupBy, fromMs, toMs }: CellQuery, gapMs: number): MarksQuery {
-  return { fromMs: fromMs - gapMs, toMs, conditions: [{ event, filters }], groupBy, grain: 'event' }
+  const hasVisits = gapMs >= VISIT_GAP_MS && filters.length === 0 && groupBy.length === 0
+  const grain = hasVisits ? 'visit' : 'event'
+  return { fromMs: fromMs - gapMs, toMs, conditions: [{ event, filters }], groupBy, grain }
 }
 
 async function readSessions(
