@@ -1,5 +1,4 @@
 import { estimateDistinct } from './estimate-distinct.js'
-import { ByteWriter } from './varint.js'
 
 const PRECISION = 14
 const REGISTERS = 1 << PRECISION
@@ -22,8 +21,12 @@ const DENSE_BYTES = (REGISTERS * 6) / 8
 
 const DAMAGED = 'the sketch is cut short or damaged'
 
+const NO_ENTRIES = new Uint32Array(0)
+
 /** For reading and writing, which would otherwise allocate up to 64 KiB a sketch. */
 const scratch = new Uint32Array(REGISTERS)
+/** A number of an entry takes three bytes at most. */
+const scratchBytes = new Uint8Array(HEADER_BYTES + 3 * REGISTERS)
 
 /**
  * Counts distinct 64-bit hashes: HyperLogLog with 2^14 registers (Flajolet, Fusy, Gandouet, Meunier 2007), standard error 0.81 %.
@@ -32,7 +35,7 @@ const scratch = new Uint32Array(REGISTERS)
  * their elements to one would have.
  */
 export class HyperLogLog {
-  /** Open addressing by the register's index, which is a piece of the hash and so spread already. */
+  /** Open addressing by the register's index, which is a piece of the hash and so spread already: see `homeOf`. */
   #sparse: Uint32Array | undefined
   #entries = 0
   #dense: Uint8Array | undefined
@@ -90,7 +93,7 @@ export class HyperLogLog {
       const sparse = serialiseSparse(entries)
       if (sparse.length < HEADER_BYTES + DENSE_BYTES) return sparse
     }
-    return serialiseDense(entries)
+    return serialiseDense(this.#dense ?? this.#toDense())
   }
 
   /** @throws RangeError when the bytes are no such sketch or are damaged. */
@@ -118,7 +121,7 @@ export class HyperLogLog {
 
   #raiseSparse(table: Uint32Array, index: number, rank: number): boolean {
     const mask = table.length - 1
-    for (let slot = index & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = homeOf(index, table); ; slot = (slot + 1) & mask) {
       const entry = table[slot] as number
       if (entry === 0) {
         table[slot] = (index << RANK_SHIFT) | rank
@@ -154,22 +157,29 @@ export class HyperLogLog {
     return dense
   }
 
+  /** In a view that the next call writes over. */
   #sortedEntries(): Uint32Array {
     // Plain loops: the consumer does this for every busy minute once a second, and callbacks make it twenty times dearer.
-    let count = 0
-    if (!this.#dense) {
-      const table = this.#sparse ?? new Uint32Array(0)
-      const entries = new Uint32Array(this.#entries)
-      for (let slot = 0; slot < table.length; slot++) {
-        const entry = table[slot] as number
-        if (entry !== 0) entries[count++] = entry
-      }
-      return entries.sort()
-    }
     const entries = scratch
-    for (let index = 0; index < REGISTERS; index++) {
-      const rank = this.#dense[index] as number
-      if (rank !== 0) entries[count++] = (index << RANK_SHIFT) | rank
+    let count = 0
+    const dense = this.#dense
+    if (dense) {
+      for (let index = 0; index < REGISTERS; index++) {
+        const rank = dense[index] as number
+        entries[count] = (index << RANK_SHIFT) | rank
+        // One more unless the rank is 0, without a branch that would be guessed wrong.
+        count += (rank + RANK_MASK) >>> RANK_SHIFT
+      }
+      return entries.subarray(0, count)
+    }
+    const table = this.#sparse ?? NO_ENTRIES
+    for (let slot = 0; slot < table.length; slot++) {
+      const entry = table[slot] as number
+      if (entry === 0) continue
+      // They are nearly in order, see `homeOf`.
+      let at = count++
+      for (; at > 0 && (entries[at - 1] as number) > entry; at--) entries[at] = entries[at - 1] as number
+      entries[at] = entry
     }
     return entries.subarray(0, count)
   }
@@ -199,6 +209,11 @@ export class HyperLogLog {
     }
     if (highest > RANK_BITS + 1) throw new RangeError(DAMAGED)
   }
+}
+
+/** By the upper bits, so that a table holds its entries in the order of their indexes but for those that were displaced. */
+function homeOf(index: number, table: Uint32Array): number {
+  return index >>> (PRECISION - (31 - Math.clz32(table.length)))
 }
 
 function kindOf([version, kind, precision]: Uint8Array): number {
@@ -271,28 +286,33 @@ function denseHistogram(bytes: Uint8Array): Float64Array {
 
 /** After the header a number an entry: the registers skipped since the last one, and the rank in the low 6 bits. */
 function serialiseSparse(entries: Uint32Array): Buffer {
-  const writer = new ByteWriter(HEADER_BYTES + entries.length * 3)
-  for (const byte of [VERSION, KIND.sparse, PRECISION]) writer.varint(byte)
+  scratchBytes.set([VERSION, KIND.sparse, PRECISION])
+  let at = HEADER_BYTES
   let next = 0
-  for (const entry of entries) {
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i] as number
     const index = entry >>> RANK_SHIFT
-    writer.varint(((index - next) << RANK_SHIFT) | (entry & RANK_MASK))
+    let packed = ((index - next) << RANK_SHIFT) | (entry & RANK_MASK)
+    for (; packed >= 0x80; packed >>>= 7) scratchBytes[at++] = (packed & 0x7f) | 0x80
+    scratchBytes[at++] = packed
     next = index + 1
   }
-  return writer.finish()
+  return Buffer.from(scratchBytes.subarray(0, at))
 }
 
 /** After the header 6 bits a register, four registers in three bytes. */
-function serialiseDense(entries: Uint32Array): Buffer {
-  const bytes = Buffer.alloc(HEADER_BYTES + DENSE_BYTES)
+function serialiseDense(registers: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + DENSE_BYTES)
   bytes.set([VERSION, KIND.dense, PRECISION])
-  for (const entry of entries) {
-    const index = entry >>> RANK_SHIFT
-    const offset = HEADER_BYTES + (index >>> 2) * 3
-    const word = (entry & RANK_MASK) << (18 - 6 * (index & 3))
-    bytes[offset] = (bytes[offset] as number) | (word >>> 16)
-    bytes[offset + 1] = (bytes[offset + 1] as number) | ((word >>> 8) & 0xff)
-    bytes[offset + 2] = (bytes[offset + 2] as number) | (word & 0xff)
+  for (let index = 0, offset = HEADER_BYTES; index < REGISTERS; index += 4, offset += 3) {
+    const word =
+      ((registers[index] as number) << 18) |
+      ((registers[index + 1] as number) << 12) |
+      ((registers[index + 2] as number) << 6) |
+      (registers[index + 3] as number)
+    bytes[offset] = word >>> 16
+    bytes[offset + 1] = word >>> 8
+    bytes[offset + 2] = word
   }
   return bytes
 }
