@@ -16,6 +16,9 @@ type Reply = [error: Error | null, result: unknown]
 /**
  * Sends frames of one server: XADD for each and, where replicas are asked for, one WAIT, in one write. In a Cluster every partition is a server
  * of its own to us, since a pipeline may not leave its slot.
+ *
+ * Only where WAIT has to follow its XADD to a node of a Cluster it is ioredis' pipeline: each one defines a getter of its own, V8 makes a hidden
+ * class for it, and those keep the pipeline with its frames until the next full collection, which were two a second.
  */
 export class ServerAppender {
   readonly #config: AppendConfig
@@ -29,20 +32,32 @@ export class ServerAppender {
   }
 
   async append(frames: readonly FrameToAppend[]): Promise<AppendResult[]> {
-    const { minReplicas, replicaTimeoutMs, timeoutMs } = this.#config
+    const { minReplicas, timeoutMs } = this.#config
     try {
       if (this.#isBehind && !(await this.#hasReplicas(frames[0] as FrameToAppend))) {
         return frames.map(() => ({ kind: 'unavailable', isAmbiguous: false, cause: tooFewReplicas(minReplicas) }))
       }
-      const pipeline = this.#client.pipeline()
-      for (const { partition, frame } of frames) pipeline.xadd(this.#config.keyOf(partition), '*', 'f', frame)
-      if (minReplicas > 0) pipeline.wait(minReplicas, replicaTimeoutMs)
-      const replies = ((await within(timeoutMs, pipeline.exec())) ?? []) as Reply[]
+      const replies = (await within(timeoutMs, this.#send(frames))) ?? []
       if (minReplicas > 0) this.#isBehind = !isReplicated(replies.at(-1), minReplicas)
       return frames.map((_, index) => this.#toResult(replies[index]))
     } catch (error) {
       return frames.map(() => toFailure(error as Error))
     }
+  }
+
+  #send(frames: readonly FrameToAppend[]): Promise<Reply[] | null> {
+    const client = this.#client
+    const { minReplicas, replicaTimeoutMs, keyOf } = this.#config
+    if ('nodes' in client && minReplicas > 0) {
+      const pipeline = client.pipeline()
+      for (const { partition, frame } of frames) pipeline.xadd(keyOf(partition), '*', 'f', frame)
+      return pipeline.wait(minReplicas, replicaTimeoutMs).exec()
+    }
+    return inOneWrite(client, () => {
+      const sent = frames.map(({ partition, frame }) => toReply(client.xadd(keyOf(partition), '*', 'f', frame)))
+      if (minReplicas > 0) sent.push(toReply(client.wait(minReplicas, replicaTimeoutMs)))
+      return Promise.all(sent)
+    })
   }
 
   #toResult(reply: Reply | undefined): AppendResult {
@@ -61,6 +76,25 @@ export class ServerAppender {
     const replies = ((await within(timeoutMs, pipeline.exec())) ?? []) as Reply[]
     return isReplicated(replies[1], minReplicas)
   }
+}
+
+/** What is sent to one server goes out as one write. */
+function inOneWrite<T>(client: Redis | Cluster, send: () => T): T {
+  // Before the first connection there is none.
+  const stream: Redis['stream'] | undefined = 'nodes' in client ? undefined : client.stream
+  stream?.cork()
+  try {
+    return send()
+  } finally {
+    stream?.uncork()
+  }
+}
+
+function toReply(answer: Promise<unknown>): Promise<Reply> {
+  return answer.then(
+    (result) => [null, result],
+    (error: Error) => [error, undefined],
+  )
 }
 
 function isReplicated(reply: Reply | undefined, minReplicas: number): boolean {
