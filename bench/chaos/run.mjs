@@ -35,7 +35,7 @@ const result = { seed, rounds, outage_seconds: outageMs / 1000, faults: /** @typ
 /** Runs scenarios on a stack of their own and adds what they found to the result. */
 async function onStack(name, settings, scenarios) {
   const dataDir = temporaryDirectory('millrace-chaos-')
-  const stack = await startStack({ dataDir, ports: 'free', say, ...chaosStackOptions(settings) })
+  const stack = await startStack({ dataDir, ports: 'free', say, walSegments: 0, ...chaosStackOptions(settings) })
   try {
     const run = new ChaosRun({ stack, seed, say })
     await scenarios(run)

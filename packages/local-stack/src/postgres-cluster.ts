@@ -5,6 +5,9 @@ import { dirname, join } from 'node:path'
 import type { OsUser } from './os-user.js'
 import type { PostgresBinaries } from './postgres-binaries.js'
 
+/** As initdb makes them. */
+const WAL_SEGMENT_MB = 16
+
 /** The database every cluster is given. */
 export const DATABASE_NAME = 'millrace'
 
@@ -15,6 +18,8 @@ export interface ClusterOptions {
   auth: 'trust' | 'scram'
   /** Whether initdb flushes what it wrote to disk; false is for directories that are thrown away. */
   isDurable: boolean
+  /** Segments of 16 MB that the write-ahead log has from the start. */
+  walSegments: number
 }
 
 /** The major version that wrote this data directory, or undefined when there is none. */
@@ -29,7 +34,7 @@ export function passwordFile(dataDir: string): string {
 }
 
 /** Makes a cluster with the database `millrace`. An interrupted attempt leaves nothing under `dataDir`. */
-export function createCluster({ dataDir, binaries, user, auth, isDurable }: ClusterOptions): void {
+export function createCluster({ dataDir, binaries, user, auth, isDurable, walSegments }: ClusterOptions): void {
   const part = `${dataDir}.part`
   mkdirSync(dirname(dataDir), { recursive: true, mode: 0o755 })
   rmSync(part, { recursive: true, force: true })
@@ -49,9 +54,25 @@ export function createCluster({ dataDir, binaries, user, auth, isDurable }: Clus
   } else args.push('--auth=trust')
   run(binaries.initdb, args, user)
   run(binaries.postgres, ['--single', '-D', part, 'postgres'], user, `create database ${DATABASE_NAME}\n`)
+  if (walSegments > 0) makeWal(part, walSegments, binaries, user)
   if (existsSync(dataDir)) rmSync(dataDir, { recursive: true })
   renameSync(part, dataDir)
   chmodSync(dataDir, 0o700)
+}
+
+/**
+ * The log is written into segments that a checkpoint has let go. A new cluster has none and would make each as it is needed, while all commits
+ * wait for it; here they are made by going from one to the next, and the checkpoint at the end lets them go.
+ */
+function makeWal(dataDir: string, segments: number, binaries: PostgresBinaries, user: OsUser | undefined): void {
+  const keep = [`min_wal_size=${segments * WAL_SEGMENT_MB}MB`, `max_wal_size=${2 * segments * WAL_SEGMENT_MB}MB`]
+  const args = ['--single', ...keep.flatMap((setting) => ['-c', setting]), '-D', dataDir, 'postgres']
+  run(
+    binaries.postgres,
+    args,
+    user,
+    `select pg_logical_emit_message(false, '', ''), pg_switch_wal() from generate_series(1, ${segments})\n`,
+  )
 }
 
 function run(command: string, args: string[], user: OsUser | undefined, input = ''): void {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import { afterEach, expect, test } from '@jest/globals'
@@ -25,6 +25,13 @@ test('starts an empty server without containers, whoever runs it, and removes al
   await stop()
   expect(isAlive(pid)).toBe(false)
   expect(existsSync(dirname(dataDir))).toBe(false)
+})
+
+test('a new cluster has as many segments of write-ahead log as it was asked for, ready to be written', async () => {
+  const { dataDir } = await start({ walSegments: 8, settings: { min_wal_size: '128MB' } })
+  expect(readdirSync(`${dataDir}/pg_wal`).filter((name) => /^[0-9A-F]{24}$/.test(name)).length).toBeGreaterThanOrEqual(
+    8,
+  )
 })
 
 test('a server that is killed recovers on the same port', async () => {

@@ -19,6 +19,8 @@ export interface StackOptions {
   /** Default `scram`, with a password generated once. */
   postgresAuth?: 'trust' | 'scram' | undefined
   postgresSettings?: Record<string, string> | undefined
+  /** Segments of 16 MB that the write-ahead log of a new cluster has from the start. Default 64, some seconds of the first start; 0 for what is thrown away. */
+  walSegments?: number | undefined
   streamRedisSettings?: Record<string, string> | undefined
   cacheRedisSettings?: Record<string, string> | undefined
   writeKey?: string | undefined

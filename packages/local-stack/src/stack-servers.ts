@@ -7,7 +7,7 @@ import { type RedisServer, startRedis } from './redis.js'
 import type { Server } from './server.js'
 import { SERVER_PORTS } from './services.js'
 import type { StackOptions } from './stack-options.js'
-import { stackPostgresSettings } from './stack-postgres-settings.js'
+import { stackPostgresSettings, WAL_SEGMENTS } from './stack-postgres-settings.js'
 import type { Steps } from './steps.js'
 
 /** URLs of the servers the services use, and those of them that are ours to stop. */
@@ -66,6 +66,7 @@ async function startDatabase({ options, dataDir, steps, keep }: ServerContext): 
       port: await serverPort(options, SERVER_PORTS.postgres),
       binaries: options.postgresBinaries,
       auth: options.postgresAuth ?? 'scram',
+      walSegments: options.walSegments ?? WAL_SEGMENTS,
       settings: { ...stackPostgresSettings(), ...options.postgresSettings },
       logFile: join(dataDir, 'log', 'postgres.log'),
     })

@@ -27,7 +27,7 @@ afterEach(async () => {
 })
 
 async function start(options: Partial<StackOptions> = {}): Promise<Stack> {
-  return await startStack({ root, dataDir, ports: 'free', say: (line) => lines.push(line), ...options })
+  return await startStack({ root, dataDir, ports: 'free', say: (line) => lines.push(line), walSegments: 0, ...options })
 }
 
 test('starts servers and services, hands every service its settings, and leaves no process behind', async () => {

@@ -59,7 +59,7 @@ export async function spawnService(options: SpawnServiceOptions): Promise<Servic
 /** The whole stack on free ports, in a temporary directory unless `dataDir` is given; `stop` gives it back. */
 export async function startTestStack(options: Partial<StackOptions> = {}): Promise<Stack> {
   const home = options.dataDir === undefined ? temporaryDirectory('millrace-stack-') : undefined
-  const stack = await startStack({ dataDir: `${home}`, ports: 'free', say: () => {}, ...options })
+  const stack = await startStack({ dataDir: `${home}`, ports: 'free', say: () => {}, walSegments: 0, ...options })
   const release = hold('stack', async () => {
     await stack.stop()
     if (home) removeTemporary(home)
