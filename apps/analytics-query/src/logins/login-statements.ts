@@ -1,5 +1,5 @@
 import type { Statement } from '@millrace/database'
-import { filterSql, groupSql } from '../execute/field-sql.js'
+import { filterSql } from '../execute/field-sql.js'
 import { bucketSql } from '../execute/raw-statement.js'
 import { instant, SqlValues } from '../execute/sql-values.js'
 import type { CellQuery } from '../query/cell-query.js'
@@ -7,16 +7,27 @@ import type { CellQuery } from '../query/cell-query.js'
 const RECENT_ROWS = 20
 const SHARES_MAX = 100
 
-/** Attempts of the range that meet the filters, in the shape of events, so that the same conditions and groups apply. By the index on (tenant, time). */
+/** The columns of the fields that a login has besides user_id. */
+const COLUMNS: Readonly<Record<string, string>> = { device: 'device_type' }
+
+/**
+ * Attempts of the range that meet the filters, by the index on (tenant, time). For filters the fields that they name are in the shape of an event's, so
+ * that the same conditions apply.
+ */
 function loginRows(tenantId: number, query: CellQuery, values: SqlValues): string {
+  const range = `l.tenant_id = ${values.add(tenantId, 'integer')}
+        and l."timestamp" >= ${instant(values, query.fromMs)} and l."timestamp" < ${instant(values, query.toMs)}`
+  if (query.filters.length === 0) return `select l.* from login_events l where ${range}`
+  const names = [...new Set(query.filters.map(({ path }) => path.name))].filter((name) => name !== 'user_id')
+  const properties = names.map((name) => `${values.add(name, 'text')}, l.${columnOf(name)}`).join(', ')
   const filters = query.filters.map((filter) => filterSql(filter, values))
-  const where = filters.length === 0 ? '' : `where ${filters.join(' and ')}`
   return `select e.* from (
-      select l.*, jsonb_build_object('method', l.method, 'device', l.device_type, 'browser', l.browser, 'os', l.os, 'success', l.success,
-        'failure_reason', l.failure_reason, 'ip', l.ip) as properties
-      from login_events l where l.tenant_id = ${values.add(tenantId, 'integer')}
-        and l."timestamp" >= ${instant(values, query.fromMs)} and l."timestamp" < ${instant(values, query.toMs)}
-    ) e ${where}`
+      select l.*, jsonb_build_object(${properties}) as properties from login_events l where ${range}
+    ) e where ${filters.join(' and ')}`
+}
+
+function columnOf(name: string): string {
+  return COLUMNS[name] ?? name
 }
 
 export interface LoginCellRow {
@@ -27,17 +38,29 @@ export interface LoginCellRow {
   readonly [group: `g${number}`]: unknown
 }
 
-/** One row a bucket and group. */
+/** One row a bucket and group. Users are told apart by hashing them first: counting them by sorting costs more. */
 export function loginCellsStatement(tenantId: number, query: CellQuery, cellsMax: number): Statement {
   const values = new SqlValues()
   const rows = loginRows(tenantId, query, values)
-  const groups = query.groupBy.map((path, index) => `${groupSql(path, values)} as g${index}`)
+  const groups = query.groupBy.map(({ name }, index) => `e.${columnOf(name)} as g${index}`)
   const keys = ['bucket', ...query.groupBy.map((_, index) => `g${index}`)].join(', ')
   const input = [bucketSql(query, 'e."timestamp"', values), ...groups, 'e.success', 'e.user_id'].join(', ')
   return {
-    text: `with e as (${rows}), cell as (select ${input} from e)
-      select ${keys}, count(*) as attempts, count(*) filter (where success) as succeeded, count(distinct user_id) as users
-      from cell group by ${keys} limit ${values.add(cellsMax + 1, 'integer')}`,
+    text: `with e as (${rows}), cell as (select ${input} from e), of_user as (
+        select ${keys}, user_id, count(*) as attempts, count(*) filter (where success) as succeeded from cell group by ${keys}, user_id
+      )
+      select ${keys}, sum(attempts)::bigint as attempts, sum(succeeded)::bigint as succeeded, count(user_id) as users
+      from of_user group by ${keys} limit ${values.add(cellsMax + 1, 'integer')}`,
+    values: values.list,
+  }
+}
+
+/** How many users there are in all cells together. */
+export function loginUsersStatement(tenantId: number, query: CellQuery): Statement {
+  const values = new SqlValues()
+  const rows = loginRows(tenantId, query, values)
+  return {
+    text: `with e as (${rows}), one as (select user_id from e group by user_id) select count(user_id) as users from one`,
     values: values.list,
   }
 }
@@ -49,24 +72,25 @@ export interface LoginShareRow {
   readonly name: string | null
   readonly attempts: bigint
   readonly succeeded: bigint
-  readonly users: bigint
 }
 
-/** Totals, and the counts of the most frequent values of each field, in one pass. */
+/** Totals, and the counts of the most frequent values of each field: in one pass over the rows, since there are few combinations. */
 export function loginSharesStatement(tenantId: number, query: CellQuery): Statement {
   const values = new SqlValues()
   const rows = loginRows(tenantId, query, values)
   return {
-    text: `with e as (${rows}), share as (
+    text: `with e as (${rows}), one as materialized (
+        select method, device_type, browser, os, count(*) as attempts, count(*) filter (where success) as succeeded from e group by 1, 2, 3, 4
+      ), share as (
         select case when grouping(method) = 0 then 'method' when grouping(device_type) = 0 then 'device' when grouping(browser) = 0 then 'browser'
             when grouping(os) = 0 then 'os' end as field,
-          coalesce(method, device_type, browser, os) as name, count(*) as attempts, count(*) filter (where success) as succeeded,
-          case when grouping(method, device_type, browser, os) = 15 then count(distinct user_id) else 0 end as users
-        from e group by grouping sets ((), (method), (device_type), (browser), (os))
+          coalesce(method, device_type, browser, os) as name, coalesce(sum(attempts), 0)::bigint as attempts,
+          coalesce(sum(succeeded), 0)::bigint as succeeded
+        from one group by grouping sets ((), (method), (device_type), (browser), (os))
       ), ranked as (
         select *, row_number() over (partition by field order by attempts desc, name) as rank from share
       )
-      select field, name, attempts, succeeded, users from ranked where rank <= ${values.add(SHARES_MAX, 'integer')} order by field, rank`,
+      select field, name, attempts, succeeded from ranked where rank <= ${values.add(SHARES_MAX, 'integer')} order by field, rank`,
     values: values.list,
   }
 }

@@ -12,6 +12,7 @@ import {
   type LoginShareRow,
   loginCellsStatement,
   loginSharesStatement,
+  loginUsersStatement,
   type RecentLoginRow,
   recentLoginsStatement,
 } from './login-statements.js'
@@ -38,11 +39,13 @@ interface Reading {
 
 async function readAll(tx: Transaction, { tenantId, query, config }: Reading) {
   const { cellsMax } = config
-  const [mark, cells, shares, recent] = await tx.pipeline([
+  const isOneCell = query.groupBy.length === 0 && query.bucketStarts.length === 1
+  const [mark, cells, shares, recent, users] = await tx.pipeline([
     watermarkStatement(config),
     loginCellsStatement(tenantId, query, cellsMax),
     loginSharesStatement(tenantId, query),
     recentLoginsStatement(tenantId, query),
+    ...(isOneCell ? [] : [loginUsersStatement(tenantId, query)]),
   ])
   const rows = rowsOf<LoginCellRow>(cells)
   if (rows.length > cellsMax) {
@@ -51,9 +54,10 @@ async function readAll(tx: Transaction, { tenantId, query, config }: Reading) {
       details: { cellsMax },
     })
   }
+  const [total] = isOneCell ? rows : rowsOf<{ users: bigint }>(users)
   return {
     cells: rows.map((row) => toCell(row, query)),
-    summary: toSummary(rowsOf<LoginShareRow>(shares), rowsOf<RecentLoginRow>(recent)),
+    summary: toSummary(rowsOf<LoginShareRow>(shares), rowsOf<RecentLoginRow>(recent), Number(total?.users ?? 0n)),
     meta: toMeta(rowsOf<WatermarkRow>(mark)[0]?.watermark ?? null),
   }
 }
@@ -73,12 +77,12 @@ function countsOf({ attempts, succeeded }: { attempts: bigint; succeeded: bigint
   return { attempts: all, succeeded: good, failed: all - good, success_rate: all === 0 ? null : good / all }
 }
 
-function toSummary(shares: readonly LoginShareRow[], recent: readonly RecentLoginRow[]): LoginsSummary {
-  const total = shares.find(({ field }) => field === null) ?? { attempts: 0n, succeeded: 0n, users: 0n }
+function toSummary(shares: readonly LoginShareRow[], recent: readonly RecentLoginRow[], users: number): LoginsSummary {
+  const total = shares.find(({ field }) => field === null) ?? { attempts: 0n, succeeded: 0n }
   const sharesOf = (wanted: LoginShareRow['field']): LoginShare[] =>
     shares.filter(({ field }) => field === wanted).map((row) => ({ name: row.name ?? 'unknown', ...countsOf(row) }))
   return {
-    totals: { ...countsOf(total), users: Number(total.users) },
+    totals: { ...countsOf(total), users },
     methods: sharesOf('method'),
     devices: sharesOf('device'),
     browsers: sharesOf('browser'),
