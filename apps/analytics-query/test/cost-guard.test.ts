@@ -262,6 +262,7 @@ describe('the guard of costs', () => {
     tenantId: acme,
     query,
     raw: [query],
+    userHashes: null,
     packed: { bytes: 0, values: 0 },
   })
 

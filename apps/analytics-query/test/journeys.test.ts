@@ -48,12 +48,14 @@ const FILTERS = {
   none: [],
   pro: [{ property: 'properties.plan', op: 'eq', valueJson: '"pro"' }],
   large: [{ property: 'properties.size', op: 'gte', valueJson: '5' }],
+  few: [{ property: 'user_id', op: 'in', valueJson: '["user-1", "user-3", "user-8", "nobody"]' }],
 } satisfies Record<string, RunQueryRequest['filters']>
 type FilterName = keyof typeof FILTERS
 const holds: Record<FilterName, (event: TestEvent) => boolean> = {
   none: () => true,
   pro: ({ properties }) => properties?.plan === 'pro',
   large: ({ properties }) => Number(properties?.size ?? -1) >= 5,
+  few: ({ userId }) => ['user-1', 'user-3', 'user-8'].includes(userId ?? ''),
 }
 
 const instant = fc.integer({ min: -6, max: DAYS * 24 + 6 }).map((hours) => START + hours * 3_600_000)
@@ -61,7 +63,7 @@ const range = fc
   .tuple(instant, instant)
   .filter(([a, b]) => a !== b)
   .map(([a, b]) => ({ from: new Date(Math.min(a, b)), to: new Date(Math.max(a, b)) }))
-const filterName = fc.constantFrom<FilterName>('none', 'none', 'pro', 'large')
+const filterName = fc.constantFrom<FilterName>('none', 'none', 'pro', 'large', 'few')
 
 describe('following users', () => {
   let service: ServiceUnderTest

@@ -35,7 +35,7 @@ export interface PlannedCells {
 }
 
 /** A query over users of which is known what packed days hold, and that is not read yet. */
-export interface PlannedMarks extends Pick<MarksWorkload, 'tenantId' | 'raw' | 'packed'> {
+export interface PlannedMarks extends Pick<MarksWorkload, 'tenantId' | 'raw' | 'userHashes' | 'packed'> {
   readonly query: TimeRange & { readonly conditions: readonly { readonly event: string | null }[] }
 }
 

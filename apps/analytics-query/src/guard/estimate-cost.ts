@@ -19,6 +19,8 @@ interface Workload {
   readonly tenantId: number
   readonly events: EventNames
   readonly raw: readonly TimeRange[]
+  /** Rows of these users alone are read, by their index; null reads all rows of the raw ranges. */
+  readonly userHashes: readonly bigint[] | null
 }
 
 /** A query over cells, about to be read. */
@@ -30,8 +32,6 @@ export interface CellsWorkload extends Workload {
     readonly parts: number
   }[]
   readonly series: number
-  /** Rows of these users alone are read, by their index; null reads all rows of the raw ranges. */
-  readonly userHashes: readonly bigint[] | null
   /** Buckets times groups, as many as there may be. */
   readonly places: number
   readonly result: ResultKind
@@ -94,7 +94,7 @@ export function estimateCells(workload: CellsWorkload, statistics: TableStatisti
 /** As estimateCells. What is packed is known, only raw rows are guessed at. */
 export function estimateMarks(workload: MarksWorkload, statistics: TableStatistics, nowMs: number): CostEstimate {
   const days = workload.raw.flatMap((range) => daysIn(range, statistics, nowMs))
-  const rows = sum(days, (day) => day.rows)
+  const rows = sum(days, (day) => rowsRead(workload, day, statistics))
   const held = rows * shareOf(workload.tenantId, workload.events, statistics)
   const { bytes, values } = workload.packed
   return {
@@ -125,7 +125,7 @@ function estimateRollups(
   return total
 }
 
-function rowsRead({ userHashes }: CellsWorkload, { rows, users }: DayStatistics, statistics: TableStatistics): number {
+function rowsRead({ userHashes }: Workload, { rows, users }: DayStatistics, statistics: TableStatistics): number {
   if (userHashes === null) return rows
   const ordinary = users === null ? UNKNOWN_ROWS_PER_USER : rows / Math.max(1, users)
   const read = sum(userHashes, (hash) => {

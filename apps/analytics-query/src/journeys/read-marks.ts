@@ -12,6 +12,7 @@ import type { MarkChunk, Marks, MarksQuery } from './marks.js'
 import { marksStatement } from './marks-statement.js'
 import { type Asked, choosePackedDays, type PackedDays, packedDaysStatements } from './packed-days.js'
 import { packableRange, rangesWithout } from './use-days.js'
+import { usersAsked } from './users-asked.js'
 
 export type ReadMarks = (scope: ReadScope, query: MarksQuery) => Promise<{ marks: Marks; meta: AnswerMeta }>
 
@@ -43,7 +44,8 @@ interface Reading {
 
 async function readAll(tx: Transaction, { tenantId, query, config, deps }: Reading) {
   const { groupsMax } = config
-  const ways = config.hasPackedDays === true ? waysOf(tenantId, query) : []
+  const userHashes = usersAsked(query, tenantId)
+  const ways = config.hasPackedDays === true && userHashes === null ? waysOf(tenantId, query) : []
   const [watermarks, ...states] = await tx.pipeline([watermarkStatement(config), ...ways.flatMap(packedDaysStatements)])
   const packed = choosePacked(ways, states, deps.wishes)
   const raw = rangesWithout(
@@ -51,7 +53,7 @@ async function readAll(tx: Transaction, { tenantId, query, config, deps }: Readi
     packed.flatMap(({ ranges }) => ranges),
   )
   const sizes = { bytes: sum(packed, ({ bytes }) => bytes), values: sum(packed, ({ values }) => values) }
-  const estimate = deps.guard?.admitMarks({ tenantId, query, raw, packed: sizes })
+  const estimate = deps.guard?.admitMarks({ tenantId, query, raw, userHashes, packed: sizes })
   const statements = [
     ...packed.flatMap((days) => days.statements),
     ...raw.map((range) => marksStatement({ tenantId, query: { ...query, ...range }, groupsMax })),
