@@ -18,6 +18,8 @@ const NAMES = [
   'Feature 20 Used',
 ]
 
+const ONE_PLAN = [{ property: 'properties.plan', op: 'eq', value: 'team' }]
+
 /**
  * `set` says by which aim a shape is judged: `rollup` (uncached p95 below 10 ms), `user` (below 10 ms), `analysis` (below 300 ms), `raw` (none: rows
  * of the range are read). `draw` returns a query without `kind` unless it is a timeline; each drawn one ends at another hour, so that no two are the same.
@@ -180,6 +182,48 @@ export const SHAPES = [
     funnelSql,
   ),
   shape(
+    'funnel of one plan over 30 d',
+    'analysis',
+    'funnel',
+    ({ range }) => ({ steps: FUNNEL, window: 7 * DAY, filters: ONE_PLAN, ...range(30) }),
+    (query) => funnelSql(query, `and properties->>'plan' = 'team'`),
+  ),
+  shape(
+    'funnel by category over 30 d',
+    'analysis',
+    'funnel',
+    ({ range }) => ({ steps: FUNNEL, window: 7 * DAY, group_by: ['properties.category'], ...range(30) }),
+    funnelSql,
+  ),
+  shape(
+    'funnel of 30 d up to now',
+    'analysis',
+    'funnel',
+    ({ untilNow }) => ({ steps: FUNNEL, window: 7 * DAY, ...untilNow(30) }),
+    funnelSql,
+  ),
+  shape(
+    'funnel of one plan, 30 d up to now',
+    'analysis',
+    'funnel',
+    ({ untilNow }) => ({ steps: FUNNEL, window: 7 * DAY, filters: ONE_PLAN, ...untilNow(30) }),
+    (query) => funnelSql(query, `and properties->>'plan' = 'team'`),
+  ),
+  shape(
+    'retention 1d of one plan over 30 d',
+    'analysis',
+    'retention',
+    ({ range }) => ({ interval: '1d', filters: ONE_PLAN, ...range(30, DAY) }),
+    retentionSql('day', `and properties->>'plan' = 'team'`),
+  ),
+  shape(
+    'retention 1d, 30 d up to now',
+    'analysis',
+    'retention',
+    ({ untilNow }) => ({ interval: '1d', ...untilNow(30) }),
+    retentionSql('day'),
+  ),
+  shape(
     'retention 1d over 30 d',
     'analysis',
     'retention',
@@ -194,6 +238,7 @@ export const SHAPES = [
     retentionSql('week'),
   ),
   shape('sessions of 7 d', 'analysis', 'sessions', ({ range }) => ({ ...range(7) }), sessionsSql),
+  shape('sessions of 30 d', 'analysis', 'sessions', ({ range }) => ({ ...range(30) }), sessionsSql),
   shape(
     'logins of 30 d',
     'analysis',
@@ -229,6 +274,11 @@ export function createDraws({ random, rows, endMs }) {
       const to = Math.floor(endMs / stepMs) * stepMs - (drawn++ % places) * stepMs
       return { from: new Date(to - days * DAY).toISOString(), to: new Date(to).toISOString() }
     },
+    /** Up to a moment ago, another one at each draw: today is part of it, and no end lies on a quarter of an hour. */
+    untilNow: (days) => {
+      const to = Date.now() - drawn++
+      return { from: new Date(to - days * DAY).toISOString(), to: new Date(to).toISOString() }
+    },
   }
 }
 
@@ -246,21 +296,21 @@ function groupSql(group, value = 'count(*)') {
     `select ${group}, ${value} from events where ${event === undefined ? 'true' : `event = '${event}'`} and ${within(from, to)} ${group === '1' ? '' : 'group by 1 order by 2 desc'}`
 }
 
-function funnelSql({ steps, from, to }) {
+function funnelSql({ steps, from, to }, filter = '') {
   const [first, second, third] = steps
   const of = (event) =>
-    `select user_hash, "timestamp" as at from events where event = '${event}' and ${within(from, to)}`
+    `select user_hash, "timestamp" as at from events where event = '${event}' and ${within(from, to)} ${filter}`
   return `with a as (select user_hash, min(at) as at from (${of(first)}) e group by 1),
     b as (select a.user_hash, min(e.at) as at, min(a.at) as began from a join (${of(second)}) e on e.user_hash = a.user_hash and e.at > a.at and e.at <= a.at + interval '7 days' group by 1),
     c as (select b.user_hash from b join (${of(third)}) e on e.user_hash = b.user_hash and e.at > b.at and e.at <= b.began + interval '7 days' group by 1)
     select (select count(*) from a), (select count(*) from b), (select count(*) from c)`
 }
 
-function retentionSql(unit) {
+function retentionSql(unit, filter = '') {
   return ({
     from,
     to,
-  }) => `with active as (select distinct user_hash, date_trunc('${unit}', "timestamp") as at from events where ${within(from, to)}),
+  }) => `with active as (select distinct user_hash, date_trunc('${unit}', "timestamp") as at from events where ${within(from, to)} ${filter}),
     first as (select user_hash, min(at) as at from active group by 1)
     select first.at, active.at, count(*) from first join active using (user_hash) group by 1, 2`
 }
