@@ -58,10 +58,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
       while (!this.#isStopping) {
         if (this.#failure) throw this.#failure
         if (this.#isRebalanceDue) await this.#rebalance()
-        const frames = await this.#collector.collect()
-        await this.#ensureLease()
-        if (frames.length > 0) await this.#process(frames)
-        else await this.#idle()
+        await this.#takeTurn()
       }
       await this.#settle()
       this.#context.config.handler.stopping?.()
@@ -175,6 +172,14 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     const { now, settings } = this.#context
     if (now() > this.#leaseUntilMs - settings.leaseMs / 10) await this.#deps.beat()
     if (this.#failure) throw this.#failure
+  }
+
+  /** A call of its own: a variable of the loop would hold one batch's payloads until the next batch is read, long after they were committed. */
+  async #takeTurn(): Promise<void> {
+    const frames = await this.#collector.collect()
+    await this.#ensureLease()
+    if (frames.length > 0) await this.#process(frames)
+    else await this.#idle()
   }
 
   async #process(frames: readonly NewFrame[]): Promise<void> {
