@@ -4,9 +4,10 @@ import { createRandom } from '@millrace/testing/chaos'
 import pg from 'pg'
 import { quantiles } from '../ask/measure.mjs'
 import { createZipf } from '../data/model.mjs'
-import { findWrong, LATE_BOUND_MS, staleness } from './judge.mjs'
+import { findOutside, findWrong, LATE_BOUND_MS, staleness } from './judge.mjs'
 import { LIVE_USERS, startLiveEvents } from './live-events.mjs'
 import { createQuestions } from './questions.mjs'
+import { createSetQuestions } from './set-questions.mjs'
 import { tamperWithCache } from './tamper.mjs'
 import { watchVisible } from './watch-visible.mjs'
 
@@ -25,7 +26,7 @@ export async function checkAnswers({ stack, analytics, endMs, seconds, eventsPer
   await database.connect()
   const watch = await watchVisible(stack.databaseUrl)
   try {
-    const questions = createQuestions({ endMs, nowMs: Date.now() })
+    const questions = [...createQuestions({ endMs, nowMs: Date.now() }), ...createSetQuestions({ endMs })]
     const bases = await readBases(database, questions)
     const seed = Date.now() % 2 ** 31
     const writer = startLiveEvents({ url: stack.url, writeKey: stack.writeKey, eventsPerSecond, seed, endMs })
@@ -61,7 +62,8 @@ export async function checkAnswers({ stack, analytics, endMs, seconds, eventsPer
       behind_rows_open: stale(false),
       behind_rows_closed: stale(true),
       tampered_entries: tampered,
-      tampered_answers_found: found,
+      tampered_answers_found: found.length,
+      tampered_kinds_found: [...new Set(found.map(({ query }) => query.kind))].sort(),
     }
   } finally {
     await watch.stop()
@@ -69,22 +71,24 @@ export async function checkAnswers({ stack, analytics, endMs, seconds, eventsPer
   }
 }
 
-/** How many tampered answers the judge notices. A process that has just started believes what others have kept once it has looked for late events, so it is given time. */
+/** The tampered answers that the judge notices. A process that has just started believes what others have kept once it has looked for late events, so it is given time. */
 async function findTampered(one, questions, judged) {
   for (const startedAt = performance.now(); ; await delay(500)) {
     const answers = await askOnce([one], questions)
-    const found = answers.flatMap((answer) => judged[answer.question].wrong(answer)).length
-    if (found > 0 || performance.now() - startedAt > TAMPERED_WAIT_MS) return found
+    const found = answers.flatMap((answer) => judged[answer.question].wrong(answer))
+    if (found.length > 0 || performance.now() - startedAt > TAMPERED_WAIT_MS) return found
   }
 }
 
 async function readBases(database, questions) {
   const bases = []
-  for (const { sql } of questions) {
-    const { rows } = await database.query(sql)
-    bases.push(new Map(rows.map(({ key, value }) => [String(key), value ?? 0])))
-  }
+  for (const { sql, readBase = (one) => readSums(one, sql) } of questions) bases.push(await readBase(database))
   return bases
+}
+
+async function readSums(database, sql) {
+  const { rows } = await database.query(sql)
+  return new Map(rows.map(({ key, value }) => [String(key), value ?? 0]))
 }
 
 /** Lanes that ask processes in turn, popular questions more often. */
@@ -126,7 +130,25 @@ async function ask(one, questions, index) {
   }
 }
 
-function judgeQuestion({ query, isClosed, isWhole, keyOf, amountOf }, base, events) {
+function judgeQuestion(question, base, events) {
+  return question.boundsOf === undefined ? judgeSums(question, base, events) : judgeSets(question, base, events)
+}
+
+/** How stale they are cannot be told: which rows such an answer lacks does not show. */
+function judgeSets({ query, isClosed, isIn, boundsOf }, base, events) {
+  const live = events.filter(isIn)
+  const facts = { live, isClosed, boundsOf: (must, may) => boundsOf(base, must, may) }
+  return {
+    wrong: ({ values, ...answer }) => toWrong(query, answer, findOutside({ ...answer, values }, facts)),
+    staleness: () => undefined,
+  }
+}
+
+function toWrong(query, answer, keys) {
+  return keys.length === 0 ? [] : [{ query, ...answer, keys: keys.slice(0, 3) }]
+}
+
+function judgeSums({ query, isClosed, isWhole, keyOf, amountOf }, base, events) {
   const live = events.flatMap((event) => {
     const key = keyOf(event)
     return key === undefined
@@ -143,10 +165,7 @@ function judgeQuestion({ query, isClosed, isWhole, keyOf, amountOf }, base, even
   })
   const facts = { base, live, isClosed, isWhole }
   return {
-    wrong: ({ values, ...answer }) => {
-      const keys = findWrong({ ...answer, values }, facts)
-      return keys.length === 0 ? [] : [{ query, ...answer, keys: keys.slice(0, 3) }]
-    },
+    wrong: ({ values, ...answer }) => toWrong(query, answer, findWrong({ ...answer, values }, facts)),
     staleness: (answer) => staleness(answer, facts),
   }
 }

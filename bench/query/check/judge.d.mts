@@ -1,3 +1,5 @@
+import type { Bounds } from './bounds.mjs'
+
 export interface JudgedAnswer {
   readonly sentMs: number
   readonly receivedMs: number
@@ -5,6 +7,18 @@ export interface JudgedAnswer {
   readonly watermarkMs: number
   readonly isStale?: boolean
   readonly values: ReadonlyMap<string, number>
+}
+
+export interface LiveEvent {
+  readonly committedMs: number
+  readonly visibleMs: number
+  readonly acknowledgedMs: number
+}
+
+export interface SetFacts<Event extends LiveEvent> {
+  readonly live: readonly Event[]
+  readonly isClosed: boolean
+  readonly boundsOf: (must: readonly Event[], may: readonly Event[]) => ReadonlyMap<string, Bounds>
 }
 
 export interface Facts {
@@ -24,4 +38,8 @@ export const LATE_BOUND_MS: number
 export function findWrong(
   answer: JudgedAnswer,
   facts: Facts,
+): { key: string; value: number; least: number; most: number }[]
+export function findOutside<Event extends LiveEvent>(
+  answer: Omit<JudgedAnswer, 'values'> & { readonly values: ReadonlyMap<string, number | null> },
+  facts: SetFacts<Event>,
 ): { key: string; value: number; least: number; most: number }[]

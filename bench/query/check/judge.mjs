@@ -10,13 +10,12 @@ export const LATE_BOUND_MS = 2_000
  * Returns the keys that do not.
  */
 export function findWrong(answer, { base, live, isClosed, isWhole = true }) {
-  const age = isClosed && !answer.isStale ? Math.min(answer.ageMs, LATE_BOUND_MS) : answer.ageMs
-  const mustMs = answer.sentMs - age
+  const mustHold = isNeeded(answer, isClosed)
   const lower = new Map(base)
   const upper = new Map(base)
-  for (const { key, amount, committedMs, visibleMs, acknowledgedMs } of live) {
-    if (visibleMs <= mustMs || acknowledgedMs <= answer.watermarkMs) add(lower, key, amount)
-    if (committedMs <= answer.receivedMs) add(upper, key, amount)
+  for (const event of live) {
+    if (mustHold(event)) add(lower, event.key, event.amount)
+    if (event.committedMs <= answer.receivedMs) add(upper, event.key, event.amount)
   }
   // An answer that shows its greatest groups alone says nothing of the others.
   const keys = isWhole ? new Set([...answer.values.keys(), ...lower.keys()]) : answer.values.keys()
@@ -25,6 +24,31 @@ export function findWrong(answer, { base, live, isClosed, isWhole = true }) {
     const tolerance = 1e-9 * Math.abs(most)
     return value < least - tolerance || value > most + tolerance ? [{ key, value, least, most }] : []
   })
+}
+
+/**
+ * The same for answers that are no sums. `boundsOf(must, may)` gives {least, most, mayMiss} by key from the live events that the answer must hold, and those
+ * that it may hold besides; what is not in an answer is 0, and no key may be missing that is not called so. Returns the keys that do not keep to it.
+ */
+export function findOutside(answer, { live, isClosed, boundsOf }) {
+  const mustHold = isNeeded(answer, isClosed)
+  const must = live.filter(mustHold)
+  const may = live.filter((event) => !mustHold(event) && event.committedMs <= answer.receivedMs)
+  const bounds = boundsOf(must, may)
+  return [...new Set([...answer.values.keys(), ...bounds.keys()])].flatMap((key) => {
+    const value = answer.values.get(key)
+    const { least = 0, most = 0, mayMiss = false } = bounds.get(key) ?? {}
+    if (mayMiss && (value === undefined || value === null)) return []
+    const tolerance = 1e-9 * Math.abs(most)
+    const isInside = (value ?? 0) >= least - tolerance && (value ?? 0) <= most + tolerance
+    return isInside ? [] : [{ key, value: value ?? 0, least, most }]
+  })
+}
+
+/** Which events an answer must hold by what it says of itself. */
+function isNeeded({ sentMs, ageMs, watermarkMs, isStale }, isClosed) {
+  const mustMs = sentMs - (isClosed && !isStale ? Math.min(ageMs, LATE_BOUND_MS) : ageMs)
+  return ({ visibleMs, acknowledgedMs }) => visibleMs <= mustMs || acknowledgedMs <= watermarkMs
 }
 
 /** How far behind the rows an answer was, in ms: how long before the request the oldest event was visible that it does not hold. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { type Facts, findWrong, LATE_BOUND_MS } from './judge.mjs'
+import { type Facts, findOutside, findWrong, LATE_BOUND_MS } from './judge.mjs'
+import { createSetQuestions } from './set-questions.mjs'
 
 const NOW = 1_000_000_000
 const facts = (more: Partial<Facts> = {}): Facts => ({
@@ -57,5 +58,101 @@ describe('the judge of answers', () => {
   it('finds a group that is missing, but not in a list cut at its limit', () => {
     expect(wrongKeys(answer({ a: 12 }), facts())).toEqual(['b'])
     expect(wrongKeys(answer({ a: 12 }), facts({ isWhole: false }))).toEqual([])
+  })
+})
+
+describe('the judge of answers that are no sums', () => {
+  const DAY = 86_400_000
+  const END = Date.parse('2026-11-21T12:00:00Z')
+  const day = END - (END % DAY)
+  /** The closed question of each kind, and the answer to it for one user with these events and nothing else. */
+  const visit = (event: string, timeMs: number, properties = {}) => ({
+    ...{ userId: 'live-1', event, timeMs, properties },
+    ...{ committedMs: NOW - 60_000, visibleMs: NOW - 60_000, acknowledgedMs: NOW - 59_000 },
+  })
+  const at = day - DAY
+  const iso = (timeMs: number) => new Date(timeMs).toISOString()
+  const noBase = { others: new Map(), live: [] }
+  const cases = [
+    {
+      kind: 'uniques',
+      base: new Map([[String(at), { others: 99, users: [] }]]),
+      live: [visit('Product Viewed', at)],
+      right: [{ time: iso(at), value: 100 }],
+      wrong: [{ time: iso(at), value: 90 }],
+    },
+    {
+      kind: 'percentiles',
+      base: new Map([[String(at), [10, 30]]]),
+      live: [visit('Order Completed', at, { revenue: 20 })],
+      right: [{ time: iso(at), value: 20, values: { p50: 20.1, p95: 20, p99: 20, count: 3 } }],
+      wrong: [{ time: iso(at), value: 20, values: { p50: 21, p95: 20, p99: 20, count: 3 } }],
+    },
+    {
+      kind: 'funnel',
+      base: { others: new Map([['0', { least: 5, most: 5 }]]), live: [] },
+      live: [visit('Product Viewed', at), visit('Product Added', at + 1000)],
+      right: [
+        { step: 0, value: 6 },
+        { step: 1, value: 1 },
+        { step: 2, value: 0 },
+      ],
+      wrong: [
+        { step: 0, value: 6 },
+        { step: 1, value: 2 },
+        { step: 2, value: 0 },
+      ],
+    },
+    {
+      kind: 'retention',
+      base: noBase,
+      live: [visit('Product Added', day - 3 * DAY), visit('Product Added', at)],
+      right: [
+        { time: iso(day - 3 * DAY), period: 0, value: 1 },
+        { time: iso(day - 3 * DAY), period: 2, value: 1 },
+      ],
+      wrong: [
+        { time: iso(day - 3 * DAY), period: 0, value: 1 },
+        { time: iso(day - 3 * DAY), period: 1, value: 1 },
+      ],
+    },
+    {
+      kind: 'sessions',
+      base: noBase,
+      live: [visit('Page Viewed', at), visit('Page Viewed', at + 3_600_000)],
+      right: [{ value: 2, values: { users: 1 } }],
+      wrong: [{ value: 1, values: { users: 1 } }],
+    },
+  ]
+
+  it.each(cases)('finds the answer of kind $kind that was tampered with, and none that is right', (given) => {
+    const question = createSetQuestions({ endMs: END }).find(
+      ({ query, isClosed }) => query.kind === given.kind && isClosed,
+    )
+    if (question === undefined) throw new Error('there is no such question')
+    const { isClosed, isIn, boundsOf, valuesOf } = question
+    const live = given.live.filter(isIn)
+    expect(live).toHaveLength(given.live.length)
+    const judge = (points: readonly object[], over = {}) => {
+      const facts = {
+        live,
+        isClosed,
+        boundsOf: (must: typeof live, may: typeof live) => boundsOf(given.base, must, may),
+      }
+      return findOutside({ ...answer({}), ...over, values: valuesOf(points) }, facts)
+    }
+    expect(judge(given.right)).toEqual([])
+    expect(judge(given.wrong)).not.toEqual([])
+    expect(judge([])).not.toEqual([])
+    // An answer to another kind of question, as tampering with the cache gives it.
+    expect(judge([{ group: { event: 'A' }, value: 7 }])).not.toEqual([])
+    // Nothing of it is known to be stored yet: an answer without it is right too, one that has it as well.
+    const unsure = live.map((event) => ({ ...event, visibleMs: NOW + 1, acknowledgedMs: NOW + 1 }))
+    const facts = {
+      live: unsure,
+      isClosed,
+      boundsOf: (must: typeof live, may: typeof live) => boundsOf(given.base, must, may),
+    }
+    expect(findOutside({ ...answer({}), values: valuesOf(given.right) }, facts)).toEqual([])
   })
 })
