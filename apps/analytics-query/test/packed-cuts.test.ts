@@ -70,7 +70,12 @@ const filter = fc.constantFrom(
   json('event', 'ne', 'Add'),
 )
 const filters = fc.array(filter, { maxLength: 2 })
-const groupBy = fc.constantFrom([], ['properties.plan'], ['properties.the size.of'], ['type', 'properties.plan'])
+const groupBy = fc.constantFrom<string[]>(
+  [],
+  ['properties.plan'],
+  ['properties.the size.of'],
+  ['type', 'properties.plan'],
+)
 const instant = fc.oneof(
   fc.integer({ min: 0, max: DAYS * 24 }).map((hours) => START + hours * 3_600_000),
   fc.integer({ min: 0, max: DAYS * DAY }).map((ms) => START + ms),
@@ -101,8 +106,8 @@ const question = fc.oneof(
     kind: fc.constant('sessions'),
     windowMs: fc.constantFrom(0n, 0n, 240_000n, 1_800_001n, 7_200_000n),
     range,
-    filters: fc.oneof(fc.constant([]), filters),
-    groupBy: fc.oneof(fc.constant([]), groupBy),
+    filters: fc.oneof(fc.constant<RunQueryRequest['filters']>([]), filters),
+    groupBy: fc.oneof(fc.constant<string[]>([]), groupBy),
     event: fc.constantFrom('', 'View'),
     interval: fc.constant('1d'),
   }),
