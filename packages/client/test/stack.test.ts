@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { startTestStack, waitFor } from '@millrace/testing'
 import { type Client, createClient, MillraceError } from '../src/index.js'
+import { findChromium, runInChromium } from './chromium.js'
 
 const NOW = Date.now()
 const minutesAgo = (minutes: number): Date => new Date(NOW - minutes * 60_000)
@@ -112,7 +113,57 @@ describe('the client, against a whole stack', () => {
     controller.abort()
     expect(await sending).toBeGreaterThan(0)
   })
+
+  const chromium = findChromium()
+  if (chromium === undefined)
+    console.warn(
+      'NOT TESTED: the client in a real browser, because no Chromium is on PATH (Debian: apt-get install chromium)',
+    )
+  const itInChromium = chromium === undefined ? it.skip : it
+  itInChromium('does in a page of Chromium, from another origin, what it does in Node', async () => {
+    const said = await runInChromium(chromium ?? '', pageScript({ url: stack.url, key: stack.adminKey }))
+    expect(said).toEqual({
+      accepted: 2,
+      state: 'settled',
+      counts: [2, 2],
+      events: ['In page', 'In page'],
+      refused: { code: 'INVALID_TIMEZONE', status: 400 },
+      aborted: 'AbortError',
+      isAlive: true,
+    })
+  })
 })
+
+/** Sends, asks twice (the second answer is a 304 with its ETag), lists, is refused, gives up, and watches until something comes. */
+function pageScript(options: { readonly url: string; readonly key: string }): string {
+  return `
+import { createClient } from '/client/index.js'
+const client = createClient(${JSON.stringify(options)})
+const event = { event: 'In page', userId: 'page', timestamp: new Date(${NOW} - 600_000) }
+const sent = await client.sendEvents([event, event], { wait: 'stored' })
+let state = 'in_flight'
+while (state !== 'settled') state = (await client.receipt(sent.receipt, { waitMs: 5000 })).state
+const asked = { event: 'In page', from: new Date(${NOW} - 7_200_000), to: new Date(${NOW}), interval: '1mo' }
+const sum = ({ data }) => data.reduce((total, { value }) => total + value, 0)
+const counts = [sum(await client.query.timeseries({ ...asked, fresh: true })), sum(await client.query.timeseries(asked))]
+await client.query.timeseries(asked)
+const events = []
+for await (const { event } of client.timeline('page', { limit: 1 })) events.push(event)
+const refused = await client.query.uniques({ timezone: 'Nowhere' }).catch(({ code, status }) => ({ code, status }))
+const aborted = await client.query.uniques({}, { signal: AbortSignal.abort() }).catch(({ name }) => name)
+const watching = new AbortController()
+const sending = (async () => {
+  while (!watching.signal.aborted) await client.sendEvents([{ event: 'Seen in page', userId: 'page' }], { wait: 'stored' })
+})()
+let isAlive = false
+for await (const { events: count } of client.live({ signal: watching.signal })) {
+  isAlive = count > 0
+  if (isAlive) break
+}
+watching.abort()
+await sending
+await report({ accepted: sent.accepted, state, counts, events, refused, aborted, isAlive })`
+}
 
 /** Whoever begins to watch sees only what comes afterwards, so it has to come again and again. */
 async function sendUntil(signal: AbortSignal): Promise<number> {
