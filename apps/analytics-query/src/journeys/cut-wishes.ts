@@ -9,8 +9,10 @@ export interface CutWish {
 
 /** So long one is not told again that it is asked for. */
 const TOLD_MS = 3_600_000
-/** Then all are told anew. */
-const KNOWN_MAX = 10_000
+/** Then all are told anew; each may be some kilobytes. */
+const KNOWN_MAX = 2_000
+/** More are not noted before these were taken: whoever asks again wishes again. */
+const WAITING_MAX = 1_000
 
 /** Remembers what queries of this process need of packed days, for whoever packs. */
 export class CutWishes {
@@ -33,6 +35,7 @@ export class CutWishes {
     const known = this.#known.get(key)
     const isEarlier = known === undefined || wish.fromDay < known.fromDay
     if (!isEarlier && this.#now() - known.atMs < TOLD_MS) return
+    if (this.#waiting.length >= WAITING_MAX) return
     if (this.#known.size >= KNOWN_MAX) this.#known.clear()
     this.#known.set(key, { fromDay: isEarlier ? wish.fromDay : known.fromDay, atMs: this.#now() })
     this.#waiting.push(wish)
@@ -48,6 +51,6 @@ export class CutWishes {
 
   /** They could not be kept: they are told again. */
   giveBack(wishes: readonly CutWish[]): void {
-    this.#waiting = [...wishes, ...this.#waiting].slice(0, KNOWN_MAX)
+    this.#waiting = [...wishes, ...this.#waiting].slice(0, WAITING_MAX)
   }
 }

@@ -81,6 +81,15 @@ describe('what is asked of packed days', () => {
     expect([note('2026-11-20'), note('2026-11-20')]).toEqual([1, 0])
   })
 
+  it('takes no more memory the longer nobody takes it', () => {
+    const wishes = new CutWishes(() => 0)
+    for (let number = 0; number < 5_000; number++)
+      wishes.note({ tenantId: 1, event: `Event ${number}`, cut: '{}', fromDay: '2026-11-20' })
+    expect(wishes.take()).toHaveLength(1_000)
+    wishes.note({ tenantId: 1, event: 'Event 4999', cut: '{}', fromDay: '2026-11-20' })
+    expect(wishes.take()).toHaveLength(1)
+  })
+
   it('is told again when it could not be kept', () => {
     const wishes = new CutWishes(() => 0)
     wishes.note({ tenantId: 1, event: 'View', cut: '{}', fromDay: '2026-11-20' })
