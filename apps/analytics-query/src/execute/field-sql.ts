@@ -104,7 +104,7 @@ function isOneOf(json: string, texts: readonly string[], values: SqlValues): str
   const isScalar = `${json} = any (${values.add(scalars, 'jsonb[]')})`
   const ranges = texts.flatMap((text) => rangeOfText(text) ?? [])
   if (ranges.length === 0) return isScalar
-  return `case jsonb_typeof(${json}) when 'number' then ${json}::numeric <@ ${values.add(`{${ranges}}`, 'nummultirange')} else ${isScalar} end`
+  return `case jsonb_typeof(${json}) when 'number' then ${json}::numeric <@ ${values.add(`{${ranges.join(',')}}`, 'nummultirange')} else ${isScalar} end`
 }
 
 function rangeOfText(text: string): string | undefined {

@@ -45,7 +45,7 @@ export const sums: Measure = {
       },
       addRaw(row) {
         addCommon(row)
-        if (row.total !== null) sum.addDecimal(String(row.total))
+        if (row.total !== null) sum.addDecimal(row.total as string)
       },
       result: () => toResult(metric, { sum, count, least, greatest }),
     }
