@@ -83,7 +83,7 @@ describe('HashWindow', () => {
         let nowMs = 5000
         for (const { kind, hashes, stepMs } of commands) {
           nowMs += stepMs
-          if (kind === 'add' && `${add(window, hashes, nowMs)}` !== `${model.add(hashes, nowMs)}`)
+          if (kind === 'add' && add(window, hashes, nowMs).join() !== model.add(hashes, nowMs).join())
             throw new Error('a verdict is wrong')
           if (kind === 'expire') {
             window.expire(nowMs)
@@ -94,7 +94,7 @@ describe('HashWindow', () => {
               window.forget(...one)
               model.times.delete(keyOf(one))
             }
-            if (window.has(...one) !== model.times.has(keyOf(one))) throw new Error(`${one} is wrong`)
+            if (window.has(...one) !== model.times.has(keyOf(one))) throw new Error(`${keyOf(one)} is wrong`)
           }
           if (window.size !== model.times.size) throw new Error('the size is wrong')
         }
