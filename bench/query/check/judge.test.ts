@@ -70,6 +70,7 @@ describe('the judge of answers that are no sums', () => {
     ...{ userId: 'live-1', event, timeMs, properties },
     ...{ committedMs: NOW - 60_000, visibleMs: NOW - 60_000, acknowledgedMs: NOW - 59_000 },
   })
+  type Visit = ReturnType<typeof visit>
   const at = day - DAY
   const iso = (timeMs: number) => new Date(timeMs).toISOString()
   const noBase = { others: new Map(), live: [] }
@@ -137,7 +138,7 @@ describe('the judge of answers that are no sums', () => {
       const facts = {
         live,
         isClosed,
-        boundsOf: (must: typeof live, may: typeof live) => boundsOf(given.base, must, may),
+        boundsOf: (must: readonly Visit[], may: readonly Visit[]) => boundsOf(given.base, must, may),
       }
       return findOutside({ ...answer({}), ...over, values: valuesOf(points) }, facts)
     }
@@ -151,7 +152,7 @@ describe('the judge of answers that are no sums', () => {
     const facts = {
       live: unsure,
       isClosed,
-      boundsOf: (must: typeof live, may: typeof live) => boundsOf(given.base, must, may),
+      boundsOf: (must: readonly Visit[], may: readonly Visit[]) => boundsOf(given.base, must, may),
     }
     expect(findOutside({ ...answer({}), values: valuesOf(given.right) }, facts)).toEqual([])
   })
