@@ -101,12 +101,12 @@ async function settle(databaseUrl, sent) {
         (select coalesce(sum(stored + duplicate + dead_lettered), 0)::float8 from ledger_consumed) as consumed,
         (select coalesce(sum(next_ordinal - flushed_ordinal), 0)::float8 from stream_partitions) as unflushed,
         (select count(*)::float8 from rollup_dirty where window_start + make_interval(secs => level_seconds) <= now()) as dirty,
-        (select count(distinct window_start)::float8 from rollups_5m where minutes is null) as unpacked`)
-      const { consumed, unflushed, dirty, unpacked } = rows[0]
-      if (consumed >= sent && unflushed === 0 && dirty === 0 && unpacked === 0) break
+        exists (select from rollups_5m where minutes is null) as has_unpacked`)
+      const { consumed, unflushed, dirty, has_unpacked } = rows[0]
+      if (consumed >= sent && unflushed === 0 && dirty === 0 && !has_unpacked) break
       if (round % 50 === 0)
         say(
-          `${Math.max(0, sent - consumed)} events are not stored yet, ${dirty + unpacked} windows wait for their making`,
+          `${Math.max(0, sent - consumed)} events are not stored yet, ${dirty} windows wait for their making${has_unpacked ? ', others for the packing of their minutes' : ''}`,
         )
       await delay(200)
     }
