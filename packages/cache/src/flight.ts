@@ -81,7 +81,8 @@ export class Flight<T> {
       asked()
       if (answer === undefined) return undefined
       if (answer.quality === 'fresh' && answer.entry !== undefined) return answer.entry
-      if (answer.lease === 'leased') this.#lease = holdLease(this.#core, key, { ...claim, mark: answer.mark })
+      if (answer.lease === 'leased')
+        this.#lease = holdLease(this.#core, key, { token: claim.token, mark: answer.mark, grantedAtMs: answer.atMs })
       if (answer.lease === 'leased' || answer.lease === 'open') return undefined
       // There is a value, and it cannot be decoded: from now on it counts as none.
       if (answer.lease === 'unasked') neededMs = Number.POSITIVE_INFINITY

@@ -1,20 +1,17 @@
 import type { NamespaceCore } from './namespace-core.js'
-import type { Mark } from './remote-tier.js'
+import type { StoreClaim } from './remote-tier.js'
 
 /** The right to load one key, kept as long as this process works on it. */
-export interface HeldLease {
-  readonly token: string
-  /** The order of invalidations when it was granted, so before loading. */
-  readonly mark: Mark
+export interface HeldLease extends StoreClaim {
   /** No longer renewed; it ends by itself, or with storing. */
   letGo(): void
   /** Gives it back at once; `isOpen` lets those who wait load at the same time, because nothing will be kept. */
   release(isOpen: boolean): void
 }
 
-export function holdLease<T>(core: NamespaceCore<T>, key: string, granted: { token: string; mark: Mark }): HeldLease {
+export function holdLease<T>(core: NamespaceCore<T>, key: string, granted: StoreClaim): HeldLease {
   const { clock, leaseMs, shared } = core
-  const { token, mark } = granted
+  const { token } = granted
   let isHeld = true
   let cancel: () => void = () => undefined
   const renewLater = () => {
@@ -32,8 +29,7 @@ export function holdLease<T>(core: NamespaceCore<T>, key: string, granted: { tok
   }
   renewLater()
   return {
-    token,
-    mark,
+    ...granted,
     letGo,
     release(isOpen) {
       if (!isHeld) return

@@ -7,6 +7,8 @@ export interface RemoteAnswer<T> {
   readonly mark: Mark
   readonly lease: Fetched['lease']
   readonly quality: Fetched['quality']
+  /** When the store was looked at, by its own clock, in ms. */
+  readonly atMs: number
   /** Also in memory now, unless it was invalidated while it came. */
   readonly entry?: MemoryEntry<T>
 }
@@ -35,12 +37,12 @@ export async function readRemote<T>(
     giveBack(core, key, options, fetched)
     return undefined
   }
-  const { mark, lease } = fetched
+  const { mark, lease, atMs } = fetched
   core.counters.redis[outcomes[fetched.quality]].inc()
   const entry = await toMemory(core, key, fetched.entry, begun)
-  if (entry === undefined) return { mark, lease, quality: 'none' }
+  if (entry === undefined) return { mark, lease, atMs, quality: 'none' }
   core.memory.keep(entry)
-  return { mark, lease, quality: fetched.quality, entry }
+  return { mark, lease, atMs, quality: fetched.quality, entry }
 }
 
 const outcomes = { fresh: 'hit', stale: 'stale', none: 'miss' } as const

@@ -28,6 +28,8 @@ export interface Fetched {
   readonly quality: 'fresh' | 'stale' | 'none'
   readonly entry?: RemoteEntry
   readonly lease: Lease
+  /** That moment by the store's clock, in ms. */
+  readonly atMs: number
 }
 
 /** Who may load a key, until `leaseMs` are over. */
@@ -39,6 +41,14 @@ export interface LeaseClaim {
 /** A writer's claim: it gets the lease only if nothing at all was invalidated since `mark`, or somebody else may have written later what it wrote earlier. */
 export interface WriteClaim extends LeaseClaim {
   readonly mark: Mark
+}
+
+/** What storing takes: the lease, and the moment before loading. */
+export interface StoreClaim {
+  readonly token: string
+  readonly mark: Mark
+  /** When the lease was granted, by the store's clock: the entry is taken to be as old at least. Undefined: `ageMs` holds. */
+  readonly grantedAtMs?: number | undefined
 }
 
 export interface FetchOptions {
@@ -65,7 +75,7 @@ export interface RemoteTier {
   /** An entry that is current: of this epoch, and nothing that names it was invalidated since its mark. Undefined: the namespace has no epoch yet. */
   fetch(key: string, options: FetchOptions): Promise<Fetched | undefined>
   /** Keeps the entry if the lease is still the caller's and nothing that names it was invalidated since `mark`; gives the lease back. */
-  store(key: string, entry: RemoteEntry, claim: { readonly token: string; readonly mark: Mark }): Promise<boolean>
+  store(key: string, entry: RemoteEntry, claim: StoreClaim): Promise<boolean>
   /** False: the lease has gone to somebody else or was withdrawn by an invalidation. */
   extend(key: string, token: string, leaseMs: number): Promise<boolean>
   /** Gives the lease back; `isOpen` lets those who wait load at the same time, because nothing will be kept. */

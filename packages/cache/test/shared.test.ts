@@ -19,6 +19,25 @@ async function open(options: Partial<NamespaceOptions<string>> = {}) {
 
 const failing = () => Promise.reject(new Error('no source'))
 
+describe('a value on its way to Redis', () => {
+  it('grows older on the way, so that another process never takes it for younger than it is', async () => {
+    const { clock, link, store, namespace } = await open()
+    const send = link.store.bind(link)
+    let arrive: () => void = () => undefined
+    link.store = async (...args) => {
+      await new Promise<void>((resolve) => {
+        arrive = resolve
+      })
+      return await send(...args)
+    }
+    await namespace.getOrSet('k', () => 'v')
+    await clock.advance(300)
+    arrive()
+    await clock.advance(0)
+    expect(store.fetch('k', { neededMs: 0 })?.entry?.ageMs).toBe(300)
+  })
+})
+
 describe('memory before Redis', () => {
   it('is believed as long as Redis is compared with, and no longer than the lag without', async () => {
     const { clock, link, namespace } = await open()

@@ -1,14 +1,14 @@
 -- Reads an entry if it is current, and claims the lease of its key where it is not fresh enough.
 -- KEYS: state, entry, lease. ARGV: key, how long it must still live in ms (-1: none will do), token ('': asks for no lease), ms of the lease.
--- Returns nil when there is no epoch, else {epoch, sequence, quality, lease}, and with an entry also {age, ttl, stale, tags, packing, payload}.
+-- Returns nil when there is no epoch, else {epoch, sequence, quality, lease, now in ms}, and with an entry also {age, ttl, stale, tags, packing, payload}.
 local state = redis.call('HMGET', KEYS[1], 'e', 's', 'f', 'p')
 if not state[1] then return false end
 local needed = tonumber(ARGV[2])
 local entry = redis.call('HMGET', KEYS[2], 'e', 'a', 'b', 't', 'x', 'g', 'c', 'v')
-local quality, age = 'none', 0
+local quality, age, now = 'none', 0, now_ms()
 if entry[1] then
   if is_current(state, ARGV[1], entry[6], entry[1], tonumber(entry[2])) then
-    age = math.max(0, now_ms() - tonumber(entry[3]))
+    age = math.max(0, now - tonumber(entry[3]))
     local left = tonumber(entry[4]) - age
     quality = (needed >= 0 and left > needed) and 'fresh' or 'stale'
   else
@@ -23,5 +23,6 @@ if quality ~= 'fresh' and ARGV[3] ~= '' then
     lease = redis.call('GET', KEYS[3]) == '-' and 'open' or 'busy'
   end
 end
-if quality == 'none' then return { state[1], state[2], quality, lease } end
-return { state[1], state[2], quality, lease, tostring(age), entry[4], entry[5], entry[6], entry[7], entry[8] }
+local at = string.format('%.0f', now)
+if quality == 'none' then return { state[1], state[2], quality, lease, at } end
+return { state[1], state[2], quality, lease, at, tostring(age), entry[4], entry[5], entry[6], entry[7], entry[8] }

@@ -3,7 +3,16 @@ import { readFileSync } from 'node:fs'
 import { defineScript, type RedisConnection, type RedisScript, redisErrors, toRedisError } from '@millrace/redis'
 import { type Clock, withLimit } from '../clock.js'
 import type { Names } from '../generations.js'
-import type { Fetched, FetchOptions, Mark, Missed, RemoteEntry, RemoteTier, WriteClaim } from '../remote-tier.js'
+import type {
+  Fetched,
+  FetchOptions,
+  Mark,
+  Missed,
+  RemoteEntry,
+  RemoteTier,
+  StoreClaim,
+  WriteClaim,
+} from '../remote-tier.js'
 import { readNames, writeNames } from './log-names.js'
 import type { RedisBus } from './redis-bus.js'
 
@@ -69,8 +78,8 @@ export class RedisRemote implements RemoteTier {
     }
   }
 
-  async store(key: string, entry: RemoteEntry, claim: { token: string; mark: Mark }): Promise<boolean> {
-    const { token, mark } = claim
+  async store(key: string, entry: RemoteEntry, claim: StoreClaim): Promise<boolean> {
+    const { token, mark, grantedAtMs } = claim
     const { tags, ageMs, ttlMs, staleMs, packed } = entry
     const args = [
       key,
@@ -83,6 +92,7 @@ export class RedisRemote implements RemoteTier {
       JSON.stringify(tags),
       packed.packing,
       packed.bytes,
+      grantedAtMs ?? 0,
     ]
     return (
       (await this.#run('storing a cached value', scripts.store, ['state', `entry:${key}`, `lease:${key}`], args)) === 1
@@ -171,17 +181,18 @@ export class RedisRemote implements RemoteTier {
 }
 
 type FetchReply = [
-  ...[epoch: Buffer, sequence: Buffer, quality: Buffer, lease: Buffer],
+  ...[epoch: Buffer, sequence: Buffer, quality: Buffer, lease: Buffer, at: Buffer],
   ...[age: Buffer, ttl: Buffer, stale: Buffer, tags: Buffer, packing: Buffer, payload: Buffer],
 ]
 
 function toFetched(reply: FetchReply | null): Fetched | undefined {
   if (reply === null) return undefined
-  const [epoch, sequence, quality, lease, age, ttl, stale, tags, packing, payload] = reply
+  const [epoch, sequence, quality, lease, at, age, ttl, stale, tags, packing, payload] = reply
   const head = {
     mark: { epoch: epoch.toString(), sequence: Number(sequence) },
     quality: quality.toString() as Fetched['quality'],
     lease: lease.toString() as Fetched['lease'],
+    atMs: Number(at),
   }
   if (head.quality === 'none') return head
   const entry: RemoteEntry = {

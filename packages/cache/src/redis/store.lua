@@ -1,13 +1,16 @@
 -- Keeps an entry if the lease of its key is the caller's and the entry is current; the lease ends either way.
--- KEYS: state, entry, lease. ARGV: key, token, epoch, mark, age, ttl and stale in ms, tags as JSON, packing, payload.
+-- The value was loaded after the lease was granted, so it is no older than that, whatever it took to come here.
+-- KEYS: state, entry, lease. ARGV: key, token, epoch, mark, age, ttl and stale in ms, tags as JSON, packing, payload, when the lease was granted in ms (0: unknown).
 -- Returns 1 when it was kept, else 0.
 if redis.call('GET', KEYS[3]) ~= ARGV[2] then return 0 end
 redis.call('DEL', KEYS[3])
 local state = redis.call('HMGET', KEYS[1], 'e', 's', 'f', 'p')
 if not state[1] or not is_current(state, ARGV[1], ARGV[8], ARGV[3], tonumber(ARGV[4])) then return 0 end
-local left = math.ceil(tonumber(ARGV[6]) + tonumber(ARGV[7]) - tonumber(ARGV[5]))
+local now, granted = now_ms(), tonumber(ARGV[11])
+local age = math.max(tonumber(ARGV[5]), granted > 0 and now - granted or 0)
+local left = math.ceil(tonumber(ARGV[6]) + tonumber(ARGV[7]) - age)
 if left <= 0 then return 0 end
-local born = string.format('%.0f', now_ms() - tonumber(ARGV[5]))
+local born = string.format('%.0f', now - age)
 redis.call('HSET', KEYS[2], 'e', ARGV[3], 'a', ARGV[4], 'b', born, 't', ARGV[6], 'x', ARGV[7], 'g', ARGV[8], 'c', ARGV[9], 'v', ARGV[10])
 redis.call('PEXPIRE', KEYS[2], left)
 return 1

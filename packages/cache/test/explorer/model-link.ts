@@ -1,6 +1,15 @@
 import { redisErrors } from '@millrace/redis'
 import type { Names } from '../../src/generations.js'
-import type { Fetched, FetchOptions, Mark, Missed, RemoteEntry, RemoteTier, WriteClaim } from '../../src/remote-tier.js'
+import type {
+  Fetched,
+  FetchOptions,
+  Mark,
+  Missed,
+  RemoteEntry,
+  RemoteTier,
+  StoreClaim,
+  WriteClaim,
+} from '../../src/remote-tier.js'
 import type { ModelStore } from '../model/model-store.js'
 import type { Steps } from './steps.js'
 
@@ -30,7 +39,7 @@ export class ModelLink implements RemoteTier {
     return this.#ask(`fetch ${key}`, () => this.#store.fetch(key, options))
   }
 
-  store(key: string, entry: RemoteEntry, claim: { token: string; mark: Mark }): Promise<boolean> {
+  store(key: string, entry: RemoteEntry, claim: StoreClaim): Promise<boolean> {
     return this.#ask(`store ${key}`, () => this.#store.store(key, entry, claim))
   }
 

@@ -1,6 +1,15 @@
 import type { Names } from '../../src/generations.js'
 import type { Glob } from '../../src/glob.js'
-import type { Fetched, FetchOptions, LeaseClaim, Mark, Missed, RemoteEntry, WriteClaim } from '../../src/remote-tier.js'
+import type {
+  Fetched,
+  FetchOptions,
+  LeaseClaim,
+  Mark,
+  Missed,
+  RemoteEntry,
+  StoreClaim,
+  WriteClaim,
+} from '../../src/remote-tier.js'
 
 const openMs = 600_000
 
@@ -48,13 +57,14 @@ export class ModelStore {
     const isFresh = entry !== undefined && Number.isFinite(neededMs) && entry.ttlMs - ageMs > neededMs
     return {
       mark: { epoch: state.epoch, sequence: state.sequence },
+      atMs: this.#nowMs(),
       quality: entry === undefined ? 'none' : isFresh ? 'fresh' : 'stale',
       lease: isFresh || lease === undefined ? 'unasked' : this.#lease(key, lease),
       ...(entry === undefined ? {} : { entry: { ...entry, ageMs } }),
     }
   }
 
-  store(key: string, entry: RemoteEntry, { token, mark }: { token: string; mark: Mark }): boolean {
+  store(key: string, entry: RemoteEntry, { token, mark, grantedAtMs }: StoreClaim): boolean {
     const { state, entries, leases } = this.contents
     if (this.#isFenced) {
       if (this.#heldLease(key) !== token) return false
@@ -62,8 +72,9 @@ export class ModelStore {
     }
     if (state === undefined) return false
     const stamped = this.#isFenced ? mark : { epoch: state.epoch, sequence: state.sequence }
-    const kept: Kept = { ...entry, mark: stamped, bornAtMs: this.#nowMs() - entry.ageMs }
-    if (!this.#isCurrent(key, kept) || entry.ttlMs + entry.staleMs <= entry.ageMs) return false
+    const ageMs = Math.max(entry.ageMs, grantedAtMs === undefined ? 0 : this.#nowMs() - grantedAtMs)
+    const kept: Kept = { ...entry, mark: stamped, bornAtMs: this.#nowMs() - ageMs }
+    if (!this.#isCurrent(key, kept) || entry.ttlMs + entry.staleMs <= ageMs) return false
     entries.set(key, kept)
     return true
   }

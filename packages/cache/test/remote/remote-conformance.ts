@@ -78,6 +78,16 @@ export function itKeepsTheContract(
       expect(await remote.store('k2', entryOf('v'), { ...held, token: 'short' })).toBe(false)
     })
 
+    it('takes an entry to be as old as its lease, however long it was on its way to the store', async () => {
+      await remote.sync(undefined)
+      const held = await begin('k')
+      const now = async () => (await remote.fetch('other', { neededMs: 0 }))?.atMs ?? 0
+      const grantedAtMs = await now()
+      await waitFor(async () => (await now()) >= grantedAtMs + 20)
+      expect(await remote.store('k', entryOf('v', { ageMs: 0 }), { ...held, grantedAtMs })).toBe(true)
+      expect((await remote.fetch('k', { neededMs: 0 }))?.entry?.ageMs).toBeGreaterThanOrEqual(20)
+    })
+
     it('tells an entry that is too old from a fresh one, and leases its key while it can still be given', async () => {
       await remote.sync(undefined)
       await fill('k', entryOf('v', { ageMs: 300_000 }))
