@@ -2,7 +2,7 @@ import pg from 'pg'
 import { FOR_ALL_VALUES, isKept } from '../kept-plans.js'
 import type { Statement } from '../statement.js'
 
-const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils
+const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): string | Buffer | null } }).utils
 
 /**
  * What asks for the plan that a statement is run by, for its values and without running it: one step answers with a row `QUERY PLAN`, as JSON. For a
@@ -23,5 +23,6 @@ export function explainSteps(statement: Statement): Statement[] {
 
 function literal(value: unknown): string {
   const prepared = prepareValue(value)
-  return prepared === null ? 'null' : pg.escapeLiteral(String(prepared))
+  if (prepared === null) return 'null'
+  return pg.escapeLiteral(typeof prepared === 'string' ? prepared : `\\x${prepared.toString('hex')}`)
 }
