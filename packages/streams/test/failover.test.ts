@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { streamKey } from '@millrace/streams'
-import { startTestRedisCluster, startTestSentinel } from '@millrace/testing'
+import { startTestRedisCluster, startTestSentinel, waitFor } from '@millrace/testing'
 import { runFailover } from './failover.js'
 
 describe('a primary that is killed under load', () => {
@@ -58,7 +58,12 @@ describe('a primary that is killed under load', () => {
         },
         minReplicas: 0,
         fail: () => primary.kill(),
-        heal: () => primary.restart(),
+        // Back before the sentinels have chosen another it would go on as primary, take writes, and lose them to the other with nothing after them to show it.
+        heal: async () => {
+          const isReplaced = async () => (await stack.primary().catch(() => primary)).port !== primary.port
+          await waitFor(isReplaced, { deadlineMs: 60_000, what: 'another primary' })
+          await primary.restart()
+        },
         loadMs: 3000,
         mustSpool: false,
       })

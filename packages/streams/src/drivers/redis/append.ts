@@ -14,11 +14,12 @@ export interface AppendConfig {
 type Reply = [error: Error | null, result: unknown]
 
 /**
- * Sends frames of one server: XADD for each and, where replicas are asked for, one WAIT, in one write. In a Cluster every partition is a server
- * of its own to us, since a pipeline may not leave its slot.
+ * Sends frames of one server: XADD for each in one write, and where replicas are asked for one WAIT behind them. In a Cluster every partition is a
+ * server of its own to us, since a pipeline may not leave its slot.
  *
- * Only where WAIT has to follow its XADD to a node of a Cluster it is ioredis' pipeline: each one defines a getter of its own, V8 makes a hidden
- * class for it, and those keep the pipeline with its frames until the next full collection, which were two a second.
+ * With WAIT it is ioredis' pipeline, which fails as a whole when its connection breaks. Commands by themselves are sent again on the next connection: a
+ * WAIT alone would be answered by another primary that never had the frames. Without WAIT it is no pipeline: each one defines a getter of its own,
+ * V8 makes a hidden class for it, and those keep the pipeline with its frames until the next full collection, which were two a second.
  */
 export class ServerAppender {
   readonly #config: AppendConfig
@@ -48,16 +49,14 @@ export class ServerAppender {
   #send(frames: readonly FrameToAppend[]): Promise<Reply[] | null> {
     const client = this.#client
     const { minReplicas, replicaTimeoutMs, keyOf } = this.#config
-    if ('nodes' in client && minReplicas > 0) {
+    if (minReplicas > 0) {
       const pipeline = client.pipeline()
       for (const { partition, frame } of frames) pipeline.xadd(keyOf(partition), '*', 'f', frame)
       return pipeline.wait(minReplicas, replicaTimeoutMs).exec()
     }
-    return inOneWrite(client, () => {
-      const sent = frames.map(({ partition, frame }) => toReply(client.xadd(keyOf(partition), '*', 'f', frame)))
-      if (minReplicas > 0) sent.push(toReply(client.wait(minReplicas, replicaTimeoutMs)))
-      return Promise.all(sent)
-    })
+    return inOneWrite(client, () =>
+      Promise.all(frames.map(({ partition, frame }) => toReply(client.xadd(keyOf(partition), '*', 'f', frame)))),
+    )
   }
 
   #toResult(reply: Reply | undefined): AppendResult {
