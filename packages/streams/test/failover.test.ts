@@ -3,6 +3,15 @@ import { streamKey } from '@millrace/streams'
 import { startTestRedisCluster, startTestSentinel, waitFor } from '@millrace/testing'
 import { runFailover } from './failover.js'
 
+type Sentinels = Awaited<ReturnType<typeof startTestSentinel>>
+
+/** Back before the sentinels have chosen another it would go on as primary, take writes, and lose them to the other with nothing after them to show it. */
+async function healReplaced(stack: Sentinels, killed: Awaited<ReturnType<Sentinels['primary']>>): Promise<void> {
+  const isReplaced = async () => (await stack.primary().catch(() => killed)).port !== killed.port
+  await waitFor(isReplaced, { deadlineMs: 60_000, what: 'another primary' })
+  await killed.restart()
+}
+
 describe('a primary that is killed under load', () => {
   it('behind Sentinels loses nothing acknowledged when a replica must confirm', async () => {
     const stack = await startTestSentinel({ downAfterMs: 500 })
@@ -16,7 +25,7 @@ describe('a primary that is killed under load', () => {
         },
         minReplicas: 1,
         fail: () => primary.kill(),
-        heal: () => primary.restart(),
+        heal: () => healReplaced(stack, primary),
         loadMs: 3000,
         mustSpool: true,
       })
@@ -58,12 +67,7 @@ describe('a primary that is killed under load', () => {
         },
         minReplicas: 0,
         fail: () => primary.kill(),
-        // Back before the sentinels have chosen another it would go on as primary, take writes, and lose them to the other with nothing after them to show it.
-        heal: async () => {
-          const isReplaced = async () => (await stack.primary().catch(() => primary)).port !== primary.port
-          await waitFor(isReplaced, { deadlineMs: 60_000, what: 'another primary' })
-          await primary.restart()
-        },
+        heal: () => healReplaced(stack, primary),
         loadMs: 3000,
         mustSpool: false,
       })
