@@ -126,6 +126,17 @@ describe('segments of a busy day', () => {
     expect(await rowsOf(day)).toEqual([['_s0', BigInt(2 * ROWS)]])
   })
 
+  it('keep what was asked of the rows of the table', async () => {
+    await database.query(`alter table events add constraint no_poison check (event <> 'Poison')`)
+    const day = await nextDay()
+    const segments = new EventSegments(SMALL, database)
+    await store(segments, day)
+    expect(await segments.roll()).toEqual([`${nameOf(day)}_s1`])
+    const poison = `insert into ${segments.tableOf(day)} (position, user_hash, "timestamp", received_at, tenant_id, partition, type, message_id, event) values (1, 1, to_timestamp($1::float8 / 1000), now(), 1, 0, 0, 'm', 'Poison')`
+    await expect(database.query(poison, [day])).rejects.toMatchObject({ code: 'DATABASE_DATA_ERROR' })
+    await database.query('alter table events drop constraint no_poison')
+  })
+
   it('have the indexes of the table, and go with their day', async () => {
     const day = await nextDay()
     const segments = new EventSegments(SMALL, database)

@@ -2,8 +2,8 @@ import { createLike, dayBounds, dayPartitionName, lockPartitions, type Transacti
 import { databaseErrors } from './errors.js'
 import type { Transaction } from './transaction.js'
 
-/** Rows of a day between two looks at the size of its table; fewer cannot fill one. */
-const LOOK_ROWS = 10_000
+/** Rows of a day between two looks at the size of its table: a look costs less than storing them. */
+const LOOK_ROWS = 1_000
 /** Splitting a day and adding to it hold up its readers and writers while they wait for their lock: so they do not wait long, and come again. */
 const LOCK_TIMEOUT = '100ms'
 /** A segment is full at the earliest with this share of its day, so that a day of a hundred times the rows has but twenty segments more. */
@@ -129,7 +129,9 @@ async function splitDay(database: Transactional, dayMs: number): Promise<void> {
     await tx.pipeline([
       { text: `alter table events detach partition ${day}` },
       { text: `alter table ${day} rename to ${first}` },
-      { text: `create table ${day} (like events including defaults) partition by list (segment)` },
+      {
+        text: `create table ${day} (like events including defaults including constraints) partition by list (segment)`,
+      },
       { text: `alter table ${day} attach partition ${first} for values in (0)` },
       { text: `alter table events attach partition ${day} for values from (${from}) to (${to})` },
       { text: `alter table ${first} drop constraint ${proof}` },
