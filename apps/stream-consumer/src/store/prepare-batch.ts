@@ -73,14 +73,6 @@ function countTallies({ frame }: PreparedFrame, view: FrameView, ledger: LedgerC
   }
 }
 
-interface Judging {
-  windows: DedupWindows
-  nowMs: number
-  ledger: LedgerCounts
-  indexOf: Uint32Array
-  stored: number
-}
-
 function hashesOf({ records }: EventFrame, view: FrameView | null): Int32Array {
   const hashes = new Int32Array(2 * records)
   if (view === null) return hashes
