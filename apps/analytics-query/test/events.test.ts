@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createMetrics } from '@millrace/telemetry'
-import { windowStatement } from '../src/events/events-statements.js'
+import { PAGE_BYTES } from '../src/events/events-page.js'
+import { type EventRow, windowStatement } from '../src/events/events-statements.js'
+import { userHash } from '../src/execute/raw-statement.js'
 import { createSnapshot } from '../src/execute/snapshot.js'
 import { QueryMetrics } from '../src/metrics.js'
 import { createListEvents } from '../src/rpc/list-events.js'
@@ -130,6 +132,16 @@ describe('the list of events', () => {
 
   it.each<[string, Parameters<typeof listOf>[0], (event: TestEvent) => boolean]>([
     ['of one user', { userId: 'user-3' }, ({ userId }) => userId === 'user-3'],
+    [
+      'of one user without a user id',
+      { userId: 'anonymous-1' },
+      ({ userId, anonymousId }) => userId === null && anonymousId === 'anonymous-1',
+    ],
+    [
+      'of one name and one user without a user id',
+      { userId: 'anonymous-0', event: 'Rare' },
+      ({ userId, anonymousId, event }) => userId === null && anonymousId === 'anonymous-0' && event === 'Rare',
+    ],
     ['of one name', { event: 'Rare' }, ({ event }) => event === 'Rare'],
     ['of one message', { messageId: 'm-1-77' }, ({ partition, position }) => partition === 1 && position === 77],
     [
@@ -191,11 +203,74 @@ describe('the list of events', () => {
     const window = { fromMs: NOW - 7 * DAY, toMs: NOW + DAY }
     const plan = await service.database.withTenant(acme, async (tx) => {
       await tx.query('set local enable_seqscan = off')
-      const { text, values } = windowStatement({ tenantId: acme, query, window, limit: 11 })
+      const { text, values } = windowStatement({ tenantId: acme, query, window, limit: 11, bytes: 1_000 })
       const { rows } = await tx.query<{ 'QUERY PLAN': string }>({ text: `explain ${text}`, values: values ?? [] })
       return rows.map((row) => row['QUERY PLAN']).join('\n')
     })
     expect(plan).toMatch(/Index Scan.*user_hash/)
     expect(plan).not.toContain('Seq Scan')
+  })
+
+  describe('of large events', () => {
+    let large: number
+    const SMALL = 20
+    /** Newest first: 300 that do not get smaller when packed, 300 that do, one larger than a page, and a few small ones. */
+    beforeAll(async () => {
+      large = await createTenant(service.database, 'large')
+      const sizes = [
+        ['array_to_json(array(select md5((n * 1000 + i)::text) from generate_series(1, 850) i))::jsonb', 300],
+        [`to_jsonb(repeat('x', 30000))`, 300],
+        [`to_jsonb(repeat('y', ${PAGE_BYTES}))`, 1],
+        ['to_jsonb(n)', SMALL],
+      ] as const
+      let before = 0
+      for (const [value, count] of sizes) {
+        await service.database.query(
+          `insert into events (position, user_hash, "timestamp", received_at, tenant_id, partition, type, message_id, event, user_id, properties)
+          select 100000 - n, $1, $2::timestamptz - n * interval '1 second', now(), $3, 0, 0, 'large-' || n, 'Large', 'big', jsonb_build_object('a', ${value})
+          from generate_series(${before}, ${before + count - 1}) n`,
+          [userHash('big', large), new Date(NOW).toISOString(), large],
+        )
+        before += count
+      }
+    })
+
+    it.each<[string, Parameters<typeof listOf>[0]]>([
+      ['everybody', {}],
+      ['one user', { userId: 'big' }],
+      ['one name', { event: 'Large' }],
+    ])('has pages of %s that end before a message is too large, and misses nothing', async (_title, fields) => {
+      const ids: string[] = []
+      const pages: { bytes: number; events: number }[] = []
+      let cursor = ''
+      do {
+        const page = await list({ ...fields, limit: 1000, cursor }, large)
+        pages.push({
+          bytes: page.eventsJson.reduce((sum, text) => sum + Buffer.byteLength(text), 0),
+          events: page.eventsJson.length,
+        })
+        ids.push(...page.eventsJson.map((text) => (JSON.parse(text) as { message_id: string }).message_id))
+        cursor = page.nextCursor
+      } while (cursor !== '')
+      expect(ids).toEqual(Array.from({ length: 601 + SMALL }, (_, n) => `large-${n}`))
+      expect(pages.filter(({ bytes, events }) => bytes > PAGE_BYTES && events > 1)).toEqual([])
+      expect(pages.filter(({ bytes }) => bytes > PAGE_BYTES)).toHaveLength(1)
+      // Two full ones and the rest of the 18 MB, the large one, the small ones. A slow walk may end any page.
+      if (fields.userId === undefined) return
+      expect(pages.map(({ bytes }) => bytes > PAGE_BYTES / 2)).toEqual([true, true, false, true, false])
+    })
+
+    it.each([
+      ['stored', NOW + 1],
+      ['sent', NOW - 300_000 + 1],
+    ])('reads little more than fits, as it is %s', async (_title, toMs) => {
+      const query = { event: null, userId: null, messageId: null, fromMs: null, toMs: null, after: null, limit: 100 }
+      const request = { tenantId: large, query, window: { fromMs: NOW - DAY, toMs }, limit: 101, bytes: 100_000 }
+      const { rows } = await service.database.query<EventRow>(windowStatement(request))
+      const sizes = rows.map(({ properties }) => Buffer.byteLength(properties ?? ''))
+      expect(sizes.slice(0, -1).reduce((sum, size) => sum + size, 0)).toBeLessThan(100_000)
+      expect(rows.map(({ has_next }) => has_next)).toEqual(rows.map(() => true))
+      expect(rows).toHaveLength(4)
+    })
   })
 })

@@ -50,7 +50,7 @@ export interface Client {
   ): Pages<PointOf<K>, QueryKinds[K]['answer']>
   /** Stored events, newest first. */
   events(filter?: EventsFilter, options?: CallOptions): Pages<StoredEvent, Page<StoredEvent>>
-  /** Stored events of one user, newest first. */
+  /** Stored events of one user, newest first: by user id, or by anonymous id those without a user id. */
   timeline(
     userId: string,
     filter?: Omit<EventsFilter, 'user_id' | 'message_id'>,

@@ -84,6 +84,7 @@ export interface StoredEvent {
 /** Which stored events are wanted; absent fields do not restrict. */
 export interface EventsFilter {
   readonly event?: string | undefined
+  /** The user id, or the anonymous id of events without one. */
   readonly user_id?: string | undefined
   readonly message_id?: string | undefined
   /** Inclusive. */

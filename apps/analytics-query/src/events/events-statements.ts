@@ -17,6 +17,8 @@ export interface EventRow {
   /** JSON texts */
   readonly properties: string | null
   readonly context: string | null
+  /** Of the last row: whether bytes ended the reading, and not the window or the limit. */
+  readonly has_next: boolean
 }
 
 /** The first and last day partition; their names sort as their days do. */
@@ -31,13 +33,17 @@ export interface WindowRequest {
   readonly query: EventsQuery
   readonly window: TimeRange
   readonly limit: number
+  /** No row follows once those before it hold so much, as it is stored or as it is sent. */
+  readonly bytes: number
 }
 
 /**
- * The newest rows of a window after the cursor's place. With a user by the index events_user, whose order is that of the page, in whichever
- * partitions the window has, by a kept plan; else by the BRIN index on time, sorted, which is why windows are narrow.
+ * The newest rows of a window after the cursor's place. With a user (the user id, or the anonymous id where there is none) by the index events_user,
+ * whose order is that of the page, in whichever partitions the window has, by a kept plan; else by the BRIN index on time, sorted, which is why
+ * windows are narrow. The sum of the stored sizes, which PostgreSQL knows without reading values, keeps it from unpacking much more than is
+ * sent; that of the texts from sending much more than fits the page.
  */
-export function windowStatement({ tenantId, query, window, limit }: WindowRequest): Statement {
+export function windowStatement({ tenantId, query, window, limit, bytes }: WindowRequest): Statement {
   const values = new SqlValues()
   const conditions = [
     `e.tenant_id = ${values.add(tenantId, 'integer')}`,
@@ -47,7 +53,7 @@ export function windowStatement({ tenantId, query, window, limit }: WindowReques
   if (query.userId !== null) {
     conditions.push(
       `e.user_hash = ${values.add(userHash(query.userId, tenantId), 'bigint')}`,
-      `e.user_id = ${values.add(query.userId, 'text')}`,
+      `coalesce(e.user_id, e.anonymous_id) = ${values.add(query.userId, 'text')}`,
     )
   }
   if (query.event !== null) conditions.push(`e.event = ${values.add(query.event, 'text')}`)
@@ -59,15 +65,26 @@ export function windowStatement({ tenantId, query, window, limit }: WindowReques
       `(e."timestamp", e.partition, e.position) < (${time}, ${values.add(partition, 'smallint')}, ${values.add(position, 'bigint')})`,
     )
   }
-  const columns = `(extract(epoch from e."timestamp") * 1000000)::bigint as timestamp_us, e.received_at, e.partition, e.position, e.type,
-    e.message_id, e.event, e.user_id, e.anonymous_id, e.properties::text as properties, e.context::text as context`
-  // Columns are made of the rows of the page, and not once a partition.
   const order = `e."timestamp" desc, e.partition desc, e.position desc`
+  const bytesMax = values.add(bytes, 'bigint')
+  const before = `window before as (order by ${order} rows between unbounded preceding and 1 preceding)`
+  // Columns are made of the rows of the page, and not once a partition; texts once, which "offset 0" is for.
+  const newest = `select e.*, lead(e.partition) over before is not null as has_next, ${sumOf('pg_column_size')} over before as stored_before
+    from (select * from events e where ${conditions.join(' and ')} order by ${order} limit ${values.add(limit, 'integer')}) e ${before}`
+  const texts = `select e."timestamp", e.received_at, e.partition, e.position, e.type, e.message_id, e.event, e.user_id, e.anonymous_id,
+    e.properties::text as properties, e.context::text as context, e.has_next
+    from (${newest}) e where coalesce(e.stored_before, 0) < ${bytesMax} order by ${order} offset 0`
   return {
-    text: `select ${columns} from (select * from events e where ${conditions.join(' and ')}
-      order by ${order} limit ${values.add(limit, 'integer')}) e order by ${order}`,
+    text: `select (extract(epoch from e."timestamp") * 1000000)::bigint as timestamp_us, e.received_at, e.partition, e.position, e.type,
+      e.message_id, e.event, e.user_id, e.anonymous_id, e.properties, e.context, e.has_next
+      from (select e.*, ${sumOf('octet_length')} over before as sent_before from (${texts}) e ${before}) e
+      where coalesce(e.sent_before, 0) < ${bytesMax} order by ${order}`,
     values: values.list,
     mayRepeat: true,
     ...(query.userId !== null && { plan: 'kept' }),
   }
+}
+
+function sumOf(size: string): string {
+  return `sum(coalesce(${size}(e.properties), 0) + coalesce(${size}(e.context), 0))`
 }

@@ -1,15 +1,10 @@
 import type { Transaction } from '@millrace/database'
 import { rowsOf } from '../execute/rows-of.js'
 import { encodeCursor } from '../query/cursor.js'
-import { toEventJson } from './event-json.js'
+import { type EventsPage, PageOfEvents } from './events-page.js'
 import type { EventsQuery } from './events-query.js'
 import { type EventRow, keptDaysStatement, windowStatement } from './events-statements.js'
 import { firstWindow, nextWindow, type Window } from './time-windows.js'
-
-export interface EventsPage {
-  readonly eventsJson: string[]
-  readonly nextCursor: string
-}
 
 const SECOND = 1000
 const DAY = 86_400_000
@@ -28,7 +23,7 @@ export interface Clocks {
 /**
  * One page, newest first. All that one user did is read at once, because the index on users ends at the page's last row. Else time is walked backwards
  * in windows that grow while they find little, so that a page reads about as much as it shows however large the table is. For a rare name or an absent message id it gives up after WALK_MS: then the page is short, or empty, and its
- * cursor goes on from where the walk has come.
+ * cursor goes on from where the walk has come. A page ends too when it holds PAGE_BYTES.
  */
 export async function listEvents(
   tx: Transaction,
@@ -47,33 +42,21 @@ export async function listEvents(
       query.after === null ? kept.toMs : Math.floor(query.after.timestampUs / 1000) + 1,
     ),
   }
-  const rows: EventRow[] = []
+  const page = new PageOfEvents(query.limit)
   const startedAt = monotonicMs()
   const widthMs = isWholeUser ? Number.POSITIVE_INFINITY : query.userId === null ? SECOND : 7 * DAY
   let window: Window | null = firstWindow(bounds, { nowMs, widthMs })
-  while (window !== null && rows.length <= query.limit) {
+  while (window !== null && !page.isFull) {
     const stepAt = monotonicMs()
-    if (stepAt - startedAt > WALK_MS)
-      return { eventsJson: rows.map(toEventJson), nextCursor: cursorBefore(window.toMs) }
-    const statement = windowStatement({ tenantId, query, window, limit: query.limit + 1 - rows.length })
+    if (stepAt - startedAt > WALK_MS) return page.endAt(cursorBefore(window.toMs))
+    const statement = windowStatement({ tenantId, query, window, limit: page.missing + 1, bytes: page.bytesLeft })
     const [found] = isWholeUser ? await tx.finish([statement]) : await tx.pipeline([statement])
-    const foundRows = rowsOf<EventRow>(found)
-    rows.push(...foundRows)
+    const rows = rowsOf<EventRow>(found)
+    page.add(rows)
     const isSlow = monotonicMs() - stepAt > SLOW_STEP_MS
-    const missing = query.limit + 1 - rows.length
-    window = nextWindow(window, bounds, { foundInLast: foundRows.length, missing, isSlow })
+    window = nextWindow(window, bounds, { foundInLast: rows.length, missing: page.missing + 1, isSlow })
   }
-  const page = rows.slice(0, query.limit)
-  const last = page.at(-1)
-  const nextCursor =
-    rows.length <= query.limit || last === undefined
-      ? ''
-      : encodeCursor({
-          timestampUs: Number(last.timestamp_us),
-          partition: last.partition,
-          position: String(last.position),
-        })
-  return { eventsJson: page.map(toEventJson), nextCursor }
+  return page.end()
 }
 
 /** The place before everything at or after an instant. */

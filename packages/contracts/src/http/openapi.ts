@@ -34,6 +34,8 @@ const page = [
   inQuery('limit', 'rows of a page', { type: 'integer', minimum: 1, maximum: 1000, default: 100 }),
   inQuery('cursor', 'next_cursor of the page before'),
 ]
+const USER = 'who counts as the user: the user id, or the anonymous id of events without one'
+const PAGES = 'pages may be shorter than their limit and end at 8 MiB; only one without a cursor is the last'
 const range = [inQuery('from', 'inclusive, RFC 3339'), inQuery('to', 'exclusive, RFC 3339')]
 const health = (summary: string): Node => ({
   tags: ['health'],
@@ -93,17 +95,17 @@ const paths = (components: Node): Node => ({
   },
   '/api/v1/ledger': { get: reads('ingest', 'The balance of every stream', 'read', ok('Ledger')) },
   '/api/v1/events': {
-    get: reads('query', 'Stored events, newest first', 'read', ok('StoredEvents'), [
+    get: reads('query', `Stored events, newest first; ${PAGES}`, 'read', ok('StoredEvents'), [
       inQuery('event', 'name'),
-      inQuery('user_id', ''),
+      inQuery('user_id', USER),
       inQuery('message_id', ''),
       ...range,
       ...page,
     ]),
   },
   '/api/v1/users/{id}/timeline': {
-    get: reads('query', 'Stored events of one user, newest first', 'read', ok('StoredEvents'), [
-      inPath('id'),
+    get: reads('query', `Stored events of one user, newest first; ${PAGES}`, 'read', ok('StoredEvents'), [
+      { ...inPath('id'), description: USER },
       inQuery('event', 'name'),
       ...range,
       ...page,

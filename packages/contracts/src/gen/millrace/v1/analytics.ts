@@ -26,6 +26,7 @@ export const protobufFileName = "millrace/v1/analytics.proto";
 
 export interface ListEventsRequest {
   event: string;
+  /** Who counts as the user: the user id, or the anonymous id of events without one. */
   userId: string;
   from: Date | undefined;
   to:
