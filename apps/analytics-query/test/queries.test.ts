@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { RunQueryRequest } from '@millrace/contracts'
 import { storeEvents, storePartition, storeRollups, type TestEvent } from './generated-data.js'
-import { createTenant, queryOf, type ServiceUnderTest, startServiceUnderTest } from './service-under-test.js'
+import { createTenant, listOf, queryOf, type ServiceUnderTest, startServiceUnderTest } from './service-under-test.js'
 
 const START = Date.parse('2026-10-24T00:00:00Z')
 const HOUR = 3_600_000
@@ -13,6 +13,7 @@ describe('a query', () => {
   let acme: number
   let other: number
   let wide: number
+  let nowMs = NOW
 
   /** One event each half hour over the end of summer time; carriers by turns. */
   const eventsOf = (tenantId: number): TestEvent[] =>
@@ -57,7 +58,7 @@ describe('a query', () => {
     }))
 
   beforeAll(async () => {
-    service = await startServiceUnderTest({ now: () => NOW, tailRowsMax: 100 })
+    service = await startServiceUnderTest({ now: () => nowMs, tailRowsMax: 100 })
     acme = await createTenant(service.database, 'acme')
     other = await createTenant(service.database, 'other')
     const events = [...eventsOf(acme), ...eventsOf(other)]
@@ -141,6 +142,72 @@ describe('a query', () => {
       cursor = page.nextCursor
     } while (cursor !== '')
     expect(seen).toEqual(all.data)
+  })
+
+  const forgeries: [string, string][] = [
+    ['an end that is no date', '{"toMs":8900000000000000,"after":[]}'],
+    ['an end that PostgreSQL does not know', '{"toMs":400000000000000,"after":[]}'],
+    ['an end before all time', '{"toMs":-9000000000000000,"after":[]}'],
+    ['an end that is a fraction', '{"toMs":1793059200000.5,"after":[]}'],
+    ['the end of another range', `{"toMs":${NOW - HOUR},"after":[]}`],
+    ['a place that is no number', `{"toMs":${NOW},"after":[1e999]}`],
+    ['a place that is an object', `{"toMs":${NOW},"after":[{}]}`],
+    ['no JSON', '{'],
+  ]
+  it.each(forgeries)('refuses a forged cursor with %s, of every kind', async (_, content) => {
+    const kinds: Partial<RunQueryRequest>[] = [
+      ...['timeseries', 'top', 'breakdown', 'uniques', 'sessions', 'retention'].map((kind) => ({
+        kind,
+        groupBy: ['properties.carrier'],
+      })),
+      { kind: 'percentiles', groupBy: ['properties.carrier'], metric: { agg: 'p50', property: 'properties.delay' } },
+      { kind: 'funnel', steps: ['Search', 'Flight'].map((event) => ({ event, filters: [] })) },
+      { kind: 'logins', interval: '1h' },
+      { kind: 'daily' },
+    ]
+    // Without a range the cursor alone says where it ends, and that may be anywhere within the bounds.
+    const ranges = content.includes(`${NOW - HOUR}`) ? [RANGE] : [RANGE, { from: undefined, to: undefined }]
+    for (const fields of ranges.flatMap((range) => kinds.map((kind) => ({ ...kind, ...range, limit: 1 })))) {
+      const [mark] = (await run(fields)).nextCursor.split('.')
+      const body = content.replace('{', `{"kind":"${fields.kind}",`)
+      const cursor = `${mark}.${Buffer.from(body).toString('base64url')}`
+      await expect(run({ ...fields, cursor })).rejects.toMatchObject({ code: 'INVALID_CURSOR' })
+    }
+  })
+
+  it('gives all pages the range of the first, though time goes on and no end was named', async () => {
+    for (const kind of ['timeseries', 'daily']) {
+      const fields = { kind, from: undefined, to: undefined, limit: 1 }
+      const { data, nextCursor } = await run(fields)
+      nowMs += 60 * HOUR
+      const next = await run({ ...fields, limit: 10_000, cursor: nextCursor })
+      nowMs = NOW
+      const whole = await run({ ...fields, limit: 10_000 })
+      expect([...data, ...next.data]).toEqual(whole.data)
+    }
+  })
+
+  it('never fails inside for a forged cursor of the list of events', async () => {
+    const times = [0, -1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER, START * 1000, 1.5, 9e18, 'x', null]
+    for (const timestampUs of times)
+      for (const [partition, position] of [
+        [0, '0'],
+        [32_767, '999999999999999999'],
+        [32_768, '0'],
+        [-1, '0'],
+        [0, '-1'],
+        [0, 7],
+      ]) {
+        const cursor = Buffer.from(JSON.stringify({ timestampUs, partition, position })).toString('base64url')
+        for (const userId of ['', 'user-1']) {
+          const listed = service.calls.listEvents(listOf({ limit: 1, cursor, userId }), { tenant: String(acme) })
+          const code = await listed.then(
+            () => 'OK',
+            (error: { code: string }) => error.code,
+          )
+          expect(['OK', 'INVALID_CURSOR']).toContain(code)
+        }
+      }
   })
 
   it.each([

@@ -12,7 +12,7 @@ export const breakdown: QueryKind = {
   parse(request, context) {
     const cursor = decodePageCursor(request.cursor, 'breakdown')
     const limit = parseLimit(request.limit, LIMITS)
-    const query = parseCellQuery(request, { interval: 'none', needsGroup: true, range: cursor ?? undefined }, context)
+    const query = parseCellQuery(request, { interval: 'none', needsGroup: true, cursor }, context)
     const isCompared = parseCompare(request.compare)
     return parseCells({ kind: 'breakdown', query, cursor, limit, isCompared, keyOf: ({ group }) => group }, context)
   },

@@ -22,8 +22,7 @@ export const daily: QueryKind = {
       throw errors.TOO_MANY_FILTERS({ message: 'the daily report is of all events and takes no filters' })
     const cursor = decodePageCursor(request.cursor, 'daily')
     const limit = parseLimit(request.limit, LIMITS)
-    const asked =
-      cursor ?? parseRange({ ...request, from: request.from ?? defaultFrom(request.to, context.nowMs) }, context.nowMs)
+    const asked = parseRange(request, { nowMs: context.nowMs, cursor, fromOf: defaultFrom })
     const range = { fromMs: floorDay(asked.fromMs), toMs: floorDay(asked.toMs - 1) + DAY_MS }
     const days = (range.toMs - range.fromMs) / DAY_MS
     if (days > context.bucketsMax) {
@@ -45,7 +44,7 @@ export const daily: QueryKind = {
           kind: 'daily',
           cursor,
           limit,
-          range,
+          toMs: asked.toMs,
           keyOf: (start) => [start],
         })
         const data = page.map((start) => {
@@ -59,8 +58,8 @@ export const daily: QueryKind = {
   },
 }
 
-function defaultFrom(to: Date | undefined, nowMs: number): Date {
-  return new Date(floorDay(to?.getTime() ?? nowMs) - (DAILY_DAYS - 1) * DAY_MS)
+function defaultFrom(toMs: number): number {
+  return floorDay(toMs - 1) - (DAILY_DAYS - 1) * DAY_MS
 }
 
 function floorDay(ms: number): number {

@@ -59,7 +59,7 @@ interface FunnelQuestion {
 
 function parseFunnel(request: RunQueryRequest, nowMs: number): FunnelQuestion {
   const cursor = decodePageCursor(request.cursor, 'funnel')
-  const { fromMs, toMs } = cursor ?? parseRange(request, nowMs)
+  const { fromMs, toMs } = parseRange(request, { nowMs, cursor })
   const zone = parseZone(request)
   const query = {
     fromMs,
@@ -107,7 +107,7 @@ async function runFunnel(question: FunnelQuestion, context: KindContext) {
     kind: 'funnel',
     cursor,
     limit,
-    range: query,
+    toMs: query.toMs,
     keyOf: ({ group, step }) => [...query.groupBy.map(({ name }) => group?.[name] ?? null), step],
   })
   const meta = before === null ? current.meta : mergeMetas(current.meta, before.meta)

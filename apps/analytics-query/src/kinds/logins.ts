@@ -18,7 +18,7 @@ export const logins: QueryKind = {
       {
         interval: 'optional',
         metric: { agg: 'count', property: null },
-        range: cursor ?? undefined,
+        cursor,
         parsePath: parseLoginField,
       },
       context,

@@ -4,10 +4,9 @@ import { decodeCursor, encodeCursor } from '../query/cursor.js'
 /** What orders points: compared from the left; null before everything, numbers by size, texts by code units. */
 export type SortKey = readonly (string | number | null)[]
 
-/** The range of the first page, and the key of the last point sent. */
+/** Where the range of the first page ended, and the key of the last point sent. */
 export interface PageCursor {
   readonly kind: string
-  readonly fromMs: number
   readonly toMs: number
   readonly after: SortKey
 }
@@ -24,14 +23,12 @@ function isPageCursor(content: unknown): content is PageCursor {
     typeof content === 'object' &&
     content !== null &&
     'kind' in content &&
-    'fromMs' in content &&
     'toMs' in content &&
     'after' in content &&
-    Number.isSafeInteger(content.fromMs) &&
     Number.isSafeInteger(content.toMs) &&
-    (content.fromMs as number) < (content.toMs as number) &&
     Array.isArray(content.after) &&
-    content.after.every((item) => item === null || typeof item === 'string' || typeof item === 'number')
+    // JSON reads 1e999 as Infinity and writes that as null, so its canonical key would be another page's.
+    content.after.every((item) => item === null || typeof item === 'string' || Number.isFinite(item))
   )
 }
 
@@ -51,7 +48,8 @@ export interface PageRequest<Item> {
   readonly kind: string
   readonly cursor: PageCursor | null
   readonly limit: number
-  readonly range: { readonly fromMs: number; readonly toMs: number }
+  /** Where the range that was asked for ends. */
+  readonly toMs: number
   /** Distinct for each item. */
   readonly keyOf: (item: Item) => SortKey
   /** Default: compareKeys. */
@@ -63,14 +61,12 @@ export function takePage<Item>(
   items: Iterable<Item>,
   request: PageRequest<Item>,
 ): { page: Item[]; nextCursor: string } {
-  const { kind, cursor, limit, range, keyOf, compare = compareKeys } = request
+  const { kind, cursor, limit, toMs, keyOf, compare = compareKeys } = request
   const ordered = Array.from(items, (item) => ({ item, key: keyOf(item) })).sort((a, b) => compare(a.key, b.key))
   const rest = cursor === null ? ordered : ordered.filter(({ key }) => compare(key, cursor.after) > 0)
   const page = rest.slice(0, limit)
   const last = page.at(-1)
   const nextCursor =
-    last === undefined || page.length === rest.length
-      ? ''
-      : encodeCursor({ kind, fromMs: range.fromMs, toMs: range.toMs, after: last.key })
+    last === undefined || page.length === rest.length ? '' : encodeCursor({ kind, toMs, after: last.key })
   return { page: page.map(({ item }) => item), nextCursor }
 }

@@ -115,7 +115,7 @@ function pageOf(question: CellsQuestion, cells: readonly Cell[], context: KindCo
   const { kind, query, cursor, limit, keyOf, compare, isShown } = question
   const all = filled(question, cells, query, context)
   const shown = isShown === undefined ? all : all.filter(isShown)
-  return takePage(shown, { kind, cursor, limit, range: query, keyOf, compare })
+  return takePage(shown, { kind, cursor, limit, toMs: query.toMs, keyOf, compare })
 }
 
 function filled({ filling }: CellsQuestion, cells: readonly Cell[], query: CellQuery, { cellsMax }: KindContext) {

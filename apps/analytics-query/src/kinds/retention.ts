@@ -52,7 +52,7 @@ interface RetentionQuestion {
 
 function parseRetention(request: RunQueryRequest, { nowMs, bucketsMax }: KindContext): RetentionQuestion {
   const cursor = decodePageCursor(request.cursor, 'retention')
-  const { fromMs, toMs } = cursor ?? parseRange(request, nowMs)
+  const { fromMs, toMs } = parseRange(request, { nowMs, cursor })
   const interval = parseInterval(request.interval === '' ? '1d' : request.interval)
   if (interval !== '1d' && interval !== '1w' && interval !== '1mo')
     throw errors.INVALID_INTERVAL({ message: `retention goes by 1d, 1w or 1mo, not by ${interval}` })
@@ -97,7 +97,7 @@ async function runRetention(question: RetentionQuestion, context: KindContext) {
     kind: 'retention',
     cursor,
     limit,
-    range: query,
+    toMs: query.toMs,
     keyOf: ({ cohort, point: { group, period } }) => [
       starts[cohort] ?? 0,
       ...query.groupBy.map(({ name }) => group?.[name] ?? null),

@@ -25,7 +25,7 @@ export const sessions: QueryKind = {
     const cursor = decodePageCursor(request.cursor, 'sessions')
     const limit = parseLimit(request.limit, LIMITS)
     const metric = { agg: 'count', property: null } as const
-    const query = parseCellQuery(request, { interval: 'optional', metric, range: cursor ?? undefined }, context)
+    const query = parseCellQuery(request, { interval: 'optional', metric, cursor }, context)
     const gapMs = parseWindow(request.windowMs, DEFAULT_GAP)
     return parseCells(
       {

@@ -22,11 +22,7 @@ export function parseTimeOrdered(request: RunQueryRequest, rules: TimeOrderedRul
   const { kind, interval, metric } = rules
   const cursor = decodePageCursor(request.cursor, kind)
   const limit = parseLimit(request.limit, LIMITS)
-  const query = parseCellQuery(
-    request,
-    { interval, range: cursor ?? undefined, ...(metric === undefined ? {} : { metric }) },
-    context,
-  )
+  const query = parseCellQuery(request, { interval, cursor, ...(metric === undefined ? {} : { metric }) }, context)
   return parseCells(
     {
       kind,

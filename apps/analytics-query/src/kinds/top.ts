@@ -12,7 +12,7 @@ export const top: QueryKind = {
   parse(request, context) {
     const cursor = decodePageCursor(request.cursor, 'top')
     const limit = parseLimit(request.limit, LIMITS)
-    const query = parseCellQuery(request, { interval: 'none', needsGroup: true, range: cursor ?? undefined }, context)
+    const query = parseCellQuery(request, { interval: 'none', needsGroup: true, cursor }, context)
     return parseCells(
       {
         kind: 'top',

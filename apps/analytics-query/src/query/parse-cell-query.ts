@@ -26,8 +26,7 @@ export interface CellQueryRules {
   readonly needsGroup?: boolean
   /** Which fields there are; absent: those of events. */
   readonly parsePath?: (name: string) => FieldPath
-  /** The range that a cursor holds, so that all pages are of one range. */
-  readonly range?: { readonly fromMs: number; readonly toMs: number } | undefined
+  readonly cursor: RangeEnd | null
 }
 
 /**
@@ -35,7 +34,7 @@ export interface CellQueryRules {
  * @throws one of this service's codes of kind invalid.
  */
 export function parseCellQuery(request: RunQueryRequest, rules: CellQueryRules, context: ParseContext): CellQuery {
-  const { fromMs, toMs } = rules.range ?? parseRange(request, context.nowMs)
+  const { fromMs, toMs } = parseRange(request, { nowMs: context.nowMs, cursor: rules.cursor })
   const zone = parseZone(request)
   const interval = chooseInterval(request.interval, rules.interval)
   const bucketStarts =
@@ -71,11 +70,48 @@ export function parseZone(request: RunQueryRequest): TimeZone {
   return findTimeZone(request.timezone === '' ? 'UTC' : request.timezone)
 }
 
-/** Whole minutes need no raw rows, so the default range, 24 hours, ends with this one. @throws INVALID_TIME_RANGE */
-export function parseRange(request: RunQueryRequest, nowMs: number): { fromMs: number; toMs: number } {
-  const toMs = request.to?.getTime() ?? Math.ceil((nowMs + 1) / MINUTE) * MINUTE
-  const fromMs = request.from?.getTime() ?? toMs - DEFAULT_RANGE
-  if (!(fromMs >= RANGE_FIRST && toMs <= RANGE_LAST)) {
+/** What a cursor says of the range, so that all pages are of the first one's. */
+interface RangeEnd {
+  readonly toMs: number
+}
+
+/** [fromMs, toMs). */
+interface AskedRange extends RangeEnd {
+  readonly fromMs: number
+}
+
+export interface RangeRules {
+  readonly nowMs: number
+  /** Of a later page. */
+  readonly cursor: RangeEnd | null
+  /** Where a range begins that names its end alone. Default: 24 hours before. */
+  readonly fromOf?: (toMs: number) => number
+}
+
+/**
+ * Whole minutes need no raw rows, so the range of a first page that names no end ends with this one. A later page's is the same range, checked in the same
+ * way: what a cursor says may be anybody's invention. @throws INVALID_TIME_RANGE, or INVALID_CURSOR where the cursor is to blame.
+ */
+export function parseRange(request: RunQueryRequest, { nowMs, cursor, fromOf }: RangeRules): AskedRange {
+  if (cursor === null) return resolveRange(request, Math.ceil((nowMs + 1) / MINUTE) * MINUTE, fromOf)
+  let range: AskedRange
+  try {
+    range = resolveRange(request, cursor.toMs, fromOf)
+  } catch (cause) {
+    throw errors.INVALID_CURSOR({ cause })
+  }
+  if (range.toMs !== cursor.toMs) throw errors.INVALID_CURSOR()
+  return range
+}
+
+function resolveRange(
+  request: RunQueryRequest,
+  defaultToMs: number,
+  fromOf: RangeRules['fromOf'] = (toMs) => toMs - DEFAULT_RANGE,
+): AskedRange {
+  const toMs = request.to?.getTime() ?? defaultToMs
+  const fromMs = request.from?.getTime() ?? fromOf(toMs)
+  if (![fromMs, toMs].every((ms) => ms >= RANGE_FIRST && ms <= RANGE_LAST)) {
     throw errors.INVALID_TIME_RANGE({ message: 'the time range must lie between the years 1970 and 2300' })
   }
   if (toMs <= fromMs) {
