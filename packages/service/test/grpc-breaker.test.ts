@@ -3,6 +3,7 @@ import { coreErrors, defineErrors } from '@millrace/contracts'
 import { createLogger, type RootLogger } from '@millrace/logger'
 import { createGrpcMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
 import { waitFor } from '@millrace/testing'
+import type { CallContext } from '../src/grpc/call-context.js'
 import { createGrpcClient } from '../src/grpc/create-grpc-client.js'
 import { implementService } from '../src/grpc/implement-service.js'
 import { startGrpcServer } from '../src/grpc/start-grpc-server.js'
@@ -16,8 +17,14 @@ const EchoService = {
     path: '/millrace.test.Echo/Ask',
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: { what: string }) => json.serialize(value),
-    requestDeserialize: (bytes: Buffer) => json.parse(bytes) as { what: string },
+    requestSerialize: (value: { what: string }) => {
+      if (value.what === 'unwritable') throw new RangeError('too large')
+      return json.serialize(value)
+    },
+    requestDeserialize: (bytes: Buffer) => {
+      if (bytes.includes('unreadable')) throw new RangeError('no such field')
+      return json.parse(bytes) as { what: string }
+    },
     responseSerialize: (value: { answer: number }) => json.serialize(value),
     responseDeserialize: (bytes: Buffer) => json.parse(bytes) as { answer: number },
   },
@@ -35,7 +42,7 @@ function deps() {
   return { logger, metrics, tracer: noopTracer }
 }
 
-async function serve(ask: () => Promise<{ answer: number }>, port = 0) {
+async function serve(ask: (request: { what: string }, call: CallContext) => Promise<{ answer: number }>, port = 0) {
   const services = [implementService(EchoService, { ask })]
   const [server, stop] = await startGrpcServer({ port, drainTimeoutMs: 60_000 }, { ...deps(), services })
   return { port: server.port, stop }
@@ -46,8 +53,8 @@ function connect(port: number, circuitBreaker: { openMs?: number } = {}) {
   const [calls, stop] = createGrpcClient({ service: EchoService }, `127.0.0.1:${port}`, config, deps())
   stops.push(stop)
   /** Code of the answer. */
-  return () =>
-    calls.ask({ what: 'x' }).then(
+  return (what = 'x', tenant = '1') =>
+    calls.ask({ what }, { tenant }).then(
       () => 'OK',
       (error: { code: string }) => error.code,
     )
@@ -86,13 +93,23 @@ describe('the circuit breaker of a gRPC client', () => {
     },
   )
 
-  it('opens when the service is broken inside', async () => {
-    const { port, stop } = await serve(() => Promise.reject(errors.BROKEN()))
-    stops.push(stop)
-    const codes = await askTimes(connect(port), 11)
-    expect(codes.slice(0, 10)).toEqual(Array(10).fill('BROKEN'))
-    expect(codes[10]).toBe('DEPENDENCY_CIRCUIT_OPEN')
-  })
+  it.each([
+    ['the service fails at', 'x', 'BROKEN'],
+    ['the service cannot read', 'unreadable', 'INTERNAL'],
+    ['cannot be sent', 'unwritable', 'INTERNAL'],
+  ])(
+    "stays closed for every tenant whatever one of them asks: what %s is that caller's alone",
+    async (_, what, code) => {
+      const { port, stop } = await serve(async (_request, { tenant }) => {
+        if (tenant === 'poisoner') throw errors.BROKEN()
+        return { answer: 1 }
+      })
+      stops.push(stop)
+      const ask = connect(port)
+      expect(new Set(await askTimes(() => ask(what, 'poisoner'), 20))).toEqual(new Set([code]))
+      expect(await ask()).toBe('OK')
+    },
+  )
 
   it('opens when nobody can be reached, and lets calls through again when the service is back, long before its time is over', async () => {
     const first = await serve(async () => ({ answer: 1 }))

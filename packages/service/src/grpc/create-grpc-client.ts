@@ -5,7 +5,7 @@ import { isRetryable, type Policy, type PolicyConfig, policy } from '@millrace/r
 import type { GrpcMetrics, ResilienceMetrics, Tracer } from '@millrace/telemetry'
 import type { Started } from '../lifecycle/lifecycle.js'
 import { toMetadata, traceparentOf } from './call-metadata.js'
-import { isPeerFailure, probePeer } from './peer-health.js'
+import { PeerHealth, probePeer } from './peer-health.js'
 import { type MethodShape, type RequestOf, type ResponseOf, type ServiceShape, serviceNameOf } from './service-shape.js'
 import { fromStatus } from './status-mapping.js'
 
@@ -65,12 +65,14 @@ export function createGrpcClient<Service extends ServiceShape>(
     'grpc.keepalive_timeout_ms': 10_000,
   })
   const peer = config.name ?? serviceNameOf(service)
+  const health = new PeerHealth()
   const caller: Caller = {
     client,
     peer,
     deps,
     deadlineMs: config.deadlineMs ?? 5_000,
-    policy: createPeerPolicy(client, peer, config, deps),
+    health,
+    policy: createPeerPolicy({ client, health, name: peer }, config, deps),
   }
   const calls = Object.fromEntries(
     Object.entries(service).map(([name, method]) => [
@@ -86,20 +88,20 @@ interface Caller {
   readonly peer: string
   readonly deps: GrpcClientDeps
   readonly deadlineMs: number
+  readonly health: PeerHealth
   readonly policy: Policy
 }
 
 function createPeerPolicy(
-  client: Client,
-  name: string,
+  { client, health, name }: { readonly client: Client; readonly health: PeerHealth; readonly name: string },
   config: GrpcClientConfig,
   { logger, resilienceMetrics }: GrpcClientDeps,
 ): Policy {
   const states = { closed: 0, half_open: 1, open: 2 } as const
   const retry = config.policy?.retry === false ? false : { isRetryable: isWorthRetrying, ...config.policy?.retry }
   const circuitBreaker = config.policy?.circuitBreaker !== false && {
-    isFailure: isPeerFailure,
-    probe: (error: unknown) => probePeer(client, error),
+    isFailure: (error: unknown) => health.isFailure(error),
+    probe: () => probePeer(client),
     ...config.policy?.circuitBreaker,
   }
   return policy(
@@ -155,12 +157,15 @@ function sendUnary(
   request: unknown,
   options: CallOptions & { deadline: Date },
 ): Promise<unknown> {
-  const { client, peer } = caller
+  const { client, peer, health } = caller
   return new Promise((resolve, reject) => {
+    const ended = health.begin()
     const settle = (error: ServiceError | null, response?: unknown) => {
       options.signal?.removeEventListener('abort', cancel)
-      if (error === null) resolve(response)
-      else reject(fromStatus(error, peer))
+      const failure = error === null ? undefined : fromStatus(error, peer)
+      ended(failure)
+      if (failure === undefined) resolve(response)
+      else reject(failure)
     }
     const call = client.makeUnaryRequest(
       method.path,
