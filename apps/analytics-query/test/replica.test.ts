@@ -49,7 +49,7 @@ describe('a streaming replica', () => {
   }
   const caughtUp = () =>
     waitFor(async () => {
-      const { rows } = await onReplica.query<{ watermark: Date }>('select watermark from stream_partitions')
+      const { rows } = await onReplica.query<{ watermark: Date }>('select watermark from stream_partitions order by partition')
       return rows[0]?.watermark.getTime() === watermark
     }, DEADLINE)
 
@@ -67,7 +67,7 @@ describe('a streaming replica', () => {
         1,
         async (tx) => {
           const { rows } = await tx.query<{ is_replica: boolean; watermark: Date }>(
-            'select pg_is_in_recovery() as is_replica, watermark from stream_partitions',
+            'select pg_is_in_recovery() as is_replica, watermark from stream_partitions order by partition',
           )
           return { server: rows[0]?.is_replica ? 'replica' : 'primary', watermark: rows[0]?.watermark.getTime() }
         },
@@ -120,6 +120,23 @@ describe('a streaming replica', () => {
       clock += LAG_MAX
     }
     expect(await read()).toEqual({ server: 'replica', watermark })
+  })
+
+  it('is passed by while some partition was never read: nobody knows how far it goes', async () => {
+    const { gate, read } = open()
+    await database.query(
+      `insert into stream_partitions (group_name, stream, partition) values ('events-store', 'events', 1)`,
+    )
+    await waitFor(async () => {
+      const { rows } = await onReplica.query('select from stream_partitions')
+      return rows.length === 2
+    }, DEADLINE)
+    expect(await read({ minWatermarkMs: watermark })).toMatchObject({ server: 'primary' })
+    expect(await read()).toMatchObject({ server: 'replica' })
+    await gate.watchPrimary()
+    clock += LAG_MAX
+    expect(await read()).toMatchObject({ server: 'primary' })
+    await database.query('delete from stream_partitions where partition = 1')
   })
 
   it('is passed by while it is down, without being tried each time', async () => {

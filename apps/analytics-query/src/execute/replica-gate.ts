@@ -1,10 +1,9 @@
 import { coreErrors } from '@millrace/contracts'
-import { databaseErrors, type Queryable, type Statement, type Transaction } from '@millrace/database'
+import { databaseErrors, type Queryable, type Transaction } from '@millrace/database'
 import type { CircuitBreaker } from '@millrace/resilience'
+import { type WatermarkConfig, type WatermarkRow, watermarkStatement } from './watermark-statement.js'
 
-export interface ReplicaGateConfig {
-  readonly stream: string
-  readonly consumerGroup: string
+export interface ReplicaGateConfig extends WatermarkConfig {
   /** How far the replica may stay behind what the primary was seen to have, in ms. */
   readonly lagMaxMs: number
 }
@@ -26,6 +25,7 @@ type Check = (tx: Transaction) => Promise<void>
 
 interface Sighting {
   readonly atMs: number
+  /** Infinity when it was not known: then no replica is known to have as much. */
   readonly watermarkMs: number
 }
 
@@ -34,7 +34,7 @@ class ReplicaTooOld extends Error {}
 /**
  * Sends reads to the replica while it is new enough. Its watermark is read in the transaction of the read itself, so what is judged is what is
  * read. It must not lie below what the caller asks for, nor below what the primary was seen to have `lagMaxMs` ago: a replica that stands still
- * is passed by, also by callers who ask for nothing. While the primary cannot be reached nothing newer is seen of it, and the replica goes on.
+ * is passed by, also by callers who ask for nothing. A watermark that is not known, because some partition was never read, is too old. While the primary cannot be reached nothing newer is seen of it, and the replica goes on.
  */
 export class ReplicaGate {
   readonly #config: ReplicaGateConfig
@@ -49,9 +49,9 @@ export class ReplicaGate {
 
   /** Notes how far the primary is; to be called a few times in `lagMaxMs`. @throws databaseErrors */
   async watchPrimary(): Promise<void> {
-    const watermarkMs = await readWatermark(this.#deps.primary, this.#config)
+    const watermarkMs = (await readWatermark(this.#deps.primary, this.#config)) ?? Number.POSITIVE_INFINITY
     const atMs = this.#deps.now()
-    if (watermarkMs !== null) this.#sightings.push({ atMs, watermarkMs })
+    this.#sightings.push({ atMs, watermarkMs })
     const due = this.#sightings.findLastIndex((sighting) => sighting.atMs <= atMs - this.#config.lagMaxMs)
     if (due > 0) this.#sightings = this.#sightings.slice(due)
   }
@@ -99,13 +99,7 @@ function outcomeOf(error: unknown): ReplicaOutcome | undefined {
   return isUnreachable ? 'unreachable' : undefined
 }
 
-/** As answers say it: the least of the partitions that have one. */
-async function readWatermark(reader: Queryable, { consumerGroup, stream }: ReplicaGateConfig): Promise<number | null> {
-  const statement: Statement = {
-    name: 'replica_gate_watermark',
-    text: 'select min(watermark) as watermark from stream_partitions where group_name = $1 and stream = $2',
-    values: [consumerGroup, stream],
-  }
-  const { rows } = await reader.query<{ watermark: Date | null }>(statement)
+async function readWatermark(reader: Queryable, config: WatermarkConfig): Promise<number | null> {
+  const { rows } = await reader.query<WatermarkRow>(watermarkStatement(config))
   return rows[0]?.watermark?.getTime() ?? null
 }

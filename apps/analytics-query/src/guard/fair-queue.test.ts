@@ -142,4 +142,17 @@ describe('the fair queue', () => {
     for (let tenant = 1; tenant <= 50; tenant++) await end(`q${tenant}`)
     expect([queue.running, queue.waiting, queue.tenants]).toEqual([0, 0, 0])
   })
+
+  it.each<[string, Partial<FairQueueConfig>]>([
+    ['all tenants have', { waitingMax: 0 }],
+    ['a tenant has', { slotsOf: () => 0, waitingPerTenant: 0 }],
+  ])('keeps nothing of a tenant that is refused because %s as many waiting as may', async (_title, config) => {
+    const { queue, submit, end } = open({ slots: 1, ...config })
+    const running = submit(1, 'running')
+    for (let tenant = 2; tenant <= 100; tenant++) await expect(submit(tenant, 'refused')).rejects.toBeDefined()
+    expect(queue.tenants).toBe(queue.running)
+    await end('running')
+    await running.catch(() => undefined)
+    expect(queue.tenants).toBe(0)
+  })
 })

@@ -148,6 +148,7 @@ export class FairQueue {
   #refuseWhenFull(tenantId: number, lane: Lane): void {
     const { slots, slotsOf, waitingPerTenant, waitingMax } = this.#config
     if (lane.waiters.size >= waitingPerTenant) {
+      this.#forget(tenantId, lane)
       this.#deps.onDrop?.('tenant_full')
       const lanes = Math.min(slots, slotsOf(tenantId))
       throw errors.TOO_MANY_QUERIES({
@@ -157,6 +158,7 @@ export class FairQueue {
       })
     }
     if (this.#waiting >= waitingMax) {
+      this.#forget(tenantId, lane)
       this.#deps.onDrop?.('full')
       throw errors.QUERY_QUEUE_FULL({
         details: { running: this.#running, waiting: this.#waiting },

@@ -138,7 +138,6 @@ export const STATEMENTS: Readonly<Record<string, number>> = {
   'events/events-statements.ts': 4,
   'execute/raw-statement.ts': 2,
   'execute/read-catalog.ts': 5,
-  'execute/replica-gate.ts': 1,
   'execute/rollup-statements.ts': 3,
   'execute/watermark-statement.ts': 1,
   'guard/open-reads.ts': 1,
