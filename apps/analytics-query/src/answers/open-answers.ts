@@ -21,7 +21,7 @@ const SAVE_POPULAR_MS = 60_000
 /** Longer than the gateway waits for an answer. */
 const PURGE_AGAIN_MS = 35_000
 /** Processes that make answers in another way do not take each other's: to be changed with the meaning of an answer. */
-const CACHE_NAME = 'answers-2'
+const CACHE_NAME = 'answers-3'
 /** What auth announces there: the id of a key that was changed or revoked. */
 const KEY_CHANNEL = 'millrace:keys'
 
@@ -184,7 +184,7 @@ async function startPopular(
   { logger, start }: Lifecycle,
   redis: RedisConnection | undefined,
 ): Promise<PopularQuestions> {
-  const popular = new PopularQuestions(`millrace:${CACHE_NAME}:popular`)
+  const popular = new PopularQuestions(`millrace:${CACHE_NAME}:popular`, Date.now)
   if (redis === undefined) return popular
   return await start('popular questions', () => {
     const save = async (): Promise<void> => {

@@ -4,7 +4,7 @@ import { type ReadScope, readTogether } from '../execute/read-scope.js'
 import type { MarkCondition, MarksQuery } from '../journeys/marks.js'
 import { toUserLists } from '../journeys/user-lists.js'
 import { type FunnelStepResult, walkFunnel } from '../journeys/walk-funnel.js'
-import { canonicalKey } from '../query/canonical-key.js'
+import { canonicalEarlier, canonicalKey } from '../query/canonical-key.js'
 import { parseFilters } from '../query/filter.js'
 import { parseEventName, parseGroupBy, parseLimit, parseRange, parseZone } from '../query/parse-cell-query.js'
 import { previousRange } from '../query/previous-range.js'
@@ -37,7 +37,7 @@ export const funnel: QueryKind = {
         windowMs,
         limit,
         cursor?.after ?? null,
-        earlier?.fromMs ?? null,
+        canonicalEarlier(earlier),
       ]),
       fromMs: earlier?.fromMs ?? query.fromMs,
       toMs: query.toMs,

@@ -1,14 +1,15 @@
 import { type ReadScope, readTogether } from '../execute/read-scope.js'
+import { readParts } from '../guard/read-parts.js'
+import type { TimeRange } from '../plan/plan.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import { type Interval, listBuckets } from '../query/buckets.js'
-import { canonicalCells, canonicalKey } from '../query/canonical-key.js'
+import { canonicalCells, canonicalEarlier, canonicalKey } from '../query/canonical-key.js'
 import type { Cell, CellQuery } from '../query/cell-query.js'
-import type { Demand } from '../query/demand.js'
 import { alignBuckets, previousRange } from '../query/previous-range.js'
 import { fillCells, keyOfCell } from './fill-cells.js'
 import { mergeMetas } from './merge-metas.js'
 import { type PageCursor, type SortKey, takePage } from './page.js'
-import type { Fill } from './parse-compare.js'
+import { type Fill, WITHOUT_COMPARE } from './parse-compare.js'
 import type { KindContext, ParsedQuery } from './query-kind.js'
 import { toPoint } from './query-point.js'
 
@@ -16,8 +17,8 @@ import { toPoint } from './query-point.js'
 export interface CellSource {
   /** @throws databaseErrors, TOO_MANY_GROUPS */
   read(scope: ReadScope, query: CellQuery): Promise<{ cells: readonly Cell[]; meta: AnswerMeta; summary?: unknown }>
-  /** What reading a query depends on. */
-  demandOf(query: CellQuery): Demand
+  /** No event outside it changes the answer. */
+  rangeOf(query: CellQuery): TimeRange
   /** Plain data that decides about the answer besides the query itself. */
   readonly settings: unknown
 }
@@ -43,17 +44,15 @@ export interface CellsQuestion {
 export function parseCells(question: CellsQuestion, context: KindContext): ParsedQuery {
   const { kind, query, cursor, limit, filling, source } = question
   const earlier = question.isCompared ? earlierQuery(query, context.bucketsMax) : null
-  const rest = [limit, cursor?.after ?? null, filling?.fill ?? null, question.isCompared, source?.settings ?? null]
-  const demands = [query, ...(earlier === null ? [] : [earlier.query])].map(
-    (one): Demand => source?.demandOf(one) ?? { from: 'cells', query: one },
-  )
+  const compared = canonicalEarlier(earlier?.query ?? null)
+  const rest = [limit, cursor?.after ?? null, filling?.fill ?? null, compared, source?.settings ?? null]
+  const rangeOf = (one: CellQuery): TimeRange => source?.rangeOf(one) ?? one
   return {
     kind,
     canonicalKey: canonicalKey(context.tenantId, kind, [...canonicalCells(query), rest]),
-    fromMs: Math.min(...demands.map((demand) => ('query' in demand ? demand.query : demand).fromMs)),
+    fromMs: Math.min(rangeOf(query).fromMs, rangeOf(earlier?.query ?? query).fromMs),
     toMs: query.toMs,
     events: query.event === null ? '*' : [query.event],
-    demands,
     run: () => (earlier === null ? runPlain(question, context) : runCompared(question, earlier, context)),
   }
 }
@@ -88,12 +87,9 @@ async function runPlain(question: CellsQuestion, context: KindContext) {
 }
 
 async function runCompared(question: CellsQuestion, earlier: Earlier, context: KindContext) {
-  const [current, before] = await readTogether(context, async (scope) => {
-    return [
-      await readCells(question, scope, question.query, context),
-      await readCells(question, scope, earlier.query, context),
-    ] as const
-  })
+  const read = (query: CellQuery) => (scope: ReadScope) => readCells(question, scope, query, context)
+  const readings = [read(question.query), read(earlier.query)] as const
+  const [current, before] = await readTogether(context, (scope) => readParts(scope, readings, WITHOUT_COMPARE))
   const { page, nextCursor } = pageOf(question, current.cells, context)
   const known = new Map(
     filled(question, before.cells, earlier.query, context).map((cell) => [keyOfCell(cell), cell.value]),

@@ -47,6 +47,8 @@ function parse(fields: Partial<RunQueryRequest>, tenantId = 7): ParsedQuery {
 
 const carrier = { property: 'properties.carrier', op: 'in', valueJson: '["UA","AA"]' }
 const delay = { property: 'properties.delay', op: 'gt', valueJson: '5' }
+const october = { from: new Date('2026-10-01T00:00:00Z'), to: new Date('2026-11-01T00:00:00Z') }
+const beforeDecember = { from: new Date('2026-11-01T06:00:00Z'), to: new Date('2026-12-01T06:00:00Z') }
 const steps = ['View', 'Buy'].map((event) => ({ event, filters: [] }))
 
 describe('a parsed query', () => {
@@ -91,6 +93,16 @@ describe('a parsed query', () => {
     ['windows', { kind: 'sessions' }, { kind: 'sessions', windowMs: 60_000n }],
     ['returns', { kind: 'retention' }, { kind: 'retention', returnEvent: 'Buy' }],
     ['periods', { kind: 'retention' }, { kind: 'retention', periods: 3 }],
+    [
+      'months that are compared',
+      { ...october, kind: 'uniques', compare: 'previous' },
+      { ...october, kind: 'uniques', compare: 'previous', timezone: 'Asia/Tokyo' },
+    ],
+    [
+      'days that are compared, though the earlier ones begin at one instant',
+      { ...beforeDecember, kind: 'funnel', steps, compare: 'previous', timezone: 'Europe/London' },
+      { ...beforeDecember, kind: 'funnel', steps, compare: 'previous', timezone: 'America/New_York' },
+    ],
     ['months and days of equal starts', { kind: 'retention', interval: '1d' }, { kind: 'retention', interval: '1mo' }],
   ])('has another key for other %s', (_title, one, other) => {
     expect(parse(one).canonicalKey).not.toBe(parse(other).canonicalKey)

@@ -18,7 +18,15 @@ function sortTexts(rest: Condition): object {
   return { ...rest, texts: [...new Set(rest.texts as readonly string[])].sort() }
 }
 
-/** A query over cells as plain data. */
+/**
+ * The period that a query is compared with, as plain data; null without one. It follows from more than the query says: whole months and days of which
+ * calendar. With an interval the zone and the range say which of its buckets stands for which.
+ */
+export function canonicalEarlier(earlier: { readonly fromMs: number; readonly toMs: number } | null): unknown {
+  return earlier && [earlier.fromMs, earlier.toMs]
+}
+
+/** A query over cells as plain data. Where the buckets begin follows from range, interval and zone. */
 export function canonicalCells(query: CellQuery): readonly unknown[] {
   const { event, metric, filters, groupBy, fromMs, toMs, interval, zone } = query
   return [
