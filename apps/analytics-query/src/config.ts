@@ -93,7 +93,8 @@ export const configSchema = defineConfig({
   QUERY_WAITING_MAX: integer({
     default: 1_000,
     min: 0,
-    description: 'most queries that wait so at once; a further one is answered without',
+    description:
+      'most queries that wait so at once; a tenant has at most as many as it leaves free, and a further one is answered without',
   }),
   QUERY_TAIL_ROWS_MAX: integer({
     default: 500_000,

@@ -49,7 +49,9 @@ describe('a streaming replica', () => {
   }
   const caughtUp = () =>
     waitFor(async () => {
-      const { rows } = await onReplica.query<{ watermark: Date }>('select watermark from stream_partitions order by partition')
+      const { rows } = await onReplica.query<{ watermark: Date }>(
+        'select watermark from stream_partitions order by partition',
+      )
       return rows[0]?.watermark.getTime() === watermark
     }, DEADLINE)
 

@@ -2,13 +2,18 @@ import { describe, expect, it } from '@jest/globals'
 import { WatermarkWait } from './watermark-wait.js'
 
 const NEVER = 3_600_000
+const NOW = 100
 
 function setUp({ defaultMs = NEVER, maxMs = NEVER, waitersMax = 10 } = {}) {
   let looks = 0
-  const source = { storedToMs: 100, soon: () => void looks++ }
-  const wait = new WatermarkWait({ defaultMs, maxMs, waitersMax }, { source: () => source, now: () => 0 })
-  const ask = (watermarkMs: number, over: { waitMs?: number; deadlineMs?: number; signal?: AbortSignal } = {}) =>
+  const source = { storedToMs: NOW, soon: () => void looks++ }
+  const wait = new WatermarkWait({ defaultMs, maxMs, waitersMax }, { source: () => source, now: () => NOW })
+  const ask = (
+    watermarkMs: number,
+    over: { tenantId?: number; waitMs?: number; deadlineMs?: number; signal?: AbortSignal } = {},
+  ) =>
     wait.reach(watermarkMs, {
+      tenantId: over.tenantId ?? 1,
       waitMs: over.waitMs,
       deadlineMs: over.deadlineMs,
       signal: over.signal ?? new AbortController().signal,
@@ -40,8 +45,9 @@ describe('waiting for a watermark', () => {
     ['is there', {}, [100]],
     ['is not to be waited for', {}, [101, { waitMs: 0 }]],
     ['is not waited for as installed', { maxMs: 0 }, [101, { waitMs: NEVER }]],
-    ['is asked for by a call that is over', {}, [101, { deadlineMs: -1 }]],
+    ['is asked for by a call that is over', {}, [101, { deadlineMs: NOW - 1 }]],
     ['would have one more wait than may', { waitersMax: 0 }, [101]],
+    ['lies further ahead than the time to wait', {}, [NOW + 1001, { waitMs: 1000 }]],
   ])('is over at once where it %s', async (_title, config, asked) => {
     const { ask, wait } = setUp(config)
     expect(await ask(...asked)).toBe(false)
@@ -52,11 +58,25 @@ describe('waiting for a watermark', () => {
     ['the caller says', {}, { waitMs: 5 }],
     ['is usual', { defaultMs: 5 }, {}],
     ['is allowed', { maxMs: 5 }, { waitMs: NEVER }],
-    ['half of the rest of the call takes', {}, { deadlineMs: 10 }],
+    ['half of the rest of the call takes', {}, { deadlineMs: NOW + 10 }],
   ])('takes no longer than %s', async (_title, config, over) => {
     const { ask, wait } = setUp(config)
     expect(await ask(101, over)).toBe(true)
     expect(wait.waiting).toBe(0)
+  })
+
+  it('leaves a tenant room whatever the others wait for, and gives places back', async () => {
+    const { wait, ask, store } = setUp({ waitersMax: 10 })
+    const greedy = Array.from({ length: 20 }, () => ask(110))
+    expect(wait.waiting).toBe(5)
+    expect(await Promise.all(greedy.slice(5))).toEqual(Array.from({ length: 15 }, () => false))
+    const other = [ask(110, { tenantId: 2 }), ask(110, { tenantId: 2 }), ask(110, { tenantId: 3 })]
+    expect(wait.waiting).toBe(8)
+    store(110)
+    expect(await Promise.all([...greedy.slice(0, 5), ...other])).toEqual(Array.from({ length: 8 }, () => true))
+    for (let index = 0; index < 5; index++) void ask(111)
+    expect(wait.waiting).toBe(5)
+    wait.stop()
   })
 
   it('ends with its caller, and with the service', async () => {

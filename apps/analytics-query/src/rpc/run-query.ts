@@ -57,7 +57,7 @@ export function createRunQuery(
       },
     )
     const { minWatermarkMs } = options
-    const waitedMs = await waitFor(minWatermarkMs, { request, call, answers })
+    const waitedMs = await waitFor(minWatermarkMs, { tenantId, request, call, answers })
     const startedAt = performance.now()
     const isDirect = answers === undefined || request.explain
     const given: Given = isDirect
@@ -99,18 +99,20 @@ export function createRunQuery(
 }
 
 interface Asked {
+  readonly tenantId: number
   readonly request: RunQueryRequest
   readonly call: Pick<CallContext, 'signal' | 'deadline'>
   readonly answers: Answers | undefined
 }
 
 /** Before the queue, so that whoever waits holds nobody up. Returns how long it took, in ms. */
-async function waitFor(watermarkMs: number | undefined, { request, call, answers }: Asked): Promise<number> {
+async function waitFor(watermarkMs: number | undefined, asked: Asked): Promise<number> {
+  const { tenantId, request, call, answers } = asked
   if (watermarkMs === undefined || answers === undefined) return 0
   const startedAt = performance.now()
   const { waitMs } = request
   const deadlineMs = call.deadline?.getTime()
-  const hasWaited = await answers.watermarks.reach(watermarkMs, { waitMs, deadlineMs, signal: call.signal })
+  const hasWaited = await answers.watermarks.reach(watermarkMs, { tenantId, waitMs, deadlineMs, signal: call.signal })
   return hasWaited ? performance.now() - startedAt : 0
 }
 
