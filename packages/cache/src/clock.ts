@@ -8,6 +8,8 @@ export interface Clock {
    * Runs `task` once after `delayMs`; the returned function takes that back. A `background` task does not keep the process alive.
    */
   schedule(delayMs: number, task: () => void, kind?: 'background'): () => void
+  /** Resolves once all that can run now has run, so that what nobody waits for does not hold up what somebody does. */
+  turn(): Promise<void>
 }
 
 /** 24.8 days: Node takes anything longer for 1 ms. */
@@ -21,6 +23,10 @@ export const systemClock: Clock = {
     if (kind === 'background') timer.unref()
     return () => clearTimeout(timer)
   },
+  turn: () =>
+    new Promise((resolve) => {
+      setImmediate(resolve)
+    }),
 }
 
 export function sleep(clock: Clock, delayMs: number): Promise<void> {

@@ -65,6 +65,7 @@ async function storeRemote<T>(
 ): Promise<void> {
   if (core.shared === undefined) return
   const { remote, sync } = core.shared
+  await core.clock.turn()
   try {
     const packed = await pack(encoded, core.settings.compressBytesMin)
     const { key, tags, ttlMs, staleMs } = entry

@@ -22,6 +22,10 @@ export class ManualClock implements Clock {
     }
   }
 
+  turn(): Promise<void> {
+    return Promise.resolve()
+  }
+
   /** Runs what comes due on the way, each with what follows from it. */
   async advance(byMs: number): Promise<void> {
     await settle()

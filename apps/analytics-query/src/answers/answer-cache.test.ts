@@ -23,7 +23,13 @@ let fault: Error | undefined
 let reads: number
 
 beforeEach(() => {
-  clock = { ms: 0, wallMs: () => NOW + clock.ms, monotonicMs: () => clock.ms, schedule: () => () => undefined }
+  clock = {
+    ms: 0,
+    wallMs: () => NOW + clock.ms,
+    monotonicMs: () => clock.ms,
+    schedule: () => () => undefined,
+    turn: () => Promise.resolve(),
+  }
   cache = createCache({ name: 'test', lagMsMax: DAY }, { logger: silentLogger, clock, random: () => 0 })
   horizon = { watermarkMs: NOW, unseenMs: 0 }
   answers = new AnswerCache(

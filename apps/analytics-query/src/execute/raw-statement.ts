@@ -4,6 +4,7 @@ import type { Measure } from '../measures/measure.js'
 import type { TimeRange } from '../plan/plan.js'
 import type { CellQuery } from '../query/cell-query.js'
 import type { Filter } from '../query/filter.js'
+import { isoTime } from '../query/iso-time.js'
 import { filterSql, groupSql } from './field-sql.js'
 import { instant, SqlValues } from './sql-values.js'
 
@@ -50,10 +51,7 @@ export function rawStatement(request: RawRequest): Statement {
 /** The index of the bucket that a time lies in, from 0. */
 export function bucketSql(query: CellQuery, time: string, values: SqlValues): string {
   if (query.bucketStarts.length === 1) return '0 as bucket'
-  const starts = values.add(
-    query.bucketStarts.map((start) => new Date(start).toISOString()),
-    'timestamptz[]',
-  )
+  const starts = values.add(query.bucketStarts.map(isoTime), 'timestamptz[]')
   return `width_bucket(${time}, ${starts}) - 1 as bucket`
 }
 

@@ -46,6 +46,11 @@ export class Steps implements Clock {
     }
   }
 
+  /** What follows goes to the other side, and when that comes there is a step of its own. */
+  turn(): Promise<void> {
+    return Promise.resolve()
+  }
+
   /** Something that will happen, sooner or later; the returned function takes it back. `isLast`: behind all others in the list of what is possible. */
   add(label: string, run: () => void, isLast = false): () => void {
     const step = { label, run, isLast }

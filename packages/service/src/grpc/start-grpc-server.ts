@@ -45,6 +45,8 @@ export async function startGrpcServer(config: GrpcServerConfig, deps: GrpcServer
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
     'grpc.keepalive_permit_without_calls': 1,
+    // Its counters cost each call and nobody can ask for them: the metrics of this package are what is scraped.
+    'grpc.enable_channelz': 0,
   })
   const scopes = new CallScopes({ ...deps, defaultDeadlineMs: config.defaultDeadlineMs ?? 30_000 })
   for (const service of deps.services) server.addService(service.definition, service.implement(scopes))
