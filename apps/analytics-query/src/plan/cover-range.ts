@@ -27,17 +27,37 @@ export interface Cover {
  */
 export function coverRange(request: CoverRequest): Cover {
   const cover: Cover = { rollup: new Map(), raw: [] }
-  const { fromMs, toMs, bucketStarts, complete } = request
+  const { complete } = request
+  for (const { fromMs, toMs, coarsest } of stretchesOf(request)) {
+    const completeFrom = Math.min(toMs, Math.max(fromMs, complete.fromMs))
+    const completeTo = Math.max(completeFrom, Math.min(toMs, complete.toMs))
+    addRange(cover.raw, fromMs, completeFrom)
+    fill(request, cover, { fromMs: completeFrom, toMs: completeTo }, coarsest)
+    addRange(cover.raw, completeTo, toMs)
+  }
+  return cover
+}
+
+/** What may be covered at once, with the index of the coarsest level whose windows may fit: buckets, or all of them where no such window spans two. */
+function* stretchesOf({
+  fromMs,
+  toMs,
+  bucketStarts,
+}: CoverRequest): Generator<TimeRange & { readonly coarsest: number }> {
+  let longest = 0
+  for (let i = 0; i < bucketStarts.length; i++)
+    longest = Math.max(longest, (bucketStarts[i + 1] ?? toMs) - (bucketStarts[i] as number))
+  const coarsest = coarsestWithin(longest)
+  const width = (LEVELS[coarsest] as number) * 1000
+  if (bucketStarts.every((start, i) => i === 0 || start % width === 0)) {
+    yield { fromMs, toMs, coarsest }
+    return
+  }
   for (let i = 0; i < bucketStarts.length; i++) {
     const from = Math.max(fromMs, bucketStarts[i] as number)
     const to = Math.min(toMs, bucketStarts[i + 1] ?? toMs)
-    const completeFrom = Math.min(to, Math.max(from, complete.fromMs))
-    const completeTo = Math.max(completeFrom, Math.min(to, complete.toMs))
-    addRange(cover.raw, from, completeFrom)
-    fill(request, cover, { fromMs: completeFrom, toMs: completeTo }, coarsestWithin(completeTo - completeFrom))
-    addRange(cover.raw, completeTo, to)
+    yield { fromMs: from, toMs: to, coarsest: coarsestWithin(to - from) }
   }
-  return cover
 }
 
 /** Index of the coarsest level whose windows may fit: asking of 1,440 minutes whether a day does takes as long as all else. */

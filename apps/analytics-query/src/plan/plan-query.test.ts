@@ -5,8 +5,8 @@ import { parseMetric } from '../query/metric.js'
 import type { Catalog, Level, PartitionState, RollupDefinition } from './catalog.js'
 import { LEVELS } from './catalog.js'
 import { BASE_EVENT } from './choose-series.js'
-import { coverRange } from './cover-range.js'
-import type { Plan } from './plan.js'
+import { type Cover, coverRange } from './cover-range.js'
+import type { Plan, TimeRange } from './plan.js'
 import { type PlanRequest, planQuery } from './plan-query.js'
 
 const at = (text: string) => Date.parse(`2026-11-${text}Z`)
@@ -275,7 +275,10 @@ describe('a plan', () => {
       from: fc.integer({ min: 0, max: 4000 }),
       length: fc.integer({ min: 1, max: 4000 }),
       raggedMs: fc.integer({ min: 0, max: minute }),
-      cuts: fc.array(fc.integer({ min: 1, max: 4000 }), { maxLength: 5 }),
+      cuts: fc.oneof(
+        fc.array(fc.integer({ min: 1, max: 4000 }), { maxLength: 5 }),
+        fc.constantFrom(1, 5, 60, 1440).map((every) => ({ every })),
+      ),
       blocked: fc.array(fc.tuple(fc.constantFrom<Level>(300, 3600, 86_400), fc.integer({ min: 0, max: 8000 })), {
         maxLength: 8,
       }),
@@ -286,10 +289,12 @@ describe('a plan', () => {
         const origin = at('01T00:00')
         const fromMs = origin + from * minute + raggedMs
         const toMs = fromMs + length * minute
-        const bucketStarts = [
-          fromMs,
-          ...new Set(cuts.map((cut) => origin + (from + cut) * minute).filter((cut) => cut > fromMs && cut < toMs)),
-        ].sort((a, b) => a - b)
+        const inner = Array.isArray(cuts)
+          ? cuts.map((cut) => origin + (from + cut) * minute)
+          : Array.from({ length: 9000 / cuts.every }, (_, index) => origin + index * cuts.every * minute)
+        const bucketStarts = [fromMs, ...new Set(inner.filter((cut) => cut > fromMs && cut < toMs))].sort(
+          (a, b) => a - b,
+        )
         const blockedByLevel: Partial<Record<Level, number[]>> = {}
         for (const [level, minutes] of blocked) {
           const width = level * 1000
@@ -299,7 +304,7 @@ describe('a plan', () => {
           ]
         }
         for (const level of LEVELS) blockedByLevel[level] = [...new Set(blockedByLevel[level])].sort((a, b) => a - b)
-        const cover = coverRange({
+        const request = {
           fromMs,
           toMs,
           bucketStarts,
@@ -307,12 +312,16 @@ describe('a plan', () => {
           blocked: blockedByLevel,
           complete: { fromMs: origin + complete * minute, toMs: Number.POSITIVE_INFINITY },
           keptFromMs: { 60: origin },
-        })
-        const pieces = cover.raw.map((range) => ({ ...range, level: 0 }))
-        for (const [level, list] of cover.rollup) pieces.push(...list.map((range) => ({ ...range, level })))
-        pieces.sort((a, b) => a.fromMs - b.fromMs)
+        }
+        const cover = coverRange(request)
+        const bucketByBucket = bucketStarts.flatMap((start, index) =>
+          listed(
+            coverRange({ ...request, fromMs: start, toMs: bucketStarts[index + 1] ?? toMs, bucketStarts: [start] }),
+          ),
+        )
+        expect(listed(cover)).toEqual(merged(bucketByBucket))
         let reached = fromMs
-        for (const piece of pieces) {
+        for (const piece of listed(cover)) {
           expect(piece.fromMs).toBe(reached)
           reached = piece.toMs
           if (piece.level === 0) continue
@@ -330,3 +339,25 @@ describe('a plan', () => {
     )
   })
 })
+
+interface Piece extends TimeRange {
+  /** 0 for raw rows. */
+  readonly level: number
+}
+
+function listed(cover: Cover): Piece[] {
+  const pieces = cover.raw.map((range) => ({ ...range, level: 0 }))
+  for (const [level, list] of cover.rollup) pieces.push(...list.map((range) => ({ ...range, level })))
+  return pieces.sort((a, b) => a.fromMs - b.fromMs)
+}
+
+/** Neighbours of one level as one. */
+function merged(pieces: readonly Piece[]): Piece[] {
+  const all: Piece[] = []
+  for (const piece of pieces) {
+    const last = all.at(-1)
+    if (last?.level === piece.level && last.toMs === piece.fromMs) all[all.length - 1] = { ...last, toMs: piece.toMs }
+    else all.push(piece)
+  }
+  return all
+}
