@@ -39,13 +39,13 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
       stream: config.STREAM_NAME,
       consumerGroup: config.STREAM_GROUP,
     },
-    { guard, now },
+    { now },
   )
   const stream = { stream: config.STREAM_NAME, consumerGroup: config.STREAM_GROUP }
   const wishes = new CutWishes(() => performance.now())
   const readMarks = createReadMarks(
     { ...stream, groupsMax: config.QUERY_CELLS_MAX, hasPackedDays: config.PACK_DAYS_INTERVAL_MS > 0 },
-    { wishes, guard },
+    { wishes },
   )
   const readLogins = createReadLogins({ ...stream, cellsMax: config.QUERY_CELLS_MAX })
   const readDaily = createReadDaily({ ...stream, responseProperty: config.QUERY_RESPONSE_PROPERTY }, { runCells, now })

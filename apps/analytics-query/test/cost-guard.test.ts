@@ -86,7 +86,7 @@ describe('the guard of costs', () => {
       stream: 'events',
       consumerGroup: 'events-store',
     }
-    runCells = createRunCells(config, { guard, now: () => NOW })
+    runCells = createRunCells(config, { now: () => NOW })
   }, 300_000)
   afterAll(async () => {
     await database.close()
@@ -95,9 +95,9 @@ describe('the guard of costs', () => {
 
   const run = async (fields: Partial<RunQueryRequest>, signal?: AbortSignal) => {
     const request = queryOf({ from: new Date(START), to: new Date(NOW), event: 'Flight', ...fields })
-    const query = parseCellQuery(request, { interval: 'optional' }, { nowMs: NOW, bucketsMax: 1000 })
+    const query = parseCellQuery(request, { interval: 'optional', cursor: null }, { nowMs: NOW, bucketsMax: 1000 })
     const snapshot = createSnapshot({ database })
-    const { meta } = await runCells({ tenantId: acme, read: (fn) => snapshot(acme, fn, { signal }) }, query)
+    const { meta } = await runCells({ tenantId: acme, guard, read: (fn) => snapshot(acme, fn, { signal }) }, query)
     return meta.plan as Plan
   }
 
@@ -260,15 +260,16 @@ describe('the guard of costs', () => {
 
   const marksOf = (query: { fromMs: number; toMs: number; conditions: { event: string | null }[] }) => ({
     tenantId: acme,
-    query,
+    query: { groupBy: [], cellsPerGroup: 10, ...query },
     raw: [query],
     userHashes: null,
     packed: { bytes: 0, values: 0 },
+    cellsMax: 1000,
   })
 
   it('estimates the raw rows that follow users, and the memory of those that are held', async () => {
     const range = { fromMs: START + DAY, toMs: START + 3 * DAY }
-    const estimate = guard.admitMarks(marksOf({ ...range, conditions: [{ event: 'Flight' }] }))
+    const estimate = await guard.admitMarks(marksOf({ ...range, conditions: [{ event: 'Flight' }] }))
     const { rows: found } = await database.query<{ read: number; held: number }>(
       `select count(*)::integer as read, (count(*) filter (where tenant_id = $1 and event = 'Flight'))::integer as held
         from events where "timestamp" >= $2 and "timestamp" < $3`,
@@ -281,24 +282,23 @@ describe('the guard of costs', () => {
     expect(estimate?.bytes).toBeGreaterThan((held * 48) / 2)
     expect(estimate?.bytes).toBeLessThan(held * 48 * 2)
     budget = { ...PLENTY, bytes: 10_000 }
-    expect(() => guard.admitMarks(marksOf({ ...range, conditions: [{ event: null }] }))).toThrow(
+    await expect(guard.admitMarks(marksOf({ ...range, conditions: [{ event: null }] }))).rejects.toThrow(
       /shorten the range to begin at 2026-10-/,
     )
     budget = PLENTY
   })
 
-  it('knows what packed days hold, and counts raw rows for the others alone', () => {
+  it('knows what packed days hold, and counts raw rows for the others alone', async () => {
     const range = { fromMs: START, toMs: START + 3 * DAY }
     const raw = [{ fromMs: START + 2 * DAY, toMs: START + 3 * DAY }]
     const query = { ...range, conditions: [{ event: 'Flight' }, { event: 'Search' }] }
-    const estimate = guard.admitMarks({ ...marksOf(query), raw, packed: { bytes: 5_000, values: 4 } })
-    const alone = guard.admitMarks({ ...marksOf({ ...query, ...raw[0] }), raw })
+    const estimate = await guard.admitMarks({ ...marksOf(query), raw, packed: { bytes: 5_000, values: 4 } })
+    const alone = await guard.admitMarks({ ...marksOf({ ...query, ...raw[0] }), raw })
     expect(estimate).toEqual({
       rows: Number(alone?.rows) + 4,
       partitions: 1,
       bytes: Number(alone?.bytes) + 15_000,
     })
-    expect(guard.admitRows(acme, [{ from: 'events', ...range }])).toBeUndefined()
   })
 
   it('takes a tenant’s own limits from its settings, and no nonsense', async () => {

@@ -54,7 +54,6 @@ function questionOf(
     fromMs: NOW - 3 * DAY,
     toMs: NOW - 2 * DAY,
     events: ['Flight'],
-    demands: [],
     run: () => Promise.reject(new Error('the question runs')),
     ...fields,
   }

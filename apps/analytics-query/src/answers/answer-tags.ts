@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { lateNameOf } from '@millrace/contracts'
-import type { EventNames } from '../query/demand.js'
+import type { EventNames } from '../query/event-names.js'
 
 const DAY_MS = 86_400_000
 /** A range that takes more is answered and not kept for long: each tag is compared when the answer is read and named to the edge. */

@@ -28,8 +28,6 @@ export interface RunCellsConfig extends PlannerConfig, CatalogConfig {
 }
 
 export interface RunCellsDeps {
-  /** Refuses what is too expensive. Default: nothing is. */
-  readonly guard?: CostGuard | undefined
   readonly now: () => number
 }
 
@@ -40,15 +38,15 @@ export interface RunCellsDeps {
  */
 export function createRunCells(config: RunCellsConfig, deps: RunCellsDeps): RunCells {
   const parts: Parts = { config, known: new KnownCatalogs(), ...deps }
-  return async function runCells({ tenantId, isShared, read }, query) {
+  return async function runCells({ tenantId, isShared, guard, read }, query) {
     const asked = { tenantId, query }
-    const expected = expectReading(asked, { ...parts, guard: deps.guard })
+    const expected = expectReading(asked, { ...parts, guard })
     if (expected?.isWhole && isShared !== true) {
-      const answer = await read((tx) => runIn(tx, asked, { parts, expected, isLast: true }))
+      const answer = await read((tx) => runIn(tx, asked, { parts, guard, expected, isLast: true }))
       if (answer !== undefined) return answer
     }
-    const again = expected?.isWhole === true ? expectReading(asked, { ...parts, guard: deps.guard }) : expected
-    const answer = await read((tx) => runIn(tx, asked, { parts, expected: again, isLast: false }))
+    const again = expected?.isWhole === true ? expectReading(asked, { ...parts, guard }) : expected
+    const answer = await read((tx) => runIn(tx, asked, { parts, guard, expected: again, isLast: false }))
     if (answer === undefined) throw new Error('a query that may ask again was left without an answer')
     return answer
   }
@@ -61,6 +59,7 @@ interface Parts extends RunCellsDeps {
 
 interface Run {
   readonly parts: Parts
+  readonly guard: CostGuard | undefined
   readonly expected: ExpectedReading | undefined
   /** Whether the first round trip ends the transaction. */
   readonly isLast: boolean
@@ -69,8 +68,8 @@ interface Run {
 /** Undefined when the round trip was the last and did not bring all that the plan reads. */
 async function runIn(tx: Transaction, asked: Asked, run: Run): Promise<CellsAnswer | undefined> {
   const { tenantId, query } = asked
-  const { parts, expected } = run
-  const { config, guard, known, now } = parts
+  const { parts, guard, expected } = run
+  const { config, known, now } = parts
   const catalogSteps = catalogStatements(query, config)
   const ahead = expected?.statements ?? []
   const steps = [...catalogSteps, ...ahead]
@@ -82,7 +81,7 @@ async function runIn(tx: Transaction, asked: Asked, run: Run): Promise<CellsAnsw
   const groups = await readGroups(asked, plan, { ask, known })
   if (groups === undefined) return undefined
   const reading: CellReading = { tenantId, query, plan, catalog, groups, cellsMax: config.cellsMax }
-  const estimate = guard?.admitCells(describeWork(reading))
+  const estimate = await guard?.admitCells(describeWork(reading))
   const cells = await readCells(reading, readingStatements(reading), ask)
   return cells && { cells, meta: describeAnswer(plan, catalog, { nowMs: now(), estimate }) }
 }

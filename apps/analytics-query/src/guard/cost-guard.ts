@@ -2,16 +2,16 @@ import { errors } from '../errors.js'
 import { userHash } from '../execute/raw-statement.js'
 import type { Plan, TimeRange } from '../plan/plan.js'
 import type { CellQuery } from '../query/cell-query.js'
-import type { Demand } from '../query/demand.js'
 import {
   type CostEstimate,
   estimateCells,
+  estimateLogins,
   estimateMarks,
   type MarksWorkload,
   type ResultKind,
 } from './estimate-cost.js'
-import { type Budget, overruns, suggestForCells, suggestForRows } from './suggest.js'
-import { DAY_MS, type Shares, type TableStatistics } from './table-statistics.js'
+import { type Budget, type Overrun, overruns, suggestForCells, suggestForRows } from './suggest.js'
+import type { Shares, TableStatistics } from './table-statistics.js'
 
 export interface CostGuardDeps {
   /** Undefined while none were read: then everything is let through. */
@@ -35,38 +35,70 @@ export interface PlannedCells {
 }
 
 /** A query over users of which is known what packed days hold, and that is not read yet. */
-export interface PlannedMarks extends Pick<MarksWorkload, 'tenantId' | 'raw' | 'userHashes' | 'packed'> {
-  readonly query: TimeRange & { readonly conditions: readonly { readonly event: string | null }[] }
+export interface PlannedMarks extends Pick<MarksWorkload, 'tenantId' | 'raw' | 'userHashes' | 'packed' | 'cellsMax'> {
+  readonly query: TimeRange & {
+    readonly conditions: readonly { readonly event: string | null }[]
+    readonly groupBy: CellQuery['groupBy']
+    readonly cellsPerGroup: number
+  }
 }
 
-/** Logins that a query reads one by one. */
-type LoginsDemand = Extract<Demand, { from: 'login_events' }>
+/** Logins that are about to be read. */
+export interface PlannedLogins {
+  readonly tenantId: number
+  readonly query: CellQuery
+  /** How often the rows of the range are gone through. */
+  readonly scans: number
+}
+
+/** What a reading would cost, and how to ask for less. */
+export interface Cost {
+  readonly tenantId: number
+  readonly estimate: CostEstimate
+  suggest(overrun: Overrun): string
+}
+
+/** Judges the readings of a question together: resolves when this one may go on. */
+type Admission = (cost: Cost) => Promise<void>
 
 /** As PostgreSQL assumes for an expression it knows nothing of. */
 const UNKNOWN_GROUPS = 200
 const EVENT_TYPES = 6
 
-/** Says what a query will cost before it is read, and refuses it above the tenant's budget. Asks no table: one that is refused reaches none. */
+/** Says what a question will cost before it is read, and refuses it above the tenant's budget. Asks no table: one that is refused reaches none. */
 export class CostGuard {
   readonly #deps: CostGuardDeps
+  readonly #parts: number
+  readonly #admission: Admission | undefined
 
-  constructor(deps: CostGuardDeps) {
+  /** `part`: of a question with so many readings, which are judged together. */
+  constructor(deps: CostGuardDeps, part?: { readonly parts: number; readonly admission: Admission }) {
     this.#deps = deps
+    this.#parts = part?.parts ?? 1
+    this.#admission = part?.admission
+  }
+
+  /** The guard of one reading of a question that has several. */
+  ofPart(parts: number, admission: Admission): CostGuard {
+    return new CostGuard(this.#deps, { parts, admission })
   }
 
   /** Undefined without statistics. @throws QUERY_TOO_EXPENSIVE with `estimate`, `budget` and `suggestion` */
-  admitCells(planned: PlannedCells): CostEstimate | undefined {
+  async admitCells(planned: PlannedCells): Promise<CostEstimate | undefined> {
     const { tenantId, query, plan } = planned
-    const estimate = this.#estimateCells(planned)
-    if (estimate === undefined) return undefined
-    this.#refuse(tenantId, estimate, (overrun) => suggestForCells(query, overrun, { readsRaw: plan.raw.length > 0 }))
-    return estimate
+    return await this.#admit({
+      tenantId,
+      estimate: this.#estimateCells(planned),
+      suggest: (overrun) => suggestForCells(query, overrun, { readsRaw: plan.raw.length > 0 }),
+    })
   }
 
-  /** Whether admitCells would let it through; counts nothing as refused. */
+  /** Whether admitCells would let it through, if each other reading of the question cost as much; counts nothing as refused. */
   wouldAdmitCells(planned: PlannedCells): boolean {
     const estimate = this.#estimateCells(planned)
-    return estimate === undefined || overruns({ estimate, budget: this.#deps.budgetOf(planned.tenantId) }).length === 0
+    if (estimate === undefined) return true
+    const total = sumOf(Array.from({ length: this.#parts }, () => estimate))
+    return overruns({ estimate: total, budget: this.#deps.budgetOf(planned.tenantId) }).length === 0
   }
 
   #estimateCells(planned: PlannedCells): CostEstimate | undefined {
@@ -95,38 +127,49 @@ export class CostGuard {
   }
 
   /** As admitCells. */
-  admitMarks({ query, ...work }: PlannedMarks): CostEstimate | undefined {
+  async admitMarks({ query, ...work }: PlannedMarks): Promise<CostEstimate | undefined> {
     const statistics = this.#deps.statistics()
     if (statistics === undefined) return undefined
     const names = query.conditions.map(({ event }) => event)
     const events = names.includes(null) ? '*' : [...new Set(names as string[])]
-    const estimate = estimateMarks({ ...work, events }, statistics, this.#deps.now())
-    this.#refuse(work.tenantId, estimate, (overrun) => suggestForRows(query, overrun))
-    return estimate
+    const groups = query.groupBy.length === 0 ? null : groupsOf(query, statistics)
+    const { cellsPerGroup } = query
+    const estimate = estimateMarks({ ...work, events, groups, cellsPerGroup }, statistics, this.#deps.now())
+    return await this.#admit({
+      tenantId: work.tenantId,
+      estimate,
+      suggest: (overrun) => suggestForRows(query, overrun),
+    })
   }
 
-  /** All logins that a query reads, together. Undefined when it reads none: cells and marks are admitted when it is known how they are read. @throws as admitCells */
-  admitRows(tenantId: number, demands: readonly Demand[]): CostEstimate | undefined {
-    const logins = demands.filter((demand): demand is LoginsDemand => demand.from === 'login_events')
-    const [first] = logins
+  /** As admitCells. */
+  async admitLogins({ tenantId, query, scans }: PlannedLogins): Promise<CostEstimate | undefined> {
     const statistics = this.#deps.statistics()
-    if (first === undefined || statistics === undefined) return undefined
-    const rows = logins.reduce((sum, demand) => sum + loginsIn(demand, statistics), 0)
-    const estimate = { rows: Math.ceil(rows), partitions: logins.length, bytes: 0 }
-    this.#refuse(tenantId, estimate, (overrun) => suggestForRows(first, overrun))
+    if (statistics === undefined) return undefined
+    const places = query.bucketStarts.length * groupsOf(query, statistics)
+    const estimate = estimateLogins({ tenantId, range: query, scans, places }, statistics)
+    return await this.#admit({ tenantId, estimate, suggest: (overrun) => suggestForRows(query, overrun) })
+  }
+
+  async #admit({ estimate, ...cost }: Omit<Cost, 'estimate'> & { estimate: CostEstimate | undefined }) {
+    if (estimate === undefined) return undefined
+    if (this.#admission === undefined) this.judge([{ estimate, ...cost }])
+    else await this.#admission({ estimate, ...cost })
     return estimate
   }
 
-  #refuse(
-    tenantId: number,
-    estimate: CostEstimate,
-    suggest: (overrun: { estimate: CostEstimate; budget: Budget }) => string,
-  ): void {
-    const budget = this.#deps.budgetOf(tenantId)
+  /** Judges readings of one tenant as one; `remedy` is a way to ask for the first alone. @throws as admitCells */
+  judge(costs: readonly Cost[], remedy?: string): void {
+    const [first] = costs
+    if (first === undefined) return
+    const estimate = sumOf(costs.map((cost) => cost.estimate))
+    const budget = this.#deps.budgetOf(first.tenantId)
     const over = overruns({ estimate, budget })
     if (over.length === 0) return
     this.#deps.onRefuse?.()
-    const suggestion = suggest({ estimate, budget })
+    const isFirstAffordable = overruns({ estimate: first.estimate, budget }).length === 0
+    const less = remedy !== undefined && isFirstAffordable ? [remedy] : []
+    const suggestion = [...less, first.suggest({ estimate, budget })].join('; or ')
     const excess = over.map((part) => `${estimate[part]} ${part} of ${budget[part]}`).join(', ')
     throw errors.QUERY_TOO_EXPENSIVE({
       message: `the query would cost about ${excess}: ${suggestion}`,
@@ -135,10 +178,14 @@ export class CostGuard {
   }
 }
 
-/** Logins lie in one table, by an index on time; as if they were spread evenly over the days that have events. Few numbers of them come here. */
-function loginsIn({ fromMs, toMs }: LoginsDemand, { logins, firstDayMs, lastDayMs }: TableStatistics): number {
-  const keptMs = Math.max(0, lastDayMs - firstDayMs) + DAY_MS
-  return Math.min(1, (toMs - fromMs) / keptMs) * logins
+function sumOf(estimates: readonly CostEstimate[]): CostEstimate {
+  const total = { rows: 0, partitions: 0, bytes: 0 }
+  for (const { rows, partitions, bytes } of estimates) {
+    total.rows += rows
+    total.partitions += partitions
+    total.bytes += bytes
+  }
+  return total
 }
 
 function userHashesOf(tenantId: number, { filters }: CellQuery): bigint[] | null {
@@ -153,7 +200,7 @@ function resultOf({ metric: { agg } }: CellQuery): ResultKind {
   return agg === 'p50' || agg === 'p95' || agg === 'p99' ? 'quantiles' : 'number'
 }
 
-function groupsOf({ groupBy }: CellQuery, statistics: TableStatistics): number {
+function groupsOf({ groupBy }: Pick<CellQuery, 'groupBy'>, statistics: TableStatistics): number {
   const distinct = { event: statistics.events, user_id: statistics.users, anonymous_id: statistics.users } as const
   return groupBy.reduce((product, { name }) => {
     if (name === 'type') return product * EVENT_TYPES

@@ -1,6 +1,6 @@
 import type { TimeRange } from '../plan/plan.js'
-import type { EventNames } from '../query/demand.js'
-import { type DayStatistics, daysIn, shareOf, type TableStatistics } from './table-statistics.js'
+import type { EventNames } from '../query/event-names.js'
+import { DAY_MS, type DayStatistics, daysIn, shareOf, type TableStatistics } from './table-statistics.js'
 
 /** What a query is expected to cost. */
 export interface CostEstimate {
@@ -44,6 +44,20 @@ export interface MarksWorkload extends Workload {
     readonly bytes: number
     readonly values: number
   }
+  /** Groups that there may be; null where none are asked for. */
+  readonly groups: number | null
+  /** Most cells of the answer for one of them, and for all: more are refused. */
+  readonly cellsPerGroup: number
+  readonly cellsMax: number
+}
+
+/** Login attempts, of which an index finds the tenant's. */
+export interface LoginsWorkload {
+  readonly tenantId: number
+  readonly range: TimeRange
+  readonly scans: number
+  /** Buckets times groups, as many as there may be. */
+  readonly places: number
 }
 
 const MINUTE_MS = 60_000
@@ -56,6 +70,14 @@ const ROW_BYTES = 300
 const MARK_BYTES = 48
 /** A packed mark takes about 13 bytes, and as much in a list as any other. */
 const PACKED_FACTOR = 3
+const PACKED_MARK_BYTES = 13
+/** A mark that is put together with those of other groups: once more as it comes, and its group's number. */
+const JOINED_BYTES = 28
+/** A group as it comes, its texts and its number. */
+const GROUP_BYTES = 800
+/** A day's marks of one group, and most groups of a packed day. */
+const STRETCH_BYTES = 1_000
+const STRETCHES_MAX = 500
 
 /** Bytes that a result of so many records takes in a rollup's row, in a row made of raw rows, and in memory. */
 const RESULT_BYTES: Readonly<Record<ResultKind, (records: number) => { rollup: number; raw: number; cell: number }>> = {
@@ -100,7 +122,35 @@ export function estimateMarks(workload: MarksWorkload, statistics: TableStatisti
   return {
     rows: Math.ceil(rows + values),
     partitions: days.length,
-    bytes: Math.ceil(held * MARK_BYTES + bytes * PACKED_FACTOR),
+    bytes: Math.ceil(held * MARK_BYTES + bytes * PACKED_FACTOR + bytesOfGroups(workload, held)),
+  }
+}
+
+/** Groups come and are counted apart; only those that occur take memory. */
+function bytesOfGroups({ groups, cellsPerGroup, cellsMax, packed }: MarksWorkload, rawMarks: number): number {
+  if (groups === null) return 0
+  const packedMarks = packed.bytes / PACKED_MARK_BYTES
+  const marks = rawMarks + packedMarks
+  const cells = Math.min(cellsMax, occupied(groups * cellsPerGroup, marks))
+  const stretches = occupied(packed.values * Math.min(STRETCHES_MAX, groups), packedMarks)
+  return (
+    rawMarks * JOINED_BYTES + occupied(groups, marks) * GROUP_BYTES + cells * CELL_BYTES + stretches * STRETCH_BYTES
+  )
+}
+
+/** Logins lie in one table; as if they were spread over its days and tenants as events are over theirs. */
+export function estimateLogins(
+  { tenantId, range, scans, places }: LoginsWorkload,
+  statistics: TableStatistics,
+): CostEstimate {
+  const { logins, firstDayMs, lastDayMs } = statistics
+  const keptMs = Math.max(0, lastDayMs - firstDayMs) + DAY_MS
+  const ofRange = Math.min(1, (range.toMs - range.fromMs) / keptMs)
+  const rows = ofRange * logins * shareOf(tenantId, '*', statistics)
+  return {
+    rows: Math.ceil(rows * scans),
+    partitions: 1,
+    bytes: Math.ceil(occupied(places, rows) * (ROW_BYTES + 2 * CELL_BYTES)),
   }
 }
 

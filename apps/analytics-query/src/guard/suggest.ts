@@ -27,9 +27,13 @@ export function suggestForCells(query: CellQuery, overrun: Overrun, { readsRaw }
   return suggestions.join('; or ')
 }
 
-/** For queries that hold rows: only fewer of them help. */
-export function suggestForRows(range: TimeRange, overrun: Overrun): string {
-  return shorterRange(range, overrun)
+/** For queries that hold rows: only fewer of them help, or of groups. */
+export function suggestForRows(
+  { groupBy, ...range }: TimeRange & Pick<CellQuery, 'groupBy'>,
+  overrun: Overrun,
+): string {
+  const fewer = overruns(overrun).includes('bytes') ? fewerGroups(groupBy) : []
+  return [...fewer, shorterRange(range, overrun)].join('; or ')
 }
 
 const COARSER = { '1m': '5m', '5m': '1h', '1h': '1d', '1d': '1w', '1w': '1mo', '1mo': undefined } as const
@@ -50,9 +54,12 @@ function smallerAnswer({ interval, bucketStarts, groupBy }: CellQuery, { estimat
       coarser = COARSER[coarser]
     if (coarser !== undefined) suggestions.push(`take the interval ${coarser}`)
   }
+  return [...suggestions, ...fewerGroups(groupBy)]
+}
+
+function fewerGroups(groupBy: CellQuery['groupBy']): string[] {
   const last = groupBy.at(-1)
-  if (last !== undefined) suggestions.push(`leave ${last.name} out of group_by, or filter by it`)
-  return suggestions
+  return last === undefined ? [] : [`leave ${last.name} out of group_by, or filter by it`]
 }
 
 const PATH = /^(properties|context)(\.[^.]{1,100}){1,5}$/

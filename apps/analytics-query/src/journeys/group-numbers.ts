@@ -5,13 +5,13 @@ import { scalarText } from '../query/scalar-text.js'
 /** Numbers groups from 0 as they are met; without fields to group by there is one. */
 export class GroupNumbers {
   readonly #groupBy: readonly FieldPath[]
-  readonly #groupsMax: number
+  readonly groupsMax: number
   readonly #numbers = new Map<string, number>()
   readonly groups: (string | null)[][] = []
 
   constructor(groupBy: readonly FieldPath[], groupsMax: number) {
     this.#groupBy = groupBy
-    this.#groupsMax = groupsMax
+    this.groupsMax = groupsMax
     if (groupBy.length === 0) this.#add([])
   }
 
@@ -24,7 +24,7 @@ export class GroupNumbers {
     const key = JSON.stringify(group)
     const known = this.#numbers.get(key)
     if (known !== undefined) return known
-    if (this.groups.length >= this.#groupsMax) throw tooManyGroups(this.#groupsMax)
+    if (this.groups.length >= this.groupsMax) throw tooManyGroups(this.groupsMax)
     this.#numbers.set(key, this.groups.length)
     return this.groups.push(group) - 1
   }
@@ -34,5 +34,13 @@ export function tooManyGroups(groupsMax: number) {
   return errors.TOO_MANY_GROUPS({
     message: `the query has more than ${groupsMax} groups: filter or group by fewer fields`,
     details: { groupsMax },
+  })
+}
+
+/** `remedy` is what helps besides filters and fewer fields. */
+export function tooManyCells(cellsMax: number, what: string, remedy: string) {
+  return errors.TOO_MANY_GROUPS({
+    message: `the query has more than ${cellsMax} ${what}: filter, group by fewer fields, shorten the range, ${remedy}`,
+    details: { cellsMax },
   })
 }

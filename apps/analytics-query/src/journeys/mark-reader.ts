@@ -15,6 +15,8 @@ export interface UserList {
 /** Hands out the marks of one chunk: numbers their users, counts them, and puts each where `next` says that its user's next one goes. */
 export interface MarkReader {
   readonly mask: number
+  /** How many there are, more or less. */
+  readonly marks: number
   readonly hasVisits: boolean
   countInto(counts: Uint32Array): void
   putInto(list: UserList, next: Uint32Array): void
@@ -23,7 +25,7 @@ export interface MarkReader {
 export function openMarks(chunk: MarkChunk, table: UserTable): MarkReader {
   switch (chunk.layout.of) {
     case 'rows':
-      return readRows(chunk, table)
+      return readRows(chunk, chunk.layout, table)
     case 'day':
       return readDay(chunk, chunk.layout, table)
     case 'visits':
@@ -38,13 +40,16 @@ function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
   return new DataView(buffer, byteOffset, byteLength)
 }
 
-function readRows({ mask, group, bytes }: MarkChunk, table: UserTable): MarkReader {
+type RowsLayout = Extract<MarkChunk['layout'], { of: 'rows' }>
+
+function readRows({ mask, group, bytes }: MarkChunk, { groups }: RowsLayout, table: UserTable): MarkReader {
   const view = viewOf(bytes)
   const users = new Uint32Array(bytes.length / ROW_BYTES)
   for (let row = 0, at = 0; row < users.length; row++, at += ROW_BYTES)
     users[row] = table.numberOf(view.getUint32(at + 4), view.getUint32(at))
   return {
     mask,
+    marks: users.length,
     hasVisits: false,
     countInto(counts) {
       for (const user of users) counts[user] = (counts[user] as number) + 1
@@ -56,7 +61,7 @@ function readRows({ mask, group, bytes }: MarkChunk, table: UserTable): MarkRead
         next[user] = place + 1
         list.times[place] = EPOCH_2000_MS + (view.getInt32(at + 8) * WORD + view.getUint32(at + 12)) / 1000
         list.places[place] = view.getInt32(at + 16) * WORD + view.getUint32(at + 20)
-        list.groups[place] = group
+        list.groups[place] = groups === undefined ? group : (groups[row] as number)
       }
     },
   }
@@ -79,6 +84,7 @@ function readDay({ mask, group, bytes }: MarkChunk, layout: DayLayout, table: Us
   }
   return {
     mask,
+    marks: bytes.length / DAY_MARK_BYTES,
     hasVisits: false,
     countInto(counts) {
       for (let run = 0; run < runs.length; run += RUN_NUMBERS) {
@@ -121,6 +127,7 @@ function readVisits(
   const runs = numberRuns(view, table, VISIT_BYTES)
   return {
     mask,
+    marks: bytes.length / VISIT_BYTES,
     hasVisits: true,
     countInto(counts) {
       for (let run = 0; run < runs.length; run += RUN_NUMBERS) {

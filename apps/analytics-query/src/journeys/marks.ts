@@ -21,6 +21,8 @@ export interface MarksQuery {
    * neither filters nor groups, only runs of events matter, with less than half an hour between each and the next.
    */
   readonly grain: 'event' | 'quarter' | 'visit'
+  /** Most cells of the answer for one group, for the guard. */
+  readonly cellsPerGroup: number
 }
 
 /** Packed visits are good for every gap from here on. */
@@ -41,9 +43,9 @@ export interface MarkChunk {
 export type MarkLayout =
   /**
    * In no order: the user's hash, the time in microseconds since 2000, and the place that decides between events of one time, partition * 2^40 +
-   * position; 8 bytes each, big-endian.
+   * position; 8 bytes each, big-endian. `groups` has the group of each row, where they are not all of the chunk's.
    */
-  | { readonly of: 'rows' }
+  | { readonly of: 'rows'; readonly groups?: Uint32Array }
   /**
    * A day by users: the user's hash (8 bytes), the number of marks (4), and each mark in its order (8): microseconds since the day began * 2^16 +
    * rank among the user's events of that time. Marks outside [fromMs, toMs) do not count.

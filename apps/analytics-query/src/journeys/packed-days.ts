@@ -26,7 +26,7 @@ export interface PackedDays {
   readonly values: number
   /** What reads it; results are handed to `toChunks` in the same order. */
   readonly statements: readonly Statement[]
-  toChunks(results: readonly Result[], groups: GroupNumbers): MarkChunk[]
+  toChunks(results: readonly Result[], groups: GroupNumbers): Iterable<MarkChunk>
 }
 
 const NO_DAYS: PackedDays = { days: [], ranges: [], bytes: 0, values: 0, statements: [], toChunks: () => [] }
@@ -78,7 +78,9 @@ export function choosePackedDays(
     bytes: days.reduce((sum, day) => sum + bytesOf(day), 0),
     values: days.length * ((needs.names?.length ?? 1) + needs.cuts.length),
     statements: reads.map(({ statement }) => statement),
-    toChunks: (results, groups) => reads.flatMap(({ toChunks }, index) => toChunks(results[index], groups)),
+    *toChunks(results, groups) {
+      for (const [index, read] of reads.entries()) yield* read.toChunks(results[index], groups)
+    },
   }
 }
 
@@ -108,7 +110,7 @@ function noteWishes({ tenantId, range, needs }: Asked, wide: ReadonlySet<number>
 
 interface Read {
   readonly statement: Statement
-  toChunks(result: Result | undefined, groups: GroupNumbers): MarkChunk[]
+  toChunks(result: Result | undefined, groups: GroupNumbers): Iterable<MarkChunk>
 }
 
 function readPlain({ tenantId, query, range, needs }: Asked, days: readonly string[]): Read {
@@ -149,12 +151,13 @@ function readCuts(need: CutNeed, { chosen, days, asked }: CutReading): Read[] {
   }
   return [...byCut].map(([cutId, use]) => ({
     statement: cutMarksStatement(tenantId, need, { cutId, cut: need.cuts[use.rank] as string, days: use.days }),
-    toChunks: (result, groups) =>
-      rowsOf<CutMarksRow>(result).map((row) => {
+    *toChunks(result, groups) {
+      for (const row of rowsOf<CutMarksRow>(result)) {
         const group = (need.mask & 1) === 0 ? 0 : groups.numberOf(row)
         const chunk = toChunk({ day: row.day, marks: row.marks, mask: need.mask, group }, range)
-        return query.grain === 'visit' ? { ...chunk, layout: { of: 'visits', startMs: Date.parse(row.day) } } : chunk
-      }),
+        yield query.grain === 'visit' ? { ...chunk, layout: { of: 'visits', startMs: Date.parse(row.day) } } : chunk
+      }
+    },
   }))
 }
 

@@ -2,7 +2,6 @@ import type { Result, Transaction } from '@millrace/database'
 import type { ReadScope } from '../execute/read-scope.js'
 import { rowsOf } from '../execute/rows-of.js'
 import { type WatermarkConfig, type WatermarkRow, watermarkStatement } from '../execute/watermark-statement.js'
-import type { CostGuard } from '../guard/cost-guard.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import type { CutWishes } from './cut-wishes.js'
 import { needsOf } from './day-needs.js'
@@ -11,6 +10,8 @@ import { GroupNumbers, tooManyGroups } from './group-numbers.js'
 import type { MarkChunk, Marks, MarksQuery } from './marks.js'
 import { marksStatement } from './marks-statement.js'
 import { type Asked, choosePackedDays, type PackedDays, packedDaysStatements } from './packed-days.js'
+import { type RawRow, toRowsChunks } from './rows-chunks.js'
+import { CHUNK_MARKS, createTurns } from './turns.js'
 import { packableRange, rangesWithout } from './use-days.js'
 import { usersAsked } from './users-asked.js'
 
@@ -26,23 +27,23 @@ export interface ReadMarksConfig extends WatermarkConfig {
 export interface ReadMarksDeps {
   /** Told what is asked of packed days. Default: nobody is. */
   readonly wishes?: CutWishes
-  /** Refuses what is too expensive, once it is known what packed days hold. Default: nothing is. */
-  readonly guard?: Pick<CostGuard, 'admitMarks'> | undefined
 }
 
-/** Reads what users did, all of it in one snapshot: packed days where they say all that is asked, raw rows for the rest. */
+/**
+ * Reads what users did, all of it in one snapshot: packed days where they say all that is asked, raw rows for the rest. The guard is asked once it is known
+ * what packed days hold.
+ */
 export function createReadMarks(config: ReadMarksConfig, deps: ReadMarksDeps = {}): ReadMarks {
-  return ({ tenantId, read }, query) => read((tx) => readAll(tx, { tenantId, query, config, deps }))
+  return ({ tenantId, guard, read }, query) => read((tx) => readAll(tx, { tenantId, guard, query, config, deps }))
 }
 
-interface Reading {
-  readonly tenantId: number
+interface Reading extends Pick<ReadScope, 'tenantId' | 'guard'> {
   readonly query: MarksQuery
   readonly config: ReadMarksConfig
   readonly deps: ReadMarksDeps
 }
 
-async function readAll(tx: Transaction, { tenantId, query, config, deps }: Reading) {
+async function readAll(tx: Transaction, { tenantId, guard, query, config, deps }: Reading) {
   const { groupsMax } = config
   const userHashes = usersAsked(query, tenantId)
   const ways = config.hasPackedDays === true && userHashes === null ? waysOf(tenantId, query) : []
@@ -53,17 +54,15 @@ async function readAll(tx: Transaction, { tenantId, query, config, deps }: Readi
     packed.flatMap(({ ranges }) => ranges),
   )
   const sizes = { bytes: sum(packed, ({ bytes }) => bytes), values: sum(packed, ({ values }) => values) }
-  const estimate = deps.guard?.admitMarks({ tenantId, query, raw, userHashes, packed: sizes })
+  const work = { tenantId, query, raw, userHashes, packed: sizes, cellsMax: groupsMax }
+  const estimate = await guard?.admitMarks(work)
   const statements = [
     ...packed.flatMap((days) => days.statements),
     ...raw.map((range) => marksStatement({ tenantId, query: { ...query, ...range }, groupsMax })),
   ]
   const results = statements.length === 0 ? [] : await tx.pipeline(statements)
   const groups = new GroupNumbers(query.groupBy, groupsMax)
-  const dayChunks = packed.flatMap((days) => days.toChunks(results.splice(0, days.statements.length), groups))
-  const rows = results.flatMap((result) => rowsOf<RawRow>(result))
-  if (rows.length > groupsMax) throw tooManyGroups(groupsMax)
-  const chunks = [...dayChunks, ...rows.map((row) => toRowsChunk(row, groups))]
+  const chunks = await toChunks(packed, results, groups)
   const watermarkMs = rowsOf<WatermarkRow>(watermarks)[0]?.watermark?.getTime() ?? null
   return {
     marks: { groups: groups.groups, chunks },
@@ -75,6 +74,28 @@ async function readAll(tx: Transaction, { tenantId, query, config, deps }: Readi
       estimate,
     }),
   }
+}
+
+/** Results are those of packed days, then those of raw rows. */
+async function toChunks(
+  packed: readonly PackedDays[],
+  results: readonly Result[],
+  groups: GroupNumbers,
+): Promise<MarkChunk[]> {
+  const turn = createTurns()
+  const left = [...results]
+  const chunks: MarkChunk[] = []
+  for (const days of packed) {
+    for (const chunk of days.toChunks(left.splice(0, days.statements.length), groups)) {
+      chunks.push(chunk)
+      const pause = turn(CHUNK_MARKS)
+      if (pause !== undefined) await pause
+    }
+  }
+  const rows = left.flatMap((result) => rowsOf<RawRow>(result))
+  if (rows.length > groups.groupsMax) throw tooManyGroups(groups.groupsMax)
+  for (const chunk of await toRowsChunks(rows, groups, turn)) chunks.push(chunk)
+  return chunks
 }
 
 /** The ways in which packed days may answer a query, best first: where visits are not packed, events are. */
@@ -99,14 +120,4 @@ function choosePacked(ways: readonly Asked[], states: readonly Result[], wishes:
 
 function sum<Item>(items: readonly Item[], pick: (item: Item) => number): number {
   return items.reduce((total, item) => total + pick(item), 0)
-}
-
-interface RawRow {
-  readonly mask: number
-  readonly bytes: Buffer
-  readonly [group: `g${number}`]: unknown
-}
-
-function toRowsChunk(row: RawRow, groups: GroupNumbers): MarkChunk {
-  return { mask: row.mask, group: groups.numberOf(row), layout: { of: 'rows' }, bytes: row.bytes }
 }

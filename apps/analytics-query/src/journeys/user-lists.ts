@@ -1,6 +1,6 @@
-import { setImmediate } from 'node:timers/promises'
 import { type MarkReader, openMarks, type UserList } from './mark-reader.js'
 import type { MarkChunk } from './marks.js'
+import { CHUNK_MARKS, createTurns, type Turn } from './turns.js'
 import { UserTable } from './user-table.js'
 
 export interface UserLists {
@@ -10,17 +10,19 @@ export interface UserLists {
   readonly lists: readonly UserList[]
 }
 
-/** Others wait at most about so long for the thread. */
-const TURN_MS = 15
-
-/** Sorts marks by user and time, by counting: the cost grows with the marks alone, however they lie. Lets other work in between chunks. */
-export async function toUserLists(chunks: readonly MarkChunk[], conditions: number): Promise<UserLists> {
+/** Sorts marks by user and time, by counting: the cost grows with the marks alone, however they lie. Lets other work in between. */
+export async function toUserLists(
+  chunks: readonly MarkChunk[],
+  conditions: number,
+  turn: Turn = createTurns(),
+): Promise<UserLists> {
   const table = new UserTable()
-  const turn = createTurns()
   const readers: MarkReader[] = []
   for (const chunk of chunks) {
-    readers.push(openMarks(chunk, table))
-    await turn()
+    const reader = openMarks(chunk, table)
+    readers.push(reader)
+    const pause = turn(CHUNK_MARKS + reader.marks)
+    if (pause !== undefined) await pause
   }
   const lists: UserList[] = []
   for (let condition = 0; condition < conditions; condition++) {
@@ -30,24 +32,14 @@ export async function toUserLists(chunks: readonly MarkChunk[], conditions: numb
   return { users: table.size, lists }
 }
 
-function createTurns(): () => Promise<void> | undefined {
-  let since = performance.now()
-  return () => {
-    if (performance.now() - since < TURN_MS) return undefined
-    return setImmediate().then(() => {
-      since = performance.now()
-    })
-  }
-}
-
-async function toList(
-  readers: readonly MarkReader[],
-  users: number,
-  turn: () => Promise<void> | undefined,
-): Promise<UserList> {
+async function toList(readers: readonly MarkReader[], users: number, turn: Turn): Promise<UserList> {
   const starts = new Uint32Array(users + 1)
   const counts = starts.subarray(1)
-  for (const reader of readers) reader.countInto(counts)
+  for (const reader of readers) {
+    reader.countInto(counts)
+    const pause = turn(CHUNK_MARKS + reader.marks)
+    if (pause !== undefined) await pause
+  }
   for (let user = 0; user < users; user++) starts[user + 1] = (starts[user + 1] as number) + (starts[user] as number)
   const size = starts[users] as number
   const list = {
@@ -62,9 +54,16 @@ async function toList(
   const next = starts.slice()
   for (const reader of readers) {
     reader.putInto(list, next)
-    await turn()
+    const pause = turn(CHUNK_MARKS + reader.marks)
+    if (pause !== undefined) await pause
   }
-  for (let user = 0; user < users; user++) sortRun(list, starts[user] as number, starts[user + 1] as number)
+  for (let user = 0; user < users; user++) {
+    const from = starts[user] as number
+    const to = starts[user + 1] as number
+    sortRun(list, from, to)
+    const pause = turn(1 + to - from)
+    if (pause !== undefined) await pause
+  }
   return list
 }
 

@@ -1,5 +1,7 @@
 import { Durations } from './durations.js'
+import { tooManyCells } from './group-numbers.js'
 import type { UserList } from './mark-reader.js'
+import { createTurns, type Turn } from './turns.js'
 import { isAfter, type UserLists } from './user-lists.js'
 
 export interface FunnelStepResult {
@@ -9,21 +11,40 @@ export interface FunnelStepResult {
   readonly durations: Durations
 }
 
+export interface FunnelRequest {
+  readonly windowMs: number
+  /** Most steps that someone reached, those of each group counted. */
+  readonly cellsMax: number
+}
+
 /**
- * How far each user came, by group of the first step's event. An attempt begins with each event of the first step and takes at every further step
- * the first event after the one before, as long as it lies at most `windowMs` after the attempt's beginning. A user counts once: with the first of
- * those attempts that came furthest.
+ * How far each user came, by group of the first step's event: the steps that someone reached, and only groups in which someone began. An attempt begins
+ * with each event of the first step and takes at every further step the first event after the one before, as long as it lies at most `windowMs` after the
+ * attempt's beginning. A user counts once: with the first of those attempts that came furthest. @throws TOO_MANY_GROUPS
  */
-export function walkFunnel(
+export async function walkFunnel(
   { users, lists }: UserLists,
-  { windowMs, groups }: { readonly windowMs: number; readonly groups: number },
-): FunnelStepResult[][] {
-  const results = Array.from({ length: groups }, () => lists.map(() => ({ users: 0, durations: new Durations() })))
+  { windowMs, cellsMax }: FunnelRequest,
+  turn: Turn = createTurns(),
+): Promise<Map<number, FunnelStepResult[]>> {
+  const results = new Map<number, FunnelStepResult[]>()
+  let cells = 0
   const attempts = new Attempts(lists, windowMs)
   for (let user = 0; user < users; user++) {
+    const marks = lists.reduce((sum, { starts }) => sum + (starts[user + 1] as number) - (starts[user] as number), 1)
+    const pause = turn(marks)
+    if (pause !== undefined) await pause
     if (!attempts.findBest(user)) continue
-    const group = results[attempts.group] as FunnelStepResult[]
+    let group = results.get(attempts.group)
+    if (group === undefined) {
+      group = []
+      results.set(attempts.group, group)
+    }
     for (let step = 0; step < attempts.reached; step++) {
+      if (step === group.length) {
+        if (++cells > cellsMax) throw tooManyCells(cellsMax, 'groups and steps with users', 'or ask for fewer steps')
+        group.push({ users: 0, durations: new Durations() })
+      }
       const result = group[step] as FunnelStepResult
       result.users++
       if (step > 0) result.durations.add(attempts.timeOf(step) - attempts.timeOf(step - 1))

@@ -1,6 +1,8 @@
 import { Durations } from './durations.js'
+import { tooManyCells } from './group-numbers.js'
 import type { UserList } from './mark-reader.js'
 import { periodOf } from './period-of.js'
+import { createTurns, type Turn } from './turns.js'
 import type { UserLists } from './user-lists.js'
 
 export interface SessionsRequest {
@@ -9,6 +11,8 @@ export interface SessionsRequest {
   readonly starts: readonly number[]
   /** So long without an event ends a session. */
   readonly gapMs: number
+  /** Most buckets and groups with sessions. */
+  readonly cellsMax: number
 }
 
 export class SessionTotals {
@@ -39,12 +43,13 @@ export interface SessionCell {
 
 /**
  * Sessions by bucket and group of their first event: runs of a user's events, or visits, with less than `gapMs` between each and the next. What began before
- * `fromMs` is not counted, so the list holds the events of one gap before it.
+ * `fromMs` is not counted, so the list holds the events of one gap before it. @throws TOO_MANY_GROUPS
  */
-export function walkSessions(
+export async function walkSessions(
   { users, lists }: UserLists,
-  { fromMs, starts, gapMs }: SessionsRequest,
-): { readonly cells: readonly SessionCell[]; readonly all: SessionTotals } {
+  { fromMs, starts, gapMs, cellsMax }: SessionsRequest,
+  turn: Turn = createTurns(),
+): Promise<{ readonly cells: readonly SessionCell[]; readonly all: SessionTotals }> {
   const cells = new Map<number, SessionCell>()
   const all = new SessionTotals()
   const [list] = lists
@@ -63,6 +68,8 @@ export function walkSessions(
         const key = group * starts.length + bucket
         let cell = cells.get(key)
         if (cell === undefined) {
+          if (cells.size >= cellsMax)
+            throw tooManyCells(cellsMax, 'buckets and groups with sessions', 'or take a longer interval')
           cell = { bucket, group, totals: new SessionTotals() }
           cells.set(key, cell)
         }
@@ -72,6 +79,8 @@ export function walkSessions(
       }
       first = last + 1
     }
+    const pause = turn(1 + end - (list.starts[user] as number))
+    if (pause !== undefined) await pause
   }
   return { cells: [...cells.values()], all }
 }

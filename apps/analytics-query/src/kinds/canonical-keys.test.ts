@@ -42,12 +42,7 @@ async function answer(request: RunQueryRequest) {
   const query = findQueryKind(request.kind).parse(request, context)
   const { data, nextCursor } = await query.run()
   const { kind, fromMs, toMs, events } = query
-  const demands = query.demands.map((demand) => {
-    const { from } = demand
-    const range = 'query' in demand ? demand.query : demand
-    return { from, fromMs: range.fromMs, toMs: range.toMs }
-  })
-  return { key: query.canonicalKey, facts: { kind, fromMs, toMs, events, demands, reads, data, nextCursor } }
+  return { key: query.canonicalKey, facts: { kind, fromMs, toMs, events, reads, data, nextCursor } }
 }
 
 /** All filters must hold, and one value of a list. */

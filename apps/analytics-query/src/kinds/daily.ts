@@ -36,7 +36,6 @@ export const daily: QueryKind = {
       canonicalKey: canonicalKey(context.tenantId, 'daily', [range.fromMs, range.toMs, limit, cursor?.after ?? null]),
       ...range,
       events: '*',
-      demands: [],
       async run() {
         const { days: figures, meta } = await context.readDaily(context, range)
         const starts = Array.from({ length: days }, (_, index) => range.fromMs + index * DAY_MS)

@@ -1,6 +1,8 @@
 import type { FunnelPoint, FunnelSummary, RunQueryRequest } from '@millrace/contracts'
 import { errors } from '../errors.js'
 import { type ReadScope, readTogether } from '../execute/read-scope.js'
+import { readParts } from '../guard/read-parts.js'
+import { Durations } from '../journeys/durations.js'
 import type { MarkCondition, MarksQuery } from '../journeys/marks.js'
 import { toUserLists } from '../journeys/user-lists.js'
 import { type FunnelStepResult, walkFunnel } from '../journeys/walk-funnel.js'
@@ -8,10 +10,10 @@ import { canonicalEarlier, canonicalKey } from '../query/canonical-key.js'
 import { parseFilters } from '../query/filter.js'
 import { parseEventName, parseGroupBy, parseLimit, parseRange, parseZone } from '../query/parse-cell-query.js'
 import { previousRange } from '../query/previous-range.js'
-import { canonicalMarks, demandOf, eventsOf, rateOf } from './journey.js'
+import { canonicalMarks, eventsOf, rateOf } from './journey.js'
 import { mergeMetas } from './merge-metas.js'
-import { decodePageCursor, type PageCursor, takePage } from './page.js'
-import { parseCompare } from './parse-compare.js'
+import { type Block, decodePageCursor, type PageCursor, type SortKey, takeBlocks } from './page.js'
+import { parseCompare, WITHOUT_COMPARE } from './parse-compare.js'
 import { parseWindow } from './parse-window.js'
 import type { KindContext, QueryKind } from './query-kind.js'
 import { toGroup } from './query-point.js'
@@ -42,7 +44,6 @@ export const funnel: QueryKind = {
       fromMs: earlier?.fromMs ?? query.fromMs,
       toMs: query.toMs,
       events: eventsOf(query),
-      demands: [query, ...(earlier === null ? [] : [earlier])].map(demandOf),
       run: () => runFunnel(question, context),
     }
   },
@@ -61,13 +62,9 @@ function parseFunnel(request: RunQueryRequest, nowMs: number): FunnelQuestion {
   const cursor = decodePageCursor(request.cursor, 'funnel')
   const { fromMs, toMs } = parseRange(request, { nowMs, cursor })
   const zone = parseZone(request)
-  const query = {
-    fromMs,
-    toMs,
-    conditions: parseSteps(request),
-    groupBy: parseGroupBy(request.groupBy, false),
-    grain: 'event',
-  } as const
+  const conditions = parseSteps(request)
+  const groupBy = parseGroupBy(request.groupBy, false)
+  const query = { fromMs, toMs, conditions, groupBy, grain: 'event', cellsPerGroup: conditions.length } as const
   const before = parseCompare(request.compare) ? previousRange({ fromMs, toMs, interval: null, zone }) : null
   return {
     query,
@@ -95,26 +92,26 @@ function parseSteps({ steps, filters }: RunQueryRequest): MarkCondition[] {
 
 async function runFunnel(question: FunnelQuestion, context: KindContext) {
   const { query, earlier, limit, cursor } = question
-  const [current, before] = await readTogether(context, async (scope) => {
-    const count = (one: MarksQuery) => countSteps(question, one, { scope, context })
-    return [await count(query), earlier === null ? null : await count(earlier)] as const
+  const [current, before] = await readTogether(context, (scope) => {
+    const count = (one: MarksQuery) => (part: ReadScope) => countSteps(question, one, { scope: part, context })
+    const nothing = () => Promise.resolve(null)
+    return readParts(scope, [count(query), earlier === null ? nothing : count(earlier)] as const, WITHOUT_COMPARE)
   })
-  const points = [...current.groups].flatMap(([key, steps]) => {
-    const previous = before === null ? undefined : (before.groups.get(key) ?? null)
-    return steps.map((_, step) => toPoint(query, JSON.parse(key) as (string | null)[], { steps, step, previous }))
-  })
-  const { page, nextCursor } = takePage(points, {
+  const { page, nextCursor } = takeBlocks(toBlocks(query, current.groups, before?.groups), {
     kind: 'funnel',
     cursor,
     limit,
     toMs: query.toMs,
-    keyOf: ({ group, step }) => [...query.groupBy.map(({ name }) => group?.[name] ?? null), step],
+    keyOf: ({ key, point: { step } }) => [...key, step],
   })
   const meta = before === null ? current.meta : mergeMetas(current.meta, before.meta)
-  return { data: page, summary: summarise([...current.groups.values()]), nextCursor, meta }
+  const data = page.map(({ point }) => point)
+  return { data, summary: summarise([...current.groups.values()], query.conditions.length), nextCursor, meta }
 }
 
-/** Steps by group as JSON text. */
+/** Steps that someone reached, by group as JSON text. */
+type StepsByGroup = ReadonlyMap<string, readonly FunnelStepResult[]>
+
 async function countSteps(
   { windowMs }: FunnelQuestion,
   query: MarksQuery,
@@ -122,16 +119,38 @@ async function countSteps(
 ) {
   const { marks, meta } = await context.readMarks(scope, query)
   const lists = await toUserLists(marks.chunks, query.conditions.length)
-  const counted = walkFunnel(lists, { windowMs, groups: marks.groups.length })
-  const groups = new Map<string, FunnelStepResult[]>()
-  marks.groups.forEach((group, index) => {
-    const steps = counted[index] as FunnelStepResult[]
-    if ((steps[0]?.users ?? 0) > 0 || query.groupBy.length === 0) groups.set(JSON.stringify(group), steps)
-  })
+  const counted = await walkFunnel(lists, { windowMs, cellsMax: context.cellsMax })
+  const groups = new Map<string, readonly FunnelStepResult[]>(query.groupBy.length === 0 ? [['[]', []]] : [])
+  for (const [group, steps] of counted) groups.set(JSON.stringify(marks.groups[group]), steps)
   return { groups, meta }
 }
 
+interface StepPoint {
+  readonly key: SortKey
+  readonly point: FunnelPoint
+}
+
+function* toBlocks(
+  query: MarksQuery,
+  groups: StepsByGroup,
+  before: StepsByGroup | undefined,
+): Generator<Block<StepPoint>> {
+  for (const [text, steps] of groups) {
+    const key = JSON.parse(text) as (string | null)[]
+    yield {
+      key,
+      items: () => {
+        const previous = before === undefined ? undefined : (before.get(text) ?? null)
+        return query.conditions.map((_, step) => ({ key, point: toPoint(query, key, { steps, step, previous }) }))
+      },
+    }
+  }
+}
+
+const NOBODY: FunnelStepResult = { users: 0, durations: new Durations() }
+
 interface StepOf {
+  /** Those that someone reached. */
   readonly steps: readonly FunnelStepResult[]
   readonly step: number
   /** null: the group was not there; undefined: nothing to compare with. */
@@ -139,13 +158,13 @@ interface StepOf {
 }
 
 function toPoint(query: MarksQuery, group: readonly (string | null)[], { steps, step, previous }: StepOf): FunnelPoint {
-  const { users, durations } = steps[step] as FunnelStepResult
+  const { users, durations } = steps[step] ?? NOBODY
   const before = step === 0 ? users : (steps[step - 1]?.users ?? 0)
   return {
     step,
     ...toGroup(query.groupBy, group),
     value: users,
-    ...(previous !== undefined && { previous: previous?.[step]?.users ?? null }),
+    ...(previous !== undefined && { previous: previous === null ? null : (previous[step]?.users ?? 0) }),
     values: {
       conversion_rate: rateOf(users, steps[0]?.users ?? 0),
       step_conversion_rate: rateOf(users, before),
@@ -154,10 +173,8 @@ function toPoint(query: MarksQuery, group: readonly (string | null)[], { steps, 
   }
 }
 
-function summarise(groups: readonly (readonly FunnelStepResult[])[]): FunnelSummary {
-  const total = (pick: (steps: readonly FunnelStepResult[]) => number) =>
-    groups.reduce((sum, steps) => sum + pick(steps), 0)
-  const entered = total((steps) => steps[0]?.users ?? 0)
-  const converted = total((steps) => steps.at(-1)?.users ?? 0)
+function summarise(groups: readonly (readonly FunnelStepResult[])[], length: number): FunnelSummary {
+  const usersAt = (step: number) => groups.reduce((sum, steps) => sum + (steps[step]?.users ?? 0), 0)
+  const [entered, converted] = [usersAt(0), usersAt(length - 1)]
   return { entered, converted, conversion_rate: rateOf(converted, entered) }
 }

@@ -1,6 +1,6 @@
 import type { MarksQuery } from '../journeys/marks.js'
 import { canonicalFilters } from '../query/canonical-key.js'
-import type { Demand, EventNames } from '../query/demand.js'
+import type { EventNames } from '../query/event-names.js'
 
 /** What a query about users depends on. */
 export function eventsOf({ conditions }: MarksQuery): EventNames {
@@ -10,10 +10,6 @@ export function eventsOf({ conditions }: MarksQuery): EventNames {
     names.add(event)
   }
   return [...names].sort()
-}
-
-export function demandOf({ fromMs, toMs }: MarksQuery): Demand {
-  return { from: 'events', fromMs, toMs }
 }
 
 /** A query about users as plain data. */

@@ -30,7 +30,7 @@ export const logins: QueryKind = {
         query,
         source: {
           settings: null,
-          demandOf: ({ fromMs, toMs }) => ({ from: 'login_events', fromMs, toMs }),
+          rangeOf: (one) => one,
           read: (scope, one) => context.readLogins(scope, one),
         },
         cursor,

@@ -70,3 +70,25 @@ export function takePage<Item>(
     last === undefined || page.length === rest.length ? '' : encodeCursor({ kind, toMs, after: last.key })
   return { page: page.map(({ item }) => item), nextCursor }
 }
+
+/** Items whose keys begin alike, and end with a number. */
+export interface Block<Item> {
+  readonly key: SortKey
+  items(): readonly Item[]
+}
+
+/** As takePage in the order of compareKeys; items of blocks that have no part in the page are not made. */
+export function takeBlocks<Item>(
+  blocks: Iterable<Block<Item>>,
+  request: Omit<PageRequest<Item>, 'compare'>,
+): { page: Item[]; nextCursor: string } {
+  const { cursor, limit, keyOf } = request
+  const isLeft = (key: SortKey) => cursor === null || compareKeys(key, cursor.after) > 0
+  const left = Array.from(blocks).filter(({ key }) => isLeft([...key, Number.POSITIVE_INFINITY]))
+  const items: Item[] = []
+  for (const block of left.sort((a, b) => compareKeys(a.key, b.key))) {
+    if (items.length > limit) break
+    items.push(...block.items().filter((item) => isLeft(keyOf(item))))
+  }
+  return takePage(items, request)
+}

@@ -1,5 +1,8 @@
 import { errors } from '../errors.js'
 
+/** Half of a question that is too expensive may be affordable. */
+export const WITHOUT_COMPARE = 'leave compare out'
+
 /** @throws INVALID_COMPARE */
 export function parseCompare(compare: string): boolean {
   if (compare === '' || compare === 'previous') return compare === 'previous'

@@ -4,7 +4,7 @@ import type { RunCells } from '../execute/run-cells.js'
 import type { ReadMarks } from '../journeys/read-marks.js'
 import type { ReadLogins } from '../logins/read-logins.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
-import type { Demand, EventNames } from '../query/demand.js'
+import type { EventNames } from '../query/event-names.js'
 import type { ReadDaily } from '../reports/read-daily.js'
 
 /** What a kind of query works with. */
@@ -40,8 +40,7 @@ export interface ParsedQuery {
   readonly fromMs: number
   readonly toMs: number
   readonly events: EventNames
-  readonly demands: readonly Demand[]
-  /** Reads the answer; may be called again for a newer one. @throws databaseErrors, and errors of kind invalid for what only reading shows. */
+  /** Reads the answer; may be called again for a newer one. @throws QUERY_TOO_EXPENSIVE before it reads, databaseErrors, and errors of kind invalid for what only reading shows. */
   run(): Promise<Answer>
 }
 

@@ -126,6 +126,6 @@ describe('a parsed query', () => {
       events: ['Buy', 'View'],
     })
     expect(parse({ kind: 'retention', returnEvent: 'Buy' })).toMatchObject({ fromMs, events: ['Buy', 'Flight'] })
-    expect(parse({ kind: 'logins' })).toMatchObject({ events: ['$login'], demands: [{ from: 'login_events' }] })
+    expect(parse({ kind: 'logins' })).toMatchObject({ events: ['$login'] })
   })
 })

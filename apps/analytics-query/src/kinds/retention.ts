@@ -2,13 +2,13 @@ import type { RetentionPoint, RunQueryRequest } from '@millrace/contracts'
 import { errors } from '../errors.js'
 import { type Marks, type MarksQuery, QUARTER_MS } from '../journeys/marks.js'
 import { toUserLists } from '../journeys/user-lists.js'
-import { walkRetention } from '../journeys/walk-retention.js'
+import { type Cohorts, walkRetention } from '../journeys/walk-retention.js'
 import { listBuckets, parseInterval } from '../query/buckets.js'
 import { canonicalKey } from '../query/canonical-key.js'
 import { parseFilters } from '../query/filter.js'
 import { parseEventName, parseGroupBy, parseLimit, parseRange, parseZone } from '../query/parse-cell-query.js'
-import { canonicalMarks, demandOf, eventsOf, rateOf } from './journey.js'
-import { decodePageCursor, type PageCursor, takePage } from './page.js'
+import { canonicalMarks, eventsOf, rateOf } from './journey.js'
+import { type Block, decodePageCursor, type PageCursor, type SortKey, takeBlocks } from './page.js'
 import type { KindContext, QueryKind } from './query-kind.js'
 import { toGroup } from './query-point.js'
 
@@ -36,7 +36,6 @@ export const retention: QueryKind = {
       fromMs: query.fromMs,
       toMs: query.toMs,
       events: eventsOf(query),
-      demands: [demandOf(query)],
       run: () => runRetention(question, context),
     }
   },
@@ -67,6 +66,7 @@ function parseRetention(request: RunQueryRequest, { nowMs, bucketsMax }: KindCon
     zone: parseZone(request),
     bucketsMax: Math.min(bucketsMax, PERIODS_MAX + 1),
   })
+  const periods = request.periods === 0 ? PERIODS_MAX : request.periods
   const filters = parseFilters(request.filters)
   const events = [parseEventName(request.event), parseEventName(request.returnEvent, 'return_event')]
   const conditions = events.map((event) => ({ event, filters }))
@@ -77,9 +77,10 @@ function parseRetention(request: RunQueryRequest, { nowMs, bucketsMax }: KindCon
       conditions,
       groupBy: parseGroupBy(request.groupBy, false),
       grain: grainOf(starts),
+      cellsPerGroup: (starts.length * (Math.min(periods, starts.length) + 2)) / 2 + starts.length,
     },
     starts,
-    periods: request.periods === 0 ? PERIODS_MAX : request.periods,
+    periods,
     limit: parseLimit(request.limit, LIMITS),
     cursor,
   }
@@ -91,46 +92,46 @@ function grainOf([, ...starts]: readonly number[]): MarksQuery['grain'] {
 }
 
 async function runRetention(question: RetentionQuestion, context: KindContext) {
-  const { query, starts, limit, cursor } = question
+  const { query, starts, periods, limit, cursor } = question
   const { marks, meta } = await context.readMarks(context, query)
-  const { page, nextCursor } = takePage(await toPoints(question, marks), {
+  const lists = await toUserLists(marks.chunks, query.conditions.length)
+  const cohorts = await walkRetention(lists, { starts, periods, cellsMax: context.cellsMax })
+  const { page, nextCursor } = takeBlocks(toBlocks(question, marks, cohorts), {
     kind: 'retention',
     cursor,
     limit,
     toMs: query.toMs,
-    keyOf: ({ cohort, point: { group, period } }) => [
-      starts[cohort] ?? 0,
-      ...query.groupBy.map(({ name }) => group?.[name] ?? null),
-      period,
-    ],
+    keyOf: ({ key, point: { period } }) => [...key, period],
   })
   return { data: page.map(({ point }) => point), nextCursor, meta }
 }
 
 interface CohortPoint {
-  readonly cohort: number
+  readonly key: SortKey
   readonly point: RetentionPoint
 }
 
 /** Of cohorts with users; without groups of all. */
-async function toPoints({ query, starts, periods }: RetentionQuestion, marks: Marks): Promise<CohortPoint[]> {
-  const { groups } = marks
-  const lists = await toUserLists(marks.chunks, query.conditions.length)
-  const cohorts = walkRetention(lists, { starts, periods, groups: groups.length })
-  return groups.flatMap((group, index) =>
-    (cohorts[index] ?? []).flatMap(({ size, returned }, cohort) => {
-      if (size === 0 && query.groupBy.length > 0) return []
-      const time = new Date(starts[cohort] ?? 0).toISOString()
-      return Array.from(returned, (value, period) => ({
-        cohort,
-        point: {
-          time,
-          ...toGroup(query.groupBy, group),
-          period,
-          value,
-          values: { rate: rateOf(value, size), cohort_size: size },
-        },
-      }))
-    }),
-  )
+function* toBlocks(
+  { query, starts }: RetentionQuestion,
+  { groups }: Marks,
+  cohorts: Cohorts,
+): Generator<Block<CohortPoint>> {
+  const isGrouped = query.groupBy.length > 0
+  for (const { group: index, own } of isGrouped ? cohorts.list() : starts.map((_, own) => ({ group: 0, own }))) {
+    const texts = groups[index] ?? []
+    const key = [starts[own] ?? 0, ...texts]
+    const size = cohorts.sizeOf(index, own)
+    const values = (value: number) => ({ rate: rateOf(value, size), cohort_size: size })
+    yield {
+      key,
+      items: () => {
+        const time = new Date(starts[own] ?? 0).toISOString()
+        const group = toGroup(query.groupBy, texts)
+        return cohorts
+          .returnedOf(index, own)
+          .map((value, period) => ({ key, point: { time, ...group, period, value, values: values(value) } }))
+      },
+    }
+  }
 }

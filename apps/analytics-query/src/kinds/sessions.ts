@@ -5,7 +5,7 @@ import { toUserLists } from '../journeys/user-lists.js'
 import { SessionTotals, walkSessions } from '../journeys/walk-sessions.js'
 import type { CellQuery } from '../query/cell-query.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
-import { demandOf, rateOf } from './journey.js'
+import { rateOf } from './journey.js'
 import { decodePageCursor } from './page.js'
 import { type CellSource, parseCells } from './parse-cells.js'
 import { parseCompare, parseFill } from './parse-compare.js'
@@ -46,16 +46,17 @@ export const sessions: QueryKind = {
 function createSource(gapMs: number, context: KindContext): CellSource {
   return {
     settings: gapMs,
-    demandOf: (query) => demandOf(toMarksQuery(query, gapMs)),
+    rangeOf: (query) => toMarksQuery(query, gapMs),
     read: (scope, query) => readSessions(scope, query, { gapMs, context }),
   }
 }
 
 /** The gap before the range shows which of its first events go on with a visit. */
-function toMarksQuery({ event, filters, groupBy, fromMs, toMs }: CellQuery, gapMs: number): MarksQuery {
+function toMarksQuery({ event, filters, groupBy, fromMs, toMs, bucketStarts }: CellQuery, gapMs: number): MarksQuery {
   const hasVisits = gapMs >= VISIT_GAP_MS && filters.length === 0 && groupBy.length === 0
   const grain = hasVisits ? 'visit' : 'event'
-  return { fromMs: fromMs - gapMs, toMs, conditions: [{ event, filters }], groupBy, grain }
+  const conditions = [{ event, filters }]
+  return { fromMs: fromMs - gapMs, toMs, conditions, groupBy, grain, cellsPerGroup: bucketStarts.length }
 }
 
 async function readSessions(
@@ -65,14 +66,19 @@ async function readSessions(
 ) {
   const { marks, meta } = await context.readMarks(scope, toMarksQuery(query, gapMs))
   const { fromMs, bucketStarts } = query
-  const { cells, all } = walkSessions(await toUserLists(marks.chunks, 1), { fromMs, starts: bucketStarts, gapMs })
+  const lists = await toUserLists(marks.chunks, 1)
+  const { cellsMax } = context
+  const { cells, all } = await walkSessions(lists, { fromMs, starts: bucketStarts, gapMs, cellsMax })
   const summary: SessionsSummary = { sessions: all.sessions, ...valuesOf(all) }
   return {
     cells: cells.map(({ bucket, group, totals }) => ({
       bucket,
       group: marks.groups[group] ?? [],
       value: totals.sessions,
-      values: valuesOf(totals),
+      // Of cells on the page alone: it sorts their durations.
+      get values() {
+        return valuesOf(totals)
+      },
     })),
     summary,
     meta,

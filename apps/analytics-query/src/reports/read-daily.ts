@@ -4,6 +4,7 @@ import { type ReadScope, readTogether } from '../execute/read-scope.js'
 import { rowsOf } from '../execute/rows-of.js'
 import type { RunCells } from '../execute/run-cells.js'
 import { type WatermarkConfig, type WatermarkRow, watermarkStatement } from '../execute/watermark-statement.js'
+import { readParts } from '../guard/read-parts.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import type { CellQuery } from '../query/cell-query.js'
 import { parseFieldPath } from '../query/field-path.js'
@@ -162,19 +163,21 @@ interface LiveReading {
   readonly hasAverage: boolean
 }
 
-/** One after the other, on the one connection of the snapshot. Averages only where a rollup keeps them: else each answer would read a day of raw rows. */
+/** Admitted as one question. Averages only where a rollup keeps them: else each answer would read a day of raw rows. */
 async function readLive(scope: ReadScope, stretch: Stretch, { runCells, config, hasAverage }: LiveReading) {
-  const read = async (metric: CellQuery['metric']) => {
-    const { cells, meta } = await runCells(scope, toQuery(stretch, metric))
+  const read = (metric: CellQuery['metric']) => async (part: ReadScope) => {
+    const { cells, meta } = await runCells(part, toQuery(stretch, metric))
     return { meta, byDay: new Map(cells.map(({ bucket, value }) => [stretch.fromMs + bucket * DAY_MS, value])) }
   }
-  const events = await read({ agg: 'count', property: null })
-  const users = await read({ agg: 'uniques', property: null })
-  const property = parseFieldPath(config.responseProperty)
-  const averages = hasAverage ? (await read({ agg: 'avg', property })).byDay : new Map<number, number | null>()
+  const average = { agg: 'avg', property: parseFieldPath(config.responseProperty) } as const
+  const [events, users, averages] = await readParts(scope, [
+    read({ agg: 'count', property: null }),
+    read({ agg: 'uniques', property: null }),
+    hasAverage ? read(average) : () => Promise.resolve(null),
+  ])
   const days = new Map<number, DailyFigures>()
   for (const [day, count] of events.byDay) {
-    const avgResponseMs = averages.get(day) ?? null
+    const avgResponseMs = averages?.byDay.get(day) ?? null
     days.set(day, { events: count ?? 0, users: users.byDay.get(day) ?? 0, avgResponseMs })
   }
   return { days, meta: events.meta }

@@ -5,9 +5,8 @@ import type { Answers } from '../answers/open-answers.js'
 import type { RunCells } from '../execute/run-cells.js'
 import type { ReadOptions, Snapshot } from '../execute/snapshot.js'
 import type { CostGuard } from '../guard/cost-guard.js'
-import { runAdmitted } from '../guard/run-admitted.js'
 import type { ReadMarks } from '../journeys/read-marks.js'
-import type { Answer, ParsedQuery } from '../kinds/query-kind.js'
+import type { ParsedQuery } from '../kinds/query-kind.js'
 import { findQueryKind } from '../kinds/query-kinds.js'
 import type { ReadLogins } from '../logins/read-logins.js'
 import type { QueryMetrics } from '../metrics.js'
@@ -46,6 +45,7 @@ export function createRunQuery(
       { ...request, cursor: openCursor(request) },
       {
         tenantId,
+        guard,
         read: (fn) => snapshot(tenantId, fn, options),
         nowMs: now(),
         bucketsMax,
@@ -61,13 +61,13 @@ export function createRunQuery(
     const startedAt = performance.now()
     const isDirect = answers === undefined || request.explain
     const given: Given = isDirect
-      ? await readDirectly(query, () => runAdmitted(query, tenantId, guard))
+      ? await readDirectly(query)
       : await answers.cache.answer({
           tenantId,
           query,
           run: (signal) => {
             options = { signal, minWatermarkMs }
-            return runAdmitted(query, tenantId, guard)
+            return query.run()
           },
           isFresh: request.fresh,
           minWatermarkMs,
@@ -120,8 +120,8 @@ interface Given extends GivenAnswer {
   readonly plan?: unknown
 }
 
-async function readDirectly(query: ParsedQuery, run: () => Promise<Answer>): Promise<Given> {
-  const answer = await run()
+async function readDirectly(query: ParsedQuery): Promise<Given> {
+  const answer = await query.run()
   const { source, ageMs, plan } = answer.meta
   return { answer: toStored(answer, query), source, ageMs, isStale: false, plan }
 }

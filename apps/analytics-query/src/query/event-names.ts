@@ -1,0 +1,2 @@
+/** Names of events, or all of them. */
+export type EventNames = readonly string[] | '*'
