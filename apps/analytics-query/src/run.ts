@@ -15,7 +15,9 @@ import { createReadLogins } from './logins/read-logins.js'
 import { QueryMetrics } from './metrics.js'
 import { openReports } from './reports/open-reports.js'
 import { createReadDaily } from './reports/read-daily.js'
+import { createListActivities } from './rpc/list-activities.js'
 import { createListEvents } from './rpc/list-events.js'
+import { createListSessions } from './rpc/list-sessions.js'
 import { createRunQuery } from './rpc/run-query.js'
 
 /** Puts the service together; it answers once this resolves. */
@@ -57,6 +59,8 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   )
   const analytics = implementService(AnalyticsServiceService, {
     listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
+    listSessions: createListSessions(stream, { snapshot, metrics: queryMetrics }),
+    listActivities: createListActivities(stream, { snapshot, metrics: queryMetrics }),
     runQuery,
   })
   await openReports(config, lifecycle, database)

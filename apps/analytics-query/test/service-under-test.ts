@@ -1,7 +1,9 @@
 import {
   AnalyticsServiceClient,
   AnalyticsServiceService,
+  type ListActivitiesRequest,
   type ListEventsRequest,
+  type ListSessionsRequest,
   type QueryMeta,
   type QueryPoint,
   type RunQueryRequest,
@@ -18,7 +20,9 @@ import { createReadMarks } from '../src/journeys/read-marks.js'
 import { createReadLogins } from '../src/logins/read-logins.js'
 import { QueryMetrics } from '../src/metrics.js'
 import { createReadDaily } from '../src/reports/read-daily.js'
+import { createListActivities } from '../src/rpc/list-activities.js'
 import { createListEvents } from '../src/rpc/list-events.js'
+import { createListSessions } from '../src/rpc/list-sessions.js'
 import { createRunQuery } from '../src/rpc/run-query.js'
 
 export interface TestAnswer {
@@ -63,6 +67,8 @@ export async function startServiceUnderTest(
   const runCells = createRunCells(config, { now })
   const service = implementService(AnalyticsServiceService, {
     listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
+    listSessions: createListSessions(config, { snapshot, metrics: queryMetrics }),
+    listActivities: createListActivities(config, { snapshot, metrics: queryMetrics }),
     runQuery: createRunQuery(
       { bucketsMax: 1000, cellsMax: config.cellsMax },
       {
@@ -139,4 +145,14 @@ export function queryOf(fields: Partial<RunQueryRequest>): RunQueryRequest {
 
 export function listOf(fields: Partial<ListEventsRequest>): ListEventsRequest {
   return { event: '', userId: '', from: undefined, to: undefined, limit: 0, cursor: '', messageId: '', ...fields }
+}
+
+export function sessionsOf(fields: Partial<ListSessionsRequest>): ListSessionsRequest {
+  const filters = { userId: '', sessionId: '', device: '', browser: '', os: '' }
+  return { ...filters, from: undefined, to: undefined, limit: 0, cursor: '', ...fields }
+}
+
+export function activitiesOf(fields: Partial<ListActivitiesRequest>): ListActivitiesRequest {
+  const filters = { userId: '', action: '', entityType: '', entityId: '' }
+  return { ...filters, from: undefined, to: undefined, limit: 0, cursor: '', ...fields }
 }

@@ -2,8 +2,13 @@ import { createHash } from 'node:crypto'
 import type { RunQueryRequest } from '@millrace/contracts'
 import { errors } from '../errors.js'
 
+type Unmarked = 'limit' | 'cursor' | 'explain' | 'fresh' | 'minWatermark' | 'waitMs'
+
+/** A request whose answer comes in pages: everything in it is part of the question, but for these fields. */
+export type Paged = Pick<RunQueryRequest, 'limit' | 'cursor'> & Partial<Pick<RunQueryRequest, Unmarked>>
+
 /** What two pages of one answer have in common: all that was asked but the size of a page, the place in it and how fresh it has to be. */
-function markOf(request: RunQueryRequest): string {
+function markOf(request: Paged): string {
   const {
     limit: _limit,
     cursor: _cursor,
@@ -17,12 +22,12 @@ function markOf(request: RunQueryRequest): string {
 }
 
 /** A cursor as it goes out: it says which question it belongs to. Empty stays empty, and costs nothing. */
-export function sealCursor(cursor: string, request: RunQueryRequest): string {
+export function sealCursor(cursor: string, request: Paged): string {
   return cursor === '' ? '' : `${markOf(request)}.${cursor}`
 }
 
 /** @throws INVALID_CURSOR for one of another question, whose place means nothing here. */
-export function openCursor(request: RunQueryRequest): string {
+export function openCursor(request: Paged): string {
   const { cursor } = request
   if (cursor === '') return ''
   const mark = `${markOf(request)}.`

@@ -18,6 +18,8 @@ export async function fillDatabase(database: Database, tenantId: number): Promis
   await days.ensure('rollups_1m', FIRST_DAY, FIRST_DAY + DAYS * DAY - 1)
   await database.query(insertEvents(tenantId))
   await database.query(insertLogins(tenantId))
+  await database.query(insertSessions(tenantId))
+  await database.query(insertActivities(tenantId))
   await insertRollups(database, tenantId)
   await insertPackedDays(database, tenantId)
   await insertStreamState(database)
@@ -41,6 +43,23 @@ function insertLogins(tenantId: number): string {
   return `insert into login_events (tenant_id, message_id, user_id, "timestamp", method, success, device_type, browser, os)
     select ${tenantId}, 'l-' || n, 'user-' || n % 3000, ${first} + n * interval '1 minute', (array['password', 'sso'])[1 + n % 2], n % 10 > 0,
       (array['phone', 'desktop'])[1 + n % 2], 'Browser ' || n % 5, 'System ' || n % 4
+    from generate_series(0, ${rows - 1}) n`
+}
+
+/** As many as there are events; every hundredth goes on. */
+function insertSessions(tenantId: number): string {
+  const rows = DAYS * ROWS_A_DAY
+  return `insert into user_sessions (tenant_id, session_id, user_id, started_at, last_seen_at, ended_at, device_type, browser, os)
+    select ${tenantId}, 's-' || n, 'user-' || n % 3000, at, at, case when n % 100 > 0 then at end, (array['phone', 'desktop'])[1 + n % 2],
+      'Browser ' || n % 5, 'System ' || n % 4
+    from generate_series(0, ${rows - 1}) n, lateral (select ${first} + n * interval '${DAYS} days' / ${rows} as at) t`
+}
+
+function insertActivities(tenantId: number): string {
+  const rows = DAYS * ROWS_A_DAY
+  return `insert into activity_logs (tenant_id, message_id, user_id, "timestamp", action, entity_type, entity_id)
+    select ${tenantId}, 'a-' || n, 'user-' || n % 3000, ${first} + n * interval '${DAYS} days' / ${rows}, (array['viewed', 'changed', 'deleted'])[1 + n % 3],
+      (array['order', 'invoice'])[1 + n % 2], 'e-' || n % 4000
     from generate_series(0, ${rows - 1}) n`
 }
 

@@ -1,5 +1,10 @@
-import type { ListEventsRequest, RunQueryRequest } from '@millrace/contracts'
-import { listOf, queryOf, type ServiceUnderTest } from '../service-under-test.js'
+import type {
+  ListActivitiesRequest,
+  ListEventsRequest,
+  ListSessionsRequest,
+  RunQueryRequest,
+} from '@millrace/contracts'
+import { activitiesOf, listOf, queryOf, type ServiceUnderTest, sessionsOf } from '../service-under-test.js'
 import { NOW } from './plans-database.js'
 
 const HOUR = 3_600_000
@@ -8,7 +13,7 @@ const DAY = 86_400_000
 /** A question whose statements differ from those of the others. */
 export interface QueryShape {
   readonly title: string
-  /** The kind of query that it covers; absent for the list of events. */
+  /** The kind of query that it covers; absent for lists. */
   readonly kind?: string
   /** Why it may read whole day partitions from end to end: every row of them is part of the answer. */
   readonly readsWholeDays?: string
@@ -23,6 +28,22 @@ function list(title: string, fields: Partial<ListEventsRequest>, readsWholeDays?
     ...(readsWholeDays !== undefined && { readsWholeDays }),
     ask: (service, tenantId) =>
       service.calls.listEvents(listOf({ limit: 20, ...fields }), { tenant: String(tenantId) }),
+  }
+}
+
+function sessions(title: string, fields: Partial<ListSessionsRequest>): QueryShape {
+  const request = sessionsOf({ limit: 20, ...fields })
+  return {
+    title: `list of sessions ${title}`,
+    ask: (service, tenantId) => service.calls.listSessions(request, { tenant: String(tenantId) }),
+  }
+}
+
+function activities(title: string, fields: Partial<ListActivitiesRequest>): QueryShape {
+  const request = activitiesOf({ limit: 20, ...fields })
+  return {
+    title: `list of activities ${title}`,
+    ask: (service, tenantId) => service.calls.listActivities(request, { tenant: String(tenantId) }),
   }
 }
 
@@ -80,6 +101,18 @@ export const QUERY_SHAPES: readonly QueryShape[] = [
   list('of one name of one user', { event: 'Event 1', userId: 'user-7' }),
   list('of one message of one user', { messageId: 'm-23000', userId: 'user-7' }),
   list('of one message', { messageId: 'm-23000' }, 'no index serves message ids: windows grow until it is found'),
+  sessions('of everybody', {}),
+  sessions('of everybody in a range', { from: at(2 * HOUR), to: at(HOUR) }),
+  sessions('that go on', { active: true }),
+  sessions('that are over, on one device', { active: false, device: 'phone' }),
+  sessions('of one user', { userId: 'user-7' }),
+  sessions('of one user that go on', { userId: 'user-7', active: true }),
+  sessions('of one id', { sessionId: 's-23000' }),
+  activities('of everybody', {}),
+  activities('of everybody in a range', { from: at(2 * HOUR), to: at(HOUR) }),
+  activities('of one action', { action: 'deleted' }),
+  activities('of one user', { userId: 'user-7' }),
+  activities('of one entity', { entityType: 'order', entityId: 'e-7' }),
   query('from rollups of one name', {}),
   query('from rollups of every event', { event: '' }),
   query('from rollups over days, by the day', { from: at(3 * DAY), interval: '1d' }),
@@ -150,6 +183,8 @@ export const STATEMENTS: Readonly<Record<string, number>> = {
   'measures/sums.ts': 1,
   'measures/uniques.ts': 1,
   'reports/read-daily.ts': 4,
+  'typed/list-statement.ts': 3,
+  'typed/session-list.ts': 1,
   // Done in the background, a day of events at a time, or of rollups alone.
   'journeys/cut-pack-statements.ts': 4,
   'journeys/day-packer.ts': 1,

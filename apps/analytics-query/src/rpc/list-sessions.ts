@@ -1,0 +1,47 @@
+import type { ListSessionsRequest, ListSessionsResponse } from '@millrace/contracts'
+import type { WatermarkConfig } from '../execute/watermark-statement.js'
+import {
+  activeSessionsStatement,
+  parseSessionsQuery,
+  SESSIONS,
+  type SessionRow,
+  sessionConditions,
+  toSessionJson,
+} from '../typed/session-list.js'
+import { openCursor } from './cursor-mark.js'
+import { type ListCall, type ReadListDeps, readList } from './read-list.js'
+import { tenantOf } from './tenant-of.js'
+
+/** One page of sessions of the caller's tenant. The first page says how many go on, of the tenant or of the user that is asked for. */
+export function createListSessions(config: WatermarkConfig, deps: ReadListDeps) {
+  return async function handleListSessions(
+    request: ListSessionsRequest,
+    call: ListCall,
+  ): Promise<ListSessionsResponse> {
+    const tenantId = tenantOf(call)
+    const query = parseSessionsQuery(request, openCursor(request))
+    const isFirst = query.after === null
+    const {
+      beside: [counted],
+      ...answer
+    } = await readList<SessionRow>(config, deps, {
+      call,
+      reading: {
+        kind: 'session_list',
+        tenantId,
+        request,
+        query,
+        table: SESSIONS,
+        conditions: sessionConditions(tenantId, query),
+        beside: isFirst ? [activeSessionsStatement(tenantId, query)] : [],
+        toJson: toSessionJson,
+      },
+    })
+    return { ...answer, summaryJson: Buffer.from(isFirst ? toSummary(counted) : '') }
+  }
+}
+
+function toSummary(rows: readonly unknown[] | undefined): string {
+  const [row] = (rows ?? []) as { active: bigint }[]
+  return JSON.stringify({ active_sessions: Number(row?.active ?? 0n) })
+}

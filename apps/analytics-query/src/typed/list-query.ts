@@ -1,0 +1,76 @@
+import { findUnstorable } from '@millrace/contracts'
+import { errors } from '../errors.js'
+import { decodeCursor, encodeCursor } from '../query/cursor.js'
+import { parseLimit } from '../query/parse-cell-query.js'
+
+/** The place of a row in the order of a list: by time and then by id, greatest first. */
+export interface ListPlace {
+  /** Microseconds since 1970. */
+  readonly timeUs: number
+  readonly id: string
+}
+
+/** What all lists are asked. null: not asked for. */
+export interface ListQuery {
+  readonly fromMs: number | null
+  readonly toMs: number | null
+  readonly after: ListPlace | null
+  readonly limit: number
+}
+
+const LIMITS = { default: 100, max: 1000 }
+/** What PostgreSQL reads of the times that a request can hold. */
+const TIMES = { minMs: Date.parse('0001-01-01T00:00:00Z'), maxMs: Date.parse('9999-12-31T23:59:59.999Z') }
+/** Ids have 512 characters at most. */
+const ID_LENGTH_MAX = 512
+
+interface ListFields {
+  readonly from?: Date | undefined
+  readonly to?: Date | undefined
+  readonly limit: number
+}
+
+/** `cursor` without the mark of its question. @throws INVALID_TIME_RANGE, INVALID_LIMIT or INVALID_CURSOR. */
+export function parseListQuery({ from, to, limit }: ListFields, cursor: string): ListQuery {
+  const fromMs = toMs(from)
+  const endMs = toMs(to)
+  if (fromMs !== null && endMs !== null && endMs <= fromMs) {
+    throw errors.INVALID_TIME_RANGE({
+      message: `the range ends at ${new Date(endMs).toISOString()}, which is not after its start at ${new Date(fromMs).toISOString()}`,
+    })
+  }
+  const place = decodeCursor(cursor, isPlace)
+  return {
+    fromMs,
+    toMs: endMs,
+    after: place === null ? null : { timeUs: place[0], id: place[1] },
+    limit: parseLimit(limit, LIMITS),
+  }
+}
+
+/** The cursor behind a row. */
+export function cursorAfter({ timeUs, id }: ListPlace): string {
+  return encodeCursor([timeUs, id])
+}
+
+/** A text to be compared with; null for an empty one. @throws INVALID_FILTER_VALUE for what no row can hold. */
+export function filterText(text: string, field: string): string | null {
+  const unstorable = findUnstorable(text)
+  if (unstorable !== null) {
+    const { reason, position } = unstorable
+    throw errors.INVALID_FILTER_VALUE({ message: `${field} is not valid: ${reason}`, details: { field, position } })
+  }
+  return text === '' ? null : text
+}
+
+function toMs(time: Date | undefined): number | null {
+  return time === undefined ? null : Math.min(TIMES.maxMs, Math.max(TIMES.minMs, time.getTime()))
+}
+
+function isPlace(content: unknown): content is [number, string] {
+  if (!Array.isArray(content) || content.length !== 2) return false
+  const [timeUs, id] = content as unknown[]
+  return (
+    Number.isSafeInteger(timeUs) && typeof id === 'string' && id.length <= ID_LENGTH_MAX && findUnstorable(id) === null
+  )
+}
