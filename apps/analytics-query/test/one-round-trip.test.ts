@@ -58,6 +58,28 @@ describe('a query whose like was asked before', () => {
     to: new Date(START + 4 * DAY),
   })
 
+  it('is read in one round trip where raw rows alone answer it', async () => {
+    const ofOneUser = queryOf({
+      kind: 'top',
+      event: 'Flight',
+      filters: [{ property: 'user_id', op: 'eq', valueJson: JSON.stringify(events[0]?.userId) }],
+      groupBy: ['event'],
+      from: new Date(START),
+      to: new Date(START + 4 * DAY),
+    })
+    const first = await service.query(ofOneUser, tenantId)
+    trips.take()
+    const second = await service.query(ofOneUser, tenantId)
+    expect(trips.take()).toEqual(['finish'])
+    expect(second.meta?.source).toBe('raw')
+    expect(second.data).toEqual(first.data)
+    expect(second.data[0]?.value).toBe(
+      events.filter(({ event, userId, timestampMs }) => {
+        return event === 'Flight' && userId === events[0]?.userId && timestampMs < START + 4 * DAY
+      }).length,
+    )
+  })
+
   /** Asks, holds the answer to the raw rows, and returns the round trips. */
   async function ask() {
     trips.take()

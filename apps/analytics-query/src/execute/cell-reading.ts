@@ -39,15 +39,13 @@ export function describeWork({ tenantId, query, plan, catalog, groups }: CellRea
   }
 }
 
-/** Those of the rollups in the order of the plan's parts, then those of the raw rows. */
-export function readingStatements(reading: CellReading): Statement[] {
-  const { groups, plan } = reading
+/** One for each of the plan's parts, in their order. */
+export function rollupStatements(reading: CellReading): Statement[] {
   const measure = measureOf(reading.query.metric)
-  const rollups = groups.size === 0 ? [] : plan.rollup.map((part) => partStatement(reading, measure, part))
-  return [...rollups, ...rawStatements(reading, measure)]
+  return reading.groups.size === 0 ? [] : reading.plan.rollup.map((part) => partStatement(reading, measure, part))
 }
 
-/** Undefined as `ask` has it. @throws databaseErrors, TOO_MANY_GROUPS */
+/** `statements` are the reading's rollupStatements and then its rawStatements. Undefined as `ask` has it. @throws databaseErrors, TOO_MANY_GROUPS */
 export async function readCells(
   reading: CellReading,
   statements: readonly Statement[],
@@ -85,7 +83,9 @@ function partStatement(
     : rollupStatement({ tenantId, query, measure, level, ranges, seriesIds })
 }
 
-function rawStatements({ tenantId, query, plan, catalog, cellsMax }: CellReading, measure: Measure): Statement[] {
+/** One for each range of raw rows. */
+export function rawStatements({ tenantId, query, plan, catalog, cellsMax }: CellReading): Statement[] {
+  const measure = measureOf(query.metric)
   const flushed: (bigint | null)[] = []
   for (const { partition, flushedOrdinal } of catalog.partitions) flushed[partition] = flushedOrdinal
   const known = Array.from(flushed, (ordinal) => ordinal ?? null)

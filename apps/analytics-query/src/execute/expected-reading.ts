@@ -5,10 +5,10 @@ import type { Catalog } from '../plan/catalog.js'
 import type { Plan } from '../plan/plan.js'
 import { type PlannerConfig, planQuery } from '../plan/plan-query.js'
 import type { CellQuery } from '../query/cell-query.js'
-import { type CellReading, describeWork, type Groups, readingStatements } from './cell-reading.js'
+import { type CellReading, describeWork, type Groups, rawStatements, rollupStatements } from './cell-reading.js'
 import type { KnownCatalogs } from './known-catalogs.js'
 import { matchSeries } from './match-series.js'
-import { seriesStatement } from './rollup-statements.js'
+import { type SeriesRow, seriesStatement } from './rollup-statements.js'
 
 export interface Asked {
   readonly tenantId: number
@@ -19,14 +19,21 @@ export interface Asked {
 export interface ExpectedReading {
   readonly catalog: Catalog
   readonly plan: Plan
-  readonly statements: readonly Statement[]
-  /** Whether the statements are all there is to read. */
+  /** Undefined where no series are read. */
+  readonly series: Statement | undefined
+  /** Absent where it takes the series to know. */
+  readonly cells?: {
+    readonly series: readonly SeriesRow[]
+    readonly groups: Groups
+    readonly statements: readonly Statement[]
+  }
+  /** Whether series and cells are all there is to read. */
   readonly isWhole: boolean
 }
 
 /**
  * Undefined when nothing is known yet. Reading ahead costs what the query may cost, so it must pass the guard as well; what the guard would refuse is
- * left to the query itself, and so are raw rows, of which it takes the catalog to know.
+ * left to the query itself. So are the raw rows of a query that rollups answer in part, of which it takes the catalog to know.
  */
 export function expectReading(
   { tenantId, query }: Asked,
@@ -39,20 +46,25 @@ export function expectReading(
   const catalog = known.catalogFor(tenantId, query)
   if (catalog === undefined) return undefined
   const plan = planCells(query, catalog, config)
-  if (plan.series === null) return undefined
-  const series = seriesStatement(tenantId, plan.series)
-  const rows = known.seriesOf(tenantId, plan.series)
-  if (rows === undefined) return { catalog, plan, statements: [series], isWhole: false }
-  const groups: Groups = matchSeries(rows, plan.series, query)
-  const isWhole = plan.raw.length === 0 && plan.tail.mode === 'none'
+  const series = plan.series === null ? undefined : seriesStatement(tenantId, plan.series)
+  const alone = { catalog, plan, series, isWhole: false }
+  const rows = plan.series === null ? [] : known.seriesOf(tenantId, plan.series)
+  if (rows === undefined) return alone
+  const groups = groupsOf(rows, plan, query)
   const reading: CellReading = { tenantId, query, catalog, groups, plan, cellsMax: config.cellsMax }
-  if (guard?.wouldAdmitCells(describeWork(reading)) === false)
-    return { catalog, plan, statements: [series], isWhole: false }
-  const ahead = readingStatements({ ...reading, plan: { ...plan, raw: [], tail: { mode: 'none' } } })
-  return { catalog, plan, statements: [series, ...ahead], isWhole }
+  if (guard?.wouldAdmitCells(describeWork(reading)) === false) return alone
+  const isRaw = plan.source === 'raw'
+  const statements = isRaw ? rawStatements(reading) : rollupStatements(reading)
+  const isWhole = isRaw || (plan.raw.length === 0 && plan.tail.mode === 'none')
+  return { ...alone, cells: { series: rows, groups, statements }, isWhole }
 }
 
-/** The plan of a query; that which was expected where the catalog is as expected, since planning knows nothing else. */
+/** The groups that the cells of a query have. */
+export function groupsOf(rows: readonly SeriesRow[], { series }: Plan, query: CellQuery): Groups {
+  return series === null ? new Map() : matchSeries(rows, series, query)
+}
+
+/** The plan of a query; the very one that was expected where it is equal, as it is where the catalog is, since planning knows nothing else. */
 export function planCells(
   query: CellQuery,
   catalog: Catalog,
@@ -60,22 +72,29 @@ export function planCells(
   expected?: Pick<ExpectedReading, 'catalog' | 'plan'>,
 ): Plan {
   if (expected !== undefined && isDeepStrictEqual(catalog, expected.catalog)) return expected.plan
-  return planQuery({ ...query, groupBy: query.groupBy.map((path) => path.name) }, catalog, config)
+  const plan = planQuery({ ...query, groupBy: query.groupBy.map((path) => path.name) }, catalog, config)
+  return expected !== undefined && isDeepStrictEqual(plan, expected.plan) ? expected.plan : plan
 }
 
 /** Results of one snapshot by what was asked. */
 export class Answered {
-  readonly #results = new Map<string, Result>()
+  readonly #results = new Map<Statement, Result>()
+  /** Those of equal statements; made when one is looked for that is not among those asked. */
+  #equal: Map<string, Result> | undefined
 
   add(statements: readonly Statement[], results: readonly Result[]): void {
+    this.#equal = undefined
     for (const [index, statement] of statements.entries()) {
       const result = results[index]
-      if (result !== undefined) this.#results.set(keyOf(statement), result)
+      if (result !== undefined) this.#results.set(statement, result)
     }
   }
 
   find(statement: Statement): Result | undefined {
-    return this.#results.size === 0 ? undefined : this.#results.get(keyOf(statement))
+    const result = this.#results.get(statement)
+    if (result !== undefined || this.#results.size === 0) return result
+    this.#equal ??= new Map(Array.from(this.#results, ([asked, answer]) => [keyOf(asked), answer]))
+    return this.#equal.get(keyOf(statement))
   }
 }
 

@@ -7,10 +7,17 @@ import type { Plan } from '../plan/plan.js'
 import type { PlannerConfig } from '../plan/plan-query.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import type { Cell, CellQuery } from '../query/cell-query.js'
-import { type Ask, type CellReading, describeWork, type Groups, readCells, readingStatements } from './cell-reading.js'
-import { Answered, type Asked, type ExpectedReading, expectReading, planCells } from './expected-reading.js'
+import {
+  type Ask,
+  type CellReading,
+  describeWork,
+  type Groups,
+  rawStatements,
+  readCells,
+  rollupStatements,
+} from './cell-reading.js'
+import { Answered, type Asked, type ExpectedReading, expectReading, groupsOf, planCells } from './expected-reading.js'
 import { KnownCatalogs } from './known-catalogs.js'
-import { matchSeries } from './match-series.js'
 import { type CatalogConfig, catalogStatements, toCatalog } from './read-catalog.js'
 import type { ReadScope } from './read-scope.js'
 import { type SeriesRow, seriesStatement } from './rollup-statements.js'
@@ -71,18 +78,19 @@ async function runIn(tx: Transaction, asked: Asked, run: Run): Promise<CellsAnsw
   const { parts, guard, expected } = run
   const { config, known, now } = parts
   const catalogSteps = catalogStatements(query, config)
-  const ahead = expected?.statements ?? []
+  const ahead = [expected?.series ?? [], expected?.cells?.statements ?? []].flat()
   const steps = [...catalogSteps, ...ahead]
   const results = run.isLast ? await tx.finish(steps) : await tx.pipeline(steps)
   const catalog = toCatalog(results.slice(0, catalogSteps.length), config)
   known.noteCatalog(tenantId, query, catalog)
   const ask = createAsk(tx, run, { statements: ahead, results: results.slice(catalogSteps.length) })
   const plan = planCells(query, catalog, config, expected)
-  const groups = await readGroups(asked, plan, { ask, known })
+  const asExpected = plan === expected?.plan ? expected : undefined
+  const groups = await readGroups(asked, plan, { ask, known, asExpected })
   if (groups === undefined) return undefined
   const reading: CellReading = { tenantId, query, plan, catalog, groups, cellsMax: config.cellsMax }
   const estimate = await guard?.admitCells(describeWork(reading))
-  const cells = await readCells(reading, readingStatements(reading), ask)
+  const cells = await readCells(reading, statementsOf(reading, asExpected), ask)
   return cells && { cells, meta: describeAnswer(plan, catalog, { nowMs: now(), estimate }) }
 }
 
@@ -106,15 +114,30 @@ function createAsk(
 
 async function readGroups(
   { tenantId, query }: Asked,
-  { series }: Plan,
-  { ask, known }: { ask: Ask; known: KnownCatalogs },
+  plan: Plan,
+  { ask, known, asExpected }: { ask: Ask; known: KnownCatalogs; asExpected: ExpectedReading | undefined },
 ): Promise<Groups | undefined> {
-  if (series === null) return new Map()
-  const results = await ask([seriesStatement(tenantId, series)])
-  if (results === undefined) return undefined
-  const rows = (results[0]?.rows ?? []) as unknown as SeriesRow[]
-  known.noteSeries(tenantId, series, rows)
-  return matchSeries(rows, series, query)
+  let rows: SeriesRow[] = []
+  if (plan.series !== null) {
+    const results = await ask([asExpected?.series ?? seriesStatement(tenantId, plan.series)])
+    if (results === undefined) return undefined
+    rows = (results[0]?.rows ?? []) as unknown as SeriesRow[]
+    known.noteSeries(tenantId, plan.series, rows)
+  }
+  const { cells } = asExpected ?? {}
+  return cells !== undefined && areSameSeries(rows, cells.series) ? cells.groups : groupsOf(rows, plan, query)
+}
+
+/** Those that were expected, where plan and groups are; so nobody has to find out that they are equal. */
+function statementsOf(reading: CellReading, asExpected: ExpectedReading | undefined): Statement[] {
+  const { cells, isWhole } = asExpected ?? {}
+  if (reading.groups !== cells?.groups) return [...rollupStatements(reading), ...rawStatements(reading)]
+  return [...cells.statements, ...(isWhole === true ? [] : rawStatements(reading))]
+}
+
+/** An id never changes its meaning. */
+function areSameSeries(rows: readonly SeriesRow[], others: readonly SeriesRow[]): boolean {
+  return rows.length === others.length && rows.every(({ id }, index) => id === others[index]?.id)
 }
 
 /** An answer that leaves out what is not yet rolled up is as old as the rollups; every other is of this moment. */
