@@ -112,6 +112,26 @@ describe('a parsed query', () => {
     expect(parse({}).canonicalKey).not.toBe(parse({}, 8).canonicalKey)
   })
 
+  it.each([
+    ['UTC', '2026-10-01', '2026-11-01', '2026-10-01T00:00:00.000Z', '2026-11-01T00:00:00.000Z'],
+    ['Europe/Berlin', '2026-10-01', '2026-11-01', '2026-09-30T22:00:00.000Z', '2026-10-31T23:00:00.000Z'],
+    ['Asia/Kolkata', '2026-10-01', '2026-10-02', '2026-09-30T18:30:00.000Z', '2026-10-01T18:30:00.000Z'],
+    // The clocks go from midnight of 6 September to one o'clock.
+    ['America/Santiago', '2026-09-06', '2026-09-07', '2026-09-06T04:00:00.000Z', '2026-09-07T03:00:00.000Z'],
+  ])('begins and ends with the days of %s where days are asked for', (timezone, from, to, fromTime, toTime) => {
+    const days = { timezone, from: new Date(from), fromIsLocal: true, to: new Date(to), toIsLocal: true }
+    const rangeOf = ({ fromMs, toMs }: ParsedQuery) => [fromMs, toMs].map((ms) => new Date(ms).toISOString())
+    expect(rangeOf(parse(days))).toEqual([fromTime, toTime])
+    expect(rangeOf(parse({ ...days, kind: 'retention' }))).toEqual([fromTime, toTime])
+    expect(parse(days).canonicalKey).toBe(
+      parse({ timezone, from: new Date(fromTime), to: new Date(toTime) }).canonicalKey,
+    )
+    const place = { kind: 'timeseries', toMs: Date.parse(toTime), after: [] }
+    const cursor = Buffer.from(JSON.stringify(place)).toString('base64url')
+    expect(rangeOf(parse({ ...days, cursor }))).toEqual([fromTime, toTime])
+    expect(rangeOf(parse({ ...days, toIsLocal: undefined }))).toEqual([fromTime, new Date(to).toISOString()])
+  })
+
   it('depends on the period before too when it compares, on the gap before for sessions, and on all that its steps name', () => {
     const day = 86_400_000
     const fromMs = Date.parse('2026-11-01T00:00:00Z')

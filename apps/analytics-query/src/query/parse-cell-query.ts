@@ -5,7 +5,7 @@ import type { CellQuery } from './cell-query.js'
 import { type FieldPath, parseFieldPath } from './field-path.js'
 import { parseFilters } from './filter.js'
 import { type Metric, parseMetric } from './metric.js'
-import { findTimeZone, type TimeZone } from './time-zone.js'
+import { findTimeZone, instantOfLocal, type TimeZone } from './time-zone.js'
 
 const GROUPS_MAX = 3
 const MINUTE = 60_000
@@ -109,8 +109,9 @@ function resolveRange(
   defaultToMs: number,
   fromOf: RangeRules['fromOf'] = (toMs) => toMs - DEFAULT_RANGE,
 ): AskedRange {
-  const toMs = request.to?.getTime() ?? defaultToMs
-  const fromMs = request.from?.getTime() ?? fromOf(toMs)
+  const zone = parseZone(request)
+  const toMs = instantOf(request.to, request.toIsLocal, zone) ?? defaultToMs
+  const fromMs = instantOf(request.from, request.fromIsLocal, zone) ?? fromOf(toMs)
   if (![fromMs, toMs].every((ms) => ms >= RANGE_FIRST && ms <= RANGE_LAST)) {
     throw errors.INVALID_TIME_RANGE({ message: 'the time range must lie between the years 1970 and 2300' })
   }
@@ -122,6 +123,11 @@ function resolveRange(
     })
   }
   return { fromMs, toMs }
+}
+
+function instantOf(time: Date | undefined, isLocal: boolean | undefined, zone: TimeZone): number | undefined {
+  const ms = time?.getTime()
+  return ms === undefined || isLocal !== true ? ms : instantOfLocal(ms, zone)
 }
 
 function chooseInterval(text: string, rule: CellQueryRules['interval']): Interval | null {

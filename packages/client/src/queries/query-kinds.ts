@@ -34,13 +34,16 @@ export interface QueryMetric {
 
 export type QueryInterval = '1m' | '5m' | '1h' | '1d' | '1w' | '1mo'
 
-/** What may be asked of every kind. Times are RFC 3339 texts. */
+/**
+ * What may be asked of every kind. Times are RFC 3339 texts. `from` and `to` may be days without a time (2026-10-01), which begin at midnight of `timezone`, or
+ * with the day's first moment where clocks skip midnight.
+ */
 interface AnyQuery {
   /** Inclusive; default 24 hours before `to`. */
   readonly from?: string | undefined
   /** Exclusive; default the end of this minute. */
   readonly to?: string | undefined
-  /** IANA name; buckets of days and longer begin at its midnight. Default UTC. */
+  /** IANA name; days without a time, and buckets of days and longer, begin at its midnight. Default UTC. */
   readonly timezone?: string | undefined
   /** At most 20. */
   readonly filters?: readonly QueryFilter[] | undefined
@@ -74,7 +77,12 @@ interface Grouped {
 }
 
 interface Compared {
-  /** Adds `previous` to each point: the same query over the period of the same length before `from`. */
+  /**
+   * Adds `previous` to each point: the same query over the period before, which is the range moved back by the least number of whole units that ends it at
+   * `from` or earlier. Units are of the calendar of `timezone`: months for `1mo` and, without an interval, for ranges of whole months (October is compared with
+   * September); weeks for `1w`; days for `1d` and ranges of whole days, of which one has 23 or 25 hours when clocks change; else the interval, or the range's
+   * own length. Null where nothing stood then.
+   */
   readonly compare?: 'previous' | undefined
 }
 
@@ -133,7 +141,10 @@ export interface FunnelQuery extends AnyQuery, Grouped, Compared {
   readonly window?: number | string | undefined
 }
 
-/** Which part of the users who did something in one period came back in the next ones. */
+/**
+ * Which part of the users who did something in one period came back in the next ones. There is no `compare`: the cohorts before stand beside the later ones in
+ * one answer over a longer range, where each has had its own time to come back.
+ */
 export interface RetentionQuery extends AnyQuery, Grouped {
   /** What makes a user one of a cohort; absent: any event. */
   readonly event?: string | undefined

@@ -35,7 +35,7 @@ const about: Readonly<Record<QueryKindName, { summary: string; description: stri
   retention: {
     summary: 'How many users come back',
     description:
-      'Users by the period of their first event (the cohort), and how many of them came back in each later one.',
+      'Users by the period of their first event (the cohort), and how many of them came back in each later one. There is no compare: the cohorts before stand beside the later ones in one answer over a longer range, where each has had its own time to come back.',
   },
   sessions: {
     summary: 'Visits, their length and bounce rate',

@@ -28,6 +28,9 @@ export function isTime(value: string): boolean {
 }
 const time = z.string(TIME).max(64).refine(isTime, TIME).meta({ format: 'date-time' })
 
+const DAY =
+  'a time, or a day without one (2026-10-01), which begins at midnight of timezone, or with the day’s first moment where clocks skip midnight'
+
 const LENGTH = 'milliseconds, or a length of time such as 30m or 14d'
 const LENGTH_WANTED = `must be ${LENGTH}, and more than 0`
 /** A length of time as text: digits and s, m, h, d or w. */
@@ -82,18 +85,23 @@ const interval = z.enum(intervals)
 const event = text(1024).optional().describe('name of the event; absent: all')
 const groupBy = z.array(path).max(3).describe(PATH)
 
+/** One holds the last group shown, or marks of the groups shown so far. */
+const CURSOR_LENGTH_MAX = 32_768
+
 /** What may be asked of every kind; a page has `limit` points. */
 const common = (limit: { default: number; max: number }) => ({
   limit: z.int().min(1).max(limit.max).optional().describe(`points of a page; default ${limit.default}`),
-  from: time.optional().describe('inclusive; default 24 hours before to'),
-  to: time.optional().describe('exclusive; default the end of this minute'),
-  timezone: text(100).optional().describe('IANA name; buckets of days and longer begin at its midnight; default UTC'),
+  from: time.optional().describe(`inclusive, ${DAY}; default 24 hours before to`),
+  to: time.optional().describe(`exclusive, ${DAY}; default the end of this minute`),
+  timezone: text(100)
+    .optional()
+    .describe('IANA name; days without a time, and buckets of days and longer, begin at its midnight; default UTC'),
   filters: filters.optional(),
-  cursor: text(4096).optional().describe('next_cursor of the page before'),
+  cursor: text(CURSOR_LENGTH_MAX).optional().describe('next_cursor of the page before'),
   min_watermark: time
     .optional()
     .describe(
-      'the answer holds everything accepted up to here, such as the watermark of another answer: it is waited for (see wait), and a cached answer that is older is passed by',
+      'a time in UTC: the answer holds everything accepted up to here, such as the watermark of another answer: it is waited for (see wait), and a cached answer that is older is passed by',
     ),
   wait: wait
     .optional()
@@ -113,7 +121,9 @@ const compared = {
   compare: z
     .enum(['previous'])
     .optional()
-    .describe('adds previous to each point: the same query over the period of the same length before from'),
+    .describe(
+      'adds previous to each point: the same query over the period before, which is the range moved back by the least number of whole units that ends it at from or earlier. Units are of the calendar of timezone: months for 1mo and, without an interval, for ranges of whole months, so October is compared with September, which is a day shorter; weeks for 1w; days for 1d and ranges of whole days, of which one has 23 or 25 hours when clocks change; else the interval, or the range’s own length. Null where nothing stood then',
+    ),
 }
 const bucketed = {
   ...compared,
@@ -201,6 +211,7 @@ export const querySchemas = {
     .omit({ filters: true })
     .extend({
       from: time.optional().describe('inclusive, back to the beginning of its UTC day; default 90 days before to'),
+      to: time.optional().describe('exclusive, on to the end of its UTC day; default the end of this minute'),
       timezone: z.enum(['UTC']).optional(),
     }),
 } as const

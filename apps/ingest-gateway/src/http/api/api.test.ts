@@ -266,6 +266,7 @@ describe('queries', () => {
     event: 'A',
     metric: { agg: 'sum', property: 'properties.v' },
     from: new Date(0),
+    fromIsLocal: true,
     to: undefined,
     interval: '',
     timezone: 'Europe/Berlin',
@@ -367,7 +368,7 @@ describe('queries', () => {
       { metric: { agg: 'p95', property: 'properties.v' } },
     ],
     ['logins?group_by=method&group_by=os', { group_by: ['method', 'os'] }, { groupBy: ['method', 'os'] }],
-    ['daily?to=1970-01-01T01:00:00%2B01:00&event=', { to: '1970-01-01' }, { to: new Date(0), event: '' }],
+    ['daily?to=1970-01-01T01:00:00%2B01:00&event=', { to: '1970-01-01T00:00:00Z' }, { to: new Date(0), event: '' }],
   ])('mean the same in both forms: %s', async (address, body, expected) => {
     await ask('GET', `/api/v1/query/${address}`, 'r')
     await ask('POST', `/api/v1/query/${address.replace(/\?.*/, '')}`, 'r', body)

@@ -49,6 +49,8 @@ function toRequest(kind: QueryKindName, query: AnyQuery): RunQueryRequest {
     fill: query.fill ?? '',
     minWatermark: toDate(query.min_watermark),
     fresh: query.fresh ?? false,
+    fromIsLocal: isDay(query.from),
+    toIsLocal: isDay(query.to),
     waitMs: query.wait === undefined ? undefined : Math.min(Number(toMilliseconds(query.wait)), WAIT_MS_MAX),
   }
 }
@@ -66,6 +68,11 @@ function toFilters(filters: AnyQuery['filters']): RunQueryRequest['filters'] {
 
 function toDate(text: string | undefined): Date | undefined {
   return text === undefined ? undefined : new Date(text)
+}
+
+/** Whether there is no time in a text that `isTime` allows, which is then of the time zone of the query; undefined: no. */
+function isDay(text: string | undefined): true | undefined {
+  return text?.length === '2026-11-21'.length ? true : undefined
 }
 
 const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }

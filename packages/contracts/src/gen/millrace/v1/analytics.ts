@@ -120,7 +120,7 @@ export interface RunQueryRequest {
   returnEvent: string;
   /** retention: periods followed after the first; 0 is the default */
   periods: number;
-  /** previous, or empty: the same query over the period of the same length before `from` */
+  /** previous, or empty: the same query over the period before, which is `from` and `to` moved back by whole months, weeks, days or their own length */
   compare: string;
   /** zero, null or none, what stands in empty buckets; empty is the kind's default */
   fill: string;
@@ -131,7 +131,12 @@ export interface RunQueryRequest {
   /** Passes every cache by. */
   fresh: boolean;
   /** How long to wait at most until min_watermark is reached; absent is the service's default, 0 answers at once. */
-  waitMs?: number | undefined;
+  waitMs?:
+    | number
+    | undefined;
+  /** `from` (`to`) is local time of `timezone`, given as if it were UTC: a day without a time, which begins at its own midnight. */
+  fromIsLocal?: boolean | undefined;
+  toIsLocal?: boolean | undefined;
 }
 
 export interface Step {
@@ -1145,6 +1150,8 @@ function createBaseRunQueryRequest(): RunQueryRequest {
     minWatermark: undefined,
     fresh: false,
     waitMs: undefined,
+    fromIsLocal: undefined,
+    toIsLocal: undefined,
   };
 }
 
@@ -1215,6 +1222,12 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
     }
     if (message.waitMs !== undefined) {
       writer.uint32(168).uint32(message.waitMs);
+    }
+    if (message.fromIsLocal !== undefined) {
+      writer.uint32(176).bool(message.fromIsLocal);
+    }
+    if (message.toIsLocal !== undefined) {
+      writer.uint32(184).bool(message.toIsLocal);
     }
     return writer;
   },
@@ -1400,6 +1413,22 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
             message.waitMs = reader.uint32();
             continue;
           }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.fromIsLocal = reader.bool();
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.toIsLocal = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1454,6 +1483,16 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
         ? globalThis.Number(object.waitMs)
         : isSet(object.wait_ms)
         ? globalThis.Number(object.wait_ms)
+        : undefined,
+      fromIsLocal: isSet(object.fromIsLocal)
+        ? globalThis.Boolean(object.fromIsLocal)
+        : isSet(object.from_is_local)
+        ? globalThis.Boolean(object.from_is_local)
+        : undefined,
+      toIsLocal: isSet(object.toIsLocal)
+        ? globalThis.Boolean(object.toIsLocal)
+        : isSet(object.to_is_local)
+        ? globalThis.Boolean(object.to_is_local)
         : undefined,
     };
   },
@@ -1523,6 +1562,12 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
     if (message.waitMs !== undefined) {
       obj.waitMs = Math.round(message.waitMs);
     }
+    if (message.fromIsLocal !== undefined) {
+      obj.fromIsLocal = message.fromIsLocal;
+    }
+    if (message.toIsLocal !== undefined) {
+      obj.toIsLocal = message.toIsLocal;
+    }
     return obj;
   },
 
@@ -1554,6 +1599,8 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
     message.minWatermark = object.minWatermark ?? undefined;
     message.fresh = object.fresh ?? false;
     message.waitMs = object.waitMs ?? undefined;
+    message.fromIsLocal = object.fromIsLocal ?? undefined;
+    message.toIsLocal = object.toIsLocal ?? undefined;
     return message;
   },
 };
