@@ -1,8 +1,11 @@
+import type { QueryAnswerMeta } from './queries/query-answer.js'
+
 export interface RememberedAnswer {
   readonly etag: string
   readonly text: string
-  /** By the monotonic clock of `performance`. */
-  readonly receivedAtMs: number
+  /** What was known of it last, and when, by the monotonic clock of `performance`. */
+  readonly meta: QueryAnswerMeta
+  readonly atMs: number
 }
 
 /** Answers of more characters are not kept. */

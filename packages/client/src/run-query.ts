@@ -1,8 +1,9 @@
-import type { AnswerMemory } from './answer-memory.js'
+import type { AnswerMemory, RememberedAnswer } from './answer-memory.js'
 import { parseJson } from './parse-json.js'
+import { presentMeta } from './present-meta.js'
 import type { QueryAnswer } from './queries/query-answer.js'
 import type { QueryKindName, QueryKinds } from './queries/query-kinds.js'
-import type { CallOptions, Transport } from './transport.js'
+import type { CallOptions, Received, Transport } from './transport.js'
 
 type TimeField = 'from' | 'to' | 'min_watermark'
 
@@ -18,31 +19,30 @@ export type RunQuery = <K extends QueryKindName>(
 /** Longer addresses are refused here and there on the way, so such queries go in a body. */
 const ADDRESS_MAX = 2000
 
-/** Asks by GET where the address is short enough, so that caches on the way and ETags work, else by POST. */
+/** Asks by GET where the address is short enough, so that caches on the way and ETags work, else by POST. `meta` is as of now. */
 export function createRunQuery({ transport, memory }: { transport: Transport; memory: AnswerMemory }): RunQuery {
   return async (kind, query, options) => {
     const path = `/api/v1/query/${kind}`
     const address = `${path}${toQueryString(query)}`
     type Answer = QueryKinds[typeof kind]['answer']
     if (address.length > ADDRESS_MAX) {
-      const { text } = await transport.send({ method: 'POST', path, body: query }, options)
-      return parseJson<Answer>(text)
+      const received = await transport.send({ method: 'POST', path, body: query }, options)
+      return asOfNow(parseJson<Answer>(received.text), received)
     }
     const known = memory.get(address)
     const headers = known === undefined ? {} : { 'if-none-match': known.etag }
-    const received = await transport.send({ path: address, headers }, options)
-    if (received.status === 304 && known !== undefined) {
-      return aged(parseJson<Answer>(known.text), performance.now() - known.receivedAtMs)
-    }
-    const etag = received.headers.get('etag')
-    if (etag !== null) memory.put(address, { etag, text: received.text, receivedAtMs: performance.now() })
-    return parseJson<Answer>(received.text)
+    const received = await transport.send({ path: address, headers, isRevalidated: true }, options)
+    const same = received.status === 304 ? known : undefined
+    const text = same?.text ?? received.text
+    const answer = asOfNow(parseJson<Answer>(text), received, same)
+    const etag = same?.etag ?? received.headers.get('etag')
+    if (etag !== null) memory.put(address, { etag, text, meta: answer.meta, atMs: performance.now() })
+    return answer
   }
 }
 
-/** What is remembered holds still, but nothing is known of its freshness beyond what was said then. */
-function aged<A extends QueryAnswer>(answer: A, ms: number): A {
-  return { ...answer, meta: { ...answer.meta, age_ms: answer.meta.age_ms + ms } }
+function asOfNow<A extends QueryAnswer>(answer: A, received: Received, known?: RememberedAnswer): A {
+  return { ...answer, meta: presentMeta(answer.meta, received, { known, nowMs: performance.now() }) }
 }
 
 /** Fields in the order of their names, so that one question has one address; lists and objects as JSON. */

@@ -30,6 +30,8 @@ export interface TransportRequest {
   /** Sent as JSON. */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
+  /** Whether a browser's own cache asks the server before it gives what it has: it does not say how long it has had it. */
+  readonly isRevalidated?: boolean
 }
 
 /** An answer that was received to its end; `status` is 2xx or 304. */
@@ -37,10 +39,12 @@ export interface Received {
   readonly status: number
   readonly headers: Headers
   readonly text: string
+  /** When the request went out, by the monotonic clock of `performance`; of the last one, where it was repeated. */
+  readonly askedAtMs: number
 }
 
 export interface Transport {
-  /** Asks, again after 429, 503 and failures of the network. Rejects with MillraceError, or with the reason of the caller's signal. */
+  /** Asks, again after failures of the network and 429 and 503 that may pass. Rejects with MillraceError, or with the reason of the caller's signal. */
   send(request: TransportRequest, options?: CallOptions): Promise<Received>
   /** The answer as soon as its headers are there, asked once. */
   open(request: TransportRequest, signal: AbortSignal): Promise<Response>
@@ -60,12 +64,13 @@ export function createTransport(config: TransportConfig, deps: TransportDeps): T
   const base = config.url.replace(/\/+$/, '')
 
   async function open(request: TransportRequest, signal: AbortSignal): Promise<Response> {
-    const { method = 'GET', path, body, headers } = request
+    const { method = 'GET', path, body, headers, isRevalidated = false } = request
     let response: Response
     try {
       response = await deps.fetch(`${base}${path}`, {
         method,
         signal,
+        ...(isRevalidated ? { cache: 'no-cache' } : {}),
         headers: {
           authorization: `Bearer ${config.key}`,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -81,9 +86,10 @@ export function createTransport(config: TransportConfig, deps: TransportDeps): T
   }
 
   async function attempt(request: TransportRequest, signal: AbortSignal): Promise<Received> {
+    const askedAtMs = performance.now()
     const response = await open(request, signal)
     try {
-      return { status: response.status, headers: response.headers, text: await response.text() }
+      return { status: response.status, headers: response.headers, text: await response.text(), askedAtMs }
     } catch (cause) {
       throw toNetworkError(cause, signal)
     }
@@ -118,8 +124,9 @@ export function createTransport(config: TransportConfig, deps: TransportDeps): T
 
 export const defaultTransportDeps = { random: Math.random, pause } as const
 
-function isWorthRepeating({ status, code }: MillraceError): boolean {
-  return status === 429 || status === 503 || code === 'NETWORK_FAILED'
+/** Other failures may pass too, and are the caller's to repeat: what a 500 or a broken answer has done is not known. */
+function isWorthRepeating({ status, code, isRetryable }: MillraceError): boolean {
+  return isRetryable && (status === 429 || status === 503 || code === 'NETWORK_FAILED')
 }
 
 /** An aborted fetch rejects with the signal's reason in most engines, and with a DOMException of its own in others. */

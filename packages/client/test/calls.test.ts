@@ -50,14 +50,27 @@ describe('a query', () => {
 
   it('that was asked before sends the ETag, and takes the answer it has when nothing has changed', async () => {
     const tagged = json(answer, { headers: { etag: 'W/"1"' } })
-    gateway.reply(tagged, json(undefined, { status: 304 }), tagged)
+    // The clock of the server is another one, and wrong.
+    const date = 'Sun, 06 Nov 1994 08:49:37 GMT'
+    const present =
+      'source=memory, age_ms=3, watermark="1994-11-06T08:49:36.000Z", took_ms=0.1, sent_at="1994-11-06T08:49:37.500Z"'
+    const unchanged = json(undefined, { status: 304, headers: { date, 'millrace-meta': present } })
+    gateway.reply(tagged, unchanged, json(undefined, { status: 304 }), tagged)
+    const startedAt = performance.now()
     await gateway.client.query.uniques({ event: 'A' })
     const again = await gateway.client.query.uniques({ event: 'A' })
-    expect(gateway.asked.map(({ headers }) => headers['if-none-match'])).toEqual([undefined, 'W/"1"'])
-    expect(again.data).toEqual(answer.data)
-    expect(again.meta.age_ms).toBeGreaterThan(answer.meta.age_ms)
+    expect(again).toMatchObject({
+      data: answer.data,
+      meta: { source: 'memory', watermark: '1994-11-06T08:49:36.000Z' },
+    })
+    expect(again.meta.age_ms).toBeGreaterThanOrEqual(3)
+    expect(again.meta.age_ms).toBeLessThanOrEqual(4 + performance.now() - startedAt)
+    const untold = await gateway.client.query.uniques({ event: 'A' })
+    expect(untold).toMatchObject({ data: answer.data, meta: { watermark: '1994-11-06T08:49:36.000Z' } })
+    expect(untold.meta.age_ms).toBeGreaterThan(again.meta.age_ms)
+    expect(gateway.asked.map(({ headers }) => headers['if-none-match'])).toEqual([undefined, 'W/"1"', 'W/"1"'])
     await gateway.client.query.uniques({ event: 'B' })
-    expect(gateway.asked[2]?.headers['if-none-match']).toBeUndefined()
+    expect(gateway.asked[3]?.headers['if-none-match']).toBeUndefined()
   })
 
   it('forgets the answers that were used longest ago', async () => {
@@ -87,6 +100,14 @@ describe('a call that fails', () => {
     gateway.reply(problem(429, 'RATE_LIMITED', { 'retry-after': '4' }), problem(503, 'DOWN'), json(answer))
     expect(await gateway.client.query.uniques({})).toEqual(answer)
     expect(gateway.pauses).toEqual([4125, 500])
+  })
+
+  it('is not repeated when the server says that it would fail again', async () => {
+    gateway.reply(...[429, 503].map((status) => json({ status, code: 'NEVER', retryable: false }, { status })))
+    for (const status of [429, 503]) {
+      expect(await failureOf(gateway.client.query.uniques({}))).toMatchObject({ status, isRetryable: false })
+    }
+    expect(gateway.asked).toHaveLength(2)
   })
 
   it('is repeated three times and then says what is wrong', async () => {

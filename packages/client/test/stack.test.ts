@@ -1,22 +1,44 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { startTestStack, waitFor } from '@millrace/testing'
-import { type Client, createClient, MillraceError } from '../src/index.js'
+import { findTestEdge, startTestEdge, startTestStack, waitFor } from '@millrace/testing'
+import { type Client, createClient, MillraceError, type QueryAnswerMeta } from '../src/index.js'
 import { findChromium, runInChromium } from './chromium.js'
 
 const NOW = Date.now()
 const minutesAgo = (minutes: number): Date => new Date(NOW - minutes * 60_000)
 
+const PATIENCE = { deadlineMs: 60_000 }
+/** A range that ended so long ago that only late events change it, and one that ends tomorrow. */
+const CLOSED = { event: 'Viewed', from: minutesAgo(120), to: minutesAgo(30) }
+const OPEN = { event: 'Viewed', from: minutesAgo(120), to: minutesAgo(-1440) }
+
+const edgeCommand = findTestEdge()
+let edge: Awaited<ReturnType<typeof startTestEdge>> | undefined
 let stack: Awaited<ReturnType<typeof startTestStack>>
 let reader: Client
 let writer: Client
 
 describe('the client, against a whole stack', () => {
   beforeAll(async () => {
-    stack = await startTestStack()
+    stack = await startTestStack({ env: { QUERY_EDGE_CACHE: 'true' } })
+    edge = edgeCommand === undefined ? undefined : await startTestEdge(edgeCommand, stack.url)
     reader = createClient({ url: `${stack.url}/`, key: stack.adminKey })
     writer = createClient({ url: stack.url, key: stack.writeKey })
   }, 120_000)
-  afterAll(() => stack?.stop())
+  afterAll(async () => {
+    await edge?.stop()
+    await stack?.stop()
+  })
+
+  /** A client with nothing remembered, and the answers that it was sent. */
+  const noting = (url = stack.url): { query: Client['query']; responses: Response[] } => {
+    const responses: Response[] = []
+    const noted: typeof fetch = async (input, init) => {
+      const response = await fetch(input, init)
+      responses.push(response)
+      return response
+    }
+    return { responses, query: createClient({ url, key: stack.adminKey, fetch: noted }).query }
+  }
 
   it('sends events and knows where they are', async () => {
     const sent = await writer.sendEvents(
@@ -69,17 +91,36 @@ describe('the client, against a whole stack', () => {
   })
 
   it('is not sent an answer again that has not changed', async () => {
-    const statuses: number[] = []
-    const noting: typeof fetch = async (input, init) => {
-      const response = await fetch(input, init)
-      statuses.push(response.status)
-      return response
-    }
-    const { query } = createClient({ url: stack.url, key: stack.adminKey, fetch: noting })
+    const { query, responses } = noting()
     const asked = { event: 'Viewed', from: minutesAgo(120), to: minutesAgo(0), interval: '1mo' } as const
     const [first, second] = [await query.timeseries(asked), await query.timeseries(asked)]
-    expect(statuses).toEqual([200, 304])
+    expect(responses.map(({ status }) => status)).toEqual([200, 304])
     expect(second.data).toEqual(first.data)
+  })
+
+  const behindEdge = edgeCommand === undefined ? it.skip : it
+  const timeOf = ({ watermark }: QueryAnswerMeta): number => (watermark === null ? 0 : Date.parse(watermark))
+  const freshOf304 = async (url: string): Promise<void> => {
+    const { query, responses } = noting(url)
+    const first = await query.uniques(OPEN)
+    const receivedAtMs = performance.now()
+    await waitFor(async () => {
+      const { data, meta } = await query.uniques(OPEN)
+      expect([responses.at(-1)?.status, data]).toEqual([304, first.data])
+      return timeOf(meta) > timeOf(first.meta) && meta.age_ms < performance.now() - receivedAtMs
+    }, PATIENCE)
+  }
+  it('is told how fresh an answer is that has not changed', () => freshOf304(stack.url))
+  behindEdge('is told so by a caching proxy too', () => freshOf304(edge?.origin ?? ''))
+
+  behindEdge('adds to the age of an answer the time for which a caching proxy has had it', async () => {
+    await waitFor(async () => {
+      const { query, responses } = noting(edge?.origin)
+      const { meta } = await query.uniques(CLOSED)
+      const [headers] = responses.map((response) => response.headers)
+      const sentWithMs = Number(/age_ms=(\d+)/.exec(headers?.get('millrace-meta') ?? '')?.[1])
+      return headers?.get('x-cache') === 'HIT' && meta.age_ms >= sentWithMs + 1000
+    }, PATIENCE)
   })
 
   it('walks through stored events, of all and of one user', async () => {
@@ -89,6 +130,34 @@ describe('the client, against a whole stack', () => {
     const pages: number[] = []
     for await (const { data } of reader.timeline('u1', { limit: 1 }).pages()) pages.push(data.length)
     expect(pages.filter((length) => length > 0)).toEqual([1, 1])
+  })
+
+  it('walks through sessions and activities, and knows how many sessions go on', async () => {
+    const properties = { session_id: 'visit-1' }
+    const bought = { action: 'bought', entity_type: 'book', entity_id: 'b1', metadata: { price: 12.5 } }
+    const ofUser = { userId: 'u4', context: { ip: '192.0.2.7' } }
+    const sent = await writer.sendEvents([
+      { ...ofUser, event: '$session_start', timestamp: minutesAgo(3), properties: { session_id: 'visit-0' } },
+      { ...ofUser, event: '$session_end', timestamp: minutesAgo(2), properties: { session_id: 'visit-0' } },
+      { ...ofUser, event: '$session_start', timestamp: minutesAgo(1), properties },
+      { ...ofUser, event: '$activity', timestamp: minutesAgo(0.5), properties: { ...properties, ...bought } },
+    ])
+    const isSettled = async () => (await writer.receipt(sent.receipt, { waitMs: 5000 })).state === 'settled'
+    await waitFor(isSettled, { deadlineMs: 60_000, what: 'the session to be stored' })
+    const [first, second, none] = await arrayOf(reader.userSessions('u4', { limit: 1 }).pages())
+    expect(first).toMatchObject({
+      data: [{ session_id: 'visit-1', is_active: true, last_seen_at: minutesAgo(0.5).toISOString(), ip: '192.0.2.7' }],
+      summary: { active_sessions: 1 },
+      meta: { source: 'raw', age_ms: 0 },
+    })
+    expect(second).toMatchObject({ data: [{ session_id: 'visit-0', is_active: false, end_reason: 'ended' }] })
+    expect([second?.summary, none]).toEqual([undefined, undefined])
+    const active = await arrayOf(reader.sessions({ active: true, from: minutesAgo(10) }))
+    expect(active.map(({ session_id }) => session_id)).toEqual(['visit-1'])
+    const activities = await arrayOf(reader.activities({ entity_type: 'book', entity_id: 'b1', user_id: 'u4' }))
+    expect(activities).toMatchObject([{ ...bought, user_id: 'u4', timestamp: minutesAgo(0.5).toISOString() }])
+    const broken = arrayOf(reader.sessions({ cursor: first?.next_cursor ?? '' }))
+    await expect(broken).rejects.toMatchObject({ code: 'INVALID_CURSOR', status: 400 })
   })
 
   it('walks through the pages of a query', async () => {
@@ -121,11 +190,18 @@ describe('the client, against a whole stack', () => {
     )
   const itInChromium = chromium === undefined ? it.skip : it
   itInChromium('does in a page of Chromium, from another origin, what it does in Node', async () => {
+    const isClosed = async () => {
+      const { query, responses } = noting()
+      await query.uniques(CLOSED)
+      return responses[0]?.headers.get('cache-control')?.includes('max-age=60') === true
+    }
+    await waitFor(isClosed, PATIENCE)
     const said = await runInChromium(chromium ?? '', pageScript({ url: stack.url, key: stack.adminKey }))
     expect(said).toEqual({
       accepted: 2,
       state: 'settled',
       counts: [2, 2],
+      isAsOld: true,
       events: ['In page', 'In page'],
       refused: { code: 'INVALID_TIMEZONE', status: 400 },
       aborted: 'AbortError',
@@ -134,11 +210,12 @@ describe('the client, against a whole stack', () => {
   })
 })
 
-/** Sends, asks twice (the second answer is a 304 with its ETag), lists, is refused, gives up, and watches until something comes. */
+/** Sends, asks twice (the second answer is a 304 with its ETag), asks what the browser has kept, lists, is refused, gives up, and watches until something comes. */
 function pageScript(options: { readonly url: string; readonly key: string }): string {
   return `
 import { createClient } from '/client/index.js'
-const client = createClient(${JSON.stringify(options)})
+const options = ${JSON.stringify(options)}
+const client = createClient(options)
 const event = { event: 'In page', userId: 'page', timestamp: new Date(${NOW} - 600_000) }
 const sent = await client.sendEvents([event, event], { wait: 'stored' })
 let state = 'in_flight'
@@ -147,6 +224,17 @@ const asked = { event: 'In page', from: new Date(${NOW} - 7_200_000), to: new Da
 const sum = ({ data }) => data.reduce((total, { value }) => total + value, 0)
 const counts = [sum(await client.query.timeseries({ ...asked, fresh: true })), sum(await client.query.timeseries(asked))]
 await client.query.timeseries(asked)
+// What the browser's cache has may be a minute old, and tells nobody; a second client is what a reloaded page has.
+let address
+const noting = { ...options, fetch: (input, init) => fetch((address = input), init) }
+const closed = { event: 'Viewed', from: new Date(${CLOSED.from.getTime()}), to: new Date(${CLOSED.to.getTime()}) }
+const kept = await createClient(noting).query.uniques(closed)
+let ageMs
+do {
+  const direct = await fetch(address, { cache: 'no-store', headers: { authorization: 'Bearer ' + options.key } })
+  ageMs = Number(/age_ms=(\\d+)/.exec(direct.headers.get('millrace-meta'))[1])
+} while (ageMs <= kept.meta.age_ms)
+const isAsOld = (await createClient(noting).query.uniques(closed)).meta.age_ms >= ageMs
 const events = []
 for await (const { event } of client.timeline('page', { limit: 1 })) events.push(event)
 const refused = await client.query.uniques({ timezone: 'Nowhere' }).catch(({ code, status }) => ({ code, status }))
@@ -162,7 +250,13 @@ for await (const { events: count } of client.live({ signal: watching.signal })) 
 }
 watching.abort()
 await sending
-await report({ accepted: sent.accepted, state, counts, events, refused, aborted, isAlive })`
+await report({ accepted: sent.accepted, state, counts, isAsOld, events, refused, aborted, isAlive })`
+}
+
+async function arrayOf<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = []
+  for await (const item of items) list.push(item)
+  return list
 }
 
 /** Whoever begins to watch sees only what comes afterwards, so it has to come again and again. */

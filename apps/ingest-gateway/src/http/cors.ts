@@ -1,3 +1,6 @@
+/** What a page may read besides what every page may: https://fetch.spec.whatwg.org/#cors-safelisted-response-header-name */
+const EXPOSED = 'ETag, Age, Date, Millrace-Meta, Retry-After, X-Request-Id, X-Trace-Id'
+
 /** Which web pages may call from a browser. Keys travel in a header and there are no cookies, so credentials are never allowed. */
 export class Cors {
   readonly #isOpen: boolean
@@ -9,12 +12,16 @@ export class Cors {
     this.#origins = new Set(origins)
   }
 
-  /** Adds the headers of an answer to a request from `origin`, as name and value in turn. */
-  append(headers: string[], origin: string): void {
+  /**
+   * Adds the headers of an answer to a request from `origin`, as name and value in turn. What a cache may keep needs them without an origin too: it
+   * is given to pages afterwards.
+   */
+  append(headers: string[], origin: string | undefined): void {
     if (!this.#isOpen) headers.push('Vary', 'Origin')
-    if (!this.#isOpen && !this.#origins.has(origin)) return
-    headers.push('Access-Control-Allow-Origin', this.#isOpen ? '*' : origin)
-    headers.push('Access-Control-Expose-Headers', 'ETag, Retry-After, X-Request-Id, X-Trace-Id')
+    const allowed = this.#isOpen ? '*' : origin
+    if (allowed === undefined || !(this.#isOpen || this.#origins.has(allowed))) return
+    headers.push('Access-Control-Allow-Origin', allowed)
+    headers.push('Access-Control-Expose-Headers', EXPOSED)
   }
 
   appendPreflight(headers: string[], origin: string): void {

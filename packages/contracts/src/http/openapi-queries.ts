@@ -96,6 +96,9 @@ const answerHeaders: Node = {
   ETag: header(
     'Of data, summary and cursor. Sent back in If-None-Match it is answered with 304 when nothing has changed.',
   ),
+  'Millrace-Meta': header(
+    'meta as a dictionary of RFC 9651 (source, age_ms, watermark, took_ms) with sent_at. On 304 too, and renewed by caches that ask again, where the meta of the body stays what it was; Age counts on top of its age_ms.',
+  ),
   'Cache-Control': header(
     'How long caches may keep the answer: a second while its range is open, a minute and more when it is closed; no-store for POST, fresh, min_watermark and explain.',
   ),
@@ -130,7 +133,7 @@ export function queryPaths(components: Node): Node {
         const plain = reads('query', summary, 'read', answer, parameters)
         const responses = {
           ...(plain.responses as Node),
-          304: { description: 'what If-None-Match names still holds' },
+          304: { description: 'what If-None-Match names still holds', headers: answerHeaders },
           ...queryProblems,
         }
         return { ...plain, description, responses }

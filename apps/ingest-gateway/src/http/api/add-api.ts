@@ -18,7 +18,7 @@ export function addApi(app: Express, deps: ApiDeps, { cors, config }: { cors: Co
     const { origin } = req.headers
     const headers: string[] = []
     if (origin !== undefined && req.method === 'OPTIONS') cors.appendPreflight(headers, origin)
-    else if (origin !== undefined) cors.append(headers, origin)
+    else cors.append(headers, origin)
     for (let i = 0; i < headers.length; i += 2) res.setHeader(headers[i] as string, headers[i + 1] as string)
     if (req.method === 'OPTIONS') res.status(204).end()
     else next()

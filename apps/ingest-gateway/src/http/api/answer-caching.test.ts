@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { authErrors } from '@millrace/auth'
-import type { CachePolicy, RunQueryRequest } from '@millrace/contracts'
+import type { CachePolicy, QueryMeta, RunQueryRequest } from '@millrace/contracts'
 import { silentLogger } from '@millrace/logger'
 import { createHttpApp } from '@millrace/service'
 import { createHttpMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
@@ -20,10 +20,24 @@ const closed: CachePolicy = {
 }
 const open: CachePolicy = { ...closed, maxAgeS: 1, staleWhileRevalidateS: 10 }
 
+const young: QueryMeta = {
+  source: 'memory',
+  ageMs: 40.4,
+  watermark: new Date('2026-11-21T10:00:00Z'),
+  tookMs: 1.26,
+  planJson: '',
+  isStale: false,
+  isBehind: false,
+  waitedMs: 0,
+}
+
+const PATIENCE = { deadlineMs: 30_000 }
+
 let server: Server
 let origin: string
 /** What analytics-query would say, and how often it was asked by whom. */
 let policy: CachePolicy | undefined
+let meta: QueryMeta
 let value: number
 let asked: string[]
 
@@ -41,7 +55,7 @@ async function listen(isEdgeShared: boolean): Promise<void> {
           dataJson: Buffer.from(`[{"value":${Number(tenant) * 1000 + value}}]`),
           summaryJson: Buffer.alloc(0),
           nextCursor: '',
-          meta: undefined,
+          meta,
           cache: policy && { ...policy, etag: `${policy.etag}-${tenant}-${value}` },
         }
       },
@@ -65,6 +79,7 @@ async function listen(isEdgeShared: boolean): Promise<void> {
 
 beforeEach(() => {
   policy = closed
+  meta = young
   value = 1
   asked = []
 })
@@ -136,6 +151,32 @@ describe('the headers of an answer', () => {
   })
 })
 
+describe('the meta of an answer', () => {
+  const said = /^source=memory, age_ms=40, watermark="2026-11-21T10:00:00.000Z", took_ms=1.3, sent_at="(.+)"$/
+
+  it('is a header as well, on answers of every kind and on 304', async () => {
+    await listen(true)
+    const first = await ask(origin, 'a')
+    const again = await ask(origin, 'a', { headers: { 'if-none-match': first.header('etag') as string } })
+    policy = undefined
+    const unkept = [await ask(origin, 'a'), await ask(origin, 'a', { method: 'POST' })]
+    expect([first, again, ...unkept].map(({ status }) => status)).toEqual([200, 304, 200, 200])
+    for (const { header } of [first, again, ...unkept]) {
+      const sentAt = said.exec(header('millrace-meta') ?? '')?.[1] ?? ''
+      // The same clock, which `Date` gives in seconds.
+      const afterMs = Date.parse(sentAt) - Date.parse(header('date') ?? '')
+      expect(new Date(sentAt).toISOString()).toBe(sentAt)
+      expect(Math.abs(afterMs)).toBeLessThan(60_000)
+    }
+  })
+
+  it('names no watermark where none is known', async () => {
+    await listen(false)
+    meta = { ...young, watermark: undefined }
+    expect((await ask(origin, 'a')).header('millrace-meta')).toMatch(/^source=memory, age_ms=40, took_ms=1.3, sent_at=/)
+  })
+})
+
 const edgeCommand = findTestEdge()
 const behindEdge = edgeCommand === undefined ? describe.skip : describe
 
@@ -164,12 +205,30 @@ behindEdge('a caching proxy in front', () => {
     expect(asked).toHaveLength(1)
   })
 
-  it('asks again when its time is over, is told that nothing has changed, and shows a late event as soon as it has', async () => {
+  it('asks again when its time is over, says then how fresh what has not changed is, and shows a late event as soon as it has', async () => {
     policy = { ...closed, maxAgeS: 1 }
-    expect((await ask(edge.origin, 'a')).data).toBe(1001)
-    await waitFor(async () => (await ask(edge.origin, 'a')).header('x-cache') === 'REVALIDATED', { deadlineMs: 30_000 })
+    const { header, data } = await ask(edge.origin, 'a')
+    expect(data).toBe(1001)
+    meta = { ...young, watermark: new Date('2026-11-21T11:00:00Z') }
+    const headers = { 'if-none-match': header('etag') as string }
+    await waitFor(async () => {
+      const again = await ask(edge.origin, 'a', { headers })
+      expect(again.status).toBe(304)
+      return again.header('millrace-meta')?.includes('watermark="2026-11-21T11:00:00.000Z"') === true
+    }, PATIENCE)
     value = 2
-    await waitFor(async () => (await ask(edge.origin, 'a')).data === 1002, { deadlineMs: 30_000 })
+    await waitFor(async () => (await ask(edge.origin, 'a')).data === 1002, PATIENCE)
+  })
+
+  it('tells the time, from which one knows how long it has had an answer', async () => {
+    const sentAt = ({ header }: Awaited<ReturnType<typeof ask>>) =>
+      /sent_at="(.+)"/.exec(header('millrace-meta') ?? '')?.[1]
+    const first = await ask(edge.origin, 'a')
+    await waitFor(async () => {
+      const kept = await ask(edge.origin, 'a')
+      expect([kept.header('x-cache'), sentAt(kept)]).toEqual(['HIT', sentAt(first)])
+      return Date.parse(kept.header('date') ?? '') >= Date.parse(sentAt(first) ?? '') + 1000
+    }, PATIENCE)
   })
 
   it('keeps no error and no answer to a body', async () => {

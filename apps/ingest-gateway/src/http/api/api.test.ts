@@ -684,4 +684,14 @@ describe('the documentation', () => {
     })
     expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([204, '*'])
   })
+
+  it('says so to whoever asks, since caches give the answer to pages afterwards', async () => {
+    const { headers } = await fetch(`${origin}/api/v1/query/uniques`, { headers: { authorization: 'Bearer r' } })
+    expect(headers.get('access-control-allow-origin')).toBe('*')
+    for (const name of ['ETag', 'Age', 'Date', 'Millrace-Meta'])
+      expect(headers.get('access-control-expose-headers')?.split(', ')).toContain(name)
+    const some: string[] = []
+    new Cors(['https://x.example']).append(some, undefined)
+    expect(some).toEqual(['Vary', 'Origin'])
+  })
 })

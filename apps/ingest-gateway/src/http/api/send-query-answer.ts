@@ -2,12 +2,16 @@ import type { QueryMeta, RunQueryResponse } from '@millrace/contracts'
 import type { Request, Response } from 'express'
 import { type AnswerCaching, applyCaching } from './answer-caching.js'
 
+/** `meta` as it is now: a 304 and a cache that asks again renew headers and never a body. */
+const META_HEADER = 'Millrace-Meta'
+
 /** Sends the answer to a query, or 304 when the client has it. */
 export function sendQueryAnswer(
   req: Request,
   res: Response,
   { response, caching }: { response: RunQueryResponse; caching: AnswerCaching },
 ): void {
+  res.setHeader(META_HEADER, metaHeader(response.meta, new Date()))
   const isKnown = applyCaching(req, res, { policy: response.cache, caching })
   if (isKnown) res.end()
   else res.type('json').send(toBody(response))
@@ -33,4 +37,15 @@ function metaJson(meta: QueryMeta | undefined): string {
     ...(meta !== undefined && meta.waitedMs > 0 && { waited_ms: meta.waitedMs }),
   })
   return meta === undefined || meta.planJson === '' ? text : `${text.slice(0, -1)},"plan":${meta.planJson}}`
+}
+
+/**
+ * A dictionary of https://www.rfc-editor.org/rfc/rfc9651 with the names of `meta`; without `watermark` where it is not known. `sent_at` is what `Date`
+ * says unless a proxy writes a `Date` of its own: the difference is the time that the answer was kept there.
+ */
+function metaHeader(meta: QueryMeta | undefined, now: Date): string {
+  const parts = [`source=${meta?.source ?? 'raw'}`, `age_ms=${Math.round(meta?.ageMs ?? 0)}`]
+  if (meta?.watermark !== undefined) parts.push(`watermark="${meta.watermark.toISOString()}"`)
+  parts.push(`took_ms=${(meta?.tookMs ?? 0).toFixed(1)}`, `sent_at="${now.toISOString()}"`)
+  return parts.join(', ')
 }

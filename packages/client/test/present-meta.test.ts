@@ -1,0 +1,52 @@
+import { describe, expect, it } from '@jest/globals'
+import type { QueryAnswerMeta } from '../src/index.js'
+import { presentMeta } from '../src/present-meta.js'
+
+const said: QueryAnswerMeta = { source: 'raw', age_ms: 0, watermark: '2026-11-20T00:00:00.000Z', took_ms: 9 }
+const at = (time: string): string => `2026-11-21T${time}Z`
+const httpDate = (time: string): string => new Date(at(time)).toUTCString()
+const told = (ageMs: number, sentAt: string): string =>
+  `source=memory, age_ms=${ageMs}, watermark="${at('10:00:00.000')}", took_ms=0.5, sent_at="${sentAt}"`
+
+/** 30 ms after the request, with a body of long ago. */
+const read = (headers: Record<string, string>, body: QueryAnswerMeta = said) =>
+  presentMeta(
+    body,
+    { status: 200, headers: new Headers(headers), text: '', askedAtMs: 1000 },
+    { known: undefined, nowMs: 1030 },
+  )
+
+describe('the meta of an answer', () => {
+  it.each([
+    ['comes from the gateway itself', { date: httpDate('10:00:05.000') }, 30],
+    ['was kept by a cache that says how long', { date: httpDate('10:00:05.000'), age: '7' }, 7030],
+    ['was kept by a proxy that says what time it is', { date: httpDate('10:00:09.000') }, 3100],
+    ['was kept by both', { date: httpDate('10:00:25.000'), age: '7' }, 19_100],
+    ['came through a proxy whose clock is behind', { date: httpDate('09:00:00.000') }, 30],
+    ['came from a page that may not read these headers', {}, 30],
+    ['has an Age that is none', { age: 'soon' }, 30],
+  ])('is as old as it was when sent, and as it was on the way: it %s', (_, headers, grownMs) => {
+    const meta = read({ 'millrace-meta': told(4000, at('10:00:05.930')), ...headers })
+    expect(meta).toEqual({ source: 'memory', age_ms: 4000 + grownMs, watermark: at('10:00:00.000'), took_ms: 0.5 })
+  })
+
+  it('has no age from waiting for a watermark, and what only the body says', () => {
+    const body: QueryAnswerMeta = { ...said, waited_ms: 20, is_behind: true, plan: { p: 1 } }
+    expect(read({ 'millrace-meta': told(5, at('10:00:05.000')) }, body)).toMatchObject({
+      age_ms: 15,
+      is_behind: true,
+      plan: { p: 1 },
+    })
+  })
+
+  it('says that no watermark is known where the gateway knows of none', () => {
+    expect(read({ 'millrace-meta': 'source=rollup, age_ms=0, took_ms=1' }).watermark).toBeNull()
+  })
+
+  it('is that of the body where no header says more, and grows older when that is given again', () => {
+    for (const headers of [{}, { 'millrace-meta': 'something=else' }]) expect(read(headers)).toBe(said)
+    const known = { etag: '"1"', text: '', meta: { ...said, age_ms: 5 }, atMs: 400 }
+    const again = { status: 304, headers: new Headers(), text: '', askedAtMs: 1000 }
+    expect(presentMeta(said, again, { known, nowMs: 1030 })).toEqual({ ...said, age_ms: 635 })
+  })
+})
