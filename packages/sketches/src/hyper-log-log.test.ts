@@ -116,8 +116,34 @@ describe('HyperLogLog', () => {
       [1, 0, 14, 0x80],
       [1, 0, 14, 0],
       [1, 0, 14, 0xff, 0xff, 0x7f],
+      [1, 0, 14, 0xc1, 0x80],
+      [1, 0, 14, 0xc1, 0x80, 0x80],
+      [1, 0, 14, 0x41, 0xc1],
     ]) {
       expect(() => HyperLogLog.deserialise(Buffer.from(bytes))).toThrow(RangeError)
     }
   })
+
+  it.each([0, 1, 2, 3])('takes the highest rank there is and refuses a higher one, at place %i of four', (place) => {
+    const withRank = (rank: number) => {
+      const bytes = Buffer.alloc(3 + 12_288)
+      bytes.set([1, 1, 14])
+      bytes.writeUIntBE(rank << (18 - 6 * place), 3, 3)
+      return bytes
+    }
+    expect(HyperLogLog.deserialise(withRank(51)).serialise()).toEqual(sketchWithRank(place, 51))
+    for (const rank of [52, 56, 60, 63]) {
+      expect(() => HyperLogLog.deserialise(withRank(rank))).toThrow(RangeError)
+      expect(() => HyperLogLog.estimateSerialised(withRank(rank))).toThrow(RangeError)
+    }
+    // 16, 32 and 48 alone are no sign of damage.
+    for (const rank of [16, 32, 47, 48, 51])
+      expect(HyperLogLog.deserialise(withRank(rank)).estimate()).toBeGreaterThan(0)
+  })
 })
+
+/** A sparse sketch of one register. */
+function sketchWithRank(index: number, rank: number): Buffer {
+  const packed = (index << 6) | rank
+  return Buffer.of(1, 0, 14, ...(packed < 0x80 ? [packed] : [(packed & 0x7f) | 0x80, packed >>> 7]))
+}

@@ -13,6 +13,7 @@ const SPARSE_SLOTS_MIN = 8
 const SPARSE_GROWTH = 4
 /** Half the memory of dense registers; the next doubling would be no smaller than dense. */
 const SPARSE_SLOTS_MAX = REGISTERS / 8
+const SPARSE_ENTRIES_MAX = (SPARSE_SLOTS_MAX * 3) / 4
 
 const VERSION = 1
 const HEADER_BYTES = 3
@@ -185,30 +186,43 @@ export class HyperLogLog {
   }
 
   #mergeSparse(bytes: Uint8Array): void {
-    if (this.#entries === 0 && this.#dense === undefined) this.#sparse = new Uint32Array(slotsFor(bytes))
     const entries = readSparse(bytes)
+    // So many would not stay in a table.
+    const dense = this.#dense ?? (entries.length > SPARSE_ENTRIES_MAX ? this.#toDense() : undefined)
+    if (dense === undefined && this.#entries === 0) this.#sparse = new Uint32Array(slotsFor(entries.length))
     for (let at = 0; at < entries.length; at++) {
       const entry = entries[at] as number
-      this.#raise(entry >>> RANK_SHIFT, entry & RANK_MASK)
+      const [index, rank] = [entry >>> RANK_SHIFT, entry & RANK_MASK]
+      if (dense === undefined) this.#raise(index, rank)
+      else dense[index] = higher(dense[index] as number, rank)
     }
   }
 
   #mergeDense(bytes: Uint8Array): void {
     checkDense(bytes)
     const dense = this.#dense ?? this.#toDense()
-    let highest = 0
+    let damaged = 0
     for (let index = 0, offset = HEADER_BYTES; index < REGISTERS; index += 4, offset += 3) {
       const word = wordAt(bytes, offset)
-      for (let part = 0; part < 4; part++) {
-        const rank = (word >>> (18 - 6 * part)) & RANK_MASK
-        if (rank > (dense[index + part] as number)) {
-          dense[index + part] = rank
-          if (rank > highest) highest = rank
-        }
-      }
+      dense[index] = higher(dense[index] as number, word >>> 18)
+      dense[index + 1] = higher(dense[index + 1] as number, (word >>> 12) & RANK_MASK)
+      dense[index + 2] = higher(dense[index + 2] as number, (word >>> 6) & RANK_MASK)
+      dense[index + 3] = higher(dense[index + 3] as number, word & RANK_MASK)
+      damaged |= tooHighIn(word)
     }
-    if (highest > RANK_BITS + 1) throw new RangeError(DAMAGED)
+    if (damaged !== 0) throw new RangeError(DAMAGED)
   }
+}
+
+/** The higher of two ranks, without a branch that would be guessed wrong. */
+function higher(a: number, b: number): number {
+  const difference = a - b
+  return a - (difference & (difference >> 31))
+}
+
+/** Not 0 when one of the four ranks of a word is above RANK_BITS + 1, 51: when its bits 32 and 16 are set, and 8 or 4. */
+function tooHighIn(word: number): number {
+  return (word >>> 5) & (word >>> 4) & ((word >>> 3) | (word >>> 2)) & 0b000001_000001_000001_000001
 }
 
 /** By the upper bits, so that a table holds its entries in the order of their indexes but for those that were displaced. */
@@ -222,9 +236,8 @@ function kindOf([version, kind, precision]: Uint8Array): number {
   return kind
 }
 
-/** Two bytes an entry and seldom more: growing to that size step by step would cost as much as reading. */
-function slotsFor(bytes: Uint8Array): number {
-  const entries = (bytes.length - HEADER_BYTES) / 2
+/** Growing to that size step by step would cost as much as reading. */
+function slotsFor(entries: number): number {
   let slots = SPARSE_SLOTS_MIN
   while (entries * 4 > slots * 3 && slots < SPARSE_SLOTS_MAX) slots *= SPARSE_GROWTH
   return slots
@@ -244,13 +257,18 @@ function readSparse(bytes: Uint8Array): Uint32Array {
   let count = 0
   let index = -1
   for (let at = HEADER_BYTES; at < bytes.length; ) {
-    let byte = bytes[at++] as number
-    let packed = byte & 0x7f
-    for (let shift = 7; byte >= 0x80; shift += 7) {
-      if (at >= bytes.length || shift > 21) throw new RangeError(DAMAGED)
-      byte = bytes[at++] as number
-      packed |= (byte & 0x7f) << shift
+    // One byte or two, without a branch that would be guessed wrong every other time; three at most.
+    const first = bytes[at] as number
+    const second = at + 1 < bytes.length ? (bytes[at + 1] as number) : 0
+    const isLong = first >>> 7
+    let packed = (first & 0x7f) | ((second & 0x7f & -isLong) << 7)
+    at += 1 + isLong
+    if ((isLong & (second >>> 7)) === 1) {
+      const third = bytes[at++] ?? 0x80
+      if (third >= 0x80) throw new RangeError(DAMAGED)
+      packed |= third << 14
     }
+    if (at > bytes.length) throw new RangeError(DAMAGED)
     const rank = packed & RANK_MASK
     index += (packed >>> RANK_SHIFT) + 1
     if (index >= REGISTERS || rank < 1 || rank > RANK_BITS + 1) throw new RangeError(DAMAGED)
