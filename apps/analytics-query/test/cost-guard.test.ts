@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { RunQueryRequest } from '@millrace/contracts'
-import { type Database, migrate, openDatabase } from '@millrace/database'
+import { type Database, migrate, openDatabase, type Transaction } from '@millrace/database'
 import { createTestDatabase, type TestDatabase, waitFor } from '@millrace/testing'
 import { createRunCells, type RunCells } from '../src/execute/run-cells.js'
 import { createSnapshot } from '../src/execute/snapshot.js'
@@ -9,7 +9,12 @@ import type { CostEstimate } from '../src/guard/estimate-cost.js'
 import { readStatistics } from '../src/guard/read-statistics.js'
 import type { Budget } from '../src/guard/suggest.js'
 import { readTenantLimits } from '../src/guard/tenant-limits.js'
+import { createReadMarks } from '../src/journeys/read-marks.js'
+import type { Answer } from '../src/kinds/query-kind.js'
+import { findQueryKind } from '../src/kinds/query-kinds.js'
+import { createReadLogins } from '../src/logins/read-logins.js'
 import { parseCellQuery } from '../src/query/parse-cell-query.js'
+import { createReadDaily } from '../src/reports/read-daily.js'
 import { storeEvents, storePartition, storeRollups, type TestDefinition, type TestEvent } from './generated-data.js'
 import { createTenant, queryOf } from './service-under-test.js'
 
@@ -53,6 +58,8 @@ describe('the guard of costs', () => {
   let acme: number
   let other: number
   let runCells: RunCells
+  /** Any kind of question, of the last three days. */
+  let ask: (fields: Partial<RunQueryRequest>) => Promise<Answer>
   let budget = PLENTY
   let refusals = 0
   let guard: CostGuard
@@ -69,8 +76,13 @@ describe('the guard of costs', () => {
     await storeRollups(loader, events, DEFINITIONS)
     await storePartition(loader, { partition: 0, next: 3000, flushed: 3000 })
     await storePartition(loader, { partition: 1, next: 1000, flushed: 1000 })
+    await loader.query(
+      `insert into login_events (tenant_id, message_id, user_id, "timestamp", method, success)
+        select $1, n::text, 'user-' || n % 50, $2::timestamptz + n * interval '6 minutes', 'email', true from generate_series(0, 1439) n`,
+      [acme, new Date(START).toISOString()],
+    )
     await loader.query('select pg_stat_force_next_flush()')
-    await loader.query('analyze events')
+    await loader.query('analyze events, login_events')
     await loader.close()
     const statistics = await readStatistics(database)
     guard = new CostGuard({
@@ -87,6 +99,23 @@ describe('the guard of costs', () => {
       consumerGroup: 'events-store',
     }
     runCells = createRunCells(config, { now: () => NOW })
+    ask = (fields) => {
+      const request = queryOf({ from: new Date(START + 3 * DAY), to: new Date(NOW), ...fields })
+      const snapshot = createSnapshot({ database })
+      const context = {
+        tenantId: acme,
+        guard,
+        read: <T>(fn: (tx: Transaction) => Promise<T>) => snapshot(acme, fn),
+        nowMs: NOW,
+        bucketsMax: 1000,
+        cellsMax: 10_000,
+        runCells,
+        readMarks: createReadMarks({ ...config, groupsMax: 10_000 }),
+        readLogins: createReadLogins(config),
+        readDaily: createReadDaily({ ...config, responseProperty: 'properties.delay' }, { runCells, now: () => NOW }),
+      }
+      return findQueryKind(request.kind).parse(request, context).run()
+    }
   }, 300_000)
   afterAll(async () => {
     await database.close()
@@ -299,6 +328,87 @@ describe('the guard of costs', () => {
       partitions: 1,
       bytes: Number(alone?.bytes) + 15_000,
     })
+  })
+
+  const STEPS = ['Search', 'Flight'].map((event) => ({ event, filters: [] }))
+  const rowsOf = ({ meta }: Answer) => (meta.plan as { readonly estimate: CostEstimate }).estimate.rows
+
+  it.each<[string, Partial<RunQueryRequest>]>([
+    ['cells from rollups', { kind: 'timeseries', event: 'Flight', interval: '1h' }],
+    ['cells from raw rows', { kind: 'breakdown', event: 'Flight', groupBy: ['properties.seat'] }],
+    ['steps of users', { kind: 'funnel', steps: STEPS }],
+    ['visits', { kind: 'sessions' }],
+    ['logins', { kind: 'logins', interval: '1d' }],
+  ])('judges a comparison as one question, before it reads any of it: %s', async (_title, fields) => {
+    const plain = await ask(fields)
+    const compared = { ...fields, compare: 'previous' }
+    budget = { ...PLENTY, rows: rowsOf(plain) * 1.5 }
+    expect((await ask(fields)).data).toEqual(plain.data)
+    const blocker = await database.connection()
+    try {
+      await blocker.query('begin')
+      await blocker.query('lock table events, login_events, rollups_1m in access exclusive mode')
+      const before = refusals
+      await expect(ask(compared)).rejects.toMatchObject({
+        code: 'QUERY_TOO_EXPENSIVE',
+        details: { suggestion: expect.stringMatching(/^leave compare out; or /) },
+      })
+      expect(refusals).toBe(before + 1)
+    } finally {
+      await blocker.close()
+    }
+    budget = { ...PLENTY, rows: rowsOf(plain) * 2.5 }
+    const answer = await ask(compared)
+    expect(answer.data.length).toBeGreaterThan(0)
+    expect(answer.data.map(({ previous: _previous, ...point }) => point)).toEqual(plain.data)
+    budget = PLENTY
+  })
+
+  it('judges all that the daily report reads live as one question', async () => {
+    const days = { from: new Date(START), interval: '1d' }
+    const events = rowsOf(await ask({ ...days, kind: 'timeseries' }))
+    const users = rowsOf(await ask({ ...days, kind: 'uniques' }))
+    budget = { ...PLENTY, rows: events + users - 1 }
+    await expect(ask({ ...days, kind: 'daily' })).rejects.toMatchObject({
+      details: { estimate: { rows: events + users } },
+    })
+    budget = { ...PLENTY, rows: events + users }
+    expect((await ask({ ...days, kind: 'daily' })).data).toHaveLength(DAYS)
+    budget = PLENTY
+  })
+
+  it('counts logins as often as they are gone through, and what their cells take', async () => {
+    const estimateOf = async (fields: Partial<RunQueryRequest>) => {
+      const { plan } = (await ask({ kind: 'logins', from: new Date(START), ...fields })).meta
+      return (plan as { readonly estimate: CostEstimate }).estimate
+    }
+    const { rows: all, bytes } = await estimateOf({})
+    // Three quarters of the events, and so of the logins as far as it knows, are of this tenant; two statements go through them.
+    expect(all).toBeGreaterThan(1.5 * 1440 * 0.9)
+    expect(all).toBeLessThan(1.5 * 1440 * 1.1)
+    const filters = [{ property: 'method', op: 'eq', valueJson: '"email"' }]
+    const many = await estimateOf({ interval: '1h', filters })
+    expect(many.rows / all).toBeCloseTo(2, 2)
+    expect(many.bytes).toBeGreaterThan(50 * bytes)
+    expect((await estimateOf({ interval: '1h', groupBy: ['user_id'] })).bytes).toBeGreaterThan(many.bytes)
+  })
+
+  it('expects memory of groups that users are followed in, of those alone that there may be', async () => {
+    const bytesOf = async (fields: Partial<RunQueryRequest>) => {
+      const { plan } = (await ask({ kind: 'retention', from: new Date(START), ...fields })).meta
+      return (plan as { readonly estimate: CostEstimate }).estimate.bytes
+    }
+    const alone = await bytesOf({})
+    const [some, many] = [await bytesOf({ groupBy: ['event'] }), await bytesOf({ groupBy: ['user_id'] })]
+    expect(some).toBeGreaterThan(alone)
+    // Some hundred users, each a group; cells of at most as many as there are marks.
+    expect(many - some).toBeGreaterThan(300 * 500)
+    expect(many).toBeLessThan(3_000 * 2_000)
+    budget = { ...PLENTY, bytes: (some + many) / 2 }
+    await expect(ask({ kind: 'retention', from: new Date(START), groupBy: ['user_id'] })).rejects.toMatchObject({
+      details: { suggestion: expect.stringMatching(/^leave user_id out of group_by, or filter by it; or shorten/) },
+    })
+    budget = PLENTY
   })
 
   it('takes a tenant’s own limits from its settings, and no nonsense', async () => {

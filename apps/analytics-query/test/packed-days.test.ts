@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { RunQueryRequest } from '@millrace/contracts'
+import type { Database, Transaction } from '@millrace/database'
 import fc from 'fast-check'
 import { DayPacker } from '../src/journeys/day-packer.js'
 import { storeEvents, storePartition, type TestEvent } from './generated-data.js'
@@ -161,6 +162,26 @@ describe('days that are over', () => {
     expect((await service.query(queryOf({ kind: 'sessions', ...whole }), acme)).meta?.source).toBe('raw')
     expect(await packer.pack()).toBe(4)
     expect((await service.query(queryOf({ kind: 'sessions', ...whole }), acme)).meta?.source).toBe('rollup')
+  })
+
+  it('are looked for once for several that are packed', async () => {
+    await service.database.query('truncate journey_days, journey_marks')
+    let looks = 0
+    const listen = (tx: Transaction): Transaction => ({
+      query: <Row>(...args: Parameters<Transaction['query']>) => tx.query<Row>(...args),
+      pipeline: (steps) => {
+        looks += steps.filter((step) => 'text' in step && step.text.includes('pg_partition_tree')).length
+        return tx.pipeline(steps)
+      },
+      finish: (steps) => tx.finish(steps),
+      copyBinary: (target, chunks) => tx.copyBinary(target, chunks),
+      atCommit: (statement) => tx.atCommit(statement),
+      savepoint: (fn) => tx.savepoint(fn),
+    })
+    const transaction: Database['transaction'] = (fn, options) =>
+      service.database.transaction((tx) => fn(listen(tx)), options)
+    expect(await new DayPacker(STREAM, { database: { transaction } }).pack()).toBe(4)
+    expect(looks).toBe(1)
   })
 
   it('are forgotten with the partition of their events', async () => {

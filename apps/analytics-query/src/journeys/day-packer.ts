@@ -11,13 +11,15 @@ import {
 } from './cut-pack-statements.js'
 import type { CutWishes } from './cut-wishes.js'
 import {
+  DAYS_A_LOOK,
   deleteMarksStatement,
   FORGET_DROPPED,
   FORGET_UNCHECKED,
   insertDayStatement,
+  isPackedStatement,
   LATE_DAYS,
   NOTE_CHECK,
-  nextDayStatement,
+  openDaysStatement,
   packStatement,
 } from './pack-statements.js'
 
@@ -55,20 +57,19 @@ export class DayPacker {
    * when stopped, and after one when queries wait, so that packing goes on however busy it is.
    */
   async pack(): Promise<number> {
+    if (!(await this.#keepWishes())) return 0
     let packed = 0
-    if (!(await this.#keepWishes())) return packed
-    while (this.#mayGoOn(packed) && (await this.#alone((tx) => this.#packNext(tx)))) packed++
-    if (!this.#mayGoOn(packed)) return packed
-    let pieces: CutPiece[] = []
-    await this.#alone(async (tx) => {
-      const [found] = await tx.pipeline([MISSING_PIECES])
-      pieces = rowsOf<CutPiece>(found)
-      return true
-    })
-    for (const piece of pieces) {
-      if (!this.#mayGoOn(packed) || !(await this.#alone((tx) => this.#packPiece(tx, piece)))) break
-      packed++
+    const doAll = async (found: readonly Work[]) => {
+      for (const work of found) if (this.#mayGoOn(packed) && (await this.#alone(work))) packed++
     }
+    let days: readonly Work[]
+    do {
+      await doAll(await this.#findLate())
+      if (!this.#mayGoOn(packed)) return packed
+      days = await this.#findOpen()
+      await doAll(days)
+    } while (days.length === DAYS_A_LOOK && this.#mayGoOn(packed))
+    if (this.#mayGoOn(packed)) await doAll(await this.#findPieces())
     return packed
   }
 
@@ -80,8 +81,8 @@ export class DayPacker {
     return !this.#isStopped && (packed === 0 || this.#deps.isBusy?.() !== true)
   }
 
-  /** Runs one piece of work unless another instance is at it; false when there was nothing to do. */
-  #alone(work: (tx: Transaction) => Promise<boolean>): Promise<boolean> {
+  /** Runs one piece of work unless another instance is at it; false when nothing was done. */
+  #alone(work: Work): Promise<boolean> {
     return this.#deps.database.transaction(
       async (tx) => {
         const { rows } = await tx.query<{ is_mine: boolean }>(LOCK)
@@ -107,25 +108,44 @@ export class DayPacker {
     }
   }
 
-  async #packNext(tx: Transaction): Promise<boolean> {
-    const results = await tx.pipeline([...SETTINGS, nextDayStatement(this.#config), LATE_DAYS])
-    const [next, late] = results.slice(SETTINGS.length)
-    const [changed] = rowsOf<{ tenant_id: number; day: string }>(late)
-    if (changed !== undefined) {
-      await tx.pipeline([
-        deleteMarksStatement(changed.tenant_id, changed.day),
-        packStatement(changed.tenant_id, changed.day),
-      ])
+  /** What late events have changed: a day of a tenant each. */
+  async #findLate(): Promise<Work[]> {
+    const days = await this.#find<{ tenant_id: number; day: string }>(LATE_DAYS)
+    return days.map(({ tenant_id: tenantId, day }) => async (tx) => {
+      await tx.pipeline([...SETTINGS, deleteMarksStatement(tenantId, day), packStatement(tenantId, day)])
       return true
-    }
-    const [day] = rowsOf<{ day: string }>(next)
-    if (day === undefined) return false
-    await tx.pipeline([packStatement(null, day.day), insertDayStatement(day.day)])
-    return true
+    })
   }
 
-  async #packPiece(tx: Transaction, piece: CutPiece): Promise<boolean> {
-    await tx.pipeline([...SETTINGS, packPieceStatement(piece)])
-    return true
+  async #findOpen(): Promise<Work[]> {
+    const days = await this.#find<{ day: string }>(openDaysStatement(this.#config))
+    return days.map(({ day }) => async (tx) => {
+      const results = await tx.pipeline([...SETTINGS, isPackedStatement(day)])
+      if (rowsOf<{ is_packed: boolean }>(results.at(-1))[0]?.is_packed === true) return false
+      await tx.pipeline([packStatement(null, day), insertDayStatement(day)])
+      return true
+    })
+  }
+
+  async #findPieces(): Promise<Work[]> {
+    const pieces = await this.#find<CutPiece>(MISSING_PIECES)
+    return pieces.map((piece) => async (tx) => {
+      await tx.pipeline([...SETTINGS, packPieceStatement(piece)])
+      return true
+    })
+  }
+
+  /** Nothing while another instance is at it. */
+  async #find<Row>(statement: Statement): Promise<Row[]> {
+    let rows: Row[] = []
+    await this.#alone(async (tx) => {
+      const [found] = await tx.pipeline([statement])
+      rows = rowsOf<Row>(found)
+      return true
+    })
+    return rows
   }
 }
+
+/** A day to be packed, or a cut of one; false when that is done already. */
+type Work = (tx: Transaction) => Promise<boolean>

@@ -7,8 +7,11 @@ import { markSql } from './mark-sql.js'
 /** A partition with more rows (as the planner knows them) is left alone: what one event has in a day must fit into a value of 1 GB. */
 const DAY_ROWS_MAX = 20_000_000
 
-/** The newest day that is over everywhere, has a partition and is not packed. */
-export function nextDayStatement({ stream, consumerGroup }: WatermarkConfig): Statement {
+/** Days that one look finds. Packing them takes seconds, a look at all partitions tens of milliseconds. */
+export const DAYS_A_LOOK = 10
+
+/** The newest days that are over everywhere, have a partition and are not packed. */
+export function openDaysStatement({ stream, consumerGroup }: WatermarkConfig): Statement {
   return {
     text: `select to_date(right(c.relname, 8), 'YYYYMMDD')::text as day
       from pg_inherits i join pg_class c on c.oid = i.inhrelid
@@ -18,9 +21,14 @@ export function nextDayStatement({ stream, consumerGroup }: WatermarkConfig): St
         and to_date(right(c.relname, 8), 'YYYYMMDD') + interval '1 day' + interval '${NORMAL_DELAY_MS} milliseconds' <= (
           select case when count(*) = count(watermark) then min(watermark) at time zone 'UTC' end
           from stream_partitions where group_name = $1 and stream = $2)
-      order by c.relname desc limit 1`,
+      order by c.relname desc limit ${DAYS_A_LOOK}`,
     values: [consumerGroup, stream],
   }
+}
+
+/** Whether another instance has packed a day since it was found open. */
+export function isPackedStatement(day: string): Statement {
+  return { text: 'select exists (select from journey_days where day = $1::date) as is_packed', values: [day] }
 }
 
 /** Notices of late events that packed days do not hold yet. */

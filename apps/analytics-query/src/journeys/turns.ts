@@ -12,16 +12,16 @@ const TURN_MS = 15
 const MARKS_A_LOOK = 10_000
 
 /** Lets other work in between, for what goes through many marks. */
-export function createTurns(): Turn {
-  let since = performance.now()
+export function createTurns(now: () => number = () => performance.now()): Turn {
+  let since = now()
   let left = MARKS_A_LOOK
   return (marks) => {
     left -= marks
     if (left > 0) return undefined
     left = MARKS_A_LOOK
-    if (performance.now() - since < TURN_MS) return undefined
+    if (now() - since < TURN_MS) return undefined
     return setImmediate().then(() => {
-      since = performance.now()
+      since = now()
     })
   }
 }

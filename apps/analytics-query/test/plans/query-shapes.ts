@@ -188,7 +188,7 @@ export const STATEMENTS: Readonly<Record<string, number>> = {
   // Done in the background, a day of events at a time, or of rollups alone.
   'journeys/cut-pack-statements.ts': 4,
   'journeys/day-packer.ts': 1,
-  'journeys/pack-statements.ts': 5,
+  'journeys/pack-statements.ts': 6,
   'reports/daily-users.ts': 2,
   'reports/refresh-daily.ts': 2,
   // Asked for no tenant and by no question, and not of events: small tables and the server's own.
