@@ -14,6 +14,14 @@ import type { QueryPoint } from './queries/query-answer.js'
 import type { QueryKindName, QueryKinds } from './queries/query-kinds.js'
 import { type Asked, createRunQuery, toQueryString } from './run-query.js'
 import { type CallOptions, createTransport, defaultTransportDeps, type TransportDeps } from './transport.js'
+import type {
+  ActivitiesFilter,
+  ActivitiesPage,
+  Activity,
+  Session,
+  SessionsFilter,
+  SessionsPage,
+} from './typed-lists.js'
 
 export interface ClientOptions {
   /** Of the gateway, such as https://millrace.example. */
@@ -38,6 +46,10 @@ export type Queries = {
   ) => Promise<QueryKinds[K]['answer']>
 }
 
+interface ListFilter {
+  readonly cursor?: string | undefined
+}
+
 type PointOf<K extends QueryKindName> = QueryKinds[K]['answer']['data'][number]
 
 export interface Client {
@@ -56,6 +68,16 @@ export interface Client {
     filter?: Omit<EventsFilter, 'user_id' | 'message_id'>,
     options?: CallOptions,
   ): Pages<StoredEvent, Page<StoredEvent>>
+  /** Sessions, by their start, newest first; the first page has a summary. */
+  sessions(filter?: SessionsFilter, options?: CallOptions): Pages<Session, SessionsPage>
+  /** Sessions of one user, in the same way. */
+  userSessions(
+    userId: string,
+    filter?: Omit<SessionsFilter, 'user_id'>,
+    options?: CallOptions,
+  ): Pages<Session, SessionsPage>
+  /** What `$activity` events say, newest first. */
+  activities(filter?: ActivitiesFilter, options?: CallOptions): Pages<Activity, ActivitiesPage>
   /** Counts a second, until the loop ends or the signal is aborted. */
   live(options?: Pick<CallOptions, 'signal'>): AsyncIterable<LiveCounts>
   /** Sends events; resolves when the stream holds them, or with `wait: 'stored'` when their rows are committed. Safe to repeat. */
@@ -96,7 +118,7 @@ export function buildClient(options: ClientOptions, deps: TransportDeps): Client
   ) as unknown as Queries
   const read = async <T>(path: string, more?: CallOptions): Promise<T> =>
     parseJson<T>((await transport.send({ path }, more)).text)
-  const list = (path: string, filter: EventsFilter, more?: CallOptions): Pages<StoredEvent, Page<StoredEvent>> =>
+  const list = <T, P extends Page<T>>(path: string, filter: ListFilter, more?: CallOptions): Pages<T, P> =>
     createPages((cursor) => read(`${path}${toQueryString({ ...filter, cursor })}`, more), filter.cursor)
 
   return {
@@ -108,6 +130,10 @@ export function buildClient(options: ClientOptions, deps: TransportDeps): Client
       ) as Pages<PointOf<K>, QueryKinds[K]['answer']>,
     events: (filter = {}, more) => list('/api/v1/events', filter, more),
     timeline: (userId, filter = {}, more) => list(`/api/v1/users/${encodeURIComponent(userId)}/timeline`, filter, more),
+    sessions: (filter = {}, more) => list('/api/v1/sessions', filter, more),
+    userSessions: (userId, filter = {}, more) =>
+      list(`/api/v1/users/${encodeURIComponent(userId)}/sessions`, filter, more),
+    activities: (filter = {}, more) => list('/api/v1/activities', filter, more),
     live: ({ signal } = {}) => ({
       [Symbol.asyncIterator]: () => watchLive(transport, deps, signal ?? new AbortController().signal),
     }),

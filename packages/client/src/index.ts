@@ -47,3 +47,11 @@ export type {
 } from './queries/query-kinds.js'
 export type { Asked } from './run-query.js'
 export type { CallOptions } from './transport.js'
+export type {
+  ActivitiesFilter,
+  ActivitiesPage,
+  Activity,
+  Session,
+  SessionsFilter,
+  SessionsPage,
+} from './typed-lists.js'

@@ -8,6 +8,7 @@ import { readCurlLines } from './curl-lines.js'
 import { shiftDays, weeksUntilPast } from './shift-days.js'
 
 interface Operation {
+  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly example?: string }[]
   readonly requestBody?: { readonly content: Record<string, { readonly example: unknown }> }
   readonly responses: Record<string, { readonly content?: Record<string, { readonly example?: unknown }> }>
 }
@@ -64,6 +65,33 @@ describe('the public API', () => {
       checkAnswer(path, 'post', { status: 200, body: example })
       const { data, summary } = posted.body
       expect({ data, summary }).toEqual(about(shiftDays({ data: example.data, summary: example.summary }, days)))
+    })
+  })
+
+  describe('the example of each list in the OpenAPI document', () => {
+    const lists = operations.filter(({ operation: { parameters = [] } }) =>
+      parameters.some(({ example }) => example !== undefined),
+    )
+
+    it('is there for sessions and activities', () => {
+      const paths = lists.map(({ path }) => path)
+      expect(paths).toEqual(['/api/v1/sessions', '/api/v1/users/{id}/sessions', '/api/v1/activities'])
+    })
+
+    it.each(lists)('is answered as it says: $path', async ({ path, operation: { parameters = [], responses } }) => {
+      const given = shiftDays(parameters, days).filter(({ example }) => example !== undefined)
+      const fields = given.flatMap((one): [string, string][] =>
+        one.in === 'query' ? [[one.name, one.example ?? '']] : [],
+      )
+      const id = given.find((one) => one.in === 'path')?.example ?? ''
+      const answer = await ask(`${path.replace('{id}', id)}?${new URLSearchParams(fields).toString()}`)
+      expect([answer.status, answer.body.detail]).toEqual([200, undefined])
+      checkAnswer(path, 'get', answer)
+      const example = responses['200']?.content?.['application/json']?.example as Record<string, unknown>
+      checkAnswer(path, 'get', { status: 200, body: example })
+      const { data, summary, next_cursor } = answer.body
+      const expected = { data: example.data, summary: example.summary, next_cursor: null }
+      expect({ data, summary, next_cursor }).toEqual(shiftDays(expected, days))
     })
   })
 

@@ -28,7 +28,16 @@ const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefo
 const CHROME =
   'Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36'
 
-/** What the examples of queries are asked of, from Monday to Wednesday. */
+const onVisit = (event: string, timestamp: string, properties: Node): Node => ({
+  type: 'track',
+  event,
+  userId: 'u1',
+  timestamp,
+  properties: { session_id: 'visit-7', ...properties },
+  context: { userAgent: FIREFOX, ip: '192.0.2.7' },
+})
+
+/** What the examples of queries are asked of, from Monday to Wednesday, and on Thursday what those of lists are. */
 export const sampleEvents: readonly Node[] = [
   login('u1', '2026-11-16T08:58:00.000Z', FIREFOX, { method: 'email', success: true }),
   view('u1', '2026-11-16T09:00:00.000Z', { category: 'books', load_ms: 120 }),
@@ -45,6 +54,17 @@ export const sampleEvents: readonly Node[] = [
   view('u1', '2026-11-17T09:00:00.000Z', { category: 'toys', load_ms: 150 }),
   order('u1', '2026-11-17T09:30:00.000Z', 60, 'DE'),
   view('u2', '2026-11-18T14:00:00.000Z', { category: 'books', load_ms: 200 }),
+  onVisit('$session_start', '2026-11-19T08:00:00.000Z', {}),
+  {
+    ...onVisit('$activity', '2026-11-19T08:05:00.000Z', {
+      action: 'refunded',
+      entity_type: 'order',
+      entity_id: 'order-41',
+      metadata: { amount: 20 },
+    }),
+    messageId: 'refund-41',
+  },
+  onVisit('$session_end', '2026-11-19T08:30:00.000Z', { reason: 'logout' }),
 ]
 
 const range = { from: '2026-11-16T00:00:00Z', to: '2026-11-19T00:00:00Z' }
@@ -208,6 +228,46 @@ export const queryExamples: Readonly<Record<QueryKindName, Example>> = {
       { time: '2026-11-16T00:00:00.000Z', value: 8, values: { events: 8, users: 3, avg_response_ms: null } },
       { time: '2026-11-17T00:00:00.000Z', value: 2, values: { events: 2, users: 1, avg_response_ms: null } },
       { time: '2026-11-18T00:00:00.000Z', value: 1, values: { events: 1, users: 1, avg_response_ms: null } },
+    ],
+  },
+}
+
+interface ListExample {
+  readonly data: readonly Node[]
+  readonly summary?: Node
+}
+
+/** What the lists of sessions and activities give over the sample events; the parameters that they are asked with stand in openapi-lists.ts. */
+export const listExamples: Readonly<Record<'sessions' | 'activities', ListExample>> = {
+  sessions: {
+    data: [
+      {
+        session_id: 'visit-7',
+        user_id: 'u1',
+        is_active: false,
+        started_at: '2026-11-19T08:00:00.000Z',
+        last_seen_at: '2026-11-19T08:30:00.000Z',
+        ended_at: '2026-11-19T08:30:00.000Z',
+        end_reason: 'logout',
+        device: 'desktop',
+        browser: 'Firefox',
+        os: 'Linux',
+        ip: '192.0.2.7',
+      },
+    ],
+    summary: { active_sessions: 0 },
+  },
+  activities: {
+    data: [
+      {
+        message_id: 'refund-41',
+        user_id: 'u1',
+        timestamp: '2026-11-19T08:05:00.000Z',
+        action: 'refunded',
+        entity_type: 'order',
+        entity_id: 'order-41',
+        metadata: { amount: 20 },
+      },
     ],
   },
 }

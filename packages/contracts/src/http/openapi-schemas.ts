@@ -1,13 +1,13 @@
 /** A JSON Schema or another part of an OpenAPI document. */
 export type Node = Readonly<Record<string, unknown>>
 
-const text = (description: string, more: Node = {}): Node => ({ type: 'string', description, ...more })
-const count = (description: string): Node => ({ type: 'integer', minimum: 0, description })
-const time = (description: string): Node => ({ type: 'string', format: 'date-time', description })
-const anyObject = (description: string): Node => ({ type: 'object', additionalProperties: true, description })
-const nullable = (schema: Node): Node => ({ oneOf: [schema, { type: 'null' }] })
-const listOf = (name: string): Node => ({ type: 'array', items: ref(name) })
-const object = (properties: Node, required: readonly string[] = Object.keys(properties)): Node => ({
+export const text = (description: string, more: Node = {}): Node => ({ type: 'string', description, ...more })
+export const count = (description: string): Node => ({ type: 'integer', minimum: 0, description })
+export const time = (description: string): Node => ({ type: 'string', format: 'date-time', description })
+export const anyObject = (description: string): Node => ({ type: 'object', additionalProperties: true, description })
+export const nullable = (schema: Node): Node => ({ oneOf: [schema, { type: 'null' }] })
+export const listOf = (name: string): Node => ({ type: 'array', items: ref(name) })
+export const object = (properties: Node, required: readonly string[] = Object.keys(properties)): Node => ({
   type: 'object',
   properties,
   required,
@@ -17,7 +17,7 @@ export function ref(name: string): Node {
   return { $ref: `#/components/schemas/${name}` }
 }
 
-const nextCursor = nullable(text('to be given as cursor for the next page; null at the end'))
+export const nextCursor = nullable(text('to be given as cursor for the next page; null at the end'))
 
 const acceptance: Node = {
   success: { type: 'boolean', description: 'false when every event was refused' },

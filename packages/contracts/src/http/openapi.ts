@@ -1,3 +1,4 @@
+import { listPaths, listSchemas } from './openapi-lists.js'
 import { commonProblems, inPath, inQuery, json, needs, ok, problem, reads } from './openapi-parts.js'
 import { capital, queryComponents, queryPaths } from './openapi-queries.js'
 import { type Node, ref, schemas } from './openapi-schemas.js'
@@ -111,6 +112,7 @@ const paths = (components: Node): Node => ({
       ...page,
     ]),
   },
+  ...listPaths,
   ...queryPaths(components),
   '/api/v1/live': {
     get: reads('query', 'Counts a second as server-sent events named counts', 'read', {
@@ -206,7 +208,7 @@ function withOperationIds(all: Node): Node {
 
 /** The public HTTP contract as an OpenAPI 3.1 document. */
 export function createOpenApiDocument() {
-  const components = { ...schemas, ...queryComponents() }
+  const components = { ...schemas, ...listSchemas, ...queryComponents() }
   return {
     openapi: '3.1.0',
     info: {

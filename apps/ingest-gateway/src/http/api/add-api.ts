@@ -11,6 +11,7 @@ import { addLedgerApi } from './ledger-api.js'
 import { addLiveApi } from './live-api.js'
 import { addQueryApi } from './query-api.js'
 import { addReceiptsApi } from './receipts-api.js'
+import { addTypedListsApi } from './typed-lists-api.js'
 
 /** Everything public but the hot routes. */
 export function addApi(app: Express, deps: ApiDeps, { cors, config }: { cors: Cors; config: Config }): void {
@@ -25,6 +26,7 @@ export function addApi(app: Express, deps: ApiDeps, { cors, config }: { cors: Co
   })
   addReceiptsApi(app, deps, { waitMsMax: config.WAIT_STORED_MS })
   addEventsApi(app, deps)
+  addTypedListsApi(app, deps)
   addQueryApi(app, deps, { isEdgeShared: config.QUERY_EDGE_CACHE })
   addLiveApi(app, deps, { connectionsMax: config.LIVE_CONNECTIONS_MAX })
   addLedgerApi(app, deps)

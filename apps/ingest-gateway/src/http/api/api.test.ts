@@ -123,6 +123,15 @@ beforeEach(async () => {
         eventsJson: ['{"message_id":"m1"}', '{"message_id":"m2"}'],
         nextCursor: 'n',
       }),
+      listSessions: answering('listSessions', {
+        dataJson: Buffer.from('[{"session_id":"s1"}]'),
+        summaryJson: Buffer.from('{"active_sessions":3}'),
+        nextCursor: 'n',
+        get meta() {
+          return meta
+        },
+      }),
+      listActivities: answering('listActivities', { dataJson: Buffer.from('[]'), nextCursor: '', meta: undefined }),
       runQuery: answering('runQuery', {
         dataJson: Buffer.from('[{"value":2e0}]'),
         summaryJson: Buffer.from('{"total":"é"}'),
@@ -217,6 +226,49 @@ describe('reads', () => {
   it('of a timeline take the user from the address', async () => {
     await ask('GET', '/api/v1/users/a%2Fb%20%C3%A9/timeline', 'r')
     expect(calls[0]?.[1]).toMatchObject({ userId: 'a/b é' })
+  })
+
+  it('of sessions pass their filters on, and say how fresh they are', async () => {
+    const { body, headers } = await ask(
+      'GET',
+      '/api/v1/sessions?active=true&user_id=u&device=tv&browser=Firefox&os=Linux&to=2026-11-21T00:00:00Z&limit=2&cursor=c',
+      'r',
+    )
+    expect(body).toMatchObject({
+      data: [{ session_id: 's1' }],
+      summary: { active_sessions: 3 },
+      next_cursor: 'n',
+      meta: { source: 'rollup', age_ms: 1, watermark: '1970-01-01T00:00:00.001Z', took_ms: 2 },
+    })
+    expect(headers.get('cache-control')).toBe('no-store')
+    const request = {
+      active: true,
+      userId: 'u',
+      sessionId: '',
+      device: 'tv',
+      browser: 'Firefox',
+      os: 'Linux',
+      from: undefined,
+      to: new Date('2026-11-21T00:00:00Z'),
+      limit: 2,
+      cursor: 'c',
+    }
+    expect(calls).toEqual([['listSessions', request, forTenant]])
+  })
+
+  it('of one user’s sessions take the user from the address', async () => {
+    await ask('GET', '/api/v1/users/a%2Fb/sessions?active=false&session_id=s', 'r')
+    expect(calls[0]?.[1]).toMatchObject({ userId: 'a/b', active: false, sessionId: 's', device: '' })
+  })
+
+  it('of activities pass their filters on', async () => {
+    const address = '/api/v1/activities?user_id=u&action=a&entity_type=t&entity_id=i&from=2026-11-21T00:00:00Z'
+    const { body } = await ask('GET', address, 'r')
+    expect(body).toMatchObject({ data: [], next_cursor: null, meta: { source: 'raw' } })
+    expect(body).not.toHaveProperty('summary')
+    const filters = { userId: 'u', action: 'a', entityType: 't', entityId: 'i' }
+    const request = { ...filters, from: new Date('2026-11-21T00:00:00Z'), to: undefined, limit: 0, cursor: '' }
+    expect(calls).toEqual([['listActivities', request, forTenant]])
   })
 
   it('of the ledger give numbers', async () => {
@@ -478,6 +530,11 @@ describe('queries', () => {
     ['GET', '/api/v1/events?from=2026-02-30', undefined, 400, 'from must be a time'],
     ['GET', '/api/v1/events?userId=u', undefined, 400, 'there is no parameter userId: it takes event, from'],
     ['GET', '/api/v1/users/u/timeline?user_id=v', undefined, 400, 'there is no parameter user_id'],
+    ['GET', '/api/v1/users/u/sessions?user_id=v', undefined, 400, 'there is no parameter user_id'],
+    ['GET', '/api/v1/sessions?active=1', undefined, 400, 'active must be true or false'],
+    ['GET', '/api/v1/sessions?ip=10.0.0.1', undefined, 400, 'there is no parameter ip: it takes user_id, active'],
+    ['GET', '/api/v1/activities?entity=e', undefined, 400, 'there is no parameter entity: it takes user_id, action'],
+    ['GET', '/api/v1/activities?limit=1001', undefined, 400, 'limit must be a whole number from 1 to 1000'],
     ['GET', '/api/v1/query/sessions?window=soon', undefined, 400, 'window: must be milliseconds, or a length of time'],
     ['POST', '/api/v1/query/daily', { interval: '1d' }, 400, 'a daily query has no field interval'],
   ])('are refused with what is wrong: %s %s %j', async (method, path, body, status, detail) => {
@@ -561,6 +618,9 @@ describe('scopes', () => {
   const reads = [
     '/api/v1/events',
     '/api/v1/users/u/timeline',
+    '/api/v1/sessions',
+    '/api/v1/users/u/sessions',
+    '/api/v1/activities',
     '/api/v1/query/top',
     '/api/v1/ledger',
     '/api/v1/dead-letters',
