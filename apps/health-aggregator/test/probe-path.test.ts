@@ -54,7 +54,6 @@ describe('the path of a synthetic event', () => {
         asked.push({ ...request, ...options })
         return { eventsJson: ['{}'], nextCursor: '' }
       },
-      runQuery: () => Promise.reject(new Error('not asked')),
     }
     const keys = createProbeKeys({ keys: new KeyManager({ database }), now: () => Date.now() })
     const probe = createProbe({ timeoutMs: 60_000 }, createProbeTarget({ gatewayUrl }, { keys, analytics }))

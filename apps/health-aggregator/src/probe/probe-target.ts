@@ -11,7 +11,7 @@ export interface ProbeTargetConfig {
 
 export interface ProbeTargetDeps {
   readonly keys: ProbeKeys
-  readonly analytics: Calls<typeof AnalyticsServiceService>
+  readonly analytics: Pick<Calls<typeof AnalyticsServiceService>, 'listEvents'>
 }
 
 const MINUTE = 60_000
