@@ -165,6 +165,23 @@ describe('the answer over an open range', () => {
     await expect(ask(open)).rejects.toMatchObject({ code: 'DEPENDENCY_CIRCUIT_OPEN' })
   })
 
+  it('stands in for that of the range once it is closed, if there is no younger one', async () => {
+    await ask(open)
+    fault = coreErrors.DEPENDENCY_CIRCUIT_OPEN()
+    clock.ms += 600_000
+    horizon.watermarkMs = open.toMs + NORMAL_DELAY_MS
+    expect(await ask(open)).toMatchObject({ value: 1, ageMs: 600_000, isStale: true })
+    await expect(ask({ ...open, isFresh: true })).rejects.toBe(fault)
+    await expect(ask({ fromMs: open.fromMs + 1, toMs: open.toMs })).rejects.toBe(fault)
+    fault = errors.TOO_MANY_GROUPS()
+    await expect(ask(open)).rejects.toBe(fault)
+    fault = undefined
+    value = 2
+    expect(await ask(open)).toMatchObject({ value: 2, isStale: false })
+    fault = coreErrors.DEPENDENCY_CIRCUIT_OPEN()
+    expect(await ask(open)).toMatchObject({ value: 2, isStale: false })
+  })
+
   it('does not stand in for one that is refused', async () => {
     await ask(open)
     fault = errors.TOO_MANY_GROUPS()

@@ -80,10 +80,21 @@ export class AnswerCache {
       isOwn = true
       return loader(context)
     }
-    let hit = await namespace.getOrSet(key, load, read)
-    const isWorthWaiting = hit.isStale && hit.ageMs > this.#config.openMs + OPEN_STALE_MS
-    if (isWorthWaiting) hit = await namespace.getOrSet(key, load, { ...read, softTimeoutMs: Number.MAX_SAFE_INTEGER })
-    return this.#give(hit, isOwn)
+    try {
+      let hit = await namespace.getOrSet(key, load, read)
+      const isWorthWaiting = hit.isStale && hit.ageMs > this.#config.openMs + OPEN_STALE_MS
+      if (isWorthWaiting) hit = await namespace.getOrSet(key, load, { ...read, softTimeoutMs: Number.MAX_SAFE_INTEGER })
+      return this.#give(hit, isOwn)
+    } catch (error) {
+      if (!isClosed || isFresh || !mayAnswerStale(error)) throw error
+      return await this.#giveFromWhenOpen(key, error, read)
+    }
+  }
+
+  /** What was last said of a range while it was open; no late event has dropped that, so it is stale however young. @throws the error when there is none */
+  async #giveFromWhenOpen(key: string, error: unknown, read: ReadOptions<Outcome>): Promise<GivenAnswer> {
+    const hit = await this.#open.getOrSet(key, () => Promise.reject(error), read)
+    return { ...this.#give(hit, false), isStale: true }
   }
 
   /** Drops every answer that bears one of the tags; resolves to whether Redis has heard of it. */
