@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { RunQueryRequest } from '@millrace/contracts'
 import { type Database, migrate, openDatabase, type Transaction } from '@millrace/database'
+import { createMetrics } from '@millrace/telemetry'
 import { createTestDatabase, type TestDatabase, waitFor } from '@millrace/testing'
+import type { EventsQuery } from '../src/events/events-query.js'
 import { createRunCells, type RunCells } from '../src/execute/run-cells.js'
 import { createSnapshot } from '../src/execute/snapshot.js'
 import { CostGuard } from '../src/guard/cost-guard.js'
@@ -13,10 +15,12 @@ import { createReadMarks } from '../src/journeys/read-marks.js'
 import type { Answer } from '../src/kinds/query-kind.js'
 import { findQueryKind } from '../src/kinds/query-kinds.js'
 import { createReadLogins } from '../src/logins/read-logins.js'
+import { QueryMetrics } from '../src/metrics.js'
 import { parseCellQuery } from '../src/query/parse-cell-query.js'
 import { createReadDaily } from '../src/reports/read-daily.js'
+import { createListEvents } from '../src/rpc/list-events.js'
 import { storeEvents, storePartition, storeRollups, type TestDefinition, type TestEvent } from './generated-data.js'
-import { createTenant, queryOf } from './service-under-test.js'
+import { createTenant, listOf, queryOf } from './service-under-test.js'
 
 const START = Date.UTC(2026, 9, 1)
 const DAY = 86_400_000
@@ -217,6 +221,18 @@ describe('the guard of costs', () => {
     )
   })
 
+  it('expects memory of one page where PostgreSQL puts groups in order, and all the rows', async () => {
+    const estimateOf = async (fields: Partial<RunQueryRequest>) => {
+      const { meta } = await ask({ kind: 'top', event: 'Flight', groupBy: ['user_id'], ...fields })
+      return (meta.plan as Plan).estimate
+    }
+    const [few, many] = [await estimateOf({ limit: 5 }), await estimateOf({ limit: 100 })]
+    expect(few.rows).toBe(many.rows)
+    expect(few.bytes).toBeLessThan(many.bytes / 10)
+    const ofSketches = { metric: { agg: 'uniques', property: '' } }
+    expect(await estimateOf({ ...ofSketches, limit: 5 })).toEqual(await estimateOf({ ...ofSketches, limit: 100 }))
+  })
+
   it('refuses what is over the budget with estimate, budget and suggestion, and never lets it reach the table', async () => {
     const blocker = await database.connection()
     const controller = new AbortController()
@@ -407,6 +423,47 @@ describe('the guard of costs', () => {
     budget = { ...PLENTY, bytes: (some + many) / 2 }
     await expect(ask({ kind: 'retention', from: new Date(START), groupBy: ['user_id'] })).rejects.toMatchObject({
       details: { suggestion: expect.stringMatching(/^leave user_id out of group_by, or filter by it; or shorten/) },
+    })
+    budget = PLENTY
+  })
+
+  const pageOf = (fields: Partial<EventsQuery>) => ({
+    tenantId: acme,
+    query: {
+      ...{ event: null, userId: null, messageId: null, fromMs: null, toMs: null, after: null, limit: 100 },
+      ...fields,
+    },
+  })
+
+  it('expects a page of events to cost what it shows, and what has to be gone through for it', async () => {
+    const newest = await guard.admitPage(pageOf({}))
+    // Three of four rows are of this tenant, one of ten has the rare name, and few are of an ordinary user.
+    expect(newest?.rows).toBeGreaterThan(101)
+    expect(newest?.rows).toBeLessThan(200)
+    const rare = await guard.admitPage(pageOf({ event: 'Rare' }))
+    expect(rare?.rows).toBeGreaterThan(900)
+    expect(rare?.rows).toBeLessThan(2_000)
+    const ofUser = await guard.admitPage(pageOf({ userId: 'user-7' }))
+    expect(ofUser?.rows).toBeLessThan(30)
+    expect(await guard.admitPage(pageOf({ messageId: 'm' }))).toMatchObject({ rows: 4_000, partitions: 1 })
+    const days = { fromMs: START + DAY, toMs: START + 3 * DAY }
+    expect(await guard.admitPage(pageOf({ ...days, messageId: 'm' }))).toMatchObject({ partitions: 2 })
+    expect(Number((await guard.admitPage(pageOf({ limit: 1000 })))?.bytes)).toBeGreaterThan(5 * Number(newest?.bytes))
+  })
+
+  it('refuses a page that would be looked for in too many rows', async () => {
+    const list = createListEvents({
+      snapshot: createSnapshot({ database }),
+      guard,
+      metrics: new QueryMetrics(createMetrics({ service: 'analytics-query', hasProcessMetrics: false })),
+      now: () => NOW,
+    })
+    const call = { tenant: String(acme), signal: new AbortController().signal, deadline: undefined }
+    budget = { ...PLENTY, rows: 2_000 }
+    expect((await list(listOf({ event: 'Rare' }), call)).eventsJson).toHaveLength(100)
+    await expect(list(listOf({ messageId: 'm' }), call)).rejects.toMatchObject({
+      code: 'QUERY_TOO_EXPENSIVE',
+      details: { suggestion: expect.stringMatching(/^shorten the range to begin at 2026-10-0/) },
     })
     budget = PLENTY
   })

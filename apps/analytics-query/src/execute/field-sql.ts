@@ -6,7 +6,7 @@ import { numberOfText } from '../query/scalar-text.js'
 import type { SqlValues } from './sql-values.js'
 
 /** Up to it a number is read as the largest double; larger ones are no values, as in JavaScript where they are infinite. */
-const NUMBER_MAX = '1.797693134862315807e308'
+export const NUMBER_MAX = '1.797693134862315807e308'
 
 /** A column field as text, null when absent. */
 function columnSql(path: Extract<FieldPath, { kind: 'column' }>, values: SqlValues): string {

@@ -5,6 +5,7 @@ import type { TimeRange } from '../plan/plan.js'
 import type { CellQuery } from '../query/cell-query.js'
 import type { Filter } from '../query/filter.js'
 import { isoTime } from '../query/iso-time.js'
+import { isPaged, pageSql } from './cell-page-sql.js'
 import { filterSql, groupSql } from './field-sql.js'
 import { instant, SqlValues } from './sql-values.js'
 
@@ -22,7 +23,10 @@ export interface RawRequest {
   readonly cellsMax: number
 }
 
-/** One row a cell over the raw rows of a range: by the day partitions and the index on time, or by the user's where a filter names users. */
+/**
+ * One row a cell over the raw rows of a range: by the day partitions and the index on time, or by the user's where a filter names users. Of a query
+ * that needs a page of cells alone and reads nothing else, those of the page.
+ */
 export function rawStatement(request: RawRequest): Statement {
   const { tenantId, query, measure, range, rows, cellsMax } = request
   const values = new SqlValues()
@@ -41,8 +45,14 @@ export function rawStatement(request: RawRequest): Statement {
     ...rowsCondition(rows, values),
   ]
   const cell = `select ${input.join(', ')} from events e where ${conditions.join(' and ')}`
+  const cells = measure.rawOutput(keys)
+  const isAll = rows.kind === 'all' && range.fromMs === query.fromMs && range.toMs === query.toMs
+  const output =
+    isAll && isPaged(query)
+      ? `, part as (${cells}), ${pageSql(query, { measure, cellsMax }, values)}`
+      : ` ${cells} limit ${values.add(cellsMax + 1, 'integer')}`
   return {
-    text: `with cell as (${cell}) ${measure.rawOutput(keys)} limit ${values.add(cellsMax + 1, 'integer')}`,
+    text: `with cell as (${cell})${output}`,
     values: values.list,
     ...(isOfFewUsers(query) && { plan: 'kept' }),
   }

@@ -1,4 +1,6 @@
 import { errors } from '../errors.js'
+import type { EventsQuery } from '../events/events-query.js'
+import { isPaged } from '../execute/cell-page-sql.js'
 import { userHash } from '../execute/raw-statement.js'
 import type { Plan, TimeRange } from '../plan/plan.js'
 import type { CellQuery } from '../query/cell-query.js'
@@ -7,11 +9,12 @@ import {
   estimateCells,
   estimateLogins,
   estimateMarks,
+  estimatePage,
   type MarksWorkload,
   type ResultKind,
 } from './estimate-cost.js'
 import { type Budget, type Overrun, overruns, suggestForCells, suggestForRows } from './suggest.js'
-import type { Shares, TableStatistics } from './table-statistics.js'
+import { DAY_MS, type Shares, type TableStatistics } from './table-statistics.js'
 
 export interface CostGuardDeps {
   /** Undefined while none were read: then everything is let through. */
@@ -49,6 +52,12 @@ export interface PlannedLogins {
   readonly query: CellQuery
   /** How often the rows of the range are gone through. */
   readonly scans: number
+}
+
+/** A page of events that is about to be read. */
+export interface PlannedPage {
+  readonly tenantId: number
+  readonly query: EventsQuery
 }
 
 /** What a reading would cost, and how to ask for less. */
@@ -118,7 +127,7 @@ export class CostGuard {
         series,
         raw,
         userHashes: userHashesOf(tenantId, query),
-        places: query.bucketStarts.length * (planned.groups ?? groupsOf(query, statistics)),
+        places: placesOf(planned, statistics),
         result: resultOf(query),
       },
       statistics,
@@ -149,6 +158,32 @@ export class CostGuard {
     const places = query.bucketStarts.length * groupsOf(query, statistics)
     const estimate = estimateLogins({ tenantId, range: query, scans, places }, statistics)
     return await this.#admit({ tenantId, estimate, suggest: (overrun) => suggestForRows(query, overrun) })
+  }
+
+  /** As admitCells. */
+  async admitPage({ tenantId, query }: PlannedPage): Promise<CostEstimate | undefined> {
+    const statistics = this.#deps.statistics()
+    if (statistics === undefined) return undefined
+    const { event, userId, messageId, fromMs, toMs, after, limit } = query
+    const nextMs = after === null ? Number.POSITIVE_INFINITY : after.timestampUs / 1000
+    const range = {
+      fromMs: Math.max(fromMs ?? statistics.firstDayMs, statistics.firstDayMs),
+      toMs: Math.min(toMs ?? nextMs, nextMs, statistics.lastDayMs + DAY_MS),
+    }
+    const work = {
+      tenantId,
+      events: event === null ? ('*' as const) : [event],
+      userHashes: userId === null ? null : [userHash(userId, tenantId)],
+      range,
+      isBounded: fromMs !== null,
+      isOfOne: messageId !== null,
+      limit: limit + 1,
+    }
+    return await this.#admit({
+      tenantId,
+      estimate: estimatePage(work, statistics, this.#deps.now()),
+      suggest: (overrun) => suggestForRows({ ...range, groupBy: [] }, overrun),
+    })
   }
 
   async #admit({ estimate, ...cost }: Omit<Cost, 'estimate'> & { estimate: CostEstimate | undefined }) {
@@ -198,6 +233,12 @@ function userHashesOf(tenantId: number, { filters }: CellQuery): bigint[] | null
 function resultOf({ metric: { agg } }: CellQuery): ResultKind {
   if (agg === 'uniques') return 'uniques'
   return agg === 'p50' || agg === 'p95' || agg === 'p99' ? 'quantiles' : 'number'
+}
+
+/** Of raw rows alone PostgreSQL gives a page, where no more of it is needed. */
+function placesOf({ query, groups }: PlannedCells, statistics: TableStatistics): number {
+  const places = query.bucketStarts.length * (groups ?? groupsOf(query, statistics))
+  return groups === null && isPaged(query) ? Math.min(places, query.page.limit) : places
 }
 
 function groupsOf({ groupBy }: Pick<CellQuery, 'groupBy'>, statistics: TableStatistics): number {

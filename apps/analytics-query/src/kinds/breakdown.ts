@@ -1,3 +1,4 @@
+import { cellPageOf } from '../query/cell-page.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
 import { decodePageCursor } from './page.js'
 import { parseCells } from './parse-cells.js'
@@ -14,6 +15,10 @@ export const breakdown: QueryKind = {
     const limit = parseLimit(request.limit, LIMITS)
     const query = parseCellQuery(request, { interval: 'none', needsGroup: true, cursor }, context)
     const isCompared = parseCompare(request.compare)
-    return parseCells({ kind: 'breakdown', query, cursor, limit, isCompared, keyOf: ({ group }) => group }, context)
+    const page = isCompared ? undefined : cellPageOf('group', { cursor, limit, groups: query.groupBy.length })
+    return parseCells(
+      { kind: 'breakdown', query: { ...query, page }, cursor, limit, isCompared, keyOf: ({ group }) => group },
+      context,
+    )
   },
 }

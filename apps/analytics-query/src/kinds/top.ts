@@ -1,3 +1,4 @@
+import { cellPageOf } from '../query/cell-page.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
 import { compareKeys, decodePageCursor, type SortKey } from './page.js'
 import { parseCells } from './parse-cells.js'
@@ -13,13 +14,15 @@ export const top: QueryKind = {
     const cursor = decodePageCursor(request.cursor, 'top')
     const limit = parseLimit(request.limit, LIMITS)
     const query = parseCellQuery(request, { interval: 'none', needsGroup: true, cursor }, context)
+    const isCompared = parseCompare(request.compare)
+    const page = isCompared ? undefined : cellPageOf('value', { cursor, limit, groups: query.groupBy.length })
     return parseCells(
       {
         kind: 'top',
-        query,
+        query: { ...query, page },
         cursor,
         limit,
-        isCompared: parseCompare(request.compare),
+        isCompared,
         keyOf: ({ value, group }) => [value, ...group],
         compare: compareRanks,
         isShown: ({ value }) => value !== null,

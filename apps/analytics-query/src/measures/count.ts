@@ -8,6 +8,8 @@ export const count: Measure = {
   isRollupGrouped: true,
   rawInput: () => '',
   rawOutput: (keys) => `select ${keys}, count(*) as n from cell group by ${keys}`,
+  rawMerge: 'sum(n) as n',
+  rawValue: () => 'n::float8',
   createAccumulator() {
     let events = 0
     const add = (row: Readonly<Record<string, unknown>>): void => {

@@ -29,5 +29,9 @@ export interface Measure {
   rawInput(metric: Metric, values: SqlValues): string
   /** One row a cell, from the table `cell` with columns `keys` and those of rawInput. */
   rawOutput(keys: string): string
+  /** Aggregates that put rows of rawOutput together to one, by the same names. */
+  readonly rawMerge: string
+  /** A cell's value as a double, from a row of rawOutput, and null where PostgreSQL might have another than the accumulator; null for a metric made of sketches. */
+  rawValue(metric: Metric): string | null
   createAccumulator(metric: Metric): Accumulator
 }

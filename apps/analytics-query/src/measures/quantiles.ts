@@ -20,6 +20,8 @@ export const quantiles: Measure = {
       from (select ${keys}, (case when abs(v) <= ${ZERO_UP_TO} then 0 else v end)::float8 as v from cell where v is not null) number
       group by ${keys}, sign(v), case when v <> 0 then floor(ln(abs(v)) / ${BIN_RATIO_LN}) end
     ) bin group by ${keys}`,
+  rawMerge: `string_agg(bins, ''::bytea) as bins`,
+  rawValue: () => null,
   createAccumulator(metric) {
     const sketch = new DDSketch()
     return {

@@ -1,5 +1,5 @@
 import { ExactSum } from '@millrace/sketches'
-import { numberSql } from '../execute/field-sql.js'
+import { NUMBER_MAX, numberSql } from '../execute/field-sql.js'
 import type { Metric } from '../query/metric.js'
 import type { Measure, MeasureResult, Row } from './measure.js'
 
@@ -18,6 +18,12 @@ export const sums: Measure = {
     metric.property === null ? 'null::numeric as v' : `${numberSql(metric.property, values)} as v`,
   rawOutput: (keys) =>
     `select ${keys}, count(v) as n, min(v) as least, max(v) as greatest, sum(v) as total from cell where v is not null group by ${keys}`,
+  rawMerge: 'sum(n) as n, min(least) as least, max(greatest) as greatest, sum(total) as total',
+  rawValue: ({ agg }) => {
+    const number = agg === 'min' ? 'least' : agg === 'max' ? 'greatest' : 'total'
+    const isDouble = `${number} = 0 or abs(${number}) between 1e-300 and ${NUMBER_MAX}`
+    return `case when ${isDouble} then ${number}::float8${agg === 'avg' ? ' / n::float8' : ''} end`
+  },
   createAccumulator(metric) {
     const sum = new ExactSum()
     let count = 0

@@ -17,6 +17,8 @@ export const uniques: Measure = {
   rawOutput: (keys) => `select ${keys}, string_agg(int8send(h), ''::bytea) as hashes from (
       select ${keys}, coalesce(min(h) filter (where h >= 0), min(h)) as h from cell group by ${keys}, h & ${REGISTER_MASK}
     ) register group by ${keys}`,
+  rawMerge: `string_agg(hashes, ''::bytea) as hashes`,
+  rawValue: () => null,
   createAccumulator() {
     let users: HyperLogLog | undefined
     /** Of most cells it is the only one: merging it with nothing would cost more than all else. */

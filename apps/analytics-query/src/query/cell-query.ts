@@ -1,4 +1,5 @@
 import type { Interval } from './buckets.js'
+import type { CellPage } from './cell-page.js'
 import type { FieldPath } from './field-path.js'
 import type { Filter } from './filter.js'
 import type { Metric } from './metric.js'
@@ -19,6 +20,8 @@ export interface CellQuery {
   readonly interval: Interval | null
   /** Ascending; the first may begin before `fromMs`. */
   readonly bucketStarts: readonly number[]
+  /** Absent: all cells are needed. */
+  readonly page?: CellPage | undefined
 }
 
 /** One bucket of one group. */

@@ -57,6 +57,19 @@ function query(title: string, fields: Partial<RunQueryRequest>, readsWholeDays?:
   }
 }
 
+/** Two pages: the second begins at a place. */
+function nextPage(title: string, fields: Partial<RunQueryRequest>): QueryShape {
+  const request = queryOf({ event: 'Event 1', from: at(DAY), to: at(0), ...fields })
+  return {
+    title: `${request.kind} ${title}`,
+    kind: request.kind,
+    ask: async (service, tenantId) => {
+      const { nextCursor } = await service.query(request, tenantId)
+      await service.query({ ...request, cursor: nextCursor }, tenantId)
+    },
+  }
+}
+
 const filter = (property: string, op: string, value: unknown = null) => ({
   property,
   op,
@@ -143,6 +156,22 @@ export const QUERY_SHAPES: readonly QueryShape[] = [
   ),
   query('by a dimension', { kind: 'top', groupBy: ['properties.carrier'], limit: 5 }),
   query('by a dimension', { kind: 'breakdown', groupBy: ['properties.carrier'] }),
+  query('from raw rows by a column', { kind: 'top', ...RAGGED, groupBy: ['user_id'], limit: 5 }),
+  query('from raw rows by a property and a sum', {
+    kind: 'top',
+    ...RAGGED,
+    groupBy: ['properties.plan'],
+    metric: metric('sum', PRICE),
+    limit: 5,
+  }),
+  query('from raw rows with uniques', {
+    kind: 'breakdown',
+    ...RAGGED,
+    groupBy: ['properties.plan', 'user_id'],
+    metric: metric('uniques'),
+    limit: 5,
+  }),
+  nextPage('from raw rows, the next page', { kind: 'top', ...RAGGED, groupBy: ['user_id'], limit: 5 }),
   query('of one name', { kind: 'uniques' }),
   query('of a property', { kind: 'percentiles', metric: metric('', PRICE), groupBy: ['properties.carrier'] }),
   query('of two hours', { kind: 'funnel', event: '', ...RAGGED, steps: STEPS }),
@@ -169,6 +198,7 @@ export const QUERY_SHAPES: readonly QueryShape[] = [
  */
 export const STATEMENTS: Readonly<Record<string, number>> = {
   'events/events-statements.ts': 4,
+  'execute/cell-page-sql.ts': 3,
   'execute/raw-statement.ts': 2,
   'execute/read-catalog.ts': 5,
   'execute/rollup-statements.ts': 3,

@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import type { RunQueryRequest } from '@millrace/contracts'
+import fc from 'fast-check'
+import { storeEvents, type TestEvent } from './generated-data.js'
+import { createTenant, queryOf, type ServiceUnderTest, startServiceUnderTest } from './service-under-test.js'
+
+const HOUR = 3_600_000
+const START = Date.UTC(2026, 9, 20)
+const RANGE = { from: new Date(START), to: new Date(START + HOUR) }
+/** As the service under test has it. */
+const CELLS_MAX = 10_000
+
+const TEXTS = [
+  ...[
+    '',
+    'a',
+    'b',
+    'A',
+    'é',
+    'z',
+    '1',
+    'true',
+    'null',
+    'a b',
+    '\u{e000}',
+    '\u{ffff}',
+    '\u{10000}',
+    '\u{1f600}',
+    '\u{10ffff}',
+  ],
+  ...['a\u{e000}', 'a\u{1f600}', '\u{10ffff}\u{e000}', '\u{10ffff}\u{1f600}', '\u{10ffff}a', '\u{10ffff}b', '\u{d7ff}'],
+]
+/** JSON as clients may send it; some are one group. */
+const JSONS = [
+  ...TEXTS.map((text) => JSON.stringify(text)),
+  ...[
+    '1',
+    '1.00',
+    '1e0',
+    'true',
+    'false',
+    'null',
+    '[1]',
+    '{"a": 1}',
+    '0',
+    '-0',
+    '-2.5',
+    '0.1',
+    '0.10000000000000000555',
+  ],
+  ...['0.000001', '1e-7', '1.5e-7', '1e-10', '1e15', '123456789012345678e-5', '9007199254740991', '-1e15', '1e-300'],
+]
+/** Numbers whose texts are left to JavaScript. */
+const ODD = ['9007199254740992', '9007199254740993', '1e21', '1e23', '12345678901234567890', '5e-324', '-1e300']
+
+describe('a page of cells that the database orders and cuts', () => {
+  let service: ServiceUnderTest
+  let tenantId: number
+
+  beforeAll(async () => {
+    service = await startServiceUnderTest({ now: () => START + 2 * HOUR })
+    tenantId = await createTenant(service.database, 'acme')
+    const values = ['Plain', 'Odd'].flatMap((event) =>
+      [...JSONS, ...(event === 'Odd' ? ODD : [])].flatMap((json, at) =>
+        // So that there are many ties and some that are none.
+        Array.from({ length: 1 + (at % 3) }, () => ({ event, json })),
+      ),
+    )
+    const events = values.map(({ event }, position): TestEvent => {
+      const user = TEXTS[(position * 7) % TEXTS.length] as string
+      return {
+        tenantId,
+        event,
+        userId: position % 5 === 0 ? null : `u${user}`,
+        anonymousId: user,
+        timestampMs: START + position * 1000,
+        type: position % 3,
+        properties: position % 4 === 0 ? {} : { amount: (position % 9) / 2 - 2 },
+        partition: 0,
+        position,
+      }
+    })
+    await storeEvents(service.database, events)
+    // JSON.stringify would have cut digits off.
+    await service.database.query(
+      `update events e set properties = e.properties || jsonb_build_object('v', t.text::jsonb)
+        from unnest($1::text[]) with ordinality t (text, place) where e.position = t.place - 1`,
+      [values.map(({ json }) => json)],
+    )
+    await service.database.query(
+      `insert into events (position, user_hash, "timestamp", received_at, tenant_id, partition, type, message_id, event, user_id, properties)
+        select 100000 + n, n, $1::timestamptz, now(), $2, 0, 0, 'many-' || n, 'Many', 'user-' || case when n > ${CELLS_MAX} then n / 2 else n end,
+          jsonb_build_object('url', '/' || n, 'ms', n)
+        from generate_series(0, ${CELLS_MAX + 99}) n`,
+      [RANGE.from.toISOString(), tenantId],
+    )
+  })
+  afterAll(() => service.close())
+
+  const run = (fields: Partial<RunQueryRequest>) =>
+    service.query(queryOf({ ...RANGE, explain: false, ...fields }), tenantId)
+  /** Every page, and how many there were. A comparison has all cells put together in memory. */
+  async function walk(fields: Partial<RunQueryRequest>, compare: string) {
+    const data: unknown[] = []
+    let [pages, cursor] = [0, '']
+    do {
+      const answer = await run({ ...fields, compare, cursor })
+      expect(answer.meta?.source).toBe('raw')
+      data.push(...answer.data.map(({ previous: _previous, ...point }) => point))
+      cursor = answer.nextCursor
+      pages++
+    } while (cursor !== '')
+    return { data, pages }
+  }
+
+  const question = fc.record({
+    kind: fc.constantFrom('top', 'breakdown'),
+    event: fc.constantFrom('Plain', 'Odd'),
+    groupBy: fc.constantFrom(
+      ['user_id'],
+      ['properties.v'],
+      ['anonymous_id', 'type'],
+      ['properties.v', 'user_id'],
+      ['user_id', 'properties.amount', 'properties.v'],
+    ),
+    metric: fc
+      .constantFrom('count', 'sum', 'avg', 'min', 'max', 'uniques', 'p95')
+      .map((agg) => ({ agg, property: agg === 'count' || agg === 'uniques' ? '' : 'properties.amount' })),
+    limit: fc.constantFrom(10, 30, 1000),
+  })
+
+  it('holds what it holds when all cells are put in order in memory, page by page', async () => {
+    await fc.assert(
+      fc.asyncProperty(question, async (asked) => {
+        expect(await walk(asked, '')).toEqual(await walk(asked, 'previous'))
+      }),
+      { numRuns: 12 },
+    )
+  })
+
+  it.each<[string, Partial<RunQueryRequest>, (string | number)[]]>([
+    ['users', { groupBy: ['user_id'] }, ['user-5001', 3]],
+    ['addresses', { groupBy: ['properties.url'] }, ['/0', 1]],
+    [
+      'addresses by a sum',
+      { groupBy: ['properties.url'], metric: { agg: 'sum', property: 'properties.ms' } },
+      ['/10099', 10_099],
+    ],
+  ])('is found among more %s than fit in memory', async (_title, fields, expected) => {
+    const asked = { kind: 'top', event: 'Many', limit: 5, ...fields }
+    await expect(run({ ...asked, compare: 'previous' })).rejects.toMatchObject({ code: 'TOO_MANY_GROUPS' })
+    const first = await run(asked)
+    const [point] = first.data
+    expect([Object.values(point?.group ?? {})[0], point?.value]).toEqual(expected)
+    const second = await run({ ...asked, cursor: first.nextCursor })
+    const both = [...first.data, ...second.data]
+    expect(new Set(both.map(({ group }) => JSON.stringify(group))).size).toBe(10)
+    expect(both.map(({ value }) => value)).toEqual(both.map(({ value }) => value).sort((a, b) => Number(b) - Number(a)))
+  })
+
+  it('is the next of a breakdown with more groups than fit in memory', async () => {
+    const asked = { kind: 'breakdown', event: 'Many', groupBy: ['properties.url'], limit: 1000 }
+    const { data } = await walk(asked, '')
+    const expected = Array.from({ length: CELLS_MAX + 100 }, (_, n) => `/${n}`).sort()
+    expect(data.map((point) => (point as { group: Record<string, string> }).group['properties.url'])).toEqual(expected)
+  })
+})
