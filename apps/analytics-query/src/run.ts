@@ -58,7 +58,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     { runCells, readMarks, readLogins, readDaily, snapshot, guard, answers, metrics: queryMetrics, now },
   )
   const analytics = implementService(AnalyticsServiceService, {
-    listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
+    listEvents: createListEvents({ snapshot, guard, metrics: queryMetrics, now }),
     listSessions: createListSessions(stream, { snapshot, metrics: queryMetrics }),
     listActivities: createListActivities(stream, { snapshot, metrics: queryMetrics }),
     runQuery,

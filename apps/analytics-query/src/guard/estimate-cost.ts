@@ -1,3 +1,4 @@
+import { PAGE_BYTES } from '../events/events-page.js'
 import type { TimeRange } from '../plan/plan.js'
 import type { EventNames } from '../query/event-names.js'
 import { DAY_MS, type DayStatistics, daysIn, shareOf, type TableStatistics } from './table-statistics.js'
@@ -58,6 +59,16 @@ export interface LoginsWorkload {
   readonly scans: number
   /** Buckets times groups, as many as there may be. */
   readonly places: number
+}
+
+/** A page of events, newest first. */
+export interface PageWorkload extends Omit<Workload, 'raw'> {
+  readonly range: TimeRange
+  /** Whether the caller said where the range begins. */
+  readonly isBounded: boolean
+  /** Whether one message is looked for. */
+  readonly isOfOne: boolean
+  readonly limit: number
 }
 
 const MINUTE_MS = 60_000
@@ -154,6 +165,29 @@ export function estimateLogins(
   }
 }
 
+/**
+ * A page costs about what it shows: time is walked backwards until it is full, for 5 s at most. The newest events may be asked for whatever the number of
+ * days; a range that is named counts with all of them.
+ */
+export function estimatePage(workload: PageWorkload, statistics: TableStatistics, nowMs: number): CostEstimate {
+  const { tenantId, events, userHashes, range, isBounded, isOfOne, limit } = workload
+  const days = daysIn(range, statistics, nowMs)
+  const there = sum(days, (day) => rowsRead(workload, day, statistics))
+  const share = userHashes === null ? shareOf(tenantId, events, statistics) : shareOf(null, events, statistics)
+  const wanted = isOfOne ? WALK_ROWS : Math.min(WALK_ROWS, limit / share)
+  return {
+    rows: Math.ceil(Math.min(there, wanted)),
+    partitions: isBounded ? days.length : Math.min(1, days.length),
+    bytes: Math.min(PAGE_BYTES, limit * EVENT_BYTES) * PAGE_COPIES,
+  }
+}
+
+/** Rows that 5 s suffice for. */
+const WALK_ROWS = 10_000_000
+/** An event with its properties as text, and how often a page is there: as it comes, as it goes out, and in the message. */
+const EVENT_BYTES = 2_000
+const PAGE_COPIES = 3
+
 /** Rollups outlive the rows that they were made of: of days without rows every window may be there. */
 function estimateRollups(
   { rollup, series }: CellsWorkload,
@@ -175,7 +209,11 @@ function estimateRollups(
   return total
 }
 
-function rowsRead({ userHashes }: Workload, { rows, users }: DayStatistics, statistics: TableStatistics): number {
+function rowsRead(
+  { userHashes }: Pick<Workload, 'userHashes'>,
+  { rows, users }: DayStatistics,
+  statistics: TableStatistics,
+): number {
   if (userHashes === null) return rows
   const ordinary = users === null ? UNKNOWN_ROWS_PER_USER : rows / Math.max(1, users)
   const read = sum(userHashes, (hash) => {

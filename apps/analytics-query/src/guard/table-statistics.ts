@@ -52,9 +52,10 @@ export function daysIn({ fromMs, toMs }: TimeRange, statistics: TableStatistics,
   return parts
 }
 
-/** The share of all rows that a tenant's events of these names have, as if names were spread evenly over tenants. */
-export function shareOf(tenantId: number, events: readonly string[] | '*', statistics: TableStatistics): number {
-  const ofTenant = statistics.tenants.common.get(tenantId) ?? statistics.tenants.other
+/** The share of all rows that a tenant's events of these names have, as if names were spread evenly over tenants; null: of all tenants'. */
+export function shareOf(tenantId: number | null, events: readonly string[] | '*', statistics: TableStatistics): number {
+  const { common, other } = statistics.tenants
+  const ofTenant = tenantId === null ? 1 : (common.get(tenantId) ?? other)
   if (events === '*') return ofTenant
   const ofEvents = events.reduce(
     (sum, event) => sum + (statistics.events.common.get(event) ?? statistics.events.other),

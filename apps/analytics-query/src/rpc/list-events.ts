@@ -3,19 +3,23 @@ import type { CallContext } from '@millrace/service'
 import { parseEventsQuery } from '../events/events-query.js'
 import { listEvents } from '../events/list-events.js'
 import type { Snapshot } from '../execute/snapshot.js'
+import type { CostGuard } from '../guard/cost-guard.js'
 import type { QueryMetrics } from '../metrics.js'
 import { readOptionsOf } from './read-options.js'
 import { tenantOf } from './tenant-of.js'
 
 export interface ListEventsDeps {
   readonly snapshot: Snapshot
+  /** Refuses what is too expensive. Default: nothing is. */
+  readonly guard?: CostGuard | undefined
   readonly metrics: QueryMetrics
   readonly now: () => number
   readonly monotonicMs?: () => number
 }
 
 /** One page of stored events of the caller's tenant. */
-export function createListEvents({ snapshot, metrics, now, monotonicMs = () => performance.now() }: ListEventsDeps) {
+export function createListEvents(deps: ListEventsDeps) {
+  const { snapshot, guard, metrics, now, monotonicMs = () => performance.now() } = deps
   return async function handleListEvents(
     request: ListEventsRequest,
     call: Pick<CallContext, 'tenant' | 'signal' | 'deadline'>,
@@ -25,7 +29,10 @@ export function createListEvents({ snapshot, metrics, now, monotonicMs = () => p
     const startedAt = performance.now()
     const page = await snapshot(
       tenantId,
-      (tx) => listEvents(tx, tenantId, query, { nowMs: now(), monotonicMs }),
+      async (tx) => {
+        await guard?.admitPage({ tenantId, query })
+        return await listEvents(tx, tenantId, query, { nowMs: now(), monotonicMs })
+      },
       readOptionsOf(call),
     )
     metrics.observe('events', 'raw', (performance.now() - startedAt) / 1000)
