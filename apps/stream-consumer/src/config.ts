@@ -178,7 +178,8 @@ export const configSchema = defineConfig({
     min: 1,
     max: 36_500,
     unit: 'days',
-    description: 'how long events and minutes of rollups are kept',
+    description:
+      'how long events, logins, activities, ended sessions (from when they were last seen) and minutes of rollups are kept',
   }),
   // 1.5 million rows of 300 bytes, whose user index has 60 MB: what the processor's caches and PostgreSQL's memory hold with ease.
   EVENTS_SEGMENT_MB: integer({

@@ -1,4 +1,5 @@
 import type { Metrics } from '@millrace/telemetry'
+import type { TypedTable } from './maintain/delete-typed-rows.js'
 import type { PreparedBatch } from './store/prepared-batch.js'
 
 const OUTCOMES = ['stored', 'duplicate', 'dead_lettered'] as const
@@ -13,6 +14,7 @@ export class ConsumerAppMetrics {
   readonly #rollupFlushSeconds
   readonly #compactedWindows
   readonly #closedSessions
+  readonly #deletedRows
   readonly #lateWindows
 
   constructor(metrics: Metrics) {
@@ -61,6 +63,11 @@ export class ConsumerAppMetrics {
     this.#closedSessions = metrics
       .counter({ name: 'millrace_sessions_closed_total', help: 'Sessions ended for being idle.' })
       .with({})
+    this.#deletedRows = metrics.counter({
+      name: 'millrace_retention_deleted_rows_total',
+      help: 'Logins, activities and ended sessions that were deleted with the events of their day, by table.',
+      labels: ['table'] as const,
+    })
     this.#lateWindows = metrics
       .counter({
         name: 'millrace_consumer_late_windows_total',
@@ -101,6 +108,10 @@ export class ConsumerAppMetrics {
 
   addLate(windows: number): void {
     this.#lateWindows.inc(windows)
+  }
+
+  addDeleted(table: TypedTable, rows: number): void {
+    this.#deletedRows.with({ table }).inc(rows)
   }
 
   addClosedSessions(sessions: number): void {

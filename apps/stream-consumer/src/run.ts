@@ -26,7 +26,7 @@ import { COMMITTED_CHANNEL, createPublish, LIVE_CHANNEL } from './live/publish.j
 import { readWatermark } from './live/watermark.js'
 import { closeIdleSessions } from './maintain/close-idle-sessions.js'
 import { keepPartitions } from './maintain/keep-partitions.js'
-import { runPeriodically } from './maintain/run-periodically.js'
+import { type PeriodicTask, runPeriodically } from './maintain/run-periodically.js'
 import { summariseTimeIndex } from './maintain/summarise-time-index.js'
 import { ConsumerAppMetrics, readGaugesAtScrape } from './metrics.js'
 import { createDiscardDeadLetter } from './rpc/discard-dead-letter.js'
@@ -109,11 +109,12 @@ async function startMaintenance(
     daysMs: config.ROLLUP_1D_RETENTION_DAYS * DAY_MS,
   }
   const compact = createCompactor({ windowsMax: 500 }, { database })
-  const tasks = [
+  const keep = { database, dayPartitions, logger, onDeleted: appMetrics.addDeleted.bind(appMetrics), now: Date.now }
+  const tasks: PeriodicTask[] = [
     {
       name: 'partitions',
       everyMs: PARTITIONS_EVERY_MS,
-      run: () => keepPartitions({ retentionMs, windowMs, rollups }, { database, dayPartitions, logger, now: Date.now }),
+      run: (signal) => keepPartitions({ retentionMs, windowMs, rollups }, { ...keep, signal }),
     },
     { name: 'time-index', everyMs: TIME_INDEX_EVERY_MS, run: () => summariseTimeIndex(database, Date.now()) },
     {

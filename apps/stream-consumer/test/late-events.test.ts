@@ -163,7 +163,14 @@ describe('late events', () => {
         windowMs: DAY,
         rollups: { minutesMs: 10 * DAY, fiveMinutesMs: 10 * DAY, hoursMs: 10 * DAY, daysMs: 10 * DAY },
       },
-      { database, dayPartitions: new DayPartitions(database), logger: silentLogger, now: Date.now },
+      {
+        database,
+        dayPartitions: new DayPartitions(database),
+        logger: silentLogger,
+        onDeleted: () => undefined,
+        now: Date.now,
+        signal: new AbortController().signal,
+      },
     )
     expect((await versions()).map(([, event]) => event)).toEqual(['new'])
   })

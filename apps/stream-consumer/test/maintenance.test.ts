@@ -4,6 +4,7 @@ import { silentLogger } from '@millrace/logger'
 import { createTestDatabase, type TestDatabase } from '@millrace/testing'
 import { SeriesRegistry } from '../src/aggregate/series-registry.js'
 import { closeIdleSessions } from '../src/maintain/close-idle-sessions.js'
+import { deleteTypedRows } from '../src/maintain/delete-typed-rows.js'
 import { keepPartitions } from '../src/maintain/keep-partitions.js'
 import { deleteGoneWindows, raiseHorizons } from '../src/maintain/keep-rollups.js'
 import { sessionStep } from '../src/typed/session-step.js'
@@ -37,8 +38,9 @@ describe('background work', () => {
     const keep = () =>
       keepPartitions(
         { retentionMs: 10 * DAY, windowMs: DAY, rollups: ROLLUPS },
-        { database, dayPartitions: new DayPartitions(database), logger: silentLogger, now: () => nowMs },
+        { ...deps, dayPartitions: new DayPartitions(database), now: () => nowMs },
       )
+    const deps = { database, logger: silentLogger, onDeleted: () => undefined, signal: new AbortController().signal }
     await Promise.all([keep(), keep()])
     // Days -10 to -5 and -1 to +3.
     expect(await partitionsOf('events')).toBe(11)
@@ -87,6 +89,85 @@ describe('background work', () => {
     } finally {
       await connection.close()
     }
+  })
+
+  /** A login and an activity of each instant, and sessions that were seen then for the last time, or still go on. */
+  async function fillTyped(tenants: readonly number[], times: readonly number[]): Promise<void> {
+    const at = times.map((ms) => new Date(ms).toISOString())
+    const rows = 'unnest($1::integer[]) t, unnest($2::timestamptz[]) at'
+    for (const text of [
+      `insert into login_events (tenant_id, message_id, "timestamp", method, success) select t, 'm', at, 'email', true from ${rows}`,
+      `insert into activity_logs (tenant_id, message_id, user_id, "timestamp", action, entity_type, entity_id)
+         select t, 'm', 'ann', at, 'viewed', 'page', '1' from ${rows}`,
+      `insert into user_sessions (tenant_id, session_id, started_at, last_seen_at, ended_at)
+         select t, row_number() over () || ' over', timestamptz 'epoch', at, at from ${rows} union all select t, row_number() over () || ' goes on', at, at, null from ${rows}`,
+    ])
+      await database.query(text, [tenants, at])
+  }
+
+  const typedRows = async () => {
+    const { rows } = await database.query<{ logins: Date[]; activities: Date[]; over: Date[]; active: bigint }>(
+      `select (select array_agg("timestamp" order by tenant_id, "timestamp") from login_events) as logins,
+         (select array_agg("timestamp" order by tenant_id, "timestamp") from activity_logs) as activities,
+         (select array_agg(last_seen_at order by tenant_id, last_seen_at) from user_sessions where ended_at is not null) as over,
+         (select count(*) from user_sessions where ended_at is null) as active`,
+    )
+    return rows[0]
+  }
+
+  it('deletes logins, activities and ended sessions with the events of their day, and no session that goes on', async () => {
+    const nowMs = Date.UTC(2026, 10, 21, 12)
+    const first = Date.UTC(2026, 10, 11)
+    await fillTyped([3, 5], [first - 300 * DAY, first - 2, first - 1, first, first + 1])
+    const deleted: [string, number][] = []
+    const onDeleted = (...given: [string, number]) => void deleted.push(given)
+    const deps = { database, logger: silentLogger, onDeleted, signal: new AbortController().signal }
+    await keepPartitions(
+      { retentionMs: 10 * DAY, windowMs: DAY, rollups: ROLLUPS },
+      { ...deps, dayPartitions: new DayPartitions(database), now: () => nowMs },
+    )
+    const kept = [first, first + 1, first, first + 1].map((ms) => new Date(ms))
+    expect(await typedRows()).toEqual({ logins: kept, activities: kept, over: kept, active: 10n })
+    const ofTenants = ['login_events', 'activity_logs'].flatMap((table) => Array(2).fill([table, 3]))
+    expect(deleted).toEqual([...ofTenants, ['user_sessions', 6]])
+    await database.query('truncate login_events, activity_logs, user_sessions')
+  })
+
+  it('deletes them some at a time, past what a consumer is writing, and stops when it is told to', async () => {
+    await fillTyped([3, 5], [1, 1, 1, 2, 3, 4, 5, 6, 7])
+    await database.query(`delete from user_sessions where ended_at is null`)
+    const deleted: number[] = []
+    const stop = new AbortController()
+    const connection = await database.connection()
+    const run = (signal: AbortSignal, onDeleted = (_: string, rows: number) => void deleted.push(rows)) =>
+      deleteTypedRows({ beforeMs: 7, rowsMax: 2 }, { connection, onDeleted, signal })
+    try {
+      await run(stop.signal, (_, rows) => {
+        deleted.push(rows)
+        stop.abort()
+      })
+      expect(deleted).toEqual([2])
+      await database.transaction(async (tx) => {
+        await tx.query(
+          `select from user_sessions where tenant_id = 5 and last_seen_at <= to_timestamp(0.002) for update`,
+        )
+        await run(new AbortController().signal)
+      })
+      const rest = await typedRows()
+      expect([rest?.logins.length, rest?.activities.length, rest?.over.length]).toEqual([2, 2, 6])
+      expect(Math.max(...deleted)).toBe(2)
+      await run(new AbortController().signal)
+      expect((await typedRows())?.over.length).toBe(2)
+    } finally {
+      await connection.close()
+      await database.query('truncate login_events, activity_logs, user_sessions')
+    }
+  })
+
+  it('ends all idle sessions at a time, however many there are', async () => {
+    await fillTyped([3], [1, 2, 3, 4, 5])
+    expect(await closeIdleSessions(database, 1000, 2)).toBe(5)
+    await database.query('truncate login_events, activity_logs, user_sessions')
   })
 
   const sessionEvent = (event: string, atMs: number, properties: object = {}): TypedEvent =>

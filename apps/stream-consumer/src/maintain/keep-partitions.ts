@@ -2,30 +2,36 @@ import { LATE_NOTICES_KEPT_MS } from '@millrace/contracts'
 import { type Connection, type Database, type DayPartitions, dropDayPartitionsBefore } from '@millrace/database'
 import type { Logger } from '@millrace/logger'
 import { DAY_MS } from '../store/build-days.js'
+import { deleteTypedRows, type TypedTable } from './delete-typed-rows.js'
 import { deleteGoneWindows, type RollupRetention, raiseHorizons } from './keep-rollups.js'
 
 export interface KeepPartitionsConfig {
-  /** Rows of events are kept so long, in ms. */
+  /** Rows of events are kept so long, in ms, and what typed events have left. */
   readonly retentionMs: number
   readonly rollups: RollupRetention
   /** The journal is kept so long, in ms: the deduplication window. */
   readonly windowMs: number
 }
 
+export interface KeepPartitionsDeps {
+  readonly database: Database
+  readonly dayPartitions: DayPartitions
+  readonly logger: Logger
+  /** Told of rows that were deleted one by one, not with a partition. */
+  readonly onDeleted: (table: TypedTable, rows: number) => void
+  readonly now: () => number
+  readonly signal: AbortSignal
+}
+
 const DAYS_AHEAD = 3
 
 /**
- * Makes day partitions ahead of their day and drops those past their retention. One process at a time: the others return at once, since
- * the advisory lock is held by the connection and goes with it.
+ * Makes day partitions ahead of their day and drops those past their retention, and with the events of a day what typed events of that day have left.
+ * One process at a time: the others return at once, since the advisory lock is held by the connection and goes with it.
  */
 export async function keepPartitions(
   { retentionMs, windowMs, rollups }: KeepPartitionsConfig,
-  {
-    database,
-    dayPartitions,
-    logger,
-    now,
-  }: { database: Database; dayPartitions: DayPartitions; logger: Logger; now: () => number },
+  { database, dayPartitions, logger, onDeleted, now, signal }: KeepPartitionsDeps,
 ): Promise<void> {
   const nowMs = now()
   for (const table of ['events', 'event_journal', 'rollups_1m'] as const) {
@@ -51,6 +57,8 @@ export async function keepPartitions(
     const windows = await deleteGoneWindows(connection)
     if (windows > 0) logger.info('windows of rollups past their retention were deleted', { windows })
     await forgetLateNotices(connection)
+    const beforeMs = Math.floor((nowMs - retentionMs) / DAY_MS) * DAY_MS
+    await deleteTypedRows({ beforeMs }, { connection, onDeleted, signal })
   } finally {
     await connection.close()
   }
