@@ -131,6 +131,34 @@ describe('a query', () => {
     await expect(asked).rejects.toMatchObject({ code: 'INVALID_CURSOR' })
   })
 
+  it.each(['top', 'breakdown', 'timeseries'])(
+    'pages through a %s while rows come in, and shows every group once',
+    async (kind) => {
+      const seenBy = (userId: string, position: number): TestEvent => ({
+        ...{ tenantId: acme, event: `Moving ${kind}`, userId, properties: null },
+        ...{ timestampMs: START + HOUR, partition: 2, position: 5000 + position },
+      })
+      const fields = { kind, event: `Moving ${kind}`, groupBy: ['user_id'], limit: 1 }
+      await storeEvents(service.database, ['a', 'b', 'c', 'd'].map(seenBy))
+      const seen: unknown[] = []
+      let cursor = ''
+      for (let page = 0; page === 0 || cursor !== ''; page++) {
+        const answer = await run({ ...fields, cursor })
+        seen.push(...answer.data.map(({ group }) => group?.user_id))
+        cursor = answer.nextCursor
+        // The last one overtakes all others, and so does one that is new.
+        if (page === 0)
+          await storeEvents(
+            service.database,
+            [4, 5, 6].flatMap((at) => [seenBy('d', at), seenBy('e', at + 3)]),
+          )
+      }
+      expect(seen.filter((user) => user !== 'e').sort()).toEqual(['a', 'b', 'c', 'd'])
+      expect(seen.filter((user) => user === 'e')).toHaveLength(1)
+      await service.database.query('delete from events where event = $1', [fields.event])
+    },
+  )
+
   it.each(['timeseries', 'breakdown'])('pages through a %s without a gap or a repeat', async (kind) => {
     const fields = { kind, groupBy: ['properties.carrier'], interval: '1h' }
     const all = await run({ ...fields, limit: 1000 })
@@ -152,6 +180,8 @@ describe('a query', () => {
     ['the end of another range', `{"toMs":${NOW - HOUR},"after":[]}`],
     ['a place that is no number', `{"toMs":${NOW},"after":[1e999]}`],
     ['a place that is an object', `{"toMs":${NOW},"after":[{}]}`],
+    ['groups that are fewer than it says', `{"toMs":${NOW},"after":[],"shown":{"count":2,"marks":"AAAAAAAA"}}`],
+    ['groups of no number', `{"toMs":${NOW},"after":[],"shown":{"count":1e99,"marks":"AAAAAAAA"}}`],
     ['no JSON', '{'],
   ]
   it.each(forgeries)('refuses a forged cursor with %s, of every kind', async (_, content) => {
@@ -169,7 +199,8 @@ describe('a query', () => {
     const ranges = content.includes(`${NOW - HOUR}`) ? [RANGE] : [RANGE, { from: undefined, to: undefined }]
     for (const fields of ranges.flatMap((range) => kinds.map((kind) => ({ ...kind, ...range, limit: 1 })))) {
       const [mark] = (await run(fields)).nextCursor.split('.')
-      const body = content.replace('{', `{"kind":"${fields.kind}",`)
+      const shown = fields.kind === 'top' ? '"shown":{"count":1,"marks":"AAAAAAAA"},' : ''
+      const body = content.replace('{', `{"kind":"${fields.kind}",${shown}`)
       const cursor = `${mark}.${Buffer.from(body).toString('base64url')}`
       await expect(run({ ...fields, cursor })).rejects.toMatchObject({ code: 'INVALID_CURSOR' })
     }

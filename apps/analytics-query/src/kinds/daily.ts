@@ -2,7 +2,7 @@ import { errors } from '../errors.js'
 import { canonicalKey } from '../query/canonical-key.js'
 import { parseLimit, parseRange, parseZone } from '../query/parse-cell-query.js'
 import { DAILY_DAYS } from '../reports/refresh-daily.js'
-import { decodePageCursor, takePage } from './page.js'
+import { canonicalPlace, decodePageCursor, takePage } from './page.js'
 import type { QueryKind } from './query-kind.js'
 
 const LIMITS = { default: 10_000, max: 10_000 }
@@ -33,7 +33,7 @@ export const daily: QueryKind = {
     }
     return {
       kind: 'daily',
-      canonicalKey: canonicalKey(context.tenantId, 'daily', [range.fromMs, range.toMs, limit, cursor?.after ?? null]),
+      canonicalKey: canonicalKey(context.tenantId, 'daily', [range.fromMs, range.toMs, limit, canonicalPlace(cursor)]),
       ...range,
       events: '*',
       async run() {

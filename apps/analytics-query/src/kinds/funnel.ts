@@ -12,7 +12,8 @@ import { parseEventName, parseGroupBy, parseLimit, parseRange, parseZone } from 
 import { previousRange } from '../query/previous-range.js'
 import { canonicalMarks, eventsOf, rateOf } from './journey.js'
 import { mergeMetas } from './merge-metas.js'
-import { type Block, decodePageCursor, type PageCursor, type SortKey, takeBlocks } from './page.js'
+import { canonicalPlace, decodePageCursor, type PageCursor, type SortKey } from './page.js'
+import { type Block, takeBlocks } from './page-blocks.js'
 import { parseCompare, WITHOUT_COMPARE } from './parse-compare.js'
 import { parseWindow } from './parse-window.js'
 import type { KindContext, QueryKind } from './query-kind.js'
@@ -38,7 +39,7 @@ export const funnel: QueryKind = {
         canonicalMarks(query),
         windowMs,
         limit,
-        cursor?.after ?? null,
+        canonicalPlace(cursor),
         canonicalEarlier(earlier),
       ]),
       fromMs: earlier?.fromMs ?? query.fromMs,
@@ -97,7 +98,7 @@ async function runFunnel(question: FunnelQuestion, context: KindContext) {
     const nothing = () => Promise.resolve(null)
     return readParts(scope, [count(query), earlier === null ? nothing : count(earlier)] as const, WITHOUT_COMPARE)
   })
-  const { page, nextCursor } = takeBlocks(toBlocks(query, current.groups, before?.groups), {
+  const { page, nextCursor } = await takeBlocks(toBlocks(query, current.groups, before?.groups), {
     kind: 'funnel',
     cursor,
     limit,

@@ -1,21 +1,33 @@
 import { errors } from '../errors.js'
 import { decodeCursor, encodeCursor } from '../query/cursor.js'
+import { addShown, isShownGroups, NONE_SHOWN, type ShownGroups, takeUnshown } from './shown-groups.js'
 
 /** What orders points: compared from the left; null before everything, numbers by size, texts by code units. */
 export type SortKey = readonly (string | number | null)[]
 
-/** Where the range of the first page ended, and the key of the last point sent. */
+/** Where the range of the first page ended, and the key of the last point sent, or the groups sent so far where the order moves. */
 export interface PageCursor {
   readonly kind: string
   readonly toMs: number
   readonly after: SortKey
+  readonly shown?: ShownGroups
 }
 
 /** Null for the first page. @throws INVALID_CURSOR */
-export function decodePageCursor(cursor: string, kind: string): PageCursor | null {
+export function decodePageCursor(
+  cursor: string,
+  kind: string,
+  { isRanked = false }: { readonly isRanked?: boolean } = {},
+): PageCursor | null {
   const decoded = decodeCursor(cursor, isPageCursor)
-  if (decoded !== null && decoded.kind !== kind) throw errors.INVALID_CURSOR()
+  if (decoded === null) return null
+  if (decoded.kind !== kind || (decoded.shown !== undefined) !== isRanked) throw errors.INVALID_CURSOR()
   return decoded
+}
+
+/** What of a cursor decides about the page, as plain data. */
+export function canonicalPlace(cursor: PageCursor | null): unknown {
+  return cursor && [cursor.after, cursor.shown?.count ?? 0, cursor.shown?.marks ?? '']
 }
 
 function isPageCursor(content: unknown): content is PageCursor {
@@ -28,7 +40,8 @@ function isPageCursor(content: unknown): content is PageCursor {
     Number.isSafeInteger(content.toMs) &&
     Array.isArray(content.after) &&
     // JSON reads 1e999 as Infinity and writes that as null, so its canonical key would be another page's.
-    content.after.every((item) => item === null || typeof item === 'string' || Number.isFinite(item))
+    content.after.every((item) => item === null || typeof item === 'string' || Number.isFinite(item)) &&
+    (!('shown' in content) || isShownGroups(content.shown))
   )
 }
 
@@ -61,8 +74,8 @@ export function takePage<Item>(
   items: Iterable<Item>,
   request: PageRequest<Item>,
 ): { page: Item[]; nextCursor: string } {
-  const { kind, cursor, limit, toMs, keyOf, compare = compareKeys } = request
-  const ordered = Array.from(items, (item) => ({ item, key: keyOf(item) })).sort((a, b) => compare(a.key, b.key))
+  const { kind, cursor, limit, toMs, compare = compareKeys } = request
+  const ordered = orderItems(items, request)
   const rest = cursor === null ? ordered : ordered.filter(({ key }) => compare(key, cursor.after) > 0)
   const page = rest.slice(0, limit)
   const last = page.at(-1)
@@ -71,24 +84,24 @@ export function takePage<Item>(
   return { page: page.map(({ item }) => item), nextCursor }
 }
 
-/** Items whose keys begin alike, and end with a number. */
-export interface Block<Item> {
-  readonly key: SortKey
-  items(): readonly Item[]
+/**
+ * As takePage, of items whose order moves while events come in: a page has those that come first of all that were not on a page before, so each that was there
+ * all the time is on exactly one. `nameOf` stays the same while the key moves. @throws CURSOR_OUTDATED
+ */
+export function takeRankedPage<Item>(
+  items: Iterable<Item>,
+  request: PageRequest<Item> & { readonly nameOf: (item: Item) => string },
+): { page: Item[]; nextCursor: string } {
+  const { kind, cursor, limit, toMs, nameOf } = request
+  const shown = cursor?.shown ?? NONE_SHOWN
+  const ranked = orderItems(items, request).map(({ item }) => item)
+  const rest = takeUnshown(ranked, shown, { limit, nameOf })
+  const page = rest.slice(0, limit)
+  const place = { kind, toMs, after: [] }
+  const isLast = page.length === rest.length
+  return { page, nextCursor: isLast ? '' : encodeCursor({ ...place, shown: addShown(shown, page.map(nameOf)) }) }
 }
 
-/** As takePage in the order of compareKeys; items of blocks that have no part in the page are not made. */
-export function takeBlocks<Item>(
-  blocks: Iterable<Block<Item>>,
-  request: Omit<PageRequest<Item>, 'compare'>,
-): { page: Item[]; nextCursor: string } {
-  const { cursor, limit, keyOf } = request
-  const isLeft = (key: SortKey) => cursor === null || compareKeys(key, cursor.after) > 0
-  const left = Array.from(blocks).filter(({ key }) => isLeft([...key, Number.POSITIVE_INFINITY]))
-  const items: Item[] = []
-  for (const block of left.sort((a, b) => compareKeys(a.key, b.key))) {
-    if (items.length > limit) break
-    items.push(...block.items().filter((item) => isLeft(keyOf(item))))
-  }
-  return takePage(items, request)
+function orderItems<Item>(items: Iterable<Item>, { keyOf, compare = compareKeys }: PageRequest<Item>) {
+  return Array.from(items, (item) => ({ item, key: keyOf(item) })).sort((a, b) => compare(a.key, b.key))
 }

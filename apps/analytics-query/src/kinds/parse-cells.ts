@@ -8,7 +8,7 @@ import type { Cell, CellQuery } from '../query/cell-query.js'
 import { alignBuckets, previousRange } from '../query/previous-range.js'
 import { fillCells, keyOfCell } from './fill-cells.js'
 import { mergeMetas } from './merge-metas.js'
-import { type PageCursor, type SortKey, takePage } from './page.js'
+import { canonicalPlace, type PageCursor, type SortKey, takePage, takeRankedPage } from './page.js'
 import { type Fill, WITHOUT_COMPARE } from './parse-compare.js'
 import type { KindContext, ParsedQuery } from './query-kind.js'
 import { toPoint } from './query-point.js'
@@ -36,6 +36,8 @@ export interface CellsQuestion {
   readonly filling?: { readonly fill: Fill | null; readonly empty: Pick<Cell, 'value' | 'values'> }
   readonly keyOf: (cell: Cell) => SortKey
   readonly compare?: (a: SortKey, b: SortKey) => number
+  /** Whether the order of the groups moves while events come in. Without buckets only. */
+  readonly isRanked?: boolean
   /** Whether a cell is part of the answer; absent: all are. */
   readonly isShown?: (cell: Cell) => boolean
 }
@@ -45,7 +47,7 @@ export function parseCells(question: CellsQuestion, context: KindContext): Parse
   const { kind, query, cursor, limit, filling, source } = question
   const earlier = question.isCompared ? earlierQuery(query, context.bucketsMax) : null
   const compared = canonicalEarlier(earlier?.query ?? null)
-  const rest = [limit, cursor?.after ?? null, filling?.fill ?? null, compared, source?.settings ?? null]
+  const rest = [limit, canonicalPlace(cursor), filling?.fill ?? null, compared, source?.settings ?? null]
   const rangeOf = (one: CellQuery): TimeRange => source?.rangeOf(one) ?? one
   return {
     kind,
@@ -108,10 +110,13 @@ function summaryOf(read: object): { readonly summary?: unknown } {
 }
 
 function pageOf(question: CellsQuestion, cells: readonly Cell[], context: KindContext) {
-  const { kind, query, cursor, limit, keyOf, compare, isShown } = question
+  const { kind, query, cursor, limit, keyOf, compare, isRanked, isShown } = question
   const all = filled(question, cells, query, context)
   const shown = isShown === undefined ? all : all.filter(isShown)
-  return takePage(shown, { kind, cursor, limit, toMs: query.toMs, keyOf, compare })
+  const request = { kind, cursor, limit, toMs: query.toMs, keyOf, compare }
+  return isRanked === true
+    ? takeRankedPage(shown, { ...request, nameOf: ({ group }) => JSON.stringify(group) })
+    : takePage(shown, request)
 }
 
 function filled({ filling }: CellsQuestion, cells: readonly Cell[], query: CellQuery, { cellsMax }: KindContext) {

@@ -8,7 +8,8 @@ import { canonicalKey } from '../query/canonical-key.js'
 import { parseFilters } from '../query/filter.js'
 import { parseEventName, parseGroupBy, parseLimit, parseRange, parseZone } from '../query/parse-cell-query.js'
 import { canonicalMarks, eventsOf, rateOf } from './journey.js'
-import { type Block, decodePageCursor, type PageCursor, type SortKey, takeBlocks } from './page.js'
+import { canonicalPlace, decodePageCursor, type PageCursor, type SortKey } from './page.js'
+import { type Block, takeBlocks } from './page-blocks.js'
 import type { KindContext, QueryKind } from './query-kind.js'
 import { toGroup } from './query-point.js'
 
@@ -31,7 +32,7 @@ export const retention: QueryKind = {
         starts,
         periods,
         limit,
-        cursor?.after ?? null,
+        canonicalPlace(cursor),
       ]),
       fromMs: query.fromMs,
       toMs: query.toMs,
@@ -96,7 +97,7 @@ async function runRetention(question: RetentionQuestion, context: KindContext) {
   const { marks, meta } = await context.readMarks(context, query)
   const lists = await toUserLists(marks.chunks, query.conditions.length)
   const cohorts = await walkRetention(lists, { starts, periods, cellsMax: context.cellsMax })
-  const { page, nextCursor } = takeBlocks(toBlocks(question, marks, cohorts), {
+  const { page, nextCursor } = await takeBlocks(toBlocks(question, marks, cohorts), {
     kind: 'retention',
     cursor,
     limit,

@@ -7,15 +7,23 @@ import type { QueryKind } from './query-kind.js'
 
 const LIMITS = { default: 10, max: 1000 }
 
-/** The groups with the greatest values, greatest first, equal ones by name. Groups without a value are left out. */
+/**
+ * The groups with the greatest values, greatest first, equal ones by name. Groups without a value are left out. Values move while events come in, so the
+ * next page has the greatest of those that were on none before.
+ */
 export const top: QueryKind = {
   name: 'top',
   parse(request, context) {
-    const cursor = decodePageCursor(request.cursor, 'top')
+    const cursor = decodePageCursor(request.cursor, 'top', { isRanked: true })
     const limit = parseLimit(request.limit, LIMITS)
     const query = parseCellQuery(request, { interval: 'none', needsGroup: true, cursor }, context)
     const isCompared = parseCompare(request.compare)
-    const page = isCompared ? undefined : cellPageOf('value', { cursor, limit, groups: query.groupBy.length })
+    // Those of the pages before may be anywhere among the first ones by now.
+    const wanted = limit + (cursor?.shown?.count ?? 0)
+    const isWhole = isCompared || wanted >= context.cellsMax
+    const page = isWhole
+      ? undefined
+      : cellPageOf('value', { cursor: null, limit: wanted, groups: query.groupBy.length })
     return parseCells(
       {
         kind: 'top',
@@ -25,6 +33,7 @@ export const top: QueryKind = {
         isCompared,
         keyOf: ({ value, group }) => [value, ...group],
         compare: compareRanks,
+        isRanked: true,
         isShown: ({ value }) => value !== null,
       },
       context,
