@@ -171,7 +171,7 @@ export const QUERY_SHAPES: readonly QueryShape[] = [
     metric: metric('uniques'),
     limit: 5,
   }),
-  nextPage('from raw rows, the next page', { kind: 'top', ...RAGGED, groupBy: ['user_id'], limit: 5 }),
+  nextPage('from raw rows, the next page', { kind: 'breakdown', ...RAGGED, groupBy: ['user_id'], limit: 5 }),
   query('of one name', { kind: 'uniques' }),
   query('of a property', { kind: 'percentiles', metric: metric('', PRICE), groupBy: ['properties.carrier'] }),
   query('of two hours', { kind: 'funnel', event: '', ...RAGGED, steps: STEPS }),
