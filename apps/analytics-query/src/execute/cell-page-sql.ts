@@ -49,12 +49,8 @@ export function pageSql(
 /** Whether a cell comes after the page's place. */
 function afterSql({ page }: PagedQuery, order: string, values: SqlValues): string {
   if (page.after === null) return 'true'
-  const { value, group } = page.after
-  const texts = group.map((text) => `${text !== null}, ${codeUnits(values.add(text ?? '', 'text'))}`)
-  const isAfterGroup = `(${order}) > (${texts.join(', ')})`
-  if (page.order === 'group') return isAfterGroup
-  const place = values.add(value, 'float8')
-  return `(rank < ${place} or (rank = ${place} and ${isAfterGroup}))`
+  const texts = page.after.map((text) => `${text !== null}, ${codeUnits(values.add(text ?? '', 'text'))}`)
+  return `(${order}) > (${texts.join(', ')})`
 }
 
 /** The cells of part, those together whose groups have the same texts. */

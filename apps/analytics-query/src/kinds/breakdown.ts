@@ -1,4 +1,4 @@
-import { cellPageOf } from '../query/cell-page.js'
+import { groupPlaceOf } from '../query/cell-page.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
 import { decodePageCursor } from './page.js'
 import { parseCells } from './parse-cells.js'
@@ -15,7 +15,9 @@ export const breakdown: QueryKind = {
     const limit = parseLimit(request.limit, LIMITS)
     const query = parseCellQuery(request, { interval: 'none', needsGroup: true, cursor }, context)
     const isCompared = parseCompare(request.compare)
-    const page = isCompared ? undefined : cellPageOf('group', { cursor, limit, groups: query.groupBy.length })
+    const after = cursor && groupPlaceOf(cursor, query.groupBy.length)
+    // One more, to know whether the page is the last.
+    const page = isCompared || after === undefined ? undefined : ({ order: 'group', limit: limit + 1, after } as const)
     return parseCells(
       { kind: 'breakdown', query: { ...query, page }, cursor, limit, isCompared, keyOf: ({ group }) => group },
       context,

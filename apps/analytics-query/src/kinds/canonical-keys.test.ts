@@ -167,8 +167,8 @@ describe('a canonical key', () => {
         equal++
         expect(b.facts).toEqual(a.facts)
       }),
-      { numRuns: 2000, seed: 7 },
+      { numRuns: 700, seed: 7 },
     )
-    expect(equal).toBeGreaterThan(300)
+    expect(equal).toBeGreaterThan(100)
   })
 })

@@ -1,4 +1,3 @@
-import { cellPageOf } from '../query/cell-page.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
 import { compareKeys, decodePageCursor, type SortKey } from './page.js'
 import { parseCells } from './parse-cells.js'
@@ -18,12 +17,10 @@ export const top: QueryKind = {
     const limit = parseLimit(request.limit, LIMITS)
     const query = parseCellQuery(request, { interval: 'none', needsGroup: true, cursor }, context)
     const isCompared = parseCompare(request.compare)
-    // Those of the pages before may be anywhere among the first ones by now.
-    const wanted = limit + (cursor?.shown?.count ?? 0)
-    const isWhole = isCompared || wanted >= context.cellsMax
-    const page = isWhole
-      ? undefined
-      : cellPageOf('value', { cursor: null, limit: wanted, groups: query.groupBy.length })
+    // Those of the pages before may be anywhere among the first ones by now; one more, to know whether the page is the last.
+    const wanted = (cursor?.shown?.count ?? 0) + limit + 1
+    const isWhole = isCompared || wanted > context.cellsMax
+    const page = isWhole ? undefined : ({ order: 'value', limit: wanted, after: null } as const)
     return parseCells(
       {
         kind: 'top',
