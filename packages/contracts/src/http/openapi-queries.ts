@@ -13,11 +13,13 @@ const about: Readonly<Record<QueryKindName, { summary: string; description: stri
   },
   top: {
     summary: 'The groups with the greatest values',
-    description: 'Greatest first, equal ones by name. A page holds 1000 groups at most, 10 by default.',
+    description:
+      'Greatest first, equal ones by name. A page holds 1000 groups at most, 10 by default. Values move while events come in: the next page has the greatest of the groups that were on none before, so each comes once. Beyond 500 groups it is 409 CURSOR_OUTDATED when others have come among those shown; breakdown walks through any number.',
   },
   breakdown: {
     summary: 'A metric by group',
-    description: 'In the order of the groups’ names. A page holds 1000 groups at most, 100 by default.',
+    description:
+      'In the order of the groups’ names, so a group that is there when the first page is made comes once, whatever comes in meanwhile. A page holds 1000 groups at most, 100 by default.',
   },
   uniques: {
     summary: 'Distinct users',
@@ -116,6 +118,7 @@ const queryProblems = {
   503: problem(
     'not able to answer now; Retry-After says when to try again. WATERMARK_NOT_REACHED: with strict, min_watermark was not reached in time',
   ),
+  409: problem('CURSOR_OUTDATED: the groups of the pages before are not the first ones any more; begin again'),
   422: problem('QUERY_TOO_EXPENSIVE: details has estimate, budget and suggestion'),
   429: problem('the tenant has as many queries waiting as it may; Retry-After says when to try again'),
 }

@@ -99,7 +99,10 @@ export interface TimeseriesQuery extends EventQuery, Bucketed {
   readonly interval?: QueryInterval | undefined
 }
 
-/** The groups with the greatest values, greatest first. `limit` is 10 by default, 1000 at most. */
+/**
+ * The groups with the greatest values, greatest first. `limit` is 10 by default, 1000 at most. Each page has the greatest of the groups that were on none before;
+ * beyond 500 groups it fails with CURSOR_OUTDATED (409) when others have come among those shown.
+ */
 export interface TopQuery extends EventQuery, Compared {
   readonly metric?: QueryMetric | undefined
   /** 1 to 3 paths. */

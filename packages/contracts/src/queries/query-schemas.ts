@@ -97,7 +97,9 @@ const common = (limit: { default: number; max: number }) => ({
     .optional()
     .describe('IANA name; days without a time, and buckets of days and longer, begin at its midnight; default UTC'),
   filters: filters.optional(),
-  cursor: text(CURSOR_LENGTH_MAX).optional().describe('next_cursor of the page before'),
+  cursor: text(CURSOR_LENGTH_MAX)
+    .optional()
+    .describe('next_cursor of the page before; its range is that of the first page'),
   min_watermark: time
     .optional()
     .describe(
