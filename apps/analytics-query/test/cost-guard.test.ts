@@ -16,6 +16,7 @@ import type { Answer } from '../src/kinds/query-kind.js'
 import { findQueryKind } from '../src/kinds/query-kinds.js'
 import { createReadLogins } from '../src/logins/read-logins.js'
 import { QueryMetrics } from '../src/metrics.js'
+import { parseFilters } from '../src/query/filter.js'
 import { parseCellQuery } from '../src/query/parse-cell-query.js'
 import { createReadDaily } from '../src/reports/read-daily.js'
 import { createListEvents } from '../src/rpc/list-events.js'
@@ -430,7 +431,7 @@ describe('the guard of costs', () => {
   const pageOf = (fields: Partial<EventsQuery>) => ({
     tenantId: acme,
     query: {
-      ...{ event: null, userId: null, messageId: null, fromMs: null, toMs: null, after: null, limit: 100 },
+      ...{ event: null, userId: null, messageId: null, filters: [], fromMs: null, toMs: null, after: null, limit: 100 },
       ...fields,
     },
   })
@@ -446,6 +447,8 @@ describe('the guard of costs', () => {
     const ofUser = await guard.admitPage(pageOf({ userId: 'user-7' }))
     expect(ofUser?.rows).toBeLessThan(30)
     expect(await guard.admitPage(pageOf({ messageId: 'm' }))).toMatchObject({ rows: 4_000, partitions: 1 })
+    const filters = parseFilters([{ property: 'properties.seat', op: 'eq', valueJson: '1' }])
+    expect(await guard.admitPage(pageOf({ filters }))).toMatchObject({ rows: 4_000 })
     const days = { fromMs: START + DAY, toMs: START + 3 * DAY }
     expect(await guard.admitPage(pageOf({ ...days, messageId: 'm' }))).toMatchObject({ partitions: 2 })
     expect(Number((await guard.admitPage(pageOf({ limit: 1000 })))?.bytes)).toBeGreaterThan(5 * Number(newest?.bytes))

@@ -12,6 +12,7 @@ import { createTenant, listOf, type ServiceUnderTest, startServiceUnderTest } fr
 const NOW = Date.UTC(2026, 10, 20, 12)
 const MINUTE = 60_000
 const DAY = 86_400_000
+const filter = (property: string, op: string, value: unknown) => ({ property, op, valueJson: JSON.stringify(value) })
 
 describe('the list of events', () => {
   let service: ServiceUnderTest
@@ -144,6 +145,21 @@ describe('the list of events', () => {
     ],
     ['of one name', { event: 'Rare' }, ({ event }) => event === 'Rare'],
     ['of one message', { messageId: 'm-1-77' }, ({ partition, position }) => partition === 1 && position === 77],
+    ...(
+      [
+        ['everybody', {}, () => true],
+        ['one user', { userId: 'user-3' }, ({ userId }) => userId === 'user-3'],
+        ['one name', { event: 'Rare' }, ({ event }) => event === 'Rare'],
+      ] as [string, Parameters<typeof listOf>[0], (event: TestEvent) => boolean][]
+    ).map(([title, fields, matches]): [string, typeof fields, typeof matches] => [
+      `of ${title} with properties as wanted`,
+      {
+        ...fields,
+        filters: [filter('properties.index', 'gte', 300), filter('properties.index', 'in', [3, 300, 310, 500, 899])],
+      },
+      (event) => matches(event) && [300, 310, 500, 899].includes(event.properties?.index as number),
+    ]),
+    ['of a property that is not there', { filters: [filter('properties.absent', 'exists', null)] }, () => false],
     [
       'from an instant until before another',
       { from: new Date(NOW - 20 * MINUTE), to: new Date(NOW - 10 * MINUTE) },
@@ -192,6 +208,7 @@ describe('the list of events', () => {
       { cursor: Buffer.from('{"timestampUs":1,"partition":0,"position":"1;drop"}').toString('base64url') },
       'INVALID_CURSOR',
     ],
+    ['an operator that is none', { filters: [filter('properties.a', 'like', 'b')] }, 'UNKNOWN_OPERATOR'],
     ['a character that no event has', { userId: 'a\u0000b' }, 'INVALID_FILTER_VALUE'],
   ])('refuses %s', async (_title, fields, code) => {
     await expect(list(fields)).rejects.toMatchObject({ code, kind: 'invalid' })
@@ -199,7 +216,16 @@ describe('the list of events', () => {
 
   it('finds a user by the index, and never scans a table for one', async () => {
     await service.database.query('analyze events')
-    const query = { event: null, userId: 'user-3', messageId: null, fromMs: null, toMs: null, after: null, limit: 10 }
+    const query = {
+      event: null,
+      userId: 'user-3',
+      messageId: null,
+      filters: [],
+      fromMs: null,
+      toMs: null,
+      after: null,
+      limit: 10,
+    }
     const window = { fromMs: NOW - 7 * DAY, toMs: NOW + DAY }
     const plan = await service.database.withTenant(acme, async (tx) => {
       await tx.query('set local enable_seqscan = off')
@@ -264,7 +290,16 @@ describe('the list of events', () => {
       ['stored', NOW + 1],
       ['sent', NOW - 300_000 + 1],
     ])('reads little more than fits, as it is %s', async (_title, toMs) => {
-      const query = { event: null, userId: null, messageId: null, fromMs: null, toMs: null, after: null, limit: 100 }
+      const query = {
+        event: null,
+        userId: null,
+        messageId: null,
+        filters: [],
+        fromMs: null,
+        toMs: null,
+        after: null,
+        limit: 100,
+      }
       const request = { tenantId: large, query, window: { fromMs: NOW - DAY, toMs }, limit: 101, bytes: 100_000 }
       const { rows } = await service.database.query<EventRow>(windowStatement(request))
       const sizes = rows.map(({ properties }) => Buffer.byteLength(properties ?? ''))

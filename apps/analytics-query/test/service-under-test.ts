@@ -144,7 +144,17 @@ export function queryOf(fields: Partial<RunQueryRequest>): RunQueryRequest {
 }
 
 export function listOf(fields: Partial<ListEventsRequest>): ListEventsRequest {
-  return { event: '', userId: '', from: undefined, to: undefined, limit: 0, cursor: '', messageId: '', ...fields }
+  return {
+    event: '',
+    userId: '',
+    from: undefined,
+    to: undefined,
+    limit: 0,
+    cursor: '',
+    messageId: '',
+    filters: [],
+    ...fields,
+  }
 }
 
 export function sessionsOf(fields: Partial<ListSessionsRequest>): ListSessionsRequest {

@@ -1,3 +1,5 @@
+import type { QueryFilter } from './queries/query-kinds.js'
+
 /** An event to be sent. Field names may also be in snake case. */
 export interface EventInput {
   /** Default track. */
@@ -87,6 +89,8 @@ export interface EventsFilter {
   /** The user id, or the anonymous id of events without one. */
   readonly user_id?: string | undefined
   readonly message_id?: string | undefined
+  /** All must hold, as in queries. Few events that pass them may take several pages to find, some of them empty. */
+  readonly filters?: readonly QueryFilter[] | undefined
   /** Inclusive. */
   readonly from?: string | Date | undefined
   /** Exclusive. */

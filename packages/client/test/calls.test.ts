@@ -184,8 +184,12 @@ describe('lists', () => {
   it('may be had as pages, from events and from queries', async () => {
     gateway.reply(page([1], 'c2'), page([2], null))
     const pages: unknown[] = []
-    for await (const { data } of gateway.client.events({ event: 'A' }).pages()) pages.push(data)
+    for await (const { data } of gateway.client.events({ filters: [{ property: 'properties.a', value: 1 }] }).pages())
+      pages.push(data)
     expect(pages).toEqual([[{ id: 1 }], [{ id: 2 }]])
+    expect(gateway.asked[1]?.url).toBe(
+      `/api/v1/events?cursor=c2&filters=${encodeURIComponent('[{"property":"properties.a","value":1}]')}`,
+    )
     gateway.reply(json({ ...answer, next_cursor: 'q2' }), json(answer))
     const values: unknown[] = []
     for await (const { value } of gateway.client.queryPages('breakdown', { group_by: ['event'] })) values.push(value)

@@ -1,6 +1,7 @@
 import { findUnstorable, type ListEventsRequest } from '@millrace/contracts'
 import { errors } from '../errors.js'
 import { decodeCursor } from '../query/cursor.js'
+import { type Filter, parseFilters } from '../query/filter.js'
 import { parseLimit } from '../query/parse-cell-query.js'
 
 /** The place of an event in the order of the list: newest first. */
@@ -15,6 +16,8 @@ export interface EventsQuery {
   readonly event: string | null
   readonly userId: string | null
   readonly messageId: string | null
+  /** All must hold. */
+  readonly filters: readonly Filter[]
   readonly fromMs: number | null
   readonly toMs: number | null
   readonly after: EventPlace | null
@@ -23,7 +26,7 @@ export interface EventsQuery {
 
 const LIMITS = { default: 100, max: 1000 }
 
-/** @throws INVALID_TIME_RANGE, INVALID_LIMIT or INVALID_CURSOR. */
+/** @throws INVALID_TIME_RANGE, INVALID_LIMIT, INVALID_CURSOR, INVALID_FILTER_VALUE, and what parseFilters throws. */
 export function parseEventsQuery(request: ListEventsRequest): EventsQuery {
   const fromMs = request.from?.getTime() ?? null
   const toMs = request.to?.getTime() ?? null
@@ -36,6 +39,7 @@ export function parseEventsQuery(request: ListEventsRequest): EventsQuery {
     event: optionalText(request.event, 'event'),
     userId: optionalText(request.userId, 'user_id'),
     messageId: optionalText(request.messageId, 'message_id'),
+    filters: parseFilters(request.filters),
     fromMs,
     toMs,
     after: decodeCursor(request.cursor, isEventPlace),

@@ -1,4 +1,5 @@
 import type { Statement } from '@millrace/database'
+import { filterSql } from '../execute/field-sql.js'
 import { userHash } from '../execute/raw-statement.js'
 import { instant, SqlValues } from '../execute/sql-values.js'
 import type { TimeRange } from '../plan/plan.js'
@@ -58,6 +59,7 @@ export function windowStatement({ tenantId, query, window, limit, bytes }: Windo
   }
   if (query.event !== null) conditions.push(`e.event = ${values.add(query.event, 'text')}`)
   if (query.messageId !== null) conditions.push(`e.message_id = ${values.add(query.messageId, 'text')}`)
+  conditions.push(...query.filters.map((filter) => filterSql(filter, values)))
   if (query.after !== null) {
     const { timestampUs, partition, position } = query.after
     const time = `timestamptz 'epoch' + ${values.add(timestampUs, 'bigint')} * interval '1 microsecond'`
@@ -81,7 +83,7 @@ export function windowStatement({ tenantId, query, window, limit, bytes }: Windo
       where coalesce(e.sent_before, 0) < ${bytesMax} order by ${order}`,
     values: values.list,
     mayRepeat: true,
-    ...(query.userId !== null && { plan: 'kept' }),
+    ...(query.userId !== null && query.filters.length === 0 && { plan: 'kept' }),
   }
 }
 

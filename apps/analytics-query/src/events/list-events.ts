@@ -22,8 +22,8 @@ export interface Clocks {
 
 /**
  * One page, newest first. All that one user did is read at once, because the index on users ends at the page's last row. Else time is walked backwards
- * in windows that grow while they find little, so that a page reads about as much as it shows however large the table is. For a rare name or an absent message id it gives up after WALK_MS: then the page is short, or empty, and its
- * cursor goes on from where the walk has come. A page ends too when it holds PAGE_BYTES.
+ * in windows that grow while they find little, so that a page reads about as much as it shows however large the table is. For a rare name, an absent message id or a filter that few events pass it gives up
+ * after WALK_MS: then the page is short, or empty, and its cursor goes on from where the walk has come. A page ends too when it holds PAGE_BYTES.
  */
 export async function listEvents(
   tx: Transaction,
@@ -31,7 +31,8 @@ export async function listEvents(
   query: EventsQuery,
   { nowMs, monotonicMs }: Clocks,
 ): Promise<EventsPage> {
-  const isWholeUser = query.userId !== null && query.event === null && query.messageId === null
+  const isFiltered = query.event !== null || query.messageId !== null || query.filters.length > 0
+  const isWholeUser = query.userId !== null && !isFiltered
   const kept = isWholeUser ? ALL_TIME : await readKeptDays(tx)
   if (kept === null) return { eventsJson: [], nextCursor: '' }
   const bounds = {

@@ -164,7 +164,7 @@ export class CostGuard {
   async admitPage({ tenantId, query }: PlannedPage): Promise<CostEstimate | undefined> {
     const statistics = this.#deps.statistics()
     if (statistics === undefined) return undefined
-    const { event, userId, messageId, fromMs, toMs, after, limit } = query
+    const { event, userId, messageId, filters, fromMs, toMs, after, limit } = query
     const nextMs = after === null ? Number.POSITIVE_INFINITY : after.timestampUs / 1000
     const range = {
       fromMs: Math.max(fromMs ?? statistics.firstDayMs, statistics.firstDayMs),
@@ -176,7 +176,8 @@ export class CostGuard {
       userHashes: userId === null ? null : [userHash(userId, tenantId)],
       range,
       isBounded: fromMs !== null,
-      isOfOne: messageId !== null,
+      // Nobody knows how few events pass a filter.
+      isOfOne: messageId !== null || filters.length > 0,
       limit: limit + 1,
     }
     return await this.#admit({

@@ -113,6 +113,8 @@ export const QUERY_SHAPES: readonly QueryShape[] = [
   list('of one name', { event: 'Event 1' }),
   list('of one name of one user', { event: 'Event 1', userId: 'user-7' }),
   list('of one message of one user', { messageId: 'm-23000', userId: 'user-7' }),
+  list('with a property', { filters: [filter('properties.plan', 'eq', 1)] }),
+  list('with a property of one user', { userId: 'user-7', filters: [filter('properties.plan', 'eq', 1)] }),
   list('of one message', { messageId: 'm-23000' }, 'no index serves message ids: windows grow until it is found'),
   sessions('of everybody', {}),
   sessions('of everybody in a range', { from: at(2 * HOUR), to: at(HOUR) }),

@@ -57,6 +57,7 @@ export function createProbeTarget(
         to: new Date(sentAt + MINUTE),
         limit: 1,
         cursor: '',
+        filters: [],
       }
       const { eventsJson } = await analytics.listEvents(request, {
         tenant: String(tenantId),

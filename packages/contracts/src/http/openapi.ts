@@ -37,6 +37,7 @@ const page = [
 ]
 const USER = 'who counts as the user: the user id, or the anonymous id of events without one'
 const PAGES = 'pages may be shorter than their limit and end at 8 MiB; only one without a cursor is the last'
+const filters = inQuery('filters', 'JSON text: a list of {property, op, value} as in queries; all must hold')
 const range = [inQuery('from', 'inclusive, RFC 3339'), inQuery('to', 'exclusive, RFC 3339')]
 const health = (summary: string): Node => ({
   tags: ['health'],
@@ -100,6 +101,7 @@ const paths = (components: Node): Node => ({
       inQuery('event', 'name'),
       inQuery('user_id', USER),
       inQuery('message_id', ''),
+      filters,
       ...range,
       ...page,
     ]),
@@ -108,6 +110,7 @@ const paths = (components: Node): Node => ({
     get: reads('query', `Stored events of one user, newest first; ${PAGES}`, 'read', ok('StoredEvents'), [
       { ...inPath('id'), description: USER },
       inQuery('event', 'name'),
+      filters,
       ...range,
       ...page,
     ]),

@@ -207,7 +207,7 @@ describe('reads', () => {
   it('of stored events pass their filters on and their rows through', async () => {
     const { body } = await ask(
       'GET',
-      '/api/v1/events?event=A&user_id=u&from=2026-11-21T00:00:00Z&limit=2&cursor=c',
+      `/api/v1/events?event=A&user_id=u&from=2026-11-21T00:00:00Z&limit=2&cursor=c&filters=${encodeURIComponent('[{"property":"properties.order","value":"o1"}]')}`,
       'r',
     )
     expect(body).toEqual({ data: [{ message_id: 'm1' }, { message_id: 'm2' }], next_cursor: 'n' })
@@ -219,6 +219,7 @@ describe('reads', () => {
       limit: 2,
       cursor: 'c',
       messageId: '',
+      filters: [{ property: 'properties.order', op: 'eq', valueJson: '"o1"' }],
     }
     expect(calls).toEqual([['listEvents', request, forTenant]])
   })
@@ -486,6 +487,9 @@ describe('queries', () => {
     ],
     ['GET', '/api/v1/query/uniques?interval=2h', undefined, 400, 'interval: invalid option: expected one of "1m"|"5m"'],
     ['GET', '/api/v1/query/uniques?filters=%7B', undefined, 400, 'filters must be JSON'],
+    ['GET', '/api/v1/events?filters=%7B', undefined, 400, 'filters must be JSON'],
+    ['GET', '/api/v1/events?filters=%7B%7D', undefined, 400, 'filters: invalid input: expected array, received object'],
+    ['GET', '/api/v1/users/u/timeline?filters=[{}]', undefined, 400, 'filters.0.property: '],
     ['POST', '/api/v1/query/uniques', { filters: {} }, 400, 'filters: invalid input: expected array, received object'],
     ['POST', '/api/v1/query/uniques', { filters: [{ op: 'eq' }] }, 400, 'a uniques query needs filters.0.property'],
     ['POST', '/api/v1/query/uniques', { filters: [{ property: 'event', is: 'A' }] }, 400, 'no field filters.0.is'],

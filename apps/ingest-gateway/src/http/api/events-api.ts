@@ -3,6 +3,7 @@ import type { Express, Request, Response } from 'express'
 import { errors } from '../../errors.js'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
 import { type Params, readCount, readText, readTime } from './read-params.js'
+import { readFilters } from './read-query.js'
 
 interface Reading {
   /** The parameters there are. */
@@ -10,7 +11,7 @@ interface Reading {
   readonly userId: (req: Request) => string
 }
 
-const PARAMS = ['event', 'from', 'to', 'limit', 'cursor', 'message_id']
+const PARAMS = ['event', 'from', 'to', 'limit', 'cursor', 'message_id', 'filters']
 const ONE_USERS: Reading = { known: PARAMS, userId: (req) => readText(req.params, 'id') }
 const ANYBODYS: Reading = {
   known: [...PARAMS, 'user_id'],
@@ -38,6 +39,7 @@ export function addEventsApi(app: Express, deps: ApiDeps): void {
         limit: readCount(params, 'limit', { min: 1, max: 1000 }),
         cursor: readText(params, 'cursor', 4096),
         messageId: readText(params, 'message_id'),
+        filters: readFilters(params),
       },
       onBehalfOf(principal),
     )

@@ -2,7 +2,7 @@ import type { QueryKindName, RunQueryRequest } from '@millrace/contracts'
 import { LENGTH_TEXT, querySchemas } from '@millrace/contracts/http'
 import type { z } from 'zod'
 import { errors } from '../../errors.js'
-import { invalid, type Params } from './read-params.js'
+import { invalid, type Params, readText } from './read-params.js'
 
 export function isQueryKind(kind: string): kind is QueryKindName {
   return Object.hasOwn(querySchemas, kind)
@@ -18,6 +18,18 @@ export function readQuery(kind: QueryKindName, params: Params): { request: RunQu
   if (!parsed.success) throw explain(kind, parsed.error.issues[0] as z.core.$ZodIssue)
   const query = parsed.data as AnyQuery
   return { request: toRequest(kind, query), isStrict: query.strict ?? false }
+}
+
+const FILTERS_LENGTH_MAX = 8192
+
+/** Filters as a query has them, as JSON text; none when absent. Throws INVALID_REQUEST naming the field and what is allowed. */
+export function readFilters(params: Params): RunQueryRequest['filters'] {
+  const text = readText(params, 'filters', FILTERS_LENGTH_MAX)
+  if (text === '') return []
+  const parsed = querySchemas.timeseries.pick({ filters: true }).safeParse({ filters: toJson(text, 'filters') })
+  if (parsed.success) return toFilters(parsed.data.filters)
+  const issue = parsed.error.issues[0] as z.core.$ZodIssue
+  throw errors.INVALID_REQUEST(problemOf(issue))
 }
 
 /** Every field that some kind has. */
@@ -132,13 +144,20 @@ function explain(kind: QueryKindName, issue: z.core.$ZodIssue): Error {
   if (issue.code === 'unrecognized_keys') {
     return noField(kind, [...path, issue.keys[0]].join('.'), path.length === 0)
   }
-  const field = path.join('.')
   const isMissing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
-  const problem = `${field}: ${issue.message.slice(0, 1).toLowerCase()}${issue.message.slice(1)}`
+  const problem = problemOf(issue)
   return errors.INVALID_REQUEST({
-    message: isMissing ? `a ${kind} query needs ${field}` : problem,
-    details: { field, ...(issue.code === 'custom' && issue.params) },
+    ...problem,
+    ...(isMissing && { message: `a ${kind} query needs ${problem.details.field}` }),
   })
+}
+
+function problemOf(issue: z.core.$ZodIssue) {
+  const field = issue.path.map(String).join('.')
+  return {
+    message: `${field}: ${issue.message.slice(0, 1).toLowerCase()}${issue.message.slice(1)}`,
+    details: { field, ...(issue.code === 'custom' && issue.params) },
+  }
 }
 
 function noField(kind: QueryKindName, field: string, isTop = true): Error {

@@ -36,6 +36,8 @@ export interface ListEventsRequest {
   limit: number;
   cursor: string;
   messageId: string;
+  /** All must hold, as in queries. */
+  filters: Filter[];
 }
 
 export interface ListEventsResponse {
@@ -199,7 +201,7 @@ export interface QueryMeta {
 }
 
 function createBaseListEventsRequest(): ListEventsRequest {
-  return { event: "", userId: "", from: undefined, to: undefined, limit: 0, cursor: "", messageId: "" };
+  return { event: "", userId: "", from: undefined, to: undefined, limit: 0, cursor: "", messageId: "", filters: [] };
 }
 
 export const ListEventsRequest: MessageFns<ListEventsRequest> = {
@@ -224,6 +226,9 @@ export const ListEventsRequest: MessageFns<ListEventsRequest> = {
     }
     if (message.messageId !== "") {
       writer.uint32(58).string(message.messageId);
+    }
+    for (const v of message.filters) {
+      Filter.encode(v!, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -297,6 +302,14 @@ export const ListEventsRequest: MessageFns<ListEventsRequest> = {
             message.messageId = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.filters.push(Filter.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -326,6 +339,9 @@ export const ListEventsRequest: MessageFns<ListEventsRequest> = {
         : isSet(object.message_id)
         ? globalThis.String(object.message_id)
         : "",
+      filters: globalThis.Array.isArray(object?.filters)
+        ? object.filters.map((e: any) => Filter.fromJSON(e))
+        : [],
     };
   },
 
@@ -352,6 +368,9 @@ export const ListEventsRequest: MessageFns<ListEventsRequest> = {
     if (message.messageId !== "") {
       obj.messageId = message.messageId;
     }
+    if (message.filters?.length) {
+      obj.filters = message.filters.map((e) => Filter.toJSON(e));
+    }
     return obj;
   },
 
@@ -367,6 +386,7 @@ export const ListEventsRequest: MessageFns<ListEventsRequest> = {
     message.limit = object.limit ?? 0;
     message.cursor = object.cursor ?? "";
     message.messageId = object.messageId ?? "";
+    message.filters = object.filters?.map((e) => Filter.fromPartial(e)) || [];
     return message;
   },
 };
