@@ -101,7 +101,12 @@ function isOneOf(json: string, texts: readonly string[], values: SqlValues): str
     JSON.stringify(text),
     ...(text === 'true' || text === 'false' ? [text] : []),
   ])
-  const isScalar = `${json} = any (${values.add(scalars, 'jsonb[]')})`
+  const [first, ...others] = scalars
+  // A list costs half as much again as one value.
+  const isScalar =
+    first !== undefined && others.length === 0
+      ? `${json} = ${values.add(first, 'jsonb')}`
+      : `${json} = any (${values.add(scalars, 'jsonb[]')})`
   const ranges = texts.flatMap((text) => rangeOfText(text) ?? [])
   if (ranges.length === 0) return isScalar
   return `case jsonb_typeof(${json}) when 'number' then ${json}::numeric <@ ${values.add(`{${ranges.join(',')}}`, 'nummultirange')} else ${isScalar} end`

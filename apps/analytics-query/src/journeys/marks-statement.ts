@@ -1,6 +1,7 @@
 import type { Statement } from '@millrace/database'
 import { filterSql, groupSql } from '../execute/field-sql.js'
 import { instant, SqlValues } from '../execute/sql-values.js'
+import type { Filter } from '../query/filter.js'
 import { type MarkCondition, type MarksQuery, PLACE_POSITION_BITS } from './marks.js'
 import { usersAsked } from './users-asked.js'
 
@@ -17,7 +18,8 @@ export interface MarksRequest {
  */
 export function marksStatement({ tenantId, query, groupsMax }: MarksRequest): Statement {
   const values = new SqlValues()
-  const tests = query.conditions.map((condition) => conditionSql(condition, values))
+  const common = commonFilters(query.conditions)
+  const tests = query.conditions.map((condition) => conditionSql(condition, common, values))
   const mask = tests.map((test, index) => `(case when ${test} then ${1 << index} else 0 end)`).join(' | ')
   const groups = query.groupBy.map(
     (path, index) => `case when ${tests[0]} then ${groupSql(path, values)} end as g${index}`,
@@ -29,7 +31,8 @@ export function marksStatement({ tenantId, query, groupsMax }: MarksRequest): St
     `e.tenant_id = ${values.add(tenantId, 'integer')}`,
     `e."timestamp" >= ${instant(values, query.fromMs)}`,
     `e."timestamp" < ${instant(values, query.toMs)}`,
-    `(${tests.join(' or ')})`,
+    ...(tests.includes('true') ? [] : [`(${tests.join(' or ')})`]),
+    ...common.map((filter) => filterSql(filter, values)),
   ]
   const place = `(e.partition::bigint << ${PLACE_POSITION_BITS}) + e.position`
   return {
@@ -42,10 +45,21 @@ export function marksStatement({ tenantId, query, groupsMax }: MarksRequest): St
   }
 }
 
-function conditionSql({ event, filters }: MarkCondition, values: SqlValues): string {
+/** Filters that all conditions have: a row is asked once, and not for each condition again. */
+function commonFilters([first, ...others]: readonly MarkCondition[]): readonly Filter[] {
+  const isIn = (filter: Filter, { filters }: MarkCondition) => filters.some((other) => isSame(other, filter))
+  return (first?.filters ?? []).filter((filter) => others.every((condition) => isIn(filter, condition)))
+}
+
+function isSame(a: Filter, b: Filter): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}
+
+function conditionSql({ event, filters }: MarkCondition, common: readonly Filter[], values: SqlValues): string {
+  const own = filters.filter((filter) => !common.some((other) => isSame(other, filter)))
   const tests = [
     ...(event === null ? [] : [`e.event = ${values.add(event, 'text')}`]),
-    ...filters.map((filter) => `coalesce(${filterSql(filter, values)}, false)`),
+    ...own.map((filter) => `coalesce(${filterSql(filter, values)}, false)`),
   ]
   return tests.length === 0 ? 'true' : `(${tests.join(' and ')})`
 }
