@@ -50,7 +50,7 @@ export function toRequest(query) {
     windowMs: BigInt(query.window ?? 0),
     returnEvent: query.return_event ?? '',
     periods: query.periods ?? 0,
-    compare: '',
+    compare: query.compare ?? '',
     fill: '',
     minWatermark: undefined,
     fresh: query.fresh ?? false,

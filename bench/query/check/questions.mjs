@@ -19,9 +19,15 @@ export function createQuestions({ endMs, nowMs }) {
     question({ kind: 'timeseries', event, interval: '1h', ...range(day - DAY) }),
     question({ kind: 'timeseries', event, interval: '1m', ...range(Math.floor(nowMs / HOUR) * HOUR - HOUR) }),
   ])
+  // Late events fall into the period before as well as into the one that was asked for.
+  const compared = NAMES.flatMap((event) => [
+    question({ kind: 'timeseries', event, interval: '1d', compare: 'previous', ...range(day - 2 * DAY, day) }),
+    question({ kind: 'timeseries', event, interval: '1h', compare: 'previous', ...range(day - DAY, day) }),
+  ])
   return [
     ...closed,
     ...open,
+    ...compared,
     question({ kind: 'top', group_by: ['event'], limit: 100, ...range(day - 7 * DAY, day) }),
     question({ kind: 'top', group_by: ['event'], limit: 100, ...range(day) }),
     question({
@@ -67,8 +73,9 @@ function question(query) {
   const property = query.metric?.property.slice('properties.'.length)
   const group = query.group_by?.[0]
   const width = WIDTH[query.interval]
+  const backMs = query.compare === undefined ? 0 : toMs - fromMs
   const isIn = (event) =>
-    event.timeMs >= fromMs &&
+    event.timeMs >= fromMs - backMs &&
     event.timeMs < toMs &&
     (query.event === undefined || query.event === event.event) &&
     (query.filters ?? []).every(
@@ -76,7 +83,8 @@ function question(query) {
     )
   const keyOf = (event) => {
     if (!isIn(event)) return undefined
-    if (width !== undefined) return String(Math.floor(event.timeMs / width) * width)
+    if (width !== undefined && event.timeMs < fromMs) return previous(bucketOf(event.timeMs + backMs, width))
+    if (width !== undefined) return bucketOf(event.timeMs, width)
     return String(group === 'event' ? event.event : event.properties[group.slice('properties.'.length)])
   }
   return {
@@ -87,8 +95,14 @@ function question(query) {
     keyOf,
     amountOf: (event) => (property === undefined ? 1 : event.properties[property]),
     valuesOf: (points) =>
-      new Map(points.map(({ time, group: groups, value }) => [keyOfPoint(time, groups, group), value ?? 0])),
-    sql: baseSql(query, { width, property, group }),
+      new Map(
+        points.flatMap((point) => {
+          const key = keyOfPoint(point.time, point.group, group)
+          const earlier = backMs === 0 ? [] : [[previous(key), point.previous ?? 0]]
+          return [[key, point.value ?? 0], ...earlier]
+        }),
+      ),
+    sql: baseSql(query, { width, property, group, backMs }),
   }
 }
 
@@ -97,16 +111,21 @@ function keyOfPoint(time, groups, group) {
   return time === undefined ? String(groups?.[group]) : String(Date.parse(time))
 }
 
-function baseSql({ event, from, to, filters = [] }, { width, property, group }) {
+const bucketOf = (timeMs, width) => String(Math.floor(timeMs / width) * width)
+/** The key of what a point says of the period before. */
+const previous = (key) => `previous ${key}`
+
+function baseSql({ event, from, to, filters = [] }, { width, property, group, backMs }) {
+  const earlier = `case when "timestamp" < '${from}' then`
   const key =
     width !== undefined
-      ? `(floor(extract(epoch from "timestamp") * 1000 / ${width}) * ${width})::bigint::text`
+      ? `${earlier} 'previous ' else '' end || (floor((extract(epoch from "timestamp") * 1000 + ${earlier} ${backMs} else 0 end) / ${width}) * ${width})::bigint::text`
       : group === 'event'
         ? 'event'
         : `properties->>'${group.slice('properties.'.length)}'`
   const value = property === undefined ? 'count(*)::float8' : `sum((properties->>'${property}')::float8)`
   const conditions = [
-    `"timestamp" >= '${from}'`,
+    `"timestamp" >= '${new Date(Date.parse(from) - backMs).toISOString()}'`,
     ...(to === undefined ? [] : [`"timestamp" < '${to}'`]),
     ...(event === undefined ? [] : [`event = '${event}'`]),
     ...filters.map((filter) => `properties->>'${filter.property.slice('properties.'.length)}' = '${filter.value}'`),
