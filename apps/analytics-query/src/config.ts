@@ -73,7 +73,8 @@ export const configSchema = defineConfig({
   QUERY_CELLS_MAX: integer({
     default: 200_000,
     min: 1,
-    description: 'most buckets times groups of one query, about 500 bytes each',
+    description:
+      'most buckets times groups of one query; of what follows users, the cohorts, steps and buckets that have some; about 500 bytes each',
   }),
   QUERY_WAIT_MS: integer({
     default: 2_000,
