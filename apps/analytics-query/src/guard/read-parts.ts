@@ -34,12 +34,12 @@ async function readAll<Part>(
     for (const reading of readings)
       planned.push(await plan(reading, { scope, guard, count: readings.length, onCost: (cost) => costs.push(cost) }))
     guard.judge(costs, remedy)
+    for (const part of planned) parts.push(await part.read())
+    return parts
   } catch (error) {
     for (const part of planned) part.giveUp(error)
     throw error
   }
-  for (const part of planned) parts.push(await part.read())
-  return parts
 }
 
 /** A reading that waits for the guard, or has read already because there is nothing to judge it by. */
