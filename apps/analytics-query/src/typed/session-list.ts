@@ -66,7 +66,10 @@ export function sessionConditions(tenantId: number, query: SessionsQuery): ListC
   return { tenantId, walks: active === null ? [[goesOn], [isOver]] : [state], filters: fields }
 }
 
-/** How many sessions go on, of the tenant or of one user: by user_sessions_active_start or user_sessions_user. */
+/**
+ * How many sessions go on, of the tenant or of one user: by user_sessions_active_start or user_sessions_user, 0.2 us a session. The order counts nothing; without it
+ * everybody's sessions that go on are read by user_sessions_active, which is smaller and does not know the tenant.
+ */
 export function activeSessionsStatement(tenantId: number, { userId }: Pick<SessionsQuery, 'userId'>): Statement {
   const values = new SqlValues()
   const conditions = [goesOn, ...(userId === null ? [] : [indexed('user_id', userId)])]
@@ -75,7 +78,7 @@ export function activeSessionsStatement(tenantId: number, { userId }: Pick<Sessi
     ...conditions.map((condition) => condition(values)),
   ]
   return {
-    text: `select count(*) as active from user_sessions t where ${where.join(' and ')}`,
+    text: `select count(*) as active from (select from user_sessions t where ${where.join(' and ')} order by t.started_at offset 0) t`,
     values: values.list,
   }
 }
