@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { startChild } from './child.js'
 import { canUnpackDebian, unpackDebian } from './debian-packages.js'
-import { freePort } from './ports.js'
+import { canConnect, freePort } from './ports.js'
 import { extendServer, type Server, startServer } from './server.js'
 import { removeTemporary, temporaryDirectory } from './temporary.js'
 
@@ -83,12 +82,4 @@ http {
   }
 }
 `
-}
-
-function canConnect(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => done(true)).once('error', () => done(false))
-    socket.once('connect', () => socket.destroy())
-  })
 }

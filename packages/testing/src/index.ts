@@ -3,7 +3,7 @@ export { hold } from './leaks.js'
 export { takeRepeats } from './repeats.js'
 export { type SpawnServiceOptions, spawnService, startTestStack } from './spawn-service.js'
 export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from './test-database.js'
-export { findTestEdge, startTestEdge } from './test-edge.js'
+export { findPurgeableEdge, findTestEdge, startPurgeableEdge, startTestEdge } from './test-edge.js'
 export { startTestPostgresServer } from './test-postgres.js'
 export {
   createTestRedis,

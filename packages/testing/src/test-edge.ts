@@ -1,4 +1,13 @@
-import { findNginx, type NginxServer, startNginx } from '@millrace/local-stack'
+import { readFileSync } from 'node:fs'
+import {
+  findNginx,
+  findVarnish,
+  type NginxServer,
+  startNginx,
+  startVarnish,
+  type VarnishBinary,
+  type VarnishServer,
+} from '@millrace/local-stack'
 import { hold } from './leaks.js'
 import { withStop } from './test-redis.js'
 
@@ -25,4 +34,25 @@ export async function startTestEdge(command: string, origin: string): Promise<Ng
     }`,
   })
   return withStop(server, hold('nginx', server.stop))
+}
+
+/** What docs/operations advises, so that it is known to work. */
+const VCL = new URL('../../../docs/operations/varnish.vcl', import.meta.url)
+
+/** A Varnish that can be purged by surrogate key; undefined, and said loudly, when it is neither there nor to be had. */
+export function findPurgeableEdge(): VarnishBinary | undefined {
+  const binary = findVarnish()
+  if (binary === undefined)
+    console.warn('SKIPPED: Varnish is not here and cannot be had, so no test purges a real edge')
+  return binary
+}
+
+/**
+ * Varnish in front of `origin`, with docs/operations/varnish.vcl. It takes PURGE with `Purge-Token: change-me`, and says in the header `x-cache` what it
+ * did (HIT, MISS, STALE). `stop` gives it back.
+ */
+export async function startPurgeableEdge(binary: VarnishBinary, origin: string): Promise<VarnishServer> {
+  const { port } = new URL(origin)
+  const server = await startVarnish(binary, { vcl: readFileSync(VCL, 'utf8').replace('"8080"', `"${port}"`) })
+  return withStop(server, hold('varnish', server.stop))
 }
