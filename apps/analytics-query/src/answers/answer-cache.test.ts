@@ -156,6 +156,32 @@ describe('the answer over an open range', () => {
     expect(await ask(open)).toMatchObject({ value: 3, isStale: false })
   })
 
+  it('is kept however many points it has', async () => {
+    const point = {
+      time: '2026-11-21T00:00:00.000Z',
+      group: { 'context.device.type': 'mobile', 'properties.category': 'books and music', 'properties.country': 'US' },
+      value: 1234,
+      previous: 1233,
+      values: {
+        users: 1000,
+        events: 12_345,
+        bounce_rate: 1 / 3,
+        seconds_avg: 1e3 / 7,
+        seconds_p50: 1e2 / 7,
+        seconds_p95: 1e4 / 7,
+      },
+    }
+    const data = Array.from({ length: 10_000 }, () => point)
+    const many = questionOf(open)
+    const askMany = () => answers.answer({ ...many, run: async () => ({ ...(await many.run()), data }) })
+    const first = await askMany()
+    expect(first.answer.dataJson.length).toBeGreaterThan(2 * 2 ** 20)
+    expect(await askMany()).toMatchObject({ source: 'memory', isStale: false })
+    clock.ms += OPEN_MS + OPEN_STALE_MS + 1
+    fault = coreErrors.DEPENDENCY_CIRCUIT_OPEN()
+    expect(await askMany()).toMatchObject({ source: 'memory', isStale: true })
+  })
+
   it('stands in, marked stale and with its age, while the database is away', async () => {
     await ask(open)
     fault = coreErrors.DEPENDENCY_CIRCUIT_OPEN()

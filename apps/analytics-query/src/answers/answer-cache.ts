@@ -8,6 +8,11 @@ import { answerCodec, etagOf, type Outcome, type StoredAnswer } from './stored-a
 
 /** An answer over an open range that is no older than this is given at once and read again behind the reader's back, in ms. */
 export const OPEN_STALE_MS = 10_000
+/**
+ * What may be answered may be kept: a gRPC message is no larger. 10,000 points with three groups and six values take 3.3 MiB, more only where the groups
+ * are longer texts than names.
+ */
+const ANSWER_BYTES_MAX = 16 * 2 ** 20
 /** After so long without a look at what late events changed, in ms, an answer is no longer called the present one. */
 const UNSEEN_MS_MAX = 5_000
 
@@ -59,7 +64,7 @@ export class AnswerCache {
     this.#config = config
     this.#horizon = deps.horizon
     const { closedMs, openMs, staleMs } = config
-    const shared = { codec: answerCodec, staleMs, remembersPopular: false }
+    const shared = { codec: answerCodec, staleMs, remembersPopular: false, entryBytesMax: ANSWER_BYTES_MAX }
     this.#closed = deps.cache.namespace('closed', { ...shared, level: 'cold', ttlMs: closedMs })
     this.#open = deps.cache.namespace('open', { ...shared, level: 'hot', ttlMs: openMs })
   }
