@@ -5,7 +5,7 @@ import { describeMachine } from '../lib/machine.mjs'
 import { startMeter } from '../lib/meter.mjs'
 import { printTable, round, say, writeResult } from '../lib/results.mjs'
 import { measureCacheHits } from './ask/cache-hits.mjs'
-import { createDashboards } from './ask/dashboards.mjs'
+import { createDashboards, measureDashboard } from './ask/dashboards.mjs'
 import { openAnalytics } from './ask/grpc.mjs'
 import { quantiles } from './ask/measure.mjs'
 import { measureShapes, measureSmall } from './ask/shape-phases.mjs'
@@ -21,7 +21,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     rate: { type: 'string', default: '400' },
     calls: { type: 'string', default: '60' },
-    parts: { type: 'string', default: 'small,shapes,hits,mixed,check' },
+    parts: { type: 'string', default: 'small,shapes,hits,dashboard,mixed,check' },
     fresh: { type: 'boolean', default: false },
   },
 })
@@ -50,10 +50,11 @@ const atSmall = parts.has('small')
   : undefined
 const at = await onDataset({ rows }, benchDataset)
 printShapes(at.value.shapes, atSmall?.value)
-const { shapes, hits, mixed, check } = at.value
+const { shapes, hits, dashboard, mixed, check } = at.value
+if (dashboard) say(`dashboard: ${JSON.stringify(dashboard)}`)
 if (mixed) printTable(mixed.map((figures) => without(figures, 'sources')))
 if (check) say(`check: ${JSON.stringify(check)}`)
-const result = { ...summary(shapes ?? [], mixed, check, atSmall?.value), ...hits }
+const result = { ...summary(shapes ?? [], mixed, check, atSmall?.value), ...hits, ...dashboardFigures(dashboard) }
 writeResult(import.meta.url, {
   machine,
   settings,
@@ -62,6 +63,7 @@ writeResult(import.meta.url, {
   shapes: shapes?.map(withoutTimes),
   small_shapes: atSmall?.value.map(withoutTimes),
   hits,
+  dashboard,
   mixed,
   check,
   result,
@@ -95,11 +97,12 @@ async function onDataset({ rows: wanted }, work) {
 async function benchDataset(data) {
   const shapes = parts.has('shapes') ? await measureShapes({ ...data, seed, calls, seconds }) : undefined
   const hits = parts.has('hits') ? await measureCacheHits(data.stack) : undefined
+  const dashboard = parts.has('dashboard') ? await measureDashboard(data) : undefined
   const mixed = parts.has('mixed') ? await runMixed(data) : undefined
   const check = parts.has('check')
     ? await checkAnswers({ ...data, seconds, eventsPerSecond: Number(values.rate) })
     : undefined
-  return { shapes, hits, mixed, check }
+  return { shapes, hits, dashboard, mixed, check }
 }
 
 /** Dashboards of many readers on one process: first all alone, then 16 and 64 at once. */
@@ -129,6 +132,17 @@ async function runMixed({ stack, addresses, endMs, rows: stored }) {
     })
   }
   return results
+}
+
+function dashboardFigures(dashboard) {
+  if (dashboard === undefined) return {}
+  const { cold, warm } = dashboard
+  return {
+    dashboard_cold_ms: cold.p50_ms,
+    dashboard_cold_p95_ms: cold.p95_ms,
+    dashboard_warm_ms: warm.p50_ms,
+    dashboard_warm_p95_ms: warm.p95_ms,
+  }
 }
 
 function printShapes(shapes, smallShapes) {
