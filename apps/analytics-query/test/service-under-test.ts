@@ -91,7 +91,8 @@ export async function startServiceUnderTest(
   const [calls, stopClient] = createGrpcClient(
     AnalyticsServiceClient,
     `127.0.0.1:${server.port}`,
-    { policy: { retry: false } },
+    // Slow machines are no fault.
+    { policy: { retry: false }, deadlineMs: 60_000 },
     deps,
   )
   return {
