@@ -116,7 +116,7 @@ describe('a page of cells that the database orders and cuts', () => {
   const question = fc.record({
     kind: fc.constantFrom('top', 'breakdown'),
     event: fc.constantFrom('Plain', 'Odd'),
-    groupBy: fc.constantFrom(
+    groupBy: fc.constantFrom<string[][]>(
       ['user_id'],
       ['properties.v'],
       ['anonymous_id', 'type'],
