@@ -135,10 +135,10 @@ describe('answers about closed days, from the gateway to the rows and back', () 
     await send(OTHER_KEY, 'Flight', day(3), '?wait=stored')
     const first = await keep(stack.adminKey, [4, 1])
     // Nothing of theirs is late, at the beginning either.
-    const others = [
+    const others: Parameters<typeof ask>[] = [
       [stack.adminKey, [4, 1], { event: 'Landing' }],
       [stack.adminKey, [9, 7]],
-    ] as const
+    ]
     const kept: Given[] = []
     for (const other of others) kept.push(await keep(...other))
     expect([first.status, first.total]).toEqual([200, 3])
