@@ -240,20 +240,21 @@ describe('the list of events', () => {
   describe('of large events', () => {
     let large: number
     const SMALL = 20
-    /** Newest first: 300 that do not get smaller when packed, 300 that do, one larger than a page, and a few small ones. */
+    /** Newest first: 300 that are stored as large as they are, 300 that get small, one larger than a page, and a few small ones. */
     beforeAll(async () => {
       large = await createTenant(service.database, 'large')
       const sizes = [
-        ['array_to_json(array(select md5((n * 1000 + i)::text) from generate_series(1, 850) i))::jsonb', 300],
-        [`to_jsonb(repeat('x', 30000))`, 300],
-        [`to_jsonb(repeat('y', ${PAGE_BYTES}))`, 1],
-        ['to_jsonb(n)', SMALL],
+        ['external', 'x', 30_000, 300],
+        ['extended', 'x', 30_000, 300],
+        ['extended', 'y', PAGE_BYTES, 1],
+        ['extended', 'z', 1, SMALL],
       ] as const
       let before = 0
-      for (const [value, count] of sizes) {
+      for (const [storage, text, length, count] of sizes) {
+        await service.database.query(`alter table events alter column properties set storage ${storage}`)
         await service.database.query(
           `insert into events (position, user_hash, "timestamp", received_at, tenant_id, partition, type, message_id, event, user_id, properties)
-          select 100000 - n, $1, $2::timestamptz - n * interval '1 second', now(), $3, 0, 0, 'large-' || n, 'Large', 'big', jsonb_build_object('a', ${value})
+          select 100000 - n, $1, $2::timestamptz - n * interval '1 second', now(), $3, 0, 0, 'large-' || n, 'Large', 'big', jsonb_build_object('a', repeat('${text}', ${length}))
           from generate_series(${before}, ${before + count - 1}) n`,
           [userHash('big', large), new Date(NOW).toISOString(), large],
         )
