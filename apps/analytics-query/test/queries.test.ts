@@ -140,11 +140,11 @@ describe('a query', () => {
       })
       const fields = { kind, event: `Moving ${kind}`, groupBy: ['user_id'], limit: 1 }
       await storeEvents(service.database, ['a', 'b', 'c', 'd'].map(seenBy))
-      const seen: unknown[] = []
+      const seen: string[] = []
       let cursor = ''
       for (let page = 0; page === 0 || cursor !== ''; page++) {
         const answer = await run({ ...fields, cursor })
-        seen.push(...answer.data.map(({ group }) => group?.user_id))
+        seen.push(...answer.data.map(({ group }) => group?.user_id ?? ''))
         cursor = answer.nextCursor
         // The last one overtakes all others, and so does one that is new.
         if (page === 0)

@@ -90,7 +90,7 @@ const otherFilters = [
 type Filters = RunQueryRequest['filters']
 const upToTwo = (filters: Filters): fc.Arbitrary<Filters> =>
   fc.oneof(
-    { weight: 2, arbitrary: fc.constant([]) },
+    { weight: 2, arbitrary: fc.constant<Filters>([]) },
     { weight: 2, arbitrary: fc.constantFrom(...filters).map((one) => [one]) },
     { weight: 1, arbitrary: fc.tuple(fc.constantFrom(...filters), fc.constantFrom(...filters)) },
   )

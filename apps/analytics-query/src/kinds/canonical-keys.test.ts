@@ -114,14 +114,14 @@ const fields = {
   metric: fc.constantFrom(undefined, { agg: 'count', property: '' }, { agg: 'sum', property: 'properties.delay' }),
   interval: fc.constantFrom('', '1h', '1d', '1w', '1mo'),
   timezone: fc.constantFrom('', 'UTC', 'Asia/Tokyo', 'Europe/Berlin', 'Europe/London', 'America/New_York'),
-  filters: fc.constantFrom(
+  filters: fc.constantFrom<RunQueryRequest['filters'][]>(
     [],
     [carrier],
     [delay, carrier],
     [carrier, delay],
     [{ ...carrier, valueJson: '["AA","UA"]' }],
   ),
-  groupBy: fc.constantFrom([], ['properties.carrier'], ['properties.carrier', 'user_id']),
+  groupBy: fc.constantFrom<string[][]>([], ['properties.carrier'], ['properties.carrier', 'user_id']),
   limit: fc.constantFrom(0, 2, 100),
   steps: fc.constantFrom(steps, [...steps].reverse(), [step('View'), { event: 'Buy', filters: [delay] }]),
   windowMs: fc.constantFrom(0n, 1_800_000n, 86_400_000n, 1_209_600_000n),
