@@ -95,6 +95,20 @@ describe('the public API', () => {
     })
   })
 
+  it('refuses forged cursors, as many as come, and shuts nobody out for them', async () => {
+    const path = '/api/v1/query/timeseries?interval=1h&limit=1'
+    const { body } = await ask(path)
+    const [mark] = String(body.next_cursor).split('.')
+    const codes = new Set<unknown>()
+    for (const toMs of Array.from({ length: 24 }, (_, index) => (index % 2 === 0 ? 8.9e15 : 4e14))) {
+      const place = Buffer.from(JSON.stringify({ kind: 'timeseries', toMs, after: [] })).toString('base64url')
+      const refused = await ask(`${path}&cursor=${mark}.${place}`)
+      codes.add(`${refused.status} ${String(refused.body.code)}`)
+    }
+    expect([...codes]).toEqual(['400 INVALID_CURSOR'])
+    expect((await ask(path)).status).toBe(200)
+  })
+
   describe('the other examples of the OpenAPI document', () => {
     const others = operations.filter(
       ({ path }) => !path.startsWith('/api/v1/query/') && !path.startsWith('/api/v1/keys') && path !== '/api/v1/live',
