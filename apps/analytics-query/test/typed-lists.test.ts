@@ -4,6 +4,8 @@ import { createMetrics } from '@millrace/telemetry'
 import { createSnapshot } from '../src/execute/snapshot.js'
 import { QueryMetrics } from '../src/metrics.js'
 import { createListSessions } from '../src/rpc/list-sessions.js'
+import { ACTIVITIES, activityConditions, parseActivitiesQuery } from '../src/typed/activity-list.js'
+import { AS_WALKS, stepStatement } from '../src/typed/list-statement.js'
 import {
   activitiesOf,
   createTenant,
@@ -371,6 +373,30 @@ describe('lists of the typed tables', () => {
         expect((await listSessions({ limit: 1 })).ids).toHaveLength(1)
       },
     )
+
+    it('read a page of one who has many rows by the index in its order, although the planner expects few', async () => {
+      const store = (rows: readonly { user: string; entity: string; id: string }[]) =>
+        storeActivities(
+          rows.map((one, n) => ({ ...one, tenantId: 97, timeMs: NOW - n, action: 'a', type: 't' })),
+          {},
+        )
+      // Ten rows each when the planner looked; then one has come who has many.
+      await store(Array.from({ length: 3000 }, (_, n) => ({ user: `u${n % 300}`, entity: `e${n % 300}`, id: `p${n}` })))
+      await service.database.query('analyze activity_logs')
+      await store(Array.from({ length: 3000 }, (_, n) => ({ user: 'many', entity: 'many', id: `q${n}` })))
+      const plan = (fields: Partial<ListActivitiesRequest>) =>
+        service.database.withTenant(97, async (tx) => {
+          const query = parseActivitiesQuery(activitiesOf(fields), '')
+          const step = { query, after: null, walkRows: 101, limit: 101, bytes: 1_000_000 }
+          const { text, values } = stepStatement(ACTIVITIES, activityConditions(97, query), step)
+          await tx.query(AS_WALKS)
+          const { rows } = await tx.query<{ 'QUERY PLAN': string }>(`explain ${text}`, values ?? [])
+          return rows.map((row) => row['QUERY PLAN']).join('\n')
+        })
+      const inOrder = /Incremental Sort\s[^\n]*\n[^\n]*\n[^\n]*Presorted Key[\s\S]*Index Scan using (\w+)/
+      expect(inOrder.exec(await plan({ userId: 'many' }))?.[1]).toBe('activity_logs_user')
+      expect(inOrder.exec(await plan({ entityId: 'many' }))?.[1]).toBe('activity_logs_entity')
+    })
 
     it('end with their call', async () => {
       const metrics = new QueryMetrics(createMetrics({ service: 'test', hasProcessMetrics: false }))

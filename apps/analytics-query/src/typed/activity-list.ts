@@ -1,6 +1,6 @@
 import type { ListActivitiesRequest } from '@millrace/contracts'
 import { filterText, type ListQuery, parseListQuery } from './list-query.js'
-import { equal, indexed, type ListConditions, type ListTable, type StepRow } from './list-statement.js'
+import { equal, type ListConditions, type ListTable, type StepRow } from './list-statement.js'
 
 /** null: not asked for. */
 export interface ActivitiesQuery extends ListQuery {
@@ -45,10 +45,10 @@ export function activityConditions(tenantId: number, query: ActivitiesQuery): Li
   const { userId, action, entityType, entityId } = query
   const fields = equal({ action, entity_type: entityType })
   if (entityId !== null) {
-    const walk = [indexed('entity_id collate "C"', entityId)]
-    return { tenantId, walks: [walk], filters: [...equal({ user_id: userId }), ...fields] }
+    const walk = equal({ 'entity_id collate "C"': entityId })
+    return { tenantId, walks: [walk], isOfEverybody: false, filters: [...equal({ user_id: userId }), ...fields] }
   }
-  return { tenantId, walks: [userId === null ? [] : [indexed('user_id', userId)]], filters: fields }
+  return { tenantId, walks: [equal({ user_id: userId })], isOfEverybody: userId === null, filters: fields }
 }
 
 /** An activity in the shape of the public API. Its metadata is put in as PostgreSQL prints it, without being parsed. */

@@ -22,6 +22,8 @@ export interface ListConditions {
   readonly tenantId: number
   /** Of the index that is walked; with several, the walks are merged. */
   readonly walks: readonly (readonly Condition[])[]
+  /** Whether these are walks through everybody's rows: their indexes are told from those of one user or entity by where nulls would be. */
+  readonly isOfEverybody: boolean
   /** Of the rows on the way; without any every row counts. */
   readonly filters: readonly Condition[]
 }
@@ -34,11 +36,13 @@ export function equal(columns: Readonly<Record<string, string | null>>): Conditi
 }
 
 /**
- * The same for a column that an index begins with. The planner does not see the text: it would walk everybody's rows to find those of one who has many,
- * and has had none for a year.
+ * Sent in front of the first step, for its transaction. The planner believes of one who has many rows, and whom its sample missed, that he has few: it would
+ * read them all and sort them, where the index gives the page's in their order. Costs that are raised so far would also call for workers and compiling.
  */
-export function indexed(column: string, text: string): Condition {
-  return (values) => `t.${column} = (select ${values.add(text, 'text')})`
+export const AS_WALKS: Statement = {
+  name: 'plan_as_walks',
+  text: `select ${['enable_seqscan', 'enable_bitmapscan', 'enable_sort', 'jit'].map((name) => `set_config('${name}', 'off', true)`).join(', ')},
+    set_config('max_parallel_workers_per_gather', '0', true)`,
 }
 
 export interface StepRequest {
@@ -71,9 +75,10 @@ export interface StepRow {
 export function stepStatement(table: ListTable, conditions: ListConditions, step: StepRequest): Statement {
   const values = new SqlValues()
   const { time, id, json } = table
-  const newest = (row: string) => `${row}.${time} desc, ${row}.${id} desc`
+  const nulls = conditions.isOfEverybody ? 'last' : 'first'
+  const newest = (row: string) => `${row}.${time} desc nulls ${nulls}, ${row}.${id} desc`
   const before = (row: string) => `over (order by ${newest(row)} rows between unbounded preceding and 1 preceding)`
-  const walked = walkedRows(table, conditions, { step, values })
+  const walked = walkedRows(table, conditions, { step, values, order: newest('t') })
   const filters = conditions.filters.map((condition) => condition(values))
   const where = filters.length === 0 ? '' : `where ${filters.join(' and ')}`
   const bytes = json === undefined ? '' : values.add(step.bytes, 'bigint')
@@ -99,10 +104,10 @@ export function stepStatement(table: ListTable, conditions: ListConditions, step
 function walkedRows(
   { name, time, id }: ListTable,
   { tenantId, walks }: ListConditions,
-  { step, values }: { step: StepRequest; values: SqlValues },
+  { step, values, order }: { step: StepRequest; values: SqlValues; order: string },
 ): string {
   const { fromMs, toMs } = step.query
-  const order = `order by t.${time} desc, t.${id} desc limit ${values.add(step.walkRows, 'integer')}`
+  const newest = `order by ${order} limit ${values.add(step.walkRows, 'integer')}`
   const range = [`t.tenant_id = ${values.add(tenantId, 'integer')}`]
   if (fromMs !== null) range.push(`t.${time} >= ${instant(values, fromMs)}`)
   if (toMs !== null) range.push(`t.${time} < ${instant(values, toMs)}`)
@@ -111,11 +116,11 @@ function walkedRows(
     range.push(`(t.${time}, t.${id}) < (${after}, ${values.add(step.after.id, 'text')})`)
   }
   const parts = walks.map((walk) => {
-    return `select t.* from ${name} t where ${[...range, ...walk.map((condition) => condition(values))].join(' and ')} ${order}`
+    return `select t.* from ${name} t where ${[...range, ...walk.map((condition) => condition(values))].join(' and ')} ${newest}`
   })
   return parts.length === 1
     ? parts.join()
-    : `select * from (${parts.map((one) => `(${one})`).join(' union all ')}) t ${order}`
+    : `select * from (${parts.map((one) => `(${one})`).join(' union all ')}) t ${newest}`
 }
 
 function micros(row: string, column: string): string {

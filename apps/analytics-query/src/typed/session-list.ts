@@ -2,7 +2,7 @@ import type { ListSessionsRequest } from '@millrace/contracts'
 import type { Statement } from '@millrace/database'
 import { SqlValues } from '../execute/sql-values.js'
 import { filterText, type ListQuery, parseListQuery } from './list-query.js'
-import { type Condition, equal, indexed, type ListConditions, type ListTable, type StepRow } from './list-statement.js'
+import { type Condition, equal, type ListConditions, type ListTable, type StepRow } from './list-statement.js'
 
 /** null: not asked for. */
 export interface SessionsQuery extends ListQuery {
@@ -60,25 +60,25 @@ export function sessionConditions(tenantId: number, query: SessionsQuery): ListC
   const fields = equal({ device_type: device, browser, os })
   if (sessionId !== null) {
     const filters = [...state, ...equal({ user_id: userId }), ...fields]
-    return { tenantId, walks: [equal({ session_id: sessionId })], filters }
+    return { tenantId, walks: [equal({ session_id: sessionId })], isOfEverybody: false, filters }
   }
-  if (userId !== null) return { tenantId, walks: [[indexed('user_id', userId)]], filters: [...state, ...fields] }
-  return { tenantId, walks: active === null ? [[goesOn], [isOver]] : [state], filters: fields }
+  if (userId !== null) {
+    return { tenantId, walks: [equal({ user_id: userId })], isOfEverybody: false, filters: [...state, ...fields] }
+  }
+  return { tenantId, walks: active === null ? [[goesOn], [isOver]] : [state], isOfEverybody: true, filters: fields }
 }
 
 /**
- * How many sessions go on, of the tenant or of one user: by user_sessions_active_start or user_sessions_user, 0.2 us a session. The order counts nothing; without it
- * everybody's sessions that go on are read by user_sessions_active, which is smaller and does not know the tenant.
+ * How many sessions go on, of the tenant by user_sessions_active_start, 0.2 us a session, or of one user by user_sessions_user. The order counts nothing; without it
+ * those of all tenants may be read by user_sessions_active, which is smaller.
  */
 export function activeSessionsStatement(tenantId: number, { userId }: Pick<SessionsQuery, 'userId'>): Statement {
   const values = new SqlValues()
-  const conditions = [goesOn, ...(userId === null ? [] : [indexed('user_id', userId)])]
-  const where = [
-    `t.tenant_id = ${values.add(tenantId, 'integer')}`,
-    ...conditions.map((condition) => condition(values)),
-  ]
+  const conditions = [goesOn, ...equal({ user_id: userId })].map((condition) => condition(values))
+  const where = [`t.tenant_id = ${values.add(tenantId, 'integer')}`, ...conditions].join(' and ')
+  const order = userId === null ? 'order by t.started_at desc nulls last offset 0' : ''
   return {
-    text: `select count(*) as active from (select from user_sessions t where ${where.join(' and ')} order by t.started_at offset 0) t`,
+    text: `select count(*) as active from (select from user_sessions t where ${where} ${order}) t`,
     values: values.list,
   }
 }

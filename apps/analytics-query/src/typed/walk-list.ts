@@ -2,7 +2,7 @@ import type { Statement, Transaction } from '@millrace/database'
 import { rowsOf } from '../execute/rows-of.js'
 import { ListPage } from './list-page.js'
 import { cursorAfter, type ListPlace, type ListQuery } from './list-query.js'
-import { type ListConditions, type ListTable, type StepRow, stepStatement } from './list-statement.js'
+import { AS_WALKS, type ListConditions, type ListTable, type StepRow, stepStatement } from './list-statement.js'
 
 /** After so long a page is given as it is. */
 const WALK_MS = 5000
@@ -44,9 +44,10 @@ export async function walkList<Row extends StepRow>(tx: Transaction, list: WalkL
     const limit = page.missing + 1
     if (isFiltered) walkRows = Math.min(STEP_ROWS.max, walkRows * STEP_ROWS.growth)
     const step = stepStatement(table, conditions, { query, after, walkRows, limit, bytes: page.bytesLeft })
-    const statements = beside === undefined ? [step, ...list.beside] : [step]
-    const [walked, ...others] = isFiltered ? await tx.pipeline(statements) : await tx.finish(statements)
-    beside ??= others.map(({ rows }) => rows)
+    const statements = beside === undefined ? [AS_WALKS, ...list.beside, step] : [step]
+    const results = isFiltered ? await tx.pipeline(statements) : await tx.finish(statements)
+    const walked = results.at(-1)
+    beside ??= results.slice(1, -1).map(({ rows }) => rows)
     const rows = rowsOf<Row>(walked)
     addTo(page, rows, toJson)
     if (page.isFull) return pageOf(page, page.last, beside)

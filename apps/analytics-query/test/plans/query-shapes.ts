@@ -215,7 +215,7 @@ export const STATEMENTS: Readonly<Record<string, number>> = {
   'measures/sums.ts': 1,
   'measures/uniques.ts': 1,
   'reports/read-daily.ts': 4,
-  'typed/list-statement.ts': 3,
+  'typed/list-statement.ts': 4,
   'typed/session-list.ts': 1,
   // Done in the background, a day of events at a time, or of rollups alone.
   'journeys/cut-pack-statements.ts': 4,
