@@ -1,5 +1,6 @@
 import { errors } from '../errors.js'
 import { decodeCursor, encodeCursor } from '../query/cursor.js'
+import { FirstOf } from './first-of.js'
 import { addShown, isShownGroups, NONE_SHOWN, type ShownGroups, takeUnshown } from './shown-groups.js'
 
 /** What orders points: compared from the left; null before everything, numbers by size, texts by code units. */
@@ -74,13 +75,17 @@ export function takePage<Item>(
   items: Iterable<Item>,
   request: PageRequest<Item>,
 ): { page: Item[]; nextCursor: string } {
-  const { kind, cursor, limit, toMs, compare = compareKeys } = request
-  const ordered = orderItems(items, request)
-  const rest = cursor === null ? ordered : ordered.filter(({ key }) => compare(key, cursor.after) > 0)
-  const page = rest.slice(0, limit)
+  const { kind, cursor, limit, toMs, keyOf, compare = compareKeys } = request
+  const first = new FirstOf<SortKey, { readonly item: Item; readonly key: SortKey }>(limit + 1, compare)
+  for (const item of items) {
+    const key = keyOf(item)
+    if (cursor === null || compare(key, cursor.after) > 0) first.add({ item, key })
+  }
+  const found = first.take()
+  const page = found.slice(0, limit)
   const last = page.at(-1)
   const nextCursor =
-    last === undefined || page.length === rest.length ? '' : encodeCursor({ kind, toMs, after: last.key })
+    last === undefined || page.length === found.length ? '' : encodeCursor({ kind, toMs, after: last.key })
   return { page: page.map(({ item }) => item), nextCursor }
 }
 
