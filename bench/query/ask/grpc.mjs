@@ -23,7 +23,16 @@ export function openAnalytics(address) {
     query: (query) => call('runQuery', toRequest(query)),
     /** A page of a user's events. */
     timeline: (userId) =>
-      call('listEvents', { event: '', userId, from: undefined, to: undefined, limit: 50, cursor: '', messageId: '' }),
+      call('listEvents', {
+        event: '',
+        userId,
+        from: undefined,
+        to: undefined,
+        limit: 50,
+        cursor: '',
+        messageId: '',
+        filters: [],
+      }),
     close: () => client.close(),
   }
 }
