@@ -2,7 +2,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type { RunQueryRequest } from '@millrace/contracts'
 import { waitFor } from '@millrace/testing'
 import { createRefreshDaily } from '../src/reports/refresh-daily.js'
-import { storeEvents, storePartition, storeRollups, type TestEvent } from './generated-data.js'
+import {
+  storeEvents,
+  storePartition,
+  storeRollups,
+  type TestEvent,
+  waitUntilNotedChangesAreOld,
+} from './generated-data.js'
 import {
   createTenant,
   queryOf,
@@ -161,6 +167,7 @@ describe('the daily report', () => {
     await database.query(
       'update stream_partitions set next_ordinal = 300, unflushed_from = null, unflushed_to = null where partition = 0',
     )
+    await waitUntilNotedChangesAreOld(database)
   })
 
   it('is refreshed when a day has become complete, and else after its interval if anything has come in', async () => {

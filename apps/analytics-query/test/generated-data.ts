@@ -1,6 +1,7 @@
 import { hashText } from '@millrace/contracts'
 import { type Database, DayPartitions } from '@millrace/database'
 import { DDSketch, ExactSum, HyperLogLog, type MinuteValues, packMinutes, packSketches } from '@millrace/sketches'
+import { waitFor } from '@millrace/testing'
 import { userHash } from '../src/execute/raw-statement.js'
 import { scalarText } from '../src/query/scalar-text.js'
 
@@ -71,6 +72,19 @@ const LEVELS = [
  * Keeps the series of `definitions` and of every event name over the events, in all levels, as the consumer and its compactor would. `held` are the
  * events that a level's windows hold, when they were not all made again since the last one came.
  */
+/**
+ * Until every change noted in window_versions is older than any transaction under way. Until then it looks new to whoever reads or packs, and
+ * transactions count that other tests have open in other databases of the server.
+ */
+export async function waitUntilNotedChangesAreOld(database: Database): Promise<void> {
+  await waitFor(async () => {
+    const { rows } = await database.query<{ is_old: boolean }>(
+      `select coalesce(max(changed_xid::text::numeric) < pg_snapshot_xmin(pg_current_snapshot())::text::numeric, true) as is_old from window_versions`,
+    )
+    return rows[0]?.is_old
+  })
+}
+
 export async function storeRollups(
   database: Database,
   events: readonly TestEvent[],

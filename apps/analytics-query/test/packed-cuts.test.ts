@@ -3,7 +3,7 @@ import type { RunQueryRequest } from '@millrace/contracts'
 import fc from 'fast-check'
 import { CutWishes } from '../src/journeys/cut-wishes.js'
 import { DayPacker } from '../src/journeys/day-packer.js'
-import { storeEvents, storePartition, type TestEvent } from './generated-data.js'
+import { storeEvents, storePartition, type TestEvent, waitUntilNotedChangesAreOld } from './generated-data.js'
 import { createTenant, queryOf, type ServiceUnderTest, startServiceUnderTest } from './service-under-test.js'
 
 const START = Date.UTC(2026, 9, 24)
@@ -211,6 +211,7 @@ describe('days that are packed for filters and groups', () => {
     expect(await sourceOf({ ...views, event: 'Buy' })).not.toBe('raw')
     await expectSame(8, 8)
     await database.query(`update journey_cut_marks set made_at = now() - interval '2 minutes'`)
+    await waitUntilNotedChangesAreOld(database)
     await packer.pack()
     expect([await sourceOf(views), (await ask(views)).data[0]?.value]).toEqual(['rollup', 1])
     await database.query('delete from window_versions')

@@ -3,7 +3,7 @@ import type { RunQueryRequest } from '@millrace/contracts'
 import type { Database, Transaction } from '@millrace/database'
 import fc from 'fast-check'
 import { DayPacker } from '../src/journeys/day-packer.js'
-import { storeEvents, storePartition, type TestEvent } from './generated-data.js'
+import { storeEvents, storePartition, type TestEvent, waitUntilNotedChangesAreOld } from './generated-data.js'
 import { createTenant, queryOf, type ServiceUnderTest, startServiceUnderTest } from './service-under-test.js'
 
 const START = Date.UTC(2026, 9, 20)
@@ -141,6 +141,7 @@ describe('days that are over', () => {
       (await service.query(queryOf({ kind: 'sessions', event, ...whole }), acme)).meta?.source
     expect([await sourceOf(''), await sourceOf('Late'), await sourceOf('View')]).toEqual(['mixed', 'mixed', 'rollup'])
     await expectSame(15, 4)
+    await waitUntilNotedChangesAreOld(database)
     expect(await packer.pack()).toBe(1)
     expect([await sourceOf(''), await sourceOf('Late')]).toEqual(['rollup', 'rollup'])
     expect(await sessionsOf(acme)).toBe(Number(before) + 1)
