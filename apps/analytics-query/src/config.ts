@@ -115,7 +115,7 @@ export const configSchema = defineConfig({
     min: 0,
     unit: 'ms',
     description:
-      'pause between looks for days that are over and can be packed by user; 0 packs nothing here and reads raw rows for all that follows users',
+      'pause between looks for days that are over and can be packed by user, and the longest one after each day, which is twice what its packing took; 0 packs nothing here and reads raw rows for all that follows users',
   }),
   CACHE_REDIS_URL: secret({
     optional: true,

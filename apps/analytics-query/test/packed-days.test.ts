@@ -185,6 +185,25 @@ describe('days that are over', () => {
     expect(looks).toBe(1)
   })
 
+  it('are packed with a rest after each, in which packing may be stopped', async () => {
+    const { database } = service
+    await database.query('truncate journey_days, journey_marks')
+    const packedDays = async () => (await database.query('select from journey_days')).rowCount
+    const seen: number[] = []
+    const resting = new DayPacker(STREAM, {
+      database,
+      rest: async (tookMs, stopping) => {
+        expect(tookMs).toBeGreaterThan(0)
+        seen.push(await packedDays())
+        if (seen.length === 3) resting.stop()
+        expect(stopping.aborted).toBe(seen.length === 3)
+      },
+    })
+    expect(await resting.pack()).toBe(3)
+    expect(seen).toEqual([1, 2, 3])
+    expect(await packer.pack()).toBe(1)
+  })
+
   it('are forgotten with the partition of their events', async () => {
     await service.database.query('drop table events_20261020')
     const answer = await service.query(queryOf({ kind: 'sessions', ...whole, interval: '1d', fill: 'none' }), acme)

@@ -20,8 +20,8 @@ const SETTINGS = {
   RATE_LIMIT_BURST_EVENTS: '200000000',
   ROLLUPS: JSON.stringify(ROLLUPS),
 }
-/** While history comes in, a window is over as soon as it begins: coarser windows are made without a pause. */
-const LOADING = { ROLLUP_COMPACT_MS: '100' }
+/** While history comes in, a window is over as soon as it begins: coarser windows are made without a pause, and days are packed without one. */
+const LOADING = { ROLLUP_COMPACT_MS: '100', PACK_DAYS_INTERVAL_MS: '1000' }
 export const POSTGRES = { track_commit_timestamp: 'on' }
 
 /**
@@ -61,16 +61,16 @@ export async function openDataset({ rows, seed, isFresh, instances = {} }) {
       await stack.stop()
     }
   }
-  if (!readState(stateFile).isPacked) {
-    // Loaded before windows held their minutes: what the compactor catches up with is no part of the measurement.
+  if (!readState(stateFile).isSettled) {
+    // What the last run has stored, most of it late, and what its questions wish for: catching up with that is no part of the measurement.
     const stack = await start(LOADING)
     try {
       await settle(stack.databaseUrl, readState(stateFile).sent)
     } finally {
       await stack.stop()
     }
-    writeFileSync(stateFile, JSON.stringify({ ...readState(stateFile), isPacked: true }))
   }
+  writeFileSync(stateFile, JSON.stringify({ ...readState(stateFile), isSettled: false }))
   const { endMs, stats } = readState(stateFile)
   const isCold = forgetFiles(dataDir)
   const stack = await start({})
@@ -88,10 +88,27 @@ async function load({ stack, stateFile, rows, seed }) {
   const seconds = (performance.now() - startedAt) / 1000
   say(`${sent} events were sent and settled after ${round(seconds)} s`)
   const stats = { loaded_by: 'HTTP, gateway, stream, consumer', load_seconds: round(seconds) }
-  writeFileSync(stateFile, JSON.stringify({ ...readState(stateFile), isLoaded: true, isPacked: true, stats }))
+  writeFileSync(stateFile, JSON.stringify({ ...readState(stateFile), isLoaded: true, isSettled: true, stats }))
 }
 
-/** Waits until all that was sent is stored and counted, and every window that is over has been made from its finer ones, with its minutes. */
+/** Days and pieces of days that are to be packed, as far as events are there and no late one has changed them since. */
+const UNPACKED_DAYS = `
+  (select count(*) from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'events'::regclass and c.relname ~ '^events_[0-9]{8}$' and c.reltuples > 0
+      and to_date(right(c.relname, 8), 'YYYYMMDD') < (select min(watermark) from stream_partitions) - interval '25 hours'
+      and not exists (select from journey_days d where d.day = to_date(right(c.relname, 8), 'YYYYMMDD')))
+  + (select count(distinct (w.tenant_id, w.day)) from window_versions w join journey_days d on d.day = w.day
+      left join journey_marks m on m.tenant_id = w.tenant_id and m.day = w.day and left(m.event, 500) = w.event
+      where w.changed_xid >= coalesce(m.as_of_xid, d.as_of_xid))
+  + (select count(distinct (c.id, d.day)) from journey_cuts c join journey_days d on d.day >= c.from_day
+      left join journey_cut_marks m on m.cut_id = c.id and m.day = d.day
+      where m.day is null or exists (select from window_versions w where w.tenant_id = c.tenant_id and w.day = d.day
+        and (c.event = '' or w.event = left(c.event, 500)) and w.changed_xid >= m.as_of_xid))`
+
+/**
+ * Waits until all that was sent is stored and counted, every window that is over has been made from its finer ones, with its minutes, and every day
+ * is packed as it is and as it was asked for.
+ */
 async function settle(databaseUrl, sent) {
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
@@ -101,14 +118,15 @@ async function settle(databaseUrl, sent) {
         (select coalesce(sum(stored + duplicate + dead_lettered), 0)::float8 from ledger_consumed) as consumed,
         (select coalesce(sum(next_ordinal - flushed_ordinal), 0)::float8 from stream_partitions) as unflushed,
         (select count(*)::float8 from rollup_dirty where window_start + make_interval(secs => level_seconds) <= now()) as dirty,
-        exists (select from rollups_5m where minutes is null) as has_unpacked`)
-      const { consumed, unflushed, dirty, has_unpacked } = rows[0]
-      if (consumed >= sent && unflushed === 0 && dirty === 0 && !has_unpacked) break
+        exists (select from rollups_5m where minutes is null) as has_unpacked,
+        (${UNPACKED_DAYS})::float8 as unpacked_days`)
+      const { consumed, unflushed, dirty, has_unpacked, unpacked_days } = rows[0]
+      if (consumed >= sent && unflushed === 0 && dirty === 0 && !has_unpacked && unpacked_days === 0) break
       if (round % 50 === 0)
         say(
-          `${Math.max(0, sent - consumed)} events are not stored yet, ${dirty} windows wait for their making${has_unpacked ? ', others for the packing of their minutes' : ''}`,
+          `${Math.max(0, sent - consumed)} events are not stored yet, ${dirty} windows wait for their making${has_unpacked ? ', others for the packing of their minutes' : ''}, ${unpacked_days} days or cuts of days for their packing`,
         )
-      await delay(200)
+      await delay(500)
     }
     say('vacuum analyze')
     await client.query('vacuum analyze')

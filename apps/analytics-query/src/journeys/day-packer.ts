@@ -39,13 +39,15 @@ export interface DayPackerDeps {
   readonly wishes?: CutWishes
   /** Whether queries wait: then a turn ends after one piece of work. Default: never. */
   readonly isBusy?: () => boolean
+  /** Called after each piece of work with how long it took, in ms; the next one waits for it. Default: none. */
+  readonly rest?: (tookMs: number, stopping: AbortSignal) => Promise<void>
 }
 
 /** Packs days that are over as they are and as queries have asked for them, and packs again what late events have changed. */
 export class DayPacker {
   readonly #config: WatermarkConfig
   readonly #deps: DayPackerDeps
-  #isStopped = false
+  readonly #stopping = new AbortController()
 
   constructor(config: WatermarkConfig, deps: DayPackerDeps) {
     this.#config = config
@@ -60,7 +62,7 @@ export class DayPacker {
     if (!(await this.#keepWishes())) return 0
     let packed = 0
     const doAll = async (found: readonly Work[]) => {
-      for (const work of found) if (this.#mayGoOn(packed) && (await this.#alone(work))) packed++
+      for (const work of found) if (this.#mayGoOn(packed) && (await this.#doOne(work))) packed++
     }
     let days: readonly Work[]
     do {
@@ -74,11 +76,18 @@ export class DayPacker {
   }
 
   stop(): void {
-    this.#isStopped = true
+    this.#stopping.abort()
   }
 
   #mayGoOn(packed: number): boolean {
-    return !this.#isStopped && (packed === 0 || this.#deps.isBusy?.() !== true)
+    return !this.#stopping.signal.aborted && (packed === 0 || this.#deps.isBusy?.() !== true)
+  }
+
+  async #doOne(work: Work): Promise<boolean> {
+    const startedAt = performance.now()
+    const isDone = await this.#alone(work)
+    if (isDone) await this.#deps.rest?.(performance.now() - startedAt, this.#stopping.signal)
+    return isDone
   }
 
   /** Runs one piece of work unless another instance is at it; false when nothing was done. */

@@ -14,7 +14,7 @@ export interface KeepPackingDeps {
 
 /**
  * Packs what there is to pack, and again `intervalMs` after each end; sooner when there are new wishes, but never before it has rested as long as the last
- * turn took, so that wishes cost at most half of one connection. When it fails, queries go on from raw rows; the next turn tries again. The returned
+ * turn took, so that looking for what is wished costs at most half of one connection. When it fails, queries go on from raw rows; the next turn tries again. The returned
  * function stops it and resolves when the day under way is done.
  */
 export function keepPacking(

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Database } from '@millrace/database'
 import type { Lifecycle } from '@millrace/service'
 import type { Config } from '../config.js'
@@ -12,6 +13,9 @@ export interface PackingDeps {
   /** Whether queries wait for their turn. */
   readonly isBusy: () => boolean
 }
+
+/** How many times as long as a piece of work took nothing is packed: two of three parts of a connection's time are left to queries. */
+const REST = 2
 
 /** Packs days that are over in the background, on the primary; with an interval of 0 nobody does. */
 export async function openPacking(
@@ -28,8 +32,11 @@ export async function openPacking(
   })
   const packed = counter.with({})
   const stream = { stream: config.STREAM_NAME, consumerGroup: config.STREAM_GROUP }
+  // Stopping ends the rest.
+  const rest = (tookMs: number, signal: AbortSignal) =>
+    delay(Math.min(REST * tookMs, intervalMs), undefined, { signal }).catch(() => undefined)
   await lifecycle.start('packing', () => {
-    const packer = new DayPacker(stream, { database, wishes, isBusy })
+    const packer = new DayPacker(stream, { database, wishes, isBusy, rest })
     return [undefined, keepPacking({ intervalMs }, { packer, logger, wishes, onPacked: (days) => packed.inc(days) })]
   })
 }
