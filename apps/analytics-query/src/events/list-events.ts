@@ -1,7 +1,8 @@
 import type { Transaction } from '@millrace/database'
 import { rowsOf } from '../execute/rows-of.js'
+import { BoundedPage } from '../query/bounded-page.js'
 import { encodeCursor } from '../query/cursor.js'
-import { type EventsPage, PageOfEvents } from './events-page.js'
+import { addEvents, type EventsPage, endPage } from './events-page.js'
 import type { EventsQuery } from './events-query.js'
 import { type EventRow, keptDaysStatement, windowStatement } from './events-statements.js'
 import { firstWindow, nextWindow, type Window } from './time-windows.js'
@@ -43,21 +44,21 @@ export async function listEvents(
       query.after === null ? kept.toMs : Math.floor(query.after.timestampUs / 1000) + 1,
     ),
   }
-  const page = new PageOfEvents(query.limit)
+  const page = new BoundedPage<EventRow>(query.limit)
   const startedAt = monotonicMs()
   const widthMs = isWholeUser ? Number.POSITIVE_INFINITY : query.userId === null ? SECOND : 7 * DAY
   let window: Window | null = firstWindow(bounds, { nowMs, widthMs })
   while (window !== null && !page.isFull) {
     const stepAt = monotonicMs()
-    if (stepAt - startedAt > WALK_MS) return page.endAt(cursorBefore(window.toMs))
+    if (stepAt - startedAt > WALK_MS) return { eventsJson: page.texts, nextCursor: cursorBefore(window.toMs) }
     const statement = windowStatement({ tenantId, query, window, limit: page.missing + 1, bytes: page.bytesLeft })
     const [found] = isWholeUser ? await tx.finish([statement]) : await tx.pipeline([statement])
     const rows = rowsOf<EventRow>(found)
-    page.add(rows)
+    addEvents(page, rows)
     const isSlow = monotonicMs() - stepAt > SLOW_STEP_MS
     window = nextWindow(window, bounds, { foundInLast: rows.length, missing: page.missing + 1, isSlow })
   }
-  return page.end()
+  return endPage(page)
 }
 
 /** The place before everything at or after an instant. */

@@ -1,5 +1,5 @@
-import { PAGE_BYTES } from '../events/events-page.js'
 import type { TimeRange } from '../plan/plan.js'
+import { PAGE_BYTES } from '../query/bounded-page.js'
 import type { EventNames } from '../query/event-names.js'
 import { DAY_MS, type DayStatistics, daysIn, shareOf, type TableStatistics } from './table-statistics.js'
 

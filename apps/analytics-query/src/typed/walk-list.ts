@@ -1,6 +1,6 @@
 import type { Statement, Transaction } from '@millrace/database'
 import { rowsOf } from '../execute/rows-of.js'
-import { ListPage } from './list-page.js'
+import { BoundedPage } from '../query/bounded-page.js'
 import { cursorAfter, type ListPlace, type ListQuery } from './list-query.js'
 import { AS_WALKS, type ListConditions, type ListTable, type StepRow, stepStatement } from './list-statement.js'
 
@@ -37,7 +37,7 @@ export async function walkList<Row extends StepRow>(tx: Transaction, list: WalkL
   const { table, conditions, query, toJson, monotonicMs } = list
   const startedAt = monotonicMs()
   const isFiltered = conditions.filters.length > 0
-  const page = new ListPage(query.limit)
+  const page = new BoundedPage<ListPlace>(query.limit)
   let { after } = query
   let beside: unknown[][] | undefined
   for (let walkRows = page.missing + 1; ; ) {
@@ -56,7 +56,11 @@ export async function walkList<Row extends StepRow>(tx: Transaction, list: WalkL
   }
 }
 
-function addTo<Row extends StepRow>(page: ListPage, rows: readonly Row[], toJson: WalkList<Row>['toJson']): void {
+function addTo<Row extends StepRow>(
+  page: BoundedPage<ListPlace>,
+  rows: readonly Row[],
+  toJson: WalkList<Row>['toJson'],
+): void {
   const found = rows.filter((row): row is Row & { readonly id: string } => row.id !== null)
   for (const row of found) page.add(toJson(row), { timeUs: Number(row.time_us), id: row.id })
   const foundRows = Number(found[0]?.found_rows ?? 0n)
@@ -70,6 +74,10 @@ function reachedBy([row]: readonly StepRow[], walkRows: number): ListPlace | nul
     : { timeUs: Number(row.walked_us), id: row.walked_id }
 }
 
-function pageOf(page: ListPage, place: ListPlace | null, beside: readonly unknown[][]): WalkedPage {
-  return { dataJson: page.toJson(), cursor: place === null ? '' : cursorAfter(place), beside }
+function pageOf(page: BoundedPage<ListPlace>, place: ListPlace | null, beside: readonly unknown[][]): WalkedPage {
+  return {
+    dataJson: Buffer.from(`[${page.texts.join(',')}]`),
+    cursor: place === null ? '' : cursorAfter(place),
+    beside,
+  }
 }

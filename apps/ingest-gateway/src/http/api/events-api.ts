@@ -1,8 +1,7 @@
 import { requireScope } from '@millrace/auth'
 import type { Express, Request, Response } from 'express'
-import { errors } from '../../errors.js'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
-import { type Params, readCount, readText, readTime } from './read-params.js'
+import { type Params, readCount, readText, readTime, refuseUnknown } from './read-params.js'
 import { readFilters } from './read-query.js'
 
 interface Reading {
@@ -24,12 +23,7 @@ export function addEventsApi(app: Express, deps: ApiDeps): void {
     const principal = await deps.identify(req)
     requireScope(principal, 'read')
     const params = req.query as Params
-    // A misspelt user_id would otherwise show everybody's events.
-    const unknown = Object.keys(params).find((name) => !known.includes(name))
-    if (unknown !== undefined) {
-      const message = `there is no parameter ${unknown}: it takes ${known.join(', ')}`
-      throw errors.INVALID_REQUEST({ message, details: { field: unknown } })
-    }
+    refuseUnknown(params, known)
     const answer = await deps.analytics.listEvents(
       {
         event: readText(params, 'event'),

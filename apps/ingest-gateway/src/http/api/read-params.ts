@@ -50,3 +50,11 @@ export function readList(params: Params, name: string): string[] {
 export function invalid(name: string, wanted: string): Error {
   return errors.INVALID_REQUEST({ message: `${name} must be ${wanted}`, details: { field: name } })
 }
+
+/** A misspelt name would otherwise be passed over, and the answer be about everybody. @throws INVALID_REQUEST */
+export function refuseUnknown(params: Params, known: readonly string[]): void {
+  const unknown = Object.keys(params).find((name) => !known.includes(name))
+  if (unknown === undefined) return
+  const message = `there is no parameter ${unknown}: it takes ${known.join(', ')}`
+  throw errors.INVALID_REQUEST({ message, details: { field: unknown } })
+}

@@ -1,9 +1,8 @@
 import { requireScope } from '@millrace/auth'
 import type { RunQueryResponse } from '@millrace/contracts'
 import type { Express, Request, Response } from 'express'
-import { errors } from '../../errors.js'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
-import { invalid, type Params, readCount, readText, readTime } from './read-params.js'
+import { invalid, type Params, readCount, readText, readTime, refuseUnknown } from './read-params.js'
 import { sendQueryAnswer } from './send-query-answer.js'
 
 const PAGE = ['from', 'to', 'limit', 'cursor']
@@ -66,12 +65,7 @@ async function answer(
   const principal = await deps.identify(req)
   requireScope(principal, 'read')
   const params = req.query as Params
-  // A misspelt user_id would otherwise show everybody's.
-  const unknown = Object.keys(params).find((name) => !known.includes(name))
-  if (unknown !== undefined) {
-    const message = `there is no parameter ${unknown}: it takes ${known.join(', ')}`
-    throw errors.INVALID_REQUEST({ message, details: { field: unknown } })
-  }
+  refuseUnknown(params, known)
   const response = { ...(await list(params, onBehalfOf(principal))), cache: undefined }
   // No cache may keep it: sessions change at any time, those of long ago too.
   sendQueryAnswer(req, res, { response, caching: { isShared: false, keyId: principal.keyId } })

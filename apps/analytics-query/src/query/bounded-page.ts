@@ -1,24 +1,24 @@
-import { PAGE_BYTES } from '../events/events-page.js'
-import type { ListPlace } from './list-query.js'
+/** A gRPC message may have 16 MiB; a row that is larger than this page comes alone. */
+export const PAGE_BYTES = 8 * 1024 * 1024
 
-/** The rows of one page as JSON texts, in their order: so many, or as many as PAGE_BYTES hold, and at least one. */
-export class ListPage {
+/** Rows of the page under way as JSON texts, in their order: so many, or as many as PAGE_BYTES hold, and at least one. */
+export class BoundedPage<Place> {
   readonly #limit: number
   readonly #texts: string[] = []
   #bytes = 0
-  #last: ListPlace | null = null
+  #last: Place | null = null
   #isFull = false
 
   constructor(limit: number) {
     this.#limit = limit
   }
 
-  /** Whether there is more, but not on this page. */
+  /** Whether something is known to follow that is not on it any more. */
   get isFull(): boolean {
     return this.#isFull
   }
 
-  /** Rows that there is room for. */
+  /** So many rows it may still take. */
   get missing(): number {
     return this.#limit - this.#texts.length
   }
@@ -29,12 +29,16 @@ export class ListPage {
   }
 
   /** Of the last row that was added; null of none. */
-  get last(): ListPlace | null {
+  get last(): Place | null {
     return this.#last
   }
 
-  /** Adds a row, or ends the page before it. */
-  add(text: string, place: ListPlace): void {
+  get texts(): string[] {
+    return this.#texts
+  }
+
+  /** Adds the row that follows those before, or ends the page before it. */
+  add(text: string, place: Place): void {
     const bytes = Buffer.byteLength(text) + 1
     if (this.#isFull || this.missing === 0 || (this.#last !== null && this.#bytes + bytes > PAGE_BYTES)) {
       this.#isFull = true
@@ -48,9 +52,5 @@ export class ListPage {
   /** There are further rows, which were not read because of their size. */
   end(): void {
     this.#isFull = true
-  }
-
-  toJson(): Buffer {
-    return Buffer.from(`[${this.#texts.join(',')}]`)
   }
 }
