@@ -25,7 +25,9 @@ export function presentMeta(
   if (renewed === undefined) {
     return known === undefined ? said : { ...known.meta, age_ms: known.meta.age_ms + nowMs - known.atMs }
   }
-  const wayMs = Math.max(0, nowMs - received.askedAtMs - (said.waited_ms ?? 0))
+  // Of an answer that was remembered, the waiting was the first request's.
+  const waitedMs = known === undefined ? (said.waited_ms ?? 0) : 0
+  const wayMs = Math.max(0, nowMs - received.askedAtMs - waitedMs)
   return {
     ...said,
     ...renewed,

@@ -39,6 +39,14 @@ describe('the meta of an answer', () => {
     })
   })
 
+  it('is as old as the way of its renewal where it was remembered, however long its first request waited', () => {
+    const body: QueryAnswerMeta = { ...said, waited_ms: 5000 }
+    const known = { etag: '"1"', text: '', meta: body, atMs: 400 }
+    const headers = new Headers({ 'millrace-meta': told(5, at('10:00:05.000')) })
+    const again = { status: 304, headers, text: '', askedAtMs: 1000 }
+    expect(presentMeta(body, again, { known, nowMs: 1030 }).age_ms).toBe(35)
+  })
+
   it('says that no watermark is known where the gateway knows of none', () => {
     expect(read({ 'millrace-meta': 'source=rollup, age_ms=0, took_ms=1' }).watermark).toBeNull()
   })

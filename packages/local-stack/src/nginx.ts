@@ -1,11 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { startChild } from './child.js'
 import { canUnpackDebian, unpackDebian } from './debian-packages.js'
-import { canConnect, freePort } from './ports.js'
-import { extendServer, type Server, startServer } from './server.js'
-import { removeTemporary, temporaryDirectory } from './temporary.js'
+import { type EdgeServer, startEdge } from './edge-server.js'
+import { freePort } from './ports.js'
+import { temporaryDirectory } from './temporary.js'
 
 export interface NginxOptions {
   /** Directives of the block `http`, without its servers. */
@@ -14,12 +13,6 @@ export interface NginxOptions {
   readonly server: string
   /** Where a private copy of the program may be unpacked. Default: `.cache` under the working directory. */
   readonly cacheDir?: string | undefined
-}
-
-/** One nginx on 127.0.0.1. */
-export interface NginxServer extends Server {
-  /** For example http://127.0.0.1:20000. */
-  readonly origin: string
 }
 
 /**
@@ -36,32 +29,14 @@ export function findNginx(cacheDir = '.cache'): string | undefined {
 }
 
 /** Starts nginx as a child process, with its files in a temporary directory. @throws with its last lines when it dies at start. */
-export async function startNginx(command: string, options: NginxOptions): Promise<NginxServer> {
+export async function startNginx(command: string, options: NginxOptions): Promise<EdgeServer> {
   const dir = temporaryDirectory('millrace-nginx-')
   const port = await freePort()
-  const logFile = join(dir, 'nginx.log')
   const config = join(dir, 'nginx.conf')
   mkdirSync(join(dir, 'cache'))
   writeFileSync(config, configuration(dir, port, options))
-  const server = await startServer({
-    name: 'nginx',
-    logFile,
-    spawn: () =>
-      startChild({
-        name: 'nginx',
-        command,
-        args: ['-p', dir, '-e', 'stderr', '-c', config],
-        env: process.env,
-        logFile,
-        cwd: dir,
-      }),
-    isReady: () => canConnect(port),
-    readyDeadlineMs: 60_000,
-    stopSignal: 'SIGTERM',
-    stopGraceMs: 5000,
-    cleanUp: () => removeTemporary(dir),
-  })
-  return extendServer(server, { origin: `http://127.0.0.1:${port}` })
+  const args = ['-p', dir, '-e', 'stderr', '-c', config]
+  return await startEdge({ name: 'nginx', command, args, env: process.env, port, dir })
 }
 
 /** One process without root: every path it writes to lies in `dir`. */

@@ -1,11 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { startChild } from './child.js'
 import { canUnpackDebian, has, unpackDebian } from './debian-packages.js'
-import { canConnect, freePort } from './ports.js'
-import { extendServer, type Server, startServer } from './server.js'
-import { removeTemporary, temporaryDirectory } from './temporary.js'
+import { type EdgeServer, startEdge } from './edge-server.js'
+import { freePort } from './ports.js'
+import { temporaryDirectory } from './temporary.js'
 
 /** Debian's packages that hold the server, the vmod xkey, and the libraries of both. */
 const DEBIAN_PACKAGES = ['varnish', 'varnish-modules', 'libvarnishapi3', 'libjemalloc2']
@@ -17,12 +16,6 @@ export interface VarnishBinary {
   readonly vmods: string
   /** Added to the child's environment. */
   readonly env: Readonly<Record<string, string>>
-}
-
-/** One Varnish on 127.0.0.1. */
-export interface VarnishServer extends Server {
-  /** For example http://127.0.0.1:20000. */
-  readonly origin: string
 }
 
 /**
@@ -55,35 +48,23 @@ function probe(root: string): VarnishBinary | undefined {
  * Starts Varnish as a child process with 32 MB, its files in a temporary directory.
  * @param vcl the whole configuration. @throws with its last lines when it dies at start.
  */
-export async function startVarnish(binary: VarnishBinary, { vcl }: { readonly vcl: string }): Promise<VarnishServer> {
+export async function startVarnish(binary: VarnishBinary, { vcl }: { readonly vcl: string }): Promise<EdgeServer> {
   const dir = temporaryDirectory('millrace-varnish-')
   const port = await freePort()
-  const logFile = join(dir, 'varnish.log')
   const config = join(dir, 'varnish.vcl')
   writeFileSync(config, vcl)
   const settings = [`vmod_path=${binary.vmods}`, 'thread_pools=1', 'thread_pool_min=10', 'vsl_space=1M']
-  const server = await startServer({
+  return await startEdge({
     name: 'varnish',
-    logFile,
-    spawn: () =>
-      startChild({
-        name: 'varnish',
-        command: binary.command,
-        // In the foreground, under the user that we are, without a port for its command line.
-        args: [
-          ...['-F', '-j', 'none', '-T', 'none', '-n', join(dir, 'work')],
-          ...['-a', `127.0.0.1:${port}`, '-f', config, '-s', 'malloc,32m'],
-          ...settings.flatMap((setting) => ['-p', setting]),
-        ],
-        env: { ...process.env, ...binary.env },
-        logFile,
-        cwd: dir,
-      }),
-    isReady: () => canConnect(port),
-    readyDeadlineMs: 60_000,
-    stopSignal: 'SIGTERM',
-    stopGraceMs: 5000,
-    cleanUp: () => removeTemporary(dir),
+    command: binary.command,
+    // Under the user that we are, without a port for its command line.
+    args: [
+      ...['-F', '-j', 'none', '-T', 'none', '-n', join(dir, 'work')],
+      ...['-a', `127.0.0.1:${port}`, '-f', config, '-s', 'malloc,32m'],
+      ...settings.flatMap((setting) => ['-p', setting]),
+    ],
+    env: { ...process.env, ...binary.env },
+    port,
+    dir,
   })
-  return extendServer(server, { origin: `http://127.0.0.1:${port}` })
 }

@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs'
 import {
+  type EdgeServer,
   findNginx,
   findVarnish,
-  type NginxServer,
   startNginx,
   startVarnish,
   type VarnishBinary,
-  type VarnishServer,
 } from '@millrace/local-stack'
 import { hold } from './leaks.js'
 import { withStop } from './test-redis.js'
@@ -23,7 +22,7 @@ export function findTestEdge(): string | undefined {
  * nginx as a shared cache in front of `origin`: it keeps what `Cache-Control` and `Vary` let it keep, and says in the header `x-cache` what it did
  * (HIT, MISS, EXPIRED, STALE). `stop` gives it back.
  */
-export async function startTestEdge(command: string, origin: string): Promise<NginxServer> {
+export async function startTestEdge(command: string, origin: string): Promise<EdgeServer> {
   const server = await startNginx(command, {
     http: 'proxy_cache_path cache levels=1 keys_zone=answers:1m inactive=1h max_size=16m;',
     server: `location / {
@@ -51,7 +50,7 @@ export function findPurgeableEdge(): VarnishBinary | undefined {
  * Varnish in front of `origin`, with docs/operations/varnish.vcl. It takes PURGE with `Purge-Token: change-me`, and says in the header `x-cache` what it
  * did (HIT, MISS, STALE). `stop` gives it back.
  */
-export async function startPurgeableEdge(binary: VarnishBinary, origin: string): Promise<VarnishServer> {
+export async function startPurgeableEdge(binary: VarnishBinary, origin: string): Promise<EdgeServer> {
   const { port } = new URL(origin)
   const server = await startVarnish(binary, { vcl: readFileSync(VCL, 'utf8').replace('"8080"', `"${port}"`) })
   return withStop(server, hold('varnish', server.stop))

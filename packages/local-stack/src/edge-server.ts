@@ -1,0 +1,37 @@
+import { join } from 'node:path'
+import { startChild } from './child.js'
+import { canConnect } from './ports.js'
+import { extendServer, type Server, startServer } from './server.js'
+import { removeTemporary } from './temporary.js'
+
+/** An HTTP server in front of the gateway, on 127.0.0.1. */
+export interface EdgeServer extends Server {
+  /** For example http://127.0.0.1:20000. */
+  readonly origin: string
+}
+
+export interface EdgeOptions {
+  readonly name: string
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+  readonly port: number
+  /** A temporary directory with its files, which goes with it. */
+  readonly dir: string
+}
+
+/** Starts the program in the foreground, as a child process that stops with SIGTERM. @throws with its last lines when it dies at start. */
+export async function startEdge({ name, command, args, env, port, dir }: EdgeOptions): Promise<EdgeServer> {
+  const logFile = join(dir, `${name}.log`)
+  const server = await startServer({
+    name,
+    logFile,
+    spawn: () => startChild({ name, command, args: [...args], env, logFile, cwd: dir }),
+    isReady: () => canConnect(port),
+    readyDeadlineMs: 60_000,
+    stopSignal: 'SIGTERM',
+    stopGraceMs: 5000,
+    cleanUp: () => removeTemporary(dir),
+  })
+  return extendServer(server, { origin: `http://127.0.0.1:${port}` })
+}
