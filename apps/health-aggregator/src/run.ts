@@ -3,7 +3,7 @@ import { AnalyticsServiceClient, descriptorSet, HealthServiceService } from '@mi
 import { type Database, readIndexBloat, readPageCounts, readTableBloat, startDatabase } from '@millrace/database'
 import { openRedis, type RedisConnection, streamRedisConfig } from '@millrace/redis'
 import { createGrpcClient, implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
-import { createRedisDriver } from '@millrace/streams'
+import { openStreamDriver } from '@millrace/streams'
 import { createGrpcMetrics, createRedisMetrics, type GrpcMetrics } from '@millrace/telemetry'
 import { CachedCheck } from './checks/cached-check.js'
 import { createDatabaseCheck } from './checks/database-check.js'
@@ -114,8 +114,8 @@ async function startLedger({
 }: Parts): Promise<{ queues: Queues; watch: LedgerWatch }> {
   const { logger } = lifecycle
   const scope = { stream: config.STREAM_NAME, group: config.STREAM_GROUP, partitions: config.STREAM_PARTITIONS }
-  const driver = await lifecycle.start('stream driver', () => {
-    const opened = createRedisDriver({}, { redis })
+  const driver = await lifecycle.start('stream driver', async () => {
+    const opened = await openStreamDriver(config, { redis, logger })
     return [opened, () => opened.close()]
   })
   const queues = createQueues(scope, { database, driver })

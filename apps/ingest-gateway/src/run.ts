@@ -13,7 +13,7 @@ import { type Database, startDatabase } from '@millrace/database'
 import { type RedisConnection, startRedis } from '@millrace/redis'
 import { isRetryable } from '@millrace/resilience'
 import { createGrpcClient, createHttpApp, type Lifecycle, startHttpServer } from '@millrace/service'
-import { createRedisDriver, openProducer, type Producer, ProducerMetrics } from '@millrace/streams'
+import { openProducer, openStreamDriver, type Producer, ProducerMetrics } from '@millrace/streams'
 import { createGrpcMetrics, createHttpMetrics, createResilienceMetrics } from '@millrace/telemetry'
 import type { Config } from './config.js'
 import { EventDesk } from './events/event-desk.js'
@@ -167,7 +167,7 @@ function startProducer(
   redis: RedisConnection,
 ): Promise<Producer<RecordBatchBuilder>> {
   return lifecycle.start('producer', async () => {
-    const driver = createRedisDriver({ minReplicas: config.STREAM_MIN_REPLICAS }, { redis })
+    const driver = await openStreamDriver(config, { redis, logger: lifecycle.logger })
     const producer = await openProducer(
       {
         stream: config.STREAM_NAME,

@@ -5,9 +5,9 @@ import { type RedisConnection, startRedis } from '@millrace/redis'
 import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
 import {
   ConsumerMetrics,
-  createRedisDriver,
   FRAME_FLAG,
   openProducer,
+  openStreamDriver,
   type Producer,
   ProducerMetrics,
   runConsumer,
@@ -80,8 +80,8 @@ async function startParts(config: Config, lifecycle: Lifecycle): Promise<Parts> 
   lifecycle.ready('database', () => database.ping().then(() => undefined))
   const { streamRedis, cacheRedis: noticeRedis } = await startRedis(config, lifecycle)
   lifecycle.ready('stream-redis', () => streamRedis.check())
-  const driver = await lifecycle.start('driver', () => {
-    const made = createRedisDriver({ minReplicas: config.STREAM_MIN_REPLICAS }, { redis: streamRedis })
+  const driver = await lifecycle.start('driver', async () => {
+    const made = await openStreamDriver(config, { redis: streamRedis, logger: lifecycle.logger })
     return [made, () => made.close()]
   })
   const shared = {

@@ -46,6 +46,7 @@ export {
   type MemoryDriverOptions,
   type MemoryFault,
 } from './drivers/memory/driver.js'
+export { openStreamDriver, type StreamDriverDeps, type StreamDriverSettings } from './drivers/open-stream-driver.js'
 export { createRedisDriver, type RedisDriverConfig, streamKey } from './drivers/redis/driver.js'
 export { streamErrors } from './errors.js'
 export {

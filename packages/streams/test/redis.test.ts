@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { silentLogger } from '@millrace/logger'
 import { openRedis, type RedisConnection } from '@millrace/redis'
-import { createRedisDriver, type RedisDriverConfig, streamKey } from '@millrace/streams'
+import { createRedisDriver, openStreamDriver, type RedisDriverConfig, streamKey } from '@millrace/streams'
 import { startTestRedisServer, waitFor } from '@millrace/testing'
 
 const FRAME = { partition: 0, frame: Buffer.from('frame') }
@@ -20,6 +20,22 @@ describe('a stream in Redis', () => {
   })
   const open = (config: RedisDriverConfig = {}) => createRedisDriver(config, { redis })
   const length = () => server.command('XLEN', streamKey('s', 0))
+
+  it('is opened by STREAM_DRIVER=redis, and STREAM_MIN_REPLICAS sets how many replicas must confirm a frame', async () => {
+    const deps = { redis, logger: silentLogger }
+    const alone = await openStreamDriver({ STREAM_DRIVER: 'redis' }, deps)
+    expect(await alone.append('s', [FRAME])).toMatchObject([{ kind: 'held' }])
+    const replicated = await openStreamDriver({ STREAM_DRIVER: 'redis', STREAM_MIN_REPLICAS: 1 }, deps)
+    expect(await replicated.append('s', [FRAME])).toMatchObject([{ kind: 'unavailable' }])
+  })
+
+  it('is not opened by STREAM_DRIVER=kafka: one error names the setting and says that the driver is not built yet', async () => {
+    const opened = openStreamDriver({ STREAM_DRIVER: 'kafka' }, { redis, logger: silentLogger })
+    await expect(opened).rejects.toMatchObject({
+      code: 'STREAM_CONFIG',
+      message: 'STREAM_DRIVER is "kafka", but the Kafka driver is not built yet; set STREAM_DRIVER to "redis"',
+    })
+  })
 
   it("shows each group's exact lag to Redis' own tools", async () => {
     const driver = open()

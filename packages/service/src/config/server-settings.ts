@@ -44,7 +44,10 @@ export function databaseSettings(options: DatabaseSettingsOptions) {
 /** The settings of a service that uses the stream and its Redis; `streamRedisConfig` of @millrace/redis takes them. */
 export function streamSettings() {
   return {
-    STREAM_DRIVER: choice(['redis'], { default: 'redis', description: 'what carries the stream' }),
+    STREAM_DRIVER: choice(['redis', 'kafka'], {
+      default: 'redis',
+      description: 'server that holds the stream; the start fails when this version has no driver for it',
+    }),
     STREAM_NAME: text({ default: 'events', description: 'name of the stream' }),
     STREAM_PARTITIONS: integer({
       default: 16,
