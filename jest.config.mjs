@@ -4,7 +4,11 @@ export default {
   testEnvironmentOptions: { customExportConditions: ['@millrace/source', 'node', 'node-addons'] },
   testMatch: ['<rootDir>/{apps,packages,infra,bench}/**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '/dist/'],
-  modulePathIgnorePatterns: ['<rootDir>/(apps|packages)/[^/]+/dist/', '<rootDir>/.millrace/', '<rootDir>/.cache/'],
+  modulePathIgnorePatterns: [
+    '<rootDir>/((apps|packages)/[^/]+|bench)/dist/',
+    '<rootDir>/.millrace/',
+    '<rootDir>/.cache/',
+  ],
   watchPathIgnorePatterns: ['/dist/', '<rootDir>/.millrace/'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },

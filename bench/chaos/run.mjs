@@ -12,7 +12,7 @@ import {
   runSpoolQuota,
   runUntilLoud,
   VICTIMS,
-} from '@millrace/testing/chaos'
+} from '../dist/chaos/index.js'
 
 const { values } = parseArgs({
   options: {

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { removeTemporary, temporaryDirectory } from '@millrace/local-stack'
-import { commandLine, processFigures } from '@millrace/testing/load'
+import { commandLine, processFigures } from '../dist/load/index.js'
 import { describeMachine } from '../lib/machine.mjs'
 import { printTable, round, say, writeResult } from '../lib/results.mjs'
 

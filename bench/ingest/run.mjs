@@ -1,7 +1,8 @@
 // npm run bench -- ingest: HTTP to committed rows, everything switched on; see README.md beside this file.
 import { parseArgs } from 'node:util'
 import { removeTemporary, stackPostgresSettings, startStack, temporaryDirectory } from '@millrace/local-stack'
-import { checkEvents, describeFaults, findLedgerFault, waitUntilSettled } from '@millrace/testing/chaos'
+import { findLedgerFault, waitUntilSettled } from '@millrace/testing'
+import { checkEvents, describeFaults } from '../dist/chaos/index.js'
 import { describeMachine } from '../lib/machine.mjs'
 import { printTable, round, say, writeResult } from '../lib/results.mjs'
 import { measureCopyLimit } from './copy-limit.mjs'

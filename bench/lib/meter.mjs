@@ -1,4 +1,4 @@
-import { machineCpu, processFigures } from '@millrace/testing/load'
+import { machineCpu, processFigures } from '../dist/load/index.js'
 
 /** Notes the processor time of every process of the stack; `read` gives what was used since, and memory at that moment. */
 export function startMeter(processes) {

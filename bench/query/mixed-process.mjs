@@ -1,5 +1,5 @@
 // A load of dashboards on one analytics-query, in a process of its own; prints what came back as JSON.
-import { createRandom } from '@millrace/testing/chaos'
+import { createRandom } from '../dist/lib/random.js'
 import { openAnalytics } from './ask/grpc.mjs'
 import { quantiles } from './ask/measure.mjs'
 import { createZipf } from './data/model.mjs'

@@ -87,24 +87,27 @@ export function run(command, args, { env = {}, cwd = ROOT } = {}) {
   })
 }
 
-/** Folders of apps and packages. */
+/** Folders of the apps, the packages and bench. */
 function projects() {
-  return ['apps', 'packages'].flatMap((folder) =>
-    readdirSync(join(ROOT, folder))
-      .map((name) => join(ROOT, folder, name))
-      .filter((path) => existsSync(join(path, 'package.json'))),
+  const below = ['apps', 'packages'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder)).map((name) => join(ROOT, folder, name)),
   )
+  return [...below, join(ROOT, 'bench')].filter((path) => existsSync(join(path, 'package.json')))
 }
 
 function manifests() {
-  return [ROOT, join(ROOT, 'bench'), ...projects()].map((path) => join(path, 'package.json')).filter(existsSync)
+  return [ROOT, ...projects()].map((path) => join(path, 'package.json')).filter(existsSync)
 }
 
 /** Every file the compiled code is made from. */
 function sources() {
   const files = [join(ROOT, 'tsconfig.base.json'), join(ROOT, 'turbo.json'), join(ROOT, 'pnpm-lock.yaml')]
   for (const path of projects())
-    files.push(join(path, 'package.json'), join(path, 'tsconfig.json'), ...filesBelow(join(path, 'src')))
+    files.push(
+      join(path, 'package.json'),
+      join(path, 'tsconfig.json'),
+      ...filesBelow(path.endsWith('bench') ? path : join(path, 'src')),
+    )
   return files.filter(existsSync)
 }
 
@@ -112,6 +115,7 @@ function filesBelow(folder) {
   if (!existsSync(folder)) return []
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name)
+    if (['dist', 'node_modules', 'results'].includes(entry.name)) return []
     return entry.isDirectory() ? filesBelow(path) : [path]
   })
 }

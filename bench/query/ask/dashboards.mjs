@@ -1,4 +1,4 @@
-import { WireConnection } from '@millrace/testing/load'
+import { WireConnection } from '../../dist/load/index.js'
 import { createQueryRandom } from '../data/generate.mjs'
 import { FUNNEL } from '../data/model.mjs'
 import { quantiles } from './measure.mjs'

@@ -1,4 +1,4 @@
-import { WireConnection } from '@millrace/testing/load'
+import { WireConnection } from '../../dist/load/index.js'
 import { round } from '../../lib/results.mjs'
 
 /**

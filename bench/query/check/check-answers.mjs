@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { hashText, hashToBigint } from '@millrace/contracts'
-import { createRandom } from '@millrace/testing/chaos'
 import pg from 'pg'
+import { createRandom } from '../../dist/lib/random.js'
 import { quantiles } from '../ask/measure.mjs'
 import { createZipf } from '../data/model.mjs'
 import { findOutside, findWrong, LATE_BOUND_MS, staleness } from './judge.mjs'

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { WireConnection } from '@millrace/testing/load'
+import { WireConnection } from '../../dist/load/index.js'
 import { createVisits } from '../data/model.mjs'
 
 const HOUR = 3_600_000

@@ -1,5 +1,5 @@
-import { createRandom } from '@millrace/testing/chaos'
-import { messageId } from '@millrace/testing/load'
+import { createRandom } from '../../dist/lib/random.js'
+import { messageId } from '../../dist/load/index.js'
 import { createVisits, createZipf } from './model.mjs'
 
 export const DAYS = 90

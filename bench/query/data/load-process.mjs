@@ -2,8 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { WireConnection } from '@millrace/testing/load'
 import pg from 'pg'
+import { WireConnection } from '../../dist/load/index.js'
 import { generateMinutes } from './generate.mjs'
 
 const BATCH_EVENTS = 400

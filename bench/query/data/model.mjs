@@ -1,5 +1,5 @@
 // What the invented shop looks like: who comes when, and what a visit consists of.
-import { createRandom } from '@millrace/testing/chaos'
+import { createRandom } from '../../dist/lib/random.js'
 
 export const COUNTRIES = 'US DE GB FR IN BR JP CA AU ES IT NL PL SE MX KR TR CH AT BE DK NO FI PT'.split(' ')
 export const CATEGORIES = ['shoes', 'shirts', 'books', 'garden', 'toys', 'audio', 'bikes', 'tea']

@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Stack, waitFor } from '@millrace/local-stack'
 import pg from 'pg'
+import { findPurgeableEdge, startPurgeableEdge } from '../src/edge/test-edge.js'
 import { startTestStack } from '../src/spawn-service.js'
-import { findPurgeableEdge, startPurgeableEdge } from '../src/test-edge.js'
 
 const DAY = 86_400_000
 const TODAY = Math.floor(Date.now() / DAY) * DAY

@@ -3,7 +3,7 @@ import { type Stack, waitFor } from '@millrace/local-stack'
 import RudderAnalytics from '@rudderstack/rudder-sdk-node'
 import { Analytics } from '@segment/analytics-node'
 import pg from 'pg'
-import { findLedgerFault, readLedger, waitUntilSettled } from '../src/chaos/index.js'
+import { findLedgerFault, readLedger, waitUntilSettled } from '../src/index.js'
 import { startTestStack } from '../src/spawn-service.js'
 
 const EVENTS = 10_000

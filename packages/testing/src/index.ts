@@ -1,9 +1,10 @@
 export { freePort, StopWaiting, type WaitOptions, waitFor } from '@millrace/local-stack'
+export { findPurgeableEdge, findTestEdge, startPurgeableEdge, startTestEdge } from './edge/test-edge.js'
 export { hold } from './leaks.js'
+export { findLedgerFault, type LedgerEntry, readLedger, waitUntilSettled } from './ledger.js'
 export { takeRepeats } from './repeats.js'
 export { type SpawnServiceOptions, spawnService, startTestStack } from './spawn-service.js'
 export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from './test-database.js'
-export { findPurgeableEdge, findTestEdge, startPurgeableEdge, startTestEdge } from './test-edge.js'
 export { startTestPostgresServer } from './test-postgres.js'
 export {
   createTestRedis,

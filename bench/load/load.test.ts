@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from '@jest/globals'
-import { hold } from '../leaks.js'
+import { hold } from '@millrace/testing'
 import { messageId, mix32, type Numbering, numberOf, unmix32, userId, userOf } from './numbering.js'
 import { EVENT_BYTES, RequestTemplate } from './request-template.js'
 import { runLoad } from './run-load.js'

@@ -1,14 +1,9 @@
 import { readFileSync } from 'node:fs'
-import {
-  type EdgeServer,
-  findNginx,
-  findVarnish,
-  startNginx,
-  startVarnish,
-  type VarnishBinary,
-} from '@millrace/local-stack'
-import { hold } from './leaks.js'
-import { withStop } from './test-redis.js'
+import { hold } from '../leaks.js'
+import { withStop } from '../test-redis.js'
+import type { EdgeServer } from './edge-server.js'
+import { findNginx, startNginx } from './nginx.js'
+import { findVarnish, startVarnish, type VarnishBinary } from './varnish.js'
 
 /** The program that a caching edge of a test runs; undefined, and said loudly, when it is neither there nor to be had. */
 export function findTestEdge(): string | undefined {
@@ -36,7 +31,7 @@ export async function startTestEdge(command: string, origin: string): Promise<Ed
 }
 
 /** What docs/operations advises, so that it is known to work. */
-const VCL = new URL('../../../docs/operations/varnish.vcl', import.meta.url)
+const VCL = new URL('../../../../docs/operations/varnish.vcl', import.meta.url)
 
 /** A Varnish that can be purged by surrogate key; undefined, and said loudly, when it is neither there nor to be had. */
 export function findPurgeableEdge(): VarnishBinary | undefined {

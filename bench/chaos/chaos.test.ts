@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Stack } from '@millrace/local-stack'
+import { startTestStack } from '@millrace/testing'
 import pg from 'pg'
 import {
   ChaosRun,
@@ -10,8 +11,7 @@ import {
   runOutage,
   runSpoolQuota,
   runUntilLoud,
-} from '../src/chaos/index.js'
-import { startTestStack } from '../src/spawn-service.js'
+} from './index.js'
 
 /*
  * The short form of `npm run chaos`: the same code, two rounds a process and seconds of outage, on one stack. The tests follow each other

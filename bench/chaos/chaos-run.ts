@@ -1,10 +1,10 @@
 import type { Stack } from '@millrace/local-stack'
+import { findLedgerFault, type LedgerEntry, waitUntilSettled } from '@millrace/testing'
+import { createRandom, type Random } from '../lib/random.js'
 import { type ChaosLoad, type ChaosLoadOptions, startChaosLoad } from './chaos-load.js'
 import { checkEvents, describeFaults, type EventFindings, type SentLoad } from './check-events.js'
-import { findLedgerFault, type LedgerEntry, waitUntilSettled } from './ledger.js'
 import { findOddFault, refusePoison, startOddLoad } from './odd-events.js'
 import { countTakeovers } from './partitions.js'
-import { createRandom, type Random } from './random.js'
 import { readReplays } from './replays.js'
 
 export interface ChaosRunOptions {

@@ -1,10 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { canUnpackDebian, has, unpackDebian } from './debian-packages.js'
+import { canUnpackDebian, freePort, has, temporaryDirectory, unpackDebian } from '@millrace/local-stack'
 import { type EdgeServer, startEdge } from './edge-server.js'
-import { freePort } from './ports.js'
-import { temporaryDirectory } from './temporary.js'
 
 /** Debian's packages that hold the server, the vmod xkey, and the libraries of both. */
 const DEBIAN_PACKAGES = ['varnish', 'varnish-modules', 'libvarnishapi3', 'libjemalloc2']

@@ -1,8 +1,5 @@
 import { join } from 'node:path'
-import { startChild } from './child.js'
-import { canConnect } from './ports.js'
-import { extendServer, type Server, startServer } from './server.js'
-import { removeTemporary } from './temporary.js'
+import { canConnect, extendServer, removeTemporary, type Server, startChild, startServer } from '@millrace/local-stack'
 
 /** An HTTP server in front of the gateway, on 127.0.0.1. */
 export interface EdgeServer extends Server {

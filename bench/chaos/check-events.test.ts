@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
+import { createTestDatabase } from '@millrace/testing'
 import pg from 'pg'
 import { messageId, type Numbering, userId, userOf } from '../load/numbering.js'
-import { createTestDatabase } from '../test-database.js'
 import { checkEvents, describeFaults } from './check-events.js'
 
 const numbering: Numbering = { seed: 99, batchEvents: 5, connections: 2, users: 20 }

@@ -1,10 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { canUnpackDebian, unpackDebian } from './debian-packages.js'
+import { canUnpackDebian, freePort, temporaryDirectory, unpackDebian } from '@millrace/local-stack'
 import { type EdgeServer, startEdge } from './edge-server.js'
-import { freePort } from './ports.js'
-import { temporaryDirectory } from './temporary.js'
 
 export interface NginxOptions {
   /** Directives of the block `http`, without its servers. */
