@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import type { RunQueryRequest } from '@millrace/contracts'
 import { waitFor } from '@millrace/testing'
-import { createRefreshDaily } from '../src/reports/refresh-daily.js'
+import { createRefreshDaily } from '../src/daily-report/refresh-daily.js'
 import {
   storeEvents,
   storePartition,

@@ -2,8 +2,8 @@ import { hashText } from '@millrace/contracts'
 import { type Database, DayPartitions } from '@millrace/database'
 import { DDSketch, ExactSum, HyperLogLog, type MinuteValues, packMinutes, packSketches } from '@millrace/sketches'
 import { waitFor } from '@millrace/testing'
-import { userHash } from '../src/execute/raw-statement.js'
 import { scalarText } from '../src/query/scalar-text.js'
+import { userHash } from '../src/query/user-hash.js'
 
 /** One stored event. The position is its ordinal in the partition. */
 export interface TestEvent {

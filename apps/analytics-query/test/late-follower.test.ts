@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { type Connection, type Database, migrate, openDatabase } from '@millrace/database'
 import { createTestDatabase, type TestDatabase } from '@millrace/testing'
-import { LateFollower, type LateWindow } from '../src/answers/late-follower.js'
+import { LateFollower, type LateWindow } from '../src/invalidation/late-follower.js'
 
 const group = { stream: 'events', consumerGroup: 'events-store' }
 

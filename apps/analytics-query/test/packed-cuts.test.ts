@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { RunQueryRequest } from '@millrace/contracts'
 import fc from 'fast-check'
 import { CutWishes } from '../src/journeys/cut-wishes.js'
-import { DayPacker } from '../src/journeys/day-packer.js'
+import { DayPacker } from '../src/journeys/packing/day-packer.js'
 import { storeEvents, storePartition, type TestEvent, waitUntilNotedChangesAreOld } from './generated-data.js'
 import { createTenant, queryOf, type ServiceUnderTest, startServiceUnderTest } from './service-under-test.js'
 

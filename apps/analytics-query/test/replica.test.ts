@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { type Database, migrate, openDatabase } from '@millrace/database'
 import { createCircuitBreaker } from '@millrace/resilience'
 import { startTestPostgresServer, startTestReplica, waitFor } from '@millrace/testing'
-import { ReplicaGate, type ReplicaOutcome } from '../src/execute/replica-gate.js'
-import { createSnapshot, type ReadOptions } from '../src/execute/snapshot.js'
+import { ReplicaGate, type ReplicaOutcome } from '../src/reads/replica-gate.js'
+import { createSnapshot, type ReadOptions } from '../src/reads/snapshot.js'
 import { storePartition } from './generated-data.js'
 
 const LAG_MAX = 10_000

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { ListActivitiesRequest, ListSessionsRequest } from '@millrace/contracts'
 import { createMetrics } from '@millrace/telemetry'
-import { createSnapshot } from '../src/execute/snapshot.js'
+import { ACTIVITIES, activityConditions, parseActivitiesQuery } from '../src/lists/activity-list.js'
+import { AS_WALKS, stepStatement } from '../src/lists/list-statement.js'
 import { QueryMetrics } from '../src/metrics.js'
+import { createSnapshot } from '../src/reads/snapshot.js'
 import { createListSessions } from '../src/rpc/list-sessions.js'
-import { ACTIVITIES, activityConditions, parseActivitiesQuery } from '../src/typed/activity-list.js'
-import { AS_WALKS, stepStatement } from '../src/typed/list-statement.js'
 import {
   activitiesOf,
   createTenant,

@@ -1,6 +1,6 @@
-import type { CostEstimate } from '../guard/estimate-cost.js'
-import type { TimeRange } from '../plan/plan.js'
+import type { CostEstimate } from '../admission/estimate-cost.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
+import type { TimeRange } from '../query/time-range.js'
 import type { MarksQuery } from './marks.js'
 
 export interface Reading {

@@ -1,7 +1,7 @@
 import type { Statement } from '@millrace/database'
-import { filterSql, groupSql } from '../execute/field-sql.js'
-import { instant, SqlValues } from '../execute/sql-values.js'
 import type { Filter } from '../query/filter.js'
+import { filterSql, groupSql } from '../sql/field-sql.js'
+import { instant, SqlValues } from '../sql/sql-values.js'
 import { type MarkCondition, type MarksQuery, PLACE_POSITION_BITS } from './marks.js'
 import { usersAsked } from './users-asked.js'
 

@@ -1,7 +1,7 @@
 import { lateNameOf } from '@millrace/contracts'
 import type { Statement } from '@millrace/database'
-import { SqlValues } from '../execute/sql-values.js'
-import type { TimeRange } from '../plan/plan.js'
+import type { TimeRange } from '../query/time-range.js'
+import { SqlValues } from '../sql/sql-values.js'
 import type { DayNeeds } from './day-needs.js'
 
 /** Packed days are believed only while someone looks at the notices of late events, which are kept for 14 days. */

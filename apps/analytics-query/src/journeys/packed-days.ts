@@ -1,6 +1,6 @@
 import type { Result, Statement } from '@millrace/database'
-import { rowsOf } from '../execute/rows-of.js'
-import type { TimeRange } from '../plan/plan.js'
+import type { TimeRange } from '../query/time-range.js'
+import { rowsOf } from '../sql/rows-of.js'
 import { type CutDayRow, type CutMarksRow, cutDaysStatement, cutMarksStatement } from './cut-statements.js'
 import type { CutWishes } from './cut-wishes.js'
 import type { CutNeed, DayNeeds } from './day-needs.js'

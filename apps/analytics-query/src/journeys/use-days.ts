@@ -1,4 +1,4 @@
-import type { TimeRange } from '../plan/plan.js'
+import type { TimeRange } from '../query/time-range.js'
 import { type MarksQuery, QUARTER_MS } from './marks.js'
 
 const DAY = 86_400_000

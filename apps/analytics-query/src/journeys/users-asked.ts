@@ -1,4 +1,4 @@
-import { userHash } from '../execute/raw-statement.js'
+import { userHash } from '../query/user-hash.js'
 import type { MarksQuery } from './marks.js'
 
 /** The hashes of the users whose events alone a query follows, null for those of all: an index finds them, so their rows are read as they are. */

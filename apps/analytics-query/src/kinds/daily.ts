@@ -1,7 +1,7 @@
+import { DAILY_DAYS } from '../daily-report/refresh-daily.js'
 import { errors } from '../errors.js'
 import { canonicalKey } from '../query/canonical-key.js'
 import { parseLimit, parseRange, parseZone } from '../query/parse-cell-query.js'
-import { DAILY_DAYS } from '../reports/refresh-daily.js'
 import { canonicalPlace, decodePageCursor, takePage } from './page.js'
 import type { QueryKind } from './query-kind.js'
 

@@ -1,11 +1,11 @@
 import type { QueryPoint, RunQueryRequest } from '@millrace/contracts'
-import type { ReadScope } from '../execute/read-scope.js'
-import type { RunCells } from '../execute/run-cells.js'
+import type { RunCells } from '../cells/run-cells.js'
+import type { ReadDaily } from '../daily-report/read-daily.js'
 import type { ReadMarks } from '../journeys/read-marks.js'
 import type { ReadLogins } from '../logins/read-logins.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import type { EventNames } from '../query/event-names.js'
-import type { ReadDaily } from '../reports/read-daily.js'
+import type { ReadScope } from '../reads/read-scope.js'
 
 /** What a kind of query works with. */
 export interface KindContext extends ReadScope {

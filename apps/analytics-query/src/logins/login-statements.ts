@@ -1,8 +1,8 @@
 import type { Statement } from '@millrace/database'
-import { filterSql } from '../execute/field-sql.js'
-import { bucketSql } from '../execute/raw-statement.js'
-import { instant, SqlValues } from '../execute/sql-values.js'
+import { bucketSql } from '../cells/raw-statement.js'
 import type { CellQuery } from '../query/cell-query.js'
+import { filterSql } from '../sql/field-sql.js'
+import { instant, SqlValues } from '../sql/sql-values.js'
 
 const RECENT_ROWS = 20
 const SHARES_MAX = 100

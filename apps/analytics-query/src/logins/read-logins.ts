@@ -1,13 +1,13 @@
 import type { LoginCounts, LoginShare, LoginsSummary, RecentLogin } from '@millrace/contracts'
 import type { Transaction } from '@millrace/database'
+import type { CostEstimate } from '../admission/estimate-cost.js'
 import { errors } from '../errors.js'
-import type { ReadScope } from '../execute/read-scope.js'
-import { rowsOf } from '../execute/rows-of.js'
-import { type WatermarkConfig, type WatermarkRow, watermarkStatement } from '../execute/watermark-statement.js'
-import type { CostEstimate } from '../guard/estimate-cost.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import type { Cell, CellQuery } from '../query/cell-query.js'
 import { scalarText } from '../query/scalar-text.js'
+import type { ReadScope } from '../reads/read-scope.js'
+import { type WatermarkConfig, type WatermarkRow, watermarkStatement } from '../reads/watermark-statement.js'
+import { rowsOf } from '../sql/rows-of.js'
 import {
   type LoginCellRow,
   type LoginShareRow,

@@ -1,6 +1,6 @@
 import type { MinuteValues } from '@millrace/sketches'
-import type { SqlValues } from '../execute/sql-values.js'
 import type { Metric } from '../query/metric.js'
+import type { SqlValues } from '../sql/sql-values.js'
 
 export type Row = Readonly<Record<string, unknown>>
 

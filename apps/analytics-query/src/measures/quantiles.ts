@@ -1,5 +1,5 @@
 import { DDSketch } from '@millrace/sketches'
-import { numberSql } from '../execute/field-sql.js'
+import { numberSql } from '../sql/field-sql.js'
 import type { Measure } from './measure.js'
 
 const BIN_BYTES = 16

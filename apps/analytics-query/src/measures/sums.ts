@@ -1,6 +1,6 @@
 import { ExactSum } from '@millrace/sketches'
-import { NUMBER_MAX, numberSql } from '../execute/field-sql.js'
 import type { Metric } from '../query/metric.js'
+import { NUMBER_MAX, numberSql } from '../sql/field-sql.js'
 import type { Measure, MeasureResult, Row } from './measure.js'
 
 const PAIR_BYTES = 16

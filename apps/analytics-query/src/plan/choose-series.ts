@@ -1,7 +1,8 @@
 import type { Filter } from '../query/filter.js'
 import type { Metric } from '../query/metric.js'
+import type { TimeRange } from '../query/time-range.js'
 import type { RollupDefinition } from './catalog.js'
-import type { SeriesChoice, TimeRange } from './plan.js'
+import type { SeriesChoice } from './plan.js'
 
 /** What of a query decides which series can answer it. */
 export interface SeriesQuestion {

@@ -1,5 +1,5 @@
+import type { TimeRange } from '../query/time-range.js'
 import { LEVELS, type Level } from './catalog.js'
-import type { TimeRange } from './plan.js'
 
 export interface CoverRequest {
   readonly fromMs: number

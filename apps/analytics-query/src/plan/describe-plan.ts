@@ -1,4 +1,5 @@
-import type { Plan, TimeRange } from './plan.js'
+import type { TimeRange } from '../query/time-range.js'
+import type { Plan } from './plan.js'
 
 /** A plan as people read it: windows by their width in seconds, instants as ISO text. */
 export function describePlan(plan: Plan): Record<string, unknown> {

@@ -2,11 +2,12 @@ import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { parseFilters } from '../query/filter.js'
 import { parseMetric } from '../query/metric.js'
+import type { TimeRange } from '../query/time-range.js'
 import type { Catalog, Level, PartitionState, RollupDefinition } from './catalog.js'
 import { LEVELS } from './catalog.js'
 import { BASE_EVENT } from './choose-series.js'
 import { type Cover, coverRange } from './cover-range.js'
-import type { Plan, TimeRange } from './plan.js'
+import type { Plan } from './plan.js'
 import { type PlanRequest, planQuery } from './plan-query.js'
 
 const at = (text: string) => Date.parse(`2026-11-${text}Z`)

@@ -1,8 +1,9 @@
+import type { TimeRange } from '../query/time-range.js'
 import { blockedWindows } from './blocked-windows.js'
 import { type Catalog, LEVELS } from './catalog.js'
 import { chooseSeries, type SeriesQuestion } from './choose-series.js'
 import { coverRange } from './cover-range.js'
-import type { Plan, RollupPart, TimeRange } from './plan.js'
+import type { Plan, RollupPart } from './plan.js'
 import { planTail } from './plan-tail.js'
 import { splitMinutes } from './split-minutes.js'
 

@@ -1,5 +1,6 @@
+import type { TimeRange } from '../query/time-range.js'
 import type { PartitionState } from './catalog.js'
-import type { Tail, TimeRange } from './plan.js'
+import type { Tail } from './plan.js'
 
 export interface TailLimits {
   readonly rowsMax: number

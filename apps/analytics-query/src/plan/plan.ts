@@ -1,10 +1,5 @@
+import type { TimeRange } from '../query/time-range.js'
 import type { Level } from './catalog.js'
-
-/** [fromMs, toMs) */
-export interface TimeRange {
-  readonly fromMs: number
-  readonly toMs: number
-}
 
 /** Which series of the rollups answer a query. */
 export interface SeriesChoice {

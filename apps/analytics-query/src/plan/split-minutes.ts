@@ -1,5 +1,5 @@
+import type { TimeRange } from '../query/time-range.js'
 import { addRange, windowsBetween } from './cover-range.js'
-import type { TimeRange } from './plan.js'
 
 const WINDOW_MS = 300_000
 

@@ -1,12 +1,12 @@
 import type { ListActivitiesRequest, ListActivitiesResponse } from '@millrace/contracts'
-import type { WatermarkConfig } from '../execute/watermark-statement.js'
 import {
   ACTIVITIES,
   type ActivityRow,
   activityConditions,
   parseActivitiesQuery,
   toActivityJson,
-} from '../typed/activity-list.js'
+} from '../lists/activity-list.js'
+import type { WatermarkConfig } from '../reads/watermark-statement.js'
 import { openCursor } from './cursor-mark.js'
 import { type ListCall, type ReadListDeps, readList } from './read-list.js'
 import { tenantOf } from './tenant-of.js'

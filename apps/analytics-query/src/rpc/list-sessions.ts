@@ -1,5 +1,4 @@
 import type { ListSessionsRequest, ListSessionsResponse } from '@millrace/contracts'
-import type { WatermarkConfig } from '../execute/watermark-statement.js'
 import {
   activeSessionsStatement,
   parseSessionsQuery,
@@ -7,7 +6,8 @@ import {
   type SessionRow,
   sessionConditions,
   toSessionJson,
-} from '../typed/session-list.js'
+} from '../lists/session-list.js'
+import type { WatermarkConfig } from '../reads/watermark-statement.js'
 import { openCursor } from './cursor-mark.js'
 import { type ListCall, type ReadListDeps, readList } from './read-list.js'
 import { tenantOf } from './tenant-of.js'

@@ -1,5 +1,5 @@
 import type { CallContext } from '@millrace/service'
-import type { ReadOptions } from '../execute/snapshot.js'
+import type { ReadOptions } from '../reads/snapshot.js'
 
 /** A call's reads end with it: they leave the queue, or their statement is ended at the server. */
 export function readOptionsOf(

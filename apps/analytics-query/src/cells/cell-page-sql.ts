@@ -1,0 +1,68 @@
+import type { Measure } from '../measures/measure.js'
+import type { PagedQuery } from '../measures/paged-query.js'
+import type { SqlValues } from '../sql/sql-values.js'
+
+/**
+ * The page's cells of the table `part` that `measure.rawOutput` made, in the order that kinds give them. What is one group in memory ("1" and 1, and numbers
+ * of one double) becomes one here, as the text that JavaScript has for it. Where PostgreSQL might have another text or value than JavaScript for just
+ * one of the groups, all are given, as many as may be, for memory to sort: a number from 2^53 on, or one smaller than 1e-300.
+ */
+export function pageSql(
+  query: PagedQuery,
+  { measure, cellsMax }: { measure: Measure; cellsMax: number },
+  values: SqlValues,
+) {
+  const { page, groupBy, metric } = query
+  const value = page.order === 'value' ? measure.rawValue(metric) : null
+  const isJson = groupBy.map(({ kind }) => kind === 'json')
+  const texts = isJson.map((json, index) => codeUnits(json ? `g${index} #>> '{}'` : `g${index}`))
+  const places = texts.map((text, index) => `g${index} is not null as p${index}, coalesce(${text}, '') as k${index}`)
+  const placed = `select whole.*, ${[...(value === null ? [] : [`${value} as rank`]), ...places].join(', ')}
+    from (${isJson.includes(true) ? joined(isJson, measure) : 'select * from part'}) whole`
+  const doubtful = [
+    ...(value === null || metric.agg === 'count' ? [] : ['rank is null']),
+    ...isJson.flatMap((json, index) => (json ? [`jsonb_typeof(g${index}) = 'number'`] : [])),
+  ].join(' or ')
+  const order = texts.map((_, index) => `p${index}, k${index}`).join(', ')
+  const limit = values.add(page.limit, 'bigint')
+  const isAfter = afterSql(query, order, values)
+  const ordered = `order by ${value === null ? '' : 'rank desc nulls last, '}${order}`
+  if (doubtful === '') return `placed as (${placed}) select * from placed where ${isAfter} ${ordered} limit ${limit}`
+  const isDoubtful = `(select bool_or(${doubtful}) from placed)`
+  return `placed as (${placed}) select * from placed where ${isAfter} or ${isDoubtful} ${ordered}
+    limit case when ${isDoubtful} then ${values.add(cellsMax + 1, 'bigint')} else ${limit} end`
+}
+
+/** Whether a cell comes after the page's place. */
+function afterSql({ page }: PagedQuery, order: string, values: SqlValues): string {
+  if (page.after === null) return 'true'
+  const texts = page.after.map((text) => `${text !== null}, ${codeUnits(values.add(text ?? '', 'text'))}`)
+  return `(${order}) > (${texts.join(', ')})`
+}
+
+/** The cells of part, those together whose groups have the same texts. */
+function joined(isJson: readonly boolean[], measure: Measure): string {
+  const texts = isJson.map((json, index) => `${json ? scalarOf(`part.g${index}`) : `part.g${index}`} as g${index}`)
+  const keys = ['part.bucket', ...isJson.map((_, index) => `named.g${index}`)].join(', ')
+  return `select ${keys}, ${measure.rawMerge} from part cross join lateral (select ${texts.join(', ')}) named group by ${keys}`
+}
+
+/** A JSON scalar as its text, in JSON; a number of which PostgreSQL might have another text than JavaScript stays a number. */
+function scalarOf(json: string): string {
+  const number = `${json}::numeric`
+  const double = `${number}::float8`
+  // Both print the fewest digits that make the double; PostgreSQL begins with exponents at other sizes.
+  const text = `case when ${double} <> 0 and abs(${double}) < 1e-6 then replace(${double}::text, 'e-0', 'e-') else ${double}::text::numeric::text end`
+  return `case jsonb_typeof(${json})
+    when 'number' then case when ${number} = 0 or (abs(${number}) >= 1e-300 and abs(${number}) < 9007199254740992) then to_jsonb(${text}) else ${json} end
+    when 'boolean' then to_jsonb(${json} #>> '{}') else ${json} end`
+}
+
+/**
+ * A text whose bytes order as the code units of `text` do. They differ where one has characters beyond U+FFFF, which begin with code units below those of
+ * U+E000 to U+FFFF: so these are put behind U+10FFFF, the last of all characters, which is marked itself to stand before them.
+ */
+function codeUnits(text: string): string {
+  const moved = `regexp_replace(replace(${text}, chr(1114111), chr(1114111) || 'a'), '([\\uE000-\\uFFFF])', chr(1114111) || 'b\\1', 'g')`
+  return `(case when octet_length(${text}) = length(${text}) then ${text} else ${moved} end) collate "C"`
+}

@@ -1,0 +1,107 @@
+import type { Result, Statement } from '@millrace/database'
+import type { PlannedCells } from '../admission/cost-guard.js'
+import type { Measure } from '../measures/measure.js'
+import { measureOf } from '../measures/measures.js'
+import type { Catalog } from '../plan/catalog.js'
+import type { Plan, RollupPart } from '../plan/plan.js'
+import type { Cell, CellQuery } from '../query/cell-query.js'
+import type { TimeRange } from '../query/time-range.js'
+import { CellTable } from './cell-table.js'
+import { addPackedMinutes } from './packed-minutes.js'
+import { type RawRows, rawStatement } from './raw-statement.js'
+import { minutesStatement, rollupStatement } from './rollup-statements.js'
+
+/** The groups that series belong to, by the series' id. */
+export type Groups = ReadonlyMap<number, readonly (string | null)[]>
+
+/** What a planned query reads. */
+export interface CellReading {
+  readonly tenantId: number
+  readonly query: CellQuery
+  readonly plan: Plan
+  readonly catalog: Catalog
+  readonly groups: Groups
+  readonly cellsMax: number
+}
+
+/** Has statements answered in the snapshot of the query. Undefined where that would take another round trip and there may be none. */
+export type Ask = (statements: readonly Statement[]) => Promise<readonly Result[] | undefined>
+
+/** For the guard. */
+export function describeWork({ tenantId, query, plan, catalog, groups }: CellReading): PlannedCells {
+  const distinct = new Set(Array.from(groups.values(), (group) => JSON.stringify(group)))
+  return {
+    tenantId,
+    query,
+    plan,
+    series: groups.size,
+    groups: plan.series === null ? null : distinct.size,
+    streamPartitions: catalog.partitions.length,
+  }
+}
+
+/** One for each of the plan's parts, in their order. */
+export function rollupStatements(reading: CellReading): Statement[] {
+  const measure = measureOf(reading.query.metric)
+  return reading.groups.size === 0 ? [] : reading.plan.rollup.map((part) => partStatement(reading, measure, part))
+}
+
+/** `statements` are the reading's rollupStatements and then its rawStatements. Undefined as `ask` has it. @throws databaseErrors, TOO_MANY_GROUPS */
+export async function readCells(
+  reading: CellReading,
+  statements: readonly Statement[],
+  ask: Ask,
+): Promise<Cell[] | undefined> {
+  const { query, groups, cellsMax } = reading
+  const measure = measureOf(query.metric)
+  const results = statements.length === 0 ? [] : await ask(statements)
+  if (results === undefined) return undefined
+  const table = new CellTable(query.groupBy, () => measure.createAccumulator(query.metric), cellsMax)
+  const parts = groups.size === 0 ? [] : reading.plan.rollup
+  const stale: TimeRange[] = []
+  for (const [index, { isPacked, ranges }] of parts.entries()) {
+    const result = results[index] as Result
+    if (isPacked) stale.push(...addPackedMinutes(table, result, { query, ranges, groups }))
+    else addRollups(table, result, groups)
+  }
+  for (const { rows } of results.slice(parts.length)) table.addRaw(rows)
+  if (stale.length > 0) {
+    const single = await ask([partStatement(reading, measure, { level: 60, isPacked: false, ranges: stale })])
+    if (single === undefined) return undefined
+    for (const result of single) addRollups(table, result, groups)
+  }
+  return table.cells()
+}
+
+function partStatement(
+  { tenantId, query, groups }: CellReading,
+  measure: Measure,
+  { level, isPacked, ranges }: RollupPart,
+): Statement {
+  const seriesIds = [...groups.keys()]
+  return isPacked
+    ? minutesStatement({ tenantId, measure, ranges, seriesIds })
+    : rollupStatement({ tenantId, query, measure, level, ranges, seriesIds })
+}
+
+/** One for each range of raw rows. */
+export function rawStatements({ tenantId, query, plan, catalog, cellsMax }: CellReading): Statement[] {
+  const measure = measureOf(query.metric)
+  const flushed: (bigint | null)[] = []
+  for (const { partition, flushedOrdinal } of catalog.partitions) flushed[partition] = flushedOrdinal
+  const known = Array.from(flushed, (ordinal) => ordinal ?? null)
+  const rows: RawRows = plan.tail.mode === 'left_out' ? { kind: 'flushed', flushed: known } : { kind: 'all' }
+  const statements = plan.raw.map((range) => rawStatement({ tenantId, query, measure, range, rows, cellsMax }))
+  if (plan.tail.mode !== 'read') return statements
+  const tail = plan.tail.ranges.map((range) =>
+    rawStatement({ tenantId, query, measure, range, rows: { kind: 'unflushed', flushed: known }, cellsMax }),
+  )
+  return [...statements, ...tail]
+}
+
+function addRollups(table: CellTable, result: Result, groups: Groups): void {
+  for (const row of result.rows) {
+    const group = groups.get(row.series_id as number)
+    if (group !== undefined) table.addRollup(row, group)
+  }
+}

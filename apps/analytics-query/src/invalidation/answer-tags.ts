@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto'
+import { lateNameOf } from '@millrace/contracts'
+import type { EventNames } from '../query/event-names.js'
+
+/** Every answer bears it, so that an edge can be told to forget all of them. */
+export const EVERY_ANSWER = 'millrace'
+
+const DAY_MS = 86_400_000
+/** A range that takes more is answered and not kept for long: each tag is compared when the answer is read and named to the edge. */
+const TAGS_MAX = 150
+const EVERY_EVENT = 'all'
+
+/**
+ * What an answer depends on: for each event, or all of them together, the UTC days of [fromMs, toMs), where whole months and years stand for their
+ * days. So a year has 1 tag and no range much more than 60, and each is exact by day. undefined when there are too many.
+ */
+export function tagsOfRange(
+  tenantId: number,
+  events: EventNames,
+  { fromMs, toMs }: { fromMs: number; toMs: number },
+): string[] | undefined {
+  const names = events === '*' ? [EVERY_EVENT] : events.map(hashOf)
+  const periods = periodsOf(fromMs, toMs, Math.floor(TAGS_MAX / Math.max(1, names.length)))
+  return periods && names.flatMap((name) => periods.map((period) => `t${tenantId}:${name}:${period}`))
+}
+
+/** The tags of all answers that an event of that UTC day (2026-11-21) is counted in. */
+export function tagsOfDay({ tenant, event, day }: { tenant: number; event: string; day: string }): string[] {
+  const periods = [day, day.slice(0, 7), day.slice(0, 4)]
+  return [hashOf(event), EVERY_EVENT].flatMap((name) => periods.map((period) => `t${tenant}:${name}:${period}`))
+}
+
+/** Days, months and years that make up the days of the range exactly. */
+function periodsOf(fromMs: number, toMs: number, periodsMax: number): string[] | undefined {
+  const periods: string[] = []
+  const end = Math.ceil(toMs / DAY_MS) * DAY_MS
+  for (let at = Math.floor(fromMs / DAY_MS) * DAY_MS; at < end; ) {
+    if (periods.length >= periodsMax) return undefined
+    const date = new Date(at)
+    const [year, month, day] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()]
+    const nextYear = startOf(year + 1, 0)
+    const nextMonth = startOf(year, month + 1)
+    const isYear = day === 1 && month === 0 && nextYear <= end
+    const isMonth = day === 1 && nextMonth <= end
+    periods.push(date.toISOString().slice(0, isYear ? 4 : isMonth ? 7 : 10))
+    at = isYear ? nextYear : isMonth ? nextMonth : at + DAY_MS
+  }
+  return periods
+}
+
+/** `Date.UTC` takes years up to 99 for those of the twentieth century. */
+function startOf(year: number, month: number): number {
+  return new Date(0).setUTCFullYear(year, month, 1)
+}
+
+/** A name may hold anything; a tag goes into a header. */
+function hashOf(event: string): string {
+  return createHash('sha256').update(lateNameOf(event)).digest('base64url').slice(0, 12)
+}

@@ -1,0 +1,94 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '@millrace/logger'
+import { EVERY_ANSWER } from './answer-tags.js'
+
+/** Keys of one request: the header stays under 8 KiB. */
+const KEYS_A_REQUEST = 200
+/** More are not remembered: the edge forgets everything instead. */
+const KEYS_MAX = 20_000
+const RETRY_FIRST_MS = 1_000
+const RETRY_LAST_MS = 60_000
+const TIMEOUT_MS = 10_000
+
+export interface EdgePurgeConfig {
+  readonly url: string
+  readonly method: 'PURGE' | 'POST'
+  /** Name and value of a header that proves who purges. */
+  readonly header: readonly [string, string] | undefined
+  /**
+   * An answer that was on its way to the edge while it was purged arrives afterwards and is kept; so everything is purged once more after the
+   * longest time that an answer may be under way, in ms.
+   */
+  readonly againMs: number
+}
+
+/** Tells an edge to forget answers by their surrogate keys: one request with the header `Surrogate-Key`, again and again until it is taken. */
+export class EdgePurge {
+  readonly #config: EdgePurgeConfig
+  readonly #logger: Logger
+  readonly #stopping = new AbortController()
+  readonly #timers = new Set<NodeJS.Timeout>()
+  #due = new Set<string>()
+  #running: Promise<void> | undefined
+
+  constructor(config: EdgePurgeConfig, deps: { readonly logger: Logger }) {
+    this.#config = config
+    this.#logger = deps.logger
+  }
+
+  purge(keys: readonly string[] | 'all'): void {
+    this.#add(keys)
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      this.#add(keys)
+    }, this.#config.againMs)
+    timer.unref()
+    this.#timers.add(timer)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    for (const timer of this.#timers) clearTimeout(timer)
+    await this.#running
+  }
+
+  #add(keys: readonly string[] | 'all'): void {
+    if (keys === 'all' || this.#due.size + keys.length > KEYS_MAX) this.#due = new Set([EVERY_ANSWER])
+    else for (const key of keys) this.#due.add(key)
+    this.#running ??= this.#send().finally(() => {
+      this.#running = undefined
+    })
+  }
+
+  async #send(): Promise<void> {
+    let delayMs = RETRY_FIRST_MS
+    while (this.#due.size > 0 && !this.#stopping.signal.aborted) {
+      const keys = [...this.#due].slice(0, KEYS_A_REQUEST)
+      // Before the request: what is asked for meanwhile needs another one.
+      for (const key of keys) this.#due.delete(key)
+      try {
+        await this.#request(keys)
+        if (delayMs > RETRY_FIRST_MS) this.#logger.info('the edge is purged again')
+        delayMs = RETRY_FIRST_MS
+      } catch (error) {
+        for (const key of keys) this.#due.add(key)
+        if (this.#stopping.signal.aborted) return
+        if (delayMs === RETRY_FIRST_MS)
+          this.#logger.warn('the edge could not be purged and is told again; it may give old answers', { error })
+        await sleep(delayMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined)
+        delayMs = Math.min(RETRY_LAST_MS, delayMs * 2)
+      }
+    }
+  }
+
+  async #request(keys: readonly string[]): Promise<void> {
+    const { url, method, header } = this.#config
+    const response = await fetch(url, {
+      method,
+      headers: { 'surrogate-key': keys.join(' '), ...(header && { [header[0]]: header[1] }) },
+      signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(TIMEOUT_MS)]),
+    })
+    await response.arrayBuffer()
+    if (!response.ok) throw new Error(`the edge answered ${response.status}`)
+  }
+}

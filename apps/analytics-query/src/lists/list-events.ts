@@ -1,0 +1,79 @@
+import type { Transaction } from '@millrace/database'
+import { BoundedPage } from '../query/bounded-page.js'
+import { encodeCursor } from '../query/cursor.js'
+import { rowsOf } from '../sql/rows-of.js'
+import { addEvents, type EventsPage, endPage } from './events-page.js'
+import type { EventsQuery } from './events-query.js'
+import { type EventRow, keptDaysStatement, windowStatement } from './events-statements.js'
+import { firstWindow, nextWindow, type Window } from './time-windows.js'
+
+const SECOND = 1000
+const DAY = 86_400_000
+/** Whatever time an event may have. */
+const ALL_TIME = { fromMs: Date.parse('0001-01-01T00:00:00Z'), toMs: Date.parse('9999-12-31T23:59:59.999Z') }
+/** After so long a page is given as it is. */
+const WALK_MS = 5000
+/** A window that took so long is not followed by a wider one. */
+const SLOW_STEP_MS = 500
+
+export interface Clocks {
+  readonly nowMs: number
+  readonly monotonicMs: () => number
+}
+
+/**
+ * One page, newest first. All that one user did is read at once, because the index on users ends at the page's last row. Else time is walked backwards
+ * in windows that grow while they find little, so that a page reads about as much as it shows however large the table is. For a rare name, an absent message id or a filter that few events pass it gives up
+ * after WALK_MS: then the page is short, or empty, and its cursor goes on from where the walk has come. A page ends too when it holds PAGE_BYTES.
+ */
+export async function listEvents(
+  tx: Transaction,
+  tenantId: number,
+  query: EventsQuery,
+  { nowMs, monotonicMs }: Clocks,
+): Promise<EventsPage> {
+  const isFiltered = query.event !== null || query.messageId !== null || query.filters.length > 0
+  const isWholeUser = query.userId !== null && !isFiltered
+  const kept = isWholeUser ? ALL_TIME : await readKeptDays(tx)
+  if (kept === null) return { eventsJson: [], nextCursor: '' }
+  const bounds = {
+    fromMs: Math.max(query.fromMs ?? kept.fromMs, kept.fromMs),
+    toMs: Math.min(
+      query.toMs ?? kept.toMs,
+      kept.toMs,
+      query.after === null ? kept.toMs : Math.floor(query.after.timestampUs / 1000) + 1,
+    ),
+  }
+  const page = new BoundedPage<EventRow>(query.limit)
+  const startedAt = monotonicMs()
+  const widthMs = isWholeUser ? Number.POSITIVE_INFINITY : query.userId === null ? SECOND : 7 * DAY
+  let window: Window | null = firstWindow(bounds, { nowMs, widthMs })
+  while (window !== null && !page.isFull) {
+    const stepAt = monotonicMs()
+    if (stepAt - startedAt > WALK_MS) return { eventsJson: page.texts, nextCursor: cursorBefore(window.toMs) }
+    const statement = windowStatement({ tenantId, query, window, limit: page.missing + 1, bytes: page.bytesLeft })
+    const [found] = isWholeUser ? await tx.finish([statement]) : await tx.pipeline([statement])
+    const rows = rowsOf<EventRow>(found)
+    addEvents(page, rows)
+    const isSlow = monotonicMs() - stepAt > SLOW_STEP_MS
+    window = nextWindow(window, bounds, { foundInLast: rows.length, missing: page.missing + 1, isSlow })
+  }
+  return endPage(page)
+}
+
+/** The place before everything at or after an instant. */
+function cursorBefore(timeMs: number): string {
+  return encodeCursor({ timestampUs: timeMs * 1000, partition: 0, position: '0' })
+}
+
+/** From the first kept day to the end of the last; null when there is no partition. */
+async function readKeptDays(tx: Transaction): Promise<{ fromMs: number; toMs: number } | null> {
+  const { rows } = await tx.query<{ first: string | null; last: string | null }>(keptDaysStatement)
+  const [first, last] = [rows[0]?.first ?? null, rows[0]?.last ?? null]
+  return first === null || last === null ? null : { fromMs: dayOf(first), toMs: dayOf(last) + DAY }
+}
+
+function dayOf(partitionName: string): number {
+  const [, year, month, day] = /(\d{4})(\d{2})(\d{2})$/.exec(partitionName) ?? []
+  return Date.UTC(Number(year), Number(month) - 1, Number(day))
+}

@@ -1,0 +1,5 @@
+/** [fromMs, toMs) */
+export interface TimeRange {
+  readonly fromMs: number
+  readonly toMs: number
+}

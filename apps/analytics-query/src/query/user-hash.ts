@@ -1,0 +1,8 @@
+import { type Hash64, hashText, hashToBigint } from '@millrace/contracts'
+
+const hash: Hash64 = { lo: 0, hi: 0 }
+
+/** The user_hash of the rows of a user id. */
+export function userHash(userId: string, tenantId: number): bigint {
+  return hashToBigint(hashText(userId, tenantId, hash))
+}

@@ -1,0 +1,115 @@
+import type { Database } from '@millrace/database'
+import type { CircuitBreaker } from '@millrace/resilience'
+import type { Lifecycle } from '@millrace/service'
+import { createResilienceMetrics } from '@millrace/telemetry'
+import { CostGuard } from '../admission/cost-guard.js'
+import { readStatistics } from '../admission/read-statistics.js'
+import { readTenantLimits } from '../admission/tenant-limits.js'
+import type { Config } from '../config.js'
+import { FairQueue } from './fair-queue.js'
+import { GuardMetrics } from './guard-metrics.js'
+import { Refreshed } from './refreshed.js'
+import { ReplicaGate, type ReplicaOutcome } from './replica-gate.js'
+import { createDatabaseBreaker, createSnapshot, type Snapshot } from './snapshot.js'
+
+export interface Reads {
+  /** The way by which everything is read for tenants: their turn, then the replica or the primary. */
+  readonly snapshot: Snapshot
+  /** Refuses what is too expensive. */
+  readonly guard: CostGuard
+  /** Whether queries wait for their turn: then what can be done later should be. */
+  readonly isBusy: () => boolean
+}
+
+/** Statistics change slowly, and a budget is wide: a minute old is as good as new, ten minutes old will do while they cannot be read. */
+const STATISTICS = { freshMs: 60_000, usableMs: 600_000 }
+
+export async function openReads(config: Config, lifecycle: Lifecycle, database: Database): Promise<Reads> {
+  const { logger, metrics } = lifecycle
+  const guardMetrics = new GuardMetrics(metrics)
+  const breakerDeps = { logger, metrics: createResilienceMetrics(metrics) }
+  const breaker = createDatabaseBreaker(breakerDeps, () => database.ping())
+  const load = async () => ({ statistics: await readStatistics(database), limits: await readTenantLimits(database) })
+  const known = new Refreshed(
+    STATISTICS,
+    () => breaker.execute(load),
+    () => performance.now(),
+  )
+  const limitsOf = (tenantId: number) => known.last?.limits.get(tenantId)
+  const queue = openQueue(config, guardMetrics, (tenantId) => limitsOf(tenantId)?.concurrency)
+  const replica = await openReplica(config, lifecycle, {
+    database,
+    breaker: () => createDatabaseBreaker(breakerDeps, () => database.replica.query('select 1'), 'database-replica'),
+    onRead: (outcome) => guardMetrics.replicaRead(outcome),
+  })
+  const snapshot = createSnapshot({ database, breaker, queue, replica })
+  return {
+    // Before a connection is taken: reading the statistics needs one too.
+    snapshot: async (tenantId, fn, options) => {
+      await known.get().catch(() => undefined)
+      return await snapshot(tenantId, fn, options)
+    },
+    guard: new CostGuard({
+      statistics: () => known.last?.statistics,
+      budgetOf: (tenantId) => ({
+        rows: limitsOf(tenantId)?.rows ?? config.QUERY_BUDGET_ROWS,
+        partitions: limitsOf(tenantId)?.partitions ?? config.QUERY_BUDGET_PARTITIONS,
+        bytes: limitsOf(tenantId)?.bytes ?? config.QUERY_BUDGET_BYTES,
+      }),
+      now: () => Date.now(),
+      onRefuse: () => guardMetrics.refused(),
+    }),
+    isBusy: () => queue.waiting > 0,
+  }
+}
+
+function openQueue(
+  config: Config,
+  metrics: GuardMetrics,
+  concurrencyOf: (tenantId: number) => number | undefined,
+): FairQueue {
+  const queue = new FairQueue(
+    {
+      slots: config.DATABASE_CONNECTION_LIMIT,
+      slotsOf: (tenantId) => concurrencyOf(tenantId) ?? config.QUERY_CONCURRENCY_PER_TENANT,
+      waitingPerTenant: config.QUERY_QUEUE_PER_TENANT,
+      waitingMax: config.QUERY_QUEUE_MAX,
+    },
+    {
+      now: () => Date.now(),
+      onStart: (waitedMs) => metrics.waited(waitedMs),
+      onDrop: (reason) => metrics.dropped(reason),
+    },
+  )
+  metrics.watchQueue(queue)
+  return queue
+}
+
+interface ReplicaParts {
+  readonly database: Database
+  readonly breaker: () => CircuitBreaker
+  readonly onRead: (outcome: ReplicaOutcome) => void
+}
+
+async function openReplica(
+  config: Config,
+  lifecycle: Lifecycle,
+  { database, breaker, onRead }: ReplicaParts,
+): Promise<ReplicaGate | undefined> {
+  if (config.DATABASE_REPLICA_URL === undefined) return undefined
+  const lagMaxMs = config.DATABASE_REPLICA_LAG_MAX
+  const gate = new ReplicaGate(
+    { stream: config.STREAM_NAME, consumerGroup: config.STREAM_GROUP, lagMaxMs },
+    { primary: database, breaker: breaker(), now: () => performance.now(), onRead },
+  )
+  return await lifecycle.start('watch on the primary', () => watch(gate, lagMaxMs))
+}
+
+/** Looks four times in the time that the replica may lag. A look that fails is made up for by the next: until then the replica goes on as it is. */
+function watch(replica: ReplicaGate, lagMaxMs: number): [ReplicaGate, () => void] {
+  const look = () => void replica.watchPrimary().catch(() => undefined)
+  look()
+  const timer = setInterval(look, Math.max(100, lagMaxMs / 4))
+  timer.unref()
+  return [replica, () => clearInterval(timer)]
+}
