@@ -15,16 +15,17 @@ import { isRetryable } from '@millrace/resilience'
 import { createGrpcClient, createHttpApp, type Lifecycle, startHttpServer } from '@millrace/service'
 import { openProducer, openStreamDriver, type Producer, ProducerMetrics } from '@millrace/streams'
 import { createGrpcMetrics, createHttpMetrics, createResilienceMetrics } from '@millrace/telemetry'
+import { addApi } from './api/add-api.js'
+import type { ApiDeps } from './api/api-deps.js'
 import type { Config } from './config.js'
 import { EventDesk } from './events/event-desk.js'
+import { WATCHED_MAX } from './events/event-table.js'
 import { newMessageId } from './events/new-message-id.js'
 import { every } from './every.js'
-import { Answers } from './http/answer.js'
-import { addApi } from './http/api/add-api.js'
-import type { ApiDeps } from './http/api/api-deps.js'
 import { createAwaitOutcome } from './http/await-outcome.js'
 import { Cors } from './http/cors.js'
 import { createEventRoutes } from './http/event-routes.js'
+import { ResponseWriter } from './http/response-writer.js'
 import { createFlushProduced } from './ledger/flush-produced.js'
 import { ProducedCounts } from './ledger/produced-counts.js'
 import { IngestMetrics } from './metrics.js'
@@ -81,7 +82,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
       limiter,
       counts,
       awaitOutcome: createAwaitOutcome({ waitMs: config.WAIT_STORED_MS }, { consumer: peers.consumer, logger }),
-      answers: new Answers(cors),
+      responses: new ResponseWriter(cors),
       metrics: new IngestMetrics(metrics, httpMetrics),
       tracer,
       logger,
@@ -132,7 +133,7 @@ async function startRollups(config: Config, lifecycle: Lifecycle, database: Data
       })
       return load()
     })
-    const current = new CurrentPlan(first, { load, logger: lifecycle.logger })
+    const current = new CurrentPlan(first, { load, slotsMax: WATCHED_MAX, logger: lifecycle.logger })
     return [current, every(REFRESH_MS, () => current.refresh())]
   })
 }

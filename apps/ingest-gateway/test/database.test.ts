@@ -77,7 +77,7 @@ describe('on a real database', () => {
       await register([byValue])
       let isDown = false
       const load = async () => (isDown ? Promise.reject(new Error('down')) : loadRollups(database))
-      const current = new CurrentPlan(await load(), { load, logger: silentLogger })
+      const current = new CurrentPlan(await load(), { load, slotsMax: 24, logger: silentLogger })
       const first = current.get()
       await current.refresh()
       expect(current.get()).toBe(first)

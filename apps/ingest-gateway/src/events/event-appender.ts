@@ -1,6 +1,7 @@
-import { partitionOf, type RecordBatchBuilder } from '@millrace/contracts'
+import { partitionOf, type RecordBatchBuilder, SLICE } from '@millrace/contracts'
 import type { AppendedFrame, OpenBatch, Producer } from '@millrace/streams'
-import type { EventJudge } from './event-judge.js'
+import type { EventNames } from '../rollups/rollup-plan.js'
+import type { EventValidator } from './event-validator.js'
 
 /** Records of one request in one frame. */
 export interface Segment {
@@ -25,15 +26,15 @@ export class EventAppender {
     this.#current = new Array<Segment | undefined>(producer.partitions).fill(undefined)
   }
 
-  /** Appends the record that `judge` holds. Throws what `Producer.open` throws. */
-  append(judge: EventJudge): void {
-    const partition = partitionOf(judge.user, this.#producer.partitions)
+  /** Appends the record that `validator` holds. Throws what `Producer.open` throws. */
+  append(validator: EventValidator, names: EventNames): void {
+    const partition = partitionOf(validator.user, this.#producer.partitions)
     const batch = this.#producer.open(partition)
-    const { name } = judge
-    if (name === undefined) return
-    const index = batch.builder.addSlices(judge.slices, name.seriesKey)
+    const { ranges } = validator.slices
+    const name = names.find(validator.bytes, ranges[2 * SLICE.event] as number, ranges[2 * SLICE.event + 1] as number)
+    const index = batch.builder.addSlices(validator.slices, name.seriesKey)
     for (const point of name.points) {
-      const read = point.read(judge)
+      const read = point.read(validator)
       if (read !== undefined) batch.builder.addPoint(index, read.key, read.value)
     }
     const segment = this.#current[partition]

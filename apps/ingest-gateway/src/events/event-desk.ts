@@ -5,11 +5,11 @@ import { errors } from '../errors.js'
 import { decodeString } from '../json/decode-string.js'
 import { JsonSyntaxError, locate } from '../json/json-syntax-error.js'
 import { RequestText } from '../json/request-text.js'
-import type { RollupPlan } from '../rollups/rollup-plan.js'
+import type { EventNames, RollupPlan } from '../rollups/rollup-plan.js'
 import { EventAppender, type Segment } from './event-appender.js'
-import { EventJudge, type EventLimits, type JudgeContext } from './event-judge.js'
 import { EventScanner, TooManyEvents } from './event-scanner.js'
 import { EventTable, FIELD, ROW, ROW_WORDS } from './event-table.js'
+import { type EventLimits, EventValidator, type RequestContext } from './event-validator.js'
 import { type Rejection, rejectionReasons } from './rejections.js'
 
 /** How the events lie in a body. */
@@ -45,6 +45,13 @@ export interface Verdict {
   messageIds: (string | null)[] | undefined
 }
 
+/** What is collected while the events of one request are validated. */
+interface Results {
+  readonly names: EventNames
+  readonly rejected: Rejection[]
+  readonly messageIds: (string | null)[] | undefined
+}
+
 /**
  * Takes one request's body apart and its events in. Everything happens within one tick: `read`, then `take`; between the two the
  * caller finds out who is asking. One instance serves the process.
@@ -55,7 +62,7 @@ export class EventDesk {
   readonly #text = new RequestText(1 << 20)
   readonly #table = new EventTable()
   readonly #scanner: EventScanner
-  readonly #judge: EventJudge
+  readonly #validator: EventValidator
   readonly #appender: EventAppender
   #plan: RollupPlan
   #wire: Wire = { kind: 'batch' }
@@ -68,7 +75,12 @@ export class EventDesk {
     this.#scanner = new EventScanner(this.#text, this.#table)
     this.#scanner.eventsMax = config.eventsMax
     const { newMessageId } = deps
-    this.#judge = new EventJudge(config, { text: this.#text, table: this.#table, scanner: this.#scanner, newMessageId })
+    this.#validator = new EventValidator(config, {
+      text: this.#text,
+      table: this.#table,
+      scanner: this.#scanner,
+      newMessageId,
+    })
     this.#appender = new EventAppender(deps.producer)
   }
 
@@ -119,42 +131,41 @@ export class EventDesk {
    */
   take(tenantId: number, options: { wantsMessageIds: boolean }): Verdict {
     const wire = this.#wire
-    const context: JudgeContext = {
+    const context: RequestContext = {
       tenantId,
-      names: this.#plan.names(tenantId),
       receivedAtMs: this.#deps.now(),
       envelope: this.#firstRow === 0 ? -1 : 0,
       type: wire.kind === 'single' ? EVENT_TYPES.indexOf(wire.type) : -1,
     }
-    const rejected: Rejection[] = []
-    const messageIds: (string | null)[] | undefined = options.wantsMessageIds ? [] : undefined
+    const results: Results = {
+      names: this.#plan.names(tenantId),
+      rejected: [],
+      messageIds: options.wantsMessageIds ? [] : undefined,
+    }
     try {
-      for (let i = this.#firstRow; i < this.#table.rows; i++) this.#takeRow(i, context, rejected, messageIds)
+      for (let i = this.#firstRow; i < this.#table.rows; i++) this.#takeRow(i, context, results)
     } catch (error) {
       this.#appender.abandon(tenantId)
       throw error
     }
+    const { rejected, messageIds } = results
     const segments = this.#appender.finish(tenantId, rejected.length)
     return { accepted: this.#table.rows - this.#firstRow - rejected.length, rejected, segments, messageIds }
   }
 
-  #takeRow(
-    index: number,
-    context: JudgeContext,
-    rejected: Rejection[],
-    messageIds: (string | null)[] | undefined,
-  ): void {
+  #takeRow(index: number, context: RequestContext, { names, rejected, messageIds }: Results): void {
     const row = index * ROW_WORDS
-    const judge = this.#judge
-    const code = judge.judge(row, context)
+    const validator = this.#validator
+    const code = validator.validate(row, context)
     if (code === undefined) {
-      this.#appender.append(judge)
-      messageIds?.push(judge.messageId)
+      this.#appender.append(validator, names)
+      messageIds?.push(validator.messageId)
       return
     }
-    const messageId = judge.messageIdOf(row)
+    const messageId = validator.messageIdOf(row)
     messageIds?.push(messageId)
-    rejected.push({ index: index - this.#firstRow, messageId, code, reason: judge.detail ?? rejectionReasons[code] })
+    const reason = validator.detail ?? rejectionReasons[code]
+    rejected.push({ index: index - this.#firstRow, messageId, code, reason })
   }
 
   #scan(start: number): void {

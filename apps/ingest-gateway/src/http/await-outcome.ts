@@ -2,7 +2,7 @@ import type { Principal } from '@millrace/auth'
 import type { ConsumerServiceService } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { Calls } from '@millrace/service'
-import { onBehalfOf } from './api/api-deps.js'
+import { onBehalfOf } from '../api/api-deps.js'
 import type { Outcome } from './verdict-text.js'
 
 /**

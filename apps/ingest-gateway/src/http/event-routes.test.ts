@@ -11,9 +11,9 @@ import { createHttpMetrics, createMetrics, noopTracer } from '@millrace/telemetr
 import { ProducedCounts } from '../ledger/produced-counts.js'
 import { IngestMetrics } from '../metrics.js'
 import { openDesk, type RecordingProducer } from '../testing/open-desk.js'
-import { Answers } from './answer.js'
 import { Cors } from './cors.js'
 import { createEventRoutes } from './event-routes.js'
+import { ResponseWriter } from './response-writer.js'
 import type { Outcome } from './verdict-text.js'
 
 /** Above the size of the bombs below, so that only what they become can be too large. */
@@ -65,7 +65,7 @@ beforeEach(async () => {
       limiter: { take: () => decision },
       counts,
       awaitOutcome: async () => outcome,
-      answers: new Answers(new Cors(['https://shop.example'])),
+      responses: new ResponseWriter(new Cors(['https://shop.example'])),
       metrics: new IngestMetrics(metrics, createHttpMetrics(metrics)),
       tracer: noopTracer,
       logger: silentLogger,

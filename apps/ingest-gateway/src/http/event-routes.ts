@@ -40,8 +40,8 @@ export function createEventRoutes(
     const route = routes.get(query < 0 ? url : url.slice(0, query))
     if (route === undefined) return false
     if (req.method === 'POST') startExchange(req, res, route, deps)
-    else if (req.method === 'OPTIONS') deps.answers.preflight(req, res)
-    else deps.answers.problem(req, res, errors.METHOD_NOT_ALLOWED(), { allow: 'POST, OPTIONS' })
+    else if (req.method === 'OPTIONS') deps.responses.preflight(req, res)
+    else deps.responses.problem(req, res, errors.METHOD_NOT_ALLOWED(), { allow: 'POST, OPTIONS' })
     return true
   }
 }

@@ -17,9 +17,9 @@ import { whenAppended } from '../events/event-appender.js'
 import type { EventDesk, Verdict, Wire } from '../events/event-desk.js'
 import type { ProducedCounts } from '../ledger/produced-counts.js'
 import type { IngestMetrics } from '../metrics.js'
-import type { Answers } from './answer.js'
 import { decompress, isKnownEncoding, tooLarge } from './decompress.js'
 import type { EventRoute } from './event-route.js'
+import type { ResponseWriter } from './response-writer.js'
 import { describeVerdict, type Outcome } from './verdict-text.js'
 
 export interface ExchangeDeps {
@@ -31,7 +31,7 @@ export interface ExchangeDeps {
   counts: ProducedCounts
   /** What became of a receipt's records, within the time that a request may wait for it; undefined when nobody can tell. */
   awaitOutcome: (receipt: string, principal: Principal) => Promise<Outcome | undefined>
-  answers: Answers
+  responses: ResponseWriter
   metrics: IngestMetrics
   tracer: Tracer
   logger: Logger
@@ -240,7 +240,7 @@ function acknowledge(x: Exchange, principal: Principal, verdict: Verdict, frames
 }
 
 function answer(x: Exchange, text: string): void {
-  x.deps.answers.json(x.req, x.res, text)
+  x.deps.responses.json(x.req, x.res, text)
   x.deps.metrics.answered(x.route.path, 200, secondsOf(x))
 }
 
@@ -267,7 +267,7 @@ function refuse(x: Exchange, error: unknown, isLast = false): void {
   if (!isMillraceError(error) || error.kind === 'internal')
     x.deps.logger.error('a request with events failed', { error, path: x.route.path })
   x.chunks.length = 0
-  const status = x.deps.answers.problem(x.req, x.res, error, { isLast })
+  const status = x.deps.responses.problem(x.req, x.res, error, { isLast })
   if (status > 0) x.deps.metrics.answered(x.route.path, status, secondsOf(x))
 }
 

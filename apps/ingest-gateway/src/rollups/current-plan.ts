@@ -6,13 +6,18 @@ export class CurrentPlan {
   #plan: RollupPlan
   #text: string
   readonly #load: () => Promise<RollupDefinition[]>
+  readonly #slotsMax: number
   readonly #logger: Logger
   #isFailing = false
 
-  constructor(first: RollupDefinition[], deps: { load: () => Promise<RollupDefinition[]>; logger: Logger }) {
-    this.#plan = new RollupPlan(first)
+  constructor(
+    first: RollupDefinition[],
+    deps: { load: () => Promise<RollupDefinition[]>; slotsMax: number; logger: Logger },
+  ) {
+    this.#plan = new RollupPlan(first, deps.slotsMax)
     this.#text = JSON.stringify(first)
     this.#load = deps.load
+    this.#slotsMax = deps.slotsMax
     this.#logger = deps.logger
   }
 
@@ -25,7 +30,7 @@ export class CurrentPlan {
       const definitions = await this.#load()
       const text = JSON.stringify(definitions)
       if (text !== this.#text) {
-        this.#plan = new RollupPlan(definitions)
+        this.#plan = new RollupPlan(definitions, this.#slotsMax)
         this.#text = text
         this.#logger.info('the definitions of rollups changed', { definitions: definitions.length })
       }

@@ -1,7 +1,7 @@
 import { seriesKey } from '@millrace/contracts'
-import { WATCHED_MAX } from '../events/event-table.js'
 import { decodeString } from '../json/decode-string.js'
 import { KeyTable } from '../json/key-table.js'
+import { readNumber } from '../json/read-number.js'
 
 /** One aggregate that is kept while streaming. Paths begin with `properties.` or `context.`; event '*' is every event. */
 export interface RollupDefinition {
@@ -43,11 +43,12 @@ export class RollupPlan {
   readonly #definitions: readonly RollupDefinition[]
   readonly #names = new Map<number, EventNames>()
 
-  constructor(definitions: readonly RollupDefinition[]) {
+  /** At most `slotsMax` properties are watched; the values of further ones are found by parsing the event's properties. */
+  constructor(definitions: readonly RollupDefinition[], slotsMax: number) {
     this.#definitions = definitions
     for (const path of definitions.flatMap((definition) => [...definition.dimensions, definition.property ?? ''])) {
       const key = path.startsWith('properties.') ? path.slice('properties.'.length) : ''
-      if (key === '' || key.includes('.') || this.#slots.size === WATCHED_MAX) continue
+      if (key === '' || key.includes('.') || this.#slots.size === slotsMax) continue
       if (!this.#slots.has(path)) this.#slots.set(path, this.#slots.size)
     }
     this.watched = new KeyTable([...this.#slots].map(([path, slot]) => [path.slice('properties.'.length), slot]))
@@ -158,33 +159,6 @@ function isEqual(known: Buffer, bytes: Buffer, start: number, end: number): bool
     if (known[i] !== bytes[start + i]) return false
   }
   return true
-}
-
-/** The number that begins at `at`, or NaN when another value does. */
-export function readNumber(bytes: Buffer, at: number): number {
-  let p = bytes[at] === 0x2d ? at + 1 : at
-  const first = p
-  let mantissa = 0
-  let scale = 0
-  let point = -1
-  for (let c = bytes[p] as number; (c >= 0x30 && c <= 0x39) || c === 0x2e; c = bytes[++p] as number) {
-    if (c === 0x2e) point = p
-    else mantissa = mantissa * 10 + c - 0x30
-  }
-  if (p === first) return Number.NaN
-  if (point >= 0) scale = p - point - 1
-  // Up to 15 digits and a power of ten up to 22 are exact doubles, so one division rounds correctly (Clinger 1990).
-  if (p - first > 16 || ((bytes[p] as number) | 0x20) === 0x65) return readLongNumber(bytes, at, p)
-  const value = scale === 0 ? mantissa : mantissa / (POWERS[scale] as number)
-  return first === at ? value : -value
-}
-
-const POWERS = Array.from({ length: 17 }, (_, exponent) => 10 ** exponent)
-
-function readLongNumber(bytes: Buffer, start: number, at: number): number {
-  let p = at
-  while (/[0-9eE+.-]/.test(String.fromCharCode(bytes[p] as number))) p++
-  return Number(bytes.toString('latin1', start, p))
 }
 
 function readText(bytes: Buffer, at: number): string | null {

@@ -9,6 +9,7 @@ import {
 } from '@millrace/contracts'
 import type { AppendedFrame, OpenBatch, Producer } from '@millrace/streams'
 import { type DeskConfig, EventDesk } from '../events/event-desk.js'
+import { WATCHED_MAX } from '../events/event-table.js'
 import { type RollupDefinition, RollupPlan } from '../rollups/rollup-plan.js'
 
 /** A record as the consumer would see it. */
@@ -91,7 +92,7 @@ export function openDesk({
   limits?: Partial<DeskConfig>
 } = {}) {
   const producer = new RecordingProducer()
-  const plan = new RollupPlan(definitions)
+  const plan = new RollupPlan(definitions, WATCHED_MAX)
   let ids = 0
   const desk = new EventDesk(
     { ...testLimits, ...limits },

@@ -1,6 +1,6 @@
 import type { Express } from 'express'
-import type { Config } from '../../config.js'
-import type { Cors } from '../cors.js'
+import type { Config } from '../config.js'
+import type { Cors } from '../http/cors.js'
 import type { ApiDeps } from './api-deps.js'
 import { addDeadLettersApi } from './dead-letters-api.js'
 import { addDocsApi } from './docs-api.js'

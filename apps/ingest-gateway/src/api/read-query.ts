@@ -1,7 +1,7 @@
 import type { QueryKindName, RunQueryRequest } from '@millrace/contracts'
 import { LENGTH_TEXT, querySchemas } from '@millrace/contracts/http'
 import type { z } from 'zod'
-import { errors } from '../../errors.js'
+import { errors } from '../errors.js'
 import { invalid, type Params, readText } from './read-params.js'
 
 export function isQueryKind(kind: string): kind is QueryKindName {

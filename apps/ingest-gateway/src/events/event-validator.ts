@@ -2,8 +2,9 @@ import { EVENT_TYPES, FLAG, type Hash64, hashBytes, RecordSlices, SLICE } from '
 import { decodeString } from '../json/decode-string.js'
 import { MARK } from '../json/json-scanner.js'
 import { KeyTable } from '../json/key-table.js'
+import { readNumber } from '../json/read-number.js'
 import type { RequestText } from '../json/request-text.js'
-import { type EventName, type EventNames, type EventValues, readNumber } from '../rollups/rollup-plan.js'
+import type { EventValues } from '../rollups/rollup-plan.js'
 import type { EventScanner } from './event-scanner.js'
 import { type EventTable, FIELD, ROW, ROW_MARK } from './event-table.js'
 import { parseTimestamp } from './parse-timestamp.js'
@@ -22,9 +23,8 @@ export interface EventLimits {
 }
 
 /** What all events of a request share. */
-export interface JudgeContext {
+export interface RequestContext {
   tenantId: number
-  names: EventNames
   receivedAtMs: number
   /** First word of the envelope's row, or -1 when there is none. */
   envelope: number
@@ -33,7 +33,7 @@ export interface JudgeContext {
 }
 
 const TEXT_BYTES_MAX = 255
-const [QUOTE, OPEN_BRACE, MINUS, ZERO, NINE, LOWER_N] = [0x22, 0x7b, 0x2d, 0x30, 0x39, 0x6e]
+const [QUOTE, DOLLAR, OPEN_BRACE, MINUS, ZERO, NINE, LOWER_N] = [0x22, 0x24, 0x7b, 0x2d, 0x30, 0x39, 0x6e]
 const TYPE_TRACK = EVENT_TYPES.indexOf('track')
 const typeTable = new KeyTable(EVENT_TYPES.map((type, index) => [type, index]))
 /** The types whose body is called traits. */
@@ -61,12 +61,11 @@ const TEXT_FIELDS = [
 
 /**
  * Decides whether one scanned event may go in, and makes it a record. One instance serves all requests, one event at a time: after a
- * `judge` that returned undefined, `slices`, `user` and `name` describe the record until the next call.
+ * `validator` that returned undefined, `slices` and `user` describe the record until the next call.
  */
-export class EventJudge implements EventValues {
+export class EventValidator implements EventValues {
   readonly slices = new RecordSlices()
   readonly user: Hash64 = { lo: 0, hi: 0 }
-  name: EventName | undefined
   #message: Hash64 = { lo: 0, hi: 0 }
   #row = 0
   /** What the last refusal knows beyond its code. */
@@ -89,7 +88,7 @@ export class EventJudge implements EventValues {
   }
 
   /** The code of the refusal of the event in row `row`, or undefined when it may go in. */
-  judge(row: number, context: JudgeContext): RejectionCode | undefined {
+  validate(row: number, context: RequestContext): RejectionCode | undefined {
     this.#row = row
     this.detail = undefined
     const { slices } = this
@@ -103,7 +102,7 @@ export class EventJudge implements EventValues {
       this.#readTime(row, context) ??
       this.#readContext(row, context) ??
       this.#readProperties(row) ??
-      this.#readName(row, context)
+      this.#readName(row)
     )
   }
 
@@ -158,7 +157,7 @@ export class EventJudge implements EventValues {
     }
   }
 
-  #readType(row: number, context: JudgeContext): RejectionCode | undefined {
+  #readType(row: number, context: RequestContext): RejectionCode | undefined {
     let type = context.type
     if (type < 0) {
       const start = this.#start(row, FIELD.type)
@@ -220,7 +219,7 @@ export class EventJudge implements EventValues {
   }
 
   /** Event time: the client's, shifted by the client's clock error where it said when it sent the request (Segment's rule). */
-  #readTime(row: number, { receivedAtMs, envelope }: JudgeContext): RejectionCode | undefined {
+  #readTime(row: number, { receivedAtMs, envelope }: RequestContext): RejectionCode | undefined {
     let time = this.#time(row, FIELD.timestamp)
     if (time === undefined) time = this.#time(row, FIELD.originalTimestamp)
     if (time === undefined) time = receivedAtMs
@@ -245,7 +244,7 @@ export class EventJudge implements EventValues {
   }
 
   /** An event without a context takes over its envelope's. */
-  #readContext(row: number, { envelope }: JudgeContext): RejectionCode | undefined {
+  #readContext(row: number, { envelope }: RequestContext): RejectionCode | undefined {
     if (!this.#readObject(row, FIELD.context, SLICE.context)) return 'invalid_context'
     if (
       (this.slices.ranges[2 * SLICE.context] as number) >= 0 ||
@@ -311,7 +310,7 @@ export class EventJudge implements EventValues {
     return isDecoded ? JSON.stringify(this.#text.slice(start + 1, end - 1)) : this.#text.slice(start, end)
   }
 
-  #readName(row: number, context: JudgeContext): RejectionCode | undefined {
+  #readName(row: number): RejectionCode | undefined {
     const { slices } = this
     const { ranges, type } = slices
     if (type === TYPE_TRACK) {
@@ -323,10 +322,11 @@ export class EventJudge implements EventValues {
     }
     const { bytes } = this.#text
     slices.bytes = bytes
-    this.name = context.names.find(bytes, ranges[2 * SLICE.event] as number, ranges[2 * SLICE.event + 1] as number)
-    if (type !== TYPE_TRACK || bytes[ranges[2 * SLICE.event] as number] !== 0x24) return undefined
-    if (RESERVED_NAMES.has(this.name.text)) return 'reserved_event_name'
-    const typed = checkTypedEvent(this.name.text, () => this.parsed('properties'))
+    const start = ranges[2 * SLICE.event] as number
+    if (type !== TYPE_TRACK || bytes[start] !== DOLLAR) return undefined
+    const name = this.#text.slice(start, ranges[2 * SLICE.event + 1] as number)
+    if (RESERVED_NAMES.has(name)) return 'reserved_event_name'
+    const typed = checkTypedEvent(name, () => this.parsed('properties'))
     if (typed === undefined) return undefined
     slices.flags = FLAG.typed
     if (typed === true) return undefined

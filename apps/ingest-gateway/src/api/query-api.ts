@@ -1,7 +1,7 @@
 import { requireScope } from '@millrace/auth'
 import type { QueryMeta, RunQueryRequest } from '@millrace/contracts'
 import type { Express, Request, Response } from 'express'
-import { errors } from '../../errors.js'
+import { errors } from '../errors.js'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
 import { invalid, type Params } from './read-params.js'
 import { isQueryKind, readQuery } from './read-query.js'

@@ -1,6 +1,6 @@
 import { findUnstorable } from '@millrace/contracts'
 import { isTime } from '@millrace/contracts/http'
-import { errors } from '../../errors.js'
+import { errors } from '../errors.js'
 
 /** Fields of a query string or a JSON body, of which every one may hold anything. */
 export type Params = Readonly<Record<string, unknown>>

@@ -20,7 +20,7 @@ const secureHeaders: readonly string[] = [
 ]
 
 /** Writes answers of the routes that stand in front of Express. Headers go out as one flat list, which node:http copies as it is. */
-export class Answers {
+export class ResponseWriter {
   readonly #cors: Cors
   readonly #json: readonly string[] = [
     'Content-Type',

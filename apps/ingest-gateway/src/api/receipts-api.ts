@@ -1,7 +1,7 @@
 import { hasScope, requireScope } from '@millrace/auth'
 import { decodeReceipt } from '@millrace/contracts'
 import type { Express } from 'express'
-import { errors } from '../../errors.js'
+import { errors } from '../errors.js'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
 import { type Params, readCount } from './read-params.js'
 
