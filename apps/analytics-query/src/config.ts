@@ -1,3 +1,4 @@
+import { EVENTS_STORE_GROUP } from '@millrace/contracts'
 import {
   type ConfigOf,
   choice,
@@ -194,7 +195,10 @@ export const configSchema = defineConfig({
     description: 'after this PostgreSQL gives up a statement of a refresh',
   }),
   STREAM_NAME: text({ default: 'events', description: 'name of the stream of events' }),
-  STREAM_GROUP: text({ default: 'events-store', description: 'name of the consumer group that writes the rollups' }),
+  STREAM_GROUP: text({
+    default: EVENTS_STORE_GROUP,
+    description: 'name of the consumer group that writes the rollups',
+  }),
 })
 
 export type Config = ConfigOf<typeof configSchema>

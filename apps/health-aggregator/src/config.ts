@@ -1,3 +1,4 @@
+import { EVENTS_STORE_GROUP } from '@millrace/contracts'
 import {
   type ConfigOf,
   databaseSettings,
@@ -83,7 +84,7 @@ export const configSchema = defineConfig({
     unit: 'records',
     description: 'lag of one partition from which the queue is degraded',
   }),
-  STREAM_GROUP: text({ default: 'events-store', description: 'name of the group that stores the events' }),
+  STREAM_GROUP: text({ default: EVENTS_STORE_GROUP, description: 'name of the group that stores the events' }),
   MILLRACE_DATA_DIR: text({ default: '.millrace', description: 'directory whose disk is watched' }),
 })
 

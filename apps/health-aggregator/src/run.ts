@@ -1,5 +1,5 @@
 import { KeyManager } from '@millrace/auth'
-import { AnalyticsServiceClient, descriptorSet, HealthServiceService } from '@millrace/contracts'
+import { AnalyticsServiceClient, descriptorSet, HealthServiceService, MINUTE_MS } from '@millrace/contracts'
 import { type Database, readIndexBloat, readPageCounts, readTableBloat, startDatabase } from '@millrace/database'
 import { openRedis, type RedisConnection, streamRedisConfig } from '@millrace/redis'
 import { createGrpcClient, implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
@@ -27,8 +27,8 @@ import { createGetHealth } from './rpc/get-health.js'
 import { createGetLedger } from './rpc/get-ledger.js'
 
 const VERSION = '0.1.0'
-const CHECKPOINT_MAX_MS = 60_000
-const DATABASE_WATCH_MS = 60_000
+const CHECKPOINT_MAX_MS = MINUTE_MS
+const DATABASE_WATCH_MS = MINUTE_MS
 const now = () => Date.now()
 
 /** What the parts below share. */

@@ -6,7 +6,9 @@ import { createKeyVerifier, createRateLimiter, KeyManager, seedKeys } from '@mil
 import {
   AnalyticsServiceService,
   ConsumerServiceService,
+  DAY_MS,
   HealthServiceService,
+  HOUR_MS,
   RecordBatchBuilder,
 } from '@millrace/contracts'
 import { type Database, startDatabase } from '@millrace/database'
@@ -33,8 +35,6 @@ import { CurrentPlan } from './rollups/current-plan.js'
 import { loadRollups, registerRollups } from './rollups/rollup-store.js'
 import { parseRollups } from './rollups/rollups-setting.js'
 
-const DAY_MS = 86_400_000
-const HOUR_MS = 3_600_000
 const FLUSH_MS = 1000
 const REFRESH_MS = 10_000
 const START_RETRY_MS = 500

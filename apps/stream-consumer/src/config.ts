@@ -1,3 +1,4 @@
+import { EVENTS_STORE_GROUP, HOUR_MS } from '@millrace/contracts'
 import {
   type ConfigOf,
   databaseSettings,
@@ -27,7 +28,7 @@ export const configSchema = defineConfig({
 
   ...streamSettings(),
   STREAM_GROUP: text({
-    default: 'events-store',
+    default: EVENTS_STORE_GROUP,
     description: 'consumer group; its positions are rows of stream_partitions',
   }),
   CACHE_REDIS_URL: secret({
@@ -168,7 +169,7 @@ export const configSchema = defineConfig({
   ROLLUP_COMPACT_MS: integer({
     default: 5000,
     min: 100,
-    max: 3_600_000,
+    max: HOUR_MS,
     unit: 'ms',
     description: 'how often coarser windows are brought up to date',
   }),

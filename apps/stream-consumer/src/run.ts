@@ -1,5 +1,13 @@
 import { hostname } from 'node:os'
-import { ConsumerServiceService, descriptorSet, LATE_CHANNEL } from '@millrace/contracts'
+import {
+  CHANNELS,
+  ConsumerServiceService,
+  DAY_MS,
+  descriptorSet,
+  HOUR_MS,
+  MINUTE_MS,
+  SECOND_MS,
+} from '@millrace/contracts'
 import { type Database, DayPartitions, EventSegments, startDatabase } from '@millrace/database'
 import { type RedisConnection, startRedis } from '@millrace/redis'
 import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
@@ -22,7 +30,7 @@ import { DedupWindows } from './deduplicate/dedup-windows.js'
 import { CommitWatch } from './live/commit-watch.js'
 import { LiveCounts } from './live/live-counts.js'
 import { LiveHub } from './live/live-hub.js'
-import { COMMITTED_CHANNEL, createPublish, LIVE_CHANNEL } from './live/publish.js'
+import { createPublish } from './live/publish.js'
 import { readWatermark } from './live/watermark.js'
 import { closeIdleSessions } from './maintain/close-idle-sessions.js'
 import { keepPartitions } from './maintain/keep-partitions.js'
@@ -38,16 +46,13 @@ import { createWatchLive } from './rpc/watch-live.js'
 import { EventsHandler } from './stream/events-handler.js'
 import { createTypedSteps } from './typed/typed-steps.js'
 
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
 const MB = 1024 * 1024
 const PARTITIONS_EVERY_MS = HOUR_MS
 /** At 100,000 rows a second a read of the newest events scans up to 200,000 that are not in the index yet. */
 const TIME_INDEX_EVERY_MS = 2_000
 /** At 100,000 rows a second a table grows by 80 MB between two looks. */
 const SEGMENTS_EVERY_MS = 2_000
-const SESSIONS_EVERY_MS = 60_000
-const SECOND_MS = 1000
+const SESSIONS_EVERY_MS = MINUTE_MS
 /** A backfill changes more days with every batch than are worth a message each: readers look at the table every second anyway. */
 const LATE_MESSAGES_MAX = 200
 
@@ -129,7 +134,7 @@ async function startMaintenance(
       name: 'sessions',
       everyMs: SESSIONS_EVERY_MS,
       run: async () =>
-        appMetrics.addClosedSessions(await closeIdleSessions(database, config.SESSION_IDLE_MINUTES * 60_000)),
+        appMetrics.addClosedSessions(await closeIdleSessions(database, config.SESSION_IDLE_MINUTES * MINUTE_MS)),
     },
   ]
   for (const task of tasks) await lifecycle.start(task.name, () => [undefined, runPeriodically(task, { logger })])
@@ -167,7 +172,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
       windows: new DedupWindows({ windowMs, idsMax }),
       registry: new SeriesRegistry({ seriesMax: config.ROLLUP_SERIES_MAX }, { database }),
       typedSteps: createTypedSteps(),
-      announceLate: (windows) => windows.length <= LATE_MESSAGES_MAX && publish(LATE_CHANNEL, windows),
+      announceLate: (windows) => windows.length <= LATE_MESSAGES_MAX && publish(CHANNELS.lateEvents, windows),
       now: Date.now,
       monotonicMs: () => performance.now(),
     },
@@ -199,7 +204,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
         logger,
         tracer,
         metrics: new ConsumerMetrics(metrics),
-        onCommitted: (notices) => publish(COMMITTED_CHANNEL, [notices]),
+        onCommitted: (notices) => publish(CHANNELS.committed, [notices]),
       },
     )
     return [consumer, () => consumer.stop()]
@@ -219,11 +224,11 @@ async function startLive(
   await lifecycle.start('notices', async () => {
     const subscription = await noticeRedis.duplicate({ name: 'notices', blocking: true })
     subscription.client.on('message', (channel: string, message: string) => {
-      if (channel === COMMITTED_CHANNEL) commitWatch.receive(message)
+      if (channel === CHANNELS.committed) commitWatch.receive(message)
       else hub.receive(message)
     })
     const subscribe = (): void => {
-      subscription.client.subscribe(COMMITTED_CHANNEL, LIVE_CHANNEL).catch((error: unknown) => {
+      subscription.client.subscribe(CHANNELS.committed, CHANNELS.liveCounts).catch((error: unknown) => {
         if (!lifecycle.stopping.aborted) logger.warn('notices are not received', { error })
       })
     }
@@ -235,7 +240,7 @@ async function startLive(
   const publish = createPublish(noticeRedis, logger)
   const group = { group: config.STREAM_GROUP, stream: config.STREAM_NAME }
   const second = async (): Promise<void> => {
-    publish(LIVE_CHANNEL, live.take(Date.now()))
+    publish(CHANNELS.liveCounts, live.take(Date.now()))
     if (hub.size > 0) hub.tick(await readWatermark(database, group))
   }
   await lifecycle.start('live', () => [

@@ -1,5 +1,5 @@
 import { ChannelCredentials, Metadata } from '@grpc/grpc-js'
-import { AnalyticsServiceClient } from '@millrace/contracts'
+import { AnalyticsServiceClient, METADATA_KEYS } from '@millrace/contracts'
 
 /** The tenant that a first start seeds. */
 const TENANT = '1'
@@ -11,8 +11,8 @@ export function openAnalytics(address) {
     'grpc.max_receive_message_length': 64 * 1_048_576,
   })
   const metadata = new Metadata()
-  metadata.set('millrace-tenant', TENANT)
-  metadata.set('millrace-caller', 'bench')
+  metadata.set(METADATA_KEYS.tenant, TENANT)
+  metadata.set(METADATA_KEYS.caller, 'bench')
   const call = (method, request) =>
     new Promise((resolve, reject) => {
       const options = { deadline: Date.now() + DEADLINE_MS }

@@ -1,8 +1,6 @@
+import { CACHE_ENTRY_PATTERN } from '@millrace/contracts'
 import { silentLogger } from '@millrace/logger'
 import { openRedis } from '@millrace/redis'
-
-/** Where packages/cache keeps its entries: a hash each, with the value in `v` and how it is packed in `c`. */
-const PATTERN = 'millrace:cache:*:entry:*'
 
 /**
  * Gives every cached value to the key of the next one, behind the product's back, with all that says how old it is and what it belongs to left as
@@ -35,7 +33,7 @@ async function scan(client) {
   const keys = []
   let cursor = '0'
   do {
-    const [next, found] = await client.scan(cursor, 'MATCH', PATTERN, 'COUNT', 1000)
+    const [next, found] = await client.scan(cursor, 'MATCH', CACHE_ENTRY_PATTERN, 'COUNT', 1000)
     keys.push(...found)
     cursor = next
   } while (cursor !== '0')

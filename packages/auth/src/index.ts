@@ -1,6 +1,5 @@
 export { authErrors } from './errors.js'
 export { generateApiKey, hashApiKey } from './keys/api-key.js'
-export { KEY_CHANNEL } from './keys/key-channel.js'
 export { type CreatedKey, type CreateKeyRequest, KeyManager, type KeyManagerDeps } from './keys/key-manager.js'
 export type { ApiKey } from './keys/key-sql.js'
 export {

@@ -1,3 +1,4 @@
+import { cacheChannel } from '@millrace/contracts'
 import { assembleCache } from './assemble-cache.js'
 import type { Cache, CacheDeps, CacheOptions } from './cache-types.js'
 import { systemClock } from './clock.js'
@@ -12,7 +13,7 @@ export function createCache(options: CacheOptions, { redis, ...parts }: CacheDep
   if (redis === undefined) return assembleCache(options, parts)
   const clock = parts.clock ?? systemClock
   const timeoutMs = options.remoteTimeoutMs ?? 500
-  const bus = new RedisBus(`millrace:cache:${options.name}`, redis, parts.logger)
+  const bus = new RedisBus(cacheChannel(options.name), redis, parts.logger)
   return assembleCache(options, {
     ...parts,
     openRemote: (namespace) => new RedisRemote({ cache: options.name, namespace, timeoutMs }, { redis, bus, clock }),

@@ -1,6 +1,5 @@
-const minute = 60_000
-const hour = 60 * minute
-const day = 24 * hour
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '@millrace/contracts'
+
 const mebibyte = 2 ** 20
 
 /** How long values of a namespace live by default and how large one may be. */
@@ -15,15 +14,15 @@ export interface LevelTraits {
 }
 
 export const cacheLevels: Readonly<Record<CacheLevel, LevelTraits>> = {
-  hot: { ttlMs: 5 * minute, entryBytesMax: mebibyte, memoryBytesMax: 64 * mebibyte },
-  warm: { ttlMs: hour, entryBytesMax: 10 * mebibyte, memoryBytesMax: 64 * mebibyte },
-  cold: { ttlMs: day, entryBytesMax: 100 * mebibyte, memoryBytesMax: 32 * mebibyte },
+  hot: { ttlMs: 5 * MINUTE_MS, entryBytesMax: mebibyte, memoryBytesMax: 64 * mebibyte },
+  warm: { ttlMs: HOUR_MS, entryBytesMax: 10 * mebibyte, memoryBytesMax: 64 * mebibyte },
+  cold: { ttlMs: DAY_MS, entryBytesMax: 100 * mebibyte, memoryBytesMax: 32 * mebibyte },
 }
 
 /** Usual lifetimes by what is kept, in ms. */
 export const ttlPresets = {
-  user: 5 * minute,
-  analytics: 10 * minute,
-  list: 2 * minute,
-  session: 7 * day,
+  user: 5 * MINUTE_MS,
+  analytics: 10 * MINUTE_MS,
+  list: 2 * MINUTE_MS,
+  session: 7 * DAY_MS,
 } as const

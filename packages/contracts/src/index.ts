@@ -5,7 +5,7 @@ export { type ErrorDetails, isMillraceError, MillraceError, type MillraceErrorIn
 export { type Problem, problemContentType, toProblem } from './errors/to-problem.js'
 export { toMillraceError, wrapError } from './errors/wrap-error.js'
 export { type Hash64, hashBytes, hashText, hashToBigint, partitionOf } from './events/hash.js'
-export { LATE_CHANNEL, LATE_NOTICES_KEPT_MS, lateNameOf, NORMAL_DELAY_MS } from './events/late-events.js'
+export { LATE_NOTICES_KEPT_MS, lateNameOf, NORMAL_DELAY_MS } from './events/late-events.js'
 export {
   BATCH_HEADER_BYTES,
   EVENT_COPY_COLUMNS,
@@ -69,6 +69,18 @@ export {
   type LedgerEntry,
 } from './gen/millrace/v1/health.js'
 export { decodeReceipt, encodeReceipt, type Receipt, type ReceiptFrameRange } from './http/receipt.js'
+export { ADVISORY_LOCKS } from './names/advisory-locks.js'
+export { CHANNELS, cacheChannel } from './names/channels.js'
+export { METADATA_KEYS } from './names/metadata-keys.js'
+export {
+  CACHE_ENTRY_PATTERN,
+  cacheKeyPrefix,
+  lateCursorKey,
+  popularQueriesKey,
+  rateLimitKey,
+  streamKey,
+} from './names/redis-keys.js'
+export { EVENTS_STORE_GROUP, EVENTS_STREAM } from './names/streams.js'
 export type { QueryAnswer, QueryAnswerMeta, QueryPoint } from './queries/query-answer.js'
 export type {
   BreakdownQuery,
@@ -104,3 +116,4 @@ export type {
   UniquesQuery,
 } from './queries/query-kinds.js'
 export { findUnstorable } from './queries/storable-text.js'
+export { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from './time/durations.js'

@@ -1,3 +1,4 @@
+import { ADVISORY_LOCKS, DAY_MS } from '@millrace/contracts'
 import { databaseErrors } from './errors.js'
 import type { Queryable, Statement } from './statement.js'
 import type { Transaction } from './transaction.js'
@@ -5,8 +6,6 @@ import type { Transaction } from './transaction.js'
 /** Tables that are partitioned by UTC day. */
 export const PARTITIONED_TABLES = ['events', 'event_journal', 'rollups_1m'] as const
 export type PartitionedTable = (typeof PARTITIONED_TABLES)[number]
-
-const DAY_MS = 86_400_000
 
 /** Settings of a partition that its parent cannot hand down. */
 const STORAGE: Readonly<Record<PartitionedTable, string>> = {
@@ -87,7 +86,9 @@ async function createMissing(
 
 /** Those who change which partitions a table has take turns, until the end of their transactions. */
 export async function lockPartitions(transaction: Transaction, table: PartitionedTable): Promise<void> {
-  await transaction.query(`select pg_advisory_xact_lock(hashtext('millrace:partitions'), hashtext($1))`, [table])
+  await transaction.query(`select pg_advisory_xact_lock(hashtext('${ADVISORY_LOCKS.partitions}'), hashtext($1))`, [
+    table,
+  ])
 }
 
 /** The bounds of the UTC day that begins at `dayMs`, as SQL literals. */

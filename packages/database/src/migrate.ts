@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { ADVISORY_LOCKS } from '@millrace/contracts'
 import { type Logger, silentLogger } from '@millrace/logger'
 import pg from 'pg'
 import { ensureReaderRole } from './ensure-reader-role.js'
@@ -46,7 +47,7 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
   })
   try {
     await client.connect()
-    await client.query(`select pg_advisory_lock(hashtext('millrace'), hashtext('migrate'))`)
+    await client.query(`select pg_advisory_lock(hashtext('${ADVISORY_LOCKS.migrations}'), hashtext('migrate'))`)
     const result = await applyMissing(client, migrations, logger)
     await ensureReaderRole(client, logger)
     return result

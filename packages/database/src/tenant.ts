@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { Queryable, Statement } from './statement.js'
 
@@ -5,7 +6,7 @@ import type { Queryable, Statement } from './statement.js'
 export const READER_ROLE = 'millrace_reader'
 
 /** How long a missing role stays missing before we look again. */
-const LOOK_AGAIN_MS = 60_000
+const LOOK_AGAIN_MS = MINUTE_MS
 
 /** Both settings last until the end of the transaction, so a pooled connection forgets them. */
 export function tenantPreamble(tenantId: number, hasRole: boolean): Statement[] {

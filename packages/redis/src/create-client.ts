@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '@millrace/contracts'
 import { Cluster, type Command, Redis } from 'ioredis'
 import { type RedisConfig, type RedisTarget, toTarget } from './redis-config.js'
 
@@ -76,7 +77,7 @@ function commonOptions(config: RedisConfig, { credentials }: RedisTarget) {
     // 0 rejects what is under way as soon as the connection breaks; null lets it run into its time limit.
     maxRetriesPerRequest: config.hasOfflineQueue === true ? null : 0,
     ...(config.isBlocking === true
-      ? { blockingTimeout: 60_000, blockingTimeoutGrace: 5_000 }
+      ? { blockingTimeout: MINUTE_MS, blockingTimeoutGrace: 5_000 }
       : { commandTimeout: config.commandTimeoutMs ?? 5_000 }),
   }
 }

@@ -47,7 +47,7 @@ export {
   type MemoryFault,
 } from './drivers/memory/driver.js'
 export { openStreamDriver, type StreamDriverDeps, type StreamDriverSettings } from './drivers/open-stream-driver.js'
-export { createRedisDriver, type RedisDriverConfig, streamKey } from './drivers/redis/driver.js'
+export { createRedisDriver, type RedisDriverConfig } from './drivers/redis/driver.js'
 export { streamErrors } from './errors.js'
 export {
   decodeFrame,

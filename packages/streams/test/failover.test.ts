@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { streamKey } from '@millrace/streams'
+import { streamKey } from '@millrace/contracts'
 import { startTestRedisCluster, startTestSentinel, waitFor } from '@millrace/testing'
 import { runFailover } from './failover.js'
 

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { streamKey } from '@millrace/contracts'
 import { silentLogger } from '@millrace/logger'
 import { openRedis, type RedisConnection } from '@millrace/redis'
-import { createRedisDriver, openStreamDriver, type RedisDriverConfig, streamKey } from '@millrace/streams'
+import { createRedisDriver, openStreamDriver, type RedisDriverConfig } from '@millrace/streams'
 import { startTestRedisServer, waitFor } from '@millrace/testing'
 
 const FRAME = { partition: 0, frame: Buffer.from('frame') }

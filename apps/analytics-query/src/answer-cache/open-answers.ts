@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type Cache, createCache, createCacheMetrics } from '@millrace/cache'
-import { LATE_CHANNEL } from '@millrace/contracts'
+import { CHANNELS, DAY_MS, lateCursorKey, MINUTE_MS, popularQueriesKey } from '@millrace/contracts'
 import { openDatabase } from '@millrace/database'
 import { openRedis, type RedisConnection } from '@millrace/redis'
 import type { Lifecycle } from '@millrace/service'
@@ -14,16 +14,13 @@ import { createHttpPolicy, type HttpPolicy } from './http-policy.js'
 import { PopularQuestions } from './popular-questions.js'
 import { WatermarkWait } from './watermark-wait.js'
 
-const DAY_MS = 86_400_000
 const LOOK_EVERY_MS = 1_000
 const REDIS_WAIT_MS = 5_000
-const SAVE_POPULAR_MS = 60_000
+const SAVE_POPULAR_MS = MINUTE_MS
 /** Longer than the gateway waits for an answer. */
 const PURGE_AGAIN_MS = 35_000
 /** Processes that make answers in another way do not take each other's: to be changed with the meaning of an answer. */
 const CACHE_NAME = 'answers-3'
-/** What auth announces there: the id of a key that was changed or revoked. */
-const KEY_CHANNEL = 'millrace:keys'
 
 /** What stands in front of the queries. */
 export interface Answers {
@@ -43,13 +40,13 @@ export async function openAnswers(config: Config, lifecycle: Lifecycle): Promise
     {
       closedMs: config.CACHE_CLOSED_DAYS * DAY_MS,
       openMs: config.CACHE_OPEN_MS,
-      staleMs: config.CACHE_STALE_MINUTES * 60_000,
+      staleMs: config.CACHE_STALE_MINUTES * MINUTE_MS,
     },
     { cache: await startCache(config, lifecycle, redis), horizon: () => watch },
   )
   const watermarks = await startWaiting(config, lifecycle, () => watch)
   const watch: LateWatch = new LateWatch(
-    { everyMs: LOOK_EVERY_MS, cursorKey: `millrace:${CACHE_NAME}:late-cursor` },
+    { everyMs: LOOK_EVERY_MS, cursorKey: lateCursorKey(CACHE_NAME) },
     {
       followers,
       redis,
@@ -164,12 +161,12 @@ async function startListening(
   await start('late notices', async () => {
     const subscription = await redis.duplicate({ name: 'late-notices', blocking: true })
     subscription.client.on('message', (channel: string, message: string) => {
-      if (channel === LATE_CHANNEL) watch.soon()
+      if (channel === CHANNELS.lateEvents) watch.soon()
       else purge?.purge([`key:${message}`])
     })
     const subscribe = (): void => {
       watch.soon()
-      const channels = purge === undefined ? [LATE_CHANNEL] : [LATE_CHANNEL, KEY_CHANNEL]
+      const channels = purge === undefined ? [CHANNELS.lateEvents] : [CHANNELS.lateEvents, CHANNELS.apiKeys]
       subscription.client.subscribe(...channels).catch((error: unknown) => {
         if (!stopping.aborted) logger.warn('late events are not heard of and found by looking', { error })
       })
@@ -184,7 +181,7 @@ async function startPopular(
   { logger, start }: Lifecycle,
   redis: RedisConnection | undefined,
 ): Promise<PopularQuestions> {
-  const popular = new PopularQuestions(`millrace:${CACHE_NAME}:popular`, Date.now)
+  const popular = new PopularQuestions(popularQueriesKey(CACHE_NAME), Date.now)
   if (redis === undefined) return popular
   return await start('popular questions', () => {
     const save = async (): Promise<void> => {

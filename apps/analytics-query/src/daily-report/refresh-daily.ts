@@ -1,4 +1,4 @@
-import { NORMAL_DELAY_MS } from '@millrace/contracts'
+import { ADVISORY_LOCKS, NORMAL_DELAY_MS } from '@millrace/contracts'
 import type { Database, Queryable, Transaction } from '@millrace/database'
 import { mergeDailyUsers } from './daily-users.js'
 
@@ -63,7 +63,7 @@ async function refreshOnce(
   deps: RefreshDailyDeps,
 ): Promise<RefreshOutcome | 'merging'> {
   const { rows } = await tx.query<{ locked: boolean }>(
-    `select pg_try_advisory_xact_lock(hashtext('millrace:reports'), hashtext('daily')) as locked`,
+    `select pg_try_advisory_xact_lock(hashtext('${ADVISORY_LOCKS.reports}'), hashtext('daily')) as locked`,
   )
   if (rows[0]?.locked !== true) return 'busy'
   const state = await readState(tx, config)

@@ -1,4 +1,5 @@
 import { authErrors, type KeyManager } from '@millrace/auth'
+import { HOUR_MS } from '@millrace/contracts'
 
 /** The tenant of synthetic events. It is like any other, so its events are in nobody else's figures. */
 export const PROBE_TENANT = 'millrace-synthetic'
@@ -15,8 +16,7 @@ export interface ProbeKeys {
   forget(): void
 }
 
-const HOUR = 3_600_000
-const LIFE_MS = 24 * HOUR
+const LIFE_MS = 24 * HOUR_MS
 
 /**
  * Keys of the tenant of synthetic events. They are in this process's memory alone and end by themselves after a day, so those of earlier

@@ -1,4 +1,5 @@
 import type { AnalyticsServiceService } from '@millrace/contracts'
+import { MINUTE_MS } from '@millrace/contracts'
 import type { Calls } from '@millrace/service'
 import { errors } from '../errors.js'
 import type { ProbeTarget } from './probe.js'
@@ -13,8 +14,6 @@ export interface ProbeTargetDeps {
   readonly keys: ProbeKeys
   readonly analytics: Pick<Calls<typeof AnalyticsServiceService>, 'listEvents'>
 }
-
-const MINUTE = 60_000
 
 /** The real path: the gateway by HTTP as any client, and analytics-query by gRPC. */
 export function createProbeTarget(
@@ -53,8 +52,8 @@ export function createProbeTarget(
         event: '',
         userId,
         messageId,
-        from: new Date(sentAt - MINUTE),
-        to: new Date(sentAt + MINUTE),
+        from: new Date(sentAt - MINUTE_MS),
+        to: new Date(sentAt + MINUTE_MS),
         limit: 1,
         cursor: '',
         filters: [],

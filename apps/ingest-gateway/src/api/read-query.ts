@@ -1,4 +1,5 @@
 import type { QueryKindName, RunQueryRequest } from '@millrace/contracts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '@millrace/contracts'
 import { LENGTH_TEXT, querySchemas } from '@millrace/contracts/http'
 import type { z } from 'zod'
 import { errors } from '../errors.js'
@@ -68,7 +69,7 @@ function toRequest(kind: QueryKindName, query: AnyQuery): RunQueryRequest {
 }
 
 /** Of a field that holds 32 bits; the service has a much lower limit. */
-const WAIT_MS_MAX = 86_400_000
+const WAIT_MS_MAX = DAY_MS
 
 function toFilters(filters: AnyQuery['filters']): RunQueryRequest['filters'] {
   return (filters ?? []).map(({ property, op, value }) => ({
@@ -87,7 +88,7 @@ function isDay(text: string | undefined): true | undefined {
   return text?.length === '2026-11-21'.length ? true : undefined
 }
 
-const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
+const unitMs: Readonly<Record<string, number>> = { s: 1000, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS, w: 7 * DAY_MS }
 
 function toMilliseconds(length: AnyQuery['window']): bigint {
   if (typeof length !== 'string') return BigInt(length ?? 0)

@@ -1,4 +1,4 @@
-const DAY_MS = 86_400_000
+import { DAY_MS, MINUTE_MS } from '@millrace/contracts'
 
 /** The day that was parsed last: events of one batch mostly share it. */
 let cachedDate = -1
@@ -56,7 +56,7 @@ function parseRest(bytes: Uint8Array, start: number, end: number): number {
   const hours = two(bytes, p + 1)
   const minutes = two(bytes, p + (hasColon ? 4 : 3))
   if (!(hours <= 23 && minutes <= 59)) return Number.NaN
-  const offsetMs = (hours * 60 + minutes) * 60_000
+  const offsetMs = (hours * 60 + minutes) * MINUTE_MS
   return zone === 0x2b ? fractionMs - offsetMs : fractionMs + offsetMs
 }
 

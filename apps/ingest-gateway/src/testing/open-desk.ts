@@ -1,4 +1,5 @@
 import {
+  DAY_MS,
   decodeEventRow,
   type EventRow,
   parseSeriesKey,
@@ -78,8 +79,8 @@ export const testLimits: DeskConfig = {
   eventBytesMax: 2000,
   depthMax: 8,
   keysMax: 30,
-  ageMaxMs: 400 * 86_400_000,
-  aheadMaxMs: 86_400_000,
+  ageMaxMs: 400 * DAY_MS,
+  aheadMaxMs: DAY_MS,
   eventsMax: 100,
   inheritedBytesMax: 5000,
 }

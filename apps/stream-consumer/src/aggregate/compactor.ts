@@ -1,3 +1,4 @@
+import { ADVISORY_LOCKS } from '@millrace/contracts'
 import type { Database, Statement, Transaction } from '@millrace/database'
 import { mergeWindow, type SeriesOfTenant, seriesOfTenant, type Window } from './merge-window.js'
 import { COARSE_LEVELS, type CoarseLevel } from './rollup-levels.js'
@@ -104,7 +105,7 @@ async function remake(tx: Transaction, level: CoarseLevel, window: Window): Prom
   const [lock, complete, series] = await tx.pipeline([
     {
       name: 'lock_compactor',
-      text: `select pg_try_advisory_xact_lock(hashtext('millrace:compactor')) as locked`,
+      text: `select pg_try_advisory_xact_lock(hashtext('${ADVISORY_LOCKS.compactor}')) as locked`,
     },
     {
       name: 'is_level_complete',

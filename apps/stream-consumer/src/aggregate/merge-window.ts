@@ -1,6 +1,7 @@
+import { MINUTE_MS } from '@millrace/contracts'
 import type { Statement, Transaction } from '@millrace/database'
 import { packMinutes, packSketches } from '@millrace/sketches'
-import { MINUTE_MS, RollupCell, type RollupValues } from './rollup-cell.js'
+import { RollupCell, type RollupValues } from './rollup-cell.js'
 import type { CoarseLevel } from './rollup-levels.js'
 import { CELL_COLUMNS, cellValues, SELECT_CELLS, UPDATE_CELL } from './rollup-sql.js'
 

@@ -1,5 +1,6 @@
+import { MINUTE_MS } from '@millrace/contracts'
 import { DOUBLES, type FrameView, TIMESTAMP_DOUBLE, WORD, WORDS } from '../store/frame-view.js'
-import { MINUTE_MS, RollupCell } from './rollup-cell.js'
+import { RollupCell } from './rollup-cell.js'
 import type { Series } from './series-registry.js'
 
 /** A cell that was not changed for so many flushes is dropped from memory; a late record brings it back from the table. */

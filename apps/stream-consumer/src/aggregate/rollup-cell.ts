@@ -1,8 +1,6 @@
 import { DDSketch, ExactSum, HyperLogLog, type MinuteValues } from '@millrace/sketches'
 import type { Series } from './series-registry.js'
 
-export const MINUTE_MS = 60_000
-
 /** Values of a rollup row as the table holds them. */
 export interface RollupValues {
   readonly count: number

@@ -1,5 +1,6 @@
+import { MINUTE_MS } from '@millrace/contracts'
 import type { Statement, Transaction } from '@millrace/database'
-import { MINUTE_MS, type RollupCell, type RollupValues } from './rollup-cell.js'
+import type { RollupCell, RollupValues } from './rollup-cell.js'
 
 const FIVE_MINUTES_S = 300
 

@@ -1,9 +1,9 @@
+import { DAY_MS, MINUTE_MS } from '@millrace/contracts'
 import type { Transaction } from '@millrace/database'
 import type { FlushedPositions } from '@millrace/streams'
-import { DAY_MS } from '../store/build-days.js'
 import type { FrameView } from '../store/frame-view.js'
 import { PartitionRollups } from './partition-rollups.js'
-import { MINUTE_MS, type RollupCell } from './rollup-cell.js'
+import type { RollupCell } from './rollup-cell.js'
 import { loadCells, markDirtyStatement, writeCellsStatement } from './rollup-sql.js'
 import type { Series } from './series-registry.js'
 

@@ -1,4 +1,4 @@
-import { parseSeriesKey, type SeriesKey, seriesKey } from '@millrace/contracts'
+import { ADVISORY_LOCKS, parseSeriesKey, type SeriesKey, seriesKey } from '@millrace/contracts'
 import type { Database, Transaction } from '@millrace/database'
 
 /** A row of rollup_series. */
@@ -132,7 +132,7 @@ async function register(
   tx: Transaction,
   { groupKey, group, wanted, seriesMax }: Registration,
 ): Promise<{ rows: SeriesRow[]; isFull: boolean }> {
-  await tx.query(`select pg_advisory_xact_lock(hashtext('millrace:series'), hashtext($1))`, [groupKey])
+  await tx.query(`select pg_advisory_xact_lock(hashtext('${ADVISORY_LOCKS.series}'), hashtext($1))`, [groupKey])
   const count = await countSeries(tx, group)
   // A definition that is full is loaded whole, once: from then on what is not in memory belongs to the overflow.
   const known = await selectSeries(tx, group, count + wanted.length > seriesMax ? null : wanted)

@@ -1,9 +1,6 @@
 import type { Logger } from '@millrace/logger'
 import type { RedisConnection } from '@millrace/redis'
 
-export const COMMITTED_CHANNEL = 'millrace:committed'
-export const LIVE_CHANNEL = 'millrace:live'
-
 /**
  * Returns a function that publishes messages without waiting. What cannot be sent is dropped: notices only shorten a wait, and live counts are of
  * the moment.

@@ -1,7 +1,6 @@
-import { LATE_NOTICES_KEPT_MS } from '@millrace/contracts'
+import { ADVISORY_LOCKS, DAY_MS, LATE_NOTICES_KEPT_MS } from '@millrace/contracts'
 import { type Connection, type Database, type DayPartitions, dropDayPartitionsBefore } from '@millrace/database'
 import type { Logger } from '@millrace/logger'
-import { DAY_MS } from '../store/build-days.js'
 import { deleteTypedRows, type TypedTable } from './delete-typed-rows.js'
 import { deleteGoneWindows, type RollupRetention, raiseHorizons } from './keep-rollups.js'
 
@@ -40,7 +39,7 @@ export async function keepPartitions(
   const connection = await database.connection({ applicationName: 'millrace-partitions', statementTimeoutMs: 600_000 })
   try {
     const { rows } = await connection.query<{ locked: boolean }>(
-      `select pg_try_advisory_lock(hashtext('millrace:retention')) as locked`,
+      `select pg_try_advisory_lock(hashtext('${ADVISORY_LOCKS.retention}')) as locked`,
     )
     if (rows[0]?.locked !== true) return
     await raiseHorizons(connection, rollups, nowMs)

@@ -1,5 +1,5 @@
+import { DAY_MS } from '@millrace/contracts'
 import type { Connection, Queryable } from '@millrace/database'
-import { DAY_MS } from '../store/build-days.js'
 
 /** How long the windows of each level are kept, in ms. */
 export interface RollupRetention {

@@ -1,6 +1,6 @@
+import { DAY_MS } from '@millrace/contracts'
 import { type Database, databaseErrors, dayPartitionName } from '@millrace/database'
 
-const DAY_MS = 86_400_000
 /** Below deadlock_timeout (1 s), after which an autovacuum of the table that holds the lock would be cancelled for us. */
 const LOCK_TIMEOUT = '50ms'
 

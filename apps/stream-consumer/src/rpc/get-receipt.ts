@@ -1,4 +1,4 @@
-import { decodeReceipt, type GetReceiptRequest, type GetReceiptResponse } from '@millrace/contracts'
+import { decodeReceipt, type GetReceiptRequest, type GetReceiptResponse, MINUTE_MS } from '@millrace/contracts'
 import type { Database } from '@millrace/database'
 import type { CallContext } from '@millrace/service'
 import { consumerErrors } from '../errors.js'
@@ -8,7 +8,7 @@ import { tenantOf } from './tenant-of.js'
 
 /** Notices can be lost; then the journal is asked again after so long. */
 const ASK_AGAIN_MS = 500
-const WAIT_MS_MAX = 60_000
+const WAIT_MS_MAX = MINUTE_MS
 
 /** Answers where the records of a receipt are; waits for them to settle if asked to. */
 export function createGetReceipt(

@@ -1,6 +1,5 @@
-import { RecordBatchReader, SIDE, SIDE_BYTES } from '@millrace/contracts'
+import { DAY_MS, RecordBatchReader, SIDE, SIDE_BYTES } from '@millrace/contracts'
 import type { BatchBuilder } from '@millrace/streams'
-import { DAY_MS } from '../store/build-days.js'
 import { isStorableDay } from '../store/store-rows.js'
 
 /** A batch that consists of one dead letter, byte for byte; a producer seals it as a frame of its own. */

@@ -1,10 +1,9 @@
-import { EVENT_COPY_COLUMNS } from '@millrace/contracts'
+import { DAY_MS, EVENT_COPY_COLUMNS } from '@millrace/contracts'
 import { DOUBLES, type FrameView, TIMESTAMP_DOUBLE, WORD, WORDS } from './frame-view.js'
 import type { DayRows, PreparedFrame } from './prepared-batch.js'
 import type { RowBuffers } from './row-buffers.js'
 import { orderRows } from './row-order.js'
 
-export const DAY_MS = 86_400_000
 /** Field count (2), partition (4 + 2), position (4 + 8). */
 const PREFIX_BYTES = 20
 

@@ -1,6 +1,5 @@
-import { lateNameOf, parseSeriesKey } from '@millrace/contracts'
+import { DAY_MS, lateNameOf, parseSeriesKey } from '@millrace/contracts'
 import type { Statement } from '@millrace/database'
-import { DAY_MS } from './build-days.js'
 import { DOUBLES, TIMESTAMP_DOUBLE, WORD, WORDS } from './frame-view.js'
 import { type PreparedFrame, VERDICT } from './prepared-batch.js'
 

@@ -1,4 +1,4 @@
-import { NORMAL_DELAY_MS } from '@millrace/contracts'
+import { DAY_MS, NORMAL_DELAY_MS } from '@millrace/contracts'
 import type { Database, DayPartitions, EventSegments, Transaction } from '@millrace/database'
 import type { Logger } from '@millrace/logger'
 import {
@@ -19,7 +19,6 @@ import type { DedupWindows } from '../deduplicate/dedup-windows.js'
 import { loadWindow } from '../deduplicate/load-window.js'
 import type { LiveCounts } from '../live/live-counts.js'
 import type { ConsumerAppMetrics } from '../metrics.js'
-import { DAY_MS } from '../store/build-days.js'
 import { bumpWindowsStatement, findLateWindows, type LateWindow } from '../store/late-windows.js'
 import { prepareBatch } from '../store/prepare-batch.js'
 import type { EventFrame, PreparedBatch } from '../store/prepared-batch.js'

@@ -1,16 +1,14 @@
 import { once } from 'node:events'
+import { CHANNELS } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { RedisConnection } from '@millrace/redis'
-
-/** Pub/sub: the id of a key that was made, changed or revoked. */
-export const KEY_CHANNEL = 'millrace:keys'
 
 const RETRY_MS = 5_000
 
 /** Tells all verifiers. Without Redis they notice when their cached answer ends, 30 s later at most. */
 export async function announceKey(redis: RedisConnection | undefined, keyId: string, logger: Logger): Promise<void> {
   try {
-    await redis?.client.publish(KEY_CHANNEL, keyId)
+    await redis?.client.publish(CHANNELS.apiKeys, keyId)
   } catch (error) {
     logger.warn('a changed key could not be announced: caches notice when their answer ends', { error, key_id: keyId })
   }
@@ -35,7 +33,7 @@ export function watchKeys(
     // One that is opened lazily is not up yet, and its commands do not wait.
     if (!connection.isReady) await once(connection.client, 'ready')
     connection.client.on('ready', on.gap)
-    await connection.client.subscribe(KEY_CHANNEL)
+    await connection.client.subscribe(CHANNELS.apiKeys)
     on.gap()
   }
   const attempt = (): void => {

@@ -1,4 +1,4 @@
-import { isMillraceError } from '@millrace/contracts'
+import { HOUR_MS, isMillraceError } from '@millrace/contracts'
 import { type Database, isDataError } from '@millrace/database'
 import { type Logger, silentLogger } from '@millrace/logger'
 import type { RedisConnection } from '@millrace/redis'
@@ -37,7 +37,7 @@ export interface CreateKeyRequest {
 /** `key` is shown this once and stored nowhere. */
 export type CreatedKey = ApiKey & { readonly key: string }
 
-const DEFAULT_OVERLAP_MS = 24 * 3_600_000
+const DEFAULT_OVERLAP_MS = 24 * HOUR_MS
 
 /** Makes, rotates, revokes and lists keys. Each change is in the audit log and announced to all verifiers. */
 export class KeyManager {

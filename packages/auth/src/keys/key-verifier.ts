@@ -1,3 +1,4 @@
+import { HOUR_MS } from '@millrace/contracts'
 import { type Database, databaseErrors } from '@millrace/database'
 import { type Logger, silentLogger } from '@millrace/logger'
 import type { RedisConnection } from '@millrace/redis'
@@ -70,7 +71,7 @@ class CachingVerifier implements KeyVerifier {
     this.#cache = new KeyCache({
       positiveTtlMs: config.positiveTtlMs ?? 30_000,
       negativeTtlMs: config.negativeTtlMs ?? 5_000,
-      outageGraceMs: config.outageGraceMs ?? 3_600_000,
+      outageGraceMs: config.outageGraceMs ?? HOUR_MS,
       entriesMax: config.entriesMax ?? 10_000,
     })
     this.#lookupsMax = config.lookupsMax ?? 100

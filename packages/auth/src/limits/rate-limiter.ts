@@ -1,3 +1,4 @@
+import { rateLimitKey } from '@millrace/contracts'
 import { type Logger, silentLogger } from '@millrace/logger'
 import { defineScript, type RedisConnection } from '@millrace/redis'
 import type { CounterChild, Metrics } from '@millrace/telemetry'
@@ -154,7 +155,7 @@ class LeasingLimiter implements RateLimiter {
       timer = setTimeout(() => reject(new Error('redis did not answer in time')), this.#config.timeoutMs ?? 250)
     })
     try {
-      return (await Promise.race([script.run(this.#redis.client, [`millrace:limit:{${tenantId}}`], args), late])) as [
+      return (await Promise.race([script.run(this.#redis.client, [rateLimitKey(tenantId)], args), late])) as [
         number,
         number,
       ]

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { cacheKeyPrefix, DAY_MS } from '@millrace/contracts'
 import { defineScript, type RedisConnection, type RedisScript, redisErrors, toRedisError } from '@millrace/redis'
 import { type Clock, withLimit } from '../clock.js'
 import type { Names } from '../generations.js'
@@ -36,7 +37,7 @@ export interface RedisRemoteDeps {
 
 const missedMax = 1_000
 const popularMax = 256
-const popularMs = 7 * 86_400_000
+const popularMs = 7 * DAY_MS
 
 const lua = (name: string) => readFileSync(new URL(`../../src/redis/${name}.lua`, import.meta.url), 'utf8')
 const scripts = {
@@ -58,7 +59,7 @@ export class RedisRemote implements RemoteTier {
   constructor(options: RedisRemoteOptions, deps: RedisRemoteDeps) {
     this.#options = options
     this.#deps = deps
-    this.#prefix = `millrace:cache:{${options.cache}:${options.namespace}}:`
+    this.#prefix = cacheKeyPrefix(options.cache, options.namespace)
   }
 
   get isReady(): boolean {

@@ -1,4 +1,4 @@
-import { isMillraceError } from '@millrace/contracts'
+import { isMillraceError, MINUTE_MS } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import { describeSteps } from '../describe-steps.js'
 import type { FinishedRun } from '../session.js'
@@ -12,7 +12,7 @@ export interface SlowQueryLogDeps {
 }
 
 /** Of one statement, at most one line in this time: under load every statement is slow, and the log must not make it worse. */
-const LINE_INTERVAL_MS = 60_000
+const LINE_INTERVAL_MS = MINUTE_MS
 /** Of one statement, at most one plan in this time. */
 const PLAN_INTERVAL_MS = 600_000
 /** Bounds memory; the statement that was written first is forgotten first. */

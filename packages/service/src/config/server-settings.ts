@@ -1,3 +1,4 @@
+import { EVENTS_STREAM } from '@millrace/contracts'
 import { boolean, choice, integer, list, secret, text } from './settings.js'
 
 export interface DatabaseSettingsOptions {
@@ -48,7 +49,7 @@ export function streamSettings() {
       default: 'redis',
       description: 'server that holds the stream; the start fails when this version has no driver for it',
     }),
-    STREAM_NAME: text({ default: 'events', description: 'name of the stream' }),
+    STREAM_NAME: text({ default: EVENTS_STREAM, description: 'name of the stream' }),
     STREAM_PARTITIONS: integer({
       default: 16,
       min: 1,

@@ -1,14 +1,9 @@
 import { Metadata } from '@grpc/grpc-js'
+import { METADATA_KEYS } from '@millrace/contracts'
 import type { LogContext } from '@millrace/logger'
 import { formatTraceparent, parseTraceparent } from '@millrace/telemetry'
 
-/** Names of the metadata that every call carries. */
-const keys = {
-  traceparent: 'traceparent',
-  requestId: 'x-request-id',
-  tenant: 'millrace-tenant',
-  caller: 'millrace-caller',
-} as const
+const IDENTITY = ['traceparent', 'requestId', 'tenant', 'caller'] as const
 
 /** Who calls, for whom, in which request. */
 export interface CallIdentity {
@@ -22,9 +17,9 @@ export interface CallIdentity {
 /** The metadata of an outgoing call. Ids that are not plain ASCII are sent percent-encoded, since metadata cannot hold them. */
 export function toMetadata(identity: CallIdentity): Metadata {
   const metadata = new Metadata()
-  for (const name of Object.keys(keys) as (keyof typeof keys)[]) {
+  for (const name of IDENTITY) {
     const value = identity[name]
-    if (value !== undefined) metadata.set(keys[name], encodeURIComponent(value))
+    if (value !== undefined) metadata.set(METADATA_KEYS[name], encodeURIComponent(value))
   }
   return metadata
 }
@@ -35,10 +30,10 @@ export function fromMetadata(metadata: Metadata): CallIdentity {
     return typeof value === 'string' && value !== '' ? decode(value) : undefined
   }
   return {
-    tenant: read(keys.tenant),
-    caller: read(keys.caller),
-    requestId: read(keys.requestId),
-    traceparent: read(keys.traceparent),
+    tenant: read(METADATA_KEYS.tenant),
+    caller: read(METADATA_KEYS.caller),
+    requestId: read(METADATA_KEYS.requestId),
+    traceparent: read(METADATA_KEYS.traceparent),
   }
 }
 

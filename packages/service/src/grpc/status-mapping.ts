@@ -5,12 +5,10 @@ import {
   type ErrorKind,
   kindOfGrpcStatus,
   kindTraits,
+  METADATA_KEYS,
   MillraceError,
   toMillraceError,
 } from '@millrace/contracts'
-
-const codeKey = 'millrace-code'
-const factsKey = 'millrace-error-bin'
 
 /** What does not fit into a gRPC status. */
 interface ErrorFacts {
@@ -33,8 +31,8 @@ export function toStatus(error: unknown): StatusObject {
   const isInternal = known.kind === 'internal'
   const facts = { retryable, retryAfterSeconds, httpStatus, ...(isInternal ? {} : { details: known.details }) }
   const metadata = new Metadata()
-  metadata.set(codeKey, known.code)
-  metadata.set(factsKey, Buffer.from(JSON.stringify(facts)))
+  metadata.set(METADATA_KEYS.errorCode, known.code)
+  metadata.set(METADATA_KEYS.errorFacts, Buffer.from(JSON.stringify(facts)))
   return {
     code: statusesByCode[known.code] ?? kindTraits[known.kind].grpcStatus,
     details: isInternal ? coreErrors.INTERNAL().message : known.message,
@@ -55,7 +53,7 @@ const codesByKind: Readonly<Record<ErrorKind, ErrorFactory>> = {
 
 /** The error that a peer's status stands for: the peer's own code where it sent one. `peer` is its name, for messages. */
 export function fromStatus(error: ServiceError, peer: string): MillraceError {
-  const code = error.metadata?.get(codeKey)[0]
+  const code = error.metadata?.get(METADATA_KEYS.errorCode)[0]
   const kind = kindOfGrpcStatus(error.code)
   if (typeof code === 'string') {
     const { retryable, retryAfterSeconds, httpStatus, details } = readFacts(error)
@@ -82,11 +80,15 @@ export function fromStatus(error: ServiceError, peer: string): MillraceError {
 
 /** Whether `error`, made by fromStatus, has a code that the peer sent; else it comes from the transport. */
 export function hasOwnCode({ cause }: MillraceError): boolean {
-  return cause instanceof Error && 'metadata' in cause && (cause.metadata as Metadata).get(codeKey).length > 0
+  return (
+    cause instanceof Error &&
+    'metadata' in cause &&
+    (cause.metadata as Metadata).get(METADATA_KEYS.errorCode).length > 0
+  )
 }
 
 function readFacts(error: ServiceError): ErrorFacts {
-  const raw = error.metadata.get(factsKey)[0]
+  const raw = error.metadata.get(METADATA_KEYS.errorFacts)[0]
   try {
     return raw instanceof Buffer ? (JSON.parse(raw.toString()) as ErrorFacts) : {}
   } catch {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isMillraceError } from '@millrace/contracts'
+import { isMillraceError, MINUTE_MS } from '@millrace/contracts'
 import { computeRetryDelayMs } from '@millrace/resilience'
 import { streamErrors } from '../errors.js'
 import type { ConsumerContext } from './consumer-context.js'
@@ -16,7 +16,7 @@ import { completeSettings } from './settings.js'
 const STAND_BY_MS_MAX = 600_000
 
 /** A life of the state this long proves that faults before it are over, in ms. */
-const HEALTHY_AFTER_MS = 60_000
+const HEALTHY_AFTER_MS = MINUTE_MS
 
 /**
  * Consumes a stream for one group: takes its share of the partitions, hands frames that the group has not seen to the handler, and commits their

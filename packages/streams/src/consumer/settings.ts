@@ -1,6 +1,5 @@
+import { DAY_MS, MINUTE_MS } from '@millrace/contracts'
 import type { ConsumerSettings } from './consumer-types.js'
-
-const DAY_MS = 24 * 3600 * 1000
 
 export function completeSettings(given: Partial<ConsumerSettings> = {}): ConsumerSettings {
   const leaseMs = given.leaseMs ?? 30_000
@@ -26,7 +25,7 @@ export function completeSettings(given: Partial<ConsumerSettings> = {}): Consume
     producerMemoryMs: 180 * DAY_MS,
     forgetMs: DAY_MS / 24,
     trimMemoryShare: 0.5,
-    stallMs: Math.max(60_000, 5 * leaseMs),
+    stallMs: Math.max(MINUTE_MS, 5 * leaseMs),
     ...given,
   }
 }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { HOUR_MS, MINUTE_MS } from '@millrace/contracts'
 import { BEGINNING, type StoredFrame, type StreamDriver, type StreamReader } from '../driver/stream-driver.js'
 
 export interface DriverFixture {
@@ -59,7 +60,7 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       const [frame] = await (await reading([1, BEGINNING])).read(LIMITS)
       expect(results).toEqual([{ kind: 'held', position: frame?.position }])
       expect(frame).toMatchObject({ partition: 1, bytes })
-      expect(Math.abs((frame?.appendedAtMs ?? 0) - before)).toBeLessThan(60_000)
+      expect(Math.abs((frame?.appendedAtMs ?? 0) - before)).toBeLessThan(MINUTE_MS)
     })
 
     it('appends to many partitions in one call, with a result for each in the order given', async () => {
@@ -169,8 +170,8 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
 
     it('finds the position before everything appended since a time', async () => {
       await append(0, 'a', 'b')
-      const early = await driver.positionAt(STREAM, 0, Date.now() - 3_600_000)
-      const late = await driver.positionAt(STREAM, 0, Date.now() + 3_600_000)
+      const early = await driver.positionAt(STREAM, 0, Date.now() - HOUR_MS)
+      const late = await driver.positionAt(STREAM, 0, Date.now() + HOUR_MS)
       expect(texts(await (await reading([0, early])).read(LIMITS))).toEqual(['a', 'b'])
       expect(await (await reading([0, late])).read({ ...LIMITS, blockMs: 0 })).toEqual([])
     })
@@ -257,7 +258,7 @@ async function readAll(reader: StreamReader, frames: number): Promise<StoredFram
 }
 
 async function until(isTrue: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 60_000
+  const deadline = performance.now() + MINUTE_MS
   while (!(await isTrue())) {
     if (performance.now() > deadline) throw new Error('the condition was not met in 60 s')
     await new Promise((resolve) => setTimeout(resolve, 5))

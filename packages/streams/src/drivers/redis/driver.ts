@@ -1,3 +1,4 @@
+import { streamKey } from '@millrace/contracts'
 import { defineScript, type Redis, type RedisConnection } from '@millrace/redis'
 import {
   type AppendResult,
@@ -163,11 +164,6 @@ export class RedisDriver implements StreamDriver {
       throw streamErrors.STREAM_UNAVAILABLE({ message: `${action}: ${(cause as Error).message}`, cause })
     }
   }
-}
-
-/** The hash tag keeps a partition on one slot and lets the partitions spread over the nodes. */
-export function streamKey(stream: string, partition: number): string {
-  return `millrace:{${stream}:${partition}}`
 }
 
 /** The connection stays the caller's to close; readers open their own beside it. */

@@ -1,0 +1,18 @@
+/**
+ * Names of PostgreSQL advisory locks, for `pg_advisory_lock(hashtext(name))` or as the first of two hashes. All services share one database and
+ * so one space of locks. Constants that are safe inside SQL text.
+ */
+export const ADVISORY_LOCKS = {
+  /** With 'migrate' as the second name: only one process applies migrations. */
+  migrations: 'millrace',
+  /** With the name of a table as the second name: only one process creates its partitions. */
+  partitions: 'millrace:partitions',
+  /** Only one process deletes what is beyond its retention. */
+  retention: 'millrace:retention',
+  /** Only one process merges finer rollup windows into coarser ones. */
+  compactor: 'millrace:compactor',
+  /** With the key of a rollup definition as the second name: series are counted and created one after the other. */
+  series: 'millrace:series',
+  /** With the name of a report as the second name: only one process refreshes it. */
+  reports: 'millrace:reports',
+} as const

@@ -1,0 +1,29 @@
+// The part in braces is the hash tag of Redis Cluster: keys with the same tag lie on one node.
+
+/** The Redis stream that holds the frames of one partition. */
+export function streamKey(stream: string, partition: number): string {
+  return `millrace:{${stream}:${partition}}`
+}
+
+/** Prefix of every key of one cache namespace. All keys of a namespace are on one node, because scripts read several of them at once. */
+export function cacheKeyPrefix(cache: string, namespace: string): string {
+  return `millrace:cache:{${cache}:${namespace}}:`
+}
+
+/** Pattern for SCAN: the hash of every cache entry, with the value in field `v` and its encoding in field `c`. */
+export const CACHE_ENTRY_PATTERN = 'millrace:cache:*:entry:*'
+
+/** The token bucket of a tenant: a hash with the fields `tokens` and `at`. */
+export function rateLimitKey(tenantId: number): string {
+  return `millrace:limit:{${tenantId}}`
+}
+
+/** Up to which late event the answer cache of this name has been invalidated. */
+export function lateCursorKey(cache: string): string {
+  return `millrace:${cache}:late-cursor`
+}
+
+/** The most frequent queries, which an answer cache of this name refreshes first. */
+export function popularQueriesKey(cache: string): string {
+  return `millrace:${cache}:popular`
+}
