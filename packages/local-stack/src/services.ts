@@ -1,52 +1,45 @@
-/** A service of the stack, and where it listens by default. Ports are on 127.0.0.1. */
+/** One service of the stack and its default ports, all on 127.0.0.1. */
 export interface ServiceEntry {
+  /** Also the name of its folder below apps/, of its container and of its log file. */
   name: string
-  /** Relative to the repository's root; its program is dist/main.js. */
-  folder: string
-  /** For services with a public HTTP port. */
+  /** Port of the public HTTP API, for a service that has one. */
   httpPort?: number
-  /** For services with a gRPC port. */
+  /** Port of the gRPC server, for a service that has one. */
   grpcPort?: number
+  /** Port of /live, /ready, /startup, /metrics and /log-level. */
   adminPort: number
-  /** Under which name others are told its gRPC address. */
-  addressVariable?: string
 }
 
-/** In the order in which they are stopped: what takes work in goes first. */
+/**
+ * The services of the product, in the order in which they are stopped: the one that accepts new work first. To add a service, add a line here and a
+ * block in docker-compose.yml; services.test.ts says what that block lacks.
+ */
 export const SERVICES: readonly ServiceEntry[] = [
-  { name: 'ingest-gateway', folder: 'apps/ingest-gateway', httpPort: 8080, adminPort: 8081 },
-  {
-    name: 'stream-consumer',
-    folder: 'apps/stream-consumer',
-    grpcPort: 9101,
-    adminPort: 10101,
-    addressVariable: 'STREAM_CONSUMER_ADDRESS',
-  },
-  {
-    name: 'analytics-query',
-    folder: 'apps/analytics-query',
-    grpcPort: 9102,
-    adminPort: 10102,
-    addressVariable: 'ANALYTICS_QUERY_ADDRESS',
-  },
-  {
-    name: 'health-aggregator',
-    folder: 'apps/health-aggregator',
-    grpcPort: 9105,
-    adminPort: 10105,
-    addressVariable: 'HEALTH_AGGREGATOR_ADDRESS',
-  },
+  { name: 'ingest-gateway', httpPort: 8080, adminPort: 8081 },
+  { name: 'stream-consumer', grpcPort: 9101, adminPort: 10101 },
+  { name: 'analytics-query', grpcPort: 9102, adminPort: 10102 },
+  { name: 'health-aggregator', grpcPort: 9105, adminPort: 10105 },
 ]
 
-/** Default ports of the servers we start ourselves; off the usual ones, which a machine may use already. */
+/** Preferred ports of the servers that we start ourselves. They differ from the usual ones, which may be in use on the machine. */
 export const SERVER_PORTS = { postgres: 15432, streamRedis: 16379, cacheRedis: 16380 }
 
-/** A second instance of a service listens this much higher, a third twice that. */
+/** Each further instance of a service prefers ports that are this much higher than those of the instance before. */
 export const INSTANCE_PORT_STEP = 10
+
+/** The compiled program of a service, relative to the root of the repository. */
+export function serviceProgram(name: string): string {
+  return `apps/${name}/dist/main.js`
+}
+
+/** The setting by which other services learn the gRPC address of a service: "stream-consumer" is found by STREAM_CONSUMER_ADDRESS. */
+export function addressSetting(name: string): string {
+  return `${name.replaceAll('-', '_').toUpperCase()}_ADDRESS`
+}
 
 /** One process to start. */
 export interface ServiceInstance {
-  /** "stream-consumer", and for further ones "stream-consumer-2". */
+  /** "stream-consumer" for the first instance, then "stream-consumer-2". */
   name: string
   entry: ServiceEntry
   httpPort?: number | undefined
@@ -54,16 +47,23 @@ export interface ServiceInstance {
   adminPort: number
 }
 
-/** A port that `owner` would like; `isWished` when the user named it. */
+/** The port that `owner` prefers. `isWished` is true when the user chose it. */
 export interface PortRequest {
   port: number
   owner: string
   isWished: boolean
 }
 
-/** The instances to start, with `pick` choosing each port. `httpPort` is the user's wish for the first gateway. */
+export interface InstancePlan {
+  /** Number of instances by service name. Default 1 each. */
+  instances?: Record<string, number> | undefined
+  /** The user's choice of HTTP port for the first gateway. */
+  httpPort?: number | undefined
+}
+
+/** Plans the instances to start. `pick` decides each port. */
 export async function planInstances(
-  plan: { instances?: Record<string, number> | undefined; httpPort?: number | undefined },
+  plan: InstancePlan,
   pick: (request: PortRequest) => Promise<number>,
 ): Promise<ServiceInstance[]> {
   const instances: ServiceInstance[] = []
@@ -86,28 +86,43 @@ export async function planInstances(
   return instances
 }
 
-/** What one process is told beyond the common settings: its own ports, and where the others are. */
+/** The settings that tell services where the other services are. `hostOf` gives the host by which an instance is reached. */
+export function peerEnvironment(
+  instances: readonly ServiceInstance[],
+  hostOf: (instance: ServiceInstance) => string,
+): Record<string, string> {
+  const env: Record<string, string> = {}
+  for (const { name } of SERVICES) {
+    const first = instances.find(({ entry, grpcPort }) => entry.name === name && grpcPort !== undefined)
+    if (first) env[addressSetting(name)] = `${hostOf(first)}:${first.grpcPort}`
+  }
+  const gateway = instances.find(({ httpPort }) => httpPort !== undefined)
+  if (gateway) env.GATEWAY_URL = `http://${hostOf(gateway)}:${gateway.httpPort}`
+  const admins = instances.map((instance) => `${instance.name}=http://${hostOf(instance)}:${instance.adminPort}`)
+  return { ...env, ADMIN_URLS: admins.join(',') }
+}
+
+/** The settings of one process beyond the common ones: its own ports and data directory, and the addresses of the other services. */
 export function instanceEnvironment(
   instance: ServiceInstance,
-  all: ServiceInstance[],
+  all: readonly ServiceInstance[],
   dataDir: string,
 ): Record<string, string> {
-  const addresses = SERVICES.flatMap(({ name, addressVariable }) => {
-    const ports = all.filter(({ entry }) => entry.name === name).map(({ grpcPort }) => grpcPort)
-    return addressVariable && ports.length > 0 ? [[addressVariable, `127.0.0.1:${ports[0]}`]] : []
-  })
-  const gateway = all.find(({ httpPort }) => httpPort !== undefined)
-  const admins = all.map(({ name, adminPort }) => `${name}=http://127.0.0.1:${adminPort}`)
   return {
-    ...(Object.fromEntries(addresses) as Record<string, string>),
-    ...(gateway !== undefined && { GATEWAY_URL: `http://127.0.0.1:${gateway.httpPort}` }),
+    ...peerEnvironment(all, () => '127.0.0.1'),
     HTTP_HOST: '127.0.0.1',
     GRPC_HOST: '127.0.0.1',
     ADMIN_HOST: '127.0.0.1',
-    ADMIN_PORT: String(instance.adminPort),
-    ADMIN_URLS: admins.join(','),
-    ...(instance.httpPort !== undefined && { HTTP_PORT: String(instance.httpPort) }),
-    ...(instance.grpcPort !== undefined && { GRPC_PORT: String(instance.grpcPort) }),
+    ...portEnvironment(instance),
     MILLRACE_DATA_DIR: `${dataDir}/services/${instance.name}`,
+  }
+}
+
+/** The settings that tell a process which ports to listen on. */
+export function portEnvironment({ httpPort, grpcPort, adminPort }: ServiceInstance): Record<string, string> {
+  return {
+    ...(httpPort !== undefined && { HTTP_PORT: String(httpPort) }),
+    ...(grpcPort !== undefined && { GRPC_PORT: String(grpcPort) }),
+    ADMIN_PORT: String(adminPort),
   }
 }

@@ -9,7 +9,13 @@ import type { PostgresServer } from './postgres.js'
 import type { RedisServer } from './redis.js'
 import type { Server } from './server.js'
 import { type ServiceProcess, startProcess } from './service-process.js'
-import { instanceEnvironment, type PortRequest, planInstances, type ServiceInstance } from './services.js'
+import {
+  instanceEnvironment,
+  type PortRequest,
+  planInstances,
+  type ServiceInstance,
+  serviceProgram,
+} from './services.js'
 import { lockDataDirectory } from './stack-lock.js'
 import type { StackOptions } from './stack-options.js'
 import { type StackServers, startStackServers } from './stack-servers.js'
@@ -143,7 +149,7 @@ function startInstance(instance: ServiceInstance, launch: Launch): Promise<Servi
   const { name, entry } = instance
   return startProcess({
     name,
-    script: join(root, entry.folder, 'dist/main.js'),
+    script: join(root, serviceProgram(entry.name)),
     cwd: root,
     adminPort: instance.adminPort,
     logFile: join(dataDir, 'log', `${name}.log`),

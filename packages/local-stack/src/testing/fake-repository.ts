@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { SERVICES } from '../services.js'
+import { SERVICES, serviceProgram } from '../services.js'
 
 /**
  * A directory laid out like the built repository, whose services only answer `/ready` and whose migrations only check that they are
@@ -9,7 +9,7 @@ import { SERVICES } from '../services.js'
  */
 export function createFakeRepository(): string {
   const root = mkdtempSync(join(tmpdir(), 'millrace-fake-'))
-  for (const { folder } of SERVICES) write(join(root, folder, 'dist/main.js'), SERVICE)
+  for (const { name } of SERVICES) write(join(root, serviceProgram(name)), SERVICE)
   write(join(root, 'packages/auth/dist/seed-cli.js'), MIGRATIONS)
   return root
 }

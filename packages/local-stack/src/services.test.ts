@@ -1,0 +1,110 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from '@jest/globals'
+import { parse } from 'yaml'
+import {
+  addressSetting,
+  peerEnvironment,
+  planInstances,
+  portEnvironment,
+  SERVICES,
+  type ServiceInstance,
+} from './services.js'
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+
+interface ComposeService {
+  build?: { args?: Record<string, string> }
+  environment?: Record<string, string>
+  ports?: string[]
+}
+
+const compose = parse(readFileSync(`${ROOT}/docker-compose.yml`, 'utf8'), { merge: true }) as {
+  services: Record<string, ComposeService>
+}
+const instances = await planInstances({}, async ({ port }) => port)
+const names = SERVICES.map(({ name }) => name)
+
+interface Setting {
+  parse(value: undefined): unknown
+}
+
+/** The default of each setting of a service, from its own schema. */
+async function defaultsOf(name: string): Promise<(setting: string) => unknown> {
+  const { configSchema } = (await import(`${ROOT}/apps/${name}/src/config.ts`)) as {
+    configSchema: { shape: Record<string, Setting> }
+  }
+  return (setting) => configSchema.shape[setting]?.parse(undefined)
+}
+
+describe('the table of services', () => {
+  test('the table lists exactly the apps of the repository', () => {
+    expect([...names].sort()).toEqual(readdirSync(`${ROOT}/apps`).sort())
+  })
+
+  test('no two ports of the table are the same', () => {
+    const ports = SERVICES.flatMap(({ httpPort, grpcPort, adminPort }) => [httpPort, grpcPort, adminPort])
+    const used = ports.filter((port) => port !== undefined)
+    expect(new Set(used).size).toBe(used.length)
+  })
+
+  test.each(instances)(
+    'docker-compose.yml runs $name on its ports and gives it the addresses of its peers',
+    (instance) => {
+      const block = compose.services[instance.name]
+      expect(block?.build?.args).toEqual({ SERVICE: instance.name })
+      expect(block?.environment).toMatchObject({
+        ...portEnvironment(instance),
+        ...peerEnvironment(instances, ({ name }) => name),
+      })
+    },
+  )
+
+  test('docker-compose.yml publishes the port of the public API and of no other service', () => {
+    const published = Object.entries(compose.services).flatMap(([name, { ports = [] }]) =>
+      ports.map((port) => [name, port]),
+    )
+    expect(published).toEqual([['ingest-gateway', '127.0.0.1:8080:8080']])
+  })
+
+  test.each(instances)('$name listens by default on the ports of the table', async (instance: ServiceInstance) => {
+    const defaultOf = await defaultsOf(instance.name)
+    const ports = Object.keys(portEnvironment(instance)).map((name) => [name, String(defaultOf(name))])
+    expect(Object.fromEntries(ports)).toEqual(portEnvironment(instance))
+  })
+
+  test.each(names)('%s expects its peers by default at the addresses of the table', async (name) => {
+    const defaultOf = await defaultsOf(name)
+    for (const peer of instances) {
+      const address = defaultOf(addressSetting(peer.name))
+      if (address !== undefined) expect(address).toBe(`127.0.0.1:${peer.grpcPort}`)
+    }
+  })
+})
+
+describe('planning instances', () => {
+  test('a second instance has its own name and higher ports, and the peers are given the first one', async () => {
+    const planned = await planInstances({ instances: { 'stream-consumer': 2 } }, async ({ port }) => port)
+    expect(planned.map(({ name }) => name)).toEqual([
+      'ingest-gateway',
+      'stream-consumer',
+      'stream-consumer-2',
+      'analytics-query',
+      'health-aggregator',
+    ])
+    expect(planned[2]).toMatchObject({ grpcPort: 9111, adminPort: 10111 })
+    const env = peerEnvironment(planned, () => 'host')
+    expect(env.STREAM_CONSUMER_ADDRESS).toBe('host:9101')
+    expect(env.ADMIN_URLS).toContain('stream-consumer-2=http://host:10111')
+  })
+
+  test('only the first gateway gets the HTTP port that the user chose', async () => {
+    const asked: [string, number, boolean][] = []
+    await planInstances({ instances: { 'ingest-gateway': 2 }, httpPort: 9000 }, async ({ port, owner, isWished }) => {
+      asked.push([owner, port, isWished])
+      return port
+    })
+    expect(asked).toContainEqual(['ingest-gateway', 9000, true])
+    expect(asked).toContainEqual(['ingest-gateway-2', 8090, false])
+  })
+})
