@@ -22,6 +22,7 @@ const CHECKS = {
   'protobuf (buf lint)': () => run(bin('buf'), ['lint', 'packages/contracts']),
   'generated code is current (buf generate)': checkGenerated,
   'tables of settings are current': checkSettingsTables,
+  'shared names have one owner': () => run(process.execPath, ['infra/checks/owned-names.mjs']),
   'the lockfile names no registry': checkLockfile,
   'docker-compose.yml and Dockerfile': () => run(process.execPath, ['infra/docker/check.mjs']),
 }

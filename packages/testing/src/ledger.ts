@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '@millrace/contracts'
 import { waitFor } from '@millrace/local-stack'
 import pg from 'pg'
 
@@ -25,7 +26,7 @@ export interface LedgerSource {
 export async function readLedger({ gatewayUrl, readKey }: LedgerSource): Promise<LedgerEntry> {
   const response = await fetch(`${gatewayUrl}/api/v1/ledger`, {
     headers: { authorization: `Bearer ${readKey}` },
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(MINUTE_MS),
   })
   const text = await response.text()
   if (!response.ok) throw new Error(`the ledger answered ${response.status}: ${text.slice(0, 300)}`)

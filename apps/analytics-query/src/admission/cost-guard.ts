@@ -1,3 +1,4 @@
+import { DAY_MS } from '@millrace/contracts'
 import { errors } from '../errors.js'
 import { isPaged } from '../measures/paged-query.js'
 import type { Plan } from '../plan/plan.js'
@@ -14,7 +15,7 @@ import {
   type ResultKind,
 } from './estimate-cost.js'
 import { type Budget, type Overrun, overruns, suggestForCells, suggestForRows } from './suggest.js'
-import { DAY_MS, type Shares, type TableStatistics } from './table-statistics.js'
+import type { Shares, TableStatistics } from './table-statistics.js'
 
 export interface CostGuardDeps {
   /** Undefined while none were read: then everything is let through. */

@@ -1,7 +1,8 @@
+import { DAY_MS, MINUTE_MS } from '@millrace/contracts'
 import { PAGE_BYTES } from '../query/bounded-page.js'
 import type { EventNames } from '../query/event-names.js'
 import type { TimeRange } from '../query/time-range.js'
-import { DAY_MS, type DayStatistics, daysIn, shareOf, type TableStatistics } from './table-statistics.js'
+import { type DayStatistics, daysIn, shareOf, type TableStatistics } from './table-statistics.js'
 
 /** What a query is expected to cost. */
 export interface CostEstimate {
@@ -71,7 +72,6 @@ export interface PageWorkload extends Omit<Workload, 'raw'> {
   readonly limit: number
 }
 
-const MINUTE_MS = 60_000
 /** Rows of a user in a day that was never analysed. */
 const UNKNOWN_ROWS_PER_USER = 20
 /** A cell with its key and place in a map; a row as pg hands it over. */

@@ -1,3 +1,4 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '@millrace/contracts'
 import type { CellQuery } from '../query/cell-query.js'
 import type { TimeRange } from '../query/time-range.js'
 import type { CostEstimate } from './estimate-cost.js'
@@ -38,11 +39,11 @@ export function suggestForRows(
 
 const COARSER = { '1m': '5m', '5m': '1h', '1h': '1d', '1d': '1w', '1w': '1mo', '1mo': undefined } as const
 const LENGTH_MS = {
-  '1m': 60_000,
+  '1m': MINUTE_MS,
   '5m': 300_000,
-  '1h': 3_600_000,
-  '1d': 86_400_000,
-  '1w': 604_800_000,
+  '1h': HOUR_MS,
+  '1d': DAY_MS,
+  '1w': 7 * DAY_MS,
   '1mo': 2_592_000_000,
 } as const
 
@@ -78,9 +79,6 @@ function missingRollup({ event, metric, filters, groupBy }: CellQuery): string |
   return JSON.stringify({ event: event ?? '*', dimensions: [...fields], property })
 }
 
-const MINUTE_MS = 60_000
-const HOUR_MS = 3_600_000
-const DAY_MS = 86_400_000
 /** Days at the range's ends count whole, and rows are not spread evenly. */
 const MARGIN = 0.8
 

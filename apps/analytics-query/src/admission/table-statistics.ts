@@ -1,3 +1,4 @@
+import { DAY_MS } from '@millrace/contracts'
 import type { TimeRange } from '../query/time-range.js'
 
 /** What the estimate knows about one UTC day of the events. */
@@ -29,8 +30,6 @@ export interface TableStatistics {
   /** Rows of login_events. */
   readonly logins: number
 }
-
-export const DAY_MS = 86_400_000
 
 /** Nothing known: every row may be of every name and tenant. */
 export function unknownShares<Value>(): Shares<Value> {

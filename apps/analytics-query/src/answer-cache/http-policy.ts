@@ -1,11 +1,11 @@
 import type { CachePolicy } from '@millrace/contracts'
+import { DAY_MS, SECOND_MS } from '@millrace/contracts'
 import { EVERY_ANSWER, tagsOfRange } from '../invalidation/answer-tags.js'
 import type { ParsedQuery } from '../kinds/query-kind.js'
 import type { GivenAnswer } from './answer-cache.js'
 import type { StoredAnswer } from './stored-answer.js'
 
-const DAY_MS = 86_400_000
-const DAY_S = 86_400
+const DAY_S = DAY_MS / SECOND_MS
 /** What nobody purges is asked about again after this. */
 const UNPURGED_S = 60
 const OPEN_S = 1

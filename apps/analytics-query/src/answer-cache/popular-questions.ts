@@ -1,4 +1,4 @@
-import { RunQueryRequest } from '@millrace/contracts'
+import { DAY_MS, RunQueryRequest } from '@millrace/contracts'
 import type { RedisConnection } from '@millrace/redis'
 
 /** Questions counted at a time; beyond it those that were asked once are forgotten. */
@@ -9,7 +9,6 @@ const REMEMBERED_MAX = 256
 const TOLD_MAX = 50
 /** Days whose questions count; one of them half as much as the day after it. */
 const DAYS = 7
-const DAY_MS = 86_400_000
 
 interface Counted {
   readonly tenantId: number

@@ -1,3 +1,4 @@
+import { DAY_MS } from '@millrace/contracts'
 import { type Catalog, LEVELS, type Level } from '../plan/catalog.js'
 import type { SeriesChoice } from '../plan/plan.js'
 import type { CellQuery } from '../query/cell-query.js'
@@ -8,7 +9,6 @@ const CHOICES_MAX = 500
 /** Of more of them, or more series, a query is as dear as another round trip. */
 const WINDOWS_MAX = 1000
 const SERIES_MAX = 500
-const DAY_MS = 86_400_000
 
 /**
  * What was last read of each tenant's catalog, to guess by what a query will find there. A guess decides nothing: it only tells what to ask for in the

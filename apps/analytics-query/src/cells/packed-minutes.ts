@@ -1,10 +1,10 @@
+import { MINUTE_MS } from '@millrace/contracts'
 import type { Result } from '@millrace/database'
 import { type MinuteValues, unpackMinutes, unpackSketches } from '@millrace/sketches'
 import type { CellQuery } from '../query/cell-query.js'
 import type { TimeRange } from '../query/time-range.js'
 import type { CellTable } from './cell-table.js'
 
-const MINUTE_MS = 60_000
 const WINDOW_MINUTES = 5
 
 /** A 5-minute window of one series. */

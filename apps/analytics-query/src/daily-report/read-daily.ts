@@ -1,4 +1,4 @@
-import { LATE_NOTICES_KEPT_MS } from '@millrace/contracts'
+import { DAY_MS, LATE_NOTICES_KEPT_MS } from '@millrace/contracts'
 import type { Transaction } from '@millrace/database'
 import type { RunCells } from '../cells/run-cells.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
@@ -50,7 +50,6 @@ interface DayRow {
   readonly is_dirty: boolean
 }
 
-const DAY_MS = 86_400_000
 /** What late events changed is not remembered for ever; a view that nobody has refreshed for nearly so long may be wrong. */
 const BELIEVED_MS = LATE_NOTICES_KEPT_MS - DAY_MS
 

@@ -1,4 +1,4 @@
-import { ADVISORY_LOCKS, NORMAL_DELAY_MS } from '@millrace/contracts'
+import { ADVISORY_LOCKS, DAY_MS, NORMAL_DELAY_MS } from '@millrace/contracts'
 import type { Database, Queryable, Transaction } from '@millrace/database'
 import { mergeDailyUsers } from './daily-users.js'
 
@@ -31,7 +31,6 @@ interface State {
   readonly complete_until: Date | null
 }
 
-const DAY_MS = 86_400_000
 export const DAILY_DAYS = 90
 /** A first refresh has all days of all tenants to merge; a transaction of hours would hold up vacuum in the whole database. */
 const DAYS_A_TRANSACTION = 200

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto'
-import { lateNameOf } from '@millrace/contracts'
+import { DAY_MS, lateNameOf } from '@millrace/contracts'
 import type { EventNames } from '../query/event-names.js'
 
 /** Every answer bears it, so that an edge can be told to forget all of them. */
 export const EVERY_ANSWER = 'millrace'
 
-const DAY_MS = 86_400_000
 /** A range that takes more is answered and not kept for long: each tag is compared when the answer is read and named to the edge. */
 const TAGS_MAX = 150
 const EVERY_EVENT = 'all'

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { MINUTE_MS } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import { EVERY_ANSWER } from './answer-tags.js'
 
@@ -7,7 +8,7 @@ const KEYS_A_REQUEST = 200
 /** More are not remembered: the edge forgets everything instead. */
 const KEYS_MAX = 20_000
 const RETRY_FIRST_MS = 1_000
-const RETRY_LAST_MS = 60_000
+const RETRY_LAST_MS = MINUTE_MS
 const TIMEOUT_MS = 10_000
 
 export interface EdgePurgeConfig {

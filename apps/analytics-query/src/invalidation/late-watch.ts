@@ -1,11 +1,10 @@
-import { LATE_NOTICES_KEPT_MS } from '@millrace/contracts'
+import { DAY_MS, LATE_NOTICES_KEPT_MS } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { RedisConnection } from '@millrace/redis'
 import { tagsOfDay } from './answer-tags.js'
 import type { Horizon } from './horizon.js'
 import type { Cursor, LateFollower, LateWindow } from './late-follower.js'
 
-const DAY_MS = 86_400_000
 /** A backfill that changes more than this at one look drops everything: that is quicker than naming it. */
 const WINDOWS_MAX = 5_000
 /** Messages that come close to each other cause one look. */

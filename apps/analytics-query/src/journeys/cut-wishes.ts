@@ -1,3 +1,5 @@
+import { HOUR_MS } from '@millrace/contracts'
+
 /** A way of packing days that queries have asked for. */
 export interface CutWish {
   readonly tenantId: number
@@ -8,7 +10,7 @@ export interface CutWish {
 }
 
 /** So long one is not told again that it is asked for. */
-const TOLD_MS = 3_600_000
+const TOLD_MS = HOUR_MS
 /** Then all are told anew; each may be some kilobytes. */
 const KNOWN_MAX = 2_000
 /** More are not noted before these were taken: whoever asks again wishes again. */

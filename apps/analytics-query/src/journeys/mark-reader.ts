@@ -1,3 +1,4 @@
+import { DAY_MS } from '@millrace/contracts'
 import { type MarkChunk, ROW_BYTES } from './marks.js'
 import type { UserTable } from './user-table.js'
 
@@ -155,7 +156,6 @@ function readVisits(
   }
 }
 
-const DAY_MS = 86_400_000
 const RUN_NUMBERS = 3
 
 /** Three numbers a run: its user, and where its marks begin and end. */

@@ -1,14 +1,13 @@
+import { DAY_MS } from '@millrace/contracts'
 import type { TimeRange } from '../query/time-range.js'
 import { type MarksQuery, QUARTER_MS } from './marks.js'
-
-const DAY = 86_400_000
 
 /**
  * What packed days can answer of a query's range; may be empty. Of quarters of an hour none that the range cuts, and of days with visits none that it ends
  * in: where it begins does not matter, since a visit that began before counts no more than what was before it.
  */
 export function packableRange({ fromMs, toMs, grain, conditions }: MarksQuery): TimeRange {
-  if (grain === 'visit') return { fromMs, toMs: Math.floor(toMs / DAY) * DAY }
+  if (grain === 'visit') return { fromMs, toMs: Math.floor(toMs / DAY_MS) * DAY_MS }
   if (grain === 'event' || conditions.every(({ event }) => event !== null)) return { fromMs, toMs }
   return { fromMs: Math.ceil(fromMs / QUARTER_MS) * QUARTER_MS, toMs: Math.floor(toMs / QUARTER_MS) * QUARTER_MS }
 }
@@ -17,7 +16,7 @@ export function packableRange({ fromMs, toMs, grain, conditions }: MarksQuery): 
 export function rangesOf(days: readonly string[], range: TimeRange): TimeRange[] {
   return days.map((day) => {
     const startMs = Date.parse(day)
-    return { fromMs: Math.max(startMs, range.fromMs), toMs: Math.min(startMs + DAY, range.toMs) }
+    return { fromMs: Math.max(startMs, range.fromMs), toMs: Math.min(startMs + DAY_MS, range.toMs) }
   })
 }
 

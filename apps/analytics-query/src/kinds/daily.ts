@@ -1,3 +1,4 @@
+import { DAY_MS } from '@millrace/contracts'
 import { DAILY_DAYS } from '../daily-report/refresh-daily.js'
 import { errors } from '../errors.js'
 import { canonicalKey } from '../query/canonical-key.js'
@@ -6,7 +7,6 @@ import { canonicalPlace, decodePageCursor, takePage } from './page.js'
 import type { QueryKind } from './query-kind.js'
 
 const LIMITS = { default: 10_000, max: 10_000 }
-const DAY_MS = 86_400_000
 const NOTHING = { events: 0, users: 0, avgResponseMs: null }
 
 /**

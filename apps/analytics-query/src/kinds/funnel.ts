@@ -1,4 +1,5 @@
 import type { FunnelPoint, FunnelSummary, RunQueryRequest } from '@millrace/contracts'
+import { DAY_MS } from '@millrace/contracts'
 import { errors } from '../errors.js'
 import { Durations } from '../journeys/durations.js'
 import type { MarkCondition, MarksQuery } from '../journeys/marks.js'
@@ -19,7 +20,7 @@ import { parseWindow } from './parse-window.js'
 import type { KindContext, QueryKind } from './query-kind.js'
 import { toGroup } from './query-point.js'
 
-const DEFAULT_WINDOW = 14 * 86_400_000
+const DEFAULT_WINDOW = 14 * DAY_MS
 const LIMITS = { default: 1000, max: 10_000 }
 const STEPS_MIN = 2
 const STEPS_MAX = 10

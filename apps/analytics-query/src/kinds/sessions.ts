@@ -1,4 +1,5 @@
 import type { SessionsSummary } from '@millrace/contracts'
+import { MINUTE_MS } from '@millrace/contracts'
 import { type MarksQuery, VISIT_GAP_MS } from '../journeys/marks.js'
 import { toUserLists } from '../journeys/user-lists.js'
 import { SessionTotals, walkSessions } from '../journeys/walk-sessions.js'
@@ -12,7 +13,7 @@ import { parseCompare, parseFill } from './parse-compare.js'
 import { parseWindow } from './parse-window.js'
 import type { KindContext, QueryKind } from './query-kind.js'
 
-const DEFAULT_GAP = 30 * 60_000
+const DEFAULT_GAP = 30 * MINUTE_MS
 const LIMITS = { default: 10_000, max: 10_000 }
 
 /**

@@ -1,3 +1,4 @@
+import { DAY_MS, SECOND_MS } from '@millrace/contracts'
 import type { Transaction } from '@millrace/database'
 import { BoundedPage } from '../query/bounded-page.js'
 import { encodeCursor } from '../query/cursor.js'
@@ -7,8 +8,6 @@ import type { EventsQuery } from './events-query.js'
 import { type EventRow, keptDaysStatement, windowStatement } from './events-statements.js'
 import { firstWindow, nextWindow, type Window } from './time-windows.js'
 
-const SECOND = 1000
-const DAY = 86_400_000
 /** Whatever time an event may have. */
 const ALL_TIME = { fromMs: Date.parse('0001-01-01T00:00:00Z'), toMs: Date.parse('9999-12-31T23:59:59.999Z') }
 /** After so long a page is given as it is. */
@@ -46,7 +45,7 @@ export async function listEvents(
   }
   const page = new BoundedPage<EventRow>(query.limit)
   const startedAt = monotonicMs()
-  const widthMs = isWholeUser ? Number.POSITIVE_INFINITY : query.userId === null ? SECOND : 7 * DAY
+  const widthMs = isWholeUser ? Number.POSITIVE_INFINITY : query.userId === null ? SECOND_MS : 7 * DAY_MS
   let window: Window | null = firstWindow(bounds, { nowMs, widthMs })
   while (window !== null && !page.isFull) {
     const stepAt = monotonicMs()
@@ -70,7 +69,7 @@ function cursorBefore(timeMs: number): string {
 async function readKeptDays(tx: Transaction): Promise<{ fromMs: number; toMs: number } | null> {
   const { rows } = await tx.query<{ first: string | null; last: string | null }>(keptDaysStatement)
   const [first, last] = [rows[0]?.first ?? null, rows[0]?.last ?? null]
-  return first === null || last === null ? null : { fromMs: dayOf(first), toMs: dayOf(last) + DAY }
+  return first === null || last === null ? null : { fromMs: dayOf(first), toMs: dayOf(last) + DAY_MS }
 }
 
 function dayOf(partitionName: string): number {

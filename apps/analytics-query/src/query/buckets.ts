@@ -1,9 +1,8 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '@millrace/contracts'
 import { errors } from '../errors.js'
 import { findTransition, instantOfLocal, type TimeZone } from './time-zone.js'
 
-const MINUTE = 60_000
-const DAY = 86_400_000
-const STEPS = { '1m': MINUTE, '5m': 5 * MINUTE, '1h': 60 * MINUTE } as const
+const STEPS = { '1m': MINUTE_MS, '5m': 5 * MINUTE_MS, '1h': HOUR_MS } as const
 const INTERVALS = ['1m', '5m', '1h', '1d', '1w', '1mo'] as const
 export type Interval = (typeof INTERVALS)[number]
 
@@ -53,12 +52,12 @@ export function isClockInterval(interval: Interval): interval is keyof typeof ST
 
 /** Milliseconds of an interval of clock time; of a day in UTC for those of the calendar. */
 export function stepOf(interval: Interval): number {
-  return isClockInterval(interval) ? STEPS[interval] : DAY
+  return isClockInterval(interval) ? STEPS[interval] : DAY_MS
 }
 
 function shortestMs(interval: Interval): number {
   if (isClockInterval(interval)) return STEPS[interval]
-  return { '1d': DAY, '1w': 7 * DAY, '1mo': 31 * DAY }[interval]
+  return { '1d': DAY_MS, '1w': 7 * DAY_MS, '1mo': 31 * DAY_MS }[interval]
 }
 
 function subDayStarts(fromMs: number, toMs: number, stepMs: number, zone: TimeZone): number[] {
@@ -85,7 +84,7 @@ function nextSubDayStart(startMs: number, stepMs: number, zone: TimeZone): numbe
 
 function calendarStarts(fromMs: number, toMs: number, interval: '1d' | '1w' | '1mo', zone: TimeZone): number[] {
   const starts: number[] = []
-  let date = firstDate(floorTo(fromMs + zone.offsetAt(fromMs), DAY), interval)
+  let date = firstDate(floorTo(fromMs + zone.offsetAt(fromMs), DAY_MS), interval)
   for (;;) {
     const start = instantOfLocal(date, zone)
     if (start >= toMs) return starts
@@ -98,14 +97,14 @@ function calendarStarts(fromMs: number, toMs: number, interval: '1d' | '1w' | '1
 /** Dates are the midnight of the same name in UTC. */
 function firstDate(date: number, interval: '1d' | '1w' | '1mo'): number {
   if (interval === '1d') return date
-  if (interval === '1w') return date - ((new Date(date).getUTCDay() + 6) % 7) * DAY
+  if (interval === '1w') return date - ((new Date(date).getUTCDay() + 6) % 7) * DAY_MS
   const day = new Date(date)
   return Date.UTC(day.getUTCFullYear(), day.getUTCMonth(), 1)
 }
 
 function nextDate(date: number, interval: '1d' | '1w' | '1mo'): number {
-  if (interval === '1d') return date + DAY
-  if (interval === '1w') return date + 7 * DAY
+  if (interval === '1d') return date + DAY_MS
+  if (interval === '1w') return date + 7 * DAY_MS
   const day = new Date(date)
   return Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + 1, 1)
 }

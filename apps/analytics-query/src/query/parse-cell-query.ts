@@ -1,4 +1,4 @@
-import { findUnstorable, type RunQueryRequest } from '@millrace/contracts'
+import { DAY_MS, findUnstorable, MINUTE_MS, type RunQueryRequest } from '@millrace/contracts'
 import { errors } from '../errors.js'
 import { type Interval, listBuckets, parseInterval } from './buckets.js'
 import type { CellQuery } from './cell-query.js'
@@ -8,8 +8,7 @@ import { type Metric, parseMetric } from './metric.js'
 import { findTimeZone, instantOfLocal, type TimeZone } from './time-zone.js'
 
 const GROUPS_MAX = 3
-const MINUTE = 60_000
-const DEFAULT_RANGE = 24 * 60 * MINUTE
+const DEFAULT_RANGE = DAY_MS
 const RANGE_FIRST = Date.UTC(1970, 0, 1)
 const RANGE_LAST = Date.UTC(2300, 0, 1)
 
@@ -93,7 +92,7 @@ export interface RangeRules {
  * way: what a cursor says may be anybody's invention. @throws INVALID_TIME_RANGE, or INVALID_CURSOR where the cursor is to blame.
  */
 export function parseRange(request: RunQueryRequest, { nowMs, cursor, fromOf }: RangeRules): AskedRange {
-  if (cursor === null) return resolveRange(request, Math.ceil((nowMs + 1) / MINUTE) * MINUTE, fromOf)
+  if (cursor === null) return resolveRange(request, Math.ceil((nowMs + 1) / MINUTE_MS) * MINUTE_MS, fromOf)
   let range: AskedRange
   try {
     range = resolveRange(request, cursor.toMs, fromOf)

@@ -1,7 +1,6 @@
+import { DAY_MS } from '@millrace/contracts'
 import { type Interval, isClockInterval, stepOf } from './buckets.js'
 import { instantOfLocal, type TimeZone } from './time-zone.js'
-
-const DAY = 86_400_000
 
 export interface ComparableRange {
   readonly fromMs: number
@@ -53,15 +52,15 @@ function chooseMove(
     while (moveMonths(toLocal, months) > fromLocal) months++
     return (localMs) => moveMonths(localMs, months)
   }
-  const isWholeDays = (toLocal - fromLocal) % DAY === 0 && toLocal > fromLocal
+  const isWholeDays = (toLocal - fromLocal) % DAY_MS === 0 && toLocal > fromLocal
   if (interval !== '1d' && interval !== '1w' && !isWholeDays) return null
-  const unit = interval === '1w' ? 7 * DAY : DAY
+  const unit = interval === '1w' ? 7 * DAY_MS : DAY_MS
   const back = Math.max(1, Math.ceil((toLocal - fromLocal) / unit)) * unit
   return (localMs) => localMs - back
 }
 
 function isMonthStart(localMs: number): boolean {
-  return localMs % DAY === 0 && new Date(localMs).getUTCDate() === 1
+  return localMs % DAY_MS === 0 && new Date(localMs).getUTCDate() === 1
 }
 
 /** The same day and time of an earlier month, or its last day when it is shorter. */
@@ -69,7 +68,7 @@ function moveMonths(localMs: number, months: number): number {
   const date = new Date(localMs)
   const [year, month] = [date.getUTCFullYear(), date.getUTCMonth() - months]
   const last = new Date(Date.UTC(year, month + 1, 0)).getUTCDate()
-  return Date.UTC(year, month, Math.min(date.getUTCDate(), last)) + (((localMs % DAY) + DAY) % DAY)
+  return Date.UTC(year, month, Math.min(date.getUTCDate(), last)) + (((localMs % DAY_MS) + DAY_MS) % DAY_MS)
 }
 
 interface Bucketed {

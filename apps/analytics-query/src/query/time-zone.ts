@@ -1,3 +1,4 @@
+import { DAY_MS } from '@millrace/contracts'
 import { errors } from '../errors.js'
 
 /** A time zone of the IANA database. */
@@ -19,7 +20,6 @@ export function findTimeZone(name: string): TimeZone {
   return zone
 }
 
-const DAY = 86_400_000
 const DAYS_KEPT_MAX = 20_000
 
 /** Asking Intl takes 5 us, so the offset at the start of each day is kept: where two days begin with the same one, none changed between. */
@@ -30,12 +30,12 @@ function createTimeZone(name: string): TimeZone {
     const known = days.get(day)
     if (known !== undefined) return known
     if (days.size >= DAYS_KEPT_MAX) days.clear()
-    const offset = askOffset(format, day * DAY)
+    const offset = askOffset(format, day * DAY_MS)
     days.set(day, offset)
     return offset
   }
   const offsetAt = (instantMs: number): number => {
-    const day = Math.floor(instantMs / DAY)
+    const day = Math.floor(instantMs / DAY_MS)
     const offset = offsetOfDay(day)
     return offset === offsetOfDay(day + 1) ? offset : askOffset(format, instantMs)
   }
@@ -90,11 +90,11 @@ export function findTransition(zone: TimeZone, afterMs: number, untilMs: number)
  * was skipped is the moment of the change, so midnight is always the first instant of its day.
  */
 export function instantOfLocal(localMs: number, zone: TimeZone): number {
-  const offsetBefore = zone.offsetAt(localMs - DAY)
+  const offsetBefore = zone.offsetAt(localMs - DAY_MS)
   const before = localMs - offsetBefore
   if (zone.offsetAt(before) === offsetBefore) return before
-  const offsetAfter = zone.offsetAt(localMs + DAY)
+  const offsetAfter = zone.offsetAt(localMs + DAY_MS)
   const after = localMs - offsetAfter
   if (zone.offsetAt(after) === offsetAfter) return after
-  return findTransition(zone, Math.min(before, after) - DAY / 2, Math.max(before, after))
+  return findTransition(zone, Math.min(before, after) - DAY_MS / 2, Math.max(before, after))
 }

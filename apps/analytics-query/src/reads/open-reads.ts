@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '@millrace/contracts'
 import type { Database } from '@millrace/database'
 import type { CircuitBreaker } from '@millrace/resilience'
 import type { Lifecycle } from '@millrace/service'
@@ -22,7 +23,7 @@ export interface Reads {
 }
 
 /** Statistics change slowly, and a budget is wide: a minute old is as good as new, ten minutes old will do while they cannot be read. */
-const STATISTICS = { freshMs: 60_000, usableMs: 600_000 }
+const STATISTICS = { freshMs: MINUTE_MS, usableMs: 600_000 }
 
 export async function openReads(config: Config, lifecycle: Lifecycle, database: Database): Promise<Reads> {
   const { logger, metrics } = lifecycle

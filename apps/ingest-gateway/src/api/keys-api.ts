@@ -1,9 +1,10 @@
 import { type ApiKey, requireScope, SCOPES, type Scope } from '@millrace/auth'
+import { DAY_MS, SECOND_MS } from '@millrace/contracts'
 import type { Express } from 'express'
 import type { ApiDeps } from './api-deps.js'
 import { invalid, type Params, readCount, readList, readText, readTime } from './read-params.js'
 
-const OVERLAP_SECONDS_MAX = 30 * 86_400
+const OVERLAP_SECONDS_MAX = (30 * DAY_MS) / SECOND_MS
 
 /** Keys of the caller's own tenant, for administrators: GET and POST /api/v1/keys; POST …/{id}/rotate; DELETE …/{id} revokes. */
 export function addKeysApi(app: Express, deps: ApiDeps): void {

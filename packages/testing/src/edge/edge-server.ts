@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { MINUTE_MS } from '@millrace/contracts'
 import { canConnect, extendServer, removeTemporary, type Server, startChild, startServer } from '@millrace/local-stack'
 
 /** An HTTP server in front of the gateway, on 127.0.0.1. */
@@ -25,7 +26,7 @@ export async function startEdge({ name, command, args, env, port, dir }: EdgeOpt
     logFile,
     spawn: () => startChild({ name, command, args: [...args], env, logFile, cwd: dir }),
     isReady: () => canConnect(port),
-    readyDeadlineMs: 60_000,
+    readyDeadlineMs: MINUTE_MS,
     stopSignal: 'SIGTERM',
     stopGraceMs: 5000,
     cleanUp: () => removeTemporary(dir),
