@@ -1,4 +1,4 @@
-import type { QueryAnswerMeta } from './queries/query-answer.js'
+import type { QueryAnswerMeta } from './gen/query-types.js'
 
 export interface RememberedAnswer {
   readonly etag: string

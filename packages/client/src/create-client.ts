@@ -7,11 +7,10 @@ import {
   type StoredEvent,
   withMessageIds,
 } from './events.js'
+import { QUERY_KINDS, type QueryKindName, type QueryKinds } from './gen/query-types.js'
 import { type LiveCounts, watchLive } from './live.js'
 import { createPages, type Page, type Pages } from './pages.js'
 import { parseJson } from './parse-json.js'
-import type { QueryPoint } from './queries/query-answer.js'
-import type { QueryKindName, QueryKinds } from './queries/query-kinds.js'
 import { type Asked, createRunQuery, toQueryString } from './run-query.js'
 import { type CallOptions, createTransport, defaultTransportDeps, type TransportDeps } from './transport.js'
 import type {
@@ -50,8 +49,6 @@ interface ListFilter {
   readonly cursor?: string | undefined
 }
 
-type PointOf<K extends QueryKindName> = QueryKinds[K]['answer']['data'][number]
-
 export interface Client {
   readonly query: Queries
   /** All points of a query, page by page as they are iterated over. */
@@ -59,7 +56,7 @@ export interface Client {
     kind: K,
     query: Asked<QueryKinds[K]['query']>,
     options?: CallOptions,
-  ): Pages<PointOf<K>, QueryKinds[K]['answer']>
+  ): Pages<QueryKinds[K]['point'], QueryKinds[K]['answer']>
   /** Stored events, newest first. */
   events(filter?: EventsFilter, options?: CallOptions): Pages<StoredEvent, Page<StoredEvent>>
   /** Stored events of one user, newest first: by user id, or by anonymous id those without a user id. */
@@ -89,19 +86,6 @@ export interface Client {
   receipt(receipt: string, options?: CallOptions & { readonly waitMs?: number | undefined }): Promise<Receipt>
 }
 
-const KINDS: readonly QueryKindName[] = [
-  'timeseries',
-  'top',
-  'breakdown',
-  'uniques',
-  'percentiles',
-  'funnel',
-  'retention',
-  'sessions',
-  'logins',
-  'daily',
-]
-
 /** A client of one gateway for one key. It holds no connection of its own and needs no closing. */
 export function createClient(options: ClientOptions): Client {
   // In a browser fetch must not be called as a method of something else.
@@ -114,7 +98,7 @@ export function buildClient(options: ClientOptions, deps: TransportDeps): Client
   const transport = createTransport({ url, key, timeoutMs, retries }, deps)
   const runQuery = createRunQuery({ transport, memory: new AnswerMemory(answersKept) })
   const query = Object.fromEntries(
-    KINDS.map((kind) => [kind, (asked: never, more?: CallOptions) => runQuery(kind, asked, more)]),
+    QUERY_KINDS.map((kind) => [kind, (asked: never, more?: CallOptions) => runQuery(kind, asked, more)]),
   ) as unknown as Queries
   const read = async <T>(path: string, more?: CallOptions): Promise<T> =>
     parseJson<T>((await transport.send({ path }, more)).text)
@@ -124,10 +108,10 @@ export function buildClient(options: ClientOptions, deps: TransportDeps): Client
   return {
     query,
     queryPages: <K extends QueryKindName>(kind: K, asked: Asked<QueryKinds[K]['query']>, more?: CallOptions) =>
-      createPages<QueryPoint, QueryKinds[K]['answer']>(
+      createPages<QueryKinds[K]['point'], QueryKinds[K]['answer']>(
         (cursor) => runQuery(kind, { ...asked, cursor }, more),
         asked.cursor,
-      ) as Pages<PointOf<K>, QueryKinds[K]['answer']>,
+      ) as Pages<QueryKinds[K]['point'], QueryKinds[K]['answer']>,
     events: (filter = {}, more) => list('/api/v1/events', filter, more),
     timeline: (userId, filter = {}, more) => list(`/api/v1/users/${encodeURIComponent(userId)}/timeline`, filter, more),
     sessions: (filter = {}, more) => list('/api/v1/sessions', filter, more),

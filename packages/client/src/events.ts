@@ -1,4 +1,4 @@
-import type { QueryFilter } from './queries/query-kinds.js'
+import type { QueryFilter } from './gen/query-types.js'
 
 /** An event to be sent. Field names may also be in snake case. */
 export interface EventInput {

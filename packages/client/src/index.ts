@@ -9,42 +9,10 @@ export type {
   Receipt,
   StoredEvent,
 } from './events.js'
+/** The types of every kind of query, such as FunnelQuery, FunnelPoint and FunnelAnswer; generated, so nothing else is in there. */
+export type * from './gen/query-types.js'
 export type { LiveCounts } from './live.js'
 export type { Page, Pages } from './pages.js'
-export type { QueryAnswer, QueryAnswerMeta, QueryPoint } from './queries/query-answer.js'
-export type {
-  BreakdownQuery,
-  DailyPoint,
-  DailyQuery,
-  FunnelPoint,
-  FunnelQuery,
-  FunnelStep,
-  FunnelSummary,
-  GroupPoint,
-  LoginCounts,
-  LoginShare,
-  LoginsPoint,
-  LoginsQuery,
-  LoginsSummary,
-  PercentilesPoint,
-  PercentilesQuery,
-  QueryFilter,
-  QueryInterval,
-  QueryKindName,
-  QueryKinds,
-  QueryMetric,
-  RecentLogin,
-  RetentionPoint,
-  RetentionQuery,
-  SessionsPoint,
-  SessionsQuery,
-  SessionsSummary,
-  TimeseriesPoint,
-  TimeseriesQuery,
-  TopQuery,
-  UniquesPoint,
-  UniquesQuery,
-} from './queries/query-kinds.js'
 export type { Asked } from './run-query.js'
 export type { CallOptions } from './transport.js'
 export type {

@@ -1,5 +1,5 @@
 import type { RememberedAnswer } from './answer-memory.js'
-import type { QueryAnswerMeta } from './queries/query-answer.js'
+import type { QueryAnswerMeta } from './gen/query-types.js'
 import type { Received } from './transport.js'
 
 type Renewed = Pick<QueryAnswerMeta, 'source' | 'age_ms' | 'watermark' | 'took_ms'>

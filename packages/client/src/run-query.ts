@@ -1,8 +1,7 @@
 import type { AnswerMemory, RememberedAnswer } from './answer-memory.js'
+import type { QueryAnswerMeta, QueryKindName, QueryKinds } from './gen/query-types.js'
 import { parseJson } from './parse-json.js'
 import { presentMeta } from './present-meta.js'
-import type { QueryAnswer } from './queries/query-answer.js'
-import type { QueryKindName, QueryKinds } from './queries/query-kinds.js'
 import type { CallOptions, Received, Transport } from './transport.js'
 
 type TimeField = 'from' | 'to' | 'min_watermark'
@@ -41,7 +40,11 @@ export function createRunQuery({ transport, memory }: { transport: Transport; me
   }
 }
 
-function asOfNow<A extends QueryAnswer>(answer: A, received: Received, known?: RememberedAnswer): A {
+function asOfNow<A extends { readonly meta: QueryAnswerMeta }>(
+  answer: A,
+  received: Received,
+  known?: RememberedAnswer,
+): A {
   return { ...answer, meta: presentMeta(answer.meta, received, { known, nowMs: performance.now() }) }
 }
 

@@ -1,5 +1,5 @@
+import type { QueryAnswerMeta } from './gen/query-types.js'
 import type { Page } from './pages.js'
-import type { QueryAnswerMeta } from './queries/query-answer.js'
 
 export interface Session {
   readonly session_id: string

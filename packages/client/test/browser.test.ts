@@ -78,11 +78,3 @@ describe('the compiled client', () => {
     expect([dependencies, peerDependencies]).toEqual([undefined, undefined])
   })
 })
-
-describe('the types of queries', () => {
-  it.each(['query-answer.ts', 'query-kinds.ts'])('are those of the contract: %s', (name) => {
-    const [header, , ...lines] = readFileSync(`${home}/src/queries/${name}`, 'utf8').split('\n')
-    expect(header).toContain('scripts/generate.mjs')
-    expect(lines.join('\n')).toBe(readFileSync(`${home}/../contracts/src/queries/${name}`, 'utf8'))
-  })
-})

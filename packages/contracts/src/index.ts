@@ -81,39 +81,6 @@ export {
   streamKey,
 } from './names/redis-keys.js'
 export { EVENTS_STORE_GROUP, EVENTS_STREAM } from './names/streams.js'
-export type { QueryAnswer, QueryAnswerMeta, QueryPoint } from './queries/query-answer.js'
-export type {
-  BreakdownQuery,
-  DailyPoint,
-  DailyQuery,
-  FunnelPoint,
-  FunnelQuery,
-  FunnelStep,
-  FunnelSummary,
-  GroupPoint,
-  LoginCounts,
-  LoginShare,
-  LoginsPoint,
-  LoginsQuery,
-  LoginsSummary,
-  PercentilesPoint,
-  PercentilesQuery,
-  QueryFilter,
-  QueryInterval,
-  QueryKindName,
-  QueryKinds,
-  QueryMetric,
-  RecentLogin,
-  RetentionPoint,
-  RetentionQuery,
-  SessionsPoint,
-  SessionsQuery,
-  SessionsSummary,
-  TimeseriesPoint,
-  TimeseriesQuery,
-  TopQuery,
-  UniquesPoint,
-  UniquesQuery,
-} from './queries/query-kinds.js'
+export type { PointOf, QueryKindName, QueryPoint, SummaryOf } from './queries/query-kinds.js'
 export { findUnstorable } from './queries/storable-text.js'
 export { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from './time/durations.js'

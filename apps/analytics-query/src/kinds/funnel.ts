@@ -1,4 +1,4 @@
-import type { FunnelPoint, FunnelSummary, RunQueryRequest } from '@millrace/contracts'
+import type { PointOf, RunQueryRequest, SummaryOf } from '@millrace/contracts'
 import { DAY_MS } from '@millrace/contracts'
 import { errors } from '../errors.js'
 import { Durations } from '../journeys/durations.js'
@@ -129,7 +129,7 @@ async function countSteps(
 
 interface StepPoint {
   readonly key: SortKey
-  readonly point: FunnelPoint
+  readonly point: PointOf<'funnel'>
 }
 
 function* toBlocks(
@@ -159,7 +159,11 @@ interface StepOf {
   readonly previous: readonly FunnelStepResult[] | null | undefined
 }
 
-function toPoint(query: MarksQuery, group: readonly (string | null)[], { steps, step, previous }: StepOf): FunnelPoint {
+function toPoint(
+  query: MarksQuery,
+  group: readonly (string | null)[],
+  { steps, step, previous }: StepOf,
+): PointOf<'funnel'> {
   const { users, durations } = steps[step] ?? NOBODY
   const before = step === 0 ? users : (steps[step - 1]?.users ?? 0)
   return {
@@ -175,7 +179,7 @@ function toPoint(query: MarksQuery, group: readonly (string | null)[], { steps, 
   }
 }
 
-function summarise(groups: readonly (readonly FunnelStepResult[])[], length: number): FunnelSummary {
+function summarise(groups: readonly (readonly FunnelStepResult[])[], length: number): SummaryOf<'funnel'> {
   const usersAt = (step: number) => groups.reduce((sum, steps) => sum + (steps[step]?.users ?? 0), 0)
   const [entered, converted] = [usersAt(0), usersAt(length - 1)]
   return { entered, converted, conversion_rate: rateOf(converted, entered) }

@@ -1,4 +1,4 @@
-import type { RetentionPoint, RunQueryRequest } from '@millrace/contracts'
+import type { PointOf, RunQueryRequest } from '@millrace/contracts'
 import { errors } from '../errors.js'
 import { type Marks, type MarksQuery, QUARTER_MS } from '../journeys/marks.js'
 import { toUserLists } from '../journeys/user-lists.js'
@@ -109,7 +109,7 @@ async function runRetention(question: RetentionQuestion, context: KindContext) {
 
 interface CohortPoint {
   readonly key: SortKey
-  readonly point: RetentionPoint
+  readonly point: PointOf<'retention'>
 }
 
 /** Of cohorts with users; without groups of all. */

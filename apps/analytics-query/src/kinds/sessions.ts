@@ -1,4 +1,4 @@
-import type { SessionsSummary } from '@millrace/contracts'
+import type { SummaryOf } from '@millrace/contracts'
 import { MINUTE_MS } from '@millrace/contracts'
 import { type MarksQuery, VISIT_GAP_MS } from '../journeys/marks.js'
 import { toUserLists } from '../journeys/user-lists.js'
@@ -70,7 +70,7 @@ async function readSessions(
   const lists = await toUserLists(marks.chunks, 1)
   const { cellsMax } = context
   const { cells, all } = await walkSessions(lists, { fromMs, starts: bucketStarts, gapMs, cellsMax })
-  const summary: SessionsSummary = { sessions: all.sessions, ...valuesOf(all) }
+  const summary: SummaryOf<'sessions'> = { sessions: all.sessions, ...valuesOf(all) }
   return {
     cells: cells.map(({ bucket, group, totals }) => ({
       bucket,

@@ -1,4 +1,4 @@
-import type { LoginCounts, LoginShare, LoginsSummary, RecentLogin } from '@millrace/contracts'
+import type { SummaryOf } from '@millrace/contracts'
 import type { Transaction } from '@millrace/database'
 import type { CostEstimate } from '../admission/estimate-cost.js'
 import { errors } from '../errors.js'
@@ -17,6 +17,10 @@ import {
   type RecentLoginRow,
   recentLoginsStatement,
 } from './login-statements.js'
+
+type LoginsSummary = SummaryOf<'logins'>
+type LoginShare = LoginsSummary['methods'][number]
+type RecentLogin = LoginsSummary['recent'][number]
 
 export interface ReadLoginsConfig extends WatermarkConfig {
   readonly cellsMax: number
@@ -78,7 +82,7 @@ function toCell(row: LoginCellRow, query: CellQuery): Cell {
   }
 }
 
-function countsOf({ attempts, succeeded }: { attempts: bigint; succeeded: bigint }): LoginCounts {
+function countsOf({ attempts, succeeded }: { attempts: bigint; succeeded: bigint }): Omit<LoginShare, 'name'> {
   const [all, good] = [Number(attempts), Number(succeeded)]
   return { attempts: all, succeeded: good, failed: all - good, success_rate: all === 0 ? null : good / all }
 }

@@ -539,7 +539,7 @@ describe('queries', () => {
     ['GET', '/api/v1/sessions?ip=10.0.0.1', undefined, 400, 'there is no parameter ip: it takes user_id, active'],
     ['GET', '/api/v1/activities?entity=e', undefined, 400, 'there is no parameter entity: it takes user_id, action'],
     ['GET', '/api/v1/activities?limit=1001', undefined, 400, 'limit must be a whole number from 1 to 1000'],
-    ['GET', '/api/v1/query/sessions?window=soon', undefined, 400, 'window: must be milliseconds, or a length of time'],
+    ['GET', '/api/v1/query/sessions?window=soon', undefined, 400, 'window: must be milliseconds or a duration'],
     ['POST', '/api/v1/query/daily', { interval: '1d' }, 400, 'a daily query has no field interval'],
   ])('are refused with what is wrong: %s %s %j', async (method, path, body, status, detail) => {
     const answer = await ask(method, path, 'r', body)

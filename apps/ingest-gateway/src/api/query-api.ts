@@ -1,10 +1,11 @@
 import { requireScope } from '@millrace/auth'
 import type { QueryMeta, RunQueryRequest } from '@millrace/contracts'
+import { isQueryKind } from '@millrace/contracts/http'
 import type { Express, Request, Response } from 'express'
 import { errors } from '../errors.js'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
 import { invalid, type Params } from './read-params.js'
-import { isQueryKind, readQuery } from './read-query.js'
+import { readQuery } from './read-query.js'
 import { sendQueryAnswer } from './send-query-answer.js'
 
 /** GET and POST /api/v1/query/{kind}. */

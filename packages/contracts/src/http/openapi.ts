@@ -1,6 +1,7 @@
+import { capital, queryComponents } from '../queries/query-components.js'
 import { listPaths, listSchemas } from './openapi-lists.js'
 import { commonProblems, inPath, inQuery, json, needs, ok, problem, reads } from './openapi-parts.js'
-import { capital, queryComponents, queryPaths } from './openapi-queries.js'
+import { queryPaths } from './openapi-queries.js'
 import { type Node, ref, schemas } from './openapi-schemas.js'
 
 const eventProblems = {
@@ -46,7 +47,7 @@ const health = (summary: string): Node => ({
   responses: { 200: ok('Health'), 503: { description: 'unhealthy', content: json('Health') } },
 })
 
-const paths = (components: Node): Node => ({
+const paths: Node = {
   '/v1/batch': takesEvents('Takes a batch of events', 'Batch', { batch: [event], sentAt: '2026-11-21T08:00:00.000Z' }),
   '/v1/track': takesEvents('Takes one track event', 'Event', event),
   '/v1/identify': takesEvents('Takes one identify event', 'Event', { userId: 'user-1', traits: { plan: 'pro' } }),
@@ -116,7 +117,7 @@ const paths = (components: Node): Node => ({
     ]),
   },
   ...listPaths,
-  ...queryPaths(components),
+  ...queryPaths(),
   '/api/v1/live': {
     get: reads('query', 'Counts a second as server-sent events named counts', 'read', {
       description: 'a stream',
@@ -192,7 +193,7 @@ const paths = (components: Node): Node => ({
   '/api/health': { get: health('Whether everything works') },
   '/api/system/health': { get: health('The same with memory, processors and disk') },
   '/api/health/detailed': { get: { ...health('Everything that is known about every part'), ...needs('admin') } },
-})
+}
 
 /** Names for generated code, such as postApiV1QueryFunnel and getV1ReceiptsReceipt. */
 function withOperationIds(all: Node): Node {
@@ -211,7 +212,7 @@ function withOperationIds(all: Node): Node {
 
 /** The public HTTP contract as an OpenAPI 3.1 document. */
 export function createOpenApiDocument() {
-  const components = { ...schemas, ...listSchemas, ...queryComponents() }
+  const components = { ...schemas, ...listSchemas, ...queryComponents }
   return {
     openapi: '3.1.0',
     info: {
@@ -222,7 +223,7 @@ export function createOpenApiDocument() {
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
-    paths: withOperationIds(paths(components)),
+    paths: withOperationIds(paths),
     components: {
       schemas: components,
       securitySchemes: {
