@@ -15,7 +15,6 @@ import type { Config } from './config.js'
 import { DatabaseWatch } from './database/database-watch.js'
 import { LedgerWatch } from './ledger/ledger-watch.js'
 import { readLedger } from './ledger/read-ledger.js'
-import { startLoop } from './loop.js'
 import { HealthMetrics } from './metrics.js'
 import { createProbe } from './probe/probe.js'
 import { createProbeKeys } from './probe/probe-keys.js'
@@ -29,6 +28,7 @@ import { createGetLedger } from './rpc/get-ledger.js'
 const VERSION = '0.1.0'
 const CHECKPOINT_MAX_MS = MINUTE_MS
 const DATABASE_WATCH_MS = MINUTE_MS
+const REPORT_MS = 5000
 const now = () => Date.now()
 
 /** What the parts below share. */
@@ -73,11 +73,8 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     now,
     version: VERSION,
   })
-  // Keeps the metrics fresh when nobody asks.
-  await lifecycle.start('health', () => [
-    reportHealth,
-    startLoop({ intervalMs: 5000 }, async () => void (await reportHealth('summary'))),
-  ])
+  // Keeps the metrics up to date while nobody calls GetHealth.
+  await lifecycle.every('health report', REPORT_MS, () => reportHealth('summary'))
   const health = implementService(HealthServiceService, {
     getLedger: createGetLedger({ stream: config.STREAM_NAME }, { database, lost: () => watch.lost }),
     getHealth: createGetHealth({ reportHealth }),
@@ -97,12 +94,7 @@ async function startDatabaseWatch({ lifecycle, database, metrics }: Parts): Prom
     readIndexBloat: () => readIndexBloat(database),
     metrics,
   })
-  const step = (): Promise<void> =>
-    // That it cannot be reached is in the health checks; its figures stay as they were.
-    watch
-      .step()
-      .catch((error: unknown) => lifecycle.logger.debug("the database's figures could not be read", { error }))
-  await lifecycle.start('database figures', () => [watch, startLoop({ intervalMs: DATABASE_WATCH_MS }, step)])
+  await lifecycle.every('database statistics', DATABASE_WATCH_MS, () => watch.step())
 }
 
 async function startLedger({
@@ -129,12 +121,10 @@ async function startLedger({
       logger,
     },
   )
-  const step = async (): Promise<void> => {
-    // What cannot be asked at the moment is in the health checks; the ledger stays as it was.
-    await watch.step().catch((error: unknown) => logger.debug('the ledger could not be compared', { error }))
-    metrics.noteLedger(watch.state)
-  }
-  await lifecycle.start('ledger', () => [watch, startLoop({ intervalMs: config.LEDGER_INTERVAL_MS }, step)])
+  await lifecycle.every('ledger comparison', config.LEDGER_INTERVAL_MS, async () => {
+    // A comparison that fails changes nothing but the age of the last one, which is a metric too.
+    await watch.step().finally(() => metrics.noteLedger(watch.state))
+  })
   return { queues, watch }
 }
 
@@ -154,13 +144,12 @@ async function startProbe({ config, lifecycle, database, metrics, grpcMetrics }:
   const keys = createProbeKeys({ keys: new KeyManager({ database, logger }), now })
   const target = createProbeTarget({ gatewayUrl: config.GATEWAY_URL.replace(/\/$/, '') }, { keys, analytics })
   const probe = createProbe({ timeoutMs: config.SYNTHETIC_TIMEOUT_MS }, target)
-  const step = async (signal: AbortSignal): Promise<void> => {
+  await lifecycle.every('synthetic events', intervalMs, async (signal) => {
     const result = await probe(signal)
     if (signal.aborted) return
     state.note(result)
     metrics.noteProbe(result)
-  }
-  await lifecycle.start('synthetic events', () => [state, startLoop({ intervalMs }, step)])
+  })
   return state
 }
 

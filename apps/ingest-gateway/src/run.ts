@@ -23,7 +23,6 @@ import type { Config } from './config.js'
 import { EventDesk } from './events/event-desk.js'
 import { WATCHED_MAX } from './events/event-table.js'
 import { newMessageId } from './events/new-message-id.js'
-import { every } from './every.js'
 import { createAwaitOutcome } from './http/await-outcome.js'
 import { Cors } from './http/cors.js'
 import { createEventRoutes } from './http/event-routes.js'
@@ -123,19 +122,18 @@ function tuneCollector(): void {
 async function startRollups(config: Config, lifecycle: Lifecycle, database: Database): Promise<CurrentPlan> {
   const definitions = parseRollups(config.ROLLUPS)
   const load = () => loadRollups(database)
-  return lifecycle.start('rollups', async () => {
-    // Without the definitions events would go in that the rollups never learn of, so the door stays shut until they are read.
-    const first = await untilAvailable(lifecycle, async () => {
-      await registerRollups(database, {
-        definitions,
-        stream: config.STREAM_NAME,
-        aheadMaxMs: config.EVENTS_MAX_AHEAD_HOURS * HOUR_MS,
-      })
-      return load()
+  // Events that came in before the definitions are read would be missing from the rollups, so the gateway does not listen until then.
+  const first = await untilAvailable(lifecycle, async () => {
+    await registerRollups(database, {
+      definitions,
+      stream: config.STREAM_NAME,
+      aheadMaxMs: config.EVENTS_MAX_AHEAD_HOURS * HOUR_MS,
     })
-    const current = new CurrentPlan(first, { load, slotsMax: WATCHED_MAX, logger: lifecycle.logger })
-    return [current, every(REFRESH_MS, () => current.refresh())]
+    return load()
   })
+  const current = new CurrentPlan(first, { load, slotsMax: WATCHED_MAX, logger: lifecycle.logger })
+  await lifecycle.every('rollup definitions', REFRESH_MS, () => current.refresh(), { runsAtStart: false })
+  return current
 }
 
 /** Keys of the first start. Nothing is stored twice, and nothing that was revoked comes back. */
@@ -196,20 +194,17 @@ function startProducer(
 }
 
 /** Started after the producer and so stopped before it: the counts of frames that are settled by the producer's own close come by the frames. */
-function startLedger(
+async function startLedger(
   config: Config,
   lifecycle: Lifecycle,
   { database, producer }: { database: Database; producer: Producer<RecordBatchBuilder> },
 ): Promise<ProducedCounts> {
-  return lifecycle.start('ledger', () => {
-    const counts = new ProducedCounts()
-    const isSpoolEmpty = () => producer.counts().spoolFrames === 0
-    const source = { stream: config.STREAM_NAME, producerId: producer.id, counts, isSpoolEmpty }
-    return [
-      counts,
-      every(FLUSH_MS, createFlushProduced(source, { database, logger: lifecycle.logger }), { isRunAtEnd: true }),
-    ]
-  })
+  const counts = new ProducedCounts()
+  const isSpoolEmpty = () => producer.counts().spoolFrames === 0
+  const source = { stream: config.STREAM_NAME, producerId: producer.id, counts, isSpoolEmpty }
+  const flush = createFlushProduced(source, { database })
+  await lifecycle.every('ledger counts', FLUSH_MS, flush, { runsAtStart: false, runsAtEnd: true })
+  return counts
 }
 
 async function startPeers(

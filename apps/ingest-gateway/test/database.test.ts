@@ -86,7 +86,7 @@ describe('on a real database', () => {
       const second = current.get()
       expect(second).not.toBe(first)
       isDown = true
-      await current.refresh()
+      await expect(current.refresh()).rejects.toThrow('down')
       expect(current.get()).toBe(second)
     })
   })
@@ -101,7 +101,7 @@ describe('on a real database', () => {
       let isSpoolEmpty = false
       const flush = createFlushProduced(
         { stream: 'events', producerId, counts, isSpoolEmpty: () => isSpoolEmpty },
-        { database, logger: silentLogger },
+        { database },
       )
       counts.add(1, { accepted: 10, rejected: 1, spooled: 4 })
       counts.add(2, { accepted: 5, rejected: 0, spooled: 0 })
@@ -125,10 +125,10 @@ describe('on a real database', () => {
         isDown ? Promise.reject(new Error('down')) : database.query(...args)
       const flush = createFlushProduced(
         { stream: 'events', producerId, counts, isSpoolEmpty: () => true },
-        { database: { query }, logger: silentLogger },
+        { database: { query } },
       )
       counts.add(1, { accepted: 1, rejected: 0, spooled: 0 })
-      await flush()
+      await expect(flush()).rejects.toThrow('down')
       counts.add(2, { accepted: 1, rejected: 0, spooled: 0 })
       isDown = false
       await flush()

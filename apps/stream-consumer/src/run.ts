@@ -34,7 +34,6 @@ import { createPublish } from './live/publish.js'
 import { readWatermark } from './live/watermark.js'
 import { closeIdleSessions } from './maintain/close-idle-sessions.js'
 import { keepPartitions } from './maintain/keep-partitions.js'
-import { type PeriodicTask, runPeriodically } from './maintain/run-periodically.js'
 import { summariseTimeIndex } from './maintain/summarise-time-index.js'
 import { ConsumerAppMetrics, readGaugesAtScrape } from './metrics.js'
 import { createDiscardDeadLetter } from './rpc/discard-dead-letter.js'
@@ -115,29 +114,19 @@ async function startMaintenance(
   }
   const compact = createCompactor({ windowsMax: 500 }, { database })
   const keep = { database, dayPartitions, logger, onDeleted: appMetrics.addDeleted.bind(appMetrics), now: Date.now }
-  const tasks: PeriodicTask[] = [
-    {
-      name: 'partitions',
-      everyMs: PARTITIONS_EVERY_MS,
-      run: (signal) => keepPartitions({ retentionMs, windowMs, rollups }, { ...keep, signal }),
-    },
-    { name: 'time-index', everyMs: TIME_INDEX_EVERY_MS, run: () => summariseTimeIndex(database, Date.now()) },
-    {
-      name: 'segments',
-      everyMs: SEGMENTS_EVERY_MS,
-      run: async () => {
-        for (const table of await segments.roll()) logger.info('events of a busy day go to another table', { table })
-      },
-    },
-    { name: 'compactor', everyMs: config.ROLLUP_COMPACT_MS, run: async () => appMetrics.addCompacted(await compact()) },
-    {
-      name: 'sessions',
-      everyMs: SESSIONS_EVERY_MS,
-      run: async () =>
-        appMetrics.addClosedSessions(await closeIdleSessions(database, config.SESSION_IDLE_MINUTES * MINUTE_MS)),
-    },
-  ]
-  for (const task of tasks) await lifecycle.start(task.name, () => [undefined, runPeriodically(task, { logger })])
+  await lifecycle.every('partition upkeep', PARTITIONS_EVERY_MS, (signal) =>
+    keepPartitions({ retentionMs, windowMs, rollups }, { ...keep, signal }),
+  )
+  await lifecycle.every('time index', TIME_INDEX_EVERY_MS, () => summariseTimeIndex(database, Date.now()))
+  await lifecycle.every('day segments', SEGMENTS_EVERY_MS, async () => {
+    for (const table of await segments.roll()) logger.info('events of a busy day go to another table', { table })
+  })
+  await lifecycle.every('rollup compactor', config.ROLLUP_COMPACT_MS, async () =>
+    appMetrics.addCompacted(await compact()),
+  )
+  await lifecycle.every('idle sessions', SESSIONS_EVERY_MS, async () =>
+    appMetrics.addClosedSessions(await closeIdleSessions(database, config.SESSION_IDLE_MINUTES * MINUTE_MS)),
+  )
 }
 
 async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts): Promise<void> {
@@ -239,14 +228,10 @@ async function startLive(
   })
   const publish = createPublish(noticeRedis, logger)
   const group = { group: config.STREAM_GROUP, stream: config.STREAM_NAME }
-  const second = async (): Promise<void> => {
+  await lifecycle.every('live counts', SECOND_MS, async () => {
     publish(CHANNELS.liveCounts, live.take(Date.now()))
     if (hub.size > 0) hub.tick(await readWatermark(database, group))
-  }
-  await lifecycle.start('live', () => [
-    undefined,
-    runPeriodically({ name: 'live', everyMs: SECOND_MS, run: second }, { logger }),
-  ])
+  })
 }
 
 async function startRpc(

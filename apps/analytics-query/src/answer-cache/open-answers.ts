@@ -177,27 +177,10 @@ async function startListening(
   })
 }
 
-async function startPopular(
-  { logger, start }: Lifecycle,
-  redis: RedisConnection | undefined,
-): Promise<PopularQuestions> {
+async function startPopular({ every }: Lifecycle, redis: RedisConnection | undefined): Promise<PopularQuestions> {
   const popular = new PopularQuestions(popularQueriesKey(CACHE_NAME), Date.now)
   if (redis === undefined) return popular
-  return await start('popular questions', () => {
-    const save = async (): Promise<void> => {
-      if (!redis.isReady) return
-      await popular.save(redis).catch((error: unknown) => {
-        logger.debug('popular questions were not remembered', { error })
-      })
-    }
-    const timer = setInterval(() => void save(), SAVE_POPULAR_MS)
-    timer.unref()
-    return [
-      popular,
-      async () => {
-        clearInterval(timer)
-        await save()
-      },
-    ]
-  })
+  const save = async () => redis.isReady && (await popular.save(redis))
+  await every('popular queries', SAVE_POPULAR_MS, save, { runsAtStart: false, runsAtEnd: true })
+  return popular
 }

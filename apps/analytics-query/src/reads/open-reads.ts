@@ -103,14 +103,7 @@ async function openReplica(
     { stream: config.STREAM_NAME, consumerGroup: config.STREAM_GROUP, lagMaxMs },
     { primary: database, breaker: breaker(), now: () => performance.now(), onRead },
   )
-  return await lifecycle.start('watch on the primary', () => watch(gate, lagMaxMs))
-}
-
-/** Looks four times in the time that the replica may lag. A look that fails is made up for by the next: until then the replica goes on as it is. */
-function watch(replica: ReplicaGate, lagMaxMs: number): [ReplicaGate, () => void] {
-  const look = () => void replica.watchPrimary().catch(() => undefined)
-  look()
-  const timer = setInterval(look, Math.max(100, lagMaxMs / 4))
-  timer.unref()
-  return [replica, () => clearInterval(timer)]
+  // Four times in the time by which the replica may lag. After a failure the replica is used as before until the next run.
+  await lifecycle.every('replica lag', Math.max(100, lagMaxMs / 4), () => gate.watchPrimary())
+  return gate
 }

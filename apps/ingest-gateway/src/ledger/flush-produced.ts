@@ -1,5 +1,4 @@
 import type { Queryable } from '@millrace/database'
-import type { Logger } from '@millrace/logger'
 import type { ProducedCounts } from './produced-counts.js'
 
 // Absolute values, so a flush may be repeated; greatest() keeps a late one from taking counts back. Rows belong to one process, so there
@@ -15,14 +14,13 @@ const upsert = `
       updated_at = now()`
 
 /**
- * Writes the counts that moved to `ledger_produced`. When the database is away it keeps them for the next time and says so once: taking
- * events in must not depend on it.
+ * Returns a function that writes the counts that changed to `ledger_produced`. When that fails it throws and keeps the counts for the next call:
+ * the gateway accepts events without the database.
  */
 export function createFlushProduced(
   source: { stream: string; producerId: string; counts: ProducedCounts; isSpoolEmpty: () => boolean },
-  deps: { database: Queryable; logger: Logger },
+  deps: { database: Queryable },
 ): () => Promise<void> {
-  let isFailing = false
   return async function flushProduced() {
     if (source.isSpoolEmpty()) source.counts.clearSpooled()
     const changed = source.counts.takeChanged()
@@ -40,12 +38,9 @@ export function createFlushProduced(
           changed.map(([, counts]) => counts.spooled),
         ],
       })
-      if (isFailing) deps.logger.info('the produced counts are written again')
-      isFailing = false
     } catch (error) {
       source.counts.restore(changed.map(([tenantId]) => tenantId))
-      if (!isFailing) deps.logger.warn('the produced counts cannot be written, they are kept for later', { error })
-      isFailing = true
+      throw error
     }
   }
 }

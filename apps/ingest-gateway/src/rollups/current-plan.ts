@@ -1,14 +1,13 @@
 import type { Logger } from '@millrace/logger'
 import { type RollupDefinition, RollupPlan } from './rollup-plan.js'
 
-/** The plan in force. `refresh` looks for changed definitions; when it cannot, the last ones stay and it says so once. */
+/** The rollup plan in use. `refresh` reads the definitions again; when that fails it throws and the plan stays as it was. */
 export class CurrentPlan {
   #plan: RollupPlan
   #text: string
   readonly #load: () => Promise<RollupDefinition[]>
   readonly #slotsMax: number
   readonly #logger: Logger
-  #isFailing = false
 
   constructor(
     first: RollupDefinition[],
@@ -26,19 +25,11 @@ export class CurrentPlan {
   }
 
   async refresh(): Promise<void> {
-    try {
-      const definitions = await this.#load()
-      const text = JSON.stringify(definitions)
-      if (text !== this.#text) {
-        this.#plan = new RollupPlan(definitions, this.#slotsMax)
-        this.#text = text
-        this.#logger.info('the definitions of rollups changed', { definitions: definitions.length })
-      }
-      this.#isFailing = false
-    } catch (error) {
-      if (!this.#isFailing)
-        this.#logger.warn('the definitions of rollups cannot be read, the last ones stay', { error })
-      this.#isFailing = true
-    }
+    const definitions = await this.#load()
+    const text = JSON.stringify(definitions)
+    if (text === this.#text) return
+    this.#plan = new RollupPlan(definitions, this.#slotsMax)
+    this.#text = text
+    this.#logger.info('the rollup definitions changed', { definitions: definitions.length })
   }
 }

@@ -1,5 +1,6 @@
 import type { Logger } from '@millrace/logger'
 import type { Metrics, Tracer } from '@millrace/telemetry'
+import type { PeriodicTask, PeriodicTaskConfig, PeriodicWork } from './periodic-task.js'
 
 /** What a part of a service is, and how it is stopped. `stop` finishes what was begun and then lets go of everything. */
 export type Started<T> = readonly [value: T, stop: () => void | Promise<void>]
@@ -20,6 +21,16 @@ export interface Lifecycle {
    * service ends. Calls may overlap, then the order is that of completion.
    */
   start<T>(name: string, fn: () => Started<T> | Promise<Started<T>>): Promise<T>
+  /**
+   * Starts a part that runs `work` at once and then again and again, each time `periodMs` after the end of the run before. Runs never overlap, and
+   * the stop waits for the run in progress. The first failure in a row and the recovery are logged with `name`; work must not log them itself.
+   */
+  every(
+    name: string,
+    periodMs: number,
+    work: PeriodicWork,
+    options?: Pick<PeriodicTaskConfig, 'runsAtStart' | 'runsAtEnd'>,
+  ): Promise<PeriodicTask>
   /** `/ready` answers 503 while the check rejects. Answers are kept for 1 s, and a check that takes over 2 s has failed. */
   ready(name: string, check: ReadinessCheck): void
   /** Ends the service with code 1 after stopping it: for a part that cannot go on and that nobody waits for. */

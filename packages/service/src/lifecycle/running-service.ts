@@ -7,6 +7,7 @@ import type { Environment } from '../config/parse-config.js'
 import type { serviceSettings } from '../config/service-settings.js'
 import type { Lifecycle } from './lifecycle.js'
 import { Parts } from './parts.js'
+import { startPeriodicTask } from './periodic-task.js'
 import { Readiness } from './readiness.js'
 import { serviceErrors } from './service-errors.js'
 
@@ -79,6 +80,8 @@ export class RunningService {
       tracer: this.#options.tracer,
       stopping: this.#stopping.signal,
       start: (name, fn) => this.#parts.start(name, fn),
+      every: (name, periodMs, work, options) =>
+        this.#parts.start(name, () => startPeriodicTask({ name, periodMs, ...options }, work, this.#options)),
       ready: (name, check) => this.#readiness.add(name, check),
       fail: (error) => this.#fail('the service cannot go on', error),
     }

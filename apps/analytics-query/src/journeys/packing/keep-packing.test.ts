@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, expect, it } from '@jest/globals'
-import { silentLogger } from '@millrace/logger'
+import { openTestLifecycle } from '@millrace/service/testing'
 import { CutWishes } from '../cut-wishes.js'
 import { keepPacking } from './keep-packing.js'
 
@@ -25,10 +25,11 @@ describe('packing in the background', () => {
         isStopped = true
       },
     }
-    const stop = keepPacking({ intervalMs: 1 }, { packer, logger: silentLogger, onPacked: (days) => packed.push(days) })
+    const lifecycle = openTestLifecycle('packing')
+    await keepPacking({ intervalMs: 1 }, { lifecycle, packer, onPacked: (days) => packed.push(days) })
     await held
     expect(packed).toEqual([2, 1])
-    const stopped = stop()
+    const stopped = lifecycle.stop()
     expect(isStopped).toBe(true)
     letGo(5)
     await stopped
@@ -53,17 +54,15 @@ describe('packing in the background', () => {
         isSeen = resolve
       })
     const begun = next()
-    const stop = keepPacking(
-      { intervalMs: 86_400_000 },
-      { packer, wishes, logger: silentLogger, onPacked: () => undefined },
-    )
+    const lifecycle = openTestLifecycle('packing')
+    await keepPacking({ intervalMs: 86_400_000 }, { lifecycle, packer, wishes, onPacked: () => undefined })
     await begun
     for (const event of ['View', 'Buy']) {
       const again = next()
       context.run('a question', () => wishes.note({ tenantId: 1, event, cut: '{}', fromDay: '2026-11-21' }))
       await again
     }
-    await stop()
+    await lifecycle.stop()
     expect(seen).toEqual([undefined, undefined, undefined])
   })
 })

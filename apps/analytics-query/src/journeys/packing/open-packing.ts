@@ -25,7 +25,7 @@ export async function openPacking(
 ): Promise<void> {
   const intervalMs = config.PACK_DAYS_INTERVAL_MS
   if (intervalMs === 0) return
-  const { logger, metrics } = lifecycle
+  const { metrics } = lifecycle
   const counter = metrics.counter({
     name: 'millrace_journey_days_packed_total',
     help: 'Days of events that were packed by user, those packed again after a late event included',
@@ -35,8 +35,6 @@ export async function openPacking(
   // Stopping ends the rest.
   const rest = (tookMs: number, signal: AbortSignal) =>
     delay(Math.min(REST * tookMs, intervalMs), undefined, { signal }).catch(() => undefined)
-  await lifecycle.start('packing', () => {
-    const packer = new DayPacker(stream, { database, wishes, isBusy, rest })
-    return [undefined, keepPacking({ intervalMs }, { packer, logger, wishes, onPacked: (days) => packed.inc(days) })]
-  })
+  const packer = new DayPacker(stream, { database, wishes, isBusy, rest })
+  await keepPacking({ intervalMs }, { lifecycle, packer, wishes, onPacked: (days) => packed.inc(days) })
 }

@@ -1,0 +1,1 @@
+export { openTestLifecycle, type TestLifecycle } from './test-lifecycle.js'
