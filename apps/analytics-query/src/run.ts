@@ -12,6 +12,7 @@ import { createReadDaily } from './daily-report/read-daily.js'
 import { CutWishes } from './journeys/cut-wishes.js'
 import { openPacking } from './journeys/packing/open-packing.js'
 import { createReadMarks } from './journeys/read-marks.js'
+import { createQueryKinds } from './kinds/query-kinds.js'
 import { createReadLogins } from './logins/read-logins.js'
 import { QueryMetrics } from './metrics.js'
 import { openReads } from './reads/open-reads.js'
@@ -53,10 +54,9 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const readDaily = createReadDaily({ ...stream, responseProperty: config.QUERY_RESPONSE_PROPERTY }, { runCells, now })
   const answers = await openAnswers(config, lifecycle)
   const queryMetrics = new QueryMetrics(metrics)
-  const runQuery = createRunQuery(
-    { bucketsMax: config.QUERY_BUCKETS_MAX, cellsMax: config.QUERY_CELLS_MAX },
-    { runCells, readMarks, readLogins, readDaily, snapshot, guard, answers, metrics: queryMetrics, now },
-  )
+  const limits = { bucketsMax: config.QUERY_BUCKETS_MAX, cellsMax: config.QUERY_CELLS_MAX }
+  const kinds = createQueryKinds({ limits, runCells, readMarks, readLogins, readDaily })
+  const runQuery = createRunQuery({ kinds, reads: { snapshot, guard }, answers, metrics: queryMetrics, now })
   const analytics = implementService(AnalyticsServiceService, {
     listEvents: createListEvents({ snapshot, guard, metrics: queryMetrics, now }),
     listSessions: createListSessions(stream, { snapshot, metrics: queryMetrics }),

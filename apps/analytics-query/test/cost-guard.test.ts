@@ -12,7 +12,7 @@ import { createRunCells, type RunCells } from '../src/cells/run-cells.js'
 import { createReadDaily } from '../src/daily-report/read-daily.js'
 import { createReadMarks } from '../src/journeys/read-marks.js'
 import type { Answer } from '../src/kinds/query-kind.js'
-import { findQueryKind } from '../src/kinds/query-kinds.js'
+import { createQueryKinds } from '../src/kinds/query-kinds.js'
 import type { EventsQuery } from '../src/lists/events-query.js'
 import { createReadLogins } from '../src/logins/read-logins.js'
 import { QueryMetrics } from '../src/metrics.js'
@@ -104,6 +104,13 @@ describe('the guard of costs', () => {
       consumerGroup: 'events-store',
     }
     runCells = createRunCells(config, { now: () => NOW })
+    const kinds = createQueryKinds({
+      limits: { bucketsMax: 1000, cellsMax: 10_000 },
+      runCells,
+      readMarks: createReadMarks({ ...config, groupsMax: 10_000 }),
+      readLogins: createReadLogins(config),
+      readDaily: createReadDaily({ ...config, responseProperty: 'properties.delay' }, { runCells, now: () => NOW }),
+    })
     ask = (fields) => {
       const request = queryOf({ from: new Date(START + 3 * DAY), to: new Date(NOW), ...fields })
       const snapshot = createSnapshot({ database })
@@ -112,14 +119,8 @@ describe('the guard of costs', () => {
         guard,
         read: <T>(fn: (tx: Transaction) => Promise<T>) => snapshot(acme, fn),
         nowMs: NOW,
-        bucketsMax: 1000,
-        cellsMax: 10_000,
-        runCells,
-        readMarks: createReadMarks({ ...config, groupsMax: 10_000 }),
-        readLogins: createReadLogins(config),
-        readDaily: createReadDaily({ ...config, responseProperty: 'properties.delay' }, { runCells, now: () => NOW }),
       }
-      return findQueryKind(request.kind).parse(request, context).run()
+      return kinds.find(request.kind).parse(request, context).run()
     }
   }, 300_000)
   afterAll(async () => {

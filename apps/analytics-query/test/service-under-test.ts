@@ -17,6 +17,7 @@ import { createRunCells } from '../src/cells/run-cells.js'
 import { createReadDaily } from '../src/daily-report/read-daily.js'
 import type { CutWishes } from '../src/journeys/cut-wishes.js'
 import { createReadMarks } from '../src/journeys/read-marks.js'
+import { createQueryKinds } from '../src/kinds/query-kinds.js'
 import { createReadLogins } from '../src/logins/read-logins.js'
 import { QueryMetrics } from '../src/metrics.js'
 import { createSnapshot } from '../src/reads/snapshot.js'
@@ -65,25 +66,21 @@ export async function startServiceUnderTest(
   }
   const queryMetrics = new QueryMetrics(metrics)
   const runCells = createRunCells(config, { now })
+  const kinds = createQueryKinds({
+    limits: { bucketsMax: 1000, cellsMax: config.cellsMax },
+    runCells,
+    readMarks: createReadMarks(
+      { ...config, groupsMax: config.cellsMax, hasPackedDays: options.hasPackedDays === true },
+      options.wishes === undefined ? {} : { wishes: options.wishes },
+    ),
+    readLogins: createReadLogins(config),
+    readDaily: createReadDaily({ ...config, responseProperty: 'properties.duration_ms' }, { runCells, now }),
+  })
   const service = implementService(AnalyticsServiceService, {
     listEvents: createListEvents({ snapshot, metrics: queryMetrics, now }),
     listSessions: createListSessions(config, { snapshot, metrics: queryMetrics }),
     listActivities: createListActivities(config, { snapshot, metrics: queryMetrics }),
-    runQuery: createRunQuery(
-      { bucketsMax: 1000, cellsMax: config.cellsMax },
-      {
-        runCells,
-        readMarks: createReadMarks(
-          { ...config, groupsMax: config.cellsMax, hasPackedDays: options.hasPackedDays === true },
-          options.wishes === undefined ? {} : { wishes: options.wishes },
-        ),
-        readLogins: createReadLogins(config),
-        readDaily: createReadDaily({ ...config, responseProperty: 'properties.duration_ms' }, { runCells, now }),
-        snapshot,
-        metrics: queryMetrics,
-        now,
-      },
-    ),
+    runQuery: createRunQuery({ kinds, reads: { snapshot }, metrics: queryMetrics, now }),
   })
   const grpcMetrics = createGrpcMetrics(metrics)
   const deps = { logger: silentLogger, metrics: grpcMetrics, tracer: noopTracer }

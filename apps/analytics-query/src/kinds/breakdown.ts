@@ -4,23 +4,36 @@ import { decodePageCursor } from './page.js'
 import { parseCells } from './parse-cells.js'
 import { parseCompare } from './parse-compare.js'
 import type { QueryKind } from './query-kind.js'
+import type { CellDeps } from './time-ordered.js'
 
 const LIMITS = { default: 100, max: 1000 }
 
 /** Every group with its value, in the order of their names, so that all can be walked through page by page. */
-export const breakdown: QueryKind = {
-  name: 'breakdown',
+export const breakdown = ({ runCells, limits }: CellDeps): QueryKind => ({
   parse(request, context) {
     const cursor = decodePageCursor(request.cursor, 'breakdown')
     const limit = parseLimit(request.limit, LIMITS)
-    const query = parseCellQuery(request, { interval: 'none', needsGroup: true, cursor }, context)
+    const query = parseCellQuery(
+      request,
+      { interval: 'none', needsGroup: true, cursor },
+      { nowMs: context.nowMs, bucketsMax: limits.bucketsMax },
+    )
     const isCompared = parseCompare(request.compare)
     const after = cursor && groupPlaceOf(cursor, query.groupBy.length)
     // One more, to know whether the page is the last.
     const page = isCompared || after === undefined ? undefined : ({ order: 'group', limit: limit + 1, after } as const)
     return parseCells(
-      { kind: 'breakdown', query: { ...query, page }, cursor, limit, isCompared, keyOf: ({ group }) => group },
+      {
+        kind: 'breakdown',
+        query: { ...query, page },
+        source: { read: runCells },
+        limits,
+        cursor,
+        limit,
+        isCompared,
+        keyOf: ({ group }) => group,
+      },
       context,
     )
   },
-}
+})

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals'
 import type { RunQueryRequest } from '@millrace/contracts'
+import { queryKinds } from '@millrace/contracts/http'
 import fc from 'fast-check'
 import type { MarksQuery } from '../journeys/marks.js'
 import type { Cell, CellQuery } from '../query/cell-query.js'
 import type { Filter } from '../query/filter.js'
-import type { KindContext } from './query-kind.js'
-import { findQueryKind } from './query-kinds.js'
+import { createQueryKinds } from './query-kinds.js'
 
 const NOW = Date.parse('2026-12-01T12:30:20Z')
 const HOUR = 3_600_000
@@ -21,12 +21,8 @@ async function answer(request: RunQueryRequest) {
     reads.push({ event, metric, filters: plain(filters), groups, fromMs, toMs, bucketStarts })
     return Promise.resolve({ cells: cellsOf(query), summary, meta })
   }
-  const context: KindContext = {
-    tenantId: 7,
-    nowMs: NOW,
-    bucketsMax: 3000,
-    cellsMax: 10_000,
-    read: (fn) => fn(undefined as never),
+  const kinds = createQueryKinds({
+    limits: { bucketsMax: 3000, cellsMax: 10_000 },
     runCells: (_, query) => readCells(query),
     readLogins: (_, query) => readCells(query),
     readMarks(_, query) {
@@ -38,8 +34,10 @@ async function answer(request: RunQueryRequest) {
       reads.push(range)
       return Promise.resolve({ days: new Map(), meta })
     },
-  }
-  const query = findQueryKind(request.kind).parse(request, context)
+  })
+  const query = kinds
+    .find(request.kind)
+    .parse(request, { tenantId: 7, nowMs: NOW, read: (fn) => fn(undefined as never) })
   const { data, nextCursor } = await query.run()
   const { kind, fromMs, toMs, events } = query
   return { key: query.canonicalKey, facts: { kind, fromMs, toMs, events, reads, data, nextCursor } }
@@ -105,10 +103,7 @@ const range = fc
 
 /** Each field of a request from a few values, some of which say the same. */
 const fields = {
-  kind: fc.constantFrom(
-    ...['timeseries', 'top', 'breakdown', 'uniques', 'percentiles'],
-    ...['funnel', 'retention', 'sessions', 'logins', 'daily'],
-  ),
+  kind: fc.constantFrom(...Object.keys(queryKinds)),
   range: fc.option(range, { nil: { from: undefined, to: undefined }, freq: 10 }),
   event: fc.constantFrom('', 'Flight', 'Search'),
   metric: fc.constantFrom(undefined, { agg: 'count', property: '' }, { agg: 'sum', property: 'properties.delay' }),

@@ -1,10 +1,11 @@
 import { DAY_MS } from '@millrace/contracts'
+import type { ReadDaily } from '../daily-report/read-daily.js'
 import { DAILY_DAYS } from '../daily-report/refresh-daily.js'
 import { errors } from '../errors.js'
 import { canonicalKey } from '../query/canonical-key.js'
 import { parseLimit, parseRange, parseZone } from '../query/parse-cell-query.js'
 import { canonicalPlace, decodePageCursor, takePage } from './page.js'
-import type { QueryKind } from './query-kind.js'
+import type { QueryKind, QueryLimits } from './query-kind.js'
 
 const LIMITS = { default: 10_000, max: 10_000 }
 const NOTHING = { events: 0, users: 0, avgResponseMs: null }
@@ -13,8 +14,13 @@ const NOTHING = { events: 0, users: 0, avgResponseMs: null }
  * The standing report by UTC day: events, users and the average response time. A range is widened to whole days; without one it is the 90 days that
  * the materialized view holds, today included. A day without events is 0.
  */
-export const daily: QueryKind = {
-  name: 'daily',
+export const daily = ({
+  readDaily,
+  limits,
+}: {
+  readonly readDaily: ReadDaily
+  readonly limits: QueryLimits
+}): QueryKind => ({
   parse(request, context) {
     if (parseZone(request).name !== 'UTC')
       throw errors.INVALID_TIMEZONE({ message: 'the daily report is of UTC days: a timeseries takes any time zone' })
@@ -25,10 +31,10 @@ export const daily: QueryKind = {
     const asked = parseRange(request, { nowMs: context.nowMs, cursor, fromOf: defaultFrom })
     const range = { fromMs: floorDay(asked.fromMs), toMs: floorDay(asked.toMs - 1) + DAY_MS }
     const days = (range.toMs - range.fromMs) / DAY_MS
-    if (days > context.bucketsMax) {
+    if (days > limits.bucketsMax) {
       throw errors.TOO_MANY_BUCKETS({
-        message: `the range has ${days} days, at most ${context.bucketsMax} are allowed`,
-        details: { buckets: days, bucketsMax: context.bucketsMax },
+        message: `the range has ${days} days, at most ${limits.bucketsMax} are allowed`,
+        details: { buckets: days, bucketsMax: limits.bucketsMax },
       })
     }
     return {
@@ -37,7 +43,7 @@ export const daily: QueryKind = {
       ...range,
       events: '*',
       async run() {
-        const { days: figures, meta } = await context.readDaily(context, range)
+        const { days: figures, meta } = await readDaily(context, range)
         const starts = Array.from({ length: days }, (_, index) => range.fromMs + index * DAY_MS)
         const { page, nextCursor } = takePage(starts, {
           kind: 'daily',
@@ -55,7 +61,7 @@ export const daily: QueryKind = {
       },
     }
   },
-}
+})
 
 function defaultFrom(toMs: number): number {
   return floorDay(toMs - 1) - (DAILY_DAYS - 1) * DAY_MS

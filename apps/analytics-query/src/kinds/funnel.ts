@@ -11,7 +11,7 @@ import { parseEventName, parseGroupBy, parseLimit, parseRange, parseZone } from 
 import { previousRange } from '../query/previous-range.js'
 import { readParts } from '../reads/read-parts.js'
 import { type ReadScope, readTogether } from '../reads/read-scope.js'
-import { canonicalMarks, eventsOf, rateOf } from './journey.js'
+import { canonicalMarks, eventsOf, type JourneyDeps, rateOf } from './journey.js'
 import { mergeMetas } from './merge-metas.js'
 import { canonicalPlace, decodePageCursor, type PageCursor, type SortKey } from './page.js'
 import { type Block, takeBlocks } from './page-blocks.js'
@@ -29,8 +29,7 @@ const STEPS_MAX = 10
  * How many users went through steps in their order, within a time after the first. Steps outside the range do not count. A user counts once, with
  * the first attempt that came furthest and by the group of its first step.
  */
-export const funnel: QueryKind = {
-  name: 'funnel',
+export const funnel = (deps: JourneyDeps): QueryKind => ({
   parse(request, context) {
     const question = parseFunnel(request, context.nowMs)
     const { query, earlier, windowMs, limit, cursor } = question
@@ -46,10 +45,10 @@ export const funnel: QueryKind = {
       fromMs: earlier?.fromMs ?? query.fromMs,
       toMs: query.toMs,
       events: eventsOf(query),
-      run: () => runFunnel(question, context),
+      run: () => runFunnel(question, { ...deps, context }),
     }
   },
-}
+})
 
 interface FunnelQuestion {
   readonly query: MarksQuery
@@ -92,10 +91,13 @@ function parseSteps({ steps, filters }: RunQueryRequest): MarkCondition[] {
   })
 }
 
-async function runFunnel(question: FunnelQuestion, context: KindContext) {
+async function runFunnel(
+  question: FunnelQuestion,
+  { context, ...deps }: JourneyDeps & { readonly context: KindContext },
+) {
   const { query, earlier, limit, cursor } = question
   const [current, before] = await readTogether(context, (scope) => {
-    const count = (one: MarksQuery) => (part: ReadScope) => countSteps(question, one, { scope: part, context })
+    const count = (one: MarksQuery) => (part: ReadScope) => countSteps(question, one, { scope: part, ...deps })
     const nothing = () => Promise.resolve(null)
     return readParts(scope, [count(query), earlier === null ? nothing : count(earlier)] as const, WITHOUT_COMPARE)
   })
@@ -117,11 +119,11 @@ type StepsByGroup = ReadonlyMap<string, readonly FunnelStepResult[]>
 async function countSteps(
   { windowMs }: FunnelQuestion,
   query: MarksQuery,
-  { scope, context }: { readonly scope: ReadScope; readonly context: KindContext },
+  { scope, readMarks, limits }: JourneyDeps & { readonly scope: ReadScope },
 ) {
-  const { marks, meta } = await context.readMarks(scope, query)
+  const { marks, meta } = await readMarks(scope, query)
   const lists = await toUserLists(marks.chunks, query.conditions.length)
-  const counted = await walkFunnel(lists, { windowMs, cellsMax: context.cellsMax })
+  const counted = await walkFunnel(lists, { windowMs, cellsMax: limits.cellsMax })
   const groups = new Map<string, readonly FunnelStepResult[]>(query.groupBy.length === 0 ? [['[]', []]] : [])
   for (const [group, steps] of counted) groups.set(JSON.stringify(marks.groups[group]), steps)
   return { groups, meta }

@@ -1,15 +1,21 @@
 import { parseLoginField } from '../logins/login-fields.js'
+import type { ReadLogins } from '../logins/read-logins.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
 import { decodePageCursor } from './page.js'
 import { parseCells } from './parse-cells.js'
 import { parseCompare, parseFill } from './parse-compare.js'
-import type { QueryKind } from './query-kind.js'
+import type { QueryKind, QueryLimits } from './query-kind.js'
 
 const LIMITS = { default: 10_000, max: 10_000 }
 
 /** Attempts to log in, from the table that `$login` events fill: over time and by method, device, browser and os; and what all of them come to. */
-export const logins: QueryKind = {
-  name: 'logins',
+export const logins = ({
+  readLogins,
+  limits,
+}: {
+  readonly readLogins: ReadLogins
+  readonly limits: QueryLimits
+}): QueryKind => ({
   parse(request, context) {
     const cursor = decodePageCursor(request.cursor, 'logins')
     const limit = parseLimit(request.limit, LIMITS)
@@ -21,18 +27,15 @@ export const logins: QueryKind = {
         cursor,
         parsePath: parseLoginField,
       },
-      context,
+      { nowMs: context.nowMs, bucketsMax: limits.bucketsMax },
     )
     const none = { succeeded: 0, failed: 0, success_rate: null, users: 0 }
     return parseCells(
       {
         kind: 'logins',
         query,
-        source: {
-          settings: null,
-          rangeOf: (one) => one,
-          read: (scope, one) => context.readLogins(scope, one),
-        },
+        source: { read: readLogins },
+        limits,
         cursor,
         limit,
         isCompared: parseCompare(request.compare),
@@ -42,4 +45,4 @@ export const logins: QueryKind = {
       context,
     )
   },
-}
+})

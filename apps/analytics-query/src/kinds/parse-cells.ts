@@ -1,3 +1,4 @@
+import type { QueryKindName } from '@millrace/contracts'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import { type Interval, listBuckets } from '../query/buckets.js'
 import { canonicalCells, canonicalEarlier, canonicalKey } from '../query/canonical-key.js'
@@ -10,45 +11,48 @@ import { fillCells, keyOfCell } from './fill-cells.js'
 import { mergeMetas } from './merge-metas.js'
 import { canonicalPlace, type PageCursor, type SortKey, takePage, takeRankedPage } from './page.js'
 import { type Fill, WITHOUT_COMPARE } from './parse-compare.js'
-import type { KindContext, ParsedQuery } from './query-kind.js'
+import type { KindContext, ParsedQuery, QueryLimits } from './query-kind.js'
 import { toPoint } from './query-point.js'
 
-/** Where a kind has its cells from. */
+/** Where the cells of a kind come from. */
 export interface CellSource {
   /** @throws databaseErrors, TOO_MANY_GROUPS */
-  read(scope: ReadScope, query: CellQuery): Promise<{ cells: readonly Cell[]; meta: AnswerMeta; summary?: unknown }>
-  /** No event outside it changes the answer. */
-  rangeOf(query: CellQuery): TimeRange
-  /** Plain data that decides about the answer besides the query itself. */
-  readonly settings: unknown
+  readonly read: (
+    scope: ReadScope,
+    query: CellQuery,
+  ) => Promise<{ readonly cells: readonly Cell[]; readonly meta: AnswerMeta; readonly summary?: unknown }>
+  /** Events outside this range do not change the answer. Default: the range of the query. */
+  readonly rangeOf?: (query: CellQuery) => TimeRange
+  /** Plain data that changes the answer besides the query itself; part of the canonical key. */
+  readonly settings?: unknown
 }
 
-/** How a kind makes its answer of cells. */
+/** How a kind makes its answer from cells. */
 export interface CellsQuestion {
-  readonly kind: string
+  readonly kind: QueryKindName
   readonly query: CellQuery
-  /** Default: rollups and raw rows by the planner. */
-  readonly source?: CellSource
+  readonly source: CellSource
+  readonly limits: QueryLimits
   readonly cursor: PageCursor | null
   readonly limit: number
   readonly isCompared: boolean
-  /** What to say of empty buckets; absent: nothing. */
+  /** Points for buckets without events; absent: none. */
   readonly filling?: { readonly fill: Fill | null; readonly empty: Pick<Cell, 'value' | 'values'> }
   readonly keyOf: (cell: Cell) => SortKey
   readonly compare?: (a: SortKey, b: SortKey) => number
-  /** Whether the order of the groups moves while events come in. Without buckets only. */
+  /** Whether the order of the groups changes while events arrive. Only for queries without buckets. */
   readonly isRanked?: boolean
-  /** Whether a cell is part of the answer; absent: all are. */
+  /** Whether a cell is part of the answer. Default: all cells are. */
   readonly isShown?: (cell: Cell) => boolean
 }
 
-/** A question that is answered from cells: those of its range, and with a comparison those of the period before in the same snapshot. */
+/** A query that is answered from cells: those of its range and, with a comparison, those of the previous period in the same snapshot. */
 export function parseCells(question: CellsQuestion, context: KindContext): ParsedQuery {
-  const { kind, query, cursor, limit, filling, source } = question
-  const earlier = question.isCompared ? earlierQuery(query, context.bucketsMax) : null
+  const { kind, query, cursor, limit, limits, filling, source } = question
+  const earlier = question.isCompared ? earlierQuery(query, limits.bucketsMax) : null
   const compared = canonicalEarlier(earlier?.query ?? null)
-  const rest = [limit, canonicalPlace(cursor), filling?.fill ?? null, compared, source?.settings ?? null]
-  const rangeOf = (one: CellQuery): TimeRange => source?.rangeOf(one) ?? one
+  const rest = [limit, canonicalPlace(cursor), filling?.fill ?? null, compared, source.settings ?? null]
+  const rangeOf = (one: CellQuery): TimeRange => source.rangeOf?.(one) ?? one
   return {
     kind,
     canonicalKey: canonicalKey(context.tenantId, kind, [...canonicalCells(query), rest]),
@@ -57,10 +61,6 @@ export function parseCells(question: CellsQuestion, context: KindContext): Parse
     events: query.event === null ? '*' : [query.event],
     run: () => (earlier === null ? runPlain(question, context) : runCompared(question, earlier, context)),
   }
-}
-
-function readCells({ source }: CellsQuestion, scope: ReadScope, query: CellQuery, { runCells }: KindContext) {
-  return source === undefined ? runCells(scope, query) : source.read(scope, query)
 }
 
 interface Earlier {
@@ -83,19 +83,17 @@ function bucketsOf({ fromMs, toMs, zone }: CellQuery, interval: Interval, bucket
 }
 
 async function runPlain(question: CellsQuestion, context: KindContext) {
-  const read = await readCells(question, context, question.query, context)
-  const { page, nextCursor } = pageOf(question, read.cells, context)
+  const read = await question.source.read(context, question.query)
+  const { page, nextCursor } = pageOf(question, read.cells)
   return { data: page.map((cell) => toPoint(cell, question.query)), ...summaryOf(read), nextCursor, meta: read.meta }
 }
 
 async function runCompared(question: CellsQuestion, earlier: Earlier, context: KindContext) {
-  const read = (query: CellQuery) => (scope: ReadScope) => readCells(question, scope, query, context)
+  const read = (query: CellQuery) => (scope: ReadScope) => question.source.read(scope, query)
   const readings = [read(question.query), read(earlier.query)] as const
   const [current, before] = await readTogether(context, (scope) => readParts(scope, readings, WITHOUT_COMPARE))
-  const { page, nextCursor } = pageOf(question, current.cells, context)
-  const known = new Map(
-    filled(question, before.cells, earlier.query, context).map((cell) => [keyOfCell(cell), cell.value]),
-  )
+  const { page, nextCursor } = pageOf(question, current.cells)
+  const known = new Map(filled(question, before.cells, earlier.query).map((cell) => [keyOfCell(cell), cell.value]))
   const data = page.map((cell) => {
     const bucket = earlier.bucketOf[cell.bucket] ?? null
     const previous = bucket === null ? null : (known.get(keyOfCell({ bucket, group: cell.group })) ?? null)
@@ -109,9 +107,9 @@ function summaryOf(read: object): { readonly summary?: unknown } {
   return 'summary' in read ? { summary: read.summary } : {}
 }
 
-function pageOf(question: CellsQuestion, cells: readonly Cell[], context: KindContext) {
+function pageOf(question: CellsQuestion, cells: readonly Cell[]) {
   const { kind, query, cursor, limit, keyOf, compare, isRanked, isShown } = question
-  const all = filled(question, cells, query, context)
+  const all = filled(question, cells, query)
   const shown = isShown === undefined ? all : all.filter(isShown)
   const request = { kind, cursor, limit, toMs: query.toMs, keyOf, compare }
   return isRanked === true
@@ -119,6 +117,6 @@ function pageOf(question: CellsQuestion, cells: readonly Cell[], context: KindCo
     : takePage(shown, request)
 }
 
-function filled({ filling }: CellsQuestion, cells: readonly Cell[], query: CellQuery, { cellsMax }: KindContext) {
-  return filling === undefined ? cells : fillCells(cells, query, { ...filling, cellsMax })
+function filled({ filling, limits }: CellsQuestion, cells: readonly Cell[], query: CellQuery) {
+  return filling === undefined ? cells : fillCells(cells, query, { ...filling, cellsMax: limits.cellsMax })
 }

@@ -1,52 +1,53 @@
-import type { QueryPoint, RunQueryRequest } from '@millrace/contracts'
-import type { RunCells } from '../cells/run-cells.js'
-import type { ReadDaily } from '../daily-report/read-daily.js'
-import type { ReadMarks } from '../journeys/read-marks.js'
-import type { ReadLogins } from '../logins/read-logins.js'
+import type { QueryKindName, QueryPoint, RunQueryRequest } from '@millrace/contracts'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import type { EventNames } from '../query/event-names.js'
 import type { ReadScope } from '../reads/read-scope.js'
 
-/** What a kind of query works with. */
+/** What belongs to one request. The readers of a kind are given to its factory. */
 export interface KindContext extends ReadScope {
   readonly nowMs: number
+}
+
+/** Limits of every query, from the settings. */
+export interface QueryLimits {
+  /** Most buckets of a range. */
   readonly bucketsMax: number
-  /** Most points that an answer is put together from. */
+  /** Most points that one answer is computed from. */
   readonly cellsMax: number
-  /** Plans a query over cells and runs it in one snapshot. */
-  readonly runCells: RunCells
-  /** Reads rows one by one, packed. */
-  readonly readMarks: ReadMarks
-  readonly readLogins: ReadLogins
-  /** Reads the standing report by day. */
-  readonly readDaily: ReadDaily
 }
 
 export interface Answer {
   readonly data: readonly QueryPoint[]
-  /** What the kind says about the whole. */
+  /** What the kind says about the whole range. */
   readonly summary?: unknown
   /** Empty on the last page. */
   readonly nextCursor: string
   readonly meta: AnswerMeta
 }
 
-/** A request that was found right, and everything that its answer depends on. */
+/** A valid request, and everything that its answer depends on. */
 export interface ParsedQuery {
-  readonly kind: string
-  /** Tenant, kind and the query in normal form: equal keys, equal questions. */
+  readonly kind: QueryKindName
+  /** Tenant, kind and the normalised query: requests with equal keys have equal answers. */
   readonly canonicalKey: string
-  /** No event outside [fromMs, toMs), and none of another name, changes the answer. The range may be wider than the one asked for. */
+  /**
+   * Only events in [fromMs, toMs) with these names can change the answer. The range may be wider than that of the request, for example with a
+   * comparison.
+   */
   readonly fromMs: number
   readonly toMs: number
   readonly events: EventNames
-  /** Reads the answer; may be called again for a newer one. @throws QUERY_TOO_EXPENSIVE before it reads, databaseErrors, and errors of kind invalid for what only reading shows. */
+  /**
+   * Reads the answer; may be called again for a newer one. @throws QUERY_TOO_EXPENSIVE before it reads anything, databaseErrors, and errors of kind
+   * invalid for what only reading shows
+   */
   run(): Promise<Answer>
 }
 
-/** One kind of query; a new one is a new file beside this one and a line in query-kinds.ts. */
+/**
+ * One kind of query. A new kind is a file here and a line in query-kinds.ts, beside its contract in packages/contracts/src/queries/kinds.
+ */
 export interface QueryKind {
-  readonly name: string
-  /** Reads nothing. @throws errors of kind invalid for a request that is not right. */
+  /** Checks the request; reads nothing. @throws errors of kind invalid */
   parse(request: RunQueryRequest, context: KindContext): ParsedQuery
 }

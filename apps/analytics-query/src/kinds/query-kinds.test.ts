@@ -1,21 +1,17 @@
 import { describe, expect, it } from '@jest/globals'
 import type { RunQueryRequest } from '@millrace/contracts'
-import type { KindContext, ParsedQuery } from './query-kind.js'
-import { findQueryKind } from './query-kinds.js'
+import type { ParsedQuery } from './query-kind.js'
+import { createQueryKinds } from './query-kinds.js'
 
 const NOW = Date.UTC(2026, 10, 21, 12, 30, 20)
 const unread = () => Promise.reject(new Error('parsing reads nothing'))
-const context: KindContext = {
-  tenantId: 7,
-  nowMs: NOW,
-  bucketsMax: 1000,
-  cellsMax: 1000,
-  read: unread,
+const kinds = createQueryKinds({
+  limits: { bucketsMax: 1000, cellsMax: 1000 },
   runCells: unread,
   readMarks: unread,
   readLogins: unread,
   readDaily: unread,
-}
+})
 
 const base: RunQueryRequest = {
   kind: 'timeseries',
@@ -42,7 +38,7 @@ const base: RunQueryRequest = {
 
 function parse(fields: Partial<RunQueryRequest>, tenantId = 7): ParsedQuery {
   const request = { ...base, ...fields }
-  return findQueryKind(request.kind).parse(request, { ...context, tenantId })
+  return kinds.find(request.kind).parse(request, { tenantId, nowMs: NOW, read: unread })
 }
 
 const carrier = { property: 'properties.carrier', op: 'in', valueJson: '["UA","AA"]' }

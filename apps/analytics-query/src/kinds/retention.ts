@@ -6,8 +6,15 @@ import { type Cohorts, walkRetention } from '../journeys/walk-retention.js'
 import { listBuckets, parseInterval } from '../query/buckets.js'
 import { canonicalKey } from '../query/canonical-key.js'
 import { parseFilters } from '../query/filter.js'
-import { parseEventName, parseGroupBy, parseLimit, parseRange, parseZone } from '../query/parse-cell-query.js'
-import { canonicalMarks, eventsOf, rateOf } from './journey.js'
+import {
+  type ParseContext,
+  parseEventName,
+  parseGroupBy,
+  parseLimit,
+  parseRange,
+  parseZone,
+} from '../query/parse-cell-query.js'
+import { canonicalMarks, eventsOf, type JourneyDeps, rateOf } from './journey.js'
 import { canonicalPlace, decodePageCursor, type PageCursor, type SortKey } from './page.js'
 import { type Block, takeBlocks } from './page-blocks.js'
 import type { KindContext, QueryKind } from './query-kind.js'
@@ -20,10 +27,9 @@ const PERIODS_MAX = 366
  * Which part of the users who did something in one period came back in it and in the next ones. A user belongs to the period of the first such
  * event of the range; periods that begin after the range are left out.
  */
-export const retention: QueryKind = {
-  name: 'retention',
+export const retention = (deps: JourneyDeps): QueryKind => ({
   parse(request, context) {
-    const question = parseRetention(request, context)
+    const question = parseRetention(request, { nowMs: context.nowMs, bucketsMax: deps.limits.bucketsMax })
     const { query, starts, periods, limit, cursor } = question
     return {
       kind: 'retention',
@@ -37,10 +43,10 @@ export const retention: QueryKind = {
       fromMs: query.fromMs,
       toMs: query.toMs,
       events: eventsOf(query),
-      run: () => runRetention(question, context),
+      run: () => runRetention(question, { ...deps, context }),
     }
   },
-}
+})
 
 interface RetentionQuestion {
   readonly query: MarksQuery
@@ -50,7 +56,7 @@ interface RetentionQuestion {
   readonly cursor: PageCursor | null
 }
 
-function parseRetention(request: RunQueryRequest, { nowMs, bucketsMax }: KindContext): RetentionQuestion {
+function parseRetention(request: RunQueryRequest, { nowMs, bucketsMax }: ParseContext): RetentionQuestion {
   const cursor = decodePageCursor(request.cursor, 'retention')
   const { fromMs, toMs } = parseRange(request, { nowMs, cursor })
   const interval = parseInterval(request.interval === '' ? '1d' : request.interval)
@@ -92,11 +98,14 @@ function grainOf([, ...starts]: readonly number[]): MarksQuery['grain'] {
   return starts.every((ms) => ms % QUARTER_MS === 0) ? 'quarter' : 'event'
 }
 
-async function runRetention(question: RetentionQuestion, context: KindContext) {
+async function runRetention(
+  question: RetentionQuestion,
+  { readMarks, limits, context }: JourneyDeps & { readonly context: KindContext },
+) {
   const { query, starts, periods, limit, cursor } = question
-  const { marks, meta } = await context.readMarks(context, query)
+  const { marks, meta } = await readMarks(context, query)
   const lists = await toUserLists(marks.chunks, query.conditions.length)
-  const cohorts = await walkRetention(lists, { starts, periods, cellsMax: context.cellsMax })
+  const cohorts = await walkRetention(lists, { starts, periods, cellsMax: limits.cellsMax })
   const { page, nextCursor } = await takeBlocks(toBlocks(question, marks, cohorts), {
     kind: 'retention',
     cursor,

@@ -6,12 +6,12 @@ import { SessionTotals, walkSessions } from '../journeys/walk-sessions.js'
 import type { CellQuery } from '../query/cell-query.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
 import type { ReadScope } from '../reads/read-scope.js'
-import { rateOf } from './journey.js'
+import { type JourneyDeps, rateOf } from './journey.js'
 import { decodePageCursor } from './page.js'
 import { type CellSource, parseCells } from './parse-cells.js'
 import { parseCompare, parseFill } from './parse-compare.js'
 import { parseWindow } from './parse-window.js'
-import type { KindContext, QueryKind } from './query-kind.js'
+import type { QueryKind } from './query-kind.js'
 
 const DEFAULT_GAP = 30 * MINUTE_MS
 const LIMITS = { default: 10_000, max: 10_000 }
@@ -20,19 +20,23 @@ const LIMITS = { default: 10_000, max: 10_000 }
  * Visits: a user's events with less than the gap between each and the next. A visit counts in the bucket and group of its first event. One that
  * began before the range does not count, and one that goes on after it counts with what lies in the range.
  */
-export const sessions: QueryKind = {
-  name: 'sessions',
+export const sessions = (deps: JourneyDeps): QueryKind => ({
   parse(request, context) {
     const cursor = decodePageCursor(request.cursor, 'sessions')
     const limit = parseLimit(request.limit, LIMITS)
     const metric = { agg: 'count', property: null } as const
-    const query = parseCellQuery(request, { interval: 'optional', metric, cursor }, context)
+    const query = parseCellQuery(
+      request,
+      { interval: 'optional', metric, cursor },
+      { nowMs: context.nowMs, bucketsMax: deps.limits.bucketsMax },
+    )
     const gapMs = parseWindow(request.windowMs, DEFAULT_GAP)
     return parseCells(
       {
         kind: 'sessions',
         query,
-        source: createSource(gapMs, context),
+        source: createSource(gapMs, deps),
+        limits: deps.limits,
         cursor,
         limit,
         isCompared: parseCompare(request.compare),
@@ -42,13 +46,13 @@ export const sessions: QueryKind = {
       context,
     )
   },
-}
+})
 
-function createSource(gapMs: number, context: KindContext): CellSource {
+function createSource(gapMs: number, deps: JourneyDeps): CellSource {
   return {
     settings: gapMs,
     rangeOf: (query) => toMarksQuery(query, gapMs),
-    read: (scope, query) => readSessions(scope, query, { gapMs, context }),
+    read: (scope, query) => readSessions(scope, query, { gapMs, ...deps }),
   }
 }
 
@@ -63,12 +67,12 @@ function toMarksQuery({ event, filters, groupBy, fromMs, toMs, bucketStarts }: C
 async function readSessions(
   scope: ReadScope,
   query: CellQuery,
-  { gapMs, context }: { readonly gapMs: number; readonly context: KindContext },
+  { gapMs, readMarks, limits }: JourneyDeps & { readonly gapMs: number },
 ) {
-  const { marks, meta } = await context.readMarks(scope, toMarksQuery(query, gapMs))
+  const { marks, meta } = await readMarks(scope, toMarksQuery(query, gapMs))
   const { fromMs, bucketStarts } = query
   const lists = await toUserLists(marks.chunks, 1)
-  const { cellsMax } = context
+  const { cellsMax } = limits
   const { cells, all } = await walkSessions(lists, { fromMs, starts: bucketStarts, gapMs, cellsMax })
   const summary: SummaryOf<'sessions'> = { sessions: all.sessions, ...valuesOf(all) }
   return {

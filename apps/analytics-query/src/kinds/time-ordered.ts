@@ -1,32 +1,49 @@
-import type { RunQueryRequest } from '@millrace/contracts'
+import type { QueryKindName, RunQueryRequest } from '@millrace/contracts'
+import type { RunCells } from '../cells/run-cells.js'
 import type { Cell, CellQuery } from '../query/cell-query.js'
 import type { Metric } from '../query/metric.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
 import { decodePageCursor } from './page.js'
 import { parseCells } from './parse-cells.js'
 import { parseCompare, parseFill } from './parse-compare.js'
-import type { KindContext, ParsedQuery } from './query-kind.js'
+import type { KindContext, ParsedQuery, QueryLimits } from './query-kind.js'
+
+/** What kinds over rollups and raw rows are made with. */
+export interface CellDeps {
+  readonly runCells: RunCells
+  readonly limits: QueryLimits
+}
 
 export interface TimeOrderedRules {
-  readonly kind: string
+  readonly kind: QueryKindName
   readonly interval: 'needed' | 'optional'
   readonly metric?: Metric
-  /** What to say of a bucket without a record in a query without groups that does not ask for a filling. */
+  /** The value of an empty bucket when the request has neither groups nor `fill`. */
   readonly empty: (query: CellQuery) => Pick<Cell, 'value' | 'values'>
 }
 
 const LIMITS = { default: 10_000, max: 10_000 }
 
-/** Cells by time and within it by group, a page at a time. */
-export function parseTimeOrdered(request: RunQueryRequest, rules: TimeOrderedRules, context: KindContext): ParsedQuery {
+/** Pages of cells, ordered by time and then by group. */
+export function parseTimeOrdered(
+  request: RunQueryRequest,
+  rules: TimeOrderedRules,
+  { runCells, limits, context }: CellDeps & { readonly context: KindContext },
+): ParsedQuery {
   const { kind, interval, metric } = rules
   const cursor = decodePageCursor(request.cursor, kind)
   const limit = parseLimit(request.limit, LIMITS)
-  const query = parseCellQuery(request, { interval, cursor, ...(metric === undefined ? {} : { metric }) }, context)
+  const query = parseCellQuery(
+    request,
+    { interval, cursor, ...(metric === undefined ? {} : { metric }) },
+    { nowMs: context.nowMs, bucketsMax: limits.bucketsMax },
+  )
   return parseCells(
     {
       kind,
       query,
+      source: { read: runCells },
+      limits,
       cursor,
       limit,
       isCompared: parseCompare(request.compare),

@@ -1,9 +1,8 @@
 import type { QueryKind } from './query-kind.js'
-import { parseTimeOrdered } from './time-ordered.js'
+import { type CellDeps, parseTimeOrdered } from './time-ordered.js'
 
 /** A metric over time. Without groups every bucket is there: 0 where nothing happened, no value where there is nothing to average or compare. */
-export const timeseries: QueryKind = {
-  name: 'timeseries',
+export const timeseries = (deps: CellDeps): QueryKind => ({
   parse: (request, context) =>
     parseTimeOrdered(
       request,
@@ -12,6 +11,6 @@ export const timeseries: QueryKind = {
         interval: 'needed',
         empty: ({ metric }) => ({ value: ['count', 'uniques', 'sum'].includes(metric.agg) ? 0 : null, values: {} }),
       },
-      context,
+      { ...deps, context },
     ),
-}
+})

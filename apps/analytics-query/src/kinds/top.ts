@@ -3,6 +3,7 @@ import { compareKeys, decodePageCursor, type SortKey } from './page.js'
 import { parseCells } from './parse-cells.js'
 import { parseCompare } from './parse-compare.js'
 import type { QueryKind } from './query-kind.js'
+import type { CellDeps } from './time-ordered.js'
 
 const LIMITS = { default: 10, max: 1000 }
 
@@ -10,21 +11,26 @@ const LIMITS = { default: 10, max: 1000 }
  * The groups with the greatest values, greatest first, equal ones by name. Groups without a value are left out. Values move while events come in, so the
  * next page has the greatest of those that were on none before.
  */
-export const top: QueryKind = {
-  name: 'top',
+export const top = ({ runCells, limits }: CellDeps): QueryKind => ({
   parse(request, context) {
     const cursor = decodePageCursor(request.cursor, 'top', { isRanked: true })
     const limit = parseLimit(request.limit, LIMITS)
-    const query = parseCellQuery(request, { interval: 'none', needsGroup: true, cursor }, context)
+    const query = parseCellQuery(
+      request,
+      { interval: 'none', needsGroup: true, cursor },
+      { nowMs: context.nowMs, bucketsMax: limits.bucketsMax },
+    )
     const isCompared = parseCompare(request.compare)
     // Those of the pages before may be anywhere among the first ones by now; one more, to know whether the page is the last.
     const wanted = (cursor?.shown?.count ?? 0) + limit + 1
-    const isWhole = isCompared || wanted > context.cellsMax
+    const isWhole = isCompared || wanted > limits.cellsMax
     const page = isWhole ? undefined : ({ order: 'value', limit: wanted, after: null } as const)
     return parseCells(
       {
         kind: 'top',
         query: { ...query, page },
+        source: { read: runCells },
+        limits,
         cursor,
         limit,
         isCompared,
@@ -36,7 +42,7 @@ export const top: QueryKind = {
       context,
     )
   },
-}
+})
 
 function compareRanks([value, ...group]: SortKey, [otherValue, ...otherGroup]: SortKey): number {
   return compareKeys([otherValue ?? null], [value ?? null]) || compareKeys(group, otherGroup)

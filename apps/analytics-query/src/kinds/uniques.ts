@@ -1,9 +1,8 @@
 import type { QueryKind } from './query-kind.js'
-import { parseTimeOrdered } from './time-ordered.js'
+import { type CellDeps, parseTimeOrdered } from './time-ordered.js'
 
 /** Distinct users (the user id, or the anonymous id where there is none), in all or over time, within 2 %. */
-export const uniques: QueryKind = {
-  name: 'uniques',
+export const uniques = (deps: CellDeps): QueryKind => ({
   parse: (request, context) =>
     parseTimeOrdered(
       request,
@@ -13,6 +12,6 @@ export const uniques: QueryKind = {
         metric: { agg: 'uniques', property: null },
         empty: () => ({ value: 0, values: {} }),
       },
-      context,
+      { ...deps, context },
     ),
-}
+})

@@ -3,12 +3,8 @@ import type { CallContext } from '@millrace/service'
 import type { CostGuard } from '../admission/cost-guard.js'
 import { type GivenAnswer, toStored } from '../answer-cache/answer-cache.js'
 import type { Answers } from '../answer-cache/open-answers.js'
-import type { RunCells } from '../cells/run-cells.js'
-import type { ReadDaily } from '../daily-report/read-daily.js'
-import type { ReadMarks } from '../journeys/read-marks.js'
 import type { ParsedQuery } from '../kinds/query-kind.js'
-import { findQueryKind } from '../kinds/query-kinds.js'
-import type { ReadLogins } from '../logins/read-logins.js'
+import type { QueryKinds } from '../kinds/query-kinds.js'
 import type { QueryMetrics } from '../metrics.js'
 import type { ReadOptions, Snapshot } from '../reads/snapshot.js'
 import { openCursor, sealCursor } from './cursor-mark.js'
@@ -16,46 +12,32 @@ import { readOptionsOf } from './read-options.js'
 import { tenantOf } from './tenant-of.js'
 
 export interface RunQueryDeps {
-  readonly runCells: RunCells
-  readonly readMarks: ReadMarks
-  readonly readLogins: ReadLogins
-  readonly readDaily: ReadDaily
-  readonly snapshot: Snapshot
-  /** Refuses what is too expensive. Default: nothing is. */
-  readonly guard?: CostGuard | undefined
-  /** Without them every query is read. */
+  readonly kinds: QueryKinds
+  readonly reads: {
+    readonly snapshot: Snapshot
+    /** Admission control. Default: every query may run. */
+    readonly guard?: CostGuard | undefined
+  }
+  /** The answer cache. Default: every query reads the database. */
   readonly answers?: Answers | undefined
   readonly metrics: QueryMetrics
   readonly now: () => number
 }
 
 /** Answers any kind of query for the caller's tenant and says where the answer came from. */
-export function createRunQuery(
-  { bucketsMax, cellsMax }: { readonly bucketsMax: number; readonly cellsMax: number },
-  { runCells, readMarks, readLogins, readDaily, snapshot, guard, answers, metrics, now }: RunQueryDeps,
-) {
+export function createRunQuery({ kinds, reads, answers, metrics, now }: RunQueryDeps) {
   return async function handleRunQuery(
     request: RunQueryRequest,
     call: Pick<CallContext, 'tenant' | 'signal' | 'deadline'>,
   ): Promise<RunQueryResponse> {
     const tenantId = tenantOf(call)
     let options: ReadOptions = readOptionsOf(call, request)
-    const kind = findQueryKind(request.kind)
-    const query = kind.parse(
-      { ...request, cursor: openCursor(request) },
-      {
-        tenantId,
-        guard,
-        read: (fn) => snapshot(tenantId, fn, options),
-        nowMs: now(),
-        bucketsMax,
-        cellsMax,
-        runCells,
-        readMarks,
-        readLogins,
-        readDaily,
-      },
-    )
+    const query = kinds
+      .find(request.kind)
+      .parse(
+        { ...request, cursor: openCursor(request) },
+        { tenantId, guard: reads.guard, read: (fn) => reads.snapshot(tenantId, fn, options), nowMs: now() },
+      )
     const { minWatermarkMs } = options
     const waitedMs = await waitFor(minWatermarkMs, { tenantId, request, call, answers })
     const startedAt = performance.now()
@@ -73,7 +55,7 @@ export function createRunQuery(
           minWatermarkMs,
         })
     const tookMs = performance.now() - startedAt
-    metrics.observe(kind.name, given.source, tookMs / 1000)
+    metrics.observe(query.kind, given.source, tookMs / 1000)
     if (given.isStale) metrics.countStale()
     const isUsual = !isDirect && !request.fresh && minWatermarkMs === undefined
     if (isUsual) answers.popular.note(query.canonicalKey, tenantId, request)
@@ -105,7 +87,7 @@ interface Asked {
   readonly answers: Answers | undefined
 }
 
-/** Before the queue, so that whoever waits holds nobody up. Returns how long it took, in ms. */
+/** Waits before the query takes a place in the queue, so that waiting queries hold no others up. Returns the time it took, in ms. */
 async function waitFor(watermarkMs: number | undefined, asked: Asked): Promise<number> {
   const { tenantId, request, call, answers } = asked
   if (watermarkMs === undefined || answers === undefined) return 0
