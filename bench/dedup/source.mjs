@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { hashText, partitionOf, RecordBatchBuilder, seriesKey } from '@millrace/contracts'
+import { hashText, partitionOf, RecordBatchBuilder } from '@millrace/contracts'
 import { silentLogger } from '@millrace/logger'
 import { openRedis } from '@millrace/redis'
+import { seriesKey } from '@millrace/rollups'
 import { createRedisDriver, openProducer } from '@millrace/streams'
 
 const PARTITIONS = 16

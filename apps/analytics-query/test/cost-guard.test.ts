@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { RunQueryRequest } from '@millrace/contracts'
 import { type Database, migrate, openDatabase, type Transaction } from '@millrace/database'
+import { type LevelSeconds, tableOfLevel } from '@millrace/rollups'
 import { createMetrics } from '@millrace/telemetry'
 import { createTestDatabase, type TestDatabase, waitFor } from '@millrace/testing'
 import { CostGuard } from '../src/admission/cost-guard.js'
@@ -144,13 +145,6 @@ describe('the guard of costs', () => {
     return refusal?.details.suggestion ?? 'nothing was refused'
   }
 
-  const TABLES: Record<number, string> = {
-    60: 'rollups_1m',
-    300: 'rollups_5m',
-    3600: 'rollups_1h',
-    86400: 'rollups_1d',
-  }
-
   /** Counts what the plan says is read. */
   const countRows = async ({ series, rollup, raw }: Plan, event: string | null, user?: string) => {
     let rows = 0
@@ -164,7 +158,7 @@ describe('the guard of costs', () => {
     for (const { window_seconds: level, ranges } of rollup) {
       for (const { from, to } of ranges) {
         const found = await database.query<{ n: number }>(
-          `select count(*)::integer as n from ${TABLES[level]} r join rollup_series s on s.id = r.series_id
+          `select count(*)::integer as n from ${tableOfLevel(level as LevelSeconds)} r join rollup_series s on s.id = r.series_id
             where s.tenant_id = $1 and s.dimensions = $2 and s.property is not distinct from $3 and ($4::text is null or s.event = $4)
               and r.window_start >= $5 and r.window_start < $6`,
           [acme, series?.dimensions, series?.property, series?.event ?? event, from, to],

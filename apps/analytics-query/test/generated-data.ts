@@ -1,8 +1,16 @@
 import { hashText } from '@millrace/contracts'
 import { type Database, DayPartitions } from '@millrace/database'
-import { DDSketch, ExactSum, HyperLogLog, type MinuteValues, packMinutes, packSketches } from '@millrace/sketches'
+import {
+  COARSE_LEVELS,
+  type LevelSeconds,
+  type MinuteValues,
+  PACKED_LEVEL,
+  packMinutes,
+  packSketches,
+  textOf,
+} from '@millrace/rollups'
+import { DDSketch, ExactSum, HyperLogLog } from '@millrace/sketches'
 import { waitFor } from '@millrace/testing'
-import { scalarText } from '../src/query/scalar-text.js'
 import { userHash } from '../src/query/user-hash.js'
 
 /** One stored event. The position is its ordinal in the partition. */
@@ -62,12 +70,6 @@ interface Window {
   uniques: HyperLogLog
 }
 
-const LEVELS = [
-  ['rollups_5m', 300],
-  ['rollups_1h', 3600],
-  ['rollups_1d', 86_400],
-] as const
-
 /**
  * Keeps the series of `definitions` and of every event name over the events, in all levels, as the consumer and its compactor would. `held` are the
  * events that a level's windows hold, when they were not all made again since the last one came.
@@ -89,7 +91,7 @@ export async function storeRollups(
   database: Database,
   events: readonly TestEvent[],
   definitions: readonly TestDefinition[],
-  held: { readonly [Seconds in 300 | 3600 | 86_400]?: readonly TestEvent[] } = {},
+  held: { readonly [Seconds in LevelSeconds]?: readonly TestEvent[] } = {},
 ): Promise<void> {
   for (const { event, dimensions, property, activeFromMs } of definitions) {
     await database.query(
@@ -99,7 +101,9 @@ export async function storeRollups(
     )
   }
   const series = collectSeries(events, definitions)
-  const ofLevel = new Map(LEVELS.map(([, seconds]) => [seconds, collectSeries(held[seconds] ?? events, definitions)]))
+  const ofLevel = new Map(
+    COARSE_LEVELS.map(({ seconds }) => [seconds, collectSeries(held[seconds] ?? events, definitions)]),
+  )
   for (const [key, windows] of series) {
     await storeSeries(database, JSON.parse(key) as SeriesKey, {
       windows,
@@ -118,7 +122,7 @@ function collectSeries(
     for (const definition of definitions) {
       if (definition.event !== '*' && definition.event !== event.event) continue
       if (event.timestampMs < (definition.activeFromMs ?? 0)) continue
-      const values = definition.dimensions.map((path) => scalarText(readPath(event, path)))
+      const values = definition.dimensions.map((path) => textOf(readPath(event, path)))
       addTo(series, { ...definition, tenantId: event.tenantId, values }, event)
     }
   }
@@ -168,7 +172,7 @@ function emptyWindow(): Window {
 
 interface SeriesWindows {
   readonly windows: Map<string, Window>
-  readonly ofLevel: (seconds: (typeof LEVELS)[number][1]) => Map<string, Window>
+  readonly ofLevel: (seconds: LevelSeconds) => Map<string, Window>
 }
 
 async function storeSeries(database: Database, key: SeriesKey, { windows, ofLevel }: SeriesWindows): Promise<void> {
@@ -184,11 +188,11 @@ async function storeSeries(database: Database, key: SeriesKey, { windows, ofLeve
   const starts = minutes.map(({ start }) => start)
   await new DayPartitions(database).ensure('rollups_1m', Math.min(...starts), Math.max(...starts))
   await insertWindows(database, 'rollups_1m', { key, id }, minutes)
-  for (const [table, seconds] of LEVELS) {
+  for (const { table, seconds } of COARSE_LEVELS) {
     const merged = [...coarser(ofLevel(seconds), seconds * 1000)].map(([start, window]) => ({ start, window }))
     await insertWindows(database, table, { key, id }, merged)
   }
-  await packMinutesOf(database, { key, id }, coarser(ofLevel(300), 60_000))
+  await packMinutesOf(database, { key, id }, coarser(ofLevel(PACKED_LEVEL.seconds), 60_000))
 }
 
 /**

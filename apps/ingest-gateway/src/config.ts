@@ -1,3 +1,4 @@
+import { DEFAULT_ROLLUP_DEFINITIONS } from '@millrace/rollups'
 import {
   boolean,
   type ConfigOf,
@@ -12,7 +13,6 @@ import {
   streamSettings,
   text,
 } from '@millrace/service'
-import { rollupsSetting } from './rollups/rollups-setting.js'
 
 export const configSchema = defineConfig({
   ...serviceSettings({ adminPort: 8081 }),
@@ -183,7 +183,11 @@ export const configSchema = defineConfig({
     unit: 'connections',
     description: 'most /api/v1/live streams of this process',
   }),
-  ROLLUPS: rollupsSetting,
+  ROLLUPS: text({
+    default: JSON.stringify(DEFAULT_ROLLUP_DEFINITIONS),
+    description:
+      'rollup definitions besides the counts by event name, as a JSON list of {event, dimensions, property}: event "*" stands for all events, at most 3 dimensions; paths begin with properties. or context.; definitions that were ever set stay active',
+  }),
 
   QUERY_EDGE_CACHE: boolean({
     default: false,

@@ -14,14 +14,15 @@ import {
 import { type Database, startDatabase } from '@millrace/database'
 import { type RedisConnection, startRedis } from '@millrace/redis'
 import { isRetryable } from '@millrace/resilience'
+import { loadRollupDefinitions, parseRollupDefinitions, registerRollupDefinitions } from '@millrace/rollups'
 import { createGrpcClient, createHttpApp, type Lifecycle, startHttpServer } from '@millrace/service'
 import { openProducer, openStreamDriver, type Producer, ProducerMetrics } from '@millrace/streams'
 import { createGrpcMetrics, createHttpMetrics, createResilienceMetrics } from '@millrace/telemetry'
 import { addApi } from './api/add-api.js'
 import type { ApiDeps } from './api/api-deps.js'
 import type { Config } from './config.js'
+import { CurrentEventCatalog } from './events/current-event-catalog.js'
 import { EventDesk } from './events/event-desk.js'
-import { WATCHED_MAX } from './events/event-table.js'
 import { newMessageId } from './events/new-message-id.js'
 import { createAwaitOutcome } from './http/await-outcome.js'
 import { Cors } from './http/cors.js'
@@ -30,9 +31,6 @@ import { ResponseWriter } from './http/response-writer.js'
 import { createFlushProduced } from './ledger/flush-produced.js'
 import { ProducedCounts } from './ledger/produced-counts.js'
 import { IngestMetrics } from './metrics.js'
-import { CurrentPlan } from './rollups/current-plan.js'
-import { loadRollups, registerRollups } from './rollups/rollup-store.js'
-import { parseRollups } from './rollups/rollups-setting.js'
 
 const FLUSH_MS = 1000
 const REFRESH_MS = 10_000
@@ -45,7 +43,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const { logger, metrics, tracer } = lifecycle
   const database = await lifecycle.start('database', () => startDatabase(config, lifecycle))
   await seedFirstKeys(config, lifecycle, database)
-  const plan = await startRollups(config, lifecycle, database)
+  const catalog = await startEventCatalog(config, lifecycle, database)
   const { streamRedis, cacheRedis } = await startRedis(config, lifecycle)
   const producer = await startProducer(config, lifecycle, streamRedis)
   const counts = await startLedger(config, lifecycle, { database, producer })
@@ -71,7 +69,12 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     { trustProxy: config.HTTP_TRUST_PROXY },
     { logger, metrics: httpMetrics, tracer, routes: (express) => addApi(express, apiDeps, { cors, config }) },
   )
-  const desk = new EventDesk(toDeskConfig(config), { producer, plan: () => plan.get(), now: Date.now, newMessageId })
+  const desk = new EventDesk(toDeskConfig(config), {
+    producer,
+    catalog: () => catalog.get(),
+    now: Date.now,
+    newMessageId,
+  })
   const handleEvents = createEventRoutes(
     { segmentBytesMax: config.SEGMENT_BODY_BYTES_MAX, nativeBytesMax: config.EVENTS_BODY_BYTES_MAX },
     {
@@ -119,19 +122,23 @@ function tuneCollector(): void {
   setFlagsFromString('--no-allocation-site-pretenuring')
 }
 
-async function startRollups(config: Config, lifecycle: Lifecycle, database: Database): Promise<CurrentPlan> {
-  const definitions = parseRollups(config.ROLLUPS)
-  const load = () => loadRollups(database)
+async function startEventCatalog(
+  config: Config,
+  lifecycle: Lifecycle,
+  database: Database,
+): Promise<CurrentEventCatalog> {
+  const definitions = parseRollupDefinitions(config.ROLLUPS)
+  const load = () => loadRollupDefinitions(database)
   // Events that came in before the definitions are read would be missing from the rollups, so the gateway does not listen until then.
   const first = await untilAvailable(lifecycle, async () => {
-    await registerRollups(database, {
+    await registerRollupDefinitions(database, {
       definitions,
       stream: config.STREAM_NAME,
       aheadMaxMs: config.EVENTS_MAX_AHEAD_HOURS * HOUR_MS,
     })
     return load()
   })
-  const current = new CurrentPlan(first, { load, slotsMax: WATCHED_MAX, logger: lifecycle.logger })
+  const current = new CurrentEventCatalog(first, { load, logger: lifecycle.logger })
   await lifecycle.every('rollup definitions', REFRESH_MS, () => current.refresh(), { runsAtStart: false })
   return current
 }

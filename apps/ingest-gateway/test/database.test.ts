@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { type Database, migrate, openDatabase } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
+import { loadRollupDefinitions, registerRollupDefinitions } from '@millrace/rollups'
 import { createTestDatabase } from '@millrace/testing'
+import { CurrentEventCatalog } from '../src/events/current-event-catalog.js'
 import { createFlushProduced } from '../src/ledger/flush-produced.js'
 import { ProducedCounts } from '../src/ledger/produced-counts.js'
-import { CurrentPlan } from '../src/rollups/current-plan.js'
-import { loadRollups, registerRollups } from '../src/rollups/rollup-store.js'
 
 const producerId = '01a1fd3b-4742-7bbc-bfa8-c4f7ba1f52b1'
 const byValue = { event: '*', dimensions: [], property: 'properties.value' }
@@ -29,7 +29,7 @@ describe('on a real database', () => {
   )
 
   const register = (definitions: (typeof byValue | typeof byCarrier)[]) =>
-    registerRollups(database, { definitions, stream: 'events', aheadMaxMs: 86_400_000 })
+    registerRollupDefinitions(database, { definitions, stream: 'events', aheadMaxMs: 86_400_000 })
   async function activeFrom(): Promise<string[]> {
     const { rows } = await database.query<{ text: string }>(
       `select case when active_from = '-infinity' then 'always' when active_from between now() + interval '23 hours' and now() + interval '25 hours' then 'a day ahead' else active_from::text end as text
@@ -43,7 +43,7 @@ describe('on a real database', () => {
       await register([byValue, byCarrier])
       await register([byCarrier, byValue])
       expect(await activeFrom()).toEqual(['always', 'always'])
-      expect(await loadRollups(database)).toEqual([byValue, byCarrier])
+      expect(await loadRollupDefinitions(database)).toEqual([byValue, byCarrier])
     })
 
     it.each([
@@ -64,20 +64,20 @@ describe('on a real database', () => {
 
     it('are registered once by gateways that start together', async () => {
       await Promise.all([1, 2, 3, 4].map(() => register([byValue, byCarrier])))
-      expect((await loadRollups(database)).length).toBe(2)
+      expect((await loadRollupDefinitions(database)).length).toBe(2)
     })
 
     it('that have ended are no longer fed', async () => {
       await register([byValue, byCarrier])
       await database.query(`update rollup_definitions set active_until = now() where event = 'Flight'`)
-      expect(await loadRollups(database)).toEqual([byValue])
+      expect(await loadRollupDefinitions(database)).toEqual([byValue])
     })
 
     it('are taken up while running, and stay when they cannot be read', async () => {
       await register([byValue])
       let isDown = false
-      const load = async () => (isDown ? Promise.reject(new Error('down')) : loadRollups(database))
-      const current = new CurrentPlan(await load(), { load, slotsMax: 24, logger: silentLogger })
+      const load = async () => (isDown ? Promise.reject(new Error('down')) : loadRollupDefinitions(database))
+      const current = new CurrentEventCatalog(await load(), { load, logger: silentLogger })
       const first = current.get()
       await current.refresh()
       expect(current.get()).toBe(first)

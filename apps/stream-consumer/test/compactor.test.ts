@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type Database, DayPartitions, migrate, openDatabase } from '@millrace/database'
-import { DDSketch, HyperLogLog, unpackMinutes, unpackSketches } from '@millrace/sketches'
+import { COARSE_LEVELS, unpackMinutes, unpackSketches } from '@millrace/rollups'
+import { DDSketch, HyperLogLog } from '@millrace/sketches'
 import { createTestDatabase, type TestDatabase } from '@millrace/testing'
 import { createCompactor } from '../src/aggregate/compactor.js'
 import { RollupCell } from '../src/aggregate/rollup-cell.js'
@@ -11,11 +12,7 @@ import { TestEngine, TestLog } from './support/test-engine.js'
 
 const DAY = 86_400_000
 const PAST = Math.floor(Date.now() / DAY) * DAY - 2 * DAY
-const LEVELS = [
-  [300_000, 'rollups_5m'],
-  [3_600_000, 'rollups_1h'],
-  [DAY, 'rollups_1d'],
-] as const
+const LEVELS = COARSE_LEVELS.map(({ seconds, table }) => [seconds * 1000, table] as const)
 
 describe('the compactor', () => {
   let testDatabase: TestDatabase

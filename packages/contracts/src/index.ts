@@ -21,10 +21,7 @@ export { RecordBatchBuilder } from './events/record-batch-builder.js'
 export {
   decodeEventRow,
   type EventRow,
-  parseSeriesKey,
   RecordBatchReader,
-  type SeriesKey,
-  seriesKey,
 } from './events/record-batch-reader.js'
 export { type ByteRange, type EventRecord, RecordSlices, SLICE } from './events/record-slices.js'
 export { descriptorSet } from './gen/descriptor-set.js'

@@ -1,5 +1,5 @@
-import { DAY_MS } from '@millrace/contracts'
-import { type Catalog, LEVELS, type Level } from '../plan/catalog.js'
+import { LEVEL_SECONDS, type LevelSeconds, WIDEST_WINDOW_S } from '@millrace/rollups'
+import type { Catalog } from '../plan/catalog.js'
 import type { SeriesChoice } from '../plan/plan.js'
 import type { CellQuery } from '../query/cell-query.js'
 import type { SeriesRow } from './rollup-statements.js'
@@ -22,9 +22,11 @@ export class KnownCatalogs {
   catalogFor(tenantId: number, query: CellQuery): Catalog | undefined {
     const catalog = this.#catalogs.get(catalogKey(tenantId, query))
     if (catalog === undefined || catalog.dirty === null) return undefined
-    const dirty: Partial<Record<Level, number[]>> = {}
-    for (const level of LEVELS) {
-      const starts = catalog.dirty[level]?.filter((start) => start > query.fromMs - DAY_MS && start < query.toMs) ?? []
+    const dirty: Partial<Record<LevelSeconds, number[]>> = {}
+    for (const level of LEVEL_SECONDS) {
+      const starts =
+        catalog.dirty[level]?.filter((start) => start > query.fromMs - WIDEST_WINDOW_S * 1000 && start < query.toMs) ??
+        []
       if (starts.length > 0) dirty[level] = starts
     }
     return { ...catalog, dirty }
@@ -45,7 +47,7 @@ export class KnownCatalogs {
 }
 
 function countOf(dirty: NonNullable<Catalog['dirty']>): number {
-  return LEVELS.reduce((sum, level) => sum + (dirty[level]?.length ?? 0), 0)
+  return LEVEL_SECONDS.reduce((sum, level) => sum + (dirty[level]?.length ?? 0), 0)
 }
 
 /** The definitions of a catalog are those of one property. */

@@ -1,11 +1,11 @@
 import { MINUTE_MS } from '@millrace/contracts'
 import type { Result } from '@millrace/database'
-import { type MinuteValues, unpackMinutes, unpackSketches } from '@millrace/sketches'
+import { type MinuteValues, PACKED_LEVEL, unpackMinutes, unpackSketches } from '@millrace/rollups'
 import type { CellQuery } from '../query/cell-query.js'
 import type { TimeRange } from '../query/time-range.js'
 import type { CellTable } from './cell-table.js'
 
-const WINDOW_MINUTES = 5
+const WINDOW_MINUTES = PACKED_LEVEL.seconds / 60
 
 /** A 5-minute window of one series. */
 interface WindowRow {

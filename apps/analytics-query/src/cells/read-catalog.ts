@@ -1,5 +1,6 @@
 import type { Result, Statement } from '@millrace/database'
-import { type Catalog, LEVELS, type Level, type PartitionState, type RollupDefinition } from '../plan/catalog.js'
+import { findLevel, LEVEL_SECONDS, type LevelSeconds, OVERFLOW_NAME, WIDEST_WINDOW_S } from '@millrace/rollups'
+import type { ActiveDefinition, Catalog, PartitionState } from '../plan/catalog.js'
 import { BASE_EVENT } from '../plan/choose-series.js'
 import type { CellQuery } from '../query/cell-query.js'
 
@@ -78,10 +79,10 @@ function selectDirtyWindows(query: CellQuery, config: CatalogConfig): Statement 
     name: 'rollup_dirty_windows',
     text: `select level_seconds, window_start from rollup_dirty
       where level_seconds = any ($1::integer[]) and tenant_id = millrace_tenant()
-        and window_start > $2::timestamptz - interval '1 day' and window_start < $3::timestamptz
+        and window_start > $2::timestamptz - interval '${WIDEST_WINDOW_S} seconds' and window_start < $3::timestamptz
       order by level_seconds, window_start limit $4::integer`,
     values: [
-      LEVELS,
+      LEVEL_SECONDS,
       new Date(query.fromMs).toISOString(),
       new Date(query.toMs).toISOString(),
       config.dirtyWindowsMax + 1,
@@ -119,16 +120,16 @@ const SELECT_LEVELS: Statement = {
   text: 'select level_seconds, kept_from from rollup_levels',
 }
 
-function toDefinitions(rows: readonly DefinitionRow[], overflows: readonly OverflowRow[]): RollupDefinition[] {
+function toDefinitions(rows: readonly DefinitionRow[], overflows: readonly OverflowRow[]): ActiveDefinition[] {
   const key = (event: string, dimensions: readonly string[]) => JSON.stringify([event, dimensions])
   const overflowed = new Set(overflows.map(({ event, dimensions }) => key(event, dimensions)))
-  const base: RollupDefinition = {
+  const base: ActiveDefinition = {
     event: BASE_EVENT,
     dimensions: [],
     property: null,
     activeFromMs: Number.NEGATIVE_INFINITY,
     activeUntilMs: Number.POSITIVE_INFINITY,
-    hasOverflow: overflowed.has(key(OVERFLOW_EVENT, [])),
+    hasOverflow: overflowed.has(key(OVERFLOW_NAME, [])),
   }
   const defined = rows.map((row) => ({
     event: row.event,
@@ -141,14 +142,11 @@ function toDefinitions(rows: readonly DefinitionRow[], overflows: readonly Overf
   return [base, ...defined]
 }
 
-/** The event of the series of events whose own series would be one too many. */
-const OVERFLOW_EVENT = '$overflow'
-
 function toDirty(rows: readonly DirtyRow[], windowsMax: number): Catalog['dirty'] {
   if (rows.length > windowsMax) return null
-  const dirty: Partial<Record<Level, number[]>> = {}
+  const dirty: Partial<Record<LevelSeconds, number[]>> = {}
   for (const { level_seconds, window_start } of rows) {
-    const level = LEVELS.find((candidate) => candidate === level_seconds)
+    const level = findLevel(level_seconds)
     if (level === undefined) continue
     dirty[level] ??= []
     dirty[level].push(window_start.getTime())
@@ -169,8 +167,8 @@ function toPartition(row: PartitionRow): PartitionState {
 }
 
 function toKeptFrom(rows: readonly LevelRow[]): Catalog['keptFromMs'] {
-  const keptFrom: Partial<Record<Level, number>> = {}
-  for (const level of LEVELS) {
+  const keptFrom: Partial<Record<LevelSeconds, number>> = {}
+  for (const level of LEVEL_SECONDS) {
     const row = rows.find(({ level_seconds }) => level_seconds === level)
     if (row !== undefined) keptFrom[level] = Number(row.kept_from)
   }

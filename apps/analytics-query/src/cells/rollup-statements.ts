@@ -1,6 +1,6 @@
 import type { Statement } from '@millrace/database'
+import { ALL_EVENTS, type LevelSeconds, PACKED_LEVEL, tableOfLevel } from '@millrace/rollups'
 import type { Measure } from '../measures/measure.js'
-import type { Level } from '../plan/catalog.js'
 import type { SeriesChoice } from '../plan/plan.js'
 import type { CellQuery } from '../query/cell-query.js'
 import type { TimeRange } from '../query/time-range.js'
@@ -18,23 +18,16 @@ export function seriesStatement(tenantId: number, series: SeriesChoice): Stateme
   const values: unknown[] = [tenantId, series.dimensions, series.property]
   const conditions = 'tenant_id = $1 and dimensions = $2::text[] and property is not distinct from $3 and not overflow'
   // The built-in series are one an event; a definition's own series for all events together is not one of them.
-  const event = series.event === null ? `event <> '*'` : 'event = $4'
+  const event = series.event === null ? `event <> '${ALL_EVENTS}'` : 'event = $4'
   if (series.event !== null) values.push(series.event)
   return { text: `select id, event, dimension_values from rollup_series where ${conditions} and ${event}`, values }
-}
-
-const TABLES: Readonly<Record<Level, string>> = {
-  60: 'rollups_1m',
-  300: 'rollups_5m',
-  3600: 'rollups_1h',
-  86400: 'rollups_1d',
 }
 
 export interface RollupRequest {
   readonly tenantId: number
   readonly query: CellQuery
   readonly measure: Measure
-  readonly level: Level
+  readonly level: LevelSeconds
   readonly ranges: readonly TimeRange[]
   readonly seriesIds: readonly number[]
 }
@@ -47,7 +40,7 @@ export interface RollupRequest {
 export function rollupStatement(request: RollupRequest): Statement {
   const { query, measure, level } = request
   const values = new SqlValues()
-  const windows = windowsSql(TABLES[level], request, values)
+  const windows = windowsSql(tableOfLevel(level), request, values)
   const bucket = bucketSql(query, 'r.window_start', values)
   const grouped = measure.isRollupGrouped ? ' group by bucket, r.series_id' : ''
   return {
@@ -61,21 +54,19 @@ export type MinutesRequest = Omit<RollupRequest, 'query' | 'level'>
 /** The 5-minute windows around ranges of minutes, each with its minutes packed. */
 export function minutesStatement(request: MinutesRequest): Statement {
   const { measure, ranges } = request
-  const width = FIVE_MINUTES_MS
+  const width = PACKED_LEVEL.seconds * 1000
   const around = ranges.map(({ fromMs, toMs }) => ({
     fromMs: Math.floor(fromMs / width) * width,
     toMs: Math.ceil(toMs / width) * width,
   }))
   const values = new SqlValues()
-  const windows = windowsSql(TABLES[300], { ...request, ranges: around }, values)
+  const windows = windowsSql(PACKED_LEVEL.table, { ...request, ranges: around }, values)
   const sketches = measure.usesSketches ? ', r.minute_sketches' : ''
   return {
     text: `select (date_part('epoch', r.window_start) / 60)::integer as minute, r.series_id, r.count::float8, r.minutes${sketches} from ${windows}`,
     values: values.list,
   }
 }
-
-const FIVE_MINUTES_MS = 300_000
 
 function windowsSql(
   table: string,

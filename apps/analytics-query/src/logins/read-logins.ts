@@ -1,10 +1,10 @@
 import type { SummaryOf } from '@millrace/contracts'
 import type { Transaction } from '@millrace/database'
+import { textOf } from '@millrace/rollups'
 import type { CostEstimate } from '../admission/estimate-cost.js'
 import { errors } from '../errors.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import type { Cell, CellQuery } from '../query/cell-query.js'
-import { scalarText } from '../query/scalar-text.js'
 import type { ReadScope } from '../reads/read-scope.js'
 import { type WatermarkConfig, type WatermarkRow, watermarkStatement } from '../reads/watermark-statement.js'
 import { rowsOf } from '../sql/rows-of.js'
@@ -76,7 +76,7 @@ function toCell(row: LoginCellRow, query: CellQuery): Cell {
   const { attempts, ...counts } = countsOf(row)
   return {
     bucket: row.bucket,
-    group: query.groupBy.map((_, index) => scalarText(row[`g${index}`])),
+    group: query.groupBy.map((_, index) => textOf(row[`g${index}`])),
     value: attempts,
     values: { ...counts, users: Number(row.users) },
   }

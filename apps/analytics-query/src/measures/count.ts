@@ -1,4 +1,4 @@
-import type { MinuteValues } from '@millrace/sketches'
+import type { MinuteValues } from '@millrace/rollups'
 import type { Measure } from './measure.js'
 
 /** Events. */

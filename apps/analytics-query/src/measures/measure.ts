@@ -1,4 +1,4 @@
-import type { MinuteValues } from '@millrace/sketches'
+import type { MinuteValues } from '@millrace/rollups'
 import type { Metric } from '../query/metric.js'
 import type { SqlValues } from '../sql/sql-values.js'
 

@@ -1,5 +1,5 @@
 import { DDSketch } from '@millrace/sketches'
-import { numberSql } from '../sql/field-sql.js'
+import { numericSql } from '../sql/field-sql.js'
 import type { Measure } from './measure.js'
 
 const BIN_BYTES = 16
@@ -14,7 +14,7 @@ export const quantiles: Measure = {
   rollupSelect: 'r.sketch',
   isRollupGrouped: false,
   rawInput: (metric, values) =>
-    metric.property === null ? 'null::numeric as v' : `${numberSql(metric.property, values)} as v`,
+    metric.property === null ? 'null::numeric as v' : `${numericSql(metric.property, values)} as v`,
   rawOutput: (keys) => `select ${keys}, string_agg(float8send(v) || int8send(n), ''::bytea) as bins from (
       select ${keys}, min(v) as v, count(*) as n
       from (select ${keys}, (case when abs(v) <= ${ZERO_UP_TO} then 0 else v end)::float8 as v from cell where v is not null) number

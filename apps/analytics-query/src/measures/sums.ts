@@ -1,6 +1,7 @@
+import { NUMBER_MAX } from '@millrace/rollups'
 import { ExactSum } from '@millrace/sketches'
 import type { Metric } from '../query/metric.js'
-import { NUMBER_MAX, numberSql } from '../sql/field-sql.js'
+import { numericSql } from '../sql/field-sql.js'
 import type { Measure, MeasureResult, Row } from './measure.js'
 
 const PAIR_BYTES = 16
@@ -15,7 +16,7 @@ export const sums: Measure = {
     string_agg(float8send(coalesce(r.sum, 0)) || float8send(coalesce(r.sum_error, 0)), ''::bytea) as pairs`,
   isRollupGrouped: true,
   rawInput: (metric, values) =>
-    metric.property === null ? 'null::numeric as v' : `${numberSql(metric.property, values)} as v`,
+    metric.property === null ? 'null::numeric as v' : `${numericSql(metric.property, values)} as v`,
   rawOutput: (keys) =>
     `select ${keys}, count(v) as n, min(v) as least, max(v) as greatest, sum(v) as total from cell where v is not null group by ${keys}`,
   rawMerge: 'sum(n) as n, min(least) as least, max(greatest) as greatest, sum(total) as total',

@@ -1,13 +1,7 @@
-/** Widths of the rollup levels in seconds, finest first. */
-export const LEVELS = [60, 300, 3600, 86_400] as const
-export type Level = (typeof LEVELS)[number]
+import type { LevelSeconds, RollupDefinition } from '@millrace/rollups'
 
-/** What the planner knows about one kept aggregate. */
-export interface RollupDefinition {
-  /** The name of an event, or `*` for all together. */
-  readonly event: string
-  readonly dimensions: readonly string[]
-  readonly property: string | null
+/** A rollup definition and how far it may be used for one tenant. */
+export interface ActiveDefinition extends RollupDefinition {
   /** Windows that begin earlier may lack records. */
   readonly activeFromMs: number
   /** Windows that end later may lack records. */
@@ -32,10 +26,10 @@ export interface PartitionState {
 
 /** Everything the planner decides by; read in the snapshot that the query then runs in. */
 export interface Catalog {
-  readonly definitions: readonly RollupDefinition[]
+  readonly definitions: readonly ActiveDefinition[]
   /** Starts of windows that may not be used, in ms, ascending, by level; null where there are too many to list. */
-  readonly dirty: Readonly<Partial<Record<Level, readonly number[]>>> | null
+  readonly dirty: Readonly<Partial<Record<LevelSeconds, readonly number[]>>> | null
   readonly partitions: readonly PartitionState[]
   /** Windows of a level that begin before it are no longer kept; of a level that is not named every one is. */
-  readonly keptFromMs: Readonly<Partial<Record<Level, number>>>
+  readonly keptFromMs: Readonly<Partial<Record<LevelSeconds, number>>>
 }

@@ -1,7 +1,7 @@
 import type { Filter } from '../query/filter.js'
 import type { Metric } from '../query/metric.js'
 import type { TimeRange } from '../query/time-range.js'
-import type { RollupDefinition } from './catalog.js'
+import type { ActiveDefinition } from './catalog.js'
 import type { SeriesChoice } from './plan.js'
 
 /** What of a query decides which series can answer it. */
@@ -21,7 +21,7 @@ export type SeriesAnswer =
  * The series with the fewest dimensions that hold every field the query filters or groups by. Only filters that compare a field's
  * text (eq, ne, in) can be answered from series, because they do not keep a value's type.
  */
-export function chooseSeries(question: SeriesQuestion, definitions: readonly RollupDefinition[]): SeriesAnswer {
+export function chooseSeries(question: SeriesQuestion, definitions: readonly ActiveDefinition[]): SeriesAnswer {
   const unfit = question.filters.find((filter) => filter.op !== 'in' && filter.op !== 'not_in')
   if (unfit !== undefined)
     return { kind: 'none', reason: `the filter ${unfit.op} on ${unfit.path.name} needs raw rows` }
@@ -52,16 +52,16 @@ export function chooseSeries(question: SeriesQuestion, definitions: readonly Rol
 /** The event of the definition of the series that every event counts in, one a name; it is built in and not in the table. */
 export const BASE_EVENT = ''
 
-function isBase(definition: RollupDefinition): boolean {
+function isBase(definition: ActiveDefinition): boolean {
   return definition.event === BASE_EVENT
 }
 
-function answersEvents(definition: RollupDefinition, event: string | null, needsEvent: boolean): boolean {
+function answersEvents(definition: ActiveDefinition, event: string | null, needsEvent: boolean): boolean {
   if (isBase(definition)) return true
   if (event !== null) return definition.event === event
   return definition.event === '*' && !needsEvent
 }
 
-function byWidthThenAge(a: RollupDefinition, b: RollupDefinition): number {
+function byWidthThenAge(a: ActiveDefinition, b: ActiveDefinition): number {
   return a.dimensions.length - b.dimensions.length || a.activeFromMs - b.activeFromMs
 }

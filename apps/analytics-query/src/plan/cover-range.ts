@@ -1,5 +1,5 @@
+import { LEVEL_SECONDS, type LevelSeconds } from '@millrace/rollups'
 import type { TimeRange } from '../query/time-range.js'
-import { LEVELS, type Level } from './catalog.js'
 
 export interface CoverRequest {
   readonly fromMs: number
@@ -7,17 +7,17 @@ export interface CoverRequest {
   /** Starts of the buckets, ascending; no window may span two of them. */
   readonly bucketStarts: readonly number[]
   /** The levels that may be used. */
-  readonly levels: readonly Level[]
+  readonly levels: readonly LevelSeconds[]
   /** Starts of windows that may not be used, ascending and each once, by level. */
-  readonly blocked: Readonly<Partial<Record<Level, readonly number[]>>>
+  readonly blocked: Readonly<Partial<Record<LevelSeconds, readonly number[]>>>
   /** Where rollups are complete. */
   readonly complete: TimeRange
   /** Windows that begin before it are no longer kept, by level. */
-  readonly keptFromMs: Readonly<Partial<Record<Level, number>>>
+  readonly keptFromMs: Readonly<Partial<Record<LevelSeconds, number>>>
 }
 
 export interface Cover {
-  readonly rollup: Map<Level, TimeRange[]>
+  readonly rollup: Map<LevelSeconds, TimeRange[]>
   readonly raw: TimeRange[]
 }
 
@@ -48,7 +48,7 @@ function* stretchesOf({
   for (let i = 0; i < bucketStarts.length; i++)
     longest = Math.max(longest, (bucketStarts[i + 1] ?? toMs) - (bucketStarts[i] as number))
   const coarsest = coarsestWithin(longest)
-  const width = (LEVELS[coarsest] as number) * 1000
+  const width = (LEVEL_SECONDS[coarsest] as number) * 1000
   if (bucketStarts.every((start, i) => i === 0 || start % width === 0)) {
     yield { fromMs, toMs, coarsest }
     return
@@ -62,15 +62,15 @@ function* stretchesOf({
 
 /** Index of the coarsest level whose windows may fit: asking of 1,440 minutes whether a day does takes as long as all else. */
 function coarsestWithin(lengthMs: number): number {
-  let index = LEVELS.length - 1
-  while (index > 0 && (LEVELS[index] as number) * 1000 > lengthMs) index--
+  let index = LEVEL_SECONDS.length - 1
+  while (index > 0 && (LEVEL_SECONDS[index] as number) * 1000 > lengthMs) index--
   return index
 }
 
 function fill(request: CoverRequest, cover: Cover, range: TimeRange, index: number): void {
   const { fromMs, toMs } = range
   if (fromMs >= toMs) return
-  const level = LEVELS[index]
+  const level = LEVEL_SECONDS[index]
   if (level === undefined) {
     addRange(cover.raw, fromMs, toMs)
     return
@@ -108,7 +108,7 @@ export function windowsBetween(starts: readonly number[], fromMs: number, toMs: 
   return starts.slice(low, end)
 }
 
-function addWindows(cover: Cover, level: Level, fromMs: number, toMs: number): void {
+function addWindows(cover: Cover, level: LevelSeconds, fromMs: number, toMs: number): void {
   if (fromMs >= toMs) return
   const ranges = cover.rollup.get(level) ?? []
   cover.rollup.set(level, ranges)

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals'
+import { LEVEL_SECONDS, type LevelSeconds } from '@millrace/rollups'
 import fc from 'fast-check'
 import { parseFilters } from '../query/filter.js'
 import { parseMetric } from '../query/metric.js'
 import type { TimeRange } from '../query/time-range.js'
-import type { Catalog, Level, PartitionState, RollupDefinition } from './catalog.js'
-import { LEVELS } from './catalog.js'
+import type { ActiveDefinition, Catalog, PartitionState } from './catalog.js'
 import { BASE_EVENT } from './choose-series.js'
 import { type Cover, coverRange } from './cover-range.js'
 import type { Plan } from './plan.js'
@@ -12,12 +12,12 @@ import { type PlanRequest, planQuery } from './plan-query.js'
 
 const at = (text: string) => Date.parse(`2026-11-${text}Z`)
 const always = { activeFromMs: Number.NEGATIVE_INFINITY, activeUntilMs: Number.POSITIVE_INFINITY, hasOverflow: false }
-const BASE: RollupDefinition = { event: BASE_EVENT, dimensions: [], property: null, ...always }
+const BASE: ActiveDefinition = { event: BASE_EVENT, dimensions: [], property: null, ...always }
 const flight = (
   dimensions: string[],
   property: string | null = null,
-  more: Partial<RollupDefinition> = {},
-): RollupDefinition => ({
+  more: Partial<ActiveDefinition> = {},
+): ActiveDefinition => ({
   event: 'Flight',
   dimensions,
   property,
@@ -175,7 +175,7 @@ describe('a plan', () => {
     expect(part.rollup.map(({ level }) => level)).toEqual([60, 300, 3600])
   })
 
-  it.each<[string, Partial<PlanRequest>, RollupDefinition[], unknown]>([
+  it.each<[string, Partial<PlanRequest>, ActiveDefinition[], unknown]>([
     ['counts of all events come from the series of every event', {}, [], { event: null, dimensions: [] }],
     ['counts by event too', { groupBy: ['event'] }, [], { event: null, dimensions: [] }],
     ['one event from its own series', { event: 'Flight' }, [], { event: 'Flight', dimensions: [] }],
@@ -280,7 +280,7 @@ describe('a plan', () => {
         fc.array(fc.integer({ min: 1, max: 4000 }), { maxLength: 5 }),
         fc.constantFrom(1, 5, 60, 1440).map((every) => ({ every })),
       ),
-      blocked: fc.array(fc.tuple(fc.constantFrom<Level>(300, 3600, 86_400), fc.integer({ min: 0, max: 8000 })), {
+      blocked: fc.array(fc.tuple(fc.constantFrom<LevelSeconds>(300, 3600, 86_400), fc.integer({ min: 0, max: 8000 })), {
         maxLength: 8,
       }),
       complete: fc.integer({ min: 0, max: 8000 }),
@@ -296,7 +296,7 @@ describe('a plan', () => {
         const bucketStarts = [fromMs, ...new Set(inner.filter((cut) => cut > fromMs && cut < toMs))].sort(
           (a, b) => a - b,
         )
-        const blockedByLevel: Partial<Record<Level, number[]>> = {}
+        const blockedByLevel: Partial<Record<LevelSeconds, number[]>> = {}
         for (const [level, minutes] of blocked) {
           const width = level * 1000
           blockedByLevel[level] = [
@@ -304,12 +304,13 @@ describe('a plan', () => {
             Math.floor((origin + minutes * minute) / width) * width,
           ]
         }
-        for (const level of LEVELS) blockedByLevel[level] = [...new Set(blockedByLevel[level])].sort((a, b) => a - b)
+        for (const level of LEVEL_SECONDS)
+          blockedByLevel[level] = [...new Set(blockedByLevel[level])].sort((a, b) => a - b)
         const request = {
           fromMs,
           toMs,
           bucketStarts,
-          levels: LEVELS,
+          levels: LEVEL_SECONDS,
           blocked: blockedByLevel,
           complete: { fromMs: origin + complete * minute, toMs: Number.POSITIVE_INFINITY },
           keptFromMs: { 60: origin },
@@ -329,7 +330,9 @@ describe('a plan', () => {
           const width = piece.level * 1000
           expect([piece.fromMs % width, piece.toMs % width]).toEqual([0, 0])
           expect(
-            (blockedByLevel[piece.level as Level] ?? []).some((start) => start >= piece.fromMs && start < piece.toMs),
+            (blockedByLevel[piece.level as LevelSeconds] ?? []).some(
+              (start) => start >= piece.fromMs && start < piece.toMs,
+            ),
           ).toBe(false)
           expect(bucketStarts.some((start) => start > piece.fromMs && start < piece.toMs && start % width !== 0)).toBe(
             false,

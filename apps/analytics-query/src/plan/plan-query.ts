@@ -1,6 +1,7 @@
+import { LEVEL_SECONDS, MINUTE_LEVEL, PACKED_LEVEL } from '@millrace/rollups'
 import type { TimeRange } from '../query/time-range.js'
 import { blockedWindows } from './blocked-windows.js'
-import { type Catalog, LEVELS } from './catalog.js'
+import type { Catalog } from './catalog.js'
 import { chooseSeries, type SeriesQuestion } from './choose-series.js'
 import { coverRange } from './cover-range.js'
 import type { Plan, RollupPart } from './plan.js'
@@ -37,17 +38,20 @@ export function planQuery(request: PlanRequest, catalog: Catalog, config: Planne
     fromMs: request.fromMs,
     toMs: request.toMs,
     bucketStarts: request.bucketStarts,
-    levels: catalog.dirty === null ? [LEVELS[0]] : LEVELS,
+    levels: catalog.dirty === null ? [MINUTE_LEVEL.seconds] : LEVEL_SECONDS,
     blocked,
     complete: answer.complete,
     keptFromMs: catalog.keptFromMs,
   })
   if (cover.rollup.size === 0) return rawPlan(request, 'no whole window lies in the range')
   if (cover.raw.length > RAW_RANGES_MAX) return rawPlan(request, 'too many parts of the range are covered by no window')
-  const rollup = LEVELS.flatMap((level): RollupPart[] => {
+  const rollup = LEVEL_SECONDS.flatMap((level): RollupPart[] => {
     const ranges = cover.rollup.get(level) ?? []
-    if (level === LEVELS[0] && catalog.dirty !== null)
-      return partsOfMinutes(ranges, { blocked: blocked[300] ?? [], keptFromMs: catalog.keptFromMs[300] })
+    if (level === MINUTE_LEVEL.seconds && catalog.dirty !== null)
+      return partsOfMinutes(ranges, {
+        blocked: blocked[PACKED_LEVEL.seconds] ?? [],
+        keptFromMs: catalog.keptFromMs[PACKED_LEVEL.seconds],
+      })
     return ranges.length === 0 ? [] : [{ level, isPacked: false, ranges }]
   })
   const rolledUp = rollup.flatMap(({ ranges }) => ranges)
@@ -60,7 +64,7 @@ export function planQuery(request: PlanRequest, catalog: Catalog, config: Planne
 function partsOfMinutes(ranges: readonly TimeRange[], windows: Parameters<typeof splitMinutes>[1]): RollupPart[] {
   const { packed, single } = splitMinutes(ranges, windows)
   const part = (isPacked: boolean, some: readonly TimeRange[]): RollupPart[] =>
-    some.length === 0 ? [] : [{ level: LEVELS[0], isPacked, ranges: some }]
+    some.length === 0 ? [] : [{ level: MINUTE_LEVEL.seconds, isPacked, ranges: some }]
   return [...part(true, packed), ...part(false, single)]
 }
 

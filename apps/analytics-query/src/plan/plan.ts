@@ -1,5 +1,5 @@
+import type { LevelSeconds } from '@millrace/rollups'
 import type { TimeRange } from '../query/time-range.js'
-import type { Level } from './catalog.js'
 
 /** Which series of the rollups answer a query. */
 export interface SeriesChoice {
@@ -20,7 +20,7 @@ export type Tail =
 
 /** Ranges of whole windows of one level. */
 export interface RollupPart {
-  readonly level: Level
+  readonly level: LevelSeconds
   /** Minutes that are read from the 5-minute windows around them, where they are packed. */
   readonly isPacked: boolean
   readonly ranges: readonly TimeRange[]

@@ -1,7 +1,8 @@
+import { PACKED_LEVEL } from '@millrace/rollups'
 import type { TimeRange } from '../query/time-range.js'
 import { addRange, windowsBetween } from './cover-range.js'
 
-const WINDOW_MS = 300_000
+const WINDOW_MS = PACKED_LEVEL.seconds * 1000
 
 /**
  * Splits ranges of minutes into those inside 5-minute windows that may be used, which hold their minutes packed, and those whose window is

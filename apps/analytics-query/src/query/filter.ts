@@ -1,7 +1,7 @@
 import { findUnstorable } from '@millrace/contracts'
+import { textOf } from '@millrace/rollups'
 import { errors } from '../errors.js'
 import { type FieldPath, parseFieldPath } from './field-path.js'
-import { scalarText } from './scalar-text.js'
 
 export type CompareOperator = 'gt' | 'gte' | 'lt' | 'lte'
 
@@ -85,7 +85,7 @@ function parseValue(path: FieldPath, op: string, valueJson: string): unknown {
 }
 
 function scalar(path: FieldPath, op: string, value: unknown): string {
-  const text = scalarText(value)
+  const text = textOf(value)
   const isNoDouble = typeof value === 'number' && !Number.isFinite(value)
   if (text === null || isNoDouble) throw invalidValue(path, op, 'a text, a number or a boolean')
   return storable(path, op, text)

@@ -1,6 +1,6 @@
 import { partitionOf, type RecordBatchBuilder, SLICE } from '@millrace/contracts'
 import type { AppendedFrame, OpenBatch, Producer } from '@millrace/streams'
-import type { EventNames } from '../rollups/rollup-plan.js'
+import type { EventNames } from './event-catalog.js'
 import type { EventValidator } from './event-validator.js'
 
 /** Records of one request in one frame. */
@@ -31,11 +31,11 @@ export class EventAppender {
     const partition = partitionOf(validator.user, this.#producer.partitions)
     const batch = this.#producer.open(partition)
     const { ranges } = validator.slices
-    const name = names.find(validator.bytes, ranges[2 * SLICE.event] as number, ranges[2 * SLICE.event + 1] as number)
-    const index = batch.builder.addSlices(validator.slices, name.seriesKey)
-    for (const point of name.points) {
-      const read = point.read(validator)
-      if (read !== undefined) batch.builder.addPoint(index, read.key, read.value)
+    const series = names.find(validator.bytes, ranges[2 * SLICE.event] as number, ranges[2 * SLICE.event + 1] as number)
+    const index = batch.builder.addSlices(validator.slices, series.seriesKey)
+    for (const reader of series.readers) {
+      const point = reader.read(validator)
+      if (point !== undefined) batch.builder.addPoint(index, point.key, point.value)
     }
     const segment = this.#current[partition]
     if (segment !== undefined && segment.batch.builder === batch.builder) segment.records++

@@ -5,8 +5,8 @@ import { errors } from '../errors.js'
 import { decodeString } from '../json/decode-string.js'
 import { JsonSyntaxError, locate } from '../json/json-syntax-error.js'
 import { RequestText } from '../json/request-text.js'
-import type { EventNames, RollupPlan } from '../rollups/rollup-plan.js'
 import { EventAppender, type Segment } from './event-appender.js'
+import type { EventCatalog, EventNames } from './event-catalog.js'
 import { EventScanner, TooManyEvents } from './event-scanner.js'
 import { EventTable, FIELD, ROW, ROW_WORDS } from './event-table.js'
 import { type EventLimits, EventValidator, type RequestContext } from './event-validator.js'
@@ -31,7 +31,7 @@ export interface DeskConfig extends EventLimits {
 export interface DeskDeps {
   producer: Producer<RecordBatchBuilder>
   /** The definitions in force; asked once a request. */
-  plan: () => RollupPlan
+  catalog: () => EventCatalog
   now: () => number
   newMessageId: () => string
 }
@@ -64,14 +64,14 @@ export class EventDesk {
   readonly #scanner: EventScanner
   readonly #validator: EventValidator
   readonly #appender: EventAppender
-  #plan: RollupPlan
+  #catalog: EventCatalog
   #wire: Wire = { kind: 'batch' }
   #firstRow = 0
 
   constructor(config: DeskConfig, deps: DeskDeps) {
     this.#config = config
     this.#deps = deps
-    this.#plan = deps.plan()
+    this.#catalog = deps.catalog()
     this.#scanner = new EventScanner(this.#text, this.#table)
     this.#scanner.eventsMax = config.eventsMax
     const { newMessageId } = deps
@@ -89,8 +89,8 @@ export class EventDesk {
     const text = this.#text
     text.load(chunks, totalBytes)
     if (!isUtf8(text.bytes.subarray(0, text.end))) throw errors.INVALID_UTF8()
-    this.#plan = this.#deps.plan()
-    this.#scanner.watched = this.#plan.watched
+    this.#catalog = this.#deps.catalog()
+    this.#scanner.watched = this.#catalog.watched
     this.#wire = wire
     this.#scanner.begin()
     const start = text.bytes[0] === 0xef && text.bytes[1] === 0xbb && text.bytes[2] === 0xbf ? 3 : 0
@@ -138,7 +138,7 @@ export class EventDesk {
       type: wire.kind === 'single' ? EVENT_TYPES.indexOf(wire.type) : -1,
     }
     const results: Results = {
-      names: this.#plan.names(tenantId),
+      names: this.#catalog.names(tenantId),
       rejected: [],
       messageIds: options.wantsMessageIds ? [] : undefined,
     }

@@ -1,10 +1,9 @@
 import { EVENT_TYPES, FLAG, type Hash64, hashBytes, RecordSlices, SLICE } from '@millrace/contracts'
+import { type EventFields, readNumber } from '@millrace/rollups'
 import { decodeString } from '../json/decode-string.js'
 import { MARK } from '../json/json-scanner.js'
 import { KeyTable } from '../json/key-table.js'
-import { readNumber } from '../json/read-number.js'
 import type { RequestText } from '../json/request-text.js'
-import type { EventValues } from '../rollups/rollup-plan.js'
 import type { EventScanner } from './event-scanner.js'
 import { type EventTable, FIELD, ROW, ROW_MARK } from './event-table.js'
 import { parseTimestamp } from './parse-timestamp.js'
@@ -63,7 +62,7 @@ const TEXT_FIELDS = [
  * Decides whether one scanned event may go in, and makes it a record. One instance serves all requests, one event at a time: after a
  * `validator` that returned undefined, `slices` and `user` describe the record until the next call.
  */
-export class EventValidator implements EventValues {
+export class EventValidator implements EventFields {
   readonly slices = new RecordSlices()
   readonly user: Hash64 = { lo: 0, hi: 0 }
   #message: Hash64 = { lo: 0, hi: 0 }

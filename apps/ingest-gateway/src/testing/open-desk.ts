@@ -2,16 +2,15 @@ import {
   DAY_MS,
   decodeEventRow,
   type EventRow,
-  parseSeriesKey,
   RecordBatchBuilder,
   RecordBatchReader,
   SIDE,
   SIDE_BYTES,
 } from '@millrace/contracts'
+import { parseSeriesKey, type RollupDefinition } from '@millrace/rollups'
 import type { AppendedFrame, OpenBatch, Producer } from '@millrace/streams'
+import { EventCatalog } from '../events/event-catalog.js'
 import { type DeskConfig, EventDesk } from '../events/event-desk.js'
-import { WATCHED_MAX } from '../events/event-table.js'
-import { type RollupDefinition, RollupPlan } from '../rollups/rollup-plan.js'
 
 /** A record as the consumer would see it. */
 export interface SeenRecord extends EventRow {
@@ -93,11 +92,11 @@ export function openDesk({
   limits?: Partial<DeskConfig>
 } = {}) {
   const producer = new RecordingProducer()
-  const plan = new RollupPlan(definitions, WATCHED_MAX)
+  const catalog = new EventCatalog(definitions)
   let ids = 0
   const desk = new EventDesk(
     { ...testLimits, ...limits },
-    { producer, plan: () => plan, now: () => TEST_NOW, newMessageId: () => `made-${++ids}` },
+    { producer, catalog: () => catalog, now: () => TEST_NOW, newMessageId: () => `made-${++ids}` },
   )
   return { desk, producer }
 }

@@ -1,7 +1,7 @@
 import { ADVISORY_LOCKS } from '@millrace/contracts'
 import type { Database, Statement, Transaction } from '@millrace/database'
+import { COARSE_LEVELS, type CoarseLevel, MINUTE_LEVEL, PACKED_LEVEL } from '@millrace/rollups'
 import { mergeWindow, type SeriesOfTenant, seriesOfTenant, type Window } from './merge-window.js'
-import { COARSE_LEVELS, type CoarseLevel } from './rollup-levels.js'
 
 interface DirtyWindow extends Window {
   level_seconds: number
@@ -9,38 +9,40 @@ interface DirtyWindow extends Window {
 }
 
 export interface CompactorConfig {
-  /** Windows made anew in one run. */
+  /** Most windows that one run rebuilds. */
   readonly windowsMax: number
 }
 
 /**
- * Returns a function that makes dirty coarser windows anew from the next finer ones, those of 5 minutes first, and says how many it made. Any number
- * of processes may call it: an advisory lock lets one work. Windows that are still open wait for their end. What is left of a run goes
- * to windows whose minutes are not packed, from before they were, newest first; one that cannot be packed is left until the process starts again.
+ * Returns a function that rebuilds dirty windows from the windows of the next finer level, finest level first, and returns how many it rebuilt. Only
+ * windows that have ended are rebuilt. Any number of processes may call it: an advisory lock lets one of them work, the others return at once.
+ * When fewer than `windowsMax` windows are dirty, the rest of the run packs the minutes of windows that an older release wrote without them, newest
+ * first. A window that cannot be packed is skipped until the process restarts.
  */
 export function createCompactor(config: CompactorConfig, { database }: { database: Database }): () => Promise<number> {
   let unpackedBefore: Date | null = null
   return async () => {
-    let made = 0
+    let rebuilt = 0
     for (const level of COARSE_LEVELS) {
-      for (const window of await selectDirty(database, level, config.windowsMax - made)) {
-        if (!(await database.transaction((tx) => compact(tx, level, window)))) return made
-        made++
+      for (const window of await selectDirty(database, level, config.windowsMax - rebuilt)) {
+        if (!(await database.transaction((tx) => compact(tx, level, window)))) return rebuilt
+        rebuilt++
       }
     }
-    const unpacked = await selectUnpacked(database, unpackedBefore, config.windowsMax - made)
+    const unpacked = await selectUnpacked(database, unpackedBefore, config.windowsMax - rebuilt)
     for (const window of unpacked) {
-      if (!(await database.transaction((tx) => pack(tx, window)))) return made
-      made++
+      if (!(await database.transaction((tx) => pack(tx, window)))) return rebuilt
+      rebuilt++
     }
     unpackedBefore = unpacked.at(-1)?.window_start ?? unpackedBefore
-    return made
+    return rebuilt
   }
 }
 
 /**
- * A window waits for finer ones in it, which would only make it dirty again. OFFSET keeps the look for those one look in the primary key a window: as a join
- * every window is compared with every other, and after a large backfill, with tens of thousands of them, that never ended within the statement's time.
+ * A window with dirty finer windows inside it waits for them, since rebuilding them would make it dirty again. OFFSET 0 keeps the subquery a look-up in
+ * the primary key for each window. As a join, PostgreSQL compared every window with every other one, and after a large backfill with tens of
+ * thousands of dirty windows the statement ran into its timeout each time.
  */
 async function selectDirty(database: Database, { seconds }: CoarseLevel, limit: number): Promise<DirtyWindow[]> {
   const finer = COARSE_LEVELS.filter((level) => level.seconds < seconds).map((level) => level.seconds)
@@ -55,15 +57,13 @@ async function selectDirty(database: Database, { seconds }: CoarseLevel, limit: 
   return rows
 }
 
-const FIVE_MINUTES = COARSE_LEVELS[0] as CoarseLevel
-
-/** Along the index over rows without packed minutes; a window may have such rows of several tenants. */
+/** Uses the partial index on rows without packed minutes. One window may have such rows of several tenants. */
 async function selectUnpacked(database: Database, before: Date | null, limit: number): Promise<Window[]> {
   const { rows } = await database.query<Window>(
-    `select distinct tenant_id, window_start from rollups_5m
-     where minutes is null and window_start in (select distinct window_start from rollups_5m
+    `select distinct tenant_id, window_start from ${PACKED_LEVEL.table}
+     where minutes is null and window_start in (select distinct window_start from ${PACKED_LEVEL.table}
        where minutes is null and window_start < coalesce($1::timestamptz, 'infinity')
-         and window_start >= (select kept_from from rollup_levels where level_seconds = 60) order by window_start desc limit $2)
+         and window_start >= (select kept_from from rollup_levels where level_seconds = ${MINUTE_LEVEL.seconds}) order by window_start desc limit $2)
      order by window_start desc`,
     [before, limit],
   )
@@ -71,13 +71,13 @@ async function selectUnpacked(database: Database, before: Date | null, limit: nu
 }
 
 /**
- * One window. Its version was read before its data, so a flush that came in between has raised it, and the mark stays for another time.
- * Returns false when another process is at work.
+ * Rebuilds one dirty window. Its version was read before its data: a flush that commits in between raises the version, and the window stays dirty.
+ * Returns false when another process holds the compactor's lock.
  */
 async function compact(tx: Transaction, level: CoarseLevel, window: DirtyWindow): Promise<boolean> {
-  const isMade = await remake(tx, level, window)
-  if (isMade === null) return false
-  if (isMade && level.next !== null) tx.atCommit(markNextStatement(level.next, window))
+  const isRebuilt = await rebuild(tx, level, window)
+  if (isRebuilt === null) return false
+  if (isRebuilt && level.coarser !== null) tx.atCommit(markDirtyStatement(level.coarser.seconds, window))
   tx.atCommit({
     name: 'clear_rollup_dirty',
     text: 'delete from rollup_dirty where level_seconds = $1 and tenant_id = $2 and window_start = $3 and version = $4',
@@ -86,22 +86,23 @@ async function compact(tx: Transaction, level: CoarseLevel, window: DirtyWindow)
   return true
 }
 
-/** The marks are left as they are: what a flush has changed is made anew all the same. */
+/** Leaves `rollup_dirty` alone: a window that a flush changed meanwhile is still dirty and is rebuilt again. */
 async function pack(tx: Transaction, window: Window): Promise<boolean> {
-  return (await remake(tx, FIVE_MINUTES, window)) !== null
+  return (await rebuild(tx, PACKED_LEVEL, window)) !== null
 }
 
-/** What a crash takes back it takes back whole: the window is as it was and its mark is there again. */
-const NOT_WAITING_FOR_DISK: Statement = {
+/** Safe here: a crash undoes the whole transaction, so the window has its old contents and is dirty again. */
+const COMMIT_ASYNCHRONOUSLY: Statement = {
   name: 'commit_without_waiting',
   text: `select set_config('synchronous_commit', 'off', true)`,
 }
 
 /**
- * Makes a window anew if the finer ones are all there. Those past their retention are not, and it is left as it is instead of being made from what is left;
- * the lock on the level keeps retention from moving on before the window is written. Null when another process is at work.
+ * Rebuilds a window if all its finer windows are still kept. Otherwise the window stays unchanged and false is returned, since it would lose what only
+ * the deleted windows held. The shared lock on the finer level's row keeps retention from advancing until the window is written.
+ * Returns null when another process holds the compactor's lock.
  */
-async function remake(tx: Transaction, level: CoarseLevel, window: Window): Promise<boolean | null> {
+async function rebuild(tx: Transaction, level: CoarseLevel, window: Window): Promise<boolean | null> {
   const [lock, complete, series] = await tx.pipeline([
     {
       name: 'lock_compactor',
@@ -113,7 +114,7 @@ async function remake(tx: Transaction, level: CoarseLevel, window: Window): Prom
       values: [level.finer.seconds, window.window_start],
     },
     seriesOfTenant(window.tenant_id),
-    NOT_WAITING_FOR_DISK,
+    COMMIT_ASYNCHRONOUSLY,
   ])
   if (lock?.rows[0]?.locked !== true) return null
   if (complete?.rowCount === 0) return false
@@ -121,12 +122,12 @@ async function remake(tx: Transaction, level: CoarseLevel, window: Window): Prom
   return true
 }
 
-function markNextStatement(level: number, window: Window): Statement {
+function markDirtyStatement(levelSeconds: number, window: Window): Statement {
   return {
     name: 'mark_next_level',
     text: `insert into rollup_dirty as d (level_seconds, tenant_id, window_start)
      values ($1::integer, $2, to_timestamp(floor(extract(epoch from $3::timestamptz) / $1::integer) * $1::integer))
      on conflict (level_seconds, tenant_id, window_start) do update set version = d.version + 1`,
-    values: [level, window.tenant_id, window.window_start],
+    values: [levelSeconds, window.tenant_id, window.window_start],
   }
 }

@@ -1,20 +1,19 @@
 import { MINUTE_MS } from '@millrace/contracts'
 import type { Statement, Transaction } from '@millrace/database'
-import { packMinutes, packSketches } from '@millrace/sketches'
+import { type CoarseLevel, MINUTE_LEVEL, PACKED_LEVEL, packMinutes, packSketches } from '@millrace/rollups'
 import { RollupCell, type RollupValues } from './rollup-cell.js'
-import type { CoarseLevel } from './rollup-levels.js'
 import { CELL_COLUMNS, cellValues, SELECT_CELLS, UPDATE_CELL } from './rollup-sql.js'
 
-/** Series merged by one statement, so that a tenant with many does not fill the memory. */
-const SERIES_A_STATEMENT = 200
-const MINUTES = 5
+/** Series that one statement merges: bounds the memory that a tenant with many series takes. */
+const SERIES_PER_STATEMENT = 200
+const PACKED_MINUTES = PACKED_LEVEL.seconds / 60
 
 export interface Window {
   readonly tenant_id: number
   readonly window_start: Date
 }
 
-/** What a series is to its window. */
+/** What merging needs to know about a series. */
 export interface SeriesOfTenant {
   id: number
   has_property: boolean
@@ -41,23 +40,26 @@ interface FinerRow {
   uniques: Buffer | null
 }
 
-/** Writes one window of each of its tenant's series anew, the last of them with COMMIT, from all windows of the next finer level inside it. */
+/**
+ * Rebuilds one window of each series of its tenant from all windows of the next finer level inside it. The last statement is sent together with
+ * COMMIT.
+ */
 export async function mergeWindow(
   tx: Transaction,
   level: CoarseLevel,
   { window, series }: { window: Window; series: readonly SeriesOfTenant[] },
 ): Promise<void> {
-  for (let from = 0; from < series.length; from += SERIES_A_STATEMENT) {
-    const some = series.slice(from, from + SERIES_A_STATEMENT)
+  for (let from = 0; from < series.length; from += SERIES_PER_STATEMENT) {
+    const some = series.slice(from, from + SERIES_PER_STATEMENT)
     const { rows } = await tx.query<FinerRow>(finerWindows(level, { window, series: some }))
     if (rows.length === 0) continue
     const write = writeStatement(level, mergeRows(level, rows, { window, series: some }))
-    if (from + SERIES_A_STATEMENT < series.length) await tx.query(write)
+    if (from + SERIES_PER_STATEMENT < series.length) await tx.query(write)
     else tx.atCommit(write)
   }
 }
 
-/** LATERAL makes it one range of the primary key a series; without it the index would be read for all windows of the day. */
+/** LATERAL makes this one range scan of the primary key for each series. As a join the index was read for all windows of the day. */
 function finerWindows(
   { seconds, finer }: CoarseLevel,
   { window, series }: { window: Window; series: readonly SeriesOfTenant[] },
@@ -77,7 +79,7 @@ function finerWindows(
 
 interface Merged {
   readonly cell: RollupCell
-  /** Where the next finer level is that of minutes: those of the window, by their place in it. */
+  /** The minutes of the window by their position in it; empty unless the window is merged from minutes. */
   readonly minutes: (RollupCell | undefined)[]
 }
 
@@ -90,7 +92,7 @@ function mergeRows(
   const first = window.window_start.getTime() / MINUTE_MS
   const createCell = (id: number, minute: number) =>
     new RollupCell({ id, tenantId: window.tenant_id, event: '', hasProperty: hasProperty.get(id) ?? false }, minute)
-  const isOfMinutes = level.finer.seconds === 60
+  const isOfMinutes = level.finer.seconds === MINUTE_LEVEL.seconds
   const merged = new Map<number, Merged>()
   for (const row of rows) {
     let one = merged.get(row.series_id)
@@ -115,8 +117,8 @@ function valuesOf({ count, sum, sum_error: sumError, min, max, sketch, uniques }
 }
 
 function writeStatement(level: CoarseLevel, merged: readonly Merged[]): Statement {
-  return level.finer.seconds === 60
-    ? writeFiveMinutes(merged)
+  return level.table === PACKED_LEVEL.table
+    ? writePackedWindows(merged)
     : writeWindows(
         level.table,
         merged.map(({ cell }) => cell),
@@ -130,12 +132,12 @@ function writeWindows(table: string, cells: readonly RollupCell[]): Statement {
   }
 }
 
-/** With the minutes of each window beside it. They travel in hexadecimal, as every array of bytea does: they are short. */
-function writeFiveMinutes(merged: readonly Merged[]): Statement {
-  const minutes = merged.map((one) => Array.from({ length: MINUTES }, (_, at) => one.minutes[at] ?? null))
+/** Writes the packed minutes beside each window. They are sent as hexadecimal text, like any array of bytea; they are short. */
+function writePackedWindows(merged: readonly Merged[]): Statement {
+  const minutes = merged.map((one) => Array.from({ length: PACKED_MINUTES }, (_, at) => one.minutes[at] ?? null))
   return {
-    name: 'write_five_minutes',
-    text: `insert into rollups_5m (${CELL_COLUMNS}, minutes, minute_sketches)
+    name: 'write_packed_windows',
+    text: `insert into ${PACKED_LEVEL.table} (${CELL_COLUMNS}, minutes, minute_sketches)
       select ${CELL_COLUMNS}, minutes, sketches from (select *, row_number() over () as row from (${SELECT_CELLS}) as cell) as c (${CELL_COLUMNS}, row)
         join unnest($14::bytea[], $15::bytea[]) with ordinality as m (minutes, sketches, row) using (row)
       on conflict (tenant_id, series_id, window_start) ${UPDATE_CELL}, minutes = excluded.minutes, minute_sketches = excluded.minute_sketches`,
@@ -145,7 +147,7 @@ function writeFiveMinutes(merged: readonly Merged[]): Statement {
         windowOf,
       ),
       minutes.map((list) => packMinutes(list.map((cell) => cell?.minuteValues() ?? null))),
-      minutes.map((list) => packSketches(list.map((cell) => cell?.askedSketch() ?? null))),
+      minutes.map((list) => packSketches(list.map((cell) => cell?.packedSketch() ?? null))),
     ],
   }
 }

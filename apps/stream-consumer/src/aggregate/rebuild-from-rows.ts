@@ -1,11 +1,11 @@
-import { RecordBatchBuilder, seriesKey } from '@millrace/contracts'
+import { RecordBatchBuilder } from '@millrace/contracts'
 import type { Database } from '@millrace/database'
+import { CompiledDefinitions, type EventFields, type EventSeries, loadRollupDefinitions } from '@millrace/rollups'
 import type { AssignedPartition } from '@millrace/streams'
 import { openFrame } from '../store/frame-view.js'
-import { pointsOf, type RollupDefinition } from './evaluate-definition.js'
 import type { RecoverDeps } from './recover-rollups.js'
 
-const ROWS_A_FETCH = 2000
+const ROWS_PER_FETCH = 2000
 
 interface StoredRow {
   position: bigint
@@ -18,8 +18,8 @@ interface StoredRow {
 }
 
 /**
- * Counts the stored rows of one partition between the rollups' ordinal and the next one: for when the stream no longer holds the frames. There is
- * no index by ordinal, because nothing else asks for one, so this reads the table once.
+ * Adds the stored rows of one partition that are not in its rollups yet, for the case that the stream no longer holds their frames. There is no
+ * index on the ordinal, because nothing else needs one, so this scans the table once.
  */
 export async function rebuildFromRows(
   deps: RecoverDeps & { database: Database },
@@ -32,16 +32,14 @@ export async function rebuildFromRows(
   })
   try {
     await connection.transaction(async (tx) => {
-      const { rows: definitions } = await tx.query<RollupDefinition>(
-        `select event, dimensions, property from rollup_definitions where active_until is null or active_until > now()`,
-      )
+      const definitions = new CompiledDefinitions(await loadRollupDefinitions(tx), { slotsMax: 0 })
       await tx.query(
         `declare unflushed cursor for select position, tenant_id, event, "timestamp", user_hash, properties, context from events
          where partition = $1 and position >= $2 and position < $3`,
         [partition, flushedOrdinal, nextOrdinal],
       )
       for (;;) {
-        const { rows } = await tx.query<StoredRow>(`fetch ${ROWS_A_FETCH} from unflushed`)
+        const { rows } = await tx.query<StoredRow>(`fetch ${ROWS_PER_FETCH} from unflushed`)
         if (rows.length === 0) break
         await countRows(deps, rows, { partition, position, definitions })
       }
@@ -55,14 +53,16 @@ export async function rebuildFromRows(
 async function countRows(
   { rollups, registry }: RecoverDeps,
   rows: readonly StoredRow[],
-  {
-    partition,
-    position,
-    definitions,
-  }: { partition: number; position: string; definitions: readonly RollupDefinition[] },
+  { partition, position, definitions }: { partition: number; position: string; definitions: CompiledDefinitions },
 ): Promise<void> {
   const builder = new RecordBatchBuilder()
-  for (const row of rows) addRow(builder, row, definitions)
+  const described = new Map<string, EventSeries>()
+  for (const row of rows) {
+    const name = `${row.tenant_id} ${row.event}`
+    const series = described.get(name) ?? definitions.describe(row.tenant_id, row.event)
+    described.set(name, series)
+    addRow(builder, row, series)
+  }
   const view = openFrame(builder.seal(), rows.length)
   const [series] = await registry.resolve([view.reader.seriesKeys()])
   rollups.apply(
@@ -71,11 +71,10 @@ async function countRows(
   )
 }
 
-function addRow(builder: RecordBatchBuilder, row: StoredRow, definitions: readonly RollupDefinition[]): void {
-  const { tenant_id: tenantId, event } = row
+function addRow(builder: RecordBatchBuilder, row: StoredRow, series: EventSeries): void {
   const record = {
-    tenantId,
-    event,
+    tenantId: row.tenant_id,
+    event: row.event,
     messageHashLo: 0,
     messageHashHi: 0,
     userHashLo: Number(BigInt.asUintN(32, row.user_hash)),
@@ -90,7 +89,17 @@ function addRow(builder: RecordBatchBuilder, row: StoredRow, definitions: readon
     properties: null,
     context: null,
   }
-  const index = builder.add(record, seriesKey({ tenantId, event, property: null, dimensions: [], values: [] }))
-  for (const { value, ...series } of pointsOf(row, definitions))
-    builder.addPoint(index, seriesKey({ tenantId, ...series }), value)
+  const index = builder.add(record, series.seriesKey)
+  const fields = fieldsOf(row)
+  for (const reader of series.readers) {
+    const point = reader.read(fields)
+    if (point !== undefined) builder.addPoint(index, point.key, point.value)
+  }
+}
+
+const NO_BYTES = Buffer.alloc(0)
+
+/** A stored row as the gateway saw the event, but with all its values parsed. */
+function fieldsOf({ properties, context }: StoredRow): EventFields {
+  return { bytes: NO_BYTES, watched: () => 0, parsed: (root) => (root === 'context' ? context : properties) }
 }

@@ -1,4 +1,5 @@
-import { DDSketch, ExactSum, HyperLogLog, type MinuteValues } from '@millrace/sketches'
+import type { MinuteValues } from '@millrace/rollups'
+import { DDSketch, ExactSum, HyperLogLog } from '@millrace/sketches'
 import type { Series } from './series-registry.js'
 
 /** Values of a rollup row as the table holds them. */
@@ -70,15 +71,15 @@ export class RollupCell {
     this.max = Math.max(this.max, other.max)
   }
 
-  /** What a packed minute holds of it. */
+  /** The counts and sums that a packed minute holds. */
   minuteValues(): MinuteValues {
     const { count, sum, min, max } = this
     if (sum === null || count === 0) return { count, numbers: null }
     return { count, numbers: { sum: sum.sum, sumError: sum.error, min, max } }
   }
 
-  /** The one sketch that is asked for: of a property its quantiles, else the users. */
-  askedSketch(): Buffer | null {
+  /** The sketch that a packed minute holds: quantiles for a series with a property, else users. null for a minute without values. */
+  packedSketch(): Buffer | null {
     if (this.sketch === null) return this.uniques.serialise()
     return this.count > 0 ? this.sketch.serialise() : null
   }

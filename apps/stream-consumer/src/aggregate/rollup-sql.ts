@@ -1,8 +1,6 @@
-import { MINUTE_MS } from '@millrace/contracts'
 import type { Statement, Transaction } from '@millrace/database'
+import { MINUTE_LEVEL, PACKED_LEVEL, windowStartS } from '@millrace/rollups'
 import type { RollupCell, RollupValues } from './rollup-cell.js'
-
-const FIVE_MINUTES_S = 300
 
 /** Columns that all rollup tables share. */
 export const CELL_COLUMNS = 'window_start, tenant_id, series_id, count, sum, sum_error, min, max, sketch, uniques'
@@ -65,7 +63,7 @@ export async function loadCells(
     name: 'load_rollup_cells',
     text: `select k.i, r.count, r.sum, r.sum_error, r.min, r.max, r.sketch, r.uniques
            from unnest($2::integer[], $3::integer[], $4::float8[]) with ordinality as k (tenant_id, series_id, window_s, i)
-           cross join lateral (select * from rollups_1m r
+           cross join lateral (select * from ${MINUTE_LEVEL.table} r
              where r.tenant_id = k.tenant_id and r.series_id = k.series_id and r.window_start = to_timestamp(k.window_s) and r.partition = $1
                and r.window_start between to_timestamp($5) and to_timestamp($6) limit 1) r`,
     values: [
@@ -91,27 +89,28 @@ export async function loadCells(
 export function writeCellsStatement(partition: number, cells: readonly RollupCell[]): Statement {
   return {
     name: 'write_rollup_cells',
-    text: `insert into rollups_1m (partition, ${CELL_COLUMNS}) select $14::smallint, * from (${SELECT_CELLS}) as cells
+    text: `insert into ${MINUTE_LEVEL.table} (partition, ${CELL_COLUMNS}) select $14::smallint, * from (${SELECT_CELLS}) as cells
            on conflict (tenant_id, series_id, window_start, partition) ${UPDATE_CELL}`,
     values: [...cellValues(cells, (cell) => cell.minute * 60), partition],
   }
 }
 
 /**
- * Marks the 5-minute windows that `cells` lie in, so that no coarser window over them is trusted until it is made anew. In key order, so that
- * two consumers cannot deadlock; run with COMMIT, since both write the row of the present window.
+ * Marks the windows of the next coarser level that hold `cells` as dirty: queries use neither them nor coarser windows over them until the compactor
+ * has rebuilt them. Rows are written in key order, so that two consumers cannot deadlock, and together with COMMIT, since all consumers write the
+ * row of the current window.
  */
 export function markDirtyStatement(cells: Iterable<RollupCell>): Statement {
   const windows = new Map<string, [number, number]>()
   for (const { series, minute } of cells) {
-    const windowS = Math.floor((minute * MINUTE_MS) / 1000 / FIVE_MINUTES_S) * FIVE_MINUTES_S
+    const windowS = windowStartS(minute * MINUTE_LEVEL.seconds, PACKED_LEVEL.seconds)
     windows.set(`${series.tenantId} ${windowS}`, [series.tenantId, windowS])
   }
   const sorted = [...windows.values()].sort(([tenantA, a], [tenantB, b]) => tenantA - tenantB || a - b)
   return {
     name: 'mark_rollup_dirty',
     text: `insert into rollup_dirty as d (level_seconds, tenant_id, window_start)
-           select ${FIVE_MINUTES_S}, t, to_timestamp(w) from unnest($1::integer[], $2::float8[]) as r (t, w)
+           select ${PACKED_LEVEL.seconds}, t, to_timestamp(w) from unnest($1::integer[], $2::float8[]) as r (t, w)
            on conflict (level_seconds, tenant_id, window_start) do update set version = d.version + 1`,
     values: [sorted.map(([tenantId]) => tenantId), sorted.map(([, windowS]) => windowS)],
   }

@@ -1,5 +1,6 @@
-import { ADVISORY_LOCKS, parseSeriesKey, type SeriesKey, seriesKey } from '@millrace/contracts'
+import { ADVISORY_LOCKS } from '@millrace/contracts'
 import type { Database, Transaction } from '@millrace/database'
+import { OVERFLOW_NAME, parseSeriesKey, type SeriesKey, seriesKey } from '@millrace/rollups'
 
 /** A row of rollup_series. */
 export interface Series {
@@ -10,7 +11,6 @@ export interface Series {
   readonly hasProperty: boolean
 }
 
-const OVERFLOW = '$overflow'
 /** Names longer than this in all would not fit an index entry; they count in the overflow series. */
 const NAME_BYTES_MAX = 2000
 /** Past so many series in memory all are forgotten and looked up again as they come. */
@@ -192,7 +192,13 @@ async function insertOverflow(tx: Transaction, group: Group): Promise<SeriesRow>
     `insert into rollup_series (tenant_id, event, dimensions, dimension_values, property, overflow) values ($1, $2, $3, $4, $5, true)
      on conflict (tenant_id, event, dimensions, dimension_values, property) do update set overflow = true
      returning id, event, dimension_values, overflow`,
-    [group.tenantId, group.event ?? OVERFLOW, group.dimensions, group.dimensions.map(() => OVERFLOW), group.property],
+    [
+      group.tenantId,
+      group.event ?? OVERFLOW_NAME,
+      group.dimensions,
+      group.dimensions.map(() => OVERFLOW_NAME),
+      group.property,
+    ],
   )
   return rows[0] as SeriesRow
 }

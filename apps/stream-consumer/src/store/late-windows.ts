@@ -1,5 +1,6 @@
-import { DAY_MS, lateNameOf, parseSeriesKey } from '@millrace/contracts'
+import { DAY_MS, lateNameOf } from '@millrace/contracts'
 import type { Statement } from '@millrace/database'
+import { parseSeriesKey } from '@millrace/rollups'
 import { DOUBLES, TIMESTAMP_DOUBLE, WORD, WORDS } from './frame-view.js'
 import { type PreparedFrame, VERDICT } from './prepared-batch.js'
 

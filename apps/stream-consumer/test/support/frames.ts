@@ -1,13 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import {
-  type EventRecord,
-  FLAG,
-  type Hash64,
-  hashText,
-  partitionOf,
-  RecordBatchBuilder,
-  seriesKey,
-} from '@millrace/contracts'
+import { type EventRecord, FLAG, type Hash64, hashText, partitionOf, RecordBatchBuilder } from '@millrace/contracts'
+import { seriesKey } from '@millrace/rollups'
 
 /** What a test says about an event; the rest is made up. */
 export interface TestEvent {

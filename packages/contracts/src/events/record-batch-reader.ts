@@ -1,14 +1,5 @@
 import { BATCH_HEADER_BYTES, POSTGRES_EPOCH_MS, SIDE_BYTES } from './record-batch.js'
 
-/** A series as named in a batch. */
-export interface SeriesKey {
-  tenantId: number
-  event: string
-  property: string | null
-  dimensions: string[]
-  values: (string | null)[]
-}
-
 /** Reads a payload written by RecordBatchBuilder. Offsets are checked once at construction; nothing is copied. */
 export class RecordBatchReader {
   readonly records: number
@@ -132,21 +123,4 @@ export function decodeEventRow(payload: Buffer, start: number): EventRow {
     properties: json(),
     context: json(),
   }
-}
-
-/** The series that a batch names by `key`. */
-export function parseSeriesKey(key: string): SeriesKey {
-  const [tenantId, event, property, dimensions, values] = JSON.parse(key) as [
-    number,
-    string,
-    string | null,
-    string[],
-    (string | null)[],
-  ]
-  return { tenantId, event, property, dimensions, values }
-}
-
-/** The text that names a series in a batch. */
-export function seriesKey(series: SeriesKey): string {
-  return JSON.stringify([series.tenantId, series.event, series.property, series.dimensions, series.values])
 }

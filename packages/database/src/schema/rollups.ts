@@ -61,7 +61,7 @@ const coarse = (name: string) =>
     primaryKey({ columns: [table.tenantId, table.seriesId, table.windowStart] }),
   ])
 
-/** Besides the window itself its minutes, packed as in pack-minutes.ts of @millrace/sketches. */
+/** Besides the window itself its minutes, packed as in packed-minutes.ts of @millrace/rollups. */
 export const rollups5m = pgTable(
   'rollups_5m',
   { ...window(), ...values(), minutes: bytea('minutes'), minuteSketches: bytea('minute_sketches') },

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter } from './varint.js'
+import { ByteReader, ByteWriter } from '@millrace/sketches'
 
 /** Counts and sums of one minute. */
 export interface MinuteValues {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { packMinutes, packSketches, unpackMinutes, unpackSketches } from './pack-minutes.js'
+import { packMinutes, packSketches, unpackMinutes, unpackSketches } from './packed-minutes.js'
 
 const number = fc.double({ noNaN: true, noDefaultInfinity: true })
 const minute = fc.record({
