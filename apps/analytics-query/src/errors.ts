@@ -26,5 +26,4 @@ export const errors = defineErrors({
   QUERY_TOO_EXPENSIVE: ['invalid', 'the query would cost more than the tenant may spend', { httpStatus: 422 }],
   TOO_MANY_QUERIES: ['exhausted', 'the tenant has as many queries waiting as it may'],
   QUERY_QUEUE_FULL: ['unavailable', 'as many queries wait as there is room for'],
-  TENANT_MISSING: ['unauthenticated', 'the call carries no tenant'],
 })

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { type Database, migrate, openDatabase } from '@millrace/database'
-import { createCircuitBreaker } from '@millrace/resilience'
+import { silentLogger } from '@millrace/logger'
+import { createObservedBreaker } from '@millrace/resilience'
 import { startTestPostgresServer, startTestReplica, waitFor } from '@millrace/testing'
 import { ReplicaGate, type ReplicaOutcome } from '../src/reads/replica-gate.js'
 import { createSnapshot, type ReadOptions } from '../src/reads/snapshot.js'
@@ -57,7 +58,7 @@ describe('a streaming replica', () => {
 
   const open = () => {
     const outcomes: ReplicaOutcome[] = []
-    const breaker = createCircuitBreaker({ name: 'database-replica', windowCalls: 4 })
+    const breaker = createObservedBreaker({ name: 'database-replica', windowCalls: 4 }, { logger: silentLogger })
     const gate = new ReplicaGate(
       { stream: 'events', consumerGroup: 'events-store', lagMaxMs: LAG_MAX },
       { primary: database, breaker, now: () => clock, onRead: (outcome) => outcomes.push(outcome) },

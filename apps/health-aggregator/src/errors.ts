@@ -2,7 +2,6 @@ import { defineErrors } from '@millrace/contracts'
 
 /** What this service refuses or fails with. */
 export const errors = defineErrors({
-  TENANT_MISSING: ['unauthenticated', 'the call carries no tenant'],
   UNKNOWN_HEALTH_LEVEL: ['invalid', 'there is no such level: use summary, system or detailed'],
   CHECK_TIMED_OUT: ['unavailable', 'the check did not end in time'],
   NOT_READY: ['unavailable', 'the service is not ready'],

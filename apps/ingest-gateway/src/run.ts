@@ -17,7 +17,12 @@ import { isRetryable } from '@millrace/resilience'
 import { loadRollupDefinitions, parseRollupDefinitions, registerRollupDefinitions } from '@millrace/rollups'
 import { createGrpcClient, createHttpApp, type Lifecycle, startHttpServer } from '@millrace/service'
 import { openProducer, openStreamDriver, type Producer, ProducerMetrics } from '@millrace/streams'
-import { createGrpcMetrics, createHttpMetrics, createResilienceMetrics } from '@millrace/telemetry'
+import {
+  createGrpcMetrics,
+  createHttpMetrics,
+  createResilienceMetrics,
+  type ResilienceMetrics,
+} from '@millrace/telemetry'
 import { addApi } from './api/add-api.js'
 import type { ApiDeps } from './api/api-deps.js'
 import type { Config } from './config.js'
@@ -45,7 +50,8 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   await seedFirstKeys(config, lifecycle, database)
   const catalog = await startEventCatalog(config, lifecycle, database)
   const { streamRedis, cacheRedis } = await startRedis(config, lifecycle)
-  const producer = await startProducer(config, lifecycle, streamRedis)
+  const resilienceMetrics = createResilienceMetrics(metrics)
+  const producer = await startProducer(config, lifecycle, { redis: streamRedis, resilienceMetrics })
   const counts = await startLedger(config, lifecycle, { database, producer })
   const verifier = await lifecycle.start('keys', () => {
     const keys = createKeyVerifier({}, { database, redis: cacheRedis, logger, metrics })
@@ -55,7 +61,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     { ratePerSecond: config.RATE_LIMIT_EVENTS_PER_SECOND, burst: config.RATE_LIMIT_BURST_EVENTS },
     { redis: cacheRedis, logger, metrics },
   )
-  const peers = await startPeers(config, lifecycle)
+  const peers = await startPeers(config, lifecycle, resilienceMetrics)
   const apiDeps: ApiDeps = {
     ...peers,
     keys: new KeyManager({ database, redis: cacheRedis, logger }),
@@ -170,7 +176,7 @@ async function untilAvailable<T>(lifecycle: Lifecycle, work: () => Promise<T>): 
 function startProducer(
   config: Config,
   lifecycle: Lifecycle,
-  redis: RedisConnection,
+  { redis, resilienceMetrics }: { redis: RedisConnection; resilienceMetrics: ResilienceMetrics },
 ): Promise<Producer<RecordBatchBuilder>> {
   return lifecycle.start('producer', async () => {
     const driver = await openStreamDriver(config, { redis, logger: lifecycle.logger })
@@ -186,7 +192,13 @@ function startProducer(
           spool: { directory: join(config.MILLRACE_DATA_DIR, 'spool'), bytesMax: config.SPOOL_BYTES_MAX },
         }),
       },
-      { driver, logger: lifecycle.logger, metrics: new ProducerMetrics(lifecycle.metrics), tracer: lifecycle.tracer },
+      {
+        driver,
+        logger: lifecycle.logger,
+        metrics: new ProducerMetrics(lifecycle.metrics),
+        resilienceMetrics,
+        tracer: lifecycle.tracer,
+      },
     )
     // A gateway that would refuse every event says so to whoever shares out the load.
     lifecycle.ready('stream', () => void producer.open(0))
@@ -217,13 +229,14 @@ async function startLedger(
 async function startPeers(
   config: Config,
   lifecycle: Lifecycle,
+  resilienceMetrics: ResilienceMetrics,
 ): Promise<Pick<ApiDeps, 'consumer' | 'analytics' | 'health'>> {
   const { metrics, tracer, logger } = lifecycle
   const deps = {
     metrics: createGrpcMetrics(metrics),
     tracer,
     logger,
-    resilienceMetrics: createResilienceMetrics(metrics),
+    resilienceMetrics,
   }
   return {
     consumer: await lifecycle.start('consumer-client', () =>

@@ -21,7 +21,7 @@ import {
   runConsumer,
   type StreamDriver,
 } from '@millrace/streams'
-import { createGrpcMetrics } from '@millrace/telemetry'
+import { createGrpcMetrics, createResilienceMetrics } from '@millrace/telemetry'
 import { createCompactor } from './aggregate/compactor.js'
 import { Rollups } from './aggregate/rollups.js'
 import { SeriesRegistry } from './aggregate/series-registry.js'
@@ -251,7 +251,7 @@ async function startRpc(
           lingerMs: 0,
           flags: FRAME_FLAG.replay,
         },
-        { driver, logger, metrics: new ProducerMetrics(metrics) },
+        { driver, logger, metrics: new ProducerMetrics(metrics), resilienceMetrics: createResilienceMetrics(metrics) },
       )
       return [opened, () => opened.close()]
     },

@@ -1,11 +1,6 @@
-export {
-  type CircuitBreaker,
-  type CircuitBreakerConfig,
-  type CircuitBreakerDeps,
-  type CircuitStateName,
-  createCircuitBreaker,
-} from './circuit-breaker.js'
-export { type Policy, type PolicyConfig, type PolicyContext, type PolicyDeps, policy } from './policy.js'
+export type { CircuitBreaker, CircuitBreakerConfig, CircuitStateName } from './circuit-breaker.js'
+export { createObservedBreaker, type ObservedBreakerDeps } from './observed-breaker.js'
+export { createPolicy, type Policy, type PolicyConfig, type PolicyContext, type PolicyDeps } from './policy.js'
 export {
   computeRetryDelayMs,
   createRetry,

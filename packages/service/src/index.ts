@@ -22,6 +22,7 @@ export {
   type GrpcServerDeps,
   startGrpcServer,
 } from './grpc/start-grpc-server.js'
+export { tenantOf } from './grpc/tenant-of.js'
 export { createHttpApp, type HttpAppConfig, type HttpAppDeps } from './http/create-http-app.js'
 export { type RequestIds, readRequestIds } from './http/request-context.js'
 export { sendProblem } from './http/send-problem.js'

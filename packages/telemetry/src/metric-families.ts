@@ -5,8 +5,12 @@ import { checkMetricName } from './metric-name.js'
 export type Labels<Label extends string> = Readonly<Record<Label, string>>
 
 export interface MetricSpec<Label extends string> {
+  /** `millrace_<area>_<noun>_<unit>`, see checkMetricName. */
   readonly name: string
+  /** What is measured, in a sentence that an operator understands. */
   readonly help: string
+  /** When somebody should look at it, for docs/reference/metrics.md; left out for metrics that explain others. */
+  readonly alert?: string
   readonly labels?: readonly Label[]
 }
 

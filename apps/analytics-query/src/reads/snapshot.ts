@@ -1,6 +1,6 @@
 import { type Database, databaseErrors, type PoolReader, type Transaction } from '@millrace/database'
 import type { Logger } from '@millrace/logger'
-import { type CircuitBreaker, createCircuitBreaker } from '@millrace/resilience'
+import { type CircuitBreaker, createObservedBreaker } from '@millrace/resilience'
 import type { ResilienceMetrics } from '@millrace/telemetry'
 import type { FairQueue } from './fair-queue.js'
 import type { ReplicaGate } from './replica-gate.js'
@@ -61,19 +61,12 @@ export function createSnapshot({ database, breaker, queue, replica }: SnapshotDe
  * the server and is not counted.
  */
 export function createDatabaseBreaker(
-  { logger, metrics }: { logger: Logger; metrics: ResilienceMetrics },
+  deps: { logger: Logger; metrics: ResilienceMetrics },
   probe: () => Promise<unknown>,
   name: 'database' | 'database-replica' = 'database',
 ): CircuitBreaker {
-  const states = { closed: 0, half_open: 1, open: 2 } as const
-  return createCircuitBreaker(
+  return createObservedBreaker(
     { name, probe, isFailure: (error) => databaseErrors.DATABASE_UNAVAILABLE.matches(error) },
-    {
-      onStateChange: ({ from, to, error }) => {
-        metrics.circuitState.with({ name }).set(states[to])
-        if (to === 'open') metrics.circuitOpened.with({ name }).inc()
-        logger[to === 'open' ? 'warn' : 'info']('the circuit breaker changed its state', { name, from, to, error })
-      },
-    },
+    deps,
   )
 }

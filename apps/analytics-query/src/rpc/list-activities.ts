@@ -1,4 +1,5 @@
 import type { ListActivitiesRequest, ListActivitiesResponse } from '@millrace/contracts'
+import { tenantOf } from '@millrace/service'
 import {
   ACTIVITIES,
   type ActivityRow,
@@ -9,7 +10,6 @@ import {
 import type { WatermarkConfig } from '../reads/watermark-statement.js'
 import { openCursor } from './cursor-mark.js'
 import { type ListCall, type ReadListDeps, readList } from './read-list.js'
-import { tenantOf } from './tenant-of.js'
 
 /** One page of activities of the caller's tenant. */
 export function createListActivities(config: WatermarkConfig, deps: ReadListDeps) {

@@ -1,12 +1,11 @@
 import type { ListEventsRequest, ListEventsResponse } from '@millrace/contracts'
-import type { CallContext } from '@millrace/service'
+import { type CallContext, tenantOf } from '@millrace/service'
 import type { CostGuard } from '../admission/cost-guard.js'
 import { parseEventsQuery } from '../lists/events-query.js'
 import { listEvents } from '../lists/list-events.js'
 import type { QueryMetrics } from '../metrics.js'
 import type { Snapshot } from '../reads/snapshot.js'
 import { readOptionsOf } from './read-options.js'
-import { tenantOf } from './tenant-of.js'
 
 export interface ListEventsDeps {
   readonly snapshot: Snapshot

@@ -1,4 +1,5 @@
 import type { ListSessionsRequest, ListSessionsResponse } from '@millrace/contracts'
+import { tenantOf } from '@millrace/service'
 import {
   activeSessionsStatement,
   parseSessionsQuery,
@@ -10,7 +11,6 @@ import {
 import type { WatermarkConfig } from '../reads/watermark-statement.js'
 import { openCursor } from './cursor-mark.js'
 import { type ListCall, type ReadListDeps, readList } from './read-list.js'
-import { tenantOf } from './tenant-of.js'
 
 /** One page of sessions of the caller's tenant. The first page says how many go on, of the tenant or of the user that is asked for. */
 export function createListSessions(config: WatermarkConfig, deps: ReadListDeps) {

@@ -1,5 +1,5 @@
 import type { RunQueryRequest, RunQueryResponse } from '@millrace/contracts'
-import type { CallContext } from '@millrace/service'
+import { type CallContext, tenantOf } from '@millrace/service'
 import type { CostGuard } from '../admission/cost-guard.js'
 import { type GivenAnswer, toStored } from '../answer-cache/answer-cache.js'
 import type { Answers } from '../answer-cache/open-answers.js'
@@ -9,7 +9,6 @@ import type { QueryMetrics } from '../metrics.js'
 import type { ReadOptions, Snapshot } from '../reads/snapshot.js'
 import { openCursor, sealCursor } from './cursor-mark.js'
 import { readOptionsOf } from './read-options.js'
-import { tenantOf } from './tenant-of.js'
 
 export interface RunQueryDeps {
   readonly kinds: QueryKinds

@@ -1,11 +1,10 @@
 import type { LedgerEntry } from '@millrace/contracts'
 import type { Database } from '@millrace/database'
-import type { CallContext } from '@millrace/service'
-import { errors } from '../errors.js'
+import { type CallContext, tenantOf } from '@millrace/service'
 import { balanceTenants } from '../ledger/balance.js'
 import { readCounts } from '../ledger/read-ledger.js'
 
-/** As tenant in a call's metadata: all of them, for administrators. The gateway decides who is one. */
+/** In place of a tenant id in a call's metadata: the ledgers of all tenants, for administrators. Callers decide who is an administrator. */
 const EVERY_TENANT = '*'
 
 export interface GetLedgerDeps {
@@ -17,7 +16,7 @@ export interface GetLedgerDeps {
 /** The balance of the caller's tenant, or of every tenant for `*`. Both sides are read in one snapshot. */
 export function createGetLedger({ stream }: { readonly stream: string }, { database, lost }: GetLedgerDeps) {
   return async function getLedger(_request: object, call: CallContext): Promise<{ streams: LedgerEntry[] }> {
-    const tenantId = tenantOf(call)
+    const tenantId = call.tenant === EVERY_TENANT ? null : tenantOf(call)
     const { counts, names } = await database.transaction(
       async (tx) => ({
         counts: await readCounts(tx, stream, tenantId),
@@ -35,13 +34,6 @@ export function createGetLedger({ stream }: { readonly stream: string }, { datab
 }
 
 const TENANTS = 'select id, name from tenants where $1::integer is null or id = $1 order by id'
-
-function tenantOf(call: CallContext): number | null {
-  if (call.tenant === EVERY_TENANT) return null
-  const id = Number(call.tenant)
-  if (!Number.isInteger(id) || id < 1 || id > 2_147_483_647) throw errors.TENANT_MISSING()
-  return id
-}
 
 type Balance = ReturnType<typeof balanceTenants>[number]
 

@@ -1,9 +1,8 @@
 import type { DiscardDeadLetterRequest, DiscardDeadLetterResponse } from '@millrace/contracts'
 import type { Database } from '@millrace/database'
-import type { CallContext } from '@millrace/service'
+import { type CallContext, tenantOf } from '@millrace/service'
 import { changeDeadLetter } from './change-dead-letter.js'
 import { toDeadLetter } from './dead-letter-row.js'
-import { tenantOf } from './tenant-of.js'
 
 /** Marks a dead letter as discarded; the ledger goes on counting it as dead-lettered. */
 export function createDiscardDeadLetter({ database }: { database: Database }) {

@@ -1,10 +1,9 @@
 import { decodeReceipt, type GetReceiptRequest, type GetReceiptResponse, MINUTE_MS } from '@millrace/contracts'
 import type { Database } from '@millrace/database'
-import type { CallContext } from '@millrace/service'
+import { type CallContext, tenantOf } from '@millrace/service'
 import { consumerErrors } from '../errors.js'
 import type { CommitWatch } from '../live/commit-watch.js'
 import { readReceipt } from './receipt-state.js'
-import { tenantOf } from './tenant-of.js'
 
 /** Notices can be lost; then the journal is asked again after so long. */
 const ASK_AGAIN_MS = 500

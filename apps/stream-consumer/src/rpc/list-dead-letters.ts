@@ -1,8 +1,7 @@
 import { coreErrors, type ListDeadLettersRequest, type ListDeadLettersResponse } from '@millrace/contracts'
 import type { Database } from '@millrace/database'
-import type { CallContext } from '@millrace/service'
+import { type CallContext, tenantOf } from '@millrace/service'
 import { DEAD_LETTER_COLUMNS, type DeadLetterRow, toDeadLetter } from './dead-letter-row.js'
-import { tenantOf } from './tenant-of.js'
 
 const LIMIT_DEFAULT = 100
 const LIMIT_MAX = 1000

@@ -1,12 +1,11 @@
 import type { ReplayDeadLetterRequest, ReplayDeadLetterResponse } from '@millrace/contracts'
 import type { Database } from '@millrace/database'
-import type { CallContext } from '@millrace/service'
+import { type CallContext, tenantOf } from '@millrace/service'
 import type { Producer } from '@millrace/streams'
 import { consumerErrors } from '../errors.js'
 import { changeDeadLetter } from './change-dead-letter.js'
 import { type DeadLetterRow, toDeadLetter } from './dead-letter-row.js'
 import type { ReplayBatch } from './replay-batch.js'
-import { tenantOf } from './tenant-of.js'
 
 /**
  * Puts a dead letter back into the stream, in its partition. What becomes of it is written by the consumer that reads it: replayed, or pending

@@ -1,7 +1,6 @@
 import type { WatchLiveRequest, WatchLiveResponse } from '@millrace/contracts'
-import type { CallContext } from '@millrace/service'
+import { type CallContext, tenantOf } from '@millrace/service'
 import type { LiveHub } from '../live/live-hub.js'
-import { tenantOf } from './tenant-of.js'
 
 /** Counts of the caller's tenant once a second, from now on; a second without events is a message too. */
 export function createWatchLive({ hub, now }: { hub: LiveHub; now: () => number }) {

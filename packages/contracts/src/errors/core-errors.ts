@@ -13,6 +13,7 @@ export const coreErrors = defineErrors({
   ROUTE_NOT_FOUND: ['not_found', 'there is nothing at this address'],
   METHOD_NOT_ALLOWED: ['invalid', 'this address does not take this method', { httpStatus: 405 }],
   UNAUTHENTICATED: ['unauthenticated', 'the caller is not known'],
+  TENANT_MISSING: ['unauthenticated', 'the gRPC call carries no tenant in its metadata'],
   DENIED: ['denied', 'the caller may not do this'],
   DEADLINE_EXCEEDED: ['unavailable', 'the answer did not come in time', { httpStatus: 504 }],
   CALL_CANCELLED: ['unavailable', 'the call was cancelled', { retryable: false }],

@@ -1,7 +1,7 @@
 import { ChannelCredentials, Client, type ServiceError } from '@grpc/grpc-js'
 import { coreErrors } from '@millrace/contracts'
 import { currentContext, type Logger } from '@millrace/logger'
-import { isRetryable, type Policy, type PolicyConfig, policy } from '@millrace/resilience'
+import { createPolicy, isRetryable, type Policy, type PolicyConfig } from '@millrace/resilience'
 import type { GrpcMetrics, ResilienceMetrics, Tracer } from '@millrace/telemetry'
 import type { Started } from '../lifecycle/lifecycle.js'
 import { toMetadata, traceparentOf } from './call-metadata.js'
@@ -97,25 +97,13 @@ function createPeerPolicy(
   config: GrpcClientConfig,
   { logger, resilienceMetrics }: GrpcClientDeps,
 ): Policy {
-  const states = { closed: 0, half_open: 1, open: 2 } as const
   const retry = config.policy?.retry === false ? false : { isRetryable: isWorthRetrying, ...config.policy?.retry }
   const circuitBreaker = config.policy?.circuitBreaker !== false && {
     isFailure: (error: unknown) => health.isFailure(error),
     probe: () => probePeer(client),
     ...config.policy?.circuitBreaker,
   }
-  return policy(
-    name,
-    { ...config.policy, retry, circuitBreaker },
-    {
-      onStateChange: ({ from, to, error }) => {
-        resilienceMetrics?.circuitState.with({ name }).set(states[to])
-        if (to === 'open') resilienceMetrics?.circuitOpened.with({ name }).inc()
-        logger[to === 'open' ? 'warn' : 'info']('the circuit breaker changed its state', { name, from, to, error })
-      },
-      onRetry: () => resilienceMetrics?.retries.with({ name }).inc(),
-    },
-  )
+  return createPolicy(name, { ...config.policy, retry, circuitBreaker }, { logger, metrics: resilienceMetrics })
 }
 
 /** The deadline holds for all attempts together, so after it there is nothing left to try. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '@millrace/logger'
-import { type CircuitBreakerConfig, createCircuitBreaker } from '@millrace/resilience'
-import type { Tracer } from '@millrace/telemetry'
+import { type CircuitBreakerConfig, createObservedBreaker } from '@millrace/resilience'
+import type { ResilienceMetrics, Tracer } from '@millrace/telemetry'
 import type { StreamDriver } from '../driver/stream-driver.js'
 import { Spool, type SpoolConfig } from '../spool/spool.js'
 import { BatchingProducer } from './batching-producer.js'
@@ -41,6 +41,8 @@ export interface ProducerDeps {
   readonly driver: StreamDriver
   readonly logger: Logger
   readonly metrics?: ProducerMetrics
+  /** For the circuit breaker before the stream. */
+  readonly resilienceMetrics?: ResilienceMetrics
   /** For spans of appends whose frames name sampled requests, see `OpenBatch.addTrace`. Default: none. */
   readonly tracer?: Tracer
   /** Default: a random UUID. */
@@ -59,14 +61,9 @@ export async function openProducer<Builder extends BatchBuilder>(
   const logger = deps.logger.child({ stream: config.stream })
   const partitions = config.partitions ?? 16
   const spool = config.spool ? await Spool.open(config.spool, { logger }) : undefined
-  const breaker = createCircuitBreaker(
+  const breaker = createObservedBreaker(
     { ...config.circuitBreaker, name: `stream ${config.stream}` },
-    {
-      onStateChange: ({ from, to, error }) => {
-        if (to === 'open') logger.warn('the stream keeps failing and is left alone for a while', { from, error })
-        else logger.info('the stream is tried again', { from, to })
-      },
-    },
+    { logger, metrics: deps.resilienceMetrics },
   )
   return new BatchingProducer(
     {
