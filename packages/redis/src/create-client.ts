@@ -16,12 +16,18 @@ export interface CommandCounters {
   failed(): void
 }
 
+/** The settings of one client: a connection's own, and what its use inside this package needs. */
+export interface ClientConfig extends RedisConfig {
+  /** Whether ioredis subscribes again by itself after a reconnection. Default true. */
+  readonly resubscribes?: boolean
+}
+
 /** A client that is not connected yet and counts its commands. */
-export function createClient(config: RedisConfig, counters: CommandCounters, random: () => number): Redis | Cluster {
+export function createClient(config: ClientConfig, counters: CommandCounters, random: () => number): Redis | Cluster {
   return countCommands(createUncounted(config, random), counters)
 }
 
-function createUncounted(config: RedisConfig, random: () => number): Redis | Cluster {
+function createUncounted(config: ClientConfig, random: () => number): Redis | Cluster {
   const target = toTarget(config)
   const retryStrategy = (attempt: number) => computeReconnectDelayMs(attempt, random)
   const hasOfflineQueue = config.hasOfflineQueue ?? false
@@ -65,12 +71,13 @@ function createUncounted(config: RedisConfig, random: () => number): Redis | Clu
   }
 }
 
-function commonOptions(config: RedisConfig, { credentials }: RedisTarget) {
+function commonOptions(config: ClientConfig, { credentials }: RedisTarget) {
   return {
     ...credentials,
     connectionName: `millrace:${config.name}`,
     // CLIENT SETINFO is unknown before Redis 7.2 and would count as two failed commands at every connection.
     disableClientInfo: true,
+    autoResubscribe: config.resubscribes ?? true,
     connectTimeout: Math.min(config.connectTimeoutMs ?? 10_000, 5_000),
     // A command whose connection broke may have been executed. Who sent it decides whether to send it again.
     autoResendUnfulfilledCommands: false,

@@ -1,6 +1,7 @@
 export type { ChainableCommander, Cluster, Redis } from 'ioredis'
+export { openRedis, type RedisDeps } from './open-redis.js'
 export type { RedisConfig, RedisMode } from './redis-config.js'
-export { openRedis, type RedisConnection, type RedisDeps } from './redis-connection.js'
+export type { RedisConnection, RedisSubscription, SubscribeOptions } from './redis-connection.js'
 export { redisErrors, toRedisError } from './redis-errors.js'
 export { defineScript, type RedisScript } from './redis-script.js'
 export { type StreamRedisSettings, startRedis, streamRedisConfig } from './start-redis.js'

@@ -1,7 +1,8 @@
 import type { Logger } from '@millrace/logger'
 import { createRedisMetrics, type Metrics } from '@millrace/telemetry'
+import { openRedis } from './open-redis.js'
 import type { RedisConfig } from './redis-config.js'
-import { openRedis, type RedisConnection } from './redis-connection.js'
+import type { RedisConnection } from './redis-connection.js'
 
 /** As a service's configuration names them (OPS-7). */
 export interface StreamRedisSettings {

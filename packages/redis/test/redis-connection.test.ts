@@ -9,8 +9,9 @@ import {
   startTestSentinel,
   waitFor,
 } from '@millrace/testing'
+import { openRedis } from '../src/open-redis.js'
 import type { RedisConfig } from '../src/redis-config.js'
-import { openRedis, type RedisConnection } from '../src/redis-connection.js'
+import type { RedisConnection } from '../src/redis-connection.js'
 import { defineScript } from '../src/redis-script.js'
 
 interface Fixture {
