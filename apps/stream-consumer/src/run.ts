@@ -210,20 +210,16 @@ async function startLive(
   { noticeRedis, database, hub, live, commitWatch }: Parts,
 ): Promise<void> {
   const { logger } = lifecycle
-  await lifecycle.start('notices', async () => {
-    const subscription = await noticeRedis.duplicate({ name: 'notices', blocking: true })
-    subscription.client.on('message', (channel: string, message: string) => {
-      if (channel === CHANNELS.committed) commitWatch.receive(message)
-      else hub.receive(message)
-    })
-    const subscribe = (): void => {
-      subscription.client.subscribe(CHANNELS.committed, CHANNELS.liveCounts).catch((error: unknown) => {
-        if (!lifecycle.stopping.aborted) logger.warn('notices are not received', { error })
-      })
-    }
-    // At every connection, the first one included, which may come later than now.
-    subscription.client.on('ready', subscribe)
-    if (subscription.isReady) subscribe()
+  await lifecycle.start('notices', () => {
+    // Missed messages need no handling: a waiting receipt also reads the journal twice a second, and live counts are of one second.
+    const subscription = noticeRedis.subscribe(
+      [CHANNELS.committed, CHANNELS.liveCounts],
+      (message, channel) => {
+        if (channel === CHANNELS.committed) commitWatch.receive(message)
+        else hub.receive(message)
+      },
+      { name: 'notices' },
+    )
     return [undefined, () => subscription.close()]
   })
   const publish = createPublish(noticeRedis, logger)

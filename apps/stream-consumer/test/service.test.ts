@@ -190,6 +190,26 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     await seconds.return?.()
   })
 
+  it('goes on streaming what was stored after its subscription was cut', async () => {
+    const seconds = client[0].watchLive({}, { tenant: '1' })[Symbol.asyncIterator]()
+    await seconds.next()
+    const clients = String(await redis.client.client('LIST', 'TYPE', 'PUBSUB')).split('\n')
+    const database = new URL(testRedis.url).pathname.slice(1)
+    const [own = ''] = clients.filter(
+      (line) => line.includes('name=millrace:notices ') && line.includes(` db=${database} `),
+    )
+    await redis.client.client('KILL', 'ID', Number(/\bid=(\d+)/.exec(own)?.[1]))
+    await waitFor(
+      async () => {
+        await send([{ event: 'Cut' }])
+        const { value } = await seconds.next()
+        return (value?.byEvent.Cut ?? 0n) > 0n
+      },
+      { deadlineMs: 10_000 },
+    )
+    await seconds.return?.()
+  })
+
   it('stores each of 6,000 events once while consumers come, lose their connections and go', async () => {
     const before = Number((await database.query<{ n: bigint }>('select count(*) as n from events')).rows[0]?.n)
     const ids = Array.from({ length: 6000 }, (_, i) => `load-${i}`)

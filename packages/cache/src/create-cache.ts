@@ -13,7 +13,7 @@ export function createCache(options: CacheOptions, { redis, ...parts }: CacheDep
   if (redis === undefined) return assembleCache(options, parts)
   const clock = parts.clock ?? systemClock
   const timeoutMs = options.remoteTimeoutMs ?? 500
-  const bus = new RedisBus(cacheChannel(options.name), redis, parts.logger)
+  const bus = new RedisBus(cacheChannel(options.name), redis)
   return assembleCache(options, {
     ...parts,
     openRemote: (namespace) => new RedisRemote({ cache: options.name, namespace, timeoutMs }, { redis, bus, clock }),

@@ -154,25 +154,19 @@ async function startFollowers(config: Config, { logger, start }: Lifecycle): Pro
 
 /** Messages make it faster; nothing depends on them. */
 async function startListening(
-  { logger, start, stopping }: Lifecycle,
+  { start }: Lifecycle,
   redis: RedisConnection,
   { watch, purge }: { watch: LateWatch; purge: EdgePurge | undefined },
 ): Promise<void> {
-  await start('late notices', async () => {
-    const subscription = await redis.duplicate({ name: 'late-notices', blocking: true })
-    subscription.client.on('message', (channel: string, message: string) => {
-      if (channel === CHANNELS.lateEvents) watch.soon()
-      else purge?.purge([`key:${message}`])
-    })
-    const subscribe = (): void => {
-      watch.soon()
-      const channels = purge === undefined ? [CHANNELS.lateEvents] : [CHANNELS.lateEvents, CHANNELS.apiKeys]
-      subscription.client.subscribe(...channels).catch((error: unknown) => {
-        if (!stopping.aborted) logger.warn('late events are not heard of and found by looking', { error })
-      })
-    }
-    subscription.client.on('ready', subscribe)
-    if (subscription.isReady) subscribe()
+  await start('late notices', () => {
+    const subscription = redis.subscribe(
+      purge === undefined ? [CHANNELS.lateEvents] : [CHANNELS.lateEvents, CHANNELS.apiKeys],
+      (message, channel) => {
+        if (channel === CHANNELS.lateEvents) watch.soon()
+        else purge?.purge([`key:${message}`])
+      },
+      { name: 'late-notices', onGap: () => watch.soon() },
+    )
     return [undefined, () => subscription.close()]
   })
 }

@@ -9,6 +9,7 @@ import {
   createTestDatabase,
   createTestRedis,
   startTestPostgresServer,
+  startTestRedisServer,
   type TestDatabase,
   type TestRedis,
   waitFor,
@@ -86,6 +87,30 @@ describe('keys', () => {
       },
       { redis },
     ))
+
+  it('asks about every known key again after its subscription was cut, because a revocation may have been missed meanwhile', async () => {
+    const server = await startTestRedisServer()
+    const own = await openRedis({ url: server.url, name: 'auth-test' }, { logger: silentLogger })
+    const unannounced = new KeyManager({ database })
+    const subscribed = () =>
+      waitFor(async () => (await own.client.pubsub('NUMSUB', 'millrace:keys'))[1] !== 0, { deadlineMs: 5_000 })
+    await withVerifier(
+      async (verifier) => {
+        await subscribed()
+        const { key, id } = await manager.create({ tenantId, name: 'missed', scopes: ['write'] })
+        await verifier.verifyKey(key)
+        await server.kill()
+        await unannounced.revoke(tenantId, id)
+        expect(verifier.verifyKey(key)).toMatchObject({ keyId: id })
+        await server.restart()
+        // Its answer alone would hold for 30 s.
+        await waitFor(() => isRefused(verifier, key), { deadlineMs: 10_000 })
+      },
+      { redis: own },
+    )
+    await own.close()
+    await server.stop()
+  })
 
   it('notices a revocation it did not hear of when its answer ends, 30 s later', async () => {
     let now = Date.now()

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { startTestRedisCluster, waitFor } from '@millrace/testing'
+import { startTestRedisCluster, startTestRedisServer, waitFor } from '@millrace/testing'
 import { Gate } from '../gate.js'
 import { withTwo } from './two-caches.js'
 
@@ -63,6 +63,23 @@ describe('two processes with one Redis', () => {
       await waitFor(() => b.namespace.peek('k') === undefined)
       expect((await b.namespace.getOrSet('k', () => 'new')).value).toBe('new')
     })
+  })
+
+  it('read the log at once after a subscription was cut, in which a message may have been missed', async () => {
+    const server = await startTestRedisServer()
+    await withTwo({ redis: { url: server.url }, cache: { syncEveryMs: 3_600_000 } }, async (a, b) => {
+      await a.namespace.getOrSet('k', () => 'old', { tags: ['t'] })
+      await waitFor(() => b.namespace.get('k'))
+      const clients = String(await a.redis.client.client('LIST', 'TYPE', 'PUBSUB'))
+      const ids = [...clients.matchAll(/\bid=(\d+) .* name=millrace:cache-bus /g)].map(([, id]) => Number(id))
+      expect(ids).toHaveLength(2)
+      // The server runs these in one go, so the message finds no subscriber.
+      const killed = ids.map((id) => a.redis.client.client('KILL', 'ID', id).catch(() => undefined))
+      const sent = a.namespace.invalidateTags(['t'])
+      await Promise.all([...killed, sent])
+      await waitFor(() => b.namespace.peek('k') === undefined, { deadlineMs: 5_000 })
+    })
+    await server.stop()
   })
 
   it('let a value that is kept nowhere be loaded by all at the same time', async () => {

@@ -9,7 +9,7 @@ import { itKeepsTheContract } from './remote-conformance.js'
 itKeepsTheContract('redis', async () => {
   const server = await createTestRedis()
   const redis = await openRedis({ name: 'cache', url: server.url }, { logger: silentLogger })
-  const bus = new RedisBus('millrace:cache:test', redis, silentLogger)
+  const bus = new RedisBus('millrace:cache:test', redis)
   const options = { cache: 'test', namespace: 'test', timeoutMs: 60_000, openMs: 600_000 }
   return {
     remote: new RedisRemote(options, { redis, bus, clock: systemClock }),
