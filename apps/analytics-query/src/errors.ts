@@ -19,8 +19,6 @@ export const errors = defineErrors({
   INVALID_COMPARE: ['invalid', 'there is no such comparison'],
   INVALID_FILL: ['invalid', 'there is no such way to fill'],
   INVALID_LIMIT: ['invalid', 'the limit is out of range'],
-  INVALID_CURSOR: ['invalid', 'the cursor was not issued for this request'],
-  CURSOR_OUTDATED: ['conflict', 'groups have changed places since the page before: begin with the first page again'],
   TOO_MANY_BUCKETS: ['invalid', 'the range has too many buckets'],
   TOO_MANY_GROUPS: ['invalid', 'the query has too many groups'],
   QUERY_TOO_EXPENSIVE: ['invalid', 'the query would cost more than the tenant may spend', { httpStatus: 422 }],

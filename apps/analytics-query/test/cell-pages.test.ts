@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import type { RunQueryRequest } from '@millrace/contracts'
+import { CURSOR_LENGTH_MAX, type RunQueryRequest } from '@millrace/contracts'
 import fc from 'fast-check'
 import { storeEvents, type TestEvent } from './generated-data.js'
 import { createTenant, queryOf, type ServiceUnderTest, startServiceUnderTest } from './service-under-test.js'
@@ -50,6 +50,10 @@ const JSONS = [
   ],
   ...['0.000001', '1e-7', '1.5e-7', '1e-10', '1e15', '123456789012345678e-5', '9007199254740991', '-1e15', '1e-300'],
 ]
+/** Longer than a cursor and alike at the beginning; the last ones have characters of three and four bytes. */
+const LONG = ['a', 'b', '', 'é', '\u{10000}'].flatMap((end) =>
+  ['x', '\u{ffff}', '\u{1f600}'].map((character) => JSON.stringify(character.repeat(2_500) + end)),
+)
 /** Numbers whose texts are left to JavaScript. */
 const ODD = ['9007199254740992', '9007199254740993', '1e21', '1e23', '12345678901234567890', '5e-324', '-1e300']
 
@@ -60,8 +64,8 @@ describe('a page of cells that the database orders and cuts', () => {
   beforeAll(async () => {
     service = await startServiceUnderTest({ now: () => START + 2 * HOUR })
     tenantId = await createTenant(service.database, 'acme')
-    const values = ['Plain', 'Odd'].flatMap((event) =>
-      [...JSONS, ...(event === 'Odd' ? ODD : [])].flatMap((json, at) =>
+    const values = ['Plain', 'Odd', 'Long'].flatMap((event) =>
+      [...(event === 'Long' ? LONG : JSONS), ...(event === 'Odd' ? ODD : [])].flatMap((json, at) =>
         // So that there are many ties and some that are none.
         Array.from({ length: 1 + (at % 3) }, () => ({ event, json })),
       ),
@@ -94,6 +98,12 @@ describe('a page of cells that the database orders and cuts', () => {
         from generate_series(0, ${CELLS_MAX + 99}) n`,
       [RANGE.from.toISOString(), tenantId],
     )
+    await service.database.query(
+      `insert into events (position, user_hash, "timestamp", received_at, tenant_id, partition, type, message_id, event, properties)
+        select 200000 + n, n, $1::timestamptz, now(), $2, 0, 0, 'long-' || n, 'Many long', jsonb_build_object('url', repeat('/x', 2000) || n)
+        from generate_series(0, ${CELLS_MAX + 99}) n`,
+      [RANGE.from.toISOString(), tenantId],
+    )
   })
   afterAll(() => service.close())
 
@@ -115,7 +125,7 @@ describe('a page of cells that the database orders and cuts', () => {
 
   const question = fc.record({
     kind: fc.constantFrom('top', 'breakdown'),
-    event: fc.constantFrom('Plain', 'Odd'),
+    event: fc.constantFrom('Plain', 'Odd', 'Long'),
     groupBy: fc.constantFrom<string[][]>(
       ['user_id'],
       ['properties.v'],
@@ -163,5 +173,40 @@ describe('a page of cells that the database orders and cuts', () => {
     const { data } = await walk(asked, '')
     const expected = Array.from({ length: CELLS_MAX + 100 }, (_, n) => `/${n}`).sort()
     expect(data.map((point) => (point as { group: Record<string, string> }).group['properties.url'])).toEqual(expected)
+  })
+
+  it('continues exactly after a group whose name does not fit into a cursor, among more groups than fit in memory', async () => {
+    const fields = { kind: 'breakdown', event: 'Many long', groupBy: ['properties.url'], limit: 500 }
+    const [first, second] = [[], []] as string[][]
+    let cursor = ''
+    for (const names of [first, second]) {
+      const answer = await run({ ...fields, cursor })
+      names?.push(...answer.data.map(({ group }) => group?.['properties.url']?.slice(4_000) ?? ''))
+      cursor = answer.nextCursor
+      expect(cursor.length).toBeLessThanOrEqual(CURSOR_LENGTH_MAX)
+    }
+    const expected = Array.from({ length: CELLS_MAX + 100 }, (_, n) => `${n}`).sort()
+    expect([first, second]).toEqual([expected.slice(0, 500), expected.slice(500, 1000)])
+    await service.database.query(`delete from events where message_id = 'long-' || $1`, [expected[999]])
+    await expect(run({ ...fields, cursor })).rejects.toMatchObject({ code: 'CURSOR_OUTDATED' })
+  })
+
+  it('has a cursor that the gateway accepts, and continues exactly, for every kind with groups of long names', async () => {
+    for (const kind of ['timeseries', 'breakdown', 'top', 'uniques', 'sessions', 'retention', 'funnel']) {
+      const steps = kind === 'funnel' ? ['Long', 'Plain'].map((event) => ({ event, filters: [] })) : []
+      const event = kind === 'funnel' ? '' : 'Long'
+      const fields = { kind, event, steps, groupBy: ['properties.v', 'user_id'] }
+      const whole = await run({ ...fields, limit: 1000 })
+      expect(whole.data.length).toBeGreaterThan(10)
+      const data: unknown[] = []
+      let cursor = ''
+      do {
+        const answer = await run({ ...fields, limit: 4, cursor })
+        data.push(...answer.data)
+        cursor = answer.nextCursor
+        expect(cursor.length).toBeLessThanOrEqual(CURSOR_LENGTH_MAX)
+      } while (cursor !== '')
+      expect(data).toEqual(whole.data)
+    }
   })
 })

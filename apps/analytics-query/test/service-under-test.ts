@@ -10,6 +10,7 @@ import {
 } from '@millrace/contracts'
 import { type Database, migrate, openDatabase } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
+import { type CursorValue, encodePosition } from '@millrace/pagination'
 import { type Calls, createGrpcClient, implementService, startGrpcServer } from '@millrace/service'
 import { createGrpcMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
 import { createTestDatabase } from '@millrace/testing'
@@ -163,4 +164,10 @@ export function sessionsOf(fields: Partial<ListSessionsRequest>): ListSessionsRe
 export function activitiesOf(fields: Partial<ListActivitiesRequest>): ListActivitiesRequest {
   const filters = { userId: '', action: '', entityType: '', entityId: '' }
   return { ...filters, from: undefined, to: undefined, limit: 0, cursor: '', ...fields }
+}
+
+/** A cursor that is bound to the same query as an issued one and holds other values. */
+export function forgeCursor(issued: string, values: readonly CursorValue[]): string {
+  const BINDING_LENGTH = 12
+  return `${issued.slice(0, BINDING_LENGTH)}${encodePosition(values)}`
 }

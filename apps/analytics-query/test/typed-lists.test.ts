@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { ListActivitiesRequest, ListSessionsRequest } from '@millrace/contracts'
+import type { CursorValue } from '@millrace/pagination'
 import { createMetrics } from '@millrace/telemetry'
 import { ACTIVITIES, activityConditions, parseActivitiesQuery } from '../src/lists/activity-list.js'
 import { AS_WALKS, stepStatement } from '../src/lists/list-statement.js'
@@ -9,6 +10,7 @@ import { createListSessions } from '../src/rpc/list-sessions.js'
 import {
   activitiesOf,
   createTenant,
+  forgeCursor,
   type ServiceUnderTest,
   sessionsOf,
   startServiceUnderTest,
@@ -337,31 +339,33 @@ describe('lists of the typed tables', () => {
       await expect(listActivities({ cursor: ofAll })).rejects.toMatchObject({ code: 'INVALID_CURSOR' })
     })
 
-    const forged = (content: string) => async (mark: string) =>
-      listSessions({ limit: 2, cursor: `${mark}.${Buffer.from(content).toString('base64url')}` })
-    it.each<[string, (mark: string) => Promise<unknown>, string]>([
+    /** A cursor that someone made up for the list of sessions. */
+    const forge = async (...values: CursorValue[]) => forgeCursor((await listSessions({ limit: 2 })).nextCursor, values)
+    const forged =
+      (...values: CursorValue[]) =>
+      async () =>
+        listSessions({ limit: 2, cursor: await forge(...values) })
+    it.each<[string, () => Promise<unknown>, string]>([
       ['a limit over 1000', () => listActivities({ limit: 1001 }), 'INVALID_LIMIT'],
       ['an end before the start', () => listSessions({ from: new Date(1), to: new Date(0) }), 'INVALID_TIME_RANGE'],
       ['a text that no row has', () => listActivities({ entityId: 'a\u0000' }), 'INVALID_FILTER_VALUE'],
       ['a cursor that is none', () => listSessions({ cursor: 'x' }), 'INVALID_CURSOR'],
-      ['a cursor of no place', forged('{}'), 'INVALID_CURSOR'],
-      ['a cursor of another form', forged('[1]'), 'INVALID_CURSOR'],
-      ['a cursor beyond all time', forged('[1e300,"s"]'), 'INVALID_CURSOR'],
-      ['a cursor between two microseconds', forged('[0.5,"s"]'), 'INVALID_CURSOR'],
-      ['a cursor of a text that no row has', forged('[1,"\\u0000"]'), 'INVALID_CURSOR'],
-      ['a cursor of half a character', forged('[1,"\\ud800"]'), 'INVALID_CURSOR'],
-      ['a cursor of a text longer than any id', forged(JSON.stringify([1, 'x'.repeat(513)])), 'INVALID_CURSOR'],
+      ['a cursor without an id', forged(1), 'INVALID_CURSOR'],
+      ['a cursor with more than an id', forged(1, 's', 's'), 'INVALID_CURSOR'],
+      ['a cursor beyond all time', forged(1e300, 's'), 'INVALID_CURSOR'],
+      ['a cursor between two microseconds', forged(0.5, 's'), 'INVALID_CURSOR'],
+      ['a cursor with a text that no row has', forged(1, '\u0000'), 'INVALID_CURSOR'],
+      ['a cursor with a text longer than any id', forged(1, 'x'.repeat(513)), 'INVALID_CURSOR'],
     ])('refuse %s', async (_title, ask, code) => {
-      const [mark = ''] = (await listSessions({ limit: 2 })).nextCursor.split('.')
-      await expect(ask(mark)).rejects.toMatchObject({ code, kind: 'invalid' })
+      await expect(ask()).rejects.toMatchObject({ code, kind: 'invalid' })
     })
 
     it.each([Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER])(
       'go on from any instant, as from %s',
       async (timeUs) => {
-        const [mark = ''] = (await listSessions({ limit: 2 })).nextCursor.split('.')
-        const cursor = `${mark}.${Buffer.from(JSON.stringify([timeUs, 's'])).toString('base64url')}`
-        expect((await listSessions({ limit: 2, cursor })).ids).toHaveLength(timeUs > 0 ? 2 : 0)
+        expect((await listSessions({ limit: 2, cursor: await forge(timeUs, 's') })).ids).toHaveLength(
+          timeUs > 0 ? 2 : 0,
+        )
       },
     )
 

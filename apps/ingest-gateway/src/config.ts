@@ -48,7 +48,7 @@ export const configSchema = defineConfig({
     min: 1024,
     max: 1_048_576,
     unit: 'bytes',
-    description: 'largest headers of a request',
+    description: 'largest headers of a request, including its URL; a cursor in the URL may come on top',
   }),
   CORS_ORIGINS: list({
     default: ['*'],

@@ -6,6 +6,7 @@ import { createKeyVerifier, createRateLimiter, KeyManager, seedKeys } from '@mil
 import {
   AnalyticsServiceService,
   ConsumerServiceService,
+  CURSOR_LENGTH_MAX,
   DAY_MS,
   HealthServiceService,
   HOUR_MS,
@@ -98,7 +99,11 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   )
   await lifecycle.start('http', () => {
     // Node looks for requests that are overdue every 30 s unless it is told otherwise.
-    const options = { maxHeaderSize: config.HTTP_HEADER_BYTES_MAX, connectionsCheckingInterval: OVERDUE_CHECK_MS }
+    const options = {
+      // A cursor comes on top, so that a request that was answered with one can always be continued.
+      maxHeaderSize: config.HTTP_HEADER_BYTES_MAX + '&cursor='.length + CURSOR_LENGTH_MAX,
+      connectionsCheckingInterval: OVERDUE_CHECK_MS,
+    }
     const server = createServer(options, (req, res) => {
       if (!handleEvents(req, res)) app(req, res)
     })

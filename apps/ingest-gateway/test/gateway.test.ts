@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { CURSOR_LENGTH_MAX } from '@millrace/contracts'
 import { migrate, openDatabase } from '@millrace/database'
 import { createTestDatabase, freePort, spawnService, startTestRedisServer, waitFor } from '@millrace/testing'
 
@@ -103,7 +104,7 @@ describe('a running gateway', () => {
       400,
     ],
     ['no host', 'POST /v1/track HTTP/1.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}', 400],
-    ['endless headers', `POST /v1/track HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`, 431],
+    ['endless headers', `POST /v1/track HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(30_000)}\r\n\r\n`, 431],
     ['headers that do not end', 'POST /v1/track HTTP/1.1\r\nHost: x\r\nX: y', 408],
     ['a body that does not come', 'POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe', 408],
   ])(
@@ -113,6 +114,15 @@ describe('a running gateway', () => {
     },
     40_000,
   )
+
+  it('accepts the longest cursor in the URL of a request whose other headers are as large as allowed', async () => {
+    const get = (cursor: string, size: number) =>
+      raw(
+        `GET /api/v1/events?cursor=${cursor} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: ${'y'.repeat(size)}\r\n\r\n`,
+      )
+    // 401: it was read, and has no key.
+    expect(await get('x'.repeat(CURSOR_LENGTH_MAX), 16_384 - 100)).toMatch(/^HTTP\/1\.1 401 /)
+  })
 
   it('takes events in while the stream is down, and brings them to it afterwards', async () => {
     const appendedRecords = async () => {

@@ -150,6 +150,11 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     const second = await client[0].listDeadLetters({ limit: 1, cursor: first.nextCursor }, { tenant: '1' })
     expect(second).toMatchObject({ deadLetters: [{ messageId: 'bad' }], nextCursor: '' })
     expect((await client[0].listDeadLetters({ limit: 0, cursor: '' }, { tenant: '2' })).deadLetters).toEqual([])
+    for (const cursor of ['1', 'x', `${first.nextCursor.slice(0, 12)}AAAA`])
+      await expect(client[0].listDeadLetters({ limit: 1, cursor }, { tenant: '1' })).rejects.toMatchObject({
+        code: 'INVALID_CURSOR',
+        kind: 'invalid',
+      })
 
     const id = first.deadLetters[0]?.id ?? ''
     await expect(client[0].replayDeadLetter({ id }, { tenant: '2' })).rejects.toMatchObject({ kind: 'not_found' })

@@ -65,6 +65,7 @@ export {
   HealthServiceService,
   type LedgerEntry,
 } from './gen/millrace/v1/health.js'
+export { CURSOR_LENGTH_MAX } from './http/cursor-length.js'
 export { decodeReceipt, encodeReceipt, type Receipt, type ReceiptFrameRange } from './http/receipt.js'
 export { ADVISORY_LOCKS } from './names/advisory-locks.js'
 export { CHANNELS, cacheChannel } from './names/channels.js'

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createOpenApiDocument, sampleEvents } from '@millrace/contracts/http'
 import { type Stack, waitFor } from '@millrace/local-stack'
+import { encodePosition } from '@millrace/pagination'
 import { startTestStack } from '../src/spawn-service.js'
 import { createAnswerCheck } from './answer-check.js'
 import { readCurlLines } from './curl-lines.js'
@@ -95,14 +96,13 @@ describe('the public API', () => {
     })
   })
 
-  it('refuses forged cursors, as many as come, and shuts nobody out for them', async () => {
+  it('refuses every forged cursor, however many come, and keeps answering the caller', async () => {
     const path = '/api/v1/query/timeseries?interval=1h&limit=1'
     const { body } = await ask(path)
-    const [mark] = String(body.next_cursor).split('.')
+    const binding = String(body.next_cursor).slice(0, 12)
     const codes = new Set<unknown>()
     for (const toMs of Array.from({ length: 24 }, (_, index) => (index % 2 === 0 ? 8.9e15 : 4e14))) {
-      const place = Buffer.from(JSON.stringify({ kind: 'timeseries', toMs, after: [] })).toString('base64url')
-      const refused = await ask(`${path}&cursor=${mark}.${place}`)
+      const refused = await ask(`${path}&cursor=${binding}${encodePosition([toMs])}`)
       codes.add(`${refused.status} ${String(refused.body.code)}`)
     }
     expect([...codes]).toEqual(['400 INVALID_CURSOR'])

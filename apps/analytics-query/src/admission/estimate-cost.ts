@@ -1,5 +1,5 @@
 import { DAY_MS, MINUTE_MS } from '@millrace/contracts'
-import { PAGE_BYTES } from '../query/bounded-page.js'
+import { PAGE_BYTES_MAX } from '@millrace/pagination'
 import type { EventNames } from '../query/event-names.js'
 import type { TimeRange } from '../query/time-range.js'
 import { type DayStatistics, daysIn, shareOf, type TableStatistics } from './table-statistics.js'
@@ -178,7 +178,7 @@ export function estimatePage(workload: PageWorkload, statistics: TableStatistics
   return {
     rows: Math.ceil(Math.min(there, wanted)),
     partitions: isBounded ? days.length : Math.min(1, days.length),
-    bytes: Math.min(PAGE_BYTES, limit * EVENT_BYTES) * PAGE_COPIES,
+    bytes: Math.min(PAGE_BYTES_MAX, limit * EVENT_BYTES) * PAGE_COPIES,
   }
 }
 

@@ -14,6 +14,8 @@ export const OPEN_STALE_MS = 10_000
  * are longer texts than names.
  */
 const ANSWER_BYTES_MAX = 16 * 2 ** 20
+/** Raised when stored answers, or the cursors in them, change their form. */
+const ANSWER_VERSION = 2
 /** After so long without a look at what late events changed, in ms, an answer is no longer called the present one. */
 const UNSEEN_MS_MAX = 5_000
 
@@ -67,7 +69,7 @@ export class AnswerCache {
     const { query, tenantId, isFresh, minWatermarkMs } = question
     const isClosed = query.toMs + NORMAL_DELAY_MS <= this.#horizon().watermarkMs
     const namespace = isClosed ? this.#closed : this.#open
-    const key = `t${tenantId}.${createHash('sha256').update(query.canonicalKey).digest('base64url')}`
+    const key = `t${tenantId}.${createHash('sha256').update(`${ANSWER_VERSION} ${query.canonicalKey}`).digest('base64url')}`
     const read: ReadOptions<Outcome> = {
       isFresh,
       accept: (outcome) => 'refused' in outcome || isNewEnough(outcome, minWatermarkMs),

@@ -1,3 +1,4 @@
+import { hashOfTextSql, isExact, isShortened } from '@millrace/pagination'
 import type { Measure } from '../measures/measure.js'
 import type { PagedQuery } from '../measures/paged-query.js'
 import type { SqlValues } from '../sql/sql-values.js'
@@ -33,11 +34,22 @@ export function pageSql(
     limit case when ${isDoubtful} then ${values.add(cellsMax + 1, 'bigint')} else ${limit} end`
 }
 
-/** Whether a cell comes after the page's place. */
-function afterSql({ page }: PagedQuery, order: string, values: SqlValues): string {
-  if (page.after === null) return 'true'
-  const texts = page.after.map((text) => `${text !== null}, ${codeUnits(values.add(text ?? '', 'text'))}`)
-  return `(${order}) > (${texts.join(', ')})`
+/** Whether a cell comes after the group that the page continues after; with a shortened group, at or after it. */
+function afterSql({ page, groupBy }: PagedQuery, order: string, values: SqlValues): string {
+  const { after } = page
+  if (after === null) return 'true'
+  if (isExact(after)) {
+    const texts = after.map((text) => `${text !== null}, ${codeUnits(values.add(text ?? '', 'text'))}`)
+    return `(${order}) > (${texts.join(', ')})`
+  }
+  const isGroup = after.map((text, index) => {
+    if (text === null) return `not p${index}`
+    const own = groupBy[index]?.kind === 'json' ? `(g${index} #>> '{}')` : `g${index}`
+    if (!isShortened(text)) return `${own} = ${values.add(text, 'text')}`
+    const { prefix, hash } = text
+    return `starts_with(${own}, ${values.add(prefix, 'text')}) and ${hashOfTextSql(own)} = ${values.add(hash, 'text')}`
+  })
+  return `(${order}) >= (select ${order} from placed where ${isGroup.join(' and ')} limit 1)`
 }
 
 /** The cells of part, those together whose groups have the same texts. */

@@ -11,6 +11,12 @@ const TURN_MS = 15
 /** Marks after which the clock is looked at: some tenths of a millisecond. */
 const MARKS_A_LOOK = 10_000
 
+/** For work whose parts are blocks, each about as long as a chunk. */
+export function createBlockTurns(): () => Promise<void> | undefined {
+  const turn = createTurns()
+  return () => turn(CHUNK_MARKS)
+}
+
 /** Lets other work in between, for what goes through many marks. */
 export function createTurns(now: () => number = () => performance.now()): Turn {
   let since = now()

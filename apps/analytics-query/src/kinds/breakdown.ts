@@ -1,6 +1,6 @@
-import { groupPlaceOf } from '../query/cell-page.js'
+import { decodePageCursor } from '@millrace/pagination'
+import { groupPageOf } from '../query/cell-page.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
-import { decodePageCursor } from './page.js'
 import { parseCells } from './parse-cells.js'
 import { parseCompare } from './parse-compare.js'
 import type { QueryKind } from './query-kind.js'
@@ -11,7 +11,7 @@ const LIMITS = { default: 100, max: 1000 }
 /** Every group with its value, in the order of their names, so that all can be walked through page by page. */
 export const breakdown = ({ runCells, limits }: CellDeps): QueryKind => ({
   parse(request, context) {
-    const cursor = decodePageCursor(request.cursor, 'breakdown')
+    const cursor = decodePageCursor(request.cursor)
     const limit = parseLimit(request.limit, LIMITS)
     const query = parseCellQuery(
       request,
@@ -19,9 +19,7 @@ export const breakdown = ({ runCells, limits }: CellDeps): QueryKind => ({
       { nowMs: context.nowMs, bucketsMax: limits.bucketsMax },
     )
     const isCompared = parseCompare(request.compare)
-    const after = cursor && groupPlaceOf(cursor, query.groupBy.length)
-    // One more, to know whether the page is the last.
-    const page = isCompared || after === undefined ? undefined : ({ order: 'group', limit: limit + 1, after } as const)
+    const page = isCompared ? undefined : groupPageOf(cursor, { limit, groups: query.groupBy.length })
     return parseCells(
       {
         kind: 'breakdown',

@@ -1,10 +1,10 @@
 import { DAY_MS } from '@millrace/contracts'
+import { canonicalPosition, decodePageCursor, takeKeysetPage } from '@millrace/pagination'
 import type { ReadDaily } from '../daily-report/read-daily.js'
 import { DAILY_DAYS } from '../daily-report/refresh-daily.js'
 import { errors } from '../errors.js'
 import { canonicalKey } from '../query/canonical-key.js'
 import { parseLimit, parseRange, parseZone } from '../query/parse-cell-query.js'
-import { canonicalPlace, decodePageCursor, takePage } from './page.js'
 import type { QueryKind, QueryLimits } from './query-kind.js'
 
 const LIMITS = { default: 10_000, max: 10_000 }
@@ -26,7 +26,7 @@ export const daily = ({
       throw errors.INVALID_TIMEZONE({ message: 'the daily report is of UTC days: a timeseries takes any time zone' })
     if (request.filters.length > 0)
       throw errors.TOO_MANY_FILTERS({ message: 'the daily report is of all events and takes no filters' })
-    const cursor = decodePageCursor(request.cursor, 'daily')
+    const cursor = decodePageCursor(request.cursor)
     const limit = parseLimit(request.limit, LIMITS)
     const asked = parseRange(request, { nowMs: context.nowMs, cursor, fromOf: defaultFrom })
     const range = { fromMs: floorDay(asked.fromMs), toMs: floorDay(asked.toMs - 1) + DAY_MS }
@@ -39,14 +39,18 @@ export const daily = ({
     }
     return {
       kind: 'daily',
-      canonicalKey: canonicalKey(context.tenantId, 'daily', [range.fromMs, range.toMs, limit, canonicalPlace(cursor)]),
+      canonicalKey: canonicalKey(context.tenantId, 'daily', [
+        range.fromMs,
+        range.toMs,
+        limit,
+        canonicalPosition(cursor),
+      ]),
       ...range,
       events: '*',
       async run() {
         const { days: figures, meta } = await readDaily(context, range)
         const starts = Array.from({ length: days }, (_, index) => range.fromMs + index * DAY_MS)
-        const { page, nextCursor } = takePage(starts, {
-          kind: 'daily',
+        const { page, nextCursor } = takeKeysetPage(starts, {
           cursor,
           limit,
           toMs: asked.toMs,

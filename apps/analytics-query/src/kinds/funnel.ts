@@ -1,8 +1,17 @@
 import type { PointOf, RunQueryRequest, SummaryOf } from '@millrace/contracts'
 import { DAY_MS } from '@millrace/contracts'
+import {
+  type Block,
+  canonicalPosition,
+  decodePageCursor,
+  type PageCursor,
+  type SortKey,
+  takeBlockPage,
+} from '@millrace/pagination'
 import { errors } from '../errors.js'
 import { Durations } from '../journeys/durations.js'
 import type { MarkCondition, MarksQuery } from '../journeys/marks.js'
+import { createBlockTurns } from '../journeys/turns.js'
 import { toUserLists } from '../journeys/user-lists.js'
 import { type FunnelStepResult, walkFunnel } from '../journeys/walk-funnel.js'
 import { canonicalEarlier, canonicalKey } from '../query/canonical-key.js'
@@ -13,8 +22,6 @@ import { readParts } from '../reads/read-parts.js'
 import { type ReadScope, readTogether } from '../reads/read-scope.js'
 import { canonicalMarks, eventsOf, type JourneyDeps, rateOf } from './journey.js'
 import { mergeMetas } from './merge-metas.js'
-import { canonicalPlace, decodePageCursor, type PageCursor, type SortKey } from './page.js'
-import { type Block, takeBlocks } from './page-blocks.js'
 import { parseCompare, WITHOUT_COMPARE } from './parse-compare.js'
 import { parseWindow } from './parse-window.js'
 import type { KindContext, QueryKind } from './query-kind.js'
@@ -39,7 +46,7 @@ export const funnel = (deps: JourneyDeps): QueryKind => ({
         canonicalMarks(query),
         windowMs,
         limit,
-        canonicalPlace(cursor),
+        canonicalPosition(cursor),
         canonicalEarlier(earlier),
       ]),
       fromMs: earlier?.fromMs ?? query.fromMs,
@@ -60,7 +67,7 @@ interface FunnelQuestion {
 }
 
 function parseFunnel(request: RunQueryRequest, nowMs: number): FunnelQuestion {
-  const cursor = decodePageCursor(request.cursor, 'funnel')
+  const cursor = decodePageCursor(request.cursor)
   const { fromMs, toMs } = parseRange(request, { nowMs, cursor })
   const zone = parseZone(request)
   const conditions = parseSteps(request)
@@ -101,11 +108,11 @@ async function runFunnel(
     const nothing = () => Promise.resolve(null)
     return readParts(scope, [count(query), earlier === null ? nothing : count(earlier)] as const, WITHOUT_COMPARE)
   })
-  const { page, nextCursor } = await takeBlocks(toBlocks(query, current.groups, before?.groups), {
-    kind: 'funnel',
+  const { page, nextCursor } = await takeBlockPage(toBlocks(query, current.groups, before?.groups), {
     cursor,
     limit,
     toMs: query.toMs,
+    pause: createBlockTurns(),
     keyOf: ({ key, point: { step } }) => [...key, step],
   })
   const meta = before === null ? current.meta : mergeMetas(current.meta, before.meta)

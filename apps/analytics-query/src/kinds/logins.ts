@@ -1,7 +1,7 @@
+import { decodePageCursor } from '@millrace/pagination'
 import { parseLoginField } from '../logins/login-fields.js'
 import type { ReadLogins } from '../logins/read-logins.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
-import { decodePageCursor } from './page.js'
 import { parseCells } from './parse-cells.js'
 import { parseCompare, parseFill } from './parse-compare.js'
 import type { QueryKind, QueryLimits } from './query-kind.js'
@@ -17,7 +17,7 @@ export const logins = ({
   readonly limits: QueryLimits
 }): QueryKind => ({
   parse(request, context) {
-    const cursor = decodePageCursor(request.cursor, 'logins')
+    const cursor = decodePageCursor(request.cursor)
     const limit = parseLimit(request.limit, LIMITS)
     const query = parseCellQuery(
       { ...request, event: '$login' },

@@ -1,4 +1,5 @@
 import type { QueryKindName } from '@millrace/contracts'
+import { canonicalPosition, type PageCursor, type SortKey, takeKeysetPage, takeRankedPage } from '@millrace/pagination'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import { type Interval, listBuckets } from '../query/buckets.js'
 import { canonicalCells, canonicalEarlier, canonicalKey } from '../query/canonical-key.js'
@@ -9,7 +10,6 @@ import { readParts } from '../reads/read-parts.js'
 import { type ReadScope, readTogether } from '../reads/read-scope.js'
 import { fillCells, keyOfCell } from './fill-cells.js'
 import { mergeMetas } from './merge-metas.js'
-import { canonicalPlace, type PageCursor, type SortKey, takePage, takeRankedPage } from './page.js'
 import { type Fill, WITHOUT_COMPARE } from './parse-compare.js'
 import type { KindContext, ParsedQuery, QueryLimits } from './query-kind.js'
 import { toPoint } from './query-point.js'
@@ -51,7 +51,7 @@ export function parseCells(question: CellsQuestion, context: KindContext): Parse
   const { kind, query, cursor, limit, limits, filling, source } = question
   const earlier = question.isCompared ? earlierQuery(query, limits.bucketsMax) : null
   const compared = canonicalEarlier(earlier?.query ?? null)
-  const rest = [limit, canonicalPlace(cursor), filling?.fill ?? null, compared, source.settings ?? null]
+  const rest = [limit, canonicalPosition(cursor), filling?.fill ?? null, compared, source.settings ?? null]
   const rangeOf = (one: CellQuery): TimeRange => source.rangeOf?.(one) ?? one
   return {
     kind,
@@ -108,13 +108,13 @@ function summaryOf(read: object): { readonly summary?: unknown } {
 }
 
 function pageOf(question: CellsQuestion, cells: readonly Cell[]) {
-  const { kind, query, cursor, limit, keyOf, compare, isRanked, isShown } = question
+  const { query, cursor, limit, keyOf, compare, isRanked, isShown } = question
   const all = filled(question, cells, query)
   const shown = isShown === undefined ? all : all.filter(isShown)
-  const request = { kind, cursor, limit, toMs: query.toMs, keyOf, compare }
+  const request = { cursor, limit, toMs: query.toMs, keyOf, compare }
   return isRanked === true
     ? takeRankedPage(shown, { ...request, nameOf: ({ group }) => JSON.stringify(group) })
-    : takePage(shown, request)
+    : takeKeysetPage(shown, request)
 }
 
 function filled({ filling, limits }: CellsQuestion, cells: readonly Cell[], query: CellQuery) {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import type { RunQueryRequest } from '@millrace/contracts'
+import { encodePosition } from '@millrace/pagination'
 import type { ParsedQuery } from './query-kind.js'
 import { createQueryKinds } from './query-kinds.js'
 
@@ -122,8 +123,7 @@ describe('a parsed query', () => {
     expect(parse(days).canonicalKey).toBe(
       parse({ timezone, from: new Date(fromTime), to: new Date(toTime) }).canonicalKey,
     )
-    const place = { kind: 'timeseries', toMs: Date.parse(toTime), after: [] }
-    const cursor = Buffer.from(JSON.stringify(place)).toString('base64url')
+    const cursor = encodePosition([Date.parse(toTime)])
     expect(rangeOf(parse({ ...days, cursor }))).toEqual([fromTime, toTime])
     expect(rangeOf(parse({ ...days, toIsLocal: undefined }))).toEqual([fromTime, new Date(to).toISOString()])
   })

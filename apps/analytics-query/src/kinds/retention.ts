@@ -1,6 +1,15 @@
 import type { PointOf, RunQueryRequest } from '@millrace/contracts'
+import {
+  type Block,
+  canonicalPosition,
+  decodePageCursor,
+  type PageCursor,
+  type SortKey,
+  takeBlockPage,
+} from '@millrace/pagination'
 import { errors } from '../errors.js'
 import { type Marks, type MarksQuery, QUARTER_MS } from '../journeys/marks.js'
+import { createBlockTurns } from '../journeys/turns.js'
 import { toUserLists } from '../journeys/user-lists.js'
 import { type Cohorts, walkRetention } from '../journeys/walk-retention.js'
 import { listBuckets, parseInterval } from '../query/buckets.js'
@@ -15,8 +24,6 @@ import {
   parseZone,
 } from '../query/parse-cell-query.js'
 import { canonicalMarks, eventsOf, type JourneyDeps, rateOf } from './journey.js'
-import { canonicalPlace, decodePageCursor, type PageCursor, type SortKey } from './page.js'
-import { type Block, takeBlocks } from './page-blocks.js'
 import type { KindContext, QueryKind } from './query-kind.js'
 import { toGroup } from './query-point.js'
 
@@ -38,7 +45,7 @@ export const retention = (deps: JourneyDeps): QueryKind => ({
         starts,
         periods,
         limit,
-        canonicalPlace(cursor),
+        canonicalPosition(cursor),
       ]),
       fromMs: query.fromMs,
       toMs: query.toMs,
@@ -57,7 +64,7 @@ interface RetentionQuestion {
 }
 
 function parseRetention(request: RunQueryRequest, { nowMs, bucketsMax }: ParseContext): RetentionQuestion {
-  const cursor = decodePageCursor(request.cursor, 'retention')
+  const cursor = decodePageCursor(request.cursor)
   const { fromMs, toMs } = parseRange(request, { nowMs, cursor })
   const interval = parseInterval(request.interval === '' ? '1d' : request.interval)
   if (interval !== '1d' && interval !== '1w' && interval !== '1mo')
@@ -106,11 +113,11 @@ async function runRetention(
   const { marks, meta } = await readMarks(context, query)
   const lists = await toUserLists(marks.chunks, query.conditions.length)
   const cohorts = await walkRetention(lists, { starts, periods, cellsMax: limits.cellsMax })
-  const { page, nextCursor } = await takeBlocks(toBlocks(question, marks, cohorts), {
-    kind: 'retention',
+  const { page, nextCursor } = await takeBlockPage(toBlocks(question, marks, cohorts), {
     cursor,
     limit,
     toMs: query.toMs,
+    pause: createBlockTurns(),
     keyOf: ({ key, point: { period } }) => [...key, period],
   })
   return { data: page.map(({ point }) => point), nextCursor, meta }

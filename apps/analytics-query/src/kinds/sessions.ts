@@ -1,5 +1,6 @@
 import type { SummaryOf } from '@millrace/contracts'
 import { MINUTE_MS } from '@millrace/contracts'
+import { decodePageCursor } from '@millrace/pagination'
 import { type MarksQuery, VISIT_GAP_MS } from '../journeys/marks.js'
 import { toUserLists } from '../journeys/user-lists.js'
 import { SessionTotals, walkSessions } from '../journeys/walk-sessions.js'
@@ -7,7 +8,6 @@ import type { CellQuery } from '../query/cell-query.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
 import type { ReadScope } from '../reads/read-scope.js'
 import { type JourneyDeps, rateOf } from './journey.js'
-import { decodePageCursor } from './page.js'
 import { type CellSource, parseCells } from './parse-cells.js'
 import { parseCompare, parseFill } from './parse-compare.js'
 import { parseWindow } from './parse-window.js'
@@ -22,7 +22,7 @@ const LIMITS = { default: 10_000, max: 10_000 }
  */
 export const sessions = (deps: JourneyDeps): QueryKind => ({
   parse(request, context) {
-    const cursor = decodePageCursor(request.cursor, 'sessions')
+    const cursor = decodePageCursor(request.cursor)
     const limit = parseLimit(request.limit, LIMITS)
     const metric = { agg: 'count', property: null } as const
     const query = parseCellQuery(

@@ -1,9 +1,9 @@
 import type { QueryKindName, RunQueryRequest } from '@millrace/contracts'
+import { decodePageCursor } from '@millrace/pagination'
 import type { RunCells } from '../cells/run-cells.js'
 import type { Cell, CellQuery } from '../query/cell-query.js'
 import type { Metric } from '../query/metric.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
-import { decodePageCursor } from './page.js'
 import { parseCells } from './parse-cells.js'
 import { parseCompare, parseFill } from './parse-compare.js'
 import type { KindContext, ParsedQuery, QueryLimits } from './query-kind.js'
@@ -31,7 +31,7 @@ export function parseTimeOrdered(
   { runCells, limits, context }: CellDeps & { readonly context: KindContext },
 ): ParsedQuery {
   const { kind, interval, metric } = rules
-  const cursor = decodePageCursor(request.cursor, kind)
+  const cursor = decodePageCursor(request.cursor)
   const limit = parseLimit(request.limit, LIMITS)
   const query = parseCellQuery(
     request,

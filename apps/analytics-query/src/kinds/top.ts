@@ -1,5 +1,5 @@
+import { compareSortKeys, decodePageCursor, type SortKey } from '@millrace/pagination'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
-import { compareKeys, decodePageCursor, type SortKey } from './page.js'
 import { parseCells } from './parse-cells.js'
 import { parseCompare } from './parse-compare.js'
 import type { QueryKind } from './query-kind.js'
@@ -13,7 +13,7 @@ const LIMITS = { default: 10, max: 1000 }
  */
 export const top = ({ runCells, limits }: CellDeps): QueryKind => ({
   parse(request, context) {
-    const cursor = decodePageCursor(request.cursor, 'top', { isRanked: true })
+    const cursor = decodePageCursor(request.cursor, { isRanked: true })
     const limit = parseLimit(request.limit, LIMITS)
     const query = parseCellQuery(
       request,
@@ -45,5 +45,5 @@ export const top = ({ runCells, limits }: CellDeps): QueryKind => ({
 })
 
 function compareRanks([value, ...group]: SortKey, [otherValue, ...otherGroup]: SortKey): number {
-  return compareKeys([otherValue ?? null], [value ?? null]) || compareKeys(group, otherGroup)
+  return compareSortKeys([otherValue ?? null], [value ?? null]) || compareSortKeys(group, otherGroup)
 }

@@ -29,10 +29,10 @@ export const ACTIVITIES: ListTable = {
   json: 'metadata',
 }
 
-/** `cursor` without the mark of its question. @throws as parseListQuery and filterText */
-export function parseActivitiesQuery(request: ListActivitiesRequest, cursor: string): ActivitiesQuery {
+/** `position` is the cursor without its binding. @throws as parseListQuery and filterText */
+export function parseActivitiesQuery(request: ListActivitiesRequest, position: string): ActivitiesQuery {
   return {
-    ...parseListQuery(request, cursor),
+    ...parseListQuery(request, position),
     userId: filterText(request.userId, 'user_id'),
     action: filterText(request.action, 'action'),
     entityType: filterText(request.entityType, 'entity_type'),

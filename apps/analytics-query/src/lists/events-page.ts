@@ -1,6 +1,6 @@
-import type { BoundedPage } from '../query/bounded-page.js'
-import { encodeCursor } from '../query/cursor.js'
+import type { BoundedPage } from '@millrace/pagination'
 import { toEventJson } from './event-json.js'
+import { encodeEventPosition } from './events-query.js'
 import type { EventRow } from './events-statements.js'
 
 export interface EventsPage {
@@ -14,16 +14,19 @@ export function addEvents(page: BoundedPage<EventRow>, rows: readonly EventRow[]
     page.add(toEventJson(row), row)
     if (page.isFull) return
   }
-  if (rows.at(-1)?.has_next === true) page.end()
+  if (rows.at(-1)?.has_next === true) page.close()
 }
 
-/** The whole walk was gone. */
+/** The page when the walk has ended. */
 export function endPage(page: BoundedPage<EventRow>): EventsPage {
   const { last } = page
-  const place = last && {
+  const position = last && {
     timestampUs: Number(last.timestamp_us),
     partition: last.partition,
     position: String(last.position),
   }
-  return { eventsJson: page.texts, nextCursor: page.isFull && place !== null ? encodeCursor(place) : '' }
+  return {
+    eventsJson: [...page.texts],
+    nextCursor: page.isFull && position !== null ? encodeEventPosition(position) : '',
+  }
 }

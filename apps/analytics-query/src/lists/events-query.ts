@@ -1,6 +1,6 @@
 import { findUnstorable, type ListEventsRequest } from '@millrace/contracts'
+import { type CursorValue, decodePosition, encodePosition } from '@millrace/pagination'
 import { errors } from '../errors.js'
-import { decodeCursor } from '../query/cursor.js'
 import { type Filter, parseFilters } from '../query/filter.js'
 import { parseLimit } from '../query/parse-cell-query.js'
 
@@ -26,8 +26,8 @@ export interface EventsQuery {
 
 const LIMITS = { default: 100, max: 1000 }
 
-/** @throws INVALID_TIME_RANGE, INVALID_LIMIT, INVALID_CURSOR, INVALID_FILTER_VALUE, and what parseFilters throws. */
-export function parseEventsQuery(request: ListEventsRequest): EventsQuery {
+/** `position` is the cursor without its binding. @throws INVALID_TIME_RANGE, INVALID_LIMIT, INVALID_CURSOR, INVALID_FILTER_VALUE, and what parseFilters throws. */
+export function parseEventsQuery(request: ListEventsRequest, position: string): EventsQuery {
   const fromMs = request.from?.getTime() ?? null
   const toMs = request.to?.getTime() ?? null
   if (fromMs !== null && toMs !== null && toMs <= fromMs) {
@@ -42,7 +42,7 @@ export function parseEventsQuery(request: ListEventsRequest): EventsQuery {
     filters: parseFilters(request.filters),
     fromMs,
     toMs,
-    after: decodeCursor(request.cursor, isEventPlace),
+    after: decodeEventPosition(position),
     limit: parseLimit(request.limit, LIMITS),
   }
 }
@@ -56,10 +56,19 @@ function optionalText(text: string, field: string): string | null {
   return text === '' ? null : text
 }
 
-function isEventPlace(content: unknown): content is EventPlace {
-  if (typeof content !== 'object' || content === null) return false
-  const { timestampUs, partition, position } = content as Record<string, unknown>
+export function encodeEventPosition({ timestampUs, partition, position }: EventPlace): string {
+  return encodePosition([timestampUs, partition, position])
+}
+
+function decodeEventPosition(text: string): EventPlace | null {
+  const values = decodePosition(text, isEventPosition)
+  return values && { timestampUs: values[0], partition: values[1], position: values[2] }
+}
+
+function isEventPosition(values: readonly CursorValue[]): values is readonly [number, number, string] {
+  const [timestampUs, partition, position, ...others] = values
   return (
+    others.length === 0 &&
     Number.isSafeInteger(timestampUs) &&
     Number.isInteger(partition) &&
     (partition as number) >= 0 &&

@@ -1,17 +1,14 @@
 import { DAY_MS, SECOND_MS } from '@millrace/contracts'
 import type { Transaction } from '@millrace/database'
-import { BoundedPage } from '../query/bounded-page.js'
-import { encodeCursor } from '../query/cursor.js'
+import { BoundedPage, fillPage } from '@millrace/pagination'
 import { rowsOf } from '../sql/rows-of.js'
 import { addEvents, type EventsPage, endPage } from './events-page.js'
-import type { EventsQuery } from './events-query.js'
+import { type EventsQuery, encodeEventPosition } from './events-query.js'
 import { type EventRow, keptDaysStatement, windowStatement } from './events-statements.js'
 import { firstWindow, nextWindow, type Window } from './time-windows.js'
 
 /** Whatever time an event may have. */
 const ALL_TIME = { fromMs: Date.parse('0001-01-01T00:00:00Z'), toMs: Date.parse('9999-12-31T23:59:59.999Z') }
-/** After so long a page is given as it is. */
-const WALK_MS = 5000
 /** A window that took so long is not followed by a wider one. */
 const SLOW_STEP_MS = 500
 
@@ -44,25 +41,25 @@ export async function listEvents(
     ),
   }
   const page = new BoundedPage<EventRow>(query.limit)
-  const startedAt = monotonicMs()
   const widthMs = isWholeUser ? Number.POSITIVE_INFINITY : query.userId === null ? SECOND_MS : 7 * DAY_MS
-  let window: Window | null = firstWindow(bounds, { nowMs, widthMs })
-  while (window !== null && !page.isFull) {
+  const first = firstWindow(bounds, { nowMs, widthMs })
+  if (first === null) return endPage(page)
+  const read = async (window: Window): Promise<Window | null> => {
     const stepAt = monotonicMs()
-    if (stepAt - startedAt > WALK_MS) return { eventsJson: page.texts, nextCursor: cursorBefore(window.toMs) }
     const statement = windowStatement({ tenantId, query, window, limit: page.missing + 1, bytes: page.bytesLeft })
     const [found] = isWholeUser ? await tx.finish([statement]) : await tx.pipeline([statement])
     const rows = rowsOf<EventRow>(found)
     addEvents(page, rows)
     const isSlow = monotonicMs() - stepAt > SLOW_STEP_MS
-    window = nextWindow(window, bounds, { foundInLast: rows.length, missing: page.missing + 1, isSlow })
+    return nextWindow(window, bounds, { foundInLast: rows.length, missing: page.missing + 1, isSlow })
   }
-  return endPage(page)
+  const unread = await fillPage(page, { first, read, monotonicMs })
+  return unread === null ? endPage(page) : { eventsJson: [...page.texts], nextCursor: positionBefore(unread.toMs) }
 }
 
-/** The place before everything at or after an instant. */
-function cursorBefore(timeMs: number): string {
-  return encodeCursor({ timestampUs: timeMs * 1000, partition: 0, position: '0' })
+/** The position before all events at or after an instant. */
+function positionBefore(timeMs: number): string {
+  return encodeEventPosition({ timestampUs: timeMs * 1000, partition: 0, position: '0' })
 }
 
 /** From the first kept day to the end of the last; null when there is no partition. */

@@ -1,6 +1,6 @@
 import { findUnstorable } from '@millrace/contracts'
+import { type CursorValue, decodePosition, encodePosition } from '@millrace/pagination'
 import { errors } from '../errors.js'
-import { decodeCursor, encodeCursor } from '../query/cursor.js'
 import { parseLimit } from '../query/parse-cell-query.js'
 
 /** The place of a row in the order of a list: by time and then by id, greatest first. */
@@ -30,8 +30,8 @@ interface ListFields {
   readonly limit: number
 }
 
-/** `cursor` without the mark of its question. @throws INVALID_TIME_RANGE, INVALID_LIMIT or INVALID_CURSOR. */
-export function parseListQuery({ from, to, limit }: ListFields, cursor: string): ListQuery {
+/** `position` is the cursor without its binding. @throws INVALID_TIME_RANGE, INVALID_LIMIT or INVALID_CURSOR. */
+export function parseListQuery({ from, to, limit }: ListFields, position: string): ListQuery {
   const fromMs = toMs(from)
   const endMs = toMs(to)
   if (fromMs !== null && endMs !== null && endMs <= fromMs) {
@@ -39,7 +39,7 @@ export function parseListQuery({ from, to, limit }: ListFields, cursor: string):
       message: `the range ends at ${new Date(endMs).toISOString()}, which is not after its start at ${new Date(fromMs).toISOString()}`,
     })
   }
-  const place = decodeCursor(cursor, isPlace)
+  const place = decodePosition(position, isPlace)
   return {
     fromMs,
     toMs: endMs,
@@ -48,9 +48,9 @@ export function parseListQuery({ from, to, limit }: ListFields, cursor: string):
   }
 }
 
-/** The cursor behind a row. */
-export function cursorAfter({ timeUs, id }: ListPlace): string {
-  return encodeCursor([timeUs, id])
+/** The position after a row. */
+export function positionAfter({ timeUs, id }: ListPlace): string {
+  return encodePosition([timeUs, id])
 }
 
 /** A text to be compared with; null for an empty one. @throws INVALID_FILTER_VALUE for what no row can hold. */
@@ -67,10 +67,13 @@ function toMs(time: Date | undefined): number | null {
   return time === undefined ? null : Math.min(TIMES.maxMs, Math.max(TIMES.minMs, time.getTime()))
 }
 
-function isPlace(content: unknown): content is [number, string] {
-  if (!Array.isArray(content) || content.length !== 2) return false
-  const [timeUs, id] = content as unknown[]
+function isPlace(values: readonly CursorValue[]): values is readonly [number, string] {
+  const [timeUs, id, ...others] = values
   return (
-    Number.isSafeInteger(timeUs) && typeof id === 'string' && id.length <= ID_LENGTH_MAX && findUnstorable(id) === null
+    others.length === 0 &&
+    Number.isSafeInteger(timeUs) &&
+    typeof id === 'string' &&
+    id.length <= ID_LENGTH_MAX &&
+    findUnstorable(id) === null
   )
 }

@@ -34,10 +34,10 @@ export const SESSIONS: ListTable = {
   columns: 't.user_id, t.started_at, t.last_seen_at, t.ended_at, t.end_reason, t.device_type, t.browser, t.os, t.ip',
 }
 
-/** `cursor` without the mark of its question. @throws as parseListQuery and filterText */
-export function parseSessionsQuery(request: ListSessionsRequest, cursor: string): SessionsQuery {
+/** `position` is the cursor without its binding. @throws as parseListQuery and filterText */
+export function parseSessionsQuery(request: ListSessionsRequest, position: string): SessionsQuery {
   return {
-    ...parseListQuery(request, cursor),
+    ...parseListQuery(request, position),
     active: request.active ?? null,
     userId: filterText(request.userId, 'user_id'),
     sessionId: filterText(request.sessionId, 'session_id'),

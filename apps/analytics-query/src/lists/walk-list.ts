@@ -1,11 +1,9 @@
 import type { Statement, Transaction } from '@millrace/database'
-import { BoundedPage } from '../query/bounded-page.js'
+import { BoundedPage, fillPage } from '@millrace/pagination'
 import { rowsOf } from '../sql/rows-of.js'
-import { cursorAfter, type ListPlace, type ListQuery } from './list-query.js'
+import { type ListPlace, type ListQuery, positionAfter } from './list-query.js'
 import { AS_WALKS, type ListConditions, type ListTable, type StepRow, stepStatement } from './list-statement.js'
 
-/** After so long a page is given as it is. */
-const WALK_MS = 5000
 /** Rows that a step of a walk with filters goes through: four times what is missing at first, and no more than PostgreSQL reads in some 20 ms. */
 const STEP_ROWS = { growth: 4, max: 10_000 }
 
@@ -35,12 +33,11 @@ export interface WalkedPage {
  */
 export async function walkList<Row extends StepRow>(tx: Transaction, list: WalkList<Row>): Promise<WalkedPage> {
   const { table, conditions, query, toJson, monotonicMs } = list
-  const startedAt = monotonicMs()
   const isFiltered = conditions.filters.length > 0
   const page = new BoundedPage<ListPlace>(query.limit)
-  let { after } = query
   let beside: unknown[][] | undefined
-  for (let walkRows = page.missing + 1; ; ) {
+  let walkRows = page.missing + 1
+  const read = async (after: ListPlace | null): Promise<ListPlace | null> => {
     const limit = page.missing + 1
     if (isFiltered) walkRows = Math.min(STEP_ROWS.max, walkRows * STEP_ROWS.growth)
     const step = stepStatement(table, conditions, { query, after, walkRows, limit, bytes: page.bytesLeft })
@@ -50,10 +47,10 @@ export async function walkList<Row extends StepRow>(tx: Transaction, list: WalkL
     beside ??= results.slice(1, -1).map(({ rows }) => rows)
     const rows = rowsOf<Row>(walked)
     addTo(page, rows, toJson)
-    if (page.isFull) return pageOf(page, page.last, beside)
-    after = reachedBy(rows, walkRows)
-    if (after === null || monotonicMs() - startedAt > WALK_MS) return pageOf(page, after, beside)
+    return reachedBy(rows, walkRows)
   }
+  const reached = await fillPage(page, { first: query.after, read, monotonicMs })
+  return pageOf(page, page.isFull ? page.last : reached, beside ?? [])
 }
 
 function addTo<Row extends StepRow>(
@@ -64,7 +61,7 @@ function addTo<Row extends StepRow>(
   const found = rows.filter((row): row is Row & { readonly id: string } => row.id !== null)
   for (const row of found) page.add(toJson(row), { timeUs: Number(row.time_us), id: row.id })
   const foundRows = Number(found[0]?.found_rows ?? 0n)
-  if (found.length < foundRows) page.end()
+  if (found.length < foundRows) page.close()
 }
 
 /** How far a step has come; null at the end of the index. */
@@ -77,7 +74,7 @@ function reachedBy([row]: readonly StepRow[], walkRows: number): ListPlace | nul
 function pageOf(page: BoundedPage<ListPlace>, place: ListPlace | null, beside: readonly unknown[][]): WalkedPage {
   return {
     dataJson: Buffer.from(`[${page.texts.join(',')}]`),
-    cursor: place === null ? '' : cursorAfter(place),
+    cursor: place === null ? '' : positionAfter(place),
     beside,
   }
 }

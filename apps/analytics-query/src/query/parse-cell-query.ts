@@ -1,4 +1,5 @@
 import { DAY_MS, findUnstorable, MINUTE_MS, type RunQueryRequest } from '@millrace/contracts'
+import { paginationErrors } from '@millrace/pagination'
 import { errors } from '../errors.js'
 import { type Interval, listBuckets, parseInterval } from './buckets.js'
 import type { CellQuery } from './cell-query.js'
@@ -97,9 +98,9 @@ export function parseRange(request: RunQueryRequest, { nowMs, cursor, fromOf }: 
   try {
     range = resolveRange(request, cursor.toMs, fromOf)
   } catch (cause) {
-    throw errors.INVALID_CURSOR({ cause })
+    throw paginationErrors.INVALID_CURSOR({ cause })
   }
-  if (range.toMs !== cursor.toMs) throw errors.INVALID_CURSOR()
+  if (range.toMs !== cursor.toMs) throw paginationErrors.INVALID_CURSOR()
   return range
 }
 

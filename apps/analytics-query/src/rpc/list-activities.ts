@@ -1,4 +1,5 @@
 import type { ListActivitiesRequest, ListActivitiesResponse } from '@millrace/contracts'
+import { unbindCursor } from '@millrace/pagination'
 import { tenantOf } from '@millrace/service'
 import {
   ACTIVITIES,
@@ -8,7 +9,7 @@ import {
   toActivityJson,
 } from '../lists/activity-list.js'
 import type { WatermarkConfig } from '../reads/watermark-statement.js'
-import { openCursor } from './cursor-mark.js'
+import { queryOfCursor } from './query-of-cursor.js'
 import { type ListCall, type ReadListDeps, readList } from './read-list.js'
 
 /** One page of activities of the caller's tenant. */
@@ -18,7 +19,7 @@ export function createListActivities(config: WatermarkConfig, deps: ReadListDeps
     call: ListCall,
   ): Promise<ListActivitiesResponse> {
     const tenantId = tenantOf(call)
-    const query = parseActivitiesQuery(request, openCursor(request))
+    const query = parseActivitiesQuery(request, unbindCursor(request.cursor, queryOfCursor(request)))
     const { dataJson, nextCursor, meta } = await readList<ActivityRow>(config, deps, {
       call,
       reading: {

@@ -1,10 +1,12 @@
 import type { ListEventsRequest, ListEventsResponse } from '@millrace/contracts'
+import { bindCursor, unbindCursor } from '@millrace/pagination'
 import { type CallContext, tenantOf } from '@millrace/service'
 import type { CostGuard } from '../admission/cost-guard.js'
 import { parseEventsQuery } from '../lists/events-query.js'
 import { listEvents } from '../lists/list-events.js'
 import type { QueryMetrics } from '../metrics.js'
 import type { Snapshot } from '../reads/snapshot.js'
+import { queryOfCursor } from './query-of-cursor.js'
 import { readOptionsOf } from './read-options.js'
 
 export interface ListEventsDeps {
@@ -24,7 +26,8 @@ export function createListEvents(deps: ListEventsDeps) {
     call: Pick<CallContext, 'tenant' | 'signal' | 'deadline'>,
   ): Promise<ListEventsResponse> {
     const tenantId = tenantOf(call)
-    const query = parseEventsQuery(request)
+    const asked = queryOfCursor(request)
+    const query = parseEventsQuery(request, unbindCursor(request.cursor, asked))
     const startedAt = performance.now()
     const page = await snapshot(
       tenantId,
@@ -35,6 +38,6 @@ export function createListEvents(deps: ListEventsDeps) {
       readOptionsOf(call),
     )
     metrics.observe('events', 'raw', (performance.now() - startedAt) / 1000)
-    return page
+    return { ...page, nextCursor: bindCursor(page.nextCursor, asked) }
   }
 }

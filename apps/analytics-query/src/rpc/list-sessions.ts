@@ -1,4 +1,5 @@
 import type { ListSessionsRequest, ListSessionsResponse } from '@millrace/contracts'
+import { unbindCursor } from '@millrace/pagination'
 import { tenantOf } from '@millrace/service'
 import {
   activeSessionsStatement,
@@ -9,7 +10,7 @@ import {
   toSessionJson,
 } from '../lists/session-list.js'
 import type { WatermarkConfig } from '../reads/watermark-statement.js'
-import { openCursor } from './cursor-mark.js'
+import { queryOfCursor } from './query-of-cursor.js'
 import { type ListCall, type ReadListDeps, readList } from './read-list.js'
 
 /** One page of sessions of the caller's tenant. The first page says how many go on, of the tenant or of the user that is asked for. */
@@ -19,7 +20,7 @@ export function createListSessions(config: WatermarkConfig, deps: ReadListDeps) 
     call: ListCall,
   ): Promise<ListSessionsResponse> {
     const tenantId = tenantOf(call)
-    const query = parseSessionsQuery(request, openCursor(request))
+    const query = parseSessionsQuery(request, unbindCursor(request.cursor, queryOfCursor(request)))
     const isFirst = query.after === null
     const {
       beside: [counted],

@@ -1,11 +1,12 @@
 import type { QueryMeta } from '@millrace/contracts'
+import { bindCursor } from '@millrace/pagination'
 import type { CallContext } from '@millrace/service'
 import type { StepRow } from '../lists/list-statement.js'
 import { type WalkList, walkList } from '../lists/walk-list.js'
 import type { QueryMetrics } from '../metrics.js'
 import type { Snapshot } from '../reads/snapshot.js'
 import { type WatermarkConfig, type WatermarkRow, watermarkStatement } from '../reads/watermark-statement.js'
-import { type Paged, sealCursor } from './cursor-mark.js'
+import { type PagedRequest, queryOfCursor } from './query-of-cursor.js'
 import { readOptionsOf } from './read-options.js'
 
 export interface ReadListDeps {
@@ -20,7 +21,7 @@ export interface ListReading<Row extends StepRow> extends Omit<WalkList<Row>, 'm
   /** By this the duration is counted. */
   readonly kind: string
   readonly tenantId: number
-  readonly request: Paged
+  readonly request: PagedRequest
 }
 
 export interface ListAnswer {
@@ -48,7 +49,7 @@ export async function readList<Row extends StepRow>(
   const watermark = (mark as WatermarkRow[] | undefined)?.[0]?.watermark ?? undefined
   return {
     dataJson,
-    nextCursor: sealCursor(cursor, reading.request),
+    nextCursor: bindCursor(cursor, queryOfCursor(reading.request)),
     meta: { source: 'raw', ageMs: 0, watermark, tookMs, planJson: '', isStale: false, isBehind: false, waitedMs: 0 },
     beside: others,
   }

@@ -1,4 +1,5 @@
 import type { RunQueryRequest, RunQueryResponse } from '@millrace/contracts'
+import { bindCursor, unbindCursor } from '@millrace/pagination'
 import { type CallContext, tenantOf } from '@millrace/service'
 import type { CostGuard } from '../admission/cost-guard.js'
 import { type GivenAnswer, toStored } from '../answer-cache/answer-cache.js'
@@ -7,7 +8,7 @@ import type { ParsedQuery } from '../kinds/query-kind.js'
 import type { QueryKinds } from '../kinds/query-kinds.js'
 import type { QueryMetrics } from '../metrics.js'
 import type { ReadOptions, Snapshot } from '../reads/snapshot.js'
-import { openCursor, sealCursor } from './cursor-mark.js'
+import { queryOfCursor } from './query-of-cursor.js'
 import { readOptionsOf } from './read-options.js'
 
 export interface RunQueryDeps {
@@ -34,7 +35,7 @@ export function createRunQuery({ kinds, reads, answers, metrics, now }: RunQuery
     const query = kinds
       .find(request.kind)
       .parse(
-        { ...request, cursor: openCursor(request) },
+        { ...request, cursor: unbindCursor(request.cursor, queryOfCursor(request)) },
         { tenantId, guard: reads.guard, read: (fn) => reads.snapshot(tenantId, fn, options), nowMs: now() },
       )
     const { minWatermarkMs } = options
@@ -63,7 +64,7 @@ export function createRunQuery({ kinds, reads, answers, metrics, now }: RunQuery
     return {
       dataJson,
       summaryJson,
-      nextCursor: sealCursor(nextCursor, request),
+      nextCursor: bindCursor(nextCursor, queryOfCursor(request)),
       meta: {
         source: given.source,
         ageMs: given.ageMs,

@@ -1,5 +1,5 @@
 import { requireScope } from '@millrace/auth'
-import type { DeadLetter } from '@millrace/contracts'
+import { CURSOR_LENGTH_MAX, type DeadLetter } from '@millrace/contracts'
 import type { Express } from 'express'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
 import { type Params, readCount, readText } from './read-params.js'
@@ -12,7 +12,7 @@ export function addDeadLettersApi(app: Express, deps: ApiDeps): void {
     const params = req.query as Params
     const limit = readCount(params, 'limit', { min: 1, max: 1000 })
     const answer = await deps.consumer.listDeadLetters(
-      { limit, cursor: readText(params, 'cursor') },
+      { limit, cursor: readText(params, 'cursor', CURSOR_LENGTH_MAX) },
       onBehalfOf(principal),
     )
     res.json({ data: answer.deadLetters.map(toJson), next_cursor: answer.nextCursor === '' ? null : answer.nextCursor })

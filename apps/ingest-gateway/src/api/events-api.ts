@@ -1,4 +1,5 @@
 import { requireScope } from '@millrace/auth'
+import { CURSOR_LENGTH_MAX } from '@millrace/contracts'
 import type { Express, Request, Response } from 'express'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
 import { type Params, readCount, readText, readTime, refuseUnknown } from './read-params.js'
@@ -31,7 +32,7 @@ export function addEventsApi(app: Express, deps: ApiDeps): void {
         from: readTime(params, 'from'),
         to: readTime(params, 'to'),
         limit: readCount(params, 'limit', { min: 1, max: 1000 }),
-        cursor: readText(params, 'cursor', 4096),
+        cursor: readText(params, 'cursor', CURSOR_LENGTH_MAX),
         messageId: readText(params, 'message_id'),
         filters: readFilters(params),
       },

@@ -1,5 +1,5 @@
 import { requireScope } from '@millrace/auth'
-import type { RunQueryResponse } from '@millrace/contracts'
+import { CURSOR_LENGTH_MAX, type RunQueryResponse } from '@millrace/contracts'
 import type { Express, Request, Response } from 'express'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
 import { invalid, type Params, readCount, readText, readTime, refuseUnknown } from './read-params.js'
@@ -76,7 +76,7 @@ function readPage(params: Params) {
     from: readTime(params, 'from'),
     to: readTime(params, 'to'),
     limit: readCount(params, 'limit', { min: 1, max: 1000 }),
-    cursor: readText(params, 'cursor', 4096),
+    cursor: readText(params, 'cursor', CURSOR_LENGTH_MAX),
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CURSOR_LENGTH_MAX } from '../http/cursor-length.js'
 import { named } from './schema-names.js'
 import { findUnstorable } from './storable-text.js'
 import { isTime } from './time-text.js'
@@ -82,9 +83,6 @@ const metric = named(
 const interval = z.enum(['1m', '5m', '1h', '1d', '1w', '1mo'])
 const groupBy = z.array(path).max(3)
 const GROUP_BY = `Fields to group by, at most 3: ${PATH}.`
-
-/** Holds the last group of a page, or fingerprints of all groups shown so far. */
-const CURSOR_LENGTH_MAX = 32_768
 
 /** The fields of a request, by themselves. */
 export const field = {

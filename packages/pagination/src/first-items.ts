@@ -1,9 +1,9 @@
-/** So many of those that come first by their keys; hundreds of thousands are not sorted for a page of some. */
-export class FirstOf<Key, Item extends { readonly key: Key }> {
+/** Keeps the `count` items that come first by their keys, without sorting all items that are added. */
+export class FirstItems<Key, Item extends { readonly key: Key }> {
   readonly #count: number
   readonly #compare: (a: Key, b: Key) => number
   #kept: Item[] = []
-  /** What comes after it is not among them. */
+  /** No item after this key is among the first ones. */
   #last: Key | null = null
 
   constructor(count: number, compare: (a: Key, b: Key) => number) {
@@ -19,7 +19,7 @@ export class FirstOf<Key, Item extends { readonly key: Key }> {
     this.#last = this.#kept.at(-1)?.key ?? null
   }
 
-  /** In their order. */
+  /** The first items in their order. */
   take(): Item[] {
     return this.#kept.sort((a, b) => this.#compare(a.key, b.key)).slice(0, this.#count)
   }
