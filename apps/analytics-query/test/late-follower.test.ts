@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import type { LateDay } from '@millrace/contracts'
 import { type Connection, type Database, migrate, openDatabase } from '@millrace/database'
 import { createTestDatabase, type TestDatabase } from '@millrace/testing'
-import { LateFollower, type LateWindow } from '../src/invalidation/late-follower.js'
+import { LateFollower } from '../src/invalidation/late-follower.js'
 
 const group = { stream: 'events', consumerGroup: 'events-store' }
 
@@ -27,7 +28,7 @@ describe('following late events', () => {
   })
 
   const open = () => new LateFollower(group, { reader: database, monotonicMs: () => performance.now() })
-  const note = async (windows: readonly LateWindow[]) =>
+  const note = async (windows: readonly LateDay[]) =>
     void told.push(...windows.map(({ event, day }) => `${event} ${day}`))
   const look = async (at = follower) => {
     told = []

@@ -43,6 +43,7 @@ import { ReplayBatch } from './rpc/replay-batch.js'
 import { createReplayDeadLetter } from './rpc/replay-dead-letter.js'
 import { createWatchLive } from './rpc/watch-live.js'
 import { EventsHandler } from './stream/events-handler.js'
+import { tuneGarbageCollection } from './tune-garbage-collection.js'
 import { createTypedSteps } from './typed/typed-steps.js'
 
 const MB = 1024 * 1024
@@ -67,18 +68,20 @@ interface Parts {
   readonly hub: LiveHub
   readonly commitWatch: CommitWatch
   readonly appMetrics: ConsumerAppMetrics
+  readonly onBytesFreed: (bytes: number) => void
 }
 
 /** The composition root: the only file that knows every concrete part. Parts stop in reverse order: first the door, last the pools. */
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
-  const parts = await startParts(config, lifecycle)
+  const onBytesFreed = tuneGarbageCollection()
+  const parts = await startParts(config, lifecycle, onBytesFreed)
   await startMaintenance(config, lifecycle, parts)
   await startStorage(config, lifecycle, parts)
   await startLive(config, lifecycle, parts)
   await startRpc(config, lifecycle, parts)
 }
 
-async function startParts(config: Config, lifecycle: Lifecycle): Promise<Parts> {
+async function startParts(config: Config, lifecycle: Lifecycle, onBytesFreed: (bytes: number) => void): Promise<Parts> {
   const { metrics } = lifecycle
   const database = await lifecycle.start('database', () => startDatabase(config, lifecycle))
   lifecycle.ready('database', () => database.ping().then(() => undefined))
@@ -89,6 +92,7 @@ async function startParts(config: Config, lifecycle: Lifecycle): Promise<Parts> 
     return [made, () => made.close()]
   })
   const shared = {
+    onBytesFreed,
     live: new LiveCounts(),
     hub: new LiveHub(),
     commitWatch: new CommitWatch(),
@@ -158,6 +162,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
       logger,
       tracer,
       metrics: appMetrics,
+      onBytesFreed: parts.onBytesFreed,
       windows: new DedupWindows({ windowMs, idsMax }),
       registry: new SeriesRegistry({ seriesMax: config.ROLLUP_SERIES_MAX }, { database }),
       typedSteps: createTypedSteps(),

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { NORMAL_DELAY_MS } from '@millrace/contracts'
+import { type LateDay, NORMAL_DELAY_MS } from '@millrace/contracts'
 import { type Database, DayPartitions, migrate, openDatabase } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
 import { createTestDatabase, type TestDatabase } from '@millrace/testing'
 import { keepPartitions } from '../src/maintain/keep-partitions.js'
-import type { LateWindow } from '../src/store/late-windows.js'
 import { type TestEvent, toRecord } from './support/frames.js'
 import { makeHandler } from './support/make-handler.js'
 import { TestEngine, TestLog } from './support/test-engine.js'
@@ -18,7 +17,7 @@ describe('late events', () => {
   let testDatabase: TestDatabase
   let database: Database
   let log: TestLog
-  let announced: LateWindow[]
+  let announced: LateDay[]
   const engines: TestEngine<unknown>[] = []
 
   beforeAll(async () => {

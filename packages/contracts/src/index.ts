@@ -5,7 +5,7 @@ export { type ErrorDetails, isMillraceError, MillraceError, type MillraceErrorIn
 export { type Problem, problemContentType, toProblem } from './errors/to-problem.js'
 export { toMillraceError, wrapError } from './errors/wrap-error.js'
 export { type Hash64, hashBytes, hashText, hashToBigint, partitionOf } from './events/hash.js'
-export { LATE_NOTICES_KEPT_MS, lateNameOf, NORMAL_DELAY_MS } from './events/late-events.js'
+export { LATE_NOTICES_KEPT_MS, type LateDay, lateNameOf, NORMAL_DELAY_MS } from './events/late-events.js'
 export {
   BATCH_HEADER_BYTES,
   EVENT_COPY_COLUMNS,

@@ -1,11 +1,5 @@
+import type { LateDay } from '@millrace/contracts'
 import type { Queryable, Statement } from '@millrace/database'
-
-/** A UTC day (2026-11-21) of an event that a late record has changed; `event` as `lateNameOf` gives it. */
-export interface LateWindow {
-  readonly tenant: number
-  readonly event: string
-  readonly day: string
-}
 
 /** How far one has come: every change by a transaction whose id is below `bound` is known. `at` is the server's time then, in ms since 1970. */
 export interface Cursor {
@@ -74,7 +68,7 @@ export class LateFollower {
    * Tells `onChanged` what has changed since the last look; the first one only finds its place. When `onChanged` throws, the next look tells the same
    * again. Not to be called while it runs. @throws databaseErrors
    */
-  async look(onChanged: (windows: readonly LateWindow[]) => Promise<void>): Promise<void> {
+  async look(onChanged: (windows: readonly LateDay[]) => Promise<void>): Promise<void> {
     const rows = await this.#read(changesSince(this.#config, this.#cursor))
     await this.#take(rows, onChanged)
   }
@@ -83,7 +77,7 @@ export class LateFollower {
    * Goes on from where another process was, telling what has changed since. False, and nothing is told, when that lies ahead of this server: it is not
    * the one that it was.
    */
-  async resume(cursor: Cursor, onChanged: (windows: readonly LateWindow[]) => Promise<void>): Promise<boolean> {
+  async resume(cursor: Cursor, onChanged: (windows: readonly LateDay[]) => Promise<void>): Promise<boolean> {
     const rows = await this.#read(changesSince(this.#config, cursor, BEFORE_MS))
     if (BigInt((rows[0] as Row).top) < BigInt(cursor.bound)) return false
     await this.#take(rows, onChanged)
@@ -98,7 +92,7 @@ export class LateFollower {
     return rows
   }
 
-  async #take(rows: readonly Row[], onChanged: (windows: readonly LateWindow[]) => Promise<void>): Promise<void> {
+  async #take(rows: readonly Row[], onChanged: (windows: readonly LateDay[]) => Promise<void>): Promise<void> {
     const { bound, at_ms: at } = rows[0] as Row
     const found = rows.filter((row) => row.tenant_id !== null)
     const changed = found.filter((row) => this.#seen.get(keyOf(row)) !== row.xid)
@@ -134,6 +128,6 @@ function keyOf({ tenant_id, day, event }: Row): string {
   return `${tenant_id} ${day} ${event}`
 }
 
-function toWindow({ tenant_id, event, day }: Row): LateWindow {
+function toWindow({ tenant_id, event, day }: Row): LateDay {
   return { tenant: tenant_id as number, event, day }
 }

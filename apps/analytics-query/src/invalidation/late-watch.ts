@@ -1,9 +1,9 @@
-import { DAY_MS, LATE_NOTICES_KEPT_MS } from '@millrace/contracts'
+import { DAY_MS, LATE_NOTICES_KEPT_MS, type LateDay } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { RedisConnection } from '@millrace/redis'
 import { tagsOfDay } from './answer-tags.js'
 import type { Horizon } from './horizon.js'
-import type { Cursor, LateFollower, LateWindow } from './late-follower.js'
+import type { Cursor, LateFollower } from './late-follower.js'
 
 /** A backfill that changes more than this at one look drops everything: that is quicker than naming it. */
 const WINDOWS_MAX = 5_000
@@ -168,7 +168,7 @@ export class LateWatch implements Horizon {
     this.#isCaughtUp = this.#held.length === 0
   }
 
-  readonly #drop = async (windows: readonly LateWindow[]): Promise<void> => {
+  readonly #drop = async (windows: readonly LateDay[]): Promise<void> => {
     await this.#dropTags(windows.length > WINDOWS_MAX ? 'all' : [...new Set(windows.flatMap(tagsOfDay))])
   }
 

@@ -1,4 +1,4 @@
-import { DAY_MS, NORMAL_DELAY_MS } from '@millrace/contracts'
+import { DAY_MS, type LateDay, NORMAL_DELAY_MS } from '@millrace/contracts'
 import type { Database, DayPartitions, EventSegments, Transaction } from '@millrace/database'
 import type { Logger } from '@millrace/logger'
 import {
@@ -16,19 +16,15 @@ import { recoverRollups } from '../aggregate/recover-rollups.js'
 import type { Rollups } from '../aggregate/rollups.js'
 import type { Series, SeriesRegistry } from '../aggregate/series-registry.js'
 import type { DedupWindows } from '../deduplicate/dedup-windows.js'
-import { loadWindow } from '../deduplicate/load-window.js'
 import type { LiveCounts } from '../live/live-counts.js'
 import type { ConsumerAppMetrics } from '../metrics.js'
-import { bumpWindowsStatement, findLateWindows, type LateWindow } from '../store/late-windows.js'
+import { bumpLateDaysStatement, findLateDays } from '../store/late-days.js'
+import { loadWindow } from '../store/load-window.js'
 import { prepareBatch } from '../store/prepare-batch.js'
 import type { EventFrame, PreparedBatch } from '../store/prepared-batch.js'
 import { RowBuffers } from '../store/row-buffers.js'
 import { type StoreDeps, storeBatch } from '../store/store-batch.js'
 import { isStorableDay } from '../store/store-rows.js'
-import { createYoungCollector } from '../store/young-collector.js'
-
-/** Payloads of about 9,000 events; V8 loses patience at 64 MiB of buffers, replies of Redis and what is under way included. */
-const YOUNG_BYTES_MAX = 3 * 1024 * 1024
 
 export interface EventsHandlerConfig {
   readonly stream: string
@@ -46,7 +42,9 @@ export interface EventsHandlerDeps extends StoreDeps {
   readonly registry: SeriesRegistry
   readonly live: LiveCounts
   /** Tells readers which days late records have changed; called after the commit, and nothing depends on it. */
-  readonly announceLate: (windows: readonly LateWindow[]) => void
+  readonly announceLate: (windows: readonly LateDay[]) => void
+  /** Called after each commit with the bytes of payloads that are no longer used. */
+  readonly onBytesFreed: (bytes: number) => void
   readonly metrics: ConsumerAppMetrics
   readonly logger: Logger
   readonly tracer: Tracer
@@ -64,7 +62,7 @@ export interface PreparedEvents {
   /** Stored records by tenant and event, filled by `apply`. */
   readonly stored: { tenantId: number; event: string; count: number }[]
   /** Filled by `apply` too. */
-  readonly late: LateWindow[]
+  readonly late: LateDay[]
 }
 
 /**
@@ -75,7 +73,6 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
   readonly #config: EventsHandlerConfig
   readonly #deps: EventsHandlerDeps
   readonly #buffers = new RowBuffers()
-  readonly #letGo = createYoungCollector(YOUNG_BYTES_MAX)
 
   constructor(config: EventsHandlerConfig, deps: EventsHandlerDeps) {
     this.#config = config
@@ -119,14 +116,14 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
     const startedMs = monotonicMs()
     const flushed = await rollups.flush(tx, startedMs)
     metrics.observeFlush((monotonicMs() - startedMs) / 1000)
-    late.push(...findLateWindows(batch.frames))
-    if (late.length > 0) tx.atCommit(bumpWindowsStatement(late))
+    late.push(...findLateDays(batch.frames))
+    if (late.length > 0) tx.atCommit(bumpLateDaysStatement(late))
     return flushed
   }
 
   committed({ batch, stored, late, startedMs }: PreparedEvents): void {
-    this.#letGo(batch.frames.reduce((bytes, { frame }) => bytes + frame.payload.length, 0))
-    const { live, metrics, windows, segments, announceLate, now, monotonicMs } = this.#deps
+    const { live, metrics, windows, segments, announceLate, onBytesFreed, now, monotonicMs } = this.#deps
+    onBytesFreed(batch.frames.reduce((bytes, { frame }) => bytes + frame.payload.length, 0))
     for (const { dayMs, origins } of batch.days) segments.added(dayMs, origins.length)
     const [day] = batch.days
     if (day !== undefined) this.#buffers.give(day.buffer)

@@ -1,3 +1,4 @@
+import type { LateDay } from '@millrace/contracts'
 import { type Database, DayPartitions, EventSegments } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
 import { createMetrics, noopTracer } from '@millrace/telemetry'
@@ -6,7 +7,6 @@ import { SeriesRegistry } from '../../src/aggregate/series-registry.js'
 import { DedupWindows } from '../../src/deduplicate/dedup-windows.js'
 import { LiveCounts } from '../../src/live/live-counts.js'
 import { ConsumerAppMetrics } from '../../src/metrics.js'
-import type { LateWindow } from '../../src/store/late-windows.js'
 import { EventsHandler } from '../../src/stream/events-handler.js'
 import { createTypedSteps } from '../../src/typed/typed-steps.js'
 
@@ -19,7 +19,7 @@ export interface HandlerOptions {
   seriesMax?: number
   now?: () => number
   monotonicMs?: () => number
-  announceLate?: (windows: readonly LateWindow[]) => void
+  announceLate?: (windows: readonly LateDay[]) => void
 }
 
 /** A handler as run.ts makes it, with what a test may want to look into. */
@@ -49,6 +49,7 @@ export function makeHandler(database: Database, options: HandlerOptions = {}) {
       logger: silentLogger,
       tracer: noopTracer,
       announceLate: options.announceLate ?? (() => undefined),
+      onBytesFreed: () => undefined,
       now: options.now ?? Date.now,
       monotonicMs: options.monotonicMs ?? (() => performance.now()),
     },

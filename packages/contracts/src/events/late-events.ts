@@ -10,6 +10,15 @@ export const NORMAL_DELAY_MS = MINUTE_MS
 /** The consumer keeps the notice of a late event for at least this long, in ms. An answer that was cached earlier must be checked before use. */
 export const LATE_NOTICES_KEPT_MS = 14 * DAY_MS
 
+/** A UTC day on which a late event of a tenant lies: the message of the channel for late events and the key of `window_versions`. */
+export interface LateDay {
+  readonly tenant: number
+  /** As `lateNameOf` gives it. */
+  readonly event: string
+  /** For example 2026-11-21. */
+  readonly day: string
+}
+
 const NAME_CHARACTERS_MAX = 500
 
 /** The name under which late events of `event` are noticed: the first 500 characters, so that it fits an index entry. */

@@ -1,6 +1,6 @@
 import type { Queryable } from '@millrace/database'
-import { rememberedHashes } from '../store/journal.js'
-import type { HashWindow } from './hash-window.js'
+import type { HashWindow } from '../deduplicate/hash-window.js'
+import { rememberedHashes } from './journal.js'
 
 /** Journal rows in one answer: at full load one holds about a thousand ids. */
 const ROWS_A_CHUNK = 250
