@@ -1,7 +1,7 @@
 import { describe, expect, it, jest } from '@jest/globals'
 import { createLogger } from './create-logger.js'
 import { runWithContext } from './log-context.js'
-import { type LogLevel, logLevelRanks } from './log-level.js'
+import { type LogLevel, logLevels } from './log-level.js'
 
 function open(options: Partial<Parameters<typeof createLogger>[0]> = {}) {
   const written: string[] = []
@@ -21,9 +21,9 @@ function open(options: Partial<Parameters<typeof createLogger>[0]> = {}) {
   return { logger, written, records }
 }
 
-describe('a logger', () => {
-  it.each(Object.keys(logLevelRanks) as LogLevel[])(
-    'writes a line of JSON with time, level, message, service and fields: %s',
+describe('the logger', () => {
+  it.each(Object.keys(logLevels) as LogLevel[])(
+    'writes a %s line as JSON with time, level, message, service and fields',
     (level) => {
       const { logger, records } = open()
       logger[level]('something happened', { partition: 3 })
@@ -34,7 +34,7 @@ describe('a logger', () => {
     },
   )
 
-  it('adds the ids of the running context, also after an await', async () => {
+  it('adds the ids of the current request to each line, also after an await', async () => {
     const { logger, records } = open()
     await runWithContext({ traceId: 't', spanId: 's', tenant: 'a', requestId: 'r' }, async () => {
       await Promise.resolve()
@@ -46,7 +46,7 @@ describe('a logger', () => {
     expect(records()[1]).not.toHaveProperty('trace_id')
   })
 
-  it('masks message, fields, bound fields and context before anything is written', () => {
+  it('masks the message, its fields, the fields of a child logger and the request ids before it writes a line', () => {
     const { logger, written } = open({ maskFields: ['iban'] })
     const child = logger.child({ email: 'bob@example.com', password: 'hunter2' })
     runWithContext({ userId: 'carol@example.com' }, () =>
@@ -61,7 +61,7 @@ describe('a logger', () => {
     expect(written.join('')).not.toMatch(/@example|hunter2|DE0212|4111|abcdefgh/)
   })
 
-  it('writes objects as they were when they were logged', () => {
+  it('writes an object as it was at the time of the call', () => {
     const { logger, records } = open()
     const state = { phase: 'before' }
     logger.info('state', { state })
@@ -70,20 +70,25 @@ describe('a logger', () => {
     expect(records()[0]).toMatchObject({ state: { phase: 'before' } })
   })
 
-  it('does not let a field forge the level or the time', () => {
+  it('renames a field that would forge the level, the time or the message, or make winston drop the line', () => {
     const { logger, records } = open()
-    logger.info('real', { level: 'fatal', message: 'forged', timestamp: 'x', service: 'other' })
+    const forged = { level: 'fatal', message: 'forged', timestamp: 'x', service: 'other', exception: true }
+    logger.info('real', forged)
+    logger.child(forged).info('real')
     logger.close()
+    expect(records()).toHaveLength(2)
+    expect(records()[1]).toEqual(records()[0])
     expect(records()[0]).toMatchObject({
       level: 'info',
       message: 'real',
       service: 'test',
       field_level: 'fatal',
       field_message: 'forged',
+      field_exception: true,
     })
   })
 
-  it('follows a level changed at run time, children included, and never drops audit and security', () => {
+  it('follows a level change at once, in child loggers too, and writes audit and security lines at every level', () => {
     const { logger, records } = open({ level: 'warn' })
     const child = logger.child({ part: 'x' })
     child.info('dropped')
@@ -98,7 +103,7 @@ describe('a logger', () => {
     expect(records().map((record) => record.message)).toEqual(['kept', 'kept', 'kept'])
   })
 
-  it('writes one piece when enough lines wait', () => {
+  it('writes waiting lines as one piece when enough of them wait', () => {
     const { logger, written } = open({ flushLines: 3 })
     logger.info('1')
     logger.info('2')
@@ -108,7 +113,7 @@ describe('a logger', () => {
     logger.close()
   })
 
-  it('writes what waits after the flush time', () => {
+  it('writes waiting lines after the flush time', () => {
     jest.useFakeTimers()
     try {
       const { logger, written } = open({ flushMs: 100 })
@@ -123,7 +128,22 @@ describe('a logger', () => {
     }
   })
 
-  it.each(['fatal', 'audit', 'security'] as const)('writes %s at once', (level) => {
+  it('keeps the level that a waiting line was logged under', () => {
+    const { logger, records } = open({ level: 'info' })
+    logger.info('logged before the change')
+    logger.setLevel('error')
+    logger.close()
+    expect(records().map((record) => record.message)).toEqual(['logged before the change'])
+  })
+
+  it('writes lines that are logged after it was closed', () => {
+    const { logger, records } = open()
+    logger.close()
+    logger.info('late')
+    expect(records()).toMatchObject([{ message: 'late' }])
+  })
+
+  it.each(['fatal', 'audit', 'security'] as const)('writes a %s line and all lines before it at once', (level) => {
     const { logger, records } = open()
     logger.info('before')
     logger[level]('now')

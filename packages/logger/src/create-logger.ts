@@ -1,24 +1,26 @@
-import { LineBuffer } from './line-buffer.js'
-import { LineSampler } from './line-sampler.js'
+import { createMasker, type Masker } from '@millrace/masking'
+import winston from 'winston'
+import { createFdWriter } from './fd-writer.js'
+import { LineTransport } from './line-transport.js'
 import { currentContext } from './log-context.js'
-import { type LogLevel, type LogThreshold, logLevelRanks } from './log-level.js'
+import { type LogLevel, type LogThreshold, logLevels } from './log-level.js'
+import { LogQueue, renameReserved } from './log-queue.js'
 import type { LogFields, Logger, RootLogger } from './logger.js'
-import { createMasker, type Masker } from './masker.js'
-import { createFdWriter } from './stdout-writer.js'
-import { createWinstonOutput } from './winston-output.js'
+import { maskFormat } from './mask-format.js'
+import { sampleFormat } from './sample-format.js'
 
 export interface LoggerConfig {
   /** Name of the service, on every line. */
   readonly service: string
-  /** Lines below it are dropped. Default `info`. */
+  /** Less severe lines are dropped. Default `info`. */
   readonly level?: LogThreshold
-  /** Field names to mask besides the default ones. */
+  /** Field names whose values are masked, besides the default ones of @millrace/masking. */
   readonly maskFields?: readonly string[]
-  /** Lines are written when so many wait. Default 256. */
+  /** Number of waiting lines that are written at once. Default 256. */
   readonly flushLines?: number
-  /** And when the oldest has waited so long, in ms. Default 100. */
+  /** How long a line waits at most, in ms. Default 100. */
   readonly flushMs?: number
-  /** Lines a second of one message and endpoint that are written; what is left out is counted on the next one. 0 writes all. Default 100. */
+  /** Lines a second of one message and endpoint that are written; the next line carries the number of dropped ones. 0 writes all. Default 100. */
   readonly samplePerSecond?: number
 }
 
@@ -29,65 +31,72 @@ export interface LoggerDeps {
   readonly now?: () => number
 }
 
+/** Limits of an object in one line: levels, entries of each object, characters of each text. */
+const LIMITS = { depth: 8, items: 200, textLength: 32_768 }
+
 /**
- * The logger of one process: JSON lines, masked, buffered, and flushed when the process ends by `process.exit`, by an uncaught error or by
- * running out of work. SIGKILL loses what the buffer holds (at most `flushMs`); `fatal`, `audit` and `security` are never buffered.
+ * The logger of one process. It writes JSON lines through winston: masked, buffered, and flushed when the process ends by `process.exit`, by an uncaught
+ * error or by running out of work. SIGKILL loses what is buffered (at most `flushMs`); `fatal`, `audit` and `security` are never buffered.
  */
 export function createLogger(config: LoggerConfig & LoggerDeps): RootLogger {
-  const masker = createMasker(config.maskFields)
-  const writer =
-    config.write === undefined ? createFdWriter(process.stdout.fd) : { write: config.write, finish: () => undefined }
-  const buffer = new LineBuffer({
-    flushLines: config.flushLines ?? 256,
-    flushMs: config.flushMs ?? 100,
-    output: createWinstonOutput(),
-    sampler: new LineSampler(config.samplePerSecond ?? 100),
-    writer,
+  const { level = 'info', write } = config
+  const masker = createMasker({ fieldNames: config.maskFields ?? [], limits: LIMITS })
+  const transport = new LineTransport(
+    write === undefined ? createFdWriter(process.stdout.fd) : { write, finish: () => undefined },
+  )
+  const root = winston.createLogger({
+    levels: logLevels,
+    level,
+    format: winston.format.combine(
+      sampleFormat(config.samplePerSecond ?? 100),
+      maskFormat(masker),
+      winston.format.printf(({ timestamp, level, message, ...fields }) =>
+        JSON.stringify({ timestamp, level, message, ...fields }),
+      ),
+    ),
+    transports: [transport],
   })
-  const shared: Shared = {
-    threshold: config.level ?? 'info',
-    rank: logLevelRanks[config.level ?? 'info'],
-    masker,
-    buffer,
-    now: config.now ?? Date.now,
-  }
-  return new BufferedRootLogger(shared, { service: config.service })
+  const queue = new LogQueue(
+    { flushLines: config.flushLines ?? 256, flushMs: config.flushMs ?? 100 },
+    { onFlushed: () => transport.flush() },
+  )
+  const shared: Shared = { root, threshold: logLevels[level], masker, queue, transport, now: config.now ?? Date.now }
+  return new QueuedRootLogger(shared, root.child({ service: config.service }))
 }
 
 interface Shared {
-  threshold: LogThreshold
-  rank: number
+  readonly root: winston.Logger
+  /** The number of the root's level, so that a disabled call costs one comparison. */
+  threshold: number
   readonly masker: Masker
-  readonly buffer: LineBuffer
+  readonly queue: LogQueue
+  readonly transport: LineTransport
   readonly now: () => number
 }
 
-const errorRank = logLevelRanks.error
-
-class BufferedLogger implements Logger {
+class QueuedLogger implements Logger {
   protected readonly shared: Shared
-  readonly #bound: LogFields
+  readonly #winston: winston.Logger
 
-  /** `bound` is masked already. */
-  constructor(shared: Shared, bound: LogFields) {
+  constructor(shared: Shared, logger: winston.Logger) {
     this.shared = shared
-    this.#bound = bound
+    this.#winston = logger
   }
 
   debug(message: string, fields?: LogFields): void {
-    if (this.shared.rank <= logLevelRanks.debug) this.#add('debug', message, fields)
+    if (this.shared.threshold >= logLevels.debug) this.#add('debug', message, fields)
   }
 
   info(message: string, fields?: LogFields): void {
-    if (this.shared.rank <= logLevelRanks.info) this.#add('info', message, fields)
+    if (this.shared.threshold >= logLevels.info) this.#add('info', message, fields)
   }
 
   warn(message: string, fields?: LogFields): void {
-    if (this.shared.rank <= logLevelRanks.warn) this.#add('warn', message, fields)
+    if (this.shared.threshold >= logLevels.warn) this.#add('warn', message, fields)
   }
 
   error(message: string, fields?: LogFields): void {
-    if (this.shared.rank <= logLevelRanks.error) this.#add('error', message, fields)
+    if (this.shared.threshold >= logLevels.error) this.#add('error', message, fields)
   }
 
   fatal(message: string, fields?: LogFields): void {
@@ -103,65 +112,64 @@ class BufferedLogger implements Logger {
   }
 
   child(fields: LogFields): Logger {
-    return new BufferedLogger(this.shared, { ...this.#bound, ...maskFields(this.shared.masker, fields) })
+    return new QueuedLogger(this.shared, this.#winston.child(renameReserved(copyFields(this.shared.masker, fields))))
   }
 
   isEnabled(level: LogLevel): boolean {
-    return logLevelRanks[level] >= this.shared.rank
+    return this.shared.threshold >= logLevels[level]
   }
 
   #add(level: LogLevel, message: string, fields: LogFields | undefined): void {
-    const { shared } = this
-    shared.buffer.add({
-      time: shared.now(),
+    const { masker, now, queue } = this.shared
+    queue.add({
+      logger: this.#winston,
+      timeMs: now(),
       level,
       message,
-      bound: this.#bound,
       context: currentContext(),
-      fields: fields === undefined ? undefined : snapshot(shared.masker, fields),
-      masker: shared.masker,
+      fields: fields === undefined ? undefined : copyFields(masker, fields),
     })
-    if (logLevelRanks[level] > errorRank) shared.buffer.flush()
+    if (logLevels[level] < logLevels.error) queue.flush()
   }
 }
 
-class BufferedRootLogger extends BufferedLogger implements RootLogger {
-  readonly #onExit = () => this.shared.buffer.finish()
+class QueuedRootLogger extends QueuedLogger implements RootLogger {
+  readonly #onExit = () => this.close()
 
-  constructor(shared: Shared, bound: LogFields) {
-    super(shared, bound)
+  constructor(shared: Shared, logger: winston.Logger) {
+    super(shared, logger)
     process.on('exit', this.#onExit)
   }
 
   get level(): LogThreshold {
-    return this.shared.threshold
+    return this.shared.root.level as LogThreshold
   }
 
   setLevel(level: LogThreshold): void {
-    this.shared.threshold = level
-    this.shared.rank = logLevelRanks[level]
+    // Waiting lines were logged under the old level.
+    this.shared.queue.flush()
+    this.shared.root.level = level
+    this.shared.threshold = logLevels[level]
   }
 
   flush(): void {
-    this.shared.buffer.flush()
+    this.shared.queue.flush()
   }
 
   close(): void {
-    this.shared.buffer.close()
+    this.shared.queue.close()
+    this.shared.transport.finish()
     process.removeListener('exit', this.#onExit)
   }
 }
 
-/**
- * Masking is put off until the line is written, to keep the caller quick. Objects could change until then, so they are masked, which copies
- * them, right now; texts and numbers cannot change and wait.
- */
-function snapshot(masker: Masker, fields: LogFields): LogFields {
+/** A copy that later changes of the caller's objects do not reach: objects are masked now, which copies them; texts and numbers when the line is written. */
+function copyFields(masker: Masker, fields: LogFields): LogFields {
   for (const name in fields) {
     const value = fields[name]
     if (typeof value === 'object' && value !== null) return maskObjects(masker, fields)
   }
-  // A literal is cloned whole far quicker than name by name.
+  // The spread is much quicker than a copy name by name.
   return { ...fields }
 }
 
@@ -172,8 +180,4 @@ function maskObjects(masker: Masker, fields: LogFields): LogFields {
     copy[name] = typeof value === 'object' && value !== null ? masker.field(name, value) : value
   }
   return copy
-}
-
-function maskFields(masker: Masker, fields: LogFields): LogFields {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, masker.field(name, value)]))
 }

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-/** Ids that every line written inside a request carries. */
+/** Ids of a request; every line logged inside it carries them. */
 export interface LogContext {
   readonly traceId?: string | undefined
   readonly spanId?: string | undefined
@@ -11,13 +11,13 @@ export interface LogContext {
 
 const storage = new AsyncLocalStorage<LogContext>()
 
-/** Runs `fn`, and everything it awaits, with these ids; ids of an outer context that are not named stay. */
+/** Runs `fn`, and everything it awaits, with these ids added to those of the surrounding context. */
 export function runWithContext<T>(context: LogContext, fn: () => T): T {
   const outer = storage.getStore()
   return storage.run(outer === undefined ? context : { ...outer, ...context }, fn)
 }
 
-/** The ids of the running request, or undefined outside of one. */
+/** The ids of the current request, or undefined outside of a request. */
 export function currentContext(): LogContext | undefined {
   return storage.getStore()
 }

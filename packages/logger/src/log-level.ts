@@ -1,18 +1,15 @@
-/**
- * The seven levels. The number is the rank by which a threshold cuts; `audit` and `security` rank above every threshold, so they are always
- * written.
- */
-export const logLevelRanks = {
-  debug: 0,
-  info: 1,
-  warn: 2,
+/** The seven levels, numbered as winston numbers them: 0 is the most severe. No threshold leaves out `audit` and `security`. */
+export const logLevels = {
+  security: 0,
+  audit: 1,
+  fatal: 2,
   error: 3,
-  fatal: 4,
-  audit: 5,
-  security: 6,
+  warn: 4,
+  info: 5,
+  debug: 6,
 } as const
 
-export type LogLevel = keyof typeof logLevelRanks
+export type LogLevel = keyof typeof logLevels
 
 /** The levels that a threshold may be set to. */
 export const logThresholds = ['debug', 'info', 'warn', 'error', 'fatal'] as const

@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals'
 
 const folder = fileURLToPath(new URL('..', import.meta.url))
 
-/** Runs a program that logs 1,000 lines into a pipe and then ends as `ending` says. */
+/** Runs a program that logs 1,000 lines into a pipe and then executes `ending`. Returns its lines. */
 function runProgram(ending: string): string[] {
   const program = `
     import { createLogger } from './dist/index.js'
@@ -19,13 +19,13 @@ function runProgram(ending: string): string[] {
   return result.stdout.split('\n').filter((line) => line.includes('"line"'))
 }
 
-describe('a process that ends', () => {
+describe('the logger of a process that ends', () => {
   it.each([
     ['by running out of work', ''],
     ['by process.exit', 'process.exit(3)'],
     ['by an uncaught error', `throw new Error('uncaught')`],
     ['by an unhandled rejection', `Promise.reject(new Error('unhandled'))`],
-  ])('loses no line %s', (_how, ending) => {
+  ])('writes every line when the process ends %s', (_how, ending) => {
     const lines = runProgram(ending)
     expect(lines).toHaveLength(1000)
     expect(JSON.parse(lines.at(-1) as string)).toMatchObject({ i: 999 })

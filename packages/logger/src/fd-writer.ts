@@ -1,19 +1,19 @@
 import { writeSync } from 'node:fs'
 
-const retryMs = 5
-const pendingBytesMax = 33_554_432
-const finishTimeoutMs = 5_000
+const RETRY_MS = 5
+const PENDING_BYTES_MAX = 33_554_432
+const FINISH_TIMEOUT_MS = 5_000
 
-/** Takes whole lines; `finish` returns when the last byte is out. */
+/** Takes whole lines. `finish` returns when the last byte is out, or after 5 s. */
 export interface LineWriter {
   write(lines: string): void
   finish(): void
 }
 
 /**
- * Writes to a file descriptor. `process.stdout` will not do: when its pipe is full it keeps the rest in a queue that `process.exit` throws
- * away. Here what a full pipe refuses waits in memory and is tried again without holding up the process; only above 32 MiB, and at the end
- * for at most 5 s, does the process wait for its reader.
+ * Writes to a file descriptor. `process.stdout` cannot be used: when its pipe is full it keeps the rest in a queue that `process.exit` throws away.
+ * Here bytes that a full pipe does not take wait in memory and are tried again every 5 ms. The process waits for the reader of the pipe only
+ * when more than 32 MiB wait, and in `finish`.
  */
 export function createFdWriter(fd: number): LineWriter {
   const pending: Buffer[] = []
@@ -33,7 +33,7 @@ export function createFdWriter(fd: number): LineWriter {
   }
   const drainLater = () => {
     timer = undefined
-    if (!drain()) timer = setTimeout(drainLater, retryMs).unref()
+    if (!drain()) timer = setTimeout(drainLater, RETRY_MS).unref()
   }
 
   return {
@@ -42,21 +42,21 @@ export function createFdWriter(fd: number): LineWriter {
       pending.push(chunk)
       pendingBytes += chunk.length
       if (timer === undefined) drainLater()
-      while (pendingBytes > pendingBytesMax && !drain()) pause()
+      while (pendingBytes > PENDING_BYTES_MAX && !drain()) pause()
     },
     finish() {
-      const deadline = performance.now() + finishTimeoutMs
+      const deadline = performance.now() + FINISH_TIMEOUT_MS
       while (!drain() && performance.now() < deadline) pause()
     },
   }
 }
 
-/** Bytes taken: 0 when the descriptor is full, all of them when nobody reads any more. */
+/** Returns the number of bytes taken: 0 when the pipe is full, all when its reader is gone. */
 function writeSome(fd: number, chunk: Buffer): number {
   try {
     return writeSync(fd, chunk)
   } catch (error) {
-    // A reader that went away ends the lines, not the process.
+    // Without a reader the lines are lost, but the process goes on.
     return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? 0 : chunk.length
   }
 }

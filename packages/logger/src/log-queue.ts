@@ -1,0 +1,94 @@
+import type { Logger as WinstonLogger } from 'winston'
+import type { LogContext } from './log-context.js'
+import type { LogLevel } from './log-level.js'
+import type { LogFields } from './logger.js'
+
+/** One call of a logger, kept until its line is written. */
+interface LogEntry {
+  /** The winston logger, or the child of it, that was called. */
+  readonly logger: WinstonLogger
+  readonly timeMs: number
+  readonly level: LogLevel
+  readonly message: string
+  readonly context: LogContext | undefined
+  /** Objects are masked copies already; texts and numbers are not masked yet. */
+  readonly fields: LogFields | undefined
+}
+
+interface LogQueueConfig {
+  /** Entries that are written at once. */
+  readonly flushLines: number
+  /** How long the oldest entry waits at most. */
+  readonly flushMs: number
+}
+
+interface LogQueueDeps {
+  /** Called when winston has taken all entries. */
+  readonly onFlushed: () => void
+}
+
+/**
+ * Keeps what was logged and hands it to winston in groups: masking and formatting a line costs a hundred times as much as the call, so callers do
+ * not wait for it (docs/decisions/0019).
+ */
+export class LogQueue {
+  readonly #config: LogQueueConfig
+  readonly #onFlushed: () => void
+  #entries: LogEntry[] = []
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor(config: LogQueueConfig, deps: LogQueueDeps) {
+    this.#config = config
+    this.#onFlushed = deps.onFlushed
+  }
+
+  add(entry: LogEntry): void {
+    this.#entries.push(entry)
+    if (this.#isClosed || this.#entries.length >= this.#config.flushLines) this.flush()
+    // The timer does not keep the process alive: the exit event flushes.
+    else this.#timer ??= setTimeout(() => this.flush(), this.#config.flushMs).unref()
+  }
+
+  flush(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const entries = this.#entries
+    if (entries.length === 0) return
+    this.#entries = []
+    for (const entry of entries) entry.logger.write(toInfo(entry))
+    this.#onFlushed()
+  }
+
+  /** Flushes now and at each later call of `add`. */
+  close(): void {
+    this.#isClosed = true
+    this.flush()
+  }
+}
+
+/** Names that the logger or winston gives a meaning; a caller's field of the same name is renamed. */
+const RESERVED = new Set(['timestamp', 'level', 'message', 'service', 'exception'])
+
+export function renameReserved(fields: LogFields): Record<string, unknown> {
+  const renamed: Record<string, unknown> = {}
+  for (const name in fields) {
+    if (fields[name] !== undefined) renamed[RESERVED.has(name) ? `field_${name}` : name] = fields[name]
+  }
+  return renamed
+}
+
+/** The entry in winston's form; the child's own fields are added by winston. */
+function toInfo({ level, message, timeMs, context, fields }: LogEntry): Record<string, unknown> {
+  return {
+    level,
+    message: String(message),
+    timestamp: new Date(timeMs).toISOString(),
+    ...(context?.traceId !== undefined && { trace_id: context.traceId }),
+    ...(context?.spanId !== undefined && { span_id: context.spanId }),
+    ...(context?.requestId !== undefined && { request_id: context.requestId }),
+    ...(context?.tenant !== undefined && { tenant: context.tenant }),
+    ...(context?.userId !== undefined && { user_id: context.userId }),
+    ...(fields !== undefined && renameReserved(fields)),
+  }
+}

@@ -1,0 +1,5 @@
+export { defaultMaskRules } from './default-rules.js'
+export { defaultFieldNames } from './field-names.js'
+export type { Finder, Finding, MaskRule } from './mask-rule.js'
+export type { ValueLimits } from './mask-value.js'
+export { createMasker, type Masker, type MaskerConfig } from './masker.js'

@@ -1,0 +1,207 @@
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { createMasker } from './masker.js'
+
+const masker = createMasker({ fieldNames: ['iban'] })
+
+/** Pieces that rules look for, and pieces that could break what they are put together to. */
+const PIECES = [
+  'bob@example.com',
+  '4111111111111111',
+  '4111 1111 1111 1111',
+  '078-05-1120',
+  '+49 30 1234567',
+  '(415) 555-2671',
+  'Bearer ',
+  'basic ',
+  'abcdef.ghijkl',
+  '://',
+  'postgres://u:',
+  '@',
+  'password',
+  'api key',
+  '"token"',
+  "'cookie'",
+  'iban',
+  '=',
+  ': ',
+  '":"',
+  ':{',
+  '["',
+  'null',
+  '"',
+  "'",
+  '\\',
+  '\\"',
+  '\\n',
+  '\\u0041',
+  '{',
+  '}',
+  '[',
+  ']',
+  ',',
+  '\n',
+  ' ',
+  '1',
+  '-',
+  'ä',
+  '€',
+  '😀',
+  '\u00a0',
+  '\u0000',
+  '[masked]',
+  '[card]',
+]
+const hostileText = fc
+  .array(fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...PIECES) }, fc.string({ unit: 'binary', maxLength: 4 })))
+  .map((pieces) => pieces.join(''))
+/** Without lone surrogates, which UTF-8 cannot carry. */
+const utf8Text = hostileText.map((text) => text.toWellFormed())
+const json = fc.jsonValue({ stringUnit: 'binary' })
+const jsonWithPieces: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 3 },
+    hostileText,
+    fc.constantFrom(4111111111111111, 1732178763000, -1.5e10, true, null),
+    json,
+    fc.array(tie('value'), { maxLength: 4 }),
+    fc.dictionary(fc.oneof(hostileText, fc.constantFrom('password', 'x-api-key', 'n')), tie('value'), { maxKeys: 4 }),
+    // A document inside a string of another one.
+    tie('value').map((value) => JSON.stringify(value)),
+  ),
+})).value
+
+const RUNS = { numRuns: 1_000 }
+
+describe('a masker', () => {
+  it('changes nothing in a text that is masked already', () => {
+    fc.assert(
+      fc.property(hostileText, (text) => {
+        const once = masker.text(text)
+        expect(masker.text(once)).toBe(once)
+      }),
+      RUNS,
+    )
+  })
+
+  it('masks UTF-8 bytes exactly as the decoded text', () => {
+    const custom = createMasker({
+      rules: [{ name: 'word', detector: /ä[^b]{1,3}b/g, replacement: '[word]' }],
+      fieldNames: ['straße'],
+    })
+    fc.assert(
+      fc.property(utf8Text, (text) => {
+        const bytes = Buffer.from(text)
+        for (const one of [masker, custom]) {
+          const masked = one.bytes(bytes)
+          expect(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(masked)).toBe(one.text(text))
+        }
+      }),
+      RUNS,
+    )
+  })
+
+  it('returns the bytes it was given where nothing is masked, valid UTF-8 or not', () => {
+    const plain = Buffer.from('{"message":"größer als 5 €","n":12}')
+    const invalid = new Uint8Array([0x61, 0xff, 0xc3, 0x62])
+    expect(masker.bytes(plain)).toBe(plain)
+    expect(masker.bytes(invalid)).toBe(invalid)
+    expect([...masker.bytes(new Uint8Array([0xff, ...Buffer.from(' bob@example.com')]))]).toEqual([
+      0xff,
+      ...Buffer.from(' [email]'),
+    ])
+  })
+
+  it('keeps a JSON object or array valid, with its keys and its shape', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.array(jsonWithPieces), fc.dictionary(hostileText, jsonWithPieces)), (value) => {
+        for (const indent of [undefined, 2]) {
+          const masked: unknown = JSON.parse(masker.text(JSON.stringify(value, undefined, indent)))
+          expect(Array.isArray(masked)).toBe(Array.isArray(value))
+          if (Array.isArray(value)) expect(masked).toHaveLength(value.length)
+        }
+      }),
+      RUNS,
+    )
+  })
+
+  it('keeps each line of JSON lines valid', () => {
+    fc.assert(
+      fc.property(fc.array(fc.record({ m: hostileText, n: jsonWithPieces }), { minLength: 1 }), (values) => {
+        const masked = masker.text(values.map((value) => JSON.stringify(value)).join('\n'))
+        expect(masked.split('\n').map((line) => Object.keys(JSON.parse(line) as object))).toEqual(
+          values.map(() => ['m', 'n']),
+        )
+      }),
+      RUNS,
+    )
+  })
+
+  it('masks 2 MB of hostile text, which a search that is not linear would not finish', () => {
+    const repeated = (piece: string) => piece.repeat(Math.ceil(2_000_000 / piece.length))
+    for (const text of [
+      `${repeated('a')}@`,
+      `@${repeated('a.')}`,
+      repeated('4'),
+      repeated('4111 '),
+      repeated('+1 '),
+      repeated('1-'),
+      repeated('://a:'),
+      repeated('://'),
+      repeated('token:'),
+      `token:${repeated('\\')}`,
+      `{"${repeated('\\')}":"token":{`,
+      repeated('"token":{'),
+      repeated('"token":"\\'),
+      repeated("token='"),
+      repeated('\\":'),
+      repeated('[4111111111111111,"token="'),
+      repeated('bearer '),
+    ]) {
+      const masked = masker.text(text)
+      expect(masker.bytes(Buffer.from(text)).toString()).toBe(masked)
+    }
+  })
+
+  it('counts what each rule has masked, in texts, bytes and objects', () => {
+    const counted = createMasker()
+    counted.text('bob@example.com and eve@example.com, password=x')
+    counted.bytes(Buffer.from('{"n":4111111111111111}'))
+    counted.value({ token: 'a', call: '415-555-2671', also: 'token=[masked]' })
+    expect(Object.fromEntries(counted.counts)).toEqual({
+      field: 2,
+      url_password: 0,
+      email: 2,
+      authorization: 0,
+      card: 1,
+      ssn: 0,
+      phone: 1,
+    })
+  })
+})
+
+describe('a mask rule', () => {
+  it('is one entry: a name, an expression and a replacement', () => {
+    const rules = [{ name: 'order', detector: /\bORD-\d{6,10}/g, replacement: '[order]' }]
+    const one = createMasker({ rules })
+    expect(one.text('order ORD-1234567 of bob@example.com')).toBe('order [order] of bob@example.com')
+    expect(one.counts.get('order')).toBe(1)
+  })
+
+  it('keeps what its groups before and after match', () => {
+    const one = createMasker({
+      rules: [{ name: 'pin', detector: /(?<before>pin )\d{4}(?<after>;)/g, replacement: '[pin]' }],
+    })
+    expect(one.text('pin 1234; 5678')).toBe('pin [pin]; 5678')
+  })
+
+  it.each([
+    ['takes more than linear time', /(a+)+b/g, 'x', /no bound/],
+    ['has a repeat without a bound before its end', /a*b/g, 'x', /no bound/],
+    ['repeats a group without a bound', /(?:ab)+/g, 'x', /no bound/],
+    ['replaces only the first match', /a/, 'x', /not global/],
+    ['could break JSON', /a/g, '"', /ASCII/],
+  ])('is refused when it %s', (_why, detector, replacement, message) => {
+    expect(() => createMasker({ rules: [{ name: 'bad', detector, replacement }] })).toThrow(message)
+  })
+})
