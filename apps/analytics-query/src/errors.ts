@@ -4,10 +4,6 @@ import { defineErrors } from '@millrace/contracts'
 export const errors = defineErrors({
   UNKNOWN_QUERY_KIND: ['invalid', 'there is no such kind of query'],
   INVALID_EVENT_NAME: ['invalid', 'no event can have this name'],
-  INVALID_FIELD_PATH: ['invalid', 'the field path is not valid'],
-  UNKNOWN_OPERATOR: ['invalid', 'there is no such filter operator'],
-  INVALID_FILTER_VALUE: ['invalid', 'the value does not fit the filter operator'],
-  TOO_MANY_FILTERS: ['invalid', 'the query has too many filters'],
   INVALID_METRIC: ['invalid', 'the metric is not valid'],
   INVALID_INTERVAL: ['invalid', 'the interval is not valid'],
   INVALID_TIMEZONE: ['invalid', 'the time zone is not known'],

@@ -1,7 +1,7 @@
 export { CompiledDefinitions, type EventFields, type EventSeries } from './compiled-definitions.js'
 export { loadRollupDefinitions, registerRollupDefinitions } from './definition-store.js'
 export { type DoubleRange, doubleRange } from './double-range.js'
-export { isOneOfSql, jsonFieldSql, NUMBER_MAX, numberSql, scalarSql } from './field-sql.js'
+export { isOneOfSql, jsonFieldSql, NUMBER_MAX, numberSql, type SqlParameters, scalarSql } from './field-sql.js'
 export { textOf } from './field-value.js'
 export { readNumber } from './json-bytes.js'
 export {

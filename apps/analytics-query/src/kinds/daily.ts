@@ -1,5 +1,6 @@
 import { DAY_MS } from '@millrace/contracts'
 import { canonicalPosition, decodePageCursor, takeKeysetPage } from '@millrace/pagination'
+import { filterErrors } from '@millrace/query-filters'
 import type { ReadDaily } from '../daily-report/read-daily.js'
 import { DAILY_DAYS } from '../daily-report/refresh-daily.js'
 import { errors } from '../errors.js'
@@ -25,7 +26,7 @@ export const daily = ({
     if (parseZone(request).name !== 'UTC')
       throw errors.INVALID_TIMEZONE({ message: 'the daily report is of UTC days: a timeseries takes any time zone' })
     if (request.filters.length > 0)
-      throw errors.TOO_MANY_FILTERS({ message: 'the daily report is of all events and takes no filters' })
+      throw filterErrors.TOO_MANY_FILTERS({ message: 'the daily report is of all events and takes no filters' })
     const cursor = decodePageCursor(request.cursor)
     const limit = parseLimit(request.limit, LIMITS)
     const asked = parseRange(request, { nowMs: context.nowMs, cursor, fromOf: defaultFrom })

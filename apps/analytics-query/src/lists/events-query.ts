@@ -1,5 +1,6 @@
 import { findUnstorable, type ListEventsRequest } from '@millrace/contracts'
 import { type CursorValue, decodePosition, encodePosition } from '@millrace/pagination'
+import { filterErrors } from '@millrace/query-filters'
 import { errors } from '../errors.js'
 import { type Filter, parseFilters } from '../query/filter.js'
 import { parseLimit } from '../query/parse-cell-query.js'
@@ -51,7 +52,10 @@ function optionalText(text: string, field: string): string | null {
   const unstorable = findUnstorable(text)
   if (unstorable !== null) {
     const { reason, position } = unstorable
-    throw errors.INVALID_FILTER_VALUE({ message: `${field} is not valid: ${reason}`, details: { field, position } })
+    throw filterErrors.INVALID_FILTER_VALUE({
+      message: `${field} is not valid: ${reason}`,
+      details: { field, position },
+    })
   }
   return text === '' ? null : text
 }

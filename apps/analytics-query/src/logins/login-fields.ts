@@ -1,4 +1,4 @@
-import { errors } from '../errors.js'
+import { filterErrors } from '@millrace/query-filters'
 import type { FieldPath } from '../query/field-path.js'
 
 const FIELDS = ['method', 'device', 'browser', 'os', 'success', 'failure_reason', 'ip'] as const
@@ -8,7 +8,7 @@ export function parseLoginField(name: string): FieldPath {
   if (name === 'user_id') return { kind: 'column', name, column: 'user_id' }
   const field = FIELDS.find((candidate) => candidate === name)
   if (field !== undefined) return { kind: 'json', name, root: 'properties', keys: [field] }
-  throw errors.INVALID_FIELD_PATH({
+  throw filterErrors.INVALID_FIELD_PATH({
     message: `a login has no field "${name.slice(0, 40)}": use user_id, ${FIELDS.join(', ')}`,
     details: { path: name.slice(0, 40) },
   })
