@@ -1,5 +1,8 @@
-import type { MarksQuery } from '../journeys/marks.js'
+import type { RunQueryRequest } from '@millrace/contracts'
+import { errors } from '../errors.js'
+import { type MarksQuery, QUARTER_MS } from '../journeys/marks.js'
 import type { ReadMarks } from '../journeys/read-marks.js'
+import { type BucketRequest, listBuckets, parseInterval } from '../query/buckets.js'
 import { canonicalFilters } from '../query/canonical-key.js'
 import type { EventNames } from '../query/event-names.js'
 import type { QueryLimits } from './query-kind.js'
@@ -8,6 +11,32 @@ import type { QueryLimits } from './query-kind.js'
 export interface JourneyDeps {
   readonly readMarks: ReadMarks
   readonly limits: QueryLimits
+}
+
+const PERIODS_MAX = 367
+
+/** Starts of the days, weeks or months that a range touches; by default days. A leap year in days fits, with a partial day at each end. @throws INVALID_INTERVAL, TOO_MANY_BUCKETS */
+export function parsePeriods(
+  request: Pick<RunQueryRequest, 'kind' | 'interval'>,
+  { fromMs, toMs, zone, bucketsMax }: Omit<BucketRequest, 'interval'>,
+): { readonly interval: PeriodInterval; readonly starts: readonly number[] } {
+  const interval = parseInterval(request.interval === '' ? '1d' : request.interval)
+  if (interval !== '1d' && interval !== '1w' && interval !== '1mo')
+    throw errors.INVALID_INTERVAL({ message: `a ${request.kind} query takes the intervals 1d, 1w and 1mo, not ${interval}` })
+  return {
+    interval,
+    starts: listBuckets({ fromMs, toMs, interval, zone, bucketsMax: Math.min(bucketsMax, PERIODS_MAX) }),
+  }
+}
+
+type PeriodInterval = '1d' | '1w' | '1mo'
+
+/**
+ * Which events are needed to tell in which periods a user was active. When all periods start at a quarter of an hour, the first event of each quarter is
+ * enough. The start of the first period does not matter, because events before the range are not read.
+ */
+export function periodGrain([, ...starts]: readonly number[]): MarksQuery['grain'] {
+  return starts.every((ms) => ms % QUARTER_MS === 0) ? 'quarter' : 'event'
 }
 
 /** Names of the events that can change the answer. */

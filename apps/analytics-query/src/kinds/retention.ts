@@ -8,11 +8,10 @@ import {
   takeBlockPage,
 } from '@millrace/pagination'
 import { errors } from '../errors.js'
-import { type Marks, type MarksQuery, QUARTER_MS } from '../journeys/marks.js'
+import type { Marks, MarksQuery } from '../journeys/marks.js'
 import { createBlockTurns } from '../journeys/turns.js'
 import { toUserLists } from '../journeys/user-lists.js'
 import { type Cohorts, walkRetention } from '../journeys/walk-retention.js'
-import { listBuckets, parseInterval } from '../query/buckets.js'
 import { canonicalKey } from '../query/canonical-key.js'
 import { parseFilters } from '../query/filter.js'
 import {
@@ -23,7 +22,7 @@ import {
   parseRange,
   parseZone,
 } from '../query/parse-cell-query.js'
-import { canonicalMarks, eventsOf, type JourneyDeps, rateOf } from './journey.js'
+import { canonicalMarks, eventsOf, type JourneyDeps, parsePeriods, periodGrain, rateOf } from './journey.js'
 import type { KindContext, QueryKind } from './query-kind.js'
 import { toGroup } from './query-point.js'
 
@@ -66,20 +65,11 @@ interface RetentionQuestion {
 function parseRetention(request: RunQueryRequest, { nowMs, bucketsMax }: ParseContext): RetentionQuestion {
   const cursor = decodePageCursor(request.cursor)
   const { fromMs, toMs } = parseRange(request, { nowMs, cursor })
-  const interval = parseInterval(request.interval === '' ? '1d' : request.interval)
-  if (interval !== '1d' && interval !== '1w' && interval !== '1mo')
-    throw errors.INVALID_INTERVAL({ message: `retention goes by 1d, 1w or 1mo, not by ${interval}` })
   if (request.periods > PERIODS_MAX)
     throw errors.INVALID_PERIODS({
       message: `${request.periods} periods are too many, at most ${PERIODS_MAX} are allowed`,
     })
-  const starts = listBuckets({
-    fromMs,
-    toMs,
-    interval,
-    zone: parseZone(request),
-    bucketsMax: Math.min(bucketsMax, PERIODS_MAX + 1),
-  })
+  const { starts } = parsePeriods(request, { fromMs, toMs, zone: parseZone(request), bucketsMax })
   const periods = request.periods === 0 ? PERIODS_MAX : request.periods
   const filters = parseFilters(request.filters)
   const events = [parseEventName(request.event), parseEventName(request.returnEvent, 'return_event')]
@@ -90,7 +80,7 @@ function parseRetention(request: RunQueryRequest, { nowMs, bucketsMax }: ParseCo
       toMs,
       conditions,
       groupBy: parseGroupBy(request.groupBy, false),
-      grain: grainOf(starts),
+      grain: periodGrain(starts),
       cellsPerGroup: (starts.length * (Math.min(periods, starts.length) + 2)) / 2 + starts.length,
     },
     starts,
@@ -98,11 +88,6 @@ function parseRetention(request: RunQueryRequest, { nowMs, bucketsMax }: ParseCo
     limit: parseLimit(request.limit, LIMITS),
     cursor,
   }
-}
-
-/** Where periods begin with quarters of an hour, the first event of each says all. What lies before the range is not read, so the first period counts as well. */
-function grainOf([, ...starts]: readonly number[]): MarksQuery['grain'] {
-  return starts.every((ms) => ms % QUARTER_MS === 0) ? 'quarter' : 'event'
 }
 
 async function runRetention(
