@@ -350,6 +350,7 @@ describe('the guard of costs', () => {
     ['cells from raw rows', { kind: 'breakdown', event: 'Flight', groupBy: ['properties.seat'] }],
     ['steps of users', { kind: 'funnel', steps: STEPS }],
     ['visits', { kind: 'sessions' }],
+    ['active days of users', { kind: 'stickiness' }],
     ['logins', { kind: 'logins', interval: '1d' }],
   ])('judges a comparison as one question, before it reads any of it: %s', async (_title, fields) => {
     const plain = await ask(fields)

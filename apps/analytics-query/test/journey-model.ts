@@ -98,6 +98,22 @@ export function modelRetention(
   return groups
 }
 
+/** Users by the number of different periods in which they have events, for each group: `periodOf` names the period of an event. */
+export function modelStickiness(
+  events: readonly TestEvent[],
+  rules: { readonly periodOf: (event: TestEvent) => string; readonly groupOf: (event: TestEvent) => Group },
+): Map<Group, Map<number, number>> {
+  const groups = new Map<Group, Map<number, number>>()
+  for (const list of byUser(events)) {
+    for (const group of new Set(list.map(rules.groupOf))) {
+      const periods = new Set(list.filter((event) => rules.groupOf(event) === group).map(rules.periodOf)).size
+      const counts = groups.get(group) ?? new Map<number, number>()
+      groups.set(group, counts.set(periods, (counts.get(periods) ?? 0) + 1))
+    }
+  }
+  return groups
+}
+
 export interface ModelSession {
   readonly user: string
   readonly beginMs: number

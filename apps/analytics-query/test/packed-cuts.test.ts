@@ -103,6 +103,14 @@ const question = fc.oneof(
     timezone: fc.constantFrom('UTC', 'Europe/Berlin', 'Asia/Kathmandu'),
   }),
   fc.record({
+    kind: fc.constant('stickiness'),
+    range,
+    filters,
+    groupBy,
+    event: fc.constantFrom('', 'View'),
+    timezone: fc.constantFrom('UTC', 'Asia/Kathmandu'),
+  }),
+  fc.record({
     kind: fc.constant('sessions'),
     windowMs: fc.constantFrom(0n, 0n, 240_000n, 1_800_001n, 7_200_000n),
     range,

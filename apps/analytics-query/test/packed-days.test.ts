@@ -57,6 +57,13 @@ const question = fc.oneof(
     returnEvent: fc.constantFrom('', 'Buy'),
     timezone: fc.constantFrom('UTC', 'Europe/Berlin', 'Asia/Kathmandu'),
   }),
+  fc.record({
+    kind: fc.constant('stickiness'),
+    range,
+    event: fc.constantFrom('', 'View'),
+    timezone: fc.constantFrom('UTC', 'Europe/Berlin', 'Asia/Kathmandu'),
+    compare: fc.constantFrom('', 'previous'),
+  }),
   fc.record({ kind: fc.constant('sessions'), range, event: fc.constantFrom('', 'View'), interval: fc.constant('1d') }),
 )
 type Question = { kind: string; range: { from: Date; to: Date }; steps?: string[] } & Partial<RunQueryRequest>

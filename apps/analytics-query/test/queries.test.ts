@@ -194,7 +194,7 @@ describe('a query', () => {
   ]
   it.each(forgeries)('refuses a forged cursor with %s, of every kind', async (_, toMs, ...rest) => {
     const kinds: Partial<RunQueryRequest>[] = [
-      ...['timeseries', 'top', 'breakdown', 'uniques', 'sessions', 'retention'].map((kind) => ({
+      ...['timeseries', 'top', 'breakdown', 'uniques', 'sessions', 'retention', 'stickiness'].map((kind) => ({
         kind,
         groupBy: ['properties.carrier'],
       })),

@@ -79,6 +79,7 @@ describe('the client, against a whole stack', () => {
     expect(funnel.summary?.conversion_rate).toBe(0.5)
     expect((await query.retention({ ...range, interval: '1d' })).data[0]?.period).toBe(0)
     expect((await query.sessions(range)).summary?.sessions).toBe(2)
+    expect((await query.stickiness({ ...range, interval: '1mo' })).summary?.users).toBe(2)
     expect((await query.logins(range)).data).toHaveLength(1)
     expect((await query.daily({})).next_cursor).toBeNull()
   })

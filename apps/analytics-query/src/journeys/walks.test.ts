@@ -9,6 +9,7 @@ import { toUserLists, type UserLists } from './user-lists.js'
 import { walkFunnel } from './walk-funnel.js'
 import { walkRetention } from './walk-retention.js'
 import { walkSessions } from './walk-sessions.js'
+import { walkStickiness } from './walk-stickiness.js'
 
 const DAY = 86_400_000
 const START = Date.UTC(2026, 0, 1)
@@ -58,6 +59,11 @@ const WALKS: readonly [
       return [...groups.values()].reduce((sum, steps) => sum + steps.length, 0)
     },
     { cells: 2, remedy: 'fewer steps' },
+  ],
+  [
+    'stickiness',
+    async (lists, cellsMax, turn) => (await walkStickiness(lists, { starts, cellsMax }, turn)).active.cells,
+    { cells: 1, remedy: 'a longer interval' },
   ],
   [
     'sessions',

@@ -145,7 +145,7 @@ function requestOf({ range: { from, to }, ...rest }: Fields): RunQueryRequest {
     ...rest,
     ...common,
     ...(kind === 'percentiles' && { metric: { agg: 'p95', property: 'properties.delay' } }),
-    ...(kind === 'retention' && { interval: interval === '1h' ? '' : interval }),
+    ...((kind === 'retention' || kind === 'stickiness') && { interval: interval === '1h' ? '' : interval }),
     ...(isRanked && groupBy.length === 0 && { groupBy: ['user_id'] }),
     ...(kind === 'daily' && { timezone: '', filters: [] }),
     ...(kind === 'logins' && { filters: [], groupBy: groupBy.length === 0 ? [] : ['method'] }),

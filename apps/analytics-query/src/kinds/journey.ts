@@ -22,7 +22,9 @@ export function parsePeriods(
 ): { readonly interval: PeriodInterval; readonly starts: readonly number[] } {
   const interval = parseInterval(request.interval === '' ? '1d' : request.interval)
   if (interval !== '1d' && interval !== '1w' && interval !== '1mo')
-    throw errors.INVALID_INTERVAL({ message: `a ${request.kind} query takes the intervals 1d, 1w and 1mo, not ${interval}` })
+    throw errors.INVALID_INTERVAL({
+      message: `a ${request.kind} query takes the intervals 1d, 1w and 1mo, not ${interval}`,
+    })
   return {
     interval,
     starts: listBuckets({ fromMs, toMs, interval, zone, bucketsMax: Math.min(bucketsMax, PERIODS_MAX) }),

@@ -46,6 +46,7 @@ const carrier = { property: 'properties.carrier', op: 'in', valueJson: '["UA","A
 const delay = { property: 'properties.delay', op: 'gt', valueJson: '5' }
 const october = { from: new Date('2026-10-01T00:00:00Z'), to: new Date('2026-11-01T00:00:00Z') }
 const beforeDecember = { from: new Date('2026-11-01T06:00:00Z'), to: new Date('2026-12-01T06:00:00Z') }
+const oneMonday = { from: new Date('2026-11-02T00:00:00Z'), to: new Date('2026-11-03T00:00:00Z') }
 const steps = ['View', 'Buy'].map((event) => ({ event, filters: [] }))
 
 describe('a parsed query', () => {
@@ -99,6 +100,11 @@ describe('a parsed query', () => {
       'days that are compared, though the earlier ones begin at one instant',
       { ...beforeDecember, kind: 'funnel', steps, compare: 'previous', timezone: 'Europe/London' },
       { ...beforeDecember, kind: 'funnel', steps, compare: 'previous', timezone: 'America/New_York' },
+    ],
+    [
+      'days and weeks of equal starts that are compared',
+      { ...oneMonday, kind: 'stickiness', compare: 'previous', interval: '1d' },
+      { ...oneMonday, kind: 'stickiness', compare: 'previous', interval: '1w' },
     ],
     ['months and days of equal starts', { kind: 'retention', interval: '1d' }, { kind: 'retention', interval: '1mo' }],
   ])('has another key for other %s', (_title, one, other) => {

@@ -12,6 +12,7 @@ import { percentiles } from './percentiles.js'
 import type { QueryKind, QueryLimits } from './query-kind.js'
 import { retention } from './retention.js'
 import { sessions } from './sessions.js'
+import { stickiness } from './stickiness.js'
 import { timeseries } from './timeseries.js'
 import { top } from './top.js'
 import { uniques } from './uniques.js'
@@ -42,6 +43,7 @@ export function createQueryKinds(deps: KindDeps): QueryKinds {
     percentiles: percentiles(deps),
     funnel: funnel(deps),
     retention: retention(deps),
+    stickiness: stickiness(deps),
     sessions: sessions(deps),
     logins: logins(deps),
     daily: daily(deps),

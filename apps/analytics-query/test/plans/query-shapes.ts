@@ -185,6 +185,7 @@ export const QUERY_SHAPES: readonly QueryShape[] = [
     groupBy: ['properties.plan'],
   }),
   query('of days', { kind: 'funnel', event: '', from: at(3 * DAY), steps: STEPS }, EVERY_USER),
+  query('of days', { kind: 'stickiness', from: at(3 * DAY) }, EVERY_USER),
   query('of days', { kind: 'retention', from: at(3 * DAY), returnEvent: 'Event 2' }, EVERY_USER),
   query('of a day', { kind: 'logins', event: '', interval: '1h' }),
   query('of a day by method', { kind: 'logins', event: '', groupBy: ['method'] }),

@@ -778,6 +778,106 @@ export interface SessionsSummary {
   readonly seconds_p95: number | null
 }
 
+/** The answer to a stickiness query. */
+export interface StickinessAnswer {
+  readonly data: readonly StickinessPoint[]
+  readonly summary?: StickinessSummary
+  /** Pass it as cursor to get the next page; null on the last page. */
+  readonly next_cursor: string | null
+  readonly meta: QueryAnswerMeta
+}
+
+export interface StickinessPoint {
+  /** Number of periods, from 1 to all periods of the range. */
+  readonly periods: number
+  /** The values of the group_by fields by path. A field that the events do not have is left out. */
+  readonly group?: Readonly<Record<string, string>>
+  /** Users who were active in exactly this many periods. */
+  readonly value: number
+  /** With compare: the value in the previous period; null where that has none. */
+  readonly previous?: number | null
+  readonly values: {
+    /** value divided by the users of the group, from 0 to 1; null without users. */
+    readonly rate: number | null
+    /** Users who were active in this many periods or more. */
+    readonly users_cumulative: number
+  }
+}
+
+/**
+ * On how many days, weeks or months users were active. Counts for each user the periods of the range with at
+ * least one event, and answers how many users have each number of periods. Periods follow the calendar of
+ * timezone; the first and the last may be partial. With group_by a user counts once in each group, with the
+ * periods of its events there. A page has 10,000 points by default and at most.
+ */
+export interface StickinessQuery {
+  /** The event that makes a user active. Default: any event. */
+  readonly event?: string | undefined
+  /** Length of a period. Default: 1d. */
+  readonly interval?: '1d' | '1w' | '1mo' | undefined
+  /**
+   * Fields to group by, at most 3: event, type, user_id, anonymous_id, message_id, or a path such as
+   * properties.flight.carrier or context.locale.
+   */
+  readonly group_by?: readonly string[] | undefined
+  /**
+   * Adds previous to each point: the value of the same query in the previous period. The previous period is the
+   * range moved back by the smallest number of whole units with which it ends at from or earlier. Units follow
+   * the calendar of timezone: months for 1mo and, without an interval, for ranges of whole months, so October is
+   * compared with September, which is one day shorter; weeks for 1w; days for 1d and for ranges of whole days,
+   * one of which has 23 or 25 hours when clocks change; otherwise the interval, or the length of the range.
+   * previous is null where the previous period has no value.
+   */
+  readonly compare?: 'previous' | undefined
+  /** Points per page. Default: 10,000. */
+  readonly limit?: number | undefined
+  /**
+   * Start of the range, inclusive: a time, or a day without a time (2026-10-01), which starts at midnight in
+   * timezone, or at the first moment of the day where clocks skip midnight. Default: 24 hours before to.
+   */
+  readonly from?: string | undefined
+  /**
+   * End of the range, exclusive, in the same forms as from: a day without a time stands for its midnight.
+   * Default: the end of the current minute.
+   */
+  readonly to?: string | undefined
+  /**
+   * IANA name of a time zone. Days without a time, and buckets of a day or longer, start at its midnight.
+   * Default: UTC.
+   */
+  readonly timezone?: string | undefined
+  /** Conditions on events. All must match. */
+  readonly filters?: readonly QueryFilter[] | undefined
+  /** next_cursor of the previous page. All pages keep the range of the first one. */
+  readonly cursor?: string | undefined
+  /**
+   * A time in UTC, for example the watermark of another answer. The answer then includes everything accepted up
+   * to this time: the server waits for it (see wait) and does not use older cached answers.
+   */
+  readonly min_watermark?: string | undefined
+  /**
+   * Longest time to wait for min_watermark: milliseconds or a duration such as 5s; 0 does not wait. Default: 2s;
+   * at most 10s unless the operator changed it.
+   */
+  readonly wait?: number | string | undefined
+  /**
+   * Answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time. Default: false, and the
+   * answer has meta.is_behind.
+   */
+  readonly strict?: boolean | undefined
+  /** Use no cache. Default: false. */
+  readonly fresh?: boolean | undefined
+  /** Add the query plan to the answer as meta.plan. Default: false. */
+  readonly explain?: boolean | undefined
+}
+
+export interface StickinessSummary {
+  /** Users who were active in the range, each once. */
+  readonly users: number
+  /** Periods of the range. */
+  readonly periods: number
+}
+
 /** The answer to a timeseries query. */
 export interface TimeseriesAnswer {
   readonly data: readonly TimeseriesPoint[]
@@ -1074,6 +1174,7 @@ export interface QueryKinds {
   readonly percentiles: { readonly query: PercentilesQuery; readonly point: PercentilesPoint; readonly answer: PercentilesAnswer }
   readonly funnel: { readonly query: FunnelQuery; readonly point: FunnelPoint; readonly answer: FunnelAnswer }
   readonly retention: { readonly query: RetentionQuery; readonly point: RetentionPoint; readonly answer: RetentionAnswer }
+  readonly stickiness: { readonly query: StickinessQuery; readonly point: StickinessPoint; readonly answer: StickinessAnswer }
   readonly sessions: { readonly query: SessionsQuery; readonly point: SessionsPoint; readonly answer: SessionsAnswer }
   readonly logins: { readonly query: LoginsQuery; readonly point: LoginsPoint; readonly answer: LoginsAnswer }
   readonly daily: { readonly query: DailyQuery; readonly point: DailyPoint; readonly answer: DailyAnswer }
@@ -1089,6 +1190,7 @@ export const QUERY_KINDS: readonly QueryKindName[] = [
   'percentiles',
   'funnel',
   'retention',
+  'stickiness',
   'sessions',
   'logins',
   'daily',

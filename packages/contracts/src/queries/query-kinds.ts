@@ -6,6 +6,7 @@ import { logins } from './kinds/logins.js'
 import { percentiles } from './kinds/percentiles.js'
 import { retention } from './kinds/retention.js'
 import { sessions } from './kinds/sessions.js'
+import { stickiness } from './kinds/stickiness.js'
 import { timeseries } from './kinds/timeseries.js'
 import { top } from './kinds/top.js'
 import { uniques } from './kinds/uniques.js'
@@ -19,6 +20,7 @@ export const queryKinds = {
   percentiles,
   funnel,
   retention,
+  stickiness,
   sessions,
   logins,
   daily,
