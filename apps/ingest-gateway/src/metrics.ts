@@ -1,30 +1,23 @@
-import type { CounterChild, HttpMetrics, Metrics } from '@millrace/telemetry'
+import type { CounterChild, Metrics } from '@millrace/telemetry'
 import type { Rejection } from './events/rejections.js'
 
-/** This service's metrics beyond those of the packages. Requests with events are counted among all HTTP requests, by their address. */
+/** The metrics of this service besides those of the packages. http-intake counts requests with events among all HTTP requests. */
 export class IngestMetrics {
-  readonly #http: HttpMetrics
   readonly #events
   readonly #accepted: CounterChild
 
-  constructor(metrics: Metrics, http: HttpMetrics) {
-    this.#http = http
+  constructor(metrics: Metrics) {
     this.#events = metrics.counter({
       name: 'millrace_ingest_events_total',
-      help: 'Events by verdict: accepted, or the code they were rejected with',
+      help: 'Events by result: accepted, or the code with which an event was rejected',
       labels: ['verdict'],
     })
     this.#accepted = this.#events.with({ verdict: 'accepted' })
   }
 
-  /** Events of an acknowledged request. */
-  judged(accepted: number, rejections: readonly Rejection[]): void {
+  /** Counts the events of an acknowledged request. */
+  validated(accepted: number, rejections: readonly Rejection[]): void {
     this.#accepted.inc(accepted)
     for (const { code } of rejections) this.#events.with({ verdict: code }).inc()
-  }
-
-  /** A request was answered `seconds` after its headers had come. */
-  answered(route: string, status: number, seconds: number): void {
-    this.#http.observe({ method: 'POST', route, status: String(status) }, seconds)
   }
 }

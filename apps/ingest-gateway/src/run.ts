@@ -13,30 +13,28 @@ import {
   RecordBatchBuilder,
 } from '@millrace/contracts'
 import { type Database, startDatabase } from '@millrace/database'
+import { createIntake, ResponseWriter } from '@millrace/http-intake'
 import { type RedisConnection, startRedis } from '@millrace/redis'
 import { isRetryable } from '@millrace/resilience'
 import { loadRollupDefinitions, parseRollupDefinitions, registerRollupDefinitions } from '@millrace/rollups'
-import { createGrpcClient, createHttpApp, type Lifecycle, startHttpServer } from '@millrace/service'
+import { createHttpApp, createSecurityHeaders, type Lifecycle, startHttpServer } from '@millrace/service'
 import { openProducer, openStreamDriver, type Producer, ProducerMetrics } from '@millrace/streams'
-import {
-  createGrpcMetrics,
-  createHttpMetrics,
-  createResilienceMetrics,
-  type ResilienceMetrics,
-} from '@millrace/telemetry'
+import { createHttpMetrics, createResilienceMetrics, type ResilienceMetrics } from '@millrace/telemetry'
 import { addApi } from './api/add-api.js'
+import { createApiCors } from './api/api-cors.js'
 import type { ApiDeps } from './api/api-deps.js'
 import type { Config } from './config.js'
 import { CurrentEventCatalog } from './events/current-event-catalog.js'
-import { EventDesk } from './events/event-desk.js'
+import { EventAcceptor } from './events/event-acceptor.js'
 import { newMessageId } from './events/new-message-id.js'
+import { RequestParser } from './events/request-parser.js'
 import { createAwaitOutcome } from './http/await-outcome.js'
-import { Cors } from './http/cors.js'
 import { createEventRoutes } from './http/event-routes.js'
-import { ResponseWriter } from './http/response-writer.js'
 import { createFlushProduced } from './ledger/flush-produced.js'
 import { ProducedCounts } from './ledger/produced-counts.js'
 import { IngestMetrics } from './metrics.js'
+import { startPeers } from './peers.js'
+import { createWires } from './wires/wires.js'
 
 const FLUSH_MS = 1000
 const REFRESH_MS = 10_000
@@ -62,7 +60,19 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     { ratePerSecond: config.RATE_LIMIT_EVENTS_PER_SECOND, burst: config.RATE_LIMIT_BURST_EVENTS },
     { redis: cacheRedis, logger, metrics },
   )
-  const peers = await startPeers(config, lifecycle, resilienceMetrics)
+  const peers = await startPeers(
+    {
+      consumer: { name: 'stream-consumer', address: config.STREAM_CONSUMER_ADDRESS, service: ConsumerServiceService },
+      analytics: {
+        name: 'analytics-query',
+        address: config.ANALYTICS_QUERY_ADDRESS,
+        service: AnalyticsServiceService,
+        deadlineMs: 30_000,
+      },
+      health: { name: 'health-aggregator', address: config.HEALTH_AGGREGATOR_ADDRESS, service: HealthServiceService },
+    },
+    { lifecycle, resilienceMetrics },
+  )
   const apiDeps: ApiDeps = {
     ...peers,
     keys: new KeyManager({ database, redis: cacheRedis, logger }),
@@ -70,33 +80,29 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     logger,
     stopping: lifecycle.stopping,
   }
-  const cors = new Cors(config.CORS_ORIGINS)
+  const cors = createApiCors(config.CORS_ORIGINS)
   const httpMetrics = createHttpMetrics(metrics)
   const app = await createHttpApp(
     { trustProxy: config.HTTP_TRUST_PROXY },
     { logger, metrics: httpMetrics, tracer, routes: (express) => addApi(express, apiDeps, { cors, config }) },
   )
-  const desk = new EventDesk(toDeskConfig(config), {
-    producer,
-    catalog: () => catalog.get(),
-    now: Date.now,
-    newMessageId,
-  })
-  const handleEvents = createEventRoutes(
-    { segmentBytesMax: config.SEGMENT_BODY_BYTES_MAX, nativeBytesMax: config.EVENTS_BODY_BYTES_MAX },
+  const limits = toEventLimits(config)
+  const parser = new RequestParser(limits, { catalog: () => catalog.get() })
+  const eventRoutes = createEventRoutes(
+    createWires({ segmentBytesMax: config.SEGMENT_BODY_BYTES_MAX, eventsBytesMax: config.EVENTS_BODY_BYTES_MAX }),
     {
-      desk,
+      parser,
+      acceptor: new EventAcceptor(limits, { parser, producer, now: Date.now, newMessageId }),
       producerId: producer.id,
-      verifier,
       limiter,
       counts,
       awaitOutcome: createAwaitOutcome({ waitMs: config.WAIT_STORED_MS }, { consumer: peers.consumer, logger }),
-      responses: new ResponseWriter(cors),
-      metrics: new IngestMetrics(metrics, httpMetrics),
+      metrics: new IngestMetrics(metrics),
       tracer,
-      logger,
     },
   )
+  const responses = new ResponseWriter(cors, await createSecurityHeaders())
+  const handleEvents = createIntake(eventRoutes, { verifier, responses, metrics: httpMetrics, tracer, logger })
   await lifecycle.start('http', () => {
     // Node looks for requests that are overdue every 30 s unless it is told otherwise.
     const options = {
@@ -231,47 +237,7 @@ async function startLedger(
   return counts
 }
 
-async function startPeers(
-  config: Config,
-  lifecycle: Lifecycle,
-  resilienceMetrics: ResilienceMetrics,
-): Promise<Pick<ApiDeps, 'consumer' | 'analytics' | 'health'>> {
-  const { metrics, tracer, logger } = lifecycle
-  const deps = {
-    metrics: createGrpcMetrics(metrics),
-    tracer,
-    logger,
-    resilienceMetrics,
-  }
-  return {
-    consumer: await lifecycle.start('consumer-client', () =>
-      createGrpcClient(
-        { service: ConsumerServiceService },
-        config.STREAM_CONSUMER_ADDRESS,
-        { name: 'stream-consumer' },
-        deps,
-      ),
-    ),
-    analytics: await lifecycle.start('analytics-client', () =>
-      createGrpcClient(
-        { service: AnalyticsServiceService },
-        config.ANALYTICS_QUERY_ADDRESS,
-        { name: 'analytics-query', deadlineMs: 30_000 },
-        deps,
-      ),
-    ),
-    health: await lifecycle.start('health-client', () =>
-      createGrpcClient(
-        { service: HealthServiceService },
-        config.HEALTH_AGGREGATOR_ADDRESS,
-        { name: 'health-aggregator' },
-        deps,
-      ),
-    ),
-  }
-}
-
-function toDeskConfig(config: Config) {
+function toEventLimits(config: Config) {
   return {
     eventBytesMax: config.EVENT_BYTES_MAX,
     depthMax: config.EVENT_DEPTH_MAX,

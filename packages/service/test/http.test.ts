@@ -126,7 +126,7 @@ describe('an HTTP app', () => {
     await listen((app) => app.get('/', (_req, res) => void res.json({})))
     const { headers } = await fetch(base)
     expect(headers.get('x-powered-by')).toBeNull()
-    expect(headers.get('content-security-policy')).toContain("default-src 'self'")
+    expect(headers.get('content-security-policy')).toBe("default-src 'none';frame-ancestors 'none'")
     expect(headers.get('x-content-type-options')).toBe('nosniff')
     expect(headers.get('strict-transport-security')).toContain('max-age=')
   })

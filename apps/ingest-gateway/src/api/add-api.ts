@@ -1,6 +1,6 @@
+import { type Cors, createCorsMiddleware } from '@millrace/http-intake'
 import type { Express } from 'express'
 import type { Config } from '../config.js'
-import type { Cors } from '../http/cors.js'
 import type { ApiDeps } from './api-deps.js'
 import { addDeadLettersApi } from './dead-letters-api.js'
 import { addDocsApi } from './docs-api.js'
@@ -15,15 +15,7 @@ import { addTypedListsApi } from './typed-lists-api.js'
 
 /** Everything public but the hot routes. */
 export function addApi(app: Express, deps: ApiDeps, { cors, config }: { cors: Cors; config: Config }): void {
-  app.use(function answerAcrossOrigins(req, res, next) {
-    const { origin } = req.headers
-    const headers: string[] = []
-    if (origin !== undefined && req.method === 'OPTIONS') cors.appendPreflight(headers, origin)
-    else cors.append(headers, origin)
-    for (let i = 0; i < headers.length; i += 2) res.setHeader(headers[i] as string, headers[i + 1] as string)
-    if (req.method === 'OPTIONS') res.status(204).end()
-    else next()
-  })
+  app.use(createCorsMiddleware(cors))
   addReceiptsApi(app, deps, { waitMsMax: config.WAIT_STORED_MS })
   addEventsApi(app, deps)
   addTypedListsApi(app, deps)

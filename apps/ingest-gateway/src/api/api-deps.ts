@@ -4,20 +4,20 @@ import type { Logger } from '@millrace/logger'
 import type { Calls } from '@millrace/service'
 import type { Request } from 'express'
 
-/** What the routes behind Express are made of. */
+/** What the routes behind Express need. */
 export interface ApiDeps {
   readonly consumer: Calls<typeof ConsumerServiceService>
   readonly analytics: Calls<typeof AnalyticsServiceService>
   readonly health: Calls<typeof HealthServiceService>
   readonly keys: KeyManager
-  /** Who is asking; throws KEY_MISSING, KEY_INVALID or KEYS_UNAVAILABLE. */
+  /** Finds the caller of a request by its key; throws KEY_MISSING, KEY_INVALID or KEYS_UNAVAILABLE. */
   readonly identify: (req: Request) => Promise<Principal>
   readonly logger: Logger
   /** Aborted when the service begins to stop. */
   readonly stopping: AbortSignal
 }
 
-/** Tenant and caller as call metadata: the services behind believe these and nothing in a message. */
+/** Tenant and caller as call metadata. The services that are called trust this metadata and nothing in a message. */
 export function onBehalfOf(principal: Principal): { tenant: string; caller: string } {
   return { tenant: String(principal.tenantId), caller: principal.keyId }
 }

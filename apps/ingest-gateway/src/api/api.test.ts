@@ -10,8 +10,8 @@ import { createHttpApp, parseConfig } from '@millrace/service'
 import { streamErrors } from '@millrace/streams'
 import { createHttpMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
 import { configSchema } from '../config.js'
-import { Cors } from '../http/cors.js'
 import { addApi } from './add-api.js'
+import { createApiCors } from './api-cors.js'
 import type { ApiDeps } from './api-deps.js'
 
 const principal = (scopes: Scope[], tenantId = 7): Principal => ({
@@ -172,7 +172,7 @@ beforeEach(async () => {
       logger: silentLogger,
       metrics,
       tracer: noopTracer,
-      routes: (express) => addApi(express, deps, { cors: new Cors(['*']), config }),
+      routes: (express) => addApi(express, deps, { cors: createApiCors(['*']), config }),
     },
   )
   server = createServer(app)
@@ -755,7 +755,7 @@ describe('the documentation', () => {
     for (const name of ['ETag', 'Age', 'Date', 'Millrace-Meta'])
       expect(headers.get('access-control-expose-headers')?.split(', ')).toContain(name)
     const some: string[] = []
-    new Cors(['https://x.example']).append(some, undefined)
+    createApiCors(['https://x.example']).append(some, undefined)
     expect(some).toEqual(['Vary', 'Origin'])
   })
 })

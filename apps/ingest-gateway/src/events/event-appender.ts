@@ -4,7 +4,7 @@ import type { EventNames } from './event-catalog.js'
 import type { EventValidator } from './event-validator.js'
 
 /** Records of one request in one frame. */
-export interface Segment {
+export interface FrameRecords {
   readonly batch: OpenBatch<RecordBatchBuilder>
   /** Index in the frame of the first record. */
   readonly first: number
@@ -12,21 +12,21 @@ export interface Segment {
 }
 
 /**
- * Puts judged records into the open batches of their partitions and remembers where they went. One request at a time, within one
- * tick, as `Producer.open` asks.
+ * Appends valid records to the open batches of their partitions and remembers where they went. One request at a time, within one tick, as
+ * `Producer.open` requires.
  */
 export class EventAppender {
   readonly #producer: Producer<RecordBatchBuilder>
-  /** By partition: the segment that grows. */
-  readonly #current: (Segment | undefined)[]
-  #segments: Segment[] = []
+  /** By partition: the records of the frame that is being filled. */
+  readonly #current: (FrameRecords | undefined)[]
+  #frames: FrameRecords[] = []
 
   constructor(producer: Producer<RecordBatchBuilder>) {
     this.#producer = producer
-    this.#current = new Array<Segment | undefined>(producer.partitions).fill(undefined)
+    this.#current = new Array<FrameRecords | undefined>(producer.partitions).fill(undefined)
   }
 
-  /** Appends the record that `validator` holds. Throws what `Producer.open` throws. */
+  /** Appends the record that `validator` describes. Throws what `Producer.open` throws. */
   append(validator: EventValidator, names: EventNames): void {
     const partition = partitionOf(validator.user, this.#producer.partitions)
     const batch = this.#producer.open(partition)
@@ -37,42 +37,42 @@ export class EventAppender {
       const point = reader.read(validator)
       if (point !== undefined) batch.builder.addPoint(index, point.key, point.value)
     }
-    const segment = this.#current[partition]
-    if (segment !== undefined && segment.batch.builder === batch.builder) segment.records++
+    const frame = this.#current[partition]
+    if (frame !== undefined && frame.batch.builder === batch.builder) frame.records++
     else this.#start(partition, { batch, first: index, records: 1 })
   }
 
   /**
-   * Ends the request: counts its records for the tenant in the frames that carry them, the refused ones in the first of them or, where
-   * there is none, in a frame of any partition. Returns where the records went.
+   * Ends the request: adds its counts for the tenant to the frames that carry its records. The rejected events are counted on the first of
+   * them; if there is none, on a frame of any partition. Returns where the records went.
    */
-  finish(tenantId: number, rejected: number): Segment[] {
-    const segments = this.#segments
-    this.#segments = []
+  finish(tenantId: number, rejected: number): FrameRecords[] {
+    const frames = this.#frames
+    this.#frames = []
     this.#current.fill(undefined)
-    if (segments.length === 0 && rejected > 0) {
+    if (frames.length === 0 && rejected > 0) {
       const batch = this.#producer.open(tenantId % this.#producer.partitions)
-      segments.push({ batch, first: batch.builder.records, records: 0 })
+      frames.push({ batch, first: batch.builder.records, records: 0 })
     }
-    segments.forEach(({ batch, records }, i) => {
+    frames.forEach(({ batch, records }, i) => {
       const refused = i === 0 ? rejected : 0
       batch.builder.tally(tenantId, records + refused, refused)
     })
-    return segments
+    return frames
   }
 
-  /** Ends a request that is not acknowledged: records that are in a batch by now may be stored all the same, so they are counted. */
+  /** Ends a request that will not be acknowledged. Records that are in a batch already may still be stored, so they are counted. */
   abandon(tenantId: number): void {
     for (const { batch } of this.finish(tenantId, 0)) batch.appended.catch(() => undefined)
   }
 
-  #start(partition: number, segment: Segment): void {
-    this.#current[partition] = segment
-    this.#segments.push(segment)
+  #start(partition: number, frame: FrameRecords): void {
+    this.#current[partition] = frame
+    this.#frames.push(frame)
   }
 }
 
-/** Waits until every frame of the request is held; rejects with the first failure. */
-export function whenAppended(segments: readonly Segment[]): Promise<AppendedFrame[]> {
-  return Promise.all(segments.map((segment) => segment.batch.appended))
+/** Resolves when the stream or the spool holds every frame; rejects with the first failure. */
+export function whenAppended(frames: readonly FrameRecords[]): Promise<AppendedFrame[]> {
+  return Promise.all(frames.map(({ batch }) => batch.appended))
 }

@@ -1,6 +1,6 @@
 import { CompiledDefinitions, type EventSeries, type RollupDefinition } from '@millrace/rollups'
 import { KeyTable } from '../json/key-table.js'
-import { WATCHED_MAX } from './event-table.js'
+import { WATCHED_SLOTS } from './event-table.js'
 
 /** Event names remembered for each tenant. The memory then starts anew, so that random names cannot fill it. */
 const REMEMBERED_MAX = 20_000
@@ -13,7 +13,7 @@ export class EventCatalog {
   readonly #names = new Map<number, EventNames>()
 
   constructor(definitions: readonly RollupDefinition[]) {
-    this.#definitions = new CompiledDefinitions(definitions, { slotsMax: WATCHED_MAX })
+    this.#definitions = new CompiledDefinitions(definitions, { slotsMax: WATCHED_SLOTS })
     this.watched = new KeyTable(this.#definitions.watched)
   }
 

@@ -1,27 +1,38 @@
+import { decodeString } from '../json/decode-string.js'
 import { JsonScanner } from '../json/json-scanner.js'
 import { JsonSyntaxError } from '../json/json-syntax-error.js'
 import { KeyTable } from '../json/key-table.js'
 import type { RequestText } from '../json/request-text.js'
-import { type EventTable, FIELD, fieldNames, ROW, ROW_MARK, ROW_WORDS } from './event-table.js'
+import { type EventTable, FIELD, ROW, ROW_FLAG, ROW_WORDS } from './event-table.js'
 
-const fieldTable = new KeyTable(fieldNames)
+const nothing = new KeyTable([])
 const [QUOTE, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x22, 0x7b, 0x7d, 0x5b, 0x5d]
 
-/** More events than a request may hold. */
+/** The names that the scanner looks for in the events of a wire. */
+export interface FieldNames {
+  /** Finds the number of a field by its name: one of FIELD, or one of the wire's own. */
+  readonly fields: KeyTable
+  /** The field of an envelope that holds the list of events; -1 when the wire has no envelope. */
+  readonly listField: number
+}
+
+/** The body holds more events than a request may. */
 export class TooManyEvents extends Error {
   override readonly name = 'TooManyEvents'
 }
 
 /**
- * Finds the events of a body and the parts of each in one pass, which is the only one: nothing is parsed into objects.
- * Throws JsonSyntaxError when the body is not JSON, TooManyEvents when it holds more than `eventsMax`.
+ * Finds the events of a body and the fields of each in one pass; nothing is parsed into objects.
+ * Throws JsonSyntaxError when the body is not JSON, TooManyEvents when it holds more than `eventsMax` events.
  */
 export class EventScanner {
   readonly #text: RequestText
   readonly #scanner: JsonScanner
   readonly #table: EventTable
-  /** Properties whose places are noted while scanning. */
-  watched = new KeyTable([])
+  #fields = nothing
+  #listField = -1
+  /** Properties whose positions are noted while scanning. */
+  #watched = nothing
   eventsMax = Number.POSITIVE_INFINITY
 
   constructor(text: RequestText, table: EventTable) {
@@ -30,15 +41,18 @@ export class EventScanner {
     this.#scanner = new JsonScanner(text.bytes)
   }
 
-  /** Takes up the text as it is now. */
-  begin(): void {
-    this.#scanner.bytes = this.#text.bytes
-    this.#scanner.end = this.#text.end
+  /** Turns to the text that was just loaded, and to the field names of its wire. */
+  begin(format: FieldNames, watched: KeyTable): void {
+    this.#fields = format.fields
+    this.#listField = format.listField
+    this.#watched = watched
+    this.#table.rows = 0
+    this.#refresh()
   }
 
   /**
-   * Scans a body that is one JSON value. An object fills row 0 and, where it has a `batch` that is an array, one row an element;
-   * an array leaves row 0 empty and fills one row an element.
+   * Scans a body that is one JSON value. An object fills row 0 and, if its list field is an array, one further row for each element; an array
+   * leaves row 0 empty and fills one row for each element.
    */
   scanBody(at: number): void {
     const scanner = this.#scanner
@@ -52,7 +66,7 @@ export class EventScanner {
     if (p < scanner.end) throw scanner.unexpected(p, 'the end of the text')
   }
 
-  /** Whether a body begins with an object and has something in a line after it: the sign of NDJSON. */
+  /** Whether a body is an object with something on a line after it, which is the sign of NDJSON. */
   isSeveralObjects(at: number): boolean {
     const scanner = this.#scanner
     const start = scanner.skipSpace(at)
@@ -62,7 +76,7 @@ export class EventScanner {
     return next < scanner.end && scanner.bytes.subarray(end, next).includes(0x0a)
   }
 
-  /** Scans lines of one event each into rows from 1, blank ones left out. A line that is not JSON gets a marked row, or throws if strict. */
+  /** Scans lines of one event each into rows from 1, without blank lines. A line that is not JSON gets a flagged row, or throws if strict. */
   scanLines(at: number, { isStrict }: { isStrict: boolean }): void {
     const { bytes, end } = this.#scanner
     this.#table.rows = 0
@@ -76,8 +90,41 @@ export class EventScanner {
     }
   }
 
-  /** Notes where the watched members of the object at `at` are in row `row`, and forgets those noted before. Returns the object's end. */
-  scanWatched(at: number, row: number): number {
+  /** @throws JsonSyntaxError unless bytes `start` to `end` are exactly one JSON value, with space around it */
+  checkOneValue(start: number, end: number): void {
+    const scanner = this.#scanner
+    const { bytes, end: textEnd } = scanner
+    const ending = bytes[end] as number
+    bytes[end] = 0
+    scanner.end = end
+    try {
+      const after = scanner.skipSpace(scanner.skipValue(scanner.skipSpace(start)))
+      if (after < end) throw scanner.unexpected(after, 'the end of the text')
+    } finally {
+      bytes[end] = ending
+      scanner.end = textEnd
+    }
+  }
+
+  /** Calls `visit` with the key and the range of the value of each member of the object at `at`, which was scanned before. */
+  forEachMember(at: number, visit: (key: string, start: number, end: number) => void): void {
+    this.#refresh()
+    const scanner = this.#scanner
+    let p = scanner.skipSpace(at + 1)
+    while (scanner.bytes[p] !== CLOSE_BRACE) {
+      const keyEnd = scanner.skipString(p)
+      const key = decodeString(this.#text.bytes, p, keyEnd)
+      const start = scanner.skipColon(keyEnd)
+      const end = scanner.skipValue(start)
+      visit(key, start, end)
+      // `visit` may have appended to the text and so moved it.
+      this.#refresh()
+      p = scanner.skipComma(end, CLOSE_BRACE)
+    }
+  }
+
+  /** Notes in row `row` where the watched members of the object at `at` are, instead of those noted before. Returns the object's end. */
+  #scanWatched(at: number, row: number): number {
     const scanner = this.#scanner
     const { bytes } = scanner
     this.#table.words.fill(0, row + ROW.watched, row + ROW_WORDS)
@@ -88,7 +135,7 @@ export class EventScanner {
       if (bytes[p] !== QUOTE) throw scanner.unexpected(p, 'a key in double quotes')
       const escapes = scanner.escapes
       const keyEnd = scanner.skipString(p)
-      const slot = this.#find(this.watched, p, keyEnd, escapes)
+      const slot = this.#find(this.#watched, p, keyEnd, escapes)
       p = scanner.skipColon(keyEnd)
       if (slot >= 0) this.#table.words[row + ROW.watched + slot] = p
       p = scanner.skipComma(scanner.skipValue(p), CLOSE_BRACE)
@@ -97,11 +144,16 @@ export class EventScanner {
     return p + 1
   }
 
-  /** The same for an object that was made after scanning; `at` is -1 when there is none. */
+  /** The same for an object that was made after scanning; `at` is 0 when there is none. */
   scanWatchedAgain(at: number, row: number): void {
-    this.begin()
-    if (at >= 0) this.scanWatched(at, row)
+    this.#refresh()
+    if (at > 0) this.#scanWatched(at, row)
     else this.#table.words.fill(0, row + ROW.watched, row + ROW_WORDS)
+  }
+
+  #refresh(): void {
+    this.#scanner.bytes = this.#text.bytes
+    this.#scanner.end = this.#text.end
   }
 
   #scanLine(start: number, end: number, isStrict: boolean): void {
@@ -122,7 +174,7 @@ export class EventScanner {
       const row = this.#add()
       this.#table.words[row + ROW.start] = p
       this.#table.words[row + ROW.end] = end
-      this.#table.words[row + ROW.marks] = ROW_MARK.malformed
+      this.#table.words[row + ROW.flags] = ROW_FLAG.malformed
     } finally {
       scanner.bytes[end] = ending
       scanner.end = textEnd
@@ -138,11 +190,11 @@ export class EventScanner {
     return p + 1
   }
 
-  /** Scans the value at `at` into a row of its own. An envelope's row counts nothing of the events inside. */
+  /** Scans the value at `at` into a row of its own. The row of an envelope does not count what is inside its events. */
   #scanEvent(at: number): number {
     const scanner = this.#scanner
     const row = this.#add()
-    scanner.marks = 0
+    scanner.flags = 0
     scanner.members = 0
     scanner.deepest = 0
     scanner.escapes = 0
@@ -152,7 +204,7 @@ export class EventScanner {
     const { words } = this.#table
     words[row + ROW.start] = at
     words[row + ROW.end] = end
-    words[row + ROW.marks] = isObject ? scanner.marks : ROW_MARK.notObject
+    words[row + ROW.flags] = isObject ? scanner.flags : ROW_FLAG.notObject
     words[row + ROW.members] = scanner.members
     words[row + ROW.depth] = scanner.deepest
     words[row + ROW.escapes] = scanner.escapes
@@ -161,17 +213,19 @@ export class EventScanner {
 
   #scanFields(at: number, row: number): number {
     const scanner = this.#scanner
+    const fields = this.#fields
+    const listField = this.#listField
     const { bytes } = scanner
     let p = scanner.skipSpace(at + 1)
     while (bytes[p] !== CLOSE_BRACE) {
       if (bytes[p] !== QUOTE) throw scanner.unexpected(p, 'a key in double quotes')
       const escapes = scanner.escapes
       const keyEnd = scanner.skipString(p)
-      const field = this.#find(fieldTable, p, keyEnd, escapes)
+      const field = this.#find(fields, p, keyEnd, escapes)
       p = scanner.skipColon(keyEnd)
       const start = p
-      if (field === FIELD.properties) p = this.scanWatched(p, row)
-      else if (field === FIELD.batch && row === 0 && bytes[p] === OPEN_BRACKET) p = this.#scanBatch(p)
+      if (field === FIELD.properties) p = this.#scanWatched(p, row)
+      else if (field === listField && field >= 0 && row === 0 && bytes[p] === OPEN_BRACKET) p = this.#scanList(p)
       else p = scanner.skipValue(p)
       if (field >= 0) {
         const { words } = this.#table
@@ -183,13 +237,13 @@ export class EventScanner {
     return p + 1
   }
 
-  /** A second `batch` in the same object replaces the first, as in every JSON parser. */
-  #scanBatch(at: number): number {
+  /** A second list in the same object replaces the first, as in every JSON parser. */
+  #scanList(at: number): number {
     const scanner = this.#scanner
-    const { marks, members, deepest, escapes, level } = scanner
+    const { flags, members, deepest, escapes, level } = scanner
     this.#table.rows = 1
     const end = this.#scanArray(at)
-    scanner.marks = marks
+    scanner.flags = flags
     scanner.members = members
     scanner.deepest = deepest
     scanner.escapes = escapes

@@ -3,11 +3,11 @@ import type { ConsumerServiceService } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { Calls } from '@millrace/service'
 import { onBehalfOf } from '../api/api-deps.js'
-import type { Outcome } from './verdict-text.js'
+import type { Outcome } from '../wires/response-form.js'
 
 /**
- * Waits up to `waitMs` until the records of a receipt are settled, and says what became of them. Undefined when stream-consumer cannot be
- * asked: the events are accepted all the same, and the receipt can be asked about later.
+ * Waits up to `waitMs` until the records of a receipt are settled and returns their counts. Returns undefined when stream-consumer cannot be
+ * reached: the events are accepted all the same, and the client can ask for the receipt later.
  */
 export function createAwaitOutcome(
   { waitMs }: { waitMs: number },
@@ -27,7 +27,7 @@ export function createAwaitOutcome(
         in_flight: Number(answer.inFlight),
       }
     } catch (error) {
-      logger.debug('a request waited in vain for its records to be stored', { error })
+      logger.debug('stream-consumer did not say what became of the records of a request', { error })
       return undefined
     }
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { JsonScanner, MARK } from './json-scanner.js'
+import { JsonScanner, SCAN_FLAG } from './json-scanner.js'
 import { JsonSyntaxError, locate } from './json-syntax-error.js'
 
 function scan(text: string | Buffer): JsonScanner {
@@ -121,16 +121,16 @@ describe('the JSON scanner', () => {
     )
   })
 
-  it('marks what jsonb cannot hold', () => {
+  it('flags what jsonb cannot hold', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: 'binary', maxLength: 8 }),
         fc.string({ unit: fc.constantFrom('\ud800', '\udbff', '\udc00', '\udfff', 'a', '\0') }),
         (head, tail) => {
           const text = head + tail
-          const { marks } = scan(JSON.stringify({ [text]: [text] }).replaceAll('\0', '\\u0000'))
-          expect((marks & MARK.nul) !== 0).toBe(text.includes('\0'))
-          expect((marks & MARK.loneSurrogate) !== 0).toBe(!text.isWellFormed())
+          const { flags } = scan(JSON.stringify({ [text]: [text] }).replaceAll('\0', '\\u0000'))
+          expect((flags & SCAN_FLAG.nul) !== 0).toBe(text.includes('\0'))
+          expect((flags & SCAN_FLAG.loneSurrogate) !== 0).toBe(!text.isWellFormed())
         },
       ),
     )
@@ -138,20 +138,20 @@ describe('the JSON scanner', () => {
 
   it.each([
     ['1e308', 0],
-    ['1.8e308', MARK.numberRange],
-    ['-1e309', MARK.numberRange],
-    ['1e200000', MARK.numberRange],
-    ['1e-400', MARK.numberRange],
+    ['1.8e308', SCAN_FLAG.numberRange],
+    ['-1e309', SCAN_FLAG.numberRange],
+    ['1e200000', SCAN_FLAG.numberRange],
+    ['1e-400', SCAN_FLAG.numberRange],
     ['0e-99999', 0],
     ['0.0e99999', 0],
     ['4.9e-324', 0],
-    ['1e-324', MARK.numberRange],
+    ['1e-324', SCAN_FLAG.numberRange],
     ['1'.repeat(308), 0],
-    ['1'.repeat(310), MARK.numberRange],
+    ['1'.repeat(310), SCAN_FLAG.numberRange],
     [`0.${'1'.repeat(1000)}`, 0],
-    [`0.${'1'.repeat(1100)}`, MARK.numberRange],
-  ])('judges the range of %s', (text, marks) => {
-    expect(scan(`[${text}]`).marks).toBe(marks)
+    [`0.${'1'.repeat(1100)}`, SCAN_FLAG.numberRange],
+  ])('flags the range of %s', (text, flags) => {
+    expect(scan(`[${text}]`).flags).toBe(flags)
   })
 
   it('counts members and levels, and goes deeper than any stack', () => {

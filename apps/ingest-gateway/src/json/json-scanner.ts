@@ -1,7 +1,7 @@
 import { JsonSyntaxError } from './json-syntax-error.js'
 
-/** What a value may hold that JSON allows and the store does not. Bits of `JsonScanner.marks`. */
-export const MARK = {
+/** What JSON allows and the store does not. Bits of `JsonScanner.flags`. */
+export const SCAN_FLAG = {
   /** The escape \u0000: PostgreSQL's text and jsonb cannot hold it. */
   nul: 1,
   /** Half of a surrogate pair: not a character, refused by jsonb. */
@@ -29,8 +29,8 @@ export class JsonScanner {
   bytes: Uint8Array
   /** The offset after the text, where the 0 stands. */
   end = 0
-  /** Bits of MARK, raised by what was walked over since the caller last cleared them. */
-  marks = 0
+  /** Bits of SCAN_FLAG, set by what was scanned since the caller last cleared them. */
+  flags = 0
   /** Members of objects walked over since the caller last cleared it. */
   members = 0
   /** The deepest level of nesting walked over since the caller last cleared it. */
@@ -217,7 +217,7 @@ export class JsonScanner {
     const text = latin1(this.bytes, start, Math.min(end, start + NUMBER_BYTES_MAX + 1))
     const value = Number(text)
     const isUnderflow = value === 0 && /[1-9]/.test(text.slice(0, mantissaEnd - start))
-    if (text.length > NUMBER_BYTES_MAX || !Number.isFinite(value) || isUnderflow) this.marks |= MARK.numberRange
+    if (text.length > NUMBER_BYTES_MAX || !Number.isFinite(value) || isUnderflow) this.flags |= SCAN_FLAG.numberRange
   }
 
   /** `at` is the backslash. */
@@ -229,13 +229,13 @@ export class JsonScanner {
       throw this.unexpected(at + 1, 'an escape character')
     }
     const unit = this.#hex4(at + 2)
-    if (unit === 0) this.marks |= MARK.nul
+    if (unit === 0) this.flags |= SCAN_FLAG.nul
     if (unit < 0xd800 || unit > 0xdfff) return at + 6
     if (unit < 0xdc00 && this.bytes[at + 6] === BACKSLASH && this.bytes[at + 7] === LOWER_U) {
       const low = this.#hex4(at + 8)
       if (low >= 0xdc00 && low <= 0xdfff) return at + 12
     }
-    this.marks |= MARK.loneSurrogate
+    this.flags |= SCAN_FLAG.loneSurrogate
     return at + 6
   }
 

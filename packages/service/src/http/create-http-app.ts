@@ -2,8 +2,8 @@ import { coreErrors, kindTraits } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { HttpMetrics, Tracer } from '@millrace/telemetry'
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express'
-import type { HelmetOptions } from 'helmet'
 import { createRequestScope, routeOf } from './request-scope.js'
+import { createSecurityHeaders } from './security-headers.js'
 import { sendProblem } from './send-problem.js'
 import { toHttpError } from './to-http-error.js'
 
@@ -14,8 +14,6 @@ export interface HttpAppConfig {
   readonly handlerTimeoutMs?: number
   /** Express' `trust proxy`. Default false: forwarded addresses are not believed. */
   readonly trustProxy?: boolean | number | string
-  /** Changes to helmet's headers, for pages that need a wider content security policy. */
-  readonly helmet?: HelmetOptions
 }
 
 export interface HttpAppDeps {
@@ -32,14 +30,18 @@ export interface HttpAppDeps {
  */
 export async function createHttpApp(config: HttpAppConfig, deps: HttpAppDeps): Promise<Express> {
   const { default: express } = await import('express')
-  const { default: helmet } = await import('helmet')
+  const securityHeaders = await createSecurityHeaders()
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
   app.set('trust proxy', config.trustProxy ?? false)
   app.set('query parser', 'simple')
   app.use(createRequestScope(deps))
-  app.use(helmet(config.helmet))
+  app.use((_req, res, next) => {
+    for (let i = 0; i < securityHeaders.length; i += 2)
+      res.setHeader(securityHeaders[i] as string, securityHeaders[i + 1] as string)
+    next()
+  })
   app.use(createHandlerTimeout(config.handlerTimeoutMs ?? 30_000))
   if (config.bodyBytesMax !== false) app.use(express.json({ limit: config.bodyBytesMax ?? 1_048_576, inflate: true }))
   deps.routes(app)

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import {
   DAY_MS,
   decodeEventRow,
@@ -9,8 +10,13 @@ import {
 } from '@millrace/contracts'
 import { parseSeriesKey, type RollupDefinition } from '@millrace/rollups'
 import type { AppendedFrame, OpenBatch, Producer } from '@millrace/streams'
+import { EventAcceptor } from '../events/event-acceptor.js'
+import type { EventBody } from '../events/event-body.js'
 import { EventCatalog } from '../events/event-catalog.js'
-import { type DeskConfig, EventDesk } from '../events/event-desk.js'
+import type { EventLimits } from '../events/event-validator.js'
+import { type ParserConfig, RequestParser } from '../events/request-parser.js'
+import type { Wire } from '../wires/wire.js'
+import { createWires } from '../wires/wires.js'
 
 /** A record as the consumer would see it. */
 export interface SeenRecord extends EventRow {
@@ -74,7 +80,7 @@ function readRecords(reader: RecordBatchReader, partition: number): SeenRecord[]
 /** 2026-11-21T08:00:00Z, when all tests take place. */
 export const TEST_NOW = Date.UTC(2026, 10, 21, 8)
 
-export const testLimits: DeskConfig = {
+export const testLimits: EventLimits & ParserConfig = {
   eventBytesMax: 2000,
   depthMax: 8,
   keysMax: 30,
@@ -84,19 +90,46 @@ export const testLimits: DeskConfig = {
   inheritedBytesMax: 5000,
 }
 
-export function openDesk({
+/** A parser and an acceptor over a producer that keeps what it is given. */
+export function openAcceptor({
   definitions = [],
   limits = {},
 }: {
   definitions?: RollupDefinition[]
-  limits?: Partial<DeskConfig>
+  limits?: Partial<EventLimits & ParserConfig>
 } = {}) {
   const producer = new RecordingProducer()
   const catalog = new EventCatalog(definitions)
+  const config = { ...testLimits, ...limits }
   let ids = 0
-  const desk = new EventDesk(
-    { ...testLimits, ...limits },
-    { producer, catalog: () => catalog, now: () => TEST_NOW, newMessageId: () => `made-${++ids}` },
-  )
-  return { desk, producer }
+  const parser = new RequestParser(config, { catalog: () => catalog })
+  const newMessageId = () => `made-${++ids}`
+  const acceptor = new EventAcceptor(config, { parser, producer, now: () => TEST_NOW, newMessageId })
+  return { parser, acceptor, producer }
+}
+
+const wires = createWires({ segmentBytesMax: 1e6, eventsBytesMax: 1e6 })
+
+export interface TestRequest {
+  readonly path: string
+  readonly headers?: IncomingHttpHeaders
+}
+
+/** A body as the wire of a path sees it. Arrives in two pieces, as it may from the network. */
+export function toTestBody(body: unknown, { path, headers = {} }: TestRequest): { body: EventBody; wire: Wire } {
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+  const chunks = [bytes.subarray(0, 7), bytes.subarray(7)]
+  for (const wire of wires) {
+    const route = wire.routes.find((one) => one.path === path)
+    if (route !== undefined) return { body: route.toBody({ headers, chunks, bytes: bytes.length }), wire }
+  }
+  throw new Error(`no wire has the path ${path}`)
+}
+
+/** Sends a body as tenant 7 and returns what became of its events. */
+export function acceptBody(body: unknown, to: TestRequest, options?: Parameters<typeof openAcceptor>[0]) {
+  const { parser, acceptor, producer } = openAcceptor(options)
+  const { body: eventBody, wire } = toTestBody(body, to)
+  const acceptance = acceptor.accept(parser.parse(eventBody, wire.format), 7, { wantsMessageIds: true })
+  return { acceptance, ...producer.seal() }
 }

@@ -1,0 +1,126 @@
+import { authErrors, type LimitDecision, type Principal, type RateLimiter } from '@millrace/auth'
+import { encodeReceipt } from '@millrace/contracts'
+import type { IntakeRequest } from '@millrace/http-intake'
+import type { AppendedFrame } from '@millrace/streams'
+import type { Tracer } from '@millrace/telemetry'
+import type { Acceptance, EventAcceptor } from '../events/event-acceptor.js'
+import { whenAppended } from '../events/event-appender.js'
+import type { EventBody } from '../events/event-body.js'
+import type { ParsedRequest, RequestParser } from '../events/request-parser.js'
+import type { ProducedCounts } from '../ledger/produced-counts.js'
+import type { IngestMetrics } from '../metrics.js'
+import type { Outcome } from '../wires/response-form.js'
+import type { Wire, WireRoute } from '../wires/wire.js'
+
+export interface AcceptEventsDeps {
+  readonly parser: RequestParser
+  readonly acceptor: EventAcceptor
+  /** UUID of the producer, for receipts. */
+  readonly producerId: string
+  readonly limiter: RateLimiter
+  readonly counts: ProducedCounts
+  /** Waits until the records of a receipt are stored; undefined when that cannot be known in time. */
+  readonly awaitOutcome: (receipt: string, principal: Principal) => Promise<Outcome | undefined>
+  readonly metrics: IngestMetrics
+  readonly tracer: Tracer
+}
+
+/** One request with events on its way through the steps below. */
+interface EventRequest {
+  readonly request: IntakeRequest
+  readonly body: EventBody
+  readonly wire: Wire
+  readonly deps: AcceptEventsDeps
+}
+
+/**
+ * Handles complete requests of one path: parses the body, finds the caller, takes tokens from the tenant's rate limit, appends the events to
+ * the stream, and responds once every frame is held. Without a wait the steps up to the append run within one tick.
+ */
+export function createAcceptEvents(
+  { wire, route }: { wire: Wire; route: WireRoute },
+  deps: AcceptEventsDeps,
+): (request: IntakeRequest) => void | Promise<void> {
+  return function acceptEvents(request) {
+    const body = route.toBody(request)
+    const parsed = deps.parser.parse(body, wire.format)
+    const x: EventRequest = { request, body, wire, deps }
+    const principal = request.principal ?? request.authenticate(parsed.writeKey)
+    return principal instanceof Promise
+      ? principal.then((known) => limit(x, parsed, known))
+      : limit(x, parsed, principal)
+  }
+}
+
+function limit(x: EventRequest, parsed: ParsedRequest, principal: Principal): void | Promise<void> {
+  const decision = x.deps.limiter.take(principal.tenantId, parsed.count, principal.limits)
+  if (decision instanceof Promise) return decision.then((made) => append(x, parsed, { principal, decision: made }))
+  append(x, parsed, { principal, decision })
+}
+
+function append(
+  x: EventRequest,
+  parsed: ParsedRequest,
+  { principal, decision }: { principal: Principal; decision: LimitDecision },
+): void {
+  if (!decision.ok) throw authErrors.RATE_LIMITED({ retryAfterSeconds: decision.retryAfterMs / 1000 })
+  const { request, body, wire, deps } = x
+  // While this request waited, another one may have taken the parser's buffer.
+  const current = deps.parser.isCurrent(parsed) ? parsed : deps.parser.parse(body, wire.format)
+  const acceptance = deps.acceptor.accept(current, principal.tenantId, {
+    wantsMessageIds: wire.response.needsMessageIds,
+  })
+  request.releaseBody()
+  const { frames } = acceptance
+  if (request.traceparent !== undefined) for (const { batch } of frames) batch.addTrace(request.traceparent)
+  const [only] = frames
+  const appended =
+    only !== undefined && frames.length === 1
+      ? only.batch.appended.then((frame) => acknowledge(x, { principal, acceptance, appended: [frame] }))
+      : whenAppended(frames).then((all) => acknowledge(x, { principal, acceptance, appended: all }))
+  appended.catch((error: unknown) => request.refuse(error))
+}
+
+interface AppendedRequest {
+  readonly principal: Principal
+  readonly acceptance: Acceptance
+  readonly appended: readonly AppendedFrame[]
+}
+
+function acknowledge(
+  { request, wire, deps }: EventRequest,
+  { principal, acceptance, appended }: AppendedRequest,
+): void {
+  countProduced(deps.counts, principal.tenantId, { acceptance, appended })
+  deps.metrics.validated(acceptance.accepted, acceptance.rejected)
+  const receipt = encodeReceipt({
+    tenantId: principal.tenantId,
+    producer: deps.producerId,
+    frames: appended.map(({ partition, sequence }, i) => {
+      const { first = 0, records = 0 } = acceptance.frames[i] ?? {}
+      return { partition, sequence, first, records }
+    }),
+  })
+  if (!wire.response.wantsOutcome(request.url)) {
+    request.respond(wire.response.write({ acceptance, receipt }))
+    return
+  }
+  deps.tracer
+    .extract(request.traceparent, () => deps.awaitOutcome(receipt, principal))
+    .then((outcome) => request.respond(wire.response.write({ acceptance, receipt, outcome: outcome ?? 'unknown' })))
+    .catch((error: unknown) => request.refuse(error))
+}
+
+/** Rejected events are counted on the first frame (EventAppender.finish), so they count as spooled when that frame is. */
+function countProduced(
+  counts: ProducedCounts,
+  tenantId: number,
+  { acceptance, appended }: { acceptance: Acceptance; appended: readonly AppendedFrame[] },
+): void {
+  const rejected = acceptance.rejected.length
+  let spooled = 0
+  appended.forEach((frame, i) => {
+    if (frame.isSpooled) spooled += (acceptance.frames[i]?.records ?? 0) + (i === 0 ? rejected : 0)
+  })
+  counts.add(tenantId, { accepted: acceptance.accepted + rejected, rejected, spooled })
+}

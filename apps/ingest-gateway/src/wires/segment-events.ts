@@ -1,0 +1,110 @@
+import { EVENT_TYPES, type EventType } from '@millrace/contracts'
+import { CORE_TEXT_FIELDS, createFieldTable, defineFields, type EventFormat } from '../events/event-format.js'
+import type { EventRow } from '../events/event-row.js'
+import { FIELD } from '../events/event-table.js'
+import type { RejectionCode } from '../events/rejections.js'
+import { KeyTable } from '../json/key-table.js'
+
+// The events of Segment's specification (https://segment.com/docs/connections/spec/), which both Segment's wire and the native one carry.
+
+const OWN = defineFields([
+  'type',
+  'originalTimestamp',
+  'traits',
+  'name',
+  'category',
+  'groupId',
+  'previousId',
+  'batch',
+  'writeKey',
+])
+
+const TYPE_TRACK = EVENT_TYPES.indexOf('track')
+const types = new KeyTable(EVENT_TYPES.map((type, index) => [type, index]))
+
+/** What an event of one type has besides its properties. */
+interface TypeRules {
+  /** Whether its properties are called traits. */
+  readonly hasTraits: boolean
+  /** Fields that are stored with its properties. */
+  readonly extras: readonly { readonly field: number; readonly name: string }[]
+  /** The code for an event that lacks one of the extras; undefined when they are optional. */
+  readonly missing: RejectionCode | undefined
+}
+
+const nameAndCategory = [
+  { field: OWN.name, name: 'name' },
+  { field: OWN.category, name: 'category' },
+]
+const rulesByType: Readonly<Record<EventType, TypeRules>> = {
+  track: { hasTraits: false, extras: [], missing: undefined },
+  identify: { hasTraits: true, extras: [], missing: undefined },
+  page: { hasTraits: false, extras: nameAndCategory, missing: undefined },
+  screen: { hasTraits: false, extras: nameAndCategory, missing: undefined },
+  group: { hasTraits: true, extras: [{ field: OWN.groupId, name: 'groupId' }], missing: 'missing_group_id' },
+  alias: { hasTraits: false, extras: [{ field: OWN.previousId, name: 'previousId' }], missing: 'missing_previous_id' },
+}
+/** The names under which events of the types are stored, and their rules, by index of the type. */
+const names = EVENT_TYPES.map((type) => `$${type}`)
+const rules = EVENT_TYPES.map((type) => rulesByType[type])
+
+export const segmentEvents: EventFormat = {
+  // Segment's SDKs write camel case. The responses of our own API use snake case, so that is accepted as well.
+  fields: createFieldTable({
+    ...FIELD,
+    ...OWN,
+    message_id: FIELD.messageId,
+    user_id: FIELD.userId,
+    anonymous_id: FIELD.anonymousId,
+    sent_at: FIELD.sentAt,
+    original_timestamp: OWN.originalTimestamp,
+    group_id: OWN.groupId,
+    previous_id: OWN.previousId,
+  }),
+  textFields: [...CORE_TEXT_FIELDS, OWN.type, OWN.groupId, OWN.previousId],
+  listField: OWN.batch,
+  keyField: OWN.writeKey,
+  reservedNames: new Set(names),
+  reasons: {},
+  normalise(event) {
+    const type = readType(event)
+    if (type < 0) return 'invalid_type'
+    event.type = type
+    if (event.isAbsent(FIELD.timestamp)) event.copy(OWN.originalTimestamp, FIELD.timestamp)
+    if (type === TYPE_TRACK) return undefined
+    event.setText(FIELD.event, names[type] as string)
+    return readProperties(event, rules[type] as TypeRules)
+  },
+}
+
+function readType(event: EventRow): number {
+  if (event.pathType >= 0) return event.pathType
+  if (event.isAbsent(OWN.type)) return TYPE_TRACK
+  const start = event.start(OWN.type)
+  return event.isText(OWN.type) ? types.find(event.bytes, start + 1, event.end(OWN.type) - 1) : -1
+}
+
+function readProperties(
+  event: EventRow,
+  { hasTraits: mayHaveTraits, extras: known, missing }: TypeRules,
+): RejectionCode | undefined {
+  const hasTraits = mayHaveTraits && event.start(OWN.traits) !== 0
+  if (hasTraits) event.copy(OWN.traits, FIELD.properties)
+  const extras = known.filter(({ field }) => event.isText(field))
+  if (missing !== undefined && extras.length < known.length) return missing
+  const hasExtras = extras.length > 0 && (event.isAbsent(FIELD.properties) || event.isObject(FIELD.properties))
+  if (hasExtras) {
+    const texts = extras.map(({ field, name }) => `"${name}":${event.json(field)}`)
+    event.setJson(FIELD.properties, withExtras(event, texts))
+  }
+  if (hasTraits || hasExtras) event.watchProperties()
+  return undefined
+}
+
+/** The properties with further members in front of them, so that a property of the same name wins. */
+function withExtras(event: EventRow, extras: readonly string[]): string {
+  if (event.isAbsent(FIELD.properties)) return `{${extras.join(',')}}`
+  const rest = event.slice(event.start(FIELD.properties) + 1, event.end(FIELD.properties))
+  const isEmpty = rest.trimStart().startsWith('}')
+  return `{${extras.join(',')}${isEmpty ? '' : ','}${rest}`
+}

@@ -1,0 +1,8 @@
+import { createNativeWire } from './native/native-wire.js'
+import { createSegmentWire } from './segment/segment-wire.js'
+import type { Wire, WireLimits } from './wire.js'
+
+/** Every wire of the gateway. */
+export function createWires(limits: WireLimits): readonly Wire[] {
+  return [createSegmentWire(limits), createNativeWire(limits)]
+}

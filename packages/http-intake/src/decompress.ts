@@ -1,0 +1,91 @@
+import {
+  brotliDecompress,
+  brotliDecompressSync,
+  gunzip,
+  gunzipSync,
+  type InputType,
+  inflate,
+  inflateRaw,
+  inflateRawSync,
+  inflateSync,
+} from 'node:zlib'
+import { intakeErrors } from './errors.js'
+
+type Callback = (error: Error | null, result: Buffer) => void
+interface Codec {
+  sync(input: InputType, options: { maxOutputLength: number }): Buffer
+  async(input: InputType, options: { maxOutputLength: number }, callback: Callback): void
+}
+
+/** The compression methods that the intake can undo. */
+export const CONTENT_ENCODINGS = ['gzip', 'deflate', 'br'] as const
+export type ContentEncoding = (typeof CONTENT_ENCODINGS)[number]
+
+const codecs: Readonly<Record<ContentEncoding, Codec>> = {
+  gzip: { sync: gunzipSync, async: gunzip },
+  deflate: { sync: inflateSync, async: inflate },
+  br: { sync: brotliDecompressSync, async: brotliDecompress },
+}
+/** Some clients send deflate without the zlib header that the standard requires. */
+const rawDeflate: Codec = { sync: inflateRawSync, async: inflateRaw }
+
+/** For bodies up to this size, handing them to the thread pool takes longer than decompressing them here. */
+const SYNC_BYTES_MAX = 64 * 1024
+
+/**
+ * The compression that a Content-Encoding header names, in any case; undefined when the body is not compressed.
+ * @throws UNSUPPORTED_ENCODING when `accepted` does not contain it
+ */
+export function readContentEncoding(
+  header: string | undefined,
+  accepted: readonly ContentEncoding[],
+): ContentEncoding | undefined {
+  if (header === undefined || header === 'identity') return undefined
+  const name = header.toLowerCase()
+  const encoding = accepted.find((one) => one === name || (one === 'gzip' && name === 'x-gzip'))
+  if (encoding === undefined)
+    throw intakeErrors.UNSUPPORTED_ENCODING({
+      message: `the content encoding is not one of ${accepted.join(', ')}`,
+      details: { supported: accepted },
+    })
+  return encoding
+}
+
+/**
+ * The decompressed body: at once when it is small, else as a promise. Never produces more than `bytesMax` bytes, whatever the input claims.
+ * @throws BODY_TOO_LARGE or CORRUPT_ENCODING; at once or by rejecting, so await it inside a try
+ */
+export function decompress(body: Buffer, encoding: ContentEncoding, bytesMax: number): Buffer | Promise<Buffer> {
+  const codec = encoding === 'deflate' && !hasZlibHeader(body) ? rawDeflate : codecs[encoding]
+  const options = { maxOutputLength: bytesMax }
+  if (body.length > SYNC_BYTES_MAX) {
+    return new Promise((resolve, reject) => {
+      codec.async(body, options, (error, result) =>
+        error === null ? resolve(result) : reject(toError(error, bytesMax)),
+      )
+    })
+  }
+  try {
+    return codec.sync(body, options)
+  } catch (error) {
+    throw toError(error, bytesMax)
+  }
+}
+
+/** RFC 1950, section 2.2: compression method 8 in the low four bits, and the first two bytes are a multiple of 31. */
+function hasZlibHeader(body: Buffer): boolean {
+  return body.length >= 2 && ((body[0] as number) & 0x0f) === 8 && body.readUInt16BE(0) % 31 === 0
+}
+
+function toError(error: unknown, bytesMax: number): Error {
+  if ((error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE') return bodyTooLarge(bytesMax)
+  return intakeErrors.CORRUPT_ENCODING({ cause: error })
+}
+
+/** The error for a body that is larger than its route allows. */
+export function bodyTooLarge(bytesMax: number): Error {
+  return intakeErrors.BODY_TOO_LARGE({
+    message: `the body is larger than ${bytesMax} bytes after decompression`,
+    details: { limit_bytes: bytesMax },
+  })
+}

@@ -1,0 +1,8 @@
+export { Cors, type CorsConfig } from './cors.js'
+export { createCorsMiddleware } from './cors-middleware.js'
+export { CONTENT_ENCODINGS, type ContentEncoding } from './decompress.js'
+export { intakeErrors } from './errors.js'
+export { createIntake } from './intake.js'
+export type { IntakeDeps, IntakeRequest } from './intake-request.js'
+export type { IntakeRoute } from './intake-route.js'
+export { type ProblemOptions, ResponseWriter } from './response-writer.js'

@@ -1,0 +1,247 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { authErrors, type KeyVerifier, type Principal } from '@millrace/auth'
+import { coreErrors } from '@millrace/contracts'
+import { silentLogger } from '@millrace/logger'
+import { createSecurityHeaders } from '@millrace/service'
+import { noopTracer } from '@millrace/telemetry'
+import { Cors } from './cors.js'
+import { createIntake } from './intake.js'
+import type { IntakeRequest } from './intake-request.js'
+import type { IntakeRoute } from './intake-route.js'
+import { ResponseWriter } from './response-writer.js'
+
+/** Larger than the compressed bombs below, so that only their decompressed size can exceed it. */
+const LIMIT = 60_000
+const writer: Principal = { keyId: '1', tenantId: 7, tenantName: 't', scopes: ['write'], limits: {} }
+const principals: Record<string, Principal> = { w: writer, r: { ...writer, scopes: ['read'] } }
+const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
+
+let server: Server
+let origin: string
+let isLookupSlow: boolean
+let failure: Error | undefined
+/** The bodies that reached the handlers. */
+let handled: string[]
+let observed: { route: string; status: string }[]
+
+function verifyKey(key: string): Principal | Promise<Principal> {
+  const check = () => {
+    const found = principals[key]
+    if (found === undefined) throw authErrors.KEY_INVALID()
+    return found
+  }
+  return isLookupSlow ? Promise.resolve().then(check) : check()
+}
+const verifier: Pick<KeyVerifier, 'verify' | 'verifyKey'> = {
+  verify: (header) => verifyKey((header ?? '').replace('Bearer ', '')),
+  verifyKey,
+}
+
+async function handle(request: IntakeRequest): Promise<void> {
+  const body = Buffer.concat(request.chunks).toString()
+  if (request.principal === undefined) await request.authenticate(/key=(\w+)/.exec(body)?.[1])
+  if (failure !== undefined) throw failure
+  handled.push(body)
+  request.respond(JSON.stringify({ tenant: request.principal?.tenantId, bytes: request.bytes }))
+}
+
+const route = {
+  scope: 'write',
+  keyIn: 'header',
+  bodyBytesMax: LIMIT,
+  encodings: ['gzip', 'deflate', 'br'],
+  handle,
+} as const satisfies Omit<IntakeRoute, 'path'>
+
+beforeEach(async () => {
+  isLookupSlow = false
+  failure = undefined
+  handled = []
+  observed = []
+  const cors = new Cors({ origins: ['https://shop.example'], exposedHeaders: ['ETag'] })
+  const routes: IntakeRoute[] = [
+    { ...route, path: '/logs' },
+    { ...route, path: '/open', keyIn: 'header-or-body' },
+    { ...route, path: '/plain', encodings: [] },
+    { ...route, path: '/large', bodyBytesMax: 100_000 },
+  ]
+  const handleIntake = createIntake(routes, {
+    verifier,
+    responses: new ResponseWriter(cors, await createSecurityHeaders()),
+    metrics: { observe: (labels) => observed.push(labels) },
+    tracer: noopTracer,
+    logger: silentLogger,
+  })
+  server = createServer((req, res) => {
+    if (!handleIntake(req, res)) res.writeHead(404).end('somebody else')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+
+afterEach(async () => {
+  server.closeAllConnections()
+  server.close()
+  await once(server, 'close')
+})
+
+async function post(path: string, body: string | Buffer, headers: Record<string, string> = bearer('w')) {
+  const response = await fetch(`${origin}${path}`, { method: 'POST', body, headers })
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as Record<string, unknown>,
+  }
+}
+
+describe('the intake', () => {
+  it.each([
+    ['gzip', gzipSync],
+    ['x-gzip', gzipSync],
+    ['deflate', deflateSync],
+    ['deflate', deflateRawSync],
+    ['br', brotliCompressSync],
+    ['GZIP', gzipSync],
+  ])('hands over the decompressed body of a request with Content-Encoding %s', async (encoding, compress) => {
+    const answer = await post('/logs', compress('hello'), { ...bearer('w'), 'content-encoding': encoding })
+    expect(answer).toMatchObject({ status: 200, body: { tenant: 7, bytes: 5 } })
+    expect(handled).toEqual(['hello'])
+  })
+
+  it('hands over a body that is large while compressed, which the thread pool decompresses', async () => {
+    // Incompressible, so that it stays above the 64 KiB up to which bodies are decompressed at once.
+    const body = randomBytes(80_000)
+    const answer = await post('/large', gzipSync(body), { ...bearer('w'), 'content-encoding': 'gzip' })
+    expect(answer).toMatchObject({ status: 200, body: { bytes: 80_000 } })
+  })
+
+  it('lets the handler authenticate with a key from the body, if the route allows it', async () => {
+    expect(await post('/open', 'key=w', {})).toMatchObject({ status: 200, body: { tenant: 7 } })
+    expect(await post('/open', 'key=x', {})).toMatchObject({ status: 401, body: { code: 'KEY_INVALID' } })
+    expect(await post('/open', 'key=r', {})).toMatchObject({ status: 403, body: { code: 'SCOPE_MISSING' } })
+    expect(await post('/open', 'nothing', {})).toMatchObject({ status: 401, body: { code: 'KEY_MISSING' } })
+  })
+
+  it('waits for the lookup of a key before it hands the request over', async () => {
+    isLookupSlow = true
+    expect(await post('/logs', 'hello')).toMatchObject({ status: 200, body: { tenant: 7 } })
+    expect(await post('/open', 'key=w', {})).toMatchObject({ status: 200, body: { tenant: 7 } })
+  })
+
+  it('checks a key before it decompresses the body', async () => {
+    isLookupSlow = true
+    const answer = await post('/logs', 'not gzip', { ...bearer('x'), 'content-encoding': 'gzip' })
+    expect(answer).toMatchObject({ status: 401, body: { code: 'KEY_INVALID' } })
+  })
+
+  it('serves a path with a slash at its end, and leaves other paths to the next handler', async () => {
+    expect((await post('/logs/?x=1', 'hello')).status).toBe(200)
+    for (const path of ['/log', '/logs/x', '/'])
+      expect(await (await fetch(`${origin}${path}`, { method: 'POST' })).text()).toBe('somebody else')
+  })
+
+  it('counts each response with the path of its route', async () => {
+    await post('/logs?secret=1', 'hello')
+    await post('/logs', 'hello', bearer('x'))
+    expect(observed.map(({ route: path, status }) => [path, status])).toEqual([
+      ['/logs', '200'],
+      ['/logs', '401'],
+    ])
+  })
+
+  it('does not start with two routes of the same path', () => {
+    const twice: IntakeRoute = { ...route, path: '/twice' }
+    expect(() => createIntake([twice, twice], {} as never)).toThrow('two routes have the path /twice')
+  })
+})
+
+describe('a refused request', () => {
+  const large = 'x'.repeat(LIMIT + 1)
+  const gzip = { ...bearer('w'), 'content-encoding': 'gzip' }
+  it.each([
+    ['has no key', '/logs', 'a', {}, 401, 'KEY_MISSING'],
+    ['has an unknown key', '/logs', 'a', bearer('x'), 401, 'KEY_INVALID'],
+    ['has a key without the scope', '/logs', 'a', bearer('r'), 403, 'SCOPE_MISSING'],
+    ['is too large', '/logs', large, bearer('w'), 413, 'BODY_TOO_LARGE'],
+    ['is too large after decompression', '/logs', gzipSync(large), gzip, 413, 'BODY_TOO_LARGE'],
+    ['has an unknown encoding', '/logs', 'a', { ...gzip, 'content-encoding': 'zstd' }, 415, 'UNSUPPORTED_ENCODING'],
+    ['has two encodings', '/logs', 'a', { ...gzip, 'content-encoding': 'gzip, gzip' }, 415, 'UNSUPPORTED_ENCODING'],
+    ['has an encoding that its route does not accept', '/plain', gzipSync('a'), gzip, 415, 'UNSUPPORTED_ENCODING'],
+    ['is not in the encoding that it names', '/logs', '{}', gzip, 400, 'CORRUPT_ENCODING'],
+    ['is cut short in its encoding', '/logs', gzipSync(large).subarray(0, 50), gzip, 400, 'CORRUPT_ENCODING'],
+  ])(
+    'gets a problem document and does not reach the handler when it %s',
+    async (_name, path, body, headers, status, code) => {
+      const answer = await post(path, body, headers)
+      expect([answer.status, answer.body.code]).toEqual([status, code])
+      expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8')
+      expect(answer.body).toMatchObject({
+        type: `urn:millrace:error:${code.toLowerCase()}`,
+        request_id: expect.any(String),
+      })
+      expect(handled).toEqual([])
+    },
+  )
+
+  it('gets 405 with the allowed methods when its method is not POST', async () => {
+    const response = await fetch(`${origin}/logs`)
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST, OPTIONS'])
+  })
+
+  it('gets the error of the handler, with the time after which to retry', async () => {
+    failure = coreErrors.DEPENDENCY_UNAVAILABLE({ retryAfterSeconds: 2.5 })
+    const answer = await post('/logs', 'a')
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '3'])
+    failure = new Error('secret')
+    expect((await post('/logs', 'a')).body).toMatchObject({ status: 500, code: 'INTERNAL' })
+  })
+
+  it('is refused before its body arrives when Content-Length is absurd, and its connection is closed', async () => {
+    const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+    socket.write('POST /logs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer w\r\nContent-Length: 99999999999\r\n\r\n')
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 413 /)
+    expect(answer.toString()).toContain('Connection: close')
+    await once(socket, 'close')
+  })
+})
+
+describe('a decompression bomb', () => {
+  it.each([
+    ['gzip', gzipSync(Buffer.alloc(50_000_000, 0x20))],
+    ['br', brotliCompressSync(Buffer.alloc(50_000_000, 0x20), { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } })],
+    ['deflate', deflateSync(Buffer.alloc(50_000_000, 0x20))],
+  ])('in %s is stopped at the limit and never takes the memory of its full size', async (encoding, bomb) => {
+    expect(bomb.length).toBeLessThan(LIMIT)
+    const before = process.memoryUsage().rss
+    const answer = await post('/logs', bomb, { ...bearer('w'), 'content-encoding': encoding })
+    expect(answer.body.code).toBe('BODY_TOO_LARGE')
+    expect(process.memoryUsage().rss - before).toBeLessThan(30_000_000)
+  })
+})
+
+describe('the headers of a response', () => {
+  it('allow the configured web pages to call, and no others', async () => {
+    const { headers } = await post('/logs', 'a', { ...bearer('w'), origin: 'https://shop.example' })
+    expect(headers.get('access-control-allow-origin')).toBe('https://shop.example')
+    expect(headers.get('access-control-expose-headers')).toContain('ETag')
+    const other = await post('/logs', 'a', { ...bearer('w'), origin: 'https://other.example' })
+    expect(other.headers.get('access-control-allow-origin')).toBeNull()
+    const preflight = await fetch(`${origin}/logs`, { method: 'OPTIONS', headers: { origin: 'https://shop.example' } })
+    expect(preflight.status).toBe(204)
+    expect(preflight.headers.get('access-control-allow-methods')).toBe('GET, HEAD, POST, DELETE, OPTIONS')
+  })
+
+  it('forbid browsers to show or keep it', async () => {
+    const { headers } = await post('/logs', 'a')
+    expect(headers.get('x-content-type-options')).toBe('nosniff')
+    expect(headers.get('content-security-policy')).toBe("default-src 'none';frame-ancestors 'none'")
+    expect(headers.get('cache-control')).toBe('no-store')
+  })
+})

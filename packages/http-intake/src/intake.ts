@@ -1,0 +1,153 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { authErrors } from '@millrace/auth'
+import { readRequestIds } from '@millrace/service'
+import { parseTraceparent, type Tracer } from '@millrace/telemetry'
+import { bodyTooLarge, type ContentEncoding, decompress, readContentEncoding } from './decompress.js'
+import { intakeErrors } from './errors.js'
+import { type IntakeDeps, IntakeRequest } from './intake-request.js'
+import type { IntakeRoute } from './intake-route.js'
+
+/**
+ * A body over its limit is still read, and thrown away, up to this size. Most clients read the response only after they have sent everything;
+ * closing the connection earlier would hide the reason from them.
+ */
+const DISCARD_BYTES_MAX = 16 * 1024 * 1024
+
+/**
+ * A handler for the routes, to be called in front of Express: it returns false when the path belongs to none of them. It checks method, key,
+ * scope, encoding and size before `route.handle` sees a request. One IntakeRequest is the only object it creates for each.
+ */
+export function createIntake(
+  routes: readonly IntakeRoute[],
+  deps: IntakeDeps,
+): (req: IncomingMessage, res: ServerResponse) => boolean {
+  const byPath = new Map<string, IntakeRoute>()
+  for (const route of routes) {
+    for (const path of [route.path, `${route.path}/`]) {
+      if (byPath.has(path)) throw new Error(`two routes have the path ${path}`)
+      byPath.set(path, route)
+    }
+  }
+  return function handleIntake(req, res) {
+    const url = req.url as string
+    const query = url.indexOf('?')
+    const route = byPath.get(query < 0 ? url : url.slice(0, query))
+    if (route === undefined) return false
+    if (req.method === 'POST') begin(req, res, { route, deps })
+    else if (req.method === 'OPTIONS') deps.responses.preflight(req, res)
+    else deps.responses.problem(req, res, intakeErrors.METHOD_NOT_ALLOWED(), { allow: 'POST, OPTIONS' })
+    return true
+  }
+}
+
+/** Checks the headers and starts to read the body. */
+function begin(
+  req: IncomingMessage,
+  res: ServerResponse,
+  { route, deps }: { route: IntakeRoute; deps: IntakeDeps },
+): void {
+  const request = new IntakeRequest(req, res, { route, deps })
+  const { headers } = req
+  try {
+    const pending = verifyHeader(request, route, deps)
+    const encoding = readContentEncoding(headers['content-encoding'], route.encodings)
+    if (Number(headers['content-length']) > DISCARD_BYTES_MAX) {
+      request.refuse(bodyTooLarge(route.bodyBytesMax), true)
+      return
+    }
+    if (deps.tracer.isOn) trace(request, { res, route, tracer: deps.tracer })
+    receive(request, route, () => deliver(request, { route, pending, encoding }))
+  } catch (error) {
+    request.refuse(error)
+  }
+}
+
+/** Verifies the key in the header, if there is one; the promise of its lookup, or undefined when nothing has to be waited for. */
+function verifyHeader(
+  request: IntakeRequest,
+  route: IntakeRoute,
+  { verifier }: IntakeDeps,
+): Promise<unknown> | undefined {
+  const { authorization } = request.headers
+  if (authorization === undefined) {
+    if (route.keyIn === 'header') throw authErrors.KEY_MISSING()
+    return undefined
+  }
+  const verified = request.accept(verifier.verify(authorization))
+  if (!(verified instanceof Promise)) return undefined
+  // A rejection is handled once the body has arrived; until then it must not count as unhandled.
+  verified.catch(() => undefined)
+  return verified
+}
+
+/** A span from the headers to the end of the response. */
+function trace(
+  request: IntakeRequest,
+  { res, route, tracer }: { res: ServerResponse; route: IntakeRoute; tracer: Tracer },
+): void {
+  const parent = readRequestIds(request.headers).traceparent
+  void tracer.withSpan(
+    'HTTP POST',
+    { 'http.request.method': 'POST', 'http.route': route.path },
+    async (span) => {
+      if (parseTraceparent(span.traceparent)?.isSampled) request.traceparent = span.traceparent
+      await new Promise((resolve) => res.once('close', resolve))
+      span.setAttributes({ 'http.response.status_code': res.statusCode })
+      if (res.statusCode >= 500) span.recordError({ code: `HTTP_${res.statusCode}` })
+    },
+    { kind: 'server', parent },
+  )
+}
+
+/** Collects the body and calls `done` when it is complete and within its limit. */
+function receive(request: IntakeRequest, route: IntakeRoute, done: () => void): void {
+  const { req } = request
+  req.on('data', (chunk: Buffer) => {
+    request.bytes += chunk.length
+    if (request.bytes <= route.bodyBytesMax) request.chunks.push(chunk)
+    else {
+      request.releaseBody()
+      if (request.bytes > DISCARD_BYTES_MAX) request.refuse(bodyTooLarge(route.bodyBytesMax), true)
+    }
+  })
+  req.on('end', () => {
+    if (request.bytes > route.bodyBytesMax) request.refuse(bodyTooLarge(route.bodyBytesMax))
+    else done()
+  })
+}
+
+/** What the delivery of a complete body may have to wait for, and where it goes. */
+interface Steps {
+  readonly route: IntakeRoute
+  readonly pending: Promise<unknown> | undefined
+  readonly encoding: ContentEncoding | undefined
+}
+
+/** Hands the complete request over: within the same tick unless its key has to be looked up or its body is compressed. */
+function deliver(request: IntakeRequest, steps: Steps): void {
+  if (steps.pending !== undefined || steps.encoding !== undefined) {
+    deliverLater(request, steps).catch((error: unknown) => request.refuse(error))
+    return
+  }
+  try {
+    const handled = steps.route.handle(request)
+    if (handled !== undefined) handled.catch((error: unknown) => request.refuse(error))
+  } catch (error) {
+    request.refuse(error)
+  }
+}
+
+/** The key is checked before anything is decompressed. */
+async function deliverLater(request: IntakeRequest, { route, pending, encoding }: Steps): Promise<void> {
+  if (pending !== undefined) await pending
+  if (encoding !== undefined) {
+    const { chunks } = request
+    const packed = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+    request.releaseBody()
+    const plain = decompress(packed, encoding, route.bodyBytesMax)
+    const body = plain instanceof Promise ? await plain : plain
+    request.chunks = [body]
+    request.bytes = body.length
+  }
+  await route.handle(request)
+}
