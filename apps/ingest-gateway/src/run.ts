@@ -38,6 +38,7 @@ import { createWires } from './wires/wires.js'
 
 const FLUSH_MS = 1000
 const REFRESH_MS = 10_000
+const PRODUCER_CLOSE_MS = 5000
 const START_RETRY_MS = 500
 const OVERDUE_CHECK_MS = 1000
 
@@ -215,8 +216,9 @@ function startProducer(
     lifecycle.ready('stream', () => void producer.open(0))
     return [
       producer,
-      async () => {
-        await producer.close()
+      async (budgetMs = PRODUCER_CLOSE_MS) => {
+        // Half for the stream; what it has not taken by then needs the other half to be written to the spool.
+        await producer.close(Math.min(PRODUCER_CLOSE_MS, budgetMs / 2))
         await driver.close()
       },
     ]

@@ -10,7 +10,7 @@ import {
 } from '@millrace/contracts'
 import { type Database, DayPartitions, EventSegments, startDatabase } from '@millrace/database'
 import { type RedisConnection, startRedis } from '@millrace/redis'
-import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
+import { implementService, type Lifecycle, type Started, startGrpcServer } from '@millrace/service'
 import {
   ConsumerMetrics,
   FRAME_FLAG,
@@ -241,22 +241,19 @@ async function startRpc(
   { database, driver, hub, commitWatch }: Parts,
 ): Promise<void> {
   const { logger, metrics, tracer } = lifecycle
-  const producer = await lifecycle.start(
-    'replayer',
-    async (): Promise<[Producer<ReplayBatch>, () => Promise<void>]> => {
-      const opened = await openProducer(
-        {
-          stream: config.STREAM_NAME,
-          partitions: config.STREAM_PARTITIONS,
-          createBuilder: () => new ReplayBatch(),
-          lingerMs: 0,
-          flags: FRAME_FLAG.replay,
-        },
-        { driver, logger, metrics: new ProducerMetrics(metrics), resilienceMetrics: createResilienceMetrics(metrics) },
-      )
-      return [opened, () => opened.close()]
-    },
-  )
+  const producer = await lifecycle.start('replayer', async (): Promise<Started<Producer<ReplayBatch>>> => {
+    const opened = await openProducer(
+      {
+        stream: config.STREAM_NAME,
+        partitions: config.STREAM_PARTITIONS,
+        createBuilder: () => new ReplayBatch(),
+        lingerMs: 0,
+        flags: FRAME_FLAG.replay,
+      },
+      { driver, logger, metrics: new ProducerMetrics(metrics), resilienceMetrics: createResilienceMetrics(metrics) },
+    )
+    return [opened, (budgetMs) => opened.close(budgetMs)]
+  })
   const service = implementService(ConsumerServiceService, {
     getReceipt: createGetReceipt({ stream: config.STREAM_NAME }, { database, commitWatch }),
     listDeadLetters: createListDeadLetters({ database }),

@@ -18,7 +18,7 @@ export interface ServiceOptions {
   adminPort: number
   /** Default 60,000. */
   readyDeadlineMs?: number | undefined
-  /** Time for a drain after SIGTERM. Default 20,000. */
+  /** Time for the shutdown after SIGTERM. Default 25,000, more than SHUTDOWN_TIMEOUT_MS. */
   stopGraceMs?: number | undefined
 }
 
@@ -44,7 +44,7 @@ export async function startProcess(options: ServiceOptions): Promise<ServiceProc
     isReady: () => answersOk(adminPort, '/ready'),
     readyDeadlineMs: options.readyDeadlineMs ?? 60_000,
     stopSignal: 'SIGTERM',
-    stopGraceMs: options.stopGraceMs ?? 20_000,
+    stopGraceMs: options.stopGraceMs ?? 25_000,
   })
   return extendServer(server, { adminUrl: `http://127.0.0.1:${adminPort}` })
 }

@@ -115,6 +115,37 @@ describe('a service', () => {
     release()
   })
 
+  it('serves requests for SHUTDOWN_DELAY_MS after SIGTERM while it is not ready, and a second signal ends the delay', async () => {
+    let origin = ''
+    let stopping: AbortSignal | undefined
+    const service = await start(
+      async (lifecycle) => {
+        stopping = lifecycle.stopping
+        const server = await lifecycle.start('http server', () =>
+          startHttpServer({ handler: (_req, res) => res.end('served'), port: 0 }),
+        )
+        origin = `http://127.0.0.1:${(server.address() as { port: number }).port}`
+      },
+      { SHUTDOWN_DELAY_MS: '60000' },
+    )
+    service.emit('SIGTERM')
+    expect((await fetch(`${service.admin}/ready`)).status).toBe(503)
+    const answer = await fetch(origin, { headers: { connection: 'close' } })
+    expect([await answer.text(), stopping?.aborted]).toEqual(['served', false])
+    service.emit('SIGTERM')
+    expect(await service.exitCode()).toBe(0)
+    expect(stopping?.aborted).toBe(true)
+  })
+
+  it('stops without a delay when it fails, also while it waits', async () => {
+    for (const signals of [[], ['SIGTERM']]) {
+      const service = await start(async () => undefined, { SHUTDOWN_DELAY_MS: '60000' })
+      for (const signal of signals) service.emit(signal)
+      service.emit('uncaughtException', new Error('broken'))
+      expect(await service.exitCode()).toBe(1)
+    }
+  })
+
   it.each(['uncaughtException', 'unhandledRejection'])(
     'logs an error that nobody caught, stops its parts and ends with code 1: %s',
     async (event) => {

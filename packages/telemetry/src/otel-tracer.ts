@@ -17,7 +17,7 @@ import { formatTraceparent, parseTraceparent } from './traceparent.js'
 import type { Span, SpanAttributes, SpanKind, SpanOptions, Tracer } from './tracer.js'
 import type { TracingConfig } from './tracing-config.js'
 
-const closeTimeoutMs = 5_000
+const CLOSE_TIMEOUT_MS = 5_000
 
 const kinds: Readonly<Record<SpanKind, OtelKind>> = {
   internal: OtelKind.INTERNAL,
@@ -56,7 +56,7 @@ export function createOtelTracer(config: TracingConfig & { readonly endpoint: st
       const span = trace.getSpanContext(context.active())
       return span === undefined ? undefined : { traceId: span.traceId, spanId: span.spanId }
     },
-    close: () => close(provider),
+    close: (timeoutMs = CLOSE_TIMEOUT_MS) => close(provider, timeoutMs),
   }
 }
 
@@ -114,10 +114,10 @@ function toTraceparent(span: SpanContext): string {
   })
 }
 
-async function close(provider: { shutdown(): Promise<void> }): Promise<void> {
+async function close(provider: { shutdown(): Promise<void> }, timeoutMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const deadline = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, closeTimeoutMs)
+    timer = setTimeout(resolve, timeoutMs)
   })
   // A collector that is down must not keep the process from ending, nor make its end a failure.
   await Promise.race([provider.shutdown().catch(() => undefined), deadline])

@@ -38,8 +38,8 @@ export interface Tracer {
   extract<T>(traceparent: string | undefined, fn: () => T): T
   /** Ids of the running span for log lines. */
   current(): { readonly traceId: string; readonly spanId: string } | undefined
-  /** Exports what waits, at most 5 s long, and ends. */
-  close(): Promise<void>
+  /** Exports the spans that are buffered, for at most `timeoutMs` (default 5,000), and ends. */
+  close(timeoutMs?: number): Promise<void>
 }
 
 const noopSpan: Span = { setAttributes: () => undefined, recordError: () => undefined, traceparent: undefined }

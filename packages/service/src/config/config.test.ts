@@ -114,7 +114,7 @@ describe('a configuration', () => {
       ADMIN_PORT: 8081,
       ADMIN_HOST: '127.0.0.1',
       LOG_LEVEL: 'info',
-      SHUTDOWN_TIMEOUT_MS: 15_000,
+      SHUTDOWN_TIMEOUT_MS: 20_000,
     })
   })
 })

@@ -30,12 +30,21 @@ export function serviceSettings(options: { readonly adminPort: number }) {
       minLength: 16,
       description: 'bearer token for /metrics and /log-level; without it they are open, and closed in production',
     }),
-    SHUTDOWN_TIMEOUT_MS: integer({
-      default: 15_000,
+    SHUTDOWN_DELAY_MS: integer({
+      default: 0,
       min: 0,
       max: 600_000,
       unit: 'ms',
-      description: 'how long a stopping service may finish what it has begun',
+      description:
+        'how long after SIGTERM the service still accepts requests while /ready answers 503, so that load balancers can stop sending them; 5000 in the container image',
+    }),
+    SHUTDOWN_TIMEOUT_MS: integer({
+      default: 20_000,
+      min: 0,
+      max: 600_000,
+      unit: 'ms',
+      description:
+        'after SHUTDOWN_DELAY_MS: time to finish requests, write what is buffered and export traces; half of it for requests at most',
     }),
     OTEL_EXPORTER_OTLP_ENDPOINT: url({
       optional: true,

@@ -15,7 +15,7 @@ export interface GrpcServerConfig extends ListenAddress {
   readonly defaultDeadlineMs?: number
   /** Largest message in both directions, in bytes. Default 16 MiB. */
   readonly messageBytesMax?: number
-  /** How long unary calls may take once the server stops, in ms; then they are cut. Default 10,000. */
+  /** How long unary calls may take once the server stops, in ms; then they are cut. Default 10,000, or the stop's budget if that is less. */
   readonly drainTimeoutMs?: number
 }
 
@@ -53,9 +53,10 @@ export async function startGrpcServer(config: GrpcServerConfig, deps: GrpcServer
   const setServing = await addHealth(server, deps.services)
   if (config.descriptorSet !== undefined) await addReflection(server, config.descriptorSet, deps.services)
   const port = await bind(server, config)
-  const stop = async () => {
+  const timeoutMs = config.drainTimeoutMs ?? 10_000
+  const stop = async (budgetMs = timeoutMs) => {
     setServing(false)
-    await drain(server, scopes, config.drainTimeoutMs ?? 10_000)
+    await drain(server, scopes, Math.min(timeoutMs, budgetMs))
   }
   return [{ port, setServing }, stop]
 }

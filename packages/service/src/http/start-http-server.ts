@@ -10,7 +10,7 @@ export interface HttpServerConfig extends ListenAddress {
   readonly headersTimeoutMs?: number
   /** How long an idle connection is kept, in ms. Default 65,000, above what load balancers use. */
   readonly keepAliveTimeoutMs?: number
-  /** How long answers may take once the server stops, in ms; then connections are cut. Default 10,000. */
+  /** How long requests in progress may take once the server stops, in ms; then connections are cut. Default 10,000, or the stop's budget if that is less. */
   readonly drainTimeoutMs?: number
 }
 
@@ -33,7 +33,8 @@ export function startHttpServer(
     server.once('error', (error) => reject(toListenError(error, config)))
     server.listen(config.port, config.host ?? '127.0.0.1', () => {
       server.removeAllListeners('error')
-      resolve([server, () => drain(server, sockets, config.drainTimeoutMs ?? 10_000)])
+      const timeoutMs = config.drainTimeoutMs ?? 10_000
+      resolve([server, (budgetMs = timeoutMs) => drain(server, sockets, Math.min(timeoutMs, budgetMs))])
     })
   })
 }

@@ -2,8 +2,11 @@ import type { Logger } from '@millrace/logger'
 import type { Metrics, Tracer } from '@millrace/telemetry'
 import type { PeriodicTask, PeriodicTaskConfig, PeriodicWork } from './periodic-task.js'
 
-/** What a part of a service is, and how it is stopped. `stop` finishes what was begun and then lets go of everything. */
-export type Started<T> = readonly [value: T, stop: () => void | Promise<void>]
+/**
+ * A part of a service and its stop. The stop finishes the work in progress within `budgetMs`, then releases everything. The budget is half of the
+ * time that is left for the whole service, so the parts that stop later always have time too; undefined means no limit from outside.
+ */
+export type Started<T> = readonly [value: T, stop: (budgetMs?: number) => void | Promise<void>]
 
 /** Resolves when the dependency works, rejects with the reason when it does not. */
 export type ReadinessCheck = () => void | Promise<void>
@@ -14,7 +17,7 @@ export interface Lifecycle {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly tracer: Tracer
-  /** Aborted when the service begins to stop. */
+  /** Aborted when the parts begin to stop, which is SHUTDOWN_DELAY_MS after SIGTERM. */
   readonly stopping: AbortSignal
   /**
    * Starts one part and remembers its stop. Parts stop in reverse order; when a start fails, the parts that had started are stopped and the

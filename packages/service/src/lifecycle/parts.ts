@@ -5,12 +5,14 @@ import { serviceErrors } from './service-errors.js'
 /** The started parts of a service and their stops. */
 export class Parts {
   readonly #logger: Logger
-  readonly #stops: { name: string; stop: () => void | Promise<void> }[] = []
+  readonly #now: () => number
+  readonly #stops: { name: string; stop: Started<unknown>[1] }[] = []
   #stopped: Promise<readonly string[]> | undefined
   #current: string | undefined
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, now: () => number = () => performance.now()) {
     this.#logger = logger
+    this.#now = now
   }
 
   async start<T>(name: string, fn: () => Started<T> | Promise<Started<T>>): Promise<T> {
@@ -26,9 +28,12 @@ export class Parts {
     return value
   }
 
-  /** Stops all parts in reverse order. A stop that fails is logged and does not keep the others. Answers with the names of those. */
-  stop(): Promise<readonly string[]> {
-    this.#stopped ??= this.#stopAll()
+  /**
+   * Stops all parts in reverse order. Each may use half of the time that is left of `timeoutMs`. A stop that fails is logged and the others go on;
+   * resolves with the names of the parts whose stops failed.
+   */
+  stop(timeoutMs: number): Promise<readonly string[]> {
+    this.#stopped ??= this.#stopAll(this.#now() + timeoutMs)
     return this.#stopped
   }
 
@@ -37,12 +42,12 @@ export class Parts {
     return this.#current
   }
 
-  async #stopAll(): Promise<readonly string[]> {
+  async #stopAll(deadline: number): Promise<readonly string[]> {
     const failed: string[] = []
     for (let part = this.#stops.pop(); part !== undefined; part = this.#stops.pop()) {
       this.#current = part.name
       try {
-        await part.stop()
+        await part.stop(Math.max(0, (deadline - this.#now()) / 2))
       } catch (error) {
         failed.push(part.name)
         this.#logger.error('a part of the service did not stop cleanly', { part: part.name, error })

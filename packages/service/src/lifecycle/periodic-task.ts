@@ -24,16 +24,19 @@ export interface PeriodicTask {
 
 /**
  * Runs `work` again and again, one run at a time. When a run fails, the next one comes after the period all the same; the first failure in a row
- * and the recovery are logged. The returned stop resolves when the run in progress, and the one at the end, are over.
+ * and the recovery are logged. The returned stop waits for the run in progress and the one at the end, as long as its budget lasts.
  */
 export function startPeriodicTask(
   config: PeriodicTaskConfig,
   work: PeriodicWork,
   { logger }: { readonly logger: Logger },
-): readonly [task: PeriodicTask, stop: () => Promise<void>] {
+): readonly [task: PeriodicTask, stop: (budgetMs?: number) => Promise<void>] {
   const task = new RunningTask(config, work, logger)
-  return [task, () => task.stop()]
+  return [task, (budgetMs) => task.stop(budgetMs)]
 }
+
+/** How long a stop without a budget waits for the run in progress, in ms. */
+const STOP_MS = 60_000
 
 class RunningTask implements PeriodicTask {
   readonly #config: PeriodicTaskConfig
@@ -57,9 +60,20 @@ class RunningTask implements PeriodicTask {
     this.#wake()
   }
 
-  async stop(): Promise<void> {
+  async stop(budgetMs = STOP_MS): Promise<void> {
     this.#stopping.abort()
     this.#wake()
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), budgetMs)
+    })
+    const outcome = await Promise.race([this.#finish(), late])
+    clearTimeout(timer)
+    if (outcome === 'late')
+      this.#logger.warn('a periodic task did not end in time', { task: this.#config.name, timeout_ms: budgetMs })
+  }
+
+  async #finish(): Promise<void> {
     await this.#ended
     if (this.#config.runsAtEnd === true) await this.#run(new AbortController().signal)
   }

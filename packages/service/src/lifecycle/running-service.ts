@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { isMillraceError } from '@millrace/contracts'
 import type { RootLogger } from '@millrace/logger'
 import { createMetrics, type Metrics, type Tracer } from '@millrace/telemetry'
@@ -34,6 +35,9 @@ interface RunningServiceOptions {
   readonly tracer: Tracer
 }
 
+/** Part of SHUTDOWN_TIMEOUT_MS that is kept for the export of traces, in ms; a tenth of the time-out if that is less. */
+const TRACER_MS = 2000
+
 /** A service from its configuration to its exit code. It ends once, however many reasons there are. */
 export class RunningService {
   readonly #options: RunningServiceOptions
@@ -41,6 +45,8 @@ export class RunningService {
   readonly #parts: Parts
   readonly #readiness = new Readiness()
   readonly #stopping = new AbortController()
+  readonly #delayEnd = new AbortController()
+  #exitCode = 0
   #phase: 'starting' | 'running' | 'stopping' = 'starting'
 
   constructor(options: RunningServiceOptions) {
@@ -55,7 +61,7 @@ export class RunningService {
     host.on('SIGTERM', () => void this.#end(0, 'SIGTERM'))
     host.on('SIGINT', () => void this.#end(0, 'SIGINT'))
     host.on('uncaughtException', (error) => this.#fail('an error was not caught', error))
-    host.on('unhandledRejection', (error) => this.#fail('a promise was rejected and nobody took notice', error))
+    host.on('unhandledRejection', (error) => this.#fail('a promise was rejected and not handled', error))
     try {
       await this.#startAdmin()
       await run(this.#lifecycle())
@@ -118,26 +124,42 @@ export class RunningService {
     void this.#end(1, message)
   }
 
+  /** Stops the service. Called again while it stops, it skips the rest of the delay, and a failure still makes the exit code 1. */
   async #end(code: number, reason: string): Promise<void> {
-    if (this.#phase === 'stopping') return
+    const phase = this.#phase
+    this.#exitCode = Math.max(this.#exitCode, code)
     this.#phase = 'stopping'
-    const { host, logger, settings, tracer } = this.#options
+    if (phase === 'stopping' || code !== 0) this.#delayEnd.abort()
+    if (phase === 'stopping') return
+    const { host, logger, settings } = this.#options
     logger.info('the service is stopping', { reason })
+    if (phase === 'running') await this.#delay(settings.SHUTDOWN_DELAY_MS)
     this.#stopping.abort()
-    let timer: NodeJS.Timeout | undefined
-    const deadline = new Promise<'late'>((resolve) => {
-      timer = setTimeout(() => resolve('late'), settings.SHUTDOWN_TIMEOUT_MS)
-    })
-    const outcome = await Promise.race([this.#parts.stop(), deadline])
-    clearTimeout(timer)
-    await tracer.close()
-    if (outcome === 'late')
-      logger.error('the service did not stop in time', {
-        part: this.#parts.current,
-        timeout_ms: settings.SHUTDOWN_TIMEOUT_MS,
-      })
-    else logger.info('the service has stopped', { reason })
+    const isClean = await this.#stopParts(settings.SHUTDOWN_TIMEOUT_MS)
+    if (isClean) logger.info('the service has stopped', { reason })
     logger.close()
-    host.exit(code !== 0 || outcome === 'late' || outcome.length > 0 ? 1 : 0)
+    host.exit(isClean ? this.#exitCode : 1)
+  }
+
+  /** `/ready` answers 503 meanwhile and everything else works, until load balancers send no more requests. */
+  async #delay(ms: number): Promise<void> {
+    if (ms > 0) await delay(ms, undefined, { signal: this.#delayEnd.signal }).catch(() => undefined)
+  }
+
+  /** Stops the parts, then the tracer, both within `timeoutMs`. Resolves with whether all of them stopped in order and in time. */
+  async #stopParts(timeoutMs: number): Promise<boolean> {
+    const { logger, tracer } = this.#options
+    const deadline = performance.now() + timeoutMs
+    const partsMs = tracer.isOn ? timeoutMs - Math.min(TRACER_MS, timeoutMs / 10) : timeoutMs
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), partsMs)
+    })
+    const outcome = await Promise.race([this.#parts.stop(partsMs), late])
+    clearTimeout(timer)
+    await tracer.close(Math.max(0, deadline - performance.now()))
+    if (outcome === 'late')
+      logger.error('the service did not stop in time', { part: this.#parts.current, timeout_ms: timeoutMs })
+    return outcome !== 'late' && outcome.length === 0
   }
 }

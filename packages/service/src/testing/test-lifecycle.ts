@@ -4,6 +4,8 @@ import type { Lifecycle } from '../lifecycle/lifecycle.js'
 import { Parts } from '../lifecycle/parts.js'
 import { startPeriodicTask } from '../lifecycle/periodic-task.js'
 
+const STOP_TIMEOUT_MS = 60_000
+
 export interface TestLifecycle extends Lifecycle {
   /** Stops the parts in reverse order. @throws when the stop of a part failed. */
   stop(): Promise<void>
@@ -28,7 +30,7 @@ export function openTestLifecycle(service: string): TestLifecycle {
     },
     async stop() {
       stopping.abort()
-      const failed = await parts.stop()
+      const failed = await parts.stop(STOP_TIMEOUT_MS)
       if (failed.length > 0) throw new Error(`these parts did not stop: ${failed.join(', ')}`)
     },
   }

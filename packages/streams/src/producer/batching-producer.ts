@@ -120,13 +120,13 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
     }
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close()
+  close(timeoutMs = this.#config.closeTimeoutMs): Promise<void> {
+    this.#closing ??= this.#close(timeoutMs)
     return this.#closing
   }
 
-  async #close(): Promise<void> {
-    const giveUp = setTimeout(() => this.#dispatcher.giveUp(), this.#config.closeTimeoutMs)
+  async #close(timeoutMs: number): Promise<void> {
+    const giveUp = setTimeout(() => this.#dispatcher.giveUp(), timeoutMs)
     await this.flush()
     clearTimeout(giveUp)
     clearInterval(this.#upkeep)

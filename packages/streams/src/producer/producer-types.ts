@@ -52,8 +52,11 @@ export interface Producer<Builder extends BatchBuilder> {
   /** Sends what is open without waiting for the linger; resolves when everything opened so far is settled. */
   flush(): Promise<void>
   counts(): ProducerCounts
-  /** Refuses new records, flushes (to the spool if need be), and lets go. Frames on disk stay for the next life. */
-  close(): Promise<void>
+  /**
+   * Refuses new records and flushes: to the stream for at most `timeoutMs` (default `closeTimeoutMs`), then to the spool. Spooled frames stay on
+   * disk and are sent after the next start.
+   */
+  close(timeoutMs?: number): Promise<void>
 }
 
 export interface ProducerCounts {
