@@ -2,16 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Stack } from '@millrace/local-stack'
 import { startTestStack } from '@millrace/testing'
 import pg from 'pg'
-import {
-  ChaosRun,
-  chaosStackOptions,
-  findQuiet,
-  runCrashMatrix,
-  runFrozenConsumer,
-  runOutage,
-  runSpoolQuota,
-  runUntilLoud,
-} from './index.js'
+import { ChaosRun, findQuiet } from './chaos-run.js'
+import { chaosStackOptions } from './chaos-stack.js'
+import { runCrashMatrix, runUntilLoud } from './crash-matrix.js'
+import { runFrozenConsumer } from './frozen-consumer.js'
+import { runOutage, runSpoolQuota } from './outages.js'
 
 /*
  * The short form of `npm run chaos`: the same code, two rounds a process and seconds of outage, on one stack. The tests follow each other

@@ -8,7 +8,7 @@ import {
   sessionBounds,
   stepsReached,
   uniquesBounds,
-} from './bounds.mjs'
+} from './bounds.js'
 
 interface Row {
   readonly timeMs: number

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
-import { type Facts, findOutside, findWrong, LATE_BOUND_MS } from './judge.mjs'
-import { createSetQuestions } from './set-questions.mjs'
+import { findOutside, findWrong, LATE_BOUND_MS, type SumFacts } from './judge.js'
+import { createSetQuestions } from './set-questions.js'
 
 const NOW = 1_000_000_000
-const facts = (more: Partial<Facts> = {}): Facts => ({
+const facts = (more: Partial<SumFacts> = {}): SumFacts => ({
   base: new Map([['a', 10]]),
   live: [
     { key: 'a', amount: 1, committedMs: NOW - 60_000, visibleMs: NOW - 60_000, acknowledgedMs: NOW - 59_000 },

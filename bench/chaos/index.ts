@@ -1,7 +1,0 @@
-export { type ChaosLoad, type ChaosLoadOptions, type ChaosReport, startChaosLoad } from './chaos-load.js'
-export { ChaosRun, type ChaosRunOptions, findQuiet, type Provoked, type Verdict } from './chaos-run.js'
-export { type ChaosStackSettings, chaosStackOptions } from './chaos-stack.js'
-export { checkEvents, describeFaults, type EventFindings, type SentLoad } from './check-events.js'
-export { type CrashMatrixOptions, runCrashMatrix, runUntilLoud, VICTIMS, type Victim } from './crash-matrix.js'
-export { type FrozenReport, runFrozenConsumer } from './frozen-consumer.js'
-export { type OutageReport, type QuotaReport, runOutage, runSpoolQuota } from './outages.js'

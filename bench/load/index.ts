@@ -1,7 +1,0 @@
-export { Latencies, type LatencySummary } from './latencies.js'
-export { messageId, type Numbering, numberOf, userId, userOf } from './numbering.js'
-export { commandLine, machineCpu, type ProcessFigures, processFigures } from './process-figures.js'
-export { EVENT_BYTES, RequestTemplate } from './request-template.js'
-export { type LoadOptions, type LoadReport, runLoad } from './run-load.js'
-export { type ProbeOptions, type ProbeReport, runProbes } from './run-probes.js'
-export { retryAfterSeconds, WireConnection, type WireResponse } from './wire-connection.js'
