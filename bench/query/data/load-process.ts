@@ -5,20 +5,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { printReport, readTask } from '../../lib/json-process.js'
 import { WireConnection } from '../../load/wire-connection.js'
-import type { DatasetState } from './dataset.js'
-import { type DataOptions, generateMinutes } from './generate.js'
+import { generateMinutes } from './generate.js'
+import type { DatasetState, LoadTask } from './load-task.js'
 
 const BATCH_EVENTS = 400
 const CONNECTIONS = 24
 /** More than so many accepted events that are not stored yet would only fill Redis. */
 const BACKLOG_MAX = 100_000
-
-export interface LoadTask extends DataOptions {
-  databaseUrl: string
-  url: string
-  writeKey: string
-  stateFile: string
-}
 
 const task = readTask<LoadTask>()
 setPriority(10)

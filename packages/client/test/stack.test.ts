@@ -100,7 +100,7 @@ describe('the client, against a whole stack', () => {
 
   const behindEdge = edgeCommand === undefined ? it.skip : it
   const timeOf = ({ watermark }: QueryAnswerMeta): number => (watermark === null ? 0 : Date.parse(watermark))
-  const freshOf304 = async (url: string): Promise<void> => {
+  const expectFreshMetaOf304 = async (url: string): Promise<void> => {
     const { query, responses } = noting(url)
     const first = await query.uniques(OPEN)
     const receivedAtMs = performance.now()
@@ -110,8 +110,8 @@ describe('the client, against a whole stack', () => {
       return timeOf(meta) > timeOf(first.meta) && meta.age_ms < performance.now() - receivedAtMs
     })
   }
-  it('is told how fresh an answer is that has not changed', () => freshOf304(stack.url))
-  behindEdge('is told so by a caching proxy too', () => freshOf304(edge?.origin ?? ''))
+  it('is told how fresh an answer is that has not changed', () => expectFreshMetaOf304(stack.url))
+  behindEdge('is told so by a caching proxy too', () => expectFreshMetaOf304(edge?.origin ?? ''))
 
   behindEdge('adds to the age of an answer the time for which a caching proxy has had it', async () => {
     await waitFor(async () => {

@@ -71,10 +71,10 @@ describe('day partitions', () => {
       await tx.query(insertEvent(day(20)))
       await tx.query('select count(*) from events')
       await new DayPartitions(database).ensure('events', day(21), day(21))
-      await database.query(insertEvent(day(21)))
+      expect((await database.query(insertEvent(day(21)))).rows).toEqual([{ table: 'events_20260122' }])
     })
     await busy.close()
-  })
+  }, 30_000)
 
   it('refuse a range that can only be a mistake', async () => {
     await expect(new DayPartitions(database).ensure('events', 0, day(0))).rejects.toThrow(/too many/)

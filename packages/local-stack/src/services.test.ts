@@ -29,6 +29,15 @@ interface Setting {
   parse(value: undefined): unknown
 }
 
+/** The settings of a service that have a default and hold the address of a peer, from its own schema. */
+async function peerDefaultsOf(name: string): Promise<Record<string, unknown>> {
+  const defaultOf = await defaultsOf(name)
+  const peers = instances.map((peer) => addressSetting(peer.name))
+  return Object.fromEntries(
+    peers.map((setting) => [setting, defaultOf(setting)]).filter(([, value]) => value !== undefined),
+  )
+}
+
 /** The default of each setting of a service, from its own schema. */
 async function defaultsOf(name: string): Promise<(setting: string) => unknown> {
   const { configSchema } = (await import(`${ROOT}/apps/${name}/src/config.ts`)) as {
@@ -74,11 +83,7 @@ describe('the table of services', () => {
   })
 
   test.each(names)('%s expects its peers by default at the addresses of the table', async (name) => {
-    const defaultOf = await defaultsOf(name)
-    for (const peer of instances) {
-      const address = defaultOf(addressSetting(peer.name))
-      if (address !== undefined) expect(address).toBe(`127.0.0.1:${peer.grpcPort}`)
-    }
+    expect(peerEnvironment(instances, () => '127.0.0.1')).toMatchObject(await peerDefaultsOf(name))
   })
 })
 

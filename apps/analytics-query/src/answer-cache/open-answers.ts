@@ -10,7 +10,8 @@ import { EdgePurge } from '../invalidation/edge-purge.js'
 import { LateFollower } from '../invalidation/late-follower.js'
 import { LateWatch } from '../invalidation/late-watch.js'
 import { AnswerCache } from './answer-cache.js'
-import { createHttpPolicy, type HttpPolicy } from './http-policy.js'
+import type { Answers } from './answers.js'
+import { createHttpPolicy } from './http-policy.js'
 import { PopularQuestions } from './popular-questions.js'
 import { WatermarkWait } from './watermark-wait.js'
 
@@ -21,15 +22,6 @@ const SAVE_POPULAR_MS = MINUTE_MS
 const PURGE_AGAIN_MS = 35_000
 /** Processes that make answers in another way do not take each other's: to be changed with the meaning of an answer. */
 const CACHE_NAME = 'answers-3'
-
-/** What stands in front of the queries. */
-export interface Answers {
-  readonly cache: AnswerCache
-  readonly httpPolicyOf: HttpPolicy
-  readonly popular: PopularQuestions
-  readonly watermarks: WatermarkWait
-  readonly redis: RedisConnection | undefined
-}
 
 /** Opens the answer cache, memory and Redis, and what keeps both right. Whatever of its servers is away, it goes on with what is left. */
 export async function openAnswers(config: Config, lifecycle: Lifecycle): Promise<Answers> {

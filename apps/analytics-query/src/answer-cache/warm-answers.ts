@@ -1,5 +1,5 @@
 import type { Logger } from '@millrace/logger'
-import type { Answers } from './open-answers.js'
+import type { Answers } from './answers.js'
 import type { PopularQuestion } from './popular-questions.js'
 
 /** So many at a time: callers who are there already come first. */
