@@ -29,6 +29,7 @@ const LIBRARY_OWNERS = {
   'pg-copy-streams': ['database'],
   'prom-client': ['telemetry'],
   winston: ['logger'],
+  'winston-transport': ['logger'],
   zod: ['contracts', 'service', 'ingest-gateway', 'rollups'],
 }
 

@@ -9,7 +9,7 @@ import { takeRankedPage } from './ranked-page.js'
 import { compareSortKeys, type SortKey } from './sort-key.js'
 
 const QUERY = { kind: 'breakdown', event: 'View' }
-const isAny = (values: readonly CursorValue[]): values is readonly CursorValue[] => true
+const isAny = (_values: readonly CursorValue[]): _values is readonly CursorValue[] => true
 
 /** What a client sees: the cursor goes out bound and comes back bound. */
 function send(position: string): string {

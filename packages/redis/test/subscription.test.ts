@@ -48,7 +48,7 @@ describe('a subscription', () => {
     open.push(() => subscription.close())
     return { events, subscription, gaps: () => events.filter((event) => event === 'gap').length }
   }
-  const hasEvents = ({ events }: Listener, expected: string[]) =>
+  const expectEvents = ({ events }: Listener, expected: string[]) =>
     waitFor(() => events.length >= expected.length, AT_ONCE).then(() => expect(events).toEqual(expected))
   const subscriberAddresses = async (): Promise<string[]> => {
     const clients = String(await server.command('CLIENT', 'LIST', 'TYPE', 'pubsub'))
@@ -61,41 +61,41 @@ describe('a subscription', () => {
 
   it('delivers every message that is published after it has reported its first gap, with the channel', async () => {
     const listener = subscribe(redis)
-    await hasEvents(listener, ['gap'])
+    await expectEvents(listener, ['gap'])
     await redis.client.publish('news', 'one')
     await redis.client.publish('weather', 'two')
     await redis.client.publish('sports', 'three')
-    await hasEvents(listener, ['gap', 'news: one', 'weather: two'])
+    await expectEvents(listener, ['gap', 'news: one', 'weather: two'])
   })
 
   it('reports a gap after its connection was killed, and delivers again from then on', async () => {
     const listener = subscribe(redis)
-    await hasEvents(listener, ['gap'])
+    await expectEvents(listener, ['gap'])
     const [address = ''] = await subscriberAddresses()
     await server.command('CLIENT', 'KILL', 'ADDR', address)
-    await hasEvents(listener, ['gap', 'gap'])
+    await expectEvents(listener, ['gap', 'gap'])
     await redis.client.publish('news', 'after')
-    await hasEvents(listener, ['gap', 'gap', 'news: after'])
+    await expectEvents(listener, ['gap', 'gap', 'news: after'])
   })
 
   it('reports a gap after the server was restarted, and delivers again from then on', async () => {
     const listener = subscribe(redis)
-    await hasEvents(listener, ['gap'])
+    await expectEvents(listener, ['gap'])
     await server.kill()
     await server.restart()
-    await hasEvents(listener, ['gap', 'gap'])
+    await expectEvents(listener, ['gap', 'gap'])
     await waitFor(() => redis.isReady, AT_ONCE)
     await redis.client.publish('news', 'after')
-    await hasEvents(listener, ['gap', 'gap', 'news: after'])
+    await expectEvents(listener, ['gap', 'gap', 'news: after'])
   })
 
   it('begins as soon as a server that was down at first can be reached', async () => {
     await server.kill()
     const listener = subscribe(await connect({ url: server.url, isLazy: true }))
     await server.restart()
-    await hasEvents(listener, ['gap'])
+    await expectEvents(listener, ['gap'])
     await server.command('PUBLISH', 'news', 'first')
-    await hasEvents(listener, ['gap', 'news: first'])
+    await expectEvents(listener, ['gap', 'news: first'])
   })
 
   it('tries again while the server refuses it, and logs the refusal and its end once each', async () => {
@@ -107,7 +107,7 @@ describe('a subscription', () => {
     await waitFor(async () => Number(await refusals()) >= 3, AT_ONCE)
     expect(listener.events).toEqual([])
     await server.command('ACL', 'SETUSER', 'reader', 'allchannels')
-    await hasEvents(listener, ['gap'])
+    await expectEvents(listener, ['gap'])
     expect(messages()).toEqual([
       'redis refuses a subscription, which is tried again',
       'redis accepts the subscription again',
@@ -116,7 +116,7 @@ describe('a subscription', () => {
 
   it('replaces a connection that no longer answers a PING, and reports the gap', async () => {
     const listener = subscribe(await connect({ url: server.url, commandTimeoutMs: 300 }), { pingEveryMs: 100 })
-    await hasEvents(listener, ['gap'])
+    await expectEvents(listener, ['gap'])
     await server.pause()
     await waitFor(() => messages().includes('the connection to redis was lost'), AT_ONCE)
     await server.resume()
@@ -127,7 +127,7 @@ describe('a subscription', () => {
 
   it('calls nothing once its closing has begun, and leaves no connection behind', async () => {
     const listener = subscribe(redis)
-    await hasEvents(listener, ['gap'])
+    await expectEvents(listener, ['gap'])
     const closed = listener.subscription.close()
     await server.command('PUBLISH', 'news', 'late')
     await closed
@@ -141,10 +141,10 @@ describe('a subscription', () => {
     open.push(() => cluster.stop())
     const url = cluster.nodes.map((node) => node.url).join(',')
     const listener = subscribe(await connect({ url, clusterEnabled: true }))
-    await hasEvents(listener, ['gap'])
+    await expectEvents(listener, ['gap'])
     const [first, second] = cluster.nodes
     await second?.command('PUBLISH', 'news', 'from another node')
-    await hasEvents(listener, ['gap', 'news: from another node'])
+    await expectEvents(listener, ['gap', 'news: from another node'])
     await first?.kill()
     await waitFor(() => listener.gaps() === 2, AT_ONCE)
     await second?.command('PUBLISH', 'news', 'after')
