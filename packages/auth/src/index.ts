@@ -1,7 +1,7 @@
 export { authErrors } from './errors.js'
 export { generateApiKey, hashApiKey } from './keys/api-key.js'
 export { type CreatedKey, type CreateKeyRequest, KeyManager, type KeyManagerDeps } from './keys/key-manager.js'
-export type { ApiKey } from './keys/key-sql.js'
+export type { ApiKey } from './keys/key-queries.js'
 export {
   createKeyVerifier,
   type KeyVerifier,

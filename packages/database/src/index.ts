@@ -7,6 +7,7 @@ export {
   PARTITIONED_TABLES,
   type PartitionedTable,
 } from './day-partitions.js'
+export { and, type Drizzle, desc, drizzleOn, eq, gt, isNull, or, type SQL, sql } from './drizzle-on.js'
 export { databaseErrors, isDataError } from './errors.js'
 export { EventSegments, type EventSegmentsConfig } from './event-segments.js'
 export { type MigrateOptions, type MigrateResult, migrate } from './migrate.js'
@@ -15,7 +16,7 @@ export { explainSteps } from './plan/explain-steps.js'
 export type { PoolReader } from './pooled.js'
 export { type IndexBloat, readIndexBloat, readTableBloat, type TableBloat } from './report/bloat.js'
 export { type PageCounts, readPageCounts } from './report/memory.js'
-export * as schema from './schema/tables.js'
+export { apiKeys, tenants } from './schema/identity.js'
 export { type DatabaseSettings, startDatabase } from './start-database.js'
 export type { CopyStep, CopyTarget, Queryable, Result, Statement, Step } from './statement.js'
 export { toDatabaseError } from './to-database-error.js'

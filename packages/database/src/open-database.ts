@@ -1,14 +1,13 @@
 import { type Logger, silentLogger } from '@millrace/logger'
 import { createPostgresMetrics } from '@millrace/telemetry'
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { type Connection, openConnection } from './connection.js'
 import { clientConfig, type DatabaseConfig, type DatabaseDeps } from './database-config.js'
+import { type Drizzle, drizzleOn } from './drizzle-on.js'
 import { createObserveRuns } from './observe-runs.js'
 import { takePlan } from './plan/take-plan.js'
 import { Pooled, type PoolReader } from './pooled.js'
 import { chooseRepeatWatch } from './repeat-watch.js'
-import * as schema from './schema/tables.js'
 import type { SessionDeps } from './session.js'
 import { PlanTaker } from './slow/plan-taker.js'
 import { SlowQueryLog } from './slow/slow-query-log.js'
@@ -34,8 +33,8 @@ export interface Database extends PoolReader {
   readonly replica: PoolReader
   /** A connection outside the pool. @throws databaseErrors.DATABASE_UNAVAILABLE */
   connection(options?: ConnectionOptions): Promise<Connection>
-  /** Typed queries where it is not hot. Its errors are pg's: `toDatabaseError` maps them. */
-  readonly drizzle: NodePgDatabase<typeof schema>
+  /** Typed queries, run as `query` runs them. For a transaction see `drizzleOn`. */
+  readonly drizzle: Drizzle
   /** The plan the server would choose, as text. The statement is not run. */
   explain(statement: Statement): Promise<string>
   pool(): PoolState
@@ -78,7 +77,7 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
     withTenant: (tenantId, fn, options) => pooled.withTenant(tenantId, fn, options),
     replica,
     connection: (options = {}) => openConnection(clientConfig({ ...config, ...options }), primaryDeps),
-    drizzle: drizzle(primary, { schema }),
+    drizzle: drizzleOn(pooled),
     explain: (statement) => explain(primary, statement),
     pool: () => poolState(primary),
     ping: async () => {

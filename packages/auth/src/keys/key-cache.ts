@@ -1,4 +1,4 @@
-import type { FoundKey } from './key-sql.js'
+import type { FoundKey } from './key-queries.js'
 import type { Principal } from './principal.js'
 
 /** What we know of one key. Times are the clock's, in ms. */

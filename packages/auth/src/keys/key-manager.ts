@@ -16,7 +16,7 @@ import {
   selectValidKeyForUpdate,
   updateKeyExpiry,
   updateKeyRevoked,
-} from './key-sql.js'
+} from './key-queries.js'
 import { SCOPES, type Scope } from './principal.js'
 
 export interface KeyManagerDeps {

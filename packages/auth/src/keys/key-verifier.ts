@@ -7,7 +7,7 @@ import { authErrors } from '../errors.js'
 import { hashApiKey, hintOf } from './api-key.js'
 import { type CacheEntry, KeyCache } from './key-cache.js'
 import { watchKeys } from './key-channel.js'
-import { selectKeyByHash } from './key-sql.js'
+import { selectKeyByHash } from './key-queries.js'
 import { parseAuthorization } from './parse-authorization.js'
 import type { Principal } from './principal.js'
 

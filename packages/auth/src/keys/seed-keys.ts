@@ -2,7 +2,7 @@ import type { Database } from '@millrace/database'
 import { type Logger, silentLogger } from '@millrace/logger'
 import { authErrors } from '../errors.js'
 import { hashApiKey, hintOf } from './api-key.js'
-import { insertKey, insertTenant, selectTenantId } from './key-sql.js'
+import { insertKey, insertTenant, selectTenantId } from './key-queries.js'
 import type { Scope } from './principal.js'
 
 /** What `npm start` uses. Everybody knows them. */

@@ -10,7 +10,7 @@ export const tenants = pgTable('tenants', {
 
 /** Only the SHA-256 of a key is kept. */
 export const apiKeys = pgTable('api_keys', {
-  id: bigint('id', { mode: 'number' }).generatedAlwaysAsIdentity().primaryKey(),
+  id: bigint('id', { mode: 'bigint' }).generatedAlwaysAsIdentity().primaryKey(),
   tenantId: integer('tenant_id')
     .notNull()
     .references(() => tenants.id),

@@ -37,7 +37,7 @@ function declaredPrimaryKeys(): [string, string[]][] {
     })
 }
 
-describe('drizzle schema', () => {
+describe('the drizzle schema', () => {
   let test: TestDatabase
   let database: Database
   beforeAll(async () => {
@@ -73,11 +73,5 @@ describe('drizzle schema', () => {
     expect(Object.fromEntries(declaredPrimaryKeys())).toEqual(
       Object.fromEntries(rows.map((row) => [row.table, row.columns])),
     )
-  })
-
-  it('reads and writes through the same pool', async () => {
-    await database.drizzle.insert(tables.tenants).values({ name: 'typed' })
-    const [tenant] = await database.drizzle.select().from(tables.tenants)
-    expect(tenant).toMatchObject({ name: 'typed', settings: {} })
   })
 })
