@@ -14,64 +14,68 @@ import {
 } from './openapi-schemas.js'
 
 const sessionSummary = object({
-  active_sessions: count('sessions that go on now, of everybody or of the user who is asked about'),
+  active_sessions: count('Sessions that are active now, of all users or of the user that the request names.'),
 })
 
-/** Shapes of the lists of sessions and activities. */
+/** Schemas of the lists of sessions and activities. */
 export const listSchemas: Node = {
   ListMeta: object({
-    source: { const: 'raw', description: 'rows of a table of their own' },
-    age_ms: { type: 'number', minimum: 0, description: 'milliseconds since the answer was read' },
-    watermark: nullable(time('up to when everything accepted is in the answer; null when no consumer has said so yet')),
-    took_ms: { type: 'number', minimum: 0, description: 'milliseconds that answering took' },
+    source: { const: 'raw', description: 'Lists are always read from rows.' },
+    age_ms: { type: 'number', minimum: 0, description: 'Milliseconds since the answer was read from the database.' },
+    watermark: nullable(
+      time('Everything accepted up to this time is included; null before any consumer has reported a watermark.'),
+    ),
+    took_ms: { type: 'number', minimum: 0, description: 'Milliseconds that answering took on the server.' },
   }),
   Session: object({
-    session_id: text(''),
-    user_id: nullable(text('or the anonymous id, where there is no user id')),
+    session_id: text('Id that the client gave the session.'),
+    user_id: nullable(text('The user id, or the anonymous id when there is no user id.')),
     is_active: {
       type: 'boolean',
-      description: 'whether it goes on: it has not ended, and something was heard of it lately',
+      description: 'Whether the session has not ended and had an event recently.',
     },
-    started_at: time(''),
-    last_seen_at: time('when the last typed event named it'),
-    ended_at: nullable(time('null while it goes on')),
-    end_reason: nullable(text('what $session_end says, else ended; idle where nothing was heard of it for too long')),
-    device: nullable(text('from context.userAgent, as browser and os')),
-    browser: nullable(text('')),
-    os: nullable(text('')),
-    ip: nullable(text('')),
+    started_at: time('When the session started.'),
+    last_seen_at: time('When the last event of the session happened.'),
+    ended_at: nullable(time('When the session ended; null while it is active.')),
+    end_reason: nullable(
+      text('The reason of $session_end, or ended without one; idle for a session that had no events for too long.'),
+    ),
+    device: nullable(text('Kind of device, from context.userAgent.')),
+    browser: nullable(text('Browser, from context.userAgent.')),
+    os: nullable(text('Operating system, from context.userAgent.')),
+    ip: nullable(text('Address of the client, from context.ip.')),
   }),
   Sessions: object(
     { data: listOf('Session'), summary: sessionSummary, next_cursor: nextCursor, meta: ref('ListMeta') },
     ['data', 'next_cursor', 'meta'],
   ),
   Activity: object({
-    message_id: text(''),
-    user_id: text('or the anonymous id, where there is no user id'),
-    timestamp: time(''),
-    action: text(''),
-    entity_type: text(''),
-    entity_id: text(''),
-    metadata: anyObject(''),
+    message_id: text('Message id of the event.'),
+    user_id: text('The user id, or the anonymous id when there is no user id.'),
+    timestamp: time('When the activity happened.'),
+    action: text('What the user did.'),
+    entity_type: text('Type of the entity.'),
+    entity_id: text('Id of the entity.'),
+    metadata: anyObject('Further facts that the client sent.'),
   }),
   Activities: object({ data: listOf('Activity'), next_cursor: nextCursor, meta: ref('ListMeta') }),
 }
 
-const asked = (parameter: Node, example: unknown): Node => ({ ...parameter, example })
-const limit = inQuery('limit', 'rows of a page', { type: 'integer', minimum: 1, maximum: 1000, default: 100 })
-const page = [limit, inQuery('cursor', 'next_cursor of the page before, for the same question')]
+const withExample = (parameter: Node, example: unknown): Node => ({ ...parameter, example })
+const limit = inQuery('limit', 'Rows per page.', { type: 'integer', minimum: 1, maximum: 1000, default: 100 })
+const page = [limit, inQuery('cursor', 'next_cursor of the previous page of the same request.')]
 const range = [
-  asked(inQuery('from', 'inclusive, RFC 3339'), '2026-11-19T00:00:00Z'),
-  asked(inQuery('to', 'exclusive, RFC 3339'), '2026-11-20T00:00:00Z'),
+  withExample(inQuery('from', 'Start of the range, inclusive, as RFC 3339.'), '2026-11-19T00:00:00Z'),
+  withExample(inQuery('to', 'End of the range, exclusive, as RFC 3339.'), '2026-11-20T00:00:00Z'),
 ]
 const short =
-  'Where few rows match, a page may be short or empty and have a cursor: only one without a cursor is the last. A page ends at 8 MiB at the latest.'
+  'When few rows match, a page may be short or even empty and still have a cursor; only a page without a cursor is the last. A page has at most 8 MiB.'
 const ofSessions = [
-  inQuery('active', 'true: those that go on; false: those that are over', { type: 'boolean' }),
-  inQuery('session_id', ''),
-  asked(inQuery('device', 'such as desktop, mobile, tablet'), 'desktop'),
-  inQuery('browser', 'such as Firefox'),
-  inQuery('os', 'such as Linux'),
+  inQuery('active', 'true for active sessions, false for ended ones. Default: both.', { type: 'boolean' }),
+  inQuery('session_id', 'Id of the session.'),
+  withExample(inQuery('device', 'Kind of device, such as desktop, mobile or tablet.'), 'desktop'),
+  inQuery('browser', 'Browser, such as Firefox.'),
+  inQuery('os', 'Operating system, such as Linux.'),
   ...range,
   ...page,
 ]
@@ -88,11 +92,13 @@ function list(
 ): Node {
   const answer = ok(schema, { ...example, next_cursor: null, meta: sampleMeta })
   const plain = reads('query', summary, 'read', answer, parameters)
-  const busy = problem('the tenant has as many queries waiting as it may; Retry-After says when to try again')
+  const busy = problem(
+    'The tenant already has the maximum number of queries waiting; Retry-After says when to try again.',
+  )
   return { get: { ...plain, description, responses: { ...(plain.responses as Node), 429: busy } } }
 }
 
-const aboutSessions = `By their start; from and to are of the start as well. Sessions come from typed events that name one ($session_start, $session_end, and any other with a session_id); one of which nothing is heard for half an hour is ended. The first page has a summary. ${short}`
+const aboutSessions = `Ordered by their start, which from and to refer to. Sessions come from $session_start, $session_end and other typed events with a session_id; a session without events for half an hour has ended. Only the first page has a summary. ${short}`
 
 export const listPaths: Node = {
   '/api/v1/sessions': list(
@@ -100,7 +106,10 @@ export const listPaths: Node = {
     {
       schema: 'Sessions',
       example: { ...listExamples.sessions },
-      parameters: [asked(inQuery('user_id', ''), 'u1'), ...ofSessions],
+      parameters: [
+        withExample(inQuery('user_id', 'User id, or anonymous id of events without a user id.'), 'u1'),
+        ...ofSessions,
+      ],
     },
   ),
   '/api/v1/users/{id}/sessions': list(
@@ -108,22 +117,22 @@ export const listPaths: Node = {
     {
       schema: 'Sessions',
       example: { ...listExamples.sessions },
-      parameters: [asked(inPath('id'), 'u1'), ...ofSessions],
+      parameters: [withExample(inPath('id'), 'u1'), ...ofSessions],
     },
   ),
   '/api/v1/activities': list(
     {
       summary: 'Activities, newest first',
-      description: `What $activity events say: who did what to which entity. ${short}`,
+      description: `From $activity events: which user did what to which entity. ${short}`,
     },
     {
       schema: 'Activities',
       example: { ...listExamples.activities },
       parameters: [
-        inQuery('user_id', ''),
-        inQuery('action', ''),
-        asked(inQuery('entity_type', ''), 'order'),
-        asked(inQuery('entity_id', ''), 'order-41'),
+        inQuery('user_id', 'User id, or anonymous id of events without a user id.'),
+        inQuery('action', 'What the user did.'),
+        withExample(inQuery('entity_type', 'Type of the entity.'), 'order'),
+        withExample(inQuery('entity_id', 'Id of the entity.'), 'order-41'),
         ...range,
         ...page,
       ],

@@ -7,7 +7,10 @@ export const problem = (description: string): Node => ({
   description,
   content: { 'application/problem+json': { schema: ref('Problem') } },
 })
-export const ok = (name: string, example?: unknown): Node => ({ description: 'as asked', content: json(name, example) })
+export const ok = (name: string, example?: unknown): Node => ({
+  description: 'The answer.',
+  content: json(name, example),
+})
 export const inPath = (name: string): Node => ({ name, in: 'path', required: true, schema: { type: 'string' } })
 export const inQuery = (name: string, description: string, schema: Node = { type: 'string' }): Node => ({
   name,
@@ -18,8 +21,8 @@ export const inQuery = (name: string, description: string, schema: Node = { type
 export const needs = (scope: string): Node => ({ security: [{ basic: [] }, { bearer: [] }], 'x-scope': scope })
 
 export const commonProblems = {
-  401: problem('no key, or one that is not valid'),
-  403: problem('the key lacks the scope'),
+  401: problem('The request has no valid key.'),
+  403: problem('The key lacks the required scope.'),
 }
 
 export function reads(
@@ -36,10 +39,10 @@ export function reads(
     parameters,
     responses: {
       200: answer,
-      400: problem('a parameter does not fit'),
+      400: problem('A parameter is invalid; details names it.'),
       ...commonProblems,
-      404: problem('there is no such thing'),
-      503: problem('what answers this is down'),
+      404: problem('What the path names does not exist.'),
+      503: problem('The service that answers this is unavailable.'),
     },
   }
 }

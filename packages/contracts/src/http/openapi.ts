@@ -5,27 +5,29 @@ import { queryPaths } from './openapi-queries.js'
 import { type Node, ref, schemas } from './openapi-schemas.js'
 
 const eventProblems = {
-  400: problem('not JSON (with its position), not UTF-8, or not of the expected form; nothing was published'),
+  400: problem(
+    'The body is not JSON (detail has the position), not UTF-8, or does not have the expected form. No event was published.',
+  ),
   ...commonProblems,
-  413: problem('over the limit, counted after decompression; nothing was published'),
-  415: problem('a content encoding other than gzip, deflate and br'),
-  429: problem('over the tenant’s rate, or the stream is nearly full; Retry-After says when to try again'),
-  503: problem('the stream and the spool take nothing at present; Retry-After says when to try again'),
+  413: problem('The body exceeds the size limit, which applies after decompression. No event was published.'),
+  415: problem('The content encoding is not gzip, deflate or br.'),
+  429: problem('The tenant exceeds its rate limit, or the stream is nearly full. Retry-After says when to try again.'),
+  503: problem('Neither the stream nor the spool accepts records now. Retry-After says when to try again.'),
 }
 const acceptance = { success: true, receipt: 'AQHJo9wJmjRNgaZcj5JSoA3_CgEAAQ', accepted: 1, rejected: [] }
 const event = { type: 'track', event: 'Order Completed', userId: 'user-1', properties: { revenue: 39.9 } }
 
-function takesEvents(summary: string, schema: string, example: unknown): Node {
+function acceptsEvents(summary: string, schema: string, example: unknown): Node {
   return {
     post: {
       tags: ['ingest'],
       summary,
       description:
-        'Segment’s and RudderStack’s wire. A bad event is refused alone. The content type is not looked at; the key is the user name of Basic, a Bearer token, or writeKey in the body.',
+        'The protocol of Segment and RudderStack. Invalid events are rejected one by one; the others are accepted. The content type is ignored. The key is the user name of Basic authentication, a Bearer token, or writeKey in the body.',
       ...needs('write'),
       requestBody: { required: true, content: json(schema, example) },
       responses: {
-        200: { description: 'the stream holds every accepted event', content: json('Acceptance', acceptance) },
+        200: { description: 'The stream holds every accepted event.', content: json('Acceptance', acceptance) },
         ...eventProblems,
       },
     },
@@ -33,37 +35,49 @@ function takesEvents(summary: string, schema: string, example: unknown): Node {
 }
 
 const page = [
-  inQuery('limit', 'rows of a page', { type: 'integer', minimum: 1, maximum: 1000, default: 100 }),
-  inQuery('cursor', 'next_cursor of the page before'),
+  inQuery('limit', 'Rows per page.', { type: 'integer', minimum: 1, maximum: 1000, default: 100 }),
+  inQuery('cursor', 'next_cursor of the previous page.'),
 ]
-const USER = 'who counts as the user: the user id, or the anonymous id of events without one'
-const PAGES = 'pages may be shorter than their limit and end at 8 MiB; only one without a cursor is the last'
-const filters = inQuery('filters', 'JSON text: a list of {property, op, value} as in queries; all must hold')
-const range = [inQuery('from', 'inclusive, RFC 3339'), inQuery('to', 'exclusive, RFC 3339')]
+const USER = 'User id, or anonymous id of events without a user id.'
+const PAGES =
+  'A page may have fewer rows than its limit and has at most 8 MiB; only a page without a cursor is the last.'
+const filters = inQuery(
+  'filters',
+  'Conditions as in queries, as JSON text: a list of {property, op, value}. All must match.',
+)
+const range = [
+  inQuery('from', 'Start of the range, inclusive, as RFC 3339.'),
+  inQuery('to', 'End of the range, exclusive, as RFC 3339.'),
+]
 const health = (summary: string): Node => ({
   tags: ['health'],
   summary,
   security: [],
-  responses: { 200: ok('Health'), 503: { description: 'unhealthy', content: json('Health') } },
+  responses: { 200: ok('Health'), 503: { description: 'The system is unhealthy.', content: json('Health') } },
 })
 
 const paths: Node = {
-  '/v1/batch': takesEvents('Takes a batch of events', 'Batch', { batch: [event], sentAt: '2026-11-21T08:00:00.000Z' }),
-  '/v1/track': takesEvents('Takes one track event', 'Event', event),
-  '/v1/identify': takesEvents('Takes one identify event', 'Event', { userId: 'user-1', traits: { plan: 'pro' } }),
-  '/v1/page': takesEvents('Takes one page event', 'Event', { userId: 'user-1', name: 'Home' }),
-  '/v1/screen': takesEvents('Takes one screen event', 'Event', { userId: 'user-1', name: 'Home' }),
-  '/v1/group': takesEvents('Takes one group event', 'Event', { userId: 'user-1', groupId: 'company-1' }),
-  '/v1/alias': takesEvents('Takes one alias event', 'Event', { userId: 'user-1', previousId: 'anonymous-1' }),
+  '/v1/batch': acceptsEvents('Accept a batch of events', 'Batch', {
+    batch: [event],
+    sentAt: '2026-11-21T08:00:00.000Z',
+  }),
+  '/v1/track': acceptsEvents('Accept one track event', 'Event', event),
+  '/v1/identify': acceptsEvents('Accept one identify event', 'Event', { userId: 'user-1', traits: { plan: 'pro' } }),
+  '/v1/page': acceptsEvents('Accept one page event', 'Event', { userId: 'user-1', name: 'Home' }),
+  '/v1/screen': acceptsEvents('Accept one screen event', 'Event', { userId: 'user-1', name: 'Home' }),
+  '/v1/group': acceptsEvents('Accept one group event', 'Event', { userId: 'user-1', groupId: 'company-1' }),
+  '/v1/alias': acceptsEvents('Accept one alias event', 'Event', { userId: 'user-1', previousId: 'anonymous-1' }),
   '/v1/events': {
     post: {
       tags: ['ingest'],
-      summary: 'Takes events, and answers with a verdict for each',
+      summary: 'Accept events and answer with a verdict for each',
       description:
-        'A JSON list, one object, an object with a batch, or NDJSON (one event a line; with the content type application/x-ndjson a line that is no JSON is refused alone).',
+        'The body is a JSON list, one object, an object with a batch, or NDJSON: one event per line with the content type application/x-ndjson, where a line that is not JSON is rejected alone.',
       ...needs('write'),
       parameters: [
-        inQuery('wait', 'stored: the answer comes when the rows are committed, or after 10 s', { enum: ['stored'] }),
+        inQuery('wait', 'stored: answer when the rows are committed, but after 10 s at the latest.', {
+          enum: ['stored'],
+        }),
       ],
       requestBody: {
         required: true,
@@ -80,7 +94,7 @@ const paths: Node = {
       },
       responses: {
         200: {
-          description: 'the stream holds every accepted event',
+          description: 'The stream holds every accepted event.',
           content: json('NativeAcceptance', {
             ...acceptance,
             events: [{ index: 0, messageId: '0193a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b', verdict: 'accepted' }],
@@ -91,26 +105,30 @@ const paths: Node = {
     },
   },
   '/v1/receipts/{receipt}': {
-    get: reads('ingest', 'Where the records of one request are now', 'write', ok('Receipt'), [
+    get: reads('ingest', 'Report where the records of one request are now', 'write', ok('Receipt'), [
       inPath('receipt'),
-      inQuery('wait_ms', 'waits so long for the records to settle', { type: 'integer', minimum: 0, default: 0 }),
+      inQuery('wait_ms', 'Longest time to wait until the records are settled, in milliseconds.', {
+        type: 'integer',
+        minimum: 0,
+        default: 0,
+      }),
     ]),
   },
-  '/api/v1/ledger': { get: reads('ingest', 'The balance of every stream', 'read', ok('Ledger')) },
+  '/api/v1/ledger': { get: reads('ingest', 'Report the ledger of every stream', 'read', ok('Ledger')) },
   '/api/v1/events': {
-    get: reads('query', `Stored events, newest first; ${PAGES}`, 'read', ok('StoredEvents'), [
-      inQuery('event', 'name'),
+    get: reads('query', `List stored events, newest first. ${PAGES}`, 'read', ok('StoredEvents'), [
+      inQuery('event', 'Name of the event.'),
       inQuery('user_id', USER),
-      inQuery('message_id', ''),
+      inQuery('message_id', 'Message id of the event.'),
       filters,
       ...range,
       ...page,
     ]),
   },
   '/api/v1/users/{id}/timeline': {
-    get: reads('query', `Stored events of one user, newest first; ${PAGES}`, 'read', ok('StoredEvents'), [
+    get: reads('query', `List stored events of one user, newest first. ${PAGES}`, 'read', ok('StoredEvents'), [
       { ...inPath('id'), description: USER },
-      inQuery('event', 'name'),
+      inQuery('event', 'Name of the event.'),
       filters,
       ...range,
       ...page,
@@ -119,8 +137,8 @@ const paths: Node = {
   ...listPaths,
   ...queryPaths(),
   '/api/v1/live': {
-    get: reads('query', 'Counts a second as server-sent events named counts', 'read', {
-      description: 'a stream',
+    get: reads('query', 'Stream counts of events, one per second, as server-sent events named counts', 'read', {
+      description: 'The stream, which ends when the client closes it.',
       content: {
         'text/event-stream': {
           schema: { type: 'string' },
@@ -131,22 +149,30 @@ const paths: Node = {
     }),
   },
   '/api/v1/dead-letters': {
-    get: reads('dead letters', 'Records that could not be stored, newest first', 'read', ok('DeadLetters'), page),
+    get: reads(
+      'dead letters',
+      'List dead letters (records that cannot be stored), newest first',
+      'read',
+      ok('DeadLetters'),
+      page,
+    ),
   },
   '/api/v1/dead-letters/{id}/replay': {
-    post: reads('dead letters', 'Puts one back into the stream', 'admin', ok('DeadLetter'), [inPath('id')]),
+    post: reads('dead letters', 'Put the record of a dead letter back into the stream', 'admin', ok('DeadLetter'), [
+      inPath('id'),
+    ]),
   },
   '/api/v1/dead-letters/{id}': {
-    delete: reads('dead letters', 'Discards one', 'admin', ok('DeadLetter'), [inPath('id')]),
+    delete: reads('dead letters', 'Discard a dead letter', 'admin', ok('DeadLetter'), [inPath('id')]),
   },
   '/api/v1/keys': {
-    get: reads('keys', 'The keys of the caller’s tenant', 'admin', ok('Keys')),
+    get: reads('keys', 'List the keys of the caller’s tenant', 'admin', ok('Keys')),
     post: {
-      ...reads('keys', 'Makes a key', 'admin', ok('CreatedKey')),
+      ...reads('keys', 'Create a key', 'admin', ok('CreatedKey')),
       requestBody: { required: true, content: json('NewKey', { name: 'shop', scopes: ['write'] }) },
       responses: {
-        201: { description: 'made', content: json('CreatedKey') },
-        400: problem('a field does not fit'),
+        201: { description: 'The key was created.', content: json('CreatedKey') },
+        400: problem('A field is invalid; details names it.'),
         ...commonProblems,
       },
     },
@@ -155,7 +181,7 @@ const paths: Node = {
     post: {
       ...reads(
         'keys',
-        'Makes a successor; the old key goes on for overlap_seconds (default a day)',
+        'Replace a key: the old key keeps working for overlap_seconds (default: one day)',
         'admin',
         ok('CreatedKey'),
         [inPath('id')],
@@ -172,30 +198,30 @@ const paths: Node = {
         },
       },
       responses: {
-        201: { description: 'made', content: json('CreatedKey') },
+        201: { description: 'The key was created.', content: json('CreatedKey') },
         ...commonProblems,
-        404: problem('there is no such key'),
-        409: problem('the key is being rotated already'),
+        404: problem('The key does not exist.'),
+        409: problem('The key is already being replaced.'),
       },
     },
   },
   '/api/v1/keys/{id}': {
     delete: {
-      ...reads('keys', 'Revokes a key at once', 'admin', ok('Key'), [inPath('id')]),
+      ...reads('keys', 'Revoke a key at once', 'admin', ok('Key'), [inPath('id')]),
       responses: {
-        204: { description: 'revoked' },
+        204: { description: 'The key was revoked.' },
         ...commonProblems,
-        404: problem('there is no such key'),
-        409: problem('LAST_ADMIN_KEY: it is the last valid key of the tenant with scope admin'),
+        404: problem('The key does not exist.'),
+        409: problem('LAST_ADMIN_KEY: the tenant has no other valid key with the scope admin.'),
       },
     },
   },
-  '/api/health': { get: health('Whether everything works') },
-  '/api/system/health': { get: health('The same with memory, processors and disk') },
-  '/api/health/detailed': { get: { ...health('Everything that is known about every part'), ...needs('admin') } },
+  '/api/health': { get: health('Report the overall health') },
+  '/api/system/health': { get: health('Report the health with memory, processors and disk') },
+  '/api/health/detailed': { get: { ...health('Report the health of every part in detail'), ...needs('admin') } },
 }
 
-/** Names for generated code, such as postApiV1QueryFunnel and getV1ReceiptsReceipt. */
+/** Names of operations for generated clients, such as postApiV1QueryFunnel and getV1ReceiptsReceipt. */
 function withOperationIds(all: Node): Node {
   const name = (method: string, path: string): string =>
     [method, ...path.split(/[^A-Za-z0-9]+/)].map((word, i) => (i === 0 ? word : capital(word))).join('')
@@ -219,7 +245,7 @@ export function createOpenApiDocument() {
       title: 'Millrace',
       version: '0.1.0',
       description:
-        'Events in by the wires that people already speak, out as stored rows, live aggregates and a ledger that balances. Every error is a problem document (RFC 9457) with a stable code.',
+        'Accepts events by the protocols of existing analytics clients, stores them, and answers queries over them. A ledger accounts for every accepted record. Every error is a problem document (RFC 9457) with a stable code.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
@@ -227,8 +253,8 @@ export function createOpenApiDocument() {
     components: {
       schemas: components,
       securitySchemes: {
-        basic: { type: 'http', scheme: 'basic', description: 'the key as user name, no password' },
-        bearer: { type: 'http', scheme: 'bearer', description: 'the key' },
+        basic: { type: 'http', scheme: 'basic', description: 'The key is the user name; the password is empty.' },
+        bearer: { type: 'http', scheme: 'bearer', description: 'The key.' },
       },
     },
   }

@@ -26,17 +26,17 @@ export const protobufFileName = "millrace/v1/analytics.proto";
 
 export interface ListEventsRequest {
   event: string;
-  /** Who counts as the user: the user id, or the anonymous id of events without one. */
+  /** The user id, or the anonymous id of events without a user id. */
   userId: string;
   from: Date | undefined;
   to:
     | Date
     | undefined;
-  /** 1 to 1000, default 100 */
+  /** 1 to 1000. 0 is the default, 100. */
   limit: number;
   cursor: string;
   messageId: string;
-  /** All must hold, as in queries. */
+  /** All must match, as in queries. */
   filters: Filter[];
 }
 
@@ -47,31 +47,31 @@ export interface ListEventsResponse {
 }
 
 export interface ListSessionsRequest {
-  /** true: those that go on; false: those that are over. */
+  /** true: active sessions; false: ended sessions; absent: both. */
   active?: boolean | undefined;
   userId: string;
   sessionId: string;
   device: string;
   browser: string;
   os: string;
-  /** Of the start of the session. */
+  /** The range in which the session started. */
   from: Date | undefined;
   to:
     | Date
     | undefined;
-  /** 1 to 1000, default 100 */
+  /** 1 to 1000. 0 is the default, 100. */
   limit: number;
   cursor: string;
 }
 
 export interface ListSessionsResponse {
-  /** The answer's `data` as JSON text, in the shape of the public API. */
+  /** `data` of the public answer as JSON text. */
   dataJson: Buffer;
   nextCursor: string;
   meta:
     | QueryMeta
     | undefined;
-  /** `summary` of the public answer as JSON text; empty for none, as on pages after the first. */
+  /** `summary` of the public answer as JSON text; empty on pages after the first. */
   summaryJson: Buffer;
 }
 
@@ -84,20 +84,21 @@ export interface ListActivitiesRequest {
   to:
     | Date
     | undefined;
-  /** 1 to 1000, default 100 */
+  /** 1 to 1000. 0 is the default, 100. */
   limit: number;
   cursor: string;
 }
 
 export interface ListActivitiesResponse {
-  /** The answer's `data` as JSON text, in the shape of the public API. */
+  /** `data` of the public answer as JSON text. */
   dataJson: Buffer;
   nextCursor: string;
   meta: QueryMeta | undefined;
 }
 
+/** The fields of all kinds. Empty and 0 stand for an absent field, so that each kind applies its default. */
 export interface RunQueryRequest {
-  /** timeseries, top, breakdown, uniques, percentiles, funnel, retention, sessions, logins or daily */
+  /** Name of the query kind. */
   kind: string;
   event: string;
   metric: Metric | undefined;
@@ -105,38 +106,38 @@ export interface RunQueryRequest {
   to:
     | Date
     | undefined;
-  /** 1m, 5m, 1h, 1d, 1w, 1mo */
+  /** 1m, 5m, 1h, 1d, 1w or 1mo. */
   interval: string;
-  /** IANA name, default UTC */
+  /** IANA name; default UTC. */
   timezone: string;
   filters: Filter[];
   groupBy: string[];
   limit: number;
   cursor: string;
   explain: boolean;
-  /** funnel: 2 to 10 steps in their order */
+  /** funnel: 2 to 10 steps in their order. */
   steps: Step[];
-  /** funnel: how long after the first step the last one counts; sessions: the gap that ends one; 0 is the kind's default */
+  /** funnel: the longest time from the first step to the last; sessions: the pause that ends a session. */
   windowMs: bigint;
-  /** retention: what a user who comes back does; empty is any event */
+  /** retention: the event that counts as coming back; empty is any event. */
   returnEvent: string;
-  /** retention: periods followed after the first; 0 is the default */
+  /** retention: how many periods to follow after that of the cohort. */
   periods: number;
-  /** previous, or empty: the same query over the period before, which is `from` and `to` moved back by whole months, weeks, days or their own length */
+  /** Empty, or previous: also answer the query for the previous period, which is the range moved back by whole months, weeks, days or its own length. */
   compare: string;
-  /** zero, null or none, what stands in empty buckets; empty is the kind's default */
+  /** The value of buckets without events: zero, null or none (no point). */
   fill: string;
-  /** The answer is not older than this; absent is as fresh as the cache's rules say. */
+  /** The answer must include everything accepted up to this time; absent: any answer that the cache may give. */
   minWatermark:
     | Date
     | undefined;
-  /** Passes every cache by. */
+  /** Use no cache. */
   fresh: boolean;
-  /** How long to wait at most until min_watermark is reached; absent is the service's default, 0 answers at once. */
+  /** Longest time to wait for min_watermark; 0 does not wait; absent: the default of the service. */
   waitMs?:
     | number
     | undefined;
-  /** `from` (`to`) is local time of `timezone`, given as if it were UTC: a day without a time, which begins at its own midnight. */
+  /** True when `from` (`to`) was a day without a time: the timestamp is then local time of `timezone`, written as if it were UTC. */
   fromIsLocal?: boolean | undefined;
   toIsLocal?: boolean | undefined;
 }
@@ -147,7 +148,7 @@ export interface Step {
 }
 
 export interface Metric {
-  /** count, sum, avg, min, max, p50, p95, p99 or uniques */
+  /** count, sum, avg, min, max, p50, p95, p99 or uniques. */
   agg: string;
   /** A path such as properties.delay; empty for count and uniques. */
   property: string;
@@ -155,48 +156,48 @@ export interface Metric {
 
 export interface Filter {
   property: string;
-  /** eq, ne, in, gt, gte, lt, lte, exists or prefix */
+  /** eq, ne, in, not_in, gt, gte, lt, lte, exists, not_exists, prefix or not_prefix. */
   op: string;
-  /** The operand as JSON text; empty for exists. */
+  /** The operand as JSON text; empty for exists and not_exists. */
   valueJson: string;
 }
 
 export interface RunQueryResponse {
-  /** The answer's `data` as JSON text, in the shape of the public API. */
+  /** `data` of the public answer as JSON text. */
   dataJson: Buffer;
   nextCursor: string;
   meta: QueryMeta | undefined;
   cache:
     | CachePolicy
     | undefined;
-  /** `summary` of the public answer as JSON text (logins, sessions, funnel); empty for none. */
+  /** `summary` of the public answer as JSON text; empty for kinds without one. */
   summaryJson: Buffer;
 }
 
-/** How HTTP caches may treat the answer. */
+/** How HTTP caches may keep the answer. */
 export interface CachePolicy {
-  /** Of data and cursor, without quotation marks; equal content has an equal tag. */
+  /** ETag of data, summary and cursor, without quotation marks. Equal content has an equal tag. */
   etag: string;
   maxAgeS: number;
   staleWhileRevalidateS: number;
-  /** No accepted event can change the answer any more. */
+  /** True when no accepted event can change the answer any more. */
   isImmutable: boolean;
   surrogateKeys: string[];
 }
 
 export interface QueryMeta {
-  /** memory, redis, rollup, raw or mixed */
+  /** memory, redis, rollup, raw or mixed. */
   source: string;
   ageMs: number;
   watermark: Date | undefined;
   tookMs: number;
-  /** The plan as JSON text when explain was set. */
+  /** The query plan as JSON text; empty unless explain was set. */
   planJson: string;
-  /** An older answer stands in for one that could not be had now. */
+  /** True for an older answer that is given because a current one could not be computed. */
   isStale: boolean;
-  /** min_watermark was not reached in time: the answer does not go as far. */
+  /** True when min_watermark was not reached in time: the answer is complete only up to watermark. */
   isBehind: boolean;
-  /** Of waiting for min_watermark; not part of took_ms. */
+  /** Milliseconds of waiting for min_watermark; not part of took_ms. */
   waitedMs: number;
 }
 
@@ -2410,10 +2411,10 @@ export const QueryMeta: MessageFns<QueryMeta> = {
   },
 };
 
-/** Reads over stored events. The tenant comes from call metadata, never from a message. */
+/** Reads of stored events. The tenant is in the metadata of each call, never in a message. */
 export type AnalyticsServiceService = typeof AnalyticsServiceService;
 export const AnalyticsServiceService = {
-  /** Stored events, newest first, keyset pages. */
+  /** Pages of stored events, newest first. */
   listEvents: {
     path: "/millrace.v1.AnalyticsService/ListEvents" as const,
     requestStream: false as const,
@@ -2423,7 +2424,7 @@ export const AnalyticsServiceService = {
     responseSerialize: (value: ListEventsResponse): Buffer => Buffer.from(ListEventsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListEventsResponse => ListEventsResponse.decode(value),
   },
-  /** Sessions, by their start, newest first, keyset pages. */
+  /** Pages of sessions, ordered by their start, newest first. */
   listSessions: {
     path: "/millrace.v1.AnalyticsService/ListSessions" as const,
     requestStream: false as const,
@@ -2434,7 +2435,7 @@ export const AnalyticsServiceService = {
       Buffer.from(ListSessionsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListSessionsResponse => ListSessionsResponse.decode(value),
   },
-  /** Activities, newest first, keyset pages. */
+  /** Pages of activities, newest first. */
   listActivities: {
     path: "/millrace.v1.AnalyticsService/ListActivities" as const,
     requestStream: false as const,
@@ -2446,7 +2447,7 @@ export const AnalyticsServiceService = {
       Buffer.from(ListActivitiesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListActivitiesResponse => ListActivitiesResponse.decode(value),
   },
-  /** timeseries, top, breakdown, uniques, percentiles, funnel, retention, sessions, logins, daily. */
+  /** Answers a query of any kind; packages/contracts/src/queries/kinds has the kinds. */
   runQuery: {
     path: "/millrace.v1.AnalyticsService/RunQuery" as const,
     requestStream: false as const,
@@ -2459,18 +2460,18 @@ export const AnalyticsServiceService = {
 } as const;
 
 export interface AnalyticsServiceServer extends UntypedServiceImplementation {
-  /** Stored events, newest first, keyset pages. */
+  /** Pages of stored events, newest first. */
   listEvents: handleUnaryCall<ListEventsRequest, ListEventsResponse>;
-  /** Sessions, by their start, newest first, keyset pages. */
+  /** Pages of sessions, ordered by their start, newest first. */
   listSessions: handleUnaryCall<ListSessionsRequest, ListSessionsResponse>;
-  /** Activities, newest first, keyset pages. */
+  /** Pages of activities, newest first. */
   listActivities: handleUnaryCall<ListActivitiesRequest, ListActivitiesResponse>;
-  /** timeseries, top, breakdown, uniques, percentiles, funnel, retention, sessions, logins, daily. */
+  /** Answers a query of any kind; packages/contracts/src/queries/kinds has the kinds. */
   runQuery: handleUnaryCall<RunQueryRequest, RunQueryResponse>;
 }
 
 export interface AnalyticsServiceClient extends Client {
-  /** Stored events, newest first, keyset pages. */
+  /** Pages of stored events, newest first. */
   listEvents(
     request: ListEventsRequest,
     callback: (error: ServiceError | null, response: ListEventsResponse) => void,
@@ -2486,7 +2487,7 @@ export interface AnalyticsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListEventsResponse) => void,
   ): ClientUnaryCall;
-  /** Sessions, by their start, newest first, keyset pages. */
+  /** Pages of sessions, ordered by their start, newest first. */
   listSessions(
     request: ListSessionsRequest,
     callback: (error: ServiceError | null, response: ListSessionsResponse) => void,
@@ -2502,7 +2503,7 @@ export interface AnalyticsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListSessionsResponse) => void,
   ): ClientUnaryCall;
-  /** Activities, newest first, keyset pages. */
+  /** Pages of activities, newest first. */
   listActivities(
     request: ListActivitiesRequest,
     callback: (error: ServiceError | null, response: ListActivitiesResponse) => void,
@@ -2518,7 +2519,7 @@ export interface AnalyticsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListActivitiesResponse) => void,
   ): ClientUnaryCall;
-  /** timeseries, top, breakdown, uniques, percentiles, funnel, retention, sessions, logins, daily. */
+  /** Answers a query of any kind; packages/contracts/src/queries/kinds has the kinds. */
   runQuery(
     request: RunQueryRequest,
     callback: (error: ServiceError | null, response: RunQueryResponse) => void,

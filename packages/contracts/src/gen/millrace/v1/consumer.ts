@@ -28,12 +28,12 @@ export const protobufFileName = "millrace/v1/consumer.proto";
 
 export interface GetReceiptRequest {
   receipt: string;
-  /** Waits up to this long for the records to settle; 0 answers at once. */
+  /** Longest time to wait until the records are settled; 0 does not wait. */
   waitMs: number;
 }
 
 export interface GetReceiptResponse {
-  /** in_flight or settled */
+  /** in_flight or settled. */
   state: string;
   accepted: bigint;
   stored: bigint;
@@ -58,12 +58,12 @@ export interface DeadLetter {
   messageId: string;
   code: string;
   reason: string;
-  /** pending, replaying, replayed or discarded */
+  /** pending, replaying, replayed or discarded. */
   state: string;
   createdAt:
     | Date
     | undefined;
-  /** The record as JSON where it can be shown as such, else empty. */
+  /** The record as JSON text; empty when it cannot be written as JSON. */
   recordJson: string;
 }
 
@@ -97,7 +97,7 @@ export interface WatchLiveRequest {
 }
 
 export interface WatchLiveResponse {
-  /** The second that the counts belong to. */
+  /** The second of these counts. */
   time: Date | undefined;
   events: bigint;
   byEvent: { [key: string]: bigint };
@@ -1511,10 +1511,10 @@ export const WatchLiveResponse_ByEventEntry: MessageFns<WatchLiveResponse_ByEven
   },
 };
 
-/** What the consumer of the events stream answers about records it was given. */
+/** What stream-consumer knows about the records of the events stream. */
 export type ConsumerServiceService = typeof ConsumerServiceService;
 export const ConsumerServiceService = {
-  /** Where the records of a receipt are now. An unknown or malformed receipt is NOT_FOUND or INVALID_ARGUMENT. */
+  /** Reports where the records of a receipt are now. Fails with NOT_FOUND for an unknown and INVALID_ARGUMENT for a malformed receipt. */
   getReceipt: {
     path: "/millrace.v1.ConsumerService/GetReceipt" as const,
     requestStream: false as const,
@@ -1524,7 +1524,7 @@ export const ConsumerServiceService = {
     responseSerialize: (value: GetReceiptResponse): Buffer => Buffer.from(GetReceiptResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetReceiptResponse => GetReceiptResponse.decode(value),
   },
-  /** Dead letters of one tenant, newest first. */
+  /** Pages of the dead letters of one tenant, newest first. */
   listDeadLetters: {
     path: "/millrace.v1.ConsumerService/ListDeadLetters" as const,
     requestStream: false as const,
@@ -1536,7 +1536,7 @@ export const ConsumerServiceService = {
       Buffer.from(ListDeadLettersResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListDeadLettersResponse => ListDeadLettersResponse.decode(value),
   },
-  /** Puts a dead letter back into the stream; the ledger moves it from dead_lettered to in_flight. */
+  /** Puts the record of a dead letter back into the stream. The ledger then counts it as in flight, no longer as dead-lettered. */
   replayDeadLetter: {
     path: "/millrace.v1.ConsumerService/ReplayDeadLetter" as const,
     requestStream: false as const,
@@ -1548,7 +1548,7 @@ export const ConsumerServiceService = {
       Buffer.from(ReplayDeadLetterResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReplayDeadLetterResponse => ReplayDeadLetterResponse.decode(value),
   },
-  /** Marks a dead letter as discarded; it stays counted as dead_lettered. */
+  /** Marks a dead letter as discarded. The ledger still counts it as dead-lettered. */
   discardDeadLetter: {
     path: "/millrace.v1.ConsumerService/DiscardDeadLetter" as const,
     requestStream: false as const,
@@ -1560,7 +1560,7 @@ export const ConsumerServiceService = {
       Buffer.from(DiscardDeadLetterResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DiscardDeadLetterResponse => DiscardDeadLetterResponse.decode(value),
   },
-  /** Counts per event name, once a second, from now on. */
+  /** Sends the number of events by name once a second, until the caller ends the call. */
   watchLive: {
     path: "/millrace.v1.ConsumerService/WatchLive" as const,
     requestStream: false as const,
@@ -1573,20 +1573,20 @@ export const ConsumerServiceService = {
 } as const;
 
 export interface ConsumerServiceServer extends UntypedServiceImplementation {
-  /** Where the records of a receipt are now. An unknown or malformed receipt is NOT_FOUND or INVALID_ARGUMENT. */
+  /** Reports where the records of a receipt are now. Fails with NOT_FOUND for an unknown and INVALID_ARGUMENT for a malformed receipt. */
   getReceipt: handleUnaryCall<GetReceiptRequest, GetReceiptResponse>;
-  /** Dead letters of one tenant, newest first. */
+  /** Pages of the dead letters of one tenant, newest first. */
   listDeadLetters: handleUnaryCall<ListDeadLettersRequest, ListDeadLettersResponse>;
-  /** Puts a dead letter back into the stream; the ledger moves it from dead_lettered to in_flight. */
+  /** Puts the record of a dead letter back into the stream. The ledger then counts it as in flight, no longer as dead-lettered. */
   replayDeadLetter: handleUnaryCall<ReplayDeadLetterRequest, ReplayDeadLetterResponse>;
-  /** Marks a dead letter as discarded; it stays counted as dead_lettered. */
+  /** Marks a dead letter as discarded. The ledger still counts it as dead-lettered. */
   discardDeadLetter: handleUnaryCall<DiscardDeadLetterRequest, DiscardDeadLetterResponse>;
-  /** Counts per event name, once a second, from now on. */
+  /** Sends the number of events by name once a second, until the caller ends the call. */
   watchLive: handleServerStreamingCall<WatchLiveRequest, WatchLiveResponse>;
 }
 
 export interface ConsumerServiceClient extends Client {
-  /** Where the records of a receipt are now. An unknown or malformed receipt is NOT_FOUND or INVALID_ARGUMENT. */
+  /** Reports where the records of a receipt are now. Fails with NOT_FOUND for an unknown and INVALID_ARGUMENT for a malformed receipt. */
   getReceipt(
     request: GetReceiptRequest,
     callback: (error: ServiceError | null, response: GetReceiptResponse) => void,
@@ -1602,7 +1602,7 @@ export interface ConsumerServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetReceiptResponse) => void,
   ): ClientUnaryCall;
-  /** Dead letters of one tenant, newest first. */
+  /** Pages of the dead letters of one tenant, newest first. */
   listDeadLetters(
     request: ListDeadLettersRequest,
     callback: (error: ServiceError | null, response: ListDeadLettersResponse) => void,
@@ -1618,7 +1618,7 @@ export interface ConsumerServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListDeadLettersResponse) => void,
   ): ClientUnaryCall;
-  /** Puts a dead letter back into the stream; the ledger moves it from dead_lettered to in_flight. */
+  /** Puts the record of a dead letter back into the stream. The ledger then counts it as in flight, no longer as dead-lettered. */
   replayDeadLetter(
     request: ReplayDeadLetterRequest,
     callback: (error: ServiceError | null, response: ReplayDeadLetterResponse) => void,
@@ -1634,7 +1634,7 @@ export interface ConsumerServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReplayDeadLetterResponse) => void,
   ): ClientUnaryCall;
-  /** Marks a dead letter as discarded; it stays counted as dead_lettered. */
+  /** Marks a dead letter as discarded. The ledger still counts it as dead-lettered. */
   discardDeadLetter(
     request: DiscardDeadLetterRequest,
     callback: (error: ServiceError | null, response: DiscardDeadLetterResponse) => void,
@@ -1650,7 +1650,7 @@ export interface ConsumerServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DiscardDeadLetterResponse) => void,
   ): ClientUnaryCall;
-  /** Counts per event name, once a second, from now on. */
+  /** Sends the number of events by name once a second, until the caller ends the call. */
   watchLive(request: WatchLiveRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchLiveResponse>;
   watchLive(
     request: WatchLiveRequest,

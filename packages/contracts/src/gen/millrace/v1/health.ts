@@ -39,19 +39,20 @@ export interface LedgerEntry {
   rejected: bigint;
   deadLettered: bigint;
   inFlight: bigint;
-  /** Records that were acknowledged and can no longer be found: 0 unless something is badly wrong. */
+  /** Records that were acknowledged and cannot be found. Anything but 0 is a fault. */
   lost: bigint;
   balanced: boolean;
 }
 
 export interface GetHealthRequest {
-  /** summary, system or detailed */
+  /** summary, system or detailed. */
   level: string;
 }
 
 export interface GetHealthResponse {
-  /** healthy, degraded or unhealthy */
+  /** healthy, degraded or unhealthy. */
   status: string;
+  /** The HTTP body as JSON text. */
   bodyJson: string;
 }
 
@@ -587,10 +588,10 @@ export const GetHealthResponse: MessageFns<GetHealthResponse> = {
   },
 };
 
-/** Health of the whole installation and the balance of every stream. */
+/** Health of the whole installation, and the ledger of every stream. */
 export type HealthServiceService = typeof HealthServiceService;
 export const HealthServiceService = {
-  /** The balance per stream and tenant. The caller's tenant from metadata unless it is an administrator's "*". */
+  /** Reports the ledger by stream and tenant: of the tenant in the metadata, or of all tenants when the metadata says "*". */
   getLedger: {
     path: "/millrace.v1.HealthService/GetLedger" as const,
     requestStream: false as const,
@@ -600,7 +601,7 @@ export const HealthServiceService = {
     responseSerialize: (value: GetLedgerResponse): Buffer => Buffer.from(GetLedgerResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetLedgerResponse => GetLedgerResponse.decode(value),
   },
-  /** The answer of /api/health, /api/system/health or /api/health/detailed as JSON text in OPS-1's format. */
+  /** Answers /api/health, /api/system/health and /api/health/detailed. */
   getHealth: {
     path: "/millrace.v1.HealthService/GetHealth" as const,
     requestStream: false as const,
@@ -613,14 +614,14 @@ export const HealthServiceService = {
 } as const;
 
 export interface HealthServiceServer extends UntypedServiceImplementation {
-  /** The balance per stream and tenant. The caller's tenant from metadata unless it is an administrator's "*". */
+  /** Reports the ledger by stream and tenant: of the tenant in the metadata, or of all tenants when the metadata says "*". */
   getLedger: handleUnaryCall<GetLedgerRequest, GetLedgerResponse>;
-  /** The answer of /api/health, /api/system/health or /api/health/detailed as JSON text in OPS-1's format. */
+  /** Answers /api/health, /api/system/health and /api/health/detailed. */
   getHealth: handleUnaryCall<GetHealthRequest, GetHealthResponse>;
 }
 
 export interface HealthServiceClient extends Client {
-  /** The balance per stream and tenant. The caller's tenant from metadata unless it is an administrator's "*". */
+  /** Reports the ledger by stream and tenant: of the tenant in the metadata, or of all tenants when the metadata says "*". */
   getLedger(
     request: GetLedgerRequest,
     callback: (error: ServiceError | null, response: GetLedgerResponse) => void,
@@ -636,7 +637,7 @@ export interface HealthServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetLedgerResponse) => void,
   ): ClientUnaryCall;
-  /** The answer of /api/health, /api/system/health or /api/health/detailed as JSON text in OPS-1's format. */
+  /** Answers /api/health, /api/system/health and /api/health/detailed. */
   getHealth(
     request: GetHealthRequest,
     callback: (error: ServiceError | null, response: GetHealthResponse) => void,
