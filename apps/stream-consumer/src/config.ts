@@ -1,4 +1,5 @@
 import { EVENTS_STORE_GROUP, HOUR_MS } from '@millrace/contracts'
+import { COARSE_LEVELS, type CoarseLevel, MINUTE_LEVEL, type RollupLevel } from '@millrace/rollups'
 import {
   type ConfigOf,
   databaseSettings,
@@ -6,6 +7,7 @@ import {
   defineConfig,
   integer,
   port,
+  type Setting,
   secret,
   serviceSettings,
   streamSettings,
@@ -16,14 +18,14 @@ export const configSchema = defineConfig({
   ...serviceSettings({ adminPort: 10_101 }),
   GRPC_HOST: text({
     default: '127.0.0.1',
-    description: 'address the gRPC server listens on; it takes every caller at his word, so keep it inside',
+    description: 'bind address of the gRPC server; callers are not authenticated, do not expose it',
   }),
   GRPC_PORT: port({ default: 9101, description: 'port of the gRPC server' }),
 
   ...databaseSettings({
     holds: 'events, journal, rollups, positions',
     connectionLimit: 5,
-    poolNote: ', besides the one that writes',
+    poolNote: ', besides the connection that stores batches',
   }),
 
   ...streamSettings(),
@@ -33,14 +35,14 @@ export const configSchema = defineConfig({
   }),
   CACHE_REDIS_URL: secret({
     optional: true,
-    description: 'Redis for notices and live counts; default: STREAM_REDIS_URL',
+    description: 'Redis for messages about commits, late events and live counts; default: STREAM_REDIS_URL',
   }),
   STREAM_MIN_REPLICAS: integer({
     default: 0,
     min: 0,
     max: 10,
     unit: 'replicas',
-    description: 'replicas that must hold a replayed frame (WAIT)',
+    description: 'Redis replicas that must acknowledge a replayed dead letter (WAIT)',
   }),
 
   BATCH_RECORDS_MAX: integer({
@@ -48,71 +50,72 @@ export const configSchema = defineConfig({
     min: 1,
     max: 1_000_000,
     unit: 'records',
-    description: 'records of one transaction, about',
+    description: 'approximate maximum of records in one transaction',
   }),
   BATCH_FRAMES_MAX: integer({
     default: 500,
     min: 1,
     max: 100_000,
     unit: 'frames',
-    description: 'frames of one transaction',
+    description: 'maximum of frames in one transaction',
   }),
   BATCH_BYTES_MAX: integer({
     default: 16_777_216,
     min: 1024,
     max: 1_073_741_824,
     unit: 'bytes',
-    description: 'stored bytes of one transaction, about',
+    description: 'approximate maximum of payload bytes in one transaction',
   }),
   BATCH_LINGER_MS: decimal({
     default: 10,
     min: 0,
     max: 10_000,
     unit: 'ms',
-    description: 'how long a first frame waits for company at low load',
+    description: 'how long a batch waits for more frames at low load',
   }),
   STREAM_BLOCK_MS: integer({
     default: 5000,
     min: 10,
     max: 60_000,
     unit: 'ms',
-    description: 'how long one read waits for frames',
+    description: 'longest time that one read of the stream waits for new frames',
   }),
   LEASE_MS: integer({
     default: 30_000,
     min: 500,
     max: 600_000,
     unit: 'ms',
-    description: 'a consumer that is silent so long loses its partitions',
+    description: 'a consumer that has not renewed its lease for this time loses its partitions',
   }),
   STREAM_WINDOW_RECORDS: integer({
     default: 10_000_000,
     min: 1,
     max: 1_000_000_000_000,
     unit: 'records',
-    description: 'consumed frames beyond so many records are trimmed',
+    description: 'consumed frames are trimmed from the stream when more than this number of records follow them',
   }),
   STREAM_WINDOW_DAYS: decimal({
     default: 30,
     min: 0.001,
     max: 3650,
     unit: 'days',
-    description: 'consumed frames older than this are trimmed',
+    description: 'consumed frames are trimmed from the stream when they are older than this',
   }),
-  // A row of about 100 bytes a partition and life of a gateway; a spool that comes back later shows as a loss.
+  // Costs one row of about 100 bytes for each partition and gateway process. Frames that a spool sends later than this count as lost.
   STREAM_PRODUCER_DAYS: decimal({
     default: 180,
     min: 0.001,
     max: 3650,
     unit: 'days',
     description:
-      'a gateway process that has sent nothing for so long is forgotten, at the earliest after STREAM_WINDOW_DAYS',
+      'the sequence numbers of a gateway process are kept for this time after its last frame, at least for STREAM_WINDOW_DAYS',
   }),
   STREAM_TRIM_MEMORY_SHARE: decimal({
     default: 0.5,
     min: 0.05,
     max: 1,
-    description: 'above this share of the memory ceiling more is trimmed than the windows ask',
+    description:
+      'above this share of maxmemory of Redis, consumed frames are trimmed before STREAM_WINDOW_* ask for it',
   }),
 
   DEDUP_WINDOW_HOURS: decimal({
@@ -120,15 +123,16 @@ export const configSchema = defineConfig({
     min: 0.001,
     max: 1000,
     unit: 'hours',
-    description: 'how long a message id is remembered',
+    description: 'how long a message id is remembered; a record with a remembered id is a duplicate',
   }),
-  // 25 bytes an id: a quarter of a gigabyte when full, which takes 10 million events in the window.
+  // 25 bytes an id: a quarter of a gigabyte when 10 million events lie in the window.
   DEDUP_IDS_MAX: integer({
     default: 10_000_000,
     min: 1000,
     max: 1_000_000_000,
     unit: 'ids',
-    description: 'ids remembered by this process; the oldest go first, see millrace_dedup_window_covered_seconds',
+    description:
+      'maximum of message ids that this process remembers; beyond it the oldest are forgotten early, see millrace_dedup_window_covered_seconds',
   }),
 
   ROLLUP_FLUSH_MS: integer({
@@ -136,42 +140,43 @@ export const configSchema = defineConfig({
     min: 10,
     max: 60_000,
     unit: 'ms',
-    description: 'under load the rollups of a partition are written so often',
+    description: 'under load, the rollups of a partition are written at this interval',
   }),
   ROLLUP_EAGER_BYTES_PER_SECOND: integer({
     default: 250_000,
     min: 0,
     max: 1_000_000_000,
     unit: 'bytes/s',
-    description: 'rollups written with every commit as long as they are no more than this',
+    description: 'at low load, rollups are written with every commit up to this rate',
   }),
   ROLLUP_EAGER_PAUSE_MS: integer({
     default: 200,
     min: 0,
     max: 60_000,
     unit: 'ms',
-    description: 'but no partition sooner than so long after the last time',
+    description: 'at low load, shortest time between two writes of the rollups of one partition',
   }),
   ROLLUP_CELLS_MAX: integer({
     default: 50_000,
     min: 100,
     max: 10_000_000,
     unit: 'cells',
-    description: 'minutes of series kept in memory, about; a busy one takes up to 20 KB',
+    description:
+      'approximate maximum of rollups in memory, one for each series and minute; one with many users takes up to 20 KB',
   }),
   ROLLUP_SERIES_MAX: integer({
     default: 10_000,
     min: 1,
     max: 1_000_000,
     unit: 'series',
-    description: 'series of a tenant and definition; what comes beyond is counted as $overflow',
+    description: 'maximum of series for each tenant and rollup definition; further values are counted as $overflow',
   }),
   ROLLUP_COMPACT_MS: integer({
     default: 5000,
     min: 100,
     max: HOUR_MS,
     unit: 'ms',
-    description: 'how often coarser windows are brought up to date',
+    description: 'how often the compactor rebuilds coarser rollup windows that have changed',
   }),
 
   EVENTS_RETENTION_DAYS: integer({
@@ -180,46 +185,55 @@ export const configSchema = defineConfig({
     max: 36_500,
     unit: 'days',
     description:
-      'how long events, logins, activities, ended sessions (from when they were last seen) and minutes of rollups are kept',
+      'how long events, logins, activities, ended sessions (from the time they were last seen) and 1-minute rollups are kept',
   }),
-  // 1.5 million rows of 300 bytes, whose user index has 60 MB: what the processor's caches and PostgreSQL's memory hold with ease.
+  // 1.5 million rows of 300 bytes have a user index of 60 MB, which fits the processor's caches and PostgreSQL's buffers.
   EVENTS_SEGMENT_MB: integer({
     default: 512,
     min: 1,
     max: 1_000_000,
     unit: 'MB',
     description:
-      'when the table of a day has grown by so much, and by a quarter, further events of the day go to another one',
+      'events of a day continue in a new table once the newest one has this size and a fifth of the bytes of the day',
   }),
-  ROLLUP_5M_RETENTION_DAYS: integer({
-    default: 400,
-    min: 1,
-    max: 36_500,
-    unit: 'days',
-    description: 'how long windows of 5 minutes are kept, with their minutes; never shorter than EVENTS_RETENTION_DAYS',
-  }),
-  ROLLUP_1H_RETENTION_DAYS: integer({
-    default: 1100,
-    min: 1,
-    max: 36_500,
-    unit: 'days',
-    description: 'how long windows of an hour are kept, 3 years; never shorter than those of 5 minutes',
-  }),
-  // The daily report reads 90 of them.
-  ROLLUP_1D_RETENTION_DAYS: integer({
-    default: 3660,
-    min: 100,
-    max: 36_500,
-    unit: 'days',
-    description: 'how long windows of a UTC day are kept, 10 years; never shorter than those of an hour',
-  }),
+  ...rollupRetentionSettings(),
   SESSION_IDLE_MINUTES: decimal({
     default: 30,
     min: 0.01,
     max: 100_000,
     unit: 'minutes',
-    description: 'a session that nothing is heard of for so long is ended',
+    description: 'a session without events for this time is ended',
   }),
 })
 
 export type Config = ConfigOf<typeof configSchema>
+
+type RollupRetentionSetting<Name extends string = CoarseLevel['name']> = `ROLLUP_${Uppercase<Name>}_RETENTION_DAYS`
+
+/** The setting that decides how long the windows of a level are kept. */
+export function rollupRetentionSetting(name: CoarseLevel['name']): RollupRetentionSetting {
+  return `ROLLUP_${name.toUpperCase() as Uppercase<typeof name>}_RETENTION_DAYS`
+}
+
+function rollupRetentionSettings(): Record<RollupRetentionSetting, Setting<number>> {
+  const settings = COARSE_LEVELS.map(({ name, seconds, finer, keptDays, keptDaysMin }) => [
+    rollupRetentionSetting(name),
+    integer({
+      default: keptDays,
+      min: keptDaysMin,
+      max: 36_500,
+      unit: 'days',
+      description: `how long rollup windows of ${widthText(seconds)} are kept; at least as long as ${finerSetting(finer)}`,
+    }),
+  ])
+  return Object.fromEntries(settings) as Record<RollupRetentionSetting, Setting<number>>
+}
+
+function finerSetting({ name }: RollupLevel): string {
+  return name === MINUTE_LEVEL.name ? 'EVENTS_RETENTION_DAYS' : rollupRetentionSetting(name)
+}
+
+function widthText(seconds: number): string {
+  if (seconds >= 86_400) return `${seconds / 86_400} day`
+  return seconds >= 3600 ? `${seconds / 3600} hour` : `${seconds / 60} minutes`
+}

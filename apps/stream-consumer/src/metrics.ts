@@ -1,5 +1,4 @@
 import type { Metrics } from '@millrace/telemetry'
-import type { TypedTable } from './maintain/delete-typed-rows.js'
 import type { PreparedBatch } from './store/prepared-batch.js'
 
 const OUTCOMES = ['stored', 'duplicate', 'dead_lettered'] as const
@@ -65,7 +64,7 @@ export class ConsumerAppMetrics {
       .with({})
     this.#deletedRows = metrics.counter({
       name: 'millrace_retention_deleted_rows_total',
-      help: 'Logins, activities and ended sessions that were deleted with the events of their day, by table.',
+      help: 'Rows beyond their retention that were deleted one by one, not with a day partition, by table.',
       labels: ['table'] as const,
     })
     this.#lateWindows = metrics
@@ -110,7 +109,7 @@ export class ConsumerAppMetrics {
     this.#lateWindows.inc(windows)
   }
 
-  addDeleted(table: TypedTable, rows: number): void {
+  addDeleted(table: string, rows: number): void {
     this.#deletedRows.with({ table }).inc(rows)
   }
 

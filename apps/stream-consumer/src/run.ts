@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import {
+  ADVISORY_LOCKS,
   CHANNELS,
   ConsumerServiceService,
   DAY_MS,
@@ -10,6 +11,8 @@ import {
 } from '@millrace/contracts'
 import { type Database, DayPartitions, EventSegments, startDatabase } from '@millrace/database'
 import { type RedisConnection, startRedis } from '@millrace/redis'
+import { createRetention } from '@millrace/retention'
+import { COARSE_LEVELS } from '@millrace/rollups'
 import { implementService, type Lifecycle, type Started, startGrpcServer } from '@millrace/service'
 import {
   ConsumerMetrics,
@@ -25,7 +28,7 @@ import { createGrpcMetrics, createResilienceMetrics } from '@millrace/telemetry'
 import { createCompactor } from './aggregate/compactor.js'
 import { Rollups } from './aggregate/rollups.js'
 import { SeriesRegistry } from './aggregate/series-registry.js'
-import type { Config } from './config.js'
+import { type Config, rollupRetentionSetting } from './config.js'
 import { DedupWindows } from './deduplicate/dedup-windows.js'
 import { CommitWatch } from './live/commit-watch.js'
 import { LiveCounts } from './live/live-counts.js'
@@ -33,7 +36,9 @@ import { LiveHub } from './live/live-hub.js'
 import { createPublish } from './live/publish.js'
 import { readWatermark } from './live/watermark.js'
 import { closeIdleSessions } from './maintain/close-idle-sessions.js'
-import { keepPartitions } from './maintain/keep-partitions.js'
+import { createPartitionsAhead } from './maintain/create-partitions.js'
+import { type RetentionTimes, retentionRules } from './maintain/retention-rules.js'
+import { publishRollupHorizons } from './maintain/rollup-retention.js'
 import { summariseTimeIndex } from './maintain/summarise-time-index.js'
 import { ConsumerAppMetrics, readGaugesAtScrape } from './metrics.js'
 import { createDiscardDeadLetter } from './rpc/discard-dead-letter.js'
@@ -48,6 +53,7 @@ import { createTypedSteps } from './typed/typed-steps.js'
 
 const MB = 1024 * 1024
 const PARTITIONS_EVERY_MS = HOUR_MS
+const RETENTION_EVERY_MS = HOUR_MS
 /** At 100,000 rows a second a read of the newest events scans up to 200,000 that are not in the index yet. */
 const TIME_INDEX_EVERY_MS = 2_000
 /** At 100,000 rows a second a table grows by 80 MB between two looks. */
@@ -108,19 +114,20 @@ async function startMaintenance(
   { database, dayPartitions, segments, appMetrics }: Parts,
 ): Promise<void> {
   const { logger } = lifecycle
-  const retentionMs = config.EVENTS_RETENTION_DAYS * DAY_MS
-  const windowMs = config.DEDUP_WINDOW_HOURS * HOUR_MS
-  const rollups = {
-    minutesMs: retentionMs,
-    fiveMinutesMs: config.ROLLUP_5M_RETENTION_DAYS * DAY_MS,
-    hoursMs: config.ROLLUP_1H_RETENTION_DAYS * DAY_MS,
-    daysMs: config.ROLLUP_1D_RETENTION_DAYS * DAY_MS,
-  }
   const compact = createCompactor({ windowsMax: 500 }, { database })
-  const keep = { database, dayPartitions, logger, onDeleted: appMetrics.addDeleted.bind(appMetrics), now: Date.now }
-  await lifecycle.every('partition upkeep', PARTITIONS_EVERY_MS, (signal) =>
-    keepPartitions({ retentionMs, windowMs, rollups }, { ...keep, signal }),
+  const retain = createRetention(
+    { rules: retentionRules(retentionTimes(config)), lock: ADVISORY_LOCKS.retention },
+    {
+      database,
+      logger,
+      now: Date.now,
+      publishHorizons: publishRollupHorizons,
+      onRowsDeleted: (relation, rows) => appMetrics.addDeleted(relation, rows),
+      onPartitionsDropped: () => dayPartitions.forget(),
+    },
   )
+  await lifecycle.every('day partitions', PARTITIONS_EVERY_MS, () => createPartitionsAhead(dayPartitions, Date.now()))
+  await lifecycle.every('retention', RETENTION_EVERY_MS, retain)
   await lifecycle.every('time index', TIME_INDEX_EVERY_MS, () => summariseTimeIndex(database, Date.now()))
   await lifecycle.every('day segments', SEGMENTS_EVERY_MS, async () => {
     for (const table of await segments.roll()) logger.info('events of a busy day go to another table', { table })
@@ -131,6 +138,15 @@ async function startMaintenance(
   await lifecycle.every('idle sessions', SESSIONS_EVERY_MS, async () =>
     appMetrics.addClosedSessions(await closeIdleSessions(database, config.SESSION_IDLE_MINUTES * MINUTE_MS)),
   )
+}
+
+function retentionTimes(config: Config): RetentionTimes {
+  const levelsMs = COARSE_LEVELS.map(({ name }) => [name, config[rollupRetentionSetting(name)] * DAY_MS])
+  return {
+    eventsMs: config.EVENTS_RETENTION_DAYS * DAY_MS,
+    deduplicationMs: config.DEDUP_WINDOW_HOURS * HOUR_MS,
+    levelsMs: Object.fromEntries(levelsMs) as RetentionTimes['levelsMs'],
+  }
 }
 
 async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts): Promise<void> {

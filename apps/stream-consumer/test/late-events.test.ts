@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { type LateDay, NORMAL_DELAY_MS } from '@millrace/contracts'
 import { type Database, DayPartitions, migrate, openDatabase } from '@millrace/database'
-import { silentLogger } from '@millrace/logger'
 import { createTestDatabase, type TestDatabase } from '@millrace/testing'
-import { keepPartitions } from '../src/maintain/keep-partitions.js'
 import { type TestEvent, toRecord } from './support/frames.js'
 import { makeHandler } from './support/make-handler.js'
+import { runRetention } from './support/run-retention.js'
 import { TestEngine, TestLog } from './support/test-engine.js'
 
 const DAY = 86_400_000
@@ -156,21 +155,7 @@ describe('late events', () => {
     ])
     await engine.step()
     await database.query(`update window_versions set changed_at = now() - interval '15 days' where event = 'old'`)
-    await keepPartitions(
-      {
-        retentionMs: 10 * DAY,
-        windowMs: DAY,
-        rollups: { minutesMs: 10 * DAY, fiveMinutesMs: 10 * DAY, hoursMs: 10 * DAY, daysMs: 10 * DAY },
-      },
-      {
-        database,
-        dayPartitions: new DayPartitions(database),
-        logger: silentLogger,
-        onDeleted: () => undefined,
-        now: Date.now,
-        signal: new AbortController().signal,
-      },
-    )
+    await runRetention(database, { nowMs: Date.now() })
     expect((await versions()).map(([, event]) => event)).toEqual(['new'])
   })
 })

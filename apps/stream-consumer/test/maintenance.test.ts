@@ -1,18 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type Database, DayPartitions, migrate, openDatabase } from '@millrace/database'
-import { silentLogger } from '@millrace/logger'
+import { COARSE_LEVELS } from '@millrace/rollups'
 import { createTestDatabase, type TestDatabase } from '@millrace/testing'
 import { SeriesRegistry } from '../src/aggregate/series-registry.js'
 import { closeIdleSessions } from '../src/maintain/close-idle-sessions.js'
-import { deleteTypedRows } from '../src/maintain/delete-typed-rows.js'
-import { keepPartitions } from '../src/maintain/keep-partitions.js'
-import { deleteGoneWindows, raiseHorizons } from '../src/maintain/keep-rollups.js'
+import { createPartitionsAhead } from '../src/maintain/create-partitions.js'
 import { sessionStep } from '../src/typed/session-step.js'
 import { readTypedEvent, type TypedEvent } from '../src/typed/typed-event.js'
 import { createReadUserAgent } from '../src/typed/user-agent.js'
+import { runRetention } from './support/run-retention.js'
 
 const DAY = 86_400_000
-const ROLLUPS = { minutesMs: 10 * DAY, fiveMinutesMs: 10 * DAY, hoursMs: 20 * DAY, daysMs: 30 * DAY }
 
 describe('background work', () => {
   let testDatabase: TestDatabase
@@ -31,64 +29,81 @@ describe('background work', () => {
   const partitionsOf = async (table: string): Promise<number> =>
     (await database.query('select 1 from pg_inherits where inhparent = $1::regclass', [table])).rows.length
 
-  it('makes partitions ahead and drops those past their retention, also when two do it at once', async () => {
+  it('creates day partitions ahead and drops those beyond their retention, also when two processes do it at once', async () => {
     const nowMs = Date.now()
     await new DayPartitions(database).ensure('events', nowMs - 20 * DAY, nowMs - 5 * DAY)
     await new DayPartitions(database).ensure('event_journal', nowMs - 5 * DAY, nowMs)
-    const keep = () =>
-      keepPartitions(
-        { retentionMs: 10 * DAY, windowMs: DAY, rollups: ROLLUPS },
-        { ...deps, dayPartitions: new DayPartitions(database), now: () => nowMs },
-      )
-    const deps = { database, logger: silentLogger, onDeleted: () => undefined, signal: new AbortController().signal }
-    await Promise.all([keep(), keep()])
+    const maintain = async () => {
+      await createPartitionsAhead(new DayPartitions(database), nowMs)
+      await runRetention(database, { nowMs })
+    }
+    await Promise.all([maintain(), maintain()])
     // Days -10 to -5 and -1 to +3.
     expect(await partitionsOf('events')).toBe(11)
-    // Days -2 to +3: a row that is a window old lies in one of them.
+    // Days -2 to +3: a row as old as the deduplication window lies in one of them.
     expect(await partitionsOf('event_journal')).toBe(6)
     expect(await partitionsOf('rollups_1m')).toBe(5)
   })
 
-  it('says from when on the windows of each level are kept before it deletes those before, and never keeps a level shorter than the next finer one', async () => {
+  const oldestWindows = async (): Promise<(Date | undefined)[]> =>
+    Promise.all(
+      COARSE_LEVELS.map(async ({ table }) => {
+        const { rows } = await database.query<{ oldest: Date }>(`select min(window_start) as oldest from ${table}`)
+        return rows[0]?.oldest
+      }),
+    )
+
+  it('keeps the windows of each rollup level for their time, and no level shorter than the next finer one', async () => {
     const nowMs = Date.UTC(2026, 10, 21, 12)
     const day = (back: number) => new Date(Date.UTC(2026, 10, 21 - back))
     await database.query(
       `insert into rollup_series (tenant_id, event, dimensions, dimension_values) values (1, 'Seen', '{}', '{}')`,
     )
-    for (const table of ['rollups_5m', 'rollups_1h', 'rollups_1d'])
+    for (const { table } of COARSE_LEVELS)
       await database.query(
         `insert into ${table} (window_start, tenant_id, series_id, count)
          select $1::timestamptz - n * interval '1 day', 1, 1, 1 from generate_series(0, 40) n`,
         [day(0)],
       )
-    const oldest = async () =>
-      (
-        await database.query<{ oldest: Date }>(
-          `select min(window_start) as oldest from rollups_5m union all select min(window_start) from rollups_1h union all select min(window_start) from rollups_1d`,
-        )
-      ).rows.map((row) => row.oldest)
-    const retention = { minutesMs: 10 * DAY, fiveMinutesMs: 5 * DAY, hoursMs: 20 * DAY, daysMs: 30 * DAY }
+    const times = { eventsMs: 10 * DAY, levelsMs: { '5m': 5 * DAY, '1h': 20 * DAY, '1d': 30 * DAY } }
     await database.query(`update rollup_levels set kept_from = '-infinity', emptied_to = '-infinity'`)
-    const connection = await database.connection()
-    try {
-      await raiseHorizons(connection, retention, nowMs)
-      const { rows } = await database.query('select level_seconds, kept_from from rollup_levels order by 1')
-      expect(rows).toEqual([
-        { level_seconds: 60, kept_from: day(10) },
-        { level_seconds: 300, kept_from: day(10) },
-        { level_seconds: 3600, kept_from: day(20) },
-        { level_seconds: 86_400, kept_from: day(30) },
-      ])
-      expect(await oldest()).toEqual([day(40), day(40), day(40)])
-      expect(await deleteGoneWindows(connection)).toBe(30 + 20 + 10)
-      expect(await oldest()).toEqual([day(10), day(20), day(30)])
-      // A longer retention later does not say that what is gone is there.
-      await raiseHorizons(connection, { ...retention, daysMs: 300 * DAY }, nowMs)
-      expect(await deleteGoneWindows(connection)).toBe(0)
-      expect((await database.query('select level_seconds, kept_from from rollup_levels order by 1')).rows).toEqual(rows)
-    } finally {
-      await connection.close()
-    }
+    const deleted: [string, number][] = []
+    const retain = (changed: Partial<typeof times> = {}) =>
+      runRetention(database, { nowMs, ...times, ...changed, onRowsDeleted: (...given) => deleted.push(given) })
+    await retain()
+    const keptFrom = async () =>
+      (await database.query('select level_seconds, kept_from from rollup_levels order by 1')).rows
+    const expected = [
+      { level_seconds: 60, kept_from: day(10) },
+      { level_seconds: 300, kept_from: day(10) },
+      { level_seconds: 3600, kept_from: day(20) },
+      { level_seconds: 86_400, kept_from: day(30) },
+    ]
+    expect(await keptFrom()).toEqual(expected)
+    expect(await oldestWindows()).toEqual([day(10), day(20), day(30)])
+    expect(deleted).toEqual([
+      ['rollups_5m', 30],
+      ['rollups_1h', 20],
+      ['rollups_1d', 10],
+    ])
+    // A longer retention does not bring deleted windows back, so the horizon stays where it was.
+    await retain({ levelsMs: { ...times.levelsMs, '1d': 300 * DAY } })
+    expect(deleted).toHaveLength(3)
+    expect(await keptFrom()).toEqual(expected)
+  })
+
+  it('deletes no rollup windows while readers cannot be told from which time on windows are kept', async () => {
+    const nowMs = Date.UTC(2026, 10, 23, 12)
+    const before = await oldestWindows()
+    const holder = await database.connection()
+    await holder.transaction(async (tx) => {
+      await tx.query('select from rollup_levels for share')
+      const impatient = openDatabase({ url: `${testDatabase.url}?options=-c%20lock_timeout%3D200`, retryAttempts: 1 })
+      await expect(runRetention(impatient, { nowMs })).rejects.toMatchObject({ code: 'DATABASE_LOCK_TIMEOUT' })
+      await impatient.close()
+    })
+    await holder.close()
+    expect(await oldestWindows()).toEqual(before)
   })
 
   /** A login and an activity of each instant, and sessions that were seen then for the last time, or still go on. */
@@ -120,48 +135,12 @@ describe('background work', () => {
     const first = Date.UTC(2026, 10, 11)
     await fillTyped([3, 5], [first - 300 * DAY, first - 2, first - 1, first, first + 1])
     const deleted: [string, number][] = []
-    const onDeleted = (...given: [string, number]) => void deleted.push(given)
-    const deps = { database, logger: silentLogger, onDeleted, signal: new AbortController().signal }
-    await keepPartitions(
-      { retentionMs: 10 * DAY, windowMs: DAY, rollups: ROLLUPS },
-      { ...deps, dayPartitions: new DayPartitions(database), now: () => nowMs },
-    )
+    await runRetention(database, { nowMs, onRowsDeleted: (...given) => deleted.push(given) })
     const kept = [first, first + 1, first, first + 1].map((ms) => new Date(ms))
     expect(await typedRows()).toEqual({ logins: kept, activities: kept, over: kept, active: 10n })
     const ofTenants = ['login_events', 'activity_logs'].flatMap((table) => Array(2).fill([table, 3]))
-    expect(deleted).toEqual([...ofTenants, ['user_sessions', 6]])
+    expect(deleted.filter(([table]) => !table.startsWith('rollups'))).toEqual([...ofTenants, ['user_sessions', 6]])
     await database.query('truncate login_events, activity_logs, user_sessions')
-  })
-
-  it('deletes them some at a time, past what a consumer is writing, and stops when it is told to', async () => {
-    await fillTyped([3, 5], [1, 1, 1, 2, 3, 4, 5, 6, 7])
-    await database.query(`delete from user_sessions where ended_at is null`)
-    const deleted: number[] = []
-    const stop = new AbortController()
-    const connection = await database.connection()
-    const run = (signal: AbortSignal, onDeleted = (_: string, rows: number) => void deleted.push(rows)) =>
-      deleteTypedRows({ beforeMs: 7, rowsMax: 2 }, { connection, onDeleted, signal })
-    try {
-      await run(stop.signal, (_, rows) => {
-        deleted.push(rows)
-        stop.abort()
-      })
-      expect(deleted).toEqual([2])
-      await database.transaction(async (tx) => {
-        await tx.query(
-          `select from user_sessions where tenant_id = 5 and last_seen_at <= to_timestamp(0.002) for update`,
-        )
-        await run(new AbortController().signal)
-      })
-      const rest = await typedRows()
-      expect([rest?.logins.length, rest?.activities.length, rest?.over.length]).toEqual([2, 2, 6])
-      expect(Math.max(...deleted)).toBe(2)
-      await run(new AbortController().signal)
-      expect((await typedRows())?.over.length).toBe(2)
-    } finally {
-      await connection.close()
-      await database.query('truncate login_events, activity_logs, user_sessions')
-    }
   })
 
   it('ends all idle sessions at a time, however many there are', async () => {

@@ -12,6 +12,7 @@ export {
   type LevelSeconds,
   MINUTE_LEVEL,
   PACKED_LEVEL,
+  type RollupLevel,
   tableOfLevel,
   WIDEST_WINDOW_S,
   windowStartS,

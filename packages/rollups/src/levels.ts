@@ -2,9 +2,10 @@ const minutes = { name: '1m', seconds: 60, table: 'rollups_1m' } as const
 
 /** Adding a row here adds a level: consumers, compactor, retention and query plans take their levels from this table alone. */
 const coarse = [
-  { name: '5m', seconds: 300, table: 'rollups_5m' },
-  { name: '1h', seconds: 3600, table: 'rollups_1h' },
-  { name: '1d', seconds: 86_400, table: 'rollups_1d' },
+  { name: '5m', seconds: 300, table: 'rollups_5m', keptDays: 400, keptDaysMin: 1 },
+  { name: '1h', seconds: 3600, table: 'rollups_1h', keptDays: 1100, keptDaysMin: 1 },
+  // The daily report reads 90 days.
+  { name: '1d', seconds: 86_400, table: 'rollups_1d', keptDays: 3660, keptDaysMin: 100 },
 ] as const
 
 type CoarseName = (typeof coarse)[number]['name']
@@ -25,6 +26,9 @@ export interface CoarseLevel extends RollupLevel {
   readonly finer: RollupLevel
   /** The next coarser level; null for the coarsest. */
   readonly coarser: RollupLevel | null
+  /** Default and smallest value of the setting that decides how long windows are kept, in days. */
+  readonly keptDays: number
+  readonly keptDaysMin: number
 }
 
 /** The finest level. Consumers write it: one row for each series, minute and stream partition, in day partitions. */

@@ -1,0 +1,30 @@
+import type { Connection } from '@millrace/database'
+
+/** How long the data of one relation is kept, and how older data is deleted. */
+export interface RetentionRule extends RetainedRelation {
+  /** Data is kept at least this long, in ms, and up to a day longer: horizons are whole UTC days. */
+  readonly keptMs: number
+  /**
+   * A relation that this one's data belongs to or is derived from, with a rule earlier in the table. This relation is kept at least as long as that
+   * one and is deleted after it.
+   */
+  readonly dependsOn?: string
+}
+
+/** A table and the way to delete its old data. */
+export interface RetainedRelation {
+  /** The table; also the label of its deletions in metrics and logs. */
+  readonly relation: string
+  /** Deletes what is older than the horizon. A deletion that is cut short is continued by the next run. */
+  readonly deleteBefore: (horizon: Date, context: DeletionContext) => Promise<void>
+}
+
+export interface DeletionContext {
+  /** Used by nobody else until the deletion ends. Statements outside transactions commit one by one. */
+  readonly connection: Pick<Connection, 'query'>
+  /** When it aborts, no further statement is begun. */
+  readonly signal: AbortSignal
+  /** To be called with the rows of each statement, so that what was deleted before a failure counts too. */
+  readonly onRowsDeleted: (rows: number) => void
+  readonly onPartitionsDropped: (partitions: readonly string[]) => void
+}
