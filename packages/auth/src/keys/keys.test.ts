@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { CHANNELS } from '@millrace/contracts'
 import { type Database, migrate, openDatabase } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
 import { openRedis, type RedisConnection } from '@millrace/redis'
@@ -76,27 +77,54 @@ describe('keys', () => {
       expect(() => verifier.verify('Bearer mr_nobody')).toThrow(expect.objectContaining({ code: 'KEY_INVALID' }))
     }))
 
-  it('forgets a revoked key as soon as it hears of it, and lets a new one in that it refused before', () =>
-    withVerifier(
-      async (verifier) => {
-        const { key, id } = await manager.create({ tenantId, name: 'revoked', scopes: ['write'] })
-        await waitFor(async () => (await redis.client.pubsub('NUMSUB', 'millrace:keys'))[1] !== 0)
+  describe('announced changes', () => {
+    // A server of its own: channels are shared by all databases of a server. The clock stands still, so no cached answer ends by itself.
+    async function withAnnouncements(use: (verifier: KeyVerifier, announcing: KeyManager) => Promise<void>) {
+      const server = await startTestRedisServer()
+      const own = await openRedis({ url: server.url, name: 'auth-test' }, { logger: silentLogger })
+      try {
+        await withVerifier(
+          async (verifier) => {
+            await subscribed(own)
+            await use(verifier, new KeyManager({ database, redis: own }))
+          },
+          { redis: own, now: () => 0 },
+        )
+      } finally {
+        await own.close()
+        await server.stop()
+      }
+    }
+
+    it('make the key verifier refuse a revoked key at once', () =>
+      withAnnouncements(async (verifier, announcing) => {
+        const { key, id } = await announcing.create({ tenantId, name: 'revoked', scopes: ['write'] })
         await verifier.verifyKey(key)
-        await manager.revoke(tenantId, id)
-        await waitFor(() => isRefused(verifier, key))
-      },
-      { redis },
-    ))
+        expect(verifier.verifyKey(key)).toMatchObject({ keyId: id })
+        await announcing.revoke(tenantId, id)
+        await waitFor(() => isRefused(verifier, key), { deadlineMs: 2_000, what: 'the refusal of the revoked key' })
+      }))
+
+    it('make the key verifier accept a key at once that it refused before', () =>
+      withAnnouncements(async (verifier, announcing) => {
+        expect(await isRefused(verifier, 'mr_late')).toBe(true)
+        await seedKeys({ writeKey: 'mr_late', isProduction: false }, { database })
+        expect(await isRefused(verifier, 'mr_late')).toBe(true)
+        await announcing.create({ tenantId, name: 'announced', scopes: ['write'] })
+        await waitFor(async () => !(await isRefused(verifier, 'mr_late')), {
+          deadlineMs: 2_000,
+          what: 'the acceptance of the key',
+        })
+      }))
+  })
 
   it('asks about every known key again after its subscription was cut, because a revocation may have been missed meanwhile', async () => {
     const server = await startTestRedisServer()
     const own = await openRedis({ url: server.url, name: 'auth-test' }, { logger: silentLogger })
     const unannounced = new KeyManager({ database })
-    const subscribed = () =>
-      waitFor(async () => (await own.client.pubsub('NUMSUB', 'millrace:keys'))[1] !== 0, { deadlineMs: 5_000 })
     await withVerifier(
       async (verifier) => {
-        await subscribed()
+        await subscribed(own)
         const { key, id } = await manager.create({ tenantId, name: 'missed', scopes: ['write'] })
         await verifier.verifyKey(key)
         await server.kill()
@@ -268,6 +296,11 @@ describe('keys while PostgreSQL is down', () => {
     await server.stop()
   })
 })
+
+/** Resolves when a verifier hears of changed keys. */
+async function subscribed({ client }: RedisConnection): Promise<void> {
+  await waitFor(async () => (await client.pubsub('NUMSUB', CHANNELS.apiKeys))[1] !== 0, { deadlineMs: 5_000 })
+}
 
 function isRefused(verifier: KeyVerifier, key: string): Promise<boolean> {
   return Promise.resolve()
