@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findFolderCycles } from '../checks/folder-cycles.mjs'
 import { pnpm, prepare, ROOT, run, say } from './steps.mjs'
 
 const bin = (name) => join(ROOT, 'node_modules/.bin', name)
@@ -23,6 +24,7 @@ const CHECKS = {
   'generated code is current (buf generate)': checkGenerated,
   'tables of settings are current': checkSettingsTables,
   'shared names have one owner': () => run(process.execPath, ['infra/checks/owned-names.mjs']),
+  'sizes of files and functions (warnings only)': () => run(process.execPath, ['infra/checks/sizes.mjs']),
   'the lockfile names no registry': checkLockfile,
   'docker-compose.yml and Dockerfile': () => run(process.execPath, ['infra/docker/check.mjs']),
 }
@@ -51,11 +53,14 @@ async function checkBoundaries() {
   const args = ['--config', '.dependency-cruiser.mjs', 'apps', 'packages', 'bench']
   try {
     await run(bin('depcruise'), [...args, '-T', 'json', '-f', report])
-    const { totalCruised, violations } = JSON.parse(readFileSync(report, 'utf8')).summary
+    const { modules, summary } = JSON.parse(readFileSync(report, 'utf8'))
+    const { totalCruised, violations } = summary
     for (const { rule, from, to, cycle } of violations) {
       say(`${rule.name}: ${from} -> ${cycle ? cycle.map(({ name }) => name).join(' -> ') : to}`)
     }
-    if (totalCruised >= MODULES_MIN) return violations.length
+    const cycles = findFolderCycles(modules)
+    for (const cycle of cycles) say(`no-folder-cycles: ${cycle.join(' -> ')}`)
+    if (totalCruised >= MODULES_MIN) return violations.length + cycles.length
     say(`only ${totalCruised} modules were read, fewer than ${MODULES_MIN}: the parser reads nothing`)
     return 1
   } finally {

@@ -1,51 +1,56 @@
-/**
- * Cycles between the folders of each app's and package's src, from the report of dependency-cruiser. Two folders that import each other cannot be read
- * or moved one at a time, even when no two files form a cycle. Tests and test helpers may import anything; a file that lies directly in src counts as a
- * folder of its own, since run.ts imports every folder and errors.ts is imported by every folder.
- * Returns one path of folders for each group of folders that are in a cycle.
- */
-export function findFolderCycles(modules) {
-  return [...groupByProject(modules)].flatMap(([project, edges]) =>
-    findCycles(edges).map((path) => path.map((folder) => join(project, folder))),
-  )
-}
-
-const SOURCE = /^((?:apps|packages)\/[^/]+\/src)\/(.+)$/
+const SOURCE = /^(?:apps|packages)\/[^/]+\/src\//
 const IGNORED = /\.test\.ts$|\/testing\//
 
-/** For each src folder: a map from each of its folders to the folders that it imports. */
-function groupByProject(modules) {
-  const projects = new Map()
+/**
+ * Cycles between neighbours in the folders of each app's and package's src. Two folders that import each other cannot be read or moved one at a time,
+ * even when no two files form a cycle. In every folder the files and subfolders are compared, a subfolder with everything below it. Tests and test
+ * helpers are left out. `modules` are those of dependency-cruiser's report.
+ * @returns a path of neighbours, from one back to itself, for each group of neighbours that are in a cycle.
+ */
+export function findFolderCycles(modules) {
+  const cycles = []
+  for (const edges of neighbours(modules).values()) cycles.push(...findCycles(edges))
+  return cycles
+}
+
+/** For each folder that holds sources: which of its children imports which other child of it. */
+function neighbours(modules) {
+  const folders = new Map()
   for (const { source, dependencies } of modules) {
-    const from = placeOf(source)
-    if (!from) continue
+    if (!isChecked(source)) continue
     for (const { resolved } of dependencies) {
-      const to = placeOf(resolved)
-      if (to?.project !== from.project || to.folder === from.folder) continue
-      const edges = projects.get(from.project) ?? new Map()
-      projects.set(from.project, edges)
-      edges.set(from.folder, (edges.get(from.folder) ?? new Set()).add(to.folder))
+      if (!isChecked(resolved)) continue
+      const { folder, from, to } = split(source, resolved)
+      if (!SOURCE.test(`${folder}/`) || from === to) continue
+      const edges = folders.get(folder) ?? new Map()
+      folders.set(folder, edges)
+      edges.set(from, (edges.get(from) ?? new Set()).add(to))
     }
   }
-  return projects
+  return folders
 }
 
-function placeOf(file) {
-  const [, project, path] = SOURCE.exec(file) ?? []
-  if (path === undefined || IGNORED.test(file)) return undefined
-  const slash = path.lastIndexOf('/')
-  return { project, folder: slash < 0 ? path : path.slice(0, slash) }
+function isChecked(file) {
+  return SOURCE.test(file) && !IGNORED.test(file)
 }
 
-/** One cycle for each strongly connected group: the shortest way from its first folder back to it. */
+/** The deepest folder that holds both files, and its children that are or hold them. */
+function split(source, target) {
+  const [a, b] = [source.split('/'), target.split('/')]
+  let depth = 0
+  while (a[depth] === b[depth] && depth < a.length - 1) depth++
+  const upTo = (path, length) => path.slice(0, length).join('/')
+  return { folder: upTo(a, depth), from: upTo(a, depth + 1), to: upTo(b, depth + 1) }
+}
+
+/** One cycle for each group: the shortest way from its first member back to it. */
 function findCycles(edges) {
   const cycles = []
   const seen = new Set()
   for (const start of [...edges.keys()].sort()) {
-    if (seen.has(start)) continue
-    const cycle = shortestWayBack(edges, start)
+    const cycle = seen.has(start) ? undefined : shortestWayBack(edges, start)
     if (cycle === undefined) continue
-    for (const folder of cycle) seen.add(folder)
+    for (const member of cycle) seen.add(member)
     cycles.push(cycle)
   }
   return cycles
@@ -54,21 +59,17 @@ function findCycles(edges) {
 function shortestWayBack(edges, start) {
   const before = new Map()
   const queue = [start]
-  for (let folder = queue.shift(); folder !== undefined; folder = queue.shift()) {
-    for (const next of edges.get(folder) ?? []) {
-      if (next === start) return [...wayTo(folder, before), start]
+  for (let place = queue.shift(); place !== undefined; place = queue.shift()) {
+    for (const next of edges.get(place) ?? []) {
+      if (next === start) return [...wayTo(place, before), start]
       if (before.has(next)) continue
-      before.set(next, folder)
+      before.set(next, place)
       queue.push(next)
     }
   }
   return undefined
 }
 
-function wayTo(folder, before) {
-  return before.has(folder) ? [...wayTo(before.get(folder), before), folder] : [folder]
-}
-
-function join(project, folder) {
-  return `${project}/${folder}`
+function wayTo(place, before) {
+  return before.has(place) ? [...wayTo(before.get(place), before), place] : [place]
 }

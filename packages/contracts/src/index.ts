@@ -65,7 +65,6 @@ export {
   HealthServiceService,
   type LedgerEntry,
 } from './gen/millrace/v1/health.js'
-export { CURSOR_LENGTH_MAX } from './http/cursor-length.js'
 export { decodeReceipt, encodeReceipt, type Receipt, type ReceiptFrameRange } from './http/receipt.js'
 export { ADVISORY_LOCKS } from './names/advisory-locks.js'
 export { CHANNELS, cacheChannel } from './names/channels.js'
@@ -79,6 +78,7 @@ export {
   streamKey,
 } from './names/redis-keys.js'
 export { EVENTS_STORE_GROUP, EVENTS_STREAM } from './names/streams.js'
+export { CURSOR_LENGTH_MAX } from './queries/cursor-length.js'
 export type { PointOf, QueryKindName, QueryPoint, SummaryOf } from './queries/query-kinds.js'
 export { findUnstorable } from './queries/storable-text.js'
 export { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from './time/durations.js'

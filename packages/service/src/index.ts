@@ -31,5 +31,5 @@ export { type HttpServerConfig, startHttpServer } from './http/start-http-server
 export type { Lifecycle, ReadinessCheck, Started } from './lifecycle/lifecycle.js'
 export { type ListenAddress, toListenError } from './lifecycle/listen-error.js'
 export type { PeriodicTask } from './lifecycle/periodic-task.js'
-export { runService, type ServiceDefinition } from './lifecycle/run-service.js'
-export type { ServiceConfig, ServiceHost } from './lifecycle/running-service.js'
+export { runService, type ServiceDefinition } from './run-service.js'
+export type { ServiceConfig, ServiceHost } from './running-service.js'

@@ -6,8 +6,8 @@ import { serviceSettings } from '../src/config/service-settings.js'
 import { port } from '../src/config/settings.js'
 import { startHttpServer } from '../src/http/start-http-server.js'
 import type { Lifecycle } from '../src/lifecycle/lifecycle.js'
-import { runService } from '../src/lifecycle/run-service.js'
-import type { ServiceHost } from '../src/lifecycle/running-service.js'
+import { runService } from '../src/run-service.js'
+import type { ServiceHost } from '../src/running-service.js'
 
 const configSchema = defineConfig({
   ...serviceSettings({ adminPort: 0 }),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CURSOR_LENGTH_MAX } from '../http/cursor-length.js'
+import { CURSOR_LENGTH_MAX } from './cursor-length.js'
 import { named } from './schema-names.js'
 import { findUnstorable } from './storable-text.js'
 import { isTime } from './time-text.js'

@@ -1,9 +1,9 @@
 import { createLogger } from '@millrace/logger'
 import { startTracing } from '@millrace/telemetry'
 import type { z } from 'zod'
-import type { ConfigSchema } from '../config/define-config.js'
-import { ConfigError, parseConfig } from '../config/parse-config.js'
-import type { Lifecycle } from './lifecycle.js'
+import type { ConfigSchema } from './config/define-config.js'
+import { ConfigError, parseConfig } from './config/parse-config.js'
+import type { Lifecycle } from './lifecycle/lifecycle.js'
 import { RunningService, type ServiceConfig, type ServiceHost } from './running-service.js'
 
 /** EX_CONFIG of sysexits.h. A supervisor should not start the service again before somebody has changed something. */
