@@ -9,7 +9,6 @@ export const streamErrors = defineErrors({
   STREAM_CLOSED: ['unavailable', 'the producer is closing'],
   FRAME_CORRUPT: ['internal', 'the bytes are not a whole frame'],
   FRAME_TOO_LARGE: ['invalid', 'the frame is over the limit', { httpStatus: 413 }],
-  SPOOL_LOCKED: ['conflict', 'another process uses this spool directory'],
   STREAM_CONFIG: ['invalid', 'the settings of the stream are not valid'],
   LEASE_LOST: ['conflict', 'another member has taken over a partition'],
 })

@@ -1,10 +1,10 @@
 import type { Logger } from '@millrace/logger'
 import type { CircuitBreaker } from '@millrace/resilience'
+import type { Spool } from '@millrace/spool'
 import type { Tracer } from '@millrace/telemetry'
-import type { StreamDriver } from '../driver/stream-driver.js'
+import type { FrameToAppend, StreamDriver } from '../driver/stream-driver.js'
 import { streamErrors } from '../errors.js'
 import { decodeFrameHeader, parseProducerId } from '../frame/frame.js'
-import type { Spool } from '../spool/spool.js'
 import { AppendGate } from './append-gate.js'
 import { Dispatcher } from './dispatcher.js'
 import { Lane } from './lane.js'
@@ -30,7 +30,7 @@ interface BatchingProducerConfig<Builder extends BatchBuilder> {
 
 interface BatchingProducerDeps {
   readonly driver: StreamDriver
-  readonly spool: Spool | undefined
+  readonly spool: Spool<FrameToAppend> | undefined
   readonly breaker: CircuitBreaker
   readonly logger: Logger
   readonly metrics: StreamProducerMetrics | undefined
@@ -44,7 +44,7 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
   readonly id: string
   readonly partitions: number
   readonly #config: BatchingProducerConfig<Builder>
-  readonly #spool: Spool | undefined
+  readonly #spool: Spool<FrameToAppend> | undefined
   readonly #drain: SpoolDrain | undefined
   readonly #memory: MemoryWatch
   readonly #metrics: StreamProducerMetrics | undefined
@@ -63,7 +63,7 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
     const producer = parseProducerId(deps.id)
     for (let partition = 0; partition < config.partitions; partition++) {
       const lane = new Lane<Builder>(partition, producer, config.flags)
-      if (deps.spool && deps.spool.framesOf(partition) > 0) lane.mode = 'spooling'
+      if (deps.spool && deps.spool.recordsOf(partition) > 0) lane.mode = 'spooling'
       this.#lanes.push(lane)
     }
     const gate = new AppendGate(config.stream, deps)
@@ -114,7 +114,7 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
     return {
       heldFrames,
       spooledFrames,
-      spoolFrames: this.#spool?.frames ?? 0,
+      spoolFrames: this.#spool?.records ?? 0,
       spoolBytes: this.#spool?.bytes ?? 0,
       unacknowledgedBytes,
     }
@@ -135,7 +135,7 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
     await this.#spool?.close()
   }
 
-  #createDrain(spool: Spool, gate: AppendGate, logger: Logger): SpoolDrain {
+  #createDrain(spool: Spool<FrameToAppend>, gate: AppendGate, logger: Logger): SpoolDrain {
     return new SpoolDrain(
       { pauseFirstMs: 50, pauseLastMs: 1000 },
       {
@@ -158,7 +158,7 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
     void this.#memory.poll()
     this.#drain?.start()
     this.#metrics?.spoolBytes.set(this.#spool?.bytes ?? 0)
-    this.#metrics?.spoolFrames.set(this.#spool?.frames ?? 0)
+    this.#metrics?.spoolFrames.set(this.#spool?.records ?? 0)
     this.#metrics?.unacknowledgedBytes.set(this.#dispatcher.unacknowledgedBytes)
   }
 

@@ -1,6 +1,7 @@
 import { computeRetryDelayMs } from '@millrace/resilience'
+import { type Spool, spoolErrors } from '@millrace/spool'
+import type { FrameToAppend } from '../driver/stream-driver.js'
 import { streamErrors } from '../errors.js'
-import type { Spool } from '../spool/spool.js'
 import { AdaptiveLinger } from './adaptive-linger.js'
 import type { AppendGate, GateResult } from './append-gate.js'
 import type { Lane, SealedFrame } from './lane.js'
@@ -21,7 +22,7 @@ interface DispatcherDeps<Builder extends BatchBuilder> {
   readonly lanes: readonly Lane<Builder>[]
   readonly gate: AppendGate
   readonly memory: MemoryWatch
-  readonly spool: Spool | undefined
+  readonly spool: Spool<FrameToAppend> | undefined
   /** The spool has got its first frames: somebody has to drain it. */
   readonly onSpooled: () => void
   readonly metrics: StreamProducerMetrics | undefined
@@ -191,7 +192,7 @@ export class Dispatcher<Builder extends BatchBuilder> {
   }
 
   async #spool(lanes: readonly Lane<Builder>[]): Promise<void> {
-    const spool = this.#deps.spool as Spool
+    const spool = this.#deps.spool as Spool<FrameToAppend>
     for (const lane of lanes) lane.isBusy = true
     const written = lanes.map((lane) => lane.sealed.slice())
     try {
@@ -204,9 +205,9 @@ export class Dispatcher<Builder extends BatchBuilder> {
     } catch (error) {
       for (const lane of lanes) {
         lane.isBusy = false
-        this.#takeBack(lane, error as Error)
+        this.#takeBack(lane, toStreamError(error))
         // With nothing on the disk before them, the frames may as well try the stream again.
-        if (spool.framesOf(lane.partition) === 0 && !this.#isGivingUp) lane.mode = 'direct'
+        if (spool.recordsOf(lane.partition) === 0 && !this.#isGivingUp) lane.mode = 'direct'
         this.#continue(lane)
       }
     }
@@ -240,4 +241,10 @@ export class Dispatcher<Builder extends BatchBuilder> {
     if (lane.sealed.length > 0) this.tickIn(lane.retryAtMs - performance.now())
     else if (lane.open !== undefined) this.tickIn(lane.open.openedAtMs + this.lingerMs - performance.now())
   }
+}
+
+function toStreamError(error: unknown): Error {
+  if (!spoolErrors.SPOOL_FULL.matches(error)) return error as Error
+  const { message, cause } = error as Error
+  return streamErrors.STREAM_SPOOL_FULL({ retryAfterSeconds: 5, ...(cause !== undefined && { message, cause }) })
 }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '@millrace/logger'
 import { type CircuitBreakerConfig, createObservedBreaker } from '@millrace/resilience'
+import { openSpool, type SpoolConfig } from '@millrace/spool'
 import type { ResilienceMetrics, Tracer } from '@millrace/telemetry'
 import type { StreamDriver } from '../driver/stream-driver.js'
-import { Spool, type SpoolConfig } from '../spool/spool.js'
 import { BatchingProducer } from './batching-producer.js'
+import { frameCodec } from './frame-codec.js'
 import type { ProducerMetrics } from './producer-metrics.js'
 import type { BatchBuilder, Producer } from './producer-types.js'
 
@@ -52,7 +53,7 @@ export interface ProducerDeps {
 /**
  * Opens a producer, and its spool first: frames that an earlier life left there are sent before newer ones of their partitions. The driver stays
  * the caller's to close.
- * @throws SPOOL_LOCKED, and what the file system throws.
+ * @throws SPOOL_LOCKED, and the errors of the file system.
  */
 export async function openProducer<Builder extends BatchBuilder>(
   config: ProducerConfig<Builder>,
@@ -60,7 +61,7 @@ export async function openProducer<Builder extends BatchBuilder>(
 ): Promise<Producer<Builder>> {
   const logger = deps.logger.child({ stream: config.stream })
   const partitions = config.partitions ?? 16
-  const spool = config.spool ? await Spool.open(config.spool, { logger }) : undefined
+  const spool = config.spool ? await openSpool(config.spool, { codec: frameCodec, logger }) : undefined
   const breaker = createObservedBreaker(
     { ...config.circuitBreaker, name: `stream ${config.stream}` },
     { logger, metrics: deps.resilienceMetrics },

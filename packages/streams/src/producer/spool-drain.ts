@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@millrace/logger'
+import type { Spool } from '@millrace/spool'
 import type { FrameToAppend } from '../driver/stream-driver.js'
-import type { Spool } from '../spool/spool.js'
 import type { AppendGate } from './append-gate.js'
 
 const WINDOW_FRAMES = 1024
@@ -14,7 +14,7 @@ interface DrainConfig {
 }
 
 interface DrainDeps {
-  readonly spool: Spool
+  readonly spool: Spool<FrameToAppend>
   readonly gate: AppendGate
   readonly logger: Logger
   readonly held: (frame: FrameToAppend) => void
@@ -58,10 +58,10 @@ export class SpoolDrain {
 
   async #drain(): Promise<void> {
     const { spool, logger } = this.#deps
-    if (spool.frames === 0) return
+    if (spool.records === 0) return
     const startedAt = performance.now()
     let drained = 0
-    while (spool.frames > 0 && !this.#stopping.signal.aborted) {
+    while (spool.records > 0 && !this.#stopping.signal.aborted) {
       const window = await spool.read(WINDOW_FRAMES, WINDOW_BYTES)
       if (window.length === 0) {
         // What counts is still on its way to the disk.
@@ -69,10 +69,10 @@ export class SpoolDrain {
         continue
       }
       await this.#sendWindow(window)
-      await spool.drained()
+      await spool.removeRead()
       drained += window.length
       const partitions = new Set(window.map(({ partition }) => partition))
-      this.#deps.emptied([...partitions].filter((partition) => spool.framesOf(partition) === 0))
+      this.#deps.emptied([...partitions].filter((partition) => spool.recordsOf(partition) === 0))
     }
     logger.info('the spool is drained', { frames: drained, seconds: (performance.now() - startedAt) / 1000 })
   }

@@ -1,13 +1,13 @@
 import { open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { streamErrors } from '../errors.js'
+import { spoolErrors } from './spool-errors.js'
 
 /**
  * Keeps a second process of this machine out of a spool directory; returns the release. The lock of a process that is gone is taken over;
  * a process id that was given out again, as id 1 is in every container, is told apart by the time its process started.
  * @throws SPOOL_LOCKED
  */
-export async function lockSpool(directory: string): Promise<() => Promise<void>> {
+export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
   const path = join(directory, 'lock')
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
@@ -21,14 +21,14 @@ export async function lockSpool(directory: string): Promise<() => Promise<void>>
     const holder = await readFile(path, 'utf8').catch(() => '')
     const pid = Number.parseInt(holder, 10)
     if (pid > 0 && (await identify(pid)) === holder) {
-      throw streamErrors.SPOOL_LOCKED({
+      throw spoolErrors.SPOOL_LOCKED({
         message: `process ${pid} uses the spool in ${directory}`,
         details: { directory, pid },
       })
     }
     await rm(path, { force: true })
   }
-  throw streamErrors.SPOOL_LOCKED({ details: { directory } })
+  throw spoolErrors.SPOOL_LOCKED({ details: { directory } })
 }
 
 /** The id and, where /proc tells, the start time of a process; '' when there is no such process. */

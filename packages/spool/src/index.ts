@@ -1,0 +1,5 @@
+export type { SpoolFile, SpoolFileSystem } from './file-system.js'
+export { openSpool } from './open-spool.js'
+export type { SpoolCodec, SpoolKey } from './spool-codec.js'
+export { spoolErrors } from './spool-errors.js'
+export type { Spool, SpoolConfig, SpoolDeps } from './spool-types.js'
