@@ -71,6 +71,13 @@ export default {
       to: { path: '^packages/$1/src/index\\.ts$' },
     },
     {
+      name: 'services-do-not-load-the-operator-reports',
+      comment: 'the reports of packages/database serve its command line alone',
+      severity: 'error',
+      from: { pathNot: ['^packages/database/src/reports/', '^packages/database/src/db-cli\\.ts$'] },
+      to: { path: '^packages/database/src/reports/' },
+    },
+    {
       name: 'no-test-helpers-in-production',
       severity: 'error',
       from: { path: '/src/', pathNot: NOT_PRODUCT },

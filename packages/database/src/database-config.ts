@@ -1,7 +1,7 @@
 import type { Logger } from '@millrace/logger'
 import type { Metrics, Tracer } from '@millrace/telemetry'
 import pg from 'pg'
-import type { Environment } from './repeat-watch.js'
+import type { Environment } from './detect-repeats.js'
 
 export interface DatabaseConfig {
   /** postgres://user:password@host:port/name?sslmode=verify-full */

@@ -1,9 +1,10 @@
 import { type Database, openDatabase } from './open-database.js'
-import { reportBloat } from './report/bloat.js'
-import { reportIndexes } from './report/indexes.js'
-import { reportCache, reportConnections } from './report/memory.js'
-import { renderJson, renderText, type Section } from './report/report.js'
-import { reportSlow } from './report/slow.js'
+import { reportBloat } from './reports/bloat.js'
+import { reportCache } from './reports/cache.js'
+import { reportConnections } from './reports/connections.js'
+import { reportIndexes } from './reports/indexes.js'
+import { renderJson, renderText, type Section } from './reports/render-report.js'
+import { reportSlow } from './reports/slow-statements.js'
 
 const USAGE = `usage: npm run db -- REPORT [--json]
   slow         statements by the time they took, and indexes that would make them cheaper

@@ -1,6 +1,6 @@
 import type { Logger } from '@millrace/logger'
 import type pg from 'pg'
-import { READER_ROLE } from './tenant.js'
+import { READER_ROLE } from './tenant-isolation.js'
 
 /** Tables without rows of tenants that a reader needs all the same, and a view that shows the tenant's rows of what has no policy. */
 const SHARED_TABLES = ['rollup_definitions', 'stream_partitions', 'report_refreshes', 'daily_report', 'journey_days']

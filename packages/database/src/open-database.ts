@@ -3,13 +3,13 @@ import { createPostgresMetrics } from '@millrace/telemetry'
 import pg from 'pg'
 import { type Connection, openConnection } from './connection.js'
 import { clientConfig, type DatabaseConfig, type DatabaseDeps } from './database-config.js'
+import { chooseRepeatDetector } from './detect-repeats.js'
 import { type Drizzle, drizzleOn } from './drizzle-on.js'
 import { createObserveRuns } from './observe-runs.js'
-import { takePlan } from './plan/take-plan.js'
-import { Pooled, type PoolReader } from './pooled.js'
-import { chooseRepeatWatch } from './repeat-watch.js'
+import { readPlan } from './plan/read-plan.js'
+import { PooledDatabase, type PoolReader } from './pooled-database.js'
 import type { SessionDeps } from './session.js'
-import { PlanTaker } from './slow/plan-taker.js'
+import { PlanReader } from './slow/plan-reader.js'
 import { SlowQueryLog } from './slow/slow-query-log.js'
 import type { Statement } from './statement.js'
 import { createTraceRuns } from './trace-runs.js'
@@ -54,22 +54,22 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
       setPoolGauge(gauge, 'primary', poolState(primary))
       if (secondary) setPoolGauge(gauge, 'replica', poolState(secondary))
     })
-  const planTakers: PlanTaker[] = []
+  const planReaders: PlanReader[] = []
   const sessionDeps = (url: string): SessionDeps => ({
     observe: createObserveRuns(
       { slowQueryMs: config.slowQueryMs ?? 100 },
-      { metrics, slowQueryLog: createSlowQueryLog(config, { url, logger: deps.logger, planTakers }) },
+      { metrics, slowQueryLog: createSlowQueryLog(config, { url, logger: deps.logger, planReaders }) },
     ),
     trace: deps.tracer && createTraceRuns(deps.tracer),
-    watch: chooseRepeatWatch(config.environment, deps.logger ?? silentLogger),
+    detectRepeats: chooseRepeatDetector(config.environment, deps.logger ?? silentLogger),
   })
   const retry = { attempts: config.retryAttempts ?? 3 }
   const primaryDeps = sessionDeps(config.url)
   const poolDeps = (pool: string) => ({ logger: deps.logger, wait: metrics?.poolWait.with({ pool }) })
-  const pooled = new Pooled(primary, retry, { ...primaryDeps, ...poolDeps('primary') })
+  const pooled = new PooledDatabase(primary, retry, { ...primaryDeps, ...poolDeps('primary') })
   const replica =
     secondary && config.replicaUrl
-      ? new Pooled(secondary, retry, { ...sessionDeps(config.replicaUrl), ...poolDeps('replica') })
+      ? new PooledDatabase(secondary, retry, { ...sessionDeps(config.replicaUrl), ...poolDeps('replica') })
       : pooled
   return {
     query: (statement, values) => pooled.query(statement, values),
@@ -86,7 +86,7 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
       return performance.now() - startedAt
     },
     close: async () => {
-      await Promise.all([primary.end(), secondary?.end(), ...planTakers.map((taker) => taker.close())])
+      await Promise.all([primary.end(), secondary?.end(), ...planReaders.map((taker) => taker.close())])
     },
   }
 }
@@ -94,14 +94,14 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
 /** Undefined without a logger. The plans of a replica's statements are asked of the replica. */
 function createSlowQueryLog(
   config: DatabaseConfig,
-  { url, logger, planTakers }: { url: string; logger: Logger | undefined; planTakers: PlanTaker[] },
+  { url, logger, planReaders }: { url: string; logger: Logger | undefined; planReaders: PlanReader[] },
 ): SlowQueryLog | undefined {
   if (logger === undefined) return undefined
   const now = () => performance.now()
   if (config.explainSlowQueries === false) return new SlowQueryLog({ logger, now })
   const client = clientConfig(config, url)
-  const taker = new PlanTaker({ takePlan: (statement, setting) => takePlan(client, statement, setting), now })
-  planTakers.push(taker)
+  const taker = new PlanReader({ readPlan: (statement, setting) => readPlan(client, statement, setting), now })
+  planReaders.push(taker)
   return new SlowQueryLog({ logger, plan: (run) => taker.plan(run), now })
 }
 

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { copyFrames, copyText } from './copy-frames.js'
-import { isKept, isPlanSetting, KeptPlans, withPlanSettings } from './kept-plans.js'
+import { GenericPlans, hasGenericPlan, isPlanSetting, withPlanSettings } from './generic-plans.js'
 import { isCopy, type Result, type Step } from './statement.js'
 
 /** What pg's query class does and its types leave out. One step delegates to one of them, so values and rows are mapped as pg maps them. */
@@ -21,7 +21,7 @@ interface InnerConnection extends pg.Connection {
   close(message: { type: 'S'; name: string }): void
 }
 
-const keptPlans = new WeakMap<InnerConnection, KeptPlans>()
+const genericPlans = new WeakMap<InnerConnection, GenericPlans>()
 
 const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils
 
@@ -70,7 +70,7 @@ export class PipelineQuery {
     try {
       for (const [index, query] of this.#queries.entries()) {
         const step = this.#steps[index]
-        if (step && isKept(step)) keepPlan(connection, query)
+        if (step && hasGenericPlan(step)) prepareGenericPlan(connection, query)
         query.prepare(withoutSync)
         if (step && isCopy(step)) for (const piece of copyFrames(step.chunks)) connection.stream.write(piece)
       }
@@ -119,11 +119,11 @@ export class PipelineQuery {
 }
 
 /** Names the statement, so that it is prepared when it is new to the connection, and closes the one whose plan is given up for it. */
-function keepPlan(connection: InnerConnection, query: InnerQuery): void {
-  let plans = keptPlans.get(connection)
+function prepareGenericPlan(connection: InnerConnection, query: InnerQuery): void {
+  let plans = genericPlans.get(connection)
   if (plans === undefined) {
-    plans = new KeptPlans()
-    keptPlans.set(connection, plans)
+    plans = new GenericPlans()
+    genericPlans.set(connection, plans)
   }
   const { name, closed } = plans.use(query.text)
   query.name = name

@@ -1,6 +1,6 @@
 import type pg from 'pg'
+import type { DetectRepeats } from './detect-repeats.js'
 import { PipelineQuery } from './pipeline-query.js'
-import type { WatchSteps } from './repeat-watch.js'
 import type { Result, Statement, Step } from './statement.js'
 import { toDatabaseError } from './to-database-error.js'
 
@@ -26,7 +26,7 @@ export interface SessionDeps {
   /** Undefined when tracing is off. */
   readonly trace?: TraceRun | undefined
   /** Looks for statements that repeat, and may refuse them; undefined in production. */
-  readonly watch?: WatchSteps | undefined
+  readonly detectRepeats?: DetectRepeats | undefined
 }
 
 const NO_SETTING: readonly Statement[] = []
@@ -46,8 +46,8 @@ export class Session {
    * @throws databaseErrors
    */
   run(steps: readonly Step[], setting = NO_SETTING): Promise<Result[]> {
-    const { trace, watch } = this.#deps
-    watch?.(steps)
+    const { trace, detectRepeats } = this.#deps
+    detectRepeats?.(steps)
     return trace === undefined ? this.#run(steps, setting) : trace(steps, () => this.#run(steps, setting))
   }
 

@@ -1,8 +1,8 @@
 import type { Logger } from '@millrace/logger'
 import type { Metrics, Tracer } from '@millrace/telemetry'
 import type { DatabaseConfig } from './database-config.js'
+import type { Environment } from './detect-repeats.js'
 import { type Database, openDatabase } from './open-database.js'
-import type { Environment } from './repeat-watch.js'
 
 /** As a service's configuration names them (OPS-7). */
 export interface DatabaseSettings {

@@ -8,7 +8,7 @@ export interface Statement {
    * `kept`: planned once a connection, without its values and without sequential scans, and run by that plan from then on. For what an index finds in any
    * of many partitions, where planning takes longer than running. A connection keeps the plans of the ten such statements it ran last, told apart by text.
    */
-  readonly plan?: 'kept'
+  readonly plan?: 'generic'
   /** `array`: rows are arrays of values instead of objects. */
   readonly rowMode?: 'array'
   /** For a statement that a request runs as often as it must, such as the steps of a walk: repeats of it are no sign of N+1 reads. */

@@ -55,7 +55,7 @@ export function rawStatement(request: RawRequest): Statement {
   return {
     text: `with cell as (${cell})${output}`,
     values: values.list,
-    ...(isOfFewUsers(query) && { plan: 'kept' }),
+    ...(isOfFewUsers(query) && { plan: 'generic' }),
   }
 }
 

@@ -83,7 +83,7 @@ export function windowStatement({ tenantId, query, window, limit, bytes }: Windo
       where coalesce(e.sent_before, 0) < ${bytesMax} order by ${order}`,
     values: values.list,
     mayRepeat: true,
-    ...(query.userId !== null && query.filters.length === 0 && { plan: 'kept' }),
+    ...(query.userId !== null && query.filters.length === 0 && { plan: 'generic' }),
   }
 }
 

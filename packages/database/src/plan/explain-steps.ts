@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { FOR_ALL_VALUES, isKept } from '../kept-plans.js'
+import { hasGenericPlan, USE_GENERIC_PLANS } from '../generic-plans.js'
 import type { Statement } from '../statement.js'
 
 const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): string | Buffer | null } }).utils
@@ -10,11 +10,11 @@ const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknow
  */
 export function explainSteps(statement: Statement): Statement[] {
   const { text, values = [] } = statement
-  if (!isKept(statement)) return [{ text: `explain (format json) ${text}`, values }]
+  if (!hasGenericPlan(statement)) return [{ text: `explain (format json) ${text}`, values }]
   // Values of EXPLAIN EXECUTE cannot be parameters.
   const literals = values.map(literal).join(', ')
   return [
-    FOR_ALL_VALUES,
+    USE_GENERIC_PLANS,
     { text: `prepare millrace_explained as ${text}` },
     { text: `explain (format json) execute millrace_explained${literals === '' ? '' : `(${literals})`}` },
     { text: 'deallocate millrace_explained' },

@@ -4,7 +4,7 @@ import { databaseErrors } from '../errors.js'
 import { parsePlan } from '../plan/plan-node.js'
 import type { FinishedRun } from '../session.js'
 import type { Step } from '../statement.js'
-import { PlanTaker } from './plan-taker.js'
+import { PlanReader } from './plan-reader.js'
 import { SlowQueryLog } from './slow-query-log.js'
 
 const MINUTE = 60_000
@@ -90,8 +90,8 @@ describe('plans of slow queries', () => {
     const clock = { now: 0 }
     const gates: (() => void)[] = []
     const costs: Record<string, number> = { 'select 1': 10, 'select 2': 99, 'select 3': 20 }
-    const taker = new PlanTaker({
-      takePlan: async ({ text }) => {
+    const taker = new PlanReader({
+      readPlan: async ({ text }) => {
         await new Promise<void>((resolve) => gates.push(resolve))
         return planOf(costs[text] ?? 0)
       },
@@ -116,7 +116,7 @@ describe('plans of slow queries', () => {
   })
 
   it('are none of statements that have none, and a server that gives none is no error', async () => {
-    const taker = new PlanTaker({ takePlan: () => Promise.reject(new Error('gone')), now: () => 0 })
+    const taker = new PlanReader({ readPlan: () => Promise.reject(new Error('gone')), now: () => 0 })
     expect(await taker.plan(runOf('create table t ()'))).toBeUndefined()
     expect(await taker.plan(runOf('select 1'))).toBeUndefined()
   })

@@ -69,10 +69,10 @@ export class SlowQueryLog {
   }
 
   async #write(run: FinishedRun, written: Written, fields: Readonly<Record<string, unknown>>): Promise<void> {
-    const { logger, plan: takePlan, now } = this.#deps
+    const { logger, plan: readPlan, now } = this.#deps
     let plan: string | undefined
-    if (takePlan !== undefined && now() - written.planAt >= PLAN_INTERVAL_MS) {
-      plan = await takePlan(run)
+    if (readPlan !== undefined && now() - written.planAt >= PLAN_INTERVAL_MS) {
+      plan = await readPlan(run)
       if (plan !== undefined) written.planAt = now()
     }
     logger.warn('slow query', plan === undefined ? fields : { ...fields, plan })

@@ -2,7 +2,7 @@ import type { Database } from '../open-database.js'
 import { sanitiseSql } from '../sanitise-sql.js'
 import { adviseIndexes } from './advise-index.js'
 import { readGenericPlan } from './generic-plan.js'
-import type { Section } from './report.js'
+import type { Section } from './render-report.js'
 import { readStatements, type StatementUse } from './statements.js'
 import { readTableFacts } from './table-facts.js'
 

@@ -4,11 +4,13 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createTestDatabase, type TestDatabase, waitFor } from '@millrace/testing'
 import { type Database, openDatabase } from '../index.js'
-import { readIndexBloat, readTableBloat, reportBloat } from './bloat.js'
+import { readIndexBloat, readTableBloat } from '../statistics/bloat.js'
+import { reportBloat } from './bloat.js'
+import { reportCache } from './cache.js'
+import { reportConnections } from './connections.js'
 import { findRedundant, type IndexUse, readIndexUse, reportIndexes } from './indexes.js'
-import { reportCache, reportConnections } from './memory.js'
-import { renderJson, renderText, type Section } from './report.js'
-import { reportSlow } from './slow.js'
+import { renderJson, renderText, type Section } from './render-report.js'
+import { reportSlow } from './slow-statements.js'
 
 describe('what the operator asks of PostgreSQL', () => {
   let test: TestDatabase

@@ -1,6 +1,6 @@
 import type { Queryable } from '../statement.js'
+import { ROOTS } from '../statistics/roots.js'
 import type { TableFacts } from './advise-index.js'
-import { ROOTS } from './roots.js'
 
 const TABLES = `
   with recursive ${ROOTS}

@@ -25,7 +25,7 @@ function daysOf(userHash: number, { fromDay = 0, toDay = DAYS, limit = 100, note
     text: `select to_char("timestamp" at time zone 'UTC', 'DD') as day from events${note}
       where user_hash = $1::bigint and "timestamp" >= $2::timestamptz and "timestamp" < $3::timestamptz order by "timestamp" desc limit $4::integer`,
     values: [userHash, at(fromDay), at(toDay), limit],
-    plan: 'kept',
+    plan: 'generic',
   }
 }
 
@@ -62,10 +62,10 @@ describe('a statement whose plan is kept', () => {
     custom_plans: bigint
   }
 
-  const keptPlans = async () =>
+  const genericPlans = async () =>
     (
       await database.query<Kept>(
-        `select statement, generic_plans, custom_plans from pg_prepared_statements where name like 'kept_plan_%' order by prepare_time`,
+        `select statement, generic_plans, custom_plans from pg_prepared_statements where name like 'generic_plan_%' order by prepare_time`,
       )
     ).rows
 
@@ -74,7 +74,7 @@ describe('a statement whose plan is kept', () => {
     expect(await read(daysOf(4, { fromDay: 1, toDay: 3 }))).toEqual(['03', '02'])
     expect(await read(daysOf(5, { limit: 1 }))).toEqual(['05'])
     expect(await read(daysOf(0))).toEqual([])
-    expect(await keptPlans()).toEqual([{ statement: daysOf(0).text, generic_plans: 4n, custom_plans: 0n }])
+    expect(await genericPlans()).toEqual([{ statement: daysOf(0).text, generic_plans: 4n, custom_plans: 0n }])
   })
 
   it('reads no partition outside of its range', async () => {
@@ -110,7 +110,7 @@ describe('a statement whose plan is kept', () => {
     const newest: Statement = {
       text: 'select position from events where user_hash = $1::bigint and "timestamp" < $2::timestamptz order by "timestamp" desc limit $3::integer',
       values: [3, new Date(day + DAY).toISOString(), 3],
-      plan: 'kept',
+      plan: 'generic',
     }
     const { rows } = await database.withTenant(TENANT, (tx) => tx.query<{ position: bigint }>(newest))
     expect(rows.map(({ position }) => position)).toEqual([9903n, 9803n, 9703n])
@@ -130,7 +130,7 @@ describe('a statement whose plan is kept', () => {
     const count: Statement = {
       text: 'select count(*) as n from events where user_hash = $1::bigint',
       values: [150],
-      plan: 'kept',
+      plan: 'generic',
     }
     const countOf = (tenantId: number) =>
       database.withTenant(tenantId, async (tx) => (await tx.query<{ n: bigint }>(count)).rows[0]?.n)
@@ -167,10 +167,10 @@ describe('a statement whose plan is kept', () => {
     for (const statement of texts.slice(0, 10)) await read(statement)
     await read(texts[0] as Statement)
     await database.withTenant(TENANT, (tx) => tx.pipeline(texts.slice(10)))
-    const kept = (await keptPlans()).map(({ statement }) => /\/\* (\d+)/.exec(statement)?.[1])
+    const kept = (await genericPlans()).map(({ statement }) => /\/\* (\d+)/.exec(statement)?.[1])
     expect(kept).toEqual(['0', '5', '6', '7', '8', '9', '10', '11', '12', '13'])
     expect(await read(texts[1] as Statement)).toEqual(await read(texts[0] as Statement))
-    expect(await keptPlans()).toHaveLength(10)
+    expect(await genericPlans()).toHaveLength(10)
   })
 
   async function planOf(statement: Statement): Promise<string> {

@@ -1,12 +1,12 @@
 import { describePlan } from '../plan/describe-plan.js'
 import type { PlanNode } from '../plan/plan-node.js'
-import { isExplainable } from '../plan/take-plan.js'
+import { isExplainable } from '../plan/read-plan.js'
 import type { FinishedRun } from '../session.js'
 import { isCopy, type Statement, type Step } from '../statement.js'
 
-export interface PlanTakerDeps {
+export interface PlanReaderDeps {
   /** Asks the server for a plan. */
-  readonly takePlan: (statement: Statement, setting: readonly Statement[]) => Promise<PlanNode | undefined>
+  readonly readPlan: (statement: Statement, setting: readonly Statement[]) => Promise<PlanNode | undefined>
   /** Monotonic, in ms. */
   readonly now: () => number
 }
@@ -16,13 +16,13 @@ const PAUSE_MS = 1_000
 const STATEMENTS_A_RUN_MAX = 5
 
 /** Takes plans of slow round trips: one at a time and one a second at most. Values stay in memory and are not in the answer. */
-export class PlanTaker {
-  readonly #deps: PlanTakerDeps
+export class PlanReader {
+  readonly #deps: PlanReaderDeps
   #lastAt = Number.NEGATIVE_INFINITY
   #running: Promise<unknown> | undefined
   #isClosed = false
 
-  constructor(deps: PlanTakerDeps) {
+  constructor(deps: PlanReaderDeps) {
     this.#deps = deps
   }
 
@@ -48,7 +48,7 @@ export class PlanTaker {
   async #dearest(statements: readonly Statement[], setting: readonly Statement[]): Promise<PlanNode | undefined> {
     let dearest: PlanNode | undefined
     for (const statement of statements) {
-      const plan = await this.#deps.takePlan(statement, setting)
+      const plan = await this.#deps.readPlan(statement, setting)
       if (plan !== undefined && plan.cost > (dearest?.cost ?? -1)) dearest = plan
     }
     return dearest

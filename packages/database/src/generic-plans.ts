@@ -16,20 +16,20 @@ const SETTINGS = {
   jit: 'off',
 } as const
 
-/** Notes what the settings are, for AS_USUAL to set them back to. */
-export const FOR_ALL_VALUES: Statement = {
-  name: 'plan_for_all_values',
+/** Notes what the settings are, for RESTORE_PLAN_SETTINGS to set them back to. */
+export const USE_GENERIC_PLANS: Statement = {
+  name: 'use_generic_plans',
   text: `select ${Object.entries(SETTINGS)
     .map(
-      ([name, value]) => `${set(`millrace.usual_${name}`, `current_setting('${name}')`)}, ${set(name, `'${value}'`)}`,
+      ([name, value]) => `${set(`millrace.before_${name}`, `current_setting('${name}')`)}, ${set(name, `'${value}'`)}`,
     )
     .join(', ')}`,
 }
 
-const AS_USUAL: Statement = {
-  name: 'plan_as_usual',
+const RESTORE_PLAN_SETTINGS: Statement = {
+  name: 'restore_plan_settings',
   text: `select ${Object.keys(SETTINGS)
-    .map((name) => set(name, `current_setting('millrace.usual_${name}')`))
+    .map((name) => set(name, `current_setting('millrace.before_${name}')`))
     .join(', ')}`,
 }
 
@@ -38,21 +38,21 @@ function set(name: string, value: string): string {
   return `set_config('${name}', ${value}, true)`
 }
 
-export function isKept(step: Step): step is Statement {
-  return !isCopy(step) && step.plan === 'kept'
+export function hasGenericPlan(step: Step): step is Statement {
+  return !isCopy(step) && step.plan === 'generic'
 }
 
 /** What has to be run for a step, itself included. The settings end with the transaction, should it fail before they are taken back. */
 export function withPlanSettings(step: Step): readonly Step[] {
-  return isKept(step) ? [FOR_ALL_VALUES, step, AS_USUAL] : [step]
+  return hasGenericPlan(step) ? [USE_GENERIC_PLANS, step, RESTORE_PLAN_SETTINGS] : [step]
 }
 
 export function isPlanSetting(step: Step | undefined): boolean {
-  return step === FOR_ALL_VALUES || step === AS_USUAL
+  return step === USE_GENERIC_PLANS || step === RESTORE_PLAN_SETTINGS
 }
 
 /** The prepared statements of one connection whose plans are kept: those used last. */
-export class KeptPlans {
+export class GenericPlans {
   /** By text, the one used longest ago first. */
   readonly #names = new Map<string, string>()
   #made = 0
@@ -60,7 +60,7 @@ export class KeptPlans {
   /** The name to prepare the statement under, and the one to be closed for it. A name never comes back, so a Close that got lost does no harm. */
   use(text: string): { readonly name: string; readonly closed: string | undefined } {
     const known = this.#names.get(text)
-    const name = known ?? `kept_plan_${++this.#made}`
+    const name = known ?? `generic_plan_${++this.#made}`
     this.#names.delete(text)
     this.#names.set(text, name)
     if (this.#names.size <= PLANS_MAX) return { name, closed: undefined }

@@ -1,15 +1,15 @@
 import type { Queryable } from '../statement.js'
-import type { Section } from './report.js'
 import { ROOTS } from './roots.js'
 
-interface Space {
+/** How much of a table or an index is dead. */
+export interface DeadSpace {
   readonly bytes: number
   readonly dead_bytes: number
   /** Of `bytes`, from 0 to 1. */
   readonly dead_share: number
 }
 
-export interface TableBloat extends Space {
+export interface TableBloat extends DeadSpace {
   readonly table: string
   readonly partitions: number
   readonly live_rows: number
@@ -18,7 +18,7 @@ export interface TableBloat extends Space {
   readonly last_analyze: string | null
 }
 
-export interface IndexBloat extends Space {
+export interface IndexBloat extends DeadSpace {
   readonly index: string
   readonly table: string
 }
@@ -90,26 +90,6 @@ const INDEXES = `
   from estimate e join root t on t.oid = e.indrelid
   group by e.root having sum(e.bytes) > 0 order by dead_bytes desc, bytes desc`
 
-/** The same figures by reading the pages: every page that may hold dead rows, and every page of each index. */
-const EXACT_TABLES = `
-  with recursive ${ROOTS}
-  select r.root::regclass::text as "table", sum(b.table_len)::float8 as bytes, sum(b.dead_tuple_len + b.approx_free_space)::float8 as dead_bytes,
-    coalesce(sum(b.dead_tuple_len + b.approx_free_space) / nullif(sum(b.table_len), 0), 0)::float8 as dead_share
-  from pg_class c join root r on r.oid = c.oid join pg_namespace n on n.oid = c.relnamespace cross join lateral pgstattuple_approx(c.oid) b
-  where c.relkind = 'r' and n.nspname not in ('pg_catalog', 'information_schema')
-  group by r.root having sum(b.table_len) > 0 order by dead_bytes desc, bytes desc`
-
-const EXACT_INDEXES = `
-  with recursive ${ROOTS}
-  select r.root::regclass::text as index, min(t.root)::regclass::text as "table", sum(b.index_size)::float8 as bytes,
-    sum(b.index_size * (1 - b.avg_leaf_density / 100))::float8 as dead_bytes,
-    coalesce(sum(b.index_size * (1 - b.avg_leaf_density / 100)) / nullif(sum(b.index_size), 0), 0)::float8 as dead_share
-  from pg_class c join pg_index i on i.indexrelid = c.oid join pg_am m on m.oid = c.relam join root r on r.oid = c.oid join root t on t.oid = i.indrelid
-    join pg_namespace n on n.oid = c.relnamespace cross join lateral pgstatindex(c.oid::regclass) b
-  where m.amname = 'btree' and c.relkind = 'i' and c.relpages > 1 and b.avg_leaf_density <> 'NaN'
-    and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
-  group by r.root order by dead_bytes desc, bytes desc`
-
 export async function readTableBloat(database: Queryable): Promise<TableBloat[]> {
   const { rows } = await database.query<TableBloat & { last_vacuum: Date | null; last_analyze: Date | null }>(TABLES)
   return rows.map((row) => ({
@@ -121,59 +101,4 @@ export async function readTableBloat(database: Queryable): Promise<TableBloat[]>
 
 export async function readIndexBloat(database: Queryable): Promise<IndexBloat[]> {
   return (await database.query<IndexBloat>(INDEXES)).rows
-}
-
-/** Smaller ones are left out of the report: half of a page is nothing to worry about. */
-const SHOWN_BYTES_MIN = 64 * 1024
-const SHOWN_MAX = 25
-
-function shown<Row extends Space>(rows: readonly Row[]): Row[] {
-  return rows.filter(({ bytes }) => bytes >= SHOWN_BYTES_MIN).slice(0, SHOWN_MAX)
-}
-
-/** Tables and indexes by their dead space. `isExact` reads their pages instead of the statistics. */
-export async function reportBloat(database: Queryable, isExact: boolean): Promise<Section[]> {
-  const space = { bytes: 'bytes', dead_bytes: 'bytes', dead_share: 'percent' } as const
-  if (isExact) {
-    await database.query('create extension if not exists pgstattuple')
-    const tables = await database.query<{ table: string } & Space>(EXACT_TABLES)
-    const indexes = await database.query<{ index: string; table: string } & Space>(EXACT_INDEXES)
-    const note = 'measured by pgstattuple; free space is counted, whether new rows will fill it or not'
-    return [
-      {
-        title: 'tables',
-        note,
-        columns: { table: 'text', ...space },
-        rows: shown(tables.rows).map((row) => ({ ...row })),
-      },
-      {
-        title: 'indexes',
-        columns: { index: 'text', table: 'text', ...space },
-        rows: shown(indexes.rows).map((row) => ({ ...row })),
-      },
-    ]
-  }
-  const tables = await readTableBloat(database)
-  const indexes = await readIndexBloat(database)
-  return [
-    {
-      title: 'tables',
-      note: 'dead space is estimated from statistics; below 10 % it is none. From 64 KiB; --exact reads the pages',
-      columns: {
-        table: 'text',
-        partitions: 'count',
-        ...space,
-        live_rows: 'count',
-        dead_rows: 'count',
-        last_vacuum: 'time',
-        last_analyze: 'time',
-      },
-      rows: shown(tables).map((row) => ({ ...row })),
-    },
-    {
-      title: 'indexes',
-      columns: { index: 'text', table: 'text', ...space },
-      rows: shown(indexes).map((row) => ({ ...row })),
-    },
-  ]
 }

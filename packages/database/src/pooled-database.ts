@@ -6,7 +6,7 @@ import { cancelOnAbort } from './cancel-statement.js'
 import { databaseErrors } from './errors.js'
 import { Session, type SessionDeps } from './session.js'
 import { type Queryable, type Result, type Statement, toStatement } from './statement.js'
-import { ReaderRole, tenantPreamble } from './tenant.js'
+import { ReaderRole, tenantPreamble } from './tenant-isolation.js'
 import { isClientTimeout, toDatabaseError } from './to-database-error.js'
 import { OpenTransaction, type Transaction, type TransactionOptions, toTransactionError } from './transaction.js'
 
@@ -25,29 +25,29 @@ export interface PoolReader extends Queryable {
   ): Promise<T>
 }
 
-export interface PooledConfig {
+export interface PooledDatabaseConfig {
   /** Calls in all, the first one included. */
   readonly attempts: number
 }
 
-export interface PooledDeps extends SessionDeps {
+export interface PooledDatabaseDeps extends SessionDeps {
   readonly logger?: Logger | undefined
   /** How long callers wait for a connection. */
   readonly wait?: { observe(seconds: number): void } | undefined
 }
 
-export class Pooled implements PoolReader {
+export class PooledDatabase implements PoolReader {
   readonly #pool: pg.Pool
-  readonly #config: PooledConfig
-  readonly #deps: PooledDeps
-  readonly #unwatchedDeps: SessionDeps
+  readonly #config: PooledDatabaseConfig
+  readonly #deps: PooledDatabaseDeps
+  readonly #depsWithoutDetector: SessionDeps
   readonly #readerRole: ReaderRole
 
-  constructor(pool: pg.Pool, config: PooledConfig, deps: PooledDeps) {
+  constructor(pool: pg.Pool, config: PooledDatabaseConfig, deps: PooledDatabaseDeps) {
     this.#pool = pool
     this.#config = config
     this.#deps = deps
-    this.#unwatchedDeps = { ...deps, watch: undefined }
+    this.#depsWithoutDetector = { ...deps, detectRepeats: undefined }
     this.#readerRole = new ReaderRole(deps.logger ?? silentLogger)
   }
 
@@ -55,10 +55,10 @@ export class Pooled implements PoolReader {
   async query<Row>(statement: string | Statement, values?: readonly unknown[]): Promise<Result<Row>> {
     const step = toStatement(statement, values)
     // Here and not in the session, where nobody could tell any more who called.
-    this.#deps.watch?.([step])
+    this.#deps.detectRepeats?.([step])
     let isSent = false
     const run = () =>
-      this.#withSession(this.#unwatchedDeps, (session) => {
+      this.#withSession(this.#depsWithoutDetector, (session) => {
         isSent = true
         return session.query<Row>(step)
       })

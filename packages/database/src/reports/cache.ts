@@ -1,21 +1,7 @@
 import type { Queryable } from '../statement.js'
-import type { Section } from './report.js'
-import { ROOTS } from './roots.js'
-
-/** Pages that statements of this database asked for, since the statistics began. */
-export interface PageCounts {
-  /** Found in the server's memory. */
-  readonly hits: number
-  /** Asked of the operating system, which may have had them. */
-  readonly reads: number
-}
-
-export async function readPageCounts(database: Queryable): Promise<PageCounts> {
-  const { rows } = await database.query<PageCounts>(
-    'select blks_hit::float8 as hits, blks_read::float8 as reads from pg_stat_database where datname = current_database()',
-  )
-  return rows[0] ?? { hits: 0, reads: 0 }
-}
+import { type PageCounts, readPageCounts } from '../statistics/page-counts.js'
+import { ROOTS } from '../statistics/roots.js'
+import type { Section } from './render-report.js'
 
 const BY_TABLE = `
   with recursive ${ROOTS}
@@ -48,30 +34,5 @@ export async function reportCache(database: Queryable): Promise<Section[]> {
       ],
     },
     { title: 'settings', columns: { setting: 'text', value: 'text' }, rows: settings.rows },
-  ]
-}
-
-const CONNECTIONS = `
-  select coalesce(nullif(application_name, ''), '(none)') as application, coalesce(state, '-') as state, count(*)::float8 as connections,
-    count(*) filter (where wait_event_type = 'Lock')::float8 as waiting_for_locks,
-    (extract(epoch from max(clock_timestamp() - xact_start)) * 1000)::float8 as longest_transaction_ms
-  from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
-  group by 1, 2 order by 1, 2`
-
-/** Who is connected, and what they wait for. The pools' own figures are metrics of each service. */
-export async function reportConnections(database: Queryable): Promise<Section[]> {
-  const { rows } = await database.query<Record<string, string | number | null>>(CONNECTIONS)
-  return [
-    {
-      title: 'connections',
-      columns: {
-        application: 'text',
-        state: 'text',
-        connections: 'count',
-        waiting_for_locks: 'count',
-        longest_transaction_ms: 'ms',
-      },
-      rows,
-    },
   ]
 }

@@ -1,6 +1,6 @@
 import type { Connection } from '../connection.js'
 import { type PlanNode, parsePlan } from '../plan/plan-node.js'
-import { isExplainable } from '../plan/take-plan.js'
+import { isExplainable } from '../plan/read-plan.js'
 
 /**
  * The plan of a statement whose values are not known, as pg_stat_statements has it: prepared, and explained as the plan that serves all values.

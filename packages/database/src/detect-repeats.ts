@@ -22,9 +22,9 @@ const RUNS_MAX = 10
 /** Bounds memory; the request that began first is forgotten first. */
 const REQUESTS_MAX = 1_000
 
-export type WatchSteps = (steps: readonly Step[]) => void
+export type DetectRepeats = (steps: readonly Step[]) => void
 
-interface RepeatWatchDeps {
+interface RepeatDetectorDeps {
   readonly onRepeat: (repeat: Repeat) => void
 }
 
@@ -32,9 +32,9 @@ interface RepeatWatchDeps {
  * Watches the statements of each request, as the log's context tells requests apart; what a service does by itself is not watched. Each
  * statement of one round trip counts once, since a pipeline is a way of batching. `onRepeat` is called once a statement and request.
  */
-function createRepeatWatch({ onRepeat }: RepeatWatchDeps): WatchSteps {
+function createRepeatDetector({ onRepeat }: RepeatDetectorDeps): DetectRepeats {
   const requests = new Map<string, Map<string, { count: number; firstCall: string }>>()
-  return function watchSteps(steps) {
+  return function detectRepeats(steps) {
     const context = currentContext()
     const request = context?.spanId ?? context?.requestId ?? context?.traceId
     if (request === undefined) return
@@ -81,20 +81,20 @@ export type Environment = 'development' | 'test' | 'production'
  * What is done about repeats: development warns, tests fail the statement, production does not even count. Where none is named, whoever
  * subscribed to the channel is told.
  */
-export function chooseRepeatWatch(environment: Environment | undefined, logger: Logger): WatchSteps | undefined {
+export function chooseRepeatDetector(environment: Environment | undefined, logger: Logger): DetectRepeats | undefined {
   switch (environment) {
     case 'production':
       return undefined
     case 'test':
-      return createRepeatWatch({ onRepeat: fail })
+      return createRepeatDetector({ onRepeat: fail })
     case 'development':
-      return createRepeatWatch({
+      return createRepeatDetector({
         onRepeat: ({ statement, count, firstCall }) =>
           logger.warn('one statement is run many times in one request', { statement, count, first_call: firstCall }),
       })
     default:
       return repeatChannel.hasSubscribers
-        ? createRepeatWatch({ onRepeat: (repeat) => repeatChannel.publish(repeat) })
+        ? createRepeatDetector({ onRepeat: (repeat) => repeatChannel.publish(repeat) })
         : undefined
   }
 }

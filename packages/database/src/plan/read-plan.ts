@@ -20,7 +20,7 @@ export function isExplainable(text: string): boolean {
  * caller waits for it. `setting` is sent before, as role and tenant change the plan.
  * @throws pg's errors
  */
-export async function takePlan(
+export async function readPlan(
   config: pg.ClientConfig,
   statement: Statement,
   setting: readonly Statement[],

@@ -1,6 +1,6 @@
 import type { Queryable } from '../statement.js'
-import type { Section } from './report.js'
-import { ROOTS } from './roots.js'
+import { ROOTS } from '../statistics/roots.js'
+import type { Section } from './render-report.js'
 
 /** One index, its partitions summed up. */
 export interface IndexUse {

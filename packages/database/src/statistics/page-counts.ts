@@ -1,0 +1,16 @@
+import type { Queryable } from '../statement.js'
+
+/** Pages that statements of this database asked for, since the statistics began. */
+export interface PageCounts {
+  /** Found in the server's memory. */
+  readonly hits: number
+  /** Asked of the operating system, which may have had them. */
+  readonly reads: number
+}
+
+export async function readPageCounts(database: Queryable): Promise<PageCounts> {
+  const { rows } = await database.query<PageCounts>(
+    'select blks_hit::float8 as hits, blks_read::float8 as reads from pg_stat_database where datname = current_database()',
+  )
+  return rows[0] ?? { hits: 0, reads: 0 }
+}
