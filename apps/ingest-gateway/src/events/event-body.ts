@@ -48,6 +48,13 @@ export const locateEnvelope: LocateEvents = (body) => {
   return 1
 }
 
+/** The body is a list of events. */
+export const locateList: LocateEvents = ({ scanner, table, start }) => {
+  scanner.scanBody(start)
+  if (!isEmptyRow(table)) throw errors.INVALID_REQUEST({ message: 'the body must be a JSON list of events' })
+  return 1
+}
+
 /** Each line of the body is one event. A line that is not JSON is rejected alone. */
 export const locateLines: LocateEvents = ({ scanner, start }) => {
   scanner.scanLines(start, { isStrict: false })

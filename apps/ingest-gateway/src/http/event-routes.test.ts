@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { authErrors, type KeyVerifier, type LimitDecision, type Principal } from '@millrace/auth'
 import { decodeReceipt } from '@millrace/contracts'
+import { createOpenApiDocument } from '@millrace/contracts/http'
 import { Cors, createIntake, ResponseWriter } from '@millrace/http-intake'
 import { silentLogger } from '@millrace/logger'
 import { createSecurityHeaders } from '@millrace/service'
@@ -256,5 +257,12 @@ describe('a refused request with events', () => {
 describe('other paths', () => {
   it.each(['/v1/batches', '/v1', '/api/v1/events', '/v1/receipts/x'])('are left to Express: %s', async (path) => {
     expect(await (await fetch(`${origin}${path}`)).text()).toBe('express')
+  })
+})
+
+describe('the OpenAPI document', () => {
+  it('describes each path of each wire', () => {
+    const paths = createWires({ segmentBytesMax: LIMIT, eventsBytesMax: LIMIT }).flatMap(({ routes }) => routes)
+    expect(Object.keys(createOpenApiDocument().paths)).toEqual(expect.arrayContaining(paths.map(({ path }) => path)))
   })
 })

@@ -44,8 +44,8 @@ const rulesByType: Readonly<Record<EventType, TypeRules>> = {
   group: { hasTraits: true, extras: [{ field: OWN.groupId, name: 'groupId' }], missing: 'missing_group_id' },
   alias: { hasTraits: false, extras: [{ field: OWN.previousId, name: 'previousId' }], missing: 'missing_previous_id' },
 }
-/** The names under which events of the types are stored, and their rules, by index of the type. */
-const names = EVENT_TYPES.map((type) => `$${type}`)
+/** The names under which events of the types are stored, by index of the type. Track events cannot have them. */
+export const TYPE_EVENT_NAMES: readonly string[] = EVENT_TYPES.map((type) => `$${type}`)
 const rules = EVENT_TYPES.map((type) => rulesByType[type])
 
 export const segmentEvents: EventFormat = {
@@ -64,7 +64,7 @@ export const segmentEvents: EventFormat = {
   textFields: [...CORE_TEXT_FIELDS, OWN.type, OWN.groupId, OWN.previousId],
   listField: OWN.batch,
   keyField: OWN.writeKey,
-  reservedNames: new Set(names),
+  reservedNames: new Set(TYPE_EVENT_NAMES),
   reasons: {},
   normalise(event) {
     const type = readType(event)
@@ -72,7 +72,7 @@ export const segmentEvents: EventFormat = {
     event.type = type
     if (event.isAbsent(FIELD.timestamp)) event.copy(OWN.originalTimestamp, FIELD.timestamp)
     if (type === TYPE_TRACK) return undefined
-    event.setText(FIELD.event, names[type] as string)
+    event.setText(FIELD.event, TYPE_EVENT_NAMES[type] as string)
     return readProperties(event, rules[type] as TypeRules)
   },
 }

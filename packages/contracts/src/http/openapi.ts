@@ -1,4 +1,5 @@
 import { capital, queryComponents } from '../queries/query-components.js'
+import { cloudEventsPaths, cloudEventsSchemas } from './openapi-cloudevents.js'
 import { listPaths, listSchemas } from './openapi-lists.js'
 import { commonProblems, inPath, inQuery, json, needs, ok, problem, reads } from './openapi-parts.js'
 import { queryPaths } from './openapi-queries.js'
@@ -104,6 +105,7 @@ const paths: Node = {
       },
     },
   },
+  ...cloudEventsPaths(eventProblems),
   '/v1/receipts/{receipt}': {
     get: reads('ingest', 'Report where the records of one request are now', 'write', ok('Receipt'), [
       inPath('receipt'),
@@ -238,7 +240,7 @@ function withOperationIds(all: Node): Node {
 
 /** The public HTTP contract as an OpenAPI 3.1 document. */
 export function createOpenApiDocument() {
-  const components = { ...schemas, ...listSchemas, ...queryComponents }
+  const components = { ...schemas, ...cloudEventsSchemas, ...listSchemas, ...queryComponents }
   return {
     openapi: '3.1.0',
     info: {
