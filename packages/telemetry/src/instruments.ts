@@ -1,9 +1,9 @@
 import type { CounterChild, GaugeChild, HistogramChild, MetricFamily } from './metric-families.js'
 import type { Metrics } from './metrics.js'
 
-const httpLabels = ['method', 'route', 'status'] as const
+const HTTP_LABELS = ['method', 'route', 'status'] as const
 
-/** `route` is the pattern of the route, never the raw path. */
+/** `route` is the pattern of the route, never the raw path, which would make one series for each id. */
 export interface HttpMetrics {
   observe(labels: { method: string; route: string; status: string }, seconds: number): void
   readonly inFlight: GaugeChild
@@ -12,16 +12,18 @@ export interface HttpMetrics {
 export function createHttpMetrics(metrics: Metrics): HttpMetrics {
   const duration = metrics.histogram({
     name: 'millrace_http_request_duration_seconds',
-    help: 'Time from the first byte of a request to the last of its answer',
-    labels: httpLabels,
+    help: 'Time from the first byte of an HTTP request to the last byte of its response',
+    alert: 'the 99th percentile of a route exceeds its target',
+    labels: HTTP_LABELS,
   })
   const requests = metrics.counter({
     name: 'millrace_http_requests_total',
-    help: 'Answered HTTP requests',
-    labels: httpLabels,
+    help: 'HTTP requests that ended; status is aborted when the client left before the response',
+    alert: 'the share of status 5xx rises',
+    labels: HTTP_LABELS,
   })
   const inFlight = metrics
-    .gauge({ name: 'millrace_http_requests_in_flight', help: 'HTTP requests being worked on' })
+    .gauge({ name: 'millrace_http_requests_in_flight', help: 'HTTP requests in progress' })
     .with({})
   return {
     observe(labels, seconds) {
@@ -32,7 +34,7 @@ export function createHttpMetrics(metrics: Metrics): HttpMetrics {
   }
 }
 
-const grpcLabels = ['method', 'code'] as const
+const GRPC_LABELS = ['method', 'code'] as const
 
 /** `method` is the full name of the method, `code` the name of the gRPC status. */
 export interface GrpcMetrics {
@@ -44,13 +46,13 @@ export function createGrpcMetrics(metrics: Metrics): GrpcMetrics {
   return {
     server: metrics.histogram({
       name: 'millrace_grpc_server_duration_seconds',
-      help: 'Time spent on received calls',
-      labels: grpcLabels,
+      help: 'Time a gRPC server spent on a call',
+      labels: GRPC_LABELS,
     }),
     client: metrics.histogram({
       name: 'millrace_grpc_client_duration_seconds',
-      help: 'Time spent on sent calls, retries included',
-      labels: grpcLabels,
+      help: 'Time a gRPC client waited for the result of a call, retries included',
+      labels: GRPC_LABELS,
     }),
   }
 }
@@ -64,7 +66,7 @@ export interface PostgresMetrics {
   readonly poolWait: MetricFamily<'pool', HistogramChild>
 }
 
-/** `readPool` is called at every scrape. */
+/** `readPool` runs at every scrape. */
 export function createPostgresMetrics(
   metrics: Metrics,
   readPool?: (pool: PostgresMetrics['pool']) => void,
@@ -72,48 +74,64 @@ export function createPostgresMetrics(
   return {
     query: metrics.histogram({
       name: 'millrace_postgres_query_duration_seconds',
-      help: 'Time from asking for a connection to the answer',
+      help: 'Time of a PostgreSQL statement, including the wait for a connection',
       labels: ['operation', 'outcome'],
     }),
     slowQueries: metrics
-      .counter({ name: 'millrace_postgres_slow_queries_total', help: 'Queries over the slow query limit' })
+      .counter({
+        name: 'millrace_postgres_slow_queries_total',
+        help: 'PostgreSQL statements that took longer than the limit for slow queries',
+      })
       .with({}),
     pool: metrics.gauge(
-      { name: 'millrace_postgres_pool_connections', help: 'Connections by state', labels: ['pool', 'state'] },
+      {
+        name: 'millrace_postgres_pool_connections',
+        help: 'Connections of the PostgreSQL pool: used, idle, waiting callers, and the maximum',
+        alert: 'waiting stays above 0 for minutes',
+        labels: ['pool', 'state'],
+      },
       readPool,
     ),
     poolWait: metrics.histogram({
       name: 'millrace_postgres_pool_wait_seconds',
-      help: 'Time that callers waited for a connection, failures included',
+      help: 'Time callers waited for a connection of the pool, failed waits included',
       labels: ['pool'],
     }),
   }
 }
 
-const redisLabels = ['connection'] as const
+const REDIS_LABELS = ['connection'] as const
 
-/** `connection` is the name the connection was opened with. */
+/** `connection` is the name that `openRedis` was given. */
 export interface RedisMetrics {
   readonly commands: MetricFamily<'connection', CounterChild>
   readonly errors: MetricFamily<'connection', CounterChild>
   readonly reconnects: MetricFamily<'connection', CounterChild>
-  /** 1 while commands can be sent, else 0. */
   readonly up: MetricFamily<'connection', GaugeChild>
 }
 
 export function createRedisMetrics(metrics: Metrics): RedisMetrics {
   return {
-    commands: metrics.counter({ name: 'millrace_redis_commands_total', help: 'Commands sent', labels: redisLabels }),
-    errors: metrics.counter({ name: 'millrace_redis_errors_total', help: 'Commands that failed', labels: redisLabels }),
+    commands: metrics.counter({
+      name: 'millrace_redis_commands_total',
+      help: 'Redis commands sent',
+      labels: REDIS_LABELS,
+    }),
+    errors: metrics.counter({
+      name: 'millrace_redis_errors_total',
+      help: 'Redis commands that failed',
+      labels: REDIS_LABELS,
+    }),
     reconnects: metrics.counter({
       name: 'millrace_redis_reconnects_total',
-      help: 'Attempts to connect again',
-      labels: redisLabels,
+      help: 'Attempts to reconnect to Redis',
+      labels: REDIS_LABELS,
     }),
     up: metrics.gauge({
       name: 'millrace_redis_connection_up',
-      help: '1 while commands can be sent',
-      labels: redisLabels,
+      help: '1 while the connection to Redis is usable, else 0',
+      alert: '0 for more than a minute',
+      labels: REDIS_LABELS,
     }),
   }
 }
@@ -130,14 +148,19 @@ export function createResilienceMetrics(metrics: Metrics): ResilienceMetrics {
   return {
     circuitState: metrics.gauge({
       name: 'millrace_circuit_breaker_state',
-      help: '0 closed, 1 half-open, 2 open',
+      help: 'State of a circuit breaker: 0 closed, 1 half-open, 2 open',
+      alert: '2 for more than a minute: the dependency in the label name is unreachable',
       labels,
     }),
     circuitOpened: metrics.counter({
       name: 'millrace_circuit_breaker_opened_total',
-      help: 'Times the breaker opened',
+      help: 'How often a circuit breaker opened',
       labels,
     }),
-    retries: metrics.counter({ name: 'millrace_retry_attempts_total', help: 'Calls tried again', labels }),
+    retries: metrics.counter({
+      name: 'millrace_retry_attempts_total',
+      help: 'Calls to dependencies that were retried',
+      labels,
+    }),
   }
 }

@@ -10,8 +10,8 @@ import { createMetrics } from './metrics.js'
 
 const open = () => createMetrics({ service: 'test', hasProcessMetrics: false })
 
-describe('metrics', () => {
-  it('are exposed with their labels and the name of the service', async () => {
+describe('the metrics of a process', () => {
+  it('carry their labels and the name of the service in the text format', async () => {
     const metrics = open()
     const records = metrics.counter({ name: 'millrace_ingest_records_total', help: 'Records', labels: ['outcome'] })
     const ok = records.with({ outcome: 'ok' })
@@ -24,14 +24,14 @@ describe('metrics', () => {
     expect(text).toMatch(/millrace_ingest_records_total\{outcome="rejected",service="test"\} 0/)
   })
 
-  it('do not grow by being scraped twice', async () => {
+  it('keep their values when they are scraped twice', async () => {
     const metrics = open()
     metrics.counter({ name: 'millrace_ingest_batches_total', help: 'Batches' }).with({}).inc(3)
     await metrics.expose()
     expect(await metrics.expose()).toContain('millrace_ingest_batches_total{service="test"} 3')
   })
 
-  it('count observations into cumulative buckets, each bound included', async () => {
+  it('count observations in cumulative buckets whose upper bounds are inclusive', async () => {
     const metrics = open()
     const sizes = metrics.histogram({ name: 'millrace_ingest_batch_bytes', help: 'Bytes', buckets: [10, 100] }).with({})
     for (const value of [1, 10, 11, 1000]) sizes.observe(value)
@@ -43,7 +43,7 @@ describe('metrics', () => {
     expect(text).toMatch(/_count\{service="test"\} 4/)
   })
 
-  it('read gauges that somebody else keeps at the scrape, and forget removed series', async () => {
+  it('read gauges at the time of the scrape and leave removed series out', async () => {
     const metrics = open()
     let lag = 5
     const gauge = metrics.gauge({ name: 'millrace_stream_lag_records', help: 'Lag', labels: ['partition'] }, (series) =>
@@ -64,24 +64,24 @@ describe('metrics', () => {
     ['histogram', 'millrace_ingest_duration_ms'],
     ['histogram', 'millrace_Ingest_duration_seconds'],
     ['gauge', 'millrace_disk_used_percent'],
-  ] as const)('refuse a %s that breaks the naming rule: %s', (type, name) => {
+  ] as const)('throw for a %s whose name does not follow the rule: %s', (type, name) => {
     expect(() => open()[type]({ name, help: 'x' })).toThrow(TypeError)
   })
 
-  it('refuse a name that is taken, in one registry and not across registries', () => {
+  it('throw for a name that is already registered in the same registry', () => {
     const metrics = open()
     metrics.counter({ name: 'millrace_ingest_records_total', help: 'x' })
     expect(() => metrics.counter({ name: 'millrace_ingest_records_total', help: 'x' })).toThrow()
     expect(() => open().counter({ name: 'millrace_ingest_records_total', help: 'x' })).not.toThrow()
   })
 
-  it('hold CPU, memory and event-loop lag of the process', async () => {
+  it('include CPU, memory and event-loop lag of the process', async () => {
     const text = await createMetrics({ service: 'test' }).expose()
     for (const name of ['process_cpu_seconds_total', 'process_resident_memory_bytes', 'nodejs_eventloop_lag_seconds'])
       expect(text).toContain(name)
   })
 
-  it('have ready-made instruments that keep to the rule', async () => {
+  it('include the shared instruments for HTTP, gRPC, PostgreSQL, Redis and circuit breakers', async () => {
     const metrics = open()
     createHttpMetrics(metrics).observe({ method: 'GET', route: '/v1/receipts/:receipt', status: '200' }, 0.02)
     createGrpcMetrics(metrics).server.with({ method: 'a/b', code: 'OK' }).observe(1)

@@ -14,24 +14,25 @@ import {
 export interface MetricsConfig {
   /** Becomes the label `service` of every series. */
   readonly service: string
-  /** Whether to measure the process itself: CPU, memory, event-loop lag, collections. Default true. */
+  /** Whether to measure the process too: CPU, memory, event-loop lag, garbage collection. Default true. */
   readonly hasProcessMetrics?: boolean
 }
 
 /**
- * The metrics of one process. Handed in wherever metrics are made; there is no global registry. A metric made without labels is its own only
- * child: `metrics.counter({ name, help }).with({})`.
+ * The metrics of one process, passed to every part that creates metrics; there is no global registry. A metric without labels has one series:
+ * `metrics.counter({ name, help }).with({})`.
  */
 export interface Metrics {
-  /** Names end in `_total`. Throws on a name that breaks the rule or is taken. */
+  /** @throws TypeError when the name does not follow checkMetricName; Error when it is registered already. */
   counter<Label extends string = never>(spec: MetricSpec<Label>): MetricFamily<Label, CounterChild>
-  /** `read` runs at every scrape and may set the series. */
+  /** `read` runs at every scrape and may set the series. Throws like `counter`. */
   gauge<Label extends string = never>(
     spec: MetricSpec<Label>,
     read?: (gauge: MetricFamily<Label, GaugeChild>) => void | Promise<void>,
   ): MetricFamily<Label, GaugeChild>
+  /** Throws like `counter`. */
   histogram<Label extends string = never>(spec: HistogramSpec<Label>): MetricFamily<Label, HistogramChild>
-  /** The Prometheus text format of everything. */
+  /** All metrics in the Prometheus text format. */
   expose(): Promise<string>
   readonly contentType: string
 }

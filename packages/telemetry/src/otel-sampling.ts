@@ -1,13 +1,13 @@
 import { type Link, SpanStatusCode, TraceFlags, trace } from '@opentelemetry/api'
 import { tracing } from '@opentelemetry/sdk-node'
 
-const defaultRatio = 0.1
+const DEFAULT_RATIO = 0.1
 
 /**
- * A sampler that keeps what it does not choose as recorded, so that a failing span is still there when it ends. A trace that begins with links to
- * sampled ones is chosen, or nobody could follow them on.
+ * A sampler that still records the spans that it does not sample, so that a span that fails can be exported when it ends. A trace that begins with
+ * a link to a sampled trace is sampled too; otherwise the link would lead nowhere.
  */
-export function createSampler(name = 'parentbased_traceidratio', ratio = defaultRatio): tracing.Sampler {
+export function createSampler(name = 'parentbased_traceidratio', ratio = DEFAULT_RATIO): tracing.Sampler {
   const base = name.replace(/^parentbased_/, '')
   if (base === 'always_off') return new tracing.AlwaysOffSampler()
   const root = base === 'always_on' ? new tracing.AlwaysOnSampler() : new tracing.TraceIdRatioBasedSampler(ratio)
@@ -26,7 +26,7 @@ export function createSampler(name = 'parentbased_traceidratio', ratio = default
   }
 }
 
-/** Passes on sampled spans as they are, and failed ones as if they had been sampled. */
+/** Passes spans on to `next` and marks failed ones as sampled, so that they are exported. */
 export function createErrorKeepingProcessor(next: tracing.SpanProcessor): tracing.SpanProcessor {
   return {
     onStart: (span, parentContext) => next.onStart(span, parentContext),

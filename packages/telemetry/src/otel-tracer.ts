@@ -19,7 +19,7 @@ import type { TracingConfig } from './tracing-config.js'
 
 const CLOSE_TIMEOUT_MS = 5_000
 
-const kinds: Readonly<Record<SpanKind, OtelKind>> = {
+const KINDS: Readonly<Record<SpanKind, OtelKind>> = {
   internal: OtelKind.INTERNAL,
   server: OtelKind.SERVER,
   client: OtelKind.CLIENT,
@@ -67,7 +67,7 @@ function spanSettings(attributes: SpanAttributes, options: SpanOptions) {
     if (linked !== undefined) links.push({ context: linked })
   }
   const root = options.isRoot === true && options.parent === undefined
-  return { attributes, kind: kinds[options.kind ?? 'internal'], links, root }
+  return { attributes, kind: KINDS[options.kind ?? 'internal'], links, root }
 }
 
 async function endWith<T>(span: OtelSpan, fn: (span: Span) => Promise<T>): Promise<T> {
@@ -119,7 +119,7 @@ async function close(provider: { shutdown(): Promise<void> }, timeoutMs: number)
   const deadline = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, timeoutMs)
   })
-  // A collector that is down must not keep the process from ending, nor make its end a failure.
+  // A collector that is down must neither keep the process from ending nor make the exit code 1.
   await Promise.race([provider.shutdown().catch(() => undefined), deadline])
   clearTimeout(timer)
   trace.disable()

@@ -2,11 +2,11 @@ import { noopTracer, type Tracer } from './tracer.js'
 import type { TracingConfig } from './tracing-config.js'
 
 /**
- * The tracer of a process: a no-op without an endpoint, and then nothing of OpenTelemetry's SDK is loaded.
+ * The tracer of a process. Without an endpoint it does nothing, and OpenTelemetry's SDK is not loaded.
  *
- * Sampling is decided at the head of a trace. Besides, every span that fails is exported even if its trace was not chosen: spans that are not
- * sampled are recorded all the same and thrown away when they end well. A failure travels up the stack, so its whole chain of failed spans
- * is there; siblings that ended well, and other processes that saw no failure, are not.
+ * Whether a trace is sampled is decided at its first span. A span that fails is exported in any case: spans that are not sampled are recorded too,
+ * and dropped when they end without an error. An error passes through all callers, so the whole chain of failed spans is exported; successful
+ * siblings, and spans of other processes that saw no error, are missing.
  */
 export async function startTracing(config: TracingConfig): Promise<Tracer> {
   if (config.endpoint === undefined || config.endpoint === '') return noopTracer

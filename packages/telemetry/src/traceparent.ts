@@ -9,11 +9,11 @@ export interface TraceParent {
   readonly isSampled: boolean
 }
 
-const pattern = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/
+const PATTERN = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/
 
-/** Undefined for whatever is not a valid header, https://www.w3.org/TR/trace-context/#traceparent-header */
+/** Undefined when the header is not valid, see https://www.w3.org/TR/trace-context/#traceparent-header */
 export function parseTraceparent(header: string | undefined): TraceParent | undefined {
-  const match = header === undefined || header.length > 512 ? null : pattern.exec(header)
+  const match = header === undefined || header.length > 512 ? null : PATTERN.exec(header)
   if (match === null) return undefined
   const [, traceId, spanId, flags] = match as unknown as [string, string, string, string]
   return { traceId, spanId, isSampled: (Number.parseInt(flags, 16) & 1) === 1 }
@@ -23,7 +23,10 @@ export function formatTraceparent({ traceId, spanId, isSampled }: TraceParent): 
   return `00-${traceId}-${spanId}-${isSampled ? '01' : '00'}`
 }
 
-/** As random as samplers need it: the last seven bytes are, https://www.w3.org/TR/trace-context-2/#random-trace-id-flag. A UUID costs a tenth of 16 bytes asked for. */
+/**
+ * The last seven bytes are random, as samplers expect: https://www.w3.org/TR/trace-context-2/#random-trace-id-flag. Taking them from a UUID is ten
+ * times faster than `randomBytes`.
+ */
 export function createTraceId(): string {
   return randomUUID().replaceAll('-', '')
 }

@@ -5,27 +5,27 @@ export type SpanKind = 'internal' | 'server' | 'client' | 'producer' | 'consumer
 export interface SpanOptions {
   /** Default `internal`. */
   readonly kind?: SpanKind
-  /** A `traceparent` that came from outside; without it the running span is the parent. */
+  /** The `traceparent` of a caller in another process. Default: the running span is the parent. */
   readonly parent?: string | undefined
-  /** Begins a trace of its own unless `parent` is given, whatever span is running: for work that many share. Default false. */
+  /** Begins a new trace even inside a running span, unless `parent` is given: for work that serves many requests. Default false. */
   readonly isRoot?: boolean
-  /** `traceparent`s of spans that led to this one without being its parent: the requests of a batch. */
+  /** `traceparent`s of spans that caused this one without being its parent, such as the requests of a batch. */
   readonly links?: readonly string[]
 }
 
 /** A running span. Attributes hold no personal data and no secrets. */
 export interface Span {
   setAttributes(attributes: SpanAttributes): void
-  /** Marks the span as failed, so it is exported whatever the sampling. An error thrown out of `withSpan` is recorded by itself. */
+  /** Marks the span as failed, so that it is exported in any case. `withSpan` does this itself for an error that its function throws. */
   recordError(error: unknown): void
-  /** What to hand on to another process or into a frame header; undefined when tracing is off. */
+  /** To send to another process or to store in a frame header; undefined when tracing is off. */
   readonly traceparent: string | undefined
 }
 
 export interface Tracer {
-  /** False: every span is a no-op. Hot paths may ask before they gather attributes. */
+  /** False when tracing is off and spans do nothing; hot paths can then skip collecting attributes. */
   readonly isOn: boolean
-  /** Runs `fn` inside a span that ends with it; what `fn` throws is recorded and thrown on. */
+  /** Runs `fn` inside a span. An error of `fn` is recorded on the span and thrown again. */
   withSpan<T>(
     name: string,
     attributes: SpanAttributes,
@@ -36,7 +36,7 @@ export interface Tracer {
   inject(): string | undefined
   /** Runs `fn` as a child of a `traceparent` without a span of its own. */
   extract<T>(traceparent: string | undefined, fn: () => T): T
-  /** Ids of the running span for log lines. */
+  /** The ids of the running span, for log lines; undefined outside of spans. */
   current(): { readonly traceId: string; readonly spanId: string } | undefined
   /** Exports the spans that are buffered, for at most `timeoutMs` (default 5,000), and ends. */
   close(timeoutMs?: number): Promise<void>

@@ -5,6 +5,6 @@ export interface TracingConfig {
   readonly endpoint?: string | undefined
   /** OTEL_TRACES_SAMPLER: `always_on`, `always_off`, `traceidratio`, or the same with `parentbased_` before it. Default `parentbased_traceidratio`. */
   readonly sampler?: string | undefined
-  /** OTEL_TRACES_SAMPLER_ARG, the ratio of traces kept, 0 to 1. Default 0.1. */
+  /** OTEL_TRACES_SAMPLER_ARG, the share of traces to sample, 0 to 1. Default 0.1. */
   readonly sampleRatio?: number | undefined
 }

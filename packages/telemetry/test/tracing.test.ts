@@ -9,8 +9,8 @@ const folder = fileURLToPath(new URL('..', import.meta.url))
 const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
 /**
- * Runs `work` in a process of its own with a collector beside it, and answers with what `work` returned and with what the collector got. Not in
- * Jest's sandbox: the exporter's dynamic import of node:http does not work there.
+ * Runs `work` in a separate process next to a collector, and returns the result of `work` and what the collector received. Jest's
+ * sandbox does not support the exporter's dynamic import of node:http.
  */
 function trace(options: string, work: string): { result: unknown; exported: string } {
   const program = `
@@ -39,7 +39,7 @@ function trace(options: string, work: string): { result: unknown; exported: stri
 }
 
 describe('tracing to a collector', () => {
-  it('exports sampled spans with their attributes', () => {
+  it('the tracer exports sampled spans with their attributes', () => {
     const { exported } = trace(
       `{ sampler: 'always_on' }`,
       `await tracer.withSpan('append batch', { 'messaging.system': 'redis' }, async () => {}, { links: [parent] })`,
@@ -48,7 +48,7 @@ describe('tracing to a collector', () => {
     expect(exported).toContain('messaging.system')
   })
 
-  it('exports every span that fails although its trace was not chosen, and none that went well', () => {
+  it('the tracer exports failed spans of traces that were not sampled, and no successful ones', () => {
     const { exported, result } = trace(
       `{ sampler: 'traceidratio', sampleRatio: 0 }`,
       `const fail = async () => { throw Object.assign(new Error('bob@example.com is unknown'), { code: 'UNKNOWN_USER' }) }
@@ -63,7 +63,7 @@ describe('tracing to a collector', () => {
     expect(exported).not.toContain('bob@example.com')
   })
 
-  it('carries a trace from one process to the next by its traceparent', () => {
+  it('the tracer continues the trace of a traceparent from another process', () => {
     const { result } = trace(
       `{ sampler: 'always_on' }`,
       `const inside = async (span) => ({ own: parseTraceparent(span.traceparent), same: tracer.inject() === span.traceparent, id: tracer.current().traceId })
@@ -74,7 +74,7 @@ describe('tracing to a collector', () => {
     expect(result).toMatchObject({ own: { traceId, isSampled: true }, same: true, id: traceId, passedOn: parent })
   })
 
-  it('chooses a trace that begins with a link to a chosen one, and begins it apart from the span that is running', () => {
+  it('the tracer samples a new trace that links to a sampled trace, and does not attach it to the running span', () => {
     const { exported, result } = trace(
       `{ sampler: 'parentbased_traceidratio', sampleRatio: 0 }`,
       `const begin = (name, options) => tracer.withSpan(name, {}, async () => tracer.current().traceId, options)
@@ -90,7 +90,7 @@ describe('tracing to a collector', () => {
     expect(new Set(result as string[]).size).toBe(3)
   })
 
-  it('ends although the collector is gone', () => {
+  it('the tracer closes although the collector cannot be reached', () => {
     const { result } = trace(
       `{ sampler: 'always_on', endpoint: 'http://127.0.0.1:1' }`,
       `return await tracer.withSpan('lost', {}, async () => 'done')`,
@@ -100,7 +100,7 @@ describe('tracing to a collector', () => {
 })
 
 describe('tracing without an endpoint', () => {
-  it('is the no-op tracer, which runs the work and has nothing to inject', async () => {
+  it('the tracer runs the work and has no traceparent to inject', async () => {
     const tracer = await startTracing({ service: 'test', endpoint: undefined })
     expect(tracer).toBe(noopTracer)
     await expect(tracer.withSpan('x', {}, async (span) => span.traceparent)).resolves.toBeUndefined()
@@ -109,7 +109,7 @@ describe('tracing without an endpoint', () => {
 })
 
 describe('a traceparent', () => {
-  it('survives the way there and back', () => {
+  it('is the same after parsing and formatting', () => {
     const parsed = parseTraceparent(parent)
     expect(parsed && formatTraceparent(parsed)).toBe(parent)
   })
@@ -121,5 +121,5 @@ describe('a traceparent', () => {
     `00-${'0'.repeat(32)}-${'b'.repeat(16)}-01`,
     `00-${'A'.repeat(32)}-${'b'.repeat(16)}-01`,
     parent.repeat(20),
-  ])('that is not valid is taken for none: %s', (header) => expect(parseTraceparent(header)).toBeUndefined())
+  ])('is undefined when the header is not valid: %s', (header) => expect(parseTraceparent(header)).toBeUndefined())
 })
