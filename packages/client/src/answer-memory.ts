@@ -3,15 +3,15 @@ import type { QueryAnswerMeta } from './gen/query-types.js'
 export interface RememberedAnswer {
   readonly etag: string
   readonly text: string
-  /** What was known of it last, and when, by the monotonic clock of `performance`. */
+  /** `meta` as it was last reported, and when, by the clock of `performance.now()`. */
   readonly meta: QueryAnswerMeta
   readonly atMs: number
 }
 
-/** Answers of more characters are not kept. */
+/** Longer answers are not remembered. */
 const CHARACTERS_MAX = 262_144
 
-/** The last answers by address, the least recently used ones dropped. */
+/** The last answers by address. Drops the least recently used answer when it is full. */
 export class AnswerMemory {
   readonly #answersMax: number
   readonly #answers = new Map<string, RememberedAnswer>()

@@ -11,7 +11,7 @@ import { QUERY_KINDS, type QueryKindName, type QueryKinds } from './gen/query-ty
 import { type LiveCounts, watchLive } from './live.js'
 import { createPages, type Page, type Pages } from './pages.js'
 import { parseJson } from './parse-json.js'
-import { type Asked, createRunQuery, toQueryString } from './run-query.js'
+import { createRunQuery, toQueryString, type WithDates } from './run-query.js'
 import { type CallOptions, createTransport, defaultTransportDeps, type TransportDeps } from './transport.js'
 import type {
   ActivitiesFilter,
@@ -23,24 +23,24 @@ import type {
 } from './typed-lists.js'
 
 export interface ClientOptions {
-  /** Of the gateway, such as https://millrace.example. */
+  /** Address of the gateway, such as https://millrace.example. */
   readonly url: string
-  /** With the scope read for queries, write for sending. It is readable for whoever uses the page it is given to. */
+  /** API key with the scope read for queries and write for sending. On a web page, every visitor can read it. */
   readonly key: string
-  /** Default: the fetch of the environment. */
+  /** Default: the global `fetch`. */
   readonly fetch?: typeof fetch | undefined
-  /** Of a whole call, repetitions included. Default 30,000. */
+  /** Time limit of a whole call, retries included, in milliseconds. Default 30,000. */
   readonly timeoutMs?: number | undefined
-  /** How often a call is repeated after 429, 503 or a failure of the network. Default 3. */
+  /** How often a call is retried after 429, 503 or a network failure. Default 3. */
   readonly retries?: number | undefined
-  /** Answers kept for If-None-Match, so that an unchanged one is not sent again. Default 100; 0 keeps none. */
+  /** Number of answers to remember for If-None-Match, so that the server does not send unchanged answers again. Default 100; 0 remembers none. */
   readonly answersKept?: number | undefined
 }
 
-/** Every kind of query by its name. Calls reject with MillraceError, or with the reason of the caller's signal. */
+/** One method per kind of query. Calls reject with MillraceError, or with the reason of the caller's signal. */
 export type Queries = {
   readonly [K in QueryKindName]: (
-    query: Asked<QueryKinds[K]['query']>,
+    query: WithDates<QueryKinds[K]['query']>,
     options?: CallOptions,
   ) => Promise<QueryKinds[K]['answer']>
 }
@@ -51,44 +51,44 @@ interface ListFilter {
 
 export interface Client {
   readonly query: Queries
-  /** All points of a query, page by page as they are iterated over. */
+  /** All points of a query. Pages are requested while the caller iterates. */
   queryPages<K extends QueryKindName>(
     kind: K,
-    query: Asked<QueryKinds[K]['query']>,
+    query: WithDates<QueryKinds[K]['query']>,
     options?: CallOptions,
   ): Pages<QueryKinds[K]['point'], QueryKinds[K]['answer']>
   /** Stored events, newest first. */
   events(filter?: EventsFilter, options?: CallOptions): Pages<StoredEvent, Page<StoredEvent>>
-  /** Stored events of one user, newest first: by user id, or by anonymous id those without a user id. */
+  /** Stored events of one user, newest first. `userId` is a user id, or the anonymous id of events without a user id. */
   timeline(
     userId: string,
     filter?: Omit<EventsFilter, 'user_id' | 'message_id'>,
     options?: CallOptions,
   ): Pages<StoredEvent, Page<StoredEvent>>
-  /** Sessions, by their start, newest first; the first page has a summary. */
+  /** Sessions ordered by their start, newest first. Only the first page has a summary. */
   sessions(filter?: SessionsFilter, options?: CallOptions): Pages<Session, SessionsPage>
-  /** Sessions of one user, in the same way. */
+  /** Sessions of one user, as `sessions` returns them. */
   userSessions(
     userId: string,
     filter?: Omit<SessionsFilter, 'user_id'>,
     options?: CallOptions,
   ): Pages<Session, SessionsPage>
-  /** What `$activity` events say, newest first. */
+  /** Activities (from `$activity` events), newest first. */
   activities(filter?: ActivitiesFilter, options?: CallOptions): Pages<Activity, ActivitiesPage>
-  /** Counts a second, until the loop ends or the signal is aborted. */
+  /** The number of events in each second, until the loop ends or the signal is aborted. */
   live(options?: Pick<CallOptions, 'signal'>): AsyncIterable<LiveCounts>
-  /** Sends events; resolves when the stream holds them, or with `wait: 'stored'` when their rows are committed. Safe to repeat. */
+  /** Sends events. Resolves when the stream holds them, or with `wait: 'stored'` when their rows are committed. Retries store nothing twice. */
   sendEvents(
     events: readonly EventInput[],
     options?: CallOptions & { readonly wait?: 'stored' | undefined },
   ): Promise<Acceptance>
-  /** Where the events of a request are now; `waitMs` waits so long for them to settle. */
+  /** Where the events of a request are now. `waitMs` is the longest time to wait until all of them are committed. */
   receipt(receipt: string, options?: CallOptions & { readonly waitMs?: number | undefined }): Promise<Receipt>
 }
 
-/** A client of one gateway for one key. It holds no connection of its own and needs no closing. */
+/** Creates a client of one gateway with one key. It holds no connection, so it need not be closed. */
 export function createClient(options: ClientOptions): Client {
-  // In a browser fetch must not be called as a method of something else.
+  // Browsers require that fetch is not called as a method of another object.
   const given = options.fetch ?? fetch
   return buildClient(options, { ...defaultTransportDeps, fetch: (input, init) => given(input, init) })
 }
@@ -98,7 +98,7 @@ export function buildClient(options: ClientOptions, deps: TransportDeps): Client
   const transport = createTransport({ url, key, timeoutMs, retries }, deps)
   const runQuery = createRunQuery({ transport, memory: new AnswerMemory(answersKept) })
   const query = Object.fromEntries(
-    QUERY_KINDS.map((kind) => [kind, (asked: never, more?: CallOptions) => runQuery(kind, asked, more)]),
+    QUERY_KINDS.map((kind) => [kind, (request: never, more?: CallOptions) => runQuery(kind, request, more)]),
   ) as unknown as Queries
   const read = async <T>(path: string, more?: CallOptions): Promise<T> =>
     parseJson<T>((await transport.send({ path }, more)).text)
@@ -107,10 +107,10 @@ export function buildClient(options: ClientOptions, deps: TransportDeps): Client
 
   return {
     query,
-    queryPages: <K extends QueryKindName>(kind: K, asked: Asked<QueryKinds[K]['query']>, more?: CallOptions) =>
+    queryPages: <K extends QueryKindName>(kind: K, request: WithDates<QueryKinds[K]['query']>, more?: CallOptions) =>
       createPages<QueryKinds[K]['point'], QueryKinds[K]['answer']>(
-        (cursor) => runQuery(kind, { ...asked, cursor }, more),
-        asked.cursor,
+        (cursor) => runQuery(kind, { ...request, cursor }, more),
+        request.cursor,
       ) as Pages<QueryKinds[K]['point'], QueryKinds[K]['answer']>,
     events: (filter = {}, more) => list('/api/v1/events', filter, more),
     timeline: (userId, filter = {}, more) => list(`/api/v1/users/${encodeURIComponent(userId)}/timeline`, filter, more),

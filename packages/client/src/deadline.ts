@@ -1,11 +1,11 @@
 import { MillraceError } from './errors.js'
 
-/** The end of one call: by its caller's signal or by time. Must be closed, or its timer goes on. */
+/** Ends a call when its caller aborts it or its time is over. Close it when the call is done, or its timer keeps running. */
 export interface Deadline {
   readonly signal: AbortSignal
-  /** Milliseconds that are left; Infinity without a limit. */
+  /** Remaining milliseconds; Infinity without a limit. */
   leftMs(): number
-  /** Starts the time anew. */
+  /** Starts the time limit again. */
   restart(): void
   close(): void
 }
@@ -39,14 +39,14 @@ export function startDeadline(timeoutMs: number, outer?: AbortSignal): Deadline 
 }
 
 function timedOut(timeoutMs: number): MillraceError {
-  return new MillraceError(`no complete answer came within ${timeoutMs} ms`, {
+  return new MillraceError(`the answer was not complete within ${timeoutMs} ms`, {
     code: 'TIMED_OUT',
     status: 0,
     isRetryable: true,
   })
 }
 
-/** Waits; rejects with the signal's reason as soon as it is aborted. */
+/** Resolves after `ms` milliseconds. Rejects with the reason of the signal as soon as that is aborted. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {

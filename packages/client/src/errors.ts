@@ -9,20 +9,20 @@ export interface MillraceErrorInit {
 }
 
 /**
- * A call that failed. `code` is stable: the server's (QUERY_TOO_EXPENSIVE, KEY_INVALID, …), or NETWORK_FAILED when no answer came, TIMED_OUT when
- * it took longer than `timeoutMs`, and INVALID_ANSWER when what came was no JSON.
+ * A failed call. `code` is stable: that of the server, such as QUERY_TOO_EXPENSIVE or KEY_INVALID; NETWORK_FAILED when the server could not be
+ * reached, TIMED_OUT when the call took longer than `timeoutMs`, and INVALID_ANSWER when the answer was not JSON.
  */
 export class MillraceError extends Error {
   readonly code: string
-  /** Of HTTP; 0 when no answer came. */
+  /** HTTP status; 0 without an answer. */
   readonly status: number
   /** Whether the same call may succeed later. */
   readonly isRetryable: boolean
-  /** How long the server asks to wait; undefined when it does not say. */
+  /** How long the server asks to wait before a retry; undefined when it does not say. */
   readonly retryAfterMs: number | undefined
-  /** To be quoted when asking for help. */
+  /** Identifies the request in the logs of the server. */
   readonly requestId: string | undefined
-  /** What the server adds, such as `estimate`, `budget` and `suggestion` of QUERY_TOO_EXPENSIVE. */
+  /** Facts from the server, such as `estimate`, `budget` and `suggestion` of QUERY_TOO_EXPENSIVE. */
   readonly details: Readonly<Record<string, unknown>> | undefined
 
   constructor(message: string, init: MillraceErrorInit) {
@@ -37,7 +37,7 @@ export class MillraceError extends Error {
   }
 }
 
-/** The error of an answer that is not 2xx: a problem document (RFC 9457), or whatever a proxy in between has written. */
+/** The error in an answer that is not 2xx: a problem document (RFC 9457), or any text from a proxy on the way. */
 export async function toError(response: Response): Promise<MillraceError> {
   const problem = parseObject(await response.text().catch(() => ''))
   const { status } = response
@@ -51,7 +51,7 @@ export async function toError(response: Response): Promise<MillraceError> {
   })
 }
 
-/** Seconds or a date, as milliseconds from now. */
+/** Retry-After, which has seconds or a date, in milliseconds from now. */
 function readRetryAfter(text: string | null): number | undefined {
   if (text === null) return undefined
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now()

@@ -1,22 +1,22 @@
 import type { QueryFilter } from './gen/query-types.js'
 
-/** An event to be sent. Field names may also be in snake case. */
+/** An event to send. Field names may also be in snake case. */
 export interface EventInput {
   /** Default track. */
   readonly type?: 'track' | 'identify' | 'page' | 'screen' | 'group' | 'alias' | undefined
   /** Name of a track event. */
   readonly event?: string | undefined
-  /** Makes a repeated event a duplicate for 24 hours; made up when absent. */
+  /** Events with an id that was seen in the last 24 hours are duplicates. Default: a new id. */
   readonly messageId?: string | undefined
-  /** One of userId and anonymousId is needed. */
+  /** Either userId or anonymousId is required. */
   readonly userId?: string | undefined
   readonly anonymousId?: string | undefined
-  /** When it happened; default: when it was received. */
+  /** When the event happened. Default: when it is received. */
   readonly timestamp?: string | Date | undefined
   readonly properties?: Readonly<Record<string, unknown>> | undefined
   readonly traits?: Readonly<Record<string, unknown>> | undefined
   readonly context?: Readonly<Record<string, unknown>> | undefined
-  /** Of a page or screen. */
+  /** Name of a page or screen. */
   readonly name?: string | undefined
   readonly groupId?: string | undefined
   readonly previousId?: string | undefined
@@ -24,7 +24,7 @@ export interface EventInput {
 
 export interface EventCounts {
   readonly stored: number
-  /** Known by their message id already. */
+  /** Events with a message id that was seen before. */
   readonly duplicate: number
   readonly dead_lettered: number
   readonly in_flight: number
@@ -34,9 +34,9 @@ export interface EventOutcome extends EventCounts {
   readonly state: 'in_flight' | 'settled'
 }
 
-/** What became of a request with events. */
+/** The result of a request with events. */
 export interface Acceptance {
-  /** false when every event was refused. */
+  /** False when every event was rejected. */
   readonly success: boolean
   /** For `receipt()`. */
   readonly receipt: string
@@ -54,7 +54,7 @@ export interface Acceptance {
     readonly code?: string
     readonly reason?: string
   }[]
-  /** With `wait: 'stored'`; unknown when nobody could tell in time. */
+  /** Only with `wait: 'stored'`; unknown when it could not be determined in time. */
   readonly outcome?: EventOutcome | 'unknown'
 }
 
@@ -83,25 +83,25 @@ export interface StoredEvent {
   readonly position: number
 }
 
-/** Which stored events are wanted; absent fields do not restrict. */
+/** Selects stored events. Absent fields select all. */
 export interface EventsFilter {
   readonly event?: string | undefined
-  /** The user id, or the anonymous id of events without one. */
+  /** The user id, or the anonymous id of events without a user id. */
   readonly user_id?: string | undefined
   readonly message_id?: string | undefined
-  /** All must hold, as in queries. Few events that pass them may take several pages to find, some of them empty. */
+  /** All must match, as in queries. When few events match, pages may be short or empty before the last one. */
   readonly filters?: readonly QueryFilter[] | undefined
-  /** Inclusive. */
+  /** Start of the range, inclusive. */
   readonly from?: string | Date | undefined
-  /** Exclusive. */
+  /** End of the range, exclusive. */
   readonly to?: string | Date | undefined
-  /** Events of a page, 1 to 1000. Default 100. */
+  /** Events per page, 1 to 1000. Default 100. */
   readonly limit?: number | undefined
-  /** Where to begin: `next_cursor` of a page. */
+  /** `next_cursor` of the page after which to start. */
   readonly cursor?: string | undefined
 }
 
-/** Gives each event an id before it is sent, so that a repetition after a failure stores nothing twice. */
+/** Gives every event a message id before it is sent, so that a retry stores nothing twice. */
 export function withMessageIds(events: readonly EventInput[]): readonly EventInput[] {
   return events.map((event) => (hasMessageId(event) ? event : { ...event, messageId: newMessageId() }))
 }
@@ -110,7 +110,7 @@ function hasMessageId(event: EventInput): boolean {
   return event.messageId !== undefined || 'message_id' in event
 }
 
-/** 128 random bits; crypto.randomUUID is missing in pages that were not loaded by HTTPS. */
+/** 128 random bits in hexadecimal. crypto.randomUUID does not exist in pages that were not loaded by HTTPS. */
 function newMessageId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -4,22 +4,23 @@ import { parseJson } from './parse-json.js'
 import { readServerSentEvents } from './server-sent-events.js'
 import { backoff, type Transport, type TransportDeps } from './transport.js'
 
-/** What came in during one second. */
+/** The events of one second. */
 export interface LiveCounts {
-  /** null at the first one of a stream. */
+  /** Start of the second; null in the first message of a stream. */
   readonly time: string | null
   readonly events: number
   readonly by_event: Readonly<Record<string, number>>
-  /** Up to here everything accepted is stored. */
+  /** Everything accepted up to this time is stored. */
   readonly watermark: string | null
 }
 
-/** The server sends at least a comment every 15 s. */
+/** The server sends at least a comment every 15 s, so a longer silence means that the connection is gone. */
 const SILENCE_MS_MAX = 45_000
 
 /**
- * Counts a second, for as long as it is iterated over. A stream that breaks, falls silent or ends by a fault that may pass is opened anew after a while;
- * what came in between is not made up for. Throws MillraceError for other faults (a key without the scope), and the signal's reason when it is aborted.
+ * Yields the counts of each second while the caller iterates. It reconnects with a pause after the connection broke, fell silent or ended with a
+ * retryable error; the counts in between are missing. Throws MillraceError for other errors, such as a key without the scope, and the reason of
+ * the signal when that is aborted.
  */
 export async function* watchLive(
   transport: Transport,
@@ -62,7 +63,7 @@ async function* readCounts(transport: Transport, signal: AbortSignal): AsyncGene
 
 function toStreamError(error: unknown): unknown {
   if (error instanceof MillraceError) return error
-  return new MillraceError('the live stream broke', {
+  return new MillraceError('the connection of the live stream broke', {
     code: 'NETWORK_FAILED',
     status: 0,
     isRetryable: true,

@@ -1,4 +1,4 @@
-/** A list that comes in pages: iterated over item by item, or page by page. Nothing is asked before the first step. */
+/** A list in pages, to be iterated item by item or page by page. A page is requested when the iteration reaches it. */
 export interface Pages<T, P> extends AsyncIterable<T> {
   pages(): AsyncIterable<P>
 }

@@ -1,6 +1,6 @@
 import { MillraceError } from './errors.js'
 
-/** @throws MillraceError INVALID_ANSWER, for instance for a login page that a proxy answers with. */
+/** @throws MillraceError with the code INVALID_ANSWER, for example for the login page of a proxy */
 export function parseJson<T>(text: string): T {
   try {
     return JSON.parse(text) as T

@@ -4,16 +4,16 @@ import type { Received } from './transport.js'
 
 type Renewed = Pick<QueryAnswerMeta, 'source' | 'age_ms' | 'watermark' | 'took_ms'>
 
-/** Name and value, the value in quotation marks or not, of a dictionary of RFC 9651. */
+/** A name and its value, with or without quotation marks, in a dictionary of RFC 9651. */
 const FIELD = /([a-z_]+)=(?:"([^"]*)"|([^",\s]+))/g
 
 /**
- * What is known now of an answer whose body says `said`. Headers are believed over the body, which caches keep as it was made; without them a body that
- * was remembered has grown older by the time since.
+ * The current meta of an answer with `said` in its body. The header Millrace-Meta takes precedence over the body, because caches keep bodies as they
+ * were. Without the header, a remembered answer keeps its meta and its age grows with time.
  *
- * The age is never a difference of this machine's wall clock and another's: it is what the gateway said, what caches on the way have added (`Age`, or
- * where a proxy writes a `Date` of its own the time from the gateway's `sent_at` to that), and the time from the request until now
- * (https://www.rfc-editor.org/rfc/rfc9111#section-4.2.3), of which the server's waiting for a watermark is no part.
+ * The age never compares the wall clocks of two machines. It is the sum of the age that the gateway reported, the time in caches (the header `Age`,
+ * or the time from the gateway's `sent_at` to the `Date` of a proxy), and the time since the request was sent, without the time that the server
+ * waited for a watermark (https://www.rfc-editor.org/rfc/rfc9111#section-4.2.3).
  */
 export function presentMeta(
   said: QueryAnswerMeta,
@@ -25,7 +25,7 @@ export function presentMeta(
   if (renewed === undefined) {
     return known === undefined ? said : { ...known.meta, age_ms: known.meta.age_ms + nowMs - known.atMs }
   }
-  // Of an answer that was remembered, the waiting was the first request's.
+  // For a remembered answer, the wait was part of the first request, not of this one.
   const waitedMs = known === undefined ? (said.waited_ms ?? 0) : 0
   const wayMs = Math.max(0, nowMs - received.askedAtMs - waitedMs)
   return {
@@ -51,7 +51,7 @@ function readRenewed(fields: ReadonlyMap<string, string>): Renewed | undefined {
   }
 }
 
-/** In caches on the way, in ms, to the second. Not every one says `Age`: nginx writes the present `Date` and nothing else. */
+/** Milliseconds that the answer spent in caches, rounded to seconds. Not every proxy sends `Age`: nginx only replaces `Date` by the current time. */
 function keptMs(headers: Headers, sentAt: string | undefined): number {
   const ageMs = Number(headers.get('age') ?? 0) * 1000
   const sinceMs = Date.parse(headers.get('date') ?? '') - Date.parse(sentAt ?? '')

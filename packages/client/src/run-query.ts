@@ -6,19 +6,19 @@ import type { CallOptions, Received, Transport } from './transport.js'
 
 type TimeField = 'from' | 'to' | 'min_watermark'
 
-/** A query whose times may also be dates. */
-export type Asked<Q> = { readonly [K in keyof Q]: K extends TimeField ? Q[K] | Date : Q[K] }
+/** A query in which times may also be dates. */
+export type WithDates<Q> = { readonly [K in keyof Q]: K extends TimeField ? Q[K] | Date : Q[K] }
 
 export type RunQuery = <K extends QueryKindName>(
   kind: K,
-  query: Asked<QueryKinds[K]['query']>,
+  query: WithDates<QueryKinds[K]['query']>,
   options?: CallOptions,
 ) => Promise<QueryKinds[K]['answer']>
 
-/** Longer addresses are refused here and there on the way, so such queries go in a body. */
+/** Some proxies and servers reject longer addresses, so such queries are sent in a body. */
 const ADDRESS_MAX = 2000
 
-/** Asks by GET where the address is short enough, so that caches on the way and ETags work, else by POST. `meta` is as of now. */
+/** Sends queries by GET, so that caches and ETags work, or by POST when the address would be too long. The answer's `meta` is current. */
 export function createRunQuery({ transport, memory }: { transport: Transport; memory: AnswerMemory }): RunQuery {
   return async (kind, query, options) => {
     const path = `/api/v1/query/${kind}`
@@ -48,7 +48,7 @@ function asOfNow<A extends { readonly meta: QueryAnswerMeta }>(
   return { ...answer, meta: presentMeta(answer.meta, received, { known, nowMs: performance.now() }) }
 }
 
-/** Fields in the order of their names, so that one question has one address; lists and objects as JSON. */
+/** The query string, with fields sorted by name so that equal queries have equal addresses, and lists and objects as JSON. */
 export function toQueryString(fields: Readonly<Record<string, unknown>>): string {
   const pairs: [string, string][] = []
   for (const [name, value] of Object.entries(fields)) {

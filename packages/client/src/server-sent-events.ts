@@ -1,12 +1,12 @@
 export interface ServerSentEvent {
-  /** `message` when the server names none. */
+  /** Name of the event; `message` when the server sends none. */
   readonly event: string
   readonly data: string
 }
 
 /**
- * The events of a text/event-stream. EventSource is not used because it cannot send an Authorization header.
- * `onActivity` is called for everything that comes, comments included.
+ * Reads the events of a text/event-stream. EventSource cannot be used because it does not send an Authorization header. Calls `onActivity` for
+ * everything that arrives, comments included.
  */
 export async function* readServerSentEvents(
   body: ReadableStream<Uint8Array>,
@@ -23,7 +23,7 @@ export async function* readServerSentEvents(
       if (done) return
       onActivity()
       rest += decoder.decode(value, { stream: true })
-      // A carriage return at the end may be the first half of a line break.
+      // A carriage return at the end may be the first half of CRLF.
       const lines = rest.split(/\r\n|\n|\r(?!$)/)
       rest = lines.pop() ?? ''
       for (const line of lines) {

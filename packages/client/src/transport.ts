@@ -1,11 +1,11 @@
 import { type Deadline, pause, startDeadline } from './deadline.js'
 import { MillraceError, toError } from './errors.js'
 
-/** What a call may be given besides its question. */
+/** Options of every call. */
 export interface CallOptions {
-  /** Ends the call early; it then rejects with the signal's reason. */
+  /** Aborts the call, which then rejects with the reason of the signal. */
   readonly signal?: AbortSignal | undefined
-  /** Of the whole call, repetitions included; default that of the client. */
+  /** Time limit of the whole call, retries included, in milliseconds. Default: that of the client. */
   readonly timeoutMs?: number | undefined
 }
 
@@ -18,42 +18,42 @@ export interface TransportConfig {
 
 export interface TransportDeps {
   readonly fetch: typeof fetch
-  /** From 0 to 1. */
+  /** A random number from 0 to 1. */
   readonly random: () => number
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
 export interface TransportRequest {
   readonly method?: 'GET' | 'POST'
-  /** With its query string. */
+  /** Path with query string. */
   readonly path: string
   /** Sent as JSON. */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
-  /** Whether a browser's own cache asks the server before it gives what it has: it does not say how long it has had it. */
+  /** Whether the cache of a browser must revalidate. Without that it would answer from itself and not say how old the answer is. */
   readonly isRevalidated?: boolean
 }
 
-/** An answer that was received to its end; `status` is 2xx or 304. */
+/** A completely received answer; `status` is 2xx or 304. */
 export interface Received {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  /** When the request went out, by the monotonic clock of `performance`; of the last one, where it was repeated. */
+  /** When the request, or its last retry, was sent, by the clock of `performance.now()`. */
   readonly askedAtMs: number
 }
 
 export interface Transport {
-  /** Asks, again after failures of the network and 429 and 503 that may pass. Rejects with MillraceError, or with the reason of the caller's signal. */
+  /** Sends a request; retries network failures and retryable 429 and 503. Rejects with MillraceError, or with the reason of the caller's signal. */
   send(request: TransportRequest, options?: CallOptions): Promise<Received>
-  /** The answer as soon as its headers are there, asked once. */
+  /** Sends a request once and resolves when the headers of the answer have arrived. */
   open(request: TransportRequest, signal: AbortSignal): Promise<Response>
 }
 
 const BACKOFF_MS = 250
 const BACKOFF_MS_MAX = 10_000
 
-/** Milliseconds before the repetition after `attempt` (from 0): doubling from 250 ms to 10 s, the upper half of it by chance; never before the server asks for it. */
+/** Milliseconds to wait after `attempt` (from 0): doubles from 250 ms to 10 s, with jitter in the upper half, and is never less than Retry-After. */
 export function backoff(attempt: number, retryAfterMs: number | undefined, random: () => number): number {
   const ms = Math.min(BACKOFF_MS * 2 ** attempt, BACKOFF_MS_MAX)
   const jittered = ms / 2 + (ms / 2) * random()
@@ -95,14 +95,14 @@ export function createTransport(config: TransportConfig, deps: TransportDeps): T
     }
   }
 
-  async function repeat(request: TransportRequest, deadline: Deadline): Promise<Received> {
+  async function sendWithRetries(request: TransportRequest, deadline: Deadline): Promise<Received> {
     for (let attempts = 0; ; attempts++) {
       try {
         return await attempt(request, deadline.signal)
       } catch (error) {
-        if (!(error instanceof MillraceError) || !isWorthRepeating(error) || attempts >= config.retries) throw error
+        if (!(error instanceof MillraceError) || !shouldRetry(error) || attempts >= config.retries) throw error
         const waitMs = backoff(attempts, error.retryAfterMs, deps.random)
-        // Whoever waits gets to know the cause now, and not a time-out later.
+        // The caller gets the cause now instead of a timeout later.
         if (waitMs >= deadline.leftMs()) throw error
         await deps.pause(waitMs, deadline.signal)
       }
@@ -114,7 +114,7 @@ export function createTransport(config: TransportConfig, deps: TransportDeps): T
     async send(request, { signal, timeoutMs = config.timeoutMs } = {}) {
       const deadline = startDeadline(timeoutMs, signal)
       try {
-        return await repeat(request, deadline)
+        return await sendWithRetries(request, deadline)
       } finally {
         deadline.close()
       }
@@ -124,12 +124,12 @@ export function createTransport(config: TransportConfig, deps: TransportDeps): T
 
 export const defaultTransportDeps = { random: Math.random, pause } as const
 
-/** Other failures may pass too, and are the caller's to repeat: what a 500 or a broken answer has done is not known. */
-function isWorthRepeating({ status, code, isRetryable }: MillraceError): boolean {
+/** Other failures may be temporary too, but only the caller can decide to retry: it is unknown what a request did that ended with 500. */
+function shouldRetry({ status, code, isRetryable }: MillraceError): boolean {
   return isRetryable && (status === 429 || status === 503 || code === 'NETWORK_FAILED')
 }
 
-/** An aborted fetch rejects with the signal's reason in most engines, and with a DOMException of its own in others. */
+/** Most engines reject an aborted fetch with the reason of the signal, some with their own DOMException. */
 function toNetworkError(cause: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason
   const message = cause instanceof Error ? cause.message : String(cause)

@@ -3,15 +3,15 @@ import type { Page } from './pages.js'
 
 export interface Session {
   readonly session_id: string
-  /** Or the anonymous id, where there is no user id. */
+  /** The user id, or the anonymous id when there is no user id. */
   readonly user_id: string | null
-  /** Whether it goes on: it has not ended, and something was heard of it lately. */
+  /** Whether the session has not ended and had an event recently. */
   readonly is_active: boolean
   readonly started_at: string
-  /** When the last typed event named it. */
+  /** When the last event of the session happened. */
   readonly last_seen_at: string
   readonly ended_at: string | null
-  /** What `$session_end` says, else `ended`; `idle` where nothing was heard of it for too long. */
+  /** The reason of `$session_end`, or `ended` without one; `idle` for a session that had no events for too long. */
   readonly end_reason: string | null
   readonly device: string | null
   readonly browser: string | null
@@ -21,7 +21,7 @@ export interface Session {
 
 export interface Activity {
   readonly message_id: string
-  /** Or the anonymous id, where there is no user id. */
+  /** The user id, or the anonymous id when there is no user id. */
   readonly user_id: string
   readonly timestamp: string
   readonly action: string
@@ -33,7 +33,7 @@ export interface Activity {
 type ListMeta = Pick<QueryAnswerMeta, 'age_ms' | 'watermark' | 'took_ms'> & { readonly source: 'raw' }
 
 export interface SessionsPage extends Page<Session> {
-  /** On the first page: how many sessions go on now, of everybody or of the user who is asked about. */
+  /** Only on the first page: the number of active sessions, of all users or of the user in the filter. */
   readonly summary?: { readonly active_sessions: number }
   readonly meta: ListMeta
 }
@@ -43,19 +43,19 @@ export interface ActivitiesPage extends Page<Activity> {
 }
 
 interface ListFilter {
-  /** Inclusive. */
+  /** Start of the range, inclusive. */
   readonly from?: string | Date | undefined
-  /** Exclusive. */
+  /** End of the range, exclusive. */
   readonly to?: string | Date | undefined
-  /** Rows of a page, 1 to 1000. Default 100. */
+  /** Rows per page, 1 to 1000. Default 100. */
   readonly limit?: number | undefined
-  /** Where to begin: `next_cursor` of a page for the same filter. */
+  /** `next_cursor` of the page after which to start, with the same filter. */
   readonly cursor?: string | undefined
 }
 
-/** Which sessions are wanted; absent fields do not restrict. `from` and `to` are of the start. */
+/** Selects sessions by their start and other fields. Absent fields select all. */
 export interface SessionsFilter extends ListFilter {
-  /** true: those that go on; false: those that are over. */
+  /** true: active sessions; false: ended sessions. */
   readonly active?: boolean | undefined
   readonly user_id?: string | undefined
   readonly session_id?: string | undefined
@@ -64,7 +64,7 @@ export interface SessionsFilter extends ListFilter {
   readonly os?: string | undefined
 }
 
-/** Which activities are wanted; absent fields do not restrict. */
+/** Selects activities. Absent fields select all. */
 export interface ActivitiesFilter extends ListFilter {
   readonly user_id?: string | undefined
   readonly action?: string | undefined

@@ -8,7 +8,7 @@ import { type FakeGateway, json, startFakeGateway } from './fake-gateway.js'
 
 const home = fileURLToPath(new URL('..', import.meta.url))
 
-/** What a page has, and nothing that only Node has. */
+/** Globals of a web page, and none that exist only in Node. */
 const webGlobals = {
   AbortController,
   AbortSignal,
@@ -22,7 +22,7 @@ const webGlobals = {
   setTimeout,
 }
 
-/** Loads compiled modules as a browser does: by relative addresses alone. */
+/** Loads compiled modules as a browser does: by relative addresses only. */
 async function loadAsInBrowser(entry: URL): Promise<Module> {
   const context = createContext({ ...webGlobals })
   const modules = new Map<string, Module>()
@@ -49,7 +49,7 @@ describe('the compiled client', () => {
     if (status !== 0) throw new Error(`compiling the client: ${error?.message ?? stdout}`)
   })
 
-  it('needs nothing that a browser does not have', async () => {
+  it('works with only the globals and module loading of a browser', async () => {
     const gateway: FakeGateway = await startFakeGateway()
     try {
       const module = await loadAsInBrowser(new URL('../dist/index.js', import.meta.url))
@@ -70,7 +70,7 @@ describe('the compiled client', () => {
     }
   })
 
-  it('asks for no other package', () => {
+  it('depends on no other package', () => {
     const { dependencies, peerDependencies } = JSON.parse(readFileSync(`${home}/package.json`, 'utf8')) as Record<
       string,
       unknown

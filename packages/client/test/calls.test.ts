@@ -22,7 +22,7 @@ const failureOf = async (call: Promise<unknown>): Promise<MillraceError> => {
 }
 
 describe('a query', () => {
-  it('is one address, whatever the order of its fields, so that caches know it again', async () => {
+  it('has the same address whatever the order of its fields, so that caches recognise it', async () => {
     gateway.reply(json(answer))
     const { query } = gateway.client
     const to = new Date('2026-11-20T00:00:00Z')
@@ -40,7 +40,7 @@ describe('a query', () => {
     expect(gateway.asked[0]?.headers.authorization).toBe('Bearer k')
   })
 
-  it('goes in a body when its address would be too long', async () => {
+  it('is sent in a body when its address would be too long', async () => {
     gateway.reply(json(answer))
     const asked = { filters: [{ property: 'properties.a', op: 'in' as const, value: Array(500).fill('long') }] }
     await gateway.client.query.uniques(asked)
@@ -48,7 +48,7 @@ describe('a query', () => {
     expect(JSON.parse(gateway.asked[0]?.body ?? '')).toEqual(asked)
   })
 
-  it('that was asked before sends the ETag, and takes the answer it has when nothing has changed', async () => {
+  it('sends the ETag of a remembered answer, and returns that answer on 304', async () => {
     const tagged = json(answer, { headers: { etag: 'W/"1"' } })
     // The clock of the server is another one, and wrong.
     const date = 'Sun, 06 Nov 1994 08:49:37 GMT'
@@ -73,7 +73,7 @@ describe('a query', () => {
     expect(gateway.asked[3]?.headers['if-none-match']).toBeUndefined()
   })
 
-  it('forgets the answers that were used longest ago', async () => {
+  it('drops the least recently used answers from memory', async () => {
     const client = gateway.clientWith({ answersKept: 2 })
     gateway.reply(json(answer, { headers: { etag: '"1"' } }))
     for (const event of ['A', 'B', 'A', 'C', 'A', 'B']) await client.query.uniques({ event })
@@ -81,7 +81,7 @@ describe('a query', () => {
   })
 })
 
-describe('a call that fails', () => {
+describe('a failing call of the client', () => {
   it('rejects with the code, the status and the details of the server', async () => {
     gateway.reply(problem(422, 'QUERY_TOO_EXPENSIVE'))
     expect(await failureOf(gateway.client.query.uniques({}))).toMatchObject({
@@ -96,13 +96,13 @@ describe('a call that fails', () => {
     expect(gateway.asked).toHaveLength(1)
   })
 
-  it('is repeated after 429 and 503, not before Retry-After is over', async () => {
+  it('is retried after 429 and 503, and not before Retry-After has passed', async () => {
     gateway.reply(problem(429, 'RATE_LIMITED', { 'retry-after': '4' }), problem(503, 'DOWN'), json(answer))
     expect(await gateway.client.query.uniques({})).toEqual(answer)
     expect(gateway.pauses).toEqual([4125, 500])
   })
 
-  it('is not repeated when the server says that it would fail again', async () => {
+  it('is not retried when the server says that a retry would fail', async () => {
     gateway.reply(...[429, 503].map((status) => json({ status, code: 'NEVER', retryable: false }, { status })))
     for (const status of [429, 503]) {
       expect(await failureOf(gateway.client.query.uniques({}))).toMatchObject({ status, isRetryable: false })
@@ -110,29 +110,29 @@ describe('a call that fails', () => {
     expect(gateway.asked).toHaveLength(2)
   })
 
-  it('is repeated three times and then says what is wrong', async () => {
+  it('is retried three times and then rejects with the last error', async () => {
     gateway.reply(problem(503, 'DOWN', { 'retry-after': '1' }))
     expect(await failureOf(gateway.client.query.uniques({}))).toMatchObject({ code: 'DOWN', retryAfterMs: 1000 })
     expect(gateway.asked).toHaveLength(4)
   })
 
-  it('is not repeated when the pause would last longer than the call may', async () => {
+  it('is not retried when the pause would exceed the time limit of the call', async () => {
     gateway.reply(problem(429, 'RATE_LIMITED', { 'retry-after': '3600' }))
     expect(await failureOf(gateway.client.query.uniques({}))).toMatchObject({ status: 429, retryAfterMs: 3_600_000 })
     expect(gateway.pauses).toEqual([])
   })
 
-  it('is repeated when the connection breaks', async () => {
+  it('is retried when the connection breaks', async () => {
     gateway.reply((req) => req.socket.destroy(), json(answer))
     expect(await gateway.client.query.uniques({})).toEqual(answer)
   })
 
-  it('says that nobody answered', async () => {
+  it('rejects with NETWORK_FAILED when no server answers', async () => {
     const client = gateway.clientWith({ url: 'http://127.0.0.1:1', retries: 0 })
     expect(await failureOf(client.query.uniques({}))).toMatchObject({ code: 'NETWORK_FAILED', status: 0 })
   })
 
-  it('ends in time, also when the answer never comes to its end', async () => {
+  it('ends within its time limit even when the answer never ends', async () => {
     gateway.reply((_req, res) => {
       res.writeHead(200)
       res.write('{"data"')
@@ -140,7 +140,7 @@ describe('a call that fails', () => {
     expect(await failureOf(gateway.client.query.uniques({}, { timeoutMs: 50 }))).toMatchObject({ code: 'TIMED_OUT' })
   })
 
-  it('ends when its caller says so, with the reason of the caller', async () => {
+  it('rejects with the reason of the signal when the caller aborts it', async () => {
     const controller = new AbortController()
     gateway.reply(() => controller.abort(new Error('gone')))
     await expect(gateway.client.query.uniques({}, { signal: controller.signal })).rejects.toThrow('gone')
@@ -148,7 +148,7 @@ describe('a call that fails', () => {
     expect(gateway.asked).toHaveLength(1)
   })
 
-  it('names an answer that no Millrace gave', async () => {
+  it('rejects with INVALID_ANSWER when the answer is not JSON', async () => {
     gateway.reply((_req, res) => res.end('<html>'))
     expect(await failureOf(gateway.client.query.uniques({}))).toMatchObject({ code: 'INVALID_ANSWER' })
     gateway.reply((_req, res) => res.writeHead(502).end('<html>'))
@@ -156,18 +156,18 @@ describe('a call that fails', () => {
   })
 })
 
-describe('pauses', () => {
-  it('double up to ten seconds, the upper half by chance', () => {
+describe('the pause between retries', () => {
+  it('doubles up to ten seconds, with jitter in the upper half', () => {
     const ceilings = [0, 1, 2, 3, 4, 5, 6, 20].map((attempt) => backoff(attempt, undefined, () => 1))
     expect(ceilings).toEqual([250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000])
     expect(backoff(3, undefined, () => 0)).toBe(1000)
   })
 })
 
-describe('lists', () => {
+describe('a list in pages', () => {
   const page = (ids: number[], next: string | null) => json({ data: ids.map((id) => ({ id })), next_cursor: next })
 
-  it('are walked through page by page, and asked for only as far as they are read', async () => {
+  it('is iterated page by page, and requests no page before it is needed', async () => {
     gateway.reply(page([1, 2], 'c2'), page([3], 'c3'), page([4], null))
     const ids: unknown[] = []
     for await (const event of gateway.client.timeline('a/b', { limit: 2, from: new Date(0) })) {
@@ -181,7 +181,7 @@ describe('lists', () => {
     ])
   })
 
-  it('may be had as pages, from events and from queries', async () => {
+  it('can be iterated as pages, for events and for queries', async () => {
     gateway.reply(page([1], 'c2'), page([2], null))
     const pages: unknown[] = []
     for await (const { data } of gateway.client.events({ filters: [{ property: 'properties.a', value: 1 }] }).pages())
@@ -198,8 +198,8 @@ describe('lists', () => {
   })
 })
 
-describe('events', () => {
-  it('carry an id before they are sent, so that a repetition stores nothing twice', async () => {
+describe('sendEvents', () => {
+  it('gives every event a message id before it sends them, so that a retry stores nothing twice', async () => {
     gateway.reply(problem(503, 'STREAM_UNAVAILABLE'), json({ success: true, receipt: 'r', accepted: 2, rejected: [] }))
     await gateway.client.sendEvents(
       [
@@ -215,7 +215,7 @@ describe('events', () => {
     expect(sent.map(({ messageId }) => messageId)).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/), 'own'])
   })
 
-  it('can be asked about by their receipt', async () => {
+  it('returns a receipt that tells where the events are', async () => {
     gateway.reply(json({ state: 'settled' }))
     expect(await gateway.client.receipt('r/1', { waitMs: 100 })).toEqual({ state: 'settled' })
     expect(gateway.asked[0]?.url).toBe('/v1/receipts/r%2F1?wait_ms=100')
@@ -226,7 +226,7 @@ describe('the live stream', () => {
   const counts = (events: number) => ({ time: null, events, by_event: { é: events }, watermark: null })
   const text = (events: number) => `event: counts\ndata: ${JSON.stringify(counts(events))}\n\n`
 
-  it('gives counts however the bytes are cut, and is opened anew when it ends or fails for a while', async () => {
+  it('yields counts however the bytes are split, and reconnects after it ended or failed with a retryable error', async () => {
     gateway.reply(
       (_req, res) => {
         res.writeHead(200, { 'content-type': 'text/event-stream' })
@@ -245,7 +245,7 @@ describe('the live stream', () => {
     expect(gateway.pauses).toEqual([250, 10_125])
   })
 
-  it('ends with a fault that will not pass, and with its signal', async () => {
+  it('ends with an error that is not retryable, and when its signal is aborted', async () => {
     gateway.reply(problem(403, 'SCOPE_MISSING'))
     const stream = gateway.client.live()[Symbol.asyncIterator]()
     expect((await failureOf(stream.next())).code).toBe('SCOPE_MISSING')

@@ -18,19 +18,19 @@ const read = (headers: Record<string, string>, body: QueryAnswerMeta = said) =>
 
 describe('the meta of an answer', () => {
   it.each([
-    ['comes from the gateway itself', { date: httpDate('10:00:05.000') }, 30],
-    ['was kept by a cache that says how long', { date: httpDate('10:00:05.000'), age: '7' }, 7030],
-    ['was kept by a proxy that says what time it is', { date: httpDate('10:00:09.000') }, 3100],
-    ['was kept by both', { date: httpDate('10:00:25.000'), age: '7' }, 19_100],
+    ['comes directly from the gateway', { date: httpDate('10:00:05.000') }, 30],
+    ['was in a cache that sends Age', { date: httpDate('10:00:05.000'), age: '7' }, 7030],
+    ['was in a proxy that replaces Date', { date: httpDate('10:00:09.000') }, 3100],
+    ['was in both', { date: httpDate('10:00:25.000'), age: '7' }, 19_100],
     ['came through a proxy whose clock is behind', { date: httpDate('09:00:00.000') }, 30],
-    ['came from a page that may not read these headers', {}, 30],
-    ['has an Age that is none', { age: 'soon' }, 30],
-  ])('is as old as it was when sent, and as it was on the way: it %s', (_, headers, grownMs) => {
+    ['is read by a page that may not see these headers', {}, 30],
+    ['has an Age that is not a number', { age: 'soon' }, 30],
+  ])('adds the time on the way to the age that the gateway reported, when the answer %s', (_, headers, grownMs) => {
     const meta = read({ 'millrace-meta': told(4000, at('10:00:05.930')), ...headers })
     expect(meta).toEqual({ source: 'memory', age_ms: 4000 + grownMs, watermark: at('10:00:00.000'), took_ms: 0.5 })
   })
 
-  it('has no age from waiting for a watermark, and what only the body says', () => {
+  it('does not count the wait for a watermark as age, and keeps what only the body has', () => {
     const body: QueryAnswerMeta = { ...said, waited_ms: 20, is_behind: true, plan: { p: 1 } }
     expect(read({ 'millrace-meta': told(5, at('10:00:05.000')) }, body)).toMatchObject({
       age_ms: 15,
@@ -39,7 +39,7 @@ describe('the meta of an answer', () => {
     })
   })
 
-  it('is as old as the way of its renewal where it was remembered, however long its first request waited', () => {
+  it('has the age of the revalidation for a remembered answer, however long the first request waited', () => {
     const body: QueryAnswerMeta = { ...said, waited_ms: 5000 }
     const known = { etag: '"1"', text: '', meta: body, atMs: 400 }
     const headers = new Headers({ 'millrace-meta': told(5, at('10:00:05.000')) })
@@ -47,11 +47,11 @@ describe('the meta of an answer', () => {
     expect(presentMeta(body, again, { known, nowMs: 1030 }).age_ms).toBe(35)
   })
 
-  it('says that no watermark is known where the gateway knows of none', () => {
+  it('has no watermark when the gateway reports none', () => {
     expect(read({ 'millrace-meta': 'source=rollup, age_ms=0, took_ms=1' }).watermark).toBeNull()
   })
 
-  it('is that of the body where no header says more, and grows older when that is given again', () => {
+  it('is that of the body without the header, and grows older for a remembered answer', () => {
     for (const headers of [{}, { 'millrace-meta': 'something=else' }]) expect(read(headers)).toBe(said)
     const known = { etag: '"1"', text: '', meta: { ...said, age_ms: 5 }, atMs: 400 }
     const again = { status: 304, headers: new Headers(), text: '', askedAtMs: 1000 }

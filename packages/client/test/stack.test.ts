@@ -16,7 +16,7 @@ let stack: Awaited<ReturnType<typeof startTestStack>>
 let reader: Client
 let writer: Client
 
-describe('the client, against a whole stack', () => {
+describe('the client with a complete stack', () => {
   beforeAll(async () => {
     stack = await startTestStack({ env: { QUERY_EDGE_CACHE: 'true' } })
     edge = edgeCommand === undefined ? undefined : await startTestEdge(edgeCommand, stack.url)
@@ -39,7 +39,7 @@ describe('the client, against a whole stack', () => {
     return { responses, query: createClient({ url, key: stack.adminKey, fetch: noted }).query }
   }
 
-  it('sends events and knows where they are', async () => {
+  it('sends events and reports where they are', async () => {
     const sent = await writer.sendEvents(
       [
         { event: 'Viewed', userId: 'u1', timestamp: minutesAgo(50), properties: { category: 'books', ms: 10 } },
@@ -56,7 +56,7 @@ describe('the client, against a whole stack', () => {
     expect(await writer.receipt(sent.receipt)).toMatchObject({ accepted: 3, stored: 3, duplicate: 0 })
   })
 
-  it('asks every kind of query', async () => {
+  it('runs every kind of query', async () => {
     const range = { from: minutesAgo(120), to: minutesAgo(0) }
     const { query } = reader
     const series = await query.timeseries({ ...range, event: 'Viewed', interval: '1mo' })
@@ -84,13 +84,13 @@ describe('the client, against a whole stack', () => {
     expect((await query.daily({})).next_cursor).toBeNull()
   })
 
-  it('asks long questions in a body, and has the same answer', async () => {
+  it('sends long queries in a body and gets the same answer', async () => {
     const value = ['books', ...Array.from({ length: 300 }, (_, i) => `category ${i}`)]
     const filters = [{ property: 'properties.category', op: 'in' as const, value }]
     expect((await reader.query.uniques({ filters })).data).toEqual([{ value: 1 }])
   })
 
-  it('is not sent an answer again that has not changed', async () => {
+  it('receives 304 instead of an unchanged answer', async () => {
     const { query, responses } = noting()
     const asked = { event: 'Viewed', from: minutesAgo(120), to: minutesAgo(0), interval: '1mo' } as const
     const [first, second] = [await query.timeseries(asked), await query.timeseries(asked)]
@@ -110,10 +110,12 @@ describe('the client, against a whole stack', () => {
       return timeOf(meta) > timeOf(first.meta) && meta.age_ms < performance.now() - receivedAtMs
     })
   }
-  it('is told how fresh an answer is that has not changed', () => expectFreshMetaOf304(stack.url))
-  behindEdge('is told so by a caching proxy too', () => expectFreshMetaOf304(edge?.origin ?? ''))
+  it('reports current freshness after 304', () => expectFreshMetaOf304(stack.url))
+  behindEdge('reports current freshness after 304 behind a caching proxy too', () =>
+    expectFreshMetaOf304(edge?.origin ?? ''),
+  )
 
-  behindEdge('adds to the age of an answer the time for which a caching proxy has had it', async () => {
+  behindEdge('adds the time that an answer spent in a caching proxy to its age', async () => {
     await waitFor(async () => {
       const { query, responses } = noting(edge?.origin)
       const { meta } = await query.uniques(CLOSED)
@@ -123,7 +125,7 @@ describe('the client, against a whole stack', () => {
     })
   })
 
-  it('walks through stored events, of all and of one user', async () => {
+  it('iterates over stored events of all users and of one user', async () => {
     const names: string[] = []
     for await (const { event } of reader.events({ limit: 1 })) names.push(event)
     expect(names).toEqual(['Ordered', 'Viewed', 'Viewed'])
@@ -132,7 +134,7 @@ describe('the client, against a whole stack', () => {
     expect(pages.filter((length) => length > 0)).toEqual([1, 1])
   })
 
-  it('walks through sessions and activities, and knows how many sessions go on', async () => {
+  it('iterates over sessions and activities and reports the number of active sessions', async () => {
     const properties = { session_id: 'visit-1' }
     const bought = { action: 'bought', entity_type: 'book', entity_id: 'b1', metadata: { price: 12.5 } }
     const ofUser = { userId: 'u4', context: { ip: '192.0.2.7' } }
@@ -160,21 +162,21 @@ describe('the client, against a whole stack', () => {
     await expect(broken).rejects.toMatchObject({ code: 'INVALID_CURSOR', status: 400 })
   })
 
-  it('walks through the pages of a query', async () => {
+  it('iterates over the pages of a query', async () => {
     const groups: unknown[] = []
     const query = { event: 'Viewed', group_by: ['properties.category'], limit: 1 }
     for await (const { group } of reader.queryPages('breakdown', query)) groups.push(group)
     expect(groups).toEqual([{ 'properties.category': 'books' }, { 'properties.category': 'toys' }])
   })
 
-  it('says what is wrong with a question, and with a key', async () => {
+  it('rejects an invalid query and a missing scope with the code of the server', async () => {
     const wrong = reader.query.timeseries({ event: 'Viewed', timezone: 'Nowhere' })
     await expect(wrong).rejects.toMatchObject({ name: 'MillraceError', code: 'INVALID_TIMEZONE', status: 400 })
     await expect(writer.query.uniques({})).rejects.toMatchObject({ code: 'SCOPE_MISSING', status: 403 })
     await expect(writer.query.uniques({})).rejects.toBeInstanceOf(MillraceError)
   })
 
-  it('watches counts as they come in', async () => {
+  it('receives live counts while events are sent', async () => {
     const controller = new AbortController()
     const sending = sendUntil(controller.signal)
     sending.catch((error: unknown) => controller.abort(error))
@@ -189,7 +191,7 @@ describe('the client, against a whole stack', () => {
       'NOT TESTED: the client in a real browser, because no Chromium is on PATH (Debian: apt-get install chromium)',
     )
   const itInChromium = chromium === undefined ? it.skip : it
-  itInChromium('does in a page of Chromium, from another origin, what it does in Node', async () => {
+  itInChromium('works in a page of Chromium from another origin as it does in Node', async () => {
     const isClosed = async () => {
       const { query, responses } = noting()
       await query.uniques(CLOSED)

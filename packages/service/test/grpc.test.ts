@@ -113,12 +113,12 @@ describe('a gRPC call', () => {
     [
       'an internal error without its message',
       errors.TABLE_BROKEN(),
-      { code: 'TABLE_BROKEN', kind: 'internal', message: 'something went wrong on our side' },
+      { code: 'TABLE_BROKEN', kind: 'internal', message: 'the server failed unexpectedly' },
     ],
     [
       'a foreign error without its message',
       new TypeError('x is undefined'),
-      { code: 'INTERNAL', message: 'something went wrong on our side' },
+      { code: 'INTERNAL', message: 'the server failed unexpectedly' },
     ],
   ])('brings %s to the caller with code, kind and details', async (_what, thrown, expected) => {
     const calls = await serve({ ask: () => Promise.reject(thrown) }, { policy: { retry: false } })

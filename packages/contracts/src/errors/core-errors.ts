@@ -1,24 +1,24 @@
 import { defineErrors } from './define-errors.js'
 
-/** Codes that every service may answer with, because the shared wiring raises them. */
+/** Codes that every service may answer with, because shared packages raise them. */
 export const coreErrors = defineErrors({
-  INTERNAL: ['internal', 'something went wrong on our side'],
+  INTERNAL: ['internal', 'the server failed unexpectedly'],
   INVALID_REQUEST: ['invalid', 'the request is not valid'],
   MALFORMED_BODY: ['invalid', 'the body cannot be parsed'],
-  BODY_TOO_LARGE: ['invalid', 'the body is over the limit', { httpStatus: 413 }],
+  BODY_TOO_LARGE: ['invalid', 'the body exceeds the size limit', { httpStatus: 413 }],
   UNSUPPORTED_ENCODING: ['invalid', 'the content encoding or character set is not supported', { httpStatus: 415 }],
-  NOT_FOUND: ['not_found', 'it does not exist'],
-  CONFLICT: ['conflict', 'it conflicts with the present state'],
+  NOT_FOUND: ['not_found', 'the resource does not exist'],
+  CONFLICT: ['conflict', 'the request conflicts with the current state'],
   EXHAUSTED: ['exhausted', 'a limit was reached'],
-  ROUTE_NOT_FOUND: ['not_found', 'there is nothing at this address'],
-  METHOD_NOT_ALLOWED: ['invalid', 'this address does not take this method', { httpStatus: 405 }],
-  UNAUTHENTICATED: ['unauthenticated', 'the caller is not known'],
-  TENANT_MISSING: ['unauthenticated', 'the gRPC call carries no tenant in its metadata'],
-  DENIED: ['denied', 'the caller may not do this'],
-  DEADLINE_EXCEEDED: ['unavailable', 'the answer did not come in time', { httpStatus: 504 }],
+  ROUTE_NOT_FOUND: ['not_found', 'the path does not exist'],
+  METHOD_NOT_ALLOWED: ['invalid', 'the path does not support this method', { httpStatus: 405 }],
+  UNAUTHENTICATED: ['unauthenticated', 'the caller could not be authenticated'],
+  TENANT_MISSING: ['unauthenticated', 'the metadata of the gRPC call has no tenant'],
+  DENIED: ['denied', 'the caller is not allowed to do this'],
+  DEADLINE_EXCEEDED: ['unavailable', 'the answer was not ready in time', { httpStatus: 504 }],
   CALL_CANCELLED: ['unavailable', 'the call was cancelled', { retryable: false }],
   SHUTTING_DOWN: ['unavailable', 'the service is shutting down'],
   DEPENDENCY_TIMEOUT: ['unavailable', 'a dependency did not answer in time'],
-  DEPENDENCY_CIRCUIT_OPEN: ['unavailable', 'a dependency keeps failing and is not called for a while'],
+  DEPENDENCY_CIRCUIT_OPEN: ['unavailable', 'the circuit breaker of a dependency is open after repeated failures'],
   DEPENDENCY_UNAVAILABLE: ['unavailable', 'a dependency cannot be reached'],
 })

@@ -1,16 +1,16 @@
 import type { ErrorKind } from './error-kind.js'
 import { type ErrorDetails, isMillraceError, MillraceError } from './millrace-error.js'
 
-/** `[kind, message]`, or with a third element where the kind's HTTP status or its retryability does not fit. */
+/** Kind and message of a code, and, where the defaults of the kind do not fit, HTTP status and whether a retry may help. */
 export type ErrorRow = readonly [
   kind: ErrorKind,
   message: string,
   overrides?: { readonly httpStatus?: number; readonly retryable?: boolean },
 ]
 
-/** What one occurrence adds to the row of the table. */
+/** What one error adds to the row of its code. */
 export interface ErrorOccurrence {
-  /** Replaces the table's message where the occurrence knows more. */
+  /** More specific than the message of the table, which it replaces. */
   readonly message?: string
   readonly cause?: unknown
   readonly details?: ErrorDetails
@@ -18,7 +18,7 @@ export interface ErrorOccurrence {
   readonly retryAfterSeconds?: number
 }
 
-/** Makes one error of its code. `code` is the code as a string; `matches` tells whether a caught value carries it. */
+/** Creates errors of one code. `matches` says whether a caught value has that code. */
 export interface ErrorFactory {
   (occurrence?: ErrorOccurrence): MillraceError
   readonly code: string
@@ -26,7 +26,7 @@ export interface ErrorFactory {
 }
 
 /**
- * A closed table of error codes; the result has one factory a code.
+ * Defines the error codes of a package or service. The result has one factory per code.
  *
  *     export const errors = defineErrors({ STREAM_UNAVAILABLE: ['unavailable', 'the broker did not acknowledge the batch'] })
  *     throw errors.STREAM_UNAVAILABLE({ cause, details: { partition } })

@@ -1,4 +1,4 @@
-/** What went wrong, as far as a caller can act on it. The kind decides HTTP status, gRPC status, log level and retry. */
+/** The class of an error, by what a caller can do about it. It decides HTTP status, gRPC status, log level and whether to retry. */
 export type ErrorKind =
   | 'invalid'
   | 'unauthenticated'
@@ -9,12 +9,12 @@ export type ErrorKind =
   | 'unavailable'
   | 'internal'
 
-/** How errors of one kind appear outside. */
+/** How errors of one kind are reported. */
 export interface KindTraits {
   readonly httpStatus: number
   /** Number of the gRPC status, https://grpc.io/docs/guides/status-codes/ */
   readonly grpcStatus: number
-  /** Refusals are normal traffic, so they are debug; warn means nothing was lost, error means a person must act. */
+  /** debug for rejections, which are normal traffic; warn when nothing was lost; error when a person must act. */
   readonly logLevel: 'debug' | 'warn' | 'error'
   /** Whether the same request may succeed when it is sent again unchanged. */
   readonly retryable: boolean
@@ -31,7 +31,7 @@ export const kindTraits: Readonly<Record<ErrorKind, KindTraits>> = {
   internal: { httpStatus: 500, grpcStatus: 13, logLevel: 'error', retryable: false },
 }
 
-/** Kinds by gRPC status number, for statuses that a peer sent without one of our codes. 1 is CANCELLED, 4 DEADLINE_EXCEEDED. */
+/** Kinds by gRPC status, for errors of peers that have none of our codes. 1 is CANCELLED, 4 is DEADLINE_EXCEEDED. */
 const kindsByGrpcStatus: Readonly<Record<number, ErrorKind>> = {
   1: 'unavailable',
   3: 'invalid',
@@ -47,7 +47,7 @@ const kindsByGrpcStatus: Readonly<Record<number, ErrorKind>> = {
   16: 'unauthenticated',
 }
 
-/** The kind that stands for a gRPC status number; `internal` for numbers that say nothing a caller can act on. */
+/** The kind of a gRPC status; `internal` for statuses that a caller cannot act on. */
 export function kindOfGrpcStatus(status: number): ErrorKind {
   return kindsByGrpcStatus[status] ?? 'internal'
 }

@@ -11,8 +11,8 @@ const errors = defineErrors({
   TABLE_BROKEN: ['internal', 'relation "events" is gone'],
 })
 
-describe('error tables', () => {
-  it('give an error its code, its kind and what the kind says about retrying', () => {
+describe('an error table', () => {
+  it('gives an error its code, its kind and the retry rule of that kind', () => {
     const cause = new Error('socket closed')
     const error = errors.STREAM_UNAVAILABLE({ cause, details: { partition: 3 } })
     expect(error).toMatchObject({
@@ -28,11 +28,11 @@ describe('error tables', () => {
     expect(errors.BATCH_TOO_LARGE.matches(error)).toBe(false)
   })
 
-  it('let one occurrence say whether it may be retried', () => {
+  it('lets one error override whether a retry may help', () => {
     expect(errors.STREAM_UNAVAILABLE({ retryable: false }).retryable).toBe(false)
   })
 
-  it('keep code and cause when an action is added', () => {
+  it('keeps the code and the cause when wrapError adds an action', () => {
     const inner = errors.BATCH_TOO_LARGE()
     const outer = wrapError('appending the batch', inner)
     expect(outer.message).toBe('appending the batch: the batch is over the limit')
@@ -40,21 +40,21 @@ describe('error tables', () => {
     expect(outer.cause).toBe(inner)
   })
 
-  it('turn a foreign error into INTERNAL with the original as cause', () => {
+  it('turns an error of another class into INTERNAL with the original as its cause', () => {
     const foreign = new TypeError('x is undefined')
     expect(coreErrors.INTERNAL.matches(toMillraceError(foreign))).toBe(true)
     expect(toMillraceError(foreign).cause).toBe(foreign)
   })
 })
 
-describe('error kinds', () => {
-  it.each(Object.keys(kindTraits) as ErrorKind[])('survive the way through a gRPC status: %s', (kind) => {
+describe('an error kind', () => {
+  it.each(Object.keys(kindTraits) as ErrorKind[])('is the same after it was sent as a gRPC status: %s', (kind) => {
     expect(kindOfGrpcStatus(kindTraits[kind].grpcStatus)).toBe(kind)
   })
 })
 
-describe('problem documents', () => {
-  it('carry the stable code, the status and the ids', () => {
+describe('a problem document', () => {
+  it('has the stable code, the status and the ids', () => {
     expect(
       toProblem(errors.BATCH_TOO_LARGE({ details: { limit_bytes: 10 } }), { requestId: 'r1', traceId: 't1' }),
     ).toEqual({
@@ -71,7 +71,7 @@ describe('problem documents', () => {
   })
 
   it.each([errors.TABLE_BROKEN({ details: { dsn: 'x' } }), new Error('relation "events" is gone')])(
-    'keep the message and the details of an internal error inside',
+    'omits the message and the details of an internal error',
     (error) => {
       const text = JSON.stringify(toProblem(error))
       expect(text).not.toContain('relation')

@@ -1,25 +1,25 @@
 import { type ErrorKind, kindTraits } from './error-kind.js'
 
-/** Facts that travel with an error: plain JSON values, never secrets or personal data. */
+/** Facts about an error, which callers receive: plain JSON values, never secrets or personal data. */
 export type ErrorDetails = Readonly<Record<string, unknown>>
 
 export interface MillraceErrorInit {
-  /** Stable name in upper snake case. Clients switch on it, so it never changes its meaning. */
+  /** Stable name in upper snake case. Clients depend on it, so its meaning never changes. */
   readonly code: string
   readonly kind: ErrorKind
   /** A fact in lower case, without a full stop. */
   readonly message: string
   readonly cause?: unknown
   readonly details?: ErrorDetails | undefined
-  /** Default: what the kind says. */
+  /** Default: the value of the kind. */
   readonly retryable?: boolean | undefined
   /** When to try again, in seconds; becomes the Retry-After header. */
   readonly retryAfterSeconds?: number | undefined
-  /** HTTP status where the kind's own is not precise enough (413, 415). */
+  /** HTTP status, where that of the kind is not precise enough, such as 413 and 415. Default: that of the kind. */
   readonly httpStatus?: number | undefined
 }
 
-/** The one error class: a failure ends in exactly one named code. Made by the tables of `defineErrors`. */
+/** The only error class: every failure has exactly one code. The factories of `defineErrors` create it. */
 export class MillraceError extends Error {
   override readonly name = 'MillraceError'
   readonly code: string

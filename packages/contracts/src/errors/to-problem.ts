@@ -1,16 +1,16 @@
 import { coreErrors } from './core-errors.js'
 import { toMillraceError } from './wrap-error.js'
 
-/** An RFC 9457 problem document. `code` is stable; `detail` is for people. */
+/** A problem document of RFC 9457. Programs use `code`, which is stable; people read `detail`. */
 export interface Problem {
-  /** `urn:millrace:error:<code in lower case>` */
+  /** `urn:millrace:error:` and the code in lower case. */
   readonly type: string
   readonly title: string
   readonly status: number
   readonly code: string
   readonly detail: string
   readonly retryable: boolean
-  /** Id of the request, to be quoted when asking for help. */
+  /** Identifies the request in the logs. */
   readonly request_id?: string
   readonly trace_id?: string
   readonly details?: Readonly<Record<string, unknown>>
@@ -36,8 +36,8 @@ const titles: Readonly<Record<number, string>> = {
 }
 
 /**
- * The problem document of any thrown value. Messages and details of internal errors stay inside, since they may name tables,
- * hosts or personal data; their code is kept.
+ * The problem document of any thrown value. It omits the message and details of internal errors, which may name tables, hosts or personal
+ * data, and keeps their code.
  */
 export function toProblem(
   error: unknown,

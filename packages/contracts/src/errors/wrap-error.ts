@@ -1,14 +1,14 @@
 import { coreErrors } from './core-errors.js'
 import { isMillraceError, MillraceError } from './millrace-error.js'
 
-/** The error itself when it is ours; anything else becomes INTERNAL with the original as its cause. */
+/** A MillraceError as it is; any other value becomes INTERNAL with that value as its cause. */
 export function toMillraceError(error: unknown): MillraceError {
   return isMillraceError(error) ? error : coreErrors.INTERNAL({ cause: error })
 }
 
 /**
- * Says during which action an error occurred: `wrapError('appending the batch', error)`. The action is a gerund in lower case.
- * Code, kind and everything else are kept, and the original becomes the cause.
+ * Adds the action that failed to the message: `wrapError('appending the batch', error)`. The action is a gerund in lower case. Code, kind and all
+ * other properties stay the same, and the original error becomes the cause.
  */
 export function wrapError(action: string, error: unknown): MillraceError {
   const inner = toMillraceError(error)

@@ -1,7 +1,7 @@
 /**
  * The two 32-bit lanes of a 64-bit hash of a text, for partitioning, deduplication and distinct counts.
- * Not cryptographic: whoever can choose ids can make two of their own collide, never another tenant's, because the seed is the tenant.
- * After the public-domain cyrb53 by bryc; both lanes are kept whole.
+ * It is not cryptographic: a tenant can choose ids of its own that collide, but not with those of another tenant, because the tenant is the seed.
+ * Based on the public-domain cyrb53 by bryc, with both lanes kept whole.
  */
 export interface Hash64 {
   lo: number
@@ -20,7 +20,7 @@ export function hashText(text: string, seed: number, out: Hash64): Hash64 {
   return finish(a, b, out)
 }
 
-/** hashText of the text whose UTF-8 bytes are `start` to `end` of `bytes`. */
+/** The same hash as `hashText`, for the text in bytes `start` to `end` (exclusive) of `bytes`, which must be UTF-8. */
 export function hashBytes(bytes: Buffer, start: number, end: number, seed: number, out: Hash64): Hash64 {
   let a = startA(seed)
   let b = startB(seed)
@@ -33,8 +33,8 @@ export function hashBytes(bytes: Buffer, start: number, end: number, seed: numbe
   return finish(a, b, out)
 }
 
-// The seed is multiplied before the first character comes: XORed alone, seed 1 before 'b' would be seed 2 before 'a', and one tenant's
-// message would pass for another's duplicate.
+// The seed is multiplied before the first character. With XOR alone, seed 1 with 'b' would equal seed 2 with 'a', and the message of one tenant
+// would be taken for a duplicate of another's.
 function startA(seed: number): number {
   return Math.imul(0xdeadbeef ^ seed, 2654435761)
 }
@@ -55,12 +55,12 @@ function finish(laneA: number, laneB: number, out: Hash64): Hash64 {
   return out
 }
 
-/** The partition of a user: from the low bits of the high lane, so that the bits a HyperLogLog ranks by stay free. */
+/** The partition of a user, from the low bits of the high lane: HyperLogLog needs the other bits to be independent of the partition. */
 export function partitionOf(hash: Hash64, partitions: number): number {
   return hash.hi % partitions
 }
 
-/** The hash as the signed bigint that PostgreSQL's bigint holds. */
+/** The hash as a signed 64-bit number, as PostgreSQL's bigint stores it. */
 export function hashToBigint(hash: Hash64): bigint {
   return BigInt.asIntN(64, (BigInt(hash.hi) << 32n) | BigInt(hash.lo))
 }

@@ -2,13 +2,13 @@ import { type Growing, giveBack, takeGrowing } from './growing-bytes.js'
 import { BATCH_HEADER_BYTES, POSTGRES_EPOCH_MS, ROW_FIXED_BYTES, SIDE, SIDE_BYTES } from './record-batch.js'
 import { copyBytes, type EventRecord, FIRST_JSON, type RecordSlices, SLICES, toSlices } from './record-slices.js'
 
-/** The side table names a series by a u16. */
+/** The side table refers to a series by a 16-bit number. */
 const SERIES_MAX = 65_536
 
 /** u32 record, u32 series, f64 value. */
 const POINT_BYTES = 16
 
-/** What one batch is made of before it is sealed; one open batch a partition. Not reusable after `seal`. */
+/** Collects the records of one batch until it is sealed. Each partition has one open batch. A builder cannot be used after `seal`. */
 export class RecordBatchBuilder {
   records = 0
   #side: Growing
@@ -16,7 +16,7 @@ export class RecordBatchBuilder {
   #rowsUsed = 0
   #seriesBytes = 0
   readonly #series = new Map<string, number>()
-  /** As they will stand in the payload. */
+  /** In the form of the payload. */
   #points: Growing
   #pointsUsed = 0
   readonly #tallies = new Map<number, { accepted: number; rejected: number }>()
@@ -29,19 +29,19 @@ export class RecordBatchBuilder {
     this.#points = takeGrowing()
   }
 
-  /** Bytes of side table, series, points and rows so far, about. */
+  /** Approximate bytes of side table, series, points and rows so far. */
   get bytes(): number {
     return this.records * SIDE_BYTES + this.#rowsUsed + this.#seriesBytes + this.#pointsUsed
   }
 
-  /** Whether anything, records or tallies, is waiting. */
+  /** Whether the batch has neither records nor tallies. */
   get isEmpty(): boolean {
     return this.records === 0 && this.#tallies.size === 0
   }
 
   /**
-   * The index of a series in this batch; `key` is the JSON text described in record-batch.ts. A batch can name SERIES_MAX: a key takes
-   * at least 22 bytes, so a producer that seals at 1 MiB never comes near.
+   * The index of a series in this batch; `key` is the JSON text described in record-batch.ts. A batch has at most SERIES_MAX series; since a key
+   * takes at least 22 bytes, a batch that is sealed at 1 MiB has fewer.
    */
   series(key: string): number {
     let index = this.#series.get(key)
@@ -59,7 +59,7 @@ export class RecordBatchBuilder {
     return this.addSlices(toSlices(record), seriesKey)
   }
 
-  /** The same for a record whose texts are bytes already. */
+  /** As `append`, for a record whose texts are already bytes. */
   addSlices(record: RecordSlices, seriesKey: string): number {
     const index = this.records
     this.#writeSide(record, index, this.series(seriesKey))
@@ -70,7 +70,7 @@ export class RecordBatchBuilder {
     return index
   }
 
-  /** Counts record `index` in a further series, with a value, or NaN for none. */
+  /** Counts record `index` in another series, with a value, or NaN for a record without a value. */
   addPoint(index: number, seriesKey: string, value: number): void {
     const points = this.#points
     const at = this.#pointsUsed
@@ -81,7 +81,7 @@ export class RecordBatchBuilder {
     this.#pointsUsed = at + POINT_BYTES
   }
 
-  /** Adds to the counts that travel with the batch. `accepted` includes `rejected`. */
+  /** Adds to the counts per tenant that the batch carries for the ledger. `accepted` includes `rejected`. */
   tally(tenantId: number, accepted: number, rejected: number): void {
     const sum = this.#tallies.get(tenantId)
     if (sum === undefined) this.#tallies.set(tenantId, { accepted, rejected })
@@ -91,7 +91,7 @@ export class RecordBatchBuilder {
     }
   }
 
-  /** The finished payload, in the first bytes of `into` where that has room for it. */
+  /** Finishes the batch and returns its payload, which is in the first bytes of `into` when it fits there. */
   seal(into?: Buffer): Buffer {
     const keys = Buffer.from([...this.#series.keys()].map((key) => `\0\0\0\0${key}`).join(''), 'utf8')
     const seriesOffset = BATCH_HEADER_BYTES + this.records * SIDE_BYTES
@@ -116,7 +116,7 @@ export class RecordBatchBuilder {
     return out
   }
 
-  /** `keys` has four bytes free before each key, for its length; a key is JSON, so the next NUL begins the next one. */
+  /** `keys` has four free bytes before each key, for its length. A key is JSON and has no NUL, so the next NUL belongs to the next key. */
   #sealSeries(out: Buffer, view: DataView, at: number, keys: Buffer): void {
     view.setUint32(at, this.#series.size, true)
     out.set(keys, at + 4)

@@ -1,10 +1,10 @@
 import { BATCH_HEADER_BYTES, POSTGRES_EPOCH_MS, SIDE_BYTES } from './record-batch.js'
 
-/** Reads a payload written by RecordBatchBuilder. Offsets are checked once at construction; nothing is copied. */
+/** Reads a payload that RecordBatchBuilder wrote. The constructor checks the offsets; nothing is copied. */
 export class RecordBatchReader {
   readonly records: number
   readonly payload: Buffer
-  /** Byte offset of record 0's side entry; record i lies SIDE_BYTES * i further. */
+  /** Byte offset of the side entry of record 0; that of record i is SIDE_BYTES * i further. */
   readonly sideOffset = BATCH_HEADER_BYTES
   readonly rowsOffset: number
   readonly rowsBytes: number
@@ -12,7 +12,7 @@ export class RecordBatchReader {
   readonly #pointsOffset: number
   readonly #talliesOffset: number
 
-  /** Throws a RangeError when the payload is not a batch. */
+  /** @throws RangeError when the payload is not a batch */
   constructor(payload: Buffer) {
     if (payload.length < BATCH_HEADER_BYTES) throw new RangeError('record batch shorter than its header')
     this.payload = payload
@@ -31,7 +31,7 @@ export class RecordBatchReader {
     if (!ordered) throw new RangeError('record batch with inconsistent offsets')
   }
 
-  /** The series names of this batch as JSON texts, in index order. */
+  /** The keys of the series in this batch as JSON texts, in the order of their indexes. */
   seriesKeys(): string[] {
     const count = this.payload.readUInt32LE(this.#seriesOffset)
     const keys: string[] = []
@@ -44,7 +44,7 @@ export class RecordBatchReader {
     return keys
   }
 
-  /** Calls `visit` for each further (record, series, value); value is NaN where the record is only counted. */
+  /** Calls `visit` for each point; the value is NaN for a record that is only counted. */
   forEachPoint(visit: (record: number, series: number, value: number) => void): void {
     const count = this.payload.readUInt32LE(this.#pointsOffset)
     let at = this.#pointsOffset + 8
@@ -53,7 +53,7 @@ export class RecordBatchReader {
     }
   }
 
-  /** Counts per tenant that travel with the batch. */
+  /** The counts per tenant that the batch carries for the ledger. */
   tallies(): { tenantId: number; accepted: number; rejected: number }[] {
     const count = this.payload.readUInt32LE(this.#talliesOffset)
     const tallies = []
@@ -68,7 +68,7 @@ export class RecordBatchReader {
     return tallies
   }
 
-  /** Start and end of record `index`'s row bytes in the payload. */
+  /** Start and end of the row bytes of record `index` in the payload. */
   rowRange(index: number): { start: number; end: number } {
     const side = this.sideOffset + index * SIDE_BYTES
     const start = this.rowsOffset + this.payload.readUInt32LE(side + 28)
@@ -80,7 +80,7 @@ export class RecordBatchReader {
   }
 }
 
-/** A row's bytes as values, for the paths that are not hot: dead letters, typed events, tests. */
+/** The values of a row, for code that is not performance-critical: dead letters, typed events and tests. */
 export interface EventRow {
   userHash: bigint
   timestampMs: number
@@ -91,7 +91,7 @@ export interface EventRow {
   event: string
   userId: string | null
   anonymousId: string | null
-  /** JSON texts */
+  /** JSON text. */
   properties: string | null
   context: string | null
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { type Hash64, hashBytes, hashText } from './hash.js'
 import { EVENT_TYPES, SIDE, SIDE_BYTES } from './record-batch.js'
 import { RecordBatchBuilder } from './record-batch-builder.js'
 import { decodeEventRow, RecordBatchReader } from './record-batch-reader.js'
@@ -137,20 +136,5 @@ describe('the record batch codec', () => {
     ['with offsets that do not fit', Buffer.alloc(64, 0xff)],
   ])('refuses a payload %s', (_name, payload) => {
     expect(() => new RecordBatchReader(payload)).toThrow(RangeError)
-  })
-})
-
-describe('hashes', () => {
-  it('are the same for a text and for its bytes', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), fc.integer({ min: 0, max: 0x7fff_ffff }), (value, seed) => {
-        const ofText: Hash64 = { lo: 0, hi: 0 }
-        const ofBytes: Hash64 = { lo: 0, hi: 0 }
-        const bytes = Buffer.from(`<${value}>`)
-        hashText(value, seed, ofText)
-        hashBytes(bytes, 1, bytes.length - 1, seed, ofBytes)
-        expect(ofBytes).toEqual(ofText)
-      }),
-    )
   })
 })

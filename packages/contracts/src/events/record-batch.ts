@@ -1,48 +1,48 @@
 /**
  * The payload of a frame of the `events` stream, version 1, before compression.
  *
- * A batch is written once by the gateway, which has parsed the events, so that the consumer need not parse them again: it reads
- * 40 bytes of numbers a record and passes the row's bytes to COPY. Little-endian except inside rows, which are big-endian as
- * PostgreSQL's binary COPY format asks (https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format").
+ * The gateway parses events once and writes them in a form that the consumer does not parse again: the consumer reads 40 bytes of numbers per
+ * record and passes the bytes of the rows on to COPY. Numbers are little-endian, except inside rows, which have the big-endian form of
+ * PostgreSQL's binary COPY (https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format").
  *
  *   header    24 bytes: u32 records, u32 seriesOffset, u32 pointsOffset, u32 talliesOffset, u32 rowsOffset, u32 rowsBytes
- *   side      40 bytes a record, see SIDE
+ *   side      40 bytes per record, see SIDE
  *   series    u32 count, then count x (u32 bytes, UTF-8 JSON [tenantId, event, property | null, [dimension…], [value | null…]])
- *   points    u32 count, u32 zero, then count x (u32 record, u32 series, f64 value); a NaN value counts the record without a value
+ *   points    u32 count, u32 zero, then count x (u32 record, u32 series, f64 value); NaN for a record without a value
  *   tallies   u32 count, then count x (u32 tenantId, u32 accepted, u32 rejected); accepted includes rejected
- *   rows      the fields of one row after another, without the leading field count, partition and position, which the consumer adds
+ *   rows      the rows one after the other, without the field count, partition and position that the consumer adds in front
  */
 export const BATCH_HEADER_BYTES = 24
 export const SIDE_BYTES = 40
 
-/** Offsets inside one record's side entry. */
+/** Byte offsets in the side entry of a record. */
 export const SIDE = {
   messageHashLo: 0,
   messageHashHi: 4,
   userHashLo: 8,
   userHashHi: 12,
-  /** f64, ms since the epoch, event time after the correction of the client's clock */
+  /** f64: time of the event in ms since 1970, corrected for the error of the client's clock. */
   timestampMs: 16,
   tenantId: 24,
-  /** u32, from the start of rows; the row ends where the next one begins */
+  /** u32: offset of the row from the start of all rows; it ends where the next row begins. */
   rowOffset: 28,
-  /** u16, the series of (tenant, event) that every record counts in */
+  /** u16: the series of the tenant and event name, in which every record is counted. */
   series: 32,
-  /** u8, index in EVENT_TYPES */
+  /** u8: index in EVENT_TYPES. */
   type: 34,
-  /** u8, see FLAG */
+  /** u8: bits of FLAG. */
   flags: 35,
 } as const
 
 export const FLAG = {
-  /** $login, $activity, $session_start or $session_end: the consumer feeds the typed table as well. */
+  /** $login, $activity, $session_start or $session_end: the consumer also writes to the table of that type. */
   typed: 1,
 } as const
 
 export const EVENT_TYPES = ['track', 'identify', 'page', 'screen', 'group', 'alias'] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 
-/** The columns of `events` in the order of a COPY: the first two are added by the consumer, the others are a record's row bytes. */
+/** The columns of `events` in the order of COPY. The consumer adds the first two; the others are the row bytes of a record. */
 export const EVENT_COPY_COLUMNS = [
   'partition',
   'position',
@@ -59,7 +59,7 @@ export const EVENT_COPY_COLUMNS = [
   'context',
 ] as const
 
-/** Bytes of a row's fixed part: four length words and values of user_hash, timestamp, received_at, tenant_id, type. */
+/** Bytes of user_hash, timestamp, received_at, tenant_id and type in a row, each with four bytes for its length. */
 export const ROW_FIXED_BYTES = 12 + 12 + 12 + 8 + 6
 
 /** Milliseconds between 1970-01-01 and 2000-01-01, the epoch of PostgreSQL's binary timestamps (microseconds). */

@@ -10,7 +10,7 @@ function* walk(node: unknown): Generator<Record<string, unknown>> {
 }
 
 describe('the OpenAPI document', () => {
-  it('names only schemas that it has, and uses each', () => {
+  it('defines every schema that it refers to, and refers to every schema that it defines', () => {
     const used = new Set(
       [...walk(openApiDocument)].flatMap((node) =>
         typeof node.$ref === 'string' ? [node.$ref.replace('#/components/schemas/', '')] : [],
@@ -19,13 +19,13 @@ describe('the OpenAPI document', () => {
     expect([...used].sort()).toEqual(Object.keys(openApiDocument.components.schemas).sort())
   })
 
-  it('names each operation once', () => {
+  it('gives every operation a different operationId', () => {
     const names = [...walk(openApiDocument.paths)].flatMap(({ operationId }) => operationId ?? [])
     expect(names).toContain('postApiV1QueryFunnel')
     expect(new Set(names).size).toBe(names.length)
   })
 
-  it('declares every parameter of every path, and an example of every body', () => {
+  it('declares every parameter of every path, and has an example of every body', () => {
     for (const [path, item] of Object.entries(
       openApiDocument.paths as Record<string, Record<string, Record<string, unknown>>>,
     )) {

@@ -9,8 +9,8 @@ const frame = fc.record({
   records: fc.integer({ min: 0, max: 1_000_000 }),
 })
 
-describe('receipts', () => {
-  it('say where every record went', () => {
+describe('a receipt', () => {
+  it('names the frame of every record, after it was encoded and decoded', () => {
     fc.assert(
       fc.property(
         fc.uuid(),
@@ -26,7 +26,7 @@ describe('receipts', () => {
     )
   })
 
-  it('are never read from a text that is none', () => {
+  it('is never decoded from a text that no receipt encodes to', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 100 }), (text) => {
         try {
@@ -40,9 +40,9 @@ describe('receipts', () => {
   })
 
   it.each(['', '!', 'AA', 'AQ', 'AQHJo9w', 'AQHJo9wJmjRNgaZcj5JSoA3_Cg', `AQHJo9wJmjRNgaZcj5JSoA3_${'_'.repeat(40)}`])(
-    'refuse %p',
+    'is not decoded from %p',
     (text) => {
-      expect(() => decodeReceipt(text)).toThrow('this is not a receipt')
+      expect(() => decodeReceipt(text)).toThrow('the text is not a receipt')
     },
   )
 })

@@ -4,27 +4,27 @@ import { coreErrors } from '../errors/core-errors.js'
 export interface ReceiptFrameRange {
   partition: number
   sequence: number
-  /** Index in the frame of the first record. */
+  /** Index in the frame of the first record of the request. */
   first: number
   records: number
 }
 
-/** Where the records of one accepted request went. It names them and is no secret: whoever reads it must be of the same tenant. */
+/** Names the frames that hold the records of one accepted request. It is not a secret: only callers of the same tenant may resolve it. */
 export interface Receipt {
   tenantId: number
-  /** UUID of the producer's life. */
+  /** The producer id: UUID of one run of a producer process. */
   producer: string
   frames: readonly ReceiptFrameRange[]
 }
 
 const VERSION = 1
 const PRODUCER_BYTES = 16
-/** One byte of version, five varints of at most 8 bytes a frame, and a tenant. */
+/** Longest receipt as bytes: version, tenant, producer, and four varints of at most 8 bytes per frame. */
 const FRAME_BYTES_MAX = 4 * 8
-/** A request spreads over at most so many frames; a longer receipt is none of ours. */
+/** A request has records in at most this many frames; a receipt with more did not come from us. */
 const FRAMES_MAX = 4096
 
-/** The receipt as base64url text: version, tenant, producer, then (partition, sequence, first, records) a frame as varints. */
+/** The receipt as base64url text: version, tenant and producer, then partition, sequence, first and records of each frame as varints. */
 export function encodeReceipt(receipt: Receipt): string {
   const out = Buffer.allocUnsafe(1 + 8 + PRODUCER_BYTES + receipt.frames.length * FRAME_BYTES_MAX)
   out[0] = VERSION
@@ -39,7 +39,7 @@ export function encodeReceipt(receipt: Receipt): string {
   return out.toString('base64url', 0, at)
 }
 
-/** The receipt in `text`; throws INVALID_REQUEST when it is none. */
+/** The receipt in `text`. @throws INVALID_REQUEST when it is not a receipt */
 export function decodeReceipt(text: string): Receipt {
   const bytes = /^[\w-]+$/.test(text) ? Buffer.from(text, 'base64url') : Buffer.alloc(0)
   if (bytes[0] !== VERSION) throw malformed()
@@ -58,7 +58,7 @@ export function decodeReceipt(text: string): Receipt {
 }
 
 function malformed(): Error {
-  return coreErrors.INVALID_REQUEST({ message: 'this is not a receipt' })
+  return coreErrors.INVALID_REQUEST({ message: 'the text is not a receipt' })
 }
 
 function writeVarint(out: Buffer, value: number, start: number): number {
