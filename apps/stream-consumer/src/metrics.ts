@@ -120,8 +120,8 @@ export class ConsumerAppMetrics {
 
 /** What is read when somebody asks for the metrics. */
 export interface ConsumerGauges {
-  readonly rollupCells: () => number
-  readonly dirtyCells: () => number
+  readonly rollupsInMemory: () => number
+  readonly dirtyRollups: () => number
   readonly watchers: () => number
   readonly watermark: () => Promise<Date | null>
 }
@@ -130,8 +130,8 @@ export interface ConsumerGauges {
 export function readGaugesAtScrape(metrics: Metrics, read: ConsumerGauges): void {
   const gauge = (name: string, help: string, value: () => number) =>
     metrics.gauge({ name, help }, (family) => family.with({}).set(value()))
-  gauge('millrace_rollup_cells', 'Minutes of series that are in memory.', read.rollupCells)
-  gauge('millrace_rollup_dirty_cells', 'Minutes of series that are not written yet.', read.dirtyCells)
+  gauge('millrace_rollup_cells', 'Rollups in memory, one for each series, minute and partition.', read.rollupsInMemory)
+  gauge('millrace_rollup_dirty_cells', 'Rollups in memory that are not written yet.', read.dirtyRollups)
   gauge('millrace_live_watchers', 'Open live streams.', read.watchers)
   metrics.gauge(
     {

@@ -158,11 +158,11 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
     flushMs: config.ROLLUP_FLUSH_MS,
     eagerBytesPerSecond: config.ROLLUP_EAGER_BYTES_PER_SECOND,
     eagerPauseMs: config.ROLLUP_EAGER_PAUSE_MS,
-    cellsMax: config.ROLLUP_CELLS_MAX,
+    rollupsMax: config.ROLLUP_CELLS_MAX,
   })
   readGaugesAtScrape(metrics, {
-    rollupCells: () => rollups.cells,
-    dirtyCells: () => rollups.dirtyCells,
+    rollupsInMemory: () => rollups.size,
+    dirtyRollups: () => rollups.dirtySize,
     watchers: () => parts.hub.size,
     watermark: () => readWatermark(database, { group: config.STREAM_GROUP, stream: config.STREAM_NAME }),
   })

@@ -4,7 +4,7 @@ import { COARSE_LEVELS, unpackMinutes, unpackSketches } from '@millrace/rollups'
 import { DDSketch, HyperLogLog } from '@millrace/sketches'
 import { createTestDatabase, type TestDatabase } from '@millrace/testing'
 import { createCompactor } from '../src/aggregate/compactor.js'
-import { RollupCell } from '../src/aggregate/rollup-cell.js'
+import { Rollup } from '../src/aggregate/rollup.js'
 import type { TestEvent } from './support/frames.js'
 import { makeHandler } from './support/make-handler.js'
 import { differences, readRollups, recompute } from './support/recompute.js'
@@ -81,16 +81,16 @@ describe('the compactor', () => {
       `select series_id, (extract(epoch from window_start) / 60)::integer as minute, count, sum, sum_error, min, max, sketch, uniques from rollups_1m
        order by 1, 2, partition`,
     )
-    const cells = new Map<string, RollupCell>()
+    const rollups = new Map<string, Rollup>()
     for (const { series_id: id, minute, sum_error: sumError, count, ...row } of rows) {
       const series = { id, tenantId: 1, event: '', hasProperty: row.sketch !== null }
-      const cell = cells.get(`${id} ${minute}`) ?? new RollupCell(series, minute)
-      cell.merge({ ...row, count: Number(count), sumError })
-      cells.set(`${id} ${minute}`, cell)
+      const rollup = rollups.get(`${id} ${minute}`) ?? new Rollup(series, minute)
+      rollup.merge({ ...row, count: Number(count), sumError })
+      rollups.set(`${id} ${minute}`, rollup)
     }
     return new Map(
-      [...cells].map(([key, cell]) => {
-        const { count, sum, sumError, min, max, sketch, uniques } = cell.values()
+      [...rollups].map(([key, rollup]) => {
+        const { count, sum, sumError, min, max, sketch, uniques } = rollup.values()
         const numbers = sum === null ? null : { sum: sum + (sumError ?? 0), sumError: 0, min: min ?? 0, max: max ?? 0 }
         return [key, { ...describeMinute(count, sketch ?? uniques, sketch !== null), numbers }]
       }),

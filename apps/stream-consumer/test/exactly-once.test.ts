@@ -203,7 +203,8 @@ describe('the handler of the events stream', () => {
 
   it('keeps aggregates equal to a recomputation through late, duplicate and disordered events, failures and takeovers', async () => {
     let clock = 0
-    const make = () => consumer({ monotonicMs: () => clock, flushMs: 1000, eagerBytesPerSecond: 20_000, cellsMax: 200 })
+    const make = () =>
+      consumer({ monotonicMs: () => clock, flushMs: 1000, eagerBytesPerSecond: 20_000, rollupsMax: 200 })
     let [left, right] = [make(), make()]
     await left.engine.assign([0, 1])
     await right.engine.assign([2, 3])
@@ -228,10 +229,10 @@ describe('the handler of the events stream', () => {
     for (const one of [left, right]) {
       while (one.engine.waiting().length > 0) await one.engine.step()
       clock += 2000
-      expect(one.handler.wantsCommit()).toBe(one.rollups.dirtyCells > 0)
+      expect(one.handler.wantsCommit()).toBe(one.rollups.dirtySize > 0)
       await one.engine.step([])
       expect(one.handler.wantsCommit()).toBe(false)
-      expect(one.rollups.dirtyCells).toBe(0)
+      expect(one.rollups.dirtySize).toBe(0)
     }
     expect(new Set(await storedIds()).size).toBe((await storedIds()).length)
     const actual = await readRollups(database)
@@ -291,7 +292,7 @@ describe('the handler of the events stream', () => {
     clock = 1100
     send(makeRound(2, []))
     await first.engine.step()
-    expect(first.rollups.dirtyCells).toBeGreaterThan(0)
+    expect(first.rollups.dirtySize).toBeGreaterThan(0)
     await first.engine.close()
     log.frames.clear()
     const heir = consumer({ monotonicMs: () => clock })
@@ -307,11 +308,11 @@ describe('the handler of the events stream', () => {
     await engine.assign(PARTITIONS)
     send(makeRound(1, []))
     await engine.step()
-    expect([rollups.dirtyCells > 0, handler.wantsCommit()]).toEqual([true, false])
+    expect([rollups.dirtySize > 0, handler.wantsCommit()]).toEqual([true, false])
     handler.stopping()
     expect(handler.wantsCommit()).toBe(true)
     await engine.step([])
-    expect([rollups.dirtyCells, handler.wantsCommit()]).toEqual([0, false])
+    expect([rollups.dirtySize, handler.wantsCommit()]).toEqual([0, false])
     expect(differences(await readRollups(database), await recompute(database))).toEqual([])
   })
 

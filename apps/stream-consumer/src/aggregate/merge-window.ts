@@ -1,8 +1,8 @@
 import { MINUTE_MS } from '@millrace/contracts'
 import type { Statement, Transaction } from '@millrace/database'
 import { type CoarseLevel, MINUTE_LEVEL, PACKED_LEVEL, packMinutes, packSketches } from '@millrace/rollups'
-import { RollupCell, type RollupValues } from './rollup-cell.js'
-import { CELL_COLUMNS, cellValues, SELECT_CELLS, UPDATE_CELL } from './rollup-sql.js'
+import { Rollup, type RollupValues } from './rollup.js'
+import { ROLLUP_COLUMNS, rollupValues, SELECT_ROLLUPS, UPDATE_ROLLUP } from './rollup-sql.js'
 
 /** Series that one statement merges: bounds the memory that a tenant with many series takes. */
 const SERIES_PER_STATEMENT = 200
@@ -28,7 +28,7 @@ export function seriesOfTenant(tenantId: number): Statement {
 }
 
 interface FinerRow {
-  /** First minute since 1970. */
+  /** Start of the window, in minutes since 1970. */
   minute: number
   series_id: number
   count: number
@@ -78,9 +78,9 @@ function finerWindows(
 }
 
 interface Merged {
-  readonly cell: RollupCell
+  readonly rollup: Rollup
   /** The minutes of the window by their position in it; empty unless the window is merged from minutes. */
-  readonly minutes: (RollupCell | undefined)[]
+  readonly minutes: (Rollup | undefined)[]
 }
 
 function mergeRows(
@@ -90,25 +90,25 @@ function mergeRows(
 ): Merged[] {
   const hasProperty = new Map(series.map(({ id, has_property }) => [id, has_property]))
   const first = window.window_start.getTime() / MINUTE_MS
-  const createCell = (id: number, minute: number) =>
-    new RollupCell({ id, tenantId: window.tenant_id, event: '', hasProperty: hasProperty.get(id) ?? false }, minute)
+  const createRollup = (id: number, minute: number) =>
+    new Rollup({ id, tenantId: window.tenant_id, event: '', hasProperty: hasProperty.get(id) ?? false }, minute)
   const isOfMinutes = level.finer.seconds === MINUTE_LEVEL.seconds
   const merged = new Map<number, Merged>()
   for (const row of rows) {
     let one = merged.get(row.series_id)
     if (one === undefined) {
-      one = { cell: createCell(row.series_id, first), minutes: [] }
+      one = { rollup: createRollup(row.series_id, first), minutes: [] }
       merged.set(row.series_id, one)
     }
-    let cell = one.cell
+    let rollup = one.rollup
     if (isOfMinutes) {
-      cell = one.minutes[row.minute - first] ?? createCell(row.series_id, row.minute)
-      one.minutes[row.minute - first] = cell
+      rollup = one.minutes[row.minute - first] ?? createRollup(row.series_id, row.minute)
+      one.minutes[row.minute - first] = rollup
     }
-    cell.merge(valuesOf(row))
+    rollup.merge(valuesOf(row))
   }
-  for (const { cell, minutes } of merged.values())
-    for (const minute of minutes) if (minute !== undefined) cell.mergeCell(minute)
+  for (const { rollup, minutes } of merged.values())
+    for (const minute of minutes) if (minute !== undefined) rollup.mergeRollup(minute)
   return [...merged.values()]
 }
 
@@ -121,14 +121,14 @@ function writeStatement(level: CoarseLevel, merged: readonly Merged[]): Statemen
     ? writePackedWindows(merged)
     : writeWindows(
         level.table,
-        merged.map(({ cell }) => cell),
+        merged.map(({ rollup }) => rollup),
       )
 }
 
-function writeWindows(table: string, cells: readonly RollupCell[]): Statement {
+function writeWindows(table: string, rollups: readonly Rollup[]): Statement {
   return {
-    text: `insert into ${table} (${CELL_COLUMNS}) ${SELECT_CELLS} on conflict (tenant_id, series_id, window_start) ${UPDATE_CELL}`,
-    values: cellValues(cells, windowOf),
+    text: `insert into ${table} (${ROLLUP_COLUMNS}) ${SELECT_ROLLUPS} on conflict (tenant_id, series_id, window_start) ${UPDATE_ROLLUP}`,
+    values: rollupValues(rollups, windowOf),
   }
 }
 
@@ -137,21 +137,21 @@ function writePackedWindows(merged: readonly Merged[]): Statement {
   const minutes = merged.map((one) => Array.from({ length: PACKED_MINUTES }, (_, at) => one.minutes[at] ?? null))
   return {
     name: 'write_packed_windows',
-    text: `insert into ${PACKED_LEVEL.table} (${CELL_COLUMNS}, minutes, minute_sketches)
-      select ${CELL_COLUMNS}, minutes, sketches from (select *, row_number() over () as row from (${SELECT_CELLS}) as cell) as c (${CELL_COLUMNS}, row)
+    text: `insert into ${PACKED_LEVEL.table} (${ROLLUP_COLUMNS}, minutes, minute_sketches)
+      select ${ROLLUP_COLUMNS}, minutes, sketches from (select *, row_number() over () as row from (${SELECT_ROLLUPS}) as merged) as c (${ROLLUP_COLUMNS}, row)
         join unnest($14::bytea[], $15::bytea[]) with ordinality as m (minutes, sketches, row) using (row)
-      on conflict (tenant_id, series_id, window_start) ${UPDATE_CELL}, minutes = excluded.minutes, minute_sketches = excluded.minute_sketches`,
+      on conflict (tenant_id, series_id, window_start) ${UPDATE_ROLLUP}, minutes = excluded.minutes, minute_sketches = excluded.minute_sketches`,
     values: [
-      ...cellValues(
-        merged.map(({ cell }) => cell),
+      ...rollupValues(
+        merged.map(({ rollup }) => rollup),
         windowOf,
       ),
-      minutes.map((list) => packMinutes(list.map((cell) => cell?.minuteValues() ?? null))),
-      minutes.map((list) => packSketches(list.map((cell) => cell?.packedSketch() ?? null))),
+      minutes.map((list) => packMinutes(list.map((rollup) => rollup?.minuteValues() ?? null))),
+      minutes.map((list) => packSketches(list.map((rollup) => rollup?.packedSketch() ?? null))),
     ],
   }
 }
 
-function windowOf({ minute }: RollupCell): number {
+function windowOf({ minute }: Rollup): number {
   return minute * 60
 }

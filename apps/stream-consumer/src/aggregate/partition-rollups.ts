@@ -1,23 +1,26 @@
 import { MINUTE_MS } from '@millrace/contracts'
 import { DOUBLES, type FrameView, TIMESTAMP_DOUBLE, WORD, WORDS } from '../store/frame-view.js'
-import { RollupCell } from './rollup-cell.js'
+import { Rollup } from './rollup.js'
 import type { Series } from './series-registry.js'
 
-/** A cell that was not changed for so many flushes is dropped from memory; a late record brings it back from the table. */
+/**
+ * A rollup that did not change during this number of flushes leaves the memory. A late record loads it again from the
+ * table.
+ */
 const ROUNDS_KEPT = 90
 
-/** The minutes of one partition that are in memory. */
+/** The rollups of one stream partition that are in memory. */
 export class PartitionRollups {
   readonly partition: number
-  /** Everything below this ordinal, that is up to this position, is in the cells or in the table. */
+  /** All records below this ordinal are counted, in memory or in the table. Its position in the stream follows. */
   appliedOrdinal: number
   appliedPosition: string
-  /** The position that the table stands for. */
+  /** All records up to this position are counted in the table. */
   flushedPosition: string
   lastFlushMs: number
-  /** By series id, since the same series may come as different objects, then by minute. */
-  readonly #cells = new Map<number, Map<number, RollupCell>>()
-  readonly #dirty = new Set<RollupCell>()
+  /** By series id, then by minute. Not by Series object: the same series may come as different objects. */
+  readonly #rollups = new Map<number, Map<number, Rollup>>()
+  readonly #dirty = new Set<Rollup>()
   #round = 0
   #size = 0
 
@@ -29,7 +32,7 @@ export class PartitionRollups {
     this.lastFlushMs = from.nowMs
   }
 
-  get dirty(): ReadonlySet<RollupCell> {
+  get dirty(): ReadonlySet<Rollup> {
     return this.#dirty
   }
 
@@ -37,36 +40,36 @@ export class PartitionRollups {
     return this.#size
   }
 
-  /** Bytes that a flush would write, about. */
+  /** Estimate of the bytes that a flush would write. */
   get dirtyBytes(): number {
     let bytes = 0
-    for (const cell of this.#dirty) bytes += cell.bytes
+    for (const rollup of this.#dirty) bytes += rollup.bytes
     return bytes
   }
 
   /**
-   * Counts the records of a frame whose verdict is 'stored'. `series` lines up with the frame's series; null where one is not counted.
-   * Returns how many records were counted by series.
+   * Counts the stored records of a frame. `series` has an entry for each series of the frame, null where it cannot be
+   * stored. Returns the number of records counted in each of these series.
    */
   addFrame(view: FrameView, series: readonly (Series | null)[], verdicts: Uint8Array | null): Uint32Array {
     const counts = new Uint32Array(series.length)
-    const cells: (RollupCell | undefined)[] = new Array(series.length)
+    const rollups: (Rollup | undefined)[] = new Array(series.length)
     const { words, doubles, records } = view
     for (let index = 0, at = 0, time = TIMESTAMP_DOUBLE; index < records; index++, at += WORDS, time += DOUBLES) {
       if (verdicts !== null && verdicts[index] !== 0) continue
       const s = (words[at + WORD.seriesTypeFlags] as number) & 0xffff
       const minute = Math.floor((doubles[time] as number) / MINUTE_MS)
-      let cell = cells[s]
-      if (cell === undefined || cell.minute !== minute) {
-        cell = this.#open(series[s], minute)
-        if (cell === undefined) continue
-        cells[s] = cell
+      let rollup = rollups[s]
+      if (rollup === undefined || rollup.minute !== minute) {
+        rollup = this.#open(series[s], minute)
+        if (rollup === undefined) continue
+        rollups[s] = rollup
       }
       counts[s] = (counts[s] as number) + 1
-      cell.count++
-      cell.uniques.add(words[at + WORD.userHashLo] as number, words[at + WORD.userHashHi] as number)
+      rollup.count++
+      rollup.uniques.add(words[at + WORD.userHashLo] as number, words[at + WORD.userHashHi] as number)
     }
-    this.#addPoints(view, { series, cells, verdicts })
+    this.#addPoints(view, { series, rollups, verdicts })
     return counts
   }
 
@@ -74,73 +77,73 @@ export class PartitionRollups {
     { reader, words, doubles, records }: FrameView,
     {
       series,
-      cells,
+      rollups,
       verdicts,
-    }: { series: readonly (Series | null)[]; cells: (RollupCell | undefined)[]; verdicts: Uint8Array | null },
+    }: { series: readonly (Series | null)[]; rollups: (Rollup | undefined)[]; verdicts: Uint8Array | null },
   ): void {
     reader.forEachPoint((index, s, value) => {
       if (index >= records || (verdicts !== null && verdicts[index] !== 0)) return
       const minute = Math.floor((doubles[index * DOUBLES + TIMESTAMP_DOUBLE] as number) / MINUTE_MS)
-      let cell = cells[s]
-      if (cell === undefined || cell.minute !== minute) {
-        cell = this.#open(series[s], minute)
-        if (cell === undefined) return
-        cells[s] = cell
+      let rollup = rollups[s]
+      if (rollup === undefined || rollup.minute !== minute) {
+        rollup = this.#open(series[s], minute)
+        if (rollup === undefined) return
+        rollups[s] = rollup
       }
       const at = index * WORDS
       const lo = words[at + WORD.userHashLo] as number
       const hi = words[at + WORD.userHashHi] as number
-      if (cell.sum !== null) cell.addValue(value, lo, hi)
+      if (rollup.sum !== null) rollup.addValue(value, lo, hi)
       else {
-        cell.count++
-        cell.uniques.add(lo, hi)
+        rollup.count++
+        rollup.uniques.add(lo, hi)
       }
     })
   }
 
-  /** The cell of a series and minute, made if need be and marked as changed. */
-  #open(series: Series | null | undefined, minute: number): RollupCell | undefined {
+  /** Returns the rollup of a series and minute and marks it as dirty; creates it if necessary. */
+  #open(series: Series | null | undefined, minute: number): Rollup | undefined {
     if (series === null || series === undefined) return undefined
-    let minutes = this.#cells.get(series.id)
+    let minutes = this.#rollups.get(series.id)
     if (minutes === undefined) {
       minutes = new Map()
-      this.#cells.set(series.id, minutes)
+      this.#rollups.set(series.id, minutes)
     }
-    let cell = minutes.get(minute)
-    if (cell === undefined) {
-      cell = new RollupCell(series, minute)
-      minutes.set(minute, cell)
+    let rollup = minutes.get(minute)
+    if (rollup === undefined) {
+      rollup = new Rollup(series, minute)
+      minutes.set(minute, rollup)
       this.#size++
     }
-    if (!cell.isDirty) {
-      cell.isDirty = true
-      this.#dirty.add(cell)
+    if (!rollup.isDirty) {
+      rollup.isDirty = true
+      this.#dirty.add(rollup)
     }
-    cell.lastRound = this.#round
-    return cell
+    rollup.lastRound = this.#round
+    return rollup
   }
 
   /**
-   * Says that every dirty cell was written. Cells that have not changed for a while leave the memory; all that did not change since the last
-   * flush do when there are more than `cellsMax`.
+   * To be called when all dirty rollups were written. Rollups that have not changed for a while leave the memory;
+   * when more than `rollupsMax` are in memory, all that did not change since the last flush.
    */
-  flushed(nowMs: number, cellsMax: number): void {
-    for (const cell of this.#dirty) {
-      cell.isDirty = false
-      cell.isWhole = true
+  flushed(nowMs: number, rollupsMax: number): void {
+    for (const rollup of this.#dirty) {
+      rollup.isDirty = false
+      rollup.isWhole = true
     }
     this.#dirty.clear()
     this.lastFlushMs = nowMs
     this.flushedPosition = this.appliedPosition
-    const keptFrom = this.#size > cellsMax ? this.#round : this.#round - ROUNDS_KEPT
+    const keptFrom = this.#size > rollupsMax ? this.#round : this.#round - ROUNDS_KEPT
     this.#round++
-    for (const [seriesId, minutes] of this.#cells) {
-      for (const [minute, cell] of minutes) {
-        if (cell.lastRound >= keptFrom) continue
+    for (const [seriesId, minutes] of this.#rollups) {
+      for (const [minute, rollup] of minutes) {
+        if (rollup.lastRound >= keptFrom) continue
         minutes.delete(minute)
         this.#size--
       }
-      if (minutes.size === 0) this.#cells.delete(seriesId)
+      if (minutes.size === 0) this.#rollups.delete(seriesId)
     }
   }
 }

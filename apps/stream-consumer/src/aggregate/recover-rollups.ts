@@ -4,8 +4,8 @@ import { openFrame } from '../store/frame-view.js'
 import type { Rollups } from './rollups.js'
 import type { SeriesRegistry } from './series-registry.js'
 
-/** What the journal says about a frame. */
-interface Judged {
+/** The journal's row of a frame. */
+interface JournalEntry {
   readonly position: string
   readonly firstOrdinal: number
   readonly records: number
@@ -19,8 +19,9 @@ export interface RecoverDeps {
 }
 
 /**
- * Counts again what was committed after the rollups of `assigned` were last written: the frames of `replay` with the verdicts that the journal
- * has for them. Returns the ordinals that were not among them, because the stream no longer holds their frames; null when all were.
+ * Counts the records that were committed after the rollups of the partition were last written. Their frames come from
+ * `replay`, their verdicts from the journal. Returns the ordinals of the missing records when the stream no longer
+ * holds all these frames, and null otherwise. Then nothing was counted.
  */
 export async function recoverRollups(
   deps: RecoverDeps,
@@ -29,16 +30,16 @@ export async function recoverRollups(
 ): Promise<{ from: number; to: number } | null> {
   const { partition, flushedOrdinal, nextOrdinal, position } = assigned
   if (flushedOrdinal >= nextOrdinal) return null
-  const judged = await selectJudged(deps.database, assigned)
-  const due = [...judged.values()].filter(({ records }) => records > 0)
-  const found = new Set<Judged>()
-  const frames: { frame: ReceivedFrame; judged: Judged }[] = []
+  const entries = await selectEntries(deps.database, assigned)
+  const due = [...entries.values()].filter(({ records }) => records > 0)
+  const found = new Set<JournalEntry>()
+  const frames: { frame: ReceivedFrame; entry: JournalEntry }[] = []
   for await (const frame of replay()) {
-    const entry = judged.get(keyOf(frame.header.producer, frame.header.sequence))
+    const entry = entries.get(keyOf(frame.header.producer, frame.header.sequence))
     if (entry === undefined || entry.position !== frame.position || found.has(entry)) continue
     found.add(entry)
-    // The payload is a view of a larger buffer that the next frame may overwrite.
-    frames.push({ frame: { ...frame, payload: Buffer.from(frame.payload) }, judged: entry })
+    // Copied: the payload is a view of a buffer that the next frame may overwrite.
+    frames.push({ frame: { ...frame, payload: Buffer.from(frame.payload) }, entry })
   }
   const records = [...found].reduce((sum, entry) => sum + entry.records, 0)
   if (records !== nextOrdinal - flushedOrdinal || due.some((entry) => !found.has(entry)))
@@ -50,13 +51,13 @@ export async function recoverRollups(
 
 async function applyAgain(
   { rollups, registry }: RecoverDeps,
-  { frame, judged }: { frame: ReceivedFrame; judged: Judged },
+  { frame, entry }: { frame: ReceivedFrame; entry: JournalEntry },
 ): Promise<void> {
   const applied = {
     partition: frame.partition,
-    position: judged.position,
-    firstOrdinal: judged.firstOrdinal,
-    records: judged.records,
+    position: entry.position,
+    firstOrdinal: entry.firstOrdinal,
+    records: entry.records,
   }
   const view = tryOpen(frame)
   if (view === null) {
@@ -64,24 +65,24 @@ async function applyAgain(
     return
   }
   const [series] = await registry.resolve([view.reader.seriesKeys()])
-  rollups.apply(applied, { view, series: series ?? [], verdicts: judged.verdicts })
+  rollups.apply(applied, { view, series: series ?? [], verdicts: entry.verdicts })
 }
 
 function tryOpen(frame: ReceivedFrame): ReturnType<typeof openFrame> | null {
   try {
     return openFrame(frame.payload, frame.header.records)
   } catch (error) {
-    // It was dead-lettered as a whole when it was read first.
+    // Such a frame was dead-lettered whole when it was first read.
     if (error instanceof RangeError) return null
     throw error
   }
 }
 
-/** Reads along the index event_journal_order; what lies between the two ordinals is about a second of frames. */
-async function selectJudged(
+/** Uses the index event_journal_order. Between the two ordinals lie the frames of about a second. */
+async function selectEntries(
   database: Queryable,
   { partition, flushedOrdinal, nextOrdinal }: AssignedPartition,
-): Promise<Map<string, Judged>> {
+): Promise<Map<string, JournalEntry>> {
   const { rows } = await database.query<{
     producer: string
     sequence: bigint

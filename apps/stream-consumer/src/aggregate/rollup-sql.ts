@@ -1,23 +1,24 @@
 import type { Statement, Transaction } from '@millrace/database'
 import { MINUTE_LEVEL, PACKED_LEVEL, windowStartS } from '@millrace/rollups'
-import type { RollupCell, RollupValues } from './rollup-cell.js'
+import type { Rollup, RollupValues } from './rollup.js'
 
-/** Columns that all rollup tables share. */
-export const CELL_COLUMNS = 'window_start, tenant_id, series_id, count, sum, sum_error, min, max, sketch, uniques'
+/** Columns that all rollup tables have. */
+export const ROLLUP_COLUMNS = 'window_start, tenant_id, series_id, count, sum, sum_error, min, max, sketch, uniques'
 
 /**
- * Rows of `cellValues`, as $1 to $13. The sketches travel as one binary value with offsets, since an array of bytea would be sent as text.
+ * Selects the rows that `rollupValues` gives as $1 to $13. All sketches are one binary value with offsets, because an
+ * array of bytea would be sent as text.
  */
-export const SELECT_CELLS = `select to_timestamp(w), t, s, c, su, se, mi, ma,
+export const SELECT_ROLLUPS = `select to_timestamp(w), t, s, c, su, se, mi, ma,
     case when sl >= 0 then substring($1::bytea from sa for sl) end, case when ul >= 0 then substring($1::bytea from ua for ul) end
   from unnest($2::float8[], $3::integer[], $4::integer[], $5::bigint[], $6::float8[], $7::float8[], $8::float8[], $9::float8[],
     $10::integer[], $11::integer[], $12::integer[], $13::integer[]) as r (w, t, s, c, su, se, mi, ma, sa, sl, ua, ul)`
 
-export const UPDATE_CELL = `do update set count = excluded.count, sum = excluded.sum, sum_error = excluded.sum_error,
+export const UPDATE_ROLLUP = `do update set count = excluded.count, sum = excluded.sum, sum_error = excluded.sum_error,
   min = excluded.min, max = excluded.max, sketch = excluded.sketch, uniques = excluded.uniques`
 
-/** Values for SELECT_CELLS; `windowOf` gives the beginning of a cell's window in seconds. */
-export function cellValues(cells: readonly RollupCell[], windowOf: (cell: RollupCell) => number): unknown[] {
+/** Parameters of SELECT_ROLLUPS. `windowOf` gives the start of a rollup's window in seconds since 1970. */
+export function rollupValues(rollups: readonly Rollup[], windowOf: (rollup: Rollup) => number): unknown[] {
   const blobs: Buffer[] = []
   let at = 1
   const place = (bytes: Buffer | null): [number, number] => {
@@ -26,15 +27,15 @@ export function cellValues(cells: readonly RollupCell[], windowOf: (cell: Rollup
     at += bytes.length
     return [at - bytes.length, bytes.length]
   }
-  const rows = cells.map((cell) => {
-    const values = cell.values()
-    return { cell, values, sketch: place(values.sketch), uniques: place(values.uniques) }
+  const rows = rollups.map((rollup) => {
+    const values = rollup.values()
+    return { rollup, values, sketch: place(values.sketch), uniques: place(values.uniques) }
   })
   return [
     Buffer.concat(blobs),
-    rows.map(({ cell }) => windowOf(cell)),
-    rows.map(({ cell }) => cell.series.tenantId),
-    rows.map(({ cell }) => cell.series.id),
+    rows.map(({ rollup }) => windowOf(rollup)),
+    rows.map(({ rollup }) => rollup.series.tenantId),
+    rows.map(({ rollup }) => rollup.series.id),
     rows.map(({ values }) => values.count),
     rows.map(({ values }) => values.sum),
     rows.map(({ values }) => values.sumError),
@@ -48,15 +49,15 @@ export function cellValues(cells: readonly RollupCell[], windowOf: (cell: Rollup
 }
 
 /**
- * What the table holds for `cells` of one partition, by index in `cells`. LATERAL with a limit makes it one look-up a cell in the primary
- * key; the bounds let the planner leave out other days.
+ * The rows of `rollups` of one partition, by index in `rollups`. LATERAL with a limit makes this one look-up in the
+ * primary key for each rollup; the bounds let the planner exclude the partitions of other days.
  */
-export async function loadCells(
+export async function loadRollups(
   tx: Transaction,
   partition: number,
-  cells: readonly RollupCell[],
+  rollups: readonly Rollup[],
 ): Promise<Map<number, RollupValues>> {
-  const minutes = cells.map(({ minute }) => minute)
+  const minutes = rollups.map(({ minute }) => minute)
   const { rows } = await tx.query<
     { i: bigint; count: bigint; sum_error: number | null } & Omit<RollupValues, 'count' | 'sumError'>
   >({
@@ -68,8 +69,8 @@ export async function loadCells(
                and r.window_start between to_timestamp($5) and to_timestamp($6) limit 1) r`,
     values: [
       partition,
-      cells.map(({ series }) => series.tenantId),
-      cells.map(({ series }) => series.id),
+      rollups.map(({ series }) => series.tenantId),
+      rollups.map(({ series }) => series.id),
       minutes.map((minute) => minute * 60),
       reduceMin(minutes) * 60,
       reduceMax(minutes) * 60,
@@ -84,25 +85,26 @@ export async function loadCells(
 }
 
 /**
- * Writes cells of one partition as absolute values; runs with COMMIT. Only the partition's owner writes its rows, so no lock is waited for.
+ * Writes absolute values, together with COMMIT. Only the partition's owner writes these rows, so there is no waiting
+ * for locks.
  */
-export function writeCellsStatement(partition: number, cells: readonly RollupCell[]): Statement {
+export function writeRollupsStatement(partition: number, rollups: readonly Rollup[]): Statement {
   return {
     name: 'write_rollup_cells',
-    text: `insert into ${MINUTE_LEVEL.table} (partition, ${CELL_COLUMNS}) select $14::smallint, * from (${SELECT_CELLS}) as cells
-           on conflict (tenant_id, series_id, window_start, partition) ${UPDATE_CELL}`,
-    values: [...cellValues(cells, (cell) => cell.minute * 60), partition],
+    text: `insert into ${MINUTE_LEVEL.table} (partition, ${ROLLUP_COLUMNS}) select $14::smallint, * from (${SELECT_ROLLUPS}) as rollups
+           on conflict (tenant_id, series_id, window_start, partition) ${UPDATE_ROLLUP}`,
+    values: [...rollupValues(rollups, (rollup) => rollup.minute * 60), partition],
   }
 }
 
 /**
- * Marks the windows of the next coarser level that hold `cells` as dirty: queries use neither them nor coarser windows over them until the compactor
+ * Marks the windows of the next coarser level that hold `rollups` as dirty: queries use neither them nor coarser windows over them until the compactor
  * has rebuilt them. Rows are written in key order, so that two consumers cannot deadlock, and together with COMMIT, since all consumers write the
  * row of the current window.
  */
-export function markDirtyStatement(cells: Iterable<RollupCell>): Statement {
+export function markDirtyStatement(rollups: Iterable<Rollup>): Statement {
   const windows = new Map<string, [number, number]>()
-  for (const { series, minute } of cells) {
+  for (const { series, minute } of rollups) {
     const windowS = windowStartS(minute * MINUTE_LEVEL.seconds, PACKED_LEVEL.seconds)
     windows.set(`${series.tenantId} ${windowS}`, [series.tenantId, windowS])
   }

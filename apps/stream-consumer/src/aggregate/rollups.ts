@@ -3,25 +3,27 @@ import type { Transaction } from '@millrace/database'
 import type { FlushedPositions } from '@millrace/streams'
 import type { FrameView } from '../store/frame-view.js'
 import { PartitionRollups } from './partition-rollups.js'
-import type { RollupCell } from './rollup-cell.js'
-import { loadCells, markDirtyStatement, writeCellsStatement } from './rollup-sql.js'
+import type { Rollup } from './rollup.js'
+import { loadRollups, markDirtyStatement, writeRollupsStatement } from './rollup-sql.js'
 import type { Series } from './series-registry.js'
 
 export interface RollupsConfig {
-  /** A partition's changes are written at the latest so long after the last time, in ms. */
+  /** Under load, the changes of a partition are written at this interval, in ms. */
   readonly flushMs: number
-  /** Bytes a second that may be written more often than that, with every commit. */
+  /** Rate up to which changes are written earlier, with every commit. */
   readonly eagerBytesPerSecond: number
-  /** But not sooner than so long after the last time, in ms: with 100 commits a second nobody would see the difference. */
+  /**
+   * Shortest time between two such early writes of a partition, in ms: at 100 commits a second nobody would see a
+   * difference.
+   */
   readonly eagerPauseMs: number
-  /** Cells of all partitions together to keep in memory, about. */
-  readonly cellsMax: number
+  /** Approximate maximum of rollups in memory, for all partitions together. */
+  readonly rollupsMax: number
 }
 
-/** Cells written by one statement. */
-const CELLS_A_STATEMENT = 1000
+const ROLLUPS_PER_STATEMENT = 1000
 
-/** A frame that was applied, with the verdicts of its records; `firstOrdinal` + records is the next ordinal of its partition. */
+/** A frame whose records are counted. The next ordinal of its partition is `firstOrdinal` + `records`. */
 export interface AppliedFrame {
   readonly partition: number
   readonly position: string
@@ -29,7 +31,10 @@ export interface AppliedFrame {
   readonly records: number
 }
 
-/** The rollups of the partitions this process owns: counted in memory, written as absolute values. Times are monotonic ms. */
+/**
+ * The rollups of the stream partitions that this process owns. Records are counted in memory; absolute values are
+ * written. All times are monotonic, in ms.
+ */
 export class Rollups {
   readonly #config: RollupsConfig
   readonly #partitions = new Map<number, PartitionRollups>()
@@ -42,9 +47,13 @@ export class Rollups {
     this.#tokens = config.eagerBytesPerSecond
   }
 
-  /** Takes a partition over whose rows stand for everything below `ordinal`, that is up to `position`. */
+  /**
+   * Begins to count a partition whose rows in the table include all records below `from.ordinal`, which is the one
+   * after `from.position`.
+   */
   open(partition: number, from: { ordinal: number; position: string; nowMs: number }): void {
-    // Partitions taken over together would also be flushed together; this spreads them over the interval.
+    // Partitions that are assigned together would all be written at the same time. This spreads them over the
+    // interval.
     const offsetMs = ((partition * 7) % 16) * (this.#config.flushMs / 16)
     this.#partitions.set(partition, new PartitionRollups(partition, { ...from, nowMs: from.nowMs - offsetMs }))
   }
@@ -53,19 +62,24 @@ export class Rollups {
     this.#partitions.delete(partition)
   }
 
-  get cells(): number {
-    let cells = 0
-    for (const partition of this.#partitions.values()) cells += partition.size
-    return cells
+  /** Rollups in memory. */
+  get size(): number {
+    let size = 0
+    for (const partition of this.#partitions.values()) size += partition.size
+    return size
   }
 
-  get dirtyCells(): number {
-    let cells = 0
-    for (const partition of this.#partitions.values()) cells += partition.dirty.size
-    return cells
+  /** Rollups that are not written yet. */
+  get dirtySize(): number {
+    let size = 0
+    for (const partition of this.#partitions.values()) size += partition.dirty.size
+    return size
   }
 
-  /** Counts a frame in memory. `content` is null for a frame that cannot be read. Returns what each of its series counted. */
+  /**
+   * Counts the records of a frame. `content` is null for an unreadable frame. Returns the number of records counted
+   * in each series of the frame.
+   */
   apply(
     frame: AppliedFrame,
     content: { view: FrameView; series: readonly (Series | null)[]; verdicts: Uint8Array | null } | null,
@@ -76,31 +90,31 @@ export class Rollups {
     return content === null ? new Uint32Array(0) : rollups.addFrame(content.view, content.series, content.verdicts)
   }
 
-  /** From now on every change is due at once. */
+  /** From now on every change is written with the next commit. */
   stop(): void {
     this.#isStopping = true
   }
 
-  /** Whether a partition has waited for its flush as long as it may. */
+  /** Whether the changes of a partition have to be written now. */
   isDue(nowMs: number): boolean {
-    for (const rollups of this.#partitions.values())
-      if (rollups.dirty.size > 0 && this.#isOverdue(rollups, nowMs)) return true
+    for (const partition of this.#partitions.values())
+      if (partition.dirty.size > 0 && this.#isOverdue(partition, nowMs)) return true
     return false
   }
 
   /**
-   * Writes what is due, in the transaction that makes it durable together with what it counts. At low load that is everything, with every
-   * commit; under load each partition at its interval. Returns the partitions whose rows now stand for all that was applied.
+   * Writes what is due, in the transaction that stores the counted records. At low load that is everything; under
+   * load each partition at its interval. Returns the partitions whose rows now include all counted records.
    */
   async flush(tx: Transaction, nowMs: number): Promise<FlushedPositions> {
     const flushed = new Map<number, { position: string; ordinal: number }>()
-    const written: RollupCell[] = []
-    for (const rollups of this.#chooseDue(nowMs)) {
-      const cells = [...rollups.dirty]
-      if (cells.length > 0) await this.#write(tx, rollups.partition, cells)
-      written.push(...cells)
-      rollups.flushed(nowMs, this.#config.cellsMax / this.#partitions.size)
-      flushed.set(rollups.partition, { position: rollups.appliedPosition, ordinal: rollups.appliedOrdinal })
+    const written: Rollup[] = []
+    for (const partition of this.#chooseDue(nowMs)) {
+      const dirty = [...partition.dirty]
+      if (dirty.length > 0) await this.#write(tx, partition.partition, dirty)
+      written.push(...dirty)
+      partition.flushed(nowMs, this.#config.rollupsMax / this.#partitions.size)
+      flushed.set(partition.partition, { position: partition.appliedPosition, ordinal: partition.appliedOrdinal })
     }
     if (written.length > 0) tx.atCommit(markDirtyStatement(written))
     return flushed
@@ -111,40 +125,40 @@ export class Rollups {
     const elapsedMs = Math.max(0, Math.min(flushMs, nowMs - this.#refilledMs))
     this.#tokens = Math.min(eagerBytesPerSecond, this.#tokens + (eagerBytesPerSecond * elapsedMs) / 1000)
     this.#refilledMs = nowMs
-    return [...this.#partitions.values()].filter((rollups) => {
-      if (rollups.appliedPosition === rollups.flushedPosition) return false
-      if (rollups.dirty.size === 0 || this.#isOverdue(rollups, nowMs)) return true
-      if (nowMs - rollups.lastFlushMs < eagerPauseMs) return false
-      const bytes = rollups.dirtyBytes
+    return [...this.#partitions.values()].filter((partition) => {
+      if (partition.appliedPosition === partition.flushedPosition) return false
+      if (partition.dirty.size === 0 || this.#isOverdue(partition, nowMs)) return true
+      if (nowMs - partition.lastFlushMs < eagerPauseMs) return false
+      const bytes = partition.dirtyBytes
       if (bytes > this.#tokens) return false
       this.#tokens -= bytes
       return true
     })
   }
 
-  /** Also when late records have opened so many minutes that memory would suffer. */
-  #isOverdue(rollups: PartitionRollups, nowMs: number): boolean {
+  /** Also when the late records of many minutes would fill the memory. */
+  #isOverdue(partition: PartitionRollups, nowMs: number): boolean {
     return (
       this.#isStopping ||
-      nowMs - rollups.lastFlushMs >= this.#config.flushMs ||
-      rollups.dirty.size > this.#config.cellsMax / this.#partitions.size
+      nowMs - partition.lastFlushMs >= this.#config.flushMs ||
+      partition.dirty.size > this.#config.rollupsMax / this.#partitions.size
     )
   }
 
-  async #write(tx: Transaction, partition: number, cells: readonly RollupCell[]): Promise<void> {
-    for (let from = 0; from < cells.length; from += CELLS_A_STATEMENT) {
-      const some = cells.slice(from, from + CELLS_A_STATEMENT)
+  async #write(tx: Transaction, partition: number, rollups: readonly Rollup[]): Promise<void> {
+    for (let from = 0; from < rollups.length; from += ROLLUPS_PER_STATEMENT) {
+      const some = rollups.slice(from, from + ROLLUPS_PER_STATEMENT)
       const partial = some.filter(({ isWhole }) => !isWhole)
       if (partial.length > 0) {
-        for (const [index, row] of await loadCells(tx, partition, partial)) (partial[index] as RollupCell).merge(row)
-        // From here on the cell holds what the row does; merging it twice would count it twice.
-        for (const cell of partial) cell.isWhole = true
+        for (const [index, row] of await loadRollups(tx, partition, partial)) (partial[index] as Rollup).merge(row)
+        // The rollup now includes its row, and adding it again would count it twice.
+        for (const rollup of partial) rollup.isWhole = true
       }
-      tx.atCommit(writeCellsStatement(partition, some))
+      tx.atCommit(writeRollupsStatement(partition, some))
     }
   }
 
-  /** Days, as ms of their beginning, whose rows a flush of the partition would write. */
+  /** The days, as the ms of their start, whose day partitions a flush would write to. */
   dirtyDays(partition: number): Set<number> {
     const days = new Set<number>()
     for (const { minute } of this.#of(partition).dirty) days.add(Math.floor((minute * MINUTE_MS) / DAY_MS) * DAY_MS)

@@ -2,21 +2,24 @@ import { ADVISORY_LOCKS } from '@millrace/contracts'
 import type { Database, Transaction } from '@millrace/database'
 import { OVERFLOW_NAME, parseSeriesKey, type SeriesKey, seriesKey } from '@millrace/rollups'
 
-/** A row of rollup_series. */
+/** A row of `rollup_series`. */
 export interface Series {
   readonly id: number
   readonly tenantId: number
-  /** As a batch names it in the series of (tenant, event). */
+  /** The event of the series key; `*` for a definition that aggregates all events. */
   readonly event: string
   readonly hasProperty: boolean
 }
 
-/** Names longer than this in all would not fit an index entry; they count in the overflow series. */
+/** Longer names would not fit an index entry. Such records count in the overflow series. */
 const NAME_BYTES_MAX = 2000
-/** Past so many series in memory all are forgotten and looked up again as they come. */
+/** With more series in memory, all are forgotten and looked up again when needed. */
 const KNOWN_MAX = 200_000
 
-/** Series of one tenant and definition, which share a bound. The series by event name alone are one definition. */
+/**
+ * The series of one tenant and rollup definition, which share a limit. The series of all event names are one group
+ * too.
+ */
 interface Group {
   readonly tenantId: number
   readonly event: string | null
@@ -37,8 +40,9 @@ interface SeriesRow {
 }
 
 /**
- * Finds the series that batches name and registers new ones, at most `seriesMax` a tenant and definition; what comes beyond that is counted in
- * the definition's overflow series. Registrations are committed on their own, before the records that need them.
+ * Finds the rows of the series that record batches name, and registers new series: at most `seriesMax` for each
+ * tenant and definition. Further ones are counted in the definition's overflow series. A registration commits before
+ * the records that need it.
  */
 export class SeriesRegistry {
   readonly #database: Database
@@ -51,13 +55,14 @@ export class SeriesRegistry {
     this.#database = deps.database
   }
 
-  /** Whether `resolve` can answer without asking the database. */
+  /** Whether `resolve` knows all these keys without a query. */
   areKnown(keys: readonly string[]): boolean {
     return keys.every((key) => this.#known.has(key))
   }
 
   /**
-   * The series of each of `lists`, in order. null for a name that cannot be stored, since the records that bear it cannot either.
+   * The series of each list of keys, in order. null for a key that cannot be stored; its records cannot be stored
+   * either.
    * @throws databaseErrors
    */
   async resolve(lists: readonly (readonly string[])[]): Promise<(Series | null)[][]> {
@@ -125,8 +130,9 @@ interface Registration {
 }
 
 /**
- * The rows of the wanted series as far as they fit, made if need be, and the overflow series if there is one. The advisory lock makes consumers
- * that register series of one definition at once do it one after the other, so that the bound holds.
+ * Returns the rows of the wanted series that fit below the limit, new ones included, and the overflow series if there
+ * is one. The advisory lock makes consumers register the series of a definition one after the other, so that the
+ * limit holds.
  */
 async function register(
   tx: Transaction,
@@ -134,7 +140,8 @@ async function register(
 ): Promise<{ rows: SeriesRow[]; isFull: boolean }> {
   await tx.query(`select pg_advisory_xact_lock(hashtext('${ADVISORY_LOCKS.series}'), hashtext($1))`, [groupKey])
   const count = await countSeries(tx, group)
-  // A definition that is full is loaded whole, once: from then on what is not in memory belongs to the overflow.
+  // The series of a full definition are all loaded once: afterwards every series that is not in memory belongs to the
+  // overflow series.
   const known = await selectSeries(tx, group, count + wanted.length > seriesMax ? null : wanted)
   const names = new Set(known.map((row) => nameOf(row.event, row.dimension_values)))
   const fresh = wanted.filter(({ event, values }) => !names.has(nameOf(event, values)))
@@ -144,7 +151,7 @@ async function register(
   return { rows, isFull: count + fitting.length >= seriesMax }
 }
 
-/** $1 to $4 are `valuesOf` a group. */
+/** Condition on the series of a group; `valuesOf` gives $1 to $4. */
 const IN_GROUP =
   'tenant_id = $1 and ($2::text is null or event = $2) and dimensions = $3::text[] and property is not distinct from $4'
 
@@ -160,7 +167,7 @@ async function countSeries(tx: Transaction, group: Group): Promise<number> {
   return Number(rows[0]?.n)
 }
 
-/** The series of a group, all of them or those that are named as in `wanted`, and its overflow series. */
+/** The series of a group and its overflow series; only those in `wanted` unless that is null. */
 async function selectSeries(tx: Transaction, group: Group, wanted: readonly SeriesKey[] | null): Promise<SeriesRow[]> {
   const { rows } = await tx.query<SeriesRow>(
     `select id, event, dimension_values, overflow from rollup_series where ${IN_GROUP}
@@ -175,7 +182,7 @@ function toJson(series: readonly SeriesKey[]): string {
   return JSON.stringify(series.map(({ event, values }) => ({ event, values })))
 }
 
-/** Values go as JSON because an array of arrays of different contents is not a PostgreSQL array. */
+/** Sent as JSON: an array of arrays with different lengths is not a PostgreSQL array. */
 async function insertSeries(tx: Transaction, group: Group, series: readonly SeriesKey[]): Promise<SeriesRow[]> {
   if (series.length === 0) return []
   const { rows } = await tx.query<SeriesRow>(
@@ -211,7 +218,7 @@ function bytesOf({ event, values }: SeriesKey): number {
   return values.reduce((bytes, value) => bytes + Buffer.byteLength(value ?? ''), Buffer.byteLength(event))
 }
 
-/** null for a key that is malformed or holds a character that PostgreSQL cannot store. */
+/** null for a malformed key and for one with a character that PostgreSQL cannot store. */
 function tryParse(key: string): SeriesKey | null {
   try {
     const series = parseSeriesKey(key)

@@ -1,13 +1,17 @@
 /**
- * A bucket is a cache line of 16 words: six hashes of two words, low lane first, then six stamps of half a word. The last word tells of hashes that
- * went on to the next bucket because this one was full: the newest one's stamp, and a filter of 16 bits over all of them.
+ * A bucket is a cache line of 16 words: six hashes of two words each (low word first), then six stamps of half a word
+ * each. The last word describes the hashes that were placed in a later bucket because this one was full: the newest
+ * stamp among them, and a 16-bit filter.
  */
 export const BUCKET_WORDS = 16
 export const SLOTS = 6
 const STAMPS = 12
-const PASSED = 15
+const OVERFLOW = 15
 
-/** One bit a slot, set where the slot's hash is older than `oldest` or there never was one. Without a branch: which slots are free is a toss. */
+/**
+ * A bit for each slot: set where the slot is empty or its hash has a stamp below `oldest`. Written without branches,
+ * because they could not be predicted.
+ */
 export function freeSlots(words: Int32Array, at: number, oldest: number): number {
   const a = words[at + STAMPS] as number
   const b = words[at + STAMPS + 1] as number
@@ -22,7 +26,10 @@ export function freeSlots(words: Int32Array, at: number, oldest: number): number
   )
 }
 
-/** The slot that holds a hash, or -1. `free`: see `freeSlots`. Six lines and no loop: a quarter of the time of an insertion. */
+/**
+ * The slot that holds a hash, or -1. `free` comes from `freeSlots`. Unrolled: a loop would take a quarter of the time
+ * of an insertion.
+ */
 export function slotOf(words: Int32Array, at: number, free: number, lo: number, hi: number): number {
   if (words[at] === lo && words[at + 1] === hi && (free & 1) === 0) return 0
   if (words[at + 2] === lo && words[at + 3] === hi && (free & 2) === 0) return 1
@@ -56,28 +63,28 @@ export function setStamp(words: Int32Array, at: number, slot: number, stamp: num
     (slot & 1) === 0 ? ((words[word] as number) & ~0xffff) | stamp : ((words[word] as number) & 0xffff) | (stamp << 16)
 }
 
-/** False when `hi`'s hash cannot lie in a bucket behind this one. */
-export function mayHavePassed(words: Int32Array, at: number, hi: number, oldest: number): boolean {
-  const passed = words[at + PASSED] as number
-  return (passed & 0xffff) >= oldest && ((passed >>> (16 + (hi & 15))) & 1) !== 0
+/** Whether a hash of this bucket may have been placed in a later one. `hi` is the hash's high word. */
+export function mayHaveOverflowed(words: Int32Array, at: number, hi: number, oldest: number): boolean {
+  const overflow = words[at + OVERFLOW] as number
+  return (overflow & 0xffff) >= oldest && ((overflow >>> (16 + (hi & 15))) & 1) !== 0
 }
 
-/** Notes that `hi`'s hash goes on to the next bucket. */
-export function notePassed(
+/** Remembers that a hash of this bucket is placed in a later one. */
+export function noteOverflow(
   words: Int32Array,
   at: number,
   hi: number,
   { stamp, oldest }: { stamp: number; oldest: number },
 ): void {
-  const passed = words[at + PASSED] as number
-  const newest = passed & 0xffff
-  const filter = newest < oldest ? 0 : passed & ~0xffff
-  words[at + PASSED] = filter | (1 << (16 + (hi & 15))) | Math.max(newest, stamp)
+  const overflow = words[at + OVERFLOW] as number
+  const newest = overflow & 0xffff
+  const filter = newest < oldest ? 0 : overflow & ~0xffff
+  words[at + OVERFLOW] = filter | (1 << (16 + (hi & 15))) | Math.max(newest, stamp)
 }
 
-/** Makes every stamp smaller by `by`; what had one up to there becomes free. */
+/** Lowers every stamp by `by`. Slots whose stamp was not larger become empty. */
 export function lowerStamps(words: Int32Array, at: number, by: number): void {
   for (let slot = 0; slot < SLOTS; slot++) setStamp(words, at, slot, Math.max(0, stampOf(words, at, slot) - by))
-  const passed = words[at + PASSED] as number
-  words[at + PASSED] = (passed & 0xffff) > by ? passed - by : 0
+  const overflow = words[at + OVERFLOW] as number
+  words[at + OVERFLOW] = (overflow & 0xffff) > by ? overflow - by : 0
 }

@@ -1,21 +1,21 @@
 import { HashWindow } from './hash-window.js'
 
-/** Multiples of it spread evenly over the unit interval, however many there are. */
+/** The fractional parts of its multiples are spread evenly over [0, 1), however many there are. */
 const GOLDEN_RATIO = 0.618034
 
-/** The windows of the partitions this process owns, under one ceiling of ids. */
+/** The deduplication windows of the partitions that this process owns, with one limit on their ids. */
 export class DedupWindows {
   readonly #windowMs: number
   readonly #idsMax: number
   readonly #windows = new Map<number, HashWindow>()
 
-  /** `idsMax`: ids of all partitions together; the oldest go first when there are more. */
+  /** `idsMax`: ids of all partitions together; with more, the oldest are dropped. */
   constructor(config: { windowMs: number; idsMax: number }) {
     this.#windowMs = config.windowMs
     this.#idsMax = config.idsMax
   }
 
-  /** An empty window for `partition`, in place of the one there was. */
+  /** Creates an empty window for `partition`, in place of an earlier one. */
   open(partition: number): HashWindow {
     const window = new HashWindow(this.#windowMs, (partition * GOLDEN_RATIO) % 1)
     this.#windows.set(partition, window)
@@ -26,7 +26,9 @@ export class DedupWindows {
     this.#windows.delete(partition)
   }
 
-  /** @throws when the partition's window was not opened: its records must not be judged without it. */
+  /**
+   * @throws Error when the partition has no window: without it, duplicates would be stored.
+   */
   of(partition: number): HashWindow {
     const window = this.#windows.get(partition)
     if (window === undefined) throw new Error(`the deduplication window of partition ${partition} is not loaded`)
@@ -39,15 +41,15 @@ export class DedupWindows {
     return size
   }
 
-  /** The shortest reach of any window, in ms. */
+  /** For how long before `nowMs` all windows remember every id, in ms. */
   coveredMs(nowMs: number): number {
     let covered = this.#windowMs
     for (const window of this.#windows.values()) covered = Math.min(covered, window.coveredMs(nowMs))
     return covered
   }
 
-  /** Lets go of what is older than the window, and of the oldest ids beyond the ceiling. */
-  tidy(nowMs: number): void {
+  /** Removes ids older than the window, and the oldest ids above the limit. */
+  evict(nowMs: number): void {
     for (const window of this.#windows.values()) window.expire(nowMs)
     for (let excess = this.size - this.#idsMax; excess > 0; excess = this.size - this.#idsMax) {
       let oldest: HashWindow | null = null

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { HashWindow } from './hash-window.js'
-import { STAMP_MAX } from './stamped-set.js'
+import { STAMP_MAX } from './stamped-hash-set.js'
 
 const WINDOW_MS = 1000
 

@@ -1,10 +1,10 @@
-import { ADD_MAX, STAMP_MAX, StampedSet } from './stamped-set.js'
+import { ADD_MAX, STAMP_MAX, StampedHashSet } from './stamped-hash-set.js'
 
-/** A slice ends after this share of the window, or of the ids held. */
+/** A slice ends after this share of the window, or of the ids in it. */
 const SLICES = 1024
 const SLICE_IDS_MIN = 256
 
-/** Ids that came one after the other and leave together. */
+/** Consecutive ids that expire together. */
 interface Slice {
   readonly firstMs: number
   lastMs: number
@@ -12,49 +12,56 @@ interface Slice {
 }
 
 /**
- * The 64-bit message hashes that one partition has seen within a time window. Ids are remembered for a window and at most a 1,024th of it longer. About
- * 24 bytes an id; the cost of an id does not depend on how many there are, and none is searched for when it leaves. Hashes are pairs of 32-bit words,
- * low lane first.
+ * The 64-bit message id hashes that one partition has seen within a time window. An id is remembered for the window
+ * and at most 1/1024 of it longer. Takes about 24 bytes per id; the cost per id does not depend on the size, and
+ * expiring searches for no id. Hashes are pairs of 32-bit words, low word first.
  */
 export class HashWindow {
   readonly #windowMs: number
-  readonly #set: StampedSet
-  /** Oldest first; the ids of slice i bear the stamp `#oldest + i`. */
+  readonly #set: StampedHashSet
+  /** Oldest first. The ids of slice i have the stamp `#oldest` + i. */
   readonly #slices: Slice[] = []
   #oldest = 1
   #size = 0
   #lastMs = Number.NEGATIVE_INFINITY
   #droppedUntilMs = Number.NEGATIVE_INFINITY
 
-  /** `windowMs`: an id is remembered for so long after its insertion. `phase`, from 0 to 1: windows of spread phases grow one after the other. */
+  /**
+   * `windowMs`: how long an id is remembered after its insertion. `phase` is from 0 to 1; windows with different
+   * phases grow at different times.
+   */
   constructor(windowMs: number, phase = 0) {
     this.#windowMs = windowMs
-    this.#set = new StampedSet(phase)
+    this.#set = new StampedHashSet(phase)
   }
 
-  /** Ids held. */
+  /** Number of ids. */
   get size(): number {
     return this.#size
   }
 
-  /** The insertion time of the oldest id in ms since the epoch, or Infinity when empty. */
+  /** When the oldest id was inserted, in ms since 1970; Infinity when empty. */
   get oldestMs(): number {
     return this.#slices[0]?.firstMs ?? Number.POSITIVE_INFINITY
   }
 
-  /** How far back every insertion is still remembered, in ms: the window, or less where ids were dropped for want of room. */
+  /**
+   * For how long before `nowMs` every inserted id is remembered, in ms: the window, or less when ids were dropped to
+   * save memory.
+   */
   coveredMs(nowMs: number): number {
     return Math.max(0, Math.min(this.#windowMs, nowMs - this.#droppedUntilMs))
   }
 
-  /** Says that ids inserted up to `untilMs` are not here although they lie in the window. */
+  /** Records that ids inserted up to `untilMs` are missing although they lie in the window. */
   noteDropped(untilMs: number): void {
     if (untilMs > this.#droppedUntilMs) this.#droppedUntilMs = untilMs
   }
 
   /**
-   * Inserts all `hashes` in their order and sets `isNew` to 1 for each that was not held, to 0 for each that was (its time then stays what it was).
-   * Returns the number of new ones. A time before the last insertion's counts as that one, so that ids leave in the order they came.
+   * Inserts all `hashes` in order. Sets `isNew` to 1 for each id that was not remembered, and to 0 for the others,
+   * whose time does not change. Returns the number of new ids. A `nowMs` before the previous insertion counts as that
+   * time, so that ids expire in the order of insertion.
    */
   add(hashes: Int32Array, nowMs: number, isNew: Uint8Array): number {
     const timeMs = Math.max(nowMs, this.#lastMs)
@@ -67,29 +74,29 @@ export class HashWindow {
     return added
   }
 
-  /** Whether a hash is held. */
+  /** Whether an id is remembered. */
   has(lo: number, hi: number): boolean {
     return this.#set.has(lo, hi, this.#oldest)
   }
 
-  /** Removes what was inserted a window ago or earlier. */
+  /** Removes the ids that were inserted a window ago or earlier. */
   expire(nowMs: number): void {
     const untilMs = nowMs - this.#windowMs
-    this.#leaveWhile((slice) => slice.lastMs <= untilMs)
+    this.#evictWhile((slice) => slice.lastMs <= untilMs)
     this.#set.fit(this.#size, this.#oldest)
   }
 
-  /** Removes the `count` oldest ids before their time, to make room, and the rest of their last one's slice. */
+  /** Removes the `count` oldest ids early, to save memory, and the rest of the last slice. */
   dropOldest(count: number): void {
     const size = Math.max(0, this.#size - count)
-    this.#leaveWhile((slice) => {
+    this.#evictWhile((slice) => {
       if (this.#size <= size) return false
       this.noteDropped(slice.lastMs)
       return true
     })
   }
 
-  /** Removes one hash; for the few records that were judged new and could not be stored. */
+  /** Removes one id: of a record that was new but could not be stored. */
   forget(lo: number, hi: number): void {
     const stamp = this.#set.delete(lo, hi, this.#oldest)
     if (stamp === 0) return
@@ -114,9 +121,9 @@ export class HashWindow {
     return added
   }
 
-  /** The slice that an id of `timeMs` joins, or undefined when it begins one. */
+  /** The slice for an id inserted at `timeMs`; undefined when it begins a new one. */
   #openSlice(timeMs: number): Slice | undefined {
-    // All its ids were forgotten; its stamp is free again.
+    // A slice whose ids were all forgotten; its stamp can be used again.
     while (this.#slices.at(-1)?.ids === 0) this.#slices.pop()
     const slice = this.#slices.at(-1)
     const idsMax = Math.max(SLICE_IDS_MIN, this.#size / SLICES)
@@ -125,13 +132,14 @@ export class HashWindow {
       this.#set.lowerStamps(this.#oldest - 1)
       this.#oldest = 1
     }
-    // A window has a few thousand slices: 1,024 by time, and 1,024 by ids for each time it grew 2.7-fold. Should all stamps be in use, slices grow longer.
+    // A window has a few thousand slices: 1,024 by time, and 1,024 by size each time it has grown 2.7-fold. If all
+    // stamps are in use, the last slice just grows.
     return this.#slices.length === STAMP_MAX ? slice : undefined
   }
 
-  #leaveWhile(isToLeave: (slice: Slice) => boolean): void {
+  #evictWhile(isEvicted: (slice: Slice) => boolean): void {
     let gone = 0
-    for (let slice = this.#slices[0]; slice !== undefined && isToLeave(slice); slice = this.#slices[++gone])
+    for (let slice = this.#slices[0]; slice !== undefined && isEvicted(slice); slice = this.#slices[++gone])
       this.#size -= slice.ids
     this.#slices.splice(0, gone)
     this.#oldest += gone

@@ -18,7 +18,7 @@ export function buildDays(frames: readonly PreparedFrame[], candidates: Candidat
   if (rows === 0) return []
   const keys = readKeys(frames, candidates)
   const order = orderRows(rows, keys)
-  const buffer = buffers.take(keys.bytes + rows * PREFIX_BYTES)
+  const buffer = buffers.acquire(keys.bytes + rows * PREFIX_BYTES)
   const offsets = writeRows(buffer, order, frames, candidates)
   const days: DayRows[] = []
   for (let from = 0; from < rows; ) {

@@ -2,11 +2,11 @@ import { decodeEventRow } from '@millrace/contracts'
 import type { Statement } from '@millrace/database'
 import { extractRecord } from './extract-record.js'
 import { WORD, WORDS } from './frame-view.js'
-import type { Refusal } from './poison.js'
+import type { PoisonReason } from './poison-reason.js'
 import { type RecordRef, UNKNOWN_TENANT } from './prepared-batch.js'
 
 /** A record that cannot be stored, and why; index -1 stands for a whole frame that cannot be read. */
-export interface DeadLetterEntry extends RecordRef, Refusal {}
+export interface DeadLetterEntry extends RecordRef, PoisonReason {}
 
 /** Puts new dead letters down. Ones that were replayed and refused again are not new: see `settleReplaysStep`. */
 export function deadLettersStep(stream: string, entries: readonly DeadLetterEntry[]): Statement {
@@ -33,7 +33,7 @@ export function deadLettersStep(stream: string, entries: readonly DeadLetterEntr
  * Says what became of replayed records: settled ones are 'replayed', refused ones wait again with their new reason. A replay has no id of its
  * own in the stream, so a record finds its dead letter by tenant and message id; of several it takes the oldest.
  */
-export function settleReplaysStep(outcomes: readonly { record: RecordRef; refusal: Refusal | null }[]): Statement {
+export function settleReplaysStep(outcomes: readonly { record: RecordRef; poison: PoisonReason | null }[]): Statement {
   return {
     text: `update dead_letters d set state = case when o.code is null then 'replayed' else 'pending' end,
              code = coalesce(o.code, d.code), reason = coalesce(o.reason, d.reason), updated_at = now()
@@ -43,8 +43,8 @@ export function settleReplaysStep(outcomes: readonly { record: RecordRef; refusa
     values: [
       outcomes.map(({ record }) => tenantOf(record)),
       outcomes.map(({ record }) => messageIdOf(record)),
-      outcomes.map(({ refusal }) => refusal?.code ?? null),
-      outcomes.map(({ refusal }) => refusal?.reason ?? null),
+      outcomes.map(({ poison }) => poison?.code ?? null),
+      outcomes.map(({ poison }) => poison?.reason ?? null),
     ],
   }
 }

@@ -21,27 +21,34 @@ export function prepareBatch(
   frames: readonly EventFrame[],
   { windows, buffers, nowMs }: { windows: DedupWindows; buffers: RowBuffers; nowMs: number },
 ): PreparedBatch {
-  windows.tidy(nowMs)
+  windows.evict(nowMs)
   const ledger = new LedgerCounts()
   const typed: RecordRef[] = []
   const records = frames.reduce((sum, frame) => sum + frame.records, 0)
   const frameOf = new Uint32Array(records)
   const indexOf = new Uint32Array(records)
   let stored = 0
-  const prepared = frames.map((frame, at) => {
+  const preparedFrames = frames.map((frame, at) => {
     const view = tryOpen(frame)
     const hashes = hashesOf(frame, view)
-    const judged: PreparedFrame = { frame, view, hashes, verdicts: null, duplicates: 0, deadLettered: 0 }
-    if (view === null) return deadLetterWhole(judged, ledger)
-    countTallies(judged, view, ledger)
+    const prepared: PreparedFrame = { frame, view, hashes, verdicts: null, duplicates: 0, deadLettered: 0 }
+    if (view === null) return deadLetterWhole(prepared, ledger)
+    countTallies(prepared, view, ledger)
     const from = stored
-    stored = judgeRecords(judged, view, { windows, nowMs, ledger, indexOf, stored })
+    stored = decideVerdicts(prepared, view, { windows, nowMs, ledger, indexOf, stored })
     frameOf.fill(at, from, stored)
-    noteTyped(judged, view, typed)
-    return judged
+    collectTyped(prepared, view, typed)
+    return prepared
   })
   const candidates = { frameOf: frameOf.subarray(0, stored), indexOf: indexOf.subarray(0, stored) }
-  return { frames: prepared, days: buildDays(prepared, candidates, buffers), ledger, typed, windows, ...candidates }
+  return {
+    frames: preparedFrames,
+    days: buildDays(preparedFrames, candidates, buffers),
+    ledger,
+    typed,
+    windows,
+    ...candidates,
+  }
 }
 
 function tryOpen(frame: EventFrame): FrameView | null {
@@ -53,16 +60,16 @@ function tryOpen(frame: EventFrame): FrameView | null {
   }
 }
 
-function deadLetterWhole(judged: PreparedFrame, ledger: LedgerCounts): PreparedFrame {
-  const { partition, producer, records, isReplay } = judged.frame
-  judged.verdicts = new Uint8Array(records).fill(VERDICT.deadLettered)
-  judged.deadLettered = records
+function deadLetterWhole(prepared: PreparedFrame, ledger: LedgerCounts): PreparedFrame {
+  const { partition, producer, records, isReplay } = prepared.frame
+  prepared.verdicts = new Uint8Array(records).fill(VERDICT.deadLettered)
+  prepared.deadLettered = records
   const count = ledger.of(partition, producer, UNKNOWN_TENANT)
   if (!isReplay) {
     count.accepted += records
     count.deadLettered += records
   }
-  return judged
+  return prepared
 }
 
 function countTallies({ frame }: PreparedFrame, view: FrameView, ledger: LedgerCounts): void {
@@ -83,7 +90,7 @@ function hashesOf({ records }: EventFrame, view: FrameView | null): Int32Array {
   return hashes
 }
 
-interface Judging {
+interface VerdictContext {
   windows: DedupWindows
   nowMs: number
   ledger: LedgerCounts
@@ -92,16 +99,16 @@ interface Judging {
 }
 
 /** A verdict a record. Returns how many records of the batch are to be stored so far. */
-function judgeRecords(
-  judged: PreparedFrame,
+function decideVerdicts(
+  prepared: PreparedFrame,
   view: FrameView,
-  { windows, nowMs, ledger, indexOf, stored }: Judging,
+  { windows, nowMs, ledger, indexOf, stored }: VerdictContext,
 ): number {
-  const { partition, producer, isReplay } = judged.frame
+  const { partition, producer, isReplay } = prepared.frame
   const { words, records } = view
   if (records === 0) return stored
   const isNew = new Uint8Array(records)
-  windows.of(partition).add(judged.hashes, nowMs, isNew)
+  windows.of(partition).add(prepared.hashes, nowMs, isNew)
   let tenantId = words[WORD.tenantId] as number
   let count = ledger.of(partition, producer, tenantId)
   for (let index = 0, at = WORD.tenantId; index < records; index++, at += WORDS) {
@@ -117,15 +124,15 @@ function judgeRecords(
       indexOf[stored++] = index
     } else {
       count.duplicate++
-      judged.verdicts ??= new Uint8Array(records)
-      judged.verdicts[index] = VERDICT.duplicate
-      judged.duplicates++
+      prepared.verdicts ??= new Uint8Array(records)
+      prepared.verdicts[index] = VERDICT.duplicate
+      prepared.duplicates++
     }
   }
   return stored
 }
 
-function noteTyped(frame: PreparedFrame, view: FrameView, typed: RecordRef[]): void {
+function collectTyped(frame: PreparedFrame, view: FrameView, typed: RecordRef[]): void {
   for (let index = 0, at = WORD.seriesTypeFlags; index < view.records; index++, at += WORDS) {
     if ((((view.words[at] as number) >>> 24) & FLAG.typed) !== 0 && (frame.verdicts?.[index] ?? 0) === VERDICT.stored) {
       typed.push({ frame, index })

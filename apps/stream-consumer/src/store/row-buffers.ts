@@ -9,7 +9,7 @@ export class RowBuffers {
   readonly #spares: Buffer[] = []
 
   /** A buffer of at least `bytes`, with anything in it. */
-  take(bytes: number): Buffer {
+  acquire(bytes: number): Buffer {
     const at = this.#spares.findIndex((spare) => spare.length >= bytes)
     if (at >= 0) return this.#spares.splice(at, 1)[0] as Buffer
     this.#spares.shift()
@@ -17,7 +17,7 @@ export class RowBuffers {
   }
 
   /** Gives one back of which nobody reads any more. One that is not given back is left to the garbage collector. */
-  give(buffer: Buffer): void {
+  release(buffer: Buffer): void {
     if (this.#spares.length < SPARES_MAX && buffer.length > 0 && buffer.length <= KEPT_BYTES_MAX)
       this.#spares.push(buffer)
   }

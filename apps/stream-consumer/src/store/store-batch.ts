@@ -2,7 +2,7 @@ import type { Step, Transaction } from '@millrace/database'
 import { type DeadLetterEntry, deadLettersStep, settleReplaysStep } from './dead-letters.js'
 import { journalStep } from './journal.js'
 import { ledgerStep } from './ledger.js'
-import { type Refusal, toRefusal } from './poison.js'
+import { type PoisonReason, toPoisonReason } from './poison-reason.js'
 import { type PreparedBatch, type RecordRef, VERDICT } from './prepared-batch.js'
 import { copyStep, isStorableDay, markDeadLettered, recordOf, storeRowByRow, type Tables } from './store-rows.js'
 
@@ -32,7 +32,7 @@ export async function storeBatch(
   try {
     await tx.savepoint(() => tx.pipeline([...days.map((day) => copyStep(day, deps.segments)), ...steps()]))
   } catch (error) {
-    if (toRefusal(error) === null) throw error
+    if (toPoisonReason(error) === null) throw error
     for (const entry of await storeRowByRow(batch, deps.segments, tx)) {
       markDeadLettered(batch, entry)
       dead.push(entry)
@@ -83,13 +83,13 @@ function recordSteps(config: StoreConfig, batch: PreparedBatch, dead: readonly D
 function replayOutcomes(
   batch: PreparedBatch,
   dead: readonly DeadLetterEntry[],
-): { record: RecordRef; refusal: Refusal | null }[] {
+): { record: RecordRef; poison: PoisonReason | null }[] {
   return batch.frames
     .filter(({ frame, view }) => frame.isReplay && view !== null)
     .flatMap((frame) =>
       Array.from({ length: frame.frame.records }, (_, index) => ({
         record: { frame, index },
-        refusal: dead.find((entry) => entry.frame === frame && entry.index === index) ?? null,
+        poison: dead.find((entry) => entry.frame === frame && entry.index === index) ?? null,
       })),
     )
 }

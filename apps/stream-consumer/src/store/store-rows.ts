@@ -2,7 +2,7 @@ import { EVENT_COPY_COLUMNS } from '@millrace/contracts'
 import type { CopyStep, EventSegments, Transaction } from '@millrace/database'
 import { type DeadLetterEntry, tenantOf } from './dead-letters.js'
 import { WORD, WORDS } from './frame-view.js'
-import { type Refusal, toRefusal } from './poison.js'
+import { type PoisonReason, toPoisonReason } from './poison-reason.js'
 import { type DayRows, type PreparedBatch, type PreparedFrame, type RecordRef, VERDICT } from './prepared-batch.js'
 
 /** Days whose partitions could not even be named are not stored: from 0001-01-01 to 9999-12-30, whose end is still a date of four digits. */
@@ -33,10 +33,10 @@ export function copyStep(day: DayRows, tables: Tables, from = 0, to = day.origin
 export async function storeRowByRow(batch: PreparedBatch, tables: Tables, tx: Transaction): Promise<DeadLetterEntry[]> {
   const dead: DeadLetterEntry[] = []
   const store = async (day: DayRows, from: number, to: number): Promise<void> => {
-    const refusal = await tryCopy(tx, copyStep(day, tables, from, to))
-    if (refusal === null) return
+    const poison = await tryCopy(tx, copyStep(day, tables, from, to))
+    if (poison === null) return
     if (to - from === 1) {
-      dead.push({ ...recordOf(batch, day, from), ...refusal })
+      dead.push({ ...recordOf(batch, day, from), ...poison })
       return
     }
     const middle = (from + to) >>> 1
@@ -49,14 +49,14 @@ export async function storeRowByRow(batch: PreparedBatch, tables: Tables, tx: Tr
   return dead
 }
 
-async function tryCopy(tx: Transaction, { copy, chunks }: CopyStep): Promise<Refusal | null> {
+async function tryCopy(tx: Transaction, { copy, chunks }: CopyStep): Promise<PoisonReason | null> {
   try {
     await tx.savepoint(() => tx.copyBinary(copy, chunks))
     return null
   } catch (error) {
-    const refusal = toRefusal(error)
-    if (refusal === null) throw error
-    return refusal
+    const poison = toPoisonReason(error)
+    if (poison === null) throw error
+    return poison
   }
 }
 

@@ -126,7 +126,7 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
     onBytesFreed(batch.frames.reduce((bytes, { frame }) => bytes + frame.payload.length, 0))
     for (const { dayMs, origins } of batch.days) segments.added(dayMs, origins.length)
     const [day] = batch.days
-    if (day !== undefined) this.#buffers.give(day.buffer)
+    if (day !== undefined) this.#buffers.release(day.buffer)
     for (const { tenantId, event, count } of stored) live.add(tenantId, event, count)
     if (late.length > 0) {
       announceLate(late)

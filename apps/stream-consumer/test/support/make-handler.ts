@@ -15,7 +15,7 @@ export interface HandlerOptions {
   idsMax?: number
   flushMs?: number
   eagerBytesPerSecond?: number
-  cellsMax?: number
+  rollupsMax?: number
   seriesMax?: number
   now?: () => number
   monotonicMs?: () => number
@@ -31,7 +31,7 @@ export function makeHandler(database: Database, options: HandlerOptions = {}) {
     flushMs: options.flushMs ?? 1000,
     eagerBytesPerSecond: options.eagerBytesPerSecond ?? 1_000_000,
     eagerPauseMs: 0,
-    cellsMax: options.cellsMax ?? 10_000,
+    rollupsMax: options.rollupsMax ?? 10_000,
   })
   const live = new LiveCounts()
   const handler = new EventsHandler(

@@ -1,7 +1,7 @@
 import { isMillraceError } from '@millrace/contracts'
 
 /** Why PostgreSQL refused one row. */
-export interface Refusal {
+export interface PoisonReason {
   readonly code: string
   readonly reason: string
 }
@@ -17,13 +17,13 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 
 /**
- * The refusal behind `error` when the data of the statement is to blame, so that sending it again fails again; null for everything else.
+ * The poison behind `error` when the data of the statement is to blame, so that sending it again fails again; null for everything else.
  * Classes 22 (data), 23 (constraints) and 54 (limits), and the protocol violation that a malformed binary row is answered with.
  */
-export function toRefusal(error: unknown): Refusal | null {
+export function toPoisonReason(error: unknown): PoisonReason | null {
   if (!isMillraceError(error)) return null
   const state = error.details?.sqlState
   if (typeof state !== 'string') return null
-  const isRefusal = state === '08P01' || ['22', '23', '54'].includes(state.slice(0, 2))
-  return isRefusal ? { code: state, reason: REASONS[state] ?? error.message } : null
+  const isPoison = state === '08P01' || ['22', '23', '54'].includes(state.slice(0, 2))
+  return isPoison ? { code: state, reason: REASONS[state] ?? error.message } : null
 }

@@ -2,7 +2,7 @@ import type { MinuteValues } from '@millrace/rollups'
 import { DDSketch, ExactSum, HyperLogLog } from '@millrace/sketches'
 import type { Series } from './series-registry.js'
 
-/** Values of a rollup row as the table holds them. */
+/** The values of a row of a rollup table. */
 export interface RollupValues {
   readonly count: number
   readonly sum: number | null
@@ -13,8 +13,11 @@ export interface RollupValues {
   readonly uniques: Buffer | null
 }
 
-/** The aggregate of one series, minute and partition while it is in memory. */
-export class RollupCell {
+/**
+ * The aggregated values of one series in one window while they are in memory: for consumers a minute of one stream
+ * partition.
+ */
+export class Rollup {
   readonly series: Series
   /** Minutes since 1970. */
   readonly minute: number
@@ -24,12 +27,14 @@ export class RollupCell {
   readonly sketch: DDSketch | null
   min = Number.POSITIVE_INFINITY
   max = Number.NEGATIVE_INFINITY
-  /** Whether what the table held before this cell was made is in it. A cell that is not whole is merged with its row when it is flushed. */
+  /**
+   * Whether the values that the table held before are included. If not, they are added before the rollup is written.
+   */
   isWhole = false
   isDirty = false
-  /** Flush round in which it was last changed, to let go of cells that are no longer written to. */
+  /** The flush before which it changed last; rollups that no longer change leave the memory. */
   lastRound = 0
-  /** Size of its sketches when last written, to foresee what a flush costs. */
+  /** Size in bytes when it was last written, an estimate of what the next flush writes. */
   bytes = 128
 
   constructor(series: Series, minute: number) {
@@ -39,10 +44,10 @@ export class RollupCell {
     this.sketch = series.hasProperty ? new DDSketch() : null
   }
 
-  /** Counts a record in a series with a property. */
+  /** Adds a record of a series with a property. */
   addValue(value: number, userLo: number, userHi: number): void {
     this.uniques.add(userLo, userHi)
-    // A record without a value is counted by the series without the property.
+    // Such a record counts in the series without the property.
     if (!Number.isFinite(value)) return
     this.count++
     this.sum?.add(value)
@@ -51,7 +56,7 @@ export class RollupCell {
     if (value > this.max) this.max = value
   }
 
-  /** Adds what the table holds for the same series, minute and partition. */
+  /** Adds the values of a row of the same series and window. */
   merge(row: RollupValues): void {
     this.count += row.count
     if (row.uniques !== null) this.uniques.mergeSerialised(row.uniques)
@@ -61,8 +66,8 @@ export class RollupCell {
     if (row.max !== null && row.max > this.max) this.max = row.max
   }
 
-  /** Adds a cell of the same series. */
-  mergeCell(other: RollupCell): void {
+  /** Adds a rollup of the same series. */
+  mergeRollup(other: Rollup): void {
     this.count += other.count
     this.uniques.merge(other.uniques)
     if (other.sum !== null) this.sum?.merge(other.sum)
