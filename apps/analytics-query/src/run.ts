@@ -71,7 +71,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
       { services: [analytics], logger, metrics: createGrpcMetrics(metrics), tracer },
     ),
   )
-  await lifecycle.start('warming', () => {
+  await lifecycle.start('cache warming', () => {
     const { stopping } = lifecycle
     const ask = ({ tenantId, request }: PopularQuestion) =>
       runQuery(request, { tenant: String(tenantId), signal: stopping, deadline: undefined })

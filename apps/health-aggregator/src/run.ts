@@ -47,7 +47,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const database = await lifecycle.start('database', () =>
     startDatabase(config, lifecycle, { statementTimeoutMs: 5000 }),
   )
-  const redis = await lifecycle.start('redis', async () => {
+  const redis = await lifecycle.start('stream-redis connection', async () => {
     const opened = await openRedis(redisConfig(config), {
       logger: lifecycle.logger,
       metrics: createRedisMetrics(lifecycle.metrics),

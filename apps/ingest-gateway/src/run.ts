@@ -53,7 +53,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const resilienceMetrics = createResilienceMetrics(metrics)
   const producer = await startProducer(config, lifecycle, { redis: streamRedis, resilienceMetrics })
   const counts = await startLedger(config, lifecycle, { database, producer })
-  const verifier = await lifecycle.start('keys', () => {
+  const verifier = await lifecycle.start('key verifier', () => {
     const keys = createKeyVerifier({}, { database, redis: cacheRedis, logger, metrics })
     return [keys, () => keys.close()]
   })
@@ -104,7 +104,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   )
   const responses = new ResponseWriter(cors, await createSecurityHeaders())
   const handleEvents = createIntake(eventRoutes, { verifier, responses, metrics: httpMetrics, tracer, logger })
-  await lifecycle.start('http', () => {
+  await lifecycle.start('http server', () => {
     // Node looks for requests that are overdue every 30 s unless it is told otherwise.
     const options = {
       // A cursor comes on top, so that a request that was answered with one can always be continued.
@@ -190,7 +190,7 @@ function startProducer(
   lifecycle: Lifecycle,
   { redis, resilienceMetrics }: { redis: RedisConnection; resilienceMetrics: ResilienceMetrics },
 ): Promise<Producer<RecordBatchBuilder>> {
-  return lifecycle.start('producer', async () => {
+  return lifecycle.start('stream producer', async () => {
     const driver = await openStreamDriver(config, { redis, logger: lifecycle.logger })
     const producer = await openProducer(
       {

@@ -93,7 +93,7 @@ async function startParts(config: Config, lifecycle: Lifecycle, onBytesFreed: (b
   lifecycle.ready('database', () => database.ping().then(() => undefined))
   const { streamRedis, cacheRedis: noticeRedis } = await startRedis(config, lifecycle)
   lifecycle.ready('stream-redis', () => streamRedis.check())
-  const driver = await lifecycle.start('driver', async () => {
+  const driver = await lifecycle.start('stream driver', async () => {
     const made = await openStreamDriver(config, { redis: streamRedis, logger: lifecycle.logger })
     return [made, () => made.close()]
   })
@@ -187,7 +187,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
       monotonicMs: () => performance.now(),
     },
   )
-  const consumer = await lifecycle.start('consumer', async () => {
+  const consumer = await lifecycle.start('stream consumer', async () => {
     const consumer = await runConsumer(
       {
         driver,
@@ -231,7 +231,7 @@ async function startLive(
   { noticeRedis, database, hub, live, commitWatch }: Parts,
 ): Promise<void> {
   const { logger } = lifecycle
-  await lifecycle.start('notices', () => {
+  await lifecycle.start('commit subscription', () => {
     // Missed messages need no handling: a waiting receipt also reads the journal twice a second, and live counts are of one second.
     const subscription = noticeRedis.subscribe(
       [CHANNELS.committed, CHANNELS.liveCounts],
@@ -257,7 +257,7 @@ async function startRpc(
   { database, driver, hub, commitWatch }: Parts,
 ): Promise<void> {
   const { logger, metrics, tracer } = lifecycle
-  const producer = await lifecycle.start('replayer', async (): Promise<Started<Producer<ReplayBatch>>> => {
+  const producer = await lifecycle.start('replay producer', async (): Promise<Started<Producer<ReplayBatch>>> => {
     const opened = await openProducer(
       {
         stream: config.STREAM_NAME,
@@ -277,7 +277,7 @@ async function startRpc(
     discardDeadLetter: createDiscardDeadLetter({ database }),
     watchLive: createWatchLive({ hub, now: Date.now }),
   })
-  await lifecycle.start('grpc', () =>
+  await lifecycle.start('grpc server', () =>
     startGrpcServer(
       { port: config.GRPC_PORT, host: config.GRPC_HOST, setting: 'GRPC_PORT', descriptorSet: descriptorSet() },
       { services: [service], logger, metrics: createGrpcMetrics(metrics), tracer },

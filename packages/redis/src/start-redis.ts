@@ -37,7 +37,7 @@ export async function startRedis(
   const { logger } = lifecycle
   const metrics = createRedisMetrics(lifecycle.metrics)
   const open = (name: string, config: Omit<RedisConfig, 'name'>) =>
-    lifecycle.start(name, async () => {
+    lifecycle.start(`${name} connection`, async () => {
       const redis = await openRedis({ ...config, name, isLazy: true }, { logger, metrics })
       return [redis, () => redis.close()] as const
     })

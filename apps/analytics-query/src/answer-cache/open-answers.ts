@@ -49,7 +49,7 @@ export async function openAnswers(config: Config, lifecycle: Lifecycle): Promise
       onLooked: () => watermarks.looked(),
     },
   )
-  await lifecycle.start('late events', async () => {
+  await lifecycle.start('late event follower', async () => {
     lifecycle.metrics.gauge(
       {
         name: 'millrace_late_events_unseen_seconds',
@@ -68,7 +68,7 @@ export async function openAnswers(config: Config, lifecycle: Lifecycle): Promise
 }
 
 function startWaiting(config: Config, { metrics, start }: Lifecycle, source: () => LateWatch): Promise<WatermarkWait> {
-  return start('waiting for watermarks', () => {
+  return start('watermark wait', () => {
     const watermarks = new WatermarkWait(
       { defaultMs: config.QUERY_WAIT_MS, maxMs: config.QUERY_WAIT_MAX_MS, waitersMax: config.QUERY_WAITING_MAX },
       { source, now: Date.now },
@@ -102,7 +102,7 @@ function startCache(
 async function startRedis(config: Config, { logger, metrics, start }: Lifecycle): Promise<RedisConnection | undefined> {
   const url = config.CACHE_REDIS_URL?.reveal()
   if (url === undefined) return undefined
-  return await start('cache-redis', async () => {
+  return await start('cache-redis connection', async () => {
     const redis = await openRedis(
       { url, name: 'cache-redis', isLazy: true },
       { logger, metrics: createRedisMetrics(metrics) },
@@ -131,7 +131,7 @@ async function startFollowers(config: Config, { logger, start }: Lifecycle): Pro
   const urls = [config.DATABASE_URL.reveal(), config.DATABASE_REPLICA_URL?.reveal()].filter((url) => url !== undefined)
   const followers: LateFollower[] = []
   for (const url of urls) {
-    const reader = await start('late events database', () => {
+    const reader = await start('late event reader', () => {
       const opened = openDatabase(
         { url, connectionLimit: 1, timeoutMs: 2_000, retryAttempts: 1, applicationName: 'analytics-query late events' },
         { logger },
@@ -150,7 +150,7 @@ async function startListening(
   redis: RedisConnection,
   { watch, purge }: { watch: LateWatch; purge: EdgePurge | undefined },
 ): Promise<void> {
-  await start('late notices', () => {
+  await start('late event subscription', () => {
     const subscription = redis.subscribe(
       purge === undefined ? [CHANNELS.lateEvents] : [CHANNELS.lateEvents, CHANNELS.apiKeys],
       (message, channel) => {

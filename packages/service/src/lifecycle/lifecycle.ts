@@ -8,10 +8,10 @@ import type { PeriodicTask, PeriodicTaskConfig, PeriodicWork } from './periodic-
  */
 export type Started<T> = readonly [value: T, stop: (budgetMs?: number) => void | Promise<void>]
 
-/** Resolves when the dependency works, rejects with the reason when it does not. */
+/** Resolves when the dependency works; rejects with the reason when it does not. */
 export type ReadinessCheck = () => void | Promise<void>
 
-/** The order in which a service's parts come and go, and what they all need. */
+/** What the composition root of a service uses to start its parts, and what all parts need. */
 export interface Lifecycle {
   readonly service: string
   readonly logger: Logger
@@ -20,8 +20,9 @@ export interface Lifecycle {
   /** Aborted when the parts begin to stop, which is SHUTDOWN_DELAY_MS after SIGTERM. */
   readonly stopping: AbortSignal
   /**
-   * Starts one part and remembers its stop. Parts stop in reverse order; when a start fails, the parts that had started are stopped and the
-   * service ends. Calls may overlap, then the order is that of completion.
+   * Starts one part and keeps its stop. Parts stop in reverse order. When a start fails, the parts that had started are stopped and the service
+   * ends. Calls may overlap; then the order is that of completion. `name` appears in the log when a part does not stop: a noun phrase in lower
+   * case, such as 'http server', 'stream producer' or 'analytics-query client'.
    */
   start<T>(name: string, fn: () => Started<T> | Promise<Started<T>>): Promise<T>
   /**
@@ -34,8 +35,8 @@ export interface Lifecycle {
     work: PeriodicWork,
     options?: Pick<PeriodicTaskConfig, 'runsAtStart' | 'runsAtEnd'>,
   ): Promise<PeriodicTask>
-  /** `/ready` answers 503 while the check rejects. Answers are kept for 1 s, and a check that takes over 2 s has failed. */
+  /** `/ready` answers 503 while the check rejects. Results are cached for 1 s, and a check that takes longer than 2 s has failed. */
   ready(name: string, check: ReadinessCheck): void
-  /** Ends the service with code 1 after stopping it: for a part that cannot go on and that nobody waits for. */
+  /** Stops the service with exit code 1: for a part that fails in the background, where no caller would see the error. */
   fail(error: unknown): void
 }

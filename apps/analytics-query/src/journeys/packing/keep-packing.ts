@@ -20,6 +20,6 @@ export async function keepPacking(
   { lifecycle, packer, onPacked, wishes }: KeepPackingDeps,
 ): Promise<void> {
   lifecycle.stopping.addEventListener('abort', () => packer.stop(), { once: true })
-  const task = await lifecycle.every('packing of days', intervalMs, async () => onPacked(await packer.pack()))
+  const task = await lifecycle.every('day packer', intervalMs, async () => onPacked(await packer.pack()))
   wishes?.onNew(() => task.runSoon())
 }
