@@ -47,7 +47,7 @@ function split(source, target) {
 function findCycles(edges) {
   const cycles = []
   const seen = new Set()
-  for (const start of [...edges.keys()].sort()) {
+  for (const start of [...edges.keys()].sort((a, b) => a.localeCompare(b))) {
     const cycle = seen.has(start) ? undefined : shortestWayBack(edges, start)
     if (cycle === undefined) continue
     for (const member of cycle) seen.add(member)

@@ -19,7 +19,7 @@ const pages = {
   'settings.md': settingsPage(await readSettings()),
 }
 
-for (const problem of found.problems) process.stderr.write(`${problem}\n`)
+process.stderr.write(found.problems.map((problem) => `${String(problem)}\n`).join(''))
 let outdated = found.problems.length
 if (!isCheck) mkdirSync(folder, { recursive: true })
 for (const [name, text] of Object.entries(pages)) {

@@ -31,7 +31,11 @@ function sourceFiles(root) {
     .flatMap((folder) => filesBelow(folder))
     .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !/\/(testing|gen)\//.test(file))
     .filter((file) => !relative(root, file).startsWith('packages/testing/'))
-    .sort()
+    .sort(compareTexts)
+}
+
+function compareTexts(a, b) {
+  return a < b ? -1 : Number(a > b)
 }
 
 function filesBelow(folder) {

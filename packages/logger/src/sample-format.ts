@@ -30,7 +30,7 @@ export function sampleFormat(linesPerSecond: number): winston.Logform.Format {
   return winston.format((info) => {
     if (linesPerSecond === 0 || logLevels[info.level as LogLevel] < logLevels.error) return info
     const endpoint = info.route ?? info.path ?? info.method
-    const source = sourceOf(`${info.level} ${info.message} ${typeof endpoint === 'string' ? endpoint : ''}`)
+    const source = sourceOf(`${info.level} ${String(info.message)} ${typeof endpoint === 'string' ? endpoint : ''}`)
     const timeMs = Date.parse(info.timestamp as string)
     // A window also starts when the clock was set back.
     if (Math.abs(timeMs - source.windowStartMs) >= WINDOW_MS) Object.assign(source, { windowStartMs: timeMs, lines: 0 })

@@ -165,8 +165,8 @@ function wordEnd(text: string, start: number): number {
   }
   return Math.min(at, text.length)
 }
-const WORD_ENDS = new Set([...`"',;&}`].map((char) => char.charCodeAt(0)))
-const ESCAPED_WORD_ENDS = new Set([...`nrt"'`].map((char) => char.charCodeAt(0)))
+const WORD_ENDS = new Set(Buffer.from(`"',;&}`))
+const ESCAPED_WORD_ENDS = new Set(Buffer.from(`nrt"'`))
 
 function skipSpaces(text: string, from: number): number {
   let at = from

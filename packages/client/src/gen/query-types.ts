@@ -538,7 +538,7 @@ export interface QueryFilter {
    * A string, a number or a boolean; a list of 1 to 1000 of them for in and not_in; absent for exists and
    * not_exists.
    */
-  readonly value?: unknown | undefined
+  readonly value?: unknown
 }
 
 /** How the events of a bucket or group become one number. */

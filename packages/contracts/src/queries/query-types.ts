@@ -58,7 +58,7 @@ function objectType({ properties, required = [] }: JsonSchema, { isRequest, inde
     const isOptional = !(required as readonly string[]).includes(name)
     const type = typeOf(schema, { isRequest, indent: inner })
     const mark = isOptional ? '?' : ''
-    return `${comment(schema, inner)}${inner}readonly ${name}${mark}: ${type}${isOptional && isRequest ? ' | undefined' : ''}`
+    return `${comment(schema, inner)}${inner}readonly ${name}${mark}: ${type}${isOptional && isRequest && type !== 'unknown' ? ' | undefined' : ''}`
   })
   return `{\n${fields.join('\n')}\n${indent}}`
 }
