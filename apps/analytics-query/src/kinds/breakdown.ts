@@ -8,7 +8,7 @@ import type { CellDeps } from './time-ordered.js'
 
 const LIMITS = { default: 100, max: 1000 }
 
-/** Every group with its value, in the order of their names, so that all can be walked through page by page. */
+/** Every group with its value, ordered by name, so that pages list each group exactly once. */
 export const breakdown = ({ runCells, limits }: CellDeps): QueryKind => ({
   parse(request, context) {
     const cursor = decodePageCursor(request.cursor)

@@ -12,7 +12,7 @@ const HOUR = 3_600_000
 const meta = { source: 'raw', ageMs: 0, watermarkMs: NOW, plan: null } as const
 const summary = {} as never
 
-/** What an answer is, and all that was read for it. What is read depends on nothing but how it is asked for. */
+/** The answer to a request and everything that was read for it. The readers return data that depends only on what is requested from them. */
 async function answer(request: RunQueryRequest) {
   const reads: unknown[] = []
   const readCells = (query: CellQuery) => {
@@ -43,7 +43,7 @@ async function answer(request: RunQueryRequest) {
   return { key: query.canonicalKey, facts: { kind, fromMs, toMs, events, reads, data, nextCursor } }
 }
 
-/** All filters must hold, and one value of a list. */
+/** Filters in a normal form: neither their order nor that of the values in a list matters. */
 function plain(filters: readonly Filter[]): readonly string[] {
   const texts = filters.map((filter) => {
     const { path, ...rest } = filter
@@ -60,7 +60,7 @@ function plainCondition({ event, filters }: MarksQuery['conditions'][number]) {
   return { event, filters: plain(filters) }
 }
 
-/** Values that tell buckets, ranges and groups apart. */
+/** Cells with values that differ by bucket, range and group. */
 function cellsOf({ bucketStarts, groupBy, toMs }: CellQuery): Cell[] {
   return bucketStarts.slice(0, 50).flatMap((start, bucket) =>
     (groupBy.length === 0 ? [''] : ['a', 'b']).map((text, place) => ({
@@ -72,7 +72,7 @@ function cellsOf({ bucketStarts, groupBy, toMs }: CellQuery): Cell[] {
   )
 }
 
-/** Events of three users, spread over the range, which meet every condition. */
+/** Events of three users, spread over the range, that match every condition. */
 function chunkOf({ fromMs, toMs, conditions }: MarksQuery) {
   const bytes = Buffer.alloc(15 * 24)
   for (let row = 0; row < 15; row++) {
@@ -89,7 +89,7 @@ const delay = { property: 'properties.delay', op: 'gt', valueJson: '5' }
 const step = (event: string) => ({ event, filters: [] })
 const steps = [step('View'), step('Buy')]
 
-/** Midnights, month starts and changes of the clocks, of UTC and of some zones. */
+/** Midnights, month starts and clock changes of UTC and other zones. */
 const instant = fc
   .tuple(
     fc.constantFrom('2026-09-01', '2026-10-01', '2026-10-25', '2026-10-26', '2026-11-01', '2026-11-02', '2026-12-01'),
@@ -101,7 +101,7 @@ const range = fc
   .filter(([a, b]) => a !== b)
   .map(([a, b]) => ({ from: new Date(Math.min(a, b)), to: new Date(Math.max(a, b)) }))
 
-/** Each field of a request from a few values, some of which say the same. */
+/** A few values for each field of a request, some of them equivalent. */
 const fields = {
   kind: fc.constantFrom(...Object.keys(queryKinds)),
   range: fc.option(range, { nil: { from: undefined, to: undefined }, freq: 10 }),
@@ -127,7 +127,7 @@ const fields = {
 }
 type Fields = { [Name in keyof typeof fields]: (typeof fields)[Name] extends fc.Arbitrary<infer T> ? T : never }
 
-/** A request, and the same with one or two of its fields asked in another way, of which the time zone is the one that means least by itself. */
+/** A request, and the same request with one or two fields changed; often the time zone, which matters least by itself. */
 const changed = fc.constantFrom(...Object.keys(fields), 'timezone', 'timezone', 'timezone')
 const pair = fc
   .tuple(fc.record(fields), fc.record(fields), fc.tuple(changed, changed))
@@ -136,7 +136,7 @@ const pair = fc
     return [one, { ...one, ...(Object.fromEntries(changes) as Partial<Fields>) }]
   })
 
-/** What the kind of query takes, of the fields. */
+/** The fields that the kind accepts. */
 function requestOf({ range: { from, to }, ...rest }: Fields): RunQueryRequest {
   const { kind, interval, groupBy } = rest
   const isRanked = kind === 'top' || kind === 'breakdown'
@@ -153,7 +153,7 @@ function requestOf({ range: { from, to }, ...rest }: Fields): RunQueryRequest {
 }
 
 describe('a canonical key', () => {
-  it('is equal only for questions that read the same and are answered alike', async () => {
+  it('is equal only for requests that read the same and have the same answer', async () => {
     let equal = 0
     await fc.assert(
       fc.asyncProperty(pair, async ([one, other]) => {

@@ -12,8 +12,8 @@ const LIMITS = { default: 10_000, max: 10_000 }
 const NOTHING = { events: 0, users: 0, avgResponseMs: null }
 
 /**
- * The standing report by UTC day: events, users and the average response time. A range is widened to whole days; without one it is the 90 days that
- * the materialized view holds, today included. A day without events is 0.
+ * The daily report: events, users and the average response time of each UTC day. A range is widened to whole days; the default is the 90 days of the
+ * materialized view, today included. Days without events are 0.
  */
 export const daily = ({
   readDaily,
@@ -24,13 +24,15 @@ export const daily = ({
 }): QueryKind => ({
   parse(request, context) {
     if (parseZone(request).name !== 'UTC')
-      throw errors.INVALID_TIMEZONE({ message: 'the daily report is of UTC days: a timeseries takes any time zone' })
+      throw errors.INVALID_TIMEZONE({
+        message: 'the daily report has UTC days only: use a timeseries for another time zone',
+      })
     if (request.filters.length > 0)
-      throw filterErrors.TOO_MANY_FILTERS({ message: 'the daily report is of all events and takes no filters' })
+      throw filterErrors.TOO_MANY_FILTERS({ message: 'the daily report covers all events and has no filters' })
     const cursor = decodePageCursor(request.cursor)
     const limit = parseLimit(request.limit, LIMITS)
-    const asked = parseRange(request, { nowMs: context.nowMs, cursor, fromOf: defaultFrom })
-    const range = { fromMs: floorDay(asked.fromMs), toMs: floorDay(asked.toMs - 1) + DAY_MS }
+    const requested = parseRange(request, { nowMs: context.nowMs, cursor, fromOf: defaultFrom })
+    const range = { fromMs: floorDay(requested.fromMs), toMs: floorDay(requested.toMs - 1) + DAY_MS }
     const days = (range.toMs - range.fromMs) / DAY_MS
     if (days > limits.bucketsMax) {
       throw errors.TOO_MANY_BUCKETS({
@@ -54,7 +56,7 @@ export const daily = ({
         const { page, nextCursor } = takeKeysetPage(starts, {
           cursor,
           limit,
-          toMs: asked.toMs,
+          toMs: requested.toMs,
           keyOf: (start) => [start],
         })
         const data = page.map((start) => {

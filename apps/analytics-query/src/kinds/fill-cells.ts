@@ -6,12 +6,15 @@ type Empty = Pick<Cell, 'value' | 'values'>
 
 export interface FillRules {
   readonly fill: Fill | null
-  /** What a kind says of an empty bucket when the request leaves it open and there are no groups. */
+  /** The value of an empty bucket when the request has neither groups nor `fill`. */
   readonly empty: Empty
   readonly cellsMax: number
 }
 
-/** Adds the buckets without a record: of every group there is, when the request asks for it; else only to a query without groups. @throws TOO_MANY_GROUPS */
+/**
+ * Adds the buckets without events. With `fill` it adds them to every group, otherwise only to queries without groups.
+ * @throws TOO_MANY_GROUPS
+ */
 export function fillCells(cells: readonly Cell[], query: CellQuery, { fill, empty, cellsMax }: FillRules): Cell[] {
   if (fill === 'none' || (fill === null && query.groupBy.length > 0)) return [...cells]
   const filling: Empty = fill === null ? empty : { ...empty, value: fill === 'zero' ? 0 : null }
@@ -19,7 +22,7 @@ export function fillCells(cells: readonly Cell[], query: CellQuery, { fill, empt
   if (query.groupBy.length === 0 && groups.size === 0) groups.set('[]', { group: [], cells: [] })
   if (groups.size * query.bucketStarts.length > cellsMax) {
     throw errors.TOO_MANY_GROUPS({
-      message: `the query has more than ${cellsMax} buckets and groups when all are filled: filter, or take a longer interval`,
+      message: `the query has more than ${cellsMax} buckets and groups once empty buckets are filled: add filters or use a longer interval`,
       details: { cellsMax },
     })
   }
@@ -30,11 +33,11 @@ export function fillCells(cells: readonly Cell[], query: CellQuery, { fill, empt
 
 interface GroupCells {
   readonly group: Cell['group']
-  /** At the index of their bucket. */
+  /** By the index of their bucket. */
   readonly cells: Cell[]
 }
 
-/** Cells of one group mostly come one after the other, with the very same array. */
+/** Most cells of a group follow each other and share one array of group values, so the comparison by identity is fast. */
 function byGroup(cells: readonly Cell[]): Map<string, GroupCells> {
   const groups = new Map<string, GroupCells>()
   let last: GroupCells | undefined
@@ -49,7 +52,7 @@ function byGroup(cells: readonly Cell[]): Map<string, GroupCells> {
   return groups
 }
 
-/** Equal for cells of one bucket and group. */
+/** A text that is equal for cells of the same bucket and group. */
 export function keyOfCell({ bucket, group }: Pick<Cell, 'bucket' | 'group'>): string {
   return `${bucket} ${JSON.stringify(group)}`
 }

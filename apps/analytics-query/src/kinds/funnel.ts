@@ -33,8 +33,8 @@ const STEPS_MIN = 2
 const STEPS_MAX = 10
 
 /**
- * How many users went through steps in their order, within a time after the first. Steps outside the range do not count. A user counts once, with
- * the first attempt that came furthest and by the group of its first step.
+ * How many users completed a sequence of steps within a time after the first step. Events outside the range do not count. A user counts once, with
+ * the first of the attempts that got furthest, in the group of its first step.
  */
 export const funnel = (deps: JourneyDeps): QueryKind => ({
   parse(request, context) {
@@ -59,7 +59,7 @@ export const funnel = (deps: JourneyDeps): QueryKind => ({
 
 interface FunnelQuestion {
   readonly query: MarksQuery
-  /** With a comparison. */
+  /** The previous period, with a comparison. */
   readonly earlier: MarksQuery | null
   readonly windowMs: number
   readonly limit: number
@@ -93,7 +93,7 @@ function parseSteps({ steps, filters }: RunQueryRequest): MarkCondition[] {
   const common = parseFilters(filters)
   return steps.map((step, index) => {
     const event = parseEventName(step.event, `steps.${index}.event`)
-    if (event === null) throw errors.INVALID_STEPS({ message: `step ${index} of the funnel names no event` })
+    if (event === null) throw errors.INVALID_STEPS({ message: `step ${index} of the funnel has no event name` })
     return { event, filters: [...common, ...parseFilters(step.filters)] }
   })
 }
@@ -120,7 +120,7 @@ async function runFunnel(
   return { data, summary: summarise([...current.groups.values()], query.conditions.length), nextCursor, meta }
 }
 
-/** Steps that someone reached, by group as JSON text. */
+/** The steps that any user reached, by group as JSON text. */
 type StepsByGroup = ReadonlyMap<string, readonly FunnelStepResult[]>
 
 async function countSteps(
@@ -158,13 +158,13 @@ function* toBlocks(
   }
 }
 
-const NOBODY: FunnelStepResult = { users: 0, durations: new Durations() }
+const NO_USERS: FunnelStepResult = { users: 0, durations: new Durations() }
 
 interface StepOf {
-  /** Those that someone reached. */
+  /** The steps that any user reached. */
   readonly steps: readonly FunnelStepResult[]
   readonly step: number
-  /** null: the group was not there; undefined: nothing to compare with. */
+  /** The same group in the previous period: null when it had no users there, undefined without a comparison. */
   readonly previous: readonly FunnelStepResult[] | null | undefined
 }
 
@@ -173,7 +173,7 @@ function toPoint(
   group: readonly (string | null)[],
   { steps, step, previous }: StepOf,
 ): PointOf<'funnel'> {
-  const { users, durations } = steps[step] ?? NOBODY
+  const { users, durations } = steps[step] ?? NO_USERS
   const before = step === 0 ? users : (steps[step - 1]?.users ?? 0)
   return {
     step,

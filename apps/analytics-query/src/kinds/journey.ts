@@ -13,9 +13,10 @@ export interface JourneyDeps {
   readonly limits: QueryLimits
 }
 
+/** A leap year in days that starts and ends within a day. */
 const PERIODS_MAX = 367
 
-/** Starts of the days, weeks or months that a range touches; by default days. A leap year in days fits, with a partial day at each end. @throws INVALID_INTERVAL, TOO_MANY_BUCKETS */
+/** Starts of the days (the default), weeks or months that a range touches. @throws INVALID_INTERVAL, TOO_MANY_BUCKETS */
 export function parsePeriods(
   request: Pick<RunQueryRequest, 'kind' | 'interval'>,
   { fromMs, toMs, zone, bucketsMax }: Omit<BucketRequest, 'interval'>,

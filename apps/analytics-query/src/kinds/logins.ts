@@ -8,7 +8,7 @@ import type { QueryKind, QueryLimits } from './query-kind.js'
 
 const LIMITS = { default: 10_000, max: 10_000 }
 
-/** Attempts to log in, from the table that `$login` events fill: over time and by method, device, browser and os; and what all of them come to. */
+/** Login attempts, from the table that `$login` events fill: over time, by method, device, browser and os, with a summary of the range. */
 export const logins = ({
   readLogins,
   limits,

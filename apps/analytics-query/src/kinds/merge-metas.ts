@@ -1,6 +1,6 @@
 import type { AnswerMeta } from '../query/answer-meta.js'
 
-/** Of an answer that was put together from the one for its range and the one for the period before. */
+/** The meta of an answer that combines the range and its previous period. */
 export function mergeMetas(current: AnswerMeta, previous: AnswerMeta): AnswerMeta {
   const marks = [current.watermarkMs, previous.watermarkMs].filter((mark) => mark !== null)
   return {

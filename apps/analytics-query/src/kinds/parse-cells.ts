@@ -65,7 +65,7 @@ export function parseCells(question: CellsQuestion, context: KindContext): Parse
 
 interface Earlier {
   readonly query: CellQuery
-  /** The bucket of the earlier query that stands for each bucket. */
+  /** For each bucket, the index of its counterpart in the earlier query; null without one. */
   readonly bucketOf: readonly (number | null)[]
 }
 
@@ -77,7 +77,7 @@ function earlierQuery(query: CellQuery, bucketsMax: number): Earlier {
   return { query: { ...query, fromMs, toMs, bucketStarts }, bucketOf: alignBuckets(query, bucketStarts, range) }
 }
 
-/** One more than in the range itself may be needed where the clocks changed. */
+/** The previous period may have more buckets than the range when the clocks changed in it. */
 function bucketsOf({ fromMs, toMs, zone }: CellQuery, interval: Interval, bucketsMax: number): number[] {
   return listBuckets({ fromMs, toMs, interval, zone, bucketsMax: bucketsMax + 2 })
 }

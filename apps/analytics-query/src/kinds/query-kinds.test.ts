@@ -52,24 +52,36 @@ const steps = ['View', 'Buy'].map((event) => ({ event, filters: [] }))
 describe('a parsed query', () => {
   it.each<[string, Partial<RunQueryRequest>, Partial<RunQueryRequest>]>([
     [
-      'defaults that are written out',
+      'defaults are written out',
       {},
       { metric: { agg: 'count', property: '' }, interval: '1h', timezone: 'UTC', limit: 10_000 },
     ],
     [
-      'the order of filters and of their values',
+      'filters and their values come in another order',
       { filters: [carrier, delay] },
       { filters: [delay, { ...carrier, valueJson: '["AA","UA","UA"]' }] },
     ],
     [
-      'one value in a list or alone',
+      'one value stands alone instead of in a list',
       { filters: [{ ...carrier, op: 'eq', valueJson: '"UA"' }] },
       { filters: [{ ...carrier, valueJson: '["UA"]' }] },
     ],
-    ['what only says how to answer', {}, { explain: true, fresh: true, waitMs: 9, minWatermark: new Date(NOW) }],
-    ['a time zone where there are no buckets', { kind: 'uniques' }, { kind: 'uniques', timezone: 'Asia/Tokyo' }],
-    ['a default window', { kind: 'funnel', steps }, { kind: 'funnel', steps, windowMs: 1_209_600_000n }],
-  ])('has an equal key in spite of %s', (_title, one, other) => {
+    [
+      'only explain, fresh, wait or min_watermark differ',
+      {},
+      { explain: true, fresh: true, waitMs: 9, minWatermark: new Date(NOW) },
+    ],
+    [
+      'only the time zone differs and there are no buckets',
+      { kind: 'uniques' },
+      { kind: 'uniques', timezone: 'Asia/Tokyo' },
+    ],
+    [
+      'the default window is written out',
+      { kind: 'funnel', steps },
+      { kind: 'funnel', steps, windowMs: 1_209_600_000n },
+    ],
+  ])('has the same canonical key when %s', (_title, one, other) => {
     expect(parse(one).canonicalKey).toBe(parse(other).canonicalKey)
   })
 
@@ -81,7 +93,7 @@ describe('a parsed query', () => {
     ['filters', { filters: [carrier] }, { filters: [{ ...carrier, op: 'not_in' }] }],
     ['limits', {}, { limit: 5 }],
     ['comparisons', {}, { compare: 'previous' }],
-    ['fillings', {}, { fill: 'none' }],
+    ['values of fill', {}, { fill: 'none' }],
     ['steps', { kind: 'funnel', steps }, { kind: 'funnel', steps: [...steps].reverse() }],
     [
       'filters of steps',
@@ -89,29 +101,29 @@ describe('a parsed query', () => {
       { kind: 'funnel', steps: steps.map((step) => ({ ...step, filters: [delay] })) },
     ],
     ['windows', { kind: 'sessions' }, { kind: 'sessions', windowMs: 60_000n }],
-    ['returns', { kind: 'retention' }, { kind: 'retention', returnEvent: 'Buy' }],
+    ['return events', { kind: 'retention' }, { kind: 'retention', returnEvent: 'Buy' }],
     ['periods', { kind: 'retention' }, { kind: 'retention', periods: 3 }],
     [
-      'months that are compared',
+      'previous months of a comparison',
       { ...october, kind: 'uniques', compare: 'previous' },
       { ...october, kind: 'uniques', compare: 'previous', timezone: 'Asia/Tokyo' },
     ],
     [
-      'days that are compared, though the earlier ones begin at one instant',
+      'previous days of a comparison that begin at the same instant',
       { ...beforeDecember, kind: 'funnel', steps, compare: 'previous', timezone: 'Europe/London' },
       { ...beforeDecember, kind: 'funnel', steps, compare: 'previous', timezone: 'America/New_York' },
     ],
     [
-      'days and weeks of equal starts that are compared',
+      'previous days and weeks of a comparison over one day',
       { ...oneMonday, kind: 'stickiness', compare: 'previous', interval: '1d' },
       { ...oneMonday, kind: 'stickiness', compare: 'previous', interval: '1w' },
     ],
-    ['months and days of equal starts', { kind: 'retention', interval: '1d' }, { kind: 'retention', interval: '1mo' }],
-  ])('has another key for other %s', (_title, one, other) => {
+    ['intervals over the same range', { kind: 'retention', interval: '1d' }, { kind: 'retention', interval: '1mo' }],
+  ])('has a different canonical key for different %s', (_title, one, other) => {
     expect(parse(one).canonicalKey).not.toBe(parse(other).canonicalKey)
   })
 
-  it('has another key for each tenant', () => {
+  it('has a different canonical key for each tenant', () => {
     expect(parse({}).canonicalKey).not.toBe(parse({}, 8).canonicalKey)
   })
 
@@ -121,20 +133,23 @@ describe('a parsed query', () => {
     ['Asia/Kolkata', '2026-10-01', '2026-10-02', '2026-09-30T18:30:00.000Z', '2026-10-01T18:30:00.000Z'],
     // The clocks go from midnight of 6 September to one o'clock.
     ['America/Santiago', '2026-09-06', '2026-09-07', '2026-09-06T04:00:00.000Z', '2026-09-07T03:00:00.000Z'],
-  ])('begins and ends with the days of %s where days are asked for', (timezone, from, to, fromTime, toTime) => {
-    const days = { timezone, from: new Date(from), fromIsLocal: true, to: new Date(to), toIsLocal: true }
-    const rangeOf = ({ fromMs, toMs }: ParsedQuery) => [fromMs, toMs].map((ms) => new Date(ms).toISOString())
-    expect(rangeOf(parse(days))).toEqual([fromTime, toTime])
-    expect(rangeOf(parse({ ...days, kind: 'retention' }))).toEqual([fromTime, toTime])
-    expect(parse(days).canonicalKey).toBe(
-      parse({ timezone, from: new Date(fromTime), to: new Date(toTime) }).canonicalKey,
-    )
-    const cursor = encodePosition([Date.parse(toTime)])
-    expect(rangeOf(parse({ ...days, cursor }))).toEqual([fromTime, toTime])
-    expect(rangeOf(parse({ ...days, toIsLocal: undefined }))).toEqual([fromTime, new Date(to).toISOString()])
-  })
+  ])(
+    'starts and ends at midnight in %s when the request has days without a time',
+    (timezone, from, to, fromTime, toTime) => {
+      const days = { timezone, from: new Date(from), fromIsLocal: true, to: new Date(to), toIsLocal: true }
+      const rangeOf = ({ fromMs, toMs }: ParsedQuery) => [fromMs, toMs].map((ms) => new Date(ms).toISOString())
+      expect(rangeOf(parse(days))).toEqual([fromTime, toTime])
+      expect(rangeOf(parse({ ...days, kind: 'retention' }))).toEqual([fromTime, toTime])
+      expect(parse(days).canonicalKey).toBe(
+        parse({ timezone, from: new Date(fromTime), to: new Date(toTime) }).canonicalKey,
+      )
+      const cursor = encodePosition([Date.parse(toTime)])
+      expect(rangeOf(parse({ ...days, cursor }))).toEqual([fromTime, toTime])
+      expect(rangeOf(parse({ ...days, toIsLocal: undefined }))).toEqual([fromTime, new Date(to).toISOString()])
+    },
+  )
 
-  it('depends on the period before too when it compares, on the gap before for sessions, and on all that its steps name', () => {
+  it('depends on the previous period with compare, on one gap before the range for sessions, and on every event that it names', () => {
     const day = 86_400_000
     const fromMs = Date.parse('2026-11-01T00:00:00Z')
     expect(parse({ compare: 'previous' })).toMatchObject({

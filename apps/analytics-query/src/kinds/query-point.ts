@@ -3,7 +3,7 @@ import type { Cell, CellQuery } from '../query/cell-query.js'
 import type { FieldPath } from '../query/field-path.js'
 import { isoTime } from '../query/iso-time.js'
 
-/** A group by its paths; an absent field is left out. Nothing for a query without groups. */
+/** The values of a group by path, without fields that the events do not have. Empty for a query without groups. */
 export function toGroup(groupBy: readonly FieldPath[], texts: readonly (string | null)[]): Pick<QueryPoint, 'group'> {
   if (groupBy.length === 0) return {}
   const group: Record<string, string> = {}
@@ -14,12 +14,12 @@ export function toGroup(groupBy: readonly FieldPath[], texts: readonly (string |
   return { group }
 }
 
-/** A cell as it goes out. The time is the bucket's start and absent without an interval. */
+/** The point of a cell. `time` is the start of its bucket, absent without an interval. */
 export function toPoint(cell: Cell, query: CellQuery): QueryPoint {
   const start = query.interval === null ? undefined : query.bucketStarts[cell.bucket]
   const time = start === undefined ? undefined : isoTime(start)
   const hasValues = Object.keys(cell.values).length > 0
-  // Most points of a long answer are such ones.
+  // Most points of long answers have this form, so it is worth a fast path.
   if (time !== undefined && query.groupBy.length === 0 && !hasValues) return { time, value: cell.value }
   return {
     ...(time !== undefined && { time }),

@@ -30,8 +30,8 @@ const LIMITS = { default: 10_000, max: 10_000 }
 const PERIODS_MAX = 366
 
 /**
- * Which part of the users who did something in one period came back in it and in the next ones. A user belongs to the period of the first such
- * event of the range; periods that begin after the range are left out.
+ * Which share of the users with an event in one period came back in that and in later periods. A user belongs to the cohort of the period of its first
+ * such event in the range. Periods that begin after the range are left out.
  */
 export const retention = (deps: JourneyDeps): QueryKind => ({
   parse(request, context) {
@@ -67,7 +67,7 @@ function parseRetention(request: RunQueryRequest, { nowMs, bucketsMax }: ParseCo
   const { fromMs, toMs } = parseRange(request, { nowMs, cursor })
   if (request.periods > PERIODS_MAX)
     throw errors.INVALID_PERIODS({
-      message: `${request.periods} periods are too many, at most ${PERIODS_MAX} are allowed`,
+      message: `the query asks for ${request.periods} periods, at most ${PERIODS_MAX} are allowed`,
     })
   const { starts } = parsePeriods(request, { fromMs, toMs, zone: parseZone(request), bucketsMax })
   const periods = request.periods === 0 ? PERIODS_MAX : request.periods
@@ -113,7 +113,7 @@ interface CohortPoint {
   readonly point: PointOf<'retention'>
 }
 
-/** Of cohorts with users; without groups of all. */
+/** One block per cohort with users; without groups, one per cohort. */
 function* toBlocks(
   { query, starts }: RetentionQuestion,
   { groups }: Marks,

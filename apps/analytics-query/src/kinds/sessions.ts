@@ -17,8 +17,8 @@ const DEFAULT_GAP = 30 * MINUTE_MS
 const LIMITS = { default: 10_000, max: 10_000 }
 
 /**
- * Visits: a user's events with less than the gap between each and the next. A visit counts in the bucket and group of its first event. One that
- * began before the range does not count, and one that goes on after it counts with what lies in the range.
+ * Sessions: runs of events of one user in which no pause reaches the gap. A session counts in the bucket and group of its first event. A session that
+ * began before the range does not count; one that continues after it counts with its events in the range.
  */
 export const sessions = (deps: JourneyDeps): QueryKind => ({
   parse(request, context) {
@@ -56,7 +56,7 @@ function createSource(gapMs: number, deps: JourneyDeps): CellSource {
   }
 }
 
-/** The gap before the range shows which of its first events go on with a visit. */
+/** Also reads one gap before the range, to know which of its first events continue an earlier session. */
 function toMarksQuery({ event, filters, groupBy, fromMs, toMs, bucketStarts }: CellQuery, gapMs: number): MarksQuery {
   const hasVisits = gapMs >= VISIT_GAP_MS && filters.length === 0 && groupBy.length === 0
   const grain = hasVisits ? 'visit' : 'event'
@@ -80,7 +80,7 @@ async function readSessions(
       bucket,
       group: marks.groups[group] ?? [],
       value: totals.sessions,
-      // Of cells on the page alone: it sorts their durations.
+      // Computed only for cells on the page, because it sorts their durations.
       get values() {
         return valuesOf(totals)
       },

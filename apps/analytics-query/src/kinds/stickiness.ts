@@ -85,7 +85,7 @@ function parseStickiness(request: RunQueryRequest, { nowMs, bucketsMax }: ParseC
   const previous = before && { fromMs: before.fromMs, toMs: before.toMs }
   return {
     current: spanOf({ fromMs, toMs }, starts),
-    // The previous range may touch one more period, where months are longer or clocks changed.
+    // The previous range may touch more periods, because months have different lengths and clocks change.
     earlier: previous && spanOf(previous, listBuckets({ ...previous, interval, zone, bucketsMax: starts.length + 2 })),
     limit: parseLimit(request.limit, LIMITS),
     cursor,

@@ -1,7 +1,7 @@
 import type { QueryKind } from './query-kind.js'
 import { type CellDeps, parseTimeOrdered } from './time-ordered.js'
 
-/** A metric over time. Without groups every bucket is there: 0 where nothing happened, no value where there is nothing to average or compare. */
+/** A metric over time. Without groups the answer has every bucket: empty ones are 0 for counts and sums, and null for other metrics. */
 export const timeseries = (deps: CellDeps): QueryKind => ({
   parse: (request, context) =>
     parseTimeOrdered(

@@ -8,8 +8,8 @@ import type { CellDeps } from './time-ordered.js'
 const LIMITS = { default: 10, max: 1000 }
 
 /**
- * The groups with the greatest values, greatest first, equal ones by name. Groups without a value are left out. Values move while events come in, so the
- * next page has the greatest of those that were on none before.
+ * The groups with the greatest values, greatest first, then by name. Groups without a value are left out. Values change while events arrive, so each
+ * page has the greatest of the groups that were on no earlier page.
  */
 export const top = ({ runCells, limits }: CellDeps): QueryKind => ({
   parse(request, context) {
@@ -21,7 +21,7 @@ export const top = ({ runCells, limits }: CellDeps): QueryKind => ({
       { nowMs: context.nowMs, bucketsMax: limits.bucketsMax },
     )
     const isCompared = parseCompare(request.compare)
-    // Those of the pages before may be anywhere among the first ones by now; one more, to know whether the page is the last.
+    // The groups of earlier pages may now be anywhere among the first ones. One more group shows whether this is the last page.
     const wanted = (cursor?.shown?.count ?? 0) + limit + 1
     const isWhole = isCompared || wanted > limits.cellsMax
     const page = isWhole ? undefined : ({ order: 'value', limit: wanted, after: null } as const)

@@ -1,7 +1,7 @@
 import type { QueryKind } from './query-kind.js'
 import { type CellDeps, parseTimeOrdered } from './time-ordered.js'
 
-/** Distinct users (the user id, or the anonymous id where there is none), in all or over time, within 2 %. */
+/** Distinct users (by user id, or by anonymous id without a user id), in the whole range or per bucket, within 2 %. */
 export const uniques = (deps: CellDeps): QueryKind => ({
   parse: (request, context) =>
     parseTimeOrdered(
