@@ -17,19 +17,19 @@ import {
 import { importInnerFile, ROOT } from '../lib/repository.js'
 
 /** The parts of the consumer that are measured. */
-interface FrameIntake {
+interface FrameFilter {
   take(stored: StoredFrame, state: object): unknown
 }
 
-interface FrameIntakeModule {
-  FrameIntake: new (deps: { driver: StreamDriver; logger: typeof silentLogger }) => FrameIntake
+interface FrameFilterModule {
+  FrameFilter: new (deps: { driver: StreamDriver; logger: typeof silentLogger }) => FrameFilter
 }
 
 interface PartitionStateModule {
   PartitionState: new (taken: object, producers: object[], takesAnyFirstSequence: boolean) => object
 }
 
-const { FrameIntake } = await importInnerFile<FrameIntakeModule>('packages/streams/dist/consumer/frame-intake.js')
+const { FrameFilter } = await importInnerFile<FrameFilterModule>('packages/streams/dist/consumer/frame-filter.js')
 const { PartitionState } = await importInnerFile<PartitionStateModule>(
   'packages/streams/dist/consumer/partition-state.js',
 )
@@ -156,13 +156,13 @@ async function main(): Promise<void> {
     })
     const taken = { partition: 0, epoch: 1, position: '', nextOrdinal: 0, frames: 0 }
     const state = new PartitionState(taken, [], true)
-    const intake = new FrameIntake({ driver, logger })
+    const filter = new FrameFilter({ driver, logger })
     const single = Array.from({ length: frames.length }, (_, index) =>
       encodeFrame({ ...header, sequence: index + 1, cumulativeRecords: (index + 1) * batchRecords }),
     )
     const consuming = time(() => {
       for (const [index, bytes] of single.entries())
-        intake.take({ partition: 0, position: String(index + 1), appendedAtMs: 1, bytes }, state)
+        filter.take({ partition: 0, position: String(index + 1), appendedAtMs: 1, bytes }, state)
     })
     if (!isWarm) continue
     console.log(`records a batch ${batchRecords}, bytes a record ${RECORD.length}, frame ${frames[0]?.length} bytes`)

@@ -46,7 +46,8 @@ describe('late events', () => {
     return engine
   }
 
-  const append = (events: readonly TestEvent[], horizonMs = NOON): unknown => log.append(0, events, { horizonMs })
+  const append = (events: readonly TestEvent[], watermarkMaxMs = NOON): unknown =>
+    log.append(0, events, { watermarkMaxMs })
 
   const versions = async (): Promise<[number, string, string, number][]> =>
     (
@@ -121,12 +122,12 @@ describe('late events', () => {
       log.append(
         0,
         names.map((event) => ({ event, timestampMs: NOON - DAY })),
-        { horizonMs: NOON },
+        { watermarkMaxMs: NOON },
       )
       log.append(
         1,
         [...names].reverse().map((event) => ({ event, timestampMs: NOON - DAY })),
-        { horizonMs: NOON },
+        { watermarkMaxMs: NOON },
       )
       await Promise.all([first.step(), second.step()])
     }

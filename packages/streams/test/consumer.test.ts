@@ -190,7 +190,7 @@ describe('a consumer group', () => {
         : new Promise((resolve) => {
             release = resolve
           })
-    await start(hung, 'hung', { stallMs: 300 })
+    await start(hung, 'hung', { hungAfterMs: 300 })
     await send(0, 'once')
     await waitFor(async () => release !== undefined)
     const other = await start(new StoringHandler(), 'other')
@@ -272,7 +272,7 @@ describe('a consumer group', () => {
     ill.beforeCommit = async (batch) => {
       if (isIll && batch.records > 0) throw new Error('this member is ill')
     }
-    const first = await start(ill, 'ill', { giveUpMs: 200 })
+    const first = await start(ill, 'ill', { leaveAfterMs: 200 })
     const well = await start(new StoringHandler(), 'well')
     await waitFor(async () => first.state().partitions.length === 2 && well.state().partitions.length === 2)
     for (let i = 0; i < 8; i++) void send(i % 4, `${i}`)

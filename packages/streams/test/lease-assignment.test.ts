@@ -22,7 +22,7 @@ it('lets go of what a life before this one had beyond its share, so that another
   first.setLiveMembers(2)
   const kept = (await first.take(new Set())).map(({ partition }) => partition)
   expect(kept).toHaveLength(2)
-  await one.beat(new Map())
+  await one.heartbeat(new Map())
   const second = new LeaseAssignment(createMemoryDriver(), 'lines', tableOf('two'), 4)
   second.setLiveMembers(2)
   const taken = (await second.take(new Set())).map(({ partition }) => partition)

@@ -196,8 +196,8 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
   }
 }
 
-function toEventFrame({ partition, position, header, payload, firstOrdinal, horizonMs }: NewFrame): EventFrame {
-  const lateBeforeMs = horizonMs - NORMAL_DELAY_MS
+function toEventFrame({ partition, position, header, payload, firstOrdinal, watermarkMaxMs }: NewFrame): EventFrame {
+  const lateBeforeMs = watermarkMaxMs - NORMAL_DELAY_MS
   return {
     partition,
     position,

@@ -14,7 +14,7 @@ export class TestLog {
   append(
     partition: number,
     events: readonly TestEvent[],
-    over: { isReplay?: boolean; payload?: Buffer; horizonMs?: number } = {},
+    over: { isReplay?: boolean; payload?: Buffer; watermarkMaxMs?: number } = {},
   ): LoggedFrame {
     const sequence = ++this.#sequence
     const payload = over.payload ?? payloadOf(events)
@@ -22,7 +22,7 @@ export class TestLog {
       partition,
       position: String(sequence).padStart(12, '0'),
       appendedAtMs: Date.now(),
-      horizonMs: over.horizonMs ?? Number.NEGATIVE_INFINITY,
+      watermarkMaxMs: over.watermarkMaxMs ?? Number.NEGATIVE_INFINITY,
       payload,
       header: {
         producer: this.producer,

@@ -1,16 +1,16 @@
 import type { StreamReader } from '../driver/stream-driver.js'
 import { streamErrors } from '../errors.js'
+import { BatchCollector } from './batch-collector.js'
 import { commitStatement } from './commit-statement.js'
 import type { ConsumerContext } from './consumer-context.js'
 import type { CommittedNotice } from './consumer-types.js'
 import type { SqlConnection, SqlTransaction } from './database-port.js'
-import { FrameCollector } from './frame-collector.js'
 import type { Heartbeat } from './group-table.js'
+import { type LoadedPartition, loadPartitions } from './load-partitions.js'
 import type { PartitionAssignment } from './partition-assignment.js'
 import type { PartitionCommit, PartitionState } from './partition-state.js'
-import { loadPartitions, type ReadyPartition } from './partition-taker.js'
-import { PatientReader } from './patient-reader.js'
-import { replayFrames } from './replay.js'
+import { replayFrames } from './replay-frames.js'
+import { RetryingReader } from './retrying-reader.js'
 import type { AssignedPartition, FlushedPositions, NewFrame } from './stream-handler.js'
 import { traceBatch } from './trace-batch.js'
 
@@ -19,7 +19,7 @@ interface SessionDeps<Tx extends SqlTransaction> {
   readonly reader: StreamReader
   readonly assignment: PartitionAssignment
   /** Renews the leases now; the answer comes through `onHeartbeat`. */
-  readonly beat: () => Promise<void>
+  readonly heartbeat: () => Promise<void>
   readonly onCommit: () => void
 }
 
@@ -30,7 +30,7 @@ interface SessionDeps<Tx extends SqlTransaction> {
 export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
   readonly #context: ConsumerContext<Prepared, Tx>
   readonly #deps: SessionDeps<Tx>
-  readonly #collector: FrameCollector<Prepared, Tx>
+  readonly #collector: BatchCollector<Prepared, Tx>
   readonly states = new Map<number, PartitionState>()
   #isStopping = false
   #failure: Error | undefined
@@ -43,8 +43,8 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
   constructor(context: ConsumerContext<Prepared, Tx>, deps: SessionDeps<Tx>) {
     this.#context = context
     this.#deps = deps
-    this.#collector = new FrameCollector(context, {
-      reader: new PatientReader(context, deps.reader, this.states),
+    this.#collector = new BatchCollector(context, {
+      reader: new RetryingReader(context, deps.reader, this.states),
       states: this.states,
       mustReturn: () => this.#isStopping || this.#failure !== undefined || this.#isRebalanceDue,
       committing: () => this.#committing,
@@ -58,9 +58,9 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
       while (!this.#isStopping) {
         if (this.#failure) throw this.#failure
         if (this.#isRebalanceDue) await this.#rebalance()
-        await this.#takeTurn()
+        await this.#processNext()
       }
-      await this.#settle()
+      await this.#waitForCommit()
       this.#context.config.handler.stopping?.()
       await this.#flush()
     } finally {
@@ -111,7 +111,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
   }
 
   async #rebalance(): Promise<void> {
-    await this.#settle()
+    await this.#waitForCommit()
     const { assignment, reader } = this.#deps
     const { table, config, metrics } = this.#context
     const surplus = assignment.surplus(new Set(this.states.keys()))
@@ -146,7 +146,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     }
   }
 
-  async #assign(ready: readonly ReadyPartition[]): Promise<void> {
+  async #assign(ready: readonly LoadedPartition[]): Promise<void> {
     const { driver, stream, handler } = this.#context.config
     const assigned = ready.map(({ taken }): AssignedPartition => taken)
     const byNumber = new Map(assigned.map((partition) => [partition.partition, partition]))
@@ -170,23 +170,23 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
   /** PostgreSQL's clock decides about a lease, ours about when to ask: a process that slept asks before it works on. */
   async #ensureLease(): Promise<void> {
     const { now, settings } = this.#context
-    if (now() > this.#leaseUntilMs - settings.leaseMs / 10) await this.#deps.beat()
+    if (now() > this.#leaseUntilMs - settings.leaseMs / 10) await this.#deps.heartbeat()
     if (this.#failure) throw this.#failure
   }
 
   /** A call of its own: a variable of the loop would hold one batch's payloads until the next batch is read, long after they were committed. */
-  async #takeTurn(): Promise<void> {
+  async #processNext(): Promise<void> {
     const frames = await this.#collector.collect()
     await this.#ensureLease()
     if (frames.length > 0) await this.#process(frames)
-    else await this.#idle()
+    else await this.#commitIdle()
   }
 
   async #process(frames: readonly NewFrame[]): Promise<void> {
     const records = frames.reduce((sum, { header }) => sum + header.records, 0)
     const commits = this.#takeCommits()
-    const prepared = await this.#busy(async () => this.#context.config.handler.prepare({ frames, records }))
-    await this.#settle()
+    const prepared = await this.#callHandler(async () => this.#context.config.handler.prepare({ frames, records }))
+    await this.#waitForCommit()
     const commit = () => this.#commit(commits, (tx) => this.#apply(prepared, tx))
     const committing = traceBatch(this.#context, { frames, records }, commit).then(() => {
       this.#context.metrics?.committedFrames.inc(frames.length)
@@ -201,8 +201,8 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
   }
 
   /** Nothing came: commits positions that moved over repeated frames, and lets the handler flush. */
-  async #idle(): Promise<void> {
-    await this.#settle()
+  async #commitIdle(): Promise<void> {
+    await this.#waitForCommit()
     const isTime = this.#context.now() - this.#lastCommitAtMs >= this.#context.settings.idleCommitMs
     if (isTime && (await this.#flush())) return
     const commits = this.#takeCommits()
@@ -217,7 +217,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     const rest = [...this.states.values()].filter(
       ({ partition }) => !changed.some((commit) => commit.partition === partition),
     )
-    const prepared = await this.#busy(async () => handler.prepare({ frames: [], records: 0 }))
+    const prepared = await this.#callHandler(async () => handler.prepare({ frames: [], records: 0 }))
     await this.#commit([...changed, ...rest.map((state) => state.repeatCommit())], (tx) => this.#apply(prepared, tx))
     handler.committed?.(prepared)
     return true
@@ -229,7 +229,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
 
   /** A handler that reports nothing keeps nothing back. */
   #apply(prepared: Prepared, tx: Tx): Promise<FlushedPositions | 'all'> {
-    return this.#busy(async () => (await this.#context.config.handler.apply(prepared, tx)) ?? 'all')
+    return this.#callHandler(async () => (await this.#context.config.handler.apply(prepared, tx)) ?? 'all')
   }
 
   async #commit(
@@ -242,7 +242,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     try {
       await this.#deps.connection.transaction(async (tx) => {
         const flushed = await work(tx)
-        if (typeof flushed !== 'string') all = [...commits, ...this.#flushedBesides(commits, flushed)]
+        if (typeof flushed !== 'string') all = [...commits, ...this.#flushedOutsideBatch(commits, flushed)]
         tx.atCommit(
           commitStatement(
             { group: config.group, stream: config.stream, member, leaseMs: settings.leaseMs },
@@ -263,7 +263,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
   }
 
   /** Partitions that the handler flushed although nothing of them is in this batch. */
-  #flushedBesides(commits: readonly PartitionCommit[], flushed: FlushedPositions): PartitionCommit[] {
+  #flushedOutsideBatch(commits: readonly PartitionCommit[], flushed: FlushedPositions): PartitionCommit[] {
     const inBatch = new Set(commits.map(({ partition }) => partition))
     return [...flushed.keys()].flatMap((partition) => {
       const state = this.states.get(partition)
@@ -280,12 +280,12 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     if (notices.length > 0) this.#context.onCommitted?.(notices)
   }
 
-  async #settle(): Promise<void> {
+  async #waitForCommit(): Promise<void> {
     await this.#committing
     if (this.#failure) throw this.#failure
   }
 
-  async #busy<T>(call: () => Promise<T>): Promise<T> {
+  async #callHandler<T>(call: () => Promise<T>): Promise<T> {
     const own = { sinceMs: this.#context.now() }
     this.#calls.add(own)
     try {

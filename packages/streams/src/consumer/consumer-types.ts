@@ -35,7 +35,7 @@ export interface ConsumerSettings {
   readonly retryFirstMs: number
   readonly retryCapMs: number
   /** A member that is blocked for so long while another works leaves its partitions to the others, for twice as long each time, in ms. Default 30,000. */
-  readonly giveUpMs: number
+  readonly leaveAfterMs: number
   /** How often `wantsCommit` is asked when nothing comes, in ms. Default 1,000. */
   readonly idleCommitMs: number
   /** How often group positions are shown to the stream's own tools, in ms. Default 1,000. */
@@ -53,7 +53,7 @@ export interface ConsumerSettings {
   /** Above this share of the memory ceiling more is trimmed than the windows ask. Default 0.5. */
   readonly trimMemoryShare: number
   /** A call of the handler that takes longer counts as hung and its leases are not renewed, in ms. Default 5 leases, at least 60,000. */
-  readonly stallMs: number
+  readonly hungAfterMs: number
 }
 
 export interface ConsumerConfig<Prepared, Tx extends SqlTransaction> {

@@ -74,7 +74,7 @@ export class GroupTable {
    * Says that this member lives, and renews its leases. A lease that has run out is renewed as well while nobody has taken it: its epoch is
    * still ours. `idle` are partitions that are read to their end, with the time at which that was seen.
    */
-  async beat(idle: ReadonlyMap<number, number>): Promise<Heartbeat> {
+  async heartbeat(idle: ReadonlyMap<number, number>): Promise<Heartbeat> {
     const { rows } = await this.#client.query<{ partition: number | null; epoch: string | null; live: string }>(
       `with alive as (
          insert into stream_members (group_name, stream, member, heartbeat_at) values ($1, $2, $3, clock_timestamp())
@@ -145,7 +145,7 @@ export class GroupTable {
   }
 
   /** Gives back whatever bears this member's name besides these. */
-  async keepOnly(partitions: readonly number[]): Promise<void> {
+  async releaseAllExcept(partitions: readonly number[]): Promise<void> {
     await this.#client.query(
       `update stream_partitions set owner = null, lease_expires_at = null, blocked_reason = null, blocked_since = null, updated_at = clock_timestamp()
        where group_name = $1 and stream = $2 and owner = $3 and partition <> all($4::smallint[])`,
@@ -220,7 +220,7 @@ export class GroupTable {
   }
 
   /** Whether another member has partitions under a live lease, and none of them is blocked. */
-  async isAnotherAtWork(): Promise<boolean> {
+  async isOtherMemberWorking(): Promise<boolean> {
     const { rows } = await this.#client.query<{ is_at_work: boolean }>(
       `select exists (select from stream_partitions where group_name = $1 and stream = $2 and owner <> $3
          and lease_expires_at > clock_timestamp() group by owner having count(blocked_reason) = 0) as is_at_work`,

@@ -65,7 +65,7 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
     const { config, metrics } = this.#context
     const { partition } = state
     const isAtEnd = config.driver.comparePositions(description.last, state.committedPosition) <= 0
-    if (isAtEnd) state.sawEnd(askedAtMs)
+    if (isAtEnd) state.noteEnd(askedAtMs)
     const lagFrames = isAtEnd
       ? 0
       : description.framesEver === undefined

@@ -58,7 +58,7 @@ export class LeaseAssignment implements PartitionAssignment {
     const missing = this.#share - held.size
     const taken = missing > 0 ? await this.#table.take(missing, [...held]) : []
     // A life before this one may have had more, and heartbeats renew whatever bears this member's name: nobody would ever read it.
-    if (held.size === 0) await this.#table.keepOnly(taken.map(({ partition }) => partition))
+    if (held.size === 0) await this.#table.releaseAllExcept(taken.map(({ partition }) => partition))
     return taken
   }
 

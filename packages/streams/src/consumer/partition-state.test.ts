@@ -14,21 +14,23 @@ const taken = {
 describe('the horizon of a partition', () => {
   it('is never before a watermark that anyone has written for it', () => {
     const state = new PartitionState({ ...taken, watermarkMs: 500 }, [], false)
-    expect(state.horizonMs).toBe(500)
+    expect(state.watermarkMaxMs).toBe(500)
     state.advance('2-0', 400)
-    expect(state.horizonMs).toBe(500)
+    expect(state.watermarkMaxMs).toBe(500)
     state.advance('3-0', 700)
-    expect(state.horizonMs).toBe(700)
+    expect(state.watermarkMaxMs).toBe(700)
     state.committed(state.takeCommit())
-    state.sawEnd(900)
-    expect([state.horizonMs, state.seenEmptyAtMs]).toEqual([900, 900])
-    expect(new PartitionState({ ...taken, watermarkMs: undefined }, [], false).horizonMs).toBe(Number.NEGATIVE_INFINITY)
+    state.noteEnd(900)
+    expect([state.watermarkMaxMs, state.endSeenAtMs]).toEqual([900, 900])
+    expect(new PartitionState({ ...taken, watermarkMs: undefined }, [], false).watermarkMaxMs).toBe(
+      Number.NEGATIVE_INFINITY,
+    )
   })
 
   it('does not take the end of the stream for seen when a frame was read while it was asked for', () => {
     const state = new PartitionState({ ...taken, watermarkMs: 500 }, [], false)
     state.advance('2-0', 600)
-    state.sawEnd(900)
-    expect([state.horizonMs, state.seenEmptyAtMs]).toEqual([600, undefined])
+    state.noteEnd(900)
+    expect([state.watermarkMaxMs, state.endSeenAtMs]).toEqual([600, undefined])
   })
 })

@@ -50,21 +50,21 @@ export class PartitionState {
   readonly #producers = new Map<string, ProducerState>()
   readonly #touched = new Map<string, ProducerState>()
   /** A producer's first frame may be any one: older ones had been trimmed before the group began. */
-  readonly #takesAnyFirstSequence: boolean
+  readonly #acceptsAnyFirstSequence: boolean
   #watermarkMs: number | undefined
-  #horizonMs: number
-  #seenEmptyAtMs: number | undefined
+  #watermarkMaxMs: number
+  #endSeenAtMs: number | undefined
   #firstTimeMs = Number.POSITIVE_INFINITY
   #lastTimeMs = Number.NEGATIVE_INFINITY
 
-  constructor(taken: TakenPartition, producers: readonly KnownProducer[], takesAnyFirstSequence: boolean) {
+  constructor(taken: TakenPartition, producers: readonly KnownProducer[], acceptsAnyFirstSequence: boolean) {
     this.partition = taken.partition
     this.epoch = taken.epoch
     this.position = this.committedPosition = taken.position
     this.nextOrdinal = this.committedOrdinal = taken.nextOrdinal
     this.frames = this.committedFrames = taken.frames
-    this.#horizonMs = taken.watermarkMs ?? Number.NEGATIVE_INFINITY
-    this.#takesAnyFirstSequence = takesAnyFirstSequence
+    this.#watermarkMaxMs = taken.watermarkMs ?? Number.NEGATIVE_INFINITY
+    this.#acceptsAnyFirstSequence = acceptsAnyFirstSequence
     for (const { producer, sequence, records } of producers)
       this.#producers.set(producer, { sequence, records, lostRecords: 0 })
   }
@@ -74,24 +74,24 @@ export class PartitionState {
     this.position = position
     this.frames++
     if (this.#watermarkMs === undefined || appendedAtMs > this.#watermarkMs) this.#watermarkMs = appendedAtMs
-    if (appendedAtMs > this.#horizonMs) this.#horizonMs = appendedAtMs
+    if (appendedAtMs > this.#watermarkMaxMs) this.#watermarkMaxMs = appendedAtMs
   }
 
   /** The end of the stream, asked for at `askedAtMs`, is committed. What has been read meanwhile came after it and tells nothing. */
-  sawEnd(askedAtMs: number): void {
+  noteEnd(askedAtMs: number): void {
     if (this.position !== this.committedPosition) return
-    this.#seenEmptyAtMs = askedAtMs
-    if (askedAtMs > this.#horizonMs) this.#horizonMs = askedAtMs
+    this.#endSeenAtMs = askedAtMs
+    if (askedAtMs > this.#watermarkMaxMs) this.#watermarkMaxMs = askedAtMs
   }
 
   /** When it was last seen to be committed to its end, ms since 1970. */
-  get seenEmptyAtMs(): number | undefined {
-    return this.#seenEmptyAtMs
+  get endSeenAtMs(): number | undefined {
+    return this.#endSeenAtMs
   }
 
   /** No watermark of this partition that was ever written is later, ms since 1970; nor is one that is written before the next frame is taken. */
-  get horizonMs(): number {
-    return this.#horizonMs
+  get watermarkMaxMs(): number {
+    return this.#watermarkMaxMs
   }
 
   isNew({ producer, sequence }: FrameHeader): boolean {
@@ -103,7 +103,7 @@ export class PartitionState {
     const known = this.#producers.get(header.producer)
     const firstOrdinal = this.nextOrdinal
     const lostFrames =
-      known === undefined && this.#takesAnyFirstSequence ? 0 : header.sequence - (known?.sequence ?? 0) - 1
+      known === undefined && this.#acceptsAnyFirstSequence ? 0 : header.sequence - (known?.sequence ?? 0) - 1
     const lostRecords =
       lostFrames === 0 ? 0 : Math.max(0, header.cumulativeRecords - header.records - (known?.records ?? 0))
     const state = known ?? { sequence: 0, records: 0, lostRecords: 0 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isMillraceError, MINUTE_MS } from '@millrace/contracts'
 import { computeRetryDelayMs } from '@millrace/resilience'
 import { streamErrors } from '../errors.js'
+import { completeSettings } from './complete-settings.js'
 import type { ConsumerContext } from './consumer-context.js'
 import { ConsumerSession } from './consumer-session.js'
 import type { Consumer, ConsumerConfig, ConsumerDeps, ConsumerState } from './consumer-types.js'
@@ -10,7 +11,6 @@ import type { SqlTransaction } from './database-port.js'
 import { GroupTable } from './group-table.js'
 import { Maintenance } from './maintenance.js'
 import { BrokerAssignment, LeaseAssignment, type PartitionAssignment } from './partition-assignment.js'
-import { completeSettings } from './settings.js'
 
 /** Longest time that a member stands by before it tries its share again, in ms. */
 const STAND_BY_MS_MAX = 600_000
@@ -41,14 +41,14 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
   #assignment: PartitionAssignment | undefined
   #session: ConsumerSession<Prepared, Tx> | undefined
   #running: Promise<void> | undefined
-  #beating: Promise<void> | undefined
-  #maintaining: Promise<void> | undefined
+  #heartbeatUnderWay: Promise<void> | undefined
+  #maintenanceUnderWay: Promise<void> | undefined
   #failures = 0
   #blockedReason: string | undefined
   #blockedSinceMs = 0
   /** Standing by, it is no member: it sends no heartbeats and has no share. */
   #isStandingBy = false
-  #stoodBy = 0
+  #standBys = 0
   #isHung = false
   #stopped: Promise<void> | undefined
 
@@ -75,7 +75,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     const { settings } = this.#context
     this.#running = this.#run()
     // A failed heartbeat shows in the session soon enough: its own connection is lost then, too.
-    this.#timers.push(setInterval(() => void this.#beat().catch(() => undefined), settings.heartbeatMs))
+    this.#timers.push(setInterval(() => void this.#heartbeat().catch(() => undefined), settings.heartbeatMs))
     this.#timers.push(setInterval(() => this.#maintain(), settings.mirrorMs))
   }
 
@@ -99,8 +99,8 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     this.#session?.stop()
     for (const timer of this.#timers) clearInterval(timer)
     await this.#running
-    await this.#beating?.catch(() => undefined)
-    await this.#maintaining
+    await this.#heartbeatUnderWay?.catch(() => undefined)
+    await this.#maintenanceUnderWay
     await this.#assignment?.close()
     await this.#context.table.leave().catch((error: unknown) => {
       this.#context.logger.warn('partitions could not be given back and come free when their leases end', { error })
@@ -112,19 +112,19 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     while (!this.#stopping.signal.aborted) {
       const startedAtMs = this.#context.now()
       try {
-        await this.#live()
+        await this.#runSession()
       } catch (error) {
         if (this.#context.now() - startedAtMs > HEALTHY_AFTER_MS) this.#failures = 0
-        await this.#recover(error)
+        await this.#handleFailure(error)
       }
     }
   }
 
   /** One life of the state, see ConsumerSession. */
-  async #live(): Promise<void> {
+  async #runSession(): Promise<void> {
     const assignment = this.#assignment ?? (await this.#join())
     this.#assignment = assignment
-    await this.#beat()
+    await this.#heartbeat()
     const { config, settings, member } = this.#context
     const connection = await config.database.connection({ applicationName: `millrace ${config.group} ${member}` })
     try {
@@ -136,8 +136,8 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
           connection,
           reader,
           assignment,
-          beat: () => this.#beat(),
-          onCommit: () => this.#recovered(),
+          heartbeat: () => this.#heartbeat(),
+          onCommit: () => this.#noteCommit(),
         })
         if (this.#stopping.signal.aborted) return
         await this.#session.run()
@@ -160,41 +160,41 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
   }
 
   /** Heartbeats never overlap: whoever comes while one is under way gets the next. */
-  async #beat(): Promise<void> {
+  async #heartbeat(): Promise<void> {
     if (this.#isStandingBy) return
-    await this.#beating?.catch(() => undefined)
-    this.#beating ??= this.#beatOnce().finally(() => {
-      this.#beating = undefined
+    await this.#heartbeatUnderWay?.catch(() => undefined)
+    this.#heartbeatUnderWay ??= this.#sendHeartbeat().finally(() => {
+      this.#heartbeatUnderWay = undefined
     })
-    await this.#beating
+    await this.#heartbeatUnderWay
   }
 
-  async #beatOnce(): Promise<void> {
+  async #sendHeartbeat(): Promise<void> {
     const { table, settings, now, logger } = this.#context
     const session = this.#session
-    const isHung = session !== undefined && session.busyMs > settings.stallMs
+    const isHung = session !== undefined && session.busyMs > settings.hungAfterMs
     if (isHung !== this.#isHung && isHung)
       logger.error('the handler does not come back and its leases are not renewed', { busyMs: session.busyMs })
     this.#isHung = isHung
     if (isHung) return
     const asked = session?.epochs ?? new Map<number, number>()
     const sentAtMs = now()
-    const heartbeat = await table.beat(idleTimes(session))
+    const heartbeat = await table.heartbeat(idleTimes(session))
     this.#assignment?.setLiveMembers(heartbeat.liveMembers)
     if (session === this.#session) session?.onHeartbeat(heartbeat, asked, sentAtMs)
   }
 
   #maintain(): void {
     const session = this.#session
-    if (session === undefined || this.#maintaining !== undefined) return
-    this.#maintaining = this.#maintenance.run(new Map(session.states)).finally(() => {
-      this.#maintaining = undefined
+    if (session === undefined || this.#maintenanceUnderWay !== undefined) return
+    this.#maintenanceUnderWay = this.#maintenance.run(new Map(session.states)).finally(() => {
+      this.#maintenanceUnderWay = undefined
     })
   }
 
-  #recovered(): void {
+  #noteCommit(): void {
     this.#failures = 0
-    this.#stoodBy = 0
+    this.#standBys = 0
     if (this.#blockedReason === undefined) return
     this.#blockedReason = undefined
     this.#context.metrics?.blockedPartitions.set(0)
@@ -202,7 +202,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     void this.#context.table.showBlocked(null).catch(() => undefined)
   }
 
-  async #recover(error: unknown): Promise<void> {
+  async #handleFailure(error: unknown): Promise<void> {
     const { logger, metrics, settings } = this.#context
     if (this.#stopping.signal.aborted) return
     if (streamErrors.LEASE_LOST.matches(error) || isFenced(error)) {
@@ -217,24 +217,24 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
       return await this.#pause(computeRetryDelayMs(this.#failures, retry, this.#random))
     }
     await this.#block(error)
-    if (await this.#isBetterLeftToOthers()) await this.#standBy()
+    if (await this.#canOthersContinue()) await this.#standBy()
     else await this.#pause(settings.retryCapMs)
   }
 
   /** A fault that meets every member is nobody's; one that meets this member alone is its own, and others get on without it. */
-  async #isBetterLeftToOthers(): Promise<boolean> {
+  async #canOthersContinue(): Promise<boolean> {
     const { settings, table, config, now } = this.#context
-    if (config.driver.assignment !== 'leases' || now() - this.#blockedSinceMs < settings.giveUpMs) return false
-    return await table.isAnotherAtWork().catch(() => false)
+    if (config.driver.assignment !== 'leases' || now() - this.#blockedSinceMs < settings.leaveAfterMs) return false
+    return await table.isOtherMemberWorking().catch(() => false)
   }
 
   /** Leaves the group, each time twice as long, and comes back to see whether the fault is gone. */
   async #standBy(): Promise<void> {
     const { settings, table, logger } = this.#context
-    const forMs = Math.min(STAND_BY_MS_MAX, settings.giveUpMs * 2 ** ++this.#stoodBy)
+    const forMs = Math.min(STAND_BY_MS_MAX, settings.leaveAfterMs * 2 ** ++this.#standBys)
     this.#isStandingBy = true
     try {
-      await this.#beating?.catch(() => undefined)
+      await this.#heartbeatUnderWay?.catch(() => undefined)
       // If it fails, the leases run out.
       await table.leave().catch(() => undefined)
       logger.error('this member alone keeps failing and leaves its partitions to the others for a while', { forMs })
@@ -253,7 +253,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     const reason = error instanceof Error ? error.message : String(error)
     if (this.#blockedReason === undefined) {
       logger.error('batches keep failing and partitions are blocked', { error })
-      if (this.#stoodBy === 0) this.#blockedSinceMs = this.#context.now()
+      if (this.#standBys === 0) this.#blockedSinceMs = this.#context.now()
     }
     this.#blockedReason = reason
     metrics?.blockedPartitions.set(settings.partitions)
@@ -270,8 +270,8 @@ function idleTimes<Prepared, Tx extends SqlTransaction>(
   session: ConsumerSession<Prepared, Tx> | undefined,
 ): Map<number, number> {
   const times = new Map<number, number>()
-  for (const { partition, seenEmptyAtMs } of session?.states.values() ?? [])
-    if (seenEmptyAtMs !== undefined) times.set(partition, seenEmptyAtMs)
+  for (const { partition, endSeenAtMs } of session?.states.values() ?? [])
+    if (endSeenAtMs !== undefined) times.set(partition, endSeenAtMs)
   return times
 }
 

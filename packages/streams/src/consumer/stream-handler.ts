@@ -19,7 +19,7 @@ export interface NewFrame extends ReceivedFrame {
   /** Ordinal of its first record: records of a partition are numbered from 0 in stream order, and never numbered again. */
   readonly firstOrdinal: number
   /** No watermark that was committed for the partition before this frame is later, whoever owned it; ms since 1970. */
-  readonly horizonMs: number
+  readonly watermarkMaxMs: number
 }
 
 /** Frames to be committed together: in stream order within a partition, partitions mixed. May be empty, see `StreamHandler.wantsCommit`. */

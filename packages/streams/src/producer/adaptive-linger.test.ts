@@ -5,7 +5,7 @@ import { AdaptiveLinger } from './adaptive-linger.js'
 function after(recordsPerSecond: number, { seconds = 1, tickMs = 5, linger = fresh() } = {}): number {
   for (let ms = tickMs; ms <= seconds * 1000; ms += tickMs) {
     clockMs += tickMs
-    linger.look((recordsPerSecond * tickMs) / 1000, clockMs)
+    linger.observe((recordsPerSecond * tickMs) / 1000, clockMs)
   }
   return linger.ms
 }
@@ -36,7 +36,7 @@ describe('the wait of an open batch', () => {
   it('takes little notice of one full tick, and comes down again when the load goes', () => {
     const linger = fresh()
     clockMs += 1
-    linger.look(10_000, clockMs)
+    linger.observe(10_000, clockMs)
     expect(linger.ms).toBeLessThan(2.5)
     after(40_000, { linger })
     expect(after(0, { linger })).toBeCloseTo(1, 3)

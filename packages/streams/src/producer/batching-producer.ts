@@ -5,10 +5,10 @@ import type { Tracer } from '@millrace/telemetry'
 import type { FrameToAppend, StreamDriver } from '../driver/stream-driver.js'
 import { streamErrors } from '../errors.js'
 import { decodeFrameHeader, parseProducerId } from '../frame/frame.js'
-import { AppendGate } from './append-gate.js'
 import { Dispatcher } from './dispatcher.js'
-import { Lane } from './lane.js'
+import { FrameSender } from './frame-sender.js'
 import { MemoryWatch } from './memory-watch.js'
+import { PartitionQueue } from './partition-queue.js'
 import type { StreamProducerMetrics } from './producer-metrics.js'
 import type { BatchBuilder, OpenBatch, Producer, ProducerCounts } from './producer-types.js'
 import { SpoolDrain } from './spool-drain.js'
@@ -48,7 +48,7 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
   readonly #drain: SpoolDrain | undefined
   readonly #memory: MemoryWatch
   readonly #metrics: StreamProducerMetrics | undefined
-  readonly #lanes: Lane<Builder>[] = []
+  readonly #queues: PartitionQueue<Builder>[] = []
   readonly #dispatcher: Dispatcher<Builder>
   readonly #upkeep: NodeJS.Timeout
   #closing: Promise<void> | undefined
@@ -62,48 +62,48 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
     this.#spool = deps.spool
     const producer = parseProducerId(deps.id)
     for (let partition = 0; partition < config.partitions; partition++) {
-      const lane = new Lane<Builder>(partition, producer, config.flags)
-      if (deps.spool && deps.spool.recordsOf(partition) > 0) lane.mode = 'spooling'
-      this.#lanes.push(lane)
+      const queue = new PartitionQueue<Builder>(partition, producer, config.flags)
+      if (deps.spool && deps.spool.recordsOf(partition) > 0) queue.mode = 'spooling'
+      this.#queues.push(queue)
     }
-    const gate = new AppendGate(config.stream, deps)
+    const sender = new FrameSender(config.stream, deps)
     this.#dispatcher = new Dispatcher(config, {
-      lanes: this.#lanes,
-      gate,
+      queues: this.#queues,
+      sender,
       memory: this.#memory,
       spool: deps.spool,
       onSpooled: () => this.#drain?.start(),
       metrics: deps.metrics,
     })
-    if (deps.spool) this.#drain = this.#createDrain(deps.spool, gate, deps.logger)
+    if (deps.spool) this.#drain = this.#createDrain(deps.spool, sender, deps.logger)
     this.#upkeep = setInterval(() => this.#keepUp(), UPKEEP_MS)
     this.#upkeep.unref()
     this.#keepUp()
   }
 
   open(partition: number): OpenBatch<Builder> {
-    const lane = this.#lanes[partition]
-    if (lane === undefined) throw new RangeError(`partition ${partition} of ${this.partitions}`)
+    const queue = this.#queues[partition]
+    if (queue === undefined) throw new RangeError(`partition ${partition} of ${this.partitions}`)
     if (this.#closing) throw this.#refusal('closed')
     if (this.#dispatcher.unacknowledgedBytes > this.#config.unacknowledgedBytesMax) throw this.#refusal('overloaded')
     if (this.#memory.isFull) throw this.#refusal('full')
-    if (lane.mode === 'spooling' && this.#spool?.isFull) throw this.#refusal('spool_full')
-    if (lane.mode === 'down') throw this.#refusal('unavailable')
-    const batch = lane.open
+    if (queue.mode === 'spooling' && this.#spool?.isFull) throw this.#refusal('spool_full')
+    if (queue.mode === 'down') throw this.#refusal('unavailable')
+    const batch = queue.open
     if (batch !== undefined && batch.builder.bytes < this.#config.frameBytesMax) {
-      // Nobody added to it since it was opened, so its tick has passed it by.
+      // It was still empty at the tick that was meant for it.
       if (batch.builder.isEmpty) this.#dispatcher.tickIn(this.#dispatcher.lingerMs)
       return batch
     }
-    if (batch !== undefined) this.#dispatcher.seal(lane)
-    if (!lane.isBusy) this.#dispatcher.tickIn(batch === undefined ? this.#dispatcher.lingerMs : 0)
-    return lane.begin(this.#config.createBuilder(), performance.now())
+    if (batch !== undefined) this.#dispatcher.seal(queue)
+    if (!queue.isBusy) this.#dispatcher.tickIn(batch === undefined ? this.#dispatcher.lingerMs : 0)
+    return queue.begin(this.#config.createBuilder(), performance.now())
   }
 
   async flush(): Promise<void> {
-    const appended = this.#lanes.flatMap((lane) => {
-      this.#dispatcher.seal(lane)
-      return lane.sealed.map((frame) => frame.appended)
+    const appended = this.#queues.flatMap((queue) => {
+      this.#dispatcher.seal(queue)
+      return queue.sealed.map((frame) => frame.appended)
     })
     this.#dispatcher.tickIn(0)
     await Promise.allSettled(appended)
@@ -126,7 +126,7 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    const giveUp = setTimeout(() => this.#dispatcher.giveUp(), timeoutMs)
+    const giveUp = setTimeout(() => this.#dispatcher.abandonStream(), timeoutMs)
     await this.flush()
     clearTimeout(giveUp)
     clearInterval(this.#upkeep)
@@ -135,18 +135,18 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
     await this.#spool?.close()
   }
 
-  #createDrain(spool: Spool<FrameToAppend>, gate: AppendGate, logger: Logger): SpoolDrain {
+  #createDrain(spool: Spool<FrameToAppend>, sender: FrameSender, logger: Logger): SpoolDrain {
     return new SpoolDrain(
       { pauseFirstMs: 50, pauseLastMs: 1000 },
       {
         spool,
-        gate,
+        sender,
         logger,
         held: ({ frame }) => this.#dispatcher.countHeld(frame.length, decodeFrameHeader(frame).records),
         emptied: (partitions) => {
           for (const partition of partitions) {
-            const lane = this.#lanes[partition]
-            if (lane?.mode === 'spooling') lane.mode = 'direct'
+            const queue = this.#queues[partition]
+            if (queue?.mode === 'spooling') queue.mode = 'direct'
           }
           this.#dispatcher.tickIn(0)
         },

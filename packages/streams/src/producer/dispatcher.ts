@@ -3,38 +3,39 @@ import { type Spool, spoolErrors } from '@millrace/spool'
 import type { FrameToAppend } from '../driver/stream-driver.js'
 import { streamErrors } from '../errors.js'
 import { AdaptiveLinger } from './adaptive-linger.js'
-import type { AppendGate, GateResult } from './append-gate.js'
-import type { Lane, SealedFrame } from './lane.js'
+import type { FrameSender, SendResult } from './frame-sender.js'
 import type { MemoryWatch } from './memory-watch.js'
+import type { PartitionQueue, SealedFrame } from './partition-queue.js'
 import type { StreamProducerMetrics } from './producer-metrics.js'
 import type { BatchBuilder } from './producer-types.js'
 
 interface DispatcherConfig {
   readonly lingerMs: number
   readonly lingerMsMax: number
-  /** Sends of one frame before its partition turns to the spool. */
+  /** Failed sends of one frame after which its partition goes to the spool. */
   readonly sendAttempts: number
-  /** And at the first failure after so long, in ms. */
+  /** A frame that was first sent this long ago goes to the spool at its next failure, in ms. */
   readonly sendTimeoutMs: number
 }
 
 interface DispatcherDeps<Builder extends BatchBuilder> {
-  readonly lanes: readonly Lane<Builder>[]
-  readonly gate: AppendGate
+  readonly queues: readonly PartitionQueue<Builder>[]
+  readonly sender: FrameSender
   readonly memory: MemoryWatch
   readonly spool: Spool<FrameToAppend> | undefined
-  /** The spool has got its first frames: somebody has to drain it. */
+  /** Called after frames were written to the spool, so that they are drained. */
   readonly onSpooled: () => void
   readonly metrics: StreamProducerMetrics | undefined
 }
 
-/** How long a frame that was refused for want of room waits before it is offered again, in ms. */
+/** Pause before a frame is sent again that was refused because the stream or the spool was full, in ms. */
 const FULL_PAUSE_MS = 1000
 const RETRY = { firstDelayMs: 100, delayMsMax: 2000 }
 
 /**
- * One loop for all partitions: a tick seals what every idle partition has collected, sends all of it in one round trip, and writes what belongs to
- * spooling partitions with one fsync. A partition has at most one frame in flight, so its frames stay in order and grow with the load.
+ * One loop for all partitions. A tick seals the open batch of every partition without a frame in flight, sends these frames in one round trip, and
+ * writes the frames of spooling partitions with one fsync. A partition has at most one frame in flight, so its frames stay in order, and they grow
+ * with the load.
  */
 export class Dispatcher<Builder extends BatchBuilder> {
   readonly #config: DispatcherConfig
@@ -42,7 +43,7 @@ export class Dispatcher<Builder extends BatchBuilder> {
   #timer: NodeJS.Timeout | undefined
   #timerAtMs = Number.POSITIVE_INFINITY
   #immediate: NodeJS.Immediate | undefined
-  #isGivingUp = false
+  #isStreamAbandoned = false
   #isStopped = false
   readonly #linger: AdaptiveLinger
   unacknowledgedBytes = 0
@@ -55,12 +56,12 @@ export class Dispatcher<Builder extends BatchBuilder> {
     this.#linger = new AdaptiveLinger({ minMs: config.lingerMs, maxMs: config.lingerMsMax, nowMs: performance.now() })
   }
 
-  /** How long an open batch waits for company now, in ms. */
+  /** How long an open batch waits for more records at the present load, in ms. */
   get lingerMs(): number {
     return this.#linger.ms
   }
 
-  /** Sends what is open in at most `ms`. */
+  /** Ticks after at most `ms`. */
   tickIn(ms: number): void {
     if (this.#isStopped || this.#immediate !== undefined) return
     if (ms <= 0) {
@@ -74,16 +75,16 @@ export class Dispatcher<Builder extends BatchBuilder> {
     this.#timer = setTimeout(() => this.#tick(), ms)
   }
 
-  seal(lane: Lane<Builder>): void {
-    this.unacknowledgedBytes += lane.seal()
+  seal(queue: PartitionQueue<Builder>): void {
+    this.unacknowledgedBytes += queue.seal()
   }
 
-  /** The stream has had its time: what is left goes to the spool at once, or is refused. */
-  giveUp(): void {
-    this.#isGivingUp = true
-    for (const lane of this.#deps.lanes) {
-      lane.retryAtMs = 0
-      lane.mode = this.#deps.spool ? 'spooling' : 'down'
+  /** Stops trying the stream: frames that still wait go to the spool at once, or are rejected where there is no spool. */
+  abandonStream(): void {
+    this.#isStreamAbandoned = true
+    for (const queue of this.#deps.queues) {
+      queue.retryAtMs = 0
+      queue.mode = this.#deps.spool ? 'spooling' : 'down'
     }
     this.tickIn(0)
   }
@@ -107,139 +108,139 @@ export class Dispatcher<Builder extends BatchBuilder> {
     this.#immediate = undefined
     this.#timerAtMs = Number.POSITIVE_INFINITY
     const now = performance.now()
-    const toSend: Lane<Builder>[] = []
-    const toSpool: Lane<Builder>[] = []
+    const toSend: PartitionQueue<Builder>[] = []
+    const toSpool: PartitionQueue<Builder>[] = []
     let records = 0
-    for (const lane of this.#deps.lanes) {
-      if (lane.isBusy) continue
-      records += lane.open?.builder.records ?? 0
-      if (lane.retryAtMs > now) {
-        this.tickIn(lane.retryAtMs - now)
+    for (const queue of this.#deps.queues) {
+      if (queue.isBusy) continue
+      records += queue.open?.builder.records ?? 0
+      if (queue.retryAtMs > now) {
+        this.tickIn(queue.retryAtMs - now)
         continue
       }
-      if (lane.sealed.length === 0 || lane.mode === 'spooling') this.seal(lane)
-      if (lane.sealed.length === 0) continue
-      if (this.#isGivingUp && lane.mode === 'down')
-        this.#refuseAll(lane, streamErrors.STREAM_UNAVAILABLE({ retryAfterSeconds: 5 }))
-      else (lane.mode === 'spooling' ? toSpool : toSend).push(lane)
+      if (queue.sealed.length === 0 || queue.mode === 'spooling') this.seal(queue)
+      if (queue.sealed.length === 0) continue
+      if (this.#isStreamAbandoned && queue.mode === 'down')
+        this.#rejectCallers(queue, streamErrors.STREAM_UNAVAILABLE({ retryAfterSeconds: 5 }))
+      else (queue.mode === 'spooling' ? toSpool : toSend).push(queue)
     }
-    this.#linger.look(records, now)
+    this.#linger.observe(records, now)
     if (toSend.length > 0) void this.#send(toSend)
     if (toSpool.length > 0) void this.#spool(toSpool)
   }
 
-  async #send(lanes: readonly Lane<Builder>[]): Promise<void> {
+  async #send(queues: readonly PartitionQueue<Builder>[]): Promise<void> {
     const now = performance.now()
-    for (const lane of lanes) {
-      lane.isBusy = true
-      if (lane.failures === 0) lane.firstSentAtMs = now
+    for (const queue of queues) {
+      queue.isBusy = true
+      if (queue.failures === 0) queue.firstSentAtMs = now
     }
-    const frames = lanes.map((lane) => lane.sealed[0] as SealedFrame)
-    const results = await this.#deps.gate.append(frames)
-    lanes.forEach((lane, index) => {
-      lane.isBusy = false
-      this.#sent(lane, results[index] as GateResult)
-      this.#continue(lane)
+    const frames = queues.map((queue) => queue.sealed[0] as SealedFrame)
+    const results = await this.#deps.sender.send(frames)
+    queues.forEach((queue, index) => {
+      queue.isBusy = false
+      this.#handleResult(queue, results[index] as SendResult)
+      this.#scheduleNext(queue)
     })
   }
 
-  #sent(lane: Lane<Builder>, result: GateResult): void {
-    const frame = lane.sealed[0] as SealedFrame
+  #handleResult(queue: PartitionQueue<Builder>, result: SendResult): void {
+    const frame = queue.sealed[0] as SealedFrame
     switch (result.kind) {
       case 'held':
-        lane.sealed.shift()
-        lane.failures = 0
-        if (lane.mode === 'down') lane.mode = 'direct'
+        queue.sealed.shift()
+        queue.failures = 0
+        if (queue.mode === 'down') queue.mode = 'direct'
         this.unacknowledgedBytes -= frame.frame.length
         this.countHeld(frame.frame.length, frame.records)
-        frame.resolve({ partition: lane.partition, sequence: frame.sequence, isSpooled: false })
+        frame.resolve({ partition: queue.partition, sequence: frame.sequence, isSpooled: false })
         return
       case 'full':
-        this.#deps.memory.refused()
-        this.#takeBack(lane, streamErrors.STREAM_FULL({ cause: result.cause, retryAfterSeconds: 5 }))
+        this.#deps.memory.noteRefusal()
+        this.#rejectSealed(queue, streamErrors.STREAM_FULL({ cause: result.cause, retryAfterSeconds: 5 }))
         return
-      case 'shut':
-        this.#turnAway(lane, result.cause)
+      case 'circuit_open':
+        this.#divert(queue, result.cause)
         return
       case 'unavailable':
-        lane.failures++
+        queue.failures++
         if (result.isAmbiguous) {
-          frame.mayBeHeld = true
+          frame.mayBeStored = true
           this.#deps.metrics?.resentFrames.inc()
         }
-        lane.retryAtMs = performance.now() + computeRetryDelayMs(lane.failures, RETRY, Math.random)
-        if (this.#isEnough(lane)) this.#turnAway(lane, result.cause)
+        queue.retryAtMs = performance.now() + computeRetryDelayMs(queue.failures, RETRY, Math.random)
+        if (this.#hasUsedItsTries(queue)) this.#divert(queue, result.cause)
     }
   }
 
-  /** A stream that refuses at once is asked a few times; one that hangs has had its time after the first. */
-  #isEnough({ failures, firstSentAtMs }: Lane<Builder>): boolean {
+  /** A stream that refuses at once is tried a few times; one that hangs has used up the time with the first try. */
+  #hasUsedItsTries({ failures, firstSentAtMs }: PartitionQueue<Builder>): boolean {
     const { sendAttempts, sendTimeoutMs } = this.#config
-    return this.#isGivingUp || failures >= sendAttempts || performance.now() - firstSentAtMs >= sendTimeoutMs
+    return this.#isStreamAbandoned || failures >= sendAttempts || performance.now() - firstSentAtMs >= sendTimeoutMs
   }
 
-  /** The stream does not answer: to the spool, or if there is none, the callers are told and the frames tried on. */
-  #turnAway(lane: Lane<Builder>, cause: Error): void {
+  /** The stream does not answer: the partition goes to the spool. Without a spool the callers are rejected and the frames are tried again. */
+  #divert(queue: PartitionQueue<Builder>, cause: Error): void {
     if (this.#deps.spool) {
-      lane.mode = 'spooling'
-      lane.failures = 0
-      lane.retryAtMs = 0
+      queue.mode = 'spooling'
+      queue.failures = 0
+      queue.retryAtMs = 0
       return
     }
-    lane.mode = 'down'
-    this.#refuseAll(lane, streamErrors.STREAM_UNAVAILABLE({ cause, retryAfterSeconds: 5 }))
-    lane.retryAtMs = Math.max(lane.retryAtMs, performance.now() + RETRY.firstDelayMs)
+    queue.mode = 'down'
+    this.#rejectCallers(queue, streamErrors.STREAM_UNAVAILABLE({ cause, retryAfterSeconds: 5 }))
+    queue.retryAtMs = Math.max(queue.retryAtMs, performance.now() + RETRY.firstDelayMs)
   }
 
-  async #spool(lanes: readonly Lane<Builder>[]): Promise<void> {
+  async #spool(queues: readonly PartitionQueue<Builder>[]): Promise<void> {
     const spool = this.#deps.spool as Spool<FrameToAppend>
-    for (const lane of lanes) lane.isBusy = true
-    const written = lanes.map((lane) => lane.sealed.slice())
+    for (const queue of queues) queue.isBusy = true
+    const written = queues.map((queue) => queue.sealed.slice())
     try {
-      const isRoom = spool.hasRoomFor(written.flat())
-      // A write that fails may have reached the disk, and is found there after a crash.
-      if (isRoom) for (const frame of written.flat()) frame.mayBeHeld = true
+      const hasRoom = spool.hasRoomFor(written.flat())
+      // A write that fails may have reached the disk and be found there after a crash.
+      if (hasRoom) for (const frame of written.flat()) frame.mayBeStored = true
       await spool.append(written.flat())
-      for (const [index, lane] of lanes.entries()) this.#spooled(lane, written[index] as SealedFrame[])
+      for (const [index, queue] of queues.entries()) this.#handleSpooled(queue, written[index] as SealedFrame[])
       this.#deps.onSpooled()
     } catch (error) {
-      for (const lane of lanes) {
-        lane.isBusy = false
-        this.#takeBack(lane, toStreamError(error))
-        // With nothing on the disk before them, the frames may as well try the stream again.
-        if (spool.recordsOf(lane.partition) === 0 && !this.#isGivingUp) lane.mode = 'direct'
-        this.#continue(lane)
+      for (const queue of queues) {
+        queue.isBusy = false
+        this.#rejectSealed(queue, toStreamError(error))
+        // No older frames of the partition are on the disk, so the stream can be tried again without breaking the order.
+        if (spool.recordsOf(queue.partition) === 0 && !this.#isStreamAbandoned) queue.mode = 'direct'
+        this.#scheduleNext(queue)
       }
     }
   }
 
-  #spooled(lane: Lane<Builder>, frames: readonly SealedFrame[]): void {
-    lane.isBusy = false
-    lane.sealed.splice(0, frames.length)
+  #handleSpooled(queue: PartitionQueue<Builder>, frames: readonly SealedFrame[]): void {
+    queue.isBusy = false
+    queue.sealed.splice(0, frames.length)
     for (const { frame, sequence, resolve } of frames) {
       this.unacknowledgedBytes -= frame.length
       this.spooledFrames++
       this.#deps.metrics?.spooledFrames.inc()
-      resolve({ partition: lane.partition, sequence, isSpooled: true })
+      resolve({ partition: queue.partition, sequence, isSpooled: true })
     }
-    this.#continue(lane)
+    this.#scheduleNext(queue)
   }
 
-  /** Refuses everything sealed and keeps only what may be held already: what was answered with an error is not stored if that can be helped. */
-  #takeBack(lane: Lane<Builder>, error: Error): void {
-    this.#refuseAll(lane, error)
-    this.unacknowledgedBytes -= lane.withdraw()
-    lane.retryAtMs = lane.sealed.length > 0 ? performance.now() + FULL_PAUSE_MS : 0
+  /** Rejects the callers of all sealed frames and drops the frames, except those that may be stored already: they have to be sent again. */
+  #rejectSealed(queue: PartitionQueue<Builder>, error: Error): void {
+    this.#rejectCallers(queue, error)
+    this.unacknowledgedBytes -= queue.removeUnsent()
+    queue.retryAtMs = queue.sealed.length > 0 ? performance.now() + FULL_PAUSE_MS : 0
   }
 
-  /** Tells the callers of everything sealed; the frames stay, so that no sequence is left out. */
-  #refuseAll(lane: Lane<Builder>, error: Error): void {
-    for (const { reject } of lane.sealed) reject(error)
+  /** Rejects the callers of all sealed frames. The frames stay, so that no sequence is left out. */
+  #rejectCallers(queue: PartitionQueue<Builder>, error: Error): void {
+    for (const { reject } of queue.sealed) reject(error)
   }
 
-  #continue(lane: Lane<Builder>): void {
-    if (lane.sealed.length > 0) this.tickIn(lane.retryAtMs - performance.now())
-    else if (lane.open !== undefined) this.tickIn(lane.open.openedAtMs + this.lingerMs - performance.now())
+  #scheduleNext(queue: PartitionQueue<Builder>): void {
+    if (queue.sealed.length > 0) this.tickIn(queue.retryAtMs - performance.now())
+    else if (queue.open !== undefined) this.tickIn(queue.open.openedAtMs + this.lingerMs - performance.now())
   }
 }
 

@@ -1,10 +1,10 @@
 import type { Logger } from '@millrace/logger'
 import type { StreamDriver } from '../driver/stream-driver.js'
 
-/** The stream counts as full until it is so far below the threshold again, as a share of the ceiling: it must not flicker. */
+/** The stream counts as full until its memory is this far below the threshold again, as a share of the ceiling: the state must not flicker. */
 const HYSTERESIS = 0.02
 
-/** Knows whether the stream comes near its memory ceiling, so that records are refused before the server refuses frames. */
+/** Watches whether the stream is near its memory ceiling, so that records are refused before the server refuses frames. */
 export class MemoryWatch {
   readonly #shareMax: number
   readonly #driver: StreamDriver
@@ -22,12 +22,12 @@ export class MemoryWatch {
     return this.#isFull
   }
 
-  /** The server itself refused a frame for want of memory. */
-  refused(): void {
+  /** The server has refused a frame because its memory is full. */
+  noteRefusal(): void {
     this.#set(true, {})
   }
 
-  /** Never rejects: a stream that does not answer is another matter. */
+  /** Never rejects. A stream that does not answer does not count as full. */
   async poll(): Promise<void> {
     if (this.#isPolling) return
     this.#isPolling = true

@@ -14,27 +14,27 @@ export interface ProducerConfig<Builder extends BatchBuilder> {
   /** Default 16. Never changed while the stream has frames: the partition of a user depends on it. */
   readonly partitions?: number
   readonly createBuilder: () => Builder
-  /** How long a first record waits for company at low load, in ms; 0 is the next turn of the event loop. Default 1. */
+  /** How long an open batch waits for more records at low load, in ms; 0 seals it in the next turn of the event loop. Default 1. */
   readonly lingerMs?: number
-  /** What the wait grows to with the load: 1 ms for each 4,000 records/s up to this. Default 10. */
+  /** The longest wait, in ms: it grows with the load, by 1 ms for each 4,000 records/s. Default 10. */
   readonly lingerMsMax?: number
-  /** A batch is sealed at once when it has so many bytes (before compression), about. Default 1 MiB. */
+  /** A batch of about this size (before compression) is sealed at once. Default 1 MiB. */
   readonly frameBytesMax?: number
-  /** Sealed bytes that may wait for the stream or the disk before records are refused. Default 64 MiB. */
+  /** Records are refused while more sealed bytes than this wait for the stream or the disk. Default 64 MiB. */
   readonly unacknowledgedBytesMax?: number
-  /** Where frames go while the stream is down. Without it they are refused then. */
+  /** Where frames are kept while the stream cannot be reached. Without a spool, records are refused then. */
   readonly spool?: SpoolConfig
   /** Records are refused above this share of the stream's memory ceiling. Default 0.9. */
   readonly memoryShareMax?: number
-  /** Sends of one frame before it goes to the spool. Default 3, 100 ms and 200 ms apart. */
+  /** Tries of one frame before it goes to the spool. Default 3, 100 ms and 200 ms apart. */
   readonly sendAttempts?: number
-  /** A frame that is not held after so long goes to the spool at the next failure, in ms. Default 1,000. */
+  /** A frame that was first sent this long ago goes to the spool at the next failure, in ms. Default 1,000. */
   readonly sendTimeoutMs?: number
-  /** Flags of every frame, FRAME_FLAG. Default 0. */
+  /** Flags of every frame, see FRAME_FLAG. Default 0. */
   readonly flags?: number
   /** Default: opens at 50 % failures over 10 round trips, for 30 s, then 5 trials. */
   readonly circuitBreaker?: Omit<Partial<CircuitBreakerConfig>, 'name'>
-  /** How long `close` tries the stream before it turns to the spool, in ms. Default 5,000. */
+  /** How long `close` tries the stream before it uses the spool, in ms. Default 5,000. */
   readonly closeTimeoutMs?: number
 }
 
@@ -44,15 +44,15 @@ export interface ProducerDeps {
   readonly metrics?: ProducerMetrics
   /** For the circuit breaker before the stream. */
   readonly resilienceMetrics?: ResilienceMetrics
-  /** For spans of appends whose frames name sampled requests, see `OpenBatch.addTrace`. Default: none. */
+  /** Records a span for appends of frames with traceparents, see `OpenBatch.addTrace`. Default: none. */
   readonly tracer?: Tracer
   /** Default: a random UUID. */
   readonly producerId?: string
 }
 
 /**
- * Opens a producer, and its spool first: frames that an earlier life left there are sent before newer ones of their partitions. The driver stays
- * the caller's to close.
+ * Opens a producer and its spool. Frames that an earlier process left in the spool are sent before newer frames of their partitions. The caller
+ * closes the driver, after the producer.
  * @throws SPOOL_LOCKED, and the errors of the file system.
  */
 export async function openProducer<Builder extends BatchBuilder>(

@@ -1,15 +1,15 @@
-/** What the records of one partition are collected in until they become a frame's payload. Written to by the caller alone. */
+/** Collects the records of one partition until they become the payload of a frame. Only the caller writes to it. */
 export interface BatchBuilder {
   readonly records: number
-  /** Bytes collected so far, about. */
+  /** Approximate bytes collected so far. */
   readonly bytes: number
   readonly isEmpty: boolean
-  /** Event times of the records, ms since 1970; infinite when there is none. */
+  /** Earliest and latest event time of the records, ms since 1970; infinite when there is none. */
   readonly firstTimeMs: number
   readonly lastTimeMs: number
   /**
-   * The finished payload, in the first bytes of `into` where that has room for it. Called once; nothing is added afterwards, and the payload is
-   * done with before anything else is sealed.
+   * Returns the finished payload, in the first bytes of `into` if it fits. Called once, after the last record was added. The payload is copied
+   * before another builder is sealed.
    */
   seal(into: Buffer): Buffer
 }
@@ -22,34 +22,34 @@ export interface AppendedFrame {
 }
 
 /**
- * The batch that a partition collects at present. Add to `builder` in the same turn of the event loop in which `open` returned it:
- * it may be sealed in the next one.
+ * The open batch of a partition. Add to `builder` in the same turn of the event loop in which `open` returned it: the batch may be sealed in the
+ * next one.
  */
 export interface OpenBatch<Builder extends BatchBuilder> {
   readonly builder: Builder
   /**
-   * Settles for everything in this batch at once; share it, it is one promise for all records.
-   * @throws (rejects with) STREAM_UNAVAILABLE, STREAM_SPOOL_FULL, STREAM_FULL or STREAM_CLOSED. The frame may be stored all the same, later, when an append of it came to no
-   * answer; one that was refused for want of room otherwise is not.
+   * One promise for all records of the batch. Resolves when their frame is safe.
+   * @throws (rejects with) STREAM_UNAVAILABLE, STREAM_SPOOL_FULL, STREAM_FULL or STREAM_CLOSED. The frame may still be stored later if an append or
+   * a write of it ended without an answer.
    */
   readonly appended: Promise<AppendedFrame>
   /**
-   * Names a request whose records are in this batch, by its W3C traceparent, so that whoever stores them can go on with its trace. For sampled
-   * requests; in the same turn as `open`. A frame holds the first 8.
+   * Adds the W3C traceparent of a sampled request whose records are in this batch, so that the consumer's spans continue its trace. Call it in the
+   * same turn as `open`. A frame holds the first 8.
    */
   addTrace(traceparent: string): void
 }
 
 export interface Producer<Builder extends BatchBuilder> {
-  /** UUID of this process life; every frame it seals carries it. */
+  /** UUID of this run of the producer; every frame that it seals carries it. */
   readonly id: string
   readonly partitions: number
   /**
    * The open batch of a partition.
-   * @throws STREAM_OVERLOADED, STREAM_FULL, STREAM_SPOOL_FULL or STREAM_CLOSED, with `retryAfterSeconds`; nothing was taken then.
+   * @throws STREAM_OVERLOADED, STREAM_FULL, STREAM_SPOOL_FULL, STREAM_UNAVAILABLE or STREAM_CLOSED, with `retryAfterSeconds`; no record was accepted.
    */
   open(partition: number): OpenBatch<Builder>
-  /** Sends what is open without waiting for the linger; resolves when everything opened so far is settled. */
+  /** Sends all open batches without waiting for the linger; resolves when every batch that was open so far is settled. */
   flush(): Promise<void>
   counts(): ProducerCounts
   /**
@@ -60,13 +60,13 @@ export interface Producer<Builder extends BatchBuilder> {
 }
 
 export interface ProducerCounts {
-  /** Held by the stream since the start, spool drained included. */
+  /** Frames that the stream has taken since the start, drained ones included. */
   readonly heldFrames: number
-  /** Fsynced in the spool since the start. */
+  /** Frames written to the spool since the start. */
   readonly spooledFrames: number
-  /** Still in the spool. */
+  /** Frames that are in the spool at present. */
   readonly spoolFrames: number
   readonly spoolBytes: number
-  /** Sealed and not yet acknowledged to the caller. */
+  /** Bytes of sealed frames that are not acknowledged yet. */
   readonly unacknowledgedBytes: number
 }

@@ -2,29 +2,30 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@millrace/logger'
 import type { Spool } from '@millrace/spool'
 import type { FrameToAppend } from '../driver/stream-driver.js'
-import type { AppendGate } from './append-gate.js'
+import type { FrameSender } from './frame-sender.js'
 
 const WINDOW_FRAMES = 1024
 const WINDOW_BYTES = 4 * 1024 * 1024
 
 interface DrainConfig {
-  /** Pause after a round in which the stream took nothing, in ms: doubled from the first to the last. */
+  /** Pause after a round in which the stream took no frame, in ms: doubled from the first to the last. */
   readonly pauseFirstMs: number
   readonly pauseLastMs: number
 }
 
 interface DrainDeps {
   readonly spool: Spool<FrameToAppend>
-  readonly gate: AppendGate
+  readonly sender: FrameSender
   readonly logger: Logger
+  /** The stream holds the frame. */
   readonly held: (frame: FrameToAppend) => void
-  /** Nothing of these partitions is left in the spool. */
+  /** The spool holds no more frames of these partitions. */
   readonly emptied: (partitions: readonly number[]) => void
 }
 
 /**
- * Sends the spool's frames, oldest first, one in flight a partition. Frames leave the spool in windows: a partition that the stream does not take
- * holds up what lies behind the window.
+ * Sends the frames in the spool, oldest first, with one frame a partition in flight. Frames are removed a window at a time, so a partition whose
+ * frames the stream does not take delays the frames behind the window.
  */
 export class SpoolDrain {
   readonly #config: DrainConfig
@@ -43,14 +44,14 @@ export class SpoolDrain {
     this.#running = this.#drain()
       .catch((error: unknown) => {
         if (!this.#stopping.signal.aborted)
-          this.#deps.logger.error('draining the spool failed and is tried again', { error })
+          this.#deps.logger.error('the spool could not be drained; it is tried again', { error })
       })
       .finally(() => {
         this.#running = undefined
       })
   }
 
-  /** Ends after the round trip that is under way. */
+  /** Resolves after the round trip that is under way. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#running
@@ -64,7 +65,7 @@ export class SpoolDrain {
     while (spool.records > 0 && !this.#stopping.signal.aborted) {
       const window = await spool.read(WINDOW_FRAMES, WINDOW_BYTES)
       if (window.length === 0) {
-        // What counts is still on its way to the disk.
+        // The counted frames are still on their way to the disk.
         await this.#pause(this.#config.pauseFirstMs)
         continue
       }
@@ -89,7 +90,7 @@ export class SpoolDrain {
     while (queues.size > 0) {
       this.#stopping.signal.throwIfAborted()
       const round = [...queues.values()].map((queue) => queue.at(-1) as FrameToAppend)
-      const results = await this.#deps.gate.appendPatiently(round)
+      const results = await this.#deps.sender.sendDespiteOpenCircuit(round)
       let held = 0
       round.forEach((frame, index) => {
         if (results[index]?.kind !== 'held') return

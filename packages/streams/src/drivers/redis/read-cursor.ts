@@ -30,9 +30,9 @@ export class ReadCursor {
     return Math.max(1, Math.ceil(frames / Math.max(1, this.#positions.size)))
   }
 
-  /** Takes what a read gave, unless the partition was moved or removed while it ran: `askedAfter` is the id that it read from. */
-  take(partition: number, askedAfter: string, entries: readonly RawEntry[]): StoredFrame[] {
-    if (!this.#positions.has(partition) || this.idOf(partition) !== askedAfter) return []
+  /** Takes what a read gave, unless the partition was moved or removed while it ran: `readAfter` is the id that it read from. */
+  take(partition: number, readAfter: string, entries: readonly RawEntry[]): StoredFrame[] {
+    if (!this.#positions.has(partition) || this.idOf(partition) !== readAfter) return []
     const frames = toFrames(partition, entries)
     const last = frames.at(-1)
     if (last !== undefined) this.#positions.set(partition, last.position)

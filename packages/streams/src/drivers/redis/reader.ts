@@ -48,7 +48,7 @@ export class BlockingReader implements StreamReader {
     const count = this.#cursor.count(limits)
     this.#isReading = true
     try {
-      this.#connectionId ??= this.#askConnectionId(client)
+      this.#connectionId ??= this.#readConnectionId(client)
       // BLOCK 0 would wait for ever.
       const read = (await (limits.blockMs > 0
         ? client.xreadBuffer('COUNT', count, 'BLOCK', Math.ceil(limits.blockMs), 'STREAMS', ...keys, ...ids)
@@ -75,7 +75,7 @@ export class BlockingReader implements StreamReader {
     this.#deps.closed()
   }
 
-  #askConnectionId(client: Redis): Promise<number> {
+  #readConnectionId(client: Redis): Promise<number> {
     const id = client.client('ID')
     id.catch(() => (this.#connectionId = undefined))
     return id

@@ -3,14 +3,14 @@ import type { ReadLimits, StoredFrame, StreamReader } from '../driver/stream-dri
 import { streamErrors } from '../errors.js'
 import type { ConsumerContext } from './consumer-context.js'
 import type { SqlTransaction } from './database-port.js'
+import { isRegressed } from './load-partitions.js'
 import type { PartitionState } from './partition-state.js'
-import { isRegressed } from './partition-taker.js'
 
 const PAUSE_FIRST_MS = 20
 const PAUSE_LAST_MS = 1000
 
 /** Reads on when the stream is back: one that does not answer is no failure, leases and state are kept. */
-export class PatientReader<Prepared, Tx extends SqlTransaction> {
+export class RetryingReader<Prepared, Tx extends SqlTransaction> {
   readonly #context: ConsumerContext<Prepared, Tx>
   readonly #reader: StreamReader
   readonly #states: ReadonlyMap<number, PartitionState>
@@ -43,13 +43,13 @@ export class PatientReader<Prepared, Tx extends SqlTransaction> {
       if (this.#pauseMs === PAUSE_FIRST_MS) logger.warn('the stream cannot be read and is tried again', { error })
       await sleep(Math.min(this.#pauseMs, limits.blockMs))
       this.#pauseMs = Math.min(PAUSE_LAST_MS, this.#pauseMs * 2)
-      await this.#findPlaceAgain()
+      await this.#seekAgain()
       return []
     }
   }
 
   /** After a lost connection another server may answer, and it may know less than the one before. */
-  async #findPlaceAgain(): Promise<void> {
+  async #seekAgain(): Promise<void> {
     const { driver, stream } = this.#context.config
     const descriptions = await driver.describe(stream, [...this.#states.keys()]).catch(() => [])
     for (const description of descriptions) {

@@ -5,7 +5,7 @@ import type { SqlTransaction } from './database-port.js'
 import type { TakenPartition } from './group-table.js'
 import { PartitionState } from './partition-state.js'
 
-export interface ReadyPartition {
+export interface LoadedPartition {
   readonly taken: TakenPartition
   readonly state: PartitionState
 }
@@ -14,14 +14,14 @@ export interface ReadyPartition {
 export async function loadPartitions<Prepared, Tx extends SqlTransaction>(
   context: ConsumerContext<Prepared, Tx>,
   taken: readonly TakenPartition[],
-): Promise<ReadyPartition[]> {
+): Promise<LoadedPartition[]> {
   const { config, table } = context
   const numbers = taken.map(({ partition }) => partition)
   const [descriptions, producers] = await Promise.all([
     config.driver.describe(config.stream, numbers),
     table.producersOf(numbers),
   ])
-  const ready: ReadyPartition[] = []
+  const ready: LoadedPartition[] = []
   for (const row of taken) {
     const description = descriptions.find(({ partition }) => partition === row.partition) as PartitionDescription
     const current = isRegressed(context, row.position, description) ? await rewind(context, row, description) : row

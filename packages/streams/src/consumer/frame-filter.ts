@@ -5,17 +5,17 @@ import type { GroupMetrics } from './consumer-metrics.js'
 import type { PartitionState } from './partition-state.js'
 import type { NewFrame } from './stream-handler.js'
 
-interface IntakeDeps {
+interface FilterDeps {
   readonly driver: StreamDriver
   readonly logger: Logger
   readonly metrics: GroupMetrics | undefined
 }
 
 /** Turns what the stream gave into frames that are new to the group: unpacks, drops what was seen, notices what is missing. */
-export class FrameIntake {
-  readonly #deps: IntakeDeps
+export class FrameFilter {
+  readonly #deps: FilterDeps
 
-  constructor(deps: IntakeDeps) {
+  constructor(deps: FilterDeps) {
     this.#deps = deps
   }
 
@@ -35,8 +35,8 @@ export class FrameIntake {
       }
       const payload = decodeFramePayload(stored.bytes, header.rawBytes)
       const firstOrdinal = this.#accept(header, stored, state)
-      const { horizonMs } = state
-      const frame = { partition, position, appendedAtMs, horizonMs, header, payload, firstOrdinal }
+      const { watermarkMaxMs } = state
+      const frame = { partition, position, appendedAtMs, watermarkMaxMs, header, payload, firstOrdinal }
       const traces = decodeFrameTraces(stored.bytes)
       return traces === undefined ? frame : { ...frame, traces }
     } catch (error) {

@@ -5,10 +5,10 @@ import type { AppendResult, FrameToAppend, StreamDriver } from '../driver/stream
 import { originOf } from '../frame/trace-origin.js'
 import type { StreamProducerMetrics } from './producer-metrics.js'
 
-/** Why an append was not tried or did not work; `isShut` when the circuit is open. */
-export type GateResult = AppendResult | { readonly kind: 'shut'; readonly cause: Error }
+/** The driver's result for a frame, or `circuit_open` when nothing was sent. */
+export type SendResult = AppendResult | { readonly kind: 'circuit_open'; readonly cause: Error }
 
-interface GateDeps {
+interface FrameSenderDeps {
   readonly driver: StreamDriver
   readonly breaker: CircuitBreaker
   readonly metrics: StreamProducerMetrics | undefined
@@ -16,10 +16,10 @@ interface GateDeps {
   readonly tracer: Tracer | undefined
 }
 
-/** `traces`: of requests in the frame, for the span of the append. */
+/** `traces`: traceparents of requests in the frame, for the span of the append. */
 type TracedFrame = FrameToAppend & { readonly traces?: readonly string[] | undefined }
 
-/** Carries results through the breaker, which only counts what throws. */
+/** Carries results through the circuit breaker, which counts only errors as failures. */
 class NothingHeld extends Error {
   readonly results: AppendResult[]
   constructor(results: AppendResult[]) {
@@ -28,31 +28,32 @@ class NothingHeld extends Error {
   }
 }
 
-/** Appends behind the circuit breaker. A round trip in which no frame got an answer is a failure of the stream. */
-export class AppendGate {
+/** Appends frames behind the circuit breaker. A round trip counts as failed when no frame in it got an answer. */
+export class FrameSender {
   readonly #stream: string
-  readonly #deps: GateDeps
+  readonly #deps: FrameSenderDeps
 
-  constructor(stream: string, deps: GateDeps) {
+  constructor(stream: string, deps: FrameSenderDeps) {
     this.#stream = stream
     this.#deps = deps
   }
 
-  append(frames: readonly TracedFrame[]): Promise<readonly GateResult[]> {
+  /** One result a frame, in the given order. Never rejects. */
+  send(frames: readonly TracedFrame[]): Promise<readonly SendResult[]> {
     return this.#measure(frames, () => this.#deps.breaker.execute(() => this.#appendTraced(frames)))
   }
 
   /**
-   * For whoever keeps nobody waiting: while the circuit is open, asks the stream for a sign of life and sends the frames past it when there is one.
-   * The circuit goes by the calls that it lets through, as before.
+   * Like `send`; but when the circuit is open and the stream answers a cheap request, the frames are sent past the breaker. For the spool, whose
+   * frames no caller waits for. The breaker does not learn of these appends.
    */
-  async appendPatiently(frames: readonly TracedFrame[]): Promise<readonly GateResult[]> {
-    const results = await this.append(frames)
-    if (results.some(({ kind }) => kind !== 'shut') || !(await this.#answers())) return results
+  async sendDespiteOpenCircuit(frames: readonly TracedFrame[]): Promise<readonly SendResult[]> {
+    const results = await this.send(frames)
+    if (results.some(({ kind }) => kind !== 'circuit_open') || !(await this.#isStreamUp())) return results
     return await this.#measure(frames, () => this.#appendTraced(frames))
   }
 
-  #answers(): Promise<boolean> {
+  #isStreamUp(): Promise<boolean> {
     return this.#deps.driver.memory().then(
       () => true,
       () => false,
@@ -62,7 +63,7 @@ export class AppendGate {
   async #measure(
     frames: readonly TracedFrame[],
     append: () => Promise<readonly AppendResult[]>,
-  ): Promise<readonly GateResult[]> {
+  ): Promise<readonly SendResult[]> {
     const { metrics } = this.#deps
     const startedAt = performance.now()
     try {
@@ -73,7 +74,7 @@ export class AppendGate {
     } catch (error) {
       if (coreErrors.DEPENDENCY_CIRCUIT_OPEN.matches(error)) {
         const cause = error as Error
-        return frames.map(() => ({ kind: 'shut', cause }))
+        return frames.map(() => ({ kind: 'circuit_open', cause }))
       }
       metrics?.appendDuration('unavailable').observe((performance.now() - startedAt) / 1000)
       if (error instanceof NothingHeld) return error.results

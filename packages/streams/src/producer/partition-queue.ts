@@ -1,21 +1,21 @@
 import { encodeFrame, FRAME_TRACES_MAX } from '../frame/frame.js'
 import type { AppendedFrame, BatchBuilder, OpenBatch } from './producer-types.js'
 
-/** Where payloads lie until they are in their frame: a buffer each, thrown away at once, has V8 collect garbage more often. Larger ones get their own. */
+/** Payloads are built here before they are copied into their frame: a short-lived buffer each would trigger garbage collections. Larger payloads get their own buffer. */
 const scratch = Buffer.allocUnsafeSlow(512 * 1024)
 
-/** A frame with its sequence, on its way to the stream or the spool. */
+/** A frame that has its sequence and waits for the stream or the spool. */
 export interface SealedFrame {
   readonly partition: number
   readonly sequence: number
   readonly records: number
   readonly frame: Buffer
-  /** Traceparents of sampled requests in it. */
+  /** Traceparents of sampled requests in the frame. */
   readonly traces: readonly string[] | undefined
-  /** An append of it came to no answer, or a write: it cannot be taken back. */
-  mayBeHeld: boolean
+  /** An append or a write of it ended without an answer, so its sequence cannot be given to another frame. */
+  mayBeStored: boolean
   readonly appended: Promise<AppendedFrame>
-  /** Answer the callers; later calls of either have no effect. */
+  /** Settle the promise of the callers; only the first call has an effect. */
   readonly resolve: (appended: AppendedFrame) => void
   readonly reject: (error: Error) => void
 }
@@ -26,7 +26,6 @@ class Batch<Builder extends BatchBuilder> implements OpenBatch<Builder> {
   readonly appended: Promise<AppendedFrame>
   resolve!: (appended: AppendedFrame) => void
   reject!: (error: Error) => void
-  /** Undefined until there is one. */
   traces: string[] | undefined
 
   constructor(builder: Builder, openedAtMs: number) {
@@ -36,7 +35,7 @@ class Batch<Builder extends BatchBuilder> implements OpenBatch<Builder> {
       this.resolve = resolve
       this.reject = reject
     })
-    // Whoever added to the batch learns of it; a batch that nobody waits for must not end the process.
+    // A rejection that no caller awaits must not end the process.
     this.appended.catch(() => undefined)
   }
 
@@ -47,24 +46,24 @@ class Batch<Builder extends BatchBuilder> implements OpenBatch<Builder> {
 }
 
 /**
- * What one partition has open, sealed and in flight. `sealed[0]` is the next to go; it leaves the array when it is safe, or by `withdraw` with all
- * behind it: a sequence that is left out would be a loss to the consumer.
+ * The open batch and the sealed frames of one partition. `sealed[0]` is sent next and leaves the queue when it is safe. Otherwise frames leave only
+ * from the end, by `removeUnsent`: consumers would count a sequence that was left out as a loss.
  */
-export class Lane<Builder extends BatchBuilder> {
+export class PartitionQueue<Builder extends BatchBuilder> {
   readonly partition: number
   readonly sealed: SealedFrame[] = []
-  /** True while frames of it are on their way to the stream or the disk. */
+  /** Whether frames of this partition are on their way to the stream or the disk. */
   isBusy = false
   /**
-   * `direct` to the stream; `spooling` while older frames are in the spool or the stream does not answer; `down` is the latter without a spool.
-   * In the last two a partition takes records only as far as there is room on the disk.
+   * Where frames go. `direct`: to the stream. `spooling`: to the spool, because older frames are there or the stream does not answer. `down`: the
+   * stream does not answer and there is no spool; no records are accepted.
    */
   mode: 'direct' | 'spooling' | 'down' = 'direct'
   /** Failed sends of `sealed[0]`. */
   failures = 0
   /** When `sealed[0]` was sent for the first time (monotonic ms). */
   firstSentAtMs = 0
-  /** Not before this time (monotonic ms) is `sealed[0]` sent again. */
+  /** `sealed[0]` is not sent again before this time (monotonic ms). */
   retryAtMs = 0
   open: Batch<Builder> | undefined
   readonly #producer: Buffer
@@ -84,7 +83,7 @@ export class Lane<Builder extends BatchBuilder> {
     return batch
   }
 
-  /** Moves the open batch behind the sealed frames; returns the bytes that now wait. */
+  /** Seals the open batch behind the sealed frames and returns the size of its frame; 0 when the batch is empty. */
   seal(): number {
     const batch = this.open
     if (batch === undefined || batch.builder.isEmpty) return 0
@@ -108,7 +107,7 @@ export class Lane<Builder extends BatchBuilder> {
       })
       this.#sequence = sequence
       this.#cumulativeRecords = cumulativeRecords
-      const facts = { partition: this.partition, sequence, records, frame, traces, mayBeHeld: false }
+      const facts = { partition: this.partition, sequence, records, frame, traces, mayBeStored: false }
       this.sealed.push({ ...facts, appended, resolve, reject })
       return frame.length
     } catch (error) {
@@ -118,12 +117,12 @@ export class Lane<Builder extends BatchBuilder> {
   }
 
   /**
-   * Takes back, newest first, what certainly reached neither the stream nor the disk, and gives its sequences to later frames; returns the bytes
-   * that no longer wait. What stays behind an uncertain frame is sent after it.
+   * Removes the newest frames that certainly reached neither the stream nor the disk, so that later frames use their sequences; returns their bytes.
+   * A frame before one that may be stored stays and is sent first.
    */
-  withdraw(): number {
+  removeUnsent(): number {
     let bytes = 0
-    for (let last = this.sealed.at(-1); last !== undefined && !last.mayBeHeld; last = this.sealed.at(-1)) {
+    for (let last = this.sealed.at(-1); last !== undefined && !last.mayBeStored; last = this.sealed.at(-1)) {
       this.sealed.pop()
       this.#sequence--
       this.#cumulativeRecords -= last.records

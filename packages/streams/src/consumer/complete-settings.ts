@@ -16,7 +16,7 @@ export function completeSettings(given: Partial<ConsumerSettings> = {}): Consume
     retryAttempts: 3,
     retryFirstMs: 100,
     retryCapMs: 5000,
-    giveUpMs: 30_000,
+    leaveAfterMs: 30_000,
     idleCommitMs: 1000,
     mirrorMs: 1000,
     maintenanceMs: 10_000,
@@ -25,7 +25,7 @@ export function completeSettings(given: Partial<ConsumerSettings> = {}): Consume
     producerMemoryMs: 180 * DAY_MS,
     forgetMs: DAY_MS / 24,
     trimMemoryShare: 0.5,
-    stallMs: Math.max(MINUTE_MS, 5 * leaseMs),
+    hungAfterMs: Math.max(MINUTE_MS, 5 * leaseMs),
     ...given,
   }
 }

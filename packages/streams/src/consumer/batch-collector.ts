@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConsumerContext } from './consumer-context.js'
 import type { SqlTransaction } from './database-port.js'
-import { FrameIntake } from './frame-intake.js'
+import { FrameFilter } from './frame-filter.js'
 import type { PartitionState } from './partition-state.js'
-import type { PatientReader } from './patient-reader.js'
+import type { RetryingReader } from './retrying-reader.js'
 import type { NewFrame } from './stream-handler.js'
 
 interface CollectorDeps<Prepared, Tx extends SqlTransaction> {
-  readonly reader: PatientReader<Prepared, Tx>
+  readonly reader: RetryingReader<Prepared, Tx>
   readonly states: ReadonlyMap<number, PartitionState>
   /** Something else is to be done first. */
   readonly mustReturn: () => boolean
@@ -28,17 +28,17 @@ class Batch {
 }
 
 /** Collects the frames of one batch after the other. */
-export class FrameCollector<Prepared, Tx extends SqlTransaction> {
+export class BatchCollector<Prepared, Tx extends SqlTransaction> {
   readonly #context: ConsumerContext<Prepared, Tx>
   readonly #deps: CollectorDeps<Prepared, Tx>
-  readonly #intake: FrameIntake
+  readonly #filter: FrameFilter
   #recordsPerFrame = 1
 
   constructor(context: ConsumerContext<Prepared, Tx>, deps: CollectorDeps<Prepared, Tx>) {
     this.#context = context
     this.#deps = deps
     const { config, logger, metrics } = context
-    this.#intake = new FrameIntake({ driver: config.driver, logger, metrics })
+    this.#filter = new FrameFilter({ driver: config.driver, logger, metrics })
   }
 
   /**
@@ -71,7 +71,7 @@ export class FrameCollector<Prepared, Tx extends SqlTransaction> {
     const stored = await this.#deps.reader.read({ framesMax, bytesMax, blockMs })
     for (const one of stored) {
       const state = this.#deps.states.get(one.partition)
-      const frame = state && this.#intake.take(one, state)
+      const frame = state && this.#filter.take(one, state)
       if (frame !== undefined) batch.add(frame, one.bytes.length)
     }
     return stored.length >= framesMax / 2
