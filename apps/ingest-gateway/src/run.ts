@@ -42,7 +42,7 @@ const PRODUCER_CLOSE_MS = 5000
 const START_RETRY_MS = 500
 const OVERDUE_CHECK_MS = 1000
 
-/** The composition root: the only file that knows every concrete part. Parts stop in reverse order: first the door, last the pools. */
+/** The composition root: the only file that knows every concrete part. Parts stop in reverse order: the HTTP server first, the database last. */
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   tuneCollector()
   const { logger, metrics, tracer } = lifecycle
@@ -105,9 +105,9 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const responses = new ResponseWriter(cors, await createSecurityHeaders())
   const handleEvents = createIntake(eventRoutes, { verifier, responses, metrics: httpMetrics, tracer, logger })
   await lifecycle.start('http server', () => {
-    // Node looks for requests that are overdue every 30 s unless it is told otherwise.
+    // By default Node looks for overdue requests only every 30 s.
     const options = {
-      // A cursor comes on top, so that a request that was answered with one can always be continued.
+      // Room for a cursor is added, so that a request whose answer had a cursor can always be continued.
       maxHeaderSize: config.HTTP_HEADER_BYTES_MAX + '&cursor='.length + CURSOR_LENGTH_MAX,
       connectionsCheckingInterval: OVERDUE_CHECK_MS,
     }
@@ -127,12 +127,13 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
 }
 
 /**
- * Bodies and frames lie outside of V8's small heap and count towards its limit, by default about 1.3 times what survived: a full collection twice a
- * second, a fifth of the gateway's time at 20,000 events/s and stops of 40 ms on a busy machine. The limit is now 5 times what survived. A young
- * collection is a millisecond or two of work, less than it takes to deal it out to helper threads on two busy cores.
- *
- * One process in six made up its mind at the start that what a request is made of lives long, and placed it among the old at once; that kept
- * requests and answers from being collected young, for a fifth more processor with single events (none of 20 since it may not).
+ * V8 flags for the garbage collector, with the reason for each:
+ * - heap-growing-percent: bodies and frames are allocated outside of V8's small heap but count towards its limit, by default about 1.3 times what
+ *   survived the last full collection. That meant a full collection twice a second: a fifth of the gateway's time at 20,000 events/s and pauses
+ *   of 40 ms on a busy machine. Now the limit is 5 times what survived.
+ * - no-parallel-scavenge: a young collection takes one or two milliseconds, less than it takes to share it among threads on two busy cores.
+ * - no-allocation-site-pretenuring: one process in six decided early that the objects of a request live long and allocated them in the old
+ *   generation, which cost a fifth more CPU with single events. With this flag none of 20 did.
  */
 function tuneCollector(): void {
   setFlagsFromString('--heap-growing-percent=400')
@@ -147,7 +148,7 @@ async function startEventCatalog(
 ): Promise<CurrentEventCatalog> {
   const definitions = parseRollupDefinitions(config.ROLLUPS)
   const load = () => loadRollupDefinitions(database)
-  // Events that came in before the definitions are read would be missing from the rollups, so the gateway does not listen until then.
+  // Events accepted before the definitions are read would be missing from the rollups, so the gateway does not listen until then.
   const first = await untilAvailable(lifecycle, async () => {
     await registerRollupDefinitions(database, {
       definitions,
@@ -161,7 +162,7 @@ async function startEventCatalog(
   return current
 }
 
-/** Keys of the first start. Nothing is stored twice, and nothing that was revoked comes back. */
+/** Creates the keys of the first start. Existing keys stay as they are, and revoked ones stay revoked. */
 async function seedFirstKeys(config: Config, lifecycle: Lifecycle, database: Database): Promise<void> {
   const keys = {
     writeKey: config.BOOTSTRAP_WRITE_KEY?.reveal(),
@@ -172,14 +173,14 @@ async function seedFirstKeys(config: Config, lifecycle: Lifecycle, database: Dat
   await untilAvailable(lifecycle, () => seedKeys(keys, { database, logger: lifecycle.logger }))
 }
 
-/** Tries until the database can be asked or the service stops; a fault that will not pass ends the start. */
+/** Retries until the database can be reached or the service stops. An error that is not retryable ends the start. */
 async function untilAvailable<T>(lifecycle: Lifecycle, work: () => Promise<T>): Promise<T> {
   for (let isFirst = true; ; isFirst = false) {
     try {
       return await work()
     } catch (error) {
       if (!isRetryable(error) || lifecycle.stopping.aborted) throw error
-      if (isFirst) lifecycle.logger.warn('the database cannot be reached, the start waits for it', { error })
+      if (isFirst) lifecycle.logger.warn('the database cannot be reached; the start waits for it', { error })
       await setTimeout(START_RETRY_MS, undefined, { signal: lifecycle.stopping })
     }
   }
@@ -212,7 +213,7 @@ function startProducer(
         tracer: lifecycle.tracer,
       },
     )
-    // A gateway that would refuse every event says so to whoever shares out the load.
+    // A gateway that would refuse every event is not ready, so that the load balancer stops sending requests to it.
     lifecycle.ready('stream', () => void producer.open(0))
     return [
       producer,
@@ -225,7 +226,7 @@ function startProducer(
   })
 }
 
-/** Started after the producer and so stopped before it: the counts of frames that are settled by the producer's own close come by the frames. */
+/** Started after the producer and so stopped before it: frames that the producer writes while it closes carry their own counts. */
 async function startLedger(
   config: Config,
   lifecycle: Lifecycle,

@@ -11,7 +11,7 @@ const producerId = '01a1fd3b-4742-7bbc-bfa8-c4f7ba1f52b1'
 const byValue = { event: '*', dimensions: [], property: 'properties.value' }
 const byCarrier = { event: 'Flight', dimensions: ['properties.carrier'], property: null }
 
-describe('on a real database', () => {
+describe('the tables of the gateway', () => {
   let database: Database
   let release: () => Promise<void>
 
@@ -38,8 +38,8 @@ describe('on a real database', () => {
     return rows.map(({ text }) => text)
   }
 
-  describe('definitions of rollups', () => {
-    it('hold for all time where no event was ever accepted', async () => {
+  describe('rollup definitions', () => {
+    it('are active for all time when no event was ever accepted', async () => {
       await register([byValue, byCarrier])
       await register([byCarrier, byValue])
       expect(await activeFrom()).toEqual(['always', 'always'])
@@ -55,25 +55,25 @@ describe('on a real database', () => {
         'a consumer has read some',
         `insert into stream_partitions (group_name, stream, partition, position) values ('g', 'events', 0, '1-0')`,
       ],
-    ])('hold only for windows that no older event can fall into, once %s', async (_name, sql) => {
+    ])('are active only from a time that no accepted event can reach, once %s', async (_name, sql) => {
       await register([byValue])
       await database.query(sql)
       await register([byValue, byCarrier])
       expect(await activeFrom()).toEqual(['always', 'a day ahead'])
     })
 
-    it('are registered once by gateways that start together', async () => {
+    it('are registered once when several gateways start at the same time', async () => {
       await Promise.all([1, 2, 3, 4].map(() => register([byValue, byCarrier])))
       expect((await loadRollupDefinitions(database)).length).toBe(2)
     })
 
-    it('that have ended are no longer fed', async () => {
+    it('whose active_until has passed are not loaded', async () => {
       await register([byValue, byCarrier])
       await database.query(`update rollup_definitions set active_until = now() where event = 'Flight'`)
       expect(await loadRollupDefinitions(database)).toEqual([byValue])
     })
 
-    it('are taken up while running, and stay when they cannot be read', async () => {
+    it('are replaced while the gateway runs, and kept when they cannot be read', async () => {
       await register([byValue])
       let isDown = false
       const load = async () => (isDown ? Promise.reject(new Error('down')) : loadRollupDefinitions(database))
@@ -96,7 +96,7 @@ describe('on a real database', () => {
       (await database.query('select tenant_id, accepted, rejected, spooled from ledger_produced order by tenant_id'))
         .rows
 
-    it('is written as absolute counts, and only what moved', async () => {
+    it('is written as absolute counts, only for tenants whose counts changed', async () => {
       const counts = new ProducedCounts()
       let isSpoolEmpty = false
       const flush = createFlushProduced(
@@ -118,7 +118,7 @@ describe('on a real database', () => {
       expect(counts.takeChanged()).toEqual([])
     })
 
-    it('waits for a database that is away, and loses nothing', async () => {
+    it('keeps its counts while the database is down and writes them later', async () => {
       const counts = new ProducedCounts()
       let isDown = true
       const query: Database['query'] = (...args) =>

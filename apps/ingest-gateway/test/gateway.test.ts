@@ -60,7 +60,7 @@ describe('a running gateway', () => {
     const text = await response.text()
     return (text === '' ? {} : JSON.parse(text)) as Record<string, string>
   }
-  /** Sends bytes as they are, and gives what comes back until the connection ends. */
+  /** Sends raw bytes and returns what the server sends until the connection ends. */
   async function raw(bytes: string): Promise<string> {
     const socket = connect(port, '127.0.0.1')
     socket.on('error', () => undefined)
@@ -71,7 +71,7 @@ describe('a running gateway', () => {
     return answer
   }
 
-  it('lets a key in from the moment it is made, its successor beside it, and neither once revoked', async () => {
+  it('accepts a key once it is created, its successor during the overlap, and neither after revocation', async () => {
     const first = await admin('POST', '/api/v1/keys', { name: 'shop', scopes: ['write'] })
     expect((await send(first.key as string)).status).toBe(200)
     const second = await admin('POST', `/api/v1/keys/${first.id}/rotate`, { overlap_seconds: 600 })
@@ -82,7 +82,7 @@ describe('a running gateway', () => {
     }
   })
 
-  it('holds each tenant to its own rate, and says when to come back', async () => {
+  it('limits each tenant to its own rate and says when to retry', async () => {
     const sql = openDatabase({ url: database.url, connectionLimit: 1 })
     await sql.query(`insert into tenants (name, settings) values ('small', '{"limits":{"ratePerSecond":1,"burst":3}}')`)
     await sql.query(
@@ -124,7 +124,7 @@ describe('a running gateway', () => {
     expect(await get('x'.repeat(CURSOR_LENGTH_MAX), 16_384 - 100)).toMatch(/^HTTP\/1\.1 401 /)
   })
 
-  it('takes events in while the stream is down, and brings them to it afterwards', async () => {
+  it('accepts events while the stream is down and appends them afterwards', async () => {
     const appendedRecords = async () => {
       const text = await (await fetch(`${gateway.adminUrl}/metrics`)).text()
       return Number(/^millrace_stream_appended_records_total\{[^}]*\} (\d+)/m.exec(text)?.[1] ?? 0)
@@ -142,7 +142,7 @@ describe('a running gateway', () => {
     expect((await send('mr_write_test')).status).toBe(200)
   })
 
-  it('answers what it has begun when it is told to stop, and leaves its counts behind', async () => {
+  it('answers running requests after SIGTERM and writes its counts for the ledger', async () => {
     const running = Array.from({ length: 50 }, (_, i) =>
       send('mr_write_test', { ...event, userId: `last-${i}` }).catch((error: Error) => error),
     )

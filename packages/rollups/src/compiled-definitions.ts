@@ -40,6 +40,8 @@ const PROPERTIES = 'properties.'
 export class CompiledDefinitions {
   /** Names of properties directly below `properties` that definitions read, and the slot of each. */
   readonly watched: ReadonlyMap<string, number>
+  /** Names of such properties for which no slot was left. They are read from parsed JSON, which costs more for each event. */
+  readonly unwatched: readonly string[]
   readonly #definitions: readonly RollupDefinition[]
 
   /**
@@ -49,12 +51,15 @@ export class CompiledDefinitions {
   constructor(definitions: readonly RollupDefinition[], { slotsMax }: { slotsMax: number }) {
     this.#definitions = definitions
     const watched = new Map<string, number>()
+    const unwatched = new Set<string>()
     for (const path of definitions.flatMap((definition) => [...definition.dimensions, definition.property ?? ''])) {
       const name = path.startsWith(PROPERTIES) ? path.slice(PROPERTIES.length) : ''
-      if (name === '' || name.includes('.') || watched.has(name) || watched.size === slotsMax) continue
-      watched.set(name, watched.size)
+      if (name === '' || name.includes('.') || watched.has(name)) continue
+      if (watched.size === slotsMax) unwatched.add(name)
+      else watched.set(name, watched.size)
     }
     this.watched = watched
+    this.unwatched = [...unwatched]
   }
 
   /** The series of a tenant's events named `event`. Callers keep the result: making it costs more than using it. */

@@ -13,7 +13,7 @@ import { addQueryApi } from './query-api.js'
 import { addReceiptsApi } from './receipts-api.js'
 import { addTypedListsApi } from './typed-lists-api.js'
 
-/** Everything public but the hot routes. */
+/** Adds every public route except the ones that accept events. */
 export function addApi(app: Express, deps: ApiDeps, { cors, config }: { cors: Cors; config: Config }): void {
   app.use(createCorsMiddleware(cors))
   addReceiptsApi(app, deps, { waitMsMax: config.WAIT_STORED_MS })

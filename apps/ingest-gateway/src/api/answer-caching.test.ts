@@ -101,7 +101,7 @@ async function ask(at: string, key: string, init: { headers?: Record<string, str
   return { status: response.status, header: (name: string) => response.headers.get(name), data, text }
 }
 
-describe('the headers of an answer', () => {
+describe('the caching headers of a query answer', () => {
   it.each([
     ['a closed range', closed, 'private, max-age=60'],
     ['an open range', open, 'private, max-age=1, stale-while-revalidate=10'],
@@ -111,7 +111,7 @@ describe('the headers of an answer', () => {
       'private, max-age=86400, immutable',
     ],
     ['an answer that is not to be kept', undefined, 'no-store'],
-  ])('say of %s what a browser may do, and keep it from everybody else', async (_, given, expected) => {
+  ])('allow the browser to keep %s for the right time, and forbid it to shared caches', async (_, given, expected) => {
     await listen(false)
     policy = given
     const { header } = await ask(origin, 'a')
@@ -119,21 +119,21 @@ describe('the headers of an answer', () => {
     expect(header('vary')).toBe('Authorization, Accept-Encoding')
   })
 
-  it('let a shared cache keep what browsers ask about again, under keys to purge it by', async () => {
+  it('allow a shared cache to keep it longer than browsers, with surrogate keys for purging', async () => {
     await listen(true)
     const { header } = await ask(origin, 'a')
     expect(header('cache-control')).toBe('public, max-age=60, s-maxage=3600')
     expect(header('surrogate-key')).toBe('key:k1 t1 t1:x:2026-11-01')
   })
 
-  it('let nobody keep an error or the answer to a body', async () => {
+  it('forbid every cache to keep an error or the answer to a POST', async () => {
     await listen(true)
     expect((await ask(origin, 'nobody')).header('cache-control')).toBe('no-store')
     const posted = await ask(origin, 'a', { method: 'POST' })
     expect([posted.status, posted.header('cache-control'), posted.header('etag')]).toEqual([200, 'no-store', null])
   })
 
-  it('make the answer empty where the client has it, however it writes the tag', async () => {
+  it('lead to an empty 304 when the client has the answer, in every form of If-None-Match', async () => {
     await listen(false)
     const etag = (await ask(origin, 'a')).header('etag') as string
     expect(etag).toBe('W/"one-1-1"')
@@ -151,10 +151,10 @@ describe('the headers of an answer', () => {
   })
 })
 
-describe('the meta of an answer', () => {
+describe('the meta of a query answer', () => {
   const said = /^source=memory, age_ms=40, watermark="2026-11-21T10:00:00.000Z", took_ms=1.3, sent_at="(.+)"$/
 
-  it('is a header as well, on answers of every kind and on 304', async () => {
+  it('is also a header, on answers and on 304', async () => {
     await listen(true)
     const first = await ask(origin, 'a')
     const again = await ask(origin, 'a', { headers: { 'if-none-match': first.header('etag') as string } })
@@ -170,7 +170,7 @@ describe('the meta of an answer', () => {
     }
   })
 
-  it('names no watermark where none is known', async () => {
+  it('has no watermark when none is known', async () => {
     await listen(false)
     meta = { ...young, watermark: undefined }
     expect((await ask(origin, 'a')).header('millrace-meta')).toMatch(/^source=memory, age_ms=40, took_ms=1.3, sent_at=/)
@@ -188,7 +188,7 @@ behindEdge('a caching proxy in front', () => {
   })
   afterEach(() => edge.stop())
 
-  it('gives the answer over a closed range by itself, and never one tenant’s to another or to nobody', async () => {
+  it('serves a closed range without the gateway, but never to another tenant or without a key', async () => {
     for (let round = 0; round < 3; round++) {
       expect((await ask(edge.origin, 'a')).data).toBe(1001)
       expect((await ask(edge.origin, 'b')).data).toBe(2001)
@@ -198,14 +198,14 @@ behindEdge('a caching proxy in front', () => {
     expect(asked).toEqual(['1', '2'])
   })
 
-  it('answers 304 to a client that has the answer without asking the gateway', async () => {
+  it('answers 304 without the gateway to a client that has the answer', async () => {
     const { header } = await ask(edge.origin, 'a')
     const again = await ask(edge.origin, 'a', { headers: { 'if-none-match': header('etag') as string } })
     expect([again.status, again.header('x-cache')]).toEqual([304, 'HIT'])
     expect(asked).toHaveLength(1)
   })
 
-  it('asks again when its time is over, says then how fresh what has not changed is, and shows a late event as soon as it has', async () => {
+  it('revalidates when its time is over, with current freshness if nothing changed and with a late event if one came', async () => {
     policy = { ...closed, maxAgeS: 1 }
     const { header, data } = await ask(edge.origin, 'a')
     expect(data).toBe(1001)
@@ -220,7 +220,7 @@ behindEdge('a caching proxy in front', () => {
     await waitFor(async () => (await ask(edge.origin, 'a')).data === 1002, PATIENCE)
   })
 
-  it('tells the time, from which one knows how long it has had an answer', async () => {
+  it('sends sent_at, from which a client can compute how long the answer was cached', async () => {
     const sentAt = ({ header }: Awaited<ReturnType<typeof ask>>) =>
       /sent_at="(.+)"/.exec(header('millrace-meta') ?? '')?.[1]
     const first = await ask(edge.origin, 'a')
@@ -231,7 +231,7 @@ behindEdge('a caching proxy in front', () => {
     }, PATIENCE)
   })
 
-  it('keeps no error and no answer to a body', async () => {
+  it('does not keep errors and answers to POST', async () => {
     policy = undefined
     for (let round = 0; round < 2; round++) expect((await ask(edge.origin, 'a')).header('x-cache')).toBe('MISS')
     policy = closed

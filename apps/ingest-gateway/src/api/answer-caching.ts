@@ -1,33 +1,33 @@
 import type { CachePolicy } from '@millrace/contracts'
 import type { Request, Response } from 'express'
 
-/** How long a browser believes the answer over a closed range before it asks again, in s: a late event is seen after that at the latest. */
+/** How long a browser uses the answer for a closed range without asking again, in s. A late event is visible after this time at the latest. */
 const BROWSER_MAX_AGE_S = 60
 
 export interface AnswerCaching {
-  /** Whether a CDN or proxy in front may keep answers. It must tell requests apart by `Authorization`, as `Vary` says. */
+  /** Whether a CDN or proxy in front may cache answers. It must keep a separate answer for each `Authorization`, as `Vary` says. */
   readonly isShared: boolean
-  /** Of the key that the caller proved to have. */
+  /** Id of the caller's key. */
   readonly keyId: string
 }
 
 /**
- * Says to HTTP caches how they may treat an answer. Returns true when the client has this answer already and nothing but the headers is to be
- * sent (status 304 is set). https://www.rfc-editor.org/rfc/rfc9111 https://www.rfc-editor.org/rfc/rfc8246 docs/decisions/0009-http-caching.md
+ * Sets the headers that tell HTTP caches what they may do with an answer. Returns true, with status 304 set, if the client already has this
+ * answer and only headers are to be sent. RFC 9111, RFC 8246, docs/decisions/0009-http-caching.md
  */
 export function applyCaching(
   req: Request,
   res: Response,
   { policy, caching }: { policy: CachePolicy | undefined; caching: AnswerCaching },
 ): boolean {
-  // The same address asked with another key is another answer, so this is said whatever may be kept.
+  // The same URL with another key has another answer, so Vary is needed even if nothing may be cached.
   res.vary('Authorization')
   res.vary('Accept-Encoding')
   if (policy === undefined || (req.method !== 'GET' && req.method !== 'HEAD')) {
     res.setHeader('Cache-Control', 'no-store')
     return false
   }
-  // Weak: `meta` says how old this answer is and so differs where the data is the same.
+  // Weak, because `meta` contains the age of the answer and differs between answers with the same data.
   const etag = `W/"${policy.etag}"`
   res.setHeader('ETag', etag)
   res.setHeader('Cache-Control', cacheControl(policy, caching))
@@ -46,7 +46,7 @@ function cacheControl(policy: CachePolicy, { isShared }: AnswerCaching): string 
   return parts.join(', ')
 }
 
-/** Whether If-None-Match names the tag, weakly compared. https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match */
+/** Whether If-None-Match contains the tag, by weak comparison. https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match */
 function isSame(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false
   return header.split(',').some((one) => {

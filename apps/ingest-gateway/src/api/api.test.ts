@@ -203,8 +203,8 @@ async function ask(method: string, path: string, scope = 'a', body?: unknown) {
 
 const forTenant = expect.objectContaining({ tenant: '7', caller: 'k1' })
 
-describe('reads', () => {
-  it('of stored events pass their filters on and their rows through', async () => {
+describe('a read', () => {
+  it('of stored events passes its filters to analytics-query and returns the rows', async () => {
     const { body } = await ask(
       'GET',
       `/api/v1/events?event=A&user_id=u&from=2026-11-21T00:00:00Z&limit=2&cursor=c&filters=${encodeURIComponent('[{"property":"properties.order","value":"o1"}]')}`,
@@ -224,12 +224,12 @@ describe('reads', () => {
     expect(calls).toEqual([['listEvents', request, forTenant]])
   })
 
-  it('of a timeline take the user from the address', async () => {
+  it('of a timeline takes the user from the path', async () => {
     await ask('GET', '/api/v1/users/a%2Fb%20%C3%A9/timeline', 'r')
     expect(calls[0]?.[1]).toMatchObject({ userId: 'a/b é' })
   })
 
-  it('of sessions pass their filters on, and say how fresh they are', async () => {
+  it('of sessions passes its filters to analytics-query and returns freshness in meta', async () => {
     const { body, headers } = await ask(
       'GET',
       '/api/v1/sessions?active=true&user_id=u&device=tv&browser=Firefox&os=Linux&to=2026-11-21T00:00:00Z&limit=2&cursor=c',
@@ -257,12 +257,12 @@ describe('reads', () => {
     expect(calls).toEqual([['listSessions', request, forTenant]])
   })
 
-  it('of one user’s sessions take the user from the address', async () => {
+  it('of the sessions of one user takes the user from the path', async () => {
     await ask('GET', '/api/v1/users/a%2Fb/sessions?active=false&session_id=s', 'r')
     expect(calls[0]?.[1]).toMatchObject({ userId: 'a/b', active: false, sessionId: 's', device: '' })
   })
 
-  it('of activities pass their filters on', async () => {
+  it('of activities passes its filters to analytics-query', async () => {
     const address = '/api/v1/activities?user_id=u&action=a&entity_type=t&entity_id=i&from=2026-11-21T00:00:00Z'
     const { body } = await ask('GET', address, 'r')
     expect(body).toMatchObject({ data: [], next_cursor: null, meta: { source: 'raw' } })
@@ -272,7 +272,7 @@ describe('reads', () => {
     expect(calls).toEqual([['listActivities', request, forTenant]])
   })
 
-  it('of the ledger give numbers', async () => {
+  it('of the ledger returns its counts as JSON numbers', async () => {
     const { body } = await ask('GET', '/api/v1/ledger', 'r')
     expect(body).toEqual({
       streams: [
@@ -292,7 +292,7 @@ describe('reads', () => {
     })
   })
 
-  it('of a receipt are open to its writer', async () => {
+  it('of a receipt is allowed with the key that wrote the events', async () => {
     const { body } = await ask('GET', `/v1/receipts/${receipt}?wait_ms=500`, 'w')
     expect(body).toMatchObject({
       state: 'settled',
@@ -307,13 +307,13 @@ describe('reads', () => {
   it.each([
     [`/v1/receipts/${receipt}`, 'other', 404, 'RECEIPT_FOREIGN'],
     ['/v1/receipts/nonsense', 'w', 400, 'INVALID_REQUEST'],
-  ])('of a receipt are closed to others: %s', async (path, scope, status, code) => {
+  ])('of the receipt %s with the key %s is refused with status %s and code %s', async (path, scope, status, code) => {
     const answer = await ask('GET', path, scope)
     expect([answer.status, answer.body?.code, calls.length]).toEqual([status, code, 0])
   })
 })
 
-describe('queries', () => {
+describe('a query', () => {
   const request = {
     kind: 'top',
     event: 'A',
@@ -338,7 +338,7 @@ describe('queries', () => {
     fresh: false,
   }
 
-  it('mean the same in a query string and in a body', async () => {
+  it('has the same meaning in a query string and in a body', async () => {
     await ask(
       'GET',
       '/api/v1/query/top?event=A&metric=sum&property=properties.v&from=1970-01-01&timezone=Europe/Berlin&group_by=properties.c,properties.d&limit=5',
@@ -358,7 +358,7 @@ describe('queries', () => {
     ])
   })
 
-  it('carry filters as JSON', async () => {
+  it('takes filters as JSON text', async () => {
     await ask('POST', '/api/v1/query/timeseries', 'r', {
       filters: [
         { property: 'properties.c', op: 'in', value: ['UA', 1] },
@@ -422,14 +422,14 @@ describe('queries', () => {
     ],
     ['logins?group_by=method&group_by=os', { group_by: ['method', 'os'] }, { groupBy: ['method', 'os'] }],
     ['daily?to=1970-01-01T01:00:00%2B01:00&event=', { to: '1970-01-01T00:00:00Z' }, { to: new Date(0), event: '' }],
-  ])('mean the same in both forms: %s', async (address, body, expected) => {
+  ])('has the same meaning as query string %s and as body %j', async (address, body, expected) => {
     await ask('GET', `/api/v1/query/${address}`, 'r')
     await ask('POST', `/api/v1/query/${address.replace(/\?.*/, '')}`, 'r', body)
     expect(calls[0]?.[1]).toMatchObject(expected)
     expect(calls[1]).toEqual(calls[0])
   })
 
-  it('say that the watermark was not reached, or fail where that is wanted', async () => {
+  it('that does not reach min_watermark says is_behind, or fails when it is strict', async () => {
     meta = { ...meta, isBehind: true, waitedMs: 7 }
     const address = '/api/v1/query/uniques?min_watermark=1970-01-02'
     expect((await ask('GET', address, 'r')).body?.meta).toMatchObject({ is_behind: true, waited_ms: 7 })
@@ -444,7 +444,7 @@ describe('queries', () => {
     expect((await ask('GET', `${address}&strict=true`, 'r')).status).toBe(200)
   })
 
-  it('say where their answer comes from', async () => {
+  it('returns where its answer comes from in meta', async () => {
     const response = await fetch(`${origin}/api/v1/query/uniques`, { headers: { authorization: 'Bearer r' } })
     expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8')
     expect(await response.text()).toBe(
@@ -532,16 +532,22 @@ describe('queries', () => {
     ['GET', '/api/v1/query/sessions?window=0', undefined, 400, 'window: must be milliseconds'],
     ['POST', '/api/v1/query/sessions', { window: '00s' }, 400, 'window: must be milliseconds'],
     ['GET', '/api/v1/events?from=2026-02-30', undefined, 400, 'from must be a time'],
-    ['GET', '/api/v1/events?userId=u', undefined, 400, 'there is no parameter userId: it takes event, from'],
-    ['GET', '/api/v1/users/u/timeline?user_id=v', undefined, 400, 'there is no parameter user_id'],
-    ['GET', '/api/v1/users/u/sessions?user_id=v', undefined, 400, 'there is no parameter user_id'],
+    ['GET', '/api/v1/events?userId=u', undefined, 400, 'unknown parameter userId; the parameters are event, from'],
+    ['GET', '/api/v1/users/u/timeline?user_id=v', undefined, 400, 'unknown parameter user_id'],
+    ['GET', '/api/v1/users/u/sessions?user_id=v', undefined, 400, 'unknown parameter user_id'],
     ['GET', '/api/v1/sessions?active=1', undefined, 400, 'active must be true or false'],
-    ['GET', '/api/v1/sessions?ip=10.0.0.1', undefined, 400, 'there is no parameter ip: it takes user_id, active'],
-    ['GET', '/api/v1/activities?entity=e', undefined, 400, 'there is no parameter entity: it takes user_id, action'],
+    ['GET', '/api/v1/sessions?ip=10.0.0.1', undefined, 400, 'unknown parameter ip; the parameters are user_id, active'],
+    [
+      'GET',
+      '/api/v1/activities?entity=e',
+      undefined,
+      400,
+      'unknown parameter entity; the parameters are user_id, action',
+    ],
     ['GET', '/api/v1/activities?limit=1001', undefined, 400, 'limit must be a whole number from 1 to 1000'],
     ['GET', '/api/v1/query/sessions?window=soon', undefined, 400, 'window: must be milliseconds or a duration'],
     ['POST', '/api/v1/query/daily', { interval: '1d' }, 400, 'a daily query has no field interval'],
-  ])('are refused with what is wrong: %s %s %j', async (method, path, body, status, detail) => {
+  ])('is refused with a message about what is wrong: %s %s %j', async (method, path, body, status, detail) => {
     const answer = await ask(method, path, 'r', body)
     expect([answer.status, answer.body?.code, calls.length]).toEqual([
       status,
@@ -553,7 +559,7 @@ describe('queries', () => {
 })
 
 describe('dead letters', () => {
-  it('are listed, replayed and discarded', async () => {
+  it('can be listed, replayed and discarded', async () => {
     expect((await ask('GET', '/api/v1/dead-letters?limit=1', 'r')).body).toMatchObject({
       data: [{ id: '5', message_id: 'm', record: { event: 'A' } }],
       next_cursor: '4',
@@ -565,7 +571,7 @@ describe('dead letters', () => {
 })
 
 describe('keys', () => {
-  it('are made, listed, rotated and revoked for the tenant of the caller', async () => {
+  it('are created, listed, rotated and revoked for the tenant of the caller', async () => {
     expect((await ask('GET', '/api/v1/keys')).body).toEqual({
       data: [
         {
@@ -612,7 +618,7 @@ describe('keys', () => {
     { scopes: ['root'] },
     { scopes: ['write'], name: 5 },
     { scopes: ['write'], expires_at: 'soon' },
-  ])('are not made of %j', async (body) => {
+  ])('are not created from the invalid request %j', async (body) => {
     expect((await ask('POST', '/api/v1/keys', 'a', body)).status).toBe(400)
     expect(calls).toEqual([])
   })
@@ -630,7 +636,7 @@ describe('scopes', () => {
     '/api/v1/dead-letters',
     '/api/v1/live',
   ]
-  it.each(reads.map((path) => [path] as const))('keep a write key from reading %s', async (path) => {
+  it.each(reads.map((path) => [path] as const))('do not allow a write key to read %s', async (path) => {
     expect((await ask('GET', path, 'w')).status).toBe(403)
     expect((await ask('GET', path, 'nobody')).status).toBe(401)
     expect(calls).toEqual([])
@@ -644,7 +650,7 @@ describe('scopes', () => {
     ['POST', '/api/v1/dead-letters/5/replay'],
     ['DELETE', '/api/v1/dead-letters/5'],
     ['GET', '/api/health/detailed'],
-  ])('keep all but administrators from %s %s', async (method, path) => {
+  ])('allow only admin keys to call %s %s', async (method, path) => {
     for (const scope of ['r', 'w']) expect((await ask(method, path, scope)).status).toBe(403)
     expect(calls).toEqual([])
   })
@@ -655,12 +661,12 @@ describe('health', () => {
     ['/api/health', 'summary'],
     ['/api/system/health', 'system'],
     ['/api/health/detailed', 'detailed'],
-  ])('%s is that of level %s', async (path, level) => {
+  ])('at %s is the answer of health-aggregator for level %s', async (path, level) => {
     expect((await ask('GET', path)).body).toEqual({ status: 'healthy' })
     expect(calls[0]?.slice(0, 2)).toEqual(['getHealth', { level }])
   })
 
-  it('is answered even when nobody can tell', async () => {
+  it('is answered with 503 by the gateway itself when health-aggregator is down', async () => {
     fault = streamErrors.STREAM_UNAVAILABLE()
     expect(await ask('GET', '/api/health', 'nobody')).toMatchObject({
       status: 503,
@@ -669,8 +675,8 @@ describe('health', () => {
   })
 })
 
-describe('errors of the services behind', () => {
-  it('keep their code and their status', async () => {
+describe('the error of a peer service', () => {
+  it('reaches the client with its code and status', async () => {
     fault = streamErrors.STREAM_UNAVAILABLE({ retryAfterSeconds: 4 })
     const answer = await ask('GET', '/api/v1/ledger')
     expect([answer.status, answer.body?.code, answer.headers.get('retry-after')]).toEqual([
@@ -687,7 +693,7 @@ describe('the live stream', () => {
     if (fault !== undefined) throw fault
   }
 
-  it('is one server-sent event a second, and says how it ended', async () => {
+  it('sends one event for each update, and a problem when its source fails', async () => {
     updates = counting()
     fault = streamErrors.STREAM_UNAVAILABLE()
     const response = await fetch(`${origin}/api/v1/live`, { headers: { authorization: 'Bearer r' } })
@@ -699,7 +705,7 @@ describe('the live stream', () => {
     expect(text).toMatch(/event: problem\ndata: \{.*STREAM_UNAVAILABLE.*\}\n\n$/)
   })
 
-  it('ends when the service stops, and is limited in number', async () => {
+  it('ends when the service stops, and is refused above the maximum number', async () => {
     updates = {
       async *[Symbol.asyncIterator]() {
         yield { time: new Date(0), events: 1n, byEvent: {}, watermark: undefined }
@@ -714,8 +720,8 @@ describe('the live stream', () => {
   })
 })
 
-describe('the documentation', () => {
-  it('describes every route behind Express, and no other', async () => {
+describe('the OpenAPI document', () => {
+  it('describes exactly the routes that exist behind Express', async () => {
     expect((await ask('GET', '/openapi.json')).body).toEqual(JSON.parse(JSON.stringify(createOpenApiDocument())))
     for (const [path, item] of Object.entries(createOpenApiDocument().paths as Record<string, object>)) {
       if (path.startsWith('/v1/') && !path.startsWith('/v1/receipts')) continue
@@ -731,7 +737,7 @@ describe('the documentation', () => {
     async function* counting(): AsyncGenerator<WatchLiveResponse> {}
   })
 
-  it('is a page that needs nothing from anywhere', async () => {
+  it('is also a page that loads nothing from elsewhere', async () => {
     const response = await fetch(`${origin}/docs`)
     const page = await response.text()
     expect(response.headers.get('content-security-policy')).toBe(
@@ -741,7 +747,7 @@ describe('the documentation', () => {
     expect(page).not.toMatch(/<script|src=|https?:/i)
   })
 
-  it('is open to browsers of other origins', async () => {
+  it('may be read by web pages of other origins', async () => {
     const response = await fetch(`${origin}/api/v1/ledger`, {
       method: 'OPTIONS',
       headers: { origin: 'https://x.example' },
@@ -749,7 +755,7 @@ describe('the documentation', () => {
     expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([204, '*'])
   })
 
-  it('says so to whoever asks, since caches give the answer to pages afterwards', async () => {
+  it('has CORS headers without an Origin too, because caches give responses to web pages later', async () => {
     const { headers } = await fetch(`${origin}/api/v1/query/uniques`, { headers: { authorization: 'Bearer r' } })
     expect(headers.get('access-control-allow-origin')).toBe('*')
     for (const name of ['ETag', 'Age', 'Date', 'Millrace-Meta'])

@@ -2,7 +2,7 @@ import { createOpenApiDocument } from '@millrace/contracts/http'
 import type { Express } from 'express'
 import { renderDocsPage } from './docs-page.js'
 
-/** GET /openapi.json and /docs, a page made of it: no script, no file from elsewhere, so that any content security policy lets it be. */
+/** GET /openapi.json, and GET /docs: the same as a page without scripts and external files, which needs no relaxed content security policy. */
 export function addDocsApi(app: Express): void {
   const document = createOpenApiDocument()
   const page = renderDocsPage(document)

@@ -24,7 +24,7 @@ pre{background:#8882;padding:.6rem;border-radius:.3rem;overflow:auto}
 .method{display:inline-block;min-width:4.5rem;font-weight:700}
 table{border-collapse:collapse}td{padding:.1rem .8rem .1rem 0;vertical-align:top}`
 
-/** The OpenAPI document as one HTML page without scripts or anything from elsewhere. */
+/** The OpenAPI document as one HTML page without scripts and external files. */
 export function renderDocsPage(document: Document): string {
   const { info } = document
   const operations = Object.entries(document.paths as Record<string, Record<string, Operation>>).flatMap(

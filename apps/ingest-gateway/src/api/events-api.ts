@@ -2,29 +2,29 @@ import { requireScope } from '@millrace/auth'
 import { CURSOR_LENGTH_MAX } from '@millrace/contracts'
 import type { Express, Request, Response } from 'express'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
-import { type Params, readCount, readText, readTime, refuseUnknown } from './read-params.js'
+import { type Params, readCount, readText, readTime, rejectUnknown } from './read-params.js'
 import { readFilters } from './read-query.js'
 
-interface Reading {
-  /** The parameters there are. */
+interface EventList {
+  /** Names of the parameters that the path accepts. */
   readonly known: readonly string[]
   readonly userId: (req: Request) => string
 }
 
 const PARAMS = ['event', 'from', 'to', 'limit', 'cursor', 'message_id', 'filters']
-const ONE_USERS: Reading = { known: PARAMS, userId: (req) => readText(req.params, 'id') }
-const ANYBODYS: Reading = {
+const ofOneUser: EventList = { known: PARAMS, userId: (req) => readText(req.params, 'id') }
+const ofAllUsers: EventList = {
   known: [...PARAMS, 'user_id'],
   userId: (req) => readText(req.query as Params, 'user_id'),
 }
 
 /** GET /api/v1/events and /api/v1/users/{id}/timeline: stored events of the caller's tenant, newest first. */
 export function addEventsApi(app: Express, deps: ApiDeps): void {
-  const list = async (req: Request, res: Response, { known, userId }: Reading): Promise<void> => {
+  const list = async (req: Request, res: Response, { known, userId }: EventList): Promise<void> => {
     const principal = await deps.identify(req)
     requireScope(principal, 'read')
     const params = req.query as Params
-    refuseUnknown(params, known)
+    rejectUnknown(params, known)
     const answer = await deps.analytics.listEvents(
       {
         event: readText(params, 'event'),
@@ -38,13 +38,13 @@ export function addEventsApi(app: Express, deps: ApiDeps): void {
       },
       onBehalfOf(principal),
     )
-    // The rows are JSON texts already: they are passed on, not parsed.
+    // The rows are JSON texts already, so they are passed on without parsing.
     res
       .type('json')
       .send(
         `{"data":[${answer.eventsJson.join(',')}],"next_cursor":${answer.nextCursor === '' ? 'null' : JSON.stringify(answer.nextCursor)}}`,
       )
   }
-  app.get('/api/v1/events', (req, res) => list(req, res, ANYBODYS))
-  app.get('/api/v1/users/:id/timeline', (req, res) => list(req, res, ONE_USERS))
+  app.get('/api/v1/events', (req, res) => list(req, res, ofAllUsers))
+  app.get('/api/v1/users/:id/timeline', (req, res) => list(req, res, ofOneUser))
 }

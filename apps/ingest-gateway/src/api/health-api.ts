@@ -3,7 +3,7 @@ import { toMillraceError } from '@millrace/contracts'
 import type { Express, Response } from 'express'
 import type { ApiDeps } from './api-deps.js'
 
-/** GET /api/health and /api/system/health for everybody, /api/health/detailed for administrators: OPS-1's format from health-aggregator. */
+/** GET /api/health and /api/system/health for everyone, /api/health/detailed for admin keys, in the format of OPS-1. health-aggregator answers. */
 export function addHealthApi(app: Express, deps: ApiDeps): void {
   app.get('/api/health', (_req, res) => answer(res, deps, 'summary'))
   app.get('/api/system/health', (_req, res) => answer(res, deps, 'system'))
@@ -21,7 +21,7 @@ async function answer(res: Response, deps: ApiDeps, level: string): Promise<void
       .type('json')
       .send(bodyJson)
   } catch (error) {
-    // The gateway itself answers, so this much is known: what tells of the others is down.
+    // The gateway works, as this response proves; only the service that knows about the others cannot be reached.
     const body = {
       timestamp: new Date(),
       status: 'degraded',

@@ -6,7 +6,7 @@ import { invalid, type Params, readCount, readList, readText, readTime } from '.
 
 const OVERLAP_SECONDS_MAX = (30 * DAY_MS) / SECOND_MS
 
-/** Keys of the caller's own tenant, for administrators: GET and POST /api/v1/keys; POST …/{id}/rotate; DELETE …/{id} revokes. */
+/** Keys of the caller's tenant, for admin keys: GET and POST /api/v1/keys, POST …/{id}/rotate, and DELETE …/{id}, which revokes. */
 export function addKeysApi(app: Express, deps: ApiDeps): void {
   app.get('/api/v1/keys', async (req, res) => {
     const principal = await deps.identify(req)

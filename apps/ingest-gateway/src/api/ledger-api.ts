@@ -2,7 +2,7 @@ import { requireScope } from '@millrace/auth'
 import type { Express } from 'express'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
 
-/** GET /api/v1/ledger: the balance of every stream for the caller's tenant. */
+/** GET /api/v1/ledger: the ledger of every stream for the caller's tenant. */
 export function addLedgerApi(app: Express, deps: ApiDeps): void {
   app.get('/api/v1/ledger', async (req, res) => {
     const principal = await deps.identify(req)

@@ -5,12 +5,12 @@ import type { Express, Response } from 'express'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
 
 const HEARTBEAT_MS = 15_000
-/** A client that takes nothing for so long is cut off. */
+/** A client that reads nothing for this long is disconnected. */
 const STALLED_MS = 30_000
 
 /**
- * GET /api/v1/live: server-sent events, `counts` once a second, a comment every 15 s, `problem` before the stream ends by a fault.
- * A slow client slows its own call down, and nobody else's.
+ * GET /api/v1/live: server-sent events named `counts` once a second, a comment every 15 s, and `problem` before the stream ends because of an
+ * error. A slow client slows down only its own stream.
  */
 export function addLiveApi(app: Express, deps: ApiDeps, { connectionsMax }: { connectionsMax: number }): void {
   let connections = 0
@@ -18,7 +18,10 @@ export function addLiveApi(app: Express, deps: ApiDeps, { connectionsMax }: { co
     const principal = await deps.identify(req)
     requireScope(principal, 'read')
     if (connections >= connectionsMax)
-      throw coreErrors.DEPENDENCY_UNAVAILABLE({ message: 'there are too many live streams', retryAfterSeconds: 10 })
+      throw coreErrors.DEPENDENCY_UNAVAILABLE({
+        message: 'this gateway has its maximum number of live streams',
+        retryAfterSeconds: 10,
+      })
     connections++
     const closed = new AbortController()
     const signal = AbortSignal.any([closed.signal, deps.stopping])
@@ -57,9 +60,9 @@ async function forward(res: Response, updates: AsyncIterable<WatchLiveResponse>,
   }
 }
 
-/** @throws when `signal` is aborted, or the client has taken nothing for too long. */
+/** Waits until the client has read what was written. Throws when `signal` is aborted or the client reads nothing for STALLED_MS. */
 async function drained(res: Response, signal: AbortSignal): Promise<void> {
-  // Not AbortSignal.timeout: `any` holds it weakly, and one that is collected never fires.
+  // Not AbortSignal.timeout: `any` holds its signals weakly, and a timeout that was garbage-collected never fires.
   const stalled = new AbortController()
   const timer = setTimeout(() => stalled.abort(), STALLED_MS)
   try {

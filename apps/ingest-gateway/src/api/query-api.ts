@@ -14,7 +14,7 @@ export function addQueryApi(app: Express, deps: ApiDeps, { isEdgeShared }: { isE
     const principal = await deps.identify(req)
     requireScope(principal, 'read')
     const kind = String(req.params.kind)
-    if (!isQueryKind(kind)) throw errors.ROUTE_NOT_FOUND({ message: 'there is no query of this kind' })
+    if (!isQueryKind(kind)) throw errors.ROUTE_NOT_FOUND({ message: 'there is no such query kind' })
     const params: unknown = req.method === 'POST' ? req.body : req.query
     if (typeof params !== 'object' || params === null || Array.isArray(params))
       throw invalid('the body', 'a JSON object')
@@ -27,11 +27,11 @@ export function addQueryApi(app: Express, deps: ApiDeps, { isEdgeShared }: { isE
   app.post('/api/v1/query/:kind', answer)
 }
 
-/** Raised here and not by analytics-query, which was asked and has waited: its client would ask, and wait, again. */
+/** Thrown here and not by analytics-query, because the gRPC client would retry the error and so wait a second time. */
 function notReached({ minWatermark }: RunQueryRequest, { watermark }: QueryMeta): Error {
-  const reached = watermark === undefined ? 'it is not known how far' : `up to ${watermark.toISOString()}`
+  const reached = watermark === undefined ? 'up to an unknown time' : `up to ${watermark.toISOString()}`
   return errors.WATERMARK_NOT_REACHED({
-    message: `events are stored ${reached}, and not up to ${minWatermark?.toISOString()}`,
+    message: `min_watermark is ${minWatermark?.toISOString()}, but events are stored ${reached}`,
     details: { watermark: watermark ?? null },
     retryAfterSeconds: 1,
   })

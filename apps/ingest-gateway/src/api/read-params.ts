@@ -2,22 +2,22 @@ import { findUnstorable } from '@millrace/contracts'
 import { isTime } from '@millrace/contracts/http'
 import { errors } from '../errors.js'
 
-/** Fields of a query string or a JSON body, of which every one may hold anything. */
+/** Fields of a query string or a JSON body, not validated yet. */
 export type Params = Readonly<Record<string, unknown>>
 
-/** A text, or an empty one when absent. Throws INVALID_REQUEST otherwise. */
+/** A string; empty when absent. Throws INVALID_REQUEST for other values. */
 export function readText(params: Params, name: string, lengthMax = 1024): string {
   const value = params[name]
   if (value === undefined || value === null) return ''
-  if (typeof value !== 'string') throw invalid(name, 'a text')
-  if (value.length > lengthMax) throw invalid(name, `a text of at most ${lengthMax} characters`)
+  if (typeof value !== 'string') throw invalid(name, 'a string')
+  if (value.length > lengthMax) throw invalid(name, `a string of at most ${lengthMax} characters`)
   const unstorable = findUnstorable(value)
   if (unstorable === null) return value
   const { reason, position } = unstorable
   throw errors.INVALID_REQUEST({ message: `${name}: ${reason}`, details: { field: name, position } })
 }
 
-/** A time in RFC 3339, or undefined when absent. */
+/** An RFC 3339 time, or undefined when absent. Throws INVALID_REQUEST for other values. */
 export function readTime(params: Params, name: string): Date | undefined {
   const text = readText(params, name)
   if (text === '') return undefined
@@ -25,7 +25,7 @@ export function readTime(params: Params, name: string): Date | undefined {
   return new Date(text)
 }
 
-/** A whole number, or 0 when absent. */
+/** A whole number; 0 when absent. Throws INVALID_REQUEST for other values. */
 export function readCount(params: Params, name: string, { min, max }: { min: number; max: number }): number {
   const value = params[name]
   if (value === undefined || value === null || value === '') return 0
@@ -36,14 +36,14 @@ export function readCount(params: Params, name: string, { min, max }: { min: num
   return number
 }
 
-/** A list of texts: a JSON list, or words separated by commas. */
+/** A list of strings: a JSON list, or words separated by commas. Throws INVALID_REQUEST for other values. */
 export function readList(params: Params, name: string): string[] {
   const value = params[name]
   if (value === undefined || value === null || value === '') return []
   const items: unknown[] =
     typeof value === 'string' ? value.split(',').map((item) => item.trim()) : Array.isArray(value) ? value : [value]
   if (!items.every((item): item is string => typeof item === 'string' && item !== '' && item.length <= 1024))
-    throw invalid(name, 'a list of texts')
+    throw invalid(name, 'a list of strings')
   return items
 }
 
@@ -51,10 +51,10 @@ export function invalid(name: string, wanted: string): Error {
   return errors.INVALID_REQUEST({ message: `${name} must be ${wanted}`, details: { field: name } })
 }
 
-/** A misspelt name would otherwise be passed over, and the answer be about everybody. @throws INVALID_REQUEST */
-export function refuseUnknown(params: Params, known: readonly string[]): void {
+/** Throws INVALID_REQUEST for an unknown parameter. If a misspelled filter were ignored, the answer would cover more than was asked for. */
+export function rejectUnknown(params: Params, known: readonly string[]): void {
   const unknown = Object.keys(params).find((name) => !known.includes(name))
   if (unknown === undefined) return
-  const message = `there is no parameter ${unknown}: it takes ${known.join(', ')}`
+  const message = `unknown parameter ${unknown}; the parameters are ${known.join(', ')}`
   throw errors.INVALID_REQUEST({ message, details: { field: unknown } })
 }

@@ -16,10 +16,13 @@ describe('the range of a query', () => {
       { from: '2026-10-01T00:00:00+02:00', to: '2026-11-01' },
       { fromIsLocal: undefined, toIsLocal: true },
     ],
-  ])('of %j is of the time zone where there are days without a time, and as it says elsewhere', (range, expected) => {
-    const { request } = readQuery('timeseries', { ...range, timezone: 'Europe/Berlin' })
-    const { fromIsLocal, toIsLocal } = request
-    expect({ fromIsLocal, toIsLocal }).toEqual(expected)
-    expect(request.from).toEqual(new Date(range.from))
-  })
+  ])(
+    '%j uses the time zone of the query for dates without a time, and the offset of the text otherwise',
+    (range, expected) => {
+      const { request } = readQuery('timeseries', { ...range, timezone: 'Europe/Berlin' })
+      const { fromIsLocal, toIsLocal } = request
+      expect({ fromIsLocal, toIsLocal }).toEqual(expected)
+      expect(request.from).toEqual(new Date(range.from))
+    },
+  )
 })

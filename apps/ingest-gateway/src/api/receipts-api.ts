@@ -5,11 +5,11 @@ import { errors } from '../errors.js'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
 import { type Params, readCount } from './read-params.js'
 
-/** GET /v1/receipts/{receipt}: where the records of one accepted request are now. `wait_ms` waits for them to settle. */
+/** GET /v1/receipts/{receipt}: where the records of one accepted request are now. `wait_ms` waits until they are settled. */
 export function addReceiptsApi(app: Express, deps: ApiDeps, { waitMsMax }: { waitMsMax: number }): void {
   app.get('/v1/receipts/:receipt', async (req, res) => {
     const principal = await deps.identify(req)
-    // Whoever may write may ask what became of it: a receipt gives away counts alone.
+    // A write key may read receipts too, because they contain only counts.
     if (!hasScope(principal, 'write')) requireScope(principal, 'read')
     const { receipt } = req.params
     const decoded = decodeReceipt(receipt)

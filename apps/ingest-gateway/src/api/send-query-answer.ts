@@ -2,10 +2,10 @@ import type { QueryMeta, RunQueryResponse } from '@millrace/contracts'
 import type { Request, Response } from 'express'
 import { type AnswerCaching, applyCaching } from './answer-caching.js'
 
-/** `meta` as it is now: a 304 and a cache that asks again renew headers and never a body. */
+/** The current `meta`. A 304, and a cache that revalidates, replace headers but never the body. */
 const META_HEADER = 'Millrace-Meta'
 
-/** Sends the answer to a query, or 304 when the client has it. */
+/** Sends the answer to a query, or 304 if the client already has it. */
 export function sendQueryAnswer(
   req: Request,
   res: Response,
@@ -17,7 +17,7 @@ export function sendQueryAnswer(
   else res.type('json').send(toBody(response))
 }
 
-/** The public answer, around `data` and `summary` that are JSON already: they are copied, not parsed. */
+/** The public form of the answer. `data` and `summary` are JSON already and are copied without parsing. */
 function toBody({ dataJson, summaryJson, nextCursor, meta }: RunQueryResponse): Buffer {
   const parts = [Buffer.from('{"data":'), dataJson]
   if (summaryJson.length > 0) parts.push(Buffer.from(',"summary":'), summaryJson)
@@ -40,8 +40,8 @@ function metaJson(meta: QueryMeta | undefined): string {
 }
 
 /**
- * A dictionary of https://www.rfc-editor.org/rfc/rfc9651 with the names of `meta`; without `watermark` where it is not known. `sent_at` is what `Date`
- * says unless a proxy writes a `Date` of its own: the difference is the time that the answer was kept there.
+ * `meta` as a dictionary of RFC 9651, without `watermark` if it is unknown. `sent_at` is when the gateway sent the answer: a proxy may replace
+ * `Date`, and the difference between the two is the time that the answer spent in its cache.
  */
 function metaHeader(meta: QueryMeta | undefined, now: Date): string {
   const parts = [`source=${meta?.source ?? 'raw'}`, `age_ms=${Math.round(meta?.ageMs ?? 0)}`]

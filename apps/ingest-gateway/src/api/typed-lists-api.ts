@@ -2,14 +2,14 @@ import { requireScope } from '@millrace/auth'
 import { CURSOR_LENGTH_MAX, type RunQueryResponse } from '@millrace/contracts'
 import type { Express, Request, Response } from 'express'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
-import { invalid, type Params, readCount, readText, readTime, refuseUnknown } from './read-params.js'
+import { invalid, type Params, readCount, readText, readTime, rejectUnknown } from './read-params.js'
 import { sendQueryAnswer } from './send-query-answer.js'
 
-const PAGE = ['from', 'to', 'limit', 'cursor']
-const OF_SESSIONS = ['active', 'session_id', 'device', 'browser', 'os', ...PAGE]
-const OF_ACTIVITIES = ['user_id', 'action', 'entity_type', 'entity_id', ...PAGE]
+const PAGE_PARAMS = ['from', 'to', 'limit', 'cursor']
+const SESSION_PARAMS = ['active', 'session_id', 'device', 'browser', 'os', ...PAGE_PARAMS]
+const ACTIVITY_PARAMS = ['user_id', 'action', 'entity_type', 'entity_id', ...PAGE_PARAMS]
 
-/** GET /api/v1/sessions, /api/v1/users/{id}/sessions and /api/v1/activities: what typed events have left, newest first. */
+/** GET /api/v1/sessions, /api/v1/users/{id}/sessions and /api/v1/activities: rows that typed events made, newest first. */
 export function addTypedListsApi(app: Express, deps: ApiDeps): void {
   const listSessions = async (params: Params, caller: ReturnType<typeof onBehalfOf>, userId: string): Promise<Page> =>
     await deps.analytics.listSessions(
@@ -25,17 +25,17 @@ export function addTypedListsApi(app: Express, deps: ApiDeps): void {
       caller,
     )
   app.get('/api/v1/sessions', (req, res) =>
-    answer(deps, { req, res, known: ['user_id', ...OF_SESSIONS] }, (params, caller) =>
+    answer(deps, { req, res, known: ['user_id', ...SESSION_PARAMS] }, (params, caller) =>
       listSessions(params, caller, readText(params, 'user_id')),
     ),
   )
   app.get('/api/v1/users/:id/sessions', (req, res) =>
-    answer(deps, { req, res, known: OF_SESSIONS }, (params, caller) =>
+    answer(deps, { req, res, known: SESSION_PARAMS }, (params, caller) =>
       listSessions(params, caller, readText(req.params, 'id')),
     ),
   )
   app.get('/api/v1/activities', (req, res) =>
-    answer(deps, { req, res, known: OF_ACTIVITIES }, async (params, caller) => {
+    answer(deps, { req, res, known: ACTIVITY_PARAMS }, async (params, caller) => {
       const request = {
         userId: readText(params, 'user_id'),
         action: readText(params, 'action'),
@@ -50,24 +50,24 @@ export function addTypedListsApi(app: Express, deps: ApiDeps): void {
 
 type Page = Omit<RunQueryResponse, 'cache'>
 
-interface Asked {
+interface ListRequest {
   readonly req: Request
   readonly res: Response
-  /** The parameters there are. */
+  /** Names of the parameters that the path accepts. */
   readonly known: readonly string[]
 }
 
 async function answer(
   deps: ApiDeps,
-  { req, res, known }: Asked,
+  { req, res, known }: ListRequest,
   list: (params: Params, caller: ReturnType<typeof onBehalfOf>) => Promise<Page>,
 ): Promise<void> {
   const principal = await deps.identify(req)
   requireScope(principal, 'read')
   const params = req.query as Params
-  refuseUnknown(params, known)
+  rejectUnknown(params, known)
   const response = { ...(await list(params, onBehalfOf(principal))), cache: undefined }
-  // No cache may keep it: sessions change at any time, those of long ago too.
+  // Not cacheable: sessions can change at any time, old ones too.
   sendQueryAnswer(req, res, { response, caching: { isShared: false, keyId: principal.keyId } })
 }
 

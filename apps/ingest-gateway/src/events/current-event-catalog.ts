@@ -1,6 +1,7 @@
 import type { Logger } from '@millrace/logger'
 import type { RollupDefinition } from '@millrace/rollups'
 import { EventCatalog } from './event-catalog.js'
+import { WATCHED_SLOTS } from './event-table.js'
 
 /** The event catalog of the rollup definitions that were read last. */
 export class CurrentEventCatalog {
@@ -14,6 +15,7 @@ export class CurrentEventCatalog {
     this.#text = JSON.stringify(first)
     this.#load = deps.load
     this.#logger = deps.logger
+    this.#warnAboutUnwatched()
   }
 
   get(): EventCatalog {
@@ -28,5 +30,16 @@ export class CurrentEventCatalog {
     this.#catalog = new EventCatalog(definitions)
     this.#text = text
     this.#logger.info('the rollup definitions changed', { definitions: definitions.length })
+    this.#warnAboutUnwatched()
+  }
+
+  #warnAboutUnwatched(): void {
+    const { unwatched } = this.#catalog
+    if (unwatched.length === 0) return
+    const fields = { slots: WATCHED_SLOTS, properties: unwatched }
+    this.#logger.warn(
+      'rollups use more properties than the scanner can watch, so events are parsed for the rest',
+      fields,
+    )
   }
 }

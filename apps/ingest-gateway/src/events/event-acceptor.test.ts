@@ -21,7 +21,7 @@ describe('an acceptor whose stream takes no more', () => {
   })
 })
 
-describe('rollups', () => {
+describe('an accepted event', () => {
   const definitions = [
     { event: '*', dimensions: [], property: 'properties.value' },
     { event: 'Flight', dimensions: ['properties.carrier', 'properties.meta.gate', 'context.app'], property: null },
@@ -30,7 +30,7 @@ describe('rollups', () => {
   const pointsOf = (event: object | string, path = '/v1/events') =>
     take(typeof event === 'string' ? event : [event], path, { definitions }).records[0]?.points
 
-  it('count an event in every definition that fits', () => {
+  it('counts in every rollup definition that matches it', () => {
     const event = {
       event: 'Flight',
       userId: 'u',
@@ -55,11 +55,11 @@ describe('rollups', () => {
       ['Flight/null=["1.5",null,null]: NaN', 'Flight/properties.delay=["1.5"]: 0'],
     ],
     ['escaped', { carrier: 'U"A\n' }, ['Flight/null=["U\\"A\\n",null,null]: NaN']],
-  ])('take a property that is %s for what it is', (_name, properties, points) => {
+  ])('counts a property that is %s by its JSON value', (_name, properties, points) => {
     expect(pointsOf({ event: 'Flight', userId: 'u', properties })).toEqual(points)
   })
 
-  it('read a number as the nearest double, and nothing of a list that is not in it', () => {
+  it('counts a number as its nearest double, and has no value for list positions that do not exist', () => {
     const lists = [
       { event: 'Flight', dimensions: ['properties.list.length', 'properties.list.1', 'properties.id'], property: null },
     ]
@@ -70,13 +70,13 @@ describe('rollups', () => {
     ])
   })
 
-  it('find a property whose key is escaped or doubled, as the store will', () => {
+  it('counts a property whose key is escaped or repeated with the value that jsonb keeps', () => {
     expect(pointsOf('[{"event":"A","userId":"u","properties":{"value":1,"v\\u0061lue":2}}]')).toEqual([
       '*/properties.value=[]: 2',
     ])
   })
 
-  it('see what is stored as properties, whatever it was called', () => {
+  it('counts what is stored as its properties, whether it came as traits or properties', () => {
     expect(pointsOf({ type: 'identify', userId: 'u', traits: { value: 4 }, properties: { value: 9 } })).toEqual([
       '*/properties.value=[]: 4',
     ])

@@ -9,12 +9,15 @@ const REMEMBERED_MAX = 20_000
 export class EventCatalog {
   /** Names of properties whose positions the scanner notes, and the slot of each. */
   readonly watched: KeyTable
+  /** Names of properties that rollups read but that have no slot: each event that they apply to is parsed for them. */
+  readonly unwatched: readonly string[]
   readonly #definitions: CompiledDefinitions
   readonly #names = new Map<number, EventNames>()
 
   constructor(definitions: readonly RollupDefinition[]) {
     this.#definitions = new CompiledDefinitions(definitions, { slotsMax: WATCHED_SLOTS })
     this.watched = new KeyTable(this.#definitions.watched)
+    this.unwatched = this.#definitions.unwatched
   }
 
   /** The event names of one tenant. */

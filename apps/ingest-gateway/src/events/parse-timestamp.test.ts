@@ -4,8 +4,8 @@ import { parseTimestamp } from './parse-timestamp.js'
 
 const parse = (text: string) => parseTimestamp(Buffer.from(`"${text}"`), 1, Buffer.byteLength(text) + 1)
 
-describe('timestamps', () => {
-  it('are read as Date reads them, in every year from 0000 to 9999', () => {
+describe('the timestamp parser', () => {
+  it('returns the same time as Date for every year from 0000 to 9999', () => {
     fc.assert(
       fc.property(
         fc.date({
@@ -30,7 +30,7 @@ describe('timestamps', () => {
     ['2024-02-29T23:59:60Z', '2024-03-01T00:00:00.000Z'],
     ['0000-02-29T00:00:00Z', '0000-02-29T00:00:00.000Z'],
     ['9999-12-31T23:59:59.999Z', '9999-12-31T23:59:59.999Z'],
-  ])('take %s', (text, expected) => {
+  ])('accepts %s', (text, expected) => {
     expect(parse(text)).toBe(new Date(expected).getTime())
   })
 
@@ -58,7 +58,7 @@ describe('timestamps', () => {
     '2026/01/01T00:00:00Z',
     '-001-01-01T00:00:00Z',
     '1763712000000000000000',
-  ])('refuse %p', (text) => {
+  ])('returns NaN for %p', (text) => {
     expect(parse(text)).toBeNaN()
   })
 })

@@ -1,13 +1,13 @@
 import { DAY_MS, MINUTE_MS } from '@millrace/contracts'
 
-/** The day that was parsed last: events of one batch mostly share it. */
+/** The day that was parsed last. Most events of a batch are of the same day. */
 let cachedDate = -1
 let cachedDayMs = 0
 
 /**
- * An RFC 3339 time as milliseconds since the epoch, fractions of a millisecond cut off; NaN for anything else. Bytes `start` to `end`
- * are the text without quotes. Years 0000 to 9999; a date and a time with seconds and an offset are required; the letters T and Z may
- * be small, and T a space. A leap second (60) counts as the first of the next minute.
+ * An RFC 3339 time in milliseconds since 1970, without fractions of a millisecond; NaN for any other text. Bytes `start` to `end` are the text
+ * without quotes. Years 0000 to 9999. Date, time with seconds, and offset are required; T and Z may be lower case, and T may be a space. A leap
+ * second (60) counts as the first second of the next minute.
  */
 export function parseTimestamp(bytes: Uint8Array, start: number, end: number): number {
   const length = end - start
@@ -37,7 +37,7 @@ export function parseTimestamp(bytes: Uint8Array, start: number, end: number): n
   return cachedDayMs + clockMs + parseRest(bytes, start + 19, end)
 }
 
-/** Fraction and offset, as the milliseconds to add. */
+/** Fraction and offset of a time, as milliseconds to add to its clock time. */
 function parseRest(bytes: Uint8Array, start: number, end: number): number {
   let p = start
   let fractionMs = 0
@@ -60,7 +60,7 @@ function parseRest(bytes: Uint8Array, start: number, end: number): number {
   return zone === 0x2b ? fractionMs - offsetMs : fractionMs + offsetMs
 }
 
-/** Midnight UTC of a date written as yyyymmdd; NaN when there is no such day. */
+/** Midnight UTC of a date given as the number yyyymmdd; NaN if there is no such day. */
 function dayToMs(date: number): number {
   const day = date % 100
   const month = Math.floor(date / 100) % 100
@@ -72,7 +72,7 @@ function dayToMs(date: number): number {
   return time.getUTCDate() === day ? ms - (ms % DAY_MS) : Number.NaN
 }
 
-/** Two digits as a number; NaN when one is none. */
+/** Two digits as a number; NaN if one of them is not a digit. */
 function two(bytes: Uint8Array, at: number): number {
   const tens = bytes[at] as number
   const ones = bytes[at + 1] as number

@@ -1,7 +1,7 @@
 type Properties = Readonly<Record<string, unknown>>
 type Kind = 'text' | 'boolean' | 'object'
 
-/** Needed properties, and optional ones with a question mark, of the events that also feed a table of their own (EVT-1 to EVT-3). */
+/** The properties of events that are also stored in a table of their own (EVT-1 to EVT-3). A question mark means optional. */
 const typedEvents: ReadonlyMap<string, Readonly<Record<string, Kind>>> = new Map([
   ['$login', { method: 'text', success: 'boolean', 'failure_reason?': 'text' }],
   ['$activity', { action: 'text', entity_type: 'text', entity_id: 'text', 'metadata?': 'object' }],
@@ -12,8 +12,8 @@ const typedEvents: ReadonlyMap<string, Readonly<Record<string, Kind>>> = new Map
 const TEXT_MAX = 255
 
 /**
- * Whether the event is one of the typed ones and its properties fit: undefined when it is another event, true when they fit, else
- * what is wrong with them.
+ * Checks the properties of a typed event. Returns undefined if the event is not a typed one, true if its properties are valid, else a
+ * sentence about what is wrong.
  */
 export function checkTypedEvent(event: string, readProperties: () => unknown): true | string | undefined {
   const schema = typedEvents.get(event)

@@ -94,7 +94,7 @@ const nearlyJson = fc.oneof(
 )
 
 describe('the JSON scanner', () => {
-  it('takes exactly the texts that JSON.parse takes', () => {
+  it('accepts exactly the texts that JSON.parse accepts', () => {
     fc.assert(
       fc.property(nearlyJson, (text) => {
         // A lone surrogate in a text has no UTF-8, so the two would not see the same.
@@ -105,7 +105,7 @@ describe('the JSON scanner', () => {
     )
   })
 
-  it('ends each value where it ends', () => {
+  it('returns the offset after each value', () => {
     fc.assert(
       fc.property(fc.array(fc.jsonValue(), { minLength: 1, maxLength: 5 }), (values) => {
         const texts = values.map((value) => JSON.stringify(value))
@@ -154,7 +154,7 @@ describe('the JSON scanner', () => {
     expect(scan(`[${text}]`).flags).toBe(flags)
   })
 
-  it('counts members and levels, and goes deeper than any stack', () => {
+  it('counts members and levels, also for nesting that would overflow a call stack', () => {
     const scanner = scan('{"a":{"b":[[]]},"c":1}')
     expect([scanner.members, scanner.deepest]).toEqual([3, 4])
     expect(scan(`${'[{"a":'.repeat(50_000)}1${'}]'.repeat(50_000)}`).deepest).toBe(100_000)
@@ -172,7 +172,7 @@ describe('the JSON scanner', () => {
     ['{"é":x}', 6, 1, 7, "'x'"],
     ['"abc', 4, 1, 5, 'the end of the text'],
     ['[0\u0000]', 2, 1, 3, 'byte 0x00'],
-  ])('says where %p goes wrong', (text, offset, line, column, found) => {
+  ])('reports where and why %p is not JSON', (text, offset, line, column, found) => {
     try {
       scan(text)
       throw new Error('was taken')

@@ -2,17 +2,17 @@ import { JsonSyntaxError } from './json-syntax-error.js'
 
 /** What JSON allows and the store does not. Bits of `JsonScanner.flags`. */
 export const SCAN_FLAG = {
-  /** The escape \u0000: PostgreSQL's text and jsonb cannot hold it. */
+  /** The escape \u0000, which PostgreSQL's text and jsonb cannot store. */
   nul: 1,
-  /** Half of a surrogate pair: not a character, refused by jsonb. */
+  /** Half of a surrogate pair, which is not a character; jsonb refuses it. */
   loneSurrogate: 2,
-  /** A number that no double holds: over 1.8e308, nonzero below 4.9e-324, or written with over NUMBER_BYTES_MAX characters. */
+  /** A number that does not fit a double: above 1.8e308, nonzero and below 4.9e-324, or longer than NUMBER_BYTES_MAX characters. */
   numberRange: 4,
 } as const
 
-/** Far more digits than any double needs, far fewer than the 16,383 fraction digits that jsonb's numbers end at. */
+/** Far more digits than a double needs, and far fewer than the 16,383 fraction digits that jsonb allows. */
 const NUMBER_BYTES_MAX = 1024
-/** Shorter numbers without an exponent fit a double whatever their digits are. */
+/** Numbers up to this length and without an exponent always fit a double. */
 const NUMBER_BYTES_PLAIN = 300
 
 const [QUOTE, BACKSLASH, COMMA, COLON, MINUS, PLUS, DOT] = [0x22, 0x5c, 0x2c, 0x3a, 0x2d, 0x2b, 0x2e]
@@ -20,24 +20,24 @@ const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x7b, 0x7d, 0x5b
 const [ZERO, NINE, LOWER_E, LOWER_U] = [0x30, 0x39, 0x65, 0x75]
 
 /**
- * Walks over JSON text (RFC 8259) in a byte array without building values: every method takes the offset where something begins
- * and returns the offset after it. It accepts exactly what JSON.parse accepts, provided that the bytes are valid UTF-8.
+ * Scans JSON text (RFC 8259) in a byte array without building values: each method takes the offset where something begins and returns the
+ * offset after it. It accepts exactly what JSON.parse accepts, provided that the bytes are valid UTF-8.
  *
- * The byte at the end of the text must be 0. JSON knows no NUL outside of escapes, so the walk needs no other bounds check.
+ * The byte after the text must be 0. JSON contains NUL only as an escape, so no other bounds check is needed.
  */
 export class JsonScanner {
   bytes: Uint8Array
-  /** The offset after the text, where the 0 stands. */
+  /** The offset after the text, where the 0 is. */
   end = 0
   /** Bits of SCAN_FLAG, set by what was scanned since the caller last cleared them. */
   flags = 0
-  /** Members of objects walked over since the caller last cleared it. */
+  /** Object members scanned since the caller last cleared the count. */
   members = 0
-  /** The deepest level of nesting walked over since the caller last cleared it. */
+  /** The deepest level of nesting scanned since the caller last cleared it. */
   deepest = 0
-  /** The level that the next value given to skipValue lies in. */
+  /** The level of nesting in which the next call of skipValue starts. */
   level = 0
-  /** Escapes in strings and keys walked over since the caller last cleared it. */
+  /** Escapes in strings and keys scanned since the caller last cleared the count. */
   escapes = 0
   #isObject = new Uint8Array(256)
 
@@ -61,7 +61,7 @@ export class JsonScanner {
     let p = at + 1
     for (;;) {
       let c = bytes[p] as number
-      // Two comparisons take almost every byte; a space and '!' go the longer way.
+      // These two comparisons cover almost every byte; only a space and '!' take the longer way.
       while (c > QUOTE && c !== BACKSLASH) c = bytes[++p] as number
       if (c === QUOTE) return p + 1
       if (c === BACKSLASH) p = this.#skipEscape(p)
@@ -70,7 +70,7 @@ export class JsonScanner {
     }
   }
 
-  /** `at` is the first byte of any value, not space. */
+  /** `at` is the first byte of a value; spaces must be skipped before. */
   skipValue(at: number): number {
     const bytes = this.bytes
     let depth = 0
@@ -100,13 +100,13 @@ export class JsonScanner {
     }
   }
 
-  /** `at` is where a member's key must begin; returns where its value begins. */
+  /** `at` is where the key of a member must begin. Returns where its value begins. */
   skipKey(at: number): number {
     if (this.bytes[at] !== QUOTE) throw this.unexpected(at, 'a key in double quotes')
     return this.skipColon(this.skipString(at))
   }
 
-  /** From the end of a key to the value. */
+  /** From the end of a key to its value. */
   skipColon(at: number): number {
     this.members++
     let p = at
@@ -118,7 +118,7 @@ export class JsonScanner {
     return (this.bytes[p] as number) > 0x20 ? p : this.skipSpace(p)
   }
 
-  /** From the end of a member to the next one's key, or to the closing brace. */
+  /** From the end of a member or element to the next one, or to the closing character `close`. */
   skipComma(at: number, close: number): number {
     const bytes = this.bytes
     let p = at
@@ -133,14 +133,14 @@ export class JsonScanner {
     return p
   }
 
-  /** The error for the byte at `at` where `wanted` should be. */
+  /** The error for the byte at `at`, where `wanted` was expected. */
   unexpected(at: number, wanted: string): JsonSyntaxError {
     return new JsonSyntaxError(this.bytes, at, this.end, wanted)
   }
 
   #depth = 0
 
-  /** Steps over everything that ends at `at`, up to the next value; leaves the depth that remains in #depth. */
+  /** Closes all containers that end at `at` and goes on to the next value. Leaves the remaining depth in #depth. */
   #closeEnded(at: number, depth: number): number {
     const bytes = this.bytes
     let p = at

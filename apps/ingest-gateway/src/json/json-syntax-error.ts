@@ -1,4 +1,4 @@
-/** Text that is not JSON: `bytes[offset]` stands where `wanted` should be. Offsets are bytes from 0. */
+/** Text that is not JSON: `bytes[offset]` is not what was expected there. Offsets are bytes from 0. */
 export class JsonSyntaxError extends Error {
   override readonly name = 'JsonSyntaxError'
   readonly offset: number
@@ -10,7 +10,7 @@ export class JsonSyntaxError extends Error {
   }
 }
 
-/** Line and column of a byte offset, from 1, the column in bytes. Walks over the text: only for what is answered once a request. */
+/** Line and column of a byte offset, both from 1, the column in bytes. Reads the whole text before the offset. */
 export function locate(bytes: Uint8Array, offset: number): { line: number; column: number } {
   let line = 1
   let lineStart = 0

@@ -1,6 +1,6 @@
 const SLOTS = 256
 
-/** Finds texts by their bytes without making strings. Built once; look-ups allocate nothing. */
+/** Finds the number of a key by the key's bytes. Built once; look-ups create no strings. */
 export class KeyTable {
   readonly #first = new Int16Array(SLOTS).fill(-1)
   readonly #next: number[] = []
@@ -8,7 +8,7 @@ export class KeyTable {
   readonly #ids: number[] = []
   readonly #byText = new Map<string, number>()
 
-  /** `keys` and the id that each stands for, 0 or more; several keys may share one. */
+  /** Keys with their ids, which are 0 or greater. Several keys may share an id. */
   constructor(keys: Iterable<readonly [key: string, id: number]>) {
     for (const [key, id] of keys) {
       const bytes = Buffer.from(key, 'utf8')
@@ -21,7 +21,7 @@ export class KeyTable {
     }
   }
 
-  /** The id of the key whose bytes are `start` to `end` of `bytes`, or -1. */
+  /** The id of the key in bytes `start` to `end`, or -1. */
   find(bytes: Uint8Array, start: number, end: number): number {
     let entry = this.#first[slotOf(bytes, start, end)] as number
     while (entry >= 0) {

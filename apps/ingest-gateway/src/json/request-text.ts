@@ -1,11 +1,11 @@
 /**
- * The bytes of the request that is being worked on, in one buffer that lives as long as the process: the text, the 0 that ends it for
- * JsonScanner, and behind that whatever is made out of it (decoded ids, merged objects), so that all parts of an event are ranges of
- * one array. Holds one request at a time: nothing may be awaited between `load` and the last use of a range.
+ * The bytes of one request at a time, in a buffer that is reused for the whole life of the process: first the text, then the 0 that JsonScanner
+ * needs, then everything that is made from the text (decoded ids, merged objects). So all parts of an event are ranges of one array.
+ * `load` makes earlier ranges invalid; RequestParser checks that by its generation.
  */
 export class RequestText {
   bytes: Buffer
-  /** Offset after the text. */
+  /** Offset after the text. Greater offsets are appended bytes. */
   end = 0
   #used = 0
 
@@ -13,7 +13,7 @@ export class RequestText {
     this.bytes = Buffer.allocUnsafeSlow(capacity)
   }
 
-  /** Copies the chunks in; earlier ranges are void. */
+  /** Copies the chunks into the buffer. Ranges of the previous request become invalid. */
   load(chunks: readonly Uint8Array[], totalBytes: number): void {
     this.#used = 0
     this.#reserve(totalBytes + 1)
@@ -34,7 +34,7 @@ export class RequestText {
     return at
   }
 
-  /** Appends a text as UTF-8, and returns the offset where it begins; it ends at `used`. */
+  /** Appends a text as UTF-8 and returns the offset where it begins. It ends at `used`. */
   appendText(text: string): number {
     this.#reserve(text.length * 3)
     const at = this.#used
@@ -42,7 +42,7 @@ export class RequestText {
     return at
   }
 
-  /** Offset after everything that was appended. */
+  /** Offset after the last appended byte. */
   get used(): number {
     return this.#used
   }
@@ -52,7 +52,7 @@ export class RequestText {
     return this.bytes.toString('utf8', start, end)
   }
 
-  /** Callers keep offsets, not views, so moving to a larger buffer does not disturb them. */
+  /** May move everything to a larger buffer. Callers keep offsets, so they do not notice, but they must read `bytes` again. */
   #reserve(more: number): void {
     const needed = this.#used + more
     if (needed <= this.bytes.length) return

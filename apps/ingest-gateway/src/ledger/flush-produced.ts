@@ -1,8 +1,8 @@
 import type { Queryable } from '@millrace/database'
 import type { ProducedCounts } from './produced-counts.js'
 
-// Absolute values, so a flush may be repeated; greatest() keeps a late one from taking counts back. Rows belong to one process, so there
-// is nothing to wait for.
+// Counts are absolute, so a flush can be repeated; greatest() keeps a delayed one from lowering them. Each row is written by one process
+// only, so no statement waits for a row lock.
 const upsert = `
   insert into ledger_produced (stream, producer, tenant_id, accepted, rejected, spooled)
   select $1, $2::uuid, t.tenant_id, t.accepted, t.rejected, t.spooled

@@ -1,6 +1,6 @@
 /**
- * Cumulative counts of one tenant since this process began. accepted includes rejected. spooled is the part of accepted that was
- * acknowledged from the spool and may not be in the stream yet.
+ * Counts of one tenant since this process started. `accepted` includes `rejected`. `spooled` is the part of `accepted` that was acknowledged
+ * from the spool and may not be in the stream yet.
  */
 export interface Produced {
   accepted: number
@@ -8,10 +8,10 @@ export interface Produced {
   spooled: number
 }
 
-/** What this process has acknowledged, by tenant: the gateway's own side of the ledger. */
+/** What this process has acknowledged for each tenant: the gateway's side of the ledger. */
 export class ProducedCounts {
   readonly #byTenant = new Map<number, Produced>()
-  /** Tenants whose counts moved since the last `takeChanged`. */
+  /** Tenants whose counts changed since the last `takeChanged`. */
   #changed = new Set<number>()
 
   add(tenantId: number, produced: Produced): void {
@@ -25,7 +25,7 @@ export class ProducedCounts {
     this.#changed.add(tenantId)
   }
 
-  /** To be called when the spool is empty. */
+  /** Sets all spooled counts to 0. Call it when the spool is empty. */
   clearSpooled(): void {
     for (const [tenantId, counts] of this.#byTenant) {
       if (counts.spooled === 0) continue
@@ -34,14 +34,14 @@ export class ProducedCounts {
     }
   }
 
-  /** The tenants whose counts moved, with their counts; they are forgotten as changed. */
+  /** The tenants whose counts changed since the last call, with their counts. */
   takeChanged(): [tenantId: number, counts: Produced][] {
     const changed = this.#changed
     this.#changed = new Set()
     return [...changed].map((tenantId) => [tenantId, { ...(this.#byTenant.get(tenantId) as Produced) }])
   }
 
-  /** Marks tenants as changed again, after a flush that failed. */
+  /** Marks tenants as changed again after a failed flush. */
   restore(tenantIds: Iterable<number>): void {
     for (const tenantId of tenantIds) this.#changed.add(tenantId)
   }
