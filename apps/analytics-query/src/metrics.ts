@@ -1,6 +1,6 @@
 import type { Metrics } from '@millrace/telemetry'
 
-/** How long answers took, by kind of query and where they came from. Refused and failed calls are counted by the gRPC metrics. */
+/** Metrics of answered queries. Rejected and failed calls are counted by the gRPC metrics. */
 export class QueryMetrics {
   readonly #duration
   readonly #stale
@@ -8,13 +8,13 @@ export class QueryMetrics {
   constructor(metrics: Metrics) {
     this.#duration = metrics.histogram({
       name: 'millrace_query_duration_seconds',
-      help: 'Time of answered queries by kind and source (memory, redis, rollup, raw, mixed)',
+      help: 'Time to answer queries, by query kind and by source of the answer (memory, redis, rollup, raw, mixed)',
       labels: ['kind', 'source'] as const,
     })
     this.#stale = metrics
       .counter({
         name: 'millrace_query_stale_answers_total',
-        help: 'Older answers that stood in for ones that could not be had',
+        help: 'Answers returned with is_stale: the database failed or was overloaded, or late events could not be read',
       })
       .with({})
   }

@@ -3,7 +3,7 @@ import { startDatabase } from '@millrace/database'
 import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
 import { createGrpcMetrics } from '@millrace/telemetry'
 import { openAnswers } from './answer-cache/open-answers.js'
-import type { PopularQuestion } from './answer-cache/popular-questions.js'
+import type { PopularQuery } from './answer-cache/popular-queries.js'
 import { warmAnswers } from './answer-cache/warm-answers.js'
 import { createRunCells } from './cells/run-cells.js'
 import type { Config } from './config.js'
@@ -21,7 +21,7 @@ import { createListEvents } from './rpc/list-events.js'
 import { createListSessions } from './rpc/list-sessions.js'
 import { createRunQuery } from './rpc/run-query.js'
 
-/** Puts the service together; it answers once this resolves. */
+/** Composition root: builds and starts the service, which serves calls once this resolves. */
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const { logger, metrics, tracer } = lifecycle
   const database = await lifecycle.start('database', () =>
@@ -33,7 +33,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   lifecycle.ready('database', async () => void (await database.ping()))
 
   const now = () => Date.now()
-  const { snapshot, guard, isBusy } = await openReads(config, lifecycle, database)
+  const { snapshot, admission, isBusy } = await openReads(config, lifecycle, database)
   const runCells = createRunCells(
     {
       tailRowsMax: config.QUERY_TAIL_ROWS_MAX,
@@ -56,9 +56,9 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const queryMetrics = new QueryMetrics(metrics)
   const limits = { bucketsMax: config.QUERY_BUCKETS_MAX, cellsMax: config.QUERY_CELLS_MAX }
   const kinds = createQueryKinds({ limits, runCells, readMarks, readLogins, readDaily })
-  const runQuery = createRunQuery({ kinds, reads: { snapshot, guard }, answers, metrics: queryMetrics, now })
+  const runQuery = createRunQuery({ kinds, reads: { snapshot, admission }, answers, metrics: queryMetrics, now })
   const analytics = implementService(AnalyticsServiceService, {
-    listEvents: createListEvents({ snapshot, guard, metrics: queryMetrics, now }),
+    listEvents: createListEvents({ snapshot, admission, metrics: queryMetrics, now }),
     listSessions: createListSessions(stream, { snapshot, metrics: queryMetrics }),
     listActivities: createListActivities(stream, { snapshot, metrics: queryMetrics }),
     runQuery,
@@ -73,7 +73,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   )
   await lifecycle.start('cache warming', () => {
     const { stopping } = lifecycle
-    const ask = ({ tenantId, request }: PopularQuestion) =>
+    const ask = ({ tenantId, request }: PopularQuery) =>
       runQuery(request, { tenant: String(tenantId), signal: stopping, deadline: undefined })
     const warming = warmAnswers(answers, { ask, stopping, logger })
     return [undefined, async () => void (await warming)]

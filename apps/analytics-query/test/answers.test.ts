@@ -8,7 +8,8 @@ import { freePort, spawnService, startTestPostgresServer, startTestRedisServer, 
 import { createTenant, queryOf } from './service-under-test.js'
 
 const DAY = 86_400_000
-const TODAY = Math.floor(Date.now() / DAY) * DAY
+// Ten minutes behind, so that yesterday is a closed range even right after midnight.
+const TODAY = Math.floor((Date.now() - 600_000) / DAY) * DAY
 const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
 
 interface Process {

@@ -158,7 +158,7 @@ describe('the daily report', () => {
     expect(planOf(report).live.from).toBe(new Date(START + DAY).toISOString())
     expect(planOf(await daily(other)).live.from).toBe(new Date(TODAY).toISOString())
 
-    // Refreshed while the record waits to be rolled up: days from its own on are not complete.
+    // RefreshedValue while the record waits to be rolled up: days from its own on are not complete.
     await setWatermark(NOW + 1)
     expect(await refresher()()).toBe('refreshed')
     expect((await daily()).data).toEqual(await expected(acme))

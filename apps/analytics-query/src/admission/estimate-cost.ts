@@ -4,33 +4,33 @@ import type { EventNames } from '../query/event-names.js'
 import type { TimeRange } from '../query/time-range.js'
 import { type DayStatistics, daysIn, shareOf, type TableStatistics } from './table-statistics.js'
 
-/** What a query is expected to cost. */
+/** The estimated cost of a query. */
 export interface CostEstimate {
-  /** Rows that PostgreSQL reads, those of other tenants in the same stretch of time included. */
+  /** Rows that PostgreSQL reads, including rows of other tenants in the same range of time. */
   readonly rows: number
-  /** Day partitions that it touches. */
+  /** Day partitions that are read. */
   readonly partitions: number
-  /** Memory that this service holds for it at once. */
+  /** Peak memory of this process for the query. */
   readonly bytes: number
 }
 
-/** How large one result of a metric is: a number, a DDSketch or a HyperLogLog. */
+/** What the value of a cell is computed from, which decides its size: a number, a DDSketch or a HyperLogLog. */
 export type ResultKind = 'number' | 'quantiles' | 'uniques'
 
 interface Workload {
   readonly tenantId: number
   readonly events: EventNames
   readonly raw: readonly TimeRange[]
-  /** Rows of these users alone are read, by their index; null reads all rows of the raw ranges. */
+  /** Only rows of these users are read, by their index; null: all rows of the raw ranges. */
   readonly userHashes: readonly bigint[] | null
 }
 
-/** A query over cells, about to be read. */
+/** What a query over cells reads. */
 export interface CellsWorkload extends Workload {
   readonly rollup: readonly {
     readonly ranges: readonly TimeRange[]
     readonly widthMs: number
-    /** Most rows of one window and series. */
+    /** Maximum rows per window and series. */
     readonly parts: number
   }[]
   readonly series: number
@@ -39,21 +39,21 @@ export interface CellsWorkload extends Workload {
   readonly result: ResultKind
 }
 
-/** Marks of users: raw rows, and what days that are packed by user hold. */
+/** What a query over the events of each user reads: raw rows and packed days. A mark is an event in the packed form. */
 export interface MarksWorkload extends Workload {
   readonly packed: {
-    /** Of all values that are read. */
+    /** Size of all packed values that are read. */
     readonly bytes: number
     readonly values: number
   }
-  /** Groups that there may be; null where none are asked for. */
+  /** Maximum number of groups; null without groups. */
   readonly groups: number | null
-  /** Most cells of the answer for one of them, and for all: more are refused. */
+  /** Maximum cells of one group, and of the whole answer. */
   readonly cellsPerGroup: number
   readonly cellsMax: number
 }
 
-/** Login attempts, of which an index finds the tenant's. */
+/** What a query over logins reads; an index finds the rows of the tenant. */
 export interface LoginsWorkload {
   readonly tenantId: number
   readonly range: TimeRange
@@ -62,35 +62,38 @@ export interface LoginsWorkload {
   readonly places: number
 }
 
-/** A page of events, newest first. */
+/** What a page of the list of events reads. */
 export interface PageWorkload extends Omit<Workload, 'raw'> {
   readonly range: TimeRange
-  /** Whether the caller said where the range begins. */
+  /** Whether the request has a start of the range. */
   readonly isBounded: boolean
-  /** Whether one message is looked for. */
+  /** Whether few events are expected to match, for example with a message id. */
   readonly isOfOne: boolean
   readonly limit: number
 }
 
-/** Rows of a user in a day that was never analysed. */
+/** Assumed rows of a user in a day partition without statistics. */
 const UNKNOWN_ROWS_PER_USER = 20
-/** A cell with its key and place in a map; a row as pg hands it over. */
+/** A cell with its key and its entry in a map; a row as pg returns it. */
 const CELL_BYTES = 300
 const ROW_BYTES = 300
-/** A mark as it comes (24), its user's number (4), and its place in a list: time, place and group (20). */
+/** A mark as it arrives (24), the number of its user (4), and its entry in a list: time, order and group (20). */
 const MARK_BYTES = 48
-/** A packed mark takes about 13 bytes, and as much in a list as any other. */
+/** A packed mark takes about 13 bytes, and in a list as much as any other. */
 const PACKED_FACTOR = 3
 const PACKED_MARK_BYTES = 13
-/** A mark that is put together with those of other groups: once more as it comes, and its group's number. */
+/** A mark in a query with groups: a second copy as it arrives, and the number of its group. */
 const JOINED_BYTES = 28
-/** A group as it comes, its texts and its number. */
+/** A group with its texts and its number. */
 const GROUP_BYTES = 800
-/** A day's marks of one group, and most groups of a packed day. */
+/** The marks of one group in a packed day; maximum groups of a packed day. */
 const STRETCH_BYTES = 1_000
 const STRETCHES_MAX = 500
 
-/** Bytes that a result of so many records takes in a rollup's row, in a row made of raw rows, and in memory. */
+/**
+ * Bytes for the value of a cell with that many records: in a row of a rollup, in a row aggregated from raw rows, and in
+ * memory.
+ */
 const RESULT_BYTES: Readonly<Record<ResultKind, (records: number) => { rollup: number; raw: number; cell: number }>> = {
   number: () => ({ rollup: 0, raw: 0, cell: 100 }),
   quantiles: (records) => ({
@@ -105,7 +108,7 @@ const RESULT_BYTES: Readonly<Record<ResultKind, (records: number) => { rollup: n
   }),
 }
 
-/** Pure and quick: the work against sizes that are known already. `nowMs` tells how full today is. */
+/** A pure function of the plan and of statistics in memory. `nowMs` tells how much of today has passed. */
 export function estimateCells(workload: CellsWorkload, statistics: TableStatistics, nowMs: number): CostEstimate {
   const share = shareOf(workload.tenantId, workload.events, statistics)
   const rollup = estimateRollups(workload, statistics, { share, nowMs })
@@ -124,7 +127,7 @@ export function estimateCells(workload: CellsWorkload, statistics: TableStatisti
   }
 }
 
-/** As estimateCells. What is packed is known, only raw rows are guessed at. */
+/** As estimateCells. The size of packed days is known exactly, only raw rows are estimated. */
 export function estimateMarks(workload: MarksWorkload, statistics: TableStatistics, nowMs: number): CostEstimate {
   const days = workload.raw.flatMap((range) => daysIn(range, statistics, nowMs))
   const rows = sum(days, (day) => rowsRead(workload, day, statistics))
@@ -137,7 +140,7 @@ export function estimateMarks(workload: MarksWorkload, statistics: TableStatisti
   }
 }
 
-/** Groups come and are counted apart; only those that occur take memory. */
+/** Memory for groups: only groups that occur take any. */
 function bytesOfGroups({ groups, cellsPerGroup, cellsMax, packed }: MarksWorkload, rawMarks: number): number {
   if (groups === null) return 0
   const packedMarks = packed.bytes / PACKED_MARK_BYTES
@@ -149,7 +152,7 @@ function bytesOfGroups({ groups, cellsPerGroup, cellsMax, packed }: MarksWorkloa
   )
 }
 
-/** Logins lie in one table; as if they were spread over its days and tenants as events are over theirs. */
+/** Logins are in one table. Assumes that they are spread over days and tenants like events. */
 export function estimateLogins(
   { tenantId, range, scans, places }: LoginsWorkload,
   statistics: TableStatistics,
@@ -166,8 +169,8 @@ export function estimateLogins(
 }
 
 /**
- * A page costs about what it shows: time is walked backwards until it is full, for 5 s at most. The newest events may be asked for whatever the number of
- * days; a range that is named counts with all of them.
+ * A page costs about as much as it shows: the list reads backwards in time until the page is full, for at most 5 s.
+ * Without a start of the range only one day partition counts, with one all of its days.
  */
 export function estimatePage(workload: PageWorkload, statistics: TableStatistics, nowMs: number): CostEstimate {
   const { tenantId, events, userHashes, range, isBounded, isOfOne, limit } = workload
@@ -182,13 +185,13 @@ export function estimatePage(workload: PageWorkload, statistics: TableStatistics
   }
 }
 
-/** Rows that 5 s suffice for. */
+/** Rows that can be read within the 5 s. */
 const WALK_ROWS = 10_000_000
-/** An event with its properties as text, and how often a page is there: as it comes, as it goes out, and in the message. */
+/** An event with its properties as text; a page exists three times: as rows, as JSON and in the gRPC message. */
 const EVENT_BYTES = 2_000
 const PAGE_COPIES = 3
 
-/** Rollups outlive the rows that they were made of: of days without rows every window may be there. */
+/** Rollups are kept longer than raw rows: on days without raw rows every window is assumed to exist. */
 function estimateRollups(
   { rollup, series }: CellsWorkload,
   statistics: TableStatistics,
@@ -223,7 +226,7 @@ function rowsRead(
   return Math.min(rows, read)
 }
 
-/** How many of so many places have at least one of so many records that fall into them by chance. */
+/** Expected number of places with at least one record, when the records fall into places at random. */
 function occupied(places: number, records: number): number {
   return places === 0 ? 0 : places * -Math.expm1(-records / places)
 }

@@ -1,12 +1,12 @@
 import type { Queryable } from '@millrace/database'
 import { type DayStatistics, type Shares, type TableStatistics, unknownShares } from './table-statistics.js'
 
-/** A day's table, or a segment of a busy day. */
+/** A day partition, or a segment of a busy day. */
 interface TableRow {
   readonly name: string
   readonly day: string
   readonly rows: number
-  /** As pg_stats says it: below 0 it is a share of the rows. */
+  /** As in pg_stats: a negative number is a share of the rows. */
   readonly distinct_users: number | null
 }
 
@@ -17,12 +17,13 @@ interface ShareRow {
   readonly shares: number[] | null
 }
 
-/** A value that was not met by the sample is rarer than this. */
+/** Minimum share of a value that is not among the most common ones. */
 const UNSEEN_SHARE = 0.001
 
 /**
- * What PostgreSQL knows about the events without looking at one: some milliseconds for 90 days however large they are, and no lock on any table.
- * Rows that are counted live include those since the last ANALYZE. @throws databaseErrors
+ * Reads the statistics that PostgreSQL keeps about the events: a few milliseconds for 90 days of any size, without a
+ * lock on a table. Row counts include rows since the last ANALYZE.
+ * @throws databaseErrors
  */
 export async function readStatistics(database: Queryable): Promise<TableStatistics> {
   const { rows: tables } = await database.query<TableRow>(SELECT_TABLES)
@@ -30,7 +31,7 @@ export async function readStatistics(database: Queryable): Promise<TableStatisti
   for (const { day, rows, distinct_users: distinct } of tables) {
     const users = distinct === null ? null : distinctOf(distinct, rows)
     const before = days.get(dayOf(day)) ?? { rows: 0, users: null }
-    // Segments of a day have the same users, more or less.
+    // The segments of a day have about the same users.
     days.set(dayOf(day), {
       rows: before.rows + rows,
       users: users === null ? before.users : Math.max(users, before.users ?? 0),
@@ -55,7 +56,7 @@ export async function readStatistics(database: Queryable): Promise<TableStatisti
   }
 }
 
-/** The counters are of the primary: a replica has none. */
+/** To be read from the primary: a replica has no counters of live rows. */
 const SELECT_TABLES = `select c.relname::text as name, right(d.relname, 8) as day, greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::float8 as rows,
     (select s.n_distinct::float8 from pg_stats s
       where s.schemaname = c.relnamespace::regnamespace::text and s.tablename = c.relname and s.attname = 'user_hash') as distinct_users

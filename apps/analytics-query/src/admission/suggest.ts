@@ -3,7 +3,7 @@ import type { CellQuery } from '../query/cell-query.js'
 import type { TimeRange } from '../query/time-range.js'
 import type { CostEstimate } from './estimate-cost.js'
 
-/** What a tenant's query may cost. */
+/** The maximum cost of one query of a tenant. */
 export type Budget = CostEstimate
 
 export interface Overrun {
@@ -11,24 +11,24 @@ export interface Overrun {
   readonly budget: Budget
 }
 
-/** The parts of a cost that are over the budget, in the order of the budget. */
+/** The parts of the cost that exceed the budget. */
 export function overruns({ estimate, budget }: Overrun): (keyof CostEstimate)[] {
   return (['rows', 'partitions', 'bytes'] as const).filter((part) => estimate[part] > budget[part])
 }
 
-/** How to ask so that it is affordable, most useful first, as sentences that can be followed as they are. */
+/** How to change the query so that it fits into the budget: sentences for the caller, the most useful first. */
 export function suggestForCells(query: CellQuery, overrun: Overrun, { readsRaw }: { readsRaw: boolean }): string {
   const over = overruns(overrun)
   const suggestions: string[] = []
   const rollup = readsRaw ? missingRollup(query) : undefined
   if (rollup !== undefined && over.some((part) => part !== 'bytes'))
-    suggestions.push(`keep the rollup ${rollup} by adding it to ROLLUPS of the ingest-gateway`)
+    suggestions.push(`add the rollup ${rollup} to ROLLUPS of the ingest-gateway`)
   if (over.includes('bytes')) suggestions.push(...smallerAnswer(query, overrun))
   suggestions.push(shorterRange(query, overrun))
   return suggestions.join('; or ')
 }
 
-/** For queries that hold rows: only fewer of them help, or of groups. */
+/** As suggestForCells, for queries that read row by row: only fewer rows or fewer groups help. */
 export function suggestForRows(
   { groupBy, ...range }: TimeRange & Pick<CellQuery, 'groupBy'>,
   overrun: Overrun,
@@ -53,20 +53,22 @@ function smallerAnswer({ interval, bucketStarts, groupBy }: CellQuery, { estimat
     let coarser = COARSER[interval]
     while (coarser !== undefined && estimate.bytes * (LENGTH_MS[interval] / LENGTH_MS[coarser]) > budget.bytes)
       coarser = COARSER[coarser]
-    if (coarser !== undefined) suggestions.push(`take the interval ${coarser}`)
+    if (coarser !== undefined) suggestions.push(`use the interval ${coarser}`)
   }
   return [...suggestions, ...fewerGroups(groupBy)]
 }
 
 function fewerGroups(groupBy: CellQuery['groupBy']): string[] {
   const last = groupBy.at(-1)
-  return last === undefined ? [] : [`leave ${last.name} out of group_by, or filter by it`]
+  return last === undefined ? [] : [`remove ${last.name} from group_by, or filter by it`]
 }
 
 const PATH = /^(properties|context)(\.[^.]{1,100}){1,5}$/
 const DIMENSIONS_MAX = 3
 
-/** The definition, as it stands in the setting ROLLUPS, that would answer the query; undefined where none could. */
+/**
+ * The rollup definition, in the form of the setting ROLLUPS, that could answer the query; undefined when none could.
+ */
 function missingRollup({ event, metric, filters, groupBy }: CellQuery): string | undefined {
   if (filters.some(({ op }) => op !== 'in' && op !== 'not_in')) return undefined
   const fields = new Set([...groupBy, ...filters.map(({ path }) => path)].map(({ name }) => name))
@@ -79,14 +81,14 @@ function missingRollup({ event, metric, filters, groupBy }: CellQuery): string |
   return JSON.stringify({ event: event ?? '*', dimensions: [...fields], property })
 }
 
-/** Days at the range's ends count whole, and rows are not spread evenly. */
+/** The days at both ends of a range count as whole days, and rows are not spread evenly. */
 const MARGIN = 0.8
 
 function shorterRange({ fromMs, toMs }: TimeRange, overrun: Overrun): string {
   const share = Math.min(...overruns(overrun).map((part) => overrun.budget[part] / overrun.estimate[part]))
   const affordableMs = (toMs - fromMs) * share * MARGIN
   const unit = [DAY_MS, HOUR_MS, MINUTE_MS].find((candidate) => affordableMs >= candidate)
-  if (unit === undefined) return 'filter by user_id, which an index answers'
+  if (unit === undefined) return 'filter by user_id, which an index serves'
   const from = Math.ceil((toMs - affordableMs) / unit) * unit
-  return `shorten the range to begin at ${new Date(from).toISOString()}`
+  return `start the range at ${new Date(from).toISOString()}`
 }

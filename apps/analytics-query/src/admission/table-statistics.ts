@@ -1,27 +1,27 @@
 import { DAY_MS } from '@millrace/contracts'
 import type { TimeRange } from '../query/time-range.js'
 
-/** What the estimate knows about one UTC day of the events. */
+/** Statistics of one UTC day of the events. */
 export interface DayStatistics {
   readonly rows: number
-  /** Distinct users; null while the day was never analysed. */
+  /** Distinct users; null while ANALYZE has not run on the day. */
   readonly users: number | null
 }
 
-/** How often values occur, as shares of all rows from 0 to 1. */
+/** How frequent the values of a column are, as shares of all rows from 0 to 1. */
 export interface Shares<Value> {
-  /** The frequent ones. */
+  /** The shares of frequent values. */
   readonly common: ReadonlyMap<Value, number>
-  /** Of one that is not among them. */
+  /** The share of each other value. */
   readonly other: number
   readonly distinct: number
 }
 
-/** Sizes and distributions as PostgreSQL keeps them, some time old. */
+/** Sizes and distributions as PostgreSQL keeps them. May be minutes old. */
 export interface TableStatistics {
-  /** By the start of the day in ms, ascending; a day that is not here has no partition. */
+  /** By the start of the day in ms, ascending. A missing day has no partition. */
   readonly days: ReadonlyMap<number, DayStatistics>
-  /** Starts of the first and the last of them; without any the first lies after the last. */
+  /** Starts of the first and the last day; without days the first is after the last. */
   readonly firstDayMs: number
   readonly lastDayMs: number
   readonly events: Shares<string>
@@ -31,12 +31,15 @@ export interface TableStatistics {
   readonly logins: number
 }
 
-/** Nothing known: every row may be of every name and tenant. */
+/** For a column without statistics: any value may be in every row. */
 export function unknownShares<Value>(): Shares<Value> {
   return { common: new Map(), other: 1, distinct: 1 }
 }
 
-/** The kept days that a range touches, each with the rows in it. The rows of a day lie evenly from its start to its end, or to now. */
+/**
+ * The days of a range with the number of their rows in it. Assumes that the rows of a day are spread evenly, for today
+ * up to now.
+ */
 export function daysIn({ fromMs, toMs }: TimeRange, statistics: TableStatistics, nowMs: number): DayStatistics[] {
   const parts: DayStatistics[] = []
   const firstMs = Math.max(statistics.firstDayMs, Math.floor(fromMs / DAY_MS) * DAY_MS)
@@ -51,7 +54,10 @@ export function daysIn({ fromMs, toMs }: TimeRange, statistics: TableStatistics,
   return parts
 }
 
-/** The share of all rows that a tenant's events of these names have, as if names were spread evenly over tenants; null: of all tenants'. */
+/**
+ * The share of all rows with these event names and this tenant (null: all tenants), assuming that names are spread
+ * evenly over tenants.
+ */
 export function shareOf(tenantId: number | null, events: readonly string[] | '*', statistics: TableStatistics): number {
   const { common, other } = statistics.tenants
   const ofTenant = tenantId === null ? 1 : (common.get(tenantId) ?? other)

@@ -1,9 +1,9 @@
 import type { Queryable } from '@millrace/database'
 import type { Budget } from './suggest.js'
 
-/** What one tenant may do. */
+/** The limits of one tenant. */
 export interface TenantLimits extends Budget {
-  /** Queries at once. */
+  /** Queries that run at once. */
   readonly concurrency: number
 }
 
@@ -20,8 +20,10 @@ const SETTINGS = {
 } as const
 
 /**
- * Limits of the tenants that have some of their own, in tenants.settings: query_budget_rows, query_budget_partitions, query_budget_bytes and
- * query_concurrency. What is no whole number above 0 is as if it were not there. @throws databaseErrors
+ * The limits that override the settings of this service, from tenants.settings: query_budget_rows,
+ * query_budget_partitions, query_budget_bytes and query_concurrency. A value that is not a whole number above 0 is
+ * ignored.
+ * @throws databaseErrors
  */
 export async function readTenantLimits(database: Queryable): Promise<Map<number, Partial<TenantLimits>>> {
   const { rows } = await database.query<Row>(`select id, settings from tenants where settings ?| $1::text[]`, [

@@ -15,7 +15,7 @@ const OPEN_MS = 1_000
 let clock: Clock & { ms: number }
 let cache: Cache
 let answers: AnswerCache
-let horizon: { watermarkMs: number; unseenMs: number }
+let invalidation: { watermarkMs: number; unseenMs: number }
 /** What reading gives, and how often it was done. */
 let value: number
 let meta: { ageMs: number; watermarkMs: number | null }
@@ -31,10 +31,10 @@ beforeEach(() => {
     turn: () => Promise.resolve(),
   }
   cache = createCache({ name: 'test', lagMsMax: DAY }, { logger: silentLogger, clock, random: () => 0 })
-  horizon = { watermarkMs: NOW, unseenMs: 0 }
+  invalidation = { watermarkMs: NOW, unseenMs: 0 }
   answers = new AnswerCache(
     { closedMs: 7 * DAY, openMs: OPEN_MS, staleMs: 3_600_000 },
-    { cache, horizon: () => horizon },
+    { cache, invalidation: () => invalidation },
   )
   value = 1
   meta = { ageMs: 0, watermarkMs: NOW }
@@ -104,7 +104,7 @@ describe('the answer over a closed range', () => {
     value = 2
     clock.ms += 2 * DAY
     expect(await ask()).toMatchObject({ value: 1, source: 'memory', ageMs: 2 * DAY, isStale: false })
-    await answers.drop(tagsOfDay({ tenant: 1, event: 'Flight', day: '2026-11-19' }))
+    await answers.invalidate(tagsOfDay({ tenant: 1, event: 'Flight', day: '2026-11-19' }))
     expect(await ask()).toMatchObject({ value: 2, source: 'rollup', ageMs: 0 })
     expect(reads).toBe(2)
   })
@@ -137,7 +137,7 @@ describe('the answer over a closed range', () => {
 
   it('is marked stale while nobody can tell whether late events have come', async () => {
     await ask()
-    horizon.unseenMs = 5_001
+    invalidation.unseenMs = 5_001
     expect(await ask()).toMatchObject({ value: 1, isStale: true })
   })
 })
@@ -195,7 +195,7 @@ describe('the answer over an open range', () => {
     await ask(open)
     fault = coreErrors.DEPENDENCY_CIRCUIT_OPEN()
     clock.ms += 600_000
-    horizon.watermarkMs = open.toMs + NORMAL_DELAY_MS
+    invalidation.watermarkMs = open.toMs + NORMAL_DELAY_MS
     expect(await ask(open)).toMatchObject({ value: 1, ageMs: 600_000, isStale: true })
     await expect(ask({ ...open, isFresh: true })).rejects.toBe(fault)
     await expect(ask({ fromMs: open.fromMs + 1, toMs: open.toMs })).rejects.toBe(fault)
@@ -260,15 +260,15 @@ describe('what HTTP caches are told', () => {
 
   it('is nothing of an answer that stands in for another', async () => {
     await ask()
-    horizon.unseenMs = 60_000
+    invalidation.unseenMs = 60_000
     expect(await policyOf({}, 3600)).toBeUndefined()
   })
 
   it('changes its tag with the data and names tenant and days', async () => {
     const before = await policyOf({}, 3600)
-    await answers.dropAll()
+    await answers.invalidateAll()
     const same = await policyOf({}, 3600)
-    await answers.dropAll()
+    await answers.invalidateAll()
     value = 2
     const changed = await policyOf({}, 3600)
     expect([same?.etag === before?.etag, changed?.etag === before?.etag]).toEqual([true, false])

@@ -2,81 +2,85 @@ import { createHash } from 'node:crypto'
 import type { Cache, Hit, Load, Namespace, ReadOptions } from '@millrace/cache'
 import { NORMAL_DELAY_MS } from '@millrace/contracts'
 import { tagsOfRange } from '../invalidation/answer-tags.js'
-import type { Horizon } from '../invalidation/horizon.js'
+import type { InvalidationState } from '../invalidation/invalidation-state.js'
 import type { Answer, ParsedQuery } from '../kinds/query-kind.js'
 import { mayAnswerStale } from './may-answer-stale.js'
-import { answerCodec, etagOf, type Outcome, type StoredAnswer } from './stored-answer.js'
+import { answerCodec, type CacheEntry, etagOf, type StoredAnswer } from './stored-answer.js'
 
-/** An answer over an open range that is no older than this is given at once and read again behind the reader's back, in ms. */
+/**
+ * An answer over an open range that is no older than this is returned at once and read again in the background, in ms.
+ */
 export const OPEN_STALE_MS = 10_000
 /**
- * What may be answered may be kept: a gRPC message is no larger. 10,000 points with three groups and six values take 3.3 MiB, more only where the groups
- * are longer texts than names.
+ * Equals the gRPC message limit, so every answer that can be sent can be cached. 10,000 points with three groups and
+ * six values take 3.3 MiB.
  */
 const ANSWER_BYTES_MAX = 16 * 2 ** 20
-/** Raised when stored answers, or the cursors in them, change their form. */
-const ANSWER_VERSION = 2
-/** After so long without a look at what late events changed, in ms, an answer is no longer called the present one. */
+/** When late events were read longer ago than this, in ms, answers over closed ranges are marked stale. */
 const UNSEEN_MS_MAX = 5_000
 
 export interface AnswerCacheConfig {
-  /** How long an answer over a closed range is kept unless a late event drops it, in ms. */
+  /** How long an answer over a closed range is cached unless a late event invalidates it, in ms. */
   readonly closedMs: number
-  /** How long one over an open range is as good as new, in ms. */
+  /** How long an answer over an open range is cached, in ms. */
   readonly openMs: number
-  /** So much longer an answer is kept to stand in for one that cannot be had, in ms. */
+  /** How long beyond that an answer is kept as a stale answer, in ms. */
   readonly staleMs: number
 }
 
-export interface Question {
+export interface AnswerRequest {
   readonly tenantId: number
   readonly query: ParsedQuery
-  /** Reads the answer. Whoever asks the same meanwhile gets it too, so it must not end with one caller's call. */
+  /** Reads the answer. Callers with an equal query share it, so it must not be cancelled with one caller's call. */
   readonly run: (signal: AbortSignal) => Promise<Answer>
   readonly isFresh: boolean
   readonly minWatermarkMs: number | undefined
 }
 
-export interface GivenAnswer {
+export interface ServedAnswer {
   readonly answer: StoredAnswer
   readonly source: StoredAnswer['source'] | 'memory' | 'redis'
   readonly ageMs: number
-  /** It stands in for one that could not be had now. */
+  /** Whether it may not be current: its refresh failed, or late events could not be read. */
   readonly isStale: boolean
 }
 
 /**
- * Answers that were given before, as long as they are right. A closed range (it ends `NORMAL_DELAY_MS` or more before the watermark) can only be
- * changed by a late event, and then its tags drop it; an open range is answered again every second.
+ * Returns cached answers while they are current. An answer over a closed range (one that ends `NORMAL_DELAY_MS` or more
+ * before the watermark) can only be changed by a late event, and is invalidated by its tags then. An answer over an
+ * open range is cached for a second.
  */
 export class AnswerCache {
   readonly #config: AnswerCacheConfig
-  readonly #horizon: () => Horizon
-  readonly #closed: Namespace<Outcome>
-  readonly #open: Namespace<Outcome>
+  readonly #state: () => InvalidationState
+  readonly #closed: Namespace<CacheEntry>
+  readonly #open: Namespace<CacheEntry>
 
-  constructor(config: AnswerCacheConfig, deps: { readonly cache: Cache; readonly horizon: () => Horizon }) {
+  constructor(
+    config: AnswerCacheConfig,
+    deps: { readonly cache: Cache; readonly invalidation: () => InvalidationState },
+  ) {
     this.#config = config
-    this.#horizon = deps.horizon
+    this.#state = deps.invalidation
     const { closedMs, openMs, staleMs } = config
     const shared = { codec: answerCodec, staleMs, remembersPopular: false, entryBytesMax: ANSWER_BYTES_MAX }
     this.#closed = deps.cache.namespace('closed', { ...shared, level: 'cold', ttlMs: closedMs })
     this.#open = deps.cache.namespace('open', { ...shared, level: 'hot', ttlMs: openMs })
   }
 
-  /** @throws whatever reading throws when no older answer may stand in. */
-  async answer(question: Question): Promise<GivenAnswer> {
+  /** @throws what reading throws, when there is no stale answer to return instead */
+  async answer(question: AnswerRequest): Promise<ServedAnswer> {
     const { query, tenantId, isFresh, minWatermarkMs } = question
-    const isClosed = query.toMs + NORMAL_DELAY_MS <= this.#horizon().watermarkMs
+    const isClosed = query.toMs + NORMAL_DELAY_MS <= this.#state().watermarkMs
     const namespace = isClosed ? this.#closed : this.#open
-    const key = `t${tenantId}.${createHash('sha256').update(`${ANSWER_VERSION} ${query.canonicalKey}`).digest('base64url')}`
-    const read: ReadOptions<Outcome> = {
+    const key = `t${tenantId}.${createHash('sha256').update(query.canonicalKey).digest('base64url')}`
+    const read: ReadOptions<CacheEntry> = {
       isFresh,
-      accept: (outcome) => 'refused' in outcome || isNewEnough(outcome, minWatermarkMs),
+      accept: (outcome) => 'error' in outcome || isNewEnough(outcome, minWatermarkMs),
     }
     const loader = this.#loader(question, isClosed)
     let isOwn = false
-    const load: Load<Outcome> = (context) => {
+    const load: Load<CacheEntry> = (context) => {
       isOwn = true
       return loader(context)
     }
@@ -84,30 +88,34 @@ export class AnswerCache {
       let hit = await namespace.getOrSet(key, load, read)
       const isWorthWaiting = hit.isStale && hit.ageMs > this.#config.openMs + OPEN_STALE_MS
       if (isWorthWaiting) hit = await namespace.getOrSet(key, load, { ...read, softTimeoutMs: Number.MAX_SAFE_INTEGER })
-      return this.#give(hit, isOwn)
+      return this.#serve(hit, isOwn)
     } catch (error) {
       if (!isClosed || isFresh || !mayAnswerStale(error)) throw error
-      return await this.#giveFromWhenOpen(key, error, read)
+      return await this.#serveFromOpen(key, error, read)
     }
   }
 
-  /** What was last said of a range while it was open; no late event has dropped that, so it is stale however young. @throws the error when there is none */
-  async #giveFromWhenOpen(key: string, error: unknown, read: ReadOptions<Outcome>): Promise<GivenAnswer> {
+  /**
+   * The last answer from the time when the range was open. Late events do not invalidate it, so it is always stale.
+   * @throws `error` when there is none
+   */
+  async #serveFromOpen(key: string, error: unknown, read: ReadOptions<CacheEntry>): Promise<ServedAnswer> {
     const hit = await this.#open.getOrSet(key, () => Promise.reject(error), read)
-    return { ...this.#give(hit, false), isStale: true }
+    return { ...this.#serve(hit, false), isStale: true }
   }
 
-  /** Drops every answer that bears one of the tags; resolves to whether Redis has heard of it. */
-  async drop(tags: readonly string[]): Promise<boolean> {
+  /** Invalidates all answers with one of the tags. Resolves to whether Redis has confirmed it. */
+  async invalidate(tags: readonly string[]): Promise<boolean> {
     return (await this.#closed.invalidateTags(tags)).reach === 'everywhere'
   }
 
-  async dropAll(): Promise<boolean> {
+  /** As invalidate, for all answers. */
+  async invalidateAll(): Promise<boolean> {
     return (await this.#closed.invalidateAll()).reach === 'everywhere'
   }
 
-  /** Tags hold from the moment the loader began, so they are named when there is an answer to keep. */
-  #loader({ tenantId, query, run }: Question, isKeptLong: boolean): Load<Outcome> {
+  /** Tags take effect from the start of the loader, so they can be set once the answer is there. */
+  #loader({ tenantId, query, run }: AnswerRequest, isKeptLong: boolean): Load<CacheEntry> {
     return async (context) => {
       let answer: Answer
       try {
@@ -115,7 +123,7 @@ export class AnswerCache {
       } catch (error) {
         if (mayAnswerStale(error)) throw error
         context.skip()
-        return { refused: error }
+        return { error }
       }
       const stored = toStored(answer, query)
       if (!isKeptLong) return stored
@@ -126,9 +134,9 @@ export class AnswerCache {
     }
   }
 
-  /** A reading that somebody else had begun may have begun before what the asker knows of was stored. */
-  #give({ value, source, ageMs, isStale }: Hit<Outcome>, isOwn: boolean): GivenAnswer {
-    if ('refused' in value) throw value.refused
+  /** A load that another caller started may be older than this call, which counts in the age. */
+  #serve({ value, source, ageMs, isStale }: Hit<CacheEntry>, isOwn: boolean): ServedAnswer {
+    if ('error' in value) throw value.error
     if (source === 'source') {
       return { answer: value, source: value.source, ageMs: isOwn ? value.ageMs : value.ageMs + ageMs, isStale: false }
     }
@@ -137,11 +145,11 @@ export class AnswerCache {
   }
 
   #isUnseen({ isClosed }: StoredAnswer): boolean {
-    return isClosed && this.#horizon().unseenMs > UNSEEN_MS_MAX
+    return isClosed && this.#state().unseenMs > UNSEEN_MS_MAX
   }
 }
 
-/** The answer's bytes, as they go out. */
+/** An answer as the bytes that are sent. */
 export function toStored({ data, summary, nextCursor, meta }: Answer, query: ParsedQuery): StoredAnswer {
   const dataJson = Buffer.from(JSON.stringify(data))
   const summaryJson = summary === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(summary))

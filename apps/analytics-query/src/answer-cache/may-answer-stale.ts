@@ -16,8 +16,8 @@ const CODES = [
 ]
 
 /**
- * Whether the last good answer, marked stale, may stand in for one that failed so: the database cannot be reached, is overloaded or too slow, or
- * the query did not get its turn. A query that is wrong or too expensive has no such answer, and one that was cancelled has nobody to take it.
+ * Whether a stale answer may be returned instead of this error: the database cannot be reached, is overloaded or too
+ * slow, or the query was dropped from the queue. Not for invalid or too expensive queries, nor for cancelled ones.
  */
 export function mayAnswerStale(error: unknown): boolean {
   return CODES.some((code) => code.matches(error))

@@ -6,13 +6,13 @@ import { openRedis, type RedisConnection } from '@millrace/redis'
 import type { Lifecycle } from '@millrace/service'
 import { createRedisMetrics } from '@millrace/telemetry'
 import type { Config } from '../config.js'
+import { AnswerInvalidator } from '../invalidation/answer-invalidator.js'
 import { EdgePurge } from '../invalidation/edge-purge.js'
-import { LateFollower } from '../invalidation/late-follower.js'
-import { LateWatch } from '../invalidation/late-watch.js'
+import { LateEventReader } from '../invalidation/late-event-reader.js'
 import { AnswerCache } from './answer-cache.js'
 import type { Answers } from './answers.js'
 import { createHttpPolicy } from './http-policy.js'
-import { PopularQuestions } from './popular-questions.js'
+import { PopularQueries } from './popular-queries.js'
 import { WatermarkWait } from './watermark-wait.js'
 
 const LOOK_EVERY_MS = 1_000
@@ -20,40 +20,43 @@ const REDIS_WAIT_MS = 5_000
 const SAVE_POPULAR_MS = MINUTE_MS
 /** Longer than the gateway waits for an answer. */
 const PURGE_AGAIN_MS = 35_000
-/** Processes that make answers in another way do not take each other's: to be changed with the meaning of an answer. */
-const CACHE_NAME = 'answers-3'
+/** To be changed whenever answers or their cursors change: versions of this service do not use each other's answers. */
+const CACHE_NAME = 'answers-4'
 
-/** Opens the answer cache, memory and Redis, and what keeps both right. Whatever of its servers is away, it goes on with what is left. */
+/**
+ * Opens the answer cache in memory and Redis, and what invalidates it. Works without Redis, without the edge, and while
+ * a database cannot be reached.
+ */
 export async function openAnswers(config: Config, lifecycle: Lifecycle): Promise<Answers> {
   const redis = await startRedis(config, lifecycle)
   const purge = await startPurge(config, lifecycle)
-  const followers = await startFollowers(config, lifecycle)
+  const readers = await startFollowers(config, lifecycle)
   const answers: AnswerCache = new AnswerCache(
     {
       closedMs: config.CACHE_CLOSED_DAYS * DAY_MS,
       openMs: config.CACHE_OPEN_MS,
       staleMs: config.CACHE_STALE_MINUTES * MINUTE_MS,
     },
-    { cache: await startCache(config, lifecycle, redis), horizon: () => watch },
+    { cache: await startCache(config, lifecycle, redis), invalidation: () => watch },
   )
   const watermarks = await startWaiting(config, lifecycle, () => watch)
-  const watch: LateWatch = new LateWatch(
+  const watch: AnswerInvalidator = new AnswerInvalidator(
     { everyMs: LOOK_EVERY_MS, cursorKey: lateCursorKey(CACHE_NAME) },
     {
-      followers,
+      readers,
       redis,
       logger: lifecycle.logger,
-      drop: (tags) => answers.drop(tags),
-      dropAll: () => answers.dropAll(),
-      onDropped: (tags) => purge?.purge(tags),
-      onLooked: () => watermarks.looked(),
+      invalidate: (tags) => answers.invalidate(tags),
+      invalidateAll: () => answers.invalidateAll(),
+      onInvalidated: (tags) => purge?.purge(tags),
+      onRead: () => watermarks.checkWaiters(),
     },
   )
   await lifecycle.start('late event follower', async () => {
     lifecycle.metrics.gauge(
       {
         name: 'millrace_late_events_unseen_seconds',
-        help: 'Since late events were last looked for; answers over closed ranges are marked stale after 5 s',
+        help: 'Time since late events were last read from the database; above 5 s, cached answers over closed ranges are marked stale',
       },
       (gauge) => gauge.with({}).set(watch.unseenMs / 1000),
     )
@@ -67,7 +70,11 @@ export async function openAnswers(config: Config, lifecycle: Lifecycle): Promise
   return { cache: answers, httpPolicyOf: createHttpPolicy(http, { now: Date.now }), popular, watermarks, redis }
 }
 
-function startWaiting(config: Config, { metrics, start }: Lifecycle, source: () => LateWatch): Promise<WatermarkWait> {
+function startWaiting(
+  config: Config,
+  { metrics, start }: Lifecycle,
+  source: () => AnswerInvalidator,
+): Promise<WatermarkWait> {
   return start('watermark wait', () => {
     const watermarks = new WatermarkWait(
       { defaultMs: config.QUERY_WAIT_MS, maxMs: config.QUERY_WAIT_MAX_MS, waitersMax: config.QUERY_WAITING_MAX },
@@ -76,7 +83,7 @@ function startWaiting(config: Config, { metrics, start }: Lifecycle, source: () 
     metrics.gauge(
       {
         name: 'millrace_query_watermark_waiting',
-        help: 'Queries that wait for their min_watermark, outside of the queue',
+        help: 'Queries that wait until their min_watermark is reached, before they enter the queue',
       },
       (gauge) => gauge.with({}).set(watermarks.waiting),
     )
@@ -84,7 +91,10 @@ function startWaiting(config: Config, { metrics, start }: Lifecycle, source: () 
   })
 }
 
-/** Late events are looked for in the database by every process, so memory is right without Redis, and is believed for as long as it lives. */
+/**
+ * Every process reads late events from the database itself, so its memory is invalidated without Redis and may be used
+ * for any time without it.
+ */
 function startCache(
   { CACHE_MEMORY_BYTES: memoryBytesMax }: Config,
   { logger, metrics, start }: Lifecycle,
@@ -107,7 +117,8 @@ async function startRedis(config: Config, { logger, metrics, start }: Lifecycle)
       { url, name: 'cache-redis', isLazy: true },
       { logger, metrics: createRedisMetrics(metrics) },
     )
-    // With it what Redis holds is compared before the first caller comes; without it, or when it cannot be reached, that is done later.
+    // Once Redis is ready, changes since the last stop are applied to it before the first call. Otherwise that happens
+    // later.
     if (!redis.isReady) {
       await once(redis.client, 'ready', { signal: AbortSignal.timeout(REDIS_WAIT_MS) }).catch(() => undefined)
     }
@@ -126,10 +137,12 @@ async function startPurge(config: Config, { logger, start }: Lifecycle): Promise
   })
 }
 
-/** On connections of their own: queries that take every other one must not make answers wrong for longer. */
-async function startFollowers(config: Config, { logger, start }: Lifecycle): Promise<LateFollower[]> {
+/**
+ * Late events are read on connections of their own, so that queries which occupy all others cannot delay invalidation.
+ */
+async function startFollowers(config: Config, { logger, start }: Lifecycle): Promise<LateEventReader[]> {
   const urls = [config.DATABASE_URL.reveal(), config.DATABASE_REPLICA_URL?.reveal()].filter((url) => url !== undefined)
-  const followers: LateFollower[] = []
+  const readers: LateEventReader[] = []
   for (const url of urls) {
     const reader = await start('late event reader', () => {
       const opened = openDatabase(
@@ -139,16 +152,16 @@ async function startFollowers(config: Config, { logger, start }: Lifecycle): Pro
       return [opened, () => opened.close()]
     })
     const group = { stream: config.STREAM_NAME, consumerGroup: config.STREAM_GROUP }
-    followers.push(new LateFollower(group, { reader, monotonicMs: () => performance.now() }))
+    readers.push(new LateEventReader(group, { reader, monotonicMs: () => performance.now() }))
   }
-  return followers
+  return readers
 }
 
-/** Messages make it faster; nothing depends on them. */
+/** Messages only speed up invalidation; a lost one does no harm. */
 async function startListening(
   { start }: Lifecycle,
   redis: RedisConnection,
-  { watch, purge }: { watch: LateWatch; purge: EdgePurge | undefined },
+  { watch, purge }: { watch: AnswerInvalidator; purge: EdgePurge | undefined },
 ): Promise<void> {
   await start('late event subscription', () => {
     const subscription = redis.subscribe(
@@ -163,8 +176,8 @@ async function startListening(
   })
 }
 
-async function startPopular({ every }: Lifecycle, redis: RedisConnection | undefined): Promise<PopularQuestions> {
-  const popular = new PopularQuestions(popularQueriesKey(CACHE_NAME), Date.now)
+async function startPopular({ every }: Lifecycle, redis: RedisConnection | undefined): Promise<PopularQueries> {
+  const popular = new PopularQueries(popularQueriesKey(CACHE_NAME), Date.now)
   if (redis === undefined) return popular
   const save = async () => redis.isReady && (await popular.save(redis))
   await every('popular queries', SAVE_POPULAR_MS, save, { runsAtStart: false, runsAtEnd: true })

@@ -2,28 +2,29 @@ import { createHash } from 'node:crypto'
 import type { Codec } from '@millrace/cache'
 import type { AnswerMeta } from '../query/answer-meta.js'
 
-/** An answer as it is kept: its bytes are those that go out. */
+/** A cached answer, as the bytes that are sent. */
 export interface StoredAnswer {
   readonly dataJson: Buffer
-  /** Empty for none. */
+  /** Empty when there is no summary. */
   readonly summaryJson: Buffer
+  /** A position, not yet bound to a request. */
   readonly nextCursor: string
-  /** Equal data, summary and cursor have an equal one. */
+  /** Hash of data, summary and cursor. */
   readonly etag: string
   readonly source: AnswerMeta['source']
-  /** When it was read. */
+  /** The age at the time when it was read. */
   readonly ageMs: number
   readonly watermarkMs: number | null
-  /** Only a late event can change it, and each of those drops it. */
+  /** Whether only late events can change it, which invalidate it. */
   readonly isClosed: boolean
 }
 
-/** Why there is no answer, where an older one may not stand in. Given to who asks and kept nowhere. */
-export interface Refusal {
-  readonly refused: unknown
+/** An error that no stale answer may replace. Returned to all callers of the load and not cached. */
+export interface FailedQuery {
+  readonly error: unknown
 }
 
-export type Outcome = StoredAnswer | Refusal
+export type CacheEntry = StoredAnswer | FailedQuery
 
 export function etagOf(parts: readonly (Buffer | string)[]): string {
   const hash = createHash('sha256')
@@ -35,10 +36,10 @@ interface Head extends Omit<StoredAnswer, 'dataJson' | 'summaryJson'> {
   readonly dataBytes: number
 }
 
-/** u32 bytes of the head, the head as JSON, data, summary. Reading parses the head alone. */
-export const answerCodec: Codec<Outcome> = {
+/** Layout: length of the head as u32, the head as JSON, data, summary. Decoding parses only the head. */
+export const answerCodec: Codec<CacheEntry> = {
   encode(outcome) {
-    if ('refused' in outcome) return Buffer.alloc(0)
+    if ('error' in outcome) return Buffer.alloc(0)
     const { dataJson, summaryJson, ...rest } = outcome
     const head: Head = { ...rest, dataBytes: dataJson.length }
     const text = Buffer.from(JSON.stringify(head))

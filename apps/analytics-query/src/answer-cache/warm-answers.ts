@@ -1,13 +1,13 @@
 import type { Logger } from '@millrace/logger'
 import type { Answers } from './answers.js'
-import type { PopularQuestion } from './popular-questions.js'
+import type { PopularQuery } from './popular-queries.js'
 
-/** So many at a time: callers who are there already come first. */
+/** Low, so that it does not delay calls that arrive meanwhile. */
 const CONCURRENCY = 2
 
 /**
- * Asks what was asked most before the last stop, so that the first callers find it in memory. Returns how many were answered; one that fails, for
- * example because its tenant is over its budget by now, is left out.
+ * Runs the most frequent queries of the last days after a start, so that the first calls find their answers in memory.
+ * Returns how many were answered; queries that fail are skipped.
  */
 export async function warmAnswers(
   { popular, redis }: Pick<Answers, 'popular' | 'redis'>,
@@ -15,11 +15,11 @@ export async function warmAnswers(
     ask,
     stopping,
     logger,
-  }: { ask: (question: PopularQuestion) => Promise<unknown>; stopping: AbortSignal; logger: Logger },
+  }: { ask: (question: PopularQuery) => Promise<unknown>; stopping: AbortSignal; logger: Logger },
 ): Promise<number> {
   if (redis?.isReady !== true) return 0
   const questions = await popular.load(redis).catch((error: unknown) => {
-    logger.debug('it is not known what is asked most', { error })
+    logger.debug('the most frequent queries could not be read from Redis', { error })
     return []
   })
   let count = 0
@@ -30,11 +30,11 @@ export async function warmAnswers(
         await ask(next.value)
         count++
       } catch (error) {
-        logger.debug('a popular question could not be answered ahead', { error })
+        logger.debug('a query failed while the answer cache was warmed', { error })
       }
     }
   }
   await Promise.all(Array.from({ length: CONCURRENCY }, work))
-  if (count > 0) logger.info('answers that are asked for most are in memory', { count })
+  if (count > 0) logger.info('the answer cache was warmed with the most frequent queries', { count })
   return count
 }

@@ -21,7 +21,7 @@ function setUp({ defaultMs = NEVER, maxMs = NEVER, waitersMax = 10 } = {}) {
   /** What a look finds. */
   const store = (upToMs: number) => {
     source.storedToMs = upToMs
-    wait.looked()
+    wait.checkWaiters()
   }
   return { wait, ask, store, looks: () => looks }
 }

@@ -1,25 +1,25 @@
-/** What says how far the stored events go. */
+/** Tells up to which time events are stored. */
 export interface WatermarkSource {
-  /** As of the last look, in ms since 1970; -Infinity when it is not known. */
+  /** The watermark at the last reading, in ms since 1970; -Infinity when it is not known. */
   readonly storedToMs: number
-  /** Has the next look brought forward. */
+  /** Makes the next reading happen soon. */
   soon(): void
 }
 
 export interface WatermarkWaitConfig {
-  /** What a caller waits who does not say how long, in ms. */
+  /** How long a call waits by default, in ms. */
   readonly defaultMs: number
-  /** No caller waits for longer, in ms. */
+  /** How long a call waits at most, in ms. */
   readonly maxMs: number
-  /** Most callers of all tenants that wait at once. */
+  /** Maximum waiting calls of all tenants. */
   readonly waitersMax: number
 }
 
 export interface WaitOptions {
   readonly tenantId: number
-  /** undefined: the default. */
+  /** Undefined: the default. */
   readonly waitMs: number | undefined
-  /** When the call ends, in ms since 1970; half of what is left is kept for answering. */
+  /** The deadline of the call, in ms since 1970. Half of the remaining time is reserved for the query itself. */
   readonly deadlineMs: number | undefined
   readonly signal: AbortSignal
 }
@@ -30,15 +30,16 @@ interface Waiter {
 }
 
 /**
- * Has callers wait until everything accepted up to a time is stored. All of them share the looks of one source, so whoever waits holds neither a
- * connection nor a turn of the queue. A tenant holds at most as many places as it leaves free, so it never takes the last one from others.
+ * Lets calls wait until a watermark is reached. They share the readings of one source, so a waiting call holds neither
+ * a connection nor a place in the queue. A tenant may not hold more places than are left free, so it can never take the
+ * last one.
  */
 export class WatermarkWait {
   readonly #config: WatermarkWaitConfig
   readonly #now: () => number
   readonly #source: () => WatermarkSource
   readonly #waiters = new Set<Waiter>()
-  /** How many wait of each tenant of whom any does. */
+  /** Waiting calls by tenant. */
   readonly #ofTenant = new Map<number, number>()
 
   constructor(
@@ -50,14 +51,15 @@ export class WatermarkWait {
     this.#source = deps.source
   }
 
-  /** How many wait now. */
+  /** Number of waiting calls. */
   get waiting(): number {
     return this.#waiters.size
   }
 
   /**
-   * Resolves when the watermark is there or the time is over; which of both, the answer's own watermark says. True when there was something to wait
-   * for and room to wait. One that lies further ahead than the time to wait is not waited for: no watermark is ahead of the clock.
+   * Resolves when the watermark is reached or the time is over, to whether it has waited at all. It does not wait when
+   * the watermark is reached already, when there is no free place, or when the watermark is further in the future than
+   * the time to wait: a watermark is never ahead of the clock.
    * @throws the signal's reason
    */
   async reach(watermarkMs: number, { tenantId, waitMs, deadlineMs, signal }: WaitOptions): Promise<boolean> {
@@ -96,14 +98,14 @@ export class WatermarkWait {
     else this.#ofTenant.set(tenantId, waiting)
   }
 
-  /** To be called after each look of the source, whatever came of it. */
-  looked(): void {
+  /** To be called after each reading of the source, also a failed one. */
+  checkWaiters(): void {
     const { storedToMs } = this.#source()
     for (const waiter of this.#waiters) if (storedToMs >= waiter.watermarkMs) waiter.end()
     if (this.#waiters.size > 0) this.#source().soon()
   }
 
-  /** Lets all go on, when the service stops. */
+  /** Ends all waiting, when the service stops. */
   stop(): void {
     for (const waiter of this.#waiters) waiter.end()
   }

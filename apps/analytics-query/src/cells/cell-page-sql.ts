@@ -4,9 +4,11 @@ import type { PagedQuery } from '../measures/paged-query.js'
 import type { SqlValues } from '../sql/sql-values.js'
 
 /**
- * The page's cells of the table `part` that `measure.rawOutput` made, in the order that kinds give them. What is one group in memory ("1" and 1, and numbers
- * of one double) becomes one here, as the text that JavaScript has for it. Where PostgreSQL might have another text or value than JavaScript for just
- * one of the groups, all are given, as many as may be, for memory to sort: a number from 2^53 on, or one smaller than 1e-300.
+ * Selects the cells of one page from the table `part` that `measure.rawOutput` made, in the order of the query kind.
+ * Groups that are equal in memory ("1" and 1, and numbers with the same nearest double) are merged here, by the text
+ * that JavaScript prints for them. If PostgreSQL might print another text or compute another value than JavaScript for
+ * any group (numbers from 2^53 on, or smaller than 1e-300), all cells are returned instead, up to `cellsMax`, and
+ * sorted in memory.
  */
 export function pageSql(
   query: PagedQuery,
@@ -52,18 +54,21 @@ function afterSql({ page, groupBy }: PagedQuery, order: string, values: SqlValue
   return `(${order}) >= (select ${order} from placed where ${isGroup.join(' and ')} limit 1)`
 }
 
-/** The cells of part, those together whose groups have the same texts. */
+/** The cells of `part`, merged where the texts of their groups are equal. */
 function joined(isJson: readonly boolean[], measure: Measure): string {
   const texts = isJson.map((json, index) => `${json ? scalarOf(`part.g${index}`) : `part.g${index}`} as g${index}`)
   const keys = ['part.bucket', ...isJson.map((_, index) => `named.g${index}`)].join(', ')
   return `select ${keys}, ${measure.rawMerge} from part cross join lateral (select ${texts.join(', ')}) named group by ${keys}`
 }
 
-/** A JSON scalar as its text, in JSON; a number of which PostgreSQL might have another text than JavaScript stays a number. */
+/**
+ * A JSON scalar as its text, as a JSON string. A number that JavaScript might print differently from PostgreSQL stays a
+ * number.
+ */
 function scalarOf(json: string): string {
   const number = `${json}::numeric`
   const double = `${number}::float8`
-  // Both print the fewest digits that make the double; PostgreSQL begins with exponents at other sizes.
+  // Both print the shortest digits that identify the double, but switch to exponents at different sizes.
   const text = `case when ${double} <> 0 and abs(${double}) < 1e-6 then replace(${double}::text, 'e-0', 'e-') else ${double}::text::numeric::text end`
   return `case jsonb_typeof(${json})
     when 'number' then case when ${number} = 0 or (abs(${number}) >= 1e-300 and abs(${number}) < 9007199254740992) then to_jsonb(${text}) else ${json} end
@@ -71,8 +76,9 @@ function scalarOf(json: string): string {
 }
 
 /**
- * A text whose bytes order as the code units of `text` do. They differ where one has characters beyond U+FFFF, which begin with code units below those of
- * U+E000 to U+FFFF: so these are put behind U+10FFFF, the last of all characters, which is marked itself to stand before them.
+ * A text that sorts by bytes as `text` sorts by UTF-16 code units. The orders differ for characters beyond U+FFFF,
+ * whose first code unit is below U+E000: so characters from U+E000 to U+FFFF are moved behind U+10FFFF, the last of all
+ * characters, which itself gets a suffix that sorts before them.
  */
 function codeUnits(text: string): string {
   const moved = `regexp_replace(replace(${text}, chr(1114111), chr(1114111) || 'a'), '([\\uE000-\\uFFFF])', chr(1114111) || 'b\\1', 'g')`

@@ -1,5 +1,5 @@
 import type { Result, Statement } from '@millrace/database'
-import type { PlannedCells } from '../admission/cost-guard.js'
+import type { PlannedCells } from '../admission/admission-control.js'
 import type { Measure } from '../measures/measure.js'
 import { measureOf } from '../measures/measures.js'
 import type { Catalog } from '../plan/catalog.js'
@@ -11,10 +11,10 @@ import { addPackedMinutes } from './packed-minutes.js'
 import { type RawRows, rawStatement } from './raw-statement.js'
 import { minutesStatement, rollupStatement } from './rollup-statements.js'
 
-/** The groups that series belong to, by the series' id. */
+/** The group of each series, by the id of the series. */
 export type Groups = ReadonlyMap<number, readonly (string | null)[]>
 
-/** What a planned query reads. */
+/** Everything that decides what a planned query reads. */
 export interface CellReading {
   readonly tenantId: number
   readonly query: CellQuery
@@ -24,11 +24,14 @@ export interface CellReading {
   readonly cellsMax: number
 }
 
-/** Has statements answered in the snapshot of the query. Undefined where that would take another round trip and there may be none. */
-export type Ask = (statements: readonly Statement[]) => Promise<readonly Result[] | undefined>
+/**
+ * Runs statements in the snapshot of the query. Returns undefined if that needs another round trip after COMMIT was
+ * pipelined.
+ */
+export type RunStatements = (statements: readonly Statement[]) => Promise<readonly Result[] | undefined>
 
-/** For the guard. */
-export function describeWork({ tenantId, query, plan, catalog, groups }: CellReading): PlannedCells {
+/** What admission control estimates the cost from. */
+export function toPlannedCells({ tenantId, query, plan, catalog, groups }: CellReading): PlannedCells {
   const distinct = new Set(Array.from(groups.values(), (group) => JSON.stringify(group)))
   return {
     tenantId,
@@ -40,21 +43,24 @@ export function describeWork({ tenantId, query, plan, catalog, groups }: CellRea
   }
 }
 
-/** One for each of the plan's parts, in their order. */
+/** One statement per rollup part of the plan, in the same order. */
 export function rollupStatements(reading: CellReading): Statement[] {
   const measure = measureOf(reading.query.metric)
   return reading.groups.size === 0 ? [] : reading.plan.rollup.map((part) => partStatement(reading, measure, part))
 }
 
-/** `statements` are the reading's rollupStatements and then its rawStatements. Undefined as `ask` has it. @throws databaseErrors, TOO_MANY_GROUPS */
+/**
+ * `statements`: those of rollupStatements, followed by those of rawStatements. Undefined when `run` returns undefined.
+ * @throws databaseErrors, TOO_MANY_GROUPS
+ */
 export async function readCells(
   reading: CellReading,
   statements: readonly Statement[],
-  ask: Ask,
+  run: RunStatements,
 ): Promise<Cell[] | undefined> {
   const { query, groups, cellsMax } = reading
   const measure = measureOf(query.metric)
-  const results = statements.length === 0 ? [] : await ask(statements)
+  const results = statements.length === 0 ? [] : await run(statements)
   if (results === undefined) return undefined
   const table = new CellTable(query.groupBy, () => measure.createAccumulator(query.metric), cellsMax)
   const parts = groups.size === 0 ? [] : reading.plan.rollup
@@ -66,7 +72,7 @@ export async function readCells(
   }
   for (const { rows } of results.slice(parts.length)) table.addRaw(rows)
   if (stale.length > 0) {
-    const single = await ask([partStatement(reading, measure, { level: 60, isPacked: false, ranges: stale })])
+    const single = await run([partStatement(reading, measure, { level: 60, isPacked: false, ranges: stale })])
     if (single === undefined) return undefined
     for (const result of single) addRollups(table, result, groups)
   }
@@ -84,19 +90,19 @@ function partStatement(
     : rollupStatement({ tenantId, query, measure, level, ranges, seriesIds })
 }
 
-/** One for each range of raw rows. */
+/** One statement per range of raw rows. */
 export function rawStatements({ tenantId, query, plan, catalog, cellsMax }: CellReading): Statement[] {
   const measure = measureOf(query.metric)
   const flushed: (bigint | null)[] = []
   for (const { partition, flushedOrdinal } of catalog.partitions) flushed[partition] = flushedOrdinal
   const known = Array.from(flushed, (ordinal) => ordinal ?? null)
-  const rows: RawRows = plan.tail.mode === 'left_out' ? { kind: 'flushed', flushed: known } : { kind: 'all' }
+  const rows: RawRows = plan.unflushed.mode === 'left_out' ? { kind: 'flushed', flushed: known } : { kind: 'all' }
   const statements = plan.raw.map((range) => rawStatement({ tenantId, query, measure, range, rows, cellsMax }))
-  if (plan.tail.mode !== 'read') return statements
-  const tail = plan.tail.ranges.map((range) =>
+  if (plan.unflushed.mode !== 'read') return statements
+  const unflushed = plan.unflushed.ranges.map((range) =>
     rawStatement({ tenantId, query, measure, range, rows: { kind: 'unflushed', flushed: known }, cellsMax }),
   )
-  return [...statements, ...tail]
+  return [...statements, ...unflushed]
 }
 
 function addRollups(table: CellTable, result: Result, groups: Groups): void {

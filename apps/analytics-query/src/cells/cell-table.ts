@@ -9,14 +9,14 @@ interface Group {
   readonly buckets: Map<number, Accumulator>
 }
 
-/** The cells of one query, put together from rollups and raw rows. */
+/** Adds up the cells of one query from rollups and raw rows. */
 export class CellTable {
   readonly #groupBy: readonly FieldPath[]
   readonly #create: () => Accumulator
   readonly #cellsMax: number
-  /** By the group's text, then by bucket. */
+  /** By the group as JSON text. */
   readonly #groups = new Map<string, Group>()
-  /** By the group itself: those of series come as the same array again and again. */
+  /** By the group array itself, which is the same object for all rows of a series; saves making the text. */
   readonly #known = new Map<readonly (string | null)[], Group>()
   #size = 0
 
@@ -30,12 +30,12 @@ export class CellTable {
     this.#at(row.bucket as number, this.#known.get(group) ?? this.#remember(group)).addRollup(row)
   }
 
-  /** The accumulator of a cell, to which a minute is to be added. */
+  /** The accumulator of a cell. @throws TOO_MANY_GROUPS */
   at(bucket: number, group: readonly (string | null)[]): Accumulator {
     return this.#at(bucket, this.#known.get(group) ?? this.#remember(group))
   }
 
-  /** Rows of a raw statement; each holds its group as g0, g1, g2. */
+  /** Adds rows of a raw statement; the columns g0, g1, g2 hold the group. @throws TOO_MANY_GROUPS */
   addRaw(rows: readonly Row[]): void {
     if (rows.length > this.#cellsMax) throw this.#tooMany()
     for (const row of rows) {
@@ -83,7 +83,7 @@ export class CellTable {
 
   #tooMany() {
     return errors.TOO_MANY_GROUPS({
-      message: `the query has more than ${this.#cellsMax} buckets and groups: filter, group by fewer fields or take a longer interval`,
+      message: `the query has more than ${this.#cellsMax} buckets and groups: filter, group by fewer fields or use a longer interval`,
       details: { cellsMax: this.#cellsMax },
     })
   }

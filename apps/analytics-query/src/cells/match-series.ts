@@ -3,7 +3,7 @@ import type { CellQuery } from '../query/cell-query.js'
 import type { FieldPath } from '../query/field-path.js'
 import type { SeriesRow } from './rollup-statements.js'
 
-/** The group that each matching series belongs to, by its id. */
+/** The group of each series that matches the filters of the query, by the id of the series. */
 export function matchSeries(
   rows: readonly SeriesRow[],
   series: SeriesChoice,

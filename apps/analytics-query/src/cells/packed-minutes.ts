@@ -9,7 +9,7 @@ const WINDOW_MINUTES = PACKED_LEVEL.seconds / 60
 
 /** A 5-minute window of one series. */
 interface WindowRow {
-  /** Its first minute, since 1970. */
+  /** The first minute, in minutes since 1970. */
   readonly minute: number
   readonly series_id: number
   readonly count: number
@@ -19,14 +19,15 @@ interface WindowRow {
 
 export interface MinutesReading {
   readonly query: CellQuery
-  /** Whole minutes, ascending and apart. */
+  /** Whole minutes; ascending and disjoint. */
   readonly ranges: readonly TimeRange[]
   readonly groups: ReadonlyMap<number, readonly (string | null)[]>
 }
 
 /**
- * Adds the packed minutes of windows that lie in the ranges, and returns what of the ranges is to be read from 1-minute rows instead: windows that have
- * a row whose minutes are missing, or do not add up to its count because a consumer that knows of no minutes has made it anew.
+ * Adds the packed minutes in the ranges to the table. Returns the parts of the ranges that must be read from 1-minute
+ * windows instead: those of rows without packed minutes, or whose packed minutes do not add up to the count because a
+ * consumer of an older version has rewritten the row.
  */
 export function addPackedMinutes(
   table: CellTable,
@@ -69,7 +70,7 @@ function cut(ranges: readonly TimeRange[], fromMs: number, toMs: number): TimeRa
   })
 }
 
-/** The bucket that a time lies in, as width_bucket finds it. */
+/** Finds the bucket of a time as width_bucket does in SQL. */
 function createBucketOf(starts: readonly number[]): (timeMs: number) => number {
   return (timeMs) => {
     let low = 0

@@ -10,7 +10,10 @@ import { filterSql, groupSql } from '../sql/field-sql.js'
 import { instant, SqlValues } from '../sql/sql-values.js'
 import { pageSql } from './cell-page-sql.js'
 
-/** Which records of a range are read: by whether they are in the rollups. `flushed` holds each partition's flushed ordinal at its index. */
+/**
+ * Which records of a range are read: all, or only those that are (not) in the rollups yet. `flushed` holds the flushed
+ * ordinal of each partition at its index.
+ */
 export type RawRows =
   | { readonly kind: 'all' }
   | { readonly kind: 'flushed' | 'unflushed'; readonly flushed: readonly (bigint | null)[] }
@@ -25,8 +28,9 @@ export interface RawRequest {
 }
 
 /**
- * One row a cell over the raw rows of a range: by the day partitions and the index on time, or by the user's where a filter names users. Of a query
- * that needs a page of cells alone and reads nothing else, those of the page.
+ * One row per cell, aggregated from the raw rows of a range. Uses the index on time of the day partitions, or the index
+ * on users when a filter names users. When the query needs only a page of cells and reads nothing else, returns the
+ * cells of that page.
  */
 export function rawStatement(request: RawRequest): Statement {
   const { tenantId, query, measure, range, rows, cellsMax } = request
@@ -59,14 +63,14 @@ export function rawStatement(request: RawRequest): Statement {
   }
 }
 
-/** The index of the bucket that a time lies in, from 0. */
+/** The index of the bucket of a time, from 0. */
 export function bucketSql(query: CellQuery, time: string, values: SqlValues): string {
   if (query.bucketStarts.length === 1) return '0 as bucket'
   const starts = values.add(query.bucketStarts.map(isoTime), 'timestamptz[]')
   return `width_bucket(${time}, ${starts}) - 1 as bucket`
 }
 
-/** So many users an index finds sooner than any scan of the range would, however short that is. */
+/** For up to this many users, an index lookup is faster than any scan of the range. */
 const FEW_USERS = 10
 
 function isOfFewUsers(query: CellQuery): boolean {
@@ -77,7 +81,7 @@ function isUserFilter(filter: Filter): filter is Extract<Filter, { op: 'in' }> {
   return filter.op === 'in' && filter.path.name === 'user_id'
 }
 
-/** Rows of a user carry the hash of the user's id, which the index begins with. */
+/** Adds a condition on the hash of the user id, which is the first column of the index on users. */
 function userConditions(tenantId: number, query: CellQuery, values: SqlValues): string[] {
   return query.filters.flatMap((filter) => {
     if (!isUserFilter(filter)) return []
@@ -90,7 +94,7 @@ function userConditions(tenantId: number, query: CellQuery, values: SqlValues): 
   })
 }
 
-/** A partition that is not known to the consumers has nothing that waits to be rolled up. */
+/** A partition without a state has no unflushed records. */
 function rowsCondition(rows: RawRows, values: SqlValues): string[] {
   if (rows.kind === 'all') return []
   const isUnflushed = `e.position >= (${values.add(rows.flushed, 'bigint[]')})[e.partition + 1]`

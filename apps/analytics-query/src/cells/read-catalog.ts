@@ -7,11 +7,11 @@ import type { CellQuery } from '../query/cell-query.js'
 export interface CatalogConfig {
   readonly stream: string
   readonly consumerGroup: string
-  /** Above so many windows that wait for recomputation only 1-minute windows are used. */
+  /** With more dirty windows, only 1-minute windows are used. */
   readonly dirtyWindowsMax: number
 }
 
-/** Ask for what the planner needs for one query; `toCatalog` makes it of their results. */
+/** Read what the planner needs for one query; `toCatalog` takes their results. */
 export function catalogStatements(query: CellQuery, config: CatalogConfig): Statement[] {
   return [
     selectDefinitions(query),
@@ -40,12 +40,12 @@ interface DefinitionRow {
   event: string
   dimensions: string[]
   property: string | null
-  /** -Infinity where the definition was there before the first event. */
+  /** -Infinity when the definition is older than the first event. */
   active_from: Date | number
   active_until: Date | number | null
 }
 
-/** Definitions are few: all that keep the property, of any event. */
+/** All definitions with the property of the query, for any event; there are few. */
 function selectDefinitions(query: CellQuery): Statement {
   return {
     name: 'rollup_definitions',
@@ -59,7 +59,7 @@ interface OverflowRow {
   dimensions: string[]
 }
 
-/** At most one row a definition, by an index over them alone. */
+/** At most one row per definition; a partial index holds only these rows. */
 function selectOverflows(query: CellQuery): Statement {
   return {
     name: 'rollup_overflows',
@@ -73,7 +73,10 @@ interface DirtyRow {
   window_start: Date
 }
 
-/** Windows of any level that overlap the range, by the primary key's (level, tenant, start); one more than the limit tells that there are too many. */
+/**
+ * Dirty windows of all levels that overlap the range, by the primary key (level, tenant, start). One more than the
+ * limit shows that there are too many.
+ */
 function selectDirtyWindows(query: CellQuery, config: CatalogConfig): Statement {
   return {
     name: 'rollup_dirty_windows',
@@ -111,7 +114,7 @@ function selectPartitions(config: CatalogConfig): Statement {
 
 interface LevelRow {
   level_seconds: number
-  /** -Infinity where nothing was ever dropped. */
+  /** -Infinity when no window was ever deleted. */
   kept_from: Date | number
 }
 

@@ -13,11 +13,14 @@ export interface SeriesRow {
   readonly dimension_values: (string | null)[]
 }
 
-/** The series of a choice, by the unique index on (tenant, event, dimensions, …) when the event is one. */
+/**
+ * The series that match a choice. Uses the unique index on (tenant, event, dimensions, …) when the choice names an
+ * event.
+ */
 export function seriesStatement(tenantId: number, series: SeriesChoice): Statement {
   const values: unknown[] = [tenantId, series.dimensions, series.property]
   const conditions = 'tenant_id = $1 and dimensions = $2::text[] and property is not distinct from $3 and not overflow'
-  // The built-in series are one an event; a definition's own series for all events together is not one of them.
+  // There is one built-in series per event. The series of a definition for all events together is not one of them.
   const event = series.event === null ? `event <> '${ALL_EVENTS}'` : 'event = $4'
   if (series.event !== null) values.push(series.event)
   return { text: `select id, event, dimension_values from rollup_series where ${conditions} and ${event}`, values }
@@ -33,9 +36,10 @@ export interface RollupRequest {
 }
 
 /**
- * Windows of one level, by its primary key (tenant, series, start). LATERAL with an offset makes it one range of the index a series and span: as a join
- * it is read for all windows of a series once the ranges are many days, because nothing tells how few of them a span holds. The bounds of all
- * spans together let the planner leave out other days' partitions.
+ * Windows of one level, by the primary key (tenant, series, start). LATERAL with `offset 0` makes PostgreSQL read one
+ * index range per series and span. As a plain join it would read all windows of a series once the ranges are many days
+ * long, since it cannot know how few windows a span holds. The bounds over all spans let the planner skip the
+ * partitions of other days.
  */
 export function rollupStatement(request: RollupRequest): Statement {
   const { query, measure, level } = request
@@ -51,7 +55,7 @@ export function rollupStatement(request: RollupRequest): Statement {
 
 export type MinutesRequest = Omit<RollupRequest, 'query' | 'level'>
 
-/** The 5-minute windows around ranges of minutes, each with its minutes packed. */
+/** The 5-minute windows around ranges of minutes, with their packed minutes. */
 export function minutesStatement(request: MinutesRequest): Statement {
   const { measure, ranges } = request
   const width = PACKED_LEVEL.seconds * 1000

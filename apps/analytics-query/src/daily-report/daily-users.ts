@@ -7,13 +7,13 @@ interface ChangedDay {
   readonly events: bigint
 }
 
-/** Sketches of at most 12 KB each that are held at once. */
+/** Sketches in memory at once, each of at most 12 KB. */
 const SKETCHES_A_READ = 1000
 
 /**
- * Brings daily_users up to the day rollups from `fromMs` on: days whose count of events has changed are merged again, the newest first and at most
- * `daysMax`; the others are not read. A day counts each user once, over all names of events. Returns how many days were merged. SQL has no function
- * for it that all servers have.
+ * Updates daily_users from the 1-day rollups since `fromMs`: days whose count of events has changed are merged again,
+ * newest first and at most `daysMax` of them. A day counts each user once over all event names. Returns the number of
+ * merged days. The sketches are merged here because PostgreSQL has no built-in function for it.
  */
 export async function mergeDailyUsers(tx: Transaction, fromMs: number, daysMax: number): Promise<number> {
   const { rows: days } = await tx.query<ChangedDay>(SELECT_CHANGED, [new Date(fromMs), daysMax])
@@ -28,7 +28,7 @@ export async function mergeDailyUsers(tx: Transaction, fromMs: number, daysMax: 
   return days.length
 }
 
-/** Counts alone: no sketch is read. */
+/** Reads counts only, no sketches. */
 const SELECT_CHANGED = `select r.tenant_id, r.window_start, sum(r.count)::bigint as events
   from rollups_1d r join rollup_series s on s.id = r.series_id and s.dimensions = '{}' and s.property is null and s.event <> '*'
   left join daily_users u on u.tenant_id = r.tenant_id and u.day = (r.window_start at time zone 'UTC')::date
@@ -37,7 +37,7 @@ const SELECT_CHANGED = `select r.tenant_id, r.window_start, sum(r.count)::bigint
   having sum(r.count) is distinct from u.events
   order by r.window_start desc, r.tenant_id limit $2`
 
-/** By series, so that a tenant with many names of events does not fill the memory. */
+/** Reads series in portions, so that a tenant with many event names does not fill the memory. */
 async function countUsers(tx: Transaction, { tenant_id, window_start }: ChangedDay): Promise<number> {
   const users = new HyperLogLog()
   let after = 0

@@ -6,13 +6,13 @@ import { createRefreshDaily } from './refresh-daily.js'
 /** How often to check whether a report is due; the check is one small statement. */
 const LOOK_MS = 5_000
 
-/** Refreshes the materialized view of the daily report for as long as the service runs. */
+/** Refreshes the materialized view of the daily report in the background. */
 export async function openReports(config: Config, lifecycle: Lifecycle, database: Database): Promise<void> {
   const { metrics } = lifecycle
   if (config.REPORT_REFRESH_INTERVAL === 0) return
   const duration = metrics.histogram({
     name: 'millrace_report_refresh_seconds',
-    help: 'Time of refreshing the materialized view of a report',
+    help: 'Time to refresh the materialized view of a report',
     labels: ['report'] as const,
   })
   const refresh = createRefreshDaily(

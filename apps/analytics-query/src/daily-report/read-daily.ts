@@ -5,20 +5,20 @@ import type { AnswerMeta } from '../query/answer-meta.js'
 import type { CellQuery } from '../query/cell-query.js'
 import { parseFieldPath } from '../query/field-path.js'
 import { findTimeZone } from '../query/time-zone.js'
-import { readParts } from '../reads/read-parts.js'
+import { readAllOrNone } from '../reads/read-all-or-none.js'
 import { type ReadScope, readTogether } from '../reads/read-scope.js'
 import { type WatermarkConfig, type WatermarkRow, watermarkStatement } from '../reads/watermark-statement.js'
 import { rowsOf } from '../sql/rows-of.js'
 
-/** One UTC day of a tenant. */
+/** The figures of one UTC day of a tenant. */
 export interface DailyFigures {
   readonly events: number
   readonly users: number
-  /** null where no event has a number there, or no rollup keeps it. */
+  /** Null when no event has a number in the response property, or no rollup definition contains it. */
   readonly avgResponseMs: number | null
 }
 
-/** Figures by the start of the day in ms; days without events may be missing. */
+/** Returns the figures by the start of the day in ms. Days without events may be missing. */
 export type ReadDaily = (
   scope: ReadScope,
   /** Whole UTC days. */
@@ -26,7 +26,7 @@ export type ReadDaily = (
 ) => Promise<{ days: ReadonlyMap<number, DailyFigures>; meta: AnswerMeta }>
 
 export interface ReadDailyConfig extends WatermarkConfig {
-  /** Path of the number that is averaged. */
+  /** Path of the numeric property that is averaged. */
   readonly responseProperty: string
 }
 
@@ -50,30 +50,30 @@ interface DayRow {
   readonly is_dirty: boolean
 }
 
-/** What late events changed is not remembered for ever; a view that nobody has refreshed for nearly so long may be wrong. */
-const BELIEVED_MS = LATE_NOTICES_KEPT_MS - DAY_MS
+/** Late events are recorded for a limited time. A view that was last refreshed longer ago than this is not used. */
+const USABLE_MS = LATE_NOTICES_KEPT_MS - DAY_MS
 
 /**
- * The standing report: days from the materialized view, and those that it may be wrong about, usually today alone, from rollups and raw rows of this
- * moment; all in one snapshot. So the figures are those that a query for them gives.
+ * Reads the daily report in one snapshot: days from the materialized view, and days that have changed since its refresh
+ * (usually only today) from rollups and raw rows. So the figures equal those of the corresponding queries.
  */
 export function createReadDaily(config: ReadDailyConfig, { runCells, now }: ReadDailyDeps): ReadDaily {
   return (scope, range) =>
     readTogether(scope, async (inner) => {
       const view = await inner.read((tx) => readView(tx, range, { config, nowMs: now() }))
-      const stretch = span(view.openDays)
-      if (stretch === undefined) return { days: view.days, meta: describe(view, undefined, now()) }
-      const live = await readLive(inner, stretch, { runCells, config, hasAverage: view.hasAverage })
+      const liveRange = span(view.openDays)
+      if (liveRange === undefined) return { days: view.days, meta: describe(view, undefined, now()) }
+      const live = await readLive(inner, liveRange, { runCells, config, hasAverage: view.hasAverage })
       return {
         days: new Map([...view.days, ...live.days]),
-        meta: describe(view, { stretch, meta: live.meta }, now()),
+        meta: describe(view, { liveRange, meta: live.meta }, now()),
       }
     })
 }
 
 interface View {
   readonly days: ReadonlyMap<number, DailyFigures>
-  /** Starts of the days of the range that the view does not answer, ascending. */
+  /** Starts of the days that must not be answered from the view, ascending. */
   readonly openDays: readonly number[]
   readonly refreshedAtMs: number | null
   readonly watermarkMs: number | null
@@ -100,7 +100,7 @@ async function readView(
     else answered.set(Date.parse(day), { events: Number(events), users: Number(users), avgResponseMs: average })
   }
   const coversFromMs = refresh?.covers_from.getTime() ?? Number.POSITIVE_INFINITY
-  const isRemembered = refresh !== undefined && nowMs - refresh.refreshed_at.getTime() < BELIEVED_MS
+  const isRemembered = refresh !== undefined && nowMs - refresh.refreshed_at.getTime() < USABLE_MS
   const completeUntilMs = (isRemembered ? refresh.complete_until?.getTime() : undefined) ?? Number.NEGATIVE_INFINITY
   const openDays: number[] = []
   for (let day = fromMs; day < toMs; day += DAY_MS) {
@@ -129,7 +129,7 @@ const SELECT_DAYS = {
   text: `select day, events, users, (averages ->> $3)::double precision as average, is_dirty from daily_report where day >= $1::date and day < $2::date`,
 }
 
-/** Days that late events have changed since; few, by the index on changed_xid. */
+/** Days that late events have changed since the refresh; few, by the index on changed_xid. */
 const SELECT_CHANGED = {
   name: 'daily_changed',
   text: `select distinct v.day from report_refreshes r join window_versions v on v.changed_xid >= r.snapshot_xmin
@@ -145,13 +145,13 @@ function toDay(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10)
 }
 
-interface Stretch {
+interface DayRange {
   readonly fromMs: number
   readonly toMs: number
 }
 
-/** From the first to the last: one reading costs less than two of fewer days. */
-function span(days: readonly number[]): Stretch | undefined {
+/** The range from the first to the last day: one reading of more days is faster than two of fewer days. */
+function span(days: readonly number[]): DayRange | undefined {
   const [first, last] = [days[0], days.at(-1)]
   return first === undefined || last === undefined ? undefined : { fromMs: first, toMs: last + DAY_MS }
 }
@@ -162,14 +162,17 @@ interface LiveReading {
   readonly hasAverage: boolean
 }
 
-/** Admitted as one question. Averages only where a rollup keeps them: else each answer would read a day of raw rows. */
-async function readLive(scope: ReadScope, stretch: Stretch, { runCells, config, hasAverage }: LiveReading) {
+/**
+ * Reads the three figures, admitted together. Averages only if a rollup contains them, else each answer would read a
+ * day of raw rows.
+ */
+async function readLive(scope: ReadScope, liveRange: DayRange, { runCells, config, hasAverage }: LiveReading) {
   const read = (metric: CellQuery['metric']) => async (part: ReadScope) => {
-    const { cells, meta } = await runCells(part, toQuery(stretch, metric))
-    return { meta, byDay: new Map(cells.map(({ bucket, value }) => [stretch.fromMs + bucket * DAY_MS, value])) }
+    const { cells, meta } = await runCells(part, toQuery(liveRange, metric))
+    return { meta, byDay: new Map(cells.map(({ bucket, value }) => [liveRange.fromMs + bucket * DAY_MS, value])) }
   }
   const average = { agg: 'avg', property: parseFieldPath(config.responseProperty) } as const
-  const [events, users, averages] = await readParts(scope, [
+  const [events, users, averages] = await readAllOrNone(scope, [
     read({ agg: 'count', property: null }),
     read({ agg: 'uniques', property: null }),
     hasAverage ? read(average) : () => Promise.resolve(null),
@@ -182,16 +185,16 @@ async function readLive(scope: ReadScope, stretch: Stretch, { runCells, config, 
   return { days, meta: events.meta }
 }
 
-function toQuery({ fromMs, toMs }: Stretch, metric: CellQuery['metric']): CellQuery {
+function toQuery({ fromMs, toMs }: DayRange, metric: CellQuery['metric']): CellQuery {
   const bucketStarts = Array.from({ length: (toMs - fromMs) / DAY_MS }, (_, index) => fromMs + index * DAY_MS)
   const zone = findTimeZone('UTC')
   return { event: null, metric, filters: [], groupBy: [], fromMs, toMs, zone, interval: '1d', bucketStarts }
 }
 
-/** The age is the view's where it has a part in the answer. */
+/** An answer that uses the view is at least as old as the view. */
 function describe(
   view: View,
-  live: { readonly stretch: Stretch; readonly meta: AnswerMeta } | undefined,
+  live: { readonly liveRange: DayRange; readonly meta: AnswerMeta } | undefined,
   nowMs: number,
 ): AnswerMeta {
   const hasPart = view.days.size > 0 && view.refreshedAtMs !== null
@@ -199,7 +202,7 @@ function describe(
   const refreshedAt = view.refreshedAtMs === null ? null : new Date(view.refreshedAtMs).toISOString()
   const plan = { view: 'daily_report', refreshed_at: refreshedAt, days_from_view: view.days.size }
   if (live === undefined) return { source: 'rollup', ageMs: viewAgeMs, watermarkMs: view.watermarkMs, plan }
-  const { fromMs, toMs } = live.stretch
+  const { fromMs, toMs } = live.liveRange
   const range = { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() }
   return {
     source: live.meta.source,

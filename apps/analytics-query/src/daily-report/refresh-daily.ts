@@ -5,9 +5,12 @@ import { mergeDailyUsers } from './daily-users.js'
 export interface RefreshDailyConfig {
   readonly stream: string
   readonly consumerGroup: string
-  /** A refresh is made so long after the last one if anything has come in since, in ms; at once when a day has become complete. */
+  /**
+   * Minimum time between two refreshes, in ms. A refresh needs new events; when a day has become complete it is due at
+   * once.
+   */
   readonly intervalMs: number
-  /** After so long the server gives up a refresh, in ms. */
+  /** Statement timeout of a refresh, in ms. */
   readonly timeoutMs: number
 }
 
@@ -15,11 +18,11 @@ export interface RefreshDailyDeps {
   readonly database: Pick<Database, 'query' | 'connection'>
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** Told of each refresh. */
+  /** Called after each refresh. */
   readonly onRefresh?: (tookMs: number) => void
 }
 
-/** `current`: there was nothing to do. `busy`: another process is at it. */
+/** `current`: no refresh is due. `busy`: another process is refreshing. */
 export type RefreshOutcome = 'refreshed' | 'current' | 'busy'
 
 interface State {
@@ -32,13 +35,17 @@ interface State {
 }
 
 export const DAILY_DAYS = 90
-/** A first refresh has all days of all tenants to merge; a transaction of hours would hold up vacuum in the whole database. */
+/**
+ * The first refresh merges all days of all tenants. In one transaction it could take hours and hold up vacuum in the
+ * whole database.
+ */
 const DAYS_A_TRANSACTION = 200
 
 /**
- * Returns a function that refreshes the daily report when it is due. Any number of processes may call it: a lock lets one work, and whoever comes
- * after sees that it is done. Readers of the report are not held up. What the refresh stands for is noted in the same transaction, from a look at
- * the streams before the rollups are read: so it is never said to be newer than it is.
+ * Returns a function that refreshes the daily report when it is due. Any number of processes may call it: an advisory
+ * lock lets one of them work, and the next one sees that the refresh is done. Readers of the report are not blocked.
+ * The watermark of the refresh is recorded in the same transaction and read before the rollups, so the report never
+ * claims to be newer than it is.
  */
 export function createRefreshDaily(config: RefreshDailyConfig, deps: RefreshDailyDeps): () => Promise<RefreshOutcome> {
   return async () => {
@@ -55,7 +62,10 @@ export function createRefreshDaily(config: RefreshDailyConfig, deps: RefreshDail
   }
 }
 
-/** Read committed: the second to have the lock must see what the first has done. The lock ends with the transaction, behind a pooler too. */
+/**
+ * Read committed, so that the next owner of the lock sees the refresh of the previous one. The lock ends with the
+ * transaction, also behind a connection pooler.
+ */
 async function refreshOnce(
   tx: Transaction,
   config: RefreshDailyConfig,
@@ -87,8 +97,8 @@ function isDue(state: State, { intervalMs }: RefreshDailyConfig, nowMs: number):
 }
 
 /**
- * Where the streams are and where they were at the last refresh. Records before complete_until are in the rollups, except late ones, whose days
- * window_versions names with the transaction that stored them.
+ * The state of the stream now and at the last refresh. Records before complete_until are in the rollups, except late
+ * ones: window_versions holds their days with the id of the transaction that stored them.
  */
 async function readState(reader: Queryable, { consumerGroup, stream }: RefreshDailyConfig): Promise<State> {
   const { rows } = await reader.query<State>(

@@ -2,16 +2,20 @@ import { createHash } from 'node:crypto'
 import { DAY_MS, lateNameOf } from '@millrace/contracts'
 import type { EventNames } from '../query/event-names.js'
 
-/** Every answer bears it, so that an edge can be told to forget all of them. */
+/** A tag of every answer, so that an edge can purge all of them at once. */
 export const EVERY_ANSWER = 'millrace'
 
-/** A range that takes more is answered and not kept for long: each tag is compared when the answer is read and named to the edge. */
+/**
+ * An answer that needs more tags is not cached for long: all its tags are checked whenever it is read, and sent to the
+ * edge.
+ */
 const TAGS_MAX = 150
 const EVERY_EVENT = 'all'
 
 /**
- * What an answer depends on: for each event, or all of them together, the UTC days of [fromMs, toMs), where whole months and years stand for their
- * days. So a year has 1 tag and no range much more than 60, and each is exact by day. undefined when there are too many.
+ * The tags of an answer: for each event name, or for all events together, one tag per UTC day of [fromMs, toMs), where
+ * whole months and years have one tag instead of one per day. So a year has 1 tag and no range many more than 60, and
+ * late events are matched to the day. Undefined when there are too many tags.
  */
 export function tagsOfRange(
   tenantId: number,
@@ -23,13 +27,13 @@ export function tagsOfRange(
   return periods && names.flatMap((name) => periods.map((period) => `t${tenantId}:${name}:${period}`))
 }
 
-/** The tags of all answers that an event of that UTC day (2026-11-21) is counted in. */
+/** The tags of all answers that depend on an event of a UTC day (2026-11-21). */
 export function tagsOfDay({ tenant, event, day }: { tenant: number; event: string; day: string }): string[] {
   const periods = [day, day.slice(0, 7), day.slice(0, 4)]
   return [hashOf(event), EVERY_EVENT].flatMap((name) => periods.map((period) => `t${tenant}:${name}:${period}`))
 }
 
-/** Days, months and years that make up the days of the range exactly. */
+/** Days, months and years that together are exactly the days of the range. */
 function periodsOf(fromMs: number, toMs: number, periodsMax: number): string[] | undefined {
   const periods: string[] = []
   const end = Math.ceil(toMs / DAY_MS) * DAY_MS
@@ -47,12 +51,12 @@ function periodsOf(fromMs: number, toMs: number, periodsMax: number): string[] |
   return periods
 }
 
-/** `Date.UTC` takes years up to 99 for those of the twentieth century. */
+/** `Date.UTC` would read years up to 99 as 19xx. */
 function startOf(year: number, month: number): number {
   return new Date(0).setUTCFullYear(year, month, 1)
 }
 
-/** A name may hold anything; a tag goes into a header. */
+/** Event names may hold any character, but tags are sent in a header. */
 function hashOf(event: string): string {
   return createHash('sha256').update(lateNameOf(event)).digest('base64url').slice(0, 12)
 }

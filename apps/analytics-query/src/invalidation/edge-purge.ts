@@ -3,9 +3,9 @@ import { MINUTE_MS } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import { EVERY_ANSWER } from './answer-tags.js'
 
-/** Keys of one request: the header stays under 8 KiB. */
+/** Keys per request, so that the header stays below 8 KiB. */
 const KEYS_A_REQUEST = 200
-/** More are not remembered: the edge forgets everything instead. */
+/** With more pending keys, everything is purged instead. */
 const KEYS_MAX = 20_000
 const RETRY_FIRST_MS = 1_000
 const RETRY_LAST_MS = MINUTE_MS
@@ -14,16 +14,16 @@ const TIMEOUT_MS = 10_000
 export interface EdgePurgeConfig {
   readonly url: string
   readonly method: 'PURGE' | 'POST'
-  /** Name and value of a header that proves who purges. */
+  /** Name and value of the header that authenticates the request. */
   readonly header: readonly [string, string] | undefined
   /**
-   * An answer that was on its way to the edge while it was purged arrives afterwards and is kept; so everything is purged once more after the
-   * longest time that an answer may be under way, in ms.
+   * Every purge is repeated after this time, in ms. An answer that was on its way to the edge during the first purge is
+   * cached afterwards, so this must be longer than an answer can be on its way.
    */
   readonly againMs: number
 }
 
-/** Tells an edge to forget answers by their surrogate keys: one request with the header `Surrogate-Key`, again and again until it is taken. */
+/** Purges answers from an edge by requests with the header `Surrogate-Key`, which are repeated until they succeed. */
 export class EdgePurge {
   readonly #config: EdgePurgeConfig
   readonly #logger: Logger
@@ -65,17 +65,19 @@ export class EdgePurge {
     let delayMs = RETRY_FIRST_MS
     while (this.#due.size > 0 && !this.#stopping.signal.aborted) {
       const keys = [...this.#due].slice(0, KEYS_A_REQUEST)
-      // Before the request: what is asked for meanwhile needs another one.
+      // Before the request, since keys that are added during it need another one.
       for (const key of keys) this.#due.delete(key)
       try {
         await this.#request(keys)
-        if (delayMs > RETRY_FIRST_MS) this.#logger.info('the edge is purged again')
+        if (delayMs > RETRY_FIRST_MS) this.#logger.info('purging the edge works again')
         delayMs = RETRY_FIRST_MS
       } catch (error) {
         for (const key of keys) this.#due.add(key)
         if (this.#stopping.signal.aborted) return
         if (delayMs === RETRY_FIRST_MS)
-          this.#logger.warn('the edge could not be purged and is told again; it may give old answers', { error })
+          this.#logger.warn('purging the edge failed and is retried; until then it may serve outdated answers', {
+            error,
+          })
         await sleep(delayMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined)
         delayMs = Math.min(RETRY_LAST_MS, delayMs * 2)
       }

@@ -28,8 +28,9 @@ export function describeReading({ query, raw, packed, watermarkMs, estimate }: R
   return { source, ageMs: 0, watermarkMs, plan }
 }
 
-const PACKED = 'days that are over are packed by user, and with filters and groups that were asked for before'
-const RAW = 'the rest needs raw rows: days that are not over, not packed so yet, or changed by late events'
+const PACKED = 'finished days are read from packed days'
+const RAW =
+  'days that are not finished, not packed in the layout of this query yet, or changed by late events are read from raw rows'
 
 function describeRange({ fromMs, toMs }: TimeRange): { from: string; to: string } {
   return { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() }

@@ -21,7 +21,7 @@ export interface MarksQuery {
    * neither filters nor groups, only runs of events matter, with less than half an hour between each and the next.
    */
   readonly grain: 'event' | 'quarter' | 'visit'
-  /** Most cells of the answer for one group, for the guard. */
+  /** Most cells of the answer for one group, for the admission. */
   readonly cellsPerGroup: number
 }
 

@@ -30,20 +30,21 @@ export interface ReadMarksDeps {
 }
 
 /**
- * Reads what users did, all of it in one snapshot: packed days where they say all that is asked, raw rows for the rest. The guard is asked once it is known
+ * Reads what users did, all of it in one snapshot: packed days where they say all that is asked, raw rows for the rest. The admission is asked once it is known
  * what packed days hold.
  */
 export function createReadMarks(config: ReadMarksConfig, deps: ReadMarksDeps = {}): ReadMarks {
-  return ({ tenantId, guard, read }, query) => read((tx) => readAll(tx, { tenantId, guard, query, config, deps }))
+  return ({ tenantId, admission, read }, query) =>
+    read((tx) => readAll(tx, { tenantId, admission, query, config, deps }))
 }
 
-interface Reading extends Pick<ReadScope, 'tenantId' | 'guard'> {
+interface Reading extends Pick<ReadScope, 'tenantId' | 'admission'> {
   readonly query: MarksQuery
   readonly config: ReadMarksConfig
   readonly deps: ReadMarksDeps
 }
 
-async function readAll(tx: Transaction, { tenantId, guard, query, config, deps }: Reading) {
+async function readAll(tx: Transaction, { tenantId, admission, query, config, deps }: Reading) {
   const { groupsMax } = config
   const userHashes = usersAsked(query, tenantId)
   const ways = config.hasPackedDays === true && userHashes === null ? waysOf(tenantId, query) : []
@@ -55,7 +56,7 @@ async function readAll(tx: Transaction, { tenantId, guard, query, config, deps }
   )
   const sizes = { bytes: sum(packed, ({ bytes }) => bytes), values: sum(packed, ({ values }) => values) }
   const work = { tenantId, query, raw, userHashes, packed: sizes, cellsMax: groupsMax }
-  const estimate = await guard?.admitMarks(work)
+  const estimate = await admission?.admitMarks(work)
   const statements = [
     ...packed.flatMap((days) => days.statements),
     ...raw.map((range) => marksStatement({ tenantId, query: { ...query, ...range }, groupsMax })),

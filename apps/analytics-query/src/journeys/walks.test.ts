@@ -103,16 +103,16 @@ describe('a walk through what users did', () => {
       const gate = new Promise<void>((resolve) => {
         open = resolve
       })
-      let isOver = false
+      let isEnded = false
       const long = walk(lists, 1e9, (marks) => {
         told += marks
         return told > 500 ? gate : undefined
       }).finally(() => {
-        isOver = true
+        isEnded = true
       })
       const other = await loners(3)
       expect(await walk(other, 1e9, never)).toBeGreaterThan(0)
-      expect([isOver, told < 1_000]).toEqual([false, true])
+      expect([isEnded, told < 1_000]).toEqual([false, true])
       open()
       await long
       expect(told).toBeGreaterThanOrEqual(1_000)

@@ -18,7 +18,7 @@ import { canonicalEarlier, canonicalKey } from '../query/canonical-key.js'
 import { parseFilters } from '../query/filter.js'
 import { parseEventName, parseGroupBy, parseLimit, parseRange, parseZone } from '../query/parse-cell-query.js'
 import { previousRange } from '../query/previous-range.js'
-import { readParts } from '../reads/read-parts.js'
+import { readAllOrNone } from '../reads/read-all-or-none.js'
 import { type ReadScope, readTogether } from '../reads/read-scope.js'
 import { canonicalMarks, eventsOf, type JourneyDeps, rateOf } from './journey.js'
 import { mergeMetas } from './merge-metas.js'
@@ -106,7 +106,7 @@ async function runFunnel(
   const [current, before] = await readTogether(context, (scope) => {
     const count = (one: MarksQuery) => (part: ReadScope) => countSteps(question, one, { scope: part, ...deps })
     const nothing = () => Promise.resolve(null)
-    return readParts(scope, [count(query), earlier === null ? nothing : count(earlier)] as const, WITHOUT_COMPARE)
+    return readAllOrNone(scope, [count(query), earlier === null ? nothing : count(earlier)] as const, WITHOUT_COMPARE)
   })
   const { page, nextCursor } = await takeBlockPage(toBlocks(query, current.groups, before?.groups), {
     cursor,

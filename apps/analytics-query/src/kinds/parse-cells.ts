@@ -6,7 +6,7 @@ import { canonicalCells, canonicalEarlier, canonicalKey } from '../query/canonic
 import type { Cell, CellQuery } from '../query/cell-query.js'
 import { alignBuckets, previousRange } from '../query/previous-range.js'
 import type { TimeRange } from '../query/time-range.js'
-import { readParts } from '../reads/read-parts.js'
+import { readAllOrNone } from '../reads/read-all-or-none.js'
 import { type ReadScope, readTogether } from '../reads/read-scope.js'
 import { fillCells, keyOfCell } from './fill-cells.js'
 import { mergeMetas } from './merge-metas.js'
@@ -91,7 +91,7 @@ async function runPlain(question: CellsQuestion, context: KindContext) {
 async function runCompared(question: CellsQuestion, earlier: Earlier, context: KindContext) {
   const read = (query: CellQuery) => (scope: ReadScope) => question.source.read(scope, query)
   const readings = [read(question.query), read(earlier.query)] as const
-  const [current, before] = await readTogether(context, (scope) => readParts(scope, readings, WITHOUT_COMPARE))
+  const [current, before] = await readTogether(context, (scope) => readAllOrNone(scope, readings, WITHOUT_COMPARE))
   const { page, nextCursor } = pageOf(question, current.cells)
   const known = new Map(filled(question, before.cells, earlier.query).map((cell) => [keyOfCell(cell), cell.value]))
   const data = page.map((cell) => {

@@ -23,7 +23,7 @@ import {
   parseZone,
 } from '../query/parse-cell-query.js'
 import { previousRange } from '../query/previous-range.js'
-import { readParts } from '../reads/read-parts.js'
+import { readAllOrNone } from '../reads/read-all-or-none.js'
 import { type ReadScope, readTogether } from '../reads/read-scope.js'
 import { canonicalMarks, eventsOf, type JourneyDeps, parsePeriods, periodGrain, rateOf } from './journey.js'
 import { mergeMetas } from './merge-metas.js'
@@ -99,7 +99,7 @@ async function runStickiness(
   const [counted, before] = await readTogether(context, (scope) => {
     const count = (span: Span) => (part: ReadScope) => countPeriods(span, { scope: part, ...deps })
     const nothing = () => Promise.resolve(null)
-    return readParts(scope, [count(current), earlier === null ? nothing : count(earlier)] as const, WITHOUT_COMPARE)
+    return readAllOrNone(scope, [count(current), earlier === null ? nothing : count(earlier)] as const, WITHOUT_COMPARE)
   })
   const { page, nextCursor } = await takeBlockPage(toBlocks(current, counted.groups, before?.groups), {
     cursor,

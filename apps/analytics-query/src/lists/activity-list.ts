@@ -2,7 +2,7 @@ import type { ListActivitiesRequest } from '@millrace/contracts'
 import { filterText, type ListQuery, parseListQuery } from './list-query.js'
 import { equal, type ListConditions, type ListTable, type StepRow } from './list-statement.js'
 
-/** null: not asked for. */
+/** Null for conditions that the request does not have. */
 export interface ActivitiesQuery extends ListQuery {
   readonly userId: string | null
   readonly action: string | null
@@ -20,7 +20,10 @@ export interface ActivityRow extends StepRow {
   readonly json: string
 }
 
-/** Of the same message sent again after the window of deduplication, with the same time, a page may show one row for two. */
+/**
+ * A message that was sent again, with the same time, after the 24 hours of deduplication is stored twice; a page may
+ * then show one of the two rows.
+ */
 export const ACTIVITIES: ListTable = {
   name: 'activity_logs',
   time: '"timestamp"',
@@ -40,7 +43,10 @@ export function parseActivitiesQuery(request: ListActivitiesRequest, position: s
   }
 }
 
-/** Those of an entity by activity_logs_entity, of a user by activity_logs_user, else by activity_logs_time; the rest is looked at on the way. */
+/**
+ * Reads the index activity_logs_entity for an entity, activity_logs_user for a user, else activity_logs_time. All other
+ * conditions filter its rows.
+ */
 export function activityConditions(tenantId: number, query: ActivitiesQuery): ListConditions {
   const { userId, action, entityType, entityId } = query
   const fields = equal({ action, entity_type: entityType })
@@ -51,7 +57,7 @@ export function activityConditions(tenantId: number, query: ActivitiesQuery): Li
   return { tenantId, walks: [equal({ user_id: userId })], isOfEverybody: userId === null, filters: fields }
 }
 
-/** An activity in the shape of the public API. Its metadata is put in as PostgreSQL prints it, without being parsed. */
+/** An activity as JSON of the public API. Its metadata is copied as PostgreSQL prints it, without being parsed. */
 export function toActivityJson(row: ActivityRow): string {
   const head = JSON.stringify({
     message_id: row.id,

@@ -1,7 +1,10 @@
 import { EVENT_TYPES } from '@millrace/contracts'
 import type { EventRow } from './events-statements.js'
 
-/** An event in the shape of the public API. Properties and context are put in as PostgreSQL prints them, without parsing them. */
+/**
+ * An event as JSON of the public API. Properties and context are copied as PostgreSQL prints them, without being
+ * parsed.
+ */
 export function toEventJson(row: EventRow): string {
   const head = JSON.stringify({
     message_id: row.message_id,

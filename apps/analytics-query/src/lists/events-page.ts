@@ -8,7 +8,7 @@ export interface EventsPage {
   readonly nextCursor: string
 }
 
-/** Rows that follow those added before, in order. */
+/** Adds the next rows of the list to the page. */
 export function addEvents(page: BoundedPage<EventRow>, rows: readonly EventRow[]): void {
   for (const row of rows) {
     page.add(toEventJson(row), row)
@@ -17,7 +17,7 @@ export function addEvents(page: BoundedPage<EventRow>, rows: readonly EventRow[]
   if (rows.at(-1)?.has_next === true) page.close()
 }
 
-/** The page when the walk has ended. */
+/** The page when it is full or the list has ended. */
 export function endPage(page: BoundedPage<EventRow>): EventsPage {
   const { last } = page
   const position = last && {

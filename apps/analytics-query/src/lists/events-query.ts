@@ -5,29 +5,32 @@ import { errors } from '../errors.js'
 import { type Filter, parseFilters } from '../query/filter.js'
 import { parseLimit } from '../query/parse-cell-query.js'
 
-/** The place of an event in the order of the list: newest first. */
-export interface EventPlace {
+/** The position of an event in the list, which is ordered by these three, newest first. */
+export interface EventPosition {
   readonly timestampUs: number
   readonly partition: number
   readonly position: string
 }
 
-/** null: not asked for. */
+/** Null for conditions that the request does not have. */
 export interface EventsQuery {
   readonly event: string | null
   readonly userId: string | null
   readonly messageId: string | null
-  /** All must hold. */
+  /** All must match. */
   readonly filters: readonly Filter[]
   readonly fromMs: number | null
   readonly toMs: number | null
-  readonly after: EventPlace | null
+  readonly after: EventPosition | null
   readonly limit: number
 }
 
 const LIMITS = { default: 100, max: 1000 }
 
-/** `position` is the cursor without its binding. @throws INVALID_TIME_RANGE, INVALID_LIMIT, INVALID_CURSOR, INVALID_FILTER_VALUE, and what parseFilters throws. */
+/**
+ * `position` is the cursor without its binding. @throws INVALID_TIME_RANGE, INVALID_LIMIT, INVALID_CURSOR,
+ * INVALID_FILTER_VALUE, and what parseFilters throws.
+ */
 export function parseEventsQuery(request: ListEventsRequest, position: string): EventsQuery {
   const fromMs = request.from?.getTime() ?? null
   const toMs = request.to?.getTime() ?? null
@@ -60,11 +63,11 @@ function optionalText(text: string, field: string): string | null {
   return text === '' ? null : text
 }
 
-export function encodeEventPosition({ timestampUs, partition, position }: EventPlace): string {
+export function encodeEventPosition({ timestampUs, partition, position }: EventPosition): string {
   return encodePosition([timestampUs, partition, position])
 }
 
-function decodeEventPosition(text: string): EventPlace | null {
+function decodeEventPosition(text: string): EventPosition | null {
   const values = decodePosition(text, isEventPosition)
   return values && { timestampUs: values[0], partition: values[1], position: values[2] }
 }

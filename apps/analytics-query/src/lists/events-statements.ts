@@ -18,11 +18,11 @@ export interface EventRow {
   /** JSON texts */
   readonly properties: string | null
   readonly context: string | null
-  /** Of the last row: whether bytes ended the reading, and not the window or the limit. */
+  /** Whether further rows follow that were not returned because of their size. */
   readonly has_next: boolean
 }
 
-/** The first and last day partition; their names sort as their days do. */
+/** The first and last day partition; their names sort like their days. */
 export const keptDaysStatement: Statement = {
   name: 'events_kept_days',
   text: `select min(name) as first, max(name) as last from (select inhrelid::regclass::text as name from pg_inherits where inhparent = 'events'::regclass) partition
@@ -34,15 +34,16 @@ export interface WindowRequest {
   readonly query: EventsQuery
   readonly window: TimeRange
   readonly limit: number
-  /** No row follows once those before it hold so much, as it is stored or as it is sent. */
+  /** Rows end once the rows before them reach this size, as stored or as text. */
   readonly bytes: number
 }
 
 /**
- * The newest rows of a window after the cursor's place. With a user (the user id, or the anonymous id where there is none) by the index events_user,
- * whose order is that of the page, in whichever partitions the window has, by a kept plan; else by the BRIN index on time, sorted, which is why
- * windows are narrow. The sum of the stored sizes, which PostgreSQL knows without reading values, keeps it from unpacking much more than is
- * sent; that of the texts from sending much more than fits the page.
+ * The newest rows of a window after the position of the cursor. With a user (user id, or else anonymous id) it reads
+ * the index events_user, which is in the order of the page, by a plan that the connection keeps. Without one it reads
+ * the BRIN index on time and sorts, which is why windows are narrow. Two sums limit the size of the page: that of the
+ * stored sizes, which PostgreSQL knows without decompressing values, limits how much is decompressed; that of the texts
+ * limits how much is sent.
  */
 export function windowStatement({ tenantId, query, window, limit, bytes }: WindowRequest): Statement {
   const values = new SqlValues()
@@ -70,7 +71,7 @@ export function windowStatement({ tenantId, query, window, limit, bytes }: Windo
   const order = `e."timestamp" desc, e.partition desc, e.position desc`
   const bytesMax = values.add(bytes, 'bigint')
   const before = `window before as (order by ${order} rows between unbounded preceding and 1 preceding)`
-  // Columns are made of the rows of the page, and not once a partition; texts once, which "offset 0" is for.
+  // Columns are computed only for rows of the page, and texts only once, which "offset 0" is for.
   const newest = `select e.*, lead(e.partition) over before is not null as has_next, ${sumOf('pg_column_size')} over before as stored_before
     from (select * from events e where ${conditions.join(' and ')} order by ${order} limit ${values.add(limit, 'integer')}) e ${before}`
   const texts = `select e."timestamp", e.received_at, e.partition, e.position, e.type, e.message_id, e.event, e.user_id, e.anonymous_id,

@@ -7,9 +7,9 @@ import { type EventsQuery, encodeEventPosition } from './events-query.js'
 import { type EventRow, keptDaysStatement, windowStatement } from './events-statements.js'
 import { firstWindow, nextWindow, type Window } from './time-windows.js'
 
-/** Whatever time an event may have. */
+/** All times that an event may have. */
 const ALL_TIME = { fromMs: Date.parse('0001-01-01T00:00:00Z'), toMs: Date.parse('9999-12-31T23:59:59.999Z') }
-/** A window that took so long is not followed by a wider one. */
+/** After a window that took longer than this, the next one is not wider. */
 const SLOW_STEP_MS = 500
 
 export interface Clocks {
@@ -18,9 +18,10 @@ export interface Clocks {
 }
 
 /**
- * One page, newest first. All that one user did is read at once, because the index on users ends at the page's last row. Else time is walked backwards
- * in windows that grow while they find little, so that a page reads about as much as it shows however large the table is. For a rare name, an absent message id or a filter that few events pass it gives up
- * after WALK_MS: then the page is short, or empty, and its cursor goes on from where the walk has come. A page ends too when it holds PAGE_BYTES.
+ * One page of events, newest first. All events of one user are read by one statement, since the index on users is in
+ * the order of the page. Otherwise the list is read backwards in windows of time that grow while they find little, so
+ * that a page reads about as much as it shows, however large the table is. If few events match, the page ends after 5
+ * s: it is short or even empty, and its cursor continues where reading stopped.
  */
 export async function listEvents(
   tx: Transaction,
@@ -62,7 +63,7 @@ function positionBefore(timeMs: number): string {
   return encodeEventPosition({ timestampUs: timeMs * 1000, partition: 0, position: '0' })
 }
 
-/** From the first kept day to the end of the last; null when there is no partition. */
+/** From the start of the first day partition to the end of the last one; null when there is none. */
 async function readKeptDays(tx: Transaction): Promise<{ fromMs: number; toMs: number } | null> {
   const { rows } = await tx.query<{ first: string | null; last: string | null }>(keptDaysStatement)
   const [first, last] = [rows[0]?.first ?? null, rows[0]?.last ?? null]

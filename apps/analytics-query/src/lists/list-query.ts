@@ -4,25 +4,25 @@ import { filterErrors } from '@millrace/query-filters'
 import { errors } from '../errors.js'
 import { parseLimit } from '../query/parse-cell-query.js'
 
-/** The place of a row in the order of a list: by time and then by id, greatest first. */
-export interface ListPlace {
+/** The position of a row in a list, which is ordered by time and then by id, greatest first. */
+export interface ListPosition {
   /** Microseconds since 1970. */
   readonly timeUs: number
   readonly id: string
 }
 
-/** What all lists are asked. null: not asked for. */
+/** What all lists have in common. Null for conditions that the request does not have. */
 export interface ListQuery {
   readonly fromMs: number | null
   readonly toMs: number | null
-  readonly after: ListPlace | null
+  readonly after: ListPosition | null
   readonly limit: number
 }
 
 const LIMITS = { default: 100, max: 1000 }
-/** What PostgreSQL reads of the times that a request can hold. */
+/** The times of a request that PostgreSQL can represent; others are moved to these bounds. */
 const TIMES = { minMs: Date.parse('0001-01-01T00:00:00Z'), maxMs: Date.parse('9999-12-31T23:59:59.999Z') }
-/** Ids have 512 characters at most. */
+/** The gateway rejects longer ids. */
 const ID_LENGTH_MAX = 512
 
 interface ListFields {
@@ -40,7 +40,7 @@ export function parseListQuery({ from, to, limit }: ListFields, position: string
       message: `the range ends at ${new Date(endMs).toISOString()}, which is not after its start at ${new Date(fromMs).toISOString()}`,
     })
   }
-  const place = decodePosition(position, isPlace)
+  const place = decodePosition(position, isListPosition)
   return {
     fromMs,
     toMs: endMs,
@@ -50,11 +50,14 @@ export function parseListQuery({ from, to, limit }: ListFields, position: string
 }
 
 /** The position after a row. */
-export function positionAfter({ timeUs, id }: ListPlace): string {
+export function positionAfter({ timeUs, id }: ListPosition): string {
   return encodePosition([timeUs, id])
 }
 
-/** A text to be compared with; null for an empty one. @throws INVALID_FILTER_VALUE for what no row can hold. */
+/**
+ * A text to compare a column with; null for an empty text. @throws INVALID_FILTER_VALUE for a text that PostgreSQL
+ * cannot store
+ */
 export function filterText(text: string, field: string): string | null {
   const unstorable = findUnstorable(text)
   if (unstorable !== null) {
@@ -71,7 +74,7 @@ function toMs(time: Date | undefined): number | null {
   return time === undefined ? null : Math.min(TIMES.maxMs, Math.max(TIMES.minMs, time.getTime()))
 }
 
-function isPlace(values: readonly CursorValue[]): values is readonly [number, string] {
+function isListPosition(values: readonly CursorValue[]): values is readonly [number, string] {
   const [timeUs, id, ...others] = values
   return (
     others.length === 0 &&

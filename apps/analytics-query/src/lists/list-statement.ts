@@ -1,34 +1,37 @@
 import type { Statement } from '@millrace/database'
 import { instant, SqlValues } from '../sql/sql-values.js'
-import type { ListPlace, ListQuery } from './list-query.js'
+import type { ListPosition, ListQuery } from './list-query.js'
 
-/** A table whose rows are listed by time and id, newest first. */
+/** A table that is listed by time and id, newest first. */
 export interface ListTable {
   readonly name: string
-  /** Columns that order it. */
+  /** The columns that order it. */
   readonly time: string
   readonly id: string
-  /** The select list for the rows of a page, of `t`; `id` and `time_us` come by themselves. */
+  /** Select list for a row `t`, in addition to `id` and `time_us`. */
   readonly columns: string
-  /** A column of JSON that may be large; it comes as text. */
+  /** A JSON column that may be large; it is returned as text. */
   readonly json?: string
 }
 
-/** SQL over `t`. */
+/** A condition on a row `t`, as SQL. */
 export type Condition = (values: SqlValues) => string
 
-/** What a list is asked about: which index is walked, and what of its rows is wanted. */
+/** Which index a list reads, and which of its rows match. */
 export interface ListConditions {
   readonly tenantId: number
-  /** Of the index that is walked; with several, the walks are merged. */
+  /** The conditions of each index range; several ranges are merged. */
   readonly walks: readonly (readonly Condition[])[]
-  /** Whether these are walks through everybody's rows: their indexes are told from those of one user or entity by where nulls would be. */
+  /**
+   * Whether the ranges cover all users. Their indexes differ from those of one user or entity in where nulls would be
+   * sorted, which makes the planner choose between them.
+   */
   readonly isOfEverybody: boolean
-  /** Of the rows on the way; without any every row counts. */
+  /** Conditions on the rows of the index; empty: every row matches. */
   readonly filters: readonly Condition[]
 }
 
-/** Those of `columns` that are asked for have the text. */
+/** A condition for each column whose text is not null: the column equals the text. */
 export function equal(columns: Readonly<Record<string, string | null>>): Condition[] {
   return Object.entries(columns).flatMap(([column, text]): Condition[] =>
     text === null ? [] : [(values) => `t.${column} = ${values.add(text, 'text')}`],
@@ -36,8 +39,10 @@ export function equal(columns: Readonly<Record<string, string | null>>): Conditi
 }
 
 /**
- * Sent in front of the first step, for its transaction. The planner believes of one who has many rows, and whom its sample missed, that he has few: it would
- * read them all and sort them, where the index gives the page's in their order. Costs that are raised so far would also call for workers and compiling.
+ * Planner settings for the transaction, sent before the first step. For a user with many rows who is not in its
+ * statistics, the planner assumes few rows: it would read all of them and sort them, although the index returns them in
+ * the order of the page. Disabling the other ways raises cost estimates so much that parallel workers and JIT have to
+ * be disabled as well.
  */
 export const AS_WALKS: Statement = {
   name: 'plan_as_walks',
@@ -47,30 +52,33 @@ export const AS_WALKS: Statement = {
 
 export interface StepRequest {
   readonly query: Pick<ListQuery, 'fromMs' | 'toMs'>
-  readonly after: ListPlace | null
-  /** Rows of the index that the step goes through at most. */
+  readonly after: ListPosition | null
+  /** Maximum index rows that the step reads. */
   readonly walkRows: number
-  /** Rows that it finds at most. */
+  /** Maximum rows that the step returns. */
   readonly limit: number
-  /** No row follows once those before it hold so much, as it is stored or as it is sent. */
+  /** Rows end once the rows before them reach this size, as stored or as text. */
   readonly bytes: number
 }
 
-/** A row of a step's answer: how far it has come, and one row of the list, or none (`id` is null) where it found none. */
+/**
+ * A result row of a step: how far the step has read, and one row of the list. `id` is null when the step found none.
+ */
 export interface StepRow {
   readonly walked_rows: bigint
   readonly walked_us: bigint
   readonly walked_id: string
   readonly id: string | null
   readonly time_us: bigint
-  /** Rows that were found, of which the last may have been left out for their bytes. */
+  /** Number of rows found; fewer may be returned because of their size. */
   readonly found_rows: bigint
 }
 
 /**
- * One step of a walk from the newest row to the oldest, by the index that the conditions name. It ends after `walkRows` rows of it, so that what few rows
- * match costs no more than so many; only an index that was walked to its end gives no row at all. The stored sizes, which PostgreSQL knows without
- * reading values, keep it from unpacking much more than is sent; those of the texts from sending much more than fits a page.
+ * One step through an index, from newest to oldest. It ends after `walkRows` index rows, so that it is fast even if few
+ * rows match; it returns no row at all only at the end of the index. Two sums limit the size of the page: that of the
+ * stored sizes, which PostgreSQL knows without decompressing values, limits how much is decompressed; that of the texts
+ * limits how much is sent.
  */
 export function stepStatement(table: ListTable, conditions: ListConditions, step: StepRequest): Statement {
   const values = new SqlValues()
@@ -86,7 +94,7 @@ export function stepStatement(table: ListTable, conditions: ListConditions, step
   const sent = json === undefined ? '0' : `coalesce(sum(octet_length(t.json)) ${before('t')}, 0)`
   const fits = (size: string) => (json === undefined ? '' : `where t.${size} < ${bytes}`)
   const text = json === undefined ? '' : `, t.${json}::text as json`
-  // "offset 0" keeps the text from being made twice.
+  // "offset 0" keeps the text from being computed twice.
   return {
     text: `with walked as (${walked}), matching as (
         select t.*, count(*) over () as found_rows, ${stored} as stored_before

@@ -4,7 +4,7 @@ import { SqlValues } from '../sql/sql-values.js'
 import { filterText, type ListQuery, parseListQuery } from './list-query.js'
 import { type Condition, equal, type ListConditions, type ListTable, type StepRow } from './list-statement.js'
 
-/** null: not asked for. */
+/** Null for conditions that the request does not have. */
 export interface SessionsQuery extends ListQuery {
   readonly active: boolean | null
   readonly userId: string | null
@@ -26,7 +26,10 @@ export interface SessionRow extends StepRow {
   readonly ip: string | null
 }
 
-/** By their start, which hardly ever changes: ordered by what was seen last, a session would leave its place while somebody pages. */
+/**
+ * Ordered by start, which hardly ever changes. Ordered by the last event, sessions would move between pages while a
+ * client reads them.
+ */
 export const SESSIONS: ListTable = {
   name: 'user_sessions',
   time: 'started_at',
@@ -47,16 +50,16 @@ export function parseSessionsQuery(request: ListSessionsRequest, position: strin
   }
 }
 
-const goesOn: Condition = () => 't.ended_at is null'
-const isOver: Condition = () => 't.ended_at is not null'
+const isActive: Condition = () => 't.ended_at is null'
+const isEnded: Condition = () => 't.ended_at is not null'
 
 /**
- * One session by the key; those of a user by user_sessions_user; else those that go on by user_sessions_active_start, those that are over by
- * user_sessions_ended_start, or both.
+ * Reads the primary key for one session, the index user_sessions_user for a user, else user_sessions_active_start for
+ * active sessions, user_sessions_ended_start for ended ones, or both.
  */
 export function sessionConditions(tenantId: number, query: SessionsQuery): ListConditions {
   const { active, userId, sessionId, device, browser, os } = query
-  const state = active === null ? [] : [active ? goesOn : isOver]
+  const state = active === null ? [] : [active ? isActive : isEnded]
   const fields = equal({ device_type: device, browser, os })
   if (sessionId !== null) {
     const filters = [...state, ...equal({ user_id: userId }), ...fields]
@@ -65,16 +68,17 @@ export function sessionConditions(tenantId: number, query: SessionsQuery): ListC
   if (userId !== null) {
     return { tenantId, walks: [equal({ user_id: userId })], isOfEverybody: false, filters: [...state, ...fields] }
   }
-  return { tenantId, walks: active === null ? [[goesOn], [isOver]] : [state], isOfEverybody: true, filters: fields }
+  return { tenantId, walks: active === null ? [[isActive], [isEnded]] : [state], isOfEverybody: true, filters: fields }
 }
 
 /**
- * How many sessions go on, of the tenant by user_sessions_active_start, 0.2 us a session, or of one user by user_sessions_user. The order counts nothing; without it
- * those of all tenants may be read by user_sessions_active, which is smaller.
+ * Counts active sessions: of the tenant by the index user_sessions_active_start, 0.2 us per session, or of one user by
+ * user_sessions_user. The order is needed only to make the planner use that index; otherwise it might read the sessions
+ * of all tenants by user_sessions_active, which is smaller.
  */
 export function activeSessionsStatement(tenantId: number, { userId }: Pick<SessionsQuery, 'userId'>): Statement {
   const values = new SqlValues()
-  const conditions = [goesOn, ...equal({ user_id: userId })].map((condition) => condition(values))
+  const conditions = [isActive, ...equal({ user_id: userId })].map((condition) => condition(values))
   const where = [`t.tenant_id = ${values.add(tenantId, 'integer')}`, ...conditions].join(' and ')
   const order = userId === null ? 'order by t.started_at desc nulls last offset 0' : ''
   return {
@@ -83,7 +87,7 @@ export function activeSessionsStatement(tenantId: number, { userId }: Pick<Sessi
   }
 }
 
-/** A session in the shape of the public API. */
+/** A session as JSON of the public API. */
 export function toSessionJson(row: SessionRow): string {
   return JSON.stringify({
     session_id: row.id,

@@ -2,19 +2,19 @@ import type { TimeRange } from '../query/time-range.js'
 
 const GROWTH = 4
 
-/** A step of a walk backwards through time. */
+/** A window of time; the list of events is read window by window, backwards. */
 export interface Window extends TimeRange {
-  /** How wide the next one is if this one holds nothing worth a change, in ms. */
+  /** Width of the next window, before it is adapted to what this one holds, in ms. */
   readonly nextWidthMs: number
 }
 
 export interface WalkStart {
   readonly nowMs: number
-  /** How wide the newest window is, in ms. */
+  /** Width of the newest window, in ms. */
   readonly widthMs: number
 }
 
-/** The newest window of a walk through `bounds`; what lies ahead of now is one window of its own. null when the bounds are empty. */
+/** The newest window in `bounds`, which includes all future times. Null when the bounds are empty. */
 export function firstWindow(bounds: TimeRange, { nowMs, widthMs }: WalkStart): Window | null {
   if (bounds.fromMs >= bounds.toMs) return null
   const fromMs = Math.min(nowMs - widthMs, bounds.toMs - widthMs)
@@ -22,8 +22,9 @@ export function firstWindow(bounds: TimeRange, { nowMs, widthMs }: WalkStart): W
 }
 
 /**
- * The window before the last one: as wide as the rows still missing need at the density found in it, between the same width and four times
- * it; not wider when the last one was slow to read. null at the start of the bounds.
+ * The window before the last one. It is as wide as the missing rows need at the density of the last window, but at
+ * least as wide as the last one and at most four times as wide; not wider when the last one was slow to read. Null at
+ * the start of the bounds.
  */
 export function nextWindow(
   last: Window,

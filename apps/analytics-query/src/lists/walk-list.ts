@@ -1,10 +1,13 @@
 import type { Statement, Transaction } from '@millrace/database'
 import { BoundedPage, fillPage } from '@millrace/pagination'
 import { rowsOf } from '../sql/rows-of.js'
-import { type ListPlace, type ListQuery, positionAfter } from './list-query.js'
+import { type ListPosition, type ListQuery, positionAfter } from './list-query.js'
 import { AS_WALKS, type ListConditions, type ListTable, type StepRow, stepStatement } from './list-statement.js'
 
-/** Rows that a step of a walk with filters goes through: four times what is missing at first, and no more than PostgreSQL reads in some 20 ms. */
+/**
+ * Index rows that one step with filters reads: at first four times the missing rows, then four times as many each step,
+ * up to what PostgreSQL reads in about 20 ms.
+ */
 const STEP_ROWS = { growth: 4, max: 10_000 }
 
 export interface WalkList<Row extends StepRow> {
@@ -12,32 +15,32 @@ export interface WalkList<Row extends StepRow> {
   readonly conditions: ListConditions
   readonly query: ListQuery
   readonly toJson: (row: Row & { readonly id: string }) => string
-  /** Asked together with the first step, in the same snapshot. */
+  /** Statements that are sent together with the first step, in the same snapshot. */
   readonly beside: readonly Statement[]
   readonly monotonicMs: () => number
 }
 
 export interface WalkedPage {
-  /** A list of objects. */
+  /** A JSON list of objects. */
   readonly dataJson: Buffer
-  /** Empty at the end of the list. */
+  /** A position; empty at the end of the list. */
   readonly cursor: string
   /** The rows of each statement of `beside`. */
   readonly beside: readonly unknown[][]
 }
 
 /**
- * One page, newest first. Without filters it is read at once, since the index is in its order. With filters the index is walked in steps, each of
- * which goes through so many rows at most, until the page is full or WALK_MS have passed: then it is short, or empty, and its cursor goes on
- * from where the walk has come.
+ * One page, newest first. Without filters it is read by one statement, since the index is in the order of the page.
+ * With filters the index is read in steps of a limited number of rows, until the page is full or 5 s have passed: then
+ * it is short or even empty, and its cursor continues where reading stopped.
  */
 export async function walkList<Row extends StepRow>(tx: Transaction, list: WalkList<Row>): Promise<WalkedPage> {
   const { table, conditions, query, toJson, monotonicMs } = list
   const isFiltered = conditions.filters.length > 0
-  const page = new BoundedPage<ListPlace>(query.limit)
+  const page = new BoundedPage<ListPosition>(query.limit)
   let beside: unknown[][] | undefined
   let walkRows = page.missing + 1
-  const read = async (after: ListPlace | null): Promise<ListPlace | null> => {
+  const read = async (after: ListPosition | null): Promise<ListPosition | null> => {
     const limit = page.missing + 1
     if (isFiltered) walkRows = Math.min(STEP_ROWS.max, walkRows * STEP_ROWS.growth)
     const step = stepStatement(table, conditions, { query, after, walkRows, limit, bytes: page.bytesLeft })
@@ -54,7 +57,7 @@ export async function walkList<Row extends StepRow>(tx: Transaction, list: WalkL
 }
 
 function addTo<Row extends StepRow>(
-  page: BoundedPage<ListPlace>,
+  page: BoundedPage<ListPosition>,
   rows: readonly Row[],
   toJson: WalkList<Row>['toJson'],
 ): void {
@@ -64,14 +67,14 @@ function addTo<Row extends StepRow>(
   if (found.length < foundRows) page.close()
 }
 
-/** How far a step has come; null at the end of the index. */
-function reachedBy([row]: readonly StepRow[], walkRows: number): ListPlace | null {
+/** The position after the last index row of a step; null at the end of the index. */
+function reachedBy([row]: readonly StepRow[], walkRows: number): ListPosition | null {
   return row === undefined || Number(row.walked_rows) < walkRows
     ? null
     : { timeUs: Number(row.walked_us), id: row.walked_id }
 }
 
-function pageOf(page: BoundedPage<ListPlace>, place: ListPlace | null, beside: readonly unknown[][]): WalkedPage {
+function pageOf(page: BoundedPage<ListPosition>, place: ListPosition | null, beside: readonly unknown[][]): WalkedPage {
   return {
     dataJson: Buffer.from(`[${page.texts.join(',')}]`),
     cursor: place === null ? '' : positionAfter(place),

@@ -3,7 +3,7 @@ import type { FieldPath } from '../query/field-path.js'
 
 const FIELDS = ['method', 'device', 'browser', 'os', 'success', 'failure_reason', 'ip'] as const
 
-/** The fields of a login attempt, as `e.properties` of loginRows has them. @throws INVALID_FIELD_PATH */
+/** Parses a field of a login attempt; loginRows has these fields in `e.properties`. @throws INVALID_FIELD_PATH */
 export function parseLoginField(name: string): FieldPath {
   if (name === 'user_id') return { kind: 'column', name, column: 'user_id' }
   const field = FIELDS.find((candidate) => candidate === name)

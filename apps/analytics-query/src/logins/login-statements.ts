@@ -7,12 +7,12 @@ import { instant, SqlValues } from '../sql/sql-values.js'
 const RECENT_ROWS = 20
 const SHARES_MAX = 100
 
-/** The columns of the fields that a login has besides user_id. */
+/** Columns whose name differs from that of the field. */
 const COLUMNS: Readonly<Record<string, string>> = { device: 'device_type' }
 
 /**
- * Attempts of the range that meet the filters, by the index on (tenant, time). For filters the fields that they name are in the shape of an event's, so
- * that the same conditions apply.
+ * Login attempts in the range that match the filters, by the index on (tenant, time). With filters, the fields that
+ * they name are put into a column `properties` as in an event, so that the conditions are the same as for events.
  */
 function loginRows(tenantId: number, query: CellQuery, values: SqlValues): string {
   const range = `l.tenant_id = ${values.add(tenantId, 'integer')}
@@ -38,7 +38,10 @@ export interface LoginCellRow {
   readonly [group: `g${number}`]: unknown
 }
 
-/** One row a bucket and group. Users are told apart by hashing them first: counting them by sorting costs more. */
+/**
+ * One row per bucket and group. Distinct users are found by grouping, which is faster than count(distinct …), which
+ * sorts.
+ */
 export function loginCellsStatement(tenantId: number, query: CellQuery, cellsMax: number): Statement {
   const values = new SqlValues()
   const rows = loginRows(tenantId, query, values)
@@ -55,7 +58,7 @@ export function loginCellsStatement(tenantId: number, query: CellQuery, cellsMax
   }
 }
 
-/** How many users there are in all cells together. */
+/** Number of distinct users in all cells together. */
 export function loginUsersStatement(tenantId: number, query: CellQuery): Statement {
   const values = new SqlValues()
   const rows = loginRows(tenantId, query, values)
@@ -66,15 +69,18 @@ export function loginUsersStatement(tenantId: number, query: CellQuery): Stateme
 }
 
 export interface LoginShareRow {
-  /** The column that the row is about; null for all attempts. */
+  /** The field whose value is counted; null for all attempts. */
   readonly field: 'method' | 'device' | 'browser' | 'os' | null
-  /** null where the attempt did not say. */
+  /** The value; null when the attempts have none. */
   readonly name: string | null
   readonly attempts: bigint
   readonly succeeded: bigint
 }
 
-/** Totals, and the counts of the most frequent values of each field: in one pass over the rows, since there are few combinations. */
+/**
+ * Totals, and the counts of the most frequent values of each field, in one pass over the rows; there are few
+ * combinations of values.
+ */
 export function loginSharesStatement(tenantId: number, query: CellQuery): Statement {
   const values = new SqlValues()
   const rows = loginRows(tenantId, query, values)

@@ -31,20 +31,20 @@ export type ReadLogins = (
   query: CellQuery,
 ) => Promise<{ cells: Cell[]; meta: AnswerMeta; summary: LoginsSummary }>
 
-/** Reads login attempts by bucket and group, and what there is to say about all of them, in one snapshot. */
+/** Reads login attempts by bucket and group, and a summary of all of them, in one snapshot. */
 export function createReadLogins(config: ReadLoginsConfig): ReadLogins {
-  return ({ tenantId, guard, read }, query) => read((tx) => readAll(tx, { tenantId, guard, query, config }))
+  return ({ tenantId, admission, read }, query) => read((tx) => readAll(tx, { tenantId, admission, query, config }))
 }
 
-interface Reading extends Pick<ReadScope, 'tenantId' | 'guard'> {
+interface Reading extends Pick<ReadScope, 'tenantId' | 'admission'> {
   readonly query: CellQuery
   readonly config: ReadLoginsConfig
 }
 
-async function readAll(tx: Transaction, { tenantId, guard, query, config }: Reading) {
+async function readAll(tx: Transaction, { tenantId, admission, query, config }: Reading) {
   const { cellsMax } = config
   const isOneCell = query.groupBy.length === 0 && query.bucketStarts.length === 1
-  const estimate = await guard?.admitLogins({ tenantId, query, scans: scansOf(query, isOneCell) })
+  const estimate = await admission?.admitLogins({ tenantId, query, scans: scansOf(query, isOneCell) })
   const [mark, cells, shares, recent, users] = await tx.pipeline([
     watermarkStatement(config),
     loginCellsStatement(tenantId, query, cellsMax),
@@ -55,7 +55,7 @@ async function readAll(tx: Transaction, { tenantId, guard, query, config }: Read
   const rows = rowsOf<LoginCellRow>(cells)
   if (rows.length > cellsMax) {
     throw errors.TOO_MANY_GROUPS({
-      message: `the query has more than ${cellsMax} buckets and groups: filter, or take a longer interval`,
+      message: `the query has more than ${cellsMax} buckets and groups: filter, or use a longer interval`,
       details: { cellsMax },
     })
   }
@@ -67,7 +67,10 @@ async function readAll(tx: Transaction, { tenantId, guard, query, config }: Read
   }
 }
 
-/** Cells and shares; users where there are several cells; the newest attempts end after a few rows unless filters look for them. */
+/**
+ * One scan for the cells, one for the shares, one for users of several cells, and one for the newest attempts with
+ * filters; without filters these end after a few rows.
+ */
 function scansOf({ filters }: CellQuery, isOneCell: boolean): number {
   return 2 + (isOneCell ? 0 : 1) + (filters.length > 0 ? 1 : 0)
 }
@@ -116,7 +119,7 @@ function toRecent(row: RecentLoginRow): RecentLogin {
 }
 
 function toMeta(watermark: Date | null, estimate: CostEstimate | undefined): AnswerMeta {
-  const reasons = ['each attempt is a row of its own table']
+  const reasons = ['login attempts have a table of their own and no rollups']
   return {
     source: 'raw',
     ageMs: 0,

@@ -1,7 +1,7 @@
 import type { MinuteValues } from '@millrace/rollups'
 import type { Measure } from './measure.js'
 
-/** Events. */
+/** Number of events. */
 export const count: Measure = {
   usesSketches: false,
   rollupSelect: 'sum(r.count)::bigint as n',

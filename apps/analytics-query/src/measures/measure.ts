@@ -9,29 +9,35 @@ export interface MeasureResult {
   readonly values: Readonly<Record<string, number>>
 }
 
-/** Sums up one cell from rows of rollups, packed minutes and raw groups. */
+/** Computes one cell from rollup windows, packed minutes and aggregated raw rows. */
 export interface Accumulator {
   addRollup(row: Row): void
-  /** A minute out of a packed window; with its sketch only where the measure asks for sketches. */
+  /** Adds one packed minute. `sketch` is null unless the measure uses sketches. */
   addMinute(minute: MinuteValues, sketch: Uint8Array | null): void
   addRaw(row: Row): void
   result(): MeasureResult
 }
 
-/** How a family of metrics is read from rollups and from raw rows, so that both give the same. */
+/** Reads a family of metrics from rollups and from raw rows, with the same result. */
 export interface Measure {
-  /** Whether it is made of sketches. */
+  /** Whether values are computed from sketches. */
   readonly usesSketches: boolean
-  /** Selected of rollup windows `r`. Grouped: aggregates, one row a bucket and series; else plain columns, one row a window. */
+  /**
+   * Select list over rollup windows `r`: aggregates per bucket and series if `isRollupGrouped`, else columns of each
+   * window.
+   */
   readonly rollupSelect: string
   readonly isRollupGrouped: boolean
-  /** Further columns of each raw row, of events `e`. */
+  /** Additional columns of each raw row `e`. */
   rawInput(metric: Metric, values: SqlValues): string
-  /** One row a cell, from the table `cell` with columns `keys` and those of rawInput. */
+  /** Statement that returns one row per cell, from the table `cell` with the columns `keys` and those of rawInput. */
   rawOutput(keys: string): string
-  /** Aggregates that put rows of rawOutput together to one, by the same names. */
+  /** Aggregates that merge rows of rawOutput into one, with the same column names. */
   readonly rawMerge: string
-  /** A cell's value as a double, from a row of rawOutput, and null where PostgreSQL might have another than the accumulator; null for a metric made of sketches. */
+  /**
+   * SQL for the value of a cell as a double, from a row of rawOutput; the SQL is null where PostgreSQL might compute
+   * another value than the accumulator. Null for metrics that are computed from sketches.
+   */
   rawValue(metric: Metric): string | null
   createAccumulator(metric: Metric): Accumulator
 }

@@ -5,7 +5,7 @@ import { quantiles } from './quantiles.js'
 import { sums } from './sums.js'
 import { uniques } from './uniques.js'
 
-/** How a metric is read. */
+/** The measure that a metric belongs to. */
 export function measureOf(metric: Metric): Measure {
   switch (metric.agg) {
     case 'count':

@@ -2,7 +2,7 @@ import type { CellPage } from '../query/cell-page.js'
 import type { CellQuery } from '../query/cell-query.js'
 import { measureOf } from './measures.js'
 
-/** A query whose cells the database can order and cut when it reads all of them from one range of rows. */
+/** A query of which the database can return one page of cells, if it reads all of them from one range of raw rows. */
 export interface PagedQuery extends CellQuery {
   readonly page: CellPage
 }

@@ -3,9 +3,12 @@ import { numericSql } from '../sql/field-sql.js'
 import type { Measure } from './measure.js'
 
 const BIN_BYTES = 16
-/** Raw values are handed over as counts of values within 0.1 % of each other: with the sketch's 0.8 % that stays below 1 %. */
+/**
+ * PostgreSQL returns raw values as counts of values within 0.1 % of each other. With the 0.8 % of the sketch the error
+ * stays below 1 %.
+ */
 const BIN_RATIO_LN = Math.log(1.001)
-/** Smaller magnitudes count as zero, as in DDSketch. */
+/** Smaller absolute values count as zero, as in DDSketch. */
 const ZERO_UP_TO = '1e-307'
 
 /** p50, p95 and p99 of a numeric property. */

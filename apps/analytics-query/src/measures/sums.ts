@@ -7,8 +7,9 @@ import type { Measure, MeasureResult, Row } from './measure.js'
 const PAIR_BYTES = 16
 
 /**
- * Sum, average, least and greatest of a numeric property. Rollups keep sums in double-double arithmetic and hand them over whole;
- * raw rows are summed as decimals. Both are rounded once, at the end. A sum beyond the doubles is null; its average is not.
+ * Sum, average, minimum and maximum of a numeric property. Rollups keep sums as pairs of doubles (double-double
+ * arithmetic) and return them exactly; raw rows are summed as decimals. Both are rounded once, at the end. A sum that
+ * is too large for a double is null, its average is not.
  */
 export const sums: Measure = {
   usesSketches: false,
@@ -70,7 +71,7 @@ function toResult(
   return { value: metric.agg === 'min' ? total.least : total.greatest, values }
 }
 
-/** JSON and cursors have no number beyond the doubles. */
+/** JSON and cursors cannot hold infinite numbers. */
 function orNull(value: number): number | null {
   return Number.isFinite(value) ? value : null
 }

@@ -2,12 +2,13 @@ import { HyperLogLog } from '@millrace/sketches'
 import type { Measure } from './measure.js'
 
 const HASH_BYTES = 8
-/** Bits of a user's hash that choose the register, as in HyperLogLog of @millrace/sketches. */
+/** Bits of the hash that select the register, as in HyperLogLog of @millrace/sketches. */
 const REGISTER_MASK = 16_383
 
 /**
- * Distinct users, by the hash of the user id or else the anonymous id. A raw cell is cut down in SQL to the one hash a register that
- * ranks highest, the one with the most leading zeros, so that at most 16,384 hashes a cell leave the database.
+ * Distinct users, by the hash of the user id, or else of the anonymous id. For raw rows, SQL returns only one hash per
+ * register of the HyperLogLog, the one with the most leading zeros, so at most 16,384 hashes per cell leave the
+ * database.
  */
 export const uniques: Measure = {
   usesSketches: true,
@@ -21,7 +22,7 @@ export const uniques: Measure = {
   rawValue: () => null,
   createAccumulator() {
     let users: HyperLogLog | undefined
-    /** Of most cells it is the only one: merging it with nothing would cost more than all else. */
+    /** Most cells have only one sketch. Merging it into an empty one would take longer than everything else. */
     let only: Uint8Array | undefined
     const merged = (): HyperLogLog => {
       users ??= only === undefined ? new HyperLogLog() : HyperLogLog.deserialise(only)

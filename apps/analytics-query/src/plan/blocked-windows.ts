@@ -1,6 +1,6 @@
 import { LEVEL_SECONDS, type LevelSeconds, MINUTE_LEVEL } from '@millrace/rollups'
 
-/** The windows that may not be used: those marked dirty, and every coarser one that holds one of them. */
+/** Windows that must not be used: dirty ones, and every coarser window that contains one. */
 export function blockedWindows(
   dirty: Readonly<Partial<Record<LevelSeconds, readonly number[]>>>,
 ): Partial<Record<LevelSeconds, readonly number[]>> {

@@ -1,35 +1,35 @@
 import type { LevelSeconds, RollupDefinition } from '@millrace/rollups'
 
-/** A rollup definition and how far it may be used for one tenant. */
+/** A rollup definition, and where it may be used for one tenant. */
 export interface ActiveDefinition extends RollupDefinition {
-  /** Windows that begin earlier may lack records. */
+  /** Windows that start earlier may be incomplete. */
   readonly activeFromMs: number
-  /** Windows that end later may lack records. */
+  /** Windows that end later may be incomplete. */
   readonly activeUntilMs: number
-  /** Whether the tenant has had more series than are kept, so that some values are only in the overflow series. */
+  /** Whether the tenant has exceeded the limit of series, so that some values are only in the overflow series. */
   readonly hasOverflow: boolean
 }
 
-/** How far one stream partition has been stored and rolled up, as of the snapshot. */
+/** How far one stream partition is stored and rolled up, in the snapshot of the query. */
 export interface PartitionState {
   readonly partition: number
-  /** Records below it are in the rollups. */
+  /** Records with a lower ordinal are in the rollups. */
   readonly flushedOrdinal: bigint
-  /** Records below it are stored. */
+  /** Records with a lower ordinal are stored. */
   readonly nextOrdinal: bigint
   readonly watermarkMs: number | null
   readonly flushedWatermarkMs: number | null
-  /** Bounds of the event times of the records between; null when they are not known. */
+  /** First and last event time of the unflushed records; null when they are not known. */
   readonly unflushedFromMs: number | null
   readonly unflushedToMs: number | null
 }
 
-/** Everything the planner decides by; read in the snapshot that the query then runs in. */
+/** Everything that the plan of a query depends on; read in the snapshot of the query. */
 export interface Catalog {
   readonly definitions: readonly ActiveDefinition[]
-  /** Starts of windows that may not be used, in ms, ascending, by level; null where there are too many to list. */
+  /** Starts of dirty windows in ms, ascending, by level; null when there are more than QUERY_DIRTY_WINDOWS_MAX. */
   readonly dirty: Readonly<Partial<Record<LevelSeconds, readonly number[]>>> | null
   readonly partitions: readonly PartitionState[]
-  /** Windows of a level that begin before it are no longer kept; of a level that is not named every one is. */
+  /** Windows of a level that start earlier are deleted. For a level without an entry all windows are kept. */
   readonly keptFromMs: Readonly<Partial<Record<LevelSeconds, number>>>
 }

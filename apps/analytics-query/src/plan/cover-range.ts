@@ -4,15 +4,15 @@ import type { TimeRange } from '../query/time-range.js'
 export interface CoverRequest {
   readonly fromMs: number
   readonly toMs: number
-  /** Starts of the buckets, ascending; no window may span two of them. */
+  /** Starts of the buckets, ascending. No window may overlap two buckets. */
   readonly bucketStarts: readonly number[]
-  /** The levels that may be used. */
+  /** Levels that may be used. */
   readonly levels: readonly LevelSeconds[]
-  /** Starts of windows that may not be used, ascending and each once, by level. */
+  /** Starts of windows that must not be used, ascending and distinct, by level. */
   readonly blocked: Readonly<Partial<Record<LevelSeconds, readonly number[]>>>
-  /** Where rollups are complete. */
+  /** Range in which rollups are complete. */
   readonly complete: TimeRange
-  /** Windows that begin before it are no longer kept, by level. */
+  /** Windows that start earlier are deleted, by level. */
   readonly keptFromMs: Readonly<Partial<Record<LevelSeconds, number>>>
 }
 
@@ -22,8 +22,8 @@ export interface Cover {
 }
 
 /**
- * Covers [fromMs, toMs) with whole windows, the coarsest that fit, and leaves to raw rows what no window covers. A blocked window is
- * covered by the finer ones inside it. 1-minute windows are never blocked.
+ * Covers [fromMs, toMs) with whole windows, the coarsest that fit, and the rest with raw rows. A blocked window is
+ * replaced by the finer windows inside it. 1-minute windows are never blocked.
  */
 export function coverRange(request: CoverRequest): Cover {
   const cover: Cover = { rollup: new Map(), raw: [] }
@@ -38,7 +38,10 @@ export function coverRange(request: CoverRequest): Cover {
   return cover
 }
 
-/** What may be covered at once, with the index of the coarsest level whose windows may fit: buckets, or all of them where no such window spans two. */
+/**
+ * Ranges that can be covered on their own, with the index of the coarsest level that may fit: the whole range if no
+ * such window overlaps two buckets, else each bucket.
+ */
 function* stretchesOf({
   fromMs,
   toMs,
@@ -60,7 +63,10 @@ function* stretchesOf({
   }
 }
 
-/** Index of the coarsest level whose windows may fit: asking of 1,440 minutes whether a day does takes as long as all else. */
+/**
+ * Index of the coarsest level whose windows may fit. Saves trying a day for each of 1,440 minutes, which would take as
+ * long as everything else.
+ */
 function coarsestWithin(lengthMs: number): number {
   let index = LEVEL_SECONDS.length - 1
   while (index > 0 && (LEVEL_SECONDS[index] as number) * 1000 > lengthMs) index--
@@ -94,7 +100,7 @@ function fill(request: CoverRequest, cover: Cover, range: TimeRange, index: numb
   fill(request, cover, { fromMs: last, toMs }, index - 1)
 }
 
-/** Those of the ascending starts that lie in [fromMs, toMs). */
+/** The starts (ascending) that lie in [fromMs, toMs). */
 export function windowsBetween(starts: readonly number[], fromMs: number, toMs: number): readonly number[] {
   let low = 0
   let high = starts.length
@@ -115,7 +121,7 @@ function addWindows(cover: Cover, level: LevelSeconds, fromMs: number, toMs: num
   addRange(ranges, fromMs, toMs)
 }
 
-/** Appends a range that begins at or after the end of the last one. */
+/** Appends a range that starts at or after the end of the last one; adjacent ranges are merged. */
 export function addRange(ranges: TimeRange[], fromMs: number, toMs: number): void {
   if (fromMs >= toMs) return
   const last = ranges.at(-1)

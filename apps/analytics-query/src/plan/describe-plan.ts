@@ -1,9 +1,9 @@
 import type { TimeRange } from '../query/time-range.js'
 import type { Plan } from './plan.js'
 
-/** A plan as people read it: windows by their width in seconds, instants as ISO text. */
+/** A plan for `explain`: widths of windows in seconds, times as ISO 8601. */
 export function describePlan(plan: Plan): Record<string, unknown> {
-  const { source, series, rollup, raw, tail, reasons } = plan
+  const { source, series, rollup, raw, unflushed, reasons } = plan
   return {
     source,
     series,
@@ -13,7 +13,7 @@ export function describePlan(plan: Plan): Record<string, unknown> {
       ranges: ranges.map(describeRange),
     })),
     raw: raw.map(describeRange),
-    unflushed: 'ranges' in tail ? { ...tail, ranges: tail.ranges.map(describeRange) } : tail,
+    unflushed: 'ranges' in unflushed ? { ...unflushed, ranges: unflushed.ranges.map(describeRange) } : unflushed,
     reasons,
   }
 }

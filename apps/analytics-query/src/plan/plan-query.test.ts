@@ -52,7 +52,7 @@ const levels = ({ rollup }: Plan) =>
 
 describe('a plan', () => {
   it('takes a whole day from the coarsest windows alone', () => {
-    expect(plan({})).toMatchObject({ source: 'rollup', raw: [], tail: { mode: 'none' } })
+    expect(plan({})).toMatchObject({ source: 'rollup', raw: [], unflushed: { mode: 'none' } })
     expect(levels(plan({}))).toEqual({ 86400: [[at('02T00:00'), at('03T00:00')]] })
   })
 
@@ -127,7 +127,7 @@ describe('a plan', () => {
       [86400, second],
       ['raw', first],
     ])
-    // A day that begins before the horizon is gone as a whole.
+    // A day that begins before the retention limit is deleted as a whole.
     expect(gone({ 86400: at('02T00:01') })).toEqual([[3600, { fromMs: first.fromMs, toMs: second.toMs }], ['raw']])
   })
 
@@ -266,8 +266,8 @@ describe('a plan', () => {
       [behind(), behind({ partition: 1, unflushedFromMs: null })],
       { mode: 'left_out' },
     ],
-  ])('for records that are stored and not yet rolled up: %s', (_title, partitions, tail) => {
-    expect(plan({}, { partitions }).tail).toMatchObject(tail as object)
+  ])('for records that are stored and not yet rolled up: %s', (_title, partitions, unflushed) => {
+    expect(plan({}, { partitions }).unflushed).toMatchObject(unflushed as object)
   })
 
   it('covers every instant of the range once, with windows that are whole and allowed', () => {

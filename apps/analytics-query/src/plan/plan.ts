@@ -1,19 +1,19 @@
 import type { LevelSeconds } from '@millrace/rollups'
 import type { TimeRange } from '../query/time-range.js'
 
-/** Which series of the rollups answer a query. */
+/** The series of rollups that answer a query. */
 export interface SeriesChoice {
-  /** A name, or null for the series of every single event. */
+  /** An event name; null for the built-in series of all events. */
   readonly event: string | null
   readonly dimensions: readonly string[]
   readonly property: string | null
 }
 
 /**
- * How the records that are stored but not yet rolled up take part: `none` when there are none in the rollups' ranges, `read` when they are
- * read from the raw rows, `left_out` when the whole answer is as of the last flush.
+ * How unflushed records are added: `none` when there are none in the ranges of the rollups, `read` when they are read
+ * from raw rows, `left_out` when the answer shows the state of the last flush.
  */
-export type Tail =
+export type Unflushed =
   | { readonly mode: 'none' }
   | { readonly mode: 'read'; readonly rows: number; readonly ranges: readonly TimeRange[] }
   | { readonly mode: 'left_out'; readonly rows: number; readonly reason: string }
@@ -21,18 +21,21 @@ export type Tail =
 /** Ranges of whole windows of one level. */
 export interface RollupPart {
   readonly level: LevelSeconds
-  /** Minutes that are read from the 5-minute windows around them, where they are packed. */
+  /** Whether these minutes are read from the 5-minute windows around them, which hold them packed. */
   readonly isPacked: boolean
   readonly ranges: readonly TimeRange[]
 }
 
-/** Where each instant of a query's range is answered from. Ranges are disjoint, ascending, and together the whole of it. */
+/**
+ * From what each part of the range of a query is answered. The ranges of `rollup` and `raw` are disjoint and together
+ * the whole range.
+ */
 export interface Plan {
   readonly source: 'rollup' | 'raw' | 'mixed'
   readonly series: SeriesChoice | null
   readonly rollup: readonly RollupPart[]
   readonly raw: readonly TimeRange[]
-  readonly tail: Tail
-  /** Why it is so, for people. */
+  readonly unflushed: Unflushed
+  /** Reasons for these choices, for `explain`. */
   readonly reasons: readonly string[]
 }

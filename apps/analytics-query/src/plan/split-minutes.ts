@@ -5,8 +5,9 @@ import { addRange, windowsBetween } from './cover-range.js'
 const WINDOW_MS = PACKED_LEVEL.seconds * 1000
 
 /**
- * Splits ranges of minutes into those inside 5-minute windows that may be used, which hold their minutes packed, and those whose window is
- * blocked (ascending starts) or begins before `keptFromMs`. Blocked are those that are still open too, since whatever changes a window marks it.
+ * Splits ranges of minutes into minutes that can be read from the 5-minute window around them (`packed`), and minutes
+ * whose window is blocked (ascending starts) or deleted because it starts before `keptFromMs` (`single`). Windows that
+ * new events still change are dirty and therefore blocked.
  */
 export function splitMinutes(
   ranges: readonly TimeRange[],

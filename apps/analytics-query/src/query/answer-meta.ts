@@ -1,9 +1,9 @@
-/** Where an answer came from and how old it is. */
+/** How an answer was read, and how old it is. */
 export interface AnswerMeta {
   readonly source: 'rollup' | 'raw' | 'mixed'
-  /** 0 only where everything that was stored at its moment is in it: such an answer over a closed range is kept for days. */
+  /** 0 only when the answer contains everything that was stored when it was read: then it may be cached for days. */
   readonly ageMs: number
-  /** Up to when everything accepted is in the answer; null when no consumer has said so yet. */
+  /** Everything accepted up to this time is in the answer; null while some partition was never consumed. */
   readonly watermarkMs: number | null
   /** For `explain`. */
   readonly plan: unknown

@@ -23,9 +23,10 @@ export interface BucketRequest {
 }
 
 /**
- * The starts of the buckets that [fromMs, toMs) touches, ascending. The first may lie before `fromMs`. Days, weeks (from Monday) and
- * months are those of the zone's calendar, 23 to 25 hours a day when its clocks change; shorter intervals are aligned to local time.
- * @throws TOO_MANY_BUCKETS with the number.
+ * The starts of the buckets that overlap [fromMs, toMs), ascending. The first may be before `fromMs`. Days, weeks (from
+ * Monday) and months follow the calendar of the time zone, so a day may have 23 or 25 hours; shorter intervals are
+ * aligned to local time.
+ * @throws TOO_MANY_BUCKETS with the number
  */
 export function listBuckets(request: BucketRequest): number[] {
   const { fromMs, toMs, interval, zone, bucketsMax } = request
@@ -40,17 +41,17 @@ export function listBuckets(request: BucketRequest): number[] {
 
 function tooMany(buckets: number, bucketsMax: number) {
   return errors.TOO_MANY_BUCKETS({
-    message: `the range has ${buckets} buckets, at most ${bucketsMax} are allowed: shorten the range or take a longer interval`,
+    message: `the range has ${buckets} buckets, at most ${bucketsMax} are allowed: shorten the range or use a longer interval`,
     details: { buckets, bucketsMax },
   })
 }
 
-/** Whether the clock decides where buckets begin, and not the calendar. */
+/** Whether the interval is a fixed number of minutes, and not a unit of the calendar. */
 export function isClockInterval(interval: Interval): interval is keyof typeof STEPS {
   return interval in STEPS
 }
 
-/** Milliseconds of an interval of clock time; of a day in UTC for those of the calendar. */
+/** The length of a fixed interval in ms; for intervals of the calendar, the length of a day. */
 export function stepOf(interval: Interval): number {
   return isClockInterval(interval) ? STEPS[interval] : DAY_MS
 }
@@ -63,7 +64,7 @@ function shortestMs(interval: Interval): number {
 function subDayStarts(fromMs: number, toMs: number, stepMs: number, zone: TimeZone): number[] {
   const starts: number[] = []
   let start = floorTo(fromMs + zone.offsetAt(fromMs), stepMs) - zone.offsetAt(fromMs)
-  // When the clocks went back between that instant and fromMs, it was not yet local time as it is at fromMs.
+  // If the clocks changed between that time and fromMs, the bucket starts at the change.
   if (zone.offsetAt(start) !== zone.offsetAt(fromMs)) start = findTransition(zone, start, fromMs)
   while (start < toMs) {
     starts.push(start)
@@ -88,13 +89,13 @@ function calendarStarts(fromMs: number, toMs: number, interval: '1d' | '1w' | '1
   for (;;) {
     const start = instantOfLocal(date, zone)
     if (start >= toMs) return starts
-    // A day that a zone skipped altogether begins where the next one does.
+    // A day that a time zone skipped starts at the same time as the next day.
     if (starts.length === 0 || start > (starts.at(-1) as number)) starts.push(start)
     date = nextDate(date, interval)
   }
 }
 
-/** Dates are the midnight of the same name in UTC. */
+/** A date is represented by its midnight in UTC. */
 function firstDate(date: number, interval: '1d' | '1w' | '1mo'): number {
   if (interval === '1d') return date
   if (interval === '1w') return date - ((new Date(date).getUTCDay() + 6) % 7) * DAY_MS

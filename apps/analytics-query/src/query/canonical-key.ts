@@ -1,12 +1,15 @@
 import type { CellQuery } from './cell-query.js'
 import type { Filter } from './filter.js'
 
-/** A text that two requests have in common exactly when they ask the same. `question` is plain data whose properties are always in one order. */
-export function canonicalKey(tenantId: number, kind: string, question: unknown): string {
-  return JSON.stringify([tenantId, kind, question])
+/**
+ * A text that is equal for two requests exactly when they are the same query. `query` is plain data with its properties
+ * always in the same order.
+ */
+export function canonicalKey(tenantId: number, kind: string, query: unknown): string {
+  return JSON.stringify([tenantId, kind, query])
 }
 
-/** Filters without their order: all of them must hold. */
+/** Filters in a fixed order: their order in the request does not matter. */
 export function canonicalFilters(filters: readonly Filter[]): readonly string[] {
   return filters.map(({ path, ...rest }) => JSON.stringify([path.name, sortTexts(rest)])).sort()
 }
@@ -19,14 +22,14 @@ function sortTexts(rest: Condition): object {
 }
 
 /**
- * The period that a query is compared with, as plain data; null without one. It follows from more than the query says: whole months and days of which
- * calendar. With an interval the zone and the range say which of its buckets stands for which.
+ * The period that a query is compared with, as plain data; null without a comparison. It is part of the key because it
+ * depends on the time zone even when there are no buckets (whole months and days of which calendar).
  */
 export function canonicalEarlier(earlier: { readonly fromMs: number; readonly toMs: number } | null): unknown {
   return earlier && [earlier.fromMs, earlier.toMs]
 }
 
-/** A query over cells as plain data. Where the buckets begin follows from range, interval and zone. */
+/** A query over cells as plain data. The starts of the buckets follow from range, interval and time zone. */
 export function canonicalCells(query: CellQuery): readonly unknown[] {
   const { event, metric, filters, groupBy, fromMs, toMs, interval, zone } = query
   return [

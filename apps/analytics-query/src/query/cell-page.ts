@@ -2,20 +2,25 @@ import { findUnstorable } from '@millrace/contracts'
 import { isExact, isShortened, type PageCursor, type ShortenedText } from '@millrace/pagination'
 
 /**
- * The part of a query's cells that one page of the answer needs. It is a hint: the reader of cells may return others as well.
- * `value`: the greatest values first, and among equal ones, as in `group`, by the texts of the group: null first, then by UTF-16 code units as JavaScript compares.
+ * The part of a query's cells that one page of the answer needs. It is a hint: the reader of cells may return others as
+ * well.
+ * `value`: the greatest values first, and among equal ones, as in `group`, by the texts of the group: null first, then
+ * by UTF-16 code units as JavaScript compares.
  */
 export interface CellPage {
   readonly order: 'value' | 'group'
   readonly limit: number
   /**
-   * Order `group` only: the group to continue after; null for the first page. Where a text of it is shortened, the group itself is wanted too, so that its exact
-   * texts become known.
+   * Order `group` only: the group to continue after; null for the first page. Where a text of it is shortened, the
+   * group itself is wanted too, so that its exact texts become known.
    */
   readonly after: readonly (string | null | ShortenedText)[] | null
 }
 
-/** The page of groups after the cursor; undefined when the database cannot compare with its group, and all cells are needed. `groups` is the number of group fields. */
+/**
+ * The page of groups after the cursor; undefined when the database cannot compare with its group, and all cells are
+ * needed. `groups` is the number of group fields.
+ */
 export function groupPageOf(
   cursor: PageCursor | null,
   { limit, groups }: { readonly limit: number; readonly groups: number },

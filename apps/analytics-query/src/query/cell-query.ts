@@ -5,33 +5,33 @@ import type { Filter } from './filter.js'
 import type { Metric } from './metric.js'
 import type { TimeZone } from './time-zone.js'
 
-/** What is to be counted or measured, a cell a bucket and group. */
+/** A query whose answer consists of cells: one value per bucket and group. */
 export interface CellQuery {
-  /** null: every event. */
+  /** Null: all events. */
   readonly event: string | null
   readonly metric: Metric
   readonly filters: readonly Filter[]
   readonly groupBy: readonly FieldPath[]
   readonly fromMs: number
   readonly toMs: number
-  /** Whose calendar and clock the buckets follow. */
+  /** The buckets follow its calendar and clock. */
   readonly zone: TimeZone
-  /** null: one bucket, the whole range. */
+  /** Null: the whole range is one bucket. */
   readonly interval: Interval | null
-  /** Ascending; the first may begin before `fromMs`. */
+  /** Ascending; the first may be before `fromMs`. */
   readonly bucketStarts: readonly number[]
-  /** Absent: all cells are needed. */
+  /** Only these cells are needed. Default: all. */
   readonly page?: CellPage | undefined
 }
 
-/** One bucket of one group. */
+/** The value of one bucket and group. */
 export interface Cell {
   /** Index in `bucketStarts`. */
   readonly bucket: number
-  /** Scalar texts in the order of `groupBy`, null where the field was absent. */
+  /** The texts of the fields in `groupBy`; null where the field is absent. */
   readonly group: readonly (string | null)[]
-  /** null when there is nothing to average, compare or rank. */
+  /** Null when no event has a value to aggregate. */
   readonly value: number | null
-  /** Further results by name. */
+  /** Additional values by name. */
   readonly values: Readonly<Record<string, number | null>>
 }

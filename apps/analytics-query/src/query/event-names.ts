@@ -1,2 +1,2 @@
-/** Names of events, or all of them. */
+/** A list of event names; `*` means all events. */
 export type EventNames = readonly string[] | '*'

@@ -4,7 +4,7 @@ import { type FieldPath, parseFieldPath } from './field-path.js'
 const AGGREGATIONS = ['count', 'uniques', 'sum', 'avg', 'min', 'max', 'p50', 'p95', 'p99'] as const
 export type Aggregation = (typeof AGGREGATIONS)[number]
 
-/** `property` is null for count (of events) and uniques (of users); the others aggregate its numeric values. */
+/** `count` counts events and `uniques` counts users; all others aggregate the numeric values of `property`. */
 export type Metric =
   | { readonly agg: 'count' | 'uniques'; readonly property: null }
   | { readonly agg: Exclude<Aggregation, 'count' | 'uniques'>; readonly property: FieldPath }

@@ -18,20 +18,21 @@ export interface ParseContext {
   readonly bucketsMax: number
 }
 
-/** What a kind of query decides itself. */
+/** What differs between query kinds. */
 export interface CellQueryRules {
   readonly metric?: Metric
-  /** `needed` falls back to `1h`; `none` ignores what was sent. */
+  /** `needed`: default `1h`. `optional`: default none. `none`: the interval of the request is ignored. */
   readonly interval: 'needed' | 'optional' | 'none'
   readonly needsGroup?: boolean
-  /** Which fields there are; absent: those of events. */
+  /** Parses a field path. Default: the fields of events. */
   readonly parsePath?: (name: string) => FieldPath
   readonly cursor: RangeEnd | null
 }
 
 /**
- * The common part of every kind: checks everything, defaults to the last 24 hours up to the end of this minute, in UTC.
- * @throws one of this service's codes of kind invalid.
+ * Parses the part of a request that all kinds over cells have in common. The default range is the last 24 hours up to
+ * the end of the current minute; the default time zone is UTC.
+ * @throws errors of kind invalid
  */
 export function parseCellQuery(request: RunQueryRequest, rules: CellQueryRules, context: ParseContext): CellQuery {
   const { fromMs, toMs } = parseRange(request, { nowMs: context.nowMs, cursor: rules.cursor })
@@ -52,49 +53,51 @@ export function parseCellQuery(request: RunQueryRequest, rules: CellQueryRules, 
   }
 }
 
-/** Null for an empty name; `field` is where it stood. @throws INVALID_EVENT_NAME */
+/** Null for an empty name. `field` is the name of the request field, for the error. @throws INVALID_EVENT_NAME */
 export function parseEventName(name: string, field = 'event'): string | null {
   const unstorable = findUnstorable(name)
   if (unstorable !== null) {
     const { reason, position } = unstorable
     throw errors.INVALID_EVENT_NAME({
-      message: `${field} is no name of an event: ${reason}`,
+      message: `${field} is not a valid event name: ${reason}`,
       details: { field, position },
     })
   }
   return name === '' ? null : name
 }
 
-/** @throws INVALID_TIMEZONE; default UTC. */
+/** Default: UTC. @throws INVALID_TIMEZONE */
 export function parseZone(request: RunQueryRequest): TimeZone {
   return findTimeZone(request.timezone === '' ? 'UTC' : request.timezone)
 }
 
-/** What a cursor says of the range, so that all pages are of the first one's. */
+/** The part of a cursor that fixes the range, so that all pages have the range of the first one. */
 interface RangeEnd {
   readonly toMs: number
 }
 
 /** [fromMs, toMs). */
-interface AskedRange extends RangeEnd {
+interface RequestedRange extends RangeEnd {
   readonly fromMs: number
 }
 
 export interface RangeRules {
   readonly nowMs: number
-  /** Of a later page. */
+  /** Null for the first page. */
   readonly cursor: RangeEnd | null
-  /** Where a range begins that names its end alone. Default: 24 hours before. */
+  /** The start of a range of which the request has only the end. Default: 24 hours before the end. */
   readonly fromOf?: (toMs: number) => number
 }
 
 /**
- * Whole minutes need no raw rows, so the range of a first page that names no end ends with this one. A later page's is the same range, checked in the same
- * way: what a cursor says may be anybody's invention. @throws INVALID_TIME_RANGE, or INVALID_CURSOR where the cursor is to blame.
+ * The range of a request. Without an end it ends with the current minute, since whole minutes can be answered from
+ * rollups. A later page has the range of the first one, taken from the cursor and checked again, since a cursor may be
+ * forged.
+ * @throws INVALID_TIME_RANGE, or INVALID_CURSOR when the cursor is at fault
  */
-export function parseRange(request: RunQueryRequest, { nowMs, cursor, fromOf }: RangeRules): AskedRange {
+export function parseRange(request: RunQueryRequest, { nowMs, cursor, fromOf }: RangeRules): RequestedRange {
   if (cursor === null) return resolveRange(request, Math.ceil((nowMs + 1) / MINUTE_MS) * MINUTE_MS, fromOf)
-  let range: AskedRange
+  let range: RequestedRange
   try {
     range = resolveRange(request, cursor.toMs, fromOf)
   } catch (cause) {
@@ -108,7 +111,7 @@ function resolveRange(
   request: RunQueryRequest,
   defaultToMs: number,
   fromOf: RangeRules['fromOf'] = (toMs) => toMs - DEFAULT_RANGE,
-): AskedRange {
+): RequestedRange {
   const zone = parseZone(request)
   const toMs = instantOf(request.to, request.toIsLocal, zone) ?? defaultToMs
   const fromMs = instantOf(request.from, request.fromIsLocal, zone) ?? fromOf(toMs)
@@ -150,7 +153,7 @@ export function parseGroupBy(
   return names.map(parsePath)
 }
 
-/** @throws INVALID_LIMIT; 0 is the default. */
+/** 0 stands for the default. @throws INVALID_LIMIT */
 export function parseLimit(limit: number, bounds: { readonly default: number; readonly max: number }): number {
   if (limit > bounds.max)
     throw errors.INVALID_LIMIT({ message: `the limit is ${limit}, at most ${bounds.max} is allowed` })

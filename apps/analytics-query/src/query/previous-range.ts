@@ -12,14 +12,18 @@ export interface ComparableRange {
 export interface PreviousRange {
   readonly fromMs: number
   readonly toMs: number
-  /** The instant of the previous period that stands for one of this period; null for a local time that was skipped then. */
+  /**
+   * The time in the previous period that corresponds to a time in this one; null for a local time that was skipped when
+   * clocks went forward.
+   */
   counterpart(instantMs: number): number | null
 }
 
 /**
- * The period before a range that it is compared with: the range moved back by the least number of whole units that makes it end where the range
- * begins, or before. The unit is a month for intervals of months and for ranges of whole months without an interval; a week for weeks; a day for
- * days and for ranges of whole days, so that local times stay the same over a change of the clocks; else the interval or a millisecond.
+ * The period that a range is compared with: the range moved back by the smallest number of whole units after which it
+ * ends at or before the start of the range. The unit is a month for the interval `1mo` and for ranges of whole months
+ * without an interval, a week for `1w`, a day for `1d` and for ranges of whole days (so that local times stay the same
+ * when clocks change), else the interval or a millisecond.
  */
 export function previousRange(range: ComparableRange): PreviousRange {
   const { fromMs, toMs, zone } = range
@@ -41,7 +45,7 @@ export function previousRange(range: ComparableRange): PreviousRange {
   }
 }
 
-/** How local times are moved back; null when the range is moved by its length. */
+/** Moves a local time back by calendar units; null when the range is moved back by its length. */
 function chooseMove(
   { interval }: ComparableRange,
   fromLocal: number,
@@ -63,7 +67,7 @@ function isMonthStart(localMs: number): boolean {
   return localMs % DAY_MS === 0 && new Date(localMs).getUTCDate() === 1
 }
 
-/** The same day and time of an earlier month, or its last day when it is shorter. */
+/** The same day and time in an earlier month, or the last day of a shorter month. */
 function moveMonths(localMs: number, months: number): number {
   const date = new Date(localMs)
   const [year, month] = [date.getUTCFullYear(), date.getUTCMonth() - months]
@@ -77,8 +81,9 @@ interface Bucketed {
 }
 
 /**
- * For each bucket the index of the one of the previous period that stands for it, null where there is none. Buckets of the calendar go by their
- * number, those of the clock by local time: an hour that there is twice has one counterpart, and one that was skipped then has none.
+ * For each bucket, the index of the corresponding bucket of the previous period; null when there is none. Buckets of
+ * the calendar correspond by their number, fixed intervals by local time: of an hour that occurs twice when clocks go
+ * back, only one has a counterpart.
  */
 export function alignBuckets(
   current: Bucketed,

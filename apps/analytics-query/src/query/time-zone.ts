@@ -4,14 +4,14 @@ import { errors } from '../errors.js'
 /** A time zone of the IANA database. */
 export interface TimeZone {
   readonly name: string
-  /** Milliseconds that local time is ahead of UTC at an instant. */
+  /** How far local time is ahead of UTC at a time, in ms. */
   offsetAt(instantMs: number): number
 }
 
 const zones = new Map<string, TimeZone>()
 const ZONES_KEPT_MAX = 600
 
-/** @throws INVALID_TIMEZONE when the name is not known. */
+/** @throws INVALID_TIMEZONE */
 export function findTimeZone(name: string): TimeZone {
   const known = zones.get(name)
   if (known !== undefined) return known
@@ -22,7 +22,10 @@ export function findTimeZone(name: string): TimeZone {
 
 const DAYS_KEPT_MAX = 20_000
 
-/** Asking Intl takes 5 us, so the offset at the start of each day is kept: where two days begin with the same one, none changed between. */
+/**
+ * Intl takes 5 us per offset, so the offset at the start of each day is cached: if two successive days start with the
+ * same offset, it did not change in between.
+ */
 function createTimeZone(name: string): TimeZone {
   const format = openFormat(name)
   const days = new Map<number, number>()
@@ -71,7 +74,10 @@ function openFormat(name: string): Intl.DateTimeFormat {
   }
 }
 
-/** The first instant in (afterMs, untilMs] at which the zone's offset differs from the one at `afterMs`; the offsets at both ends must differ. */
+/**
+ * The first time in (afterMs, untilMs] at which the offset differs from the one at `afterMs`. The offsets at both ends
+ * must differ.
+ */
 export function findTransition(zone: TimeZone, afterMs: number, untilMs: number): number {
   const before = zone.offsetAt(afterMs)
   let low = afterMs
@@ -86,8 +92,8 @@ export function findTransition(zone: TimeZone, afterMs: number, untilMs: number)
 }
 
 /**
- * The instant at which a zone's clocks show a local time, given in ms as if it were UTC. A time that there is twice is the first of both; one that
- * was skipped is the moment of the change, so midnight is always the first instant of its day.
+ * The time at which clocks in the zone show a local time, which is given in ms as if it were UTC. If clocks show it
+ * twice, the first time; if they skip it, the moment of the change. So midnight is always the first moment of its day.
  */
 export function instantOfLocal(localMs: number, zone: TimeZone): number {
   const offsetBefore = zone.offsetAt(localMs - DAY_MS)

@@ -15,18 +15,18 @@ export interface FairQueueConfig {
 export interface FairQueueDeps {
   /** Milliseconds since 1970; deadlines are compared with it. */
   readonly now: () => number
-  /** Told how long a query waited that now begins, in ms; 0 where a slot was free. */
+  /** Called when a query starts, with the time it waited in ms; 0 when a slot was free. */
   readonly onStart?: (waitedMs: number) => void
-  /** Told of each query that does not get to run. */
+  /** Called for each query that is dropped without having run. */
   readonly onDrop?: (reason: DropReason) => void
 }
 
 export type DropReason = 'tenant_full' | 'full' | 'cancelled' | 'late'
 
 export interface QueueOptions {
-  /** Takes the query out of the queue; has no effect on one that runs. */
+  /** Removes the query from the queue; has no effect once it runs. */
   readonly signal?: AbortSignal | undefined
-  /** A query that gets its turn at or after it is dropped. */
+  /** The query is dropped if it has not started by then, in ms since 1970. */
   readonly deadlineMs?: number | undefined
 }
 
@@ -37,27 +37,28 @@ interface Waiter {
   readonly drop: (error: unknown) => void
 }
 
-interface Lane {
+interface TenantQueue {
   running: number
-  /** In the order of their coming. */
+  /** In order of arrival. */
   readonly waiters: Set<Waiter>
 }
 
-/** What a query takes until the first ones have shown it, in ms. */
+/** Assumed duration of a query before any has finished, in ms. */
 const FIRST_GUESS_MS = 100
-/** Weight of the latest query in the mean. */
+/** Weight of the latest query in the moving average. */
 const LATEST_WEIGHT = 0.1
 const RETRY_AFTER_SECONDS_MAX = 60
 
 /**
- * Lets so many queries run at once and has the others wait: those of one tenant in the order of their coming, the tenant that runs the fewest
- * first, equals by turns. So a tenant of whom nothing runs waits for no more than those that run and one query of each other such tenant.
+ * Runs a limited number of queries at once and queues the others. The tenant with the fewest running queries is next;
+ * tenants with equally many take turns; queries of one tenant run in order of arrival. So a tenant without a running
+ * query waits only for running queries and for one query of each other such tenant.
  */
 export class FairQueue {
   readonly #config: FairQueueConfig
   readonly #deps: FairQueueDeps
-  readonly #lanes = new Map<number, Lane>()
-  /** Tenants with waiting queries; the first has its turn. */
+  readonly #queues = new Map<number, TenantQueue>()
+  /** Tenants with waiting queries, in the order in which they take turns. */
   readonly #turns = new Set<number>()
   #running = 0
   #waiting = 0
@@ -76,53 +77,53 @@ export class FairQueue {
     return this.#waiting
   }
 
-  /** How many tenants have a query here. */
+  /** Tenants with a running or waiting query. */
   get tenants(): number {
-    return this.#lanes.size
+    return this.#queues.size
   }
 
   /**
    * Runs `fn` when it is the tenant's turn.
-   * @throws TOO_MANY_QUERIES or QUERY_QUEUE_FULL at once, DEADLINE_EXCEEDED, or the signal's reason while it waits.
+   * @throws TOO_MANY_QUERIES or QUERY_QUEUE_FULL at once; DEADLINE_EXCEEDED or the signal's reason while it waits
    */
   async run<T>(tenantId: number, fn: () => Promise<T>, options: QueueOptions = {}): Promise<T> {
     options.signal?.throwIfAborted()
-    const lane = this.#laneOf(tenantId)
-    if (this.#mayRun(tenantId, lane) && lane.waiters.size === 0) this.#begin(lane, 0)
-    else await this.#wait(tenantId, lane, options)
+    const own = this.#queueOf(tenantId)
+    if (this.#mayRun(tenantId, own) && own.waiters.size === 0) this.#begin(own, 0)
+    else await this.#wait(tenantId, own, options)
     const startedAtMs = this.#deps.now()
     try {
       return await fn()
     } finally {
       this.#meanRunMs += LATEST_WEIGHT * (this.#deps.now() - startedAtMs - this.#meanRunMs)
-      lane.running--
+      own.running--
       this.#running--
-      this.#forget(tenantId, lane)
+      this.#forget(tenantId, own)
       this.#startNext()
     }
   }
 
-  #laneOf(tenantId: number): Lane {
-    const lane = this.#lanes.get(tenantId) ?? { running: 0, waiters: new Set() }
-    this.#lanes.set(tenantId, lane)
-    return lane
+  #queueOf(tenantId: number): TenantQueue {
+    const own = this.#queues.get(tenantId) ?? { running: 0, waiters: new Set() }
+    this.#queues.set(tenantId, own)
+    return own
   }
 
-  #mayRun(tenantId: number, lane: Lane): boolean {
-    return this.#running < this.#config.slots && lane.running < this.#config.slotsOf(tenantId)
+  #mayRun(tenantId: number, own: TenantQueue): boolean {
+    return this.#running < this.#config.slots && own.running < this.#config.slotsOf(tenantId)
   }
 
-  #begin(lane: Lane, waitedMs: number): void {
-    lane.running++
+  #begin(own: TenantQueue, waitedMs: number): void {
+    own.running++
     this.#running++
     this.#deps.onStart?.(waitedMs)
   }
 
-  #wait(tenantId: number, lane: Lane, { signal, deadlineMs }: QueueOptions): Promise<void> {
-    this.#refuseWhenFull(tenantId, lane)
+  #wait(tenantId: number, own: TenantQueue, { signal, deadlineMs }: QueueOptions): Promise<void> {
+    this.#refuseWhenFull(tenantId, own)
     return new Promise((resolve, reject) => {
       const onAbort = () => {
-        this.#leave(tenantId, lane, waiter)
+        this.#leave(tenantId, own, waiter)
         this.#deps.onDrop?.('cancelled')
         reject(signal?.reason)
       }
@@ -139,26 +140,26 @@ export class FairQueue {
         },
       }
       signal?.addEventListener('abort', onAbort, { once: true })
-      lane.waiters.add(waiter)
+      own.waiters.add(waiter)
       this.#waiting++
       this.#turns.add(tenantId)
     })
   }
 
-  #refuseWhenFull(tenantId: number, lane: Lane): void {
+  #refuseWhenFull(tenantId: number, own: TenantQueue): void {
     const { slots, slotsOf, waitingPerTenant, waitingMax } = this.#config
-    if (lane.waiters.size >= waitingPerTenant) {
-      this.#forget(tenantId, lane)
+    if (own.waiters.size >= waitingPerTenant) {
+      this.#forget(tenantId, own)
       this.#deps.onDrop?.('tenant_full')
-      const lanes = Math.min(slots, slotsOf(tenantId))
+      const slotsOfTenant = Math.min(slots, slotsOf(tenantId))
       throw errors.TOO_MANY_QUERIES({
-        message: `${lane.running} queries of the tenant run and ${lane.waiters.size} wait, which is as many as may`,
-        details: { running: lane.running, waiting: lane.waiters.size },
-        retryAfterSeconds: this.#secondsFor(lane.waiters.size, lanes),
+        message: `the tenant has ${own.running} queries running and ${own.waiters.size} in the queue, which is the maximum`,
+        details: { running: own.running, waiting: own.waiters.size },
+        retryAfterSeconds: this.#secondsFor(own.waiters.size, slotsOfTenant),
       })
     }
     if (this.#waiting >= waitingMax) {
-      this.#forget(tenantId, lane)
+      this.#forget(tenantId, own)
       this.#deps.onDrop?.('full')
       throw errors.QUERY_QUEUE_FULL({
         details: { running: this.#running, waiting: this.#waiting },
@@ -167,58 +168,60 @@ export class FairQueue {
     }
   }
 
-  /** How long so many queries take at the present pace, so many at once. */
+  /** Seconds until the queries have run, at the average duration. */
   #secondsFor(queries: number, atOnce: number): number {
     const seconds = Math.ceil((queries * this.#meanRunMs) / Math.max(1, atOnce) / 1000)
     return Math.min(RETRY_AFTER_SECONDS_MAX, Math.max(1, seconds))
   }
 
-  #leave(tenantId: number, lane: Lane, waiter: Waiter): void {
-    if (!lane.waiters.delete(waiter)) return
+  #leave(tenantId: number, own: TenantQueue, waiter: Waiter): void {
+    if (!own.waiters.delete(waiter)) return
     this.#waiting--
-    if (lane.waiters.size === 0) this.#turns.delete(tenantId)
-    this.#forget(tenantId, lane)
+    if (own.waiters.size === 0) this.#turns.delete(tenantId)
+    this.#forget(tenantId, own)
   }
 
-  #forget(tenantId: number, lane: Lane): void {
-    if (lane.running === 0 && lane.waiters.size === 0) this.#lanes.delete(tenantId)
+  #forget(tenantId: number, own: TenantQueue): void {
+    if (own.running === 0 && own.waiters.size === 0) this.#queues.delete(tenantId)
   }
 
   #startNext(): void {
     while (this.#running < this.#config.slots) {
       const next = this.#nextTenant()
       if (next === undefined) return
-      this.#startOne(next, this.#laneOf(next))
+      this.#startOne(next, this.#queueOf(next))
     }
   }
 
-  /** Whoever runs the fewest; of equals the one whose turn has come. */
+  /** The tenant with the fewest running queries that may start one; among equals the first in order. */
   #nextTenant(): number | undefined {
     let next: number | undefined
     let fewest = Number.POSITIVE_INFINITY
     for (const tenantId of this.#turns) {
-      const lane = this.#laneOf(tenantId)
-      if (lane.running >= fewest || !this.#mayRun(tenantId, lane)) continue
+      const own = this.#queueOf(tenantId)
+      if (own.running >= fewest || !this.#mayRun(tenantId, own)) continue
       next = tenantId
-      fewest = lane.running
+      fewest = own.running
     }
     return next
   }
 
-  /** The tenant's first waiter begins, if it did not come too late, and the tenant goes to the end of the line. */
-  #startOne(tenantId: number, lane: Lane): void {
-    const [waiter] = lane.waiters
+  /**
+   * Starts the tenant's first waiting query, or drops it after its deadline. The tenant moves to the end of the order.
+   */
+  #startOne(tenantId: number, own: TenantQueue): void {
+    const [waiter] = own.waiters
     if (waiter === undefined) return
-    this.#leave(tenantId, lane, waiter)
+    this.#leave(tenantId, own, waiter)
     const nowMs = this.#deps.now()
     if (nowMs >= waiter.deadlineMs) {
       this.#deps.onDrop?.('late')
-      waiter.drop(coreErrors.DEADLINE_EXCEEDED({ message: 'the deadline passed while the query waited for its turn' }))
+      waiter.drop(coreErrors.DEADLINE_EXCEEDED({ message: 'the deadline passed while the query waited in the queue' }))
       return
     }
     if (this.#turns.delete(tenantId)) this.#turns.add(tenantId)
-    this.#lanes.set(tenantId, lane)
-    this.#begin(lane, nowMs - waiter.queuedAtMs)
+    this.#queues.set(tenantId, own)
+    this.#begin(own, nowMs - waiter.queuedAtMs)
     waiter.start()
   }
 }

@@ -3,54 +3,57 @@ import type { Database } from '@millrace/database'
 import type { CircuitBreaker } from '@millrace/resilience'
 import type { Lifecycle } from '@millrace/service'
 import { createResilienceMetrics } from '@millrace/telemetry'
-import { CostGuard } from '../admission/cost-guard.js'
+import { AdmissionControl } from '../admission/admission-control.js'
 import { readStatistics } from '../admission/read-statistics.js'
 import { readTenantLimits } from '../admission/tenant-limits.js'
 import type { Config } from '../config.js'
 import { FairQueue } from './fair-queue.js'
-import { GuardMetrics } from './guard-metrics.js'
-import { Refreshed } from './refreshed.js'
+import { ReadMetrics } from './read-metrics.js'
+import { RefreshedValue } from './refreshed-value.js'
 import { ReplicaGate, type ReplicaOutcome } from './replica-gate.js'
 import { createDatabaseBreaker, createSnapshot, type Snapshot } from './snapshot.js'
 
 export interface Reads {
-  /** The way by which everything is read for tenants: their turn, then the replica or the primary. */
+  /** Every read for a tenant goes through it: first the queue, then the replica or the primary. */
   readonly snapshot: Snapshot
-  /** Refuses what is too expensive. */
-  readonly guard: CostGuard
-  /** Whether queries wait for their turn: then what can be done later should be. */
+  /** Rejects queries that are too expensive. */
+  readonly admission: AdmissionControl
+  /** Whether queries wait in the queue; background work should pause then. */
   readonly isBusy: () => boolean
 }
 
-/** Statistics change slowly, and a budget is wide: a minute old is as good as new, ten minutes old will do while they cannot be read. */
+/**
+ * Statistics change slowly and budgets are wide, so one minute old is fresh; ten minutes old will do while they cannot
+ * be read.
+ */
 const STATISTICS = { freshMs: MINUTE_MS, usableMs: 600_000 }
 
 export async function openReads(config: Config, lifecycle: Lifecycle, database: Database): Promise<Reads> {
   const { logger, metrics } = lifecycle
-  const guardMetrics = new GuardMetrics(metrics)
+  const readMetrics = new ReadMetrics(metrics)
   const breakerDeps = { logger, metrics: createResilienceMetrics(metrics) }
   const breaker = createDatabaseBreaker(breakerDeps, () => database.ping())
   const load = async () => ({ statistics: await readStatistics(database), limits: await readTenantLimits(database) })
-  const known = new Refreshed(
+  const known = new RefreshedValue(
     STATISTICS,
     () => breaker.execute(load),
     () => performance.now(),
   )
   const limitsOf = (tenantId: number) => known.last?.limits.get(tenantId)
-  const queue = openQueue(config, guardMetrics, (tenantId) => limitsOf(tenantId)?.concurrency)
+  const queue = openQueue(config, readMetrics, (tenantId) => limitsOf(tenantId)?.concurrency)
   const replica = await openReplica(config, lifecycle, {
     database,
     breaker: () => createDatabaseBreaker(breakerDeps, () => database.replica.query('select 1'), 'database-replica'),
-    onRead: (outcome) => guardMetrics.replicaRead(outcome),
+    onRead: (outcome) => readMetrics.replicaRead(outcome),
   })
   const snapshot = createSnapshot({ database, breaker, queue, replica })
   return {
-    // Before a connection is taken: reading the statistics needs one too.
+    // Before a connection is taken, since reading the statistics needs a connection as well.
     snapshot: async (tenantId, fn, options) => {
       await known.get().catch(() => undefined)
       return await snapshot(tenantId, fn, options)
     },
-    guard: new CostGuard({
+    admission: new AdmissionControl({
       statistics: () => known.last?.statistics,
       budgetOf: (tenantId) => ({
         rows: limitsOf(tenantId)?.rows ?? config.QUERY_BUDGET_ROWS,
@@ -58,7 +61,7 @@ export async function openReads(config: Config, lifecycle: Lifecycle, database: 
         bytes: limitsOf(tenantId)?.bytes ?? config.QUERY_BUDGET_BYTES,
       }),
       now: () => Date.now(),
-      onRefuse: () => guardMetrics.refused(),
+      onRefuse: () => readMetrics.refused(),
     }),
     isBusy: () => queue.waiting > 0,
   }
@@ -66,7 +69,7 @@ export async function openReads(config: Config, lifecycle: Lifecycle, database: 
 
 function openQueue(
   config: Config,
-  metrics: GuardMetrics,
+  metrics: ReadMetrics,
   concurrencyOf: (tenantId: number) => number | undefined,
 ): FairQueue {
   const queue = new FairQueue(
@@ -103,7 +106,8 @@ async function openReplica(
     { stream: config.STREAM_NAME, consumerGroup: config.STREAM_GROUP, lagMaxMs },
     { primary: database, breaker: breaker(), now: () => performance.now(), onRead },
   )
-  // Four times in the time by which the replica may lag. After a failure the replica is used as before until the next run.
+  // Four times in the time by which the replica may lag. After a failure the replica is used as before until the next
+  // run.
   await lifecycle.every('replica lag', Math.max(100, lagMaxMs / 4), () => gate.watchPrimary())
   return gate
 }

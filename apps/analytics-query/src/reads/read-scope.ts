@@ -1,20 +1,20 @@
 import type { Transaction } from '@millrace/database'
-import type { CostGuard } from '../admission/cost-guard.js'
+import type { AdmissionControl } from '../admission/admission-control.js'
 
-/** What a query of a tenant reads with: `read` runs all of it in one read-only transaction of that tenant. */
+/** What a query reads with. `read` runs a function in one read-only transaction of the tenant. */
 export interface ReadScope {
   readonly tenantId: number
-  /** Whether others read in the transaction of `read` too, so that none of them may end it. */
+  /** Whether other readers share the transaction, so that this one must not end it. */
   readonly isShared?: boolean
-  /** Asked before anything is read that may be too expensive. Default: nothing is. */
-  readonly guard?: CostGuard | undefined
+  /** Asked before anything expensive is read. Default: everything is admitted. */
+  readonly admission?: AdmissionControl | undefined
   readonly read: <T>(fn: (tx: Transaction) => Promise<T>) => Promise<T>
 }
 
-/** Runs several readings in one transaction, so that all of them see the same state. */
+/** Runs several readers in one transaction, so that all of them see the same state of the database. */
 export function readTogether<T>(
-  { tenantId, guard, read }: ReadScope,
+  { tenantId, admission, read }: ReadScope,
   fn: (scope: ReadScope) => Promise<T>,
 ): Promise<T> {
-  return read((tx) => fn({ tenantId, isShared: true, guard, read: (inner) => inner(tx) }))
+  return read((tx) => fn({ tenantId, isShared: true, admission, read: (inner) => inner(tx) }))
 }

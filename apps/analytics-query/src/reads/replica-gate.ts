@@ -4,59 +4,65 @@ import type { CircuitBreaker } from '@millrace/resilience'
 import { type WatermarkConfig, type WatermarkRow, watermarkStatement } from './watermark-statement.js'
 
 export interface ReplicaGateConfig extends WatermarkConfig {
-  /** How far the replica may stay behind what the primary was seen to have, in ms. */
+  /** Maximum lag of the replica behind the primary, in ms. */
   readonly lagMaxMs: number
 }
 
-/** Why a read went where it did: to the replica, or to the primary because the replica was too old or not to be reached. */
+/**
+ * Where a read went: to the replica, or to the primary because the replica lagged (`too_old`) or failed
+ * (`unreachable`).
+ */
 export type ReplicaOutcome = 'replica' | 'too_old' | 'unreachable'
 
 export interface ReplicaGateDeps {
   readonly primary: Queryable
-  /** Of the replica. */
+  /** The breaker of the replica. */
   readonly breaker: CircuitBreaker
   /** Milliseconds of a clock that only goes forward. */
   readonly now: () => number
   readonly onRead?: (outcome: ReplicaOutcome) => void
 }
 
-/** Looks at the replica's own state inside the transaction of a read. */
+/** Checks the lag of the replica inside the transaction of a read. */
 type Check = (tx: Transaction) => Promise<void>
 
-interface Sighting {
+/** The watermark of the primary at a time. */
+interface Sample {
   readonly atMs: number
-  /** Infinity when it was not known: then no replica is known to have as much. */
+  /** Infinity when it is not known: no replica can be proved to have reached it. */
   readonly watermarkMs: number
 }
 
 class ReplicaTooOld extends Error {}
 
 /**
- * Sends reads to the replica while it is new enough. Its watermark is read in the transaction of the read itself, so what is judged is what is
- * read. It must not lie below what the caller asks for, nor below what the primary was seen to have `lagMaxMs` ago: a replica that stands still
- * is passed by, also by callers who ask for nothing. A watermark that is not known, because some partition was never read, is too old. While the primary cannot be reached nothing newer is seen of it, and the replica goes on.
+ * Sends reads to the replica while it does not lag. The watermark of the replica is read in the transaction of the read
+ * itself, so the check is about exactly the state that is read. It must reach `minWatermark` of the query and the
+ * watermark that the primary had `lagMaxMs` ago; the second rule also detects a replica that has stopped. An unknown
+ * watermark (some partition was never consumed) counts as lagging. While the primary cannot be reached, the replica
+ * stays in use.
  */
 export class ReplicaGate {
   readonly #config: ReplicaGateConfig
   readonly #deps: ReplicaGateDeps
-  /** Of the primary, oldest first; the first is the newest that the replica must have by now, if it is old enough itself. */
-  #sightings: Sighting[] = []
+  /** Samples of the primary, oldest first. The first is the newest one older than `lagMaxMs`, if there is any. */
+  #samples: Sample[] = []
 
   constructor(config: ReplicaGateConfig, deps: ReplicaGateDeps) {
     this.#config = config
     this.#deps = deps
   }
 
-  /** Notes how far the primary is; to be called a few times in `lagMaxMs`. @throws databaseErrors */
+  /** Takes a sample of the primary; to be called a few times per `lagMaxMs`. @throws databaseErrors */
   async watchPrimary(): Promise<void> {
     const watermarkMs = (await readWatermark(this.#deps.primary, this.#config)) ?? Number.POSITIVE_INFINITY
     const atMs = this.#deps.now()
-    this.#sightings.push({ atMs, watermarkMs })
-    const due = this.#sightings.findLastIndex((sighting) => sighting.atMs <= atMs - this.#config.lagMaxMs)
-    if (due > 0) this.#sightings = this.#sightings.slice(due)
+    this.#samples.push({ atMs, watermarkMs })
+    const due = this.#samples.findLastIndex((sample) => sample.atMs <= atMs - this.#config.lagMaxMs)
+    if (due > 0) this.#samples = this.#samples.slice(due)
   }
 
-  /** The replica's answer, or the primary's where that is too old or cannot be had. @throws whatever the read of the primary throws */
+  /** Reads from the replica, or from the primary when the replica lags or fails. @throws what the read throws */
   async read<T>(
     fromReplica: (check?: Check) => Promise<T>,
     fromPrimary: () => Promise<T>,
@@ -78,7 +84,7 @@ export class ReplicaGate {
 
   #dueMs(): number {
     const limitMs = this.#deps.now() - this.#config.lagMaxMs
-    return this.#sightings.findLast(({ atMs }) => atMs <= limitMs)?.watermarkMs ?? Number.NEGATIVE_INFINITY
+    return this.#samples.findLast(({ atMs }) => atMs <= limitMs)?.watermarkMs ?? Number.NEGATIVE_INFINITY
   }
 
   #checkAt(neededMs: number): Check {
@@ -89,7 +95,10 @@ export class ReplicaGate {
   }
 }
 
-/** Undefined when the error is the query's own, which the primary would give as well. A conflict is with what the replica replays. */
+/**
+ * Undefined when the query itself is at fault and would fail on the primary as well. A conflict is one with the WAL
+ * that the replica replays.
+ */
 function outcomeOf(error: unknown): ReplicaOutcome | undefined {
   if (error instanceof ReplicaTooOld) return 'too_old'
   const isUnreachable =

@@ -5,32 +5,34 @@ import type { ResilienceMetrics } from '@millrace/telemetry'
 import type { FairQueue } from './fair-queue.js'
 import type { ReplicaGate } from './replica-gate.js'
 
-/** What a read may be told besides what it reads. */
 export interface ReadOptions {
-  /** Takes the read out of the queue, or has the server end the statement that runs. */
+  /** Removes the read from the queue, or cancels its running statement at the server. */
   readonly signal?: AbortSignal | undefined
-  /** A read whose turn comes later is dropped, in ms since 1970. */
+  /** The read is dropped if it has not started by then, in ms since 1970. */
   readonly deadlineMs?: number | undefined
-  /** What is read is not older than this, as far as the primary goes. */
+  /** The replica is used only if it has reached this watermark. */
   readonly minWatermarkMs?: number | undefined
 }
 
-/** Runs `fn` for a tenant in one read-only transaction whose statements all see the same state of the database. May run it twice. */
+/**
+ * Runs `fn` in one repeatable-read, read-only transaction of the tenant. May run it twice: on the replica and then on
+ * the primary.
+ */
 export type Snapshot = <T>(tenantId: number, fn: (tx: Transaction) => Promise<T>, options?: ReadOptions) => Promise<T>
 
 export interface SnapshotDeps {
   readonly database: Pick<Database, 'withTenant' | 'replica'>
-  /** Of the primary. Default: every call goes through. */
+  /** The breaker of the primary. Default: none. */
   readonly breaker?: CircuitBreaker | undefined
-  /** Default: all run at once. */
+  /** Default: no queue, all reads run at once. */
   readonly queue?: FairQueue | undefined
   /** Decides between replica and primary. Default: there is no replica. */
   readonly replica?: ReplicaGate | undefined
 }
 
 /**
- * Snapshots of the replica where it is new enough and there is one, else of the primary. Row level security shows the tenant's rows alone. A read
- * waits for its tenant's turn first. Calls end at once while the breaker is open.
+ * Reads wait in the queue for their tenant's turn, then use the replica unless it lags, else the primary. Row level
+ * security shows only rows of the tenant. While the breaker is open, reads fail at once.
  * @throws databaseErrors, DEPENDENCY_CIRCUIT_OPEN, and what FairQueue.run throws
  */
 export function createSnapshot({ database, breaker, queue, replica }: SnapshotDeps): Snapshot {
@@ -57,8 +59,8 @@ export function createSnapshot({ database, breaker, queue, replica }: SnapshotDe
 }
 
 /**
- * Opens when the server cannot be reached; `probe` is a query that shows that it can be again. A query that runs into its time limit says nothing about
- * the server and is not counted.
+ * The breaker opens when the server cannot be reached; `probe` is a query that tells whether it can be reached again. A
+ * statement that is cancelled after QUERY_TIMEOUT_MS does not count as a failure of the server.
  */
 export function createDatabaseBreaker(
   deps: { logger: Logger; metrics: ResilienceMetrics },

@@ -9,7 +9,7 @@ export interface WatermarkRow {
   readonly watermark: Date | null
 }
 
-/** Up to when everything accepted is stored. Of a partition that nobody has read yet nothing is known, and so nothing of the whole. */
+/** The watermark of all partitions: the minimum, or null while some partition was never consumed. */
 export function watermarkStatement({ stream, consumerGroup }: WatermarkConfig): Statement {
   return {
     name: 'stream_watermark',

@@ -12,7 +12,7 @@ import type { WatermarkConfig } from '../reads/watermark-statement.js'
 import { queryOfCursor } from './query-of-cursor.js'
 import { type ListCall, type ReadListDeps, readList } from './read-list.js'
 
-/** One page of activities of the caller's tenant. */
+/** Returns one page of activities of the tenant of the call. */
 export function createListActivities(config: WatermarkConfig, deps: ReadListDeps) {
   return async function handleListActivities(
     request: ListActivitiesRequest,

@@ -1,7 +1,7 @@
 import type { ListEventsRequest, ListEventsResponse } from '@millrace/contracts'
 import { bindCursor, unbindCursor } from '@millrace/pagination'
 import { type CallContext, tenantOf } from '@millrace/service'
-import type { CostGuard } from '../admission/cost-guard.js'
+import type { AdmissionControl } from '../admission/admission-control.js'
 import { parseEventsQuery } from '../lists/events-query.js'
 import { listEvents } from '../lists/list-events.js'
 import type { QueryMetrics } from '../metrics.js'
@@ -11,16 +11,16 @@ import { readOptionsOf } from './read-options.js'
 
 export interface ListEventsDeps {
   readonly snapshot: Snapshot
-  /** Refuses what is too expensive. Default: nothing is. */
-  readonly guard?: CostGuard | undefined
+  /** Default: every page is admitted. */
+  readonly admission?: AdmissionControl | undefined
   readonly metrics: QueryMetrics
   readonly now: () => number
   readonly monotonicMs?: () => number
 }
 
-/** One page of stored events of the caller's tenant. */
+/** Returns one page of stored events of the tenant of the call. */
 export function createListEvents(deps: ListEventsDeps) {
-  const { snapshot, guard, metrics, now, monotonicMs = () => performance.now() } = deps
+  const { snapshot, admission, metrics, now, monotonicMs = () => performance.now() } = deps
   return async function handleListEvents(
     request: ListEventsRequest,
     call: Pick<CallContext, 'tenant' | 'signal' | 'deadline'>,
@@ -32,7 +32,7 @@ export function createListEvents(deps: ListEventsDeps) {
     const page = await snapshot(
       tenantId,
       async (tx) => {
-        await guard?.admitPage({ tenantId, query })
+        await admission?.admitPage({ tenantId, query })
         return await listEvents(tx, tenantId, query, { nowMs: now(), monotonicMs })
       },
       readOptionsOf(call),

@@ -13,7 +13,10 @@ import type { WatermarkConfig } from '../reads/watermark-statement.js'
 import { queryOfCursor } from './query-of-cursor.js'
 import { type ListCall, type ReadListDeps, readList } from './read-list.js'
 
-/** One page of sessions of the caller's tenant. The first page says how many go on, of the tenant or of the user that is asked for. */
+/**
+ * Returns one page of sessions of the tenant of the call. The first page has the number of active sessions, of the
+ * tenant or of the requested user.
+ */
 export function createListSessions(config: WatermarkConfig, deps: ReadListDeps) {
   return async function handleListSessions(
     request: ListSessionsRequest,

@@ -5,7 +5,10 @@ type NotAsked = 'limit' | 'cursor' | 'explain' | 'fresh' | 'minWatermark' | 'wai
 /** A request whose answer comes in pages. */
 export type PagedRequest = Pick<RunQueryRequest, 'limit' | 'cursor'> & Partial<Pick<RunQueryRequest, NotAsked>>
 
-/** What all pages of one answer have in common: the request without the size and position of the page, and without how fresh it has to be. */
+/**
+ * What a cursor is bound to: the request without the size and position of the page, and without how fresh the answer
+ * has to be.
+ */
 export function queryOfCursor(request: PagedRequest): object {
   const {
     limit: _limit,

@@ -18,7 +18,7 @@ export interface ReadListDeps {
 export type ListCall = Pick<CallContext, 'tenant' | 'signal' | 'deadline'>
 
 export interface ListReading<Row extends StepRow> extends Omit<WalkList<Row>, 'monotonicMs'> {
-  /** By this the duration is counted. */
+  /** Label of the duration metric. */
   readonly kind: string
   readonly tenantId: number
   readonly request: PagedRequest
@@ -32,7 +32,7 @@ export interface ListAnswer {
   readonly beside: readonly unknown[][]
 }
 
-/** One page of a list of the caller's tenant, read from its table, with the watermark of the snapshot that it was read in. */
+/** Reads one page of a list for the tenant of the call, with the watermark of the same snapshot. */
 export async function readList<Row extends StepRow>(
   { stream, consumerGroup }: WatermarkConfig,
   { snapshot, metrics, monotonicMs = () => performance.now() }: ReadListDeps,

@@ -1,7 +1,7 @@
 import type { CallContext } from '@millrace/service'
 import type { ReadOptions } from '../reads/snapshot.js'
 
-/** A call's reads end with it: they leave the queue, or their statement is ended at the server. */
+/** Reads end with their call: they leave the queue, or their statement is cancelled at the server. */
 export function readOptionsOf(
   call: Pick<CallContext, 'signal' | 'deadline'>,
   request: { readonly minWatermark?: Date | undefined } = {},

@@ -1,8 +1,8 @@
 import type { RunQueryRequest, RunQueryResponse } from '@millrace/contracts'
 import { bindCursor, unbindCursor } from '@millrace/pagination'
 import { type CallContext, tenantOf } from '@millrace/service'
-import type { CostGuard } from '../admission/cost-guard.js'
-import { type GivenAnswer, toStored } from '../answer-cache/answer-cache.js'
+import type { AdmissionControl } from '../admission/admission-control.js'
+import { type ServedAnswer, toStored } from '../answer-cache/answer-cache.js'
 import type { Answers } from '../answer-cache/answers.js'
 import type { ParsedQuery } from '../kinds/query-kind.js'
 import type { QueryKinds } from '../kinds/query-kinds.js'
@@ -16,7 +16,7 @@ export interface RunQueryDeps {
   readonly reads: {
     readonly snapshot: Snapshot
     /** Admission control. Default: every query may run. */
-    readonly guard?: CostGuard | undefined
+    readonly admission?: AdmissionControl | undefined
   }
   /** The answer cache. Default: every query reads the database. */
   readonly answers?: Answers | undefined
@@ -24,7 +24,7 @@ export interface RunQueryDeps {
   readonly now: () => number
 }
 
-/** Answers any kind of query for the caller's tenant and says where the answer came from. */
+/** Answers a query of any kind for the tenant of the call. */
 export function createRunQuery({ kinds, reads, answers, metrics, now }: RunQueryDeps) {
   return async function handleRunQuery(
     request: RunQueryRequest,
@@ -36,13 +36,13 @@ export function createRunQuery({ kinds, reads, answers, metrics, now }: RunQuery
       .find(request.kind)
       .parse(
         { ...request, cursor: unbindCursor(request.cursor, queryOfCursor(request)) },
-        { tenantId, guard: reads.guard, read: (fn) => reads.snapshot(tenantId, fn, options), nowMs: now() },
+        { tenantId, admission: reads.admission, read: (fn) => reads.snapshot(tenantId, fn, options), nowMs: now() },
       )
     const { minWatermarkMs } = options
     const waitedMs = await waitFor(minWatermarkMs, { tenantId, request, call, answers })
     const startedAt = performance.now()
     const isDirect = answers === undefined || request.explain
-    const given: Given = isDirect
+    const served: RunAnswer = isDirect
       ? await readDirectly(query)
       : await answers.cache.answer({
           tenantId,
@@ -55,41 +55,44 @@ export function createRunQuery({ kinds, reads, answers, metrics, now }: RunQuery
           minWatermarkMs,
         })
     const tookMs = performance.now() - startedAt
-    metrics.observe(query.kind, given.source, tookMs / 1000)
-    if (given.isStale) metrics.countStale()
-    const isUsual = !isDirect && !request.fresh && minWatermarkMs === undefined
-    if (isUsual) answers.popular.note(query.canonicalKey, tenantId, request)
-    const { dataJson, summaryJson, nextCursor, watermarkMs } = given.answer
+    metrics.observe(query.kind, served.source, tookMs / 1000)
+    if (served.isStale) metrics.countStale()
+    const isCacheable = !isDirect && !request.fresh && minWatermarkMs === undefined
+    if (isCacheable) answers.popular.note(query.canonicalKey, tenantId, request)
+    const { dataJson, summaryJson, nextCursor, watermarkMs } = served.answer
     const isBehind = minWatermarkMs !== undefined && (watermarkMs ?? Number.NEGATIVE_INFINITY) < minWatermarkMs
     return {
       dataJson,
       summaryJson,
       nextCursor: bindCursor(nextCursor, queryOfCursor(request)),
       meta: {
-        source: given.source,
-        ageMs: given.ageMs,
+        source: served.source,
+        ageMs: served.ageMs,
         watermark: watermarkMs === null ? undefined : new Date(watermarkMs),
         tookMs,
-        planJson: request.explain ? JSON.stringify(given.plan) : '',
-        isStale: given.isStale,
+        planJson: request.explain ? JSON.stringify(served.plan) : '',
+        isStale: served.isStale,
         isBehind,
         waitedMs,
       },
-      cache: isUsual ? answers.httpPolicyOf(given, { tenantId, query }) : undefined,
+      cache: isCacheable ? answers.httpPolicyOf(served, { tenantId, query }) : undefined,
     }
   }
 }
 
-interface Asked {
+interface Waiting {
   readonly tenantId: number
   readonly request: RunQueryRequest
   readonly call: Pick<CallContext, 'signal' | 'deadline'>
   readonly answers: Answers | undefined
 }
 
-/** Waits before the query takes a place in the queue, so that waiting queries hold no others up. Returns the time it took, in ms. */
-async function waitFor(watermarkMs: number | undefined, asked: Asked): Promise<number> {
-  const { tenantId, request, call, answers } = asked
+/**
+ * Waits before the query takes a place in the queue, so that waiting queries hold no others up. Returns the time it
+ * took, in ms.
+ */
+async function waitFor(watermarkMs: number | undefined, waiting: Waiting): Promise<number> {
+  const { tenantId, request, call, answers } = waiting
   if (watermarkMs === undefined || answers === undefined) return 0
   const startedAt = performance.now()
   const { waitMs } = request
@@ -98,11 +101,12 @@ async function waitFor(watermarkMs: number | undefined, asked: Asked): Promise<n
   return hasWaited ? performance.now() - startedAt : 0
 }
 
-interface Given extends GivenAnswer {
+interface RunAnswer extends ServedAnswer {
+  /** For `explain`; cached answers have none. */
   readonly plan?: unknown
 }
 
-async function readDirectly(query: ParsedQuery): Promise<Given> {
+async function readDirectly(query: ParsedQuery): Promise<RunAnswer> {
   const answer = await query.run()
   const { source, ageMs, plan } = answer.meta
   return { answer: toStored(answer, query), source, ageMs, isStale: false, plan }

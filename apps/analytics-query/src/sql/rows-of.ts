@@ -1,4 +1,4 @@
-/** The rows of a statement that returns such rows. */
+/** The rows of a result; none for an absent result. */
 export function rowsOf<Row>(result: { readonly rows: unknown[] } | undefined): Row[] {
   return (result?.rows ?? []) as Row[]
 }

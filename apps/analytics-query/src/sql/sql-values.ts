@@ -1,4 +1,7 @@
-/** The values of a statement under construction: nothing that a caller sent ever becomes part of its text. */
+/**
+ * The parameters of a statement under construction. Values that a caller sent are added here and never become part of
+ * the text.
+ */
 export class SqlValues {
   readonly list: unknown[] = []
 
@@ -9,7 +12,7 @@ export class SqlValues {
   }
 }
 
-/** A statement's placeholder for an instant in ms. */
+/** Adds a time in ms and returns its placeholder. */
 export function instant(values: SqlValues, ms: number): string {
   return values.add(new Date(ms).toISOString(), 'timestamptz')
 }

@@ -28,7 +28,7 @@ export async function openPacking(
   const { metrics } = lifecycle
   const counter = metrics.counter({
     name: 'millrace_journey_days_packed_total',
-    help: 'Days of events that were packed by user, those packed again after a late event included',
+    help: 'Days of events that were packed, including days that were packed again after a late event',
   })
   const packed = counter.with({})
   const stream = { stream: config.STREAM_NAME, consumerGroup: config.STREAM_GROUP }

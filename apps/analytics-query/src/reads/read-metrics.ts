@@ -2,8 +2,8 @@ import type { Metrics } from '@millrace/telemetry'
 import type { DropReason, FairQueue } from './fair-queue.js'
 import type { ReplicaOutcome } from './replica-gate.js'
 
-/** What the guard lets through, holds back and refuses. */
-export class GuardMetrics {
+/** Metrics of the queue, of admission control and of the choice between replica and primary. */
+export class ReadMetrics {
   readonly #metrics: Metrics
   readonly #wait
   readonly #dropped
@@ -14,30 +14,30 @@ export class GuardMetrics {
     this.#metrics = metrics
     this.#wait = metrics.histogram({
       name: 'millrace_query_queue_wait_seconds',
-      help: 'Time that queries waited for their turn, 0 where a slot was free',
+      help: 'Time that queries waited in the queue, 0 when a slot was free',
     })
     this.#dropped = metrics.counter({
       name: 'millrace_query_queue_dropped_total',
-      help: 'Queries that did not get to run: refused because the queue was full, cancelled or late while they waited',
+      help: 'Queries dropped without having run: the queue was full (tenant_full, full), or the call was cancelled or its deadline passed while it waited (cancelled, late)',
       labels: ['reason'] as const,
     })
     this.#refused = metrics.counter({
       name: 'millrace_query_refused_total',
-      help: 'Queries refused because they would cost more than the tenant may spend',
+      help: 'Queries rejected because their estimated cost exceeds the budget of the tenant',
     })
     this.#replica = metrics.counter({
       name: 'millrace_query_replica_reads_total',
-      help: 'Reads that were for the replica, and those that went to the primary because it was too old or unreachable',
+      help: 'Reads by where they went: replica, or the primary because the replica lagged (too_old) or failed (unreachable)',
       labels: ['outcome'] as const,
     })
   }
 
-  /** Shows how many queries wait and run; once. */
+  /** Exports the size of the queue. To be called once. */
   watchQueue(queue: FairQueue): void {
     this.#metrics.gauge(
       {
         name: 'millrace_query_queue_queries',
-        help: 'Queries that wait for their turn or run',
+        help: 'Queries by state: waiting in the queue, or running',
         labels: ['state'] as const,
       },
       (gauge) => {

@@ -1,13 +1,13 @@
 import { DAY_MS, RunQueryRequest } from '@millrace/contracts'
 import type { RedisConnection } from '@millrace/redis'
 
-/** Questions counted at a time; beyond it those that were asked once are forgotten. */
+/** Maximum queries counted in memory; beyond it all counts are halved, which removes the rare ones. */
 const COUNTED_MAX = 2_000
-/** Questions told at a time and remembered of a day, most popular first. */
+/** Maximum queries saved at a time, and kept in Redis per day, the most frequent ones. */
 const REMEMBERED_MAX = 256
-/** Questions that a start is told of. */
-const TOLD_MAX = 50
-/** Days whose questions count; one of them half as much as the day after it. */
+/** Maximum queries loaded at a start. */
+const LOADED_MAX = 50
+/** Days that count; each counts half as much as the day after it. */
 const DAYS = 7
 
 interface Counted {
@@ -16,21 +16,22 @@ interface Counted {
   hits: number
 }
 
-export interface PopularQuestion {
+export interface PopularQuery {
   readonly tenantId: number
   readonly request: RunQueryRequest
 }
 
 /**
- * Which questions are asked most, as they were asked: one about the last day is about the last day again when it is warmed. All processes add to one
- * count a day in Redis. Further pages are no questions of their own: their place is worth nothing to whoever begins anew.
+ * Counts queries, to warm the cache with the most frequent ones after a start. Keeps the request as it was sent: a
+ * query over the last 24 hours is about the last 24 hours again when it is warmed. All processes add to one count per
+ * day in Redis. Only first pages count.
  */
-export class PopularQuestions {
+export class PopularQueries {
   readonly #key: string
   readonly #now: () => number
   #counted = new Map<string, Counted>()
 
-  /** `key`: what Redis remembers them by, with the day behind it. `now`: ms since 1970. */
+  /** `key`: prefix of the Redis keys; the day follows. `now`: ms since 1970. */
   constructor(key: string, now: () => number) {
     this.#key = key
     this.#now = now
@@ -46,7 +47,9 @@ export class PopularQuestions {
     }
   }
 
-  /** Adds what was asked since the last time to what all processes remember. When Redis cannot be told, it counts half next time. */
+  /**
+   * Adds the counts since the last call to those in Redis. When that fails, they are halved and kept for the next call.
+   */
   async save(redis: RedisConnection): Promise<void> {
     const totals = new Map<string, number>()
     for (const { tenantId, request, hits } of this.#counted.values()) {
@@ -54,7 +57,7 @@ export class PopularQuestions {
       totals.set(text, (totals.get(text) ?? 0) + hits)
     }
     if (totals.size === 0) return
-    const told = this.#counted
+    const saved = this.#counted
     this.#counted = new Map()
     const key = this.#keyOf(0)
     const all = redis.client.multi()
@@ -67,13 +70,13 @@ export class PopularQuestions {
       const error = outcomes?.find(([fault]) => fault !== null)?.[0]
       if (error) throw error
     } catch (error) {
-      this.#putBack(told)
+      this.#putBack(saved)
       throw error
     }
   }
 
-  /** Those that all processes were asked most of late, most popular first. */
-  async load(redis: RedisConnection): Promise<PopularQuestion[]> {
+  /** The most frequent queries of all processes in the last days, most frequent first. */
+  async load(redis: RedisConnection): Promise<PopularQuery[]> {
     const days = await Promise.all(
       Array.from({ length: DAYS }, (_, age) =>
         redis.client.zrevrange(this.#keyOf(age), 0, REMEMBERED_MAX - 1, 'WITHSCORES'),
@@ -85,7 +88,7 @@ export class PopularQuestions {
         const text = pairs[at] as string
         totals.set(text, (totals.get(text) ?? 0) + Number(pairs[at + 1]) / 2 ** age)
       }
-    return mostOf(totals, TOLD_MAX).map(([text]) => {
+    return mostOf(totals, LOADED_MAX).map(([text]) => {
       const [tenantId, encoded] = text.split(' ')
       return { tenantId: Number(tenantId), request: RunQueryRequest.decode(Buffer.from(encoded ?? '', 'base64')) }
     })
@@ -95,8 +98,8 @@ export class PopularQuestions {
     return `${this.#key}:${new Date(this.#now() - daysAgo * DAY_MS).toISOString().slice(0, 10)}`
   }
 
-  #putBack(told: ReadonlyMap<string, Counted>): void {
-    for (const [key, counted] of told) {
+  #putBack(saved: ReadonlyMap<string, Counted>): void {
+    for (const [key, counted] of saved) {
       const known = this.#counted.get(key)
       if (known === undefined) this.#counted.set(key, counted)
       else known.hits += counted.hits

@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals'
-import { Refreshed } from './refreshed.js'
+import { RefreshedValue } from './refreshed-value.js'
 
 /** A value that counts its loads, each of which ends when the test says so. */
 function open() {
   const clock = { ms: 0 }
   const loads: { resolve: (value: number) => void; reject: (error: Error) => void }[] = []
   const load = () => new Promise<number>((resolve, reject) => loads.push({ resolve, reject }))
-  const refreshed = new Refreshed({ freshMs: 60, usableMs: 600 }, load, () => clock.ms)
+  const refreshed = new RefreshedValue({ freshMs: 60, usableMs: 600 }, load, () => clock.ms)
   return { clock, loads, refreshed }
 }
 

@@ -1,48 +1,49 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Result, Statement } from '@millrace/database'
-import type { CostGuard } from '../admission/cost-guard.js'
+import type { AdmissionControl } from '../admission/admission-control.js'
 import type { Catalog } from '../plan/catalog.js'
 import type { Plan } from '../plan/plan.js'
 import { type PlannerConfig, planQuery } from '../plan/plan-query.js'
 import type { CellQuery } from '../query/cell-query.js'
-import { type CellReading, describeWork, type Groups, rawStatements, rollupStatements } from './cell-reading.js'
-import type { KnownCatalogs } from './known-catalogs.js'
+import type { CatalogMemory } from './catalog-memory.js'
+import { type CellReading, type Groups, rawStatements, rollupStatements, toPlannedCells } from './cell-reading.js'
 import { matchSeries } from './match-series.js'
 import { type SeriesRow, seriesStatement } from './rollup-statements.js'
 
-export interface Asked {
+export interface TenantQuery {
   readonly tenantId: number
   readonly query: CellQuery
 }
 
-/** What a query will read if nothing has changed since the catalog was read last. */
-export interface ExpectedReading {
+/** What a query will read if the catalog has not changed since it was last read. */
+export interface SpeculativeReading {
   readonly catalog: Catalog
   readonly plan: Plan
-  /** Undefined where no series are read. */
+  /** Undefined when the plan reads no series. */
   readonly series: Statement | undefined
-  /** Absent where it takes the series to know. */
+  /** Absent when the series are not known, on which the statements depend. */
   readonly cells?: {
     readonly series: readonly SeriesRow[]
     readonly groups: Groups
     readonly statements: readonly Statement[]
   }
-  /** Whether series and cells are all there is to read. */
+  /** Whether `series` and `cells` are everything that the plan reads. */
   readonly isWhole: boolean
 }
 
 /**
- * Undefined when nothing is known yet. Reading ahead costs what the query may cost, so it must pass the guard as well; what the guard would refuse is
- * left to the query itself. So are the raw rows of a query that rollups answer in part, of which it takes the catalog to know.
+ * Guesses what a query will read from the catalog that was read last. Undefined when there is none. A guess reads as
+ * much as the query, so a query that admission control would reject is not read ahead. Raw rows of a query that is
+ * answered partly from rollups are not read ahead either, since which ones they are depends on the current catalog.
  */
-export function expectReading(
-  { tenantId, query }: Asked,
+export function speculate(
+  { tenantId, query }: TenantQuery,
   {
     known,
-    guard,
+    admission,
     config,
-  }: { known: KnownCatalogs; guard: CostGuard | undefined; config: PlannerConfig & { cellsMax: number } },
-): ExpectedReading | undefined {
+  }: { known: CatalogMemory; admission: AdmissionControl | undefined; config: PlannerConfig & { cellsMax: number } },
+): SpeculativeReading | undefined {
   const catalog = known.catalogFor(tenantId, query)
   if (catalog === undefined) return undefined
   const plan = planCells(query, catalog, config)
@@ -52,34 +53,40 @@ export function expectReading(
   if (rows === undefined) return alone
   const groups = groupsOf(rows, plan, query)
   const reading: CellReading = { tenantId, query, catalog, groups, plan, cellsMax: config.cellsMax }
-  if (guard?.wouldAdmitCells(describeWork(reading)) === false) return alone
+  if (admission?.wouldAdmitCells(toPlannedCells(reading)) === false) return alone
   const isRaw = plan.source === 'raw'
   const statements = isRaw ? rawStatements(reading) : rollupStatements(reading)
-  const isWhole = isRaw || (plan.raw.length === 0 && plan.tail.mode === 'none')
+  const isWhole = isRaw || (plan.raw.length === 0 && plan.unflushed.mode === 'none')
   return { ...alone, cells: { series: rows, groups, statements }, isWhole }
 }
 
-/** The groups that the cells of a query have. */
+/** The group of each series that the plan reads. */
 export function groupsOf(rows: readonly SeriesRow[], { series }: Plan, query: CellQuery): Groups {
   return series === null ? new Map() : matchSeries(rows, series, query)
 }
 
-/** The plan of a query; the very one that was expected where it is equal, as it is where the catalog is, since planning knows nothing else. */
+/**
+ * The plan of a query. Returns the guessed plan itself when it is equal, so that callers can compare by identity; with
+ * an equal catalog the plan is equal, since planning depends on nothing else.
+ */
 export function planCells(
   query: CellQuery,
   catalog: Catalog,
   config: PlannerConfig,
-  expected?: Pick<ExpectedReading, 'catalog' | 'plan'>,
+  expected?: Pick<SpeculativeReading, 'catalog' | 'plan'>,
 ): Plan {
   if (expected !== undefined && isDeepStrictEqual(catalog, expected.catalog)) return expected.plan
   const plan = planQuery({ ...query, groupBy: query.groupBy.map((path) => path.name) }, catalog, config)
   return expected !== undefined && isDeepStrictEqual(plan, expected.plan) ? expected.plan : plan
 }
 
-/** Results of one snapshot by what was asked. */
-export class Answered {
+/** Results of one snapshot by their statement. */
+export class StatementResults {
   readonly #results = new Map<Statement, Result>()
-  /** Those of equal statements; made when one is looked for that is not among those asked. */
+  /**
+   * The same results by text and values; made when a statement is looked up that is not the same object as a statement
+   * that ran.
+   */
   #equal: Map<string, Result> | undefined
 
   add(statements: readonly Statement[], results: readonly Result[]): void {

@@ -6,19 +6,20 @@ import type { SeriesRow } from './rollup-statements.js'
 
 const CATALOGS_MAX = 500
 const CHOICES_MAX = 500
-/** Of more of them, or more series, a query is as dear as another round trip. */
+/** A query with more dirty windows or series takes so long that saving a round trip does not matter. */
 const WINDOWS_MAX = 1000
 const SERIES_MAX = 500
 
 /**
- * What was last read of each tenant's catalog, to guess by what a query will find there. A guess decides nothing: it only tells what to ask for in the
- * same round trip as the catalog itself. At most some 10 MB.
+ * Remembers the catalog that was last read for each tenant, so that a query can guess what it will read. A guess
+ * decides nothing: it only tells which statements to send in the same round trip as those of the catalog itself. Takes
+ * at most about 10 MB.
  */
-export class KnownCatalogs {
+export class CatalogMemory {
   readonly #catalogs = new Map<string, Catalog>()
   readonly #series = new Map<string, readonly SeriesRow[]>()
 
-  /** As the catalog would be read for this query if nothing had changed. */
+  /** The catalog as this query would read it if nothing had changed. */
   catalogFor(tenantId: number, query: CellQuery): Catalog | undefined {
     const catalog = this.#catalogs.get(catalogKey(tenantId, query))
     if (catalog === undefined || catalog.dirty === null) return undefined
@@ -50,7 +51,7 @@ function countOf(dirty: NonNullable<Catalog['dirty']>): number {
   return LEVEL_SECONDS.reduce((sum, level) => sum + (dirty[level]?.length ?? 0), 0)
 }
 
-/** The definitions of a catalog are those of one property. */
+/** A catalog holds the definitions of one property. */
 function catalogKey(tenantId: number, { metric }: CellQuery): string {
   return `${tenantId} ${metric.property?.name ?? ''}`
 }
@@ -59,7 +60,7 @@ function seriesKey(tenantId: number, { event, dimensions, property }: SeriesChoi
   return JSON.stringify([tenantId, event, dimensions, property])
 }
 
-/** The last ones used stay. */
+/** Removes the least recently written entry when there are too many. */
 function put<Value>(map: Map<string, Value>, key: string, value: Value | undefined, max: number): void {
   map.delete(key)
   if (value === undefined) return

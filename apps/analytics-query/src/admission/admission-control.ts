@@ -17,28 +17,28 @@ import {
 import { type Budget, type Overrun, overruns, suggestForCells, suggestForRows } from './suggest.js'
 import type { Shares, TableStatistics } from './table-statistics.js'
 
-export interface CostGuardDeps {
-  /** Undefined while none were read: then everything is let through. */
+export interface AdmissionDeps {
+  /** Undefined while none have been read; then every query is admitted. */
   readonly statistics: () => TableStatistics | undefined
   readonly budgetOf: (tenantId: number) => Budget
   readonly now: () => number
-  /** Told of each query that is refused. */
+  /** Called for each query that is rejected. */
   readonly onRefuse?: () => void
 }
 
-/** A query over cells that is planned and not yet read. */
+/** A query over cells that is planned but not read yet. */
 export interface PlannedCells {
   readonly tenantId: number
   readonly query: CellQuery
   readonly plan: Plan
   readonly series: number
-  /** Different groups of the series; null where raw rows alone are read, whose groups nobody knows. */
+  /** Distinct groups of the series; null when only raw rows are read, whose groups are not known in advance. */
   readonly groups: number | null
-  /** Stream partitions, each of which has rows of its own in the 1-minute rollups. */
+  /** Number of stream partitions; each has its own rows in the 1-minute rollups. */
   readonly streamPartitions: number
 }
 
-/** A query over users of which is known what packed days hold, and that is not read yet. */
+/** A query over the events of each user, not read yet. What packed days hold for it is known. */
 export interface PlannedMarks extends Pick<MarksWorkload, 'tenantId' | 'raw' | 'userHashes' | 'packed' | 'cellsMax'> {
   readonly query: TimeRange & {
     readonly conditions: readonly { readonly event: string | null }[]
@@ -47,15 +47,15 @@ export interface PlannedMarks extends Pick<MarksWorkload, 'tenantId' | 'raw' | '
   }
 }
 
-/** Logins that are about to be read. */
+/** A query over logins that is not read yet. */
 export interface PlannedLogins {
   readonly tenantId: number
   readonly query: CellQuery
-  /** How often the rows of the range are gone through. */
+  /** Number of scans over the rows of the range. */
   readonly scans: number
 }
 
-/** A page of the list of events that is about to be read; null for conditions that the request does not have. */
+/** A page of the list of events that is not read yet; null for conditions that the request does not have. */
 export interface PlannedPage {
   readonly tenantId: number
   readonly query: {
@@ -71,36 +71,39 @@ export interface PlannedPage {
   }
 }
 
-/** What a reading would cost, and how to ask for less. */
+/** The estimated cost of a reading, and how to make it cheaper. */
 export interface Cost {
   readonly tenantId: number
   readonly estimate: CostEstimate
   suggest(overrun: Overrun): string
 }
 
-/** Judges the readings of a question together: resolves when this one may go on. */
-type Admission = (cost: Cost) => Promise<void>
+/** Resolves when the reading is admitted. */
+type Admit = (cost: Cost) => Promise<void>
 
-/** As PostgreSQL assumes for an expression it knows nothing of. */
+/** The number of distinct values that PostgreSQL assumes for an expression without statistics. */
 const UNKNOWN_GROUPS = 200
 const EVENT_TYPES = 6
 
-/** Says what a question will cost before it is read, and refuses it above the tenant's budget. Asks no table: one that is refused reaches none. */
-export class CostGuard {
-  readonly #deps: CostGuardDeps
+/**
+ * Estimates the cost of a query from statistics in memory, and rejects the query if the cost exceeds the budget of its
+ * tenant. Reads no table, so a rejected query costs nothing.
+ */
+export class AdmissionControl {
+  readonly #deps: AdmissionDeps
   readonly #parts: number
-  readonly #admission: Admission | undefined
+  readonly #admitTogether: Admit | undefined
 
-  /** `part`: of a question with so many readings, which are judged together. */
-  constructor(deps: CostGuardDeps, part?: { readonly parts: number; readonly admission: Admission }) {
+  /** `part`: for one of several readings that are admitted together. */
+  constructor(deps: AdmissionDeps, part?: { readonly parts: number; readonly admit: Admit }) {
     this.#deps = deps
     this.#parts = part?.parts ?? 1
-    this.#admission = part?.admission
+    this.#admitTogether = part?.admit
   }
 
-  /** The guard of one reading of a question that has several. */
-  ofPart(parts: number, admission: Admission): CostGuard {
-    return new CostGuard(this.#deps, { parts, admission })
+  /** Admission control for one of several readings; `admit` decides about all of them together. */
+  forPart(parts: number, admit: Admit): AdmissionControl {
+    return new AdmissionControl(this.#deps, { parts, admit })
   }
 
   /** Undefined without statistics. @throws QUERY_TOO_EXPENSIVE with `estimate`, `budget` and `suggestion` */
@@ -113,7 +116,7 @@ export class CostGuard {
     })
   }
 
-  /** Whether admitCells would let it through, if each other reading of the question cost as much; counts nothing as refused. */
+  /** Whether the query would be admitted if each other reading of it cost as much. Does not count as a rejection. */
   wouldAdmitCells(planned: PlannedCells): boolean {
     const estimate = this.#estimateCells(planned)
     if (estimate === undefined) return true
@@ -125,7 +128,7 @@ export class CostGuard {
     const { tenantId, query, plan, series } = planned
     const statistics = this.#deps.statistics()
     if (statistics === undefined) return undefined
-    const raw = [...plan.raw, ...(plan.tail.mode === 'read' ? plan.tail.ranges : [])]
+    const raw = [...plan.raw, ...(plan.unflushed.mode === 'read' ? plan.unflushed.ranges : [])]
     return estimateCells(
       {
         tenantId,
@@ -187,7 +190,7 @@ export class CostGuard {
       userHashes: userId === null ? null : [userHash(userId, tenantId)],
       range,
       isBounded: fromMs !== null,
-      // Nobody knows how few events pass a filter.
+      // How few events match a filter is not known.
       isOfOne: messageId !== null || filters.length > 0,
       limit: limit + 1,
     }
@@ -200,13 +203,16 @@ export class CostGuard {
 
   async #admit({ estimate, ...cost }: Omit<Cost, 'estimate'> & { estimate: CostEstimate | undefined }) {
     if (estimate === undefined) return undefined
-    if (this.#admission === undefined) this.judge([{ estimate, ...cost }])
-    else await this.#admission({ estimate, ...cost })
+    if (this.#admitTogether === undefined) this.admitAll([{ estimate, ...cost }])
+    else await this.#admitTogether({ estimate, ...cost })
     return estimate
   }
 
-  /** Judges readings of one tenant as one; `remedy` is a way to ask for the first alone. @throws as admitCells */
-  judge(costs: readonly Cost[], remedy?: string): void {
+  /**
+   * Admits several readings of one tenant, or none. `remedy` is a hint how to ask for the first one alone. @throws
+   * QUERY_TOO_EXPENSIVE
+   */
+  admitAll(costs: readonly Cost[], remedy?: string): void {
     const [first] = costs
     if (first === undefined) return
     const estimate = sumOf(costs.map((cost) => cost.estimate))
@@ -217,9 +223,9 @@ export class CostGuard {
     const isFirstAffordable = overruns({ estimate: first.estimate, budget }).length === 0
     const less = remedy !== undefined && isFirstAffordable ? [remedy] : []
     const suggestion = [...less, first.suggest({ estimate, budget })].join('; or ')
-    const excess = over.map((part) => `${estimate[part]} ${part} of ${budget[part]}`).join(', ')
+    const excess = over.map((part) => `${estimate[part]} ${part}, the budget is ${budget[part]}`).join('; ')
     throw errors.QUERY_TOO_EXPENSIVE({
-      message: `the query would cost about ${excess}: ${suggestion}`,
+      message: `the query would need about ${excess}: ${suggestion}`,
       details: { estimate, budget, suggestion },
     })
   }
@@ -247,7 +253,7 @@ function resultOf({ metric: { agg } }: CellQuery): ResultKind {
   return agg === 'p50' || agg === 'p95' || agg === 'p99' ? 'quantiles' : 'number'
 }
 
-/** Of raw rows alone PostgreSQL gives a page, where no more of it is needed. */
+/** When only raw rows are read, PostgreSQL returns no more than a page. */
 function placesOf({ query, groups }: PlannedCells, statistics: TableStatistics): number {
   const places = query.bucketStarts.length * (groups ?? groupsOf(query, statistics))
   return groups === null && isPaged(query) ? Math.min(places, query.page.limit) : places

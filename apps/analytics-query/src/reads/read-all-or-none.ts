@@ -1,15 +1,16 @@
-import type { Cost, CostGuard } from '../admission/cost-guard.js'
+import type { AdmissionControl, Cost } from '../admission/admission-control.js'
 import type { ReadScope } from './read-scope.js'
 
 type Reading<Part> = (scope: ReadScope) => Promise<Part>
 type Readings<Parts extends readonly unknown[]> = { readonly [Index in keyof Parts]: Reading<Parts[Index]> }
 
 /**
- * The readings of one question, one after the other in one scope. Each stops where it asks the guard, and none goes on before all are planned and their
- * costs are judged as one: what is over the budget as a whole is not begun. `remedy` is a way to ask for the first alone.
+ * Plans every reading, sums their costs, asks admission control once, then runs all or none of them, one after the
+ * other. A reading is planned when it asks for admission: its promise is suspended there until all others have asked as
+ * well. `remedy` is a hint how to ask for the first reading alone.
  * @throws QUERY_TOO_EXPENSIVE, and what the readings throw
  */
-export async function readParts<Parts extends readonly unknown[]>(
+export async function readAllOrNone<Parts extends readonly unknown[]>(
   scope: ReadScope,
   readings: Readings<Parts>,
   remedy?: string,
@@ -22,9 +23,9 @@ async function readAll<Part>(
   readings: readonly Reading<Part>[],
   remedy: string | undefined,
 ): Promise<Part[]> {
-  const { guard } = scope
+  const { admission } = scope
   const parts: Part[] = []
-  if (guard === undefined) {
+  if (admission === undefined) {
     for (const reading of readings) parts.push(await reading(scope))
     return parts
   }
@@ -32,8 +33,10 @@ async function readAll<Part>(
   const planned: PlannedPart<Part>[] = []
   try {
     for (const reading of readings)
-      planned.push(await plan(reading, { scope, guard, count: readings.length, onCost: (cost) => costs.push(cost) }))
-    guard.judge(costs, remedy)
+      planned.push(
+        await plan(reading, { scope, admission, count: readings.length, onCost: (cost) => costs.push(cost) }),
+      )
+    admission.admitAll(costs, remedy)
     for (const part of planned) parts.push(await part.read())
     return parts
   } catch (error) {
@@ -42,7 +45,10 @@ async function readAll<Part>(
   }
 }
 
-/** A reading that waits for the guard, or has read already because there is nothing to judge it by. */
+/**
+ * A reading that is suspended at its admission, or has finished already because there are no statistics to estimate its
+ * cost.
+ */
 interface PlannedPart<Part> {
   read(): Promise<Part>
   giveUp(reason: unknown): void
@@ -50,15 +56,15 @@ interface PlannedPart<Part> {
 
 interface Planning {
   readonly scope: ReadScope
-  readonly guard: CostGuard
-  /** Readings of the question. */
+  readonly admission: AdmissionControl
+  /** Number of readings. */
   readonly count: number
   readonly onCost: (cost: Cost) => void
 }
 
-function plan<Part>(reading: Reading<Part>, { scope, guard, count, onCost }: Planning): Promise<PlannedPart<Part>> {
+function plan<Part>(reading: Reading<Part>, { scope, admission, count, onCost }: Planning): Promise<PlannedPart<Part>> {
   return new Promise((resolve, reject) => {
-    const own = guard.ofPart(
+    const own = admission.forPart(
       count,
       (cost) =>
         new Promise<void>((goOn, giveUp) => {
@@ -72,7 +78,7 @@ function plan<Part>(reading: Reading<Part>, { scope, guard, count, onCost }: Pla
           })
         }),
     )
-    const result = reading({ ...scope, guard: own })
+    const result = reading({ ...scope, admission: own })
     result.then(() => resolve({ read: () => result, giveUp: () => undefined }), reject)
   })
 }

@@ -3,7 +3,7 @@ import { RunQueryRequest } from '@millrace/contracts'
 import { silentLogger } from '@millrace/logger'
 import { openRedis, type RedisConnection } from '@millrace/redis'
 import { createTestRedis, type TestRedis } from '@millrace/testing'
-import { PopularQuestions } from './popular-questions.js'
+import { PopularQueries } from './popular-queries.js'
 
 const DAY = 86_400_000
 const NOW = Date.UTC(2026, 10, 21, 12)
@@ -26,17 +26,12 @@ describe('the questions asked most', () => {
   function open() {
     const clock = { ms: NOW }
     const key = `popular-${tests++}`
-    const start = () => new PopularQuestions(key, () => clock.ms)
+    const start = () => new PopularQueries(key, () => clock.ms)
     const loaded = async () =>
       (await start().load(redis)).map(({ tenantId, request }) => [tenantId, request.event] as const)
     return { clock, start, loaded }
   }
-  const ask = (
-    at: PopularQuestions,
-    event: string,
-    times: number,
-    over: { cursor?: string; tenantId?: number } = {},
-  ) => {
+  const ask = (at: PopularQueries, event: string, times: number, over: { cursor?: string; tenantId?: number } = {}) => {
     const { tenantId = 1, cursor = '' } = over
     for (let time = 0; time < times; time++)
       at.note(`${tenantId} ${event} ${cursor}`, tenantId, { ...EMPTY, event, cursor })

@@ -1,20 +1,23 @@
 import type { LateDay } from '@millrace/contracts'
 import type { Queryable, Statement } from '@millrace/database'
 
-/** How far one has come: every change by a transaction whose id is below `bound` is known. `at` is the server's time then, in ms since 1970. */
-export interface Cursor {
+/**
+ * Every change by a transaction with an id below `bound` has been read. `at` is the time of the server then, in ms
+ * since 1970.
+ */
+export interface LatePosition {
   readonly bound: string
   readonly at: number
 }
 
-export interface LateFollowerConfig {
+export interface LateEventReaderConfig {
   readonly stream: string
   readonly consumerGroup: string
 }
 
-export interface LateFollowerDeps {
+export interface LateEventReaderDeps {
   readonly reader: Queryable
-  /** ms of a clock that only goes forward. */
+  /** Milliseconds of a monotonic clock. */
   readonly monotonicMs: () => number
 }
 
@@ -29,55 +32,59 @@ interface Row {
   readonly xid: string
 }
 
-/** A process may have answered from a replica that was so far behind when it died, in ms; changes of that time are told again. */
+/**
+ * An earlier process may have read from a replica that lagged by this much, in ms; changes within this time are
+ * reported again.
+ */
 const BEFORE_MS = 600_000
 
-/**
- * Follows `window_versions` on one server. Ids of transactions are given out in one order and committed in another, so a look begins where the one
- * before had `pg_snapshot_xmin`: whatever was not committed then has an id that is not below it. What a look finds a second time is known by its id.
+/* * Reads the changes in `window_versions` on one server. Transactions commit in another order than their ids, so a reading starts at the `pg_snapshot_xmin` of the reading
+ * before: every transaction that was not committed then has an id at or above it. Rows that are read a second time are recognised by their transaction id.
  */
-export class LateFollower {
-  readonly #config: LateFollowerConfig
-  readonly #deps: LateFollowerDeps
-  #cursor: Cursor | undefined
+export class LateEventReader {
+  readonly #config: LateEventReaderConfig
+  readonly #deps: LateEventReaderDeps
+  #cursor: LatePosition | undefined
   #seen = new Map<string, string>()
   #watermarkMs = Number.NEGATIVE_INFINITY
-  #lookedAtMs = Number.NEGATIVE_INFINITY
+  #readAtMs = Number.NEGATIVE_INFINITY
 
-  constructor(config: LateFollowerConfig, deps: LateFollowerDeps) {
+  constructor(config: LateEventReaderConfig, deps: LateEventReaderDeps) {
     this.#config = config
     this.#deps = deps
   }
 
-  /** As of the last look; -Infinity before the first, and while some partition was never read. */
+  /** The watermark at the last reading; -Infinity before the first one, and while some partition was never consumed. */
   get watermarkMs(): number {
     return this.#watermarkMs
   }
 
-  /** Since the last look, in ms. */
+  /** Time since the last reading, in ms. */
   get unseenMs(): number {
-    return this.#deps.monotonicMs() - this.#lookedAtMs
+    return this.#deps.monotonicMs() - this.#readAtMs
   }
 
-  /** undefined before the first look. */
-  get cursor(): Cursor | undefined {
+  /** Undefined before the first reading. */
+  get cursor(): LatePosition | undefined {
     return this.#cursor
   }
 
   /**
-   * Tells `onChanged` what has changed since the last look; the first one only finds its place. When `onChanged` throws, the next look tells the same
-   * again. Not to be called while it runs. @throws databaseErrors
+   * Passes the days that late events changed since the last reading to `onChanged`; the first reading only finds its
+   * position. When `onChanged` throws, the next reading reports the same days again. Must not be called while a reading
+   * runs.
+   * @throws databaseErrors
    */
-  async look(onChanged: (windows: readonly LateDay[]) => Promise<void>): Promise<void> {
+  async read(onChanged: (windows: readonly LateDay[]) => Promise<void>): Promise<void> {
     const rows = await this.#read(changesSince(this.#config, this.#cursor))
     await this.#take(rows, onChanged)
   }
 
   /**
-   * Goes on from where another process was, telling what has changed since. False, and nothing is told, when that lies ahead of this server: it is not
-   * the one that it was.
+   * Continues from the position of another process. Resolves to false and reports nothing when the position is ahead of
+   * this server, which then is not the same database.
    */
-  async resume(cursor: Cursor, onChanged: (windows: readonly LateDay[]) => Promise<void>): Promise<boolean> {
+  async resume(cursor: LatePosition, onChanged: (windows: readonly LateDay[]) => Promise<void>): Promise<boolean> {
     const rows = await this.#read(changesSince(this.#config, cursor, BEFORE_MS))
     if (BigInt((rows[0] as Row).top) < BigInt(cursor.bound)) return false
     await this.#take(rows, onChanged)
@@ -88,7 +95,7 @@ export class LateFollower {
     const askedAtMs = this.#deps.monotonicMs()
     const { rows } = await this.#deps.reader.query<Row>(statement)
     this.#watermarkMs = rows[0]?.watermark_ms ?? Number.NEGATIVE_INFINITY
-    this.#lookedAtMs = askedAtMs
+    this.#readAtMs = askedAtMs
     return rows
   }
 
@@ -103,10 +110,13 @@ export class LateFollower {
   }
 }
 
-/** One statement, so bound, watermark and rows are of one snapshot. By the index over changed_xid, but for the one look that also goes by time. */
+/**
+ * One statement, so that bound, watermark and rows are from one snapshot. Uses the index on changed_xid, except when it
+ * also selects by time.
+ */
 function changesSince(
-  { consumerGroup, stream }: LateFollowerConfig,
-  cursor: Cursor | undefined,
+  { consumerGroup, stream }: LateEventReaderConfig,
+  cursor: LatePosition | undefined,
   beforeMs?: number,
 ): Statement {
   const byTime = beforeMs === undefined ? '' : 'or w.changed_at >= to_timestamp($4::float8 / 1000)'

@@ -1,39 +1,39 @@
 import type { TimeRange } from '../query/time-range.js'
 import type { PartitionState } from './catalog.js'
-import type { Tail } from './plan.js'
+import type { Unflushed } from './plan.js'
 
-export interface TailLimits {
+export interface UnflushedLimits {
   readonly rowsMax: number
-  /** Most separate ranges; each is a statement. */
+  /** Maximum separate ranges, each of which is a statement. */
   readonly rangesMax: number
 }
 
-/** Decides how records that are stored but not yet in the rollups take part in an answer from `rolledUp` ranges. */
-export function planTail(
+/** Decides how unflushed records are added to an answer from the `rolledUp` ranges. */
+export function planUnflushed(
   rolledUp: readonly TimeRange[],
   partitions: readonly PartitionState[],
-  limits: TailLimits,
-): Tail {
+  limits: UnflushedLimits,
+): Unflushed {
   const behind = partitions.filter(({ nextOrdinal, flushedOrdinal }) => nextOrdinal > flushedOrdinal)
   const rows = behind.reduce((sum, { nextOrdinal, flushedOrdinal }) => sum + Number(nextOrdinal - flushedOrdinal), 0)
   if (rolledUp.length === 0 || rows === 0) return { mode: 'none' }
   const bounds = boundsOf(behind)
   if (bounds === null)
-    return { mode: 'left_out', rows, reason: 'the event times of the records not yet rolled up are not known' }
+    return { mode: 'left_out', rows, reason: 'the event times of the unflushed records are not known' }
   const ranges = joinRanges(rolledUp).flatMap((range) => intersect(range, bounds))
   if (ranges.length === 0) return { mode: 'none' }
   if (rows > limits.rowsMax)
     return {
       mode: 'left_out',
       rows,
-      reason: `${rows} records are not yet rolled up, at most ${limits.rowsMax} are read`,
+      reason: `${rows} records are unflushed, at most ${limits.rowsMax} are read`,
     }
   if (ranges.length > limits.rangesMax)
-    return { mode: 'left_out', rows, reason: 'the rolled-up parts of the range are too many' }
+    return { mode: 'left_out', rows, reason: 'the range has too many parts that are read from rollups' }
   return { mode: 'read', rows, ranges }
 }
 
-/** From the earliest to past the latest unflushed event time; null when one partition does not know. */
+/** From the first to after the last unflushed event time; null when they are not known for some partition. */
 function boundsOf(partitions: readonly PartitionState[]): TimeRange | null {
   let fromMs = Number.POSITIVE_INFINITY
   let toMs = Number.NEGATIVE_INFINITY
@@ -45,7 +45,7 @@ function boundsOf(partitions: readonly PartitionState[]): TimeRange | null {
   return { fromMs, toMs }
 }
 
-/** The same ranges in order, neighbours put together. */
+/** The ranges in order, adjacent ones merged. */
 function joinRanges(ranges: readonly TimeRange[]): TimeRange[] {
   const joined: TimeRange[] = []
   for (const range of [...ranges].sort((a, b) => a.fromMs - b.fromMs)) {

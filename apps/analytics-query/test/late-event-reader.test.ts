@@ -2,15 +2,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type { LateDay } from '@millrace/contracts'
 import { type Connection, type Database, migrate, openDatabase } from '@millrace/database'
 import { createTestDatabase, type TestDatabase } from '@millrace/testing'
-import { LateFollower } from '../src/invalidation/late-follower.js'
+import { LateEventReader } from '../src/invalidation/late-event-reader.js'
 
 const group = { stream: 'events', consumerGroup: 'events-store' }
 
 describe('following late events', () => {
   let test: TestDatabase
   let database: Database
-  let follower: LateFollower
-  let told: string[]
+  let reader: LateEventReader
+  let reported: string[]
 
   beforeAll(async () => {
     test = await createTestDatabase({ migrate })
@@ -22,18 +22,18 @@ describe('following late events', () => {
   })
   beforeEach(async () => {
     await database.query('truncate window_versions, stream_partitions')
-    told = []
-    follower = open()
-    await look()
+    reported = []
+    reader = open()
+    await read()
   })
 
-  const open = () => new LateFollower(group, { reader: database, monotonicMs: () => performance.now() })
+  const open = () => new LateEventReader(group, { reader: database, monotonicMs: () => performance.now() })
   const note = async (windows: readonly LateDay[]) =>
-    void told.push(...windows.map(({ event, day }) => `${event} ${day}`))
-  const look = async (at = follower) => {
-    told = []
-    await at.look(note)
-    return told
+    void reported.push(...windows.map(({ event, day }) => `${event} ${day}`))
+  const read = async (at = reader) => {
+    reported = []
+    await at.read(note)
+    return reported
   }
   const bump = (at: Pick<Database | Connection, 'query'>, event: string) =>
     at.query(
@@ -44,11 +44,11 @@ describe('following late events', () => {
 
   it('tells each change once, and a second change of the same day again', async () => {
     await bump(database, 'a')
-    expect(await look()).toEqual(['a 2026-11-01'])
-    expect(await look()).toEqual([])
+    expect(await read()).toEqual(['a 2026-11-01'])
+    expect(await read()).toEqual([])
     await bump(database, 'a')
     await bump(database, 'b')
-    expect((await look()).sort()).toEqual(['a 2026-11-01', 'b 2026-11-01'])
+    expect((await read()).sort()).toEqual(['a 2026-11-01', 'b 2026-11-01'])
   })
 
   it('misses none that commits after others which began later', async () => {
@@ -57,11 +57,11 @@ describe('following late events', () => {
       await early.query('begin')
       await bump(early, 'early')
       await bump(database, 'late')
-      expect(await look()).toEqual(['late 2026-11-01'])
-      expect(await look()).toEqual([])
+      expect(await read()).toEqual(['late 2026-11-01'])
+      expect(await read()).toEqual([])
       await early.query('commit')
-      expect(await look()).toEqual(['early 2026-11-01'])
-      expect(await look()).toEqual([])
+      expect(await read()).toEqual(['early 2026-11-01'])
+      expect(await read()).toEqual([])
     } finally {
       await early.close()
     }
@@ -69,31 +69,31 @@ describe('following late events', () => {
 
   it('tells again what could not be dealt with', async () => {
     await bump(database, 'a')
-    await expect(follower.look(() => Promise.reject(new Error('no')))).rejects.toThrow('no')
-    expect(await look()).toEqual(['a 2026-11-01'])
+    await expect(reader.read(() => Promise.reject(new Error('no')))).rejects.toThrow('no')
+    expect(await read()).toEqual(['a 2026-11-01'])
   })
 
   it('goes on where another process was, and refuses a place that lies ahead of the server', async () => {
-    const place = follower.cursor as NonNullable<typeof follower.cursor>
+    const place = reader.cursor as NonNullable<typeof reader.cursor>
     await bump(database, 'a')
     const next = open()
-    expect(await look(next)).toEqual([])
+    expect(await read(next)).toEqual([])
     expect(await next.resume(place, note)).toBe(true)
-    expect(told).toEqual(['a 2026-11-01'])
-    told = []
+    expect(reported).toEqual(['a 2026-11-01'])
+    reported = []
     expect(await next.resume({ ...place, bound: '9000000000000000000' }, note)).toBe(false)
-    expect(told).toEqual([])
+    expect(reported).toEqual([])
   })
 
   it('knows the watermark of all partitions, and none while one was never read', async () => {
     const state = `insert into stream_partitions (group_name, stream, partition, watermark) values ('events-store', 'events', $1, $2)`
-    expect(follower.watermarkMs).toBe(Number.NEGATIVE_INFINITY)
+    expect(reader.watermarkMs).toBe(Number.NEGATIVE_INFINITY)
     await database.query(state, [0, '2026-11-21T08:00:00Z'])
     await database.query(state, [1, '2026-11-21T07:00:00Z'])
-    await look()
-    expect(follower.watermarkMs).toBe(Date.parse('2026-11-21T07:00:00Z'))
+    await read()
+    expect(reader.watermarkMs).toBe(Date.parse('2026-11-21T07:00:00Z'))
     await database.query(state, [2, null])
-    await look()
-    expect(follower.watermarkMs).toBe(Number.NEGATIVE_INFINITY)
+    await read()
+    expect(reader.watermarkMs).toBe(Number.NEGATIVE_INFINITY)
   })
 })

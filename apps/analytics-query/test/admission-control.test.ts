@@ -4,7 +4,7 @@ import { type Database, migrate, openDatabase, type Transaction } from '@millrac
 import { type LevelSeconds, tableOfLevel } from '@millrace/rollups'
 import { createMetrics } from '@millrace/telemetry'
 import { createTestDatabase, type TestDatabase, waitFor } from '@millrace/testing'
-import { CostGuard } from '../src/admission/cost-guard.js'
+import { AdmissionControl } from '../src/admission/admission-control.js'
 import type { CostEstimate } from '../src/admission/estimate-cost.js'
 import { readStatistics } from '../src/admission/read-statistics.js'
 import type { Budget } from '../src/admission/suggest.js'
@@ -58,7 +58,7 @@ interface Plan {
   readonly estimate: CostEstimate
 }
 
-describe('the guard of costs', () => {
+describe('the admission of costs', () => {
   let test: TestDatabase
   let database: Database
   let acme: number
@@ -68,7 +68,7 @@ describe('the guard of costs', () => {
   let ask: (fields: Partial<RunQueryRequest>) => Promise<Answer>
   let budget = PLENTY
   let refusals = 0
-  let guard: CostGuard
+  let admission: AdmissionControl
 
   beforeAll(async () => {
     test = await createTestDatabase({ migrate })
@@ -91,7 +91,7 @@ describe('the guard of costs', () => {
     await loader.query('analyze events, login_events')
     await loader.close()
     const statistics = await readStatistics(database)
-    guard = new CostGuard({
+    admission = new AdmissionControl({
       statistics: () => statistics,
       budgetOf: () => budget,
       now: () => NOW,
@@ -117,7 +117,7 @@ describe('the guard of costs', () => {
       const snapshot = createSnapshot({ database })
       const context = {
         tenantId: acme,
-        guard,
+        admission,
         read: <T>(fn: (tx: Transaction) => Promise<T>) => snapshot(acme, fn),
         nowMs: NOW,
       }
@@ -133,7 +133,7 @@ describe('the guard of costs', () => {
     const request = queryOf({ from: new Date(START), to: new Date(NOW), event: 'Flight', ...fields })
     const query = parseCellQuery(request, { interval: 'optional', cursor: null }, { nowMs: NOW, bucketsMax: 1000 })
     const snapshot = createSnapshot({ database })
-    const { meta } = await runCells({ tenantId: acme, guard, read: (fn) => snapshot(acme, fn, { signal }) }, query)
+    const { meta } = await runCells({ tenantId: acme, admission, read: (fn) => snapshot(acme, fn, { signal }) }, query)
     return meta.plan as Plan
   }
 
@@ -270,7 +270,7 @@ describe('the guard of costs', () => {
       groupBy: ['properties.seat'],
       filters: [{ property: 'properties.seat', op: 'gt', valueJson: '1' }],
     })
-    const [, from] = /shorten the range to begin at (\S+)/.exec(suggestion) ?? []
+    const [, from] = /start the range at (\S+)/.exec(suggestion) ?? []
     await expect(run({ groupBy: ['properties.seat'], from: new Date(String(from)) })).resolves.toMatchObject({
       source: 'raw',
     })
@@ -281,7 +281,7 @@ describe('the guard of costs', () => {
     budget = { ...PLENTY, rows: 1500 }
     const fields = { groupBy: ['properties.carrier'], metric: { agg: 'avg', property: 'properties.delay' } }
     const suggestion = await suggestionFor(fields)
-    const [, text] = /keep the rollup (\{.*?\}) by adding it to ROLLUPS/.exec(suggestion) ?? []
+    const [, text] = /add the rollup (\{.*?\}) to ROLLUPS/.exec(suggestion) ?? []
     const definition = JSON.parse(String(text)) as TestDefinition
     expect(definition).toEqual({ event: 'Flight', dimensions: ['properties.carrier'], property: 'properties.delay' })
     budget = PLENTY
@@ -292,7 +292,7 @@ describe('the guard of costs', () => {
     budget = { ...PLENTY, bytes: (await run(fields)).estimate.bytes / 5 }
     await expect(run(fields)).rejects.toMatchObject({
       details: {
-        suggestion: expect.stringMatching(/^take the interval 1d; or leave properties.carrier out of group_by/),
+        suggestion: expect.stringMatching(/^use the interval 1d; or remove properties.carrier from group_by/),
       },
     })
     await expect(run({ ...fields, interval: '1d' })).resolves.toMatchObject({ source: 'rollup' })
@@ -310,7 +310,7 @@ describe('the guard of costs', () => {
 
   it('estimates the raw rows that follow users, and the memory of those that are held', async () => {
     const range = { fromMs: START + DAY, toMs: START + 3 * DAY }
-    const estimate = await guard.admitMarks(marksOf({ ...range, conditions: [{ event: 'Flight' }] }))
+    const estimate = await admission.admitMarks(marksOf({ ...range, conditions: [{ event: 'Flight' }] }))
     const { rows: found } = await database.query<{ read: number; held: number }>(
       `select count(*)::integer as read, (count(*) filter (where tenant_id = $1 and event = 'Flight'))::integer as held
         from events where "timestamp" >= $2 and "timestamp" < $3`,
@@ -323,8 +323,8 @@ describe('the guard of costs', () => {
     expect(estimate?.bytes).toBeGreaterThan((held * 48) / 2)
     expect(estimate?.bytes).toBeLessThan(held * 48 * 2)
     budget = { ...PLENTY, bytes: 10_000 }
-    await expect(guard.admitMarks(marksOf({ ...range, conditions: [{ event: null }] }))).rejects.toThrow(
-      /shorten the range to begin at 2026-10-/,
+    await expect(admission.admitMarks(marksOf({ ...range, conditions: [{ event: null }] }))).rejects.toThrow(
+      /start the range at 2026-10-/,
     )
     budget = PLENTY
   })
@@ -333,8 +333,8 @@ describe('the guard of costs', () => {
     const range = { fromMs: START, toMs: START + 3 * DAY }
     const raw = [{ fromMs: START + 2 * DAY, toMs: START + 3 * DAY }]
     const query = { ...range, conditions: [{ event: 'Flight' }, { event: 'Search' }] }
-    const estimate = await guard.admitMarks({ ...marksOf(query), raw, packed: { bytes: 5_000, values: 4 } })
-    const alone = await guard.admitMarks({ ...marksOf({ ...query, ...raw[0] }), raw })
+    const estimate = await admission.admitMarks({ ...marksOf(query), raw, packed: { bytes: 5_000, values: 4 } })
+    const alone = await admission.admitMarks({ ...marksOf({ ...query, ...raw[0] }), raw })
     expect(estimate).toEqual({
       rows: Number(alone?.rows) + 4,
       partitions: 1,
@@ -419,7 +419,9 @@ describe('the guard of costs', () => {
     expect(many).toBeLessThan(3_000 * 2_000)
     budget = { ...PLENTY, bytes: (some + many) / 2 }
     await expect(ask({ kind: 'retention', from: new Date(START), groupBy: ['user_id'] })).rejects.toMatchObject({
-      details: { suggestion: expect.stringMatching(/^leave user_id out of group_by, or filter by it; or shorten/) },
+      details: {
+        suggestion: expect.stringMatching(/^remove user_id from group_by, or filter by it; or start the range/),
+      },
     })
     budget = PLENTY
   })
@@ -433,27 +435,29 @@ describe('the guard of costs', () => {
   })
 
   it('expects a page of events to cost what it shows, and what has to be gone through for it', async () => {
-    const newest = await guard.admitPage(pageOf({}))
+    const newest = await admission.admitPage(pageOf({}))
     // Three of four rows are of this tenant, one of ten has the rare name, and few are of an ordinary user.
     expect(newest?.rows).toBeGreaterThan(101)
     expect(newest?.rows).toBeLessThan(200)
-    const rare = await guard.admitPage(pageOf({ event: 'Rare' }))
+    const rare = await admission.admitPage(pageOf({ event: 'Rare' }))
     expect(rare?.rows).toBeGreaterThan(900)
     expect(rare?.rows).toBeLessThan(2_000)
-    const ofUser = await guard.admitPage(pageOf({ userId: 'user-7' }))
+    const ofUser = await admission.admitPage(pageOf({ userId: 'user-7' }))
     expect(ofUser?.rows).toBeLessThan(30)
-    expect(await guard.admitPage(pageOf({ messageId: 'm' }))).toMatchObject({ rows: 4_000, partitions: 1 })
+    expect(await admission.admitPage(pageOf({ messageId: 'm' }))).toMatchObject({ rows: 4_000, partitions: 1 })
     const filters = parseFilters([{ property: 'properties.seat', op: 'eq', valueJson: '1' }])
-    expect(await guard.admitPage(pageOf({ filters }))).toMatchObject({ rows: 4_000 })
+    expect(await admission.admitPage(pageOf({ filters }))).toMatchObject({ rows: 4_000 })
     const days = { fromMs: START + DAY, toMs: START + 3 * DAY }
-    expect(await guard.admitPage(pageOf({ ...days, messageId: 'm' }))).toMatchObject({ partitions: 2 })
-    expect(Number((await guard.admitPage(pageOf({ limit: 1000 })))?.bytes)).toBeGreaterThan(5 * Number(newest?.bytes))
+    expect(await admission.admitPage(pageOf({ ...days, messageId: 'm' }))).toMatchObject({ partitions: 2 })
+    expect(Number((await admission.admitPage(pageOf({ limit: 1000 })))?.bytes)).toBeGreaterThan(
+      5 * Number(newest?.bytes),
+    )
   })
 
   it('refuses a page that would be looked for in too many rows', async () => {
     const list = createListEvents({
       snapshot: createSnapshot({ database }),
-      guard,
+      admission,
       metrics: new QueryMetrics(createMetrics({ service: 'analytics-query', hasProcessMetrics: false })),
       now: () => NOW,
     })
@@ -462,7 +466,7 @@ describe('the guard of costs', () => {
     expect((await list(listOf({ event: 'Rare' }), call)).eventsJson).toHaveLength(100)
     await expect(list(listOf({ messageId: 'm' }), call)).rejects.toMatchObject({
       code: 'QUERY_TOO_EXPENSIVE',
-      details: { suggestion: expect.stringMatching(/^shorten the range to begin at 2026-10-0/) },
+      details: { suggestion: expect.stringMatching(/^start the range at 2026-10-0/) },
     })
     budget = PLENTY
   })

@@ -1,33 +1,33 @@
-export interface RefreshedConfig {
-  /** From this age on a value is loaded again behind the reader's back, in ms. */
+export interface RefreshedValueConfig {
+  /** From this age on the value is loaded again in the background, in ms. */
   readonly freshMs: number
-  /** From this age on the reader waits for the new one, in ms. */
+  /** From this age on readers wait for the new value, in ms. */
   readonly usableMs: number
 }
 
 /**
- * A value that is loaded when first asked for and again when it has grown old, by one load at a time. A load that fails behind a reader's back leaves
- * the old value for as long as it is usable.
+ * A value that is loaded on first use and again when it is old, by at most one load at a time. When a load in the
+ * background fails, the old value stays in use for `usableMs`.
  */
-export class Refreshed<T> {
-  readonly #config: RefreshedConfig
+export class RefreshedValue<T> {
+  readonly #config: RefreshedValueConfig
   readonly #load: () => Promise<T>
   readonly #now: () => number
   #value: { readonly of: T; readonly atMs: number } | undefined
   #loading: Promise<T> | undefined
 
-  constructor(config: RefreshedConfig, load: () => Promise<T>, now: () => number) {
+  constructor(config: RefreshedValueConfig, load: () => Promise<T>, now: () => number) {
     this.#config = config
     this.#load = load
     this.#now = now
   }
 
-  /** The last one loaded, however old; undefined before the first. */
+  /** The value loaded last, however old; undefined before the first load. */
   get last(): T | undefined {
     return this.#value?.of
   }
 
-  /** @throws what loading throws when there is no usable value. */
+  /** @throws what loading throws, when there is no usable value */
   async get(): Promise<T> {
     const value = this.#value
     const ageMs = value === undefined ? Number.POSITIVE_INFINITY : this.#now() - value.atMs

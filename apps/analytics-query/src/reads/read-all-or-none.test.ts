@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from '@jest/globals'
-import { CostGuard } from '../admission/cost-guard.js'
+import { AdmissionControl } from '../admission/admission-control.js'
 import { type TableStatistics, unknownShares } from '../admission/table-statistics.js'
 import type { CellQuery } from '../query/cell-query.js'
-import { readParts } from './read-parts.js'
+import { readAllOrNone } from './read-all-or-none.js'
 import type { ReadScope } from './read-scope.js'
 
 const DAY = 86_400_000
@@ -21,7 +21,7 @@ const query = { fromMs: 0, toMs: DAY, groupBy: [], bucketStarts: [0] } as unknow
 describe('the readings of one question', () => {
   const scopeWith = (rows: number): ReadScope => ({
     tenantId: 1,
-    guard: new CostGuard({
+    admission: new AdmissionControl({
       statistics: () => statistics,
       budgetOf: () => ({ rows, partitions: 100, bytes: 1e9 }),
       now: () => DAY,
@@ -32,7 +32,7 @@ describe('the readings of one question', () => {
   const reading = (name: string, fails?: 'planning' | 'reading') => async (scope: ReadScope) => {
     log.push(`plan ${name}`)
     if (fails === 'planning') throw new Error(name)
-    await scope.guard?.admitLogins({ tenantId: 1, query, scans: 1 }).catch((error: Error) => {
+    await scope.admission?.admitLogins({ tenantId: 1, query, scans: 1 }).catch((error: Error) => {
       log.push(`end ${name}`)
       throw error
     })
@@ -45,13 +45,15 @@ describe('the readings of one question', () => {
 
   it('are all planned before the first of them reads, and read one after the other', async () => {
     log.length = 0
-    expect(await readParts(scopeWith(2000), [reading('a'), reading('b')] as const)).toEqual(['a', 'b'])
+    expect(await readAllOrNone(scopeWith(2000), [reading('a'), reading('b')] as const)).toEqual(['a', 'b'])
     expect(log).toEqual(['plan a', 'plan b', 'read a', 'done a', 'read b', 'done b'])
   })
 
   it('are refused as one, with the way to ask for the first alone, and none of them reads', async () => {
     log.length = 0
-    await expect(readParts(scopeWith(1999), [reading('a'), reading('b')] as const, 'ask for a')).rejects.toMatchObject({
+    await expect(
+      readAllOrNone(scopeWith(1999), [reading('a'), reading('b')] as const, 'ask for a'),
+    ).rejects.toMatchObject({
       code: 'QUERY_TOO_EXPENSIVE',
       details: { estimate: { rows: 2000 }, suggestion: expect.stringMatching(/^ask for a; or /) },
     })
@@ -62,7 +64,7 @@ describe('the readings of one question', () => {
   it.each(['planning', 'reading'] as const)('end with the first that fails while %s', async (when) => {
     log.length = 0
     const readings = when === 'planning' ? [reading('a'), reading('b', when)] : [reading('a', when), reading('b')]
-    await expect(readParts(scopeWith(1e9), readings)).rejects.toThrow(when === 'planning' ? 'b' : 'a')
+    await expect(readAllOrNone(scopeWith(1e9), readings)).rejects.toThrow(when === 'planning' ? 'b' : 'a')
     // All that follows from the failure has run then.
     await setImmediate()
     expect(log.filter((line) => line.startsWith('read'))).toEqual([])
