@@ -1,14 +1,6 @@
 import { createConnection } from 'node:net'
 import type pg from 'pg'
-
-/** What pg's client has and its types leave out. */
-interface ConnectedClient {
-  /** A directory where the connection is a Unix socket. */
-  readonly host: string
-  readonly port: number
-  readonly processID: number | null
-  readonly secretKey: number | null
-}
+import type { PgClient } from './pg-internals.js'
 
 /** "1234" and "5678" in the two halves of a protocol version, which no version will have. */
 const CANCEL_REQUEST = 80_877_102
@@ -19,7 +11,7 @@ const PACKET_BYTES = 16
  * connection is not to be used again, for the request may still be on its way and would meet the next user's statement.
  */
 export function cancelOnAbort(client: pg.ClientBase, signal: AbortSignal | undefined): () => boolean {
-  const cancel = () => requestCancel(client as unknown as ConnectedClient)
+  const cancel = () => requestCancel(client as unknown as PgClient)
   signal?.addEventListener('abort', cancel, { once: true })
   return () => {
     signal?.removeEventListener('abort', cancel)
@@ -31,7 +23,7 @@ export function cancelOnAbort(client: pg.ClientBase, signal: AbortSignal | undef
  * By a connection of its own, as the protocol wants it; never fails. The statement ends with SQLSTATE 57014, or as if nothing had been asked.
  * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
  */
-function requestCancel({ host, port, processID, secretKey }: ConnectedClient): void {
+function requestCancel({ host, port, processID, secretKey }: PgClient): void {
   if (processID === null || secretKey === null) return
   const packet = Buffer.alloc(PACKET_BYTES)
   for (const [index, word] of [PACKET_BYTES, CANCEL_REQUEST, processID, secretKey].entries())

@@ -1,29 +1,10 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { copyFrames, copyText } from './copy-frames.js'
 import { GenericPlans, hasGenericPlan, isPlanSetting, withPlanSettings } from './generic-plans.js'
+import { createQuery, type PgConnection, type PgQuery, prepareValue, withoutSync } from './pg-internals.js'
 import { isCopy, type Result, type Step } from './statement.js'
 
-/** What pg's query class does and its types leave out. One step delegates to one of them, so values and rows are mapped as pg maps them. */
-interface InnerQuery {
-  readonly text: string
-  name?: string
-  readonly _result: { _types: unknown; rows: unknown[]; rowCount: number | null; command: string }
-  prepare(connection: pg.Connection): void
-  handleRowDescription(message: unknown): void
-  handleDataRow(message: unknown): void
-  handleCommandComplete(message: unknown, connection: pg.Connection): void
-  _canceledDueToError: Error | false
-}
-
-interface InnerConnection extends pg.Connection {
-  readonly submittedNamedStatements: Record<string, string>
-  readonly parsedStatements: Record<string, string>
-  close(message: { type: 'S'; name: string }): void
-}
-
-const genericPlans = new WeakMap<InnerConnection, GenericPlans>()
-
-const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils
+const genericPlans = new WeakMap<PgConnection, GenericPlans>()
 
 type Callback = (error: Error | null, results?: Result[]) => void
 
@@ -40,7 +21,7 @@ export class PipelineQuery {
   callback: Callback
   /** Those that were asked for, and settings around some of them. */
   readonly #steps: readonly Step[]
-  readonly #queries: InnerQuery[]
+  readonly #queries: PgQuery[]
   #current = 0
 
   /** @throws when a value cannot be sent, before anything is. */
@@ -49,9 +30,7 @@ export class PipelineQuery {
     this.callback = callback
     this.#queries = this.#steps.map((step) => {
       const config = isCopy(step) ? { text: copyText(step.copy) } : { ...step, values: step.values?.map(prepareValue) }
-      const query = new pg.Query(config as pg.QueryConfig) as unknown as InnerQuery
-      query._result._types = types
-      return query
+      return createQuery(config as pg.QueryConfig, types)
     })
   }
 
@@ -64,14 +43,14 @@ export class PipelineQuery {
     return this.#queries[this.#current]?.text
   }
 
-  submit(connection: InnerConnection): Error | null {
-    const withoutSync: pg.Connection = Object.create(connection, { sync: { value: () => undefined } })
+  submit(connection: PgConnection): Error | null {
+    const unsynced = withoutSync(connection)
     connection.stream.cork()
     try {
       for (const [index, query] of this.#queries.entries()) {
         const step = this.#steps[index]
         if (step && hasGenericPlan(step)) prepareGenericPlan(connection, query)
-        query.prepare(withoutSync)
+        query.prepare(unsynced)
         if (step && isCopy(step)) for (const piece of copyFrames(step.chunks)) connection.stream.write(piece)
       }
       connection.sync()
@@ -104,7 +83,7 @@ export class PipelineQuery {
   handlePortalSuspended(): void {}
 
   /** The server's error for the current step, or the loss of the connection. Steps after it were never parsed. */
-  handleError(error: Error, connection: InnerConnection): void {
+  handleError(error: Error, connection: PgConnection): void {
     for (const query of this.#queries.slice(this.#current)) {
       if (query.name) delete connection.submittedNamedStatements[query.name]
     }
@@ -119,7 +98,7 @@ export class PipelineQuery {
 }
 
 /** Names the statement, so that it is prepared when it is new to the connection, and closes the one whose plan is given up for it. */
-function prepareGenericPlan(connection: InnerConnection, query: InnerQuery): void {
+function prepareGenericPlan(connection: PgConnection, query: PgQuery): void {
   let plans = genericPlans.get(connection)
   if (plans === undefined) {
     plans = new GenericPlans()
@@ -133,6 +112,6 @@ function prepareGenericPlan(connection: InnerConnection, query: InnerQuery): voi
   delete connection.parsedStatements[closed]
 }
 
-function resultOf({ _result: { rows, rowCount, command } }: InnerQuery): Result {
+function resultOf({ _result: { rows, rowCount, command } }: PgQuery): Result {
   return { rows: rows as Result['rows'], rowCount: rowCount ?? 0, command }
 }

@@ -1,5 +1,6 @@
 import { type ErrorFactory, isMillraceError, type MillraceError } from '@millrace/contracts'
 import { databaseErrors } from './errors.js'
+import { CLIENT_TIMEOUT_MESSAGE } from './pg-internals.js'
 
 /** The SQLSTATE that millrace_fence() raises. */
 const FENCED = 'MR001'
@@ -45,7 +46,7 @@ export function toDatabaseError(error: unknown): MillraceError {
   const server = findServerError(error)
   if (server) return fromServer(server, error)
   const message = error instanceof Error ? error.message : String(error)
-  if (message === 'Query read timeout') {
+  if (message === CLIENT_TIMEOUT_MESSAGE) {
     return databaseErrors.DATABASE_TIMEOUT({ message: 'the database did not answer in time', cause: error })
   }
   return databaseErrors.DATABASE_UNAVAILABLE({ message: `the database cannot be reached: ${message}`, cause: error })

@@ -1,8 +1,7 @@
 import pg from 'pg'
 import { hasGenericPlan, USE_GENERIC_PLANS } from '../generic-plans.js'
+import { prepareValue } from '../pg-internals.js'
 import type { Statement } from '../statement.js'
-
-const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): string | Buffer | null } }).utils
 
 /**
  * What asks for the plan that a statement is run by, for its values and without running it: one step answers with a row `QUERY PLAN`, as JSON. For a
