@@ -3,7 +3,7 @@ import type { PreparedBatch } from './store/prepared-batch.js'
 
 const OUTCOMES = ['stored', 'duplicate', 'dead_lettered'] as const
 
-/** What this service tells of its own; lag, leases and commits by partition come from the stream's consumer metrics. */
+/** The metrics of this service. Lag, leases and commits of each partition are in the stream's consumer metrics. */
 export class ConsumerAppMetrics {
   readonly #outcomes
   readonly #batchRecords
@@ -19,7 +19,7 @@ export class ConsumerAppMetrics {
   constructor(metrics: Metrics) {
     const records = metrics.counter({
       name: 'millrace_consumer_records_total',
-      help: 'Records by what became of them.',
+      help: 'Records by their verdict: stored, duplicate or dead_lettered.',
       labels: ['outcome'] as const,
     })
     this.#outcomes = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, records.with({ outcome })])) as Record<
@@ -29,38 +29,41 @@ export class ConsumerAppMetrics {
     this.#batchRecords = metrics
       .histogram({
         name: 'millrace_consumer_batch_records',
-        help: 'Records a transaction.',
+        help: 'Records in one transaction.',
         buckets: [1, 10, 100, 500, 1000, 2500, 5000, 10_000, 20_000],
       })
       .with({})
     this.#batchSeconds = metrics
       .histogram({
         name: 'millrace_consumer_batch_seconds',
-        help: 'From the beginning of a batch to its commit.',
+        help: 'Time from preparing a batch to its commit.',
         buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
       })
       .with({})
     this.#windowIds = metrics
-      .gauge({ name: 'millrace_dedup_window_ids', help: 'Message ids remembered for deduplication.' })
+      .gauge({ name: 'millrace_dedup_window_ids', help: 'Message ids that are remembered for deduplication.' })
       .with({})
     this.#windowSeconds = metrics
       .gauge({
         name: 'millrace_dedup_window_covered_seconds',
-        help: 'How far back every message id is remembered: the window, or less at its ceiling.',
+        help: 'For how long every message id has been remembered: the deduplication window, or less when DEDUP_IDS_MAX is reached.',
       })
       .with({})
     this.#rollupFlushSeconds = metrics
       .histogram({
         name: 'millrace_rollup_flush_seconds',
-        help: 'Time to write rollups in a transaction.',
+        help: 'Time to write rollups within the transaction of a batch.',
         buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
       })
       .with({})
     this.#compactedWindows = metrics
-      .counter({ name: 'millrace_rollup_compacted_windows_total', help: 'Coarser windows made anew.' })
+      .counter({
+        name: 'millrace_rollup_compacted_windows_total',
+        help: 'Coarser rollup windows that the compactor rebuilt.',
+      })
       .with({})
     this.#closedSessions = metrics
-      .counter({ name: 'millrace_sessions_closed_total', help: 'Sessions ended for being idle.' })
+      .counter({ name: 'millrace_sessions_closed_total', help: 'Sessions that were ended because they were idle.' })
       .with({})
     this.#deletedRows = metrics.counter({
       name: 'millrace_retention_deleted_rows_total',
@@ -70,7 +73,7 @@ export class ConsumerAppMetrics {
     this.#lateWindows = metrics
       .counter({
         name: 'millrace_consumer_late_windows_total',
-        help: 'Days of events that late records have changed, by batch.',
+        help: 'Combinations of event name and day that late records have changed, counted per batch.',
       })
       .with({})
   }
@@ -118,7 +121,7 @@ export class ConsumerAppMetrics {
   }
 }
 
-/** What is read when somebody asks for the metrics. */
+/** Values that are read when metrics are scraped. */
 export interface ConsumerGauges {
   readonly rollupsInMemory: () => number
   readonly dirtyRollups: () => number
@@ -126,17 +129,17 @@ export interface ConsumerGauges {
   readonly watermark: () => Promise<Date | null>
 }
 
-/** Registers gauges that are read at every scrape. Once a process. */
+/** Registers gauges that are read at each scrape. To be called once per process. */
 export function readGaugesAtScrape(metrics: Metrics, read: ConsumerGauges): void {
   const gauge = (name: string, help: string, value: () => number) =>
     metrics.gauge({ name, help }, (family) => family.with({}).set(value()))
   gauge('millrace_rollup_cells', 'Rollups in memory, one for each series, minute and partition.', read.rollupsInMemory)
   gauge('millrace_rollup_dirty_cells', 'Rollups in memory that are not written yet.', read.dirtyRollups)
-  gauge('millrace_live_watchers', 'Open live streams.', read.watchers)
+  gauge('millrace_live_watchers', 'Open gRPC streams of live counts.', read.watchers)
   metrics.gauge(
     {
       name: 'millrace_consumer_watermark_age_seconds',
-      help: 'Everything accepted so long ago is stored; absent while nobody knows.',
+      help: 'Age of the watermark: everything that was accepted before is stored. Absent while it is unknown.',
     },
     async (family) => {
       const watermark = await read.watermark().catch(() => null)

@@ -54,15 +54,15 @@ import { createTypedSteps } from './typed/typed-steps.js'
 const MB = 1024 * 1024
 const PARTITIONS_EVERY_MS = HOUR_MS
 const RETENTION_EVERY_MS = HOUR_MS
-/** At 100,000 rows a second a read of the newest events scans up to 200,000 that are not in the index yet. */
+/** At 100,000 rows a second, reading the newest events scans up to 200,000 rows that are not in the index yet. */
 const TIME_INDEX_EVERY_MS = 2_000
-/** At 100,000 rows a second a table grows by 80 MB between two looks. */
+/** At 100,000 rows a second, a table grows by 80 MB between two checks. */
 const SEGMENTS_EVERY_MS = 2_000
 const SESSIONS_EVERY_MS = MINUTE_MS
-/** A backfill changes more days with every batch than are worth a message each: readers look at the table every second anyway. */
+/** A backfill changes more days than are worth a message each. Readers also look at the table every second. */
 const LATE_MESSAGES_MAX = 200
 
-/** What several parts share. */
+/** Parts that several others use. */
 interface Parts {
   readonly database: Database
   readonly dayPartitions: DayPartitions
@@ -77,7 +77,7 @@ interface Parts {
   readonly onBytesFreed: (bytes: number) => void
 }
 
-/** The composition root: the only file that knows every concrete part. Parts stop in reverse order: first the door, last the pools. */
+/** The composition root: the only file that knows all concrete parts. Parts stop in reverse order. */
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const onBytesFreed = tuneGarbageCollection()
   const parts = await startParts(config, lifecycle, onBytesFreed)
@@ -130,7 +130,7 @@ async function startMaintenance(
   await lifecycle.every('retention', RETENTION_EVERY_MS, retain)
   await lifecycle.every('time index', TIME_INDEX_EVERY_MS, () => summariseTimeIndex(database, Date.now()))
   await lifecycle.every('day segments', SEGMENTS_EVERY_MS, async () => {
-    for (const table of await segments.roll()) logger.info('events of a busy day go to another table', { table })
+    for (const table of await segments.roll()) logger.info('a busy day of events continues in a new table', { table })
   })
   await lifecycle.every('rollup compactor', config.ROLLUP_COMPACT_MS, async () =>
     appMetrics.addCompacted(await compact()),
@@ -221,7 +221,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
   })
   lifecycle.ready('consumer', () => {
     const { blockedReason } = consumer.state()
-    if (blockedReason !== undefined) throw new Error(`nothing is stored at present: ${blockedReason}`)
+    if (blockedReason !== undefined) throw new Error(`no batch can be stored: ${blockedReason}`)
   })
 }
 
@@ -232,7 +232,8 @@ async function startLive(
 ): Promise<void> {
   const { logger } = lifecycle
   await lifecycle.start('commit subscription', () => {
-    // Missed messages need no handling: a waiting receipt also reads the journal twice a second, and live counts are of one second.
+    // Missed messages need no handling: a waiting receipt also reads the journal twice a second, and live counts are
+    // only valid for a second.
     const subscription = noticeRedis.subscribe(
       [CHANNELS.committed, CHANNELS.liveCounts],
       (message, channel) => {

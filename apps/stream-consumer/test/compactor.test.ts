@@ -131,7 +131,7 @@ describe('the compactor', () => {
     await engine.step()
   }
 
-  it('makes windows of 5 minutes, an hour and a day equal to a recomputation, and again after late events', async () => {
+  it('the compactor builds windows of every level that equal a recomputation from the events, also after late events', async () => {
     await send(someEvents(1, 2000))
     expect(await compactAll()).toBeGreaterThan(70)
     for (const [windowMs, table] of LEVELS)
@@ -147,14 +147,14 @@ describe('the compactor', () => {
       expect(differences(await readRollups(database, table), await recompute(database, windowMs))).toEqual([])
   })
 
-  it('packs the minutes of each window, as they are in the rows of all stream partitions together', async () => {
+  it('the compactor packs the minutes of each window, merged over all stream partitions', async () => {
     expect(await packedMinutes()).toEqual(await mergedMinutes())
     await send(someEvents(3, 20))
     await compactAll()
     expect(await packedMinutes()).toEqual(await mergedMinutes())
   })
 
-  it('packs the minutes of windows that were made before minutes were packed, and leaves everything else as it is', async () => {
+  it('the compactor packs the minutes of windows that an older release wrote, and changes nothing else in them', async () => {
     const before = await packedMinutes()
     const windows = await readRollups(database, 'rollups_5m')
     await database.query('update rollups_5m set minutes = null, minute_sketches = null')
@@ -164,14 +164,14 @@ describe('the compactor', () => {
     expect((await database.query('select 1 from rollup_dirty')).rows).toEqual([])
   })
 
-  it('leaves windows that are still open dirty', async () => {
+  it('the compactor leaves windows that have not ended dirty', async () => {
     await send([{ messageId: 'now', timestampMs: Date.now() + 600_000 }])
     expect(await compactAll()).toBe(0)
     expect((await database.query('select level_seconds from rollup_dirty')).rows).toEqual([{ level_seconds: 300 }])
     await database.query('delete from rollup_dirty')
   })
 
-  it('leaves a window alone whose minutes are past their retention, instead of making it from what is left', async () => {
+  it('the compactor does not rebuild a window when some of its minutes are beyond their retention', async () => {
     const before = await readRollups(database, 'rollups_5m')
     await send([{ messageId: 'very late', timestampMs: PAST }])
     await database.query('update rollup_levels set kept_from = $1 where level_seconds = 60', [new Date(PAST + DAY)])
@@ -181,7 +181,7 @@ describe('the compactor', () => {
     expect((await database.query('select 1 from rollup_dirty')).rows).toEqual([])
   })
 
-  it('gets on with windows however many wait after a large backfill', async () => {
+  it('the compactor makes progress when very many windows are dirty after a backfill', async () => {
     await database.query(
       `insert into rollup_dirty (level_seconds, tenant_id, window_start)
        select 300, 77, timestamptz '2020-01-01T00:00:00Z' + n * interval '5 minutes' from generate_series(0, 24999) n`,

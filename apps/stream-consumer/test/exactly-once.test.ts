@@ -71,7 +71,7 @@ describe('the handler of the events stream', () => {
     return Object.fromEntries(Object.entries(rows[0] ?? {}).map(([key, value]) => [key, Number(value)]))
   }
 
-  it('stores a batch once although its first transaction fails after everything was written', async () => {
+  it('the events handler stores a batch once when its first transaction fails after everything was written', async () => {
     const { engine } = consumer()
     await engine.assign(PARTITIONS)
     send([{ messageId: 'a' }, { messageId: 'b', userId: 'bob' }])
@@ -87,7 +87,7 @@ describe('the handler of the events stream', () => {
     expect(await ledger()).toEqual({ accepted: 2, stored: 2, duplicate: 0, dead_lettered: 0 })
   })
 
-  it('stores a batch once although the connection is cut in the middle of its transaction', async () => {
+  it('the events handler stores a batch once when the connection is cut in the middle of its transaction', async () => {
     const { engine } = consumer()
     await engine.assign(PARTITIONS)
     send([{ messageId: 'a' }])
@@ -106,7 +106,7 @@ describe('the handler of the events stream', () => {
     expect(await ledger()).toEqual({ accepted: 3, stored: 2, duplicate: 1, dead_lettered: 0 })
   })
 
-  it('doubles nothing when a consumer that lost its partitions goes on writing: it is fenced at commit', async () => {
+  it('a consumer that lost its partitions is fenced at commit and stores nothing twice', async () => {
     const hung = consumer()
     await hung.engine.assign(PARTITIONS)
     send([{ messageId: 'a', event: 'Search' }])
@@ -120,7 +120,7 @@ describe('the handler of the events stream', () => {
     expect(differences(await readRollups(database), await recompute(database))).toEqual([])
   })
 
-  it('recognises duplicates after a restart and after a rebalance', async () => {
+  it('duplicates are recognised after a restart and after a rebalance', async () => {
     const first = consumer()
     await first.engine.assign(PARTITIONS)
     const events = Array.from({ length: 50 }, (_, i) => ({ messageId: `m${i}`, userId: `u${i}` }))
@@ -137,7 +137,7 @@ describe('the handler of the events stream', () => {
     expect(await ledger()).toEqual({ accepted: 101, stored: 51, duplicate: 50, dead_lettered: 0 })
   })
 
-  it('drops a batch of yesterday that is sent again within the window, and stores one from before it', async () => {
+  it('a batch that is sent again within the deduplication window is dropped, and a batch from before the window is stored', async () => {
     const first = consumer()
     await first.engine.assign(PARTITIONS)
     send([{ messageId: 'inside' }])
@@ -157,7 +157,7 @@ describe('the handler of the events stream', () => {
     expect(await storedIds()).toEqual(['inside', 'outside', 'outside'])
   })
 
-  it('loads the newest ids when the journal holds more than the ceiling, and says how far back it reaches', async () => {
+  it('a new owner loads the newest message ids when the journal holds more than DEDUP_IDS_MAX, and reports for how long it remembers ids', async () => {
     const first = consumer()
     await first.engine.assign([0])
     for (let i = 0; i < 20; i++) log.append(0, [{ messageId: `m${i}` }])
@@ -173,7 +173,7 @@ describe('the handler of the events stream', () => {
     expect(await ledger()).toMatchObject({ stored: 21, duplicate: 1 })
   })
 
-  it('lets a dead-lettered id come again, also after a takeover', async () => {
+  it('the message id of a dead letter can be stored later, also after a takeover', async () => {
     const first = consumer()
     await first.engine.assign(PARTITIONS)
     send([{ messageId: 'm', properties: '{"nul":"\\u0000"}' }, { messageId: 'n' }])
@@ -187,7 +187,7 @@ describe('the handler of the events stream', () => {
     expect(await ledger()).toEqual({ accepted: 4, stored: 2, duplicate: 1, dead_lettered: 1 })
   })
 
-  it('goes on although a day partition is dropped under it', async () => {
+  it('the events handler creates a day partition again that was dropped while it was running', async () => {
     const { engine } = consumer()
     await engine.assign(PARTITIONS)
     send([{ messageId: 'a' }])
@@ -201,7 +201,7 @@ describe('the handler of the events stream', () => {
     expect(await storedIds()).toEqual(['b'])
   })
 
-  it('keeps aggregates equal to a recomputation through late, duplicate and disordered events, failures and takeovers', async () => {
+  it('rollups equal a recomputation from the rows after late, duplicate and disordered events, failures and takeovers', async () => {
     let clock = 0
     const make = () =>
       consumer({ monotonicMs: () => clock, flushMs: 1000, eagerBytesPerSecond: 20_000, rollupsMax: 200 })
@@ -279,7 +279,7 @@ describe('the handler of the events stream', () => {
     return events
   }
 
-  it('counts stored rows again when the stream no longer holds the frames of unwritten rollups', async () => {
+  it('stored rows are counted when the stream no longer holds the frames of unwritten rollups', async () => {
     let clock = 0
     await database.query(
       `insert into rollup_definitions (event, dimensions, property, active_from) values ('Flight', '{properties.carrier}', 'properties.delay', now())`,
@@ -303,7 +303,7 @@ describe('the handler of the events stream', () => {
     await database.query('delete from rollup_definitions')
   })
 
-  it('writes the rollups that wait when it stops', async () => {
+  it('a stopping consumer writes all rollups that are not written yet', async () => {
     const { engine, handler, rollups } = consumer({ eagerBytesPerSecond: 0, flushMs: 3_600_000 })
     await engine.assign(PARTITIONS)
     send(makeRound(1, []))
@@ -316,7 +316,7 @@ describe('the handler of the events stream', () => {
     expect(differences(await readRollups(database), await recompute(database))).toEqual([])
   })
 
-  it('counts series beyond the bound in one that is named as overflow, the same after a restart', async () => {
+  it('series beyond the limit are counted in the overflow series, also after a restart', async () => {
     const first = consumer({ seriesMax: 3 })
     await first.engine.assign([0])
     log.append(
@@ -342,7 +342,7 @@ describe('the handler of the events stream', () => {
     ])
   })
 
-  it('stores records whose series cannot be named, and marks the five minutes of every change as dirty', async () => {
+  it('records whose series cannot be stored are stored, and every changed window is marked as dirty', async () => {
     const { engine } = consumer()
     await engine.assign([0])
     const long = 'x'.repeat(3000)

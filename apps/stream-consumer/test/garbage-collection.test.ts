@@ -16,7 +16,7 @@ const script = `
 `
 
 describe('garbage collection', () => {
-  it('is tuned by the start of the service alone: creating an events handler sets no V8 flags', async () => {
+  it('creating an events handler sets no V8 flags; only the start of the service does', async () => {
     const cwd = new URL('..', import.meta.url).pathname
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd })
     expect(stdout).toBe('undefined\nfunction\n')

@@ -56,7 +56,7 @@ describe('late events', () => {
       )
     ).rows.map(({ tenant_id, event, day, version }) => [tenant_id, event, day, Number(version)])
 
-  it('are noticed by tenant, event and day with the rows themselves, and announced after the commit', async () => {
+  it('late events are noted by tenant, event and day in the transaction of their rows, and announced after its commit', async () => {
     const engine = await consumer([0])
     append([
       { event: 'Flight', timestampMs: NOON - 3 * DAY },
@@ -77,7 +77,7 @@ describe('late events', () => {
     expect(announced[3]).toEqual({ tenant: 1, event: 'Flight', day: dayOf(NOON - 3 * DAY) })
   })
 
-  it('are those older than the partition’s watermark less the normal delay, and no other', async () => {
+  it('events are late exactly when they are older than the partition’s watermark minus the normal delay', async () => {
     const engine = await consumer([0])
     append([{ timestampMs: NOON - NORMAL_DELAY_MS }, { timestampMs: NOON + 1 }])
     await engine.step()
@@ -87,7 +87,7 @@ describe('late events', () => {
     expect(await versions()).toEqual([[1, 'Flight', dayOf(NOON), 1]])
   })
 
-  it('change nothing when they are duplicates or cannot be stored', async () => {
+  it('late duplicates and late dead letters are not noted', async () => {
     const engine = await consumer([0])
     append([{ messageId: 'm', timestampMs: NOON }])
     await engine.step()
@@ -101,7 +101,7 @@ describe('late events', () => {
     expect(announced).toEqual([])
   })
 
-  it('leave no notice when their transaction fails, and one when it is done again', async () => {
+  it('late events leave no note when their transaction fails, and one note when it is repeated', async () => {
     const engine = await consumer([0])
     append([{ timestampMs: NOON - DAY }])
     engine.beforeCommit = () => Promise.reject(new Error('killed'))
@@ -114,7 +114,7 @@ describe('late events', () => {
     expect(announced).toHaveLength(1)
   })
 
-  it('of one day from two consumers at once are both noticed', async () => {
+  it('late events of the same day are noted when two consumers store them at once', async () => {
     const first = await consumer([0])
     const second = await consumer([1])
     const names = Array.from({ length: 20 }, (_, i) => `event ${i}`)
@@ -134,7 +134,7 @@ describe('late events', () => {
     expect((await versions()).map(([, , , version]) => version)).toEqual(names.map(() => 10))
   })
 
-  it('with names too long for an index, or more names than series, are noticed all the same', async () => {
+  it('late events are noted when their names are too long for an index or beyond the limit of series', async () => {
     const { handler } = makeHandler(database, { seriesMax: 1 })
     const engine = new TestEngine(database, log, handler) as TestEngine<unknown>
     engines.push(engine)
@@ -148,7 +148,7 @@ describe('late events', () => {
     expect((await versions()).map(([, event]) => event)).toEqual(['a', 'b', 'é'.repeat(500)])
   })
 
-  it('are forgotten when no cached answer can be as old any more', async () => {
+  it('notes of late events are deleted when no cached answer can be older', async () => {
     const engine = await consumer([0])
     append([
       { event: 'old', timestampMs: NOON - DAY },

@@ -29,7 +29,7 @@ describe('background work', () => {
   const partitionsOf = async (table: string): Promise<number> =>
     (await database.query('select 1 from pg_inherits where inhparent = $1::regclass', [table])).rows.length
 
-  it('creates day partitions ahead and drops those beyond their retention, also when two processes do it at once', async () => {
+  it('maintenance creates day partitions ahead and drops those beyond their retention, also when two processes do it at once', async () => {
     const nowMs = Date.now()
     await new DayPartitions(database).ensure('events', nowMs - 20 * DAY, nowMs - 5 * DAY)
     await new DayPartitions(database).ensure('event_journal', nowMs - 5 * DAY, nowMs)
@@ -53,7 +53,7 @@ describe('background work', () => {
       }),
     )
 
-  it('keeps the windows of each rollup level for their time, and no level shorter than the next finer one', async () => {
+  it('retention keeps the windows of each rollup level for their time, and no level shorter than the next finer one', async () => {
     const nowMs = Date.UTC(2026, 10, 21, 12)
     const day = (back: number) => new Date(Date.UTC(2026, 10, 21 - back))
     await database.query(
@@ -92,7 +92,7 @@ describe('background work', () => {
     expect(await keptFrom()).toEqual(expected)
   })
 
-  it('deletes no rollup windows while readers cannot be told from which time on windows are kept', async () => {
+  it('retention deletes no rollup windows when it cannot publish from which time on windows are kept', async () => {
     const nowMs = Date.UTC(2026, 10, 23, 12)
     const before = await oldestWindows()
     const holder = await database.connection()
@@ -130,7 +130,7 @@ describe('background work', () => {
     return rows[0]
   }
 
-  it('deletes logins, activities and ended sessions with the events of their day, and no session that goes on', async () => {
+  it('retention deletes logins, activities and ended sessions with the events of their day, and keeps active sessions', async () => {
     const nowMs = Date.UTC(2026, 10, 21, 12)
     const first = Date.UTC(2026, 10, 11)
     await fillTyped([3, 5], [first - 300 * DAY, first - 2, first - 1, first, first + 1])
@@ -143,7 +143,7 @@ describe('background work', () => {
     await database.query('truncate login_events, activity_logs, user_sessions')
   })
 
-  it('ends all idle sessions at a time, however many there are', async () => {
+  it('closeIdleSessions ends all idle sessions, also when they are more than one transaction takes', async () => {
     await fillTyped([3], [1, 2, 3, 4, 5])
     expect(await closeIdleSessions(database, 1000, 2)).toBe(5)
     await database.query('truncate login_events, activity_logs, user_sessions')
@@ -174,7 +174,7 @@ describe('background work', () => {
     return rows[0]
   }
 
-  it('ends an idle session as of when it was last seen, opens it again when it is heard of, and ends it for good by its event', async () => {
+  it('an idle session ends as of its last event, opens again with a later one, and stays ended after its $session_end', async () => {
     const startMs = Date.now() - 3_600_000
     await merge(sessionEvent('$session_start', startMs))
     expect(await closeIdleSessions(database, 30 * 60_000)).toBe(1)
@@ -190,7 +190,7 @@ describe('background work', () => {
     expect(await merge(sessionEvent('$activity', startMs + 6000))).toMatchObject(ended)
   })
 
-  it('finds series that another process registered although the definition is full', async () => {
+  it('a full definition still finds the series that another process registered', async () => {
     const keys = (names: string[]): string[] =>
       names.map((name) => JSON.stringify([1, 'Flight', null, ['properties.a', 'properties.b'], [name, null]]))
     const first = new SeriesRegistry({ seriesMax: 3 }, { database })
@@ -202,7 +202,7 @@ describe('background work', () => {
     expect(others?.map((series) => series?.id)).toEqual([abc?.[1]?.id, mixed?.[0]?.id, abc?.[2]?.id])
   })
 
-  it('registers a series once when two processes meet it at the same time', async () => {
+  it('a series is registered once when several processes meet it at the same time', async () => {
     const keys = Array.from({ length: 50 }, (_, i) => JSON.stringify([7, `event ${i}`, null, [], []]))
     const found = await Promise.all(
       Array.from({ length: 4 }, () => new SeriesRegistry({ seriesMax: 40 }, { database }).resolve([keys])),

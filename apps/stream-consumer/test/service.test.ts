@@ -106,7 +106,7 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
   const getReceipt = (receipt: string, waitMs = 20_000, tenant = '1') =>
     client[0].getReceipt({ receipt, waitMs }, { tenant })
 
-  it('answers a receipt once its records are committed, with the verdict of each', async () => {
+  it('stream-consumer answers a waiting receipt when its records are committed, with the counts of their verdicts', async () => {
     const receipt = await send([
       { messageId: 'a', userId: 'ann' },
       { messageId: 'a', userId: 'ann' },
@@ -125,7 +125,7 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     expect(answer.frames.every(({ settled }) => settled)).toBe(true)
   })
 
-  it('knows no receipt of another tenant, and none that is malformed', async () => {
+  it('stream-consumer rejects malformed receipts and receipts of other tenants', async () => {
     const receipt = await send([{}])
     await expect(getReceipt(receipt, 0, '2')).rejects.toMatchObject({ code: 'RECEIPT_UNKNOWN', kind: 'not_found' })
     await expect(getReceipt('nonsense', 0)).rejects.toMatchObject({ kind: 'invalid' })
@@ -137,7 +137,7 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     expect(await getReceipt(future, 10)).toMatchObject({ state: 'in_flight', inFlight: 3n })
   })
 
-  it('lists dead letters page by page, replays one, and discards one', async () => {
+  it('stream-consumer lists dead letters page by page, replays one, and discards one', async () => {
     await getReceipt(await send([{ messageId: 'bad2', userId: 'eve', properties: '{"x":"\\u0000"}' }]))
     const first = await client[0].listDeadLetters({ limit: 1, cursor: '' }, { tenant: '1' })
     expect(first.deadLetters).toMatchObject([{ messageId: 'bad2', state: 'pending', code: '22P05', stream: 'events' }])
@@ -181,7 +181,7 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     })
   })
 
-  it('streams what was stored, by event name, once a second', async () => {
+  it('stream-consumer streams the number of stored events by name once a second', async () => {
     const seconds = client[0].watchLive({}, { tenant: '1' })[Symbol.asyncIterator]()
     await seconds.next()
     await getReceipt(await send([{ event: 'Live' }, { event: 'Live', userId: 'zoe' }]))
@@ -195,7 +195,7 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     await seconds.return?.()
   })
 
-  it('goes on streaming what was stored after its subscription was cut', async () => {
+  it('stream-consumer continues to stream live counts after its Redis subscription was cut', async () => {
     const seconds = client[0].watchLive({}, { tenant: '1' })[Symbol.asyncIterator]()
     await seconds.next()
     const clients = String(await redis.client.client('LIST', 'TYPE', 'PUBSUB')).split('\n')
@@ -215,7 +215,7 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     await seconds.return?.()
   })
 
-  it('stores each of 6,000 events once while consumers come, lose their connections and go', async () => {
+  it('stream-consumer stores each of 6,000 events once while consumers start, lose their connections and stop', async () => {
     const before = Number((await database.query<{ n: bigint }>('select count(*) as n from events')).rows[0]?.n)
     const ids = Array.from({ length: 6000 }, (_, i) => `load-${i}`)
     const receipts: Promise<string>[] = []
@@ -260,7 +260,7 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     expect(differences(await readRollups(database), expected)).toEqual([])
   })
 
-  it('tells what it did as metrics', async () => {
+  it('stream-consumer exposes metrics of its verdicts, deduplication window and lag', async () => {
     const exposes = async (line: RegExp) => line.test((await apps[0]?.metrics.expose()) ?? '')
     await waitFor(() => exposes(/millrace_consumer_records_total\{[^}]*outcome="stored"[^}]*\} [1-9]/))
     await waitFor(() => exposes(/millrace_dedup_window_covered_seconds\{[^}]*\} 86400/))

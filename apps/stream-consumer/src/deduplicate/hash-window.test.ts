@@ -74,8 +74,8 @@ const command = fc.oneof(
 const nth = (i: number): Hash => [Math.imul(i, 2654435761) >>> 0, Math.imul(i + 7, 2246822507) >>> 0]
 const range = (from: number, to: number): Hash[] => Array.from({ length: to - from }, (_, i) => nth(from + i))
 
-describe('HashWindow', () => {
-  it('holds exactly what a map of insertion times would hold', () => {
+describe('the hash window', () => {
+  it('the hash window holds exactly what a map of insertion times would hold', () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 150 }), (commands) => {
         const window = new HashWindow(WINDOW_MS)
@@ -107,7 +107,7 @@ describe('HashWindow', () => {
     )
   })
 
-  it('remembers an id for a window and at most a thousandth of it longer', () => {
+  it('the hash window remembers an id for the window and at most a thousandth of it longer', () => {
     const windowMs = 1_000_000
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 3000 }), { maxLength: 200 }), (steps) => {
@@ -131,7 +131,7 @@ describe('HashWindow', () => {
     )
   })
 
-  it('keeps 200,000 ids through growth, expiry and shrinking', () => {
+  it('the hash window keeps 200,000 ids through growth, expiry and shrinking', () => {
     const window = new HashWindow(WINDOW_MS)
     const ids = 200_000
     let added = 0
@@ -148,7 +148,7 @@ describe('HashWindow', () => {
     expect(add(window, range(0, 1000), 1e9)).not.toContain(false)
   })
 
-  it('goes on when its stamps come to their end', () => {
+  it('the hash window forgets no id too early when its largest stamp is reached', () => {
     const window = new HashWindow(WINDOW_MS)
     const last = STAMP_MAX + 3 * WINDOW_MS
     for (let ms = 0; ms <= last; ms++) {
@@ -160,7 +160,7 @@ describe('HashWindow', () => {
       if (window.has(...nth(ms)) !== ms > last - WINDOW_MS) throw new Error(`${ms} is wrong`)
   })
 
-  it('loses nothing when there are more moments than stamps', () => {
+  it('the hash window forgets no id too early when there are more insertion times than stamps', () => {
     const window = new HashWindow(WINDOW_MS)
     const ids = STAMP_MAX + 1000
     for (let ms = 0; ms < ids; ms++) window.add(Int32Array.from(nth(ms)), ms, new Uint8Array(1))
@@ -170,7 +170,7 @@ describe('HashWindow', () => {
     expect(window.size).toBe(0)
   })
 
-  it('forgets an id a window after its insertion to the millisecond when the window is a second, not earlier', () => {
+  it('a hash window of one second forgets an id exactly one second after its insertion', () => {
     const window = new HashWindow(WINDOW_MS)
     add(window, [[1, 2]], 5000)
     window.expire(5999)
@@ -179,7 +179,7 @@ describe('HashWindow', () => {
     expect(window.has(1, 2)).toBe(false)
   })
 
-  it('says how far back it reaches after dropping ids for want of room', () => {
+  it('the hash window says for how long it remembers ids after it dropped some to save memory', () => {
     const window = new HashWindow(WINDOW_MS)
     for (let i = 0; i < 10; i++) add(window, [[i + 1, 0]], 5000 + i * 10)
     expect(window.coveredMs(5100)).toBe(WINDOW_MS)
@@ -188,7 +188,7 @@ describe('HashWindow', () => {
     expect(window.coveredMs(5100)).toBe(70)
   })
 
-  it('drops little more than it is told to, however many ids come in one moment', () => {
+  it('the hash window drops little more than asked for, even when many ids were inserted at the same time', () => {
     const window = new HashWindow(WINDOW_MS)
     add(window, range(0, 100_000), 5000)
     window.dropOldest(1)
@@ -196,7 +196,7 @@ describe('HashWindow', () => {
     expect(window.size).toBeLessThan(100_000)
   })
 
-  it('remembers an id again that was forgotten and came back, for a whole window', () => {
+  it('the hash window remembers an id for a whole window when it was forgotten and is inserted again', () => {
     const window = new HashWindow(WINDOW_MS)
     add(window, [[9, 9]], 5000)
     window.forget(9, 9)

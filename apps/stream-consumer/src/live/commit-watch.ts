@@ -1,17 +1,17 @@
 import type { CommittedNotice } from '@millrace/streams'
 
-/** One who waits for frames of one producer. */
+/** A call that waits for frames of one producer. */
 interface Waiter {
-  /** Sequences by partition that are waited for. */
+  /** The awaited sequence numbers, by partition. */
   readonly sequences: Map<number, number>
   readonly wake: () => void
 }
 
-/** Tells those who wait for frames that they were committed, by whichever consumer. */
+/** Wakes calls that wait for frames when any consumer has committed these. */
 export class CommitWatch {
   readonly #waiters = new Map<string, Set<Waiter>>()
 
-  /** Takes the notices of a commit in; `message` is their JSON text, malformed ones are ignored. */
+  /** Receives the notices of a commit as JSON text. Malformed ones are ignored. */
   receive(message: string): void {
     if (this.#waiters.size === 0) return
     for (const notice of parse(message)) this.#take(notice)
@@ -29,8 +29,8 @@ export class CommitWatch {
   }
 
   /**
-   * Begins to watch for the last of `frames` of each partition. `committed` resolves when notices of all of them have come; notices may be lost, so do
-   * not wait for it alone. Call `end` in any case.
+   * Waits for the last of `frames` of each partition. `committed` resolves when the notices of all of them have
+   * arrived. Notices may be lost, so callers must also check by other means. `end` must always be called.
    */
   watch(
     producer: string,

@@ -7,11 +7,11 @@ export interface LiveDelta {
   readonly byEvent: Readonly<Record<string, number>>
 }
 
-/** Names beyond so many a tenant and second are counted together. */
+/** Event names for each tenant and second; further names are counted together as `$other`. */
 const NAMES_MAX = 200
 const OTHERS = '$other'
 
-/** Adds up what was stored until somebody takes it. */
+/** Counts stored records until they are taken. */
 export class LiveCounts {
   #tenants = new Map<number, Map<string, number>>()
 
@@ -26,7 +26,7 @@ export class LiveCounts {
     names.set(name, (names.get(name) ?? 0) + count)
   }
 
-  /** What was counted since the last call, one delta a tenant that had anything. */
+  /** The counts since the last call, one delta for each tenant that has any. */
   take(nowMs: number): LiveDelta[] {
     const tenants = this.#tenants
     this.#tenants = new Map()

@@ -1,11 +1,11 @@
 import { LiveCounts, type LiveDelta } from './live-counts.js'
 
-/** What one watcher of a tenant gets a second. */
+/** The counts of one tenant in one second. */
 export interface LiveSecond {
   readonly timeMs: number
   readonly events: number
   readonly byEvent: Readonly<Record<string, number>>
-  /** null while it is not known. */
+  /** null while it is unknown. */
   readonly watermark: Date | null
 }
 
@@ -15,7 +15,7 @@ interface Watcher {
   wake: () => void
 }
 
-/** Adds up the deltas of all consumers by tenant and hands each watcher the sum of every second, zeros included. */
+/** Adds up the counts of all consumers by tenant. Each watcher gets the sum of every second, zeros included. */
 export class LiveHub {
   readonly #watchers = new Set<Watcher>()
   #watermark: Date | null = null
@@ -24,7 +24,7 @@ export class LiveHub {
     return this.#watchers.size
   }
 
-  /** Takes a delta in; `message` is its JSON text, malformed ones are ignored. */
+  /** Receives a delta as JSON text. Malformed ones are ignored. */
   receive(message: string): void {
     if (this.#watchers.size === 0) return
     const delta = parse(message)
@@ -35,13 +35,16 @@ export class LiveHub {
     }
   }
 
-  /** The second is over: every watcher gets its message. */
+  /** Ends a second: every watcher gets its counts. */
   tick(watermark: Date | null): void {
     this.#watermark = watermark
     for (const watcher of this.#watchers) watcher.wake()
   }
 
-  /** A tenant's seconds from now on, until `signal` is aborted. A slow reader gets several seconds in one. */
+  /**
+   * Yields the counts of a tenant second by second, until `signal` is aborted. A slow reader gets several seconds
+   * added up.
+   */
   async *watch(
     tenantId: number,
     { signal, now }: { signal: AbortSignal; now: () => number },

@@ -3,8 +3,8 @@ import { CommitWatch } from './commit-watch.js'
 import { LiveCounts } from './live-counts.js'
 import { LiveHub } from './live-hub.js'
 
-describe('LiveCounts', () => {
-  it('gives the sums since the last take, by tenant, with a bounded number of names', () => {
+describe('live counts', () => {
+  it('LiveCounts gives the sums since the last call by tenant, with a limited number of event names', () => {
     const counts = new LiveCounts()
     for (let i = 0; i < 300; i++) counts.add(1, `e${i}`, 2)
     counts.add(2, 'x', 1)
@@ -17,8 +17,8 @@ describe('LiveCounts', () => {
   })
 })
 
-describe('LiveHub', () => {
-  it("hands a watcher its own tenant's counts of all consumers a second, and zeros when there are none", async () => {
+describe('the live hub', () => {
+  it('LiveHub gives a watcher the counts of its tenant from all consumers every second, and zeros when there are none', async () => {
     const hub = new LiveHub()
     const abort = new AbortController()
     const seconds = hub.watch(1, { signal: abort.signal, now: () => 7500 })
@@ -41,8 +41,8 @@ describe('LiveHub', () => {
   })
 })
 
-describe('CommitWatch', () => {
-  it('resolves once every partition has committed the awaited sequence or a later one', async () => {
+describe('the commit watch', () => {
+  it('CommitWatch resolves when every partition has committed the awaited sequence number or a later one', async () => {
     const watch = new CommitWatch()
     const { committed, end } = watch.watch('p', [
       { partition: 0, sequence: 5 },

@@ -2,8 +2,8 @@ import type { Logger } from '@millrace/logger'
 import type { RedisConnection } from '@millrace/redis'
 
 /**
- * Returns a function that publishes messages without waiting. What cannot be sent is dropped: notices only shorten a wait, and live counts are of
- * the moment.
+ * Returns a function that publishes messages without waiting. Messages that cannot be sent are dropped: receivers of
+ * commits also read the database, and live counts are only valid for a second.
  */
 export function createPublish(
   redis: RedisConnection,
@@ -18,7 +18,7 @@ export function createPublish(
           isFailing = false
         },
         (error: unknown) => {
-          if (!isFailing) logger.warn('a notice could not be published', { channel, error })
+          if (!isFailing) logger.warn('a message could not be published', { channel, error })
           isFailing = true
         },
       )

@@ -1,6 +1,6 @@
 import type { Queryable } from '@millrace/database'
 
-/** The time up to which everything accepted is stored: the least of the partitions', as the stream engine keeps them; null while one has none. */
+/** The watermark of the stream: the minimum over all partitions; null when a partition has none yet. */
 export async function readWatermark(
   database: Queryable,
   { group, stream }: { group: string; stream: string },

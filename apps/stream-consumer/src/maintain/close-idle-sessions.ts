@@ -4,8 +4,8 @@ import type { Queryable } from '@millrace/database'
 const ROWS_A_STATEMENT = 5_000
 
 /**
- * Ends all sessions that nothing was heard of for `idleMs`, as of the time they were last seen; returns how many. Reads along the partial
- * index over active sessions, `rowsMax` in a transaction. Any number of processes may call it.
+ * Ends all sessions without events for `idleMs`, as of the time they were last seen. Returns their number. Uses the
+ * partial index on active sessions, `rowsMax` rows in a transaction. Any number of processes may call it.
  */
 export async function closeIdleSessions(
   database: Queryable,

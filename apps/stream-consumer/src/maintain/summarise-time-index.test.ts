@@ -49,13 +49,13 @@ describe('the index on time', () => {
     return [...removed].reduce((sum, [, rows]) => sum + Number(rows), 0)
   }
 
-  it('covers new rows at once, so that a short range reads few of them', async () => {
+  it('summariseTimeIndex adds new rows to the BRIN index, so that reading a short time range reads few of them', async () => {
     expect(await rowsLookedAt()).toBeGreaterThan(40_000)
     await summariseTimeIndex(database, NOW)
     expect(await rowsLookedAt()).toBeLessThan(10_000)
   })
 
-  it('covers the segments of a day that was split', async () => {
+  it('summariseTimeIndex adds the rows of all segments of a split day', async () => {
     const segments = new EventSegments({ bytesMin: 1 }, database)
     segments.added(NOW - (NOW % 86_400_000), 50_000)
     expect(await segments.roll()).toEqual([`${TABLE}_s1`])
@@ -65,7 +65,7 @@ describe('the index on time', () => {
     expect(await rowsLookedAt()).toBeLessThan(10_000)
   })
 
-  it('is not updated while a vacuum holds the table, and the update does not wait for the vacuum', async () => {
+  it('summariseTimeIndex does nothing while a vacuum holds the table, and does not wait for it', async () => {
     await insertRows(`${TABLE}_s1`, 50_001)
     const lookedAt = await rowsLookedAt()
     const holder = await database.connection()

@@ -1,13 +1,14 @@
 import { DAY_MS } from '@millrace/contracts'
 import { type Database, databaseErrors, dayPartitionName } from '@millrace/database'
 
-/** Below deadlock_timeout (1 s), after which an autovacuum of the table that holds the lock would be cancelled for us. */
+/** Below deadlock_timeout (1 s): after that, PostgreSQL cancels an autovacuum that holds the lock. */
 const LOCK_TIMEOUT = '50ms'
 
 /**
- * Adds the newest pages of yesterday's, today's and tomorrow's events to the BRIN index on time. Until that every read of a time range, such
- * as a page of the newest events, scans all pages since the last vacuum, which comes after millions of rows. Reads those pages once, about
- * 50 ns a row. Takes a lock that conflicts with vacuum alone; while one runs it does nothing, since vacuum does the same.
+ * Adds the newest pages of yesterday's, today's and tomorrow's events to the BRIN index on time. Without it, reading
+ * a short time range, such as a page of the newest events, scans all pages since the last vacuum, which comes after
+ * millions of rows. Reads those pages once, about 50 ns per row. Its lock conflicts only with vacuum; while a vacuum
+ * runs it does nothing, since vacuum does the same.
  */
 export async function summariseTimeIndex(database: Pick<Database, 'transaction'>, nowMs: number): Promise<void> {
   const partitions = [-1, 0, 1].map((days) => dayPartitionName('events', nowMs + days * DAY_MS))

@@ -31,7 +31,10 @@ export function toDeadLetter(row: DeadLetterRow): DeadLetter {
   }
 }
 
-/** The record as people know it, or an empty text. Properties and context that are not valid JSON are shown as text. */
+/**
+ * The record as JSON with the field names of the API; empty when it cannot be read. Properties and context that are
+ * not valid JSON are shown as text.
+ */
 function toRecordJson(record: Buffer): string {
   try {
     const reader = new RecordBatchReader(record)

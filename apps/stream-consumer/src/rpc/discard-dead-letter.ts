@@ -4,7 +4,7 @@ import { type CallContext, tenantOf } from '@millrace/service'
 import { changeDeadLetter } from './change-dead-letter.js'
 import { toDeadLetter } from './dead-letter-row.js'
 
-/** Marks a dead letter as discarded; the ledger goes on counting it as dead-lettered. */
+/** Marks a dead letter as discarded. The ledger still counts it as dead-lettered. */
 export function createDiscardDeadLetter({ database }: { database: Database }) {
   return async ({ id }: DiscardDeadLetterRequest, call: CallContext): Promise<DiscardDeadLetterResponse> => {
     return {

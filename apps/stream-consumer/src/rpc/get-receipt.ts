@@ -5,22 +5,22 @@ import { consumerErrors } from '../errors.js'
 import type { CommitWatch } from '../live/commit-watch.js'
 import { readReceipt } from './receipt-state.js'
 
-/** Notices can be lost; then the journal is asked again after so long. */
+/** Notices may be lost, so the journal is read again at this interval. */
 const ASK_AGAIN_MS = 500
 const WAIT_MS_MAX = MINUTE_MS
 
-/** Answers where the records of a receipt are; waits for them to settle if asked to. */
+/** Answers what became of the records of a receipt. With `waitMs`, waits until all of them have a verdict. */
 export function createGetReceipt(
   config: { stream: string },
   { database, commitWatch }: { database: Database; commitWatch: CommitWatch },
 ): (request: GetReceiptRequest, call: CallContext) => Promise<GetReceiptResponse> {
   return async ({ receipt: text, waitMs }, call) => {
     const receipt = decodeReceipt(text)
-    // Another tenant's receipt is not known to this one, and that is all it learns.
+    // The answer does not reveal that another tenant has this receipt.
     if (receipt.tenantId !== tenantOf(call)) throw consumerErrors.RECEIPT_UNKNOWN()
     const untilMs = performance.now() + Math.min(waitMs, WAIT_MS_MAX)
     for (;;) {
-      // Watched before it is read, so that a commit in between is not missed.
+      // Watches before reading, so that a commit in between is noticed.
       const watched = commitWatch.watch(receipt.producer, receipt.frames)
       try {
         const response = await readReceipt(database, config.stream, receipt)
@@ -34,7 +34,7 @@ export function createGetReceipt(
   }
 }
 
-/** Resolves when `promise` does, after `ms`, or when the call is given up. */
+/** Resolves with `promise`, after `ms`, or when `signal` aborts. */
 function firstOf(promise: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const finish = (): void => {

@@ -9,7 +9,7 @@ const LIMIT_MAX = 1000
 /** The list takes no filters, so all its cursors belong to one query. */
 const QUERY = 'dead_letters'
 
-/** Dead letters of the caller's tenant, newest first.. */
+/** Lists the dead letters of the caller's tenant, newest first. */
 export function createListDeadLetters({ database }: { database: Database }) {
   return async ({ limit, cursor }: ListDeadLettersRequest, call: CallContext): Promise<ListDeadLettersResponse> => {
     const [after] = decodePosition(unbindCursor(cursor, QUERY), isId) ?? [null]

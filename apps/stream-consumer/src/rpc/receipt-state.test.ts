@@ -4,7 +4,7 @@ import { runWithContext } from '@millrace/logger'
 import { createTestDatabase, takeRepeats } from '@millrace/testing'
 import { readReceipt } from './receipt-state.js'
 
-it('a receipt may be asked for as often as a waiting caller needs it, and is in flight until its frames are there', async () => {
+it('a receipt can be read again and again while a caller waits, and is in flight until its frames are committed', async () => {
   const test = await createTestDatabase({ migrate })
   const database = openDatabase({ url: test.url })
   const frame = { partition: 0, sequence: 1, first: 0, records: 3 }

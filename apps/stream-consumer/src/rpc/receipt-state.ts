@@ -5,18 +5,19 @@ import { VERDICT } from '../store/prepared-batch.js'
 
 interface FrameRow {
   i: bigint
-  /** null when no journal row has the frame. */
+  /** null when the frame has no journal row. */
   records: number | null
   verdicts: Buffer | null
-  /** Whether the frame was consumed, so that a missing journal row is past its retention. */
+  /** Whether the frame was consumed. Then a missing journal row is beyond its retention. */
   seen: boolean
-  /** Dead letters of the range that were replayed since. */
+  /** Number of dead letters in the range that were replayed since. */
   replayed: bigint
 }
 
 /**
- * Where the records of `receipt` are, by the journal's verdicts. A dead letter that was replayed with success counts as stored.
- * @throws RECEIPT_UNKNOWN when a frame was consumed and its journal is gone, or when the range lies outside of the frame.
+ * Counts the records of a receipt by their verdict in the journal. A dead letter that was replayed successfully
+ * counts as stored.
+ * @throws RECEIPT_UNKNOWN when a frame's journal row has been deleted, or when the range does not fit the frame.
  */
 export async function readReceipt(database: Queryable, stream: string, receipt: Receipt): Promise<GetReceiptResponse> {
   const rows = await selectFrames(database, stream, receipt)
@@ -57,7 +58,10 @@ function countRange(
   total.deadLettered -= Number(row.replayed)
 }
 
-/** One look-up a frame in event_journal_frame; the other two only where they can matter. */
+/**
+ * One look-up in event_journal_frame for each frame. The other two subqueries run only when they can change the
+ * result.
+ */
 async function selectFrames(
   database: Queryable,
   stream: string,
@@ -65,7 +69,7 @@ async function selectFrames(
 ): Promise<Map<number, FrameRow>> {
   const { rows } = await database.query<FrameRow>({
     name: 'select_receipt',
-    // Asked again and again while a caller waits.
+    // Repeated while a caller waits.
     mayRepeat: true,
     text: `select f.i, j.records, j.verdicts,
              j.records is null and exists (select from stream_producers p where p.stream = $1 and p.partition = f.partition and p.producer = $2

@@ -2,7 +2,7 @@ import { DAY_MS, RecordBatchReader, SIDE, SIDE_BYTES } from '@millrace/contracts
 import type { BatchBuilder } from '@millrace/streams'
 import { isStorableDay } from '../store/store-rows.js'
 
-/** A batch that consists of one dead letter, byte for byte; a producer seals it as a frame of its own. */
+/** A batch of exactly one dead letter, byte for byte; the producer seals it as a frame of its own. */
 export class ReplayBatch implements BatchBuilder {
   records = 0
   firstTimeMs = Number.POSITIVE_INFINITY
@@ -17,7 +17,7 @@ export class ReplayBatch implements BatchBuilder {
     return this.#payload === null
   }
 
-  /** Puts the dead letter in. Once, so the next one has to wait until this batch is sealed. */
+  /** Sets the dead letter, once: the next one must wait until this batch is sealed. */
   set(payload: Buffer): void {
     if (this.#payload !== null) throw new Error('a replay holds one record')
     const reader = new RecordBatchReader(payload)

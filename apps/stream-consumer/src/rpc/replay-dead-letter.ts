@@ -8,8 +8,8 @@ import { type DeadLetterRow, toDeadLetter } from './dead-letter-row.js'
 import type { ReplayBatch } from './replay-batch.js'
 
 /**
- * Puts a dead letter back into the stream, in its partition. What becomes of it is written by the consumer that reads it: replayed, or pending
- * again with a new reason.
+ * Sends a dead letter to its partition of the stream again. The consumer that reads it writes the result: replayed,
+ * or pending again with a new reason.
  */
 export function createReplayDeadLetter({
   database,
@@ -18,7 +18,7 @@ export function createReplayDeadLetter({
   database: Database
   producer: Producer<ReplayBatch>
 }) {
-  // One at a time, since a batch holds one record.
+  // Replays one at a time, since a batch holds one record.
   let last: Promise<unknown> = Promise.resolve()
   return async ({ id }: ReplayDeadLetterRequest, call: CallContext): Promise<ReplayDeadLetterResponse> => {
     const row = await changeDeadLetter(database, { id, tenantId: tenantOf(call), state: 'replaying' })
@@ -39,7 +39,7 @@ async function append(
     batch.builder.set(row.record)
     appended = batch.appended
   } catch (error) {
-    // Nothing was sent, so it may be tried again at once.
+    // Nothing was sent, so it may be replayed again at once.
     await database.query(
       `update dead_letters set state = 'pending', updated_at = now() where id = $1 and state = 'replaying'`,
       [row.id],

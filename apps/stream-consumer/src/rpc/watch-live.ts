@@ -2,7 +2,7 @@ import type { WatchLiveRequest, WatchLiveResponse } from '@millrace/contracts'
 import { type CallContext, tenantOf } from '@millrace/service'
 import type { LiveHub } from '../live/live-hub.js'
 
-/** Counts of the caller's tenant once a second, from now on; a second without events is a message too. */
+/** Streams the counts of the caller's tenant, one message a second, also for a second without events. */
 export function createWatchLive({ hub, now }: { hub: LiveHub; now: () => number }) {
   return async function* watchLive(_request: WatchLiveRequest, call: CallContext): AsyncGenerator<WatchLiveResponse> {
     for await (const second of hub.watch(tenantOf(call), { signal: call.signal, now })) {

@@ -1,5 +1,5 @@
 /**
- * Tuples in PostgreSQL's binary COPY format, for tables that get a few rows a batch.
+ * Rows in PostgreSQL's binary COPY format, for tables that get a few rows per batch.
  * https://www.postgresql.org/docs/current/sql-copy.html ("Binary Format")
  */
 export class BinaryTuples {
@@ -10,7 +10,7 @@ export class BinaryTuples {
     this.#buffer = Buffer.allocUnsafe(expectedBytes)
   }
 
-  /** Begins a tuple of `fields` fields; exactly so many calls follow. */
+  /** Begins a row of `fields` fields; as many calls that write one field must follow. */
   begin(fields: number): this {
     this.#room(2)
     this.#used = this.#buffer.writeInt16BE(fields, this.#used)
@@ -31,7 +31,7 @@ export class BinaryTuples {
     return this
   }
 
-  /** An int8 from a safe integer. */
+  /** Writes an int8 from a safe integer. */
   int8(value: number): this {
     this.#room(12)
     this.#used = this.#buffer.writeInt32BE(8, this.#used)
@@ -64,7 +64,7 @@ export class BinaryTuples {
     return this
   }
 
-  /** What was written; this object must not be used afterwards. */
+  /** The written bytes. The object must not be used afterwards. */
   finish(): Buffer {
     return this.#buffer.subarray(0, this.#used)
   }

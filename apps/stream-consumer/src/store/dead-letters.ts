@@ -5,10 +5,10 @@ import { WORD, WORDS } from './frame-view.js'
 import type { PoisonReason } from './poison-reason.js'
 import { type RecordRef, UNKNOWN_TENANT } from './prepared-batch.js'
 
-/** A record that cannot be stored, and why; index -1 stands for a whole frame that cannot be read. */
+/** A record that cannot be stored, and the reason. Index -1 stands for a whole unreadable frame. */
 export interface DeadLetterEntry extends RecordRef, PoisonReason {}
 
-/** Puts new dead letters down. Ones that were replayed and refused again are not new: see `settleReplaysStep`. */
+/** Inserts new dead letters. Replayed records that are refused again are not new: see `settleReplaysStep`. */
 export function deadLettersStep(stream: string, entries: readonly DeadLetterEntry[]): Statement {
   return {
     text: `insert into dead_letters (stream, partition, position, producer, sequence, record_index, tenant_id, message_id, code, reason, record)
@@ -30,8 +30,9 @@ export function deadLettersStep(stream: string, entries: readonly DeadLetterEntr
 }
 
 /**
- * Says what became of replayed records: settled ones are 'replayed', refused ones wait again with their new reason. A replay has no id of its
- * own in the stream, so a record finds its dead letter by tenant and message id; of several it takes the oldest.
+ * Updates the dead letters of replayed records: to 'replayed', or back to 'pending' with the new reason. A record
+ * finds its dead letter by tenant and message id, since it has a new position in the stream; of several it takes the
+ * oldest.
  */
 export function settleReplaysStep(outcomes: readonly { record: RecordRef; poison: PoisonReason | null }[]): Statement {
   return {
@@ -53,7 +54,7 @@ export function tenantOf({ frame: { view }, index }: RecordRef): number {
   return view === null || index < 0 ? UNKNOWN_TENANT : (view.words[index * WORDS + WORD.tenantId] as number)
 }
 
-/** The message id, as far as it can be read and stored as text. */
+/** The message id, as text that PostgreSQL can store; empty when it cannot be read. */
 export function messageIdOf({ frame: { view }, index }: RecordRef): string {
   if (view === null || index < 0) return ''
   try {

@@ -3,8 +3,8 @@ import { WORD, WORDS } from './frame-view.js'
 import type { RecordRef } from './prepared-batch.js'
 
 /**
- * Record `index` of a frame as a batch of its own, byte for byte, with its series and points and without tallies: what a dead letter
- * keeps and a replay sends.
+ * Returns record `index` of a frame as a batch of its own, byte for byte, with its series and points but without
+ * tallies: the form in which a dead letter is kept and replayed.
  */
 export function extractRecord({ frame: { frame, view }, index }: RecordRef): Buffer {
   if (view === null) return Buffer.from(frame.payload)

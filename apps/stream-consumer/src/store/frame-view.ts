@@ -1,6 +1,6 @@
 import { RecordBatchReader, SIDE_BYTES } from '@millrace/contracts'
 
-/** 32-bit words of a side entry, and the index of the fields in them (see SIDE in contracts). */
+/** Number of 32-bit words in an entry of the side table, and the index of each field (see SIDE in contracts). */
 export const WORDS = SIDE_BYTES / 4
 export const WORD = {
   messageHashLo: 0,
@@ -13,11 +13,11 @@ export const WORD = {
   seriesTypeFlags: 8,
 } as const
 
-/** Doubles of a side entry, and the index of the event time in them. */
+/** Number of doubles in an entry of the side table, and the index of the event time. */
 export const DOUBLES = SIDE_BYTES / 8
 export const TIMESTAMP_DOUBLE = 2
 
-/** A batch with its side table as typed arrays, so that reading a number is one load. */
+/** A batch whose side table is viewed as typed arrays, so that reading a number is one load. */
 export interface FrameView {
   readonly reader: RecordBatchReader
   readonly records: number
@@ -26,8 +26,9 @@ export interface FrameView {
 }
 
 /**
- * Opens the payload of a frame. The side table is viewed in place when it lies on 8 bytes, else copied.
- * @throws RangeError when the payload is no batch, holds another number of records than its frame says, its rows overlap, or a tenant is none.
+ * Opens the payload of a frame. The side table is viewed in place when it is aligned to 8 bytes, else copied.
+ * @throws RangeError when the payload is no batch, has another number of records than the frame says, has overlapping
+ * rows, or an invalid tenant.
  */
 export function openFrame(payload: Buffer, records: number): FrameView {
   const reader = new RecordBatchReader(payload)
@@ -52,7 +53,7 @@ export function openFrame(payload: Buffer, records: number): FrameView {
   return { reader, records, words, doubles: new Float64Array(buffer, offset, bytes / 8) }
 }
 
-/** Tenants are 32-bit integers with a sign in the tables; a larger one there would fail every statement of the batch. */
+/** Tenant columns are signed 32-bit integers; a larger id would fail every statement of the batch. */
 function requireTenant(tenantId: number): void {
   if (tenantId > 0x7fff_ffff) throw new RangeError('a tenant of a batch is out of range')
 }

@@ -2,7 +2,7 @@ import type { CopyStep } from '@millrace/database'
 import { BinaryTuples } from './binary-tuples.js'
 import { type PreparedFrame, VERDICT } from './prepared-batch.js'
 
-// committed_at is left to its default, the transaction's time by PostgreSQL's clock.
+// committed_at has a default: the time of the transaction by PostgreSQL's clock.
 const COLUMNS = [
   'partition',
   'producer',
@@ -16,7 +16,7 @@ const COLUMNS = [
   'hashes',
 ]
 
-/** One journal row a frame, by COPY through the parent table: the day is the transaction's, which we cannot know beforehand. */
+/** One journal row for each frame. Copied through the parent table: the day partition depends on PostgreSQL's clock. */
 export function journalStep(frames: readonly PreparedFrame[]): CopyStep {
   const tuples = new BinaryTuples(frames.reduce((bytes, { frame }) => bytes + 160 + 9 * frame.records, 0))
   for (const prepared of frames) {
@@ -37,7 +37,7 @@ export function journalStep(frames: readonly PreparedFrame[]): CopyStep {
   return { copy: { table: 'event_journal', columns: COLUMNS }, chunks: [tuples.finish()] }
 }
 
-/** The hashes of a journal row without those of records that were dead-lettered, whose ids may come again. */
+/** The hashes of a journal row without those of dead-lettered records, whose ids may be used again. */
 export function rememberedHashes(hashes: Buffer, verdicts: Buffer | null): Int32Array {
   const words = new Int32Array(hashes.length / 4)
   hashes.copy(new Uint8Array(words.buffer))

@@ -1,4 +1,7 @@
-/** What became of the records of one producer and tenant on one partition, in one batch. All may be added to what is stored. */
+/**
+ * Counts of the verdicts on the records of one producer, tenant and partition in one batch; they are added to the
+ * stored totals.
+ */
 export interface LedgerCount {
   readonly partition: number
   readonly producer: string
@@ -10,7 +13,10 @@ export interface LedgerCount {
   deadLettered: number
 }
 
-/** Counts by (partition, producer, tenant), kept so that the caller may hold on to one of them through a run of records. */
+/**
+ * The counts by (partition, producer, tenant). Callers may keep one of them while records of the same key follow each
+ * other.
+ */
 export class LedgerCounts {
   readonly #counts = new Map<string, LedgerCount>()
 
@@ -24,7 +30,7 @@ export class LedgerCounts {
     return count
   }
 
-  /** In the order of the table's key, so that two writers lock rows in the same order. */
+  /** In key order, so that two writers lock rows in the same order. */
   sorted(): LedgerCount[] {
     return [...this.#counts.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, count]) => count)
   }

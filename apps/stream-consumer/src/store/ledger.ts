@@ -1,7 +1,10 @@
 import type { Statement } from '@millrace/database'
 import type { LedgerCount } from './ledger-counts.js'
 
-/** Adds to the totals of each (partition, producer, tenant). Rows come in key order, so two writers cannot deadlock on them. */
+/**
+ * Adds to the totals of each (partition, producer, tenant). Rows are in key order, so that two writers cannot
+ * deadlock.
+ */
 export function ledgerStep(stream: string, counts: readonly LedgerCount[]): Statement {
   const of = <K extends keyof LedgerCount>(key: K): LedgerCount[K][] => counts.map((count) => count[key])
   return {

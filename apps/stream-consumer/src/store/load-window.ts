@@ -2,7 +2,7 @@ import type { Queryable } from '@millrace/database'
 import type { HashWindow } from '../deduplicate/hash-window.js'
 import { rememberedHashes } from './journal.js'
 
-/** Journal rows in one answer: at full load one holds about a thousand ids. */
+/** Journal rows in one result. At full load a row has about a thousand ids. */
 const ROWS_A_CHUNK = 250
 
 interface JournalRow {
@@ -12,19 +12,20 @@ interface JournalRow {
   hashes: Buffer
 }
 
-/** Which part of a partition's journal to load. */
+/** The part of a partition's journal to load. */
 export interface WindowSpan {
   readonly partition: number
-  /** The ordinal after the partition's last record. */
+  /** The ordinal after the partition's last committed record. */
   readonly nextOrdinal: number
   readonly windowMs: number
-  /** At most so many ids, the newest ones. */
+  /** Maximum of ids; the newest are loaded. */
   readonly idsMax: number
 }
 
 /**
- * Fills an empty window from the journal in small answers, oldest first. Dead-lettered records are left out: their ids may come again. Reads
- * along the index event_journal_order, so the cost is that of what is loaded and not of what is stored.
+ * Fills an empty window from the journal, oldest ids first, a few rows at a time. Dead-lettered records are left out,
+ * because their ids may be used again. Uses the index event_journal_order, so the cost depends only on what is
+ * loaded.
  */
 export async function loadWindow(database: Queryable, window: HashWindow, span: WindowSpan): Promise<void> {
   const firstOrdinal = Math.max(0, span.nextOrdinal - span.idsMax)

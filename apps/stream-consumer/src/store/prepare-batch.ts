@@ -14,8 +14,9 @@ import {
 import type { RowBuffers } from './row-buffers.js'
 
 /**
- * Judges every record of `frames` and lays the rows of the new ones out for COPY. Memory alone; the windows remember the new ids at
- * once, so after a failure they must be thrown away. Frames of a partition come in stream order. No JSON is parsed.
+ * Decides the verdict on every record of `frames` and lays out the rows of new records for COPY. Works in memory only
+ * and parses no JSON. The deduplication windows remember the new ids at once: when the batch is not committed, they
+ * must be thrown away. Frames of a partition must be in stream order.
  */
 export function prepareBatch(
   frames: readonly EventFrame[],
@@ -98,7 +99,7 @@ interface VerdictContext {
   stored: number
 }
 
-/** A verdict a record. Returns how many records of the batch are to be stored so far. */
+/** Sets the verdict on every record of a frame. Returns the number of records of the batch to store so far. */
 function decideVerdicts(
   prepared: PreparedFrame,
   view: FrameView,
@@ -117,7 +118,7 @@ function decideVerdicts(
       tenantId = tenant
       count = ledger.of(partition, producer, tenant)
     }
-    // A replayed record was counted as dead-lettered before; whatever becomes of it now takes that back.
+    // A replayed record was counted as dead-lettered before; its new verdict replaces that.
     if (isReplay) count.deadLettered--
     if (isNew[index] === 1) {
       count.stored++

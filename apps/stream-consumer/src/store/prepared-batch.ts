@@ -2,13 +2,13 @@ import type { DedupWindows } from '../deduplicate/dedup-windows.js'
 import type { FrameView } from './frame-view.js'
 import type { LedgerCounts } from './ledger-counts.js'
 
-/** Verdicts as the journal holds them. */
+/** The verdicts, as numbers in the journal. */
 export const VERDICT = { stored: 0, duplicate: 1, deadLettered: 2 } as const
 
-/** Frames whose payload is no record batch belong to no tenant that could be read; they are counted under this id. */
+/** The tenant under which unreadable frames are counted, because their own cannot be read. */
 export const UNKNOWN_TENANT = 0
 
-/** A frame of the `events` stream as the consumer needs it. Ordinals count the records of a partition from 0. */
+/** A frame of the `events` stream. Ordinals count the records of a partition from 0. */
 export interface EventFrame {
   readonly partition: number
   readonly position: string
@@ -17,25 +17,31 @@ export interface EventFrame {
   readonly records: number
   readonly firstOrdinal: number
   readonly payload: Buffer
-  /** Holds dead letters that were put back: they were counted as accepted when they first came. */
+  /** Holds replayed dead letters, which were counted as accepted when they first came. */
   readonly isReplay: boolean
-  /** A record with an earlier time changes what was already answered, ms since 1970; null when the frame cannot hold one. */
+  /** A record with an earlier time is late, ms since 1970; null when the frame has no late record. */
   readonly lateBeforeMs: number | null
 }
 
-/** A frame with one verdict a record; null as long as every record is stored. */
+/** A frame and the verdicts on its records. `verdicts` is null as long as every record is stored. */
 export interface PreparedFrame {
   readonly frame: EventFrame
-  /** null when the payload cannot be read; all its records are dead letters then. */
+  /** null when the payload cannot be read; then all its records are dead letters. */
   readonly view: FrameView | null
-  /** Two words a record, low lane first, as the journal and the window take them; zeros when the payload cannot be read. */
+  /**
+   * Two words for each record, low word first, in the form of the journal and the deduplication window; zeros when
+   * the payload cannot be read.
+   */
   readonly hashes: Int32Array
   verdicts: Uint8Array | null
   duplicates: number
   deadLettered: number
 }
 
-/** Rows of one UTC day, ready for COPY, in a buffer that all days of a batch share; row i is bytes offsets[i] to offsets[i + 1] and record origins[i] of the batch. */
+/**
+ * The rows of one UTC day, ready for COPY. Row i is the bytes offsets[i] to offsets[i + 1] of a buffer that all days
+ * of a batch share, and comes from record origins[i] of the batch.
+ */
 export interface DayRows {
   readonly dayMs: number
   readonly buffer: Buffer
@@ -49,15 +55,15 @@ export interface RecordRef {
   readonly index: number
 }
 
-/** What `prepareBatch` made of some frames. Nothing in it has touched the database yet. */
+/** The result of `prepareBatch`. The database is still unchanged. */
 export interface PreparedBatch {
   readonly frames: readonly PreparedFrame[]
   readonly days: readonly DayRows[]
   readonly ledger: LedgerCounts
-  /** New records whose flags ask for a row in a typed table. */
+  /** New records that also need a row in a typed table. */
   readonly typed: readonly RecordRef[]
   readonly windows: DedupWindows
-  /** Records that would be stored: `frameOf[i]` is an index in frames, `indexOf[i]` the record's index in that frame. */
+  /** The records to store: record i is number `indexOf[i]` of the frame `frames[frameOf[i]]`. */
   readonly frameOf: Uint32Array
   readonly indexOf: Uint32Array
 }

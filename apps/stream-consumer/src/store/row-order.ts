@@ -1,14 +1,15 @@
 const BITS = 11
 const BUCKETS = 1 << BITS
 
-/** Scratch of `orderRows`, kept between calls; grows to the largest batch seen. */
+/** Work memory of `orderRows`, reused between calls; as large as the largest batch so far. */
 let scratch = new Uint32Array(1024)
 const counts = new Uint32Array(BUCKETS)
 
 /**
- * The order in which rows are best stored: by day, then tenant, then user hash (its top 22 bits are enough to put a user's rows on the
- * same index pages), else as they came. A radix sort, so its cost a row is constant: about 0.015 us.
- * `keys.users` holds the high lanes; `days` and `tenants` small numbers below 2,048, null when all rows share one.
+ * The order in which PostgreSQL stores rows fastest: by day, then tenant, then user hash, otherwise unchanged. The
+ * top 22 bits of the hash are enough to place a user's rows on the same index pages. A radix sort: about 0.015 µs per
+ * row whatever their number. `keys.users` are the high words of the hashes; `days` and `tenants` are numbers below
+ * 2,048, null when all rows have the same.
  */
 export function orderRows(
   rows: number,
@@ -24,7 +25,7 @@ export function orderRows(
   return order
 }
 
-/** One stable counting pass. PostgreSQL compares the hash as a signed number, hence the flipped top bit. */
+/** One stable counting pass. The top bit is flipped because PostgreSQL compares the hash as a signed number. */
 function passByUser(from: Uint32Array, to: Uint32Array, users: Uint32Array, shift: number): void {
   const rows = Math.min(from.length, to.length)
   counts.fill(0)

@@ -55,7 +55,7 @@ const ledger = async () =>
     )
   ).rows.map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [key, Number(value)])))
 
-describe('storeBatch', () => {
+describe('a batch', () => {
   beforeAll(async () => {
     testDatabase = await createTestDatabase({ migrate })
     database = openDatabase({ url: testDatabase.url })
@@ -79,7 +79,7 @@ describe('storeBatch', () => {
     )
   })
 
-  it('stores every field of every record, with the partition and ordinal the consumer adds', async () => {
+  it('storeBatch stores every field of every record, with partition and ordinal', async () => {
     await store([
       frameOf(
         [
@@ -125,7 +125,7 @@ describe('storeBatch', () => {
     ])
   })
 
-  it('stores one of several records with the same id, within a frame and across frames', async () => {
+  it('storeBatch stores one of several records with the same message id, within a frame and across frames', async () => {
     const batch = await store([
       frameOf(
         [{ messageId: 'a' }, { messageId: 'a' }, { messageId: 'b' }].map((event) => ({ ...event, timestampMs: NOW })),
@@ -145,7 +145,7 @@ describe('storeBatch', () => {
     expect(rows[0]?.n).toBe(4n)
   })
 
-  it('writes a journal row a frame from which verdicts and hashes can be read again', async () => {
+  it('storeBatch writes a journal row for each frame, from which verdicts and hashes can be read again', async () => {
     const frames = [
       frameOf([
         { messageId: 'a', timestampMs: NOW },
@@ -170,7 +170,7 @@ describe('storeBatch', () => {
     expect(rows[1]).toMatchObject({ records: 1, verdicts: null })
   })
 
-  it('puts poison rows into the dead letters with their reason and stores all others', async () => {
+  it('storeBatch makes dead letters of the rows that PostgreSQL refuses, with the reason, and stores all others', async () => {
     const events: TestEvent[] = Array.from({ length: 200 }, (_, i) => ({
       messageId: `m${i}`,
       userId: `u${i}`,
@@ -208,7 +208,7 @@ describe('storeBatch', () => {
     expect(windows.size).toBe(196)
   })
 
-  it('counts a frame that cannot be read as dead-lettered and keeps its bytes', async () => {
+  it('storeBatch counts an unreadable frame as dead-lettered and keeps its bytes', async () => {
     const payload = Buffer.from('no record batch')
     await store([frameOf([{}, {}], { payload }), frameOf([{ timestampMs: NOW }])])
     const { rows } = await database.query('select tenant_id, code, record, record_index from dead_letters')
@@ -219,7 +219,7 @@ describe('storeBatch', () => {
     ])
   })
 
-  it('stores a replayed dead letter, moves it in the ledger and adds nothing to accepted', async () => {
+  it('storeBatch stores a replayed dead letter and moves it from dead-lettered to stored in the ledger, without counting it as accepted again', async () => {
     await store([frameOf([{ messageId: 'm', timestampMs: NOW, properties: '{"nul":"\\u0000"}' }])])
     await database.query(`update dead_letters set state = 'replaying'`)
     const again = await database.query<{ record: Buffer }>('select record from dead_letters')
@@ -236,7 +236,7 @@ describe('storeBatch', () => {
     expect((await database.query('select message_id from events')).rows).toEqual([{ message_id: 'm' }])
   })
 
-  it('feeds logins, activities and sessions from typed events, and reads the user agent', async () => {
+  it('storeBatch writes logins, activities and sessions from typed events, with the device and browser of the user agent', async () => {
     const userAgent =
       'Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.0 Mobile/15E148 Safari/604.1'
     const context = JSON.stringify({ userAgent, ip: '10.0.0.1' })

@@ -11,14 +11,14 @@ export interface StoreConfig {
 }
 
 export interface StoreDeps {
-  /** Steps that write the typed tables' rows of `records`. */
+  /** The statements that write the typed tables' rows of `records`. */
   readonly typedSteps: (records: readonly RecordRef[]) => Step[]
   readonly segments: Tables
 }
 
 /**
- * Stores a batch in `tx`: rows, journal, ledger and typed rows in one round trip. When PostgreSQL refuses a value, the bad rows are found and
- * go to the dead letters, and the others are stored. Afterwards the verdicts of the batch are final.
+ * Stores rows, journal, ledger and typed rows of a batch in one round trip. When PostgreSQL refuses a value, the bad
+ * rows become dead letters and the others are stored. Afterwards the verdicts of the batch are final.
  * @returns the dead letters.
  */
 export async function storeBatch(
@@ -42,7 +42,7 @@ export async function storeBatch(
   return dead
 }
 
-/** What is known to be unstorable without asking: frames that cannot be read, and days that cannot be. */
+/** The records that cannot be stored for sure: of unreadable frames and of days that cannot be stored. */
 function deadBeforehand(batch: PreparedBatch): DeadLetterEntry[] {
   const dead: DeadLetterEntry[] = []
   for (const frame of batch.frames) {
@@ -51,7 +51,7 @@ function deadBeforehand(batch: PreparedBatch): DeadLetterEntry[] {
         frame,
         index: -1,
         code: 'frame_unreadable',
-        reason: 'the frame holds no record batch of a known form',
+        reason: 'the payload of the frame is no record batch of a known version',
       })
   }
   for (const day of batch.days) {
@@ -62,7 +62,7 @@ function deadBeforehand(batch: PreparedBatch): DeadLetterEntry[] {
       dead.push({
         ...record,
         code: 'timestamp_out_of_range',
-        reason: 'the time of the record is not one that can be stored',
+        reason: 'the time of the record is outside the years 1 to 9999',
       })
     }
   }

@@ -5,19 +5,19 @@ import { WORD, WORDS } from './frame-view.js'
 import { type PoisonReason, toPoisonReason } from './poison-reason.js'
 import { type DayRows, type PreparedBatch, type PreparedFrame, type RecordRef, VERDICT } from './prepared-batch.js'
 
-/** Days whose partitions could not even be named are not stored: from 0001-01-01 to 9999-12-30, whose end is still a date of four digits. */
+/** From 0001-01-01 to 9999-12-30: on other days the partition's name or the end of the day is no valid date. */
 const FIRST_DAY_MS = -62_135_596_800_000
 const LAST_DAY_MS = 253_402_128_000_000
 
-/** Whether a row of this day can be stored at all. */
+/** Whether rows of this day can be stored. */
 export function isStorableDay({ dayMs }: Pick<DayRows, 'dayMs'>): boolean {
   return dayMs >= FIRST_DAY_MS && dayMs <= LAST_DAY_MS
 }
 
-/** Knows the table that takes a day's rows. */
+/** Gives the table for a day's rows. */
 export type Tables = Pick<EventSegments, 'tableOf'>
 
-/** COPY of rows `from` to `to` (exclusive) straight into their day's table. */
+/** COPY of the rows `from` to `to` (exclusive) directly into their day's table. */
 export function copyStep(day: DayRows, tables: Tables, from = 0, to = day.origins.length): CopyStep {
   return {
     copy: { table: tables.tableOf(day.dayMs), columns: EVENT_COPY_COLUMNS },
@@ -26,9 +26,9 @@ export function copyStep(day: DayRows, tables: Tables, from = 0, to = day.origin
 }
 
 /**
- * Stores what can be stored of a batch that PostgreSQL refused as a whole: halves what fails under a savepoint until single rows are left,
- * about 2 log2(rows) statements a bad row. Returns the records behind the bad rows.
- * @throws whatever is not the data's fault.
+ * Stores the valid rows of a batch that PostgreSQL refused: bisects what fails, under savepoints, until single rows
+ * are left. Takes about 2 log2(rows) statements for each bad row. Returns the records of the bad rows.
+ * @throws errors that are not caused by the data.
  */
 export async function storeRowByRow(batch: PreparedBatch, tables: Tables, tx: Transaction): Promise<DeadLetterEntry[]> {
   const dead: DeadLetterEntry[] = []
@@ -60,7 +60,7 @@ async function tryCopy(tx: Transaction, { copy, chunks }: CopyStep): Promise<Poi
   }
 }
 
-/** The record behind row `row` of a day. */
+/** The record of row `row` of a day. */
 export function recordOf(batch: PreparedBatch, day: DayRows, row: number): RecordRef {
   const candidate = day.origins[row] as number
   return {
@@ -69,7 +69,7 @@ export function recordOf(batch: PreparedBatch, day: DayRows, row: number): Recor
   }
 }
 
-/** Turns the verdict of a record that was to be stored: it is not, and its id may come again. */
+/** Changes the verdict of a record from stored to dead-lettered. Its message id may be used again. */
 export function markDeadLettered(batch: PreparedBatch, { frame, index }: RecordRef): void {
   const { partition, producer, records } = frame.frame
   frame.verdicts ??= new Uint8Array(records)

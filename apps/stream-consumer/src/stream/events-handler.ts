@@ -29,7 +29,7 @@ import { isStorableDay } from '../store/store-rows.js'
 export interface EventsHandlerConfig {
   readonly stream: string
   readonly windowMs: number
-  /** Ids of all partitions of this process together. */
+  /** Maximum of ids, for all partitions of this process together. */
   readonly idsMax: number
 }
 
@@ -41,7 +41,7 @@ export interface EventsHandlerDeps extends StoreDeps {
   readonly rollups: Rollups
   readonly registry: SeriesRegistry
   readonly live: LiveCounts
-  /** Tells readers which days late records have changed; called after the commit, and nothing depends on it. */
+  /** Tells readers which days late records have changed. Called after the commit; the message may be lost. */
   readonly announceLate: (windows: readonly LateDay[]) => void
   /** Called after each commit with the bytes of payloads that are no longer used. */
   readonly onBytesFreed: (bytes: number) => void
@@ -53,21 +53,22 @@ export interface EventsHandlerDeps extends StoreDeps {
   readonly monotonicMs: () => number
 }
 
-/** A batch on its way: judged, laid out, and with the series of each frame found. */
+/** A batch before its commit: verdicts, rows, and the series of each frame. */
 export interface PreparedEvents {
   readonly batch: PreparedBatch
-  /** Lines up with the batch's frames. */
+  /** One entry for each frame of the batch. */
   readonly series: readonly (readonly (Series | null)[])[]
   readonly startedMs: number
-  /** Stored records by tenant and event, filled by `apply`. */
+  /** Stored records by tenant and event; filled by `apply`. */
   readonly stored: { tenantId: number; event: string; count: number }[]
   /** Filled by `apply` too. */
   readonly late: LateDay[]
 }
 
 /**
- * What the consumer does with frames of the `events` stream. Memory (windows, rollups) runs ahead of the database within a batch; the
- * engine revokes everything after a failure, and `assigned` builds it again from what is committed.
+ * Stores the frames of the `events` stream. Within a batch, memory (deduplication windows, rollups) is ahead of the
+ * database. After a failure the stream engine revokes all partitions, and `assigned` rebuilds the memory from what is
+ * committed.
  */
 export class EventsHandler implements StreamHandler<PreparedEvents, Transaction> {
   readonly #config: EventsHandlerConfig
@@ -141,7 +142,7 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
       this.#deps.windows.close(partition)
       this.#deps.rollups.close(partition)
     }
-    // A partition of a table may have been dropped meanwhile, which may be why we are here.
+    // A day partition may have been dropped, which may be the reason for the failure.
     this.#deps.dayPartitions.forget()
     this.#deps.segments.forget()
   }
@@ -157,7 +158,7 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
   async #ensureDays({ days }: PreparedBatch): Promise<void> {
     const { dayPartitions, now } = this.#deps
     const nowMs = now()
-    // Its rows bear the database's time, which may be on the other side of midnight.
+    // Journal rows have PostgreSQL's time, which may already be on the next day.
     if (!dayPartitions.isKnown('event_journal', nowMs + DAY_MS))
       await dayPartitions.ensure('event_journal', nowMs - DAY_MS, nowMs + DAY_MS)
     for (const day of days) {
@@ -185,10 +186,13 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
     rollups.open(partition, from)
     const missing = await recoverRollups({ database, rollups, registry }, assigned, () => context.replay(partition))
     if (missing !== null) {
-      logger.warn('the stream no longer holds the frames of unwritten rollups; counting their stored rows instead', {
-        partition,
-        ...missing,
-      })
+      logger.warn(
+        'the stream no longer holds frames whose rollups were not written; their stored rows are counted instead',
+        {
+          partition,
+          ...missing,
+        },
+      )
       rollups.open(partition, from)
       await rebuildFromRows({ database, rollups, registry }, assigned)
     }

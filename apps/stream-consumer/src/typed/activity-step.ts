@@ -1,7 +1,7 @@
 import type { Step } from '@millrace/database'
 import { type TypedEvent, textOf, userOf } from './typed-event.js'
 
-/** One row an `$activity`. What is not given is an empty text. */
+/** One row for each `$activity`. Missing fields become empty texts. */
 export function activityStep(activities: readonly TypedEvent[]): Step {
   return {
     name: 'add_activities',

@@ -1,7 +1,10 @@
 import type { Step } from '@millrace/database'
 import { type TypedEvent, textOf, userOf } from './typed-event.js'
 
-/** One row a `$login`. A method that is not given is 'unknown'; a success that is not given is a success unless a reason for failure is. */
+/**
+ * One row for each `$login`. A missing method is 'unknown'. A missing success is true, unless a failure reason is
+ * given.
+ */
 export function loginStep(logins: readonly TypedEvent[]): Step {
   return {
     name: 'add_logins',

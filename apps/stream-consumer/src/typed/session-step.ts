@@ -1,7 +1,7 @@
 import type { Step } from '@millrace/database'
 import { type TypedEvent, textOf, userOf } from './typed-event.js'
 
-/** What a batch says about one session, taken together. Times in ms. */
+/** Everything a batch says about one session. Times in ms. */
 interface Session {
   tenantId: number
   sessionId: string
@@ -15,9 +15,9 @@ interface Session {
 }
 
 /**
- * One row a session, whatever order its events come in. Starts when its start says, or at the first event seen of it. Every typed event that
- * names the session moves last_seen_at; one later than an idle session's end opens it again. Rows in key order, so that two writers
- * cannot deadlock.
+ * Writes one row for each session, independent of the order of its events. A session starts at the time of its
+ * `$session_start`, or else at its first event. Every typed event that names the session moves last_seen_at; an event
+ * after the end of an idle session opens it again. Rows are in key order, so that two writers cannot deadlock.
  */
 export function sessionStep(events: readonly TypedEvent[]): Step | null {
   const sessions = mergeSessions(events)

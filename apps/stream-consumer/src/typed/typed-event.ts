@@ -1,21 +1,21 @@
 import type { EventRow } from '@millrace/contracts'
 import type { Client } from './user-agent.js'
 
-/** The fields of a typed event; they may be absent or of another type than they should be, since clients write them. */
+/** The fields of a typed event. Clients write them, so they may be missing or of any type. */
 type Fields = Readonly<Record<string, unknown>>
 
-/** An event with a schema of its own, as rows of the typed tables hold it. Texts can be stored by PostgreSQL. */
+/** An event with a schema of its own, in the form of the typed tables' rows. PostgreSQL can store its texts. */
 export interface TypedEvent {
   readonly row: EventRow
   readonly properties: Fields
   readonly context: Fields
   readonly client: Client
   readonly ip: string | null
-  /** Of the session it belongs to or is about. */
+  /** The session that the event belongs to or is about. */
   readonly sessionId: string | null
 }
 
-/** Reads the JSON of one typed event. Anything that is not as it should be counts as absent: the event itself is stored as it came. */
+/** Reads the JSON of a typed event. Malformed parts count as missing; the event itself is stored unchanged. */
 export function readTypedEvent(row: EventRow, readUserAgent: (userAgent: string | null) => Client): TypedEvent {
   const properties = parseObject(row.properties)
   const context = parseObject(row.context)
@@ -29,7 +29,10 @@ export function readTypedEvent(row: EventRow, readUserAgent: (userAgent: string 
   }
 }
 
-/** The first of `names` that holds a text or a number, as text of at most 512 characters, so that an index holds it; else null. */
+/**
+ * The first of `names` with a text or a number, as text of at most 512 characters (so that it fits an index), else
+ * null.
+ */
 export function textOf(fields: Fields, ...names: string[]): string | null {
   for (const name of names) {
     const value = fields[name]
@@ -39,13 +42,13 @@ export function textOf(fields: Fields, ...names: string[]): string | null {
   return null
 }
 
-/** The user of a row, or else its anonymous id. */
+/** The user id of a row, or else its anonymous id. */
 export function userOf({ userId, anonymousId }: EventRow): string | null {
   const user = userId ?? anonymousId
   return user === null ? null : toStorableText(user)
 }
 
-/** At most 512 characters, without the NUL characters and lone surrogates that JSON may hold and PostgreSQL refuses. */
+/** At most 512 characters, without NUL characters and lone surrogates, which JSON may hold and PostgreSQL refuses. */
 export function toStorableText(text: string): string {
   return text.slice(0, 512).replace(/[\0\uD800-\uDFFF]/gu, '\uFFFD')
 }

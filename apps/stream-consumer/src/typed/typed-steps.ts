@@ -8,8 +8,9 @@ import { readTypedEvent, type TypedEvent } from './typed-event.js'
 import { createReadUserAgent } from './user-agent.js'
 
 /**
- * Returns a function that gives the statements which write logins, activities and sessions. These few records are the only ones whose JSON the
- * consumer parses. Their rows cannot be refused: texts are made storable and what is malformed counts as absent.
+ * Returns a function that makes the statements that write logins, activities and sessions. The consumer parses the
+ * JSON of these few records only. PostgreSQL cannot refuse their rows: characters that it cannot store are replaced,
+ * and malformed fields count as missing.
  */
 export function createTypedSteps(): (records: readonly RecordRef[]) => Step[] {
   const readUserAgent = createReadUserAgent()

@@ -1,6 +1,9 @@
 import Bowser from 'bowser'
 
-/** What a user agent tells; null where it tells nothing. Device type is desktop, mobile, tablet, tv, bot or as bowser names it. */
+/**
+ * What a user agent says; null for what it does not say. The device type is desktop, mobile, tablet, tv, bot, or
+ * another word of bowser.
+ */
 export interface Client {
   readonly deviceType: string | null
   readonly browser: string | null
@@ -12,7 +15,7 @@ export interface Client {
 const NOBODY: Client = { deviceType: null, browser: null, browserVersion: null, os: null, osVersion: null }
 const USER_AGENT_LENGTH_MAX = 1024
 
-/** Reads user agents and remembers the last `entriesMax` distinct ones, since a few make up nearly all traffic. */
+/** Parses user agents. Remembers the last `entriesMax` distinct ones, since a few make up nearly all traffic. */
 export function createReadUserAgent(entriesMax = 2_000): (userAgent: string | null) => Client {
   const known = new Map<string, Client>()
   return (userAgent) => {
@@ -20,7 +23,7 @@ export function createReadUserAgent(entriesMax = 2_000): (userAgent: string | nu
     const text = userAgent.slice(0, USER_AGENT_LENGTH_MAX)
     const hit = known.get(text)
     if (hit !== undefined) {
-      // Moved to the end, so that the first key is always the one unused for longest.
+      // Moved to the end, so that the first key is the least recently used one.
       known.delete(text)
       known.set(text, hit)
       return hit
