@@ -1,4 +1,4 @@
-import { findUnstorable } from '@millrace/contracts'
+import { findUnstorable, QUERY_LIMITS } from '@millrace/contracts'
 import { textOf } from '@millrace/rollups'
 import { filterErrors } from './errors.js'
 import type { FieldPath } from './field-path.js'
@@ -27,7 +27,7 @@ export interface FilterText {
   readonly valueJson: string
 }
 
-const FILTERS_MAX = 20
+const FILTERS_MAX = QUERY_LIMITS.filtersMax
 const VALUES_MAX = 1000
 
 /** @throws UNKNOWN_OPERATOR, INVALID_FILTER_VALUE, INVALID_FIELD_PATH or TOO_MANY_FILTERS. */

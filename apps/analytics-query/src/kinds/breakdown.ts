@@ -1,3 +1,4 @@
+import { QUERY_LIMITS } from '@millrace/contracts'
 import { decodePageCursor } from '@millrace/pagination'
 import { groupPageOf } from '../query/cell-page.js'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
@@ -6,13 +7,11 @@ import { parseCompare } from './parse-compare.js'
 import type { QueryKind } from './query-kind.js'
 import type { CellDeps } from './time-ordered.js'
 
-const LIMITS = { default: 100, max: 1000 }
-
 /** Every group with its value, ordered by name, so that pages list each group exactly once. */
 export const breakdown = ({ runCells, limits }: CellDeps): QueryKind => ({
   parse(request, context) {
     const cursor = decodePageCursor(request.cursor)
-    const limit = parseLimit(request.limit, LIMITS)
+    const limit = parseLimit(request.limit, QUERY_LIMITS.breakdownPage)
     const query = parseCellQuery(
       request,
       { interval: 'none', needsGroup: true, cursor },

@@ -1,4 +1,4 @@
-import { DAY_MS } from '@millrace/contracts'
+import { DAY_MS, QUERY_LIMITS } from '@millrace/contracts'
 import { canonicalPosition, decodePageCursor, takeKeysetPage } from '@millrace/pagination'
 import { filterErrors } from '@millrace/query-filters'
 import type { ReadDaily } from '../daily-report/read-daily.js'
@@ -8,7 +8,6 @@ import { canonicalKey } from '../query/canonical-key.js'
 import { parseLimit, parseRange, parseZone } from '../query/parse-cell-query.js'
 import type { QueryKind, QueryLimits } from './query-kind.js'
 
-const LIMITS = { default: 10_000, max: 10_000 }
 const NOTHING = { events: 0, users: 0, avgResponseMs: null }
 
 /**
@@ -30,7 +29,7 @@ export const daily = ({
     if (request.filters.length > 0)
       throw filterErrors.TOO_MANY_FILTERS({ message: 'the daily report covers all events and has no filters' })
     const cursor = decodePageCursor(request.cursor)
-    const limit = parseLimit(request.limit, LIMITS)
+    const limit = parseLimit(request.limit, QUERY_LIMITS.seriesPage)
     const requested = parseRange(request, { nowMs: context.nowMs, cursor, fromOf: defaultFrom })
     const range = { fromMs: floorDay(requested.fromMs), toMs: floorDay(requested.toMs - 1) + DAY_MS }
     const days = (range.toMs - range.fromMs) / DAY_MS

@@ -1,5 +1,4 @@
-import type { PointOf, RunQueryRequest, SummaryOf } from '@millrace/contracts'
-import { DAY_MS } from '@millrace/contracts'
+import { type PointOf, QUERY_LIMITS, type RunQueryRequest, type SummaryOf } from '@millrace/contracts'
 import {
   type Block,
   canonicalPosition,
@@ -27,10 +26,7 @@ import { parseWindow } from './parse-window.js'
 import type { KindContext, QueryKind } from './query-kind.js'
 import { toGroup } from './query-point.js'
 
-const DEFAULT_WINDOW = 14 * DAY_MS
-const LIMITS = { default: 1000, max: 10_000 }
-const STEPS_MIN = 2
-const STEPS_MAX = 10
+const { funnelStepsMin: STEPS_MIN, funnelStepsMax: STEPS_MAX } = QUERY_LIMITS
 
 /**
  * How many users completed a sequence of steps within a time after the first step. Events outside the range do not count. A user counts once, with
@@ -77,8 +73,8 @@ function parseFunnel(request: RunQueryRequest, nowMs: number): FunnelQuestion {
   return {
     query,
     earlier: before === null ? null : { ...query, fromMs: before.fromMs, toMs: before.toMs },
-    windowMs: parseWindow(request.windowMs, DEFAULT_WINDOW),
-    limit: parseLimit(request.limit, LIMITS),
+    windowMs: parseWindow(request.windowMs, QUERY_LIMITS.funnelWindowMs),
+    limit: parseLimit(request.limit, QUERY_LIMITS.funnelPage),
     cursor,
   }
 }

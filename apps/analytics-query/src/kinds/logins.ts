@@ -1,3 +1,4 @@
+import { QUERY_LIMITS } from '@millrace/contracts'
 import { decodePageCursor } from '@millrace/pagination'
 import { parseLoginField } from '../logins/login-fields.js'
 import type { ReadLogins } from '../logins/read-logins.js'
@@ -5,8 +6,6 @@ import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
 import { parseCells } from './parse-cells.js'
 import { parseCompare, parseFill } from './parse-compare.js'
 import type { QueryKind, QueryLimits } from './query-kind.js'
-
-const LIMITS = { default: 10_000, max: 10_000 }
 
 /** Login attempts, from the table that `$login` events fill: over time, by method, device, browser and os, with a summary of the range. */
 export const logins = ({
@@ -18,7 +17,7 @@ export const logins = ({
 }): QueryKind => ({
   parse(request, context) {
     const cursor = decodePageCursor(request.cursor)
-    const limit = parseLimit(request.limit, LIMITS)
+    const limit = parseLimit(request.limit, QUERY_LIMITS.seriesPage)
     const query = parseCellQuery(
       { ...request, event: '$login' },
       {

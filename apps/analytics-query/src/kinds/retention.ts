@@ -1,4 +1,4 @@
-import type { PointOf, RunQueryRequest } from '@millrace/contracts'
+import { type PointOf, QUERY_LIMITS, type RunQueryRequest } from '@millrace/contracts'
 import {
   type Block,
   canonicalPosition,
@@ -26,8 +26,7 @@ import { canonicalMarks, eventsOf, type JourneyDeps, parsePeriods, periodGrain, 
 import type { KindContext, QueryKind } from './query-kind.js'
 import { toGroup } from './query-point.js'
 
-const LIMITS = { default: 10_000, max: 10_000 }
-const PERIODS_MAX = 366
+const PERIODS_MAX = QUERY_LIMITS.retentionPeriodsMax
 
 /**
  * Which share of the users with an event in one period came back in that and in later periods. A user belongs to the cohort of the period of its first
@@ -85,7 +84,7 @@ function parseRetention(request: RunQueryRequest, { nowMs, bucketsMax }: ParseCo
     },
     starts,
     periods,
-    limit: parseLimit(request.limit, LIMITS),
+    limit: parseLimit(request.limit, QUERY_LIMITS.seriesPage),
     cursor,
   }
 }

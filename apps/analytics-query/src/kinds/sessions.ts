@@ -1,5 +1,4 @@
-import type { SummaryOf } from '@millrace/contracts'
-import { MINUTE_MS } from '@millrace/contracts'
+import { QUERY_LIMITS, type SummaryOf } from '@millrace/contracts'
 import { decodePageCursor } from '@millrace/pagination'
 import { type MarksQuery, VISIT_GAP_MS } from '../journeys/marks.js'
 import { toUserLists } from '../journeys/user-lists.js'
@@ -13,9 +12,6 @@ import { parseCompare, parseFill } from './parse-compare.js'
 import { parseWindow } from './parse-window.js'
 import type { QueryKind } from './query-kind.js'
 
-const DEFAULT_GAP = 30 * MINUTE_MS
-const LIMITS = { default: 10_000, max: 10_000 }
-
 /**
  * Sessions: runs of events of one user in which no pause reaches the gap. A session counts in the bucket and group of its first event. A session that
  * began before the range does not count; one that continues after it counts with its events in the range.
@@ -23,14 +19,14 @@ const LIMITS = { default: 10_000, max: 10_000 }
 export const sessions = (deps: JourneyDeps): QueryKind => ({
   parse(request, context) {
     const cursor = decodePageCursor(request.cursor)
-    const limit = parseLimit(request.limit, LIMITS)
+    const limit = parseLimit(request.limit, QUERY_LIMITS.seriesPage)
     const metric = { agg: 'count', property: null } as const
     const query = parseCellQuery(
       request,
       { interval: 'optional', metric, cursor },
       { nowMs: context.nowMs, bucketsMax: deps.limits.bucketsMax },
     )
-    const gapMs = parseWindow(request.windowMs, DEFAULT_GAP)
+    const gapMs = parseWindow(request.windowMs, QUERY_LIMITS.sessionGapMs)
     return parseCells(
       {
         kind: 'sessions',

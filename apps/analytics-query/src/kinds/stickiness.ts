@@ -1,4 +1,4 @@
-import type { PointOf, RunQueryRequest, SummaryOf } from '@millrace/contracts'
+import { type PointOf, QUERY_LIMITS, type RunQueryRequest, type SummaryOf } from '@millrace/contracts'
 import {
   type Block,
   canonicalPosition,
@@ -30,8 +30,6 @@ import { mergeMetas } from './merge-metas.js'
 import { parseCompare, WITHOUT_COMPARE } from './parse-compare.js'
 import type { KindContext, QueryKind } from './query-kind.js'
 import { toGroup } from './query-point.js'
-
-const LIMITS = { default: 10_000, max: 10_000 }
 
 /** On how many days, weeks or months of the range each user was active. A user counts once in each group, by the periods with its events there. */
 export const stickiness = (deps: JourneyDeps): QueryKind => ({
@@ -87,7 +85,7 @@ function parseStickiness(request: RunQueryRequest, { nowMs, bucketsMax }: ParseC
     current: spanOf({ fromMs, toMs }, starts),
     // The previous range may touch more periods, because months have different lengths and clocks change.
     earlier: previous && spanOf(previous, listBuckets({ ...previous, interval, zone, bucketsMax: starts.length + 2 })),
-    limit: parseLimit(request.limit, LIMITS),
+    limit: parseLimit(request.limit, QUERY_LIMITS.seriesPage),
     cursor,
   }
 }

@@ -1,4 +1,4 @@
-import type { QueryKindName, RunQueryRequest } from '@millrace/contracts'
+import { QUERY_LIMITS, type QueryKindName, type RunQueryRequest } from '@millrace/contracts'
 import { decodePageCursor } from '@millrace/pagination'
 import type { RunCells } from '../cells/run-cells.js'
 import type { Cell, CellQuery } from '../query/cell-query.js'
@@ -22,8 +22,6 @@ export interface TimeOrderedRules {
   readonly empty: (query: CellQuery) => Pick<Cell, 'value' | 'values'>
 }
 
-const LIMITS = { default: 10_000, max: 10_000 }
-
 /** Pages of cells, ordered by time and then by group. */
 export function parseTimeOrdered(
   request: RunQueryRequest,
@@ -32,7 +30,7 @@ export function parseTimeOrdered(
 ): ParsedQuery {
   const { kind, interval, metric } = rules
   const cursor = decodePageCursor(request.cursor)
-  const limit = parseLimit(request.limit, LIMITS)
+  const limit = parseLimit(request.limit, QUERY_LIMITS.seriesPage)
   const query = parseCellQuery(
     request,
     { interval, cursor, ...(metric === undefined ? {} : { metric }) },

@@ -1,11 +1,10 @@
+import { QUERY_LIMITS } from '@millrace/contracts'
 import { compareSortKeys, decodePageCursor, type SortKey } from '@millrace/pagination'
 import { parseCellQuery, parseLimit } from '../query/parse-cell-query.js'
 import { parseCells } from './parse-cells.js'
 import { parseCompare } from './parse-compare.js'
 import type { QueryKind } from './query-kind.js'
 import type { CellDeps } from './time-ordered.js'
-
-const LIMITS = { default: 10, max: 1000 }
 
 /**
  * The groups with the greatest values, greatest first, then by name. Groups without a value are left out. Values change while events arrive, so each
@@ -14,7 +13,7 @@ const LIMITS = { default: 10, max: 1000 }
 export const top = ({ runCells, limits }: CellDeps): QueryKind => ({
   parse(request, context) {
     const cursor = decodePageCursor(request.cursor, { isRanked: true })
-    const limit = parseLimit(request.limit, LIMITS)
+    const limit = parseLimit(request.limit, QUERY_LIMITS.topPage)
     const query = parseCellQuery(
       request,
       { interval: 'none', needsGroup: true, cursor },

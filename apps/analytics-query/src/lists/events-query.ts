@@ -1,4 +1,4 @@
-import { findUnstorable, type ListEventsRequest } from '@millrace/contracts'
+import { findUnstorable, type ListEventsRequest, QUERY_LIMITS } from '@millrace/contracts'
 import { type CursorValue, decodePosition, encodePosition } from '@millrace/pagination'
 import { filterErrors } from '@millrace/query-filters'
 import { errors } from '../errors.js'
@@ -25,8 +25,6 @@ export interface EventsQuery {
   readonly limit: number
 }
 
-const LIMITS = { default: 100, max: 1000 }
-
 /**
  * `position` is the cursor without its binding. @throws INVALID_TIME_RANGE, INVALID_LIMIT, INVALID_CURSOR,
  * INVALID_FILTER_VALUE, and what parseFilters throws.
@@ -47,7 +45,7 @@ export function parseEventsQuery(request: ListEventsRequest, position: string): 
     fromMs,
     toMs,
     after: decodeEventPosition(position),
-    limit: parseLimit(request.limit, LIMITS),
+    limit: parseLimit(request.limit, QUERY_LIMITS.listPage),
   }
 }
 

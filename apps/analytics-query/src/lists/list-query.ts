@@ -1,4 +1,4 @@
-import { findUnstorable } from '@millrace/contracts'
+import { findUnstorable, QUERY_LIMITS } from '@millrace/contracts'
 import { type CursorValue, decodePosition, encodePosition } from '@millrace/pagination'
 import { filterErrors } from '@millrace/query-filters'
 import { errors } from '../errors.js'
@@ -19,7 +19,6 @@ export interface ListQuery {
   readonly limit: number
 }
 
-const LIMITS = { default: 100, max: 1000 }
 /** The times of a request that PostgreSQL can represent; others are moved to these bounds. */
 const TIMES = { minMs: Date.parse('0001-01-01T00:00:00Z'), maxMs: Date.parse('9999-12-31T23:59:59.999Z') }
 /** The gateway rejects longer ids. */
@@ -45,7 +44,7 @@ export function parseListQuery({ from, to, limit }: ListFields, position: string
     fromMs,
     toMs: endMs,
     after: place === null ? null : { timeUs: place[0], id: place[1] },
-    limit: parseLimit(limit, LIMITS),
+    limit: parseLimit(limit, QUERY_LIMITS.listPage),
   }
 }
 

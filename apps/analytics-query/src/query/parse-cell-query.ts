@@ -1,4 +1,4 @@
-import { DAY_MS, findUnstorable, MINUTE_MS, type RunQueryRequest } from '@millrace/contracts'
+import { DAY_MS, findUnstorable, MINUTE_MS, QUERY_LIMITS, type RunQueryRequest } from '@millrace/contracts'
 import { paginationErrors } from '@millrace/pagination'
 import { errors } from '../errors.js'
 import { type Interval, listBuckets, parseInterval } from './buckets.js'
@@ -8,7 +8,7 @@ import { parseFilters } from './filter.js'
 import { type Metric, parseMetric } from './metric.js'
 import { findTimeZone, instantOfLocal, type TimeZone } from './time-zone.js'
 
-const GROUPS_MAX = 3
+const GROUPS_MAX = QUERY_LIMITS.groupByMax
 const DEFAULT_RANGE = DAY_MS
 const RANGE_FIRST = Date.UTC(1970, 0, 1)
 const RANGE_LAST = Date.UTC(2300, 0, 1)

@@ -20,7 +20,7 @@ export interface KindTraits {
   readonly retryable: boolean
 }
 
-export const kindTraits: Readonly<Record<ErrorKind, KindTraits>> = {
+export const KIND_TRAITS: Readonly<Record<ErrorKind, KindTraits>> = {
   invalid: { httpStatus: 400, grpcStatus: 3, logLevel: 'debug', retryable: false },
   unauthenticated: { httpStatus: 401, grpcStatus: 16, logLevel: 'debug', retryable: false },
   denied: { httpStatus: 403, grpcStatus: 7, logLevel: 'debug', retryable: false },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { coreErrors } from './core-errors.js'
 import { defineErrors } from './define-errors.js'
-import { type ErrorKind, kindOfGrpcStatus, kindTraits } from './error-kind.js'
+import { type ErrorKind, KIND_TRAITS, kindOfGrpcStatus } from './error-kind.js'
 import { toProblem } from './to-problem.js'
 import { toMillraceError, wrapError } from './wrap-error.js'
 
@@ -48,8 +48,8 @@ describe('an error table', () => {
 })
 
 describe('an error kind', () => {
-  it.each(Object.keys(kindTraits) as ErrorKind[])('is the same after it was sent as a gRPC status: %s', (kind) => {
-    expect(kindOfGrpcStatus(kindTraits[kind].grpcStatus)).toBe(kind)
+  it.each(Object.keys(KIND_TRAITS) as ErrorKind[])('is the same after it was sent as a gRPC status: %s', (kind) => {
+    expect(kindOfGrpcStatus(KIND_TRAITS[kind].grpcStatus)).toBe(kind)
   })
 })
 

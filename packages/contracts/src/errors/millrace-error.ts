@@ -1,4 +1,4 @@
-import { type ErrorKind, kindTraits } from './error-kind.js'
+import { type ErrorKind, KIND_TRAITS } from './error-kind.js'
 
 /** Facts about an error, which callers receive: plain JSON values, never secrets or personal data. */
 export type ErrorDetails = Readonly<Record<string, unknown>>
@@ -33,10 +33,10 @@ export class MillraceError extends Error {
     super(init.message, init.cause === undefined ? undefined : { cause: init.cause })
     this.code = init.code
     this.kind = init.kind
-    this.retryable = init.retryable ?? kindTraits[init.kind].retryable
+    this.retryable = init.retryable ?? KIND_TRAITS[init.kind].retryable
     this.details = init.details
     this.retryAfterSeconds = init.retryAfterSeconds
-    this.httpStatus = init.httpStatus ?? kindTraits[init.kind].httpStatus
+    this.httpStatus = init.httpStatus ?? KIND_TRAITS[init.kind].httpStatus
   }
 }
 

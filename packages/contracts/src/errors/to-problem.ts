@@ -17,7 +17,7 @@ export interface Problem {
 }
 
 /** The media type of a problem document. */
-export const problemContentType = 'application/problem+json; charset=utf-8'
+export const PROBLEM_CONTENT_TYPE = 'application/problem+json; charset=utf-8'
 
 const titles: Readonly<Record<number, string>> = {
   400: 'Bad request',

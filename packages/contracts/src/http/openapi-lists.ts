@@ -1,4 +1,4 @@
-import { inPath, inQuery, ok, problem, reads } from './openapi-parts.js'
+import { inPath, inQuery, ok, pageLimit, problem, reads } from './openapi-parts.js'
 import { listExamples } from './openapi-samples.js'
 import {
   anyObject,
@@ -62,7 +62,7 @@ export const listSchemas: Node = {
 }
 
 const withExample = (parameter: Node, example: unknown): Node => ({ ...parameter, example })
-const limit = inQuery('limit', 'Rows per page.', { type: 'integer', minimum: 1, maximum: 1000, default: 100 })
+const limit = inQuery('limit', 'Rows per page.', pageLimit)
 const page = [limit, inQuery('cursor', 'next_cursor of the previous page of the same request.')]
 const range = [
   withExample(inQuery('from', 'Start of the range, inclusive, as RFC 3339.'), '2026-11-19T00:00:00Z'),

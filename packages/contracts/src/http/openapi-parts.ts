@@ -1,3 +1,4 @@
+import { QUERY_LIMITS } from '../queries/query-limits.js'
 import { type Node, ref } from './openapi-schemas.js'
 
 export const json = (name: string, example?: unknown): Node => ({
@@ -18,6 +19,13 @@ export const inQuery = (name: string, description: string, schema: Node = { type
   description,
   schema,
 })
+/** Schema of `limit` of a list. */
+export const pageLimit: Node = {
+  type: 'integer',
+  minimum: 1,
+  maximum: QUERY_LIMITS.listPage.max,
+  default: QUERY_LIMITS.listPage.default,
+}
 export const needs = (scope: string): Node => ({ security: [{ basic: [] }, { bearer: [] }], 'x-scope': scope })
 
 export const commonProblems = {

@@ -1,7 +1,7 @@
 import { capital, queryComponents } from '../queries/query-components.js'
 import { cloudEventsPaths, cloudEventsSchemas } from './openapi-cloudevents.js'
 import { listPaths, listSchemas } from './openapi-lists.js'
-import { commonProblems, inPath, inQuery, json, needs, ok, problem, reads } from './openapi-parts.js'
+import { commonProblems, inPath, inQuery, json, needs, ok, pageLimit, problem, reads } from './openapi-parts.js'
 import { queryPaths } from './openapi-queries.js'
 import { type Node, ref, schemas } from './openapi-schemas.js'
 
@@ -35,10 +35,7 @@ function acceptsEvents(summary: string, schema: string, example: unknown): Node 
   }
 }
 
-const page = [
-  inQuery('limit', 'Rows per page.', { type: 'integer', minimum: 1, maximum: 1000, default: 100 }),
-  inQuery('cursor', 'next_cursor of the previous page.'),
-]
+const page = [inQuery('limit', 'Rows per page.', pageLimit), inQuery('cursor', 'next_cursor of the previous page.')]
 const USER = 'User id, or anonymous id of events without a user id.'
 const PAGES =
   'A page may have fewer rows than its limit and has at most 8 MiB; only a page without a cursor is the last.'

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { CURSOR_LENGTH_MAX } from './cursor-length.js'
+import { type PageLimit, QUERY_LIMITS } from './query-limits.js'
 import { named } from './schema-names.js'
 import { findUnstorable } from './storable-text.js'
 import { isTime } from './time-text.js'
@@ -53,7 +54,7 @@ const filter = named(
       ),
   }),
 )
-export const filters = z.array(filter).max(20)
+export const filters = z.array(filter).max(QUERY_LIMITS.filtersMax)
 
 const step = named(
   'FunnelStep',
@@ -81,8 +82,8 @@ const metric = named(
 )
 
 const interval = z.enum(['1m', '5m', '1h', '1d', '1w', '1mo'])
-const groupBy = z.array(path).max(3)
-const GROUP_BY = `Fields to group by, at most 3: ${PATH}.`
+const groupBy = z.array(path).max(QUERY_LIMITS.groupByMax)
+const GROUP_BY = `Fields to group by, at most ${QUERY_LIMITS.groupByMax}: ${PATH}.`
 
 /** The fields of a request, by themselves. */
 export const field = {
@@ -98,11 +99,8 @@ export const field = {
   groupBy: groupBy.optional().describe(GROUP_BY),
 } as const
 
-/** Limits of a page whose points are ordered by time. */
-export const SERIES_LIMIT = { default: 10_000, max: 10_000 } as const
-
 /** The fields that every kind of query has; `limit` is the number of points on a page. */
-export const commonFields = (limit: { readonly default: number; readonly max: number }) => ({
+export const commonFields = (limit: PageLimit) => ({
   limit: z
     .int()
     .min(1)

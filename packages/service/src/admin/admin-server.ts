@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { coreErrors, problemContentType, toProblem } from '@millrace/contracts'
+import { coreErrors, PROBLEM_CONTENT_TYPE, toProblem } from '@millrace/contracts'
 import { isLogThreshold, logThresholds, type RootLogger } from '@millrace/logger'
 import type { Metrics } from '@millrace/telemetry'
 import type { Secret } from '../config/secret.js'
@@ -128,5 +128,5 @@ function sendJson(res: ServerResponse, status: number, body: object): void {
 function sendError(res: ServerResponse, error: unknown): void {
   const problem = toProblem(error)
   if (res.headersSent) res.destroy()
-  else res.writeHead(problem.status, { 'content-type': problemContentType }).end(JSON.stringify(problem))
+  else res.writeHead(problem.status, { 'content-type': PROBLEM_CONTENT_TYPE }).end(JSON.stringify(problem))
 }

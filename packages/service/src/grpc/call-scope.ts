@@ -1,5 +1,5 @@
 import { status as grpcStatus, type ServerUnaryCall, type ServerWritableStream } from '@grpc/grpc-js'
-import { coreErrors, isMillraceError, kindTraits, type MillraceError, toMillraceError } from '@millrace/contracts'
+import { coreErrors, isMillraceError, KIND_TRAITS, type MillraceError, toMillraceError } from '@millrace/contracts'
 import { type Logger, runWithContext } from '@millrace/logger'
 import {
   createSpanId,
@@ -98,7 +98,7 @@ export class CallScopes {
       return { kind: 'ok', value: await work() }
     } catch (thrown) {
       const error = isAbort(thrown) ? coreErrors.CALL_CANCELLED({ cause: thrown }) : toMillraceError(thrown)
-      const level = kindTraits[error.kind].logLevel
+      const level = KIND_TRAITS[error.kind].logLevel
       const isNormal =
         level === 'debug' || coreErrors.CALL_CANCELLED.matches(error) || coreErrors.SHUTTING_DOWN.matches(error)
       // Refusals and ends are normal traffic: they neither count as failed spans nor are they logged above debug.

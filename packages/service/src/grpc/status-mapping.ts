@@ -3,8 +3,8 @@ import {
   coreErrors,
   type ErrorFactory,
   type ErrorKind,
+  KIND_TRAITS,
   kindOfGrpcStatus,
-  kindTraits,
   METADATA_KEYS,
   MillraceError,
   toMillraceError,
@@ -34,7 +34,7 @@ export function toStatus(error: unknown): StatusObject {
   metadata.set(METADATA_KEYS.errorCode, known.code)
   metadata.set(METADATA_KEYS.errorFacts, Buffer.from(JSON.stringify(facts)))
   return {
-    code: statusesByCode[known.code] ?? kindTraits[known.kind].grpcStatus,
+    code: statusesByCode[known.code] ?? KIND_TRAITS[known.kind].grpcStatus,
     details: isInternal ? coreErrors.INTERNAL().message : known.message,
     metadata,
   }

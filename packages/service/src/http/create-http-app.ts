@@ -1,4 +1,4 @@
-import { coreErrors, kindTraits } from '@millrace/contracts'
+import { coreErrors, KIND_TRAITS } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { HttpMetrics, Tracer } from '@millrace/telemetry'
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express'
@@ -67,7 +67,7 @@ const answerUnknownRoute: RequestHandler = (req) => {
 function createErrorHandler(logger: Logger): ErrorRequestHandler {
   return function answerWithProblem(error, req, res, _next) {
     const known = toHttpError(error)
-    const level = kindTraits[known.kind].logLevel
+    const level = KIND_TRAITS[known.kind].logLevel
     if (logger.isEnabled(level))
       logger[level]('a request failed', {
         error: known,

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { problemContentType, toMillraceError, toProblem } from '@millrace/contracts'
+import { PROBLEM_CONTENT_TYPE, toMillraceError, toProblem } from '@millrace/contracts'
 import { currentContext } from '@millrace/logger'
 
 /**
@@ -7,7 +7,7 @@ import { currentContext } from '@millrace/logger'
  * least 1) and WWW-Authenticate for 401.
  */
 export function problemHeaders(error: unknown, status: number): string[] {
-  const headers = ['Content-Type', problemContentType]
+  const headers = ['Content-Type', PROBLEM_CONTENT_TYPE]
   if (status === 429 || status === 503)
     headers.push('Retry-After', String(Math.max(1, Math.ceil(toMillraceError(error).retryAfterSeconds ?? 1))))
   if (status === 401) headers.push('WWW-Authenticate', 'Basic realm="millrace", Bearer realm="millrace"')

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { count, time, valued } from '../answer-fields.js'
 import { defineQueryKind } from '../define-query-kind.js'
-import { commonFields, field, SERIES_LIMIT } from '../request-fields.js'
+import { QUERY_LIMITS } from '../query-limits.js'
+import { commonFields, field } from '../request-fields.js'
 import { SAMPLE_RANGE } from '../sample-events.js'
 
 export const daily = defineQueryKind({
@@ -9,7 +10,7 @@ export const daily = defineQueryKind({
   description:
     'Events, users and the average response time of each UTC day. Complete days come from a materialized view and the others are counted now; meta.age_ms is the age of the view.',
   request: z
-    .strictObject(commonFields(SERIES_LIMIT))
+    .strictObject(commonFields(QUERY_LIMITS.seriesPage))
     .omit({ filters: true })
     .extend({
       from: field.time

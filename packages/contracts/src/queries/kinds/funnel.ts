@@ -1,6 +1,8 @@
 import { z } from 'zod'
+import { DAY_MS } from '../../time/durations.js'
 import { count, durations, grouped, rate, valued } from '../answer-fields.js'
 import { defineQueryKind } from '../define-query-kind.js'
+import { QUERY_LIMITS } from '../query-limits.js'
 import { commonFields, comparedFields, field } from '../request-fields.js'
 import { SAMPLE_RANGE } from '../sample-events.js'
 
@@ -13,17 +15,19 @@ export const funnel = defineQueryKind({
       .array(
         z.union([field.eventName.min(1), field.step], 'must be the name of an event, or an object {event, filters}'),
       )
-      .min(2)
-      .max(10)
-      .describe('2 to 10 steps in their order. A string is the name of an event, without filters.'),
+      .min(QUERY_LIMITS.funnelStepsMin)
+      .max(QUERY_LIMITS.funnelStepsMax)
+      .describe(
+        `${QUERY_LIMITS.funnelStepsMin} to ${QUERY_LIMITS.funnelStepsMax} steps in their order. A string is the name of an event, without filters.`,
+      ),
     window: field.duration
       .optional()
       .describe(
-        'Longest time from the first step to the last: milliseconds or a duration such as 30m or 14d. Default: 14d.',
+        `Longest time from the first step to the last: milliseconds or a duration such as 30m or 14d. Default: ${QUERY_LIMITS.funnelWindowMs / DAY_MS}d.`,
       ),
     group_by: field.groupBy,
     ...comparedFields,
-    ...commonFields({ default: 1000, max: 10_000 }),
+    ...commonFields(QUERY_LIMITS.funnelPage),
   }),
   point: z.object({
     step: count.describe('Index of the step, from 0.'),

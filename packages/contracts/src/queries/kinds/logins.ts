@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { bucketed, count, nullableText, rate, time, valued } from '../answer-fields.js'
 import { defineQueryKind } from '../define-query-kind.js'
-import { bucketedFields, commonFields, field, SERIES_LIMIT } from '../request-fields.js'
+import { QUERY_LIMITS } from '../query-limits.js'
+import { bucketedFields, commonFields, field } from '../request-fields.js'
 import { SAMPLE_RANGE } from '../sample-events.js'
 import { named } from '../schema-names.js'
 
@@ -51,7 +52,7 @@ export const logins = defineQueryKind({
   request: z.strictObject({
     ...bucketedFields,
     group_by: field.groupBy.describe('Fields to group by: method, device, browser or os; at most 3.'),
-    ...commonFields(SERIES_LIMIT),
+    ...commonFields(QUERY_LIMITS.seriesPage),
   }),
   point: z.object({
     ...bucketed,

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { bucketed, count, quantile, valued } from '../answer-fields.js'
 import { defineQueryKind } from '../define-query-kind.js'
-import { bucketedFields, commonFields, field, SERIES_LIMIT } from '../request-fields.js'
+import { QUERY_LIMITS } from '../query-limits.js'
+import { bucketedFields, commonFields, field } from '../request-fields.js'
 import { SAMPLE_RANGE } from '../sample-events.js'
 
 export const percentiles = defineQueryKind({
@@ -18,7 +19,7 @@ export const percentiles = defineQueryKind({
       property: field.path.describe('Path of the numeric property, such as properties.delay.'),
     }),
     ...bucketedFields,
-    ...commonFields(SERIES_LIMIT),
+    ...commonFields(QUERY_LIMITS.seriesPage),
   }),
   point: z.object({
     ...bucketed,

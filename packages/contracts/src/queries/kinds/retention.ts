@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { count, grouped, rate, time, valued } from '../answer-fields.js'
 import { defineQueryKind } from '../define-query-kind.js'
-import { commonFields, field, SERIES_LIMIT } from '../request-fields.js'
+import { QUERY_LIMITS } from '../query-limits.js'
+import { commonFields, field } from '../request-fields.js'
 import { SAMPLE_RANGE } from '../sample-events.js'
 
 export const retention = defineQueryKind({
@@ -15,11 +16,11 @@ export const retention = defineQueryKind({
     periods: z
       .int()
       .min(1)
-      .max(366)
+      .max(QUERY_LIMITS.retentionPeriodsMax)
       .optional()
       .describe('How many periods to follow after that of the cohort. Default: all periods of the range.'),
     group_by: field.groupBy,
-    ...commonFields(SERIES_LIMIT),
+    ...commonFields(QUERY_LIMITS.seriesPage),
   }),
   point: z.object({
     time: time.describe('Start of the cohort’s own period.'),

@@ -1,7 +1,9 @@
 import { z } from 'zod'
+import { MINUTE_MS } from '../../time/durations.js'
 import { bucketed, count, durations, rate, valued } from '../answer-fields.js'
 import { defineQueryKind } from '../define-query-kind.js'
-import { bucketedFields, commonFields, field, SERIES_LIMIT } from '../request-fields.js'
+import { QUERY_LIMITS } from '../query-limits.js'
+import { bucketedFields, commonFields, field } from '../request-fields.js'
 import { SAMPLE_RANGE } from '../sample-events.js'
 
 const totals = {
@@ -19,9 +21,11 @@ export const sessions = defineQueryKind({
     event: field.event,
     window: field.duration
       .optional()
-      .describe('The pause that ends a session: milliseconds or a duration such as 30m or 14d. Default: 30m.'),
+      .describe(
+        `The pause that ends a session: milliseconds or a duration such as 30m or 14d. Default: ${QUERY_LIMITS.sessionGapMs / MINUTE_MS}m.`,
+      ),
     ...bucketedFields,
-    ...commonFields(SERIES_LIMIT),
+    ...commonFields(QUERY_LIMITS.seriesPage),
   }),
   point: z.object({
     ...bucketed,

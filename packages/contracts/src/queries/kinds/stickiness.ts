@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { count, grouped, rate, valued } from '../answer-fields.js'
 import { defineQueryKind } from '../define-query-kind.js'
-import { commonFields, comparedFields, field, SERIES_LIMIT } from '../request-fields.js'
+import { QUERY_LIMITS } from '../query-limits.js'
+import { commonFields, comparedFields, field } from '../request-fields.js'
 import { SAMPLE_RANGE } from '../sample-events.js'
 
 export const stickiness = defineQueryKind({
@@ -13,7 +14,7 @@ export const stickiness = defineQueryKind({
     interval: z.enum(['1d', '1w', '1mo']).optional().describe('Length of a period. Default: 1d.'),
     group_by: field.groupBy,
     ...comparedFields,
-    ...commonFields(SERIES_LIMIT),
+    ...commonFields(QUERY_LIMITS.seriesPage),
   }),
   point: z.object({
     periods: z.int().min(1).describe('Number of periods, from 1 to all periods of the range.'),

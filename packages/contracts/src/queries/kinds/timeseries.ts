@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { bucket, grouped, measured, valued } from '../answer-fields.js'
 import { defineQueryKind } from '../define-query-kind.js'
-import { bucketedFields, commonFields, field, SERIES_LIMIT } from '../request-fields.js'
+import { QUERY_LIMITS } from '../query-limits.js'
+import { bucketedFields, commonFields, field } from '../request-fields.js'
 import { SAMPLE_RANGE } from '../sample-events.js'
 
 export const timeseries = defineQueryKind({
@@ -13,7 +14,7 @@ export const timeseries = defineQueryKind({
     metric: field.metric,
     ...bucketedFields,
     interval: field.interval.optional().describe('Length of a bucket. Default: 1h.'),
-    ...commonFields(SERIES_LIMIT),
+    ...commonFields(QUERY_LIMITS.seriesPage),
   }),
   point: z.object({ time: bucket, ...grouped, ...valued, ...measured }),
   example: {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { group, measured, valued } from '../answer-fields.js'
 import { defineQueryKind } from '../define-query-kind.js'
+import { QUERY_LIMITS } from '../query-limits.js'
 import { commonFields, field, rankedFields } from '../request-fields.js'
 import { SAMPLE_RANGE } from '../sample-events.js'
 
@@ -12,7 +13,7 @@ export const top = defineQueryKind({
     event: field.event,
     metric: field.metric,
     ...rankedFields,
-    ...commonFields({ default: 10, max: 1000 }),
+    ...commonFields(QUERY_LIMITS.topPage),
   }),
   point: z.object({ group, ...valued, ...measured }),
   example: {

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { bucketed, valued } from '../answer-fields.js'
 import { defineQueryKind } from '../define-query-kind.js'
-import { bucketedFields, commonFields, field, SERIES_LIMIT } from '../request-fields.js'
+import { QUERY_LIMITS } from '../query-limits.js'
+import { bucketedFields, commonFields, field } from '../request-fields.js'
 import { SAMPLE_RANGE } from '../sample-events.js'
 
 export const uniques = defineQueryKind({
@@ -15,7 +16,7 @@ export const uniques = defineQueryKind({
       .optional()
       .describe('May be left out: this kind has only one metric.'),
     ...bucketedFields,
-    ...commonFields(SERIES_LIMIT),
+    ...commonFields(QUERY_LIMITS.seriesPage),
   }),
   point: z.object({ ...bucketed, ...valued }),
   example: {
