@@ -72,7 +72,24 @@ export class EventAppender {
   }
 }
 
-/** Resolves when the stream or the spool holds every frame; rejects with the first failure. */
-export function whenAppended(frames: readonly FrameRecords[]): Promise<AppendedFrame[]> {
-  return Promise.all(frames.map(({ batch }) => batch.appended))
+/** Records of one request in a frame that the stream or the spool holds. */
+export interface AppendedRecords extends AppendedFrame {
+  /** Index in the frame of the first record. */
+  readonly first: number
+  readonly records: number
+}
+
+/** Resolves when the stream or the spool holds every frame; rejects with the first failure. In the order of `frames`. */
+export function whenAppended(frames: readonly FrameRecords[]): Promise<AppendedRecords[]> {
+  const [only] = frames
+  // One event in one frame is the most frequent case and needs no Promise.all.
+  if (only !== undefined && frames.length === 1) return only.batch.appended.then((frame) => [toAppended(only, frame)])
+  return Promise.all(frames.map((one) => one.batch.appended.then((frame) => toAppended(one, frame))))
+}
+
+function toAppended(
+  { first, records }: FrameRecords,
+  { partition, sequence, isSpooled }: AppendedFrame,
+): AppendedRecords {
+  return { partition, sequence, isSpooled, first, records }
 }

@@ -1,13 +1,12 @@
 import { authErrors, type LimitDecision, type Principal, type RateLimiter } from '@millrace/auth'
 import { encodeReceipt } from '@millrace/contracts'
 import type { IntakeRequest } from '@millrace/http-intake'
-import type { AppendedFrame } from '@millrace/streams'
 import type { Tracer } from '@millrace/telemetry'
 import type { Acceptance, EventAcceptor } from '../events/event-acceptor.js'
-import { whenAppended } from '../events/event-appender.js'
+import { type AppendedRecords, whenAppended } from '../events/event-appender.js'
 import type { EventBody } from '../events/event-body.js'
 import type { ParsedRequest, RequestParser } from '../events/request-parser.js'
-import type { ProducedCounts } from '../ledger/produced-counts.js'
+import type { Produced, ProducedCounts } from '../ledger/produced-counts.js'
 import type { IngestMetrics } from '../metrics.js'
 import type { Outcome } from '../wires/response-form.js'
 import type { Wire, WireRoute } from '../wires/wire.js'
@@ -73,33 +72,27 @@ function append(
   request.releaseBody()
   const { frames } = acceptance
   if (request.traceparent !== undefined) for (const { batch } of frames) batch.addTrace(request.traceparent)
-  const [only] = frames
-  const appended =
-    only !== undefined && frames.length === 1
-      ? only.batch.appended.then((frame) => acknowledge(x, { principal, acceptance, appended: [frame] }))
-      : whenAppended(frames).then((all) => acknowledge(x, { principal, acceptance, appended: all }))
-  appended.catch((error: unknown) => request.refuse(error))
+  whenAppended(frames)
+    .then((appended) => acknowledge(x, { principal, acceptance, appended }))
+    .catch((error: unknown) => request.refuse(error))
 }
 
 interface AppendedRequest {
   readonly principal: Principal
   readonly acceptance: Acceptance
-  readonly appended: readonly AppendedFrame[]
+  readonly appended: readonly AppendedRecords[]
 }
 
 function acknowledge(
   { request, wire, deps }: EventRequest,
   { principal, acceptance, appended }: AppendedRequest,
 ): void {
-  countProduced(deps.counts, principal.tenantId, { acceptance, appended })
+  deps.counts.add(principal.tenantId, toProduced(acceptance, appended))
   deps.metrics.validated(acceptance.accepted, acceptance.rejected)
   const receipt = encodeReceipt({
     tenantId: principal.tenantId,
     producer: deps.producerId,
-    frames: appended.map(({ partition, sequence }, i) => {
-      const { first = 0, records = 0 } = acceptance.frames[i] ?? {}
-      return { partition, sequence, first, records }
-    }),
+    frames: appended,
   })
   if (!wire.response.wantsOutcome(request.url)) {
     request.respond(wire.response.write({ acceptance, receipt }))
@@ -112,15 +105,12 @@ function acknowledge(
 }
 
 /** Rejected events are counted on the first frame (EventAppender.finish), so they count as spooled when that frame is. */
-function countProduced(
-  counts: ProducedCounts,
-  tenantId: number,
-  { acceptance, appended }: { acceptance: Acceptance; appended: readonly AppendedFrame[] },
-): void {
-  const rejected = acceptance.rejected.length
-  let spooled = 0
-  appended.forEach((frame, i) => {
-    if (frame.isSpooled) spooled += (acceptance.frames[i]?.records ?? 0) + (i === 0 ? rejected : 0)
-  })
-  counts.add(tenantId, { accepted: acceptance.accepted + rejected, rejected, spooled })
+function toProduced({ accepted, rejected }: Acceptance, appended: readonly AppendedRecords[]): Produced {
+  const spooled = appended.reduce((sum, { isSpooled, records }) => sum + (isSpooled ? records : 0), 0)
+  const isFirstSpooled = appended[0]?.isSpooled === true
+  return {
+    accepted: accepted + rejected.length,
+    rejected: rejected.length,
+    spooled: spooled + (isFirstSpooled ? rejected.length : 0),
+  }
 }

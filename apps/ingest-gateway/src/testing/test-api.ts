@@ -1,0 +1,212 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { authErrors, type Principal, type Scope } from '@millrace/auth'
+import { encodeReceipt, type QueryMeta, type WatchLiveResponse } from '@millrace/contracts'
+import { silentLogger } from '@millrace/logger'
+import { createHttpApp, parseConfig } from '@millrace/service'
+import { createHttpMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
+import { addApi } from '../api/add-api.js'
+import { createApiCors } from '../api/api-cors.js'
+import type { ApiDeps } from '../api/api-deps.js'
+import { configSchema } from '../config.js'
+
+const principal = (scopes: Scope[], tenantId = 7): Principal => ({
+  keyId: 'k1',
+  tenantId,
+  tenantName: 't',
+  scopes,
+  limits: {},
+})
+const principals: Record<string, Principal> = {
+  w: principal(['write']),
+  r: principal(['read']),
+  a: principal(['admin']),
+  other: principal(['read'], 8),
+}
+/** A receipt of tenant 7. */
+export const TEST_RECEIPT = encodeReceipt({
+  tenantId: 7,
+  producer: '01a1fd3b-4742-7bbc-bfa8-c4f7ba1f52b1',
+  frames: [{ partition: 1, sequence: 2, first: 3, records: 4 }],
+})
+const letter = {
+  id: '5',
+  stream: 'events',
+  partition: 1,
+  position: '1-0',
+  messageId: 'm',
+  code: 'c',
+  reason: 'r',
+  state: 'pending',
+  createdAt: new Date(0),
+  recordJson: '{"event":"A"}',
+}
+const key = {
+  id: '3',
+  tenantId: 7,
+  name: 'n',
+  hint: 'mr_…',
+  scopes: ['write'] as Scope[],
+  createdAt: new Date(0),
+  expiresAt: undefined,
+  revokedAt: undefined,
+}
+
+interface TestAnswer {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: Record<string, unknown> | undefined
+}
+
+/** The API behind Express over peer services that record their calls. A test may change the fields between requests. */
+export class TestApi {
+  /** Name and arguments of each call to a peer service. */
+  readonly calls: unknown[][] = []
+  /** Peer services throw this error when it is set. */
+  fault: Error | undefined
+  /** The meta of query answers. */
+  meta: QueryMeta = {
+    source: 'rollup',
+    ageMs: 1,
+    watermark: new Date(1),
+    tookMs: 2,
+    planJson: '{"p":1}',
+    isStale: true,
+    isBehind: false,
+    waitedMs: 0,
+  }
+  /** What the live stream sends. */
+  updates: AsyncIterable<WatchLiveResponse> = { async *[Symbol.asyncIterator]() {} }
+  readonly stopping = new AbortController()
+  readonly #server = createServer()
+  origin = ''
+
+  async open(): Promise<this> {
+    const config = parseConfig(configSchema, {
+      DATABASE_URL: 'postgres://x',
+      STREAM_REDIS_URL: 'redis://x',
+      LIVE_CONNECTIONS_MAX: '1',
+    })
+    const app = await createHttpApp(
+      {},
+      {
+        logger: silentLogger,
+        metrics: createHttpMetrics(createMetrics({ service: 'test', hasProcessMetrics: false })),
+        tracer: noopTracer,
+        routes: (express) => addApi(express, createDeps(this), { cors: createApiCors(['*']), config }),
+      },
+    )
+    this.#server.on('request', app)
+    this.#server.listen(0, '127.0.0.1')
+    await once(this.#server, 'listening')
+    this.origin = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    return this
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+
+  /** Sends a request with the key `w`, `r` or `a` (named after its scope), or with `other`, a read key of another tenant. */
+  async ask(method: string, path: string, key = 'a', body?: unknown): Promise<TestAnswer> {
+    const response = await fetch(`${this.origin}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: text === '' ? undefined : (JSON.parse(text) as Record<string, unknown>),
+    }
+  }
+}
+
+function createDeps(api: TestApi): ApiDeps {
+  /** A call that is recorded and returns `answer`, or throws `api.fault`. */
+  function answering<T>(name: string, answer: T): (...args: unknown[]) => Promise<T> {
+    return async (...args) => {
+      api.calls.push([name, ...args])
+      if (api.fault !== undefined) throw api.fault
+      return answer
+    }
+  }
+  const counts = {
+    state: 'settled',
+    accepted: 4n,
+    stored: 3n,
+    duplicate: 1n,
+    deadLettered: 0n,
+    inFlight: 0n,
+    frames: [{ partition: 1, sequence: 2n, records: 4, settled: true }],
+  }
+  const entry = {
+    stream: 'events',
+    tenant: 't',
+    accepted: 5n,
+    stored: 4n,
+    duplicate: 0n,
+    rejected: 1n,
+    deadLettered: 0n,
+    inFlight: 0n,
+    lost: 0n,
+    balanced: true,
+  }
+  return {
+    consumer: {
+      getReceipt: answering('getReceipt', counts),
+      listDeadLetters: answering('listDeadLetters', { deadLetters: [letter], nextCursor: '4' }),
+      replayDeadLetter: answering('replayDeadLetter', { deadLetter: { ...letter, state: 'replaying' } }),
+      discardDeadLetter: answering('discardDeadLetter', { deadLetter: { ...letter, state: 'discarded' } }),
+      watchLive: (...args: unknown[]) => {
+        api.calls.push(['watchLive', ...args])
+        return api.updates
+      },
+    },
+    analytics: {
+      listEvents: answering('listEvents', {
+        eventsJson: ['{"message_id":"m1"}', '{"message_id":"m2"}'],
+        nextCursor: 'n',
+      }),
+      listSessions: answering('listSessions', {
+        dataJson: Buffer.from('[{"session_id":"s1"}]'),
+        summaryJson: Buffer.from('{"active_sessions":3}'),
+        nextCursor: 'n',
+        get meta() {
+          return api.meta
+        },
+      }),
+      listActivities: answering('listActivities', { dataJson: Buffer.from('[]'), nextCursor: '', meta: undefined }),
+      runQuery: answering('runQuery', {
+        dataJson: Buffer.from('[{"value":2e0}]'),
+        summaryJson: Buffer.from('{"total":"é"}'),
+        nextCursor: '',
+        get meta() {
+          return api.meta
+        },
+        cache: undefined,
+      }),
+    },
+    health: {
+      getLedger: answering('getLedger', { streams: [entry] }),
+      getHealth: answering('getHealth', { status: 'healthy', bodyJson: '{"status":"healthy"}' }),
+    },
+    keys: {
+      list: answering('list', [key]),
+      create: answering('create', { ...key, key: 'mr_new' }),
+      rotate: answering('rotate', { ...key, id: '4', key: 'mr_next' }),
+      revoke: answering('revoke', undefined),
+    },
+    identify: async (req: IncomingMessage) => {
+      const found = principals[(req.headers.authorization ?? '').replace('Bearer ', '')]
+      if (found === undefined) throw authErrors.KEY_INVALID()
+      return found
+    },
+    logger: silentLogger,
+    stopping: api.stopping.signal,
+  } as unknown as ApiDeps
+}
