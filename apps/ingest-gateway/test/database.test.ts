@@ -30,49 +30,8 @@ describe('the tables of the gateway', () => {
 
   const register = (definitions: (typeof byValue | typeof byCarrier)[]) =>
     registerRollupDefinitions(database, { definitions, stream: 'events', aheadMaxMs: 86_400_000 })
-  async function activeFrom(): Promise<string[]> {
-    const { rows } = await database.query<{ text: string }>(
-      `select case when active_from = '-infinity' then 'always' when active_from between now() + interval '23 hours' and now() + interval '25 hours' then 'a day ahead' else active_from::text end as text
-         from rollup_definitions order by id`,
-    )
-    return rows.map(({ text }) => text)
-  }
 
   describe('rollup definitions', () => {
-    it('are active for all time when no event was ever accepted', async () => {
-      await register([byValue, byCarrier])
-      await register([byCarrier, byValue])
-      expect(await activeFrom()).toEqual(['always', 'always'])
-      expect(await loadRollupDefinitions(database)).toEqual([byValue, byCarrier])
-    })
-
-    it.each([
-      [
-        'a gateway has acknowledged some',
-        `insert into ledger_produced (stream, producer, tenant_id, accepted, rejected) values ('events', '${producerId}', 1, 1, 0)`,
-      ],
-      [
-        'a consumer has read some',
-        `insert into stream_partitions (group_name, stream, partition, position) values ('g', 'events', 0, '1-0')`,
-      ],
-    ])('are active only from a time that no accepted event can reach, once %s', async (_name, sql) => {
-      await register([byValue])
-      await database.query(sql)
-      await register([byValue, byCarrier])
-      expect(await activeFrom()).toEqual(['always', 'a day ahead'])
-    })
-
-    it('are registered once when several gateways start at the same time', async () => {
-      await Promise.all([1, 2, 3, 4].map(() => register([byValue, byCarrier])))
-      expect((await loadRollupDefinitions(database)).length).toBe(2)
-    })
-
-    it('whose active_until has passed are not loaded', async () => {
-      await register([byValue, byCarrier])
-      await database.query(`update rollup_definitions set active_until = now() where event = 'Flight'`)
-      expect(await loadRollupDefinitions(database)).toEqual([byValue])
-    })
-
     it('are replaced while the gateway runs, and kept when they cannot be read', async () => {
       await register([byValue])
       let isDown = false

@@ -38,7 +38,7 @@ import { readWatermark } from './live/watermark.js'
 import { closeIdleSessions } from './maintain/close-idle-sessions.js'
 import { createPartitionsAhead } from './maintain/create-partitions.js'
 import { type RetentionTimes, retentionRules } from './maintain/retention-rules.js'
-import { publishRollupHorizons } from './maintain/rollup-retention.js'
+import { publishRollupCutoffs } from './maintain/rollup-retention.js'
 import { summariseTimeIndex } from './maintain/summarise-time-index.js'
 import { ConsumerAppMetrics, readGaugesAtScrape } from './metrics.js'
 import { createDiscardDeadLetter } from './rpc/discard-dead-letter.js'
@@ -121,7 +121,7 @@ async function startMaintenance(
       database,
       logger,
       now: Date.now,
-      publishHorizons: publishRollupHorizons,
+      publishCutoffs: publishRollupCutoffs,
       onRowsDeleted: (relation, rows) => appMetrics.addDeleted(relation, rows),
       onPartitionsDropped: () => dayPartitions.forget(),
     },

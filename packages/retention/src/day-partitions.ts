@@ -5,8 +5,8 @@ import type { RetainedRelation } from './retention-rule.js'
 export function dayPartitions(table: PartitionedTable): RetainedRelation {
   return {
     relation: table,
-    deleteBefore: async (horizon, { connection, onPartitionsDropped }) => {
-      const dropped = await dropDayPartitionsBefore(connection, table, horizon.getTime())
+    deleteBefore: async (cutoff, { connection, onPartitionsDropped }) => {
+      const dropped = await dropDayPartitionsBefore(connection, table, cutoff.getTime())
       if (dropped.length > 0) onPartitionsDropped(dropped)
     },
   }

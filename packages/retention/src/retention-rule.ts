@@ -2,7 +2,7 @@ import type { Connection } from '@millrace/database'
 
 /** How long the data of one relation is kept, and how older data is deleted. */
 export interface RetentionRule extends RetainedRelation {
-  /** Data is kept at least this long, in ms, and up to a day longer: horizons are whole UTC days. */
+  /** Data is kept at least this long, in ms, and up to a day longer: cutoffs are whole UTC days. */
   readonly keptMs: number
   /**
    * A relation that this one's data belongs to or is derived from, with a rule earlier in the table. This relation is kept at least as long as that
@@ -15,8 +15,8 @@ export interface RetentionRule extends RetainedRelation {
 export interface RetainedRelation {
   /** The table; also the label of its deletions in metrics and logs. */
   readonly relation: string
-  /** Deletes what is older than the horizon. A deletion that is cut short is continued by the next run. */
-  readonly deleteBefore: (horizon: Date, context: DeletionContext) => Promise<void>
+  /** Deletes what is older than the cutoff. A deletion that is cut short is continued by the next run. */
+  readonly deleteBefore: (cutoff: Date, context: DeletionContext) => Promise<void>
 }
 
 export interface DeletionContext {

@@ -17,9 +17,9 @@ export interface RetentionDeps {
   readonly now: () => number
   /**
    * Called before anything is deleted, for readers that have to know from which time on data is complete. When it rejects, nothing is deleted.
-   * `horizonOf` gives the horizon of a relation.
+   * `cutoffOf` gives the cutoff of a relation.
    */
-  readonly publishHorizons?: (connection: Connection, horizonOf: (relation: string) => Date) => Promise<void>
+  readonly publishCutoffs?: (connection: Connection, cutoffOf: (relation: string) => Date) => Promise<void>
   /** Called for each statement that deleted rows one by one. */
   readonly onRowsDeleted?: (relation: string, rows: number) => void
   /** Called when day partitions were dropped. */
@@ -70,18 +70,18 @@ interface Run {
 
 async function deleteAll(rules: readonly RetentionRule[], { connection, keptMs, signal, deps }: Run): Promise<void> {
   const nowMs = deps.now()
-  const horizonOf = (relation: string): Date => {
+  const cutoffOf = (relation: string): Date => {
     const kept = keptMs.get(relation)
     if (kept === undefined) throw new Error(`there is no retention rule for ${relation}`)
     return new Date(Math.floor((nowMs - kept) / DAY_MS) * DAY_MS)
   }
-  await deps.publishHorizons?.(connection, horizonOf)
+  await deps.publishCutoffs?.(connection, cutoffOf)
   const partitions: string[] = []
   const deleted: Record<string, number> = {}
   try {
     for (const { relation, deleteBefore } of rules) {
       if (signal.aborted) return
-      await deleteBefore(horizonOf(relation), {
+      await deleteBefore(cutoffOf(relation), {
         connection,
         signal,
         onRowsDeleted: (rows) => {

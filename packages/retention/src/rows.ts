@@ -26,13 +26,13 @@ export function rowsOfTenants(
     ) select count(*) as deleted, max("${time}")::text as reached from gone`
   return {
     relation,
-    deleteBefore: async (horizon, context) => {
+    deleteBefore: async (cutoff, context) => {
       for (
         let tenant = await nextTenant(relation, 0, context);
         tenant !== null;
         tenant = await nextTenant(relation, tenant, context)
       )
-        await deleteInBatches({ text, values: [tenant] }, { horizon, rowsPerStatement, context })
+        await deleteInBatches({ text, values: [tenant] }, { cutoff, rowsPerStatement, context })
     },
   }
 }
@@ -58,7 +58,7 @@ export function rowsInUse(
     ) select count(*) as deleted, max("${time}")::text as reached from gone`
   return {
     relation,
-    deleteBefore: (horizon, context) => deleteInBatches({ text, values: [] }, { horizon, rowsPerStatement, context }),
+    deleteBefore: (cutoff, context) => deleteInBatches({ text, values: [] }, { cutoff, rowsPerStatement, context }),
   }
 }
 
@@ -79,13 +79,13 @@ async function nextTenant(
 /** Each statement continues at the time that the one before reached, so that it does not scan the index entries of deleted rows again. */
 async function deleteInBatches(
   statement: Required<Pick<Statement, 'values'>> & Pick<Statement, 'text'>,
-  { horizon, rowsPerStatement, context }: { horizon: Date; rowsPerStatement: number; context: DeletionContext },
+  { cutoff, rowsPerStatement, context }: { cutoff: Date; rowsPerStatement: number; context: DeletionContext },
 ): Promise<void> {
   let from = '-infinity'
   while (!context.signal.aborted) {
     const { rows } = await context.connection.query<{ deleted: bigint; reached: string | null }>({
       text: statement.text,
-      values: [horizon.toISOString(), from, rowsPerStatement, ...statement.values],
+      values: [cutoff.toISOString(), from, rowsPerStatement, ...statement.values],
     })
     const deleted = Number(rows[0]?.deleted ?? 0n)
     if (deleted > 0) context.onRowsDeleted(deleted)

@@ -66,13 +66,13 @@ describe('retention', () => {
     return rows.map((row) => row.at)
   }
 
-  it('keeps rows at least as long as the rule says, by whole UTC days', async () => {
+  it('retention keeps rows at least as long as the rule says, by whole UTC days', async () => {
     await insertLogins([1, 7], [at(10), at(11, -1), at(11), at(21)])
     await create([{ ...logins, keptMs: 10 * DAY }])(never)
     expect(await timesOf('login_events', 'timestamp')).toEqual([at(11), at(11), at(21), at(21)])
   })
 
-  it('keeps rows that depend on others at least as long as those, and deletes them afterwards', async () => {
+  it('retention keeps rows that depend on others at least as long as those, and deletes them afterwards', async () => {
     await new DayPartitions(database).ensure('events', at(1).getTime(), at(3).getTime())
     await insertLogins([1], [at(1), at(2)])
     const order: string[] = []
@@ -89,20 +89,20 @@ describe('retention', () => {
     expect(await timesOf('login_events', 'timestamp')).toEqual([at(2)])
   })
 
-  it('refuses rules in an order that would delete data before the data it depends on', () => {
+  it('retention refuses rules in an order that would delete data before the data it depends on', () => {
     expect(() => create([{ ...logins, keptMs: DAY, dependsOn: 'events' }])).toThrow(
       'login_events depends on events, which has no earlier rule',
     )
   })
 
-  it('deletes nothing when the horizons could not be published', async () => {
+  it('retention deletes nothing when the cutoffs could not be published', async () => {
     await insertLogins([1], [at(1)])
-    const publishHorizons = async () => Promise.reject(new Error('down'))
-    await expect(create([{ ...logins, keptMs: DAY }], { publishHorizons })(never)).rejects.toThrow('down')
+    const publishCutoffs = async () => Promise.reject(new Error('down'))
+    await expect(create([{ ...logins, keptMs: DAY }], { publishCutoffs })(never)).rejects.toThrow('down')
     expect(await timesOf('login_events', 'timestamp')).toEqual([at(1)])
   })
 
-  it('deletes rows a few at a time, stops between two statements, and continues with the next call', async () => {
+  it('retention deletes rows a few at a time, stops between two statements, and continues with the next call', async () => {
     await insertLogins([3, 5], [at(1), at(1), at(1), at(2), at(3)])
     const stop = new AbortController()
     const rules = [{ ...logins, keptMs: 18 * DAY }]
@@ -118,7 +118,7 @@ describe('retention', () => {
     expect(Math.max(...deleted.map(([, rows]) => rows))).toBe(2)
   })
 
-  it('skips rows that a writer has locked, and those its condition protects', async () => {
+  it('retention skips rows that a writer has locked, and those its condition protects', async () => {
     await insertSessions([at(1), at(2), at(3), at(4)], '2026-11-05')
     await insertSessions([at(1)], null)
     const retain = create([{ ...sessions, keptMs: DAY }])
@@ -134,7 +134,7 @@ describe('retention', () => {
     expect(await timesOf('user_sessions', 'last_seen_at')).toEqual([at(1)])
   })
 
-  it('runs in one process at a time; others return at once', async () => {
+  it('retention runs in one process at a time; others return at once', async () => {
     await insertLogins([1], [at(1)])
     const holder = await database.connection()
     await holder.query(`select pg_advisory_lock(hashtext('test'))`)

@@ -15,7 +15,7 @@ function nudged(decimal: string, by: 1n | -1n): string {
 }
 
 describe('the range of a double', () => {
-  it('holds what is read as it and nothing else, to the last digit', () => {
+  it('doubleRange contains exactly the decimals that are read as the double, to the last digit', () => {
     fc.assert(
       fc.property(double, (value) => {
         const { low, high, isClosed } = doubleRange(value)
@@ -39,7 +39,7 @@ describe('the range of a double', () => {
     expect(doubleRange(value)).toEqual(range)
   })
 
-  it('is there for the largest and the smallest double', () => {
+  it('doubleRange works for the largest and the smallest double', () => {
     expect(doubleRange(Number.MAX_VALUE).high).toBe((2n ** 1024n - 2n ** 970n).toString())
     expect(doubleRange(Number.MIN_VALUE).low).toMatch(/^0\.0+2\d+5$/)
   })

@@ -9,7 +9,7 @@ const minute = fc.record({
 })
 
 describe('packed minutes', () => {
-  it('come back as they were packed', () => {
+  it('unpackMinutes gives the minutes that packMinutes packed', () => {
     fc.assert(
       fc.property(fc.array(fc.option(minute), { maxLength: 60 }), (minutes) => {
         const expected = minutes.map((one) => one ?? { count: 0, numbers: null })
@@ -18,12 +18,12 @@ describe('packed minutes', () => {
     )
   })
 
-  it('take a byte or two a minute for counts alone', () => {
+  it('packMinutes takes a byte or two for a minute with a count alone', () => {
     const minutes = [1, 0, 63, 64, 8191].map((count) => ({ count, numbers: null }))
     expect(packMinutes(minutes)).toHaveLength(1 + 1 + 1 + 1 + 2 + 2)
   })
 
-  it('bring the sketches of each minute back, also from the middle of a larger buffer', () => {
+  it('unpackSketches gives the sketches that packSketches packed, also from the middle of a larger buffer', () => {
     fc.assert(
       fc.property(
         fc.array(fc.option(fc.uint8Array({ minLength: 1, maxLength: 300 })), { maxLength: 5 }),
@@ -38,7 +38,7 @@ describe('packed minutes', () => {
     )
   })
 
-  it('are refused when they are damaged or of another version', () => {
+  it('packed minutes are rejected when they are damaged or of another version', () => {
     const packed = packMinutes([{ count: 3, numbers: { sum: 1, sumError: 0, min: 1, max: 1 } }])
     expect(() => unpackMinutes(packed.subarray(0, packed.length - 1))).toThrow(RangeError)
     expect(() => unpackMinutes(Buffer.from([9, 2]))).toThrow(RangeError)

@@ -1,9 +1,9 @@
 import { ByteReader, ByteWriter } from '@millrace/sketches'
 
-/** Counts and sums of one minute. */
+/** Count and numbers of one minute of a series. */
 export interface MinuteValues {
   readonly count: number
-  /** As a sum in double-double arithmetic, with least and greatest; null where there is no number. */
+  /** The sum in double-double arithmetic (see ExactSum), minimum and maximum; null when there is no number. */
   readonly numbers: {
     readonly sum: number
     readonly sumError: number
@@ -14,7 +14,7 @@ export interface MinuteValues {
 
 const VERSION = 1
 
-/** Consecutive minutes, null where there is nothing: counts alone take a byte or two each. */
+/** Packs consecutive minutes, null for a minute without records. A minute with a count alone takes a byte or two. */
 export function packMinutes(minutes: readonly (MinuteValues | null)[]): Buffer {
   const writer = new ByteWriter(minutes.length * 40)
   writer.varint(VERSION)
@@ -27,7 +27,10 @@ export function packMinutes(minutes: readonly (MinuteValues | null)[]): Buffer {
   return writer.finish()
 }
 
-/** In the order they were packed. @throws RangeError when the bytes are no such minutes or are damaged. */
+/**
+ * The packed minutes in order.
+ * @throws RangeError when the bytes are not packed minutes or are damaged.
+ */
 export function unpackMinutes(bytes: Uint8Array): MinuteValues[] {
   const reader = openReader(bytes)
   const minutes: MinuteValues[] = []
@@ -44,7 +47,7 @@ export function unpackMinutes(bytes: Uint8Array): MinuteValues[] {
   return minutes
 }
 
-/** Serialised sketches of consecutive minutes, null where there is none. */
+/** Packs serialised sketches of consecutive minutes, null for a minute without one. */
 export function packSketches(sketches: readonly (Uint8Array | null)[]): Buffer {
   const writer = new ByteWriter(16 + sketches.reduce((bytes, sketch) => bytes + 4 + (sketch?.length ?? 0), 0))
   writer.varint(VERSION)
@@ -55,7 +58,10 @@ export function packSketches(sketches: readonly (Uint8Array | null)[]): Buffer {
   return writer.finish()
 }
 
-/** Views of `bytes`, in the order they were packed. @throws RangeError when the bytes are no such sketches or are damaged. */
+/**
+ * The packed sketches in order, as views of `bytes`.
+ * @throws RangeError when the bytes are not packed sketches or are damaged.
+ */
 export function unpackSketches(bytes: Uint8Array): (Uint8Array | null)[] {
   const reader = openReader(bytes)
   const sketches: (Uint8Array | null)[] = []

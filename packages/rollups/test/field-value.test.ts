@@ -108,7 +108,7 @@ describe('the value of a field', () => {
     }
   }
 
-  it('has the same text and the same number in JavaScript and in PostgreSQL', async () => {
+  it('the value of a field has the same text and the same number in JavaScript and in PostgreSQL', async () => {
     const otherTexts = fc.array(fc.oneof(text, numberText, numberText.map(Number).map(String)), { minLength: 1 })
     await fc.assert(
       fc.asyncProperty(event, otherTexts, async ({ properties, paths }, others) => {
@@ -129,7 +129,7 @@ describe('the value of a field', () => {
     )
   }, 120_000)
 
-  it('has the same text and the same number in the bytes of an event and in its parsed JSON', () => {
+  it('the value of a field has the same text and the same number in the bytes of an event and in its parsed JSON', () => {
     fc.assert(
       fc.property(json, fc.constantFrom('', '}', ' ', ',', '\n]'), (value, after) => {
         const before = '{"é":'

@@ -1,27 +1,34 @@
 import { type ByteReader, type ByteWriter, unzigzag, zigzag } from './varint.js'
 
 const BINS_MIN = 64
-/** Counts outside of the array after which its place is chosen anew: rarely enough that choosing costs less than the counting. */
+/**
+ * After this number of counts outside the array, its position is chosen again. Rare enough that choosing costs less
+ * than counting.
+ */
 const FAR_ADDS = 2048
 
-/** A bin that is not empty: its index and its count. */
+/** A bin that is not empty: its index and count. */
 type Bin = [index: number, count: number]
 
 /**
- * Counts by bin index, for at most `binsMax` bins that are not empty, however far apart. When there are more, the lowest ones are put
- * together into the lowest that is kept, so what is kept depends on what was counted alone, never on the order.
+ * Counts by bin index, for at most `binsMax` bins that are not empty, however far apart they are. With more, the
+ * lowest bins are merged into the lowest one that is kept. The result depends only on what was counted, not on the
+ * order.
  *
- * An array spans the range where most counts are, at most `binsMax` wide; the few bins too far from it are in a map.
+ * An array, at most `binsMax` wide, covers the range with most counts; the few bins far from it are in a map.
  */
 export class BinStore {
   readonly #binsMax: number
   #counts = EMPTY
-  /** Index of the first slot. */
+  /** Bin index of the array's first slot. */
   #offset = 0
-  /** The range within the array that has been used. */
+  /** The used range of the array. */
   #lowest = Number.POSITIVE_INFINITY
   #highest = Number.NEGATIVE_INFINITY
-  /** Bins with which the array would be too wide. None of them is ever within its range, which only grows while this has any. */
+  /**
+   * Bins that would make the array too wide. None of them is ever inside the array's range, which only grows while
+   * this map has entries.
+   */
   #far: Map<number, number> | undefined
   #farAdds = 0
   total = 0
@@ -56,7 +63,7 @@ export class BinStore {
     } else other.#each((index, count) => this.add(index, count))
   }
 
-  /** The bin that holds the element of this rank, ranks counted from 0 in rising order of the index. */
+  /** The bin of the element with this rank; ranks count from 0 in ascending order of the index. */
   indexAt(rank: number): number {
     this.#settle()
     const { below, above } = this.#farBins()
@@ -76,7 +83,10 @@ export class BinStore {
     return above.at(-1)?.[0] ?? this.#highest
   }
 
-  /** Total; if not zero the lowest index, the number of bins, and the counts, where a zero is followed by how many more follow it. */
+  /**
+   * Writes the total and, if it is not zero, the lowest index, the number of bins, and the counts. A zero count is
+   * followed by the number of further zeros.
+   */
   write(writer: ByteWriter): void {
     writer.varint(this.total)
     if (this.total === 0) return
@@ -95,7 +105,7 @@ export class BinStore {
     for (const [index, count] of above) next = writeBin(writer, next, index, count)
   }
 
-  /** Merges what was written. */
+  /** Merges a store that `write` wrote. */
   read(reader: ByteReader): void {
     const total = reader.varint()
     if (total === 0) return
@@ -123,7 +133,7 @@ export class BinStore {
     }
   }
 
-  /** Counts in the map. */
+  /** Sum of the counts in the map. */
   #addFar(index: number, count: number): void {
     this.#far ??= new Map()
     this.#far.set(index, (this.#far.get(index) ?? 0) + count)
@@ -131,7 +141,7 @@ export class BinStore {
     if (++this.#farAdds >= FAR_ADDS) this.#settle()
   }
 
-  /** Puts the lowest bins together if there are too many, and the array where most of the counts are. */
+  /** Merges the lowest bins if there are too many, and moves the array to where most counts are. */
   #settle(): void {
     if (this.#far === undefined) return
     const bins: Bin[] = []
@@ -139,7 +149,7 @@ export class BinStore {
     this.#place(bins)
   }
 
-  /** Becomes the store of these bins, which are in rising order. */
+  /** Replaces the contents by these bins, which are in ascending order. */
   #place(bins: readonly Bin[]): void {
     const kept = this.#fold(bins)
     const [from, to] = this.#densest(kept)
@@ -159,7 +169,7 @@ export class BinStore {
     })
   }
 
-  /** The highest `binsMax` bins; the lowest of them has the counts of all below it as well. */
+  /** The highest `binsMax` bins; the lowest of them also has the counts of all bins below it. */
   #fold(bins: readonly Bin[]): readonly Bin[] {
     const excess = bins.length - this.#binsMax
     if (excess <= 0) return bins
@@ -169,7 +179,7 @@ export class BinStore {
     return kept
   }
 
-  /** The stretch of the bins, from a position to before another, that fits the array and holds the most counts. */
+  /** The range of positions (end exclusive) that fits the array and has the most counts. */
   #densest(bins: readonly Bin[]): [from: number, to: number] {
     let best: [number, number] = [0, 0]
     let bestSum = 0
@@ -185,7 +195,7 @@ export class BinStore {
     return best
   }
 
-  /** Visits the bins that are not empty in rising order. */
+  /** Visits the bins that are not empty in ascending order. */
   #each(visit: (index: number, count: number) => void): void {
     const { below, above } = this.#farBins()
     for (const [index, count] of below) visit(index, count)
@@ -196,7 +206,7 @@ export class BinStore {
     for (const [index, count] of above) visit(index, count)
   }
 
-  /** The bins of the map in rising order: those below the array's and those above. */
+  /** The bins of the map in ascending order: those below the array's range and those above. */
   #farBins(): { readonly below: readonly Bin[]; readonly above: readonly Bin[] } {
     if (this.#far === undefined) return NONE_FAR
     const bins = [...this.#far].sort(([a], [b]) => a - b)
@@ -204,7 +214,10 @@ export class BinStore {
     return split < 0 ? { below: bins, above: [] } : { below: bins.slice(0, split), above: bins.slice(split) }
   }
 
-  /** Makes the array span this range as well, at once: growing bin by bin is most of what a sketch costs to read. False if it would be too wide. */
+  /**
+   * Extends the array to this range at once: growing bin by bin would be most of the cost of reading a sketch.
+   * Returns false when it would be too wide.
+   */
   #widen(from: number, to: number): boolean {
     const lowest = Math.min(this.#lowest, from)
     const highest = Math.max(this.#highest, to)
@@ -228,7 +241,7 @@ export class BinStore {
 const EMPTY = new Float64Array(0)
 const NONE_FAR = { below: [], above: [] }
 
-/** Writes a bin and, before it, how many empty ones there are from `next` on; returns the index that follows. */
+/** Writes a bin, after the number of empty bins since `next`. Returns the index after the bin. */
 function writeBin(writer: ByteWriter, next: number, index: number, count: number): number {
   if (index > next) {
     writer.varint(0)

@@ -50,7 +50,7 @@ function sketchOf(numbers: readonly number[]): DDSketch {
 }
 
 describe('DDSketch', () => {
-  it('answers every quantile within 0.8 % of the value that stands there', () => {
+  it('DDSketch answers every quantile within 0.8 % of the true value', () => {
     fc.assert(
       fc.property(values, fc.double({ min: 0, max: 1, noNaN: true }), (numbers, q) => {
         const exact = [...numbers].sort((a, b) => a - b)[Math.floor(q * (numbers.length - 1))] as number
@@ -60,7 +60,7 @@ describe('DDSketch', () => {
     )
   })
 
-  it('merges to the sketch of all values, byte for byte, and leaves the other one alone', () => {
+  it('DDSketch merges to the sketch of all values, byte for byte, and does not change the other sketch', () => {
     fc.assert(
       fc.property(values, values, (left, right) => {
         const other = sketchOf(right)
@@ -73,7 +73,7 @@ describe('DDSketch', () => {
     )
   })
 
-  it('comes back from its bytes as it was, and goes on counting', () => {
+  it('DDSketch can be read from its bytes and goes on counting', () => {
     fc.assert(
       fc.property(values, values, (first, later) => {
         const back = DDSketch.deserialise(sketchOf(first).serialise())
@@ -84,7 +84,7 @@ describe('DDSketch', () => {
     )
   })
 
-  it('answers within 0.8 % whatever the magnitudes, for up to 2,000 different values, merged in any order', () => {
+  it('DDSketch answers within 0.8 % for up to 2,000 different values of any magnitude, merged in any order', () => {
     fc.assert(
       fc.property(mixedParts, fc.integer({ min: 0, max: 1 << 20 }), (parts, seed) => {
         const numbers = parts.flat()
@@ -104,7 +104,7 @@ describe('DDSketch', () => {
     )
   })
 
-  it('is not moved by an outlier that comes first, last or from another sketch', () => {
+  it('DDSketch keeps its accuracy when an outlier comes first, last or from another sketch', () => {
     const usual = Array.from({ length: 99 }, (_, i) => i + 1)
     const sketches = [
       sketchOf([1e17, ...usual]),
@@ -120,7 +120,7 @@ describe('DDSketch', () => {
     }
   })
 
-  it('keeps the 2,048 highest bins apart when there are more, in any order', () => {
+  it('DDSketch keeps the 2,048 highest bins when there are more, in any order of adding', () => {
     const numbers = Array.from({ length: 6000 }, (_, i) => 10 ** (i / 10 - 300))
     const sketch = sketchOf(numbers)
     expect(sketch.count).toBe(6000)
@@ -135,7 +135,7 @@ describe('DDSketch', () => {
     expect(left.merge(right).serialise()).toEqual(sketch.serialise())
   })
 
-  it('answers for the largest double and the smallest that is not zero to it', () => {
+  it('DDSketch answers for the largest double and for the smallest that it tells from zero', () => {
     for (const number of [Number.MAX_VALUE, -Number.MAX_VALUE, 1.01e-307])
       expect(Math.abs(sketchOf([number]).quantile(0.5) / number - 1)).toBeLessThanOrEqual(
         RELATIVE_ACCURACY * (1 + 1e-9),
@@ -143,7 +143,7 @@ describe('DDSketch', () => {
     expect(sketchOf([1e-308]).quantile(0.5)).toBe(0)
   })
 
-  it('reads what was written before it kept outliers, and goes on counting', () => {
+  it('DDSketch reads the bytes of releases that had no outliers, and goes on counting', () => {
     const back = DDSketch.deserialise(Buffer.from(WRITTEN_BEFORE, 'base64'))
     expect(back.count).toBe(WRITTEN_VALUES.length)
     expect(back.serialise()).toEqual(sketchOf(WRITTEN_VALUES).serialise())
@@ -156,12 +156,12 @@ describe('DDSketch', () => {
     expect(folded.merge(sketchOf([-1, -2])).count).toBe(WRITTEN_VALUES.length + 3)
   })
 
-  it('knows nothing of no values', () => {
+  it('DDSketch has no quantile without values', () => {
     expect(new DDSketch().quantile(0.5)).toBeNaN()
     expect(DDSketch.deserialise(new DDSketch().serialise()).count).toBe(0)
   })
 
-  it('refuses bytes that are cut short, changed in length, or of another version', () => {
+  it('DDSketch rejects bytes that are cut short, changed in length, or of another version', () => {
     const bytes = sketchOf([1, 2, 3, 1000]).serialise()
     for (let length = 0; length < bytes.length; length++)
       expect(() => DDSketch.deserialise(bytes.subarray(0, length))).toThrow(RangeError)
@@ -169,7 +169,7 @@ describe('DDSketch', () => {
     expect(() => DDSketch.deserialise(Buffer.of(9, ...bytes.subarray(1)))).toThrow(RangeError)
   })
 
-  it("agrees with Datadog's own implementation to within a bin", () => {
+  it("DDSketch agrees with Datadog's own implementation to within a bin", () => {
     fc.assert(
       fc.property(
         fc.array(magnitude, { minLength: 1, maxLength: 200 }),
@@ -186,7 +186,7 @@ describe('DDSketch', () => {
     )
   })
 
-  it('takes a few dozen bytes for a few values', () => {
+  it('DDSketch takes a few dozen bytes for a few values', () => {
     expect(sketchOf(Array.from({ length: 10 }, (_, i) => 1.7 ** i)).serialise().length).toBeLessThan(50)
   })
 })

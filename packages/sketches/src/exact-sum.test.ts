@@ -13,7 +13,7 @@ function sumOf(values: readonly number[]): ExactSum {
 }
 
 describe('ExactSum', () => {
-  it('is the exact sum, rounded once', () => {
+  it('ExactSum is the exact sum, rounded once', () => {
     fc.assert(
       fc.property(fc.array(exact, { maxLength: 500 }), (scaled) => {
         const expected = toDouble(scaled.reduce((a, b) => a + b, 0n))
@@ -22,7 +22,7 @@ describe('ExactSum', () => {
     )
   })
 
-  it('is the same whatever way the values are split and merged', () => {
+  it('ExactSum does not depend on how the values are split and merged', () => {
     fc.assert(
       fc.property(fc.array(exact, { maxLength: 200 }), fc.array(exact, { maxLength: 200 }), (left, right) => {
         const all = [...left, ...right].map(toDouble)
@@ -35,24 +35,24 @@ describe('ExactSum', () => {
     )
   })
 
-  it('keeps what a plain sum loses', () => {
+  it('ExactSum keeps small values that a plain sum loses', () => {
     expect(sumOf([1e16, ...Array.from({ length: 10 }, () => 0.1), -1e16]).value()).toBeCloseTo(1, 12)
     expect(sumOf([1e100, 1, -1e100]).value()).toBe(1)
   })
 
-  it('comes back from its two numbers', () => {
+  it('ExactSum can be restored from its two numbers', () => {
     const sum = sumOf([1e16, 0.1, 0.2])
     expect(new ExactSum(sum.sum, sum.error).value()).toBe(sum.value())
   })
 
-  it('is infinite, not NaN, beyond the doubles, and still has a mean', () => {
+  it('ExactSum is infinite, not NaN, outside the range of doubles, and still has a mean', () => {
     expect(sumOf([1e308, 1e308]).value()).toBe(Number.POSITIVE_INFINITY)
     expect(sumOf([-1e308, -1e308]).value()).toBe(Number.NEGATIVE_INFINITY)
     expect(sumOf([1e308, 1e308]).mean(2)).toBe(1e308)
     expect(sumOf([1, 2, 4]).mean(3)).toBe(7 / 3)
   })
 
-  it('comes back from beyond the doubles, whatever way the values are split, kept and merged', () => {
+  it('ExactSum returns into the range of doubles, however the values are split, stored and merged', () => {
     const huge = fc.integer({ min: -16, max: 16 }).map((sixteenths) => (sixteenths / 16) * 1.7e308)
     const parts = fc.array(fc.array(huge, { maxLength: 20 }), { minLength: 1, maxLength: 6 })
     fc.assert(

@@ -1,11 +1,12 @@
-/** What a sum beyond the doubles is counted in. */
+/** The unit of sums that no double can hold. */
 const WIDE = 2 ** 64
 
 /**
- * A sum in double-double arithmetic: `sum` is the rounded sum, `error` what rounding left out, so that a billion small values added to
- * a large one are not lost and the order of adding hardly matters. Each addition is exact by two-sum (Knuth, The Art of Computer
- * Programming 2, 4.2.2); the errors add up as in Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen" (1974).
- * Once it has been beyond the doubles `sum` is infinite and `error` the rounded sum / 2^64, so that it can come back and have a mean.
+ * A sum in double-double arithmetic: `sum` is the rounded sum and `error` the rounding error. A billion small values
+ * added to a large one are not lost, and the order of adding hardly matters. Each addition is exact by two-sum
+ * (Knuth, The Art of Computer Programming 2, 4.2.2); the errors are added as in Neumaier, "Rundungsfehleranalyse
+ * einiger Verfahren zur Summation endlicher Summen" (1974). When the sum leaves the range of doubles, `sum` becomes
+ * infinite and `error` the rounded sum / 2^64, so that it can return into the range and has a mean.
  */
 export class ExactSum {
   sum: number
@@ -16,7 +17,7 @@ export class ExactSum {
     this.error = error
   }
 
-  /** `value` must be finite. */
+  /** Adds `value`, which must be finite. */
   add(value: number): void {
     const sum = this.sum + value
     if (sum - sum !== 0) {
@@ -28,14 +29,14 @@ export class ExactSum {
     this.sum = sum
   }
 
-  /** Adds a decimal of any size, written without an exponent. */
+  /** Adds a decimal number of any size, written without exponent. */
   addDecimal(text: string): void {
     const value = Number(text)
     if (Number.isFinite(value)) this.add(value)
     else this.#addWide(Number(`${text}e-20`) * (1e20 / WIDE))
   }
 
-  /** Becomes the sum of both; returns itself. */
+  /** Adds `other`. Returns this sum. */
   merge(other: ExactSum): this {
     if (!Number.isFinite(other.sum)) {
       this.#addWide(other.error)
@@ -46,17 +47,17 @@ export class ExactSum {
     return this
   }
 
-  /** The sum as one number; infinite when it lies beyond the doubles. */
+  /** The sum as one number; infinite when it is outside the range of doubles. */
   value(): number {
     return Number.isFinite(this.sum) ? this.sum + this.error : this.error * WIDE
   }
 
-  /** The sum divided by how many were added; not finite only for a count of 0. */
+  /** The sum divided by `count`; not finite only when that is 0. */
   mean(count: number): number {
     return Number.isFinite(this.sum) ? this.value() / count : (this.error / count) * WIDE
   }
 
-  /** `value` is in units of 2^64. */
+  /** Adds `value` * 2^64. */
   #addWide(value: number): void {
     const before = Number.isFinite(this.sum) ? this.sum / WIDE + this.error / WIDE : this.error
     this.error = before + value

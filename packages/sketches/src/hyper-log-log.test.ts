@@ -31,7 +31,7 @@ const hashes = fc.array(
 )
 
 describe('HyperLogLog', () => {
-  it('is nearly exact while few are in it', () => {
+  it('HyperLogLog is nearly exact for few elements', () => {
     for (const count of [0, 1, 2, 10, 100]) expect(Math.round(sketchOf(range(0, count)).estimate())).toBe(count)
   })
 
@@ -47,7 +47,7 @@ describe('HyperLogLog', () => {
     },
   )
 
-  it('does not change when a hash is added again, and says so', () => {
+  it('HyperLogLog does not change when a hash is added again, and says so', () => {
     fc.assert(
       fc.property(hashes, (all) => {
         const sketch = sketchOf(all)
@@ -59,7 +59,7 @@ describe('HyperLogLog', () => {
     )
   })
 
-  it('merges to the union, byte for byte, in whatever order and representation, and leaves the other one alone', () => {
+  it('HyperLogLog merges to the union, byte for byte, in any order and representation, and does not change the other sketch', () => {
     fc.assert(
       fc.property(hashes, hashes, (left, right) => {
         const union = sketchOf([...left, ...right]).serialise()
@@ -74,7 +74,7 @@ describe('HyperLogLog', () => {
     )
   })
 
-  it('comes back from its bytes as it was, sparse or dense', () => {
+  it('HyperLogLog can be read from its bytes, sparse or dense', () => {
     fc.assert(
       fc.property(hashes, (all) => {
         const sketch = sketchOf(all)
@@ -90,18 +90,18 @@ describe('HyperLogLog', () => {
     expect(HyperLogLog.estimateSerialised(dense.serialise())).toBe(dense.estimate())
   })
 
-  it('takes two or three bytes a user while they are few, and 12 KiB at most', () => {
+  it('HyperLogLog takes two or three bytes per user for few users, and at most 12 KiB', () => {
     expect(sketchOf(range(0, 1)).serialise().length).toBeLessThan(8)
     expect(sketchOf(range(0, 1_000)).serialise().length).toBeLessThan(2_100)
     expect(sketchOf(range(0, 100_000)).serialise().length).toBe(12_291)
   })
 
-  it('ranks by the rest of the low lane once the high one is zero', () => {
+  it('HyperLogLog ranks by the rest of the low word when the high word is zero', () => {
     expect(sketchOf([[0x4000, 0]]).serialise()).not.toEqual(sketchOf([[0x8000, 0]]).serialise())
     expect(sketchOf([[0, 0]]).serialise()).toEqual(Buffer.of(1, 0, 14, 51))
   })
 
-  it('refuses bytes that are damaged or of another version', () => {
+  it('HyperLogLog rejects bytes that are damaged or of another version', () => {
     const dense = sketchOf(range(0, 50_000)).serialise()
     const ranked = Buffer.concat([dense.subarray(0, 3), Buffer.alloc(12_288, 0xff)])
     for (const bytes of [dense.subarray(0, 5_000), ranked]) {

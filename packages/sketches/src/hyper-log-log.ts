@@ -3,15 +3,15 @@ import { estimateDistinct } from './estimate-distinct.js'
 const PRECISION = 14
 const REGISTERS = 1 << PRECISION
 const INDEX_MASK = REGISTERS - 1
-/** Bits of the 64-bit hash that are left to rank by. */
+/** Bits of the 64-bit hash that determine the rank; the others choose the register. */
 const RANK_BITS = 64 - PRECISION
-/** A sparse entry is index << 6 | rank; ranks begin at 1, so 0 is an empty slot. */
+/** A sparse entry is index << 6 | rank. Ranks begin at 1, so 0 is an empty slot. */
 const RANK_SHIFT = 6
 const RANK_MASK = 63
 
 const SPARSE_SLOTS_MIN = 8
 const SPARSE_GROWTH = 4
-/** Half the memory of dense registers; the next doubling would be no smaller than dense. */
+/** Half the memory of dense registers. After the next doubling it would not be smaller than dense. */
 const SPARSE_SLOTS_MAX = REGISTERS / 8
 const SPARSE_ENTRIES_MAX = (SPARSE_SLOTS_MAX * 3) / 4
 
@@ -24,31 +24,31 @@ const DAMAGED = 'the sketch is cut short or damaged'
 
 const NO_ENTRIES = new Uint32Array(0)
 
-/** For reading and writing, which would otherwise allocate up to 64 KiB a sketch. */
+/** Work memory for reading and writing, which would otherwise allocate up to 64 KiB per sketch. */
 const scratch = new Uint32Array(REGISTERS)
-/** A number of an entry takes three bytes at most. */
+/** Most bytes of an entry's number. */
 const scratchBytes = new Uint8Array(HEADER_BYTES + 3 * REGISTERS)
 
 /**
- * Counts distinct 64-bit hashes: HyperLogLog with 2^14 registers (Flajolet, Fusy, Gandouet, Meunier 2007), standard error 0.81 %.
- * While few registers are set it keeps them in a small hash table (32 bytes for one user, 8 KiB at most) and errs by less than that;
- * then it keeps all registers, one byte each. Adding is O(1) and allocates only when it grows. Merging two gives what adding all
- * their elements to one would have.
+ * Counts distinct 64-bit hashes: HyperLogLog with 2^14 registers (Flajolet, Fusy, Gandouet, Meunier 2007), standard
+ * error 0.81 %. While few registers are set, they are kept in a small hash table (32 bytes for one user, at most 8
+ * KiB), with a smaller error; later as one byte per register. Adding is O(1) and allocates only when the sketch
+ * grows. Merging two sketches gives the sketch of all their elements.
  */
 export class HyperLogLog {
-  /** Open addressing by the register's index, which is a piece of the hash and so spread already: see `homeOf`. */
+  /** Open addressing by the register's index, which is part of the hash and so spread evenly: see `homeOf`. */
   #sparse: Uint32Array | undefined
   #entries = 0
   #dense: Uint8Array | undefined
 
-  /** Takes the two unsigned 32-bit lanes of a hash; returns whether that changed anything. */
+  /** Adds a hash, given as its two unsigned 32-bit words. Returns whether the sketch changed. */
   add(lo: number, hi: number): boolean {
-    // Leading zeros of the high lane, and only if that is zero of the rest of the low one.
+    // Leading zeros of the high word, and of the rest of the low word only when the high word is zero.
     const rank = hi !== 0 ? Math.clz32(hi) + 1 : Math.min(33 + Math.clz32(lo & ~INDEX_MASK), RANK_BITS + 1)
     return this.#raise(lo & INDEX_MASK, rank)
   }
 
-  /** Becomes the union of both; returns itself. The other one is left as it is. */
+  /** Adds all elements of `other`, which does not change. Returns this sketch. */
   merge(other: HyperLogLog): this {
     if (other.#dense) {
       const mine = this.#dense ?? this.#toDense()
@@ -63,14 +63,17 @@ export class HyperLogLog {
     return this
   }
 
-  /** Merges what `deserialise` would make of the bytes without making it. @throws RangeError as `deserialise`; then this one is of no more use. */
+  /**
+   * Merges the sketch in `bytes` without creating it.
+   * @throws RangeError as `deserialise`; this sketch must not be used afterwards.
+   */
   mergeSerialised(bytes: Uint8Array): this {
     if (kindOf(bytes) === KIND.dense) this.#mergeDense(bytes)
     else this.#mergeSparse(bytes)
     return this
   }
 
-  /** How many distinct hashes were added, as a real number; 0 when none was. */
+  /** Estimated number of distinct hashes, not rounded; 0 when none was added. */
   estimate(): number {
     const histogram = new Float64Array(RANK_BITS + 2)
     if (this.#dense) {
@@ -87,7 +90,7 @@ export class HyperLogLog {
     return estimateDistinct(histogram, RANK_BITS)
   }
 
-  /** At most 12,291 bytes, two or three a register while few are set. Equal sets give equal bytes. */
+  /** At most 12,291 bytes; two or three per register while few are set. Equal sets give equal bytes. */
   serialise(): Buffer {
     const entries = this.#sortedEntries()
     if (entries.length * 2 < DENSE_BYTES) {
@@ -97,12 +100,17 @@ export class HyperLogLog {
     return serialiseDense(this.#dense ?? this.#toDense())
   }
 
-  /** @throws RangeError when the bytes are no such sketch or are damaged. */
+  /**
+   * @throws RangeError when the bytes are no sketch of a known version or are damaged.
+   */
   static deserialise(bytes: Uint8Array): HyperLogLog {
     return new HyperLogLog().mergeSerialised(bytes)
   }
 
-  /** The estimate of a serialised sketch, as `deserialise` and `estimate` give it, for a fraction of their time. @throws RangeError as `deserialise` */
+  /**
+   * The estimate of a serialised sketch. Equals `deserialise(bytes).estimate()` in a fraction of its time.
+   * @throws RangeError as `deserialise`
+   */
   static estimateSerialised(bytes: Uint8Array): number {
     const histogram = kindOf(bytes) === KIND.dense ? denseHistogram(bytes) : sparseHistogram(bytes)
     if (histogram.subarray(RANK_BITS + 2).some((count) => count > 0)) throw new RangeError(DAMAGED)
@@ -158,9 +166,10 @@ export class HyperLogLog {
     return dense
   }
 
-  /** In a view that the next call writes over. */
+  /** Serialised as a view that the next call overwrites. */
   #sortedEntries(): Uint32Array {
-    // Plain loops: the consumer does this for every busy minute once a second, and callbacks make it twenty times dearer.
+    // Plain loops: the consumer does this every second for every active minute, and callbacks take twenty times as
+    // long.
     const entries = scratch
     let count = 0
     const dense = this.#dense
@@ -168,7 +177,7 @@ export class HyperLogLog {
       for (let index = 0; index < REGISTERS; index++) {
         const rank = dense[index] as number
         entries[count] = (index << RANK_SHIFT) | rank
-        // One more unless the rank is 0, without a branch that would be guessed wrong.
+        // Adds 1 unless the rank is 0. Without a branch, which could not be predicted.
         count += (rank + RANK_MASK) >>> RANK_SHIFT
       }
       return entries.subarray(0, count)
@@ -177,7 +186,7 @@ export class HyperLogLog {
     for (let slot = 0; slot < table.length; slot++) {
       const entry = table[slot] as number
       if (entry === 0) continue
-      // They are nearly in order, see `homeOf`.
+      // They are nearly sorted, see `homeOf`.
       let at = count++
       for (; at > 0 && (entries[at - 1] as number) > entry; at--) entries[at] = entries[at - 1] as number
       entries[at] = entry
@@ -187,7 +196,7 @@ export class HyperLogLog {
 
   #mergeSparse(bytes: Uint8Array): void {
     const entries = readSparse(bytes)
-    // So many would not stay in a table.
+    // This many entries would not be kept in a table.
     const dense = this.#dense ?? (entries.length > SPARSE_ENTRIES_MAX ? this.#toDense() : undefined)
     if (dense === undefined && this.#entries === 0) this.#sparse = new Uint32Array(slotsFor(entries.length))
     for (let at = 0; at < entries.length; at++) {
@@ -214,18 +223,21 @@ export class HyperLogLog {
   }
 }
 
-/** The higher of two ranks, without a branch that would be guessed wrong. */
+/** The higher of two ranks. Without a branch, which could not be predicted. */
 function higher(a: number, b: number): number {
   const difference = a - b
   return a - (difference & (difference >> 31))
 }
 
-/** Not 0 when one of the four ranks of a word is above RANK_BITS + 1, 51: when its bits 32 and 16 are set, and 8 or 4. */
+/**
+ * Nonzero when one of the four ranks in a word is above RANK_BITS + 1 = 51, that is, has the bits 32, 16 and (8 or 4)
+ * set.
+ */
 function tooHighIn(word: number): number {
   return (word >>> 5) & (word >>> 4) & ((word >>> 3) | (word >>> 2)) & 0b000001_000001_000001_000001
 }
 
-/** By the upper bits, so that a table holds its entries in the order of their indexes but for those that were displaced. */
+/** By the upper bits, so that a table holds its entries in the order of their indexes, except displaced ones. */
 function homeOf(index: number, table: Uint32Array): number {
   return index >>> (PRECISION - (31 - Math.clz32(table.length)))
 }
@@ -236,7 +248,7 @@ function kindOf([version, kind, precision]: Uint8Array): number {
   return kind
 }
 
-/** Growing to that size step by step would cost as much as reading. */
+/** Sized at once: growing step by step would take as long as reading. */
 function slotsFor(entries: number): number {
   let slots = SPARSE_SLOTS_MIN
   while (entries * 4 > slots * 3 && slots < SPARSE_SLOTS_MAX) slots *= SPARSE_GROWTH
@@ -247,17 +259,17 @@ function checkDense(bytes: Uint8Array): void {
   if (bytes.length !== HEADER_BYTES + DENSE_BYTES) throw new RangeError(DAMAGED)
 }
 
-/** Four registers. */
+/** Four registers in one word. */
 function wordAt(bytes: Uint8Array, offset: number): number {
   return ((bytes[offset] as number) << 16) | ((bytes[offset + 1] as number) << 8) | (bytes[offset + 2] as number)
 }
 
-/** The entries of a sparse sketch, in a view that the next call writes over. */
+/** The entries of a sparse sketch, in a view that the next call overwrites. */
 function readSparse(bytes: Uint8Array): Uint32Array {
   let count = 0
   let index = -1
   for (let at = HEADER_BYTES; at < bytes.length; ) {
-    // One byte or two, without a branch that would be guessed wrong every other time; three at most.
+    // One or two bytes, read without a branch, which would be mispredicted every other time; at most three.
     const first = bytes[at] as number
     const second = at + 1 < bytes.length ? (bytes[at + 1] as number) : 0
     const isLong = first >>> 7
@@ -277,7 +289,7 @@ function readSparse(bytes: Uint8Array): Uint32Array {
   return scratch.subarray(0, count)
 }
 
-/** Registers by rank. */
+/** Number of registers by rank. */
 function sparseHistogram(bytes: Uint8Array): Float64Array {
   const histogram = new Float64Array(RANK_MASK + 1)
   const entries = readSparse(bytes)
@@ -302,7 +314,10 @@ function denseHistogram(bytes: Uint8Array): Float64Array {
   return histogram
 }
 
-/** After the header a number an entry: the registers skipped since the last one, and the rank in the low 6 bits. */
+/**
+ * After the header a number for each entry: the registers skipped since the previous entry, and the rank in the low 6
+ * bits.
+ */
 function serialiseSparse(entries: Uint32Array): Buffer {
   scratchBytes.set([VERSION, KIND.sparse, PRECISION])
   let at = HEADER_BYTES
@@ -318,7 +333,7 @@ function serialiseSparse(entries: Uint32Array): Buffer {
   return Buffer.from(scratchBytes.subarray(0, at))
 }
 
-/** After the header 6 bits a register, four registers in three bytes. */
+/** After the header 6 bits for each register, four registers in three bytes. */
 function serialiseDense(registers: Uint8Array): Buffer {
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + DENSE_BYTES)
   bytes.set([VERSION, KIND.dense, PRECISION])

@@ -1,6 +1,6 @@
 const CUT_SHORT = 'the sketch is cut short or damaged'
 
-/** Writes unsigned LEB128 numbers up to 2^53 - 1, doubles and bytes into a buffer that grows. */
+/** Writes unsigned LEB128 numbers up to 2^53 - 1, doubles and bytes into a growing buffer. */
 export class ByteWriter {
   #bytes: Buffer
   #length = 0
@@ -30,7 +30,7 @@ export class ByteWriter {
     this.#length += bytes.length
   }
 
-  /** A copy as long as what was written. */
+  /** A copy of the written bytes. */
   finish(): Buffer {
     return Buffer.from(this.#bytes.subarray(0, this.#length))
   }
@@ -57,13 +57,18 @@ export class ByteReader {
     return this.#offset >= this.#bytes.length
   }
 
-  /** @throws RangeError when the bytes end before it does. */
+  /**
+   * @throws RangeError when fewer than 8 bytes are left.
+   */
   double(): number {
     const at = this.#take(8)
     return new DataView(this.#bytes.buffer, this.#bytes.byteOffset).getFloat64(at, true)
   }
 
-  /** A view. @throws RangeError when there are fewer bytes. */
+  /**
+   * A view of the next bytes.
+   * @throws RangeError when fewer are left.
+   */
   bytes(length: number): Uint8Array {
     const at = this.#take(length)
     return this.#bytes.subarray(at, at + length)
@@ -76,7 +81,9 @@ export class ByteReader {
     return at
   }
 
-  /** @throws RangeError when the bytes end within the number. */
+  /**
+   * @throws RangeError when the bytes end within the number.
+   */
   varint(): number {
     let value = 0
     let scale = 1
@@ -90,7 +97,7 @@ export class ByteReader {
   }
 }
 
-/** 0, -1, 1, -2 … as 0, 1, 2, 3 … */
+/** Maps 0, -1, 1, -2 … to 0, 1, 2, 3 … */
 export function zigzag(value: number): number {
   return value >= 0 ? value * 2 : -value * 2 - 1
 }

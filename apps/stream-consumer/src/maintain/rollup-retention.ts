@@ -6,26 +6,26 @@ import { COARSE_LEVELS, type CoarseLevel, MINUTE_LEVEL } from '@millrace/rollups
 const SERIES_PER_STATEMENT = 100
 
 /**
- * Tells readers and the compactor, before anything is deleted, from which time on the windows of each level are kept. Horizons never move back: a
+ * Tells readers and the compactor, before anything is deleted, from which time on the windows of each level are kept. Cutoffs never move back: a
  * longer retention does not bring deleted windows back. Waits for the compactor, which must not lose the windows that it is reading.
  */
-export async function publishRollupHorizons(database: Queryable, horizonOf: (relation: string) => Date): Promise<void> {
+export async function publishRollupCutoffs(database: Queryable, cutoffOf: (relation: string) => Date): Promise<void> {
   const levels = [MINUTE_LEVEL, ...COARSE_LEVELS]
   await database.query(
     `update rollup_levels l set kept_from = h.kept_from from unnest($1::integer[], $2::timestamptz[]) as h (level_seconds, kept_from)
      where l.level_seconds = h.level_seconds and l.kept_from < h.kept_from`,
-    [levels.map(({ seconds }) => seconds), levels.map(({ table }) => horizonOf(table).toISOString())],
+    [levels.map(({ seconds }) => seconds), levels.map(({ table }) => cutoffOf(table).toISOString())],
   )
 }
 
 /**
- * The windows of a coarse level. They are deleted up to the published horizon, along the primary key, some series at a time. Costs one look-up
- * while the horizon stays where it was.
+ * The windows of a coarse level. They are deleted up to the published cutoff, along the primary key, some series at a time. Costs one look-up
+ * while the cutoff stays where it was.
  */
 export function rollupWindows({ table, seconds }: CoarseLevel): RetainedRelation {
   return {
     relation: table,
-    deleteBefore: async (_horizon, context) => {
+    deleteBefore: async (_cutoff, context) => {
       const { connection, signal } = context
       const { rows } = await connection.query<{ kept_from: Date }>(
         'select kept_from from rollup_levels where level_seconds = $1 and emptied_to < kept_from',

@@ -2,7 +2,7 @@ import type { Database } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
 import { createRetention } from '@millrace/retention'
 import { type RetentionTimes, retentionRules } from '../../src/maintain/retention-rules.js'
-import { publishRollupHorizons } from '../../src/maintain/rollup-retention.js'
+import { publishRollupCutoffs } from '../../src/maintain/rollup-retention.js'
 
 const DAY = 86_400_000
 
@@ -21,7 +21,7 @@ export async function runRetention(database: Database, run: RetentionRun): Promi
       database,
       logger: silentLogger,
       now: () => nowMs,
-      publishHorizons: publishRollupHorizons,
+      publishCutoffs: publishRollupCutoffs,
       ...(onRowsDeleted !== undefined && { onRowsDeleted }),
     },
   )
