@@ -24,6 +24,7 @@ const CHECKS = {
   'generated code is current (buf generate)': checkGenerated,
   'tables of settings are current': checkSettingsTables,
   'shared names have one owner': () => run(process.execPath, ['infra/checks/owned-names.mjs']),
+  'lists of mutants fit the code': () => run(process.execPath, ['infra/bootstrap/mutants.mjs', '--list', '--quiet']),
   'sizes of files and functions (warnings only)': () => run(process.execPath, ['infra/checks/sizes.mjs']),
   'the lockfile names no registry': checkLockfile,
   'docker-compose.yml and Dockerfile': () => run(process.execPath, ['infra/docker/check.mjs']),

@@ -1,0 +1,126 @@
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { copyTree } from './copy-tree.mjs'
+
+/** A run that takes longer hangs, and a hanging test is a failing one. */
+const RUN_MS_MAX = 600_000
+const OUTPUT_LINES = 30
+/** A change may make a test wait for ever, which the long limit of jest.config.mjs would draw out. */
+const TEST_MS_MAX = { short: 15_000, long: 90_000 }
+
+/**
+ * Tries each mutant in a copy of the checkout. First all tests run once without a change: a test that fails anyway kills nothing. Returns how many
+ * mutants were killed (a test failed, or did not end in time), survived (all tests passed) or could not be tried.
+ */
+export async function runMutants(mutants, { say, isShort }) {
+  if (mutants.length === 0) return { killed: 0, survived: 0, errors: 0 }
+  const { copy, remove } = copyTree()
+  const stop = () => {
+    remove()
+    process.exit(130)
+  }
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
+  for (const signal of signals) process.once(signal, stop)
+  try {
+    const tests = [...new Set(mutants.flatMap((mutant) => mutant.tests))]
+    const before = await runTests(copy, tests, { isShort: false })
+    if (before.outcome !== 'survived') {
+      say(`the tests fail without any change, so nothing can be told from them (${before.outcome}):\n${before.output}`)
+      return { killed: 0, survived: 0, errors: mutants.length }
+    }
+    return await tryAll(mutants, { copy, say, isShort })
+  } finally {
+    for (const signal of signals) process.removeListener(signal, stop)
+    remove()
+  }
+}
+
+async function tryAll(mutants, { copy, say, isShort }) {
+  const counts = { killed: 0, survived: 0, errors: 0 }
+  for (const mutant of mutants) {
+    const startedAt = performance.now()
+    const { outcome, output } = await tryOne(mutant, { copy, isShort })
+    const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
+    say(`${outcome.padEnd(8)} ${mutant.promise} (${mutant.path}: ${mutant.why}; ${seconds} s)`)
+    if (outcome === 'error') say(output)
+    counts[{ killed: 'killed', timeout: 'killed', survived: 'survived', error: 'errors' }[outcome]]++
+  }
+  return counts
+}
+
+async function tryOne({ path, find, replace, tests }, { copy, isShort }) {
+  const file = join(copy, path)
+  const original = readFileSync(file, 'utf8')
+  // A function, since a text would have `$&` and the like replaced.
+  writeFileSync(
+    file,
+    original.replace(find, () => replace),
+  )
+  try {
+    return await runTests(copy, tests, { isShort })
+  } finally {
+    writeFileSync(file, original)
+  }
+}
+
+/**
+ * Runs tests in the copy. `error`: no test was found, or no test ran, because the changed code does not even load. The compiled code is brought up to
+ * date first, unless `isShort`.
+ */
+async function runTests(copy, tests, { isShort }) {
+  const report = join(copy, 'jest-report.json')
+  rmSync(report, { force: true })
+  const args = [
+    '--experimental-vm-modules',
+    '--no-warnings',
+    'node_modules/jest/bin/jest.js',
+    '--silent',
+    '--forceExit',
+  ]
+  const child = spawn(
+    process.execPath,
+    [...args, `--testTimeout=${TEST_MS_MAX[isShort ? 'short' : 'long']}`, '--json', `--outputFile=${report}`, ...tests],
+    {
+      cwd: copy,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...(isShort && { MILLRACE_TESTS_SKIP_BUILD: '1' }) },
+    },
+  )
+  const { hasTimedOut, output } = await outputOf(child)
+  if (hasTimedOut) return { outcome: 'timeout', output }
+  return { outcome: existsSync(report) ? judge(JSON.parse(readFileSync(report, 'utf8'))) : 'error', output }
+}
+
+function judge({ success, numTotalTests, numFailedTests, testResults }) {
+  if (numFailedTests > 0) return 'killed'
+  if (numTotalTests === 0) return 'error'
+  // A failure outside of a test, such as a leak that is found after the last one.
+  return success
+    ? 'survived'
+    : testResults.some(({ assertionResults }) => assertionResults.length > 0)
+      ? 'killed'
+      : 'error'
+}
+
+/** The last lines that a process prints until it ends; it is killed with everything below it when it takes too long. */
+function outputOf(child) {
+  let text = ''
+  let hasTimedOut = false
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk) => {
+      text = (text + chunk).slice(-20_000)
+    })
+  }
+  const timer = setTimeout(() => {
+    hasTimedOut = true
+    process.kill(-child.pid, 'SIGKILL')
+  }, RUN_MS_MAX)
+  return new Promise((resolve) => {
+    child.once('close', () => {
+      clearTimeout(timer)
+      resolve({ hasTimedOut, output: text.split('\n').slice(-OUTPUT_LINES).join('\n') })
+    })
+  })
+}
