@@ -79,11 +79,23 @@ describe('the balance', () => {
     })
   })
 
-  it('keeps tenants apart', () => {
-    const both = balanceTenants([produced(5), produced(8, { tenantId: 2 })], [consumed(5)], new Map([[2, 8]]))
-    expect(both.map(({ tenantId, isBalanced }) => [tenantId, isBalanced])).toEqual([
-      [1, true],
-      [2, false],
+  it('the ledger of one tenant contains no event of another tenant that the same gateway accepted', () => {
+    const both = balanceTenants(
+      [produced(5), produced(8, { tenantId: 2 })],
+      [consumed(5), consumed(7, { tenantId: 2 })],
+      new Map([[2, 1]]),
+    )
+    expect(
+      both.map(({ tenantId, accepted, stored, inFlight, isBalanced }) => ({
+        tenantId,
+        accepted,
+        stored,
+        inFlight,
+        isBalanced,
+      })),
+    ).toEqual([
+      { tenantId: 1, accepted: 5, stored: 5, inFlight: 0, isBalanced: true },
+      { tenantId: 2, accepted: 8, stored: 7, inFlight: 1, isBalanced: false },
     ])
   })
 })
