@@ -27,7 +27,7 @@ export function presentMeta(
   }
   // For a remembered answer, the wait was part of the first request, not of this one.
   const waitedMs = known === undefined ? (said.waited_ms ?? 0) : 0
-  const wayMs = Math.max(0, nowMs - received.askedAtMs - waitedMs)
+  const wayMs = Math.max(0, nowMs - received.sentAtMs - waitedMs)
   return {
     ...said,
     ...renewed,

@@ -40,7 +40,7 @@ export interface Received {
   readonly headers: Headers
   readonly text: string
   /** When the request, or its last retry, was sent, by the clock of `performance.now()`. */
-  readonly askedAtMs: number
+  readonly sentAtMs: number
 }
 
 export interface Transport {
@@ -86,10 +86,10 @@ export function createTransport(config: TransportConfig, deps: TransportDeps): T
   }
 
   async function attempt(request: TransportRequest, signal: AbortSignal): Promise<Received> {
-    const askedAtMs = performance.now()
+    const sentAtMs = performance.now()
     const response = await open(request, signal)
     try {
-      return { status: response.status, headers: response.headers, text: await response.text(), askedAtMs }
+      return { status: response.status, headers: response.headers, text: await response.text(), sentAtMs }
     } catch (cause) {
       throw toNetworkError(cause, signal)
     }

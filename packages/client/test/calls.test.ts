@@ -28,8 +28,8 @@ describe('a query', () => {
     const to = new Date('2026-11-20T00:00:00Z')
     expect(await query.top({ group_by: ['properties.a', 'event'], event: 'A & B', to, limit: 3 })).toEqual(answer)
     await query.top({ limit: 3, to, event: 'A & B', group_by: ['properties.a', 'event'], compare: undefined })
-    expect(gateway.asked[1]?.url).toBe(gateway.asked[0]?.url)
-    const { pathname, searchParams } = new URL(gateway.asked[0]?.url ?? '', 'http://x')
+    expect(gateway.requests[1]?.url).toBe(gateway.requests[0]?.url)
+    const { pathname, searchParams } = new URL(gateway.requests[0]?.url ?? '', 'http://x')
     expect(pathname).toBe('/api/v1/query/top')
     expect(Object.fromEntries(searchParams)).toEqual({
       event: 'A & B',
@@ -37,15 +37,15 @@ describe('a query', () => {
       limit: '3',
       to: '2026-11-20T00:00:00.000Z',
     })
-    expect(gateway.asked[0]?.headers.authorization).toBe('Bearer k')
+    expect(gateway.requests[0]?.headers.authorization).toBe('Bearer k')
   })
 
   it('is sent in a body when its address would be too long', async () => {
     gateway.reply(json(answer))
-    const asked = { filters: [{ property: 'properties.a', op: 'in' as const, value: Array(500).fill('long') }] }
-    await gateway.client.query.uniques(asked)
-    expect(gateway.asked[0]).toMatchObject({ method: 'POST', url: '/api/v1/query/uniques' })
-    expect(JSON.parse(gateway.asked[0]?.body ?? '')).toEqual(asked)
+    const request = { filters: [{ property: 'properties.a', op: 'in' as const, value: Array(500).fill('long') }] }
+    await gateway.client.query.uniques(request)
+    expect(gateway.requests[0]).toMatchObject({ method: 'POST', url: '/api/v1/query/uniques' })
+    expect(JSON.parse(gateway.requests[0]?.body ?? '')).toEqual(request)
   })
 
   it('sends the ETag of a remembered answer, and returns that answer on 304', async () => {
@@ -68,16 +68,23 @@ describe('a query', () => {
     const untold = await gateway.client.query.uniques({ event: 'A' })
     expect(untold).toMatchObject({ data: answer.data, meta: { watermark: '1994-11-06T08:49:36.000Z' } })
     expect(untold.meta.age_ms).toBeGreaterThan(again.meta.age_ms)
-    expect(gateway.asked.map(({ headers }) => headers['if-none-match'])).toEqual([undefined, 'W/"1"', 'W/"1"'])
+    expect(gateway.requests.map(({ headers }) => headers['if-none-match'])).toEqual([undefined, 'W/"1"', 'W/"1"'])
     await gateway.client.query.uniques({ event: 'B' })
-    expect(gateway.asked[3]?.headers['if-none-match']).toBeUndefined()
+    expect(gateway.requests[3]?.headers['if-none-match']).toBeUndefined()
   })
 
   it('drops the least recently used answers from memory', async () => {
     const client = gateway.clientWith({ answersKept: 2 })
     gateway.reply(json(answer, { headers: { etag: '"1"' } }))
     for (const event of ['A', 'B', 'A', 'C', 'A', 'B']) await client.query.uniques({ event })
-    expect(gateway.asked.map(({ headers }) => headers['if-none-match'] ?? '')).toEqual(['', '', '"1"', '', '"1"', ''])
+    expect(gateway.requests.map(({ headers }) => headers['if-none-match'] ?? '')).toEqual([
+      '',
+      '',
+      '"1"',
+      '',
+      '"1"',
+      '',
+    ])
   })
 })
 
@@ -93,7 +100,7 @@ describe('a failing call of the client', () => {
       details: { a: 1 },
       retryAfterMs: undefined,
     })
-    expect(gateway.asked).toHaveLength(1)
+    expect(gateway.requests).toHaveLength(1)
   })
 
   it('is retried after 429 and 503, and not before Retry-After has passed', async () => {
@@ -107,13 +114,13 @@ describe('a failing call of the client', () => {
     for (const status of [429, 503]) {
       expect(await failureOf(gateway.client.query.uniques({}))).toMatchObject({ status, isRetryable: false })
     }
-    expect(gateway.asked).toHaveLength(2)
+    expect(gateway.requests).toHaveLength(2)
   })
 
   it('is retried three times and then rejects with the last error', async () => {
     gateway.reply(problem(503, 'DOWN', { 'retry-after': '1' }))
     expect(await failureOf(gateway.client.query.uniques({}))).toMatchObject({ code: 'DOWN', retryAfterMs: 1000 })
-    expect(gateway.asked).toHaveLength(4)
+    expect(gateway.requests).toHaveLength(4)
   })
 
   it('is not retried when the pause would exceed the time limit of the call', async () => {
@@ -145,7 +152,7 @@ describe('a failing call of the client', () => {
     gateway.reply(() => controller.abort(new Error('gone')))
     await expect(gateway.client.query.uniques({}, { signal: controller.signal })).rejects.toThrow('gone')
     await expect(gateway.client.query.uniques({}, { signal: controller.signal })).rejects.toThrow('gone')
-    expect(gateway.asked).toHaveLength(1)
+    expect(gateway.requests).toHaveLength(1)
   })
 
   it('rejects with INVALID_ANSWER when the answer is not JSON', async () => {
@@ -175,7 +182,7 @@ describe('a list in pages', () => {
       if (ids.length === 3) break
     }
     expect(ids).toEqual([1, 2, 3])
-    expect(gateway.asked.map(({ url }) => url)).toEqual([
+    expect(gateway.requests.map(({ url }) => url)).toEqual([
       '/api/v1/users/a%2Fb/timeline?from=1970-01-01T00%3A00%3A00.000Z&limit=2',
       '/api/v1/users/a%2Fb/timeline?cursor=c2&from=1970-01-01T00%3A00%3A00.000Z&limit=2',
     ])
@@ -187,14 +194,14 @@ describe('a list in pages', () => {
     for await (const { data } of gateway.client.events({ filters: [{ property: 'properties.a', value: 1 }] }).pages())
       pages.push(data)
     expect(pages).toEqual([[{ id: 1 }], [{ id: 2 }]])
-    expect(gateway.asked[1]?.url).toBe(
+    expect(gateway.requests[1]?.url).toBe(
       `/api/v1/events?cursor=c2&filters=${encodeURIComponent('[{"property":"properties.a","value":1}]')}`,
     )
     gateway.reply(json({ ...answer, next_cursor: 'q2' }), json(answer))
     const values: unknown[] = []
     for await (const { value } of gateway.client.queryPages('breakdown', { group_by: ['event'] })) values.push(value)
     expect(values).toEqual([2, 2])
-    expect(gateway.asked[3]?.url).toBe('/api/v1/query/breakdown?cursor=q2&group_by=%5B%22event%22%5D')
+    expect(gateway.requests[3]?.url).toBe('/api/v1/query/breakdown?cursor=q2&group_by=%5B%22event%22%5D')
   })
 })
 
@@ -208,7 +215,7 @@ describe('sendEvents', () => {
       ],
       { wait: 'stored' },
     )
-    const [first, second] = gateway.asked
+    const [first, second] = gateway.requests
     expect(first?.url).toBe('/v1/events?wait=stored')
     expect(second?.body).toBe(first?.body)
     const sent = JSON.parse(first?.body ?? '') as { messageId: string }[]
@@ -218,7 +225,7 @@ describe('sendEvents', () => {
   it('returns a receipt that tells where the events are', async () => {
     gateway.reply(json({ state: 'settled' }))
     expect(await gateway.client.receipt('r/1', { waitMs: 100 })).toEqual({ state: 'settled' })
-    expect(gateway.asked[0]?.url).toBe('/v1/receipts/r%2F1?wait_ms=100')
+    expect(gateway.requests[0]?.url).toBe('/v1/receipts/r%2F1?wait_ms=100')
   })
 })
 

@@ -5,21 +5,21 @@ import { buildClient, type Client, type ClientOptions } from '../src/create-clie
 
 export type Reply = (req: IncomingMessage, res: ServerResponse) => void
 
-export interface Asked {
+export interface ReceivedRequest {
   readonly method: string
   readonly url: string
   readonly headers: IncomingMessage['headers']
   readonly body: string
 }
 
-/** A server that answers each request as the test says, and a client of it whose pauses last no time and are noted. */
+/** A server that sends the replies of a test, and a client of it that records its pauses instead of waiting. */
 export interface FakeGateway {
   readonly url: string
-  readonly asked: Asked[]
+  readonly requests: ReceivedRequest[]
   readonly pauses: number[]
   readonly client: Client
   clientWith(options: Partial<ClientOptions>): Client
-  /** The answers to come, one a request; the last one stays. */
+  /** Sets the replies to the next requests, one each. The last one is repeated. */
   reply(...replies: Reply[]): void
   close(): Promise<void>
 }
@@ -38,13 +38,13 @@ export const problem = (status: number, code: string, headers: Record<string, st
   )
 
 export async function startFakeGateway(): Promise<FakeGateway> {
-  const asked: Asked[] = []
+  const requests: ReceivedRequest[] = []
   const pauses: number[] = []
   let replies: Reply[] = []
   const server = createServer(async (req, res) => {
     let body = ''
     for await (const chunk of req) body += String(chunk)
-    asked.push({ method: req.method ?? '', url: req.url ?? '', headers: req.headers, body })
+    requests.push({ method: req.method ?? '', url: req.url ?? '', headers: req.headers, body })
     const reply = replies.length > 1 ? replies.shift() : replies[0]
     reply?.(req, res)
   })
@@ -65,7 +65,7 @@ export async function startFakeGateway(): Promise<FakeGateway> {
     )
   return {
     url,
-    asked,
+    requests,
     pauses,
     client: clientWith({}),
     clientWith,

@@ -12,7 +12,7 @@ const told = (ageMs: number, sentAt: string): string =>
 const read = (headers: Record<string, string>, body: QueryAnswerMeta = said) =>
   presentMeta(
     body,
-    { status: 200, headers: new Headers(headers), text: '', askedAtMs: 1000 },
+    { status: 200, headers: new Headers(headers), text: '', sentAtMs: 1000 },
     { known: undefined, nowMs: 1030 },
   )
 
@@ -43,7 +43,7 @@ describe('the meta of an answer', () => {
     const body: QueryAnswerMeta = { ...said, waited_ms: 5000 }
     const known = { etag: '"1"', text: '', meta: body, atMs: 400 }
     const headers = new Headers({ 'millrace-meta': told(5, at('10:00:05.000')) })
-    const again = { status: 304, headers, text: '', askedAtMs: 1000 }
+    const again = { status: 304, headers, text: '', sentAtMs: 1000 }
     expect(presentMeta(body, again, { known, nowMs: 1030 }).age_ms).toBe(35)
   })
 
@@ -54,7 +54,7 @@ describe('the meta of an answer', () => {
   it('is that of the body without the header, and grows older for a remembered answer', () => {
     for (const headers of [{}, { 'millrace-meta': 'something=else' }]) expect(read(headers)).toBe(said)
     const known = { etag: '"1"', text: '', meta: { ...said, age_ms: 5 }, atMs: 400 }
-    const again = { status: 304, headers: new Headers(), text: '', askedAtMs: 1000 }
+    const again = { status: 304, headers: new Headers(), text: '', sentAtMs: 1000 }
     expect(presentMeta(said, again, { known, nowMs: 1030 })).toEqual({ ...said, age_ms: 635 })
   })
 })

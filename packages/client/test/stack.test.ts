@@ -92,8 +92,8 @@ describe('the client with a complete stack', () => {
 
   it('receives 304 instead of an unchanged answer', async () => {
     const { query, responses } = noting()
-    const asked = { event: 'Viewed', from: minutesAgo(120), to: minutesAgo(0), interval: '1mo' } as const
-    const [first, second] = [await query.timeseries(asked), await query.timeseries(asked)]
+    const request = { event: 'Viewed', from: minutesAgo(120), to: minutesAgo(0), interval: '1mo' } as const
+    const [first, second] = [await query.timeseries(request), await query.timeseries(request)]
     expect(responses.map(({ status }) => status)).toEqual([200, 304])
     expect(second.data).toEqual(first.data)
   })
@@ -222,10 +222,10 @@ const event = { event: 'In page', userId: 'page', timestamp: new Date(${NOW} - 6
 const sent = await client.sendEvents([event, event], { wait: 'stored' })
 let state = 'in_flight'
 while (state !== 'settled') state = (await client.receipt(sent.receipt, { waitMs: 5000 })).state
-const asked = { event: 'In page', from: new Date(${NOW} - 7_200_000), to: new Date(${NOW}), interval: '1mo' }
+const request = { event: 'In page', from: new Date(${NOW} - 7_200_000), to: new Date(${NOW}), interval: '1mo' }
 const sum = ({ data }) => data.reduce((total, { value }) => total + value, 0)
-const counts = [sum(await client.query.timeseries({ ...asked, fresh: true })), sum(await client.query.timeseries(asked))]
-await client.query.timeseries(asked)
+const counts = [sum(await client.query.timeseries({ ...request, fresh: true })), sum(await client.query.timeseries(request))]
+await client.query.timeseries(request)
 // What the browser's cache has may be a minute old, and tells nobody; a second client is what a reloaded page has.
 let address
 const noting = { ...options, fetch: (input, init) => fetch((address = input), init) }

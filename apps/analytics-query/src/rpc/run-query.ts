@@ -59,24 +59,40 @@ export function createRunQuery({ kinds, reads, answers, metrics, now }: RunQuery
     if (served.isStale) metrics.countStale()
     const isCacheable = !isDirect && !request.fresh && minWatermarkMs === undefined
     if (isCacheable) answers.popular.note(query.canonicalKey, tenantId, request)
-    const { dataJson, summaryJson, nextCursor, watermarkMs } = served.answer
-    const isBehind = minWatermarkMs !== undefined && (watermarkMs ?? Number.NEGATIVE_INFINITY) < minWatermarkMs
     return {
-      dataJson,
-      summaryJson,
-      nextCursor: bindCursor(nextCursor, queryOfCursor(request)),
-      meta: {
-        source: served.source,
-        ageMs: served.ageMs,
-        watermark: watermarkMs === null ? undefined : new Date(watermarkMs),
-        tookMs,
-        planJson: request.explain ? JSON.stringify(served.plan) : '',
-        isStale: served.isStale,
-        isBehind,
-        waitedMs,
-      },
+      ...toResponse(served, { request, minWatermarkMs, tookMs, waitedMs }),
       cache: isCacheable ? answers.httpPolicyOf(served, { tenantId, query }) : undefined,
     }
+  }
+}
+
+interface Served {
+  readonly request: RunQueryRequest
+  readonly minWatermarkMs: number | undefined
+  readonly tookMs: number
+  readonly waitedMs: number
+}
+
+function toResponse(
+  { answer, source, ageMs, isStale, plan }: RunAnswer,
+  { request, minWatermarkMs, tookMs, waitedMs }: Served,
+): Omit<RunQueryResponse, 'cache'> {
+  const { dataJson, summaryJson, nextCursor, watermarkMs } = answer
+  const isBehind = minWatermarkMs !== undefined && (watermarkMs ?? Number.NEGATIVE_INFINITY) < minWatermarkMs
+  return {
+    dataJson,
+    summaryJson,
+    nextCursor: bindCursor(nextCursor, queryOfCursor(request)),
+    meta: {
+      source,
+      ageMs,
+      watermark: watermarkMs === null ? undefined : new Date(watermarkMs),
+      tookMs,
+      planJson: request.explain ? JSON.stringify(plan) : '',
+      isStale,
+      isBehind,
+      waitedMs,
+    },
   }
 }
 

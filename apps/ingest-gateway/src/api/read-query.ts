@@ -1,8 +1,8 @@
 import type { QueryKindName, RunQueryRequest } from '@millrace/contracts'
 import {
   type AnyQuery,
-  filters,
   type QueryStringForm,
+  queryFilters,
   queryKinds,
   queryStringForms,
   toFilterMessages,
@@ -26,7 +26,7 @@ export function readQuery(kind: QueryKindName, params: Params): { request: RunQu
 }
 
 const FILTERS_LENGTH_MAX = 8192
-const filtersOnly = z.object({ filters })
+const filtersOnly = z.object({ filters: queryFilters })
 
 /** The filters of a list, which come as JSON text; none when absent. @throws INVALID_REQUEST naming the field and what is allowed */
 export function readFilters(params: Params): RunQueryRequest['filters'] {

@@ -1,7 +1,7 @@
 export { type AnyQuery, isQueryKind, queryKinds } from '../queries/query-kinds.js'
 export { type QueryStringForm, queryStringForms } from '../queries/query-string.js'
 export { createQueryTypes } from '../queries/query-types.js'
-export { filters } from '../queries/request-fields.js'
+export { queryFilters } from '../queries/request-fields.js'
 export { sampleEvents } from '../queries/sample-events.js'
 export { isTime } from '../queries/time-text.js'
 export { toFilterMessages, toRunQueryRequest } from '../queries/to-run-query-request.js'

@@ -54,14 +54,14 @@ const filter = named(
       ),
   }),
 )
-export const filters = z.array(filter).max(QUERY_LIMITS.filtersMax)
+export const queryFilters = z.array(filter).max(QUERY_LIMITS.filtersMax)
 
 const step = named(
   'FunnelStep',
   'One step of a funnel.',
   z.strictObject({
     event: eventName.min(1).describe('Name of the event.'),
-    filters: filters.optional().describe('Conditions on the events of this step only.'),
+    filters: queryFilters.optional().describe('Conditions on the events of this step only.'),
   }),
 )
 
@@ -122,7 +122,7 @@ export const commonFields = (limit: PageLimit) => ({
     .describe(
       'IANA name of a time zone. Days without a time, and buckets of a day or longer, start at its midnight. Default: UTC.',
     ),
-  filters: filters.optional().describe('Conditions on events. All must match.'),
+  filters: queryFilters.optional().describe('Conditions on events. All must match.'),
   cursor: text(CURSOR_LENGTH_MAX)
     .optional()
     .describe('next_cursor of the previous page. All pages keep the range of the first one.'),
