@@ -9,8 +9,8 @@ import { ManualClock } from './manual-clock.js'
 
 const kibibyte = 1_024
 
-describe('memory', () => {
-  it('keeps a namespace within its room, giving up what was used longest ago', async () => {
+describe('the memory tier', () => {
+  it('keeps a namespace within its limit by evicting the least recently used entries', async () => {
     const cache = createCache({ name: 'test' }, { logger: silentLogger })
     const namespace = cache.namespace<string>('small', { level: 'hot', memoryBytesMax: 10 * kibibyte })
     for (let index = 0; index < 20; index++) {
@@ -24,7 +24,7 @@ describe('memory', () => {
     expect(namespace.peek('k1')).toBeUndefined()
   })
 
-  it('keeps all namespaces within the common room, at the expense of the fullest', async () => {
+  it('keeps all namespaces within the common limit by evicting from the fullest', async () => {
     const cache = createCache({ name: 'test', memoryBytesMax: 20 * kibibyte }, { logger: silentLogger })
     const [large, little] = ['large', 'little'].map((name) => cache.namespace<string>(name, { level: 'hot' }))
     await little?.getOrSet('k', () => 'x'.repeat(kibibyte))
@@ -35,7 +35,7 @@ describe('memory', () => {
     expect(large?.stats().memory.evictions).toBeGreaterThan(20)
   })
 
-  it('answers a value over the entry limit and does not keep it', async () => {
+  it('returns a value over the entry limit and does not keep it', async () => {
     const cache = createCache({ name: 'test' }, { logger: silentLogger })
     const namespace = cache.namespace<string>('limited', { level: 'hot', entryBytesMax: 100 })
     expect((await namespace.getOrSet('k', () => 'x'.repeat(200))).value).toHaveLength(200)
@@ -43,7 +43,7 @@ describe('memory', () => {
     expect(namespace.stats().source).toMatchObject({ loads: 1, unkept: 1 })
   })
 
-  it('counts for its statistics and for Prometheus alike', async () => {
+  it('counts the same for its statistics and for Prometheus', async () => {
     const metrics = createMetrics({ service: 'test', hasProcessMetrics: false })
     const cache = createCache({ name: 'test' }, { logger: silentLogger, metrics: createCacheMetrics(metrics) })
     const namespace = cache.namespace<string>('counted', { level: 'hot' })
@@ -68,7 +68,7 @@ describe('memory', () => {
     ['a share of 1', { jitter: 1 }],
     ['a negative lifetime', { ttlMs: -1 }],
     ['a lifetime that is no number', { ttlMs: Number.NaN }],
-  ])('refuses %s', (_, options) => {
+  ])('refuses to be opened with %s', (_, options) => {
     const cache = createCache({ name: 'test' }, { logger: silentLogger })
     expect(() => cache.namespace('bad', { level: 'hot', ...options })).toThrow(/is a/)
   })
@@ -76,7 +76,7 @@ describe('memory', () => {
   it.each([
     [0, 1_000],
     [1, 500],
-  ])('shortens lifetimes by chance: %d of the share', async (chance, ttlMs) => {
+  ])('shortens lifetimes by a random part: %d of the share', async (chance, ttlMs) => {
     const clock = new ManualClock()
     const cache = createCache({ name: 'test' }, { logger: silentLogger, clock, random: () => chance })
     const namespace = cache.namespace<string>('jittered', { level: 'hot', ttlMs: 1_000, jitter: 0.5 })
@@ -91,7 +91,7 @@ describe('memory', () => {
 describe('generations', () => {
   const names = fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e'), { maxLength: 3 })
 
-  it('count a value as current only if nothing that names it moved since, and forget only towards not current', () => {
+  it('treat a value as current only if no invalidation has named it since, and when they forget names they treat values as outdated', () => {
     fc.assert(
       fc.property(fc.array(names), names, fc.nat(20), (moves, tags, asOf) => {
         const generations = createGenerations(3)

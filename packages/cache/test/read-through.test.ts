@@ -19,7 +19,7 @@ function open(options: Partial<NamespaceOptions<string | null>> = {}): Fixture {
 }
 
 describe('a read', () => {
-  it('loads a key once for all who ask for it at one time, and gives it from memory later', async () => {
+  it('loads a key once for all concurrent callers, and returns it from memory afterwards', async () => {
     const { namespace, gate, clock } = open()
     const reads = Array.from({ length: 100 }, () => namespace.getOrSet('k', gate.load))
     await gate.called
@@ -33,7 +33,7 @@ describe('a read', () => {
     expect(namespace.peek('k')).toEqual(hit)
   })
 
-  it('loads again when the lifetime is over', async () => {
+  it('loads a value again when its lifetime is over', async () => {
     const { namespace, clock } = open()
     await namespace.getOrSet('k', () => 'old')
     await clock.advance(1_000)
@@ -41,7 +41,7 @@ describe('a read', () => {
     expect((await namespace.getOrSet('k', () => 'new')).value).toBe('new')
   })
 
-  it('passes the error of its source on, and asks it again next time', async () => {
+  it('rejects with the error of the loader, and calls the loader again next time', async () => {
     const { namespace } = open()
     const failing = () => Promise.reject(new Error('no source'))
     await expect(namespace.getOrSet('k', failing)).rejects.toThrow('no source')
@@ -49,7 +49,7 @@ describe('a read', () => {
     expect(namespace.stats().source).toMatchObject({ loads: 2, errors: 1 })
   })
 
-  it('fails at the hard time-out, and tells the loader', async () => {
+  it('fails at the hard time-out and aborts the loader', async () => {
     const { namespace, clock } = open({ hardTimeoutMs: 50 })
     let signal: AbortSignal | undefined
     const read = namespace.getOrSet('k', (context) => {
@@ -63,7 +63,7 @@ describe('a read', () => {
     expect(namespace.stats().source.timeouts).toBe(1)
   })
 
-  it('keeps null shortly and undefined not at all', async () => {
+  it('keeps null for a short time and does not keep undefined', async () => {
     const { namespace, clock } = open({ negativeTtlMs: 100 })
     await namespace.getOrSet('k', () => null)
     expect((await namespace.getOrSet('k', () => 'v')).value).toBeNull()
@@ -73,7 +73,7 @@ describe('a read', () => {
     expect(namespace.peek('none')).toBeUndefined()
   })
 
-  it('takes lifetime, tags and whether to keep it at all from the loader', async () => {
+  it('uses the lifetime and tags that the loader sets, and keeps no value that the loader skips', async () => {
     const { namespace, clock } = open()
     await namespace.getOrSet('short', (context) => {
       context.expire(10)
@@ -94,7 +94,7 @@ describe('a read', () => {
     expect(namespace.peek('tagged')).toBeUndefined()
   })
 
-  it('goes past a kept value that the caller does not accept, and past any when it has to be fresh', async () => {
+  it('loads anew when the caller does not accept the cached value or requires a fresh one', async () => {
     const { namespace } = open()
     await namespace.getOrSet('k', () => '1')
     expect((await namespace.getOrSet('k', () => '2', { accept: (value) => value !== '1' })).value).toBe('2')
@@ -103,7 +103,7 @@ describe('a read', () => {
     expect(namespace.peek('k')?.value).toBe('4')
   })
 
-  it('does not share a load that began before a call that has to be fresh', async () => {
+  it('that has to be fresh does not share a load that began before it', async () => {
     const { namespace, gate, clock } = open()
     const early = namespace.getOrSet('k', gate.load)
     await clock.advance(1)
@@ -117,7 +117,7 @@ describe('a read', () => {
 describe('a stale value', () => {
   const stale = { staleMs: 5_000 }
 
-  it('is given at once while one load brings the next', async () => {
+  it('is returned at once while one load refreshes it', async () => {
     const { namespace, clock, gate } = open(stale)
     await namespace.getOrSet('k', () => 'old')
     await clock.advance(1_500)
@@ -130,7 +130,7 @@ describe('a stale value', () => {
     expect(namespace.peek('k')?.value).toBe('new')
   })
 
-  it('is waited for no longer than the soft time-out', async () => {
+  it('is returned at the soft time-out when the refresh takes longer', async () => {
     const { namespace, clock, gate } = open({ ...stale, softTimeoutMs: 100 })
     await namespace.getOrSet('k', () => 'old')
     await clock.advance(1_500)
@@ -146,7 +146,7 @@ describe('a stale value', () => {
     expect(namespace.peek('k')?.value).toBe('newer')
   })
 
-  it('stands in for a source that fails, which is then left alone for a second', async () => {
+  it('is returned when the loader fails, which is then not called for a second', async () => {
     const { namespace, clock } = open({ ...stale, softTimeoutMs: 100 })
     let calls = 0
     const failing = () => {
@@ -164,7 +164,7 @@ describe('a stale value', () => {
     expect(calls).toBe(2)
   })
 
-  it('is never given once it was invalidated, whatever fails', async () => {
+  it('is never returned after it was invalidated, whatever fails', async () => {
     const { namespace, clock } = open({ ...stale, softTimeoutMs: 100 })
     await namespace.getOrSet('k', () => 'old', { tags: ['t'] })
     await clock.advance(1_500)
@@ -174,7 +174,7 @@ describe('a stale value', () => {
 })
 
 describe('a value that is read often', () => {
-  it('is loaded again before it expires, once, and nobody waits unless it expires meanwhile', async () => {
+  it('is refreshed once before it expires, and no caller waits for that before it has expired', async () => {
     const { namespace, clock, gate } = open({ refreshAhead: 0.2, staleMs: 5_000, softTimeoutMs: 1_000 })
     await namespace.getOrSet('k', () => 'old')
     for (let read = 0; read < 3; read++) await namespace.getOrSet('k', gate.load)
@@ -190,7 +190,7 @@ describe('a value that is read often', () => {
   })
 })
 
-describe('after an invalidation', () => {
+describe('an invalidation', () => {
   it.each<[string, (namespace: Namespace<string | null>) => Promise<unknown>]>([
     ['by a tag known before loading', (namespace) => namespace.invalidateTags(['before'])],
     ['by a tag known after loading', (namespace) => namespace.invalidateTags(['after'])],
@@ -198,24 +198,27 @@ describe('after an invalidation', () => {
     ['by pattern', (namespace) => namespace.invalidatePattern('k:*')],
     ['of everything', (namespace) => namespace.invalidateAll()],
     ['by a written value', (namespace) => namespace.set('k:1', 'written')],
-  ])('%s, what a loader in flight brings is given to earlier callers only, and kept nowhere', async (_, invalidate) => {
-    const { namespace, gate } = open()
-    const load = async (context: { tag(...tags: string[]): void }) => {
-      const value = await gate.load()
-      context.tag('after')
-      return value
-    }
-    const early = namespace.getOrSet('k:1', load, { tags: ['before'] })
-    await gate.called
-    await invalidate(namespace)
-    const late = namespace.getOrSet('k:1', () => 'new', { tags: ['before'] })
-    gate.open('old')
-    expect((await early).value).toBe('old')
-    expect((await late).value).toMatch(/new|written/)
-    expect(namespace.peek('k:1')?.value).toMatch(/new|written/)
-  })
+  ])(
+    '%s gives the value of a load under way to earlier callers only, and the value is not kept',
+    async (_, invalidate) => {
+      const { namespace, gate } = open()
+      const load = async (context: { tag(...tags: string[]): void }) => {
+        const value = await gate.load()
+        context.tag('after')
+        return value
+      }
+      const early = namespace.getOrSet('k:1', load, { tags: ['before'] })
+      await gate.called
+      await invalidate(namespace)
+      const late = namespace.getOrSet('k:1', () => 'new', { tags: ['before'] })
+      gate.open('old')
+      expect((await early).value).toBe('old')
+      expect((await late).value).toMatch(/new|written/)
+      expect(namespace.peek('k:1')?.value).toMatch(/new|written/)
+    },
+  )
 
-  it('leaves what it does not name', async () => {
+  it('keeps entries that it does not name', async () => {
     const { namespace } = open()
     await namespace.getOrSet('a.b', () => 'v', { tags: ['t'] })
     await namespace.invalidateTags(['other'])
@@ -227,7 +230,7 @@ describe('after an invalidation', () => {
 })
 
 describe('warming', () => {
-  it('loads what is not there and goes on after a failure', async () => {
+  it('loads missing keys and continues after a failure', async () => {
     const { namespace } = open()
     await namespace.getOrSet('there', () => 'v')
     const keys = ['there', 'bad', 'new']

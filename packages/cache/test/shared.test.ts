@@ -20,7 +20,7 @@ async function open(options: Partial<NamespaceOptions<string>> = {}) {
 const failing = () => Promise.reject(new Error('no source'))
 
 describe('a value on its way to Redis', () => {
-  it('grows older on the way, so that another process never takes it for younger than it is', async () => {
+  it('ages on the way, so that no other process takes it for younger than it is', async () => {
     const { clock, link, store, namespace } = await open()
     const send = link.store.bind(link)
     let arrive: () => void = () => undefined
@@ -38,8 +38,8 @@ describe('a value on its way to Redis', () => {
   })
 })
 
-describe('memory before Redis', () => {
-  it('is believed as long as Redis is compared with, and no longer than the lag without', async () => {
+describe('the memory tier in front of Redis', () => {
+  it('is used as long as invalidations are read from Redis, and without Redis no longer than the maximum lag', async () => {
     const { clock, link, namespace } = await open()
     await namespace.getOrSet('k', () => 'v')
     await clock.advance(60_000)
@@ -54,7 +54,7 @@ describe('memory before Redis', () => {
     expect(namespace.peek('k')?.value).toBe('loaded')
   })
 
-  it('is believed again once Redis has told what was missed', async () => {
+  it('is used again once the missed invalidations were read from Redis', async () => {
     const { clock, link, store, namespace } = await open()
     await namespace.getOrSet('kept', () => 'v', { tags: ['a'] })
     await namespace.getOrSet('dropped', () => 'v', { tags: ['b'] })
@@ -67,7 +67,7 @@ describe('memory before Redis', () => {
     expect(namespace.peek('dropped')).toBeUndefined()
   })
 
-  it('stands in unconfirmed for a source that fails only where that is asked for', async () => {
+  it('serves unconfirmed values for a failing source only if the caller allows it', async () => {
     for (const givesUnconfirmedOnError of [false, true]) {
       const { clock, link, namespace } = await open({ givesUnconfirmedOnError })
       await namespace.getOrSet('k', () => 'v')
@@ -79,7 +79,7 @@ describe('memory before Redis', () => {
     }
   })
 
-  it('gives nothing to a strict read that cannot ask Redis', async () => {
+  it('gives no value to a strict read when Redis cannot be reached', async () => {
     const { link, namespace } = await open()
     await namespace.getOrSet('k', () => 'v')
     link.tell('lost')
@@ -87,7 +87,7 @@ describe('memory before Redis', () => {
     await expect(namespace.getOrSet('k', failing, { isStrict: true })).rejects.toThrow('no source')
   })
 
-  it('hears of invalidations though its values stay in the process', async () => {
+  it('receives invalidations even if its values are not stored in Redis', async () => {
     const { clock, store, namespace } = await open({ isShared: false })
     await namespace.getOrSet('k', () => 'v', { tags: ['t'] })
     expect(store.contents.entries.size).toBe(0)
@@ -96,7 +96,7 @@ describe('memory before Redis', () => {
     expect(namespace.peek('k')).toBeUndefined()
   })
 
-  it('tells Redis now and then which keys are popular', async () => {
+  it('reports popular keys to Redis from time to time', async () => {
     const { clock, namespace } = await open()
     for (const [key, reads] of [
       ['seldom', 1],
@@ -108,7 +108,7 @@ describe('memory before Redis', () => {
     expect(await namespace.popularKeys()).toEqual(['often', 'seldom'])
   })
 
-  it('invalidates a whole namespace after an outage in which more was invalidated than is remembered', async () => {
+  it('drops a whole namespace after an outage with more invalidations than it remembers', async () => {
     const { clock, link, store, namespace } = await open()
     await namespace.getOrSet('k', () => 'v')
     await clock.advance(0)

@@ -6,7 +6,7 @@ import { toRedisError } from './redis-errors.js'
 const name = 'test'
 
 describe('the settings of a connection', () => {
-  it('mean a single server by default', () => {
+  it('select a single server by default', () => {
     expect(toTarget({ name, url: 'rediss://u:p%40ss@cache:6380/3' })).toEqual({
       mode: 'single',
       host: 'cache',
@@ -16,12 +16,12 @@ describe('the settings of a connection', () => {
     })
   })
 
-  it('mean the socket of a server on this machine when the address begins with unix://', () => {
+  it('select a Unix socket when the address begins with unix://', () => {
     const target = { mode: 'single', path: '/var/lib/mill race/redis.sock', db: 0, credentials: {} }
     expect(toTarget({ name, url: 'unix:///var/lib/mill%20race/redis.sock' })).toEqual(target)
   })
 
-  it('mean Sentinels as soon as their hosts are named', () => {
+  it('select Sentinel when its hosts are given', () => {
     const target = toTarget({
       name,
       url: 'redis://:secret@ignored/1',
@@ -40,7 +40,7 @@ describe('the settings of a connection', () => {
     })
   })
 
-  it('mean a Cluster when it is switched on, with as many nodes to begin with as there are addresses', () => {
+  it('select a Cluster when it is enabled, with all addresses as its first nodes', () => {
     expect(toTarget({ name, url: 'redis://n1:7000, redis://[::1]:7001', clusterEnabled: true })).toMatchObject({
       mode: 'cluster',
       nodes: [
@@ -58,7 +58,7 @@ describe('the settings of a connection', () => {
     [{ url: 'redis://x', clusterEnabled: true, sentinelHosts: ['s'], masterName: 'm' }, 'not both'],
     [{ url: 'unix:///x', clusterEnabled: true }, 'one server'],
     [{ url: 'unix:///x', sentinelHosts: ['s'], masterName: 'm' }, 'one server'],
-  ])('are refused with a sentence that holds no password: %j', (config, sentence) => {
+  ])('are refused with a sentence that contains no password: %j', (config, sentence) => {
     const url = config.url.replace('//', '//user:hunter2@')
     const open = () => toTarget({ name, ...config, url })
     expect(open).toThrow(expect.objectContaining({ code: 'REDIS_CONFIG', message: expect.stringContaining(sentence) }))
@@ -66,7 +66,7 @@ describe('the settings of a connection', () => {
   })
 })
 
-describe('waits between reconnections', () => {
+describe('the delays between reconnections', () => {
   it('double from 50 ms and never exceed 2 s', () => {
     expect([1, 2, 3, 4, 5, 6, 7, 1000].map((attempt) => computeReconnectDelayMs(attempt, () => 0))).toEqual([
       50, 100, 200, 400, 800, 1600, 2000, 2000,
@@ -84,7 +84,7 @@ describe('errors of ioredis', () => {
     [reply('WRONGTYPE Operation against a key'), 'REDIS_REFUSED', false],
     [new Error('Command timed out'), 'REDIS_TIMEOUT', true],
     [new Error('Connection is closed.'), 'REDIS_UNAVAILABLE', true],
-  ])('become ours with the action in front: %s', (error, code, retryable) => {
+  ])('become Millrace errors with the action in front of their message: %s', (error, code, retryable) => {
     const ours = toRedisError('appending a frame', error)
     expect(ours).toMatchObject({ code, retryable, cause: error })
     expect(ours.message).toBe(`appending a frame: ${error.message}`)

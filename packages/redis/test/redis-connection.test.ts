@@ -47,7 +47,7 @@ async function using(config: Omit<RedisConfig, 'name'>, work: (fixture: Fixture)
 }
 
 describe('a connection to a single server', () => {
-  it('answers, tells about the server, counts its commands and logs nothing', async () => {
+  it('answers commands, counts them and logs nothing while all is well', async () => {
     const redis = await createTestRedis()
     await using({ url: redis.url }, async ({ connection, metrics, lines }) => {
       await connection.client.set('a', '1')
@@ -69,7 +69,7 @@ describe('a connection to a single server', () => {
     ['TCP', 'url'],
     ['a Unix socket', 'localUrl'],
   ] as const)(
-    'over %s rejects what is under way when the server dies, logs the loss once, comes back',
+    'over %s rejects commands under way when the server dies, logs the loss once and reconnects',
     async (_, way) => {
       const server = await startTestRedisServer()
       await using({ url: server[way] }, async ({ connection, lines }) => {
@@ -96,7 +96,7 @@ describe('a connection to a single server', () => {
     },
   )
 
-  it('comes back even when ioredis has given up, as it does when it is cut off while it connects', async () => {
+  it('reconnects even after ioredis has given up, as it does when it is disconnected while connecting', async () => {
     const redis = await createTestRedis()
     await using({ url: redis.url }, async ({ connection }) => {
       const ended = new Promise((resolve) => connection.client.once('end', () => resolve('ended')))
@@ -109,7 +109,7 @@ describe('a connection to a single server', () => {
     await redis.release()
   })
 
-  it('ends a command that a hung server does not answer', async () => {
+  it('rejects a command that a hung server does not answer in time', async () => {
     const server = await startTestRedisServer()
     await using({ url: server.url, commandTimeoutMs: 500 }, async ({ connection }) => {
       await server.pause()
@@ -125,7 +125,7 @@ describe('a connection to a single server', () => {
     await server.stop()
   })
 
-  it('says that it was not reached, in time and with the reason', async () => {
+  it('fails in time and with the reason when the server cannot be reached', async () => {
     const port = await freePort()
     const open = using({ url: `redis://127.0.0.1:${port}`, connectTimeoutMs: 2000 }, async () => undefined)
     await expect(open).rejects.toMatchObject({
@@ -134,7 +134,7 @@ describe('a connection to a single server', () => {
     })
   })
 
-  it('does not wait for a server that comes later when it is lazy', async () => {
+  it('does not wait for a server that starts later when it is opened lazily', async () => {
     const server = await startTestRedisServer()
     await server.kill()
     await using({ url: server.url, isLazy: true }, async ({ connection }) => {
@@ -145,7 +145,7 @@ describe('a connection to a single server', () => {
     await server.stop()
   })
 
-  it('runs a script that the server does not know, and forgot, by its digest', async () => {
+  it('runs a script by its digest, also when the server does not know it or has forgotten it', async () => {
     const redis = await createTestRedis()
     const script = defineScript(
       'add',
@@ -160,7 +160,7 @@ describe('a connection to a single server', () => {
   })
 })
 
-describe('a connection by Sentinels', () => {
+describe('a connection through Sentinel', () => {
   it('follows a failover to the new primary', async () => {
     const stack = await startTestSentinel()
     const hosts = stack.sentinels.map((sentinel) => `127.0.0.1:${sentinel.port}`)
@@ -181,7 +181,7 @@ describe('a connection by Sentinels', () => {
 })
 
 describe('a connection to a Cluster', () => {
-  it('reaches the keys of all nodes and runs scripts within one hash tag', async () => {
+  it('reaches keys on all nodes and runs scripts on keys with one hash tag', async () => {
     const cluster = await startTestRedisCluster()
     const url = `redis://127.0.0.1:${cluster.nodes[0]?.port}`
     await using({ url, clusterEnabled: true }, async ({ connection }) => {

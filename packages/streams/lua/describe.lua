@@ -1,4 +1,4 @@
--- Describes one stream without sending any of its entries.
+-- Describes one stream without sending its entries.
 -- KEYS[1] the stream
 -- Returns {first id or '', last generated id or '', entries, entries ever added or -1 before Redis 7}
 if redis.call('EXISTS', KEYS[1]) == 0 then

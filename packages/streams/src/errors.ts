@@ -1,14 +1,13 @@
 import { defineErrors } from '@millrace/contracts'
 
-/** What can go wrong with a stream. Whoever gets one of the first five from a producer may send the same records again later. */
+/** After one of the first five errors from a producer, the caller may send the same records again later. */
 export const streamErrors = defineErrors({
   STREAM_UNAVAILABLE: ['unavailable', 'the stream cannot be reached'],
   STREAM_SPOOL_FULL: ['unavailable', 'the stream cannot be reached and the spool has no room'],
   STREAM_FULL: ['exhausted', 'the stream is close to its memory ceiling'],
-  STREAM_OVERLOADED: ['exhausted', 'too many bytes wait to be acknowledged by the stream'],
+  STREAM_OVERLOADED: ['exhausted', 'too many bytes wait for the stream to acknowledge them'],
   STREAM_CLOSED: ['unavailable', 'the producer is closing'],
-  FRAME_CORRUPT: ['internal', 'the bytes are not a whole frame'],
-  FRAME_TOO_LARGE: ['invalid', 'the frame is over the limit', { httpStatus: 413 }],
+  FRAME_CORRUPT: ['internal', 'the bytes are not a valid frame'],
   STREAM_CONFIG: ['invalid', 'the settings of the stream are not valid'],
   LEASE_LOST: ['conflict', 'another member has taken over a partition'],
 })

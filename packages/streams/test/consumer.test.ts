@@ -95,14 +95,14 @@ describe('a consumer group', () => {
     expect(await effects.lines()).toEqual(wanted)
   })
 
-  it('tells which sequences of which producer are committed', async () => {
+  it('reports which sequences of which producer are committed', async () => {
     await start(new StoringHandler())
     const { sequence } = await send(2, 'a', 'b')
     await waitFor(async () => notices.length > 0)
     expect(notices).toEqual([{ stream: 'lines', partition: 2, producers: { [producer.id]: sequence } }])
   })
 
-  it('shares partitions evenly when members come, and takes them over when one leaves', async () => {
+  it('distributes partitions evenly when members join, and takes them over when a member leaves', async () => {
     const handlers = [new StoringHandler(), new StoringHandler()]
     const first = await start(handlers[0] as StoringHandler, 'a')
     await waitFor(async () => first.state().partitions.length === 4)
@@ -121,7 +121,7 @@ describe('a consumer group', () => {
     expect(rows.map(({ member }) => member)).toEqual([second.state().member])
   })
 
-  it('stores everything once while members come and go all the time', async () => {
+  it('stores every record once while members join and leave all the time', async () => {
     const lines = Array.from({ length: 600 }, (_, index) => `${index}`)
     const sending = (async () => {
       for (const [index, line] of lines.entries()) {
@@ -142,7 +142,7 @@ describe('a consumer group', () => {
       expect(stored).toEqual(lines.filter((_, index) => index % 4 === partition))
   })
 
-  it('fences a member that worked on past its lease: its transaction fails and nothing is doubled', async () => {
+  it('fences a member that works beyond its lease: its transaction fails and no record is stored twice', async () => {
     const slow = new StoringHandler()
     let isReleased = false
     let isIn = false
@@ -177,11 +177,11 @@ describe('a consumer group', () => {
     isReleased = true
     await waitFor(async () => warnings.length > 0)
     expect(slow.revocations.length).toBeGreaterThan(0)
-    expect(warnings).toEqual(['another member has taken over a partition; the state is thrown away'])
+    expect(warnings).toEqual(['another member has taken over a partition; the session starts again'])
     expect(await effects.lines()).toEqual(new Map([[0, ['once']]]))
   })
 
-  it('gives up the partitions of a member whose handler never comes back', async () => {
+  it('moves the partitions of a member whose handler hangs to another member', async () => {
     const hung = new StoringHandler()
     let release: (() => void) | undefined
     hung.beforeCommit = (batch) =>
@@ -203,7 +203,7 @@ describe('a consumer group', () => {
   it.each([
     ['before the commit', 'select pg_terminate_backend(pg_backend_pid())'],
     ['by an error', 'select 1 / 0'],
-  ])('throws its state away when a transaction dies %s, and stores everything once', async (_, poison) => {
+  ])('starts a new session when a transaction fails %s, and stores every record once', async (_, poison) => {
     const handler = new StoringHandler()
     let deaths = 0
     handler.beforeCommit = async (batch, tx) => {
@@ -218,7 +218,7 @@ describe('a consumer group', () => {
     expect([...(await effects.lines()).values()].flat()).toEqual(['line 0', 'line 1', 'line 2'])
   })
 
-  it('stores everything once while its connections are cut again and again', async () => {
+  it('stores every record once while its connections are cut repeatedly', async () => {
     const handler = new StoringHandler()
     await start(handler)
     const lines = Array.from({ length: 400 }, (_, index) => `${index}`)
@@ -243,7 +243,7 @@ describe('a consumer group', () => {
       expect(stored).toEqual(lines.filter((_, index) => index % 4 === partition))
   })
 
-  it('blocks visibly after three retries, skips nothing, and goes on when the fault is gone', async () => {
+  it('shows its partitions as blocked after three retries, skips no record, and continues when the fault is gone', async () => {
     const handler = new StoringHandler()
     let isBroken = true
     handler.beforeCommit = async (batch) => {
@@ -266,7 +266,7 @@ describe('a consumer group', () => {
     expect(await effects.lines()).toEqual(new Map([[1, ['a', 'b']]]))
   })
 
-  it('leaves its partitions to others while it alone keeps failing, and comes back', async () => {
+  it('loses a member that is the only one to keep failing, and gets it back later', async () => {
     const ill = new StoringHandler()
     let isIll = true
     ill.beforeCommit = async (batch) => {
@@ -288,7 +288,7 @@ describe('a consumer group', () => {
     )
   })
 
-  it('goes on with the trace of a batch from one request, and links to all where there are several', async () => {
+  it('continues the trace of a batch from one request, and links to the traces of several requests', async () => {
     const spans: { name: string; options: SpanOptions | undefined }[] = []
     tracer = {
       ...noopTracer,
@@ -321,7 +321,7 @@ describe('a consumer group', () => {
     ])
   })
 
-  it('drops frames that were sent twice, and counts what is missing between two sequences as lost', async () => {
+  it('drops frames that were sent twice, and counts records that are missing between two sequences as lost', async () => {
     await start(new StoringHandler())
     const frame = (sequence: number, records: string[], cumulativeRecords: number) =>
       encodeFrame({
@@ -350,7 +350,7 @@ describe('a consumer group', () => {
     expect(rows).toEqual([{ last_sequence: '6', records: '10', lost_records: '5' }])
   })
 
-  it('reads the stream again from its start when it has lost its end, and lets sequences tell what is new', async () => {
+  it('reads a stream that has lost its newest frames again from its start, and recognises new frames by their sequences', async () => {
     const consumer = await start(new StoringHandler())
     for (const line of ['a', 'b', 'c']) await send(0, line)
     await effects.untilCount(3)
@@ -370,7 +370,7 @@ describe('a consumer group', () => {
     expect(await effects.lines()).toEqual(new Map([[0, ['a', 'b', 'c', 'd']]]))
   })
 
-  it('gives a new owner the frames between what was flushed and what was committed, and no others', async () => {
+  it('replays to a new owner exactly the frames between the flushed and the committed position', async () => {
     const replayed: string[] = []
     class FlushingHandler extends StoringHandler {
       flush: FlushedPositions = new Map()
@@ -401,7 +401,7 @@ describe('a consumer group', () => {
     expect([replayed, facts]).toEqual([['b', 'c'], [{ nextOrdinal: 4, flushedOrdinal: 2 }]])
   })
 
-  it('asks a handler that wants to flush for an empty commit when nothing comes', async () => {
+  it('commits an empty batch for a handler that wants to flush when no frames come', async () => {
     const handler = new StoringHandler()
     let wishes = 1
     const consumer = await start(Object.assign(handler, { wantsCommit: () => wishes-- > 0 }))
@@ -409,7 +409,7 @@ describe('a consumer group', () => {
     expect(consumer.state().blockedReason).toBeUndefined()
   })
 
-  it('lets a handler flush what it keeps back before a stop', async () => {
+  it('lets its handler flush the rest of its state before it stops', async () => {
     const handler = new StoringHandler()
     let isStopping = false
     const consumer = await start(
@@ -427,7 +427,7 @@ describe('a consumer group', () => {
     expect(handler.revocations).toEqual([[0, 1, 2, 3]])
   })
 
-  it('trims what every group has flushed, beyond the window, and nothing that the slowest group has not', async () => {
+  it('trims frames beyond the window that every group has flushed, and none that the slowest group has not flushed', async () => {
     const settings = { windowRecords: 4 * 10 }
     await start(new StoringHandler(), 'a', settings)
     for (let i = 0; i < 50; i++) await send(0, `${i}`)
@@ -447,7 +447,7 @@ describe('a consumer group', () => {
     expect(driver.log('lines', 0).first).toBe('45')
   })
 
-  it('forgets a producer that has long been silent and of which the stream holds no frame, and no other', async () => {
+  it('forgets only producers that were silent for long and have no frame in the stream', async () => {
     const HOUR = 3_600_000
     let nowMs = Date.now() - 2 * HOUR
     driver = createMemoryDriver({ now: () => nowMs })
@@ -490,7 +490,7 @@ describe('a consumer group', () => {
     await waitFor(async () => (await known()).join() === '0 2,1 1,1 2')
   })
 
-  it('measures lag in frames and records, and mirrors its positions', async () => {
+  it('measures its lag in frames and records, and shows its positions to the stream’s own tools', async () => {
     const metrics = createMetrics({ service: 'test', hasProcessMetrics: false })
     const handler = new StoringHandler()
     let open: () => void = () => undefined
@@ -513,7 +513,7 @@ describe('a consumer group', () => {
     expect(text).toMatch(/millrace_stream_lag_records\{.*partition="1".*\} 0/)
   })
 
-  it('goes on reading when the stream comes back, without losing its state', async () => {
+  it('continues to read when the stream comes back, without losing its state', async () => {
     const handler = new StoringHandler()
     const openReader = jest.spyOn(driver, 'openReader')
     await start(handler)
@@ -535,7 +535,7 @@ describe('a consumer group', () => {
     expect(handler.revocations).toEqual([])
   })
 
-  it('lets a broker hand out the partitions', async () => {
+  it('stores every record once when the broker assigns the partitions', async () => {
     driver = createMemoryDriver({ assignment: 'broker' })
     producer = await openProducer(
       { stream: 'lines', partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 1 },

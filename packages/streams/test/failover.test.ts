@@ -12,8 +12,8 @@ async function healReplaced(stack: Sentinels, killed: Awaited<ReturnType<Sentine
   await killed.restart()
 }
 
-describe('a primary that is killed under load', () => {
-  it('behind Sentinels loses nothing acknowledged when a replica must confirm', async () => {
+describe('the stream whose Redis primary is killed under load', () => {
+  it('loses no acknowledged record behind Sentinel when a replica must confirm', async () => {
     const stack = await startTestSentinel({ downAfterMs: 500 })
     try {
       const primary = await stack.primary()
@@ -36,7 +36,7 @@ describe('a primary that is killed under load', () => {
     }
   })
 
-  it('in a Cluster loses nothing acknowledged when its replica must confirm', async () => {
+  it('loses no acknowledged record in a Cluster when a replica must confirm', async () => {
     const stack = await startTestRedisCluster({ replicasPerMaster: 1 })
     try {
       const victim = await stack.masterOf(streamKey('failover', 0))
@@ -55,7 +55,7 @@ describe('a primary that is killed under load', () => {
     }
   })
 
-  it('may lose what was acknowledged in its last moments when no replica must confirm, and every loss shows as a gap', async () => {
+  it('may lose the last acknowledged records when no replica must confirm, and every loss shows as a gap in the sequences', async () => {
     const stack = await startTestSentinel({ downAfterMs: 500 })
     try {
       const primary = await stack.primary()

@@ -13,7 +13,7 @@ afterEach(() => effects.release())
 const tableOf = (member: string) =>
   new GroupTable(effects.database, { group: 'store', stream: 'lines', member, leaseMs: 600_000 })
 
-it('lets go of what a life before this one had beyond its share, so that another member can have it', async () => {
+it('the lease assignment releases partitions of an earlier session beyond its share, so that another member can take them', async () => {
   const one = tableOf('one')
   await one.ensurePartitions(4)
   const first = new LeaseAssignment(createMemoryDriver(), 'lines', one, 4)

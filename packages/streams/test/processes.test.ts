@@ -16,7 +16,7 @@ interface Member {
 /** Lines that may wait, some seconds' work of a slow machine. */
 const BACKLOG_MAX = 2000
 
-describe('consumers that are processes', () => {
+describe('consumer processes', () => {
   let effects: Effects
   let server: TestRedis
   let redis: RedisConnection
@@ -91,7 +91,7 @@ describe('consumers that are processes', () => {
     expect(await effects.count()).toBe(sent.length)
   }
 
-  it('store everything once and in order while one is stopped past its lease and continued, again and again', async () => {
+  it('store every record once and in order while one of them is suspended beyond its lease and resumed, repeatedly', async () => {
     const frozen = await start('frozen')
     const other = await start('other')
     const running = load()
@@ -115,7 +115,7 @@ describe('consumers that are processes', () => {
     expect(other.child.exitCode).toBeNull()
   })
 
-  it('store everything once and in order while they are killed at random and replaced', async () => {
+  it('store every record once and in order while they are killed at random and replaced', async () => {
     const running = load()
     let [one, two] = [await start('one'), await start('two')]
     for (let round = 0; round < 5; round++) {

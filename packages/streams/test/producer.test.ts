@@ -83,7 +83,7 @@ const consume = (partition: number) => {
 }
 
 describe('the producer', () => {
-  it('answers all that was added within one linger by one promise and one frame a partition', async () => {
+  it('puts all records of a partition that were added within one linger into one frame, with one promise', async () => {
     const producer = await start()
     const first = send(producer, 0, 'a', 'b')
     const second = send(producer, 0, 'c')
@@ -92,7 +92,7 @@ describe('the producer', () => {
     expect(framesOf(0).map(({ payload }) => linesOf(payload))).toEqual([['a', 'b', 'c']])
   })
 
-  it('numbers the frames of each partition from 1 and counts its records on', async () => {
+  it('numbers the frames of each partition from 1, and each frame holds the count of records so far', async () => {
     const producer = await start()
     await send(producer, 0, 'a', 'b')
     await send(producer, 1, 'x')
@@ -111,7 +111,7 @@ describe('the producer', () => {
     expect(facts(1)).toEqual([[producer.id, 1, 1, 1]])
   })
 
-  it('names in a frame the requests that were added to its batch, and in none after it', async () => {
+  it('writes the traceparents of a batch into its frame and into no later frame', async () => {
     const producer = await start()
     const trace = (digit: string) => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`
     const batch = producer.open(0)
@@ -127,7 +127,7 @@ describe('the producer', () => {
     expect(consume(0)).toEqual({ lines: ['a', 'b'], gaps: 0 })
   })
 
-  it('seals a batch at its size, and sends the parts one after the other', async () => {
+  it('seals a batch when it reaches its size, and sends the frames of a partition one after the other', async () => {
     const producer = await start({ frameBytesMax: 10 })
     const appended = ['aaaaaaaaaa', 'bbbbbbbbbb', 'cc'].map((line) => send(producer, 0, line))
     expect((await Promise.all(appended)).map(({ sequence }) => sequence)).toEqual([1, 2, 3])
@@ -141,7 +141,7 @@ describe('the producer', () => {
     expect((await send(producer, 0, 'late')).sequence).toBe(1)
   })
 
-  it('sends the same frame again when nobody knows whether the stream has it', async () => {
+  it('sends the same frame again when an append ends without an answer', async () => {
     const producer = await start()
     let faults = 1
     driver.faultOf = () => (faults-- > 0 ? 'ambiguous' : undefined)
@@ -151,7 +151,7 @@ describe('the producer', () => {
     expect(consume(0)).toEqual({ lines: ['a', 'b'], gaps: 0 })
   })
 
-  it('refuses records while too many bytes wait, and takes them again afterwards', async () => {
+  it('refuses records while too many bytes wait, and accepts records again afterwards', async () => {
     const producer = await start({
       unacknowledgedBytesMax: 200,
       frameBytesMax: 50,
@@ -170,7 +170,7 @@ describe('the producer', () => {
     await send(producer, 1, 'again')
   })
 
-  it('refuses records near the memory ceiling, keeps them out of the spool, and stores none of them later', async () => {
+  it('refuses records near the memory ceiling, does not spool them, and stores none of them later', async () => {
     driver = createMemoryDriver({ ceilingBytes: 400 })
     const producer = await start(withSpool)
     await send(producer, 0, 'x'.repeat(250))
@@ -185,7 +185,7 @@ describe('the producer', () => {
     expect(consume(0).lines).toEqual(['z'])
   })
 
-  it('without a spool refuses while the stream is down, and leaves no gap behind', async () => {
+  it('refuses records without a spool while the stream is down, and leaves no gap in the sequences', async () => {
     const producer = await start()
     driver.isUp = false
     await expect(send(producer, 0, 'a')).rejects.toMatchObject({ code: 'STREAM_UNAVAILABLE', kind: 'unavailable' })
@@ -198,7 +198,7 @@ describe('the producer', () => {
     expect(consume(0)).toEqual({ lines: ['a', 'b'], gaps: 0 })
   })
 
-  it('acknowledges from the spool while the stream is down, and drains it in order before anything newer', async () => {
+  it('acknowledges records from the spool while the stream is down, and drains them in order before newer ones', async () => {
     const producer = await start(withSpool)
     await send(producer, 0, 'before')
     driver.isUp = false
@@ -218,7 +218,7 @@ describe('the producer', () => {
     expect(consume(0)).toEqual({ lines: wanted, gaps: 0 })
   })
 
-  it('drains the spool as soon as the stream is back, however long the circuit is still open', async () => {
+  it('drains the spool as soon as the stream is back, even if the circuit is still open', async () => {
     const producer = await start({ ...withSpool, circuitBreaker: { windowCalls: 2, openMs: 3_600_000 } })
     driver.isUp = false
     await send(producer, 0, 'a')
@@ -240,7 +240,7 @@ describe('the producer', () => {
     await waitFor(async () => consume(1).lines.length === 1)
   })
 
-  it('refuses with 503 when the spool is full, stores all that it has acknowledged and nothing else, and leaves no gap', async () => {
+  it('refuses records with 503 when the spool is full, stores exactly the acknowledged records, and leaves no gap in the sequences', async () => {
     const producer = await start({ spool: { directory, bytesMax: 1000 } })
     driver.isUp = false
     const acknowledged: string[] = []
@@ -269,7 +269,7 @@ describe('the producer', () => {
     expect(consume(0)).toEqual({ lines: [...acknowledged, 'last'], gaps: 0 })
   })
 
-  it('stores what it has acknowledged and nothing that it has refused, with a spool that fills up and a stream that comes and goes', async () => {
+  it('stores every acknowledged and no refused record while its spool fills up and the stream comes and goes', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.constantFrom('lost' as const, undefined), { minLength: 5, maxLength: 60 }),
@@ -305,7 +305,7 @@ describe('the producer', () => {
     )
   })
 
-  it('closes by way of the spool when the stream is down, and the next life sends that first, under the old identity', async () => {
+  it('spools its open batches when it is closed while the stream is down, and the next producer sends these frames first, under the old producer id', async () => {
     const first = await start(withSpool)
     await send(first, 2, 'one')
     driver.isUp = false
@@ -320,7 +320,7 @@ describe('the producer', () => {
     expect(framesOf(2).map(({ header }) => header.producer)).toEqual([first.id, first.id, second.id])
   })
 
-  it('refuses after close, having settled all that was open', async () => {
+  it('settles all open batches when it is closed, and refuses records afterwards', async () => {
     const producer = await start({ lingerMs: 10_000 })
     const appended = send(producer, 0, 'a')
     await producer.close()
@@ -328,7 +328,7 @@ describe('the producer', () => {
     expect(() => producer.open(0)).toThrow(expect.objectContaining({ code: 'STREAM_CLOSED' }))
   })
 
-  it('keeps order, loses nothing acknowledged and leaves no gap under any mix of faults', async () => {
+  it('keeps the order, loses no acknowledged record and leaves no gap in the sequences under any mix of faults', async () => {
     const fault = fc.constantFrom('ambiguous' as const, 'lost' as const, undefined, undefined)
     await fc.assert(
       fc.asyncProperty(

@@ -38,7 +38,7 @@ describe('a stream in Redis', () => {
     })
   })
 
-  it("shows each group's exact lag to Redis' own tools", async () => {
+  it('shows the exact lag of each group in XINFO GROUPS', async () => {
     const driver = open()
     const positions: string[] = []
     for (let i = 0; i < 5; i++) {
@@ -56,7 +56,7 @@ describe('a stream in Redis', () => {
     ])
   })
 
-  it('gives a reader that reads at once, even beside a connection that waits for nobody', async () => {
+  it('opens a reader that can read at once, even if its own connection was opened lazily', async () => {
     const lazy = await openRedis({ url: server.url, name: 'lazy', isLazy: true }, { logger: silentLogger })
     const driver = createRedisDriver({}, { redis: lazy })
     await open().append('s', [FRAME])
@@ -67,7 +67,7 @@ describe('a stream in Redis', () => {
     await lazy.close()
   })
 
-  it('says full, and stores nothing, when the server has no memory left', async () => {
+  it('reports full and stores nothing when the server has no memory left', async () => {
     const driver = open()
     await driver.append('s', [FRAME])
     await server.command('CONFIG', 'SET', 'maxmemory', '1')
@@ -76,7 +76,7 @@ describe('a stream in Redis', () => {
     expect(await length()).toBe(1)
   })
 
-  it('takes the smaller of its own ceiling and the one of the server', async () => {
+  it('uses the smaller of its own memory ceiling and the server’s', async () => {
     expect((await open().memory()).ceilingBytes).toBeUndefined()
     expect((await open({ memoryCeilingBytes: 1000 }).memory()).ceilingBytes).toBe(1000)
     await server.command('CONFIG', 'SET', 'maxmemory', '100mb')
@@ -84,7 +84,7 @@ describe('a stream in Redis', () => {
     expect((await open({ memoryCeilingBytes: 1024 ** 4 }).memory()).ceilingBytes).toBe(100 * 1024 ** 2)
   })
 
-  it('says that nobody knows when the server hangs', async () => {
+  it('reports an append as ambiguous when the server hangs', async () => {
     const driver = open({ appendTimeoutMs: 100 })
     await server.pause()
     const [result] = await driver.append('s', [FRAME])
@@ -92,7 +92,7 @@ describe('a stream in Redis', () => {
     expect(result).toMatchObject({ kind: 'unavailable', isAmbiguous: true })
   })
 
-  it('says that it is certainly not there when the connection is down', async () => {
+  it('reports a frame as certainly not stored when the connection is down', async () => {
     const driver = open()
     const lost = new Promise((resolve) => redis.client.once('close', resolve))
     await server.kill()
@@ -100,7 +100,7 @@ describe('a stream in Redis', () => {
     expect(await driver.append('s', [FRAME])).toMatchObject([{ kind: 'unavailable', isAmbiguous: false }])
   })
 
-  it('adds one copy of a frame, not one a try, while too few replicas follow', async () => {
+  it('stores one copy of a frame, not one a retry, while too few replicas confirm', async () => {
     const driver = open({ minReplicas: 1, replicaTimeoutMs: 300 })
     expect(await driver.append('s', [FRAME])).toMatchObject([{ kind: 'unavailable', isAmbiguous: true }])
     expect(await driver.append('s', [FRAME])).toMatchObject([{ kind: 'unavailable', isAmbiguous: false }])
@@ -116,7 +116,7 @@ describe('a stream in Redis', () => {
     }
   })
 
-  it('passes an entry of somebody else on as bytes that are no frame', async () => {
+  it('returns an entry that is not a frame as empty bytes', async () => {
     const driver = open()
     await server.command('XADD', streamKey('s', 0), '*', 'other', 'value')
     const reader = await driver.openReader('s')

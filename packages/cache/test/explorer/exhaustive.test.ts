@@ -57,7 +57,7 @@ const write = (process: number, how: 'tag' | 'key' | 'set' | 'pattern', fact: 'a
   how,
 })
 
-describe('every order of the steps of a few calls, two or three times another than one call after the other', () => {
+describe('the cache with every order of the steps of a few calls, with up to two or three preemptions', () => {
   it.each<[string, number, Action[]]>([
     [
       'a load, an invalidation by a tag known before loading, a read',
@@ -77,7 +77,7 @@ describe('every order of the steps of a few calls, two or three times another th
       [read(0, 'k1'), read(1, 'k1'), write(1, 'pattern'), read(1, 'k1')],
     ],
   ])(
-    '%s: no stale read',
+    'returns no stale value for %s',
     async (_, deviationsMax, actions) => {
       const { orders, violations } = await playAll(actions, deviationsMax)
       expect(violations).toEqual([])
@@ -87,7 +87,7 @@ describe('every order of the steps of a few calls, two or three times another th
   )
 
   it(
-    'finds a stale read when Redis stores whatever comes',
+    'returns a stale value when Redis stores loads without the fence, so the check can fail',
     async () => {
       const actions = [read(0, 'k1'), write(1, 'tag'), read(0, 'k1', true)]
       const { violations } = await playAll(actions, 2, { isStoreFenced: false })

@@ -64,9 +64,9 @@ async function findStaleRead(seed: number, options: Partial<WorldOptions>): Prom
   return outcome.failed ? String(outcome.errorInstance) : undefined
 }
 
-describe('the fence, over interleavings of loads, writes, invalidations, messages and faults in two processes', () => {
+describe('the fence against outdated loads, over random interleavings of loads, writes, invalidations, messages and faults in two processes', () => {
   it(
-    'never gives the old value after a write',
+    'never lets a read return the old value after a write',
     async () => {
       let answers = 0
       await fc.assert(
@@ -83,7 +83,7 @@ describe('the fence, over interleavings of loads, writes, invalidations, message
   )
 
   it(
-    'is what makes it so in memory: with values stamped when they are kept, the same check finds a stale read',
+    'is needed in memory: when values are stamped at the time they are kept, the same check finds a stale read',
     async () => {
       expect(await findStaleRead(36, { createGenerations: stampedWhenKept })).toContain('was due')
     },
@@ -91,7 +91,7 @@ describe('the fence, over interleavings of loads, writes, invalidations, message
   )
 
   it(
-    'is what makes it so in Redis: with values stamped when they are stored, the same check finds a stale read',
+    'is needed in Redis: when values are stamped at the time they are stored, the same check finds a stale read',
     async () => {
       expect(await findStaleRead(36, { isStoreFenced: false })).toContain('was due')
     },
@@ -99,7 +99,7 @@ describe('the fence, over interleavings of loads, writes, invalidations, message
   )
 
   it(
-    'is what bounds the lag: when unconfirmed memory is believed, the same check finds a stale read',
+    'needs the maximum lag: when unconfirmed memory is used, the same check finds a stale read',
     async () => {
       expect(await findStaleRead(4, { lagMsMax: lagMsMax * 1_000, namespace: { ttlMs: 1e9 } })).toContain('was due')
     },

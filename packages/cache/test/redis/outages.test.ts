@@ -15,8 +15,8 @@ async function waitUntilShared(from: Instance, to: Instance): Promise<void> {
   })
 }
 
-describe('when Redis', () => {
-  it('is killed, reads go on, invalidations hold here at once, and its old values are void when it is back', async () => {
+describe('the cache when Redis', () => {
+  it('is killed keeps serving reads, invalidates in its own process at once, and ignores the old values in Redis afterwards', async () => {
     const server = await startTestRedisServer()
     await withTwo({ redis: { url: server.url, commandTimeoutMs: 60_000 } }, async (a, b) => {
       await a.namespace.getOrSet('k', () => 'old', { tags: ['t'] })
@@ -35,7 +35,7 @@ describe('when Redis', () => {
     await server.stop()
   })
 
-  it('hangs, an invalidation waits for nobody longer than the limit and is sent when it answers again', async () => {
+  it('hangs limits the wait of an invalidation, and sends it when Redis answers again', async () => {
     const server = await startTestRedisServer()
     const options = { redis: { url: server.url }, cache: { remoteTimeoutMs: 2_000 } }
     await withTwo(options, async (a, b) => {
@@ -54,7 +54,7 @@ describe('when Redis', () => {
     await server.stop()
   })
 
-  it('comes back, one load of a key serves both processes', async () => {
+  it('comes back serves both processes with one load of a key', async () => {
     const server = await startTestRedisServer()
     await withTwo({ redis: { url: server.url } }, async (a, b) => {
       await a.namespace.getOrSet('k', () => 'old')
@@ -75,7 +75,7 @@ describe('when Redis', () => {
     await server.stop()
   })
 
-  it('evicts the state of a namespace, its values are void though they come back', async () => {
+  it('evicts the state of a namespace ignores the values that were stored under it', async () => {
     const settings = { maxmemory: '6mb', 'maxmemory-policy': 'allkeys-lru', 'maxmemory-samples': '64' }
     const server = await startTestRedisServer({ appendonly: false, settings })
     await withTwo({ redis: { url: server.url }, cache: { syncEveryMs: 3_600_000 } }, async (a) => {

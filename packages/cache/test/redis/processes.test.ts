@@ -26,7 +26,7 @@ async function kill(child: ChildProcess): Promise<void> {
 }
 
 describe('processes', () => {
-  it('do not wait long for one that was killed while it loaded', async () => {
+  it('do not wait long for a process that was killed during a load', async () => {
     const redis = await createTestRedis()
     const other = startProcess(redis.url, 1_000)
     await other.ask({ do: 'start' })

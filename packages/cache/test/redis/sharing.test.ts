@@ -21,7 +21,7 @@ describe('two processes with one Redis', () => {
     })
   })
 
-  it('share what one has loaded, small, large and null, with its tags', async () => {
+  it('share loaded values, small, large and null, with their tags', async () => {
     await withTwo({}, async (a, b) => {
       const large = JSON.stringify(Array.from({ length: 200_000 }, (_, index) => index % 1_000))
       const values: Record<string, string | null> = { small: 'v', large, none: null }
@@ -41,7 +41,7 @@ describe('two processes with one Redis', () => {
     })
   })
 
-  it('pass a written value on, and a strict read sees it at once', async () => {
+  it('share a written value, and a strict read returns it at once', async () => {
     await withTwo({}, async (a, b) => {
       await a.namespace.getOrSet('k', () => 'old')
       await waitFor(() => b.namespace.get('k'))
@@ -51,7 +51,7 @@ describe('two processes with one Redis', () => {
     })
   })
 
-  it('hear of an invalidation from the log when no message comes', async () => {
+  it('learn of an invalidation from the log when no message arrives', async () => {
     await withTwo({}, async (a, b) => {
       await a.namespace.getOrSet('k', () => 'old', { tags: ['t'] })
       await waitFor(() => b.namespace.get('k'))
@@ -65,7 +65,7 @@ describe('two processes with one Redis', () => {
     })
   })
 
-  it('read the log at once after a subscription was cut, in which a message may have been missed', async () => {
+  it('read the log at once after their subscription was cut, because a message may have been missed', async () => {
     const server = await startTestRedisServer()
     await withTwo({ redis: { url: server.url }, cache: { syncEveryMs: 3_600_000 } }, async (a, b) => {
       await a.namespace.getOrSet('k', () => 'old', { tags: ['t'] })
@@ -82,7 +82,7 @@ describe('two processes with one Redis', () => {
     await server.stop()
   })
 
-  it('let a value that is kept nowhere be loaded by all at the same time', async () => {
+  it('load a value that is not kept at the same time', async () => {
     await withTwo({}, async (a, b) => {
       const gate = new Gate<string>()
       const first = a.namespace.getOrSet('k', async (context) => {
@@ -98,7 +98,7 @@ describe('two processes with one Redis', () => {
     })
   })
 
-  it('remember which keys are popular, for the next to warm up with', async () => {
+  it('share the popular keys, so that a new process can warm up', async () => {
     await withTwo({}, async (a, b) => {
       await a.redis.client.zadd('millrace:cache:{test:test}:popular', 5, 'often', 1, 'seldom')
       expect(await b.namespace.popularKeys(1)).toEqual(['often'])
@@ -107,7 +107,7 @@ describe('two processes with one Redis', () => {
 })
 
 describe('a Cluster', () => {
-  it('holds a namespace on one node, and everything works as on one server', async () => {
+  it('keeps a namespace on one node, where values and invalidations are shared as on a single server', async () => {
     const cluster = await startTestRedisCluster()
     const url = cluster.nodes.map((node) => node.url).join(',')
     await withTwo({ redis: { url, clusterEnabled: true } }, async (a, b) => {

@@ -42,13 +42,13 @@ export function itKeepsTheContract(
 
     const quality = async (key: string, neededMs = 0) => (await remote.fetch(key, { neededMs }))?.quality
 
-    it('knows nothing before an epoch has begun, and begins one when it is asked what was missed', async () => {
+    it('is empty before its first epoch, which begins when missed invalidations are first read', async () => {
       expect(await remote.fetch('k', { neededMs: 0 })).toBeUndefined()
       expect(await remote.sync(undefined)).toMatchObject({ kind: 'gap', mark: { sequence: 0 } })
       expect(await remote.fetch('k', { neededMs: 0 })).toMatchObject({ quality: 'none', lease: 'unasked' })
     })
 
-    it('gives back what was stored under a lease, bytes, tags and times', async () => {
+    it('returns an entry that was stored under a lease, with its bytes, tags and times', async () => {
       await remote.sync(undefined)
       const bytes = Buffer.from([0, 255, 10, 13, 128, 200])
       await fill('k', entryOf('', { ageMs: 1_000, staleMs: 50, packed: { packing: 'lz4', bytes } }))
@@ -59,7 +59,7 @@ export function itKeepsTheContract(
       expect(fetched?.entry?.ageMs).toBeGreaterThanOrEqual(1_000)
     })
 
-    it('leases a key to one at a time, until it is given back, opened, or over', async () => {
+    it('leases a key to one process at a time, until the lease is released, opened for all, or expired', async () => {
       await remote.sync(undefined)
       const held = await begin('k')
       const ask = async () => (await remote.fetch('k', { lease: { token: 'other', leaseMs }, neededMs: 0 }))?.lease
@@ -78,7 +78,7 @@ export function itKeepsTheContract(
       expect(await remote.store('k2', entryOf('v'), { ...held, token: 'short' })).toBe(false)
     })
 
-    it('takes an entry to be as old as its lease, however long it was on its way to the store', async () => {
+    it('counts the age of an entry from its lease, however long it took to be stored', async () => {
       await remote.sync(undefined)
       const held = await begin('k')
       const now = async () => (await remote.fetch('other', { neededMs: 0 }))?.atMs ?? 0
@@ -88,7 +88,7 @@ export function itKeepsTheContract(
       expect((await remote.fetch('k', { neededMs: 0 }))?.entry?.ageMs).toBeGreaterThanOrEqual(20)
     })
 
-    it('tells an entry that is too old from a fresh one, and leases its key while it can still be given', async () => {
+    it('marks an entry that is too old as stale, and leases its key while the entry can still be returned', async () => {
       await remote.sync(undefined)
       await fill('k', entryOf('v', { ageMs: 300_000 }))
       expect(await quality('k', 200_000)).toBe('fresh')
@@ -105,7 +105,7 @@ export function itKeepsTheContract(
       ['its key', { keys: ['other', 'käse:1'] }],
       ['a pattern', { globs: [parseGlob('k?se:*')] }],
       ['everything', { isEverything: true }],
-    ])('drops an entry, and refuses one that is being loaded, by %s', async (_, names) => {
+    ])('drops an entry, and refuses to store a load under way, after an invalidation by %s', async (_, names) => {
       await remote.sync(undefined)
       await fill('käse:1')
       const loading = await begin('käse:1', Number.POSITIVE_INFINITY)
@@ -129,7 +129,7 @@ export function itKeepsTheContract(
       expect(await quality('k')).toBe('none')
     })
 
-    it('leaves what is not named', async () => {
+    it('keeps entries that an invalidation does not name', async () => {
       await remote.sync(undefined)
       await fill('a.b-c')
       const globs = ['a?', 'a.b', '*x', 'A*', 'a%.b-c', '[a].b-c', 'a.b?-c', '?'].map(parseGlob)
@@ -139,7 +139,7 @@ export function itKeepsTheContract(
       expect(await quality('a.b-c')).toBe('none')
     })
 
-    it('tells what was invalidated since a mark, and when it cannot', async () => {
+    it('returns the invalidations since a mark, or that it no longer has them', async () => {
       const { mark } = await remote.sync(undefined)
       expect(await remote.sync(mark)).toEqual({ kind: 'same', mark })
       await remote.invalidate({ tags: ['t'], keys: ['k'] })
@@ -155,7 +155,7 @@ export function itKeepsTheContract(
       expect(await remote.sync({ epoch: 'another', sequence: 1 })).toMatchObject({ kind: 'gap' })
     })
 
-    it('passes the lease to a writer only if nothing was invalidated since the mark he knows', async () => {
+    it('gives the lease to a writer only if nothing was invalidated since the writer’s mark', async () => {
       const { mark } = await remote.sync(undefined)
       const first = await remote.invalidate({ keys: ['k'] }, { token: 'w1', leaseMs, mark })
       expect(await remote.store('k', entryOf('1'), { token: 'w1', mark: first })).toBe(true)

@@ -9,9 +9,9 @@ import type { NewFrame } from './stream-handler.js'
 interface CollectorDeps<Prepared, Tx extends SqlTransaction> {
   readonly reader: RetryingReader<Prepared, Tx>
   readonly states: ReadonlyMap<number, PartitionState>
-  /** Something else is to be done first. */
+  /** Whether the session has to do something else first; `collect` then returns at once. */
   readonly mustReturn: () => boolean
-  /** The transaction under way; never rejects. */
+  /** The transaction that is being committed, if any; never rejects. */
   readonly committing: () => Promise<void> | undefined
 }
 
@@ -27,7 +27,7 @@ class Batch {
   }
 }
 
-/** Collects the frames of one batch after the other. */
+/** Reads the frames of one batch after another. */
 export class BatchCollector<Prepared, Tx extends SqlTransaction> {
   readonly #context: ConsumerContext<Prepared, Tx>
   readonly #deps: CollectorDeps<Prepared, Tx>
@@ -42,8 +42,8 @@ export class BatchCollector<Prepared, Tx extends SqlTransaction> {
   }
 
   /**
-   * Waits for the first frame and takes what is there. Then it lets the transaction under way end, or `batchLingerMs` pass, and takes what came
-   * meanwhile: so batches grow with the load, and frames that come one by one are not read one by one. Empty when nothing new came for a while.
+   * Waits for the first frame and reads the frames that are there. Then it waits until the transaction under way has ended, or else for
+   * `batchLingerMs`, and reads the frames that have arrived meanwhile: so batches grow with the load. Empty when no new frame arrived for a while.
    */
   async collect(): Promise<NewFrame[]> {
     const { settings, now } = this.#context
@@ -60,7 +60,7 @@ export class BatchCollector<Prepared, Tx extends SqlTransaction> {
     return batch.frames
   }
 
-  /** Whether the stream may hold much more: the read was as large as was asked for, about, and there is still room in the batch. */
+  /** Reads once. Returns whether another read is likely to give many more frames: this one was about as large as allowed and the batch has room. */
   async #read(batch: Batch, blockMs: number): Promise<boolean> {
     const { settings } = this.#context
     const framesLeft = settings.batchFramesMax - batch.frames.length

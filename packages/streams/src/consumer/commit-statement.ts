@@ -2,8 +2,8 @@ import type { SqlStatement } from './database-port.js'
 import type { PartitionCommit } from './partition-state.js'
 import type { FlushedPositions } from './stream-handler.js'
 
-// Sent with COMMIT, so the rows are locked for no longer than the commit takes: a process that is stopped before it holds up nobody. Rows are
-// found by their primary keys. The fence fails the transaction when a single partition has another owner or epoch by now.
+// Sent with COMMIT, so its row locks last only as long as the commit: a process that is stopped before it blocks nobody. Rows are found by their
+// primary keys. The fence fails the transaction if any partition has another owner or epoch by now.
 const TEXT = `
 with batch as (
   select * from unnest($5::smallint[], $6::bigint[], $7::text[], $8::bigint[], $9::bigint[], $10::float8[], $11::float8[], $12::float8[],
@@ -44,8 +44,8 @@ export interface CommitIdentity {
 }
 
 /**
- * Positions, producers and the renewal of the leases of one transaction. `flushed`: what the handler reported, 'all' when it keeps nothing
- * back, 'none' when it was not asked.
+ * Writes the positions and producers of one transaction and renews the leases. `flushed`: the positions that the handler reported as flushed,
+ * 'all' when the handler flushes every batch, 'none' when the handler was not called.
  */
 export function commitStatement(
   identity: CommitIdentity,
@@ -79,7 +79,7 @@ export function commitStatement(
       commits.map(({ lastTimeMs }) => lastTimeMs ?? null),
       flushes.map((flush) => flush?.position ?? null),
       flushes.map((flush) => flush?.ordinal ?? null),
-      // Only when nothing is left that the handler has not written yet; anything else is kept as unflushed, which is always safe.
+      // Only when the handler has written everything; otherwise the records stay marked as unflushed, which is always safe.
       flushes.map((flush, index) => flush !== undefined && flush.ordinal === commits[index]?.nextOrdinal),
       producers.map(({ partition }) => partition),
       producers.map(({ producer }) => producer),

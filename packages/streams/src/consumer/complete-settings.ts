@@ -11,7 +11,7 @@ export function completeSettings(given: Partial<ConsumerSettings> = {}): Consume
     batchLingerMs: 5,
     blockMs: 5000,
     leaseMs,
-    // A second is quick enough for a member that comes or goes, and one small update a second costs nothing.
+    // A member that comes or goes is noticed within a second, at the cost of one small update a second.
     heartbeatMs: Math.min(1000, leaseMs / 6),
     retryAttempts: 3,
     retryFirstMs: 100,

@@ -5,11 +5,11 @@ import type { ConsumerConfig, ConsumerDeps, ConsumerSettings } from './consumer-
 import type { SqlTransaction } from './database-port.js'
 import type { GroupTable } from './group-table.js'
 
-/** What all parts of one running consumer share. */
+/** Shared by all parts of one running consumer. */
 export interface ConsumerContext<Prepared, Tx extends SqlTransaction> {
   readonly config: ConsumerConfig<Prepared, Tx>
   readonly settings: ConsumerSettings
-  /** Unique to this process life. */
+  /** Unique to this run of the consumer. */
   readonly member: string
   readonly table: GroupTable
   readonly logger: Logger

@@ -1,6 +1,6 @@
 import type { CounterChild, GaugeChild, HistogramChild, Metrics } from '@millrace/telemetry'
 
-/** One a process, shared by its consumers; counts are by stream and group, gauges by partition as well. */
+/** Create one a process; its consumers share it. All series are labelled with the stream and most with the consumer group. */
 export class ConsumerMetrics {
   readonly #readFrames
   readonly #committedRecords
@@ -20,52 +20,84 @@ export class ConsumerMetrics {
   readonly #memoryCeiling
 
   constructor(metrics: Metrics) {
-    const labels = ['stream', 'group'] as const
-    const byPartition = ['stream', 'group', 'partition'] as const
-    const counter = (noun: string, help: string) =>
-      metrics.counter({ name: `millrace_stream_${noun}_total`, help, labels })
-    this.#readFrames = counter('read_frames', 'Frames read, repeated ones included')
-    this.#committedRecords = counter('committed_records', 'Records whose effects are committed')
-    this.#committedFrames = counter('committed_frames', 'Frames whose effects are committed')
-    this.#repeatedFrames = counter('repeated_frames', 'Frames dropped because their sequence was seen before')
-    this.#lostRecords = counter('lost_records', 'Records missing between two sequences of a producer')
-    this.#corruptFrames = counter('corrupt_frames', 'Entries of the stream that are not whole frames')
-    this.#regressions = counter('regressions', 'Partitions whose stream ended below the committed position')
-    this.#retries = counter('retries', 'Batches tried again after a fault')
-    this.#trimmedFrames = counter('trimmed_frames', 'Old frames removed from the stream')
+    this.#readFrames = metrics.counter({
+      name: 'millrace_stream_read_frames_total',
+      help: 'Frames read from the stream, including repeated ones',
+      labels: ['stream', 'group'],
+    })
+    this.#committedRecords = metrics.counter({
+      name: 'millrace_stream_committed_records_total',
+      help: 'Records whose effects are committed',
+      labels: ['stream', 'group'],
+    })
+    this.#committedFrames = metrics.counter({
+      name: 'millrace_stream_committed_frames_total',
+      help: 'Frames whose effects are committed',
+      labels: ['stream', 'group'],
+    })
+    this.#repeatedFrames = metrics.counter({
+      name: 'millrace_stream_repeated_frames_total',
+      help: 'Frames dropped because their sequence was seen before',
+      labels: ['stream', 'group'],
+    })
+    this.#lostRecords = metrics.counter({
+      name: 'millrace_stream_lost_records_total',
+      help: 'Records missing between two sequences of a producer',
+      labels: ['stream', 'group'],
+    })
+    this.#corruptFrames = metrics.counter({
+      name: 'millrace_stream_corrupt_frames_total',
+      help: 'Entries of the stream that are not valid frames and were skipped',
+      labels: ['stream', 'group'],
+    })
+    this.#regressions = metrics.counter({
+      name: 'millrace_stream_regressions_total',
+      help: 'Partitions whose stream ended before the committed position, so that it was read again from its start',
+      labels: ['stream', 'group'],
+    })
+    this.#retries = metrics.counter({
+      name: 'millrace_stream_retries_total',
+      help: 'Failed batches that were tried again',
+      labels: ['stream', 'group'],
+    })
+    this.#trimmedFrames = metrics.counter({
+      name: 'millrace_stream_trimmed_frames_total',
+      help: 'Old frames removed from the stream',
+      labels: ['stream', 'group'],
+    })
     this.#batchDuration = metrics.histogram({
       name: 'millrace_stream_batch_duration_seconds',
-      help: 'Time of a transaction, from begin to commit',
+      help: 'Duration of the transaction of a batch, from BEGIN to COMMIT',
       labels: ['stream', 'group', 'outcome'],
     })
     this.#lagRecords = metrics.gauge({
       name: 'millrace_stream_lag_records',
-      help: 'Records not yet committed',
-      labels: byPartition,
+      help: 'Records in the stream that are not committed yet',
+      labels: ['stream', 'group', 'partition'],
     })
     this.#lagFrames = metrics.gauge({
       name: 'millrace_stream_lag_frames',
-      help: 'Frames not yet committed',
-      labels: byPartition,
+      help: 'Frames in the stream that are not committed yet',
+      labels: ['stream', 'group', 'partition'],
     })
     this.#held = metrics.gauge({
       name: 'millrace_stream_leases_held',
-      help: 'Partitions that this member owns',
-      labels,
+      help: 'Partitions whose lease this member holds',
+      labels: ['stream', 'group'],
     })
     this.#blocked = metrics.gauge({
       name: 'millrace_stream_blocked_partitions',
-      help: 'Partitions whose batches keep failing',
-      labels,
+      help: 'Partitions of this member whose batches keep failing, so that nothing is committed',
+      labels: ['stream', 'group'],
     })
     this.#memoryUsed = metrics.gauge({
       name: 'millrace_stream_memory_used_bytes',
-      help: 'Memory that the stream server uses',
+      help: 'Memory that the server of the stream uses',
       labels: ['stream'],
     })
     this.#memoryCeiling = metrics.gauge({
       name: 'millrace_stream_memory_ceiling_bytes',
-      help: 'Memory that it may use',
+      help: 'Memory that the server of the stream may use; 0 when it has no limit',
       labels: ['stream'],
     })
   }
@@ -100,6 +132,7 @@ export class ConsumerMetrics {
   }
 }
 
+/** The metrics of one stream and consumer group. */
 export interface GroupMetrics {
   readonly readFrames: CounterChild
   readonly committedRecords: CounterChild
@@ -117,6 +150,6 @@ export interface GroupMetrics {
   readonly memoryUsed: GaugeChild
   readonly memoryCeiling: GaugeChild
   lag(partition: number, frames: number | undefined, records: number): void
-  /** The partition has moved away. */
+  /** Removes the series of a partition that this member has given up. */
   forget(partition: number): void
 }

@@ -18,14 +18,14 @@ interface SessionDeps<Tx extends SqlTransaction> {
   readonly connection: SqlConnection<Tx>
   readonly reader: StreamReader
   readonly assignment: PartitionAssignment
-  /** Renews the leases now; the answer comes through `onHeartbeat`. */
+  /** Renews the leases now; the result comes through `onHeartbeat`. */
   readonly heartbeat: () => Promise<void>
   readonly onCommit: () => void
 }
 
 /**
- * One life of the state in memory: from an empty start to the first failed transaction, lost lease or lost connection. Reading and `prepare` of the
- * next batch go on while the transaction of the one before is committing; there is one transaction at a time.
+ * One session: it begins without state and ends with the first failed transaction, lost lease or lost connection. The next batch is read and
+ * prepared while the transaction of the previous batch is committing; there is one transaction at a time.
  */
 export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
   readonly #context: ConsumerContext<Prepared, Tx>
@@ -37,7 +37,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
   #committing: Promise<void> | undefined
   #leaseUntilMs = Number.POSITIVE_INFINITY
   #lastCommitAtMs: number
-  /** When the calls of the handler began that have not come back. */
+  /** Calls of the handler that have not returned, with their start. */
   readonly #calls = new Set<{ readonly sinceMs: number }>()
 
   constructor(context: ConsumerContext<Prepared, Tx>, deps: SessionDeps<Tx>) {
@@ -52,7 +52,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     this.#lastCommitAtMs = context.now()
   }
 
-  /** Runs until `stop`. @throws whatever ended it; everything is revoked either way. */
+  /** Runs until `stop`. @throws the error that ended the session. All partitions are revoked in either case. */
   async run(): Promise<void> {
     try {
       while (!this.#isStopping) {
@@ -77,12 +77,12 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     this.#deps.reader.wake()
   }
 
-  /** Something outside, such as the assignment, has changed. */
+  /** Ends a waiting read, because the assignment has changed. */
   wake(): void {
     this.#deps.reader.wake()
   }
 
-  /** How long the handler has not come back, in ms. */
+  /** How long the longest running call of the handler takes, in ms. */
   get busyMs(): number {
     return Math.max(0, ...[...this.#calls].map(({ sinceMs }) => this.#context.now() - sinceMs))
   }
@@ -91,10 +91,10 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     return new Map([...this.states].map(([partition, { epoch }]) => [partition, epoch]))
   }
 
-  /** `asked`: the epochs held when the heartbeat was sent, at `sentAtMs`. */
-  onHeartbeat({ renewed }: Heartbeat, asked: ReadonlyMap<number, number>, sentAtMs: number): void {
+  /** `heldEpochs`: the epochs that were held when the heartbeat was sent, at `sentAtMs`. */
+  onHeartbeat({ renewed }: Heartbeat, heldEpochs: ReadonlyMap<number, number>, sentAtMs: number): void {
     this.#leaseUntilMs = sentAtMs + this.#context.settings.leaseMs
-    for (const [partition, epoch] of asked) {
+    for (const [partition, epoch] of heldEpochs) {
       if (this.states.get(partition)?.epoch === epoch && renewed.get(partition) !== epoch)
         this.#fail(streamErrors.LEASE_LOST({ details: { partition } }))
     }
@@ -138,7 +138,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     }
     metrics?.leasesHeld.set(this.states.size)
     if (surplus.length + taken.length > 0) {
-      this.#context.logger.info('partitions were shared out anew', {
+      this.#context.logger.info('the partitions of this member have changed', {
         held: [...this.states.keys()],
         gained: taken.length,
         released: surplus.length,
@@ -167,14 +167,14 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     }
   }
 
-  /** PostgreSQL's clock decides about a lease, ours about when to ask: a process that slept asks before it works on. */
+  /** Renews leases that may have expired by the local clock before work continues, as after a suspended process; PostgreSQL decides. */
   async #ensureLease(): Promise<void> {
     const { now, settings } = this.#context
     if (now() > this.#leaseUntilMs - settings.leaseMs / 10) await this.#deps.heartbeat()
     if (this.#failure) throw this.#failure
   }
 
-  /** A call of its own: a variable of the loop would hold one batch's payloads until the next batch is read, long after they were committed. */
+  /** A method of its own: a variable of the loop would keep the payloads of a batch in memory until the next batch is read. */
   async #processNext(): Promise<void> {
     const frames = await this.#collector.collect()
     await this.#ensureLease()
@@ -200,7 +200,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
       })
   }
 
-  /** Nothing came: commits positions that moved over repeated frames, and lets the handler flush. */
+  /** Without new frames: commits positions that moved over repeated frames, and lets the handler flush. */
   async #commitIdle(): Promise<void> {
     await this.#waitForCommit()
     const isTime = this.#context.now() - this.#lastCommitAtMs >= this.#context.settings.idleCommitMs
@@ -209,7 +209,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     if (commits.length > 0) await this.#commit(commits, async () => 'none')
   }
 
-  /** An empty batch, when the handler wishes for one. */
+  /** Commits an empty batch if the handler wants one; returns whether it did. */
   async #flush(): Promise<boolean> {
     const { handler } = this.#context.config
     if (this.states.size === 0 || !handler.wantsCommit?.()) return false
@@ -227,7 +227,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     return [...this.states.values()].filter((state) => state.isChanged).map((state) => state.takeCommit())
   }
 
-  /** A handler that reports nothing keeps nothing back. */
+  /** A handler that returns nothing has flushed the whole batch. */
   #apply(prepared: Prepared, tx: Tx): Promise<FlushedPositions | 'all'> {
     return this.#callHandler(async () => (await this.#context.config.handler.apply(prepared, tx)) ?? 'all')
   }
@@ -262,7 +262,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
     this.#notify(all)
   }
 
-  /** Partitions that the handler flushed although nothing of them is in this batch. */
+  /** Commits of partitions that the handler flushed although the batch has no frames of them. */
   #flushedOutsideBatch(commits: readonly PartitionCommit[], flushed: FlushedPositions): PartitionCommit[] {
     const inBatch = new Set(commits.map(({ partition }) => partition))
     return [...flushed.keys()].flatMap((partition) => {

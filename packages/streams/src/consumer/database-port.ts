@@ -1,8 +1,8 @@
-/** The part of `@millrace/database` that consumers need; `Database` from there fits. */
+/** The part of `@millrace/database` that consumers need; its `Database` fits. */
 export interface SqlStatement {
   readonly text: string
   readonly values?: readonly unknown[]
-  /** Prepared once a connection under this name. */
+  /** Name of the prepared statement; it is prepared once a connection. */
   readonly name?: string
 }
 
@@ -14,7 +14,7 @@ export interface SqlClient {
 }
 
 export interface SqlTransaction extends SqlClient {
-  /** Runs with COMMIT in one round trip; an error in it fails the transaction. */
+  /** Sends the statement with COMMIT in one round trip; an error of it fails the transaction. */
   atCommit(statement: SqlStatement): void
 }
 

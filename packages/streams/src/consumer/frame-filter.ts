@@ -11,7 +11,7 @@ interface FilterDeps {
   readonly metrics: GroupMetrics | undefined
 }
 
-/** Turns what the stream gave into frames that are new to the group: unpacks, drops what was seen, notices what is missing. */
+/** Decodes stored frames, drops frames that the group has seen before, and reports frames that are missing. */
 export class FrameFilter {
   readonly #deps: FilterDeps
 
@@ -19,7 +19,7 @@ export class FrameFilter {
     this.#deps = deps
   }
 
-  /** Undefined for a frame that was seen before and for an entry that is no frame; either moves the position. */
+  /** Undefined for a frame that was seen before and for an entry that is not a valid frame. The position advances in any case. */
   take(stored: StoredFrame, state: PartitionState): NewFrame | undefined {
     const { driver, metrics } = this.#deps
     metrics?.readFrames.inc()
@@ -28,7 +28,7 @@ export class FrameFilter {
     const { partition, position, appendedAtMs } = stored
     try {
       const header = decodeFrameHeader(stored.bytes)
-      // Before the sequence is counted: a damaged payload shows as a gap when its producer's next frame comes.
+      // The payload is decoded before the sequence is counted: a damaged payload then shows as a gap at the producer's next frame.
       if (!state.isNew(header)) {
         if (!isReread) metrics?.repeatedFrames.inc()
         return undefined
@@ -51,7 +51,7 @@ export class FrameFilter {
       const { producer, sequence } = header
       const { lostFrames, lostRecords } = acceptance
       this.#deps.metrics?.lostRecords.inc(lostRecords)
-      this.#deps.logger.error('frames that a producer has sealed are missing in the stream', {
+      this.#deps.logger.error('frames of a producer are missing in the stream; their records are lost', {
         partition,
         position,
         producer,
@@ -65,7 +65,7 @@ export class FrameFilter {
 
   #reportCorrupt({ partition, position, bytes }: StoredFrame, error: unknown): void {
     this.#deps.metrics?.corruptFrames.inc()
-    this.#deps.logger.error('an entry of the stream is no whole frame and is passed over', {
+    this.#deps.logger.error('an entry of the stream is not a valid frame and is skipped', {
       partition,
       position,
       bytes: bytes.length,

@@ -1,7 +1,7 @@
 import type { Position } from '../driver/stream-driver.js'
 import type { SqlClient } from './database-port.js'
 
-/** A partition that this member has just taken, as its row says. */
+/** The row of a partition that this member has just taken. */
 export interface TakenPartition {
   readonly partition: number
   readonly epoch: number
@@ -24,7 +24,7 @@ export interface KnownProducer {
 export interface Heartbeat {
   /** Epochs of the partitions whose leases were renewed. */
   readonly renewed: ReadonlyMap<number, number>
-  /** Members heard of within the last lease, this one included. */
+  /** Members with a heartbeat within the last lease, including this one. */
   readonly liveMembers: number
 }
 
@@ -42,7 +42,7 @@ interface PartitionRow {
 const RETURNING = `returning p.partition, p.epoch::text, p.position, p.next_ordinal::text, p.frames::text, p.flushed_position, p.flushed_ordinal::text,
   (extract(epoch from p.watermark) * 1000)::float8 as watermark_ms`
 
-/** The rows of one group and stream: one SQL statement a method. PostgreSQL's clock alone decides whether a lease holds. */
+/** The rows of one group and stream: one SQL statement a method. Only PostgreSQL's clock decides whether a lease is valid. */
 export class GroupTable {
   readonly #client: SqlClient
   readonly #group: string
@@ -61,7 +61,7 @@ export class GroupTable {
     this.#leaseMs = leaseMs
   }
 
-  /** Any number of members may do it at once. */
+  /** Creates missing rows. Members may call it at the same time. */
   async ensurePartitions(partitions: number): Promise<void> {
     await this.#client.query(
       `insert into stream_partitions (group_name, stream, partition)
@@ -71,8 +71,8 @@ export class GroupTable {
   }
 
   /**
-   * Says that this member lives, and renews its leases. A lease that has run out is renewed as well while nobody has taken it: its epoch is
-   * still ours. `idle` are partitions that are read to their end, with the time at which that was seen.
+   * Notes that this member is alive and renews its leases. An expired lease that nobody has taken is renewed too: its epoch has not changed.
+   * `idle`: partitions that are committed up to their end, with the time at which that was observed (ms since 1970).
    */
   async heartbeat(idle: ReadonlyMap<number, number>): Promise<Heartbeat> {
     const { rows } = await this.#client.query<{ partition: number | null; epoch: string | null; live: string }>(
@@ -105,8 +105,8 @@ export class GroupTable {
   }
 
   /**
-   * Takes up to `limit` partitions that are nobody's: free, expired, or this member's own from before. Rows that others are taking at this
-   * moment are passed over, so members never wait for each other. The new epoch shuts out whoever had them.
+   * Takes up to `limit` partitions that are free, whose lease has expired, or that an earlier session of this member held. Rows that other members
+   * are taking at this moment are skipped, so members never wait for each other. The new epoch fences the previous owner.
    */
   async take(limit: number, except: readonly number[]): Promise<TakenPartition[]> {
     const { rows } = await this.#client.query<PartitionRow>(
@@ -124,7 +124,7 @@ export class GroupTable {
     return rows.map(toTaken)
   }
 
-  /** Takes these partitions whoever has them: the broker gave them to this member. Waits for a commit of the old owner that is under way. */
+  /** Takes these partitions from any owner, because the broker assigned them to this member. Waits for a commit of the old owner that is under way. */
   async claim(partitions: readonly number[]): Promise<TakenPartition[]> {
     const { rows } = await this.#client.query<PartitionRow>(
       `update stream_partitions p set
@@ -135,7 +135,7 @@ export class GroupTable {
     return rows.map(toTaken)
   }
 
-  /** Gives partitions back at once. What is somebody else's by now stays theirs. */
+  /** Releases partitions at once, except those that another member has taken by now. */
   async release(partitions: readonly number[]): Promise<void> {
     await this.#client.query(
       `update stream_partitions set owner = null, lease_expires_at = null, blocked_reason = null, blocked_since = null, updated_at = clock_timestamp()
@@ -144,7 +144,7 @@ export class GroupTable {
     )
   }
 
-  /** Gives back whatever bears this member's name besides these. */
+  /** Releases all partitions under this member's name except these. */
   async releaseAllExcept(partitions: readonly number[]): Promise<void> {
     await this.#client.query(
       `update stream_partitions set owner = null, lease_expires_at = null, blocked_reason = null, blocked_since = null, updated_at = clock_timestamp()
@@ -153,7 +153,7 @@ export class GroupTable {
     )
   }
 
-  /** Gives everything back and takes this member's name off the list, and the names of members that have been silent for an hour. */
+  /** Releases all partitions and removes this member, and members without a heartbeat for an hour. */
   async leave(): Promise<void> {
     await this.#client.query(
       `with gone as (
@@ -186,8 +186,8 @@ export class GroupTable {
   }
 
   /**
-   * Forgets producers whose last frame was committed so long before the partition's watermark: not by the clock alone, since a group that was
-   * away has yet to read what they sent. Rows with a loss stay, since the ledger shows it.
+   * Deletes producers whose last frame was committed `silentMs` before the partition's watermark. The clock alone would not do: a group that was
+   * stopped has yet to read their newer frames. Rows with a loss stay, because the ledger shows the loss.
    */
   async forgetProducers(partitions: readonly number[], silentMs: number): Promise<void> {
     await this.#client.query(
@@ -199,7 +199,7 @@ export class GroupTable {
     )
   }
 
-  /** The stream ends below the position: everything it still holds is to be read again. Returns false when the lease is lost. */
+  /** Resets the position, so that all frames in the stream are read again. Returns false when the lease is lost. */
   async rewind({ partition, epoch }: TakenPartition, frames: number): Promise<boolean> {
     const { rowCount } = await this.#client.query(
       `update stream_partitions set position = '', flushed_position = '', frames = $6, updated_at = clock_timestamp()
@@ -209,7 +209,7 @@ export class GroupTable {
     return rowCount === 1
   }
 
-  /** Shows on this member's partitions why nothing is committed; null when things go on. */
+  /** Writes to this member's partitions why nothing is committed; null clears it. */
   async showBlocked(reason: string | null): Promise<void> {
     await this.#client.query(
       `update stream_partitions set
@@ -219,7 +219,7 @@ export class GroupTable {
     )
   }
 
-  /** Whether another member has partitions under a live lease, and none of them is blocked. */
+  /** Whether another member holds partitions under a valid lease and none of them is blocked. */
   async isOtherMemberWorking(): Promise<boolean> {
     const { rows } = await this.#client.query<{ is_at_work: boolean }>(
       `select exists (select from stream_partitions where group_name = $1 and stream = $2 and owner <> $3
@@ -229,7 +229,7 @@ export class GroupTable {
     return rows[0]?.is_at_work === true
   }
 
-  /** What each group of the stream has flushed, by partition: nothing at or after the least of them may be trimmed. */
+  /** The flushed position of each group of the stream, by partition: no frame at or after the lowest of them may be trimmed. */
   async flushedPositions(partitions: readonly number[]): Promise<{ partition: number; position: Position }[]> {
     const { rows } = await this.#client.query<{ partition: number; position: string }>(
       `select partition, flushed_position as position from stream_partitions where stream = $1 and partition = any($2::smallint[])`,

@@ -10,7 +10,7 @@ export interface LoadedPartition {
   readonly state: PartitionState
 }
 
-/** Loads what the engine knows of partitions that were just taken, after a look at whether the stream still reaches their positions. */
+/** Loads the state of partitions that were just taken. A partition whose stream ends before its position is reset to the start of the stream. */
 export async function loadPartitions<Prepared, Tx extends SqlTransaction>(
   context: ConsumerContext<Prepared, Tx>,
   taken: readonly TakenPartition[],
@@ -29,14 +29,14 @@ export async function loadPartitions<Prepared, Tx extends SqlTransaction>(
     const trimmed = trimmedFrames(description)
     const own = producers.filter(({ partition }) => partition === row.partition)
     const started = isFresh ? { ...current, frames: trimmed ?? 0 } : current
-    // A group that begins on a trimmed stream cannot tell what its producers had sent before from what was lost.
+    // When a group begins on a trimmed stream, the missing sequences of its producers were trimmed, not lost.
     const state = new PartitionState(started, own, isFresh && own.length === 0 && trimmed !== 0)
     ready.push({ taken: current, state })
   }
   return ready
 }
 
-/** Whether the stream ends before `position`: it has lost its end, and what comes next may get positions that were read already. */
+/** Whether the stream ends before `position`: it has lost its newest frames, and new frames may get positions that were read already. */
 export function isRegressed<Prepared, Tx extends SqlTransaction>(
   { config }: ConsumerContext<Prepared, Tx>,
   position: string,
@@ -52,7 +52,7 @@ async function rewind<Prepared, Tx extends SqlTransaction>(
 ): Promise<TakenPartition> {
   const { partition, position } = row
   metrics?.regressions.inc()
-  logger.error('the stream ends before the committed position and is read again from its start', {
+  logger.error('the stream ends before the committed position; it is read again from its start', {
     partition,
     position,
     last: description.last,

@@ -5,12 +5,12 @@ import type { SqlTransaction } from './database-port.js'
 import type { PartitionState } from './partition-state.js'
 import { planTrim } from './trim-plan.js'
 
-/** Newest frames looked at to tell how many records are to come. */
+/** Newest frames whose headers are read to compute the lag in records. */
 const TAIL_FRAMES = 4
 
 /**
- * What is done about the partitions of this member beside the work: showing positions to the stream's own tools, measuring lag, trimming. None of
- * it lies on the way of a commit, and a failure of it is tried again at the next turn.
+ * Background work for the partitions of this member: shows positions to the stream's own tools, measures lag, trims old frames. No commit waits
+ * for it, and a failure is tried again in the next round.
  */
 export class Maintenance<Prepared, Tx extends SqlTransaction> {
   readonly #context: ConsumerContext<Prepared, Tx>
@@ -36,7 +36,7 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
       }
       this.#isFailing = false
     } catch (error) {
-      if (!this.#isFailing) logger.warn('lag, mirror and trimming of the stream fail and are tried again', { error })
+      if (!this.#isFailing) logger.warn('measuring the lag or trimming the stream failed; it is tried again', { error })
       this.#isFailing = true
     }
   }
@@ -76,8 +76,8 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
   }
 
   /**
-   * Newest frames tell how many records their producers have sent; what of that is not committed is the lag. Producers that are not among
-   * the newest frames are not seen, so a long lag of many producers is taken from the number of frames instead.
+   * The headers of the newest frames say how many records their producers have sent; the lag is the part that is not committed. Producers without
+   * a frame among the newest are not counted, so a long lag of many producers is estimated from the number of frames.
    */
   async #lagRecords(state: PartitionState, lagFrames: number | undefined): Promise<number> {
     const { driver, stream } = this.#context.config
@@ -105,7 +105,7 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
       const { partition } = state
       const positions = flushed.filter((row) => row.partition === partition).map(({ position }) => position)
       const slowest = positions.reduce((a, b) => (driver.comparePositions(a, b) <= 0 ? a : b))
-      // A little below the flushed position: after a fail-over the stream may hold frames there that nobody has read.
+      // A little before the flushed position: after a failover the stream may hold frames there that nobody has read.
       const before = driver.safeStart(slowest)
       const old = await driver.positionAt(stream, partition, Date.now() - settings.windowMs)
       let trimmed = await driver.trim(stream, partition, {
@@ -125,8 +125,8 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
   }
 
   /**
-   * A producer of which the stream holds no frame any more cannot be read again after the stream has lost its end, and one that has been silent
-   * for so long is taken to be gone: what it might still have in a spool somewhere would be counted as new, with what was before it as lost.
+   * Forgets producers that were silent for `producerMemoryMs` and that have no frame in the stream, so no frame of them can be read again. If such a
+   * producer still had frames in a spool, they would count as new and the sequences before them as lost.
    */
   async #forgetProducers(held: readonly number[]): Promise<void> {
     const { config, settings, table, now } = this.#context
@@ -143,7 +143,7 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
   }
 }
 
-/** Over the group's whole life: ordinals count records, frames count frames. Too few records keep too much, which is harmless. */
+/** The average since the group began. An average that is too low keeps more frames than needed, which is harmless. */
 function recordsPerFrame({ committedOrdinal, committedFrames }: PartitionState): number {
   return committedFrames === 0 ? 1 : Math.max(1, committedOrdinal / committedFrames)
 }

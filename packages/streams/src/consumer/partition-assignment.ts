@@ -1,28 +1,30 @@
 import type { BrokerMembership, StreamDriver, StreamReader } from '../driver/stream-driver.js'
 import type { GroupTable, TakenPartition } from './group-table.js'
 
-/** Decides which partitions this member should have: by its share of the leases, or by what the broker says. */
+/** Decides which partitions this member should hold: its share of the leases, or the partitions that the broker assigns. */
 export interface PartitionAssignment {
-  /** Opens what reads; closed by `closeReader` alone. */
+  /** Opens a reader. Close it by `closeReader`. */
   openReader(): Promise<StreamReader>
   closeReader(reader: StreamReader): Promise<void>
-  /** Called after each heartbeat. */
+  /** Called with the number of live members after each heartbeat. */
   setLiveMembers(members: number): void
-  /** Whether partitions should be taken or given up. Cheap. */
+  /** Whether partitions should be taken or released. Cheap. */
   isDue(held: ReadonlySet<number>): boolean
+  /** The held partitions to release. */
   surplus(held: ReadonlySet<number>): number[]
+  /** Takes partitions in PostgreSQL. */
   take(held: ReadonlySet<number>): Promise<TakenPartition[]>
   close(): Promise<void>
 }
 
-/** Every member takes free partitions until it has its share, and gives up what is above it. */
+/** Every member takes free partitions until it has its share, and releases partitions beyond its share. */
 export class LeaseAssignment implements PartitionAssignment {
   readonly #driver: StreamDriver
   readonly #stream: string
   readonly #table: GroupTable
   readonly #partitions: number
   #liveMembers = 1
-  /** One attempt a heartbeat: whoever should give up partitions does so at its own. */
+  /** One attempt a heartbeat: members with too many partitions release them only at their heartbeats. */
   #mayTake = true
 
   constructor(driver: StreamDriver, stream: string, table: GroupTable, partitions: number) {
@@ -57,7 +59,7 @@ export class LeaseAssignment implements PartitionAssignment {
     this.#mayTake = false
     const missing = this.#share - held.size
     const taken = missing > 0 ? await this.#table.take(missing, [...held]) : []
-    // A life before this one may have had more, and heartbeats renew whatever bears this member's name: nobody would ever read it.
+    // An earlier session may have held more. Heartbeats renew every lease under this member's name, so nobody would ever read those partitions.
     if (held.size === 0) await this.#table.releaseAllExcept(taken.map(({ partition }) => partition))
     return taken
   }
@@ -69,7 +71,7 @@ export class LeaseAssignment implements PartitionAssignment {
   }
 }
 
-/** The broker hands out partitions. They are claimed in PostgreSQL all the same: the epoch fences whoever had them before. */
+/** The broker assigns partitions. They are claimed in PostgreSQL as well, so that the new epoch fences the previous owner. */
 export class BrokerAssignment implements PartitionAssignment {
   readonly #table: GroupTable
   readonly #membership: BrokerMembership
@@ -88,7 +90,7 @@ export class BrokerAssignment implements PartitionAssignment {
     onChange: () => void,
   ): Promise<BrokerAssignment> {
     if (driver.joinGroup === undefined)
-      throw new TypeError(`driver ${driver.name} says that its broker assigns, and has no joinGroup`)
+      throw new TypeError(`the driver ${driver.name} has assignment "broker" but no joinGroup`)
     const wanted = new Set<number>()
     const membership = await driver.joinGroup(stream, group, member, {
       assigned: (partitions) => {

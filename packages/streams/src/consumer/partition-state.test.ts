@@ -11,8 +11,8 @@ const taken = {
   flushedOrdinal: 0,
 }
 
-describe('the horizon of a partition', () => {
-  it('is never before a watermark that anyone has written for it', () => {
+describe('the latest possible watermark of a partition', () => {
+  it('is never earlier than a watermark that any owner has written', () => {
     const state = new PartitionState({ ...taken, watermarkMs: 500 }, [], false)
     expect(state.watermarkMaxMs).toBe(500)
     state.advance('2-0', 400)
@@ -27,7 +27,7 @@ describe('the horizon of a partition', () => {
     )
   })
 
-  it('does not take the end of the stream for seen when a frame was read while it was asked for', () => {
+  it('does not move to the observed end of the stream when a frame was read during the observation', () => {
     const state = new PartitionState({ ...taken, watermarkMs: 500 }, [], false)
     state.advance('2-0', 600)
     state.noteEnd(900)

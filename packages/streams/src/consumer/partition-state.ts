@@ -4,7 +4,7 @@ import type { KnownProducer, TakenPartition } from './group-table.js'
 
 export interface Acceptance {
   readonly firstOrdinal: number
-  /** Frames of the same producer that should have come before, and the records in them. */
+  /** Missing frames of the same producer before this one, and the records in them. */
   readonly lostFrames: number
   readonly lostRecords: number
 }
@@ -15,14 +15,14 @@ interface ProducerState {
   lostRecords: number
 }
 
-/** What a commit says about one partition. */
+/** The part of a commit about one partition. */
 export interface PartitionCommit {
   readonly partition: number
   readonly epoch: number
   readonly position: Position
   readonly nextOrdinal: number
   readonly frames: number
-  /** Of the newest frame, ms since 1970; undefined when no frame came. */
+  /** Append time of the newest frame, ms since 1970; undefined when no frame came. */
   readonly watermarkMs: number | undefined
   /** Event times of the records, ms; undefined when there are none. */
   readonly firstTimeMs: number | undefined
@@ -35,7 +35,7 @@ export interface PartitionCommit {
   }[]
 }
 
-/** One partition in memory: ahead of its row by what has been read and is not committed. Thrown away whenever a transaction fails. */
+/** The state of one partition in memory. It is ahead of the partition's row by the frames that were read and are not committed; a failed transaction discards it. */
 export class PartitionState {
   readonly partition: number
   readonly epoch: number
@@ -49,7 +49,7 @@ export class PartitionState {
   lagRecords = 0
   readonly #producers = new Map<string, ProducerState>()
   readonly #touched = new Map<string, ProducerState>()
-  /** A producer's first frame may be any one: older ones had been trimmed before the group began. */
+  /** Whether a producer's first frame may have any sequence, because older frames were trimmed before the group began. */
   readonly #acceptsAnyFirstSequence: boolean
   #watermarkMs: number | undefined
   #watermarkMaxMs: number
@@ -69,7 +69,7 @@ export class PartitionState {
       this.#producers.set(producer, { sequence, records, lostRecords: 0 })
   }
 
-  /** A frame, or an entry that is none, has been read at a position beyond all before it. */
+  /** Moves the position to an entry that was read for the first time, whether or not it is a valid frame. */
   advance(position: Position, appendedAtMs: number): void {
     this.position = position
     this.frames++
@@ -77,19 +77,19 @@ export class PartitionState {
     if (appendedAtMs > this.#watermarkMaxMs) this.#watermarkMaxMs = appendedAtMs
   }
 
-  /** The end of the stream, asked for at `askedAtMs`, is committed. What has been read meanwhile came after it and tells nothing. */
+  /** Notes that the end of the stream, as described at `askedAtMs`, is committed. Has no effect when frames were read meanwhile. */
   noteEnd(askedAtMs: number): void {
     if (this.position !== this.committedPosition) return
     this.#endSeenAtMs = askedAtMs
     if (askedAtMs > this.#watermarkMaxMs) this.#watermarkMaxMs = askedAtMs
   }
 
-  /** When it was last seen to be committed to its end, ms since 1970. */
+  /** When the partition was last observed to be committed up to its end, ms since 1970. */
   get endSeenAtMs(): number | undefined {
     return this.#endSeenAtMs
   }
 
-  /** No watermark of this partition that was ever written is later, ms since 1970; nor is one that is written before the next frame is taken. */
+  /** The latest watermark that may have been written for the partition so far, or will be before the next frame, ms since 1970. */
   get watermarkMaxMs(): number {
     return this.#watermarkMaxMs
   }
@@ -98,7 +98,7 @@ export class PartitionState {
     return sequence > (this.#producers.get(producer)?.sequence ?? 0)
   }
 
-  /** Counts a new frame. */
+  /** Counts a new frame and numbers its records. */
   accept(header: FrameHeader): Acceptance {
     const known = this.#producers.get(header.producer)
     const firstOrdinal = this.nextOrdinal
@@ -118,7 +118,7 @@ export class PartitionState {
     return { firstOrdinal, lostFrames, lostRecords }
   }
 
-  /** Records of this producer that have been read. */
+  /** Records of this producer that were read. */
   recordsOf(producer: string): number {
     return this.#producers.get(producer)?.records ?? 0
   }
@@ -128,7 +128,7 @@ export class PartitionState {
     return this.#watermarkMs !== undefined || this.#touched.size > 0
   }
 
-  /** Everything since the last call, to be written in the next transaction. */
+  /** The changes since the last call, to be written in the next transaction. */
   takeCommit(): PartitionCommit {
     const producers = [...this.#touched].map(([producer, state]) => {
       const { sequence, records, lostRecords } = state
@@ -153,7 +153,7 @@ export class PartitionState {
     return commit
   }
 
-  /** The commit of a partition of which nothing new was read: what its row says already, to be fenced or flushed. */
+  /** A commit that repeats the partition's row: for a partition without new frames that is flushed or only fenced. */
   repeatCommit(): PartitionCommit {
     return {
       partition: this.partition,

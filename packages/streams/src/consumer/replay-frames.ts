@@ -4,7 +4,7 @@ import type { AssignedPartition, ReceivedFrame } from './stream-handler.js'
 
 const LIMITS = { framesMax: 100, bytesMax: 8 * 1024 * 1024, blockMs: 0 }
 
-/** The frames of one partition after `flushedPosition` up to `position`, by a reader of its own. Ends early where the stream ends early. */
+/** Reads the frames of one partition after `flushedPosition` up to `position`, or to the end of the stream, with a reader of its own. */
 export async function* replayFrames(
   driver: StreamDriver,
   stream: string,
@@ -32,7 +32,7 @@ export async function* replayFrames(
   }
 }
 
-/** What is no frame was reported when it was read the first time. */
+/** Undefined for an entry that is not a valid frame; it was reported when it was read the first time. */
 function tryDecode(bytes: Buffer): ReturnType<typeof decodeFrame> | undefined {
   try {
     return decodeFrame(bytes)

@@ -9,7 +9,7 @@ import type { PartitionState } from './partition-state.js'
 const PAUSE_FIRST_MS = 20
 const PAUSE_LAST_MS = 1000
 
-/** Reads on when the stream is back: one that does not answer is no failure, leases and state are kept. */
+/** Reads the stream and retries while it does not answer. Leases and state are kept meanwhile: a stream that is down is no failure of the session. */
 export class RetryingReader<Prepared, Tx extends SqlTransaction> {
   readonly #context: ConsumerContext<Prepared, Tx>
   readonly #reader: StreamReader
@@ -26,7 +26,7 @@ export class RetryingReader<Prepared, Tx extends SqlTransaction> {
     this.#states = states
   }
 
-  /** Empty while the stream is away. @throws when it has come back without its end. */
+  /** Empty while the stream cannot be reached. @throws when the stream has come back without its newest frames. */
   async read(limits: ReadLimits): Promise<StoredFrame[]> {
     const { logger, settings } = this.#context
     if (this.#states.size === 0) {
@@ -35,12 +35,12 @@ export class RetryingReader<Prepared, Tx extends SqlTransaction> {
     }
     try {
       const frames = await this.#reader.read(limits)
-      if (this.#pauseMs > PAUSE_FIRST_MS) logger.info('the stream is read again')
+      if (this.#pauseMs > PAUSE_FIRST_MS) logger.info('the stream can be read again')
       this.#pauseMs = PAUSE_FIRST_MS
       return frames
     } catch (error) {
       if (!streamErrors.STREAM_UNAVAILABLE.matches(error)) throw error
-      if (this.#pauseMs === PAUSE_FIRST_MS) logger.warn('the stream cannot be read and is tried again', { error })
+      if (this.#pauseMs === PAUSE_FIRST_MS) logger.warn('the stream cannot be read; it is tried again', { error })
       await sleep(Math.min(this.#pauseMs, limits.blockMs))
       this.#pauseMs = Math.min(PAUSE_LAST_MS, this.#pauseMs * 2)
       await this.#seekAgain()
@@ -48,7 +48,7 @@ export class RetryingReader<Prepared, Tx extends SqlTransaction> {
     }
   }
 
-  /** After a lost connection another server may answer, and it may know less than the one before. */
+  /** After a lost connection another server may answer, one that lacks the newest frames. */
   async #seekAgain(): Promise<void> {
     const { driver, stream } = this.#context.config
     const descriptions = await driver.describe(stream, [...this.#states.keys()]).catch(() => [])
@@ -57,7 +57,7 @@ export class RetryingReader<Prepared, Tx extends SqlTransaction> {
       if (state === undefined) continue
       if (isRegressed(this.#context, state.position, description)) {
         throw streamErrors.STREAM_UNAVAILABLE({
-          message: 'the stream has lost its end',
+          message: 'the stream has lost its newest frames',
           details: { partition: state.partition },
         })
       }

@@ -12,16 +12,16 @@ import { GroupTable } from './group-table.js'
 import { Maintenance } from './maintenance.js'
 import { BrokerAssignment, LeaseAssignment, type PartitionAssignment } from './partition-assignment.js'
 
-/** Longest time that a member stands by before it tries its share again, in ms. */
+/** Longest time that a member stays out of the group before it tries again, in ms. */
 const STAND_BY_MS_MAX = 600_000
 
-/** A life of the state this long proves that faults before it are over, in ms. */
+/** After a session of this length earlier failures no longer count, in ms. */
 const HEALTHY_AFTER_MS = MINUTE_MS
 
 /**
- * Consumes a stream for one group: takes its share of the partitions, hands frames that the group has not seen to the handler, and commits their
- * effects and the positions in one transaction. Any number of members may run; effects are made exactly once whichever of them is killed.
- * Resolves at once; what is not there yet is waited for.
+ * Consumes a stream for one group: takes its share of the partitions, passes frames that the group has not seen to the handler, and commits their
+ * effects and the positions in one transaction. Any number of members may run, and any of them may be killed: effects are written exactly once.
+ * Resolves at once; the consumer waits for a database or stream that cannot be reached yet.
  */
 export async function runConsumer<Prepared, Tx extends SqlTransaction>(
   config: ConsumerConfig<Prepared, Tx>,
@@ -46,7 +46,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
   #failures = 0
   #blockedReason: string | undefined
   #blockedSinceMs = 0
-  /** Standing by, it is no member: it sends no heartbeats and has no share. */
+  /** While it stands by it is not a member: it sends no heartbeats and has no share. */
   #isStandingBy = false
   #standBys = 0
   #isHung = false
@@ -74,7 +74,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
   start(): void {
     const { settings } = this.#context
     this.#running = this.#run()
-    // A failed heartbeat shows in the session soon enough: its own connection is lost then, too.
+    // A failed heartbeat needs no handling: the session's own connection fails as well.
     this.#timers.push(setInterval(() => void this.#heartbeat().catch(() => undefined), settings.heartbeatMs))
     this.#timers.push(setInterval(() => this.#maintain(), settings.mirrorMs))
   }
@@ -103,7 +103,9 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     await this.#maintenanceUnderWay
     await this.#assignment?.close()
     await this.#context.table.leave().catch((error: unknown) => {
-      this.#context.logger.warn('partitions could not be given back and come free when their leases end', { error })
+      this.#context.logger.warn('partitions could not be released; they become free when their leases expire', {
+        error,
+      })
     })
     this.#context.metrics?.leasesHeld.set(0)
   }
@@ -120,7 +122,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     }
   }
 
-  /** One life of the state, see ConsumerSession. */
+  /** See ConsumerSession. */
   async #runSession(): Promise<void> {
     const assignment = this.#assignment ?? (await this.#join())
     this.#assignment = assignment
@@ -128,7 +130,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     const { config, settings, member } = this.#context
     const connection = await config.database.connection({ applicationName: `millrace ${config.group} ${member}` })
     try {
-      // A process that is stopped inside a transaction would keep its locks, and whoever takes over would wait for them.
+      // A process that is suspended inside a transaction would keep its locks, and the next owner would wait for them.
       await connection.query(`set idle_in_transaction_session_timeout = ${Math.ceil(settings.leaseMs)}`)
       const reader = await assignment.openReader()
       try {
@@ -159,7 +161,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     return await BrokerAssignment.join(driver, { stream, group, member }, table, () => this.#session?.wake())
   }
 
-  /** Heartbeats never overlap: whoever comes while one is under way gets the next. */
+  /** Heartbeats never overlap: a caller that arrives during one waits, then shares the next. */
   async #heartbeat(): Promise<void> {
     if (this.#isStandingBy) return
     await this.#heartbeatUnderWay?.catch(() => undefined)
@@ -174,14 +176,14 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     const session = this.#session
     const isHung = session !== undefined && session.busyMs > settings.hungAfterMs
     if (isHung !== this.#isHung && isHung)
-      logger.error('the handler does not come back and its leases are not renewed', { busyMs: session.busyMs })
+      logger.error('the handler hangs; the leases of this member are not renewed', { busyMs: session.busyMs })
     this.#isHung = isHung
     if (isHung) return
-    const asked = session?.epochs ?? new Map<number, number>()
+    const heldEpochs = session?.epochs ?? new Map<number, number>()
     const sentAtMs = now()
     const heartbeat = await table.heartbeat(idleTimes(session))
     this.#assignment?.setLiveMembers(heartbeat.liveMembers)
-    if (session === this.#session) session?.onHeartbeat(heartbeat, asked, sentAtMs)
+    if (session === this.#session) session?.onHeartbeat(heartbeat, heldEpochs, sentAtMs)
   }
 
   #maintain(): void {
@@ -206,13 +208,13 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     const { logger, metrics, settings } = this.#context
     if (this.#stopping.signal.aborted) return
     if (streamErrors.LEASE_LOST.matches(error) || isFenced(error)) {
-      logger.warn('another member has taken over a partition; the state is thrown away', { error })
+      logger.warn('another member has taken over a partition; the session starts again', { error })
       return await this.#pause(settings.retryFirstMs)
     }
     this.#failures++
     metrics?.retries.inc()
     if (this.#failures <= settings.retryAttempts) {
-      logger.warn('a batch failed and is tried again', { error, failures: this.#failures })
+      logger.warn('a batch failed; it is tried again', { error, failures: this.#failures })
       const retry = { firstDelayMs: settings.retryFirstMs, delayMsMax: settings.retryCapMs }
       return await this.#pause(computeRetryDelayMs(this.#failures, retry, this.#random))
     }
@@ -221,33 +223,33 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     else await this.#pause(settings.retryCapMs)
   }
 
-  /** A fault that meets every member is nobody's; one that meets this member alone is its own, and others get on without it. */
+  /** Whether the fault concerns only this member, so that the others can work without it. */
   async #canOthersContinue(): Promise<boolean> {
     const { settings, table, config, now } = this.#context
     if (config.driver.assignment !== 'leases' || now() - this.#blockedSinceMs < settings.leaveAfterMs) return false
     return await table.isOtherMemberWorking().catch(() => false)
   }
 
-  /** Leaves the group, each time twice as long, and comes back to see whether the fault is gone. */
+  /** Leaves the group for a while, each time twice as long, and returns to try again. */
   async #standBy(): Promise<void> {
     const { settings, table, logger } = this.#context
     const forMs = Math.min(STAND_BY_MS_MAX, settings.leaveAfterMs * 2 ** ++this.#standBys)
     this.#isStandingBy = true
     try {
       await this.#heartbeatUnderWay?.catch(() => undefined)
-      // If it fails, the leases run out.
+      // If this fails, the leases expire.
       await table.leave().catch(() => undefined)
-      logger.error('this member alone keeps failing and leaves its partitions to the others for a while', { forMs })
+      logger.error('only this member keeps failing; it leaves the group for a while', { forMs })
       await this.#pause(forMs)
     } finally {
       this.#isStandingBy = false
-      // Others may have stored everything meanwhile, so that no commit would come to clear it; the next failure sets it again.
+      // If the others have stored everything meanwhile, no commit would clear the reason; the next failure sets it again.
       this.#blockedReason = undefined
       this.#context.metrics?.blockedPartitions.set(0)
     }
   }
 
-  /** Nothing is skipped: the partitions stand still, visibly, until the fault is gone. */
+  /** Shows the partitions as blocked until a commit succeeds. No frame is skipped. */
   async #block(error: unknown): Promise<void> {
     const { logger, metrics, table, settings } = this.#context
     const reason = error instanceof Error ? error.message : String(error)
@@ -265,7 +267,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
   }
 }
 
-/** When each partition that is committed to its end was last seen so. */
+/** Partitions that are committed up to their end, with the time of the last observation. */
 function idleTimes<Prepared, Tx extends SqlTransaction>(
   session: ConsumerSession<Prepared, Tx> | undefined,
 ): Map<number, number> {

@@ -2,27 +2,27 @@ import type { Position } from '../driver/stream-driver.js'
 import type { FrameHeader } from '../frame/frame.js'
 import type { SqlTransaction } from './database-port.js'
 
-/** A frame as the stream gave it, checked and unpacked. */
+/** A frame read from the stream, decoded and decompressed. */
 export interface ReceivedFrame {
   readonly partition: number
   readonly position: Position
   readonly appendedAtMs: number
   readonly header: FrameHeader
-  /** As it was before compression. Of use until `committed`; a view of a larger buffer, so copy what is kept. */
+  /** Decompressed. Valid until `committed`; a view of a larger buffer, so copy what you keep. */
   readonly payload: Buffer
-  /** W3C traceparents of sampled requests whose records are in it; absent where there are none. Not checked. */
+  /** W3C traceparents of sampled requests whose records are in the frame; absent when there are none. Not validated. */
   readonly traces?: readonly string[]
 }
 
 /** A frame that this group has not seen before. */
 export interface NewFrame extends ReceivedFrame {
-  /** Ordinal of its first record: records of a partition are numbered from 0 in stream order, and never numbered again. */
+  /** Ordinal of its first record: the records of a partition are numbered from 0 in stream order, each once. */
   readonly firstOrdinal: number
-  /** No watermark that was committed for the partition before this frame is later, whoever owned it; ms since 1970. */
+  /** The latest watermark that any owner may have committed for the partition before this frame, ms since 1970. */
   readonly watermarkMaxMs: number
 }
 
-/** Frames to be committed together: in stream order within a partition, partitions mixed. May be empty, see `StreamHandler.wantsCommit`. */
+/** Frames that are committed together: in stream order within a partition, partitions mixed. May be empty, see `StreamHandler.wantsCommit`. */
 export interface FrameBatch {
   readonly frames: readonly NewFrame[]
   readonly records: number
@@ -31,47 +31,47 @@ export interface FrameBatch {
 export interface AssignedPartition {
   readonly partition: number
   readonly epoch: number
-  /** Everything up to here is committed. */
+  /** The committed position of the group. */
   readonly position: Position
   readonly nextOrdinal: number
-  /** Up to here the handler had reported its state as flushed. Never trust the position alone: compare ordinals. */
+  /** The position that the handler last reported as flushed. Never trust the position alone: compare ordinals. */
   readonly flushedPosition: Position
   readonly flushedOrdinal: number
 }
 
 export interface AssignContext {
   /**
-   * The frames after `flushedPosition` up to `position`, for rebuilding state that is written less often than it is committed.
-   * A frame that was sent twice may come twice, and after a loss in the stream some may be missing: take a frame only when the handler's own
-   * journal has it under the same position with a first ordinal of at least `flushedOrdinal`, and rebuild from stored rows when the ordinals
-   * that came do not reach from `flushedOrdinal` to `nextOrdinal`.
+   * Reads the frames after `flushedPosition` up to `position` again, to rebuild state that is flushed less often than it is committed.
+   * A frame that was sent twice may come twice, and after a loss in the stream frames may be missing. So use a frame only if the handler's own
+   * journal has it at the same position with a first ordinal of at least `flushedOrdinal`, and rebuild from stored rows if the ordinals do not
+   * cover the range from `flushedOrdinal` to `nextOrdinal`.
    */
   replay(partition: number): AsyncIterable<ReceivedFrame>
 }
 
-/** What the handler has made durable in this transaction, by partition; `ordinal` is the first one that is not included. */
+/** The position up to which the handler has flushed its state in this transaction, by partition; `ordinal` is the first record that is not included. */
 export type FlushedPositions = ReadonlyMap<number, { readonly position: Position; readonly ordinal: number }>
 
 /**
- * Makes the effects of frames. The engine calls one method at a time, except that `prepare` of the next batch may run while `apply` of the
- * one before it is waiting. After any failed transaction everything is revoked and assigned again.
+ * Writes the effects of frames. The consumer calls one method at a time, except that `prepare` of the next batch may run while `apply` of the
+ * previous batch is waiting. After a failed transaction all partitions are revoked and assigned again.
  */
 export interface StreamHandler<Prepared, Tx extends SqlTransaction> {
-  /** Load the state of these partitions; frames of them come afterwards. Throwing gives them back and tries again later. */
+  /** Loads the state of these partitions; their frames come afterwards. When it throws, the partitions are released and tried again later. */
   assigned(partitions: readonly AssignedPartition[], context: AssignContext): Promise<void>
-  /** Memory alone, no I/O that matters. */
+  /** Works in memory, without notable I/O. */
   prepare(batch: FrameBatch): Prepared | Promise<Prepared>
   /**
-   * Effects inside the transaction. Returns what was flushed with it when the handler keeps state between commits; a handler that
-   * returns nothing has flushed everything of the batch.
+   * Writes the effects inside the transaction. A handler that keeps state between commits returns the positions that it has flushed; a handler that
+   * returns nothing has flushed the whole batch.
    */
   apply(prepared: Prepared, tx: Tx): Promise<FlushedPositions> | Promise<void>
-  /** The transaction of `prepared` is committed. Must not throw. */
+  /** Called when the transaction of `prepared` is committed. Must not throw. */
   committed?(prepared: Prepared): void
-  /** Forget these partitions. Must not throw. */
+  /** Drops the state of these partitions. Must not throw. */
   revoked(partitions: readonly number[]): void
-  /** Asked about once a second when no frames come: true asks for a commit of an empty batch, so that state can be flushed. */
+  /** Called about once a second when no frames come. Returns true to get an empty batch committed, so that state can be flushed. */
   wantsCommit?(): boolean
-  /** The consumer stops and no more frames come: whatever is kept back is due now, and `wantsCommit` is asked once more. Must not throw. */
+  /** Called when the consumer stops and no more frames come; `wantsCommit` is called once more afterwards, to flush the rest. Must not throw. */
   stopping?(): void
 }

@@ -3,7 +3,7 @@ import type { ConsumerContext } from './consumer-context.js'
 import type { SqlTransaction } from './database-port.js'
 import type { FrameBatch } from './stream-handler.js'
 
-/** Runs the transaction of a batch inside a span that follows the traces in its frames; as it is when tracing is off. */
+/** Runs the transaction of a batch inside a span that continues the traces in its frames; without a span when tracing is off. */
 export function traceBatch<Prepared, Tx extends SqlTransaction>(
   { tracer, config }: ConsumerContext<Prepared, Tx>,
   { frames, records }: FrameBatch,

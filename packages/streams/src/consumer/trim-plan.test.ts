@@ -18,7 +18,7 @@ describe('the trim plan', () => {
     ['as much as brings memory back to its share', { usedBytes: 625 }, 200],
     ['the larger of both', { usedBytes: 625, windowRecords: 10_000 }, 800],
     ['nothing for memory where there is no ceiling', { usedBytes: 10_000, ceilingBytes: undefined }, 0],
-  ])('removes %s', (_, change, frames) => {
+  ])('trims %s', (_, change, frames) => {
     expect(planTrim({ ...facts, ...change })).toBe(frames)
   })
 })

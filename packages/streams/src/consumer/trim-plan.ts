@@ -1,24 +1,24 @@
-/** What decides how many of a partition's oldest frames may go before their age says so. */
+/** The figures that decide how many of a partition's oldest frames are trimmed before they reach their maximum age. */
 export interface TrimFacts {
   /** Frames in the partition. */
   readonly frames: number
-  /** Records in a frame, on average. */
+  /** Average records in a frame. */
   readonly recordsPerFrame: number
-  /** This partition's part of the window. */
+  /** Records to keep in this partition. */
   readonly windowRecords: number
   readonly usedBytes: number
   readonly ceilingBytes: number | undefined
-  /** Share of the ceiling above which memory decides. */
+  /** Above this share of the ceiling, frames are trimmed to free memory. */
   readonly memoryShare: number
 }
 
-/** How many of the oldest frames should go; the slowest group sets the bound elsewhere. */
+/** How many of the oldest frames to trim. The caller makes sure that no frame is trimmed that a group has not flushed. */
 export function planTrim(facts: TrimFacts): number {
   const beyondWindow = facts.frames - Math.ceil(facts.windowRecords / Math.max(1, facts.recordsPerFrame))
   return Math.max(0, beyondWindow, beyondMemory(facts))
 }
 
-/** The part of the frames that would bring memory back to the share, if the stream were all that the server holds. */
+/** The frames to trim so that memory falls to the share, if the server held nothing but the stream. */
 function beyondMemory({ frames, usedBytes, ceilingBytes, memoryShare }: TrimFacts): number {
   if (ceilingBytes === undefined) return 0
   const allowedBytes = ceilingBytes * memoryShare

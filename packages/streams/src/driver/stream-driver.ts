@@ -1,6 +1,6 @@
 /**
- * A place in one partition of a stream: the driver's own text, to be stored and handed back, never parsed outside the driver.
- * A position names a frame that has been read; reading "after" it gives the next one. `BEGINNING` lies before every frame.
+ * A place in one partition of a stream. Its text belongs to the driver: others store it and pass it back, and never parse it.
+ * A position names a frame; reading "after" it gives the next frame. `BEGINNING` lies before every frame.
  */
 export type Position = string
 
@@ -8,15 +8,15 @@ export const BEGINNING: Position = ''
 
 export interface FrameToAppend {
   readonly partition: number
-  /** A whole frame, header included. Not changed and not kept by the driver once the append has settled. */
+  /** A whole frame with its header. The driver does not change it, and does not keep it after the append has settled. */
   readonly frame: Buffer
 }
 
 /**
- * What became of one append.
- * - `held`: the stream has it, as durably as it is configured to.
- * - `full`: refused for want of memory; it is not in the stream.
- * - `unavailable`: nobody knows (`isAmbiguous`: it may have been stored) or it certainly was not. Send the same frame again.
+ * The result of one append.
+ * - `held`: the stream has stored the frame, as durably as it is configured.
+ * - `full`: the stream has no memory left; the frame was not stored.
+ * - `unavailable`: the frame was not stored, or (`isAmbiguous`) it may have been stored. Send the same frame again.
  */
 export type AppendResult =
   | { readonly kind: 'held'; readonly position: Position }
@@ -26,42 +26,42 @@ export type AppendResult =
 export interface StoredFrame {
   readonly partition: number
   readonly position: Position
-  /** When the stream took it, by the stream's clock, in ms since 1970. */
+  /** When the frame was appended, by the stream's clock, in ms since 1970. */
   readonly appendedAtMs: number
   readonly bytes: Buffer
 }
 
 export interface PartitionDescription {
   readonly partition: number
-  /** Of the oldest frame still held; BEGINNING when there is none. */
+  /** Position of the oldest frame in the stream; BEGINNING when it is empty. */
   readonly first: Position
-  /** The highest position ever given out, as far as the stream remembers; BEGINNING when none was. */
+  /** The highest position that was ever assigned, as far as the stream remembers; BEGINNING when there is none. */
   readonly last: Position
-  /** Frames held at present. */
+  /** Frames in the stream at present. */
   readonly frames: number
-  /** Frames appended since the partition was made, trimmed ones included; undefined when the stream cannot tell. */
+  /** Frames that were ever appended, including trimmed ones; undefined when the stream cannot tell. */
   readonly framesEver: number | undefined
 }
 
 export interface ReadLimits {
-  /** At most so many frames, about. */
+  /** Most frames to return, approximately. */
   readonly framesMax: number
-  /** At most so many bytes, about: at least one frame is returned where there is one. */
+  /** Most bytes to return, approximately; at least one frame is returned if there is one. */
   readonly bytesMax: number
-  /** How long to wait for a first frame, in ms; 0 does not wait. */
+  /** How long to wait for a first frame, in ms; 0 returns at once. */
   readonly blockMs: number
 }
 
-/** Reads the partitions it was given, each in order. One `read` at a time. */
+/** Reads partitions, each in order. Call one `read` at a time. */
 export interface StreamReader {
-  /** Reads `partition` from the frame after `position` on; moves it when it is being read already. Ends a waiting `read`. */
+  /** Reads `partition` from the frame after `after` on, also if it is being read already. Ends a waiting `read`. */
   seek(partition: number, after: Position): void
-  /** Stops reading `partition`; frames of it that a running `read` still returns are to be ignored. Ends a waiting `read`. */
+  /** Stops reading `partition`; ignore its frames that a running `read` still returns. Ends a waiting `read`. */
   remove(partition: number): void
   /**
-   * The next frames, in order within each partition; empty when none came within `blockMs` or when `wake`, `seek` or `remove` ended the wait.
-   * @throws STREAM_UNAVAILABLE when the connection is lost. The next call reads on where the last one that returned had ended; call
-   * `describe` first, since the stream may have lost its end meanwhile.
+   * The next frames, in order within each partition; empty when none arrived within `blockMs` or when `wake`, `seek` or `remove` ended the wait.
+   * @throws STREAM_UNAVAILABLE when the connection is lost. The next call continues after the last frame that was returned; call `describe` first,
+   * since the stream may have lost its newest frames meanwhile.
    */
   read(limits: ReadLimits): Promise<StoredFrame[]>
   /** Ends a waiting `read` at once. */
@@ -72,27 +72,27 @@ export interface StreamReader {
 export interface GroupMirror {
   readonly partition: number
   readonly position: Position
-  /** Frames of the partition up to `position`, trimmed ones included. */
+  /** Frames of the partition up to `position`, including trimmed ones. */
   readonly framesRead: number
 }
 
 export interface StreamMemory {
   readonly usedBytes: number
-  /** Undefined when the stream has no ceiling. */
+  /** Undefined when memory is not limited. */
   readonly ceilingBytes: number | undefined
 }
 
 export interface TrimRequest {
-  /** Frames at or after this position stay, whatever else is asked. */
+  /** Frames at or after this position are never removed. */
   readonly before: Position
-  /** At most so many of the oldest frames go. Default: all that lie before. */
+  /** Most frames to remove, oldest first. Default: all frames before `before`. */
   readonly framesMax?: number
 }
 
 export interface BrokerGroupListener {
-  /** The broker gave these to this member; read them through the membership's reader. */
+  /** The broker has assigned these partitions to this member; read them with the membership's reader. */
   assigned(partitions: readonly number[]): void
-  /** The broker took these away; they may be somebody else's already. */
+  /** The broker has revoked these partitions; another member may own them already. */
   revoked(partitions: readonly number[]): void
 }
 
@@ -102,41 +102,41 @@ export interface BrokerMembership {
 }
 
 /**
- * A partitioned log. Redis Streams, Kafka and memory stand behind it and pass the same suite (`@millrace/streams/testing`).
- * Effects of a group are made exactly once above it, so a driver may store a frame twice, but must never lose or reorder a held one.
+ * A partitioned log. Every driver passes the same test suite (`@millrace/streams/testing`). Consumers deduplicate frames, so a driver may store a
+ * frame twice, but it must never lose or reorder frames that it has reported as held.
  */
 export interface StreamDriver {
   /** Short and constant, for logs and metric labels. */
   readonly name: 'memory' | 'redis' | 'kafka'
-  /** Who gives partitions to members: leases in PostgreSQL, or the broker through `joinGroup`. Positions live in PostgreSQL either way. */
+  /** How members get their partitions: by leases in PostgreSQL, or from the broker through `joinGroup`. Positions are in PostgreSQL in both cases. */
   readonly assignment: 'leases' | 'broker'
-  /** Makes what must exist before a stream is used (a Kafka topic); does nothing when it is there. */
+  /** Creates what a stream needs before it is used (a Kafka topic), unless it exists. */
   prepare(stream: string, partitions: number): Promise<void>
-  /** Negative, 0 or positive as `a` lies before, at or after `b` in one partition. */
+  /** Negative, 0 or positive when `a` lies before, at or after `b` in one partition. */
   comparePositions(a: Position, b: Position): number
   /**
-   * A position at or before `position`, such that every frame appended after a fail-over lies behind it, even when the new primary gives out
-   * lower positions than the old one did. A consumer starts there and drops what it has seen.
+   * A position at or before `position` such that every frame appended after a failover lies after it, even if the new primary assigns lower
+   * positions than the old one. A consumer starts there and drops frames that it has seen.
    */
   safeStart(position: Position): Position
   /**
-   * Sends all frames in one round trip (a trip a node where there are several) and says what became of each, in the order given.
-   * At most one frame a partition; the caller keeps one in flight a partition, which keeps order. Never rejects.
+   * Appends all frames in one round trip (one a node) and returns one result a frame, in the given order. At most one frame a partition; the caller
+   * keeps one frame a partition in flight, which preserves order. Never rejects.
    */
   append(stream: string, frames: readonly FrameToAppend[]): Promise<AppendResult[]>
   openReader(stream: string): Promise<StreamReader>
   /** @throws STREAM_UNAVAILABLE, as do all methods below. */
   describe(stream: string, partitions: readonly number[]): Promise<PartitionDescription[]>
-  /** The newest frames of a partition, newest first; fewer when it holds fewer. */
+  /** The newest frames of a partition, newest first. */
   tail(stream: string, partition: number, frames: number): Promise<StoredFrame[]>
-  /** A position before every frame that was appended at or after `timeMs`, and at or after every older one, about. */
+  /** A position before every frame that was appended at or after `timeMs`, and after the older frames, approximately. */
   positionAt(stream: string, partition: number, timeMs: number): Promise<Position>
-  /** Removes old frames and says how many went. May leave a few more than asked, never fewer. */
+  /** Removes old frames and returns how many. May remove fewer than requested, never more. */
   trim(stream: string, partition: number, request: TrimRequest): Promise<number>
-  /** Shows the group's positions to the stream's own tools. A copy for people: nothing reads it back. */
+  /** Copies the group's positions to the stream, for its own tools. Nothing reads the copy. */
   mirrorGroup(stream: string, group: string, positions: readonly GroupMirror[]): Promise<void>
   memory(): Promise<StreamMemory>
-  /** Only where `assignment` is 'broker'. */
+  /** Required when `assignment` is 'broker'. */
   joinGroup?(stream: string, group: string, member: string, listener: BrokerGroupListener): Promise<BrokerMembership>
   /** Closes the connections that the driver opened itself. */
   close(): Promise<void>

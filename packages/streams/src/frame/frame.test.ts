@@ -27,7 +27,7 @@ const frame = (payload: Buffer, extra: Partial<FrameToEncode> = {}): FrameToEnco
 const traces = Array.from({ length: 10 }, (_, n) => `00-${'a'.repeat(32)}-${String(n).padStart(16, 'b')}-01`)
 
 describe('frames', () => {
-  it('carry their header and payload through', () => {
+  it('keep their header and payload when they are encoded and decoded', () => {
     const payload = Buffer.from('payload')
     expect(decodeFrame(encodeFrame(frame(payload)))).toEqual({
       header: {
@@ -44,7 +44,7 @@ describe('frames', () => {
     })
   })
 
-  it('carry any payload and any count up to the largest safe integer', () => {
+  it('keep any payload and any count up to the largest safe integer when they are encoded and decoded', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 5000 }),
@@ -64,7 +64,7 @@ describe('frames', () => {
     )
   })
 
-  it('name the requests that are in them, a bounded number, and are as before where there are none', () => {
+  it('hold the traceparents of at most eight requests, and are unchanged without any', () => {
     for (const payload of [Buffer.from('payload'), Buffer.alloc(3000, 'abc')]) {
       const bytes = encodeFrame(frame(payload, { traces }))
       expect(decodeFrameTraces(bytes)).toEqual(traces.slice(0, FRAME_TRACES_MAX))
@@ -74,14 +74,14 @@ describe('frames', () => {
     expect(decodeFrameTraces(encodeFrame(frame(Buffer.from('payload'))))).toBeUndefined()
   })
 
-  it('compress payloads over 1 KiB, and only where that makes them smaller', () => {
+  it('have a compressed payload if it is over 1 KiB and compression makes it smaller', () => {
     const sizeOf = (payload: Buffer) => encodeFrame(frame(payload)).length - FRAME_HEADER_BYTES
     expect(sizeOf(Buffer.alloc(1024, 'a'))).toBe(1024)
     expect(sizeOf(Buffer.alloc(10_000, 'a'))).toBeLessThan(200)
     expect(sizeOf(randomBytes(10_000))).toBe(10_000)
   })
 
-  it('say FRAME_CORRUPT, and never anything else, when bytes are changed, cut off or foreign', () => {
+  it('that are damaged, cut off or not frames at all are rejected with FRAME_CORRUPT and never decode to another payload', () => {
     const good = [
       encodeFrame(frame(Buffer.alloc(3000, 'abc'))),
       encodeFrame(frame(Buffer.from('short'))),

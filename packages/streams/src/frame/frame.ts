@@ -3,7 +3,7 @@ import { compressSync, uncompressSync } from 'lz4-napi'
 import { streamErrors } from '../errors.js'
 
 /**
- * A frame is the unit on the wire: many records of one partition. Little-endian.
+ * A frame is the unit on the stream: many records of one partition. Little-endian.
  *
  *    0  4  magic "MRF1"              24  u64 sequence, from 1 by producer and partition
  *    4  u8  version (1)              32  u32 records
@@ -11,23 +11,23 @@ import { streamErrors } from '../errors.js'
  *    6  u16 flags                    44  f64, f64 first and last event time, ms since 1970
  *    8  16 bytes producer id         60  u32 raw bytes, u32 CRC-32 of the payload as stored; at 68 the payload
  *
- * With the flag `traced` the payload comes later: at 68 a u16 length and so many bytes of traceparents (ASCII, a line feed between two).
+ * With the flag `traced`, a u16 length and traceparents of that length (ASCII, separated by line feeds) come at 68, and the payload follows them.
  * https://www.w3.org/TR/trace-context/#traceparent-header
- * The lz4 payload is a block with its raw size as a u32 in front, as lz4_flex writes it.
+ * An lz4 payload is a u32 with its raw size, then a block, as lz4_flex writes it.
  */
 export const FRAME_HEADER_BYTES = 68
 
-/** Payloads up to this size are stored as they are. */
+/** Payloads up to this size are stored uncompressed. */
 export const COMPRESS_ABOVE_BYTES = 1024
 
 export const FRAME_FLAG = {
-  /** The records were dead letters: they count in nothing that was counted when they came the first time. */
+  /** The records are replayed dead letters: figures that counted them when they first came do not count them again. */
   replay: 1,
-  /** Traceparents stand between header and payload; `encodeFrame` sets it. */
+  /** Traceparents come between header and payload; `encodeFrame` sets the flag. */
   traced: 2,
 } as const
 
-/** The frame of many requests names so many of them, the first ones. */
+/** A frame holds the traceparents of at most this many requests, the first ones. */
 export const FRAME_TRACES_MAX = 8
 
 const MAGIC = 0x3146_524d
@@ -43,7 +43,7 @@ export interface FrameHeader {
   readonly records: number
   /** Records of this producer and partition up to and including this frame. */
   readonly cumulativeRecords: number
-  /** Infinite when the frame has no records. */
+  /** Earliest and latest event time; infinite when the frame has no records. */
   readonly firstTimeMs: number
   readonly lastTimeMs: number
   /** Size of the payload before compression. */
@@ -60,11 +60,11 @@ export interface FrameToEncode {
   readonly firstTimeMs: number
   readonly lastTimeMs: number
   readonly payload: Buffer
-  /** Traceparents of requests whose records are in the payload; at most FRAME_TRACES_MAX go into the frame. */
+  /** Traceparents of requests whose records are in the payload; the first FRAME_TRACES_MAX go into the frame. */
   readonly traces?: readonly string[] | undefined
 }
 
-/** One buffer, header and payload; the payload is compressed when it is over 1 KiB and that makes it smaller. */
+/** Returns header and payload in one buffer. The payload is compressed if it is over 1 KiB and compression makes it smaller. */
 export function encodeFrame(frame: FrameToEncode): Buffer {
   const { payload } = frame
   const packed = payload.length > COMPRESS_ABOVE_BYTES ? compressSync(payload) : payload
@@ -94,8 +94,8 @@ export function encodeFrame(frame: FrameToEncode): Buffer {
 }
 
 /**
- * The header alone; cheap, and enough to tell whether a frame was seen before.
- * @throws FRAME_CORRUPT for foreign bytes, a version of the future or a frame that is cut off inside its header.
+ * Decodes only the header: cheap, and enough to recognise a frame that was seen before.
+ * @throws FRAME_CORRUPT for bytes that are not a frame, an unknown version or a frame that ends inside its header.
  */
 export function decodeFrameHeader(bytes: Buffer): FrameHeader {
   if (bytes.length < FRAME_HEADER_BYTES) throw corrupt(`the frame ends after ${bytes.length} bytes, inside its header`)
@@ -113,7 +113,7 @@ export function decodeFrameHeader(bytes: Buffer): FrameHeader {
   }
 }
 
-/** The payload as it was before compression. @throws FRAME_CORRUPT when a bit of it has changed. */
+/** The decompressed payload. @throws FRAME_CORRUPT when it does not match its checksum. */
 export function decodeFramePayload(bytes: Buffer, rawBytes: number): Buffer {
   const stored = bytes.subarray(payloadOffsetOf(bytes))
   if (crc32(stored) !== bytes.readUInt32LE(64)) throw corrupt('the payload does not match its checksum')
@@ -123,7 +123,7 @@ export function decodeFramePayload(bytes: Buffer, rawBytes: number): Buffer {
   return payload
 }
 
-/** The traceparents in a frame, undefined where there are none. Not under the checksum: who uses them checks them. @throws FRAME_CORRUPT */
+/** The traceparents in a frame; undefined when there are none. The checksum does not cover them, so validate them before use. @throws FRAME_CORRUPT */
 export function decodeFrameTraces(bytes: Buffer): readonly string[] | undefined {
   const payloadOffset = payloadOffsetOf(bytes)
   if (payloadOffset === FRAME_HEADER_BYTES) return undefined
@@ -147,7 +147,7 @@ function payloadOffsetOf(bytes: Buffer): number {
 function unpack(stored: Buffer, codec: number, rawBytes: number): Buffer {
   if (codec === CODEC_NONE) return stored
   if (codec !== CODEC_LZ4) throw corrupt(`codec ${codec} is not known`)
-  // The size in front decides how much is allocated, so it is compared before anything trusts it.
+  // The size before the block decides how much memory is allocated, so it is checked first.
   if (stored.length < 4 || stored.readUInt32LE(0) !== rawBytes) throw corrupt('the sizes in header and payload differ')
   try {
     return uncompressSync(stored)
@@ -156,7 +156,7 @@ function unpack(stored: Buffer, codec: number, rawBytes: number): Buffer {
   }
 }
 
-/** UUID text of the 16 bytes at `offset`. */
+/** The UUID in the 16 bytes at `offset`, as text. */
 export function formatProducerId(bytes: Buffer, offset = 0): string {
   const hex = bytes.toString('hex', offset, offset + 16)
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
@@ -168,7 +168,7 @@ export function parseProducerId(uuid: string): Buffer {
   return bytes
 }
 
-/** u64 from a safe integer, without the cost of a BigInt. */
+/** Writes a safe integer as u64, without the cost of a BigInt. */
 function writeCount(out: Buffer, count: number, offset: number): void {
   out.writeUInt32LE(count >>> 0, offset)
   out.writeUInt32LE(Math.floor(count / 0x1_0000_0000), offset + 4)

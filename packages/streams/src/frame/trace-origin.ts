@@ -1,11 +1,11 @@
 import type { SpanOptions } from '@millrace/telemetry'
 
-/** A span holds no more links than this by OpenTelemetry's default. */
+/** OpenTelemetry's default limit of links a span. */
 const LINKS_MAX = 128
 
 /**
- * How a span of work for many frames follows the traces in them: it goes on with the only one, or links to all from a trace of its own.
- * Undefined where there are none.
+ * How a span for many frames relates to the traces in them: it continues a single trace, or begins a trace of its own with links to several.
+ * Undefined when there are none.
  */
 export function originOf(
   tracesOfFrames: Iterable<readonly string[] | undefined>,

@@ -13,8 +13,8 @@ function after(recordsPerSecond: number, { seconds = 1, tickMs = 5, linger = fre
 let clockMs = 0
 const fresh = () => new AdaptiveLinger({ minMs: 1, maxMs: 10, nowMs: clockMs })
 
-describe('the wait of an open batch', () => {
-  it('is the least at low load', () => {
+describe('the linger of an open batch', () => {
+  it('is the minimum at low load', () => {
     expect(fresh().ms).toBe(1)
     expect(after(0)).toBe(1)
     expect(after(4_000)).toBe(1)
@@ -25,15 +25,15 @@ describe('the wait of an open batch', () => {
     [20_000, 5],
     [40_000, 10],
     [500_000, 10],
-  ])('grows with the load, by 1 ms for each 4,000 records a second up to its limit: %d records/s', (load, wantedMs) => {
+  ])('grows by 1 ms for each 4,000 records a second up to its limit, as at %d records/s', (load, wantedMs) => {
     expect(after(load)).toBeCloseTo(wantedMs, 3)
   })
 
-  it('is the same however often it is looked at', () => {
+  it('does not depend on how often the load is observed', () => {
     for (const tickMs of [1, 2, 10]) expect(after(20_000, { tickMs })).toBeCloseTo(5, 3)
   })
 
-  it('takes little notice of one full tick, and comes down again when the load goes', () => {
+  it('changes little after a single full tick, and falls again when the load ends', () => {
     const linger = fresh()
     clockMs += 1
     linger.observe(10_000, clockMs)
@@ -42,7 +42,7 @@ describe('the wait of an open batch', () => {
     expect(after(0, { linger })).toBeCloseTo(1, 3)
   })
 
-  it('stays where it is put when both limits are the same', () => {
+  it('is constant when its two limits are equal', () => {
     const linger = new AdaptiveLinger({ minMs: 3, maxMs: 3, nowMs: clockMs })
     expect(after(100_000, { linger })).toBe(3)
   })

@@ -2,7 +2,7 @@ import type { CounterChild, GaugeChild, HistogramChild, Metrics } from '@millrac
 
 type AppendOutcome = 'held' | 'full' | 'unavailable'
 
-/** One a process, shared by its producers; counts are by stream. */
+/** Create one a process; its producers share it. All series are labelled with the stream. */
 export class ProducerMetrics {
   readonly #appendedFrames
   readonly #appendedRecords
@@ -16,38 +16,55 @@ export class ProducerMetrics {
   readonly #unacknowledged
 
   constructor(metrics: Metrics) {
-    const labels = ['stream'] as const
-    const counter = (noun: string, help: string) =>
-      metrics.counter({ name: `millrace_stream_${noun}_total`, help, labels })
-    this.#appendedFrames = counter('appended_frames', 'Frames that the stream holds')
-    this.#appendedRecords = counter('appended_records', 'Records that the stream holds')
-    this.#appendedBytes = counter('appended_bytes', 'Bytes of frames that the stream holds, as stored')
-    this.#resentFrames = counter('resent_frames', 'Frames sent again because nobody knew whether the stream had them')
-    this.#spooledFrames = counter('spooled_frames', 'Frames written to the spool because the stream was down')
+    this.#appendedFrames = metrics.counter({
+      name: 'millrace_stream_appended_frames_total',
+      help: 'Frames that the stream has taken',
+      labels: ['stream'],
+    })
+    this.#appendedRecords = metrics.counter({
+      name: 'millrace_stream_appended_records_total',
+      help: 'Records that the stream has taken',
+      labels: ['stream'],
+    })
+    this.#appendedBytes = metrics.counter({
+      name: 'millrace_stream_appended_bytes_total',
+      help: 'Bytes of frames that the stream has taken, compressed',
+      labels: ['stream'],
+    })
+    this.#resentFrames = metrics.counter({
+      name: 'millrace_stream_resent_frames_total',
+      help: 'Frames sent again because an append ended without an answer',
+      labels: ['stream'],
+    })
+    this.#spooledFrames = metrics.counter({
+      name: 'millrace_stream_spooled_frames_total',
+      help: 'Frames written to the spool because the stream did not take them',
+      labels: ['stream'],
+    })
     this.#refused = metrics.counter({
       name: 'millrace_stream_refusals_total',
-      help: 'Batches refused to the caller',
+      help: 'Requests of callers to add records that the producer refused, by reason',
       labels: ['stream', 'reason'],
     })
     this.#appendDuration = metrics.histogram({
       name: 'millrace_stream_append_duration_seconds',
-      help: 'Round trips of appends',
+      help: 'Duration of a round trip that appends frames',
       labels: ['stream', 'outcome'],
     })
     this.#spoolBytes = metrics.gauge({
       name: 'millrace_stream_spool_bytes',
       help: 'Bytes of the spool on disk',
-      labels,
+      labels: ['stream'],
     })
     this.#spoolFrames = metrics.gauge({
       name: 'millrace_stream_spool_frames',
-      help: 'Frames in the spool that the stream does not hold yet',
-      labels,
+      help: 'Frames in the spool that the stream has not taken yet',
+      labels: ['stream'],
     })
     this.#unacknowledged = metrics.gauge({
       name: 'millrace_stream_unacknowledged_bytes',
-      help: 'Sealed bytes that wait for the stream',
-      labels,
+      help: 'Bytes of sealed frames that are not acknowledged yet',
+      labels: ['stream'],
     })
   }
 
@@ -67,6 +84,7 @@ export class ProducerMetrics {
   }
 }
 
+/** The metrics of one stream. */
 export interface StreamProducerMetrics {
   readonly appendedFrames: CounterChild
   readonly appendedRecords: CounterChild

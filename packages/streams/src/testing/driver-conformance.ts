@@ -4,7 +4,7 @@ import { BEGINNING, type StoredFrame, type StreamDriver, type StreamReader } fro
 
 export interface DriverFixture {
   readonly driver: StreamDriver
-  /** The server goes away, and comes back with its contents. */
+  /** Stops the server; `bringUp` starts it again with the same frames. */
   takeDown(): Promise<void>
   bringUp(): Promise<void>
   release(): Promise<void>
@@ -14,7 +14,7 @@ const STREAM = 'conformance'
 const PARTITIONS = 4
 const LIMITS = { framesMax: 100, bytesMax: 1024 * 1024, blockMs: 20_000 }
 
-/** The suite that every driver passes. `open` gives an empty stream. */
+/** The test suite for drivers. `open` returns a driver with an empty stream. */
 export function describeDriver(name: string, open: () => Promise<DriverFixture>): void {
   describe(`the ${name} driver`, () => {
     let fixture: DriverFixture
@@ -53,7 +53,7 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       return description as NonNullable<typeof description>
     }
 
-    it('holds what it says it holds, and gives back the same bytes with the partition and a time', async () => {
+    it('returns every frame that it reported as held, with its bytes, partition and append time', async () => {
       const bytes = Buffer.from(Array.from({ length: 256 }, (_, index) => index))
       const before = Date.now()
       const results = await driver.append(STREAM, [{ partition: 1, frame: bytes }])
@@ -63,7 +63,7 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       expect(Math.abs((frame?.appendedAtMs ?? 0) - before)).toBeLessThan(MINUTE_MS)
     })
 
-    it('appends to many partitions in one call, with a result for each in the order given', async () => {
+    it('appends to many partitions in one call and returns the results in the given order', async () => {
       const frames = [3, 0, 2].map((partition) => ({ partition, frame: Buffer.from(`for ${partition}`) }))
       const results = await driver.append(STREAM, frames)
       expect(results.map(({ kind }) => kind)).toEqual(['held', 'held', 'held'])
@@ -71,7 +71,7 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       expect(texts(read).sort()).toEqual(['for 0', 'for 2', 'for 3'])
     })
 
-    it('gives frames of a partition in the order of their appends, under growing positions', async () => {
+    it('reads the frames of a partition in the order of their appends, with growing positions', async () => {
       const wanted = Array.from({ length: 50 }, (_, index) => `frame ${index}`)
       await append(0, ...wanted)
       const read = await readAll(await reading([0, BEGINNING]), 50)
@@ -83,7 +83,7 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       }
     })
 
-    it('orders positions totally, with the beginning before all', async () => {
+    it('orders positions totally, with BEGINNING before all others', async () => {
       const [a, b] = (await append(0, 'a', 'b')) as [string, string]
       expect(driver.comparePositions(a, a)).toBe(0)
       expect(driver.comparePositions(BEGINNING, BEGINNING)).toBe(0)
@@ -92,32 +92,32 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       expect(driver.comparePositions(driver.safeStart(b), b)).toBeLessThanOrEqual(0)
     })
 
-    it('reads on after a stored position, in another reader', async () => {
+    it('continues after a stored position in another reader', async () => {
       const [, second] = await append(2, 'a', 'b', 'c')
       expect(texts(await (await reading([2, second as string])).read(LIMITS))).toEqual(['c'])
     })
 
-    it('waits for a frame that comes while the read is waiting', async () => {
+    it('returns a frame that is appended while a read is waiting', async () => {
       const reader = await reading([0, BEGINNING], [1, BEGINNING])
       const read = reader.read(LIMITS)
       await append(1, 'late')
       expect(texts(await read)).toEqual(['late'])
     })
 
-    it('returns nothing after the wait when nothing comes, and at once when it may not wait', async () => {
+    it('returns no frames after the wait when none arrive, and at once when it may not wait', async () => {
       const reader = await reading([0, BEGINNING])
       expect(await reader.read({ ...LIMITS, blockMs: 0 })).toEqual([])
       expect(await reader.read({ ...LIMITS, blockMs: 20 })).toEqual([])
     })
 
-    it('ends a waiting read when it is woken', async () => {
+    it('ends a waiting read when the reader is woken', async () => {
       const reader = await reading([0, BEGINNING])
       const read = reader.read({ ...LIMITS, blockMs: 50_000 })
       reader.wake()
       expect(await read).toEqual([])
     })
 
-    it('takes a partition up and lets one go while it reads', async () => {
+    it('adds and removes partitions during a read', async () => {
       await append(1, 'one')
       const reader = await reading([0, BEGINNING])
       const read = reader.read({ ...LIMITS, blockMs: 50_000 })
@@ -131,7 +131,7 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       expect(await reader.read({ ...LIMITS, blockMs: 0 })).toEqual([])
     })
 
-    it('goes back when it is told to', async () => {
+    it('reads frames again after a seek to an earlier position', async () => {
       await append(0, 'a', 'b')
       const reader = await reading([0, BEGINNING])
       await readAll(reader, 2)
@@ -139,7 +139,7 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       expect(texts(await readAll(reader, 2))).toEqual(['a', 'b'])
     })
 
-    it('lets no full partition starve another one', async () => {
+    it('reads every partition, even if one of them always has frames', async () => {
       await append(0, ...Array.from({ length: 30 }, () => 'busy'))
       await append(1, 'quiet')
       const reader = await reading([0, BEGINNING], [1, BEGINNING])
@@ -162,13 +162,13 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       expect(await describeOne(3)).toEqual({ partition: 3, first, last, frames: 3, framesEver: 3 })
     })
 
-    it('shows the newest frames, newest first', async () => {
+    it('returns the newest frames of a partition, newest first', async () => {
       await append(0, 'a', 'b', 'c')
       expect(texts(await driver.tail(STREAM, 0, 2))).toEqual(['c', 'b'])
       expect(await driver.tail(STREAM, 1, 2)).toEqual([])
     })
 
-    it('finds the position before everything appended since a time', async () => {
+    it('finds the position before all frames that were appended since a time', async () => {
       await append(0, 'a', 'b')
       const early = await driver.positionAt(STREAM, 0, Date.now() - HOUR_MS)
       const late = await driver.positionAt(STREAM, 0, Date.now() + HOUR_MS)
@@ -176,7 +176,7 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       expect(await (await reading([0, late])).read({ ...LIMITS, blockMs: 0 })).toEqual([])
     })
 
-    it('trims at most so many frames, and never one at or after the given position', async () => {
+    it('trims at most the given number of frames, and none at or after the given position', async () => {
       const positions = await append(0, ...Array.from({ length: 100 }, (_, index) => String(index)))
       expect(await driver.trim(STREAM, 0, { before: BEGINNING })).toBe(0)
       expect(await driver.trim(STREAM, 0, { before: positions[70] as string, framesMax: 40 })).toBe(40)
@@ -193,13 +193,13 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       expect(texts(left).slice(-10)).toEqual(Array.from({ length: 10 }, (_, index) => String(90 + index)))
     })
 
-    it('remembers the highest position it gave out when everything is trimmed', async () => {
+    it('remembers the highest position when its frames are trimmed', async () => {
       const [, , , , , sixth] = await append(0, 'a', 'b', 'c', 'd', 'e', 'f')
       await driver.trim(STREAM, 0, { before: sixth as string, framesMax: 5 })
       expect(await describeOne(0)).toMatchObject({ last: sixth, frames: 1, framesEver: 6 })
     })
 
-    it('mirrors group positions, again and again', async () => {
+    it('accepts group positions for the stream’s own tools repeatedly', async () => {
       const [first, second] = (await append(0, 'a', 'b')) as [string, string]
       await driver.mirrorGroup(STREAM, 'readers', [
         { partition: 0, position: BEGINNING, framesRead: 0 },
@@ -210,12 +210,12 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       await expect(again).resolves.toBeUndefined()
     })
 
-    it('tells how much memory it uses', async () => {
+    it('reports how much memory the stream uses', async () => {
       await append(0, 'x'.repeat(1000))
       expect((await driver.memory()).usedBytes).toBeGreaterThanOrEqual(1000)
     })
 
-    it('says unavailable while the server is down, and goes on with the same contents afterwards', async () => {
+    it('reports STREAM_UNAVAILABLE while the server is down, and continues with the same frames afterwards', async () => {
       await append(0, 'before')
       const reader = await reading([0, BEGINNING])
       await readAll(reader, 1)
@@ -236,7 +236,7 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       expect(seen.has('before')).toBe(false)
     })
 
-    it('lets two readers read the same partition without disturbing each other', async () => {
+    it('gives two readers of the same partition all of its frames each', async () => {
       await append(0, 'a', 'b')
       const [one, two] = [await reading([0, BEGINNING]), await reading([0, BEGINNING])]
       expect(texts(await readAll(one, 2))).toEqual(['a', 'b'])

@@ -18,24 +18,24 @@ import { PartitionLog } from './partition-log.js'
 import { MemoryReader } from './reader.js'
 
 export interface MemoryDriverOptions {
-  /** Default 'leases'. 'broker' hands out partitions itself, as Kafka does. */
+  /** Default 'leases'. With 'broker' the driver assigns partitions itself, as Kafka does. */
   readonly assignment?: 'leases' | 'broker'
-  /** Appends beyond it are refused as full. Default: none. */
+  /** Appends beyond this size are refused as full. Default: no limit. */
   readonly ceilingBytes?: number
   /** Milliseconds since 1970. Default Date.now. */
   readonly now?: () => number
 }
 
-/** How the next appends fail, for tests: `lost` before they are stored, `ambiguous` after. */
+/** How an append fails, for tests: `lost` before the frame is stored, `ambiguous` after it. */
 export type MemoryFault = 'lost' | 'ambiguous'
 
-/** A stream in the memory of this process: the contract of a driver without a server. All consumers and producers share one instance. */
+/** A stream in the memory of this process, for tests. All consumers and producers share one instance. */
 export class MemoryDriver implements StreamDriver {
   readonly name = 'memory'
   readonly assignment: 'leases' | 'broker'
   /** Group positions as last mirrored, by `stream/group/partition`. */
   readonly mirrored = new Map<string, GroupMirror>()
-  /** Asked about every frame that is appended; a fault fails that frame. */
+  /** Called for every appended frame; a fault makes its append fail. */
   faultOf: (stream: string, frame: FrameToAppend) => MemoryFault | undefined = () => undefined
   readonly #ceilingBytes: number | undefined
   readonly #now: () => number
@@ -51,7 +51,7 @@ export class MemoryDriver implements StreamDriver {
     this.#now = options.now ?? Date.now
   }
 
-  /** False: everything fails as if the server were gone; contents stay. */
+  /** Set to false, every call fails as if the server were down; the frames stay. */
   set isUp(isUp: boolean) {
     this.#isDown = !isUp
     for (const reader of this.#readers) reader.wake()

@@ -1,6 +1,6 @@
 import type { BrokerGroupListener } from '../../driver/stream-driver.js'
 
-/** Hands out partitions as a broker does: whenever a member comes or goes, all are shared out anew in even parts. */
+/** Assigns partitions as a broker does: whenever a member joins or leaves, all partitions are distributed evenly again. */
 export class MemoryGroup {
   readonly #partitions: number
   readonly #members = new Map<string, { listener: BrokerGroupListener; owned: Set<number> }>()

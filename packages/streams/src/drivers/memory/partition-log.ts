@@ -5,7 +5,7 @@ export class PartitionLog {
   readonly #partition: number
   readonly #now: () => number
   #frames: StoredFrame[] = []
-  /** Index of the newest frame ever appended. */
+  /** Index of the newest frame that was ever appended. */
   #lastIndex = 0
   bytes = 0
 
@@ -58,7 +58,7 @@ export class PartitionLog {
     return removed.length
   }
 
-  /** Forgets the newest frames and that they ever were, as a fail-over to a replica that lagged does. */
+  /** Loses the newest frames and their positions, like a failover to a replica that lagged. */
   loseEnd(frames: number): void {
     for (const frame of this.#frames.splice(Math.max(0, this.#frames.length - frames))) {
       this.bytes -= frame.bytes.length

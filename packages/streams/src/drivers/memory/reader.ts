@@ -11,7 +11,7 @@ export class MemoryReader implements StreamReader {
   readonly #source: Source
   readonly #positions = new Map<number, Position>()
   #wakeUp: (() => void) | undefined
-  /** The partition to begin with, so that a full one does not starve the others. */
+  /** The partition to begin with, so that one with many frames does not starve the others. */
   #turn = 0
 
   constructor(source: Source) {

@@ -3,28 +3,28 @@ import type { AppendResult, FrameToAppend } from '../../driver/stream-driver.js'
 
 export interface AppendConfig {
   readonly keyOf: (partition: number) => string
-  /** Ends a wait for an answer; the connection's own limit may be longer. */
+  /** Longest wait for an answer, in ms; the connection's own limit may be longer. */
   readonly timeoutMs: number
-  /** Replicas that must have a frame before it counts as held. */
+  /** Replicas that must confirm a frame before it counts as held. */
   readonly minReplicas: number
-  /** How long they may take. */
+  /** Longest wait for the replicas, in ms. */
   readonly replicaTimeoutMs: number
 }
 
 type Reply = [error: Error | null, result: unknown]
 
 /**
- * Sends frames of one server: XADD for each in one write, and where replicas are asked for one WAIT behind them. In a Cluster every partition is a
- * server of its own to us, since a pipeline may not leave its slot.
+ * Appends frames to one server: an XADD for each in one write, followed by one WAIT if replicas must confirm. In a Cluster each partition has an
+ * appender of its own, since a pipeline must not span slots.
  *
- * With WAIT it is ioredis' pipeline, which fails as a whole when its connection breaks. Commands by themselves are sent again on the next connection: a
- * WAIT alone would be answered by another primary that never had the frames. Without WAIT it is no pipeline: each one defines a getter of its own,
- * V8 makes a hidden class for it, and those keep the pipeline with its frames until the next full collection, which were two a second.
+ * With WAIT it uses ioredis' pipeline, which fails as a whole when its connection breaks. Otherwise the WAIT could be sent on the next connection, to
+ * a primary that never had the frames. Without WAIT it uses no pipeline: ioredis defines a getter on each, V8 creates a hidden class for it, and that
+ * keeps the pipeline with its frames in memory until a full garbage collection.
  */
 export class ServerAppender {
   readonly #config: AppendConfig
   readonly #client: Redis | Cluster
-  /** Replicas did not follow last time: nothing is written before they do, or each new try would add another copy of the frame. */
+  /** The replicas did not confirm last time. Nothing is written until they do: each retry would add another copy of the frame. */
   #isBehind = false
 
   constructor(client: Redis | Cluster, config: AppendConfig) {
@@ -68,7 +68,7 @@ export class ServerAppender {
     return { kind: 'held', position: String(id) }
   }
 
-  /** WAIT alone, on the frames' own server: the EXISTS is there to lead the pipeline to it. */
+  /** Sends only WAIT to the server of the frame; the EXISTS routes the pipeline to it. */
   async #hasReplicas({ partition }: FrameToAppend): Promise<boolean> {
     const { minReplicas, replicaTimeoutMs, timeoutMs, keyOf } = this.#config
     const pipeline = this.#client.pipeline().exists(keyOf(partition)).wait(minReplicas, replicaTimeoutMs)
@@ -77,9 +77,9 @@ export class ServerAppender {
   }
 }
 
-/** What is sent to one server goes out as one write. */
+/** Commands that `send` sends to one server go out in one write. */
 function inOneWrite<T>(client: Redis | Cluster, send: () => T): T {
-  // Before the first connection there is none.
+  // Undefined before the first connection.
   const stream: Redis['stream'] | undefined = 'nodes' in client ? undefined : client.stream
   stream?.cork()
   try {
@@ -106,7 +106,7 @@ function tooFewReplicas(minReplicas: number): Error {
 
 function toFailure(error: Error): AppendResult {
   if (error.message.startsWith('OOM')) return { kind: 'full', cause: error }
-  // An error reply says that the command was refused; the client says by this message that it never sent it.
+  // An error reply means that the server refused the command; the message means that the client never sent it.
   const wasRefused = error.name === 'ReplyError' || error.message.includes("isn't writeable")
   return { kind: 'unavailable', isAmbiguous: !wasRefused, cause: error }
 }

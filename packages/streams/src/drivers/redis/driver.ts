@@ -22,22 +22,22 @@ import { comparePositions, positionBeforeMs, safeStart } from './position.js'
 import { BlockingReader } from './reader.js'
 
 export interface RedisDriverConfig {
-  /** How long an append may take before its outcome counts as unknown, in ms. Default 1,000. */
+  /** An append without an answer after this long counts as ambiguous, in ms. Default 1,000. */
   readonly appendTimeoutMs?: number
   /**
-   * Replicas that must confirm a frame (WAIT) before it counts as held. Default 0: a fail-over may lose what the last moments acknowledged.
+   * Replicas that must confirm a frame (WAIT) before it counts as held. Default 0: a failover may lose the last acknowledged frames.
    */
   readonly minReplicas?: number
-  /** How long they may take, in ms. Default 500. */
+  /** Longest wait for the replicas, in ms. Default 500. */
   readonly replicaTimeoutMs?: number
-  /** Ceiling of the server's memory in bytes. Default: its own maxmemory. The smaller one counts. */
+  /** Memory limit in bytes. Default: the server's maxmemory; the smaller of both applies. */
   readonly memoryCeilingBytes?: number
 }
 
 const describeScript = defineScript('describe', new URL('../../../lua/describe.lua', import.meta.url))
 const trimScript = defineScript('trim', new URL('../../../lua/trim.lua', import.meta.url))
 
-/** Streams in Redis: one key a partition, one entry a frame. Single server, Sentinels and Cluster are told apart by the connection alone. */
+/** Streams in Redis: one key a partition, one entry a frame. The connection decides between a single server, Sentinel and Cluster. */
 export class RedisDriver implements StreamDriver {
   readonly name = 'redis'
   readonly assignment = 'leases'
@@ -46,7 +46,7 @@ export class RedisDriver implements StreamDriver {
   readonly #config: RedisDriverConfig
   readonly #redis: RedisConnection
   readonly #mirror: RedisGroupMirror
-  /** One a stream, or in a Cluster one a partition. */
+  /** One appender a stream; in a Cluster one a partition. */
   readonly #appenders = new Map<string, ServerAppender>()
   readonly #readers = new Set<StreamReader>()
 
@@ -69,7 +69,7 @@ export class RedisDriver implements StreamDriver {
   async openReader(stream: string): Promise<StreamReader> {
     const keyOf = (partition: number) => streamKey(stream, partition)
     const isCluster = this.#redis.mode === 'cluster'
-    // Waited for: a replay reads at once and has nobody who tries again.
+    // Waits for the connection: a replay reads at once and does not retry.
     const own = await this.#guard('opening a reader', () =>
       this.#redis.duplicate({ name: `${this.#redis.name}-reader`, blocking: !isCluster, isLazy: false }),
     )
@@ -108,14 +108,14 @@ export class RedisDriver implements StreamDriver {
   }
 
   mirrorGroup(stream: string, group: string, positions: readonly GroupMirror[]): Promise<void> {
-    return this.#guard('mirroring the group', async () => {
+    return this.#guard('copying group positions', async () => {
       await Promise.all(positions.map((mirror) => this.#mirror.set(streamKey(stream, mirror.partition), group, mirror)))
     })
   }
 
-  /** In a Cluster the figures of the fullest primary. */
+  /** In a Cluster: the memory of the fullest primary. */
   memory(): Promise<StreamMemory> {
-    return this.#guard('asking for the memory', async () => {
+    return this.#guard('reading the memory usage', async () => {
       const { client } = this.#redis
       const infos =
         'nodes' in client ? await Promise.all(client.nodes('master').map(memoryInfo)) : [await memoryInfo(client)]
@@ -152,7 +152,7 @@ export class RedisDriver implements StreamDriver {
   #toMemory(info: string): StreamMemory {
     const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0)
     const ceilings = [field('maxmemory'), this.#config.memoryCeilingBytes ?? 0].filter((bytes) => bytes > 0)
-    // Buffers of replicas do not count towards maxmemory.
+    // Redis does not count replica buffers towards maxmemory.
     const usedBytes = field('used_memory') - field('mem_not_counted_for_evict')
     return { usedBytes, ceilingBytes: ceilings.length > 0 ? Math.min(...ceilings) : undefined }
   }
@@ -166,7 +166,7 @@ export class RedisDriver implements StreamDriver {
   }
 }
 
-/** The connection stays the caller's to close; readers open their own beside it. */
+/** The caller closes the connection, after the driver. Readers open connections of their own. */
 export function createRedisDriver(config: RedisDriverConfig, deps: { readonly redis: RedisConnection }): StreamDriver {
   return new RedisDriver(config, deps.redis)
 }

@@ -3,7 +3,7 @@ import { positionMs } from './position.js'
 
 /** `[id, [field, value, …]]` as ioredis returns it; the fields of a deleted entry are null. */
 export type RawEntry = [id: Buffer, fields: Buffer[] | null]
-/** `[key, entries]` for each stream that has any; null when there are none. */
+/** `[key, entries]` for each stream with entries; null when there are none. */
 export type RawRead = [key: Buffer, entries: RawEntry[]][] | null
 
 const NO_BYTES = Buffer.alloc(0)
@@ -11,7 +11,7 @@ const NO_BYTES = Buffer.alloc(0)
 export function toFrames(partition: number, entries: readonly RawEntry[]): StoredFrame[] {
   return entries.map(([id, fields]) => {
     const position = id.toString('latin1')
-    // An entry of somebody else's has no field "f": it goes on as empty bytes and is reported as corrupt.
+    // An entry without the field "f" is not ours: its bytes are empty, so the consumer reports it as corrupt.
     const bytes = fields !== null && fields[0]?.toString('latin1') === 'f' ? (fields[1] ?? NO_BYTES) : NO_BYTES
     return { partition, position, appendedAtMs: positionMs(position), bytes }
   })

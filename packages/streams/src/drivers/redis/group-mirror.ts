@@ -2,8 +2,8 @@ import type { Cluster, Redis } from '@millrace/redis'
 import { BEGINNING, type GroupMirror } from '../../driver/stream-driver.js'
 
 /**
- * Shows a group's positions as a Redis consumer group, so that XINFO GROUPS tells its lag. ENTRIESREAD makes the lag exact and came with
- * Redis 7; older servers get the position alone.
+ * Copies a group's positions to a Redis consumer group, so that XINFO GROUPS shows its lag. ENTRIESREAD makes the lag exact; it needs Redis 7, and
+ * older servers get only the position.
  */
 export class RedisGroupMirror {
   readonly #client: Redis | Cluster
@@ -18,7 +18,7 @@ export class RedisGroupMirror {
       await this.#setId(key, group, mirror)
     } catch (error) {
       const { message } = error as Error
-      // A missing key and a missing group are told apart by their words alone; creating heals both.
+      // The key or the group is missing; creating the group creates both.
       if (!message.startsWith('NOGROUP') && !message.includes('requires the key to exist')) throw error
       await this.#client.xgroup('CREATE', key, group, '0', 'MKSTREAM')
       await this.#setId(key, group, mirror)

@@ -5,7 +5,7 @@ import type { RawRead } from './entries.js'
 import { ReadCursor } from './read-cursor.js'
 
 interface PollingReaderDeps {
-  /** The reader's own, so that large replies do not hold up appends. Closed with the reader. */
+  /** The reader's own connection, so that large replies do not delay appends. Closed with the reader. */
   readonly connection: RedisConnection
   readonly keyOf: (partition: number) => string
   readonly closed: () => void
@@ -15,8 +15,8 @@ const PAUSE_FIRST_MS = 1
 const PAUSE_LAST_MS = 20
 
 /**
- * Reads by XREAD without BLOCK, a command a partition, and pauses for 1 to 20 ms while nothing comes. For a Cluster: there a blocking read
- * can only wait for one slot, so it would take a connection a partition.
+ * Reads by XREAD without BLOCK, one command a partition, and pauses for 1 to 20 ms while there are no frames. For a Cluster, where a blocking read
+ * can wait for one slot only, so that it would need a connection a partition.
  */
 export class PollingReader implements StreamReader {
   readonly #deps: PollingReaderDeps
@@ -63,7 +63,7 @@ export class PollingReader implements StreamReader {
     this.#deps.closed()
   }
 
-  /** Partitions whose node answers are read even when another node does not; nothing at all is an error. */
+  /** Partitions whose node answers are read even if another node does not answer. Throws when no frame was read and a node failed. */
   async #readAll(limits: ReadLimits): Promise<StoredFrame[]> {
     const count = this.#cursor.count(limits)
     const results = await Promise.allSettled(

@@ -1,6 +1,6 @@
 import { BEGINNING, type Position } from '../../driver/stream-driver.js'
 
-/** How far the clocks of a primary and its replicas may lie apart: ids begin with the primary's clock, in ms. */
+/** Largest difference between the clocks of a primary and its replicas, in ms. Ids begin with the primary's clock. */
 const CLOCK_SKEW_MS = 10_000
 const LAST_SEQUENCE = '18446744073709551615'
 
@@ -16,13 +16,13 @@ export function positionMs(position: Position): number {
   return split(position)[0]
 }
 
-/** Right before the first id of a millisecond. */
+/** The position right before the first id of a millisecond. */
 export function positionBeforeMs(timeMs: number): Position {
   const ms = Math.floor(timeMs)
   return ms <= 0 ? BEGINNING : `${ms - 1}-${LAST_SEQUENCE}`
 }
 
-/** After a fail-over the new primary's clock may be behind the old one's, so it may give out ids that lie before those that were read. */
+/** After a failover the new primary's clock may be behind, so that it assigns ids before those that were already read. */
 export function safeStart(position: Position): Position {
   return position === BEGINNING ? BEGINNING : positionBeforeMs(positionMs(position) - CLOCK_SKEW_MS)
 }

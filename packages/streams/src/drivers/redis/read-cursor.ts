@@ -1,10 +1,10 @@
 import { BEGINNING, type Position, type ReadLimits, type StoredFrame } from '../../driver/stream-driver.js'
 import { type RawEntry, toFrames } from './entries.js'
 
-/** Where a reader stands in each partition, and how many entries it may ask for at once. */
+/** The position of a reader in each partition, and the number of entries to read at once. */
 export class ReadCursor {
   readonly #positions = new Map<number, Position>()
-  /** Moving average of a frame's size, so that a read stays about within its bytes. */
+  /** Moving average of frame sizes, so that a read stays near its limit of bytes. */
   #frameBytes = 16 * 1024
 
   get partitions(): number[] {
@@ -24,13 +24,13 @@ export class ReadCursor {
     return position === BEGINNING ? '0-0' : position
   }
 
-  /** XREAD's COUNT holds for each stream. */
+  /** For XREAD's COUNT, which applies to each partition. */
   count({ framesMax, bytesMax }: ReadLimits): number {
     const frames = Math.min(framesMax, bytesMax / this.#frameBytes)
     return Math.max(1, Math.ceil(frames / Math.max(1, this.#positions.size)))
   }
 
-  /** Takes what a read gave, unless the partition was moved or removed while it ran: `readAfter` is the id that it read from. */
+  /** The frames of a reply. None if the partition was moved or removed during the read: `readAfter` is the id that was read from. */
   take(partition: number, readAfter: string, entries: readonly RawEntry[]): StoredFrame[] {
     if (!this.#positions.has(partition) || this.idOf(partition) !== readAfter) return []
     const frames = toFrames(partition, entries)

@@ -5,9 +5,9 @@ import type { RawRead } from './entries.js'
 import { ReadCursor } from './read-cursor.js'
 
 interface ReaderDeps {
-  /** The reader's own: a blocking command holds up everything behind it. Closed with the reader. */
+  /** The reader's own connection: a blocking command delays all commands behind it. Closed with the reader. */
   readonly blocking: RedisConnection
-  /** Shared; ends the wait of the other one. */
+  /** Shared; sends CLIENT UNBLOCK to end the wait of the other connection. */
   readonly control: RedisConnection
   readonly keyOf: (partition: number) => string
   readonly closed: () => void
@@ -15,11 +15,11 @@ interface ReaderDeps {
 
 const UNBLOCK_EVERY_MS = 20
 
-/** Reads all partitions by one XREAD BLOCK on a connection of its own. For a single server or one behind Sentinels. */
+/** Reads all partitions by one XREAD BLOCK on a connection of its own. For a single server or Sentinel. */
 export class BlockingReader implements StreamReader {
   readonly #deps: ReaderDeps
   readonly #cursor = new ReadCursor()
-  /** Id of the connection on the server; unknown after a reconnect until it is asked again. */
+  /** The connection's id on the server; read again after a reconnection. */
   #connectionId: Promise<number> | undefined
   #isReading = false
   #isWaking = false
@@ -49,7 +49,7 @@ export class BlockingReader implements StreamReader {
     this.#isReading = true
     try {
       this.#connectionId ??= this.#readConnectionId(client)
-      // BLOCK 0 would wait for ever.
+      // BLOCK 0 would wait without a limit.
       const read = (await (limits.blockMs > 0
         ? client.xreadBuffer('COUNT', count, 'BLOCK', Math.ceil(limits.blockMs), 'STREAMS', ...keys, ...ids)
         : client.xreadBuffer('COUNT', count, 'STREAMS', ...keys, ...ids))) as RawRead
@@ -81,7 +81,7 @@ export class BlockingReader implements StreamReader {
     return id
   }
 
-  /** The read may not have reached the server yet, so this goes on until it has ended. */
+  /** Repeats until the read has ended, because the read may not have reached the server yet. */
   async #unblock(): Promise<void> {
     this.#isWaking = true
     try {
@@ -92,7 +92,7 @@ export class BlockingReader implements StreamReader {
         await new Promise((resolve) => setTimeout(resolve, UNBLOCK_EVERY_MS))
       }
     } catch {
-      // Without a connection the read ends by itself.
+      // The connection is lost, which ends the read.
     } finally {
       this.#isWaking = false
     }
