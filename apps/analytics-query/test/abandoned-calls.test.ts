@@ -5,7 +5,7 @@ import { createTenant, queryOf, type ServiceUnderTest, startServiceUnderTest } f
 
 const START = Date.UTC(2026, 10, 20)
 
-describe('a call that its caller has given up', () => {
+describe('a cancelled call', () => {
   let service: ServiceUnderTest
   let tenant: number
   beforeAll(async () => {
@@ -16,7 +16,7 @@ describe('a call that its caller has given up', () => {
   })
   afterAll(() => service.close())
 
-  it('has its statement ended at the server', async () => {
+  it('has its statement cancelled at the server', async () => {
     const blocker = await service.database.connection()
     const waiting = async () => {
       const { rows } = await service.database.query(

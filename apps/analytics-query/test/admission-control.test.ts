@@ -58,7 +58,7 @@ interface Plan {
   readonly estimate: CostEstimate
 }
 
-describe('the admission of costs', () => {
+describe('admission control', () => {
   let test: TestDatabase
   let database: Database
   let acme: number
@@ -193,7 +193,7 @@ describe('the admission of costs', () => {
       'raw rows of a user with many',
       { event: '', user: 'heavy', filters: [{ property: 'user_id', op: 'eq', valueJson: '"heavy"' }] },
     ],
-  ])('is within a factor of 2, or 50 rows, of the rows that are read: %s', async (_title, { user, ...fields }) => {
+  ])('estimates the rows that are read within a factor of 2, or 50 rows: %s', async (_title, { user, ...fields }) => {
     const plan = await run(fields)
     const truth = await countRows(plan, fields.event === '' ? null : 'Flight', user)
     expect(truth).toBeGreaterThan(0)
@@ -201,12 +201,12 @@ describe('the admission of costs', () => {
     expect(plan.estimate.rows).toBeLessThanOrEqual(truth * 2 + 50)
   })
 
-  it('counts the day partitions that raw rows are read from', async () => {
+  it('counts the day partitions from which raw rows are read', async () => {
     expect((await run({ groupBy: ['properties.seat'] })).estimate.partitions).toBe(DAYS)
     expect((await run({ interval: '1d' })).estimate.partitions).toBe(0)
   })
 
-  it('expects more memory of more buckets, of more groups and of sketches', async () => {
+  it('estimates more memory for more buckets, more groups and sketches', async () => {
     const bytes = async (fields: Partial<RunQueryRequest>) => (await run(fields)).estimate.bytes
     expect(await bytes({ interval: '1h' })).toBeGreaterThan(10 * (await bytes({ interval: '1d' })))
     expect(await bytes({ interval: '1h', groupBy: ['properties.carrier'] })).toBeGreaterThan(
@@ -217,7 +217,7 @@ describe('the admission of costs', () => {
     )
   })
 
-  it('expects memory of one page where PostgreSQL puts groups in order, and all the rows', async () => {
+  it('estimates the memory of one page, but all rows, when PostgreSQL sorts the groups', async () => {
     const estimateOf = async (fields: Partial<RunQueryRequest>) => {
       const { meta } = await ask({ kind: 'top', event: 'Flight', groupBy: ['user_id'], ...fields })
       return (meta.plan as Plan).estimate
@@ -229,7 +229,7 @@ describe('the admission of costs', () => {
     expect(await estimateOf({ ...ofSketches, limit: 5 })).toEqual(await estimateOf({ ...ofSketches, limit: 100 }))
   })
 
-  it('refuses what is over the budget with estimate, budget and suggestion, and never lets it reach the table', async () => {
+  it('rejects a query above the budget with estimate, budget and suggestion, before it reads a table of events', async () => {
     const blocker = await database.connection()
     const controller = new AbortController()
     try {
@@ -264,7 +264,7 @@ describe('the admission of costs', () => {
     }
   })
 
-  it('suggests a shorter range that is affordable', async () => {
+  it('suggests a shorter range that fits into the budget', async () => {
     budget = { ...PLENTY, rows: 1500 }
     const suggestion = await suggestionFor({
       groupBy: ['properties.seat'],
@@ -277,7 +277,7 @@ describe('the admission of costs', () => {
     budget = PLENTY
   })
 
-  it('suggests the rollup that would answer, as the setting has it', async () => {
+  it('suggests the rollup that would answer the query, in the form of the setting ROLLUPS', async () => {
     budget = { ...PLENTY, rows: 1500 }
     const fields = { groupBy: ['properties.carrier'], metric: { agg: 'avg', property: 'properties.delay' } }
     const suggestion = await suggestionFor(fields)
@@ -287,7 +287,7 @@ describe('the admission of costs', () => {
     budget = PLENTY
   })
 
-  it('suggests a coarser interval, or fewer groups, for what would not fit into memory', async () => {
+  it('suggests a coarser interval or fewer groups for an answer that does not fit into memory', async () => {
     const fields = { interval: '1h', groupBy: ['properties.carrier'] }
     budget = { ...PLENTY, bytes: (await run(fields)).estimate.bytes / 5 }
     await expect(run(fields)).rejects.toMatchObject({
@@ -308,7 +308,7 @@ describe('the admission of costs', () => {
     cellsMax: 1000,
   })
 
-  it('estimates the raw rows that follow users, and the memory of those that are held', async () => {
+  it('estimates the raw rows of a query over the events of each user, and their memory', async () => {
     const range = { fromMs: START + DAY, toMs: START + 3 * DAY }
     const estimate = await admission.admitMarks(marksOf({ ...range, conditions: [{ event: 'Flight' }] }))
     const { rows: found } = await database.query<{ read: number; held: number }>(
@@ -329,7 +329,7 @@ describe('the admission of costs', () => {
     budget = PLENTY
   })
 
-  it('knows what packed days hold, and counts raw rows for the others alone', async () => {
+  it('counts packed days by their size, and raw rows only for the other days', async () => {
     const range = { fromMs: START, toMs: START + 3 * DAY }
     const raw = [{ fromMs: START + 2 * DAY, toMs: START + 3 * DAY }]
     const query = { ...range, conditions: [{ event: 'Flight' }, { event: 'Search' }] }
@@ -352,7 +352,7 @@ describe('the admission of costs', () => {
     ['visits', { kind: 'sessions' }],
     ['active days of users', { kind: 'stickiness' }],
     ['logins', { kind: 'logins', interval: '1d' }],
-  ])('judges a comparison as one question, before it reads any of it: %s', async (_title, fields) => {
+  ])('decides about a comparison as a whole, before it reads any of it: %s', async (_title, fields) => {
     const plain = await ask(fields)
     const compared = { ...fields, compare: 'previous' }
     budget = { ...PLENTY, rows: rowsOf(plain) * 1.5 }
@@ -377,7 +377,7 @@ describe('the admission of costs', () => {
     budget = PLENTY
   })
 
-  it('judges all that the daily report reads live as one question', async () => {
+  it('decides about everything that the daily report reads live as a whole', async () => {
     const days = { from: new Date(START), interval: '1d' }
     const events = rowsOf(await ask({ ...days, kind: 'timeseries' }))
     const users = rowsOf(await ask({ ...days, kind: 'uniques' }))
@@ -390,7 +390,7 @@ describe('the admission of costs', () => {
     budget = PLENTY
   })
 
-  it('counts logins as often as they are gone through, and what their cells take', async () => {
+  it('counts the rows of logins once per scan, and the memory of their cells', async () => {
     const estimateOf = async (fields: Partial<RunQueryRequest>) => {
       const { plan } = (await ask({ kind: 'logins', from: new Date(START), ...fields })).meta
       return (plan as { readonly estimate: CostEstimate }).estimate
@@ -406,7 +406,7 @@ describe('the admission of costs', () => {
     expect((await estimateOf({ interval: '1h', groupBy: ['user_id'] })).bytes).toBeGreaterThan(many.bytes)
   })
 
-  it('expects memory of groups that users are followed in, of those alone that there may be', async () => {
+  it('estimates the memory of groups of users only for groups that can exist', async () => {
     const bytesOf = async (fields: Partial<RunQueryRequest>) => {
       const { plan } = (await ask({ kind: 'retention', from: new Date(START), ...fields })).meta
       return (plan as { readonly estimate: CostEstimate }).estimate.bytes
@@ -434,7 +434,7 @@ describe('the admission of costs', () => {
     },
   })
 
-  it('expects a page of events to cost what it shows, and what has to be gone through for it', async () => {
+  it('estimates a page of events by the rows that it shows and the rows that have to be read for it', async () => {
     const newest = await admission.admitPage(pageOf({}))
     // Three of four rows are of this tenant, one of ten has the rare name, and few are of an ordinary user.
     expect(newest?.rows).toBeGreaterThan(101)
@@ -454,7 +454,7 @@ describe('the admission of costs', () => {
     )
   })
 
-  it('refuses a page that would be looked for in too many rows', async () => {
+  it('rejects a page of events for which too many rows would have to be read', async () => {
     const list = createListEvents({
       snapshot: createSnapshot({ database }),
       admission,
@@ -471,7 +471,7 @@ describe('the admission of costs', () => {
     budget = PLENTY
   })
 
-  it('takes a tenant’s own limits from its settings, and no nonsense', async () => {
+  it('uses the limits in the settings of a tenant, and ignores invalid ones', async () => {
     await database.query(`update tenants set settings = settings || $2::jsonb where id = $1`, [
       acme,
       JSON.stringify({

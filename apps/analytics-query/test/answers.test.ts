@@ -18,7 +18,7 @@ interface Process {
   close(): Promise<void>
 }
 
-describe('answers of two processes over one Redis', () => {
+describe('the answers of two processes that share one Redis', () => {
   let postgres: Awaited<ReturnType<typeof startTestPostgresServer>>
   let database: Database
   let redis: Awaited<ReturnType<typeof startTestRedisServer>>
@@ -137,7 +137,7 @@ describe('answers of two processes over one Redis', () => {
   })
   const [first, second] = [() => processes[0] as Process, () => processes[1] as Process]
 
-  it('over a closed range come from the source once, then from Redis, then from memory, and say so', async () => {
+  it('over a closed range come from the database once, then from Redis, then from memory, and have that in meta', async () => {
     const question = { event: 'Flight', ...days(4, 0) }
     const read = await share(acme, question)
     expect([read.value, ['memory', 'redis'].includes(read.source ?? '')]).toEqual([4, false])
@@ -163,7 +163,7 @@ describe('answers of two processes over one Redis', () => {
     }
   })
 
-  it('are dropped by a late event exactly where it counts, in every process, although nobody sends a message', async () => {
+  it('are invalidated by a late event exactly where it counts, in every process, also without a message', async () => {
     const touched: [number, Partial<RunQueryRequest>][] = [
       [acme, { event: 'Flight', ...days(2, 1) }],
       [acme, { ...days(3, 0) }],
@@ -188,7 +188,7 @@ describe('answers of two processes over one Redis', () => {
     expect(stored).toBeGreaterThan(0)
   })
 
-  it('over an open range are as old as they say, and not used by who asks for fresh or newer ones', async () => {
+  it('over an open range have the age in meta, and are not used for calls that ask for fresh or newer ones', async () => {
     const question = { event: 'Open', from: new Date(TODAY), to: new Date(TODAY + 2 * DAY) }
     expect((await ask(first(), acme, question)).value).toBe(0)
     await store(acme, 'Open', TODAY)
@@ -207,7 +207,7 @@ describe('answers of two processes over one Redis', () => {
     expect([newer.value, newer.cache]).toEqual([2, undefined])
   })
 
-  it('wait for the watermark that they are asked for, and keep nobody from being answered meanwhile', async () => {
+  it('wait for the requested watermark, without delaying other calls', async () => {
     const range = { from: new Date(TODAY), to: new Date(TODAY + 2 * DAY) }
     const { watermark } = await ask(first(), acme, { event: 'Awaited', ...range, fresh: true })
     const minWatermark = new Date((watermark?.getTime() ?? 0) + 30_000)
@@ -240,7 +240,7 @@ describe('answers of two processes over one Redis', () => {
     expect(await waiting()).toBe(0)
   })
 
-  it('say so when the watermark is not reached in time', async () => {
+  it('are marked is_behind when the watermark is not reached in time', async () => {
     const minWatermark = new Date(Date.now() + DAY)
     const question = queryOf({ event: 'Awaited', ...days(3, 0), explain: false, minWatermark, waitMs: 1 })
     const { meta, cache } = await first().calls.runQuery(question, { tenant: String(acme) })
@@ -248,7 +248,7 @@ describe('answers of two processes over one Redis', () => {
     expect(meta?.watermark?.getTime()).toBeLessThan(minWatermark.getTime())
   })
 
-  it('of processes that are gone are not believed where a late event has come since', async () => {
+  it('of an earlier process are not used if a late event was stored after it stopped', async () => {
     const touched = { event: 'Flight', ...days(3, 2) }
     const untouched = { event: 'Flight', ...days(4, 3) }
     const old = await share(acme, touched)
@@ -260,7 +260,7 @@ describe('answers of two processes over one Redis', () => {
     expect((await ask(first(), acme, untouched)).source).toBe('redis')
   })
 
-  it('to what was asked most are in memory when a process begins again', async () => {
+  it('of the most frequent queries are in memory after a restart', async () => {
     const question = { event: 'Search', ...days(3, 0) }
     for (let round = 0; round < 10; round++) await ask(first(), acme, question)
     await first().process.kill('SIGTERM')
@@ -274,7 +274,7 @@ describe('answers of two processes over one Redis', () => {
     expect((await ask(first(), acme, question)).source).toBe('memory')
   })
 
-  it('go on from memory and source while Redis is away, and what changed meanwhile does not come back with it', async () => {
+  it('come from memory and database while Redis is down, and outdated ones do not come back with it', async () => {
     const changed = { event: 'Flight', ...days(4, 3) }
     const kept = { event: 'Search', ...days(2, 1) }
     const old = await ask(first(), acme, changed)
@@ -293,7 +293,7 @@ describe('answers of two processes over one Redis', () => {
     expect((await ask(second(), acme, changed)).value).toBe(old.value + 1)
   })
 
-  it('stand in, marked stale, while PostgreSQL is away, and are the present ones again when it is back', async () => {
+  it('are returned as stale answers while PostgreSQL is down, and are current again afterwards', async () => {
     const question = { event: 'Search', ...days(2, 1) }
     const kept = await ask(second(), acme, question)
     await postgres.kill()

@@ -57,7 +57,7 @@ const LONG = ['a', 'b', '', 'é', '\u{10000}'].flatMap((end) =>
 /** Numbers whose texts are left to JavaScript. */
 const ODD = ['9007199254740992', '9007199254740993', '1e21', '1e23', '12345678901234567890', '5e-324', '-1e300']
 
-describe('a page of cells that the database orders and cuts', () => {
+describe('a page of cells that PostgreSQL sorts', () => {
   let service: ServiceUnderTest
   let tenantId: number
 
@@ -139,7 +139,7 @@ describe('a page of cells that the database orders and cuts', () => {
     limit: fc.constantFrom(10, 30, 1000),
   })
 
-  it('holds what it holds when all cells are put in order in memory, page by page', async () => {
+  it('equals the page of cells that are sorted in memory, for every page', async () => {
     await fc.assert(
       fc.asyncProperty(question, async (asked) => {
         expect(await walk(asked, '')).toEqual(await walk(asked, 'previous'))
@@ -156,7 +156,7 @@ describe('a page of cells that the database orders and cuts', () => {
       { groupBy: ['properties.url'], metric: { agg: 'sum', property: 'properties.ms' } },
       ['/10099', 10_099],
     ],
-  ])('is found among more %s than fit in memory', async (_title, fields, expected) => {
+  ])('contains the top groups among more %s than QUERY_CELLS_MAX', async (_title, fields, expected) => {
     const asked = { kind: 'top', event: 'Many', limit: 5, ...fields }
     await expect(run({ ...asked, compare: 'previous' })).rejects.toMatchObject({ code: 'TOO_MANY_GROUPS' })
     const first = await run(asked)
@@ -168,14 +168,14 @@ describe('a page of cells that the database orders and cuts', () => {
     expect(both.map(({ value }) => value)).toEqual(both.map(({ value }) => value).sort((a, b) => Number(b) - Number(a)))
   })
 
-  it('is the next of a breakdown with more groups than fit in memory', async () => {
+  it('continues a breakdown with more groups than QUERY_CELLS_MAX', async () => {
     const asked = { kind: 'breakdown', event: 'Many', groupBy: ['properties.url'], limit: 1000 }
     const { data } = await walk(asked, '')
     const expected = Array.from({ length: CELLS_MAX + 100 }, (_, n) => `/${n}`).sort()
     expect(data.map((point) => (point as { group: Record<string, string> }).group['properties.url'])).toEqual(expected)
   })
 
-  it('continues exactly after a group whose name does not fit into a cursor, among more groups than fit in memory', async () => {
+  it('continues exactly after a group whose name does not fit into a cursor, among more groups than QUERY_CELLS_MAX', async () => {
     const fields = { kind: 'breakdown', event: 'Many long', groupBy: ['properties.url'], limit: 500 }
     const [first, second] = [[], []] as string[][]
     let cursor = ''
@@ -191,7 +191,7 @@ describe('a page of cells that the database orders and cuts', () => {
     await expect(run({ ...fields, cursor })).rejects.toMatchObject({ code: 'CURSOR_OUTDATED' })
   })
 
-  it('has a cursor that the gateway accepts, and continues exactly, for every kind with groups of long names', async () => {
+  it('has a cursor within CURSOR_LENGTH_MAX and continues exactly, for every kind, when groups have long names', async () => {
     for (const kind of ['timeseries', 'breakdown', 'top', 'uniques', 'sessions', 'retention', 'funnel']) {
       const steps = kind === 'funnel' ? ['Long', 'Plain'].map((event) => ({ event, filters: [] })) : []
       const event = kind === 'funnel' ? '' : 'Long'

@@ -8,7 +8,7 @@ const HOUR = 3_600_000
 const START = Date.parse('2026-10-23T22:00:00Z')
 const NOW = START + 97 * HOUR
 
-describe('a comparison with the period before', () => {
+describe('a comparison with the previous period', () => {
   let service: ServiceUnderTest
   let acme: number
 
@@ -56,7 +56,7 @@ describe('a comparison with the period before', () => {
     ])
   })
 
-  it('adds to each group its own value of the period before, and null where it was not there', async () => {
+  it('adds to each group its value in the previous period, and null when the group did not exist then', async () => {
     const { data } = await run({ ...third, kind: 'breakdown', groupBy: ['properties.kind'], compare: 'previous' })
     expect(data.map(({ group, previous }) => [group, previous])).toEqual([
       [{ 'properties.kind': 'new' }, null],
@@ -64,7 +64,7 @@ describe('a comparison with the period before', () => {
     ])
   })
 
-  it('of users is of those of the period before', async () => {
+  it('of uniques counts the users of the previous period', async () => {
     const steps = ['Seen', 'Seen'].map((event) => ({ event, filters: [] }))
     const { data } = await run({ ...second, kind: 'funnel', steps, compare: 'previous' })
     expect(data.map(({ step, value, previous }) => [step, value, previous])).toEqual([
@@ -75,7 +75,7 @@ describe('a comparison with the period before', () => {
     expect(sessions.data[0]).toMatchObject({ value: 556, previous: 276 })
   })
 
-  it('pages on with the same comparison', async () => {
+  it('keeps the comparison on all pages', async () => {
     const fields = { ...third, groupBy: ['properties.kind'], interval: '1h', compare: 'previous' }
     const all = await run(fields)
     const seen: unknown[] = []
@@ -93,7 +93,7 @@ describe('a comparison with the period before', () => {
     ['zero', [0, 2]],
     ['null', [null, 2]],
     ['none', [2]],
-  ])('fills empty buckets as asked: "%s"', async (fill, expected) => {
+  ])('fills empty buckets as requested: "%s"', async (fill, expected) => {
     const { from } = third
     const range = { from, to: new Date(from.getTime() + 2 * HOUR) }
     expect((await run({ ...range, interval: '1h', fill })).data.map(({ value }) => value)).toEqual(expected)
@@ -101,7 +101,7 @@ describe('a comparison with the period before', () => {
     expect(sessions.data.map(({ value }) => value)).toEqual(expected)
   })
 
-  it('fills the buckets of every group when asked to', async () => {
+  it('fills the empty buckets of every group when requested', async () => {
     const { from } = third
     const fields = { from, to: new Date(from.getTime() + 3 * HOUR), interval: '1h', groupBy: ['properties.kind'] }
     expect((await run(fields)).data.map(({ value }) => value)).toEqual([2, 1, 3])
@@ -120,7 +120,7 @@ describe('a comparison with the period before', () => {
     ['a window of years', { kind: 'sessions', windowMs: 10n ** 12n }, 'INVALID_WINDOW'],
     ['retention by the hour', { kind: 'retention', interval: '1h' }, 'INVALID_INTERVAL'],
     ['too many periods', { kind: 'retention', periods: 1000 }, 'INVALID_PERIODS'],
-  ])('refuses %s by its own code', async (_title, fields, code) => {
+  ])('rejects %s with a code of its own', async (_title, fields, code) => {
     await expect(run(fields)).rejects.toMatchObject({ code, kind: 'invalid' })
   })
 })

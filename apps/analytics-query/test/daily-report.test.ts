@@ -105,7 +105,7 @@ describe('the daily report', () => {
     expect(planOf(report)).toMatchObject({ view: 'daily_report', refreshed_at: null, days_from_view: 0 })
   })
 
-  it('gives from the view, and for today live, what queries for the same days give', async () => {
+  it('shows from the view, and for today live, the same figures as queries for these days', async () => {
     expect(await refresher()()).toBe('refreshed')
     clock = NOW + 40_000
     for (const tenant of [acme, other]) {
@@ -120,7 +120,7 @@ describe('the daily report', () => {
     }
   })
 
-  it('shows a tenant its own days alone, even to a statement that names no tenant', async () => {
+  it('shows a tenant only its own days, even in a statement that does not name a tenant', async () => {
     await refresher()()
     const seen = await service.database.withTenant(acme, (tx) =>
       tx.query<{ events: bigint }>('select events from daily_report where day >= $1', [new Date(START)]),
@@ -132,7 +132,7 @@ describe('the daily report', () => {
     expect((await daily(other + 1000)).data.every(({ value }) => value === 0)).toBe(true)
   })
 
-  it('reads a day again that a late event has changed since, and has it in the view after the next refresh', async () => {
+  it('reads a day live that a late event has changed, until the next refresh of the view', async () => {
     await refresher()()
     const late: TestEvent = {
       tenantId: acme,
@@ -170,7 +170,7 @@ describe('the daily report', () => {
     await waitUntilNotedChangesAreOld(database)
   })
 
-  it('is refreshed when a day has become complete, and else after its interval if anything has come in', async () => {
+  it('is refreshed when a day has become complete, and otherwise after REPORT_REFRESH_INTERVAL if events were stored', async () => {
     await refresher()()
     const slow = refresher(60_000)
     expect(await slow()).toBe('current')
@@ -187,7 +187,7 @@ describe('the daily report', () => {
     await service.database.query(`delete from report_refreshes`)
   })
 
-  it('is refreshed by one of many processes, while readers go on', async () => {
+  it('is refreshed by one of many processes without blocking readers', async () => {
     await service.database.query('delete from report_refreshes')
     const lock = await service.database.connection()
     await lock.query('begin')
@@ -201,7 +201,7 @@ describe('the daily report', () => {
     expect((await daily()).data).toEqual(await expected(acme))
   })
 
-  it('merges the users of changed days alone', async () => {
+  it('merges users only for days that have changed', async () => {
     await refresher()()
     await service.database.query(`update daily_users set users = 12345 where tenant_id = $1`, [acme])
     await service.database.query(`update daily_users set events = -1 where tenant_id = $1 and day = $2::date`, [
@@ -231,14 +231,14 @@ describe('the daily report', () => {
     expect(rows).toHaveLength(300)
   })
 
-  it('does not believe a view that was refreshed before the oldest late event that is remembered', async () => {
+  it('does not use a view that was refreshed before the oldest recorded late event', async () => {
     await refresher()()
     clock = NOW + 13 * DAY
     expect(planOf(await daily()).days_from_view).toBe(0)
     expect((await daily()).data).toEqual(await expected(acme))
   })
 
-  it('is of 90 days up to today by default, and pages on', async () => {
+  it('covers the 90 days up to today by default, and can be paged', async () => {
     const all = await daily(acme, { from: undefined, to: undefined })
     expect(all.data).toHaveLength(90)
     expect(all.data.at(-1)?.time).toBe(new Date(TODAY).toISOString())
@@ -251,7 +251,7 @@ describe('the daily report', () => {
     ['another time zone', { timezone: 'Europe/Berlin' }, 'INVALID_TIMEZONE'],
     ['filters', { filters: [{ property: 'event', op: 'eq', valueJson: '"Paid"' }] }, 'TOO_MANY_FILTERS'],
     ['more days than buckets may be', { from: new Date(0) }, 'TOO_MANY_BUCKETS'],
-  ])('refuses %s', async (_title, fields, code) => {
+  ])('rejects %s', async (_title, fields, code) => {
     await expect(daily(acme, fields)).rejects.toMatchObject({ code })
   })
 })

@@ -72,7 +72,7 @@ describe('the list of events', () => {
     return ids
   }
 
-  it('gives a short page and a cursor rather than walk on for long, and misses nothing', async () => {
+  it('returns a short page with a cursor after 5 s, and no event is missed', async () => {
     let clock = 0
     const snapshot = createSnapshot({ database: service.database })
     const metrics = new QueryMetrics(createMetrics({ service: 'test', hasProcessMetrics: false }))
@@ -92,7 +92,7 @@ describe('the list of events', () => {
     expect(pages).toBeGreaterThan(1)
   })
 
-  it('shows each event in the public shape', async () => {
+  it('returns each event in the form of the public API', async () => {
     const newest = [...events].filter(({ tenantId }) => tenantId === acme).sort(order)[0] as TestEvent
     const { eventsJson } = await list({ limit: 1 })
     expect(parse(eventsJson)).toEqual([
@@ -112,7 +112,7 @@ describe('the list of events', () => {
     ])
   })
 
-  it('pages through everything, newest first, without a gap or a repeat while rows are inserted', async () => {
+  it('returns all events, newest first, without a gap or a repetition while rows are inserted', async () => {
     const before = idsOf(events.filter(({ tenantId }) => tenantId === acme).sort(order))
     let inserted = 1000
     const insert = async () => {
@@ -173,12 +173,12 @@ describe('the list of events', () => {
     ],
     ['of a user who is not there', { userId: 'nobody' }, () => false],
     ['before the first day', { to: new Date(NOW - 400 * DAY) }, () => false],
-  ])('%s holds exactly those', async (_title, fields, matches) => {
+  ])('%s contains exactly the matching events', async (_title, fields, matches) => {
     const expected = idsOf(events.filter((event) => event.tenantId === acme && matches(event)).sort(order))
     expect(await walk({ ...fields, limit: 50 })).toEqual(expected)
   })
 
-  it('never shows a tenant the events of another, whatever it asks for', async () => {
+  it('never shows a tenant the events of another, whatever the request', async () => {
     const theirs = events.find(({ tenantId, userId }) => tenantId === other && userId !== null) as TestEvent
     const messageId = `m-${theirs.partition}-${theirs.position}`
     expect((await list({ messageId })).eventsJson).toEqual([])
@@ -186,7 +186,7 @@ describe('the list of events', () => {
     await expect(service.calls.listEvents(listOf({}))).rejects.toMatchObject({ code: 'TENANT_MISSING' })
   })
 
-  it('is held to the tenant by the database itself', async () => {
+  it('is limited to the tenant by row level security', async () => {
     const count = (tenantId: number) =>
       service.database.withTenant(
         tenantId,
@@ -211,11 +211,11 @@ describe('the list of events', () => {
     ['a cursor that is no cursor', { cursor: 'x' }, 'INVALID_CURSOR'],
     ['an operator that is none', { filters: [filter('properties.a', 'like', 'b')] }, 'UNKNOWN_OPERATOR'],
     ['a character that no event has', { userId: 'a\u0000b' }, 'INVALID_FILTER_VALUE'],
-  ])('refuses %s', async (_title, fields, code) => {
+  ])('rejects %s', async (_title, fields, code) => {
     await expect(list(fields)).rejects.toMatchObject({ code, kind: 'invalid' })
   })
 
-  it('refuses a cursor with a forged position, and the cursor of another query', async () => {
+  it('rejects a cursor with a forged position, and the cursor of another query', async () => {
     const { nextCursor } = await list({ limit: 1 })
     const forged = forgeCursor(nextCursor, [1, 0, '1;drop'])
     for (const fields of [{ cursor: forged }, { cursor: nextCursor, userId: 'user-1' }])
@@ -223,7 +223,7 @@ describe('the list of events', () => {
     expect((await list({ limit: 2, cursor: nextCursor })).eventsJson).toHaveLength(2)
   })
 
-  it('finds a user by the index, and never scans a table for one', async () => {
+  it('finds the events of a user by the index, without a sequential scan', async () => {
     await service.database.query('analyze events')
     const query = {
       event: null,
@@ -246,7 +246,7 @@ describe('the list of events', () => {
     expect(plan).not.toContain('Seq Scan')
   })
 
-  describe('of large events', () => {
+  describe('with large events', () => {
     let large: number
     const SMALL = 20
     /** Newest first: 300 that are stored as large as they are, 300 that get small, one larger than a page, and a few small ones. */
@@ -275,7 +275,7 @@ describe('the list of events', () => {
       ['everybody', {}],
       ['one user', { userId: 'big' }],
       ['one name', { event: 'Large' }],
-    ])('has pages of %s that end before a message is too large, and misses nothing', async (_title, fields) => {
+    ])('has pages of %s that fit into a gRPC message, and no event is missed', async (_title, fields) => {
       const ids: string[] = []
       const pages: { bytes: number; events: number }[] = []
       let cursor = ''
@@ -299,7 +299,7 @@ describe('the list of events', () => {
     it.each([
       ['stored', NOW + 1],
       ['sent', NOW - 300_000 + 1],
-    ])('reads little more than fits, as it is %s', async (_title, toMs) => {
+    ])('reads little more than fits into a page, by the size as it is %s', async (_title, toMs) => {
       const query = {
         event: null,
         userId: null,

@@ -65,7 +65,7 @@ const range = fc
   .map(([a, b]) => ({ from: new Date(Math.min(a, b)), to: new Date(Math.max(a, b)) }))
 const filterName = fc.constantFrom<FilterName>('none', 'none', 'pro', 'large', 'few')
 
-describe('following users', () => {
+describe('a query over the events of each user', () => {
   let service: ServiceUnderTest
   let tenantId: number
   let events: TestEvent[]
@@ -83,7 +83,7 @@ describe('following users', () => {
   const within = ({ from, to }: { from: Date; to: Date }) =>
     events.filter(({ timestampMs }) => timestampMs >= from.getTime() && timestampMs < to.getTime())
 
-  it('a funnel gives what going through each user step by step gives', async () => {
+  it('a funnel equals the result of following each user step by step', async () => {
     const funnel = fc.record({
       range,
       steps: fc.array(fc.record({ event: fc.constantFrom(...NAMES), filter: filterName }), {
@@ -134,7 +134,7 @@ describe('following users', () => {
     )
   })
 
-  it('retention gives what the first event of each user and the periods of the later ones give', async () => {
+  it('retention equals the periods of the first event and of the later events of each user', async () => {
     const retention = fc.record({
       range,
       first: fc.constantFrom('', 'View', 'Buy'),
@@ -184,7 +184,7 @@ describe('following users', () => {
     )
   })
 
-  it('sessions are the runs of a user’s events with less than the gap between them, each in the bucket it begins in', async () => {
+  it('sessions are the runs of events of a user with less than the gap between them, each in the bucket of its first event', async () => {
     const sessions = fc.record({
       range,
       event: fc.constantFrom('', 'View'),

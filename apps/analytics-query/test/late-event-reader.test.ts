@@ -6,7 +6,7 @@ import { LateEventReader } from '../src/invalidation/late-event-reader.js'
 
 const group = { stream: 'events', consumerGroup: 'events-store' }
 
-describe('following late events', () => {
+describe('the reader of late events', () => {
   let test: TestDatabase
   let database: Database
   let reader: LateEventReader
@@ -42,7 +42,7 @@ describe('following late events', () => {
       [event],
     )
 
-  it('tells each change once, and a second change of the same day again', async () => {
+  it('reports each change once, and a second change of the same day again', async () => {
     await bump(database, 'a')
     expect(await read()).toEqual(['a 2026-11-01'])
     expect(await read()).toEqual([])
@@ -51,7 +51,7 @@ describe('following late events', () => {
     expect((await read()).sort()).toEqual(['a 2026-11-01', 'b 2026-11-01'])
   })
 
-  it('misses none that commits after others which began later', async () => {
+  it('misses no transaction that commits after others that started later', async () => {
     const early = await database.connection()
     try {
       await early.query('begin')
@@ -67,13 +67,13 @@ describe('following late events', () => {
     }
   })
 
-  it('tells again what could not be dealt with', async () => {
+  it('reports changes again that could not be handled', async () => {
     await bump(database, 'a')
     await expect(reader.read(() => Promise.reject(new Error('no')))).rejects.toThrow('no')
     expect(await read()).toEqual(['a 2026-11-01'])
   })
 
-  it('goes on where another process was, and refuses a place that lies ahead of the server', async () => {
+  it('continues from the position of another process, and rejects a position ahead of the server', async () => {
     const place = reader.cursor as NonNullable<typeof reader.cursor>
     await bump(database, 'a')
     const next = open()
@@ -85,7 +85,7 @@ describe('following late events', () => {
     expect(reported).toEqual([])
   })
 
-  it('knows the watermark of all partitions, and none while one was never read', async () => {
+  it('has the minimum watermark of all partitions, and none while one was never consumed', async () => {
     const state = `insert into stream_partitions (group_name, stream, partition, watermark) values ('events-store', 'events', $1, $2)`
     expect(reader.watermarkMs).toBe(Number.NEGATIVE_INFINITY)
     await database.query(state, [0, '2026-11-21T08:00:00Z'])

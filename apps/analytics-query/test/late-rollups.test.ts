@@ -32,7 +32,7 @@ const DIRTY_LEVEL: Partial<Record<State, number>> = {
   'up to 1 hour': 86_400,
 }
 
-describe('an answer from rollups while late events come in', () => {
+describe('an answer from rollups while late events arrive', () => {
   let service: ServiceUnderTest
   let tenantId: number
 
@@ -86,7 +86,7 @@ describe('an answer from rollups while late events come in', () => {
     }
   }
 
-  it('equals the answer from raw rows, whatever is asked', async () => {
+  it('equals the answer from raw rows, for any query', async () => {
     const sources = new Map<string, number>()
     await fc.assert(
       fc.asyncProperty(question, async (request) => {
@@ -104,7 +104,7 @@ describe('an answer from rollups while late events come in', () => {
     expect(sources.get('mixed') ?? 0).toBeGreaterThan(10)
   })
 
-  it('equals the answer from raw rows by minutes', async () => {
+  it('equals the answer from raw rows in buckets of minutes', async () => {
     await fc.assert(
       fc.asyncProperty(minuteQuestion, async (request) => {
         const [fromRollups, fromRaw] = await Promise.all([

@@ -14,7 +14,7 @@ interface Attempt {
   readonly failure?: string
 }
 
-describe('the logins of a range', () => {
+describe('a query over logins', () => {
   let service: ServiceUnderTest
   let acme: number
 
@@ -45,7 +45,7 @@ describe('the logins of a range', () => {
   const run = (fields: Partial<RunQueryRequest>) =>
     service.query(queryOf({ kind: 'logins', ...range, ...fields }), acme)
 
-  it('are counted with their successes and users, over days and by method', async () => {
+  it('counts attempts, successes and users, by day and by method', async () => {
     expect((await run({ interval: '1d' })).data).toEqual([
       {
         time: '2026-11-01T00:00:00.000Z',
@@ -66,7 +66,7 @@ describe('the logins of a range', () => {
     ])
   })
 
-  it('come with totals, shares and the newest attempts', async () => {
+  it('has totals, shares and the newest attempts in its summary', async () => {
     const { summary } = await run({})
     expect(summary).toMatchObject({
       totals: { attempts: 5, succeeded: 3, failed: 2, success_rate: 0.6, users: 3 },
@@ -93,7 +93,7 @@ describe('the logins of a range', () => {
     })
   })
 
-  it('can be filtered by their fields and compared with the days before', async () => {
+  it('can be filtered by fields of logins and compared with the previous days', async () => {
     const filters = [{ property: 'success', op: 'eq', valueJson: 'true' }]
     const day = { from: new Date(START + 24 * HOUR), to: new Date(START + 48 * HOUR) }
     expect((await run({ ...day, filters, compare: 'previous' })).data).toMatchObject([{ value: 1, previous: 2 }])
@@ -101,7 +101,7 @@ describe('the logins of a range', () => {
     expect((await run({ filters: absent })).data).toMatchObject([{ value: 1 }])
   })
 
-  it('have no other fields', async () => {
+  it('rejects fields that logins do not have', async () => {
     await expect(run({ groupBy: ['properties.plan'] })).rejects.toMatchObject({ code: 'INVALID_FIELD_PATH' })
   })
 })

@@ -97,7 +97,7 @@ describe('a number with more digits than a double has', () => {
     }
   })
 
-  it('is in one group with every number of the same double, on whichever page, from rollups and from raw rows', async () => {
+  it('is in one group with all numbers of the same double, on every page, from rollups and from raw rows', async () => {
     const expected = new Map<string, number>()
     for (const text of TEXTS) expected.set(String(Number(text)), (expected.get(String(Number(text))) ?? 0) + 1)
     const fromRaw = await groupsBy('properties.raw')
@@ -106,7 +106,7 @@ describe('a number with more digits than a double has', () => {
     expect(await groupsBy('properties.raw', 3)).toEqual(fromRaw)
   })
 
-  it('is found by the value that its group shows, as a number and as a text', async () => {
+  it('is found by the value of its group, as a number and as a string', async () => {
     for (const [text, value] of await groupsBy('properties.raw')) {
       expect((await count('properties.raw', 'eq', Number(text))).counted).toBe(value)
       expect((await count('properties.raw', 'in', [text, 'another'])).counted).toBe(value)

@@ -33,7 +33,7 @@ function countTrips() {
   }
 }
 
-describe('a query whose like was asked before', () => {
+describe('a query similar to an earlier one', () => {
   const trips = countTrips()
   const events: TestEvent[] = []
   let service: ServiceUnderTest
@@ -58,7 +58,7 @@ describe('a query whose like was asked before', () => {
     to: new Date(START + 4 * DAY),
   })
 
-  it('is read in one round trip where raw rows alone answer it', async () => {
+  it('is read in one round trip when only raw rows answer it', async () => {
     const isAsked = ({ event, timestampMs }: TestEvent) => event === 'Flight' && timestampMs < START + 4 * DAY
     const user = events.find((event) => isAsked(event) && event.userId !== null)?.userId
     const ofOneUser = queryOf({
@@ -94,7 +94,7 @@ describe('a query whose like was asked before', () => {
     expect(answer.meta?.source).toBe('rollup')
   })
 
-  it('is answered by what the catalog says now: a window that waits, a level that is gone, a series that is new, records not rolled up', async () => {
+  it('is answered by the current catalog: dirty windows, deleted levels, new series, unflushed records', async () => {
     const { database } = service
     const dirty = new Date(START + 2 * DAY).toISOString()
     await database.query('update rollups_1d set count = count + 1000 where window_start = $1', [dirty])

@@ -19,7 +19,7 @@ interface Answered {
   }
 }
 
-describe('while PostgreSQL is stopped under analytics-query and the gateway', () => {
+describe('analytics-query and the gateway without PostgreSQL', () => {
   let postgres: Awaited<ReturnType<typeof startTestPostgresServer>>
   let redis: Awaited<ReturnType<typeof startTestRedisServer>>
   let analytics: Awaited<ReturnType<typeof spawnService>>
@@ -95,7 +95,7 @@ describe('while PostgreSQL is stopped under analytics-query and the gateway', ()
   const breaker = () => metric(/^millrace_circuit_breaker_state\{[^}]*name="database"[^}]*\} (\d)/m)
   const keptClosed = () => metric(/^millrace_cache_memory_entries\{[^}]*namespace="closed"[^}]*\} (\d+)/m)
 
-  it('known questions have the last good answer, marked stale, others 503, and all is as before when it is back', async () => {
+  it('return stale answers for cached queries and 503 for others, and recover when it is back', async () => {
     const before = await ask(1)
     expect([before.status, countOf(before), before.body.meta?.is_stale]).toEqual([200, 3, undefined])
     // Until the process has seen how far the rows go, the range is an open one to it, and its answer another.

@@ -128,7 +128,7 @@ const toRaw = (request: RunQueryRequest) => ({
   filters: [...request.filters, json('event', 'ne', 'x'.repeat(5_000))],
 })
 
-describe('days that are packed for filters and groups', () => {
+describe('days packed for filters and groups', () => {
   const wishes = new CutWishes(() => 0)
   let service: ServiceUnderTest
   let acme: number
@@ -173,7 +173,7 @@ describe('days that are packed for filters and groups', () => {
     return sources
   }
 
-  it('answer as raw rows do, before and after they are packed', async () => {
+  it('give the same answers as raw rows, before and after they are packed', async () => {
     expect(await expectSame(30, 7)).toEqual(new Set(['rollup', 'mixed', 'raw']))
   })
 
@@ -183,14 +183,14 @@ describe('days that are packed for filters and groups', () => {
     queryOf({ kind: 'funnel', steps, ...whole, filters: [json('properties.plan', 'eq', value)] })
   const sourceOf = async (request: RunQueryRequest, tenantId = acme) => (await ask(request, tenantId)).meta?.source
 
-  it('answer for every value of a field once one was asked for', async () => {
+  it('serve every value of a field once one value was requested', async () => {
     await ask(byPlan('pro'))
     await packer.pack()
     expect([await sourceOf(byPlan('free')), await sourceOf(byPlan('nobody has it'))]).toEqual(['rollup', 'rollup'])
     expect(await sourceOf(queryOf({ kind: 'funnel', steps, ...whole, groupBy: ['properties.plan'] }))).toBe('rollup')
   })
 
-  it('are packed for the tenant that asked alone', async () => {
+  it('are packed only for the tenant that requested them', async () => {
     expect(await sourceOf(byPlan('pro'), other)).toBe('raw')
   })
 
@@ -225,7 +225,7 @@ describe('days that are packed for filters and groups', () => {
     await database.query('delete from window_versions')
   })
 
-  it('are packed by what a filter says of fields with too many values', async () => {
+  it('are packed by the result of a filter when a field has too many values', async () => {
     const { database } = service
     const events = Array.from({ length: 600 }, (_, index) => ({
       tenantId: other,
@@ -256,7 +256,7 @@ describe('days that are packed for filters and groups', () => {
     expect(await sourceOf(grouped, other)).toBe('mixed')
   })
 
-  it('wait while queries wait, a day at a time', async () => {
+  it('are packed one day at a time while queries wait in the queue', async () => {
     await ask(queryOf({ kind: 'funnel', steps, ...whole, filters: [json('properties.unasked', 'eq', 1)] }), other)
     isBusy = true
     expect([await packer.pack(), await packer.pack()]).toEqual([1, 1])
@@ -265,7 +265,7 @@ describe('days that are packed for filters and groups', () => {
     expect(await packer.pack()).toBe(0)
   })
 
-  it('are forgotten when they were not asked for in two weeks, or others were asked for since', async () => {
+  it('are deleted when they were not requested for two weeks, or when too many others were requested', async () => {
     const { database } = service
     const count = async () =>
       (

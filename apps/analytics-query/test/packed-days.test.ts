@@ -68,7 +68,7 @@ const question = fc.oneof(
 )
 type Question = { kind: string; range: { from: Date; to: Date }; steps?: string[] } & Partial<RunQueryRequest>
 
-describe('days that are over', () => {
+describe('packed days', () => {
   let service: ServiceUnderTest
   let acme: number
   let other: number
@@ -122,7 +122,7 @@ describe('days that are over', () => {
   const sessionsOf = async (tenantId: number) =>
     (await service.query(queryOf({ kind: 'sessions', ...whole }), tenantId)).data[0]?.value
 
-  it('are packed once every partition has passed them, and answer as raw rows do', async () => {
+  it('are packed when every partition has passed their end, and give the same answers as raw rows', async () => {
     await setWatermark(START + 3 * DAY + 59_000)
     expect(await packer.pack()).toBe(2)
     await setWatermark(START + 4 * DAY + 60_000)
@@ -154,7 +154,7 @@ describe('days that are over', () => {
     expect(await sessionsOf(acme)).toBe(Number(before) + 1)
   })
 
-  it('are packed once a minute at most, although a long transaction makes packed changes look new', async () => {
+  it('are packed at most once a minute, although a long transaction makes old changes look new', async () => {
     const { database } = service
     await database.query(`update window_versions set changed_xid = '9000000000000000000'`)
     await database.query('update journey_marks set made_at = now()')
@@ -165,14 +165,14 @@ describe('days that are over', () => {
     await database.query('delete from window_versions')
   })
 
-  it('are not believed when nobody has looked for late events for 13 days', async () => {
+  it('are not used when late events were not read for 13 days', async () => {
     await service.database.query(`update journey_days set checked_at = now() - interval '14 days'`)
     expect((await service.query(queryOf({ kind: 'sessions', ...whole }), acme)).meta?.source).toBe('raw')
     expect(await packer.pack()).toBe(4)
     expect((await service.query(queryOf({ kind: 'sessions', ...whole }), acme)).meta?.source).toBe('rollup')
   })
 
-  it('are looked for once for several that are packed', async () => {
+  it('are searched for once for several days to pack', async () => {
     await service.database.query('truncate journey_days, journey_marks')
     let looks = 0
     const listen = (tx: Transaction): Transaction => ({
@@ -192,7 +192,7 @@ describe('days that are over', () => {
     expect(looks).toBe(1)
   })
 
-  it('are packed with a rest after each, in which packing may be stopped', async () => {
+  it('are packed with a pause after each, in which packing can be stopped', async () => {
     const { database } = service
     await database.query('truncate journey_days, journey_marks')
     const packedDays = async () => (await database.query('select from journey_days')).rowCount
@@ -211,7 +211,7 @@ describe('days that are over', () => {
     expect(await packer.pack()).toBe(1)
   })
 
-  it('are forgotten with the partition of their events', async () => {
+  it('are deleted with the partition of their events', async () => {
     await service.database.query('drop table events_20261020')
     const answer = await service.query(queryOf({ kind: 'sessions', ...whole, interval: '1d', fill: 'none' }), acme)
     expect(answer.data.map(({ time }) => time)).toEqual(['2026-10-21T00:00:00.000Z'])

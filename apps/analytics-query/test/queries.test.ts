@@ -106,14 +106,14 @@ describe('a query', () => {
     expect(answer.meta?.source).toBe('rollup')
   })
 
-  it('fills empty buckets with 0 for counts and with nothing for averages', async () => {
+  it('fills empty buckets with 0 for counts and null for averages', async () => {
     const before = { from: new Date(START - 2 * HOUR), to: new Date(START + HOUR) }
     expect((await run(before)).data.map(({ value }) => value)).toEqual([0, 0, 2])
     const averages = await run({ ...before, event: 'Flight', metric: { agg: 'avg', property: 'properties.delay' } })
     expect(averages.data.map(({ value }) => value)).toEqual([null, null, 1])
   })
 
-  it('ranks the top and pages on by cursor without a gap or a repeat', async () => {
+  it('ranks groups, and its pages have no gap and no repetition', async () => {
     const all = await run({ kind: 'top', groupBy: ['user_id', 'properties.carrier'], limit: 1000 })
     const seen: unknown[] = []
     let cursor = ''
@@ -131,7 +131,7 @@ describe('a query', () => {
     ['metric', { metric: { agg: 'sum', property: 'properties.delay' } }],
     ['group', { groupBy: ['user_id'] }],
     ['range', { from: new Date(START - HOUR) }],
-  ])('refuses the cursor of a question with another %s', async (_, difference) => {
+  ])('rejects the cursor of a query with another %s', async (_, difference) => {
     const fields = { kind: 'top', groupBy: ['properties.carrier', 'user_id'] }
     const { nextCursor } = await run({ ...fields, limit: 2 })
     expect((await run({ ...fields, limit: 3, cursor: nextCursor, fresh: true })).data).toHaveLength(3)
@@ -140,7 +140,7 @@ describe('a query', () => {
   })
 
   it.each(['top', 'breakdown', 'timeseries'])(
-    'pages through a %s while rows come in, and shows every group once',
+    'returns the pages of a %s while rows are inserted, with every group once',
     async (kind) => {
       const seenBy = (userId: string, position: number): TestEvent => ({
         ...{ tenantId: acme, event: `Moving ${kind}`, userId, properties: null },
@@ -167,7 +167,7 @@ describe('a query', () => {
     },
   )
 
-  it.each(['timeseries', 'breakdown'])('pages through a %s without a gap or a repeat', async (kind) => {
+  it.each(['timeseries', 'breakdown'])('returns the pages of a %s without a gap or a repetition', async (kind) => {
     const fields = { kind, groupBy: ['properties.carrier'], interval: '1h' }
     const all = await run({ ...fields, limit: 1000 })
     const seen: unknown[] = []
@@ -192,7 +192,7 @@ describe('a query', () => {
     ['fewer fingerprints than groups', NOW, 2, shown],
     ['a number of groups beyond all integers', NOW, 1e99, shown],
   ]
-  it.each(forgeries)('refuses a forged cursor with %s, of every kind', async (_, toMs, ...rest) => {
+  it.each(forgeries)('rejects a forged cursor with %s, for every kind', async (_, toMs, ...rest) => {
     const kinds: Partial<RunQueryRequest>[] = [
       ...['timeseries', 'top', 'breakdown', 'uniques', 'sessions', 'retention', 'stickiness'].map((kind) => ({
         kind,
@@ -213,7 +213,7 @@ describe('a query', () => {
     }
   })
 
-  it('gives all pages the range of the first, though time goes on and no end was named', async () => {
+  it('has the range of the first page on all pages, also without an end in the request', async () => {
     for (const kind of ['timeseries', 'daily']) {
       const fields = { kind, from: undefined, to: undefined, limit: 1 }
       const { data, nextCursor } = await run(fields)
@@ -225,7 +225,7 @@ describe('a query', () => {
     }
   })
 
-  it('never fails inside for a forged cursor of the list of events', async () => {
+  it('never fails with an internal error for a forged cursor of the list of events', async () => {
     const times: CursorValue[] = [
       0,
       -1,
@@ -262,7 +262,7 @@ describe('a query', () => {
   it.each([
     ['rollups', 'properties.size', 'rollup'],
     ['raw rows', 'properties.same', 'raw'],
-  ])('gives percentiles within 1 % beside outliers from %s', async (_title, property, source) => {
+  ])('has percentiles within 1 %, also with outliers, from %s', async (_title, property, source) => {
     const answer = await run({ kind: 'percentiles', event: 'Wide', metric: { agg: 'p50', property } }, wide)
     expect(answer.meta).toMatchObject({ source })
     const values = answer.data[0]?.values
@@ -271,7 +271,7 @@ describe('a query', () => {
       expect(Math.abs((values?.[name] ?? 0) / exact - 1)).toBeLessThan(0.01)
   })
 
-  it('gives percentiles within 1 %, with their count', async () => {
+  it('has percentiles within 1 %, with their count', async () => {
     const [point] = (
       await run({ kind: 'percentiles', event: 'Flight', metric: { agg: 'p99', property: 'properties.delay' } })
     ).data
@@ -288,7 +288,7 @@ describe('a query', () => {
     expect(point?.value).toBe(point?.values?.p99)
   })
 
-  it('says where the answer came from, and explains it when asked', async () => {
+  it('has the source of the answer in meta, and the plan with explain', async () => {
     expect(await planOf({ interval: '1d' })).toMatchObject({
       source: 'rollup',
       series: { event: null },
@@ -336,7 +336,7 @@ describe('a query', () => {
     expect(await total({ filters: [filter] })).toBe(expected)
   })
 
-  it('keeps numbers that no double can hold from failing the query', async () => {
+  it('does not fail for numbers that are too large for a double', async () => {
     const huge = {
       tenantId: acme,
       event: 'Huge',
@@ -375,7 +375,7 @@ describe('a query', () => {
     ['four groups', { groupBy: ['event', 'type', 'user_id', 'message_id'] }, 'INVALID_GROUP_BY'],
     ['a top of nothing', { kind: 'top' }, 'INVALID_GROUP_BY'],
     ['a text that is no cursor', { cursor: 'eyJ4IjoxfQ' }, 'INVALID_CURSOR'],
-  ])('refuses %s by its own code', async (_title, fields, code) => {
+  ])('rejects %s with a code of its own', async (_title, fields, code) => {
     await expect(run(fields)).rejects.toMatchObject({ code, kind: 'invalid' })
   })
 
@@ -409,26 +409,29 @@ describe('a query', () => {
     ['not_in', '["UA","UA\\ud800"]', 2],
     ['prefix', '"\\udc00"', 0],
     ['gt', '"\ud83d\ude00\\ud83d"', 2],
-  ])('says which character of the value of a filter %s no event can hold: %j', async (op, valueJson, position) => {
-    const asked = run({ filters: [{ property: 'properties.carrier', op, valueJson }] })
-    const details = { path: 'properties.carrier', op, position }
-    await expect(asked).rejects.toMatchObject({ code: 'INVALID_FILTER_VALUE', details })
-  })
+  ])(
+    'rejects a character that PostgreSQL cannot store in the value of the filter %s, with its position: %j',
+    async (op, valueJson, position) => {
+      const asked = run({ filters: [{ property: 'properties.carrier', op, valueJson }] })
+      const details = { path: 'properties.carrier', op, position }
+      await expect(asked).rejects.toMatchObject({ code: 'INVALID_FILTER_VALUE', details })
+    },
+  )
 
-  it('says where a name stands that no event can have', async () => {
+  it('rejects an event name that PostgreSQL cannot store, with the field and the position', async () => {
     const asked = run({ kind: 'funnel', steps: ['Search', 'Fl\0ight'].map((event) => ({ event, filters: [] })) })
     const details = { field: 'steps.1.event', position: 2 }
     await expect(asked).rejects.toMatchObject({ code: 'INVALID_EVENT_NAME', details })
   })
 
-  it('takes only plain numbers for places in a list', async () => {
+  it('takes only plain numbers as indexes of a list', async () => {
     const exists = (name: string) =>
       total({ filters: [{ property: `properties.deep.list.${name}`, op: 'exists', valueJson: '' }] })
     expect(await exists('0')).toBe(192)
     expect(await Promise.all(['1', '00', '+0', ' 0', 'length'].map(exists))).toEqual([0, 0, 0, 0, 0])
   })
 
-  it('adds the records that are stored and not yet rolled up, each once', async () => {
+  it('adds unflushed records, each once', async () => {
     const lateMs = START + 10 * HOUR + 5
     const tail = [0, 1, 2].map((index) => ({
       tenantId: acme,

@@ -79,14 +79,14 @@ describe('a streaming replica', () => {
     return { gate, read, outcomes, breaker }
   }
 
-  it('answers reads', async () => {
+  it('serves reads', async () => {
     const { read, outcomes } = open()
     expect(await read()).toEqual({ server: 'replica', watermark })
     expect(await read({ minWatermarkMs: watermark })).toEqual({ server: 'replica', watermark })
     expect(outcomes).toEqual(['replica', 'replica'])
   })
 
-  it('does not answer a read that asks for a newer watermark than it has: the primary does', async () => {
+  it('does not serve a read with a min_watermark that it has not reached; the primary does', async () => {
     const { read, outcomes } = open()
     await onReplica.query('select pg_wal_replay_pause()')
     const seen = watermark
@@ -99,7 +99,7 @@ describe('a streaming replica', () => {
     expect(outcomes).toEqual(['too_old', 'replica', 'replica'])
   })
 
-  it('is passed by when it has stood still for longer than it may lag, also by reads that ask for nothing', async () => {
+  it('is not used when it has stopped for longer than DATABASE_REPLICA_LAG_MAX, also without min_watermark', async () => {
     const { gate, read } = open()
     await onReplica.query('select pg_wal_replay_pause()')
     const old = watermark
@@ -116,7 +116,7 @@ describe('a streaming replica', () => {
     expect(await read()).toEqual({ server: 'replica', watermark })
   })
 
-  it('that nothing new has come in for is not old', async () => {
+  it('is used when nothing new was stored on the primary', async () => {
     const { gate, read } = open()
     for (let look = 0; look < 20; look++) {
       await gate.watchPrimary()
@@ -125,7 +125,7 @@ describe('a streaming replica', () => {
     expect(await read()).toEqual({ server: 'replica', watermark })
   })
 
-  it('is passed by while some partition was never read: nobody knows how far it goes', async () => {
+  it('is not used while some partition was never consumed, since its watermark is not known', async () => {
     const { gate, read } = open()
     await database.query(
       `insert into stream_partitions (group_name, stream, partition) values ('events-store', 'events', 1)`,
@@ -142,7 +142,7 @@ describe('a streaming replica', () => {
     await database.query('delete from stream_partitions where partition = 1')
   })
 
-  it('is passed by while it is down, without being tried each time', async () => {
+  it('is not used while it is down, and not tried by each read', async () => {
     const { read, outcomes, breaker } = open()
     await replica.kill()
     for (let index = 0; index < 6; index++) expect(await read()).toEqual({ server: 'primary', watermark })
@@ -158,7 +158,7 @@ describe('a streaming replica', () => {
     )
   })
 
-  it('goes on answering while the primary is down, except what asks for more than it has', async () => {
+  it('serves reads while the primary is down, except with a min_watermark that it has not reached', async () => {
     const { gate, read } = open()
     await gate.watchPrimary()
     await primary.kill()

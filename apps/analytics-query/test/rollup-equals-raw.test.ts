@@ -49,7 +49,7 @@ describe('an answer from rollups', () => {
     })
   }
 
-  it('equals the answer from raw rows, whatever is asked', async () => {
+  it('equals the answer from raw rows, for any query', async () => {
     const sources = new Set<string | undefined>()
     const isEqual = async (request: RunQueryRequest) => {
       const [fromRollups, fromRaw] = await Promise.all([run(request), runRaw(request)])
@@ -84,7 +84,7 @@ describe('an answer from rollups', () => {
     await holds(reportRange, isEqual, 10)
   })
 
-  it('equals the answer from raw rows by minutes, be they packed, waiting for it or packed before a late event', async () => {
+  it('equals the answer from raw rows in buckets of minutes: packed ones, unpacked ones, and ones packed before a late event', async () => {
     const isEqual = async (request: RunQueryRequest) => {
       const [fromRollups, fromRaw] = await Promise.all([run(request), runRaw(request)])
       expectSame(request, fromRollups, fromRaw)
@@ -102,7 +102,7 @@ describe('an answer from rollups', () => {
     expect(answer.meta?.source).toBe('rollup')
   })
 
-  it('reads raw rows for what lies before a definition was active', async () => {
+  it('uses raw rows for the time before a definition was active', async () => {
     const range = { from: new Date(START), to: new Date(START + DAYS * DAY) }
     const answer = await run(queryOf({ kind: 'breakdown', groupBy: ['properties.country'], ...range }))
     const total = answer.data.reduce((sum, { value }) => sum + (value ?? 0), 0)

@@ -100,7 +100,7 @@ async function storeActivities(rows: readonly Activity[], metadata: object): Pro
   )
 }
 
-describe('lists of the typed tables', () => {
+describe('the lists of typed tables', () => {
   beforeAll(async () => {
     service = await startServiceUnderTest({ now: () => NOW })
     acme = await createTenant(service.database, 'acme')
@@ -135,7 +135,7 @@ describe('lists of the typed tables', () => {
         .map((one) => ({ ...one, timeMs: one.startMs }))
         .sort(byTime)
 
-    it('shows each session in the public shape, with the watermark, and how many go on', async () => {
+    it('returns each session in the form of the public API, with the watermark and the number of active sessions', async () => {
       await service.database.query(
         `insert into stream_partitions (group_name, stream, partition, watermark) values ('events-store', 'events', 0, $1)`,
         [at(NOW)],
@@ -161,7 +161,7 @@ describe('lists of the typed tables', () => {
       expect(meta).toMatchObject({ source: 'raw', ageMs: 0, watermark: new Date(NOW), isStale: false })
     })
 
-    it('says on the first page how many go on, of a user where one is asked for, whatever else is', async () => {
+    it('has the number of active sessions on the first page, of one user when requested, regardless of other filters', async () => {
       const ofUser = ofAcme().filter(({ user, endMs }) => user === 'user-5' && endMs === null)
       const first = await listSessions({ userId: 'user-5', active: false, device: 'tv', limit: 1 })
       expect(JSON.parse(first.summary)).toEqual({ active_sessions: ofUser.length })
@@ -191,14 +191,14 @@ describe('lists of the typed tables', () => {
         { from: new Date(-62_167_219_200_000), to: new Date(8e15) },
         () => true,
       ],
-    ])('%s holds exactly those, newest first, in pages', async (_title, fields, matches) => {
+    ])('%s contains exactly the matching rows, newest first, in pages', async (_title, fields, matches) => {
       const expected = ofAcme().filter(matches)
       for (const limit of [40, 1000]) {
         expect(await walk(listSessions, { ...fields, limit })).toEqual(expected.map(({ id }) => id))
       }
     })
 
-    it('gives a short page and a cursor rather than walk on for long, and misses nothing', async () => {
+    it('returns a short page with a cursor after 5 s, and no row is missed', async () => {
       const many = Array.from({ length: 500 }, (_, n) => ({
         tenantId: 99,
         id: `x-${String(n).padStart(3, '0')}`,
@@ -233,7 +233,7 @@ describe('lists of the typed tables', () => {
   describe('the list of activities', () => {
     const ofAcme = () => activities.filter(({ tenantId }) => tenantId === acme).sort(byTime)
 
-    it('shows each activity in the public shape', async () => {
+    it('returns each activity in the form of the public API', async () => {
       const [newest] = ofAcme()
       const { data, meta } = await listActivities({ limit: 1 })
       expect(data).toEqual([
@@ -272,14 +272,14 @@ describe('lists of the typed tables', () => {
         { from: new Date(NOW - 30 * MINUTE), to: new Date(NOW - 10 * MINUTE) },
         ({ timeMs }) => timeMs >= NOW - 30 * MINUTE && timeMs < NOW - 10 * MINUTE,
       ],
-    ])('%s holds exactly those, newest first, in pages', async (_title, fields, matches) => {
+    ])('%s contains exactly the matching rows, newest first, in pages', async (_title, fields, matches) => {
       const expected = ofAcme().filter(matches)
       for (const limit of [40, 1000]) {
         expect(await walk(listActivities, { ...fields, limit })).toEqual(expected.map(({ id }) => id))
       }
     })
 
-    it('ends a page when it holds 8 MiB, however well the metadata was packed, and loses none', async () => {
+    it('ends a page at 8 MiB, however well the metadata was compressed, and no row is missed', async () => {
       const large = Array.from({ length: 25 }, (_, n) => ({
         tenantId: 98,
         id: `l-${String(n).padStart(2, '0')}`,
@@ -303,7 +303,7 @@ describe('lists of the typed tables', () => {
   })
 
   describe('both lists', () => {
-    it('never show a tenant the rows of another, whatever it asks for', async () => {
+    it('never show a tenant the rows of another, whatever the request', async () => {
       const [session] = sessions.filter(({ tenantId }) => tenantId === other)
       const [activity] = activities.filter(({ tenantId }) => tenantId === other)
       expect((await listSessions({ sessionId: session?.id ?? '' })).ids).toEqual([])
@@ -314,7 +314,7 @@ describe('lists of the typed tables', () => {
       await expect(service.calls.listActivities(activitiesOf({}))).rejects.toMatchObject({ code: 'TENANT_MISSING' })
     })
 
-    it('have no gap and no repeat while rows come in', async () => {
+    it('have no gap and no repetition while rows are inserted', async () => {
       const before = await walk(listSessions, { limit: 1000 })
       let n = 0
       const seen = await walk(
@@ -331,7 +331,7 @@ describe('lists of the typed tables', () => {
       await service.database.query(`delete from user_sessions where user_id = 'new'`)
     })
 
-    it('take a cursor back for the question that it was given for, and for no other', async () => {
+    it('accept a cursor for the query that it was issued for, and for no other', async () => {
       const ofAll = (await listSessions({ limit: 2 })).nextCursor
       await expect(listSessions({ limit: 50, cursor: ofAll })).resolves.toMatchObject({ summary: '' })
       for (const fields of [{ active: true }, { userId: 'user-1' }, { to: new Date(NOW) }])
@@ -356,7 +356,7 @@ describe('lists of the typed tables', () => {
       ['a cursor between two microseconds', forged(0.5, 's'), 'INVALID_CURSOR'],
       ['a cursor with a text that no row has', forged(1, '\u0000'), 'INVALID_CURSOR'],
       ['a cursor with a text longer than any id', forged(1, 'x'.repeat(513)), 'INVALID_CURSOR'],
-    ])('refuse %s', async (_title, ask, code) => {
+    ])('reject %s', async (_title, ask, code) => {
       await expect(ask()).rejects.toMatchObject({ code, kind: 'invalid' })
     })
 
@@ -378,7 +378,7 @@ describe('lists of the typed tables', () => {
       },
     )
 
-    it('read a page of one who has many rows by the index in its order, although the planner expects few', async () => {
+    it('read a page of a user with many rows by the index in order, although the planner expects few rows', async () => {
       const store = (rows: readonly { user: string; entity: string; id: string }[]) =>
         storeActivities(
           rows.map((one, n) => ({ ...one, tenantId: 97, timeMs: NOW - n, action: 'a', type: 't' })),
@@ -402,7 +402,7 @@ describe('lists of the typed tables', () => {
       expect(inOrder.exec(await plan({ entityId: 'many' }))?.[1]).toBe('activity_logs_entity')
     })
 
-    it('end with their call', async () => {
+    it('cancel their statement when the call ends', async () => {
       const metrics = new QueryMetrics(createMetrics({ service: 'test', hasProcessMetrics: false }))
       const handle = createListSessions(STREAM, { snapshot: createSnapshot({ database: service.database }), metrics })
       const call = { tenant: String(acme), signal: AbortSignal.abort(new Error('gone')), deadline: undefined }

@@ -44,7 +44,7 @@ beforeEach(() => {
 
 afterEach(() => cache.close())
 
-function questionOf(
+function requestOf(
   over: Partial<ParsedQuery> & { tenantId?: number; minWatermarkMs?: number; isFresh?: boolean } = {},
 ) {
   const { tenantId = 1, minWatermarkMs, isFresh = false, ...fields } = over
@@ -54,7 +54,7 @@ function questionOf(
     fromMs: NOW - 3 * DAY,
     toMs: NOW - 2 * DAY,
     events: ['Flight'],
-    run: () => Promise.reject(new Error('the question runs')),
+    run: () => Promise.reject(new Error('the request runs')),
     ...fields,
   }
   const run = async () => {
@@ -65,16 +65,16 @@ function questionOf(
   return { tenantId, query, run, isFresh, minWatermarkMs }
 }
 
-async function ask(over: Parameters<typeof questionOf>[0] = {}) {
-  const given = await answers.answer(questionOf(over))
+async function ask(over: Parameters<typeof requestOf>[0] = {}) {
+  const given = await answers.answer(requestOf(over))
   const [point] = JSON.parse(given.answer.dataJson.toString()) as { value: number }[]
   return { value: point?.value, source: given.source, ageMs: given.ageMs, isStale: given.isStale, given }
 }
 
 const open = { fromMs: NOW - DAY, toMs: NOW + DAY }
 
-describe('an answer that several ask for at once', () => {
-  it('is read once, and says to who came later how long ago the reading began', async () => {
+describe('concurrent calls with one query', () => {
+  it('share one reading, and a call that joined later is told the age of the answer', async () => {
     let begin: () => void = () => undefined
     const begun = new Promise<void>((resolve) => {
       begin = resolve
@@ -83,23 +83,23 @@ describe('an answer that several ask for at once', () => {
     const finished = new Promise<void>((resolve) => {
       finish = resolve
     })
-    const question = questionOf()
+    const request = requestOf()
     const run = () => {
       begin()
-      return finished.then(question.run)
+      return finished.then(request.run)
     }
-    const first = answers.answer({ ...question, run })
+    const first = answers.answer({ ...request, run })
     await begun
     clock.ms += 500
-    const second = answers.answer({ ...question, run })
+    const second = answers.answer({ ...request, run })
     finish()
     expect([(await first).ageMs, (await second).ageMs]).toEqual([0, 500])
     expect(reads).toBe(1)
   })
 })
 
-describe('the answer over a closed range', () => {
-  it('is read once and says its age, until a late event drops it', async () => {
+describe('the cached answer over a closed range', () => {
+  it('is read once and returned with its age until a late event invalidates it', async () => {
     expect(await ask()).toMatchObject({ value: 1, source: 'rollup', ageMs: 0, isStale: false })
     value = 2
     clock.ms += 2 * DAY
@@ -110,10 +110,10 @@ describe('the answer over a closed range', () => {
   })
 
   it.each([
-    ['is as of the last flush', { ageMs: 1, watermarkMs: NOW }],
-    ['is of a server that is behind', { ageMs: 0, watermarkMs: NOW - 2 * DAY + NORMAL_DELAY_MS - 1 }],
-    ['does not know how far it reaches', { ageMs: 0, watermarkMs: null }],
-  ])('is not kept for long when it %s', async (_, given) => {
+    ['shows the state of the last flush', { ageMs: 1, watermarkMs: NOW }],
+    ['comes from a server that lags', { ageMs: 0, watermarkMs: NOW - 2 * DAY + NORMAL_DELAY_MS - 1 }],
+    ['has no watermark', { ageMs: 0, watermarkMs: null }],
+  ])('is cached only as long as an open one when it %s', async (_, given) => {
     meta = given
     await ask()
     clock.ms += OPEN_MS
@@ -122,7 +122,7 @@ describe('the answer over a closed range', () => {
     expect(await ask()).toMatchObject({ value: 2 })
   })
 
-  it('begins only when no event can come into it with normal delay', async () => {
+  it('is cached for days only when events with normal delay can no longer fall into the range', async () => {
     for (const [toMs, expected] of [
       [NOW - NORMAL_DELAY_MS, 1],
       [NOW - NORMAL_DELAY_MS + 1, 2],
@@ -135,15 +135,15 @@ describe('the answer over a closed range', () => {
     }
   })
 
-  it('is marked stale while nobody can tell whether late events have come', async () => {
+  it('is marked stale while late events cannot be read', async () => {
     await ask()
     invalidation.unseenMs = 5_001
     expect(await ask()).toMatchObject({ value: 1, isStale: true })
   })
 })
 
-describe('the answer over an open range', () => {
-  it('is given for a second, then read again behind the reader’s back, and waited for when it is older', async () => {
+describe('the cached answer over an open range', () => {
+  it('is returned for a second, then refreshed in the background, and waited for when it is older', async () => {
     await ask(open)
     value = 2
     clock.ms += OPEN_MS - 1
@@ -156,7 +156,7 @@ describe('the answer over an open range', () => {
     expect(await ask(open)).toMatchObject({ value: 3, isStale: false })
   })
 
-  it('is kept however many points it has', async () => {
+  it('is cached however many points it has', async () => {
     const point = {
       time: '2026-11-21T00:00:00.000Z',
       group: { 'context.device.type': 'mobile', 'properties.category': 'books and music', 'properties.country': 'US' },
@@ -172,7 +172,7 @@ describe('the answer over an open range', () => {
       },
     }
     const data = Array.from({ length: 10_000 }, () => point)
-    const many = questionOf(open)
+    const many = requestOf(open)
     const askMany = () => answers.answer({ ...many, run: async () => ({ ...(await many.run()), data }) })
     const first = await askMany()
     expect(first.answer.dataJson.length).toBeGreaterThan(2 * 2 ** 20)
@@ -182,7 +182,7 @@ describe('the answer over an open range', () => {
     expect(await askMany()).toMatchObject({ source: 'memory', isStale: true })
   })
 
-  it('stands in, marked stale and with its age, while the database is away', async () => {
+  it('is returned as a stale answer with its age while the database is down', async () => {
     await ask(open)
     fault = coreErrors.DEPENDENCY_CIRCUIT_OPEN()
     clock.ms += 600_000
@@ -191,7 +191,7 @@ describe('the answer over an open range', () => {
     await expect(ask(open)).rejects.toMatchObject({ code: 'DEPENDENCY_CIRCUIT_OPEN' })
   })
 
-  it('stands in for that of the range once it is closed, if there is no younger one', async () => {
+  it('is returned as a stale answer after the range has closed, if there is no newer one', async () => {
     await ask(open)
     fault = coreErrors.DEPENDENCY_CIRCUIT_OPEN()
     clock.ms += 600_000
@@ -208,7 +208,7 @@ describe('the answer over an open range', () => {
     expect(await ask(open)).toMatchObject({ value: 2, isStale: false })
   })
 
-  it('does not stand in for one that is refused', async () => {
+  it('is not returned instead of a query that is rejected', async () => {
     await ask(open)
     fault = errors.TOO_MANY_GROUPS()
     clock.ms += 600_000
@@ -219,14 +219,14 @@ describe('the answer over an open range', () => {
   })
 })
 
-describe('who asks', () => {
-  it('never gets what another tenant was told', async () => {
+describe('a caller of the answer cache', () => {
+  it('never gets the answer of another tenant', async () => {
     await ask()
     value = 2
     expect(await ask({ tenantId: 2 })).toMatchObject({ value: 2, source: 'rollup' })
   })
 
-  it('for a fresh answer, or for one newer than the kept one, gets one that is read for it', async () => {
+  it('gets an answer that is read for it when it asks for a fresh one, or for one newer than the cached one', async () => {
     await ask()
     value = 2
     expect(await ask({ isFresh: true })).toMatchObject({ value: 2, source: 'rollup' })
@@ -236,21 +236,21 @@ describe('who asks', () => {
     expect(await ask({ minWatermarkMs: NOW + 1 })).toMatchObject({ value: 3, source: 'rollup' })
   })
 
-  it('at the same time as others shares one reading with them', async () => {
+  it('shares one reading with concurrent callers', async () => {
     await Promise.all(Array.from({ length: 20 }, () => ask()))
     expect(reads).toBe(1)
   })
 })
 
-describe('what HTTP caches are told', () => {
-  const policyOf = async (over: Parameters<typeof questionOf>[0], purgedEdgeS: number | undefined) => {
-    const question = questionOf(over)
+describe('the HTTP cache policy of an answer', () => {
+  const policyOf = async (over: Parameters<typeof requestOf>[0], purgedEdgeS: number | undefined) => {
+    const request = requestOf(over)
     const { given } = await ask(over)
-    return createHttpPolicy({ maxAgeMs: 400 * DAY, purgedEdgeS }, { now: () => NOW })(given, question)
+    return createHttpPolicy({ maxAgeMs: 400 * DAY, purgedEdgeS }, { now: () => NOW })(given, request)
   }
   const old = { fromMs: NOW - 500 * DAY, toMs: NOW - 401 * DAY }
 
-  it('is to believe a closed answer for a minute, longer where it is purged, and for good only where nothing is accepted any more', async () => {
+  it('allows a minute for closed ranges, longer for an edge that is purged, and immutable only when the gateway accepts no events for the range any more', async () => {
     expect(await policyOf({}, undefined)).toMatchObject({ maxAgeS: 60, isImmutable: false })
     expect(await policyOf({}, 3600)).toMatchObject({ maxAgeS: 3600, isImmutable: false })
     expect(await policyOf(old, undefined)).toMatchObject({ maxAgeS: 86_400, isImmutable: true })
@@ -258,13 +258,13 @@ describe('what HTTP caches are told', () => {
     expect(await policyOf(open, 3600)).toMatchObject({ maxAgeS: 1, staleWhileRevalidateS: 10 })
   })
 
-  it('is nothing of an answer that stands in for another', async () => {
+  it('forbids caching of a stale answer', async () => {
     await ask()
     invalidation.unseenMs = 60_000
     expect(await policyOf({}, 3600)).toBeUndefined()
   })
 
-  it('changes its tag with the data and names tenant and days', async () => {
+  it('has an etag that changes with the data, and surrogate keys of the tenant and the days', async () => {
     const before = await policyOf({}, 3600)
     await answers.invalidateAll()
     const same = await policyOf({}, 3600)

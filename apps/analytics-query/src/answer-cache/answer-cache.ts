@@ -69,8 +69,8 @@ export class AnswerCache {
   }
 
   /** @throws what reading throws, when there is no stale answer to return instead */
-  async answer(question: AnswerRequest): Promise<ServedAnswer> {
-    const { query, tenantId, isFresh, minWatermarkMs } = question
+  async answer(request: AnswerRequest): Promise<ServedAnswer> {
+    const { query, tenantId, isFresh, minWatermarkMs } = request
     const isClosed = query.toMs + NORMAL_DELAY_MS <= this.#state().watermarkMs
     const namespace = isClosed ? this.#closed : this.#open
     const key = `t${tenantId}.${createHash('sha256').update(query.canonicalKey).digest('base64url')}`
@@ -78,7 +78,7 @@ export class AnswerCache {
       isFresh,
       accept: (outcome) => 'error' in outcome || isNewEnough(outcome, minWatermarkMs),
     }
-    const loader = this.#loader(question, isClosed)
+    const loader = this.#loader(request, isClosed)
     let isOwn = false
     const load: Load<CacheEntry> = (context) => {
       isOwn = true

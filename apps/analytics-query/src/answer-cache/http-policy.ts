@@ -24,7 +24,7 @@ export interface HttpPolicyConfig {
 /** How HTTP caches may store an answer; undefined: not at all. See docs/decisions/0009-http-caching.md. */
 export type HttpPolicy = (
   given: ServedAnswer,
-  question: { readonly tenantId: number; readonly query: ParsedQuery },
+  request: { readonly tenantId: number; readonly query: ParsedQuery },
 ) => CachePolicy | undefined
 
 export function createHttpPolicy(config: HttpPolicyConfig, { now }: { readonly now: () => number }): HttpPolicy {

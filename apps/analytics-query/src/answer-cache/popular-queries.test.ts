@@ -9,7 +9,7 @@ const DAY = 86_400_000
 const NOW = Date.UTC(2026, 10, 21, 12)
 const EMPTY = RunQueryRequest.decode(new Uint8Array())
 
-describe('the questions asked most', () => {
+describe('the most frequent queries', () => {
   let server: TestRedis
   let redis: RedisConnection
   beforeAll(async () => {
@@ -37,7 +37,7 @@ describe('the questions asked most', () => {
       at.note(`${tenantId} ${event} ${cursor}`, tenantId, { ...EMPTY, event, cursor })
   }
 
-  it('are those of all processes together, whoever told last', async () => {
+  it('are counted over all processes, whichever saved last', async () => {
     const { start, loaded } = open()
     const [one, two] = [start(), start()]
     ask(one, 'Both', 3)
@@ -57,7 +57,7 @@ describe('the questions asked most', () => {
     expect((await loaded())[0]).toEqual([1, 'Both'])
   })
 
-  it('count half as much each day, and are forgotten after a week', async () => {
+  it('count half as much for each day that has passed, and are forgotten after a week', async () => {
     const { clock, start, loaded } = open()
     const one = start()
     ask(one, 'Old', 5)
@@ -73,7 +73,7 @@ describe('the questions asked most', () => {
     expect(await loaded()).toEqual([[1, 'New']])
   })
 
-  it('hold no page but the first, and fifty at most', async () => {
+  it('contain only first pages, and at most fifty of them', async () => {
     const { start, loaded } = open()
     const one = start()
     ask(one, 'Paged', 1)
@@ -91,7 +91,7 @@ describe('the questions asked most', () => {
     ).toEqual(Array.from({ length: 49 }, (_, index) => `Often ${index}`).sort())
   })
 
-  it('are told later when Redis could not be told', async () => {
+  it('are saved later when Redis could not be reached', async () => {
     const { start, loaded } = open()
     const one = start()
     ask(one, 'Asked', 2)

@@ -26,8 +26,8 @@ function setUp({ defaultMs = NEVER, maxMs = NEVER, waitersMax = 10 } = {}) {
   return { wait, ask, store, looks: () => looks }
 }
 
-describe('waiting for a watermark', () => {
-  it('ends for each caller with the look that finds it, and asks for looks as long as anybody waits', async () => {
+describe('a call that waits for a watermark', () => {
+  it('ends with the reading that finds its watermark, and readings are requested as long as any call waits', async () => {
     const { wait, ask, store, looks } = setUp()
     const [near, far] = [ask(110), ask(120)]
     expect([wait.waiting, looks()]).toEqual([2, 2])
@@ -42,30 +42,30 @@ describe('waiting for a watermark', () => {
   })
 
   it.each<[string, Parameters<typeof setUp>[0], Parameters<ReturnType<typeof setUp>['ask']>]>([
-    ['is there', {}, [100]],
-    ['is not to be waited for', {}, [101, { waitMs: 0 }]],
-    ['is not waited for as installed', { maxMs: 0 }, [101, { waitMs: NEVER }]],
-    ['is asked for by a call that is over', {}, [101, { deadlineMs: NOW - 1 }]],
-    ['would have one more wait than may', { waitersMax: 0 }, [101]],
-    ['lies further ahead than the time to wait', {}, [NOW + 1001, { waitMs: 1000 }]],
-  ])('is over at once where it %s', async (_title, config, asked) => {
+    ['the watermark is reached already', {}, [100]],
+    ['it asks for no wait', {}, [101, { waitMs: 0 }]],
+    ['waiting is disabled by QUERY_WAIT_MAX_MS', { maxMs: 0 }, [101, { waitMs: NEVER }]],
+    ['its deadline has passed', {}, [101, { deadlineMs: NOW - 1 }]],
+    ['all places are taken', { waitersMax: 0 }, [101]],
+    ['the watermark is further in the future than the time to wait', {}, [NOW + 1001, { waitMs: 1000 }]],
+  ])('does not wait when %s', async (_title, config, asked) => {
     const { ask, wait } = setUp(config)
     expect(await ask(...asked)).toBe(false)
     expect(wait.waiting).toBe(0)
   })
 
   it.each<[string, Parameters<typeof setUp>[0], { waitMs?: number; deadlineMs?: number }]>([
-    ['the caller says', {}, { waitMs: 5 }],
-    ['is usual', { defaultMs: 5 }, {}],
-    ['is allowed', { maxMs: 5 }, { waitMs: NEVER }],
-    ['half of the rest of the call takes', {}, { deadlineMs: NOW + 10 }],
-  ])('takes no longer than %s', async (_title, config, over) => {
+    ['the time it asks for', {}, { waitMs: 5 }],
+    ['the default time', { defaultMs: 5 }, {}],
+    ['the maximum time', { maxMs: 5 }, { waitMs: NEVER }],
+    ['half of the time left until its deadline', {}, { deadlineMs: NOW + 10 }],
+  ])('waits no longer than %s', async (_title, config, over) => {
     const { ask, wait } = setUp(config)
     expect(await ask(101, over)).toBe(true)
     expect(wait.waiting).toBe(0)
   })
 
-  it('leaves a tenant room whatever the others wait for, and gives places back', async () => {
+  it('finds a place whatever other tenants wait for, and gives it back', async () => {
     const { wait, ask, store } = setUp({ waitersMax: 10 })
     const greedy = Array.from({ length: 20 }, () => ask(110))
     expect(wait.waiting).toBe(5)
@@ -79,7 +79,7 @@ describe('waiting for a watermark', () => {
     wait.stop()
   })
 
-  it('ends with its caller, and with the service', async () => {
+  it('ends when its call is cancelled and when the service stops', async () => {
     const { ask, wait } = setUp()
     const caller = new AbortController()
     const cancelled = ask(101, { signal: caller.signal })

@@ -7,7 +7,7 @@ const at = (text: string): number => new Date(text).getTime()
 const periods = (tags: string[] | undefined) => tags?.map((tag) => tag.split(':')[2])
 
 describe('the tags of an answer', () => {
-  it('name whole years and months, and the days at the ends', () => {
+  it('are whole years and months, and days at both ends of the range', () => {
     const range = { fromMs: at('2024-11-29T12:00:00Z'), toMs: at('2026-02-02T00:00:01Z') }
     expect(periods(tagsOfRange(1, '*', range))).toEqual([
       '2024-11-29',
@@ -20,7 +20,7 @@ describe('the tags of an answer', () => {
     ])
   })
 
-  it('meet those of a late event exactly when its day is one of the range’s and its name one of the query’s', () => {
+  it('contain a tag of a late event exactly when the event is in the days of the range and has a name of the query', () => {
     const day = fc.integer({ min: at('2019-12-01T00:00:00Z') / DAY, max: at('2026-12-31T00:00:00Z') / DAY })
     const name = fc.constantFrom('a', 'b', 'c')
     fc.assert(
@@ -47,7 +47,7 @@ describe('the tags of an answer', () => {
     )
   })
 
-  it('are few for any range that rollups are kept for, and refused for more', () => {
+  it('are few for any range for which rollups are kept, and undefined for longer ranges', () => {
     const years = (first: number, last: number) => ({
       fromMs: at(`${first}-01-02T00:00:00Z`),
       toMs: at(`${last}-12-31T00:00:00Z`),

@@ -6,7 +6,7 @@ import { silentLogger } from '@millrace/logger'
 import { findPurgeableEdge, startPurgeableEdge, waitFor } from '@millrace/testing'
 import { EdgePurge } from './edge-purge.js'
 
-describe('purging an edge', () => {
+describe('the purge of an edge', () => {
   let server: Server
   let url: string
   let purge: EdgePurge | undefined
@@ -47,13 +47,13 @@ describe('purging an edge', () => {
     return purge
   }
 
-  it('names the keys in one header and proves who asks', async () => {
+  it('sends the keys in one header, with the header that authenticates it', async () => {
     open({ header: ['fastly-key', 'secret'] }).purge(['t1:a:2026', 't1:all:2026'])
     await waitFor(() => told.length > 0)
     expect(told).toEqual([{ method: 'PURGE', keys: ['t1:a:2026', 't1:all:2026'], proof: 'secret' }])
   })
 
-  it('is done again until the edge has taken it, and nothing that was asked for meanwhile is forgotten', async () => {
+  it('is repeated until it succeeds, and includes keys that were added meanwhile', async () => {
     status = 503
     open().purge(['a'])
     await waitFor(() => told.length > 0)
@@ -63,13 +63,13 @@ describe('purging an edge', () => {
     expect(new Set(told.slice(1).flatMap(({ keys }) => keys))).toEqual(new Set(['a', 'b']))
   })
 
-  it('is done once more later, for an answer that was on its way meanwhile', async () => {
+  it('is repeated later, for answers that were on their way to the edge', async () => {
     open({ againMs: 20 }).purge(['a'])
     await waitFor(() => told.length === 2)
     expect(told.map(({ keys }) => keys)).toEqual([['a'], ['a']])
   })
 
-  it('keeps headers short, and names everything rather than too many', async () => {
+  it('keeps headers short, and purges everything instead of too many keys', async () => {
     const keys = Array.from({ length: 450 }, (_, i) => `t1:${i}`)
     open().purge(keys)
     await waitFor(() => told.length === 3)
@@ -156,7 +156,7 @@ withEdge('purging a real edge', () => {
     return [await answer.text(), answer.headers.get('x-cache')]
   }
 
-  it('drops the answers of the keys that it names and no others', async () => {
+  it('removes the answers with its keys from a real edge, and no others', async () => {
     for (const key of ['a1', 'a1', 'b1', 'b1']) await ask(key)
     expect([await ask('a1'), await ask('b1'), asked]).toEqual([['old', 'HIT'], ['old', 'HIT'], 2])
     value = 'new'
@@ -169,7 +169,7 @@ withEdge('purging a real edge', () => {
     ])
   })
 
-  it('is done again for an answer that was under way and is kept after the first purge', async () => {
+  it('removes an answer that the edge stored after the first purge', async () => {
     const [answering, purging] = [gate(), gate()]
     letAnswer = answering.opened
     const underWay = ask('a2')
@@ -187,7 +187,7 @@ withEdge('purging a real edge', () => {
     await waitFor(async () => (await ask('a2'))[0] === 'new')
   })
 
-  it('takes as many keys as one request has, of the longest there are', async () => {
+  it('is accepted by a real edge with as many keys as one request can have, all of maximum length', async () => {
     purge.purge(Array.from({ length: 200 }, (_, i) => `t2147483647:${String(i).padStart(12, 'x')}:2026-11-21`))
     await waitFor(() => purges.length > 1)
     expect(new Set(purges)).toEqual(new Set([200]))

@@ -23,8 +23,8 @@ function walk(
   return windows
 }
 
-describe('a walk backwards through time', () => {
-  it('joins windows without a gap from the end of the bounds to their start', () => {
+describe('the windows of time in which a list is read', () => {
+  it('cover the bounds without a gap, from the end to the start', () => {
     const windows = walk([], 1)
     expect(windows[0]?.toMs).toBe(NOW + 2 * DAY)
     expect(windows.at(-1)?.fromMs).toBe(NOW - 400 * DAY)
@@ -36,11 +36,11 @@ describe('a walk backwards through time', () => {
     ['a single row just now', [NOW - 10]],
     ['rows just now and one row a year ago', [NOW - 10, NOW - 20, NOW - 365 * DAY]],
     ['a row a day', Array.from({ length: 90 }, (_, index) => NOW - index * DAY)],
-  ])('takes few steps to find that there is %s', (_title, times) => {
+  ])('are few when the table holds %s', (_title, times) => {
     expect(walk(times, times.length + 1).length).toBeLessThan(30)
   })
 
-  it('reads little more than the page where rows are dense', () => {
+  it('hold little more than the page when there are many rows', () => {
     const windows = walk(
       Array.from({ length: 100_000 }, (_, index) => NOW - index),
       101,

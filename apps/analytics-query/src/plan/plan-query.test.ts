@@ -50,13 +50,13 @@ const plan = (request: Partial<PlanRequest>, catalog: Partial<Catalog> = {}) =>
 const levels = ({ rollup }: Plan) =>
   Object.fromEntries(rollup.map(({ level, ranges }) => [level, ranges.map(({ fromMs, toMs }) => [fromMs, toMs])]))
 
-describe('a plan', () => {
-  it('takes a whole day from the coarsest windows alone', () => {
+describe('a query plan', () => {
+  it('covers a whole day with the coarsest windows only', () => {
     expect(plan({})).toMatchObject({ source: 'rollup', raw: [], unflushed: { mode: 'none' } })
     expect(levels(plan({}))).toEqual({ 86400: [[at('02T00:00'), at('03T00:00')]] })
   })
 
-  it('splices finer windows and raw rows at ragged ends', () => {
+  it('uses finer windows and raw rows at both ends of the range', () => {
     const ragged = plan({ fromMs: at('01T22:57:30'), toMs: at('03T01:06:10'), bucketStarts: [at('01T22:57:30')] })
     expect(ragged.source).toBe('mixed')
     expect(levels(ragged)).toEqual({
@@ -77,7 +77,7 @@ describe('a plan', () => {
     ])
   })
 
-  it('never lets a window span two buckets', () => {
+  it('never uses a window that overlaps two buckets', () => {
     const halfHours = plan({ bucketStarts: [at('02T00:00'), at('02T05:30')] })
     expect(levels(halfHours)).toEqual({
       300: [[at('02T05:00'), at('02T06:00')]],
@@ -88,7 +88,7 @@ describe('a plan', () => {
     })
   })
 
-  it('goes around a window that waits for its recomputation, and around every coarser one that holds it', () => {
+  it('does not use a dirty window, nor a coarser window that contains one', () => {
     expect(levels(plan({}, { dirty: { 300: [at('02T07:10')] } }))).toEqual({
       60: [[at('02T07:10'), at('02T07:15')]],
       300: [
@@ -105,17 +105,17 @@ describe('a plan', () => {
     })
   })
 
-  it('uses 1-minute windows alone when too many others wait', () => {
+  it('uses only 1-minute windows when too many windows are dirty', () => {
     expect(levels(plan({}, { dirty: null }))).toEqual({ 60: [[at('02T00:00'), at('03T00:00')]] })
   })
 
-  it('reads raw rows where 1-minute windows are no longer kept', () => {
+  it('reads raw rows where 1-minute windows are deleted', () => {
     const old = plan({ fromMs: at('01T23:58'), bucketStarts: [at('01T23:58')] }, { keptFromMs: { 60: at('02T00:00') } })
     expect(old.raw).toEqual([{ fromMs: at('01T23:58'), toMs: at('02T00:00') }])
     expect(levels(old)).toEqual({ 86400: [[at('02T00:00'), at('03T00:00')]] })
   })
 
-  it('never takes a window of a level that is no longer kept, and takes finer ones in its stead as long as those are', () => {
+  it('does not use a deleted window, but the finer windows inside it as long as they are kept', () => {
     const gone = (keptFromMs: Catalog['keptFromMs']) => {
       const { rollup, raw } = plan({ fromMs: at('01T00:00'), bucketStarts: [at('01T00:00')] }, { keptFromMs })
       return [...rollup.map(({ level, ranges }) => [level, ...ranges]), ['raw', ...raw]]
@@ -131,7 +131,7 @@ describe('a plan', () => {
     expect(gone({ 86400: at('02T00:01') })).toEqual([[3600, { fromMs: first.fromMs, toMs: second.toMs }], ['raw']])
   })
 
-  it('takes minutes from the 5-minute windows that may be used, and from their own rows where one waits or is gone', () => {
+  it('reads minutes from 5-minute windows, and from 1-minute windows where the 5-minute window is dirty or deleted', () => {
     const minutes = (catalog: Partial<Catalog>) =>
       plan({ fromMs: at('02T00:01'), toMs: at('02T00:19'), bucketStarts: times('02T00:01', 18) }, catalog).rollup.map(
         ({ level, isPacked, ranges }) => [level, isPacked, ranges.map(({ fromMs, toMs }) => [fromMs, toMs])],
@@ -215,7 +215,7 @@ describe('a plan', () => {
       null,
     ],
     [
-      'the series have overflowed',
+      'the definition exceeded its limit of series',
       { event: 'Flight', groupBy: ['properties.a'] },
       [flight(['properties.a'], null, { hasOverflow: true })],
       null,
@@ -232,7 +232,7 @@ describe('a plan', () => {
       [],
       null,
     ],
-  ])('chooses series: %s', (_title, request, definitions, expected) => {
+  ])('chooses the series when %s', (_title, request, definitions, expected) => {
     const { series } = plan(request, { definitions: [BASE, ...definitions] })
     if (expected === null) expect(series).toBeNull()
     else expect(series).toMatchObject(expected as object)
@@ -266,11 +266,11 @@ describe('a plan', () => {
       [behind(), behind({ partition: 1, unflushedFromMs: null })],
       { mode: 'left_out' },
     ],
-  ])('for records that are stored and not yet rolled up: %s', (_title, partitions, unflushed) => {
+  ])('decides about unflushed records: it %s', (_title, partitions, unflushed) => {
     expect(plan({}, { partitions }).unflushed).toMatchObject(unflushed as object)
   })
 
-  it('covers every instant of the range once, with windows that are whole and allowed', () => {
+  it('covers every moment of the range exactly once, with whole windows that may be used', () => {
     const minute = 60_000
     const ranges = fc.record({
       from: fc.integer({ min: 0, max: 4000 }),

@@ -7,7 +7,7 @@ function starts(from: string, to: string, interval: Interval, zone = 'UTC', buck
   return listBuckets(request).map((ms) => new Date(ms).toISOString())
 }
 
-describe('buckets', () => {
+describe('the buckets of a range', () => {
   it.each<[string, string, string, Interval, string, string[]]>([
     [
       'begin before a ragged start',
@@ -122,7 +122,7 @@ describe('buckets', () => {
     ['1d', 'Africa/Casablanca'],
     ['1w', 'Asia/Beirut'],
     ['1mo', 'America/Asuncion'],
-  ])('of %s in %s rise and cover the range over every change of the clocks of a year', (interval, zone) => {
+  ])('of %s in %s ascend and cover the range, over every clock change of a year', (interval, zone) => {
     const step = interval === '1m' ? 86_400_000 : 366 * 86_400_000
     const fromMs = interval === '1m' ? Date.UTC(2026, 2, 8) : Date.UTC(2026, 0, 1, 0, 7)
     const list = listBuckets({ fromMs, toMs: fromMs + step, interval, zone: findTimeZone(zone), bucketsMax: 200_000 })
@@ -131,13 +131,13 @@ describe('buckets', () => {
     expect(list.every((start, index) => index === 0 || start > (list[index - 1] as number))).toBe(true)
   })
 
-  it('over the limit are refused with their number', () => {
+  it('are rejected with their number when there are more than the limit', () => {
     expect(() => starts('2026-01-01T00:00:00Z', '2026-02-01T00:00:00Z', '1m')).toThrow(
       expect.objectContaining({ code: 'TOO_MANY_BUCKETS', message: expect.stringContaining('44640 buckets') }),
     )
   })
 
-  it('of an unknown zone are refused by its name', () => {
+  it('are rejected when the time zone is not known', () => {
     expect(() => findTimeZone('Mars/Olympus')).toThrow(
       expect.objectContaining({ code: 'INVALID_TIMEZONE', message: expect.stringContaining('Mars/Olympus') }),
     )

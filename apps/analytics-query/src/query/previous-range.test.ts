@@ -31,7 +31,7 @@ function pairs(one: Case & { interval: Interval }): [string, string | null][] {
   })
 }
 
-describe('the period before', () => {
+describe('the previous period of a range', () => {
   it.each<[string, Case, string, string]>([
     [
       'is of the same length',
@@ -97,7 +97,7 @@ describe('the period before', () => {
     expect([iso(fromMs), iso(toMs)]).toEqual([from, to])
   })
 
-  it('compares hours of equal local time; an hour that comes twice has one counterpart', () => {
+  it('has the hours of equal local time as counterparts, and one counterpart for an hour that occurs twice', () => {
     const day = {
       from: '2026-10-25T00:00:00+02:00',
       to: '2026-10-26T00:00:00+01:00',
@@ -114,7 +114,7 @@ describe('the period before', () => {
     ])
   })
 
-  it('has nothing for an hour that was skipped then', () => {
+  it('has no counterpart for an hour that clocks skipped', () => {
     const day = {
       from: '2026-03-09T00:00:00-04:00',
       to: '2026-03-10T00:00:00-04:00',
@@ -126,7 +126,7 @@ describe('the period before', () => {
     expect(new Set(compared.map(([, previous]) => previous)).size).toBe(24)
   })
 
-  it('compares days, weeks and months by their number', () => {
+  it('has days, weeks and months with the same number as counterparts', () => {
     const months = pairs({
       from: '2026-03-01T00:00:00+01:00',
       to: '2026-05-01T00:00:00+02:00',
@@ -140,7 +140,7 @@ describe('the period before', () => {
   })
 })
 
-describe('every quarter of an hour lies in the bucket of its own local hour, day and month', () => {
+describe('the buckets of every quarter of an hour', () => {
   it.each(['Europe/Berlin', 'America/New_York', 'Asia/Kolkata', 'Australia/Lord_Howe', 'America/St_Johns'])(
     'in %s',
     (name) => {

@@ -36,7 +36,7 @@ async function settle(): Promise<void> {
 }
 
 describe('the fair queue', () => {
-  it('lets so many queries of a tenant run at once, and so many in all', async () => {
+  it('limits the queries of one tenant and of all tenants that run at once', async () => {
     const { queue, started, submit } = open()
     for (const name of ['a1', 'a2', 'a3', 'a4']) void submit(1, name)
     for (const name of ['b1', 'b2']) void submit(2, name)
@@ -45,7 +45,7 @@ describe('the fair queue', () => {
     expect([queue.running, queue.waiting]).toEqual([4, 2])
   })
 
-  it('gives the single query of a quiet tenant the next free slot, before 200 of a noisy one', async () => {
+  it('gives the single query of a tenant the next free slot, before 200 waiting queries of another tenant', async () => {
     const { started, submit, end } = open({ slots: 3 })
     for (let index = 0; index < 200; index++) void submit(1, `noisy-${index}`)
     void submit(2, 'quiet')
@@ -55,7 +55,7 @@ describe('the fair queue', () => {
     expect(started.slice(3)).toEqual(['quiet'])
   })
 
-  it('starts the query of a quiet tenant at once while the noisy one fills its own share alone', async () => {
+  it('starts the query of a tenant at once while another tenant uses up only its own slots', async () => {
     const { started, submit } = open()
     for (let index = 0; index < 200; index++) void submit(1, `noisy-${index}`)
     void submit(2, 'quiet')
@@ -63,7 +63,7 @@ describe('the fair queue', () => {
     expect(started).toEqual(['noisy-0', 'noisy-1', 'noisy-2', 'quiet'])
   })
 
-  it('takes the tenants by turns, and the queries of each in the order of their coming', async () => {
+  it('serves tenants in turn, and the queries of each tenant in order of arrival', async () => {
     const { started, submit, end } = open({ slots: 1 })
     void submit(9, 'first')
     for (const name of ['a1', 'a2', 'a3']) void submit(1, name)
@@ -73,7 +73,7 @@ describe('the fair queue', () => {
     expect(started).toEqual(['first', 'a1', 'b1', 'c1', 'a2', 'b2', 'a3'])
   })
 
-  it('hands on the slot of a query that failed', async () => {
+  it('frees the slot of a query that failed', async () => {
     const { queue, started, submit } = open({ slots: 1 })
     const failing = queue.run(1, () => Promise.reject(new Error('broken')))
     void submit(1, 'next')
@@ -82,7 +82,7 @@ describe('the fair queue', () => {
     expect(started).toEqual(['next'])
   })
 
-  it('takes a query whose call was cancelled out, and never starts it', async () => {
+  it('removes a query whose call was cancelled, and never starts it', async () => {
     const { queue, started, drops, submit, end } = open({ slots: 1 })
     const controller = new AbortController()
     void submit(1, 'running')
@@ -97,7 +97,7 @@ describe('the fair queue', () => {
     await expect(submit(1, 'too late', { signal: controller.signal })).rejects.toMatchObject({ code: 'CALL_CANCELLED' })
   })
 
-  it('drops a query whose deadline has passed when its turn comes, and starts the one behind it', async () => {
+  it('drops a query whose deadline has passed, and starts the next one instead', async () => {
     const { clock, started, drops, waits, submit, end } = open({ slots: 1 })
     void submit(1, 'running')
     const late = submit(1, 'late', { deadlineMs: clock.ms + 50 })
@@ -110,7 +110,7 @@ describe('the fair queue', () => {
     expect(waits).toEqual([0, 50])
   })
 
-  it('refuses what a tenant has too much of, and says when there will be room at the present pace', async () => {
+  it('rejects a query when the queue of its tenant is full, with a Retry-After from the average duration of queries', async () => {
     const { clock, drops, submit, end } = open({ slots: 1, slotsOf: () => 1, waitingPerTenant: 20 })
     void submit(1, 'first')
     for (let index = 0; index < 20; index++) void submit(1, `w${index}`)
@@ -128,7 +128,7 @@ describe('the fair queue', () => {
     expect(drops).toEqual(['tenant_full', 'tenant_full'])
   })
 
-  it('refuses everybody when all tenants together have as much waiting as there is room for', async () => {
+  it('rejects queries of every tenant when the queue of all tenants is full', async () => {
     const { submit } = open({ slots: 1, waitingMax: 2 })
     void submit(1, 'running')
     void submit(2, 'w1')
@@ -136,7 +136,7 @@ describe('the fair queue', () => {
     await expect(submit(4, 'refused')).rejects.toMatchObject({ code: 'QUERY_QUEUE_FULL', kind: 'unavailable' })
   })
 
-  it('keeps nothing of a tenant that has no query left', async () => {
+  it('keeps no state of a tenant without queries', async () => {
     const { queue, submit, end } = open({ slots: 1 })
     for (let tenant = 1; tenant <= 50; tenant++) void submit(tenant, `q${tenant}`)
     for (let tenant = 1; tenant <= 50; tenant++) await end(`q${tenant}`)
@@ -144,9 +144,9 @@ describe('the fair queue', () => {
   })
 
   it.each<[string, Partial<FairQueueConfig>]>([
-    ['all tenants have', { waitingMax: 0 }],
-    ['a tenant has', { slotsOf: () => 0, waitingPerTenant: 0 }],
-  ])('keeps nothing of a tenant that is refused because %s as many waiting as may', async (_title, config) => {
+    ['the queue of all tenants is full', { waitingMax: 0 }],
+    ['the queue of the tenant is full', { slotsOf: () => 0, waitingPerTenant: 0 }],
+  ])('keeps no state of a tenant whose query is rejected because %s', async (_title, config) => {
     const { queue, submit, end } = open({ slots: 1, ...config })
     const running = submit(1, 'running')
     for (let tenant = 2; tenant <= 100; tenant++) await expect(submit(tenant, 'refused')).rejects.toBeDefined()

@@ -18,7 +18,7 @@ const statistics: TableStatistics = {
 }
 const query = { fromMs: 0, toMs: DAY, groupBy: [], bucketStarts: [0] } as unknown as CellQuery
 
-describe('the readings of one question', () => {
+describe('several readings of one query', () => {
   const scopeWith = (rows: number): ReadScope => ({
     tenantId: 1,
     admission: new AdmissionControl({
@@ -43,13 +43,13 @@ describe('the readings of one question', () => {
     return name
   }
 
-  it('are all planned before the first of them reads, and read one after the other', async () => {
+  it('are all planned before the first one reads, and then read one after the other', async () => {
     log.length = 0
     expect(await readAllOrNone(scopeWith(2000), [reading('a'), reading('b')] as const)).toEqual(['a', 'b'])
     expect(log).toEqual(['plan a', 'plan b', 'read a', 'done a', 'read b', 'done b'])
   })
 
-  it('are refused as one, with the way to ask for the first alone, and none of them reads', async () => {
+  it('are rejected together, with a hint how to ask for the first one alone, and none of them reads', async () => {
     log.length = 0
     await expect(
       readAllOrNone(scopeWith(1999), [reading('a'), reading('b')] as const, 'ask for a'),
@@ -61,7 +61,7 @@ describe('the readings of one question', () => {
     expect(log).toEqual(['plan a', 'plan b', 'end a', 'end b'])
   })
 
-  it.each(['planning', 'reading'] as const)('end with the first that fails while %s', async (when) => {
+  it.each(['planning', 'reading'] as const)('fail with the first one that fails while %s', async (when) => {
     log.length = 0
     const readings = when === 'planning' ? [reading('a'), reading('b', when)] : [reading('a', when), reading('b')]
     await expect(readAllOrNone(scopeWith(1e9), readings)).rejects.toThrow(when === 'planning' ? 'b' : 'a')

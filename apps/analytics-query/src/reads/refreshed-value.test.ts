@@ -13,7 +13,7 @@ function open() {
 const settle = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('a refreshed value', () => {
-  it('is loaded once for all who ask first', async () => {
+  it('is loaded once for all first callers', async () => {
     const { loads, refreshed } = open()
     const asked = [refreshed.get(), refreshed.get()]
     expect(refreshed.last).toBeUndefined()
@@ -22,7 +22,7 @@ describe('a refreshed value', () => {
     expect(loads).toHaveLength(1)
   })
 
-  it('is given at once when it has grown old, and loaded again behind the reader’s back', async () => {
+  it('is returned at once when it is old, and loaded again in the background', async () => {
     const { clock, loads, refreshed } = open()
     const first = refreshed.get()
     loads[0]?.resolve(1)
@@ -36,7 +36,7 @@ describe('a refreshed value', () => {
     expect(await refreshed.get()).toBe(2)
   })
 
-  it('stays when it cannot be loaded again, for as long as it is usable', async () => {
+  it('stays in use for its maximum age when loading it again fails', async () => {
     const { clock, loads, refreshed } = open()
     const first = refreshed.get()
     loads[0]?.resolve(1)

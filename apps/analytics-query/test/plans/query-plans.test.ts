@@ -8,7 +8,7 @@ import { fillDatabase, NOW } from './plans-database.js'
 import { QUERY_SHAPES, STATEMENTS } from './query-shapes.js'
 import { createRecorder } from './record-statements.js'
 
-describe('every question to PostgreSQL', () => {
+describe('every statement for PostgreSQL', () => {
   const recorder = createRecorder()
   let service: ServiceUnderTest
   let tenantId: number
@@ -32,7 +32,7 @@ describe('every question to PostgreSQL', () => {
     return plans
   }
 
-  it.each(QUERY_SHAPES.map((shape) => [shape.title, shape] as const))('is planned as it was: %s', async (_, shape) => {
+  it.each(QUERY_SHAPES.map((shape) => [shape.title, shape] as const))('keeps its plan: %s', async (_, shape) => {
     const plans = await plansOf(shape)
     expect(plans.size).toBeGreaterThan(0)
     const scanned = [...plans.values()].flatMap(({ scannedPartitions }) => scannedPartitions)
@@ -41,7 +41,7 @@ describe('every question to PostgreSQL', () => {
     expect(textOf([...plans].flatMap(([name, plan]) => (typeof name === 'number' ? plan : [])))).toMatchSnapshot()
   })
 
-  it('is planned as it was: statements that are the same for every question', async () => {
+  it('keeps its plan: statements that are the same for every query', async () => {
     const firstOfEachKind = new Map([...QUERY_SHAPES].reverse().map((shape) => [shape.kind, shape]))
     const fixed: Record<string, string> = {}
     for (const shape of firstOfEachKind.values()) {
@@ -50,7 +50,7 @@ describe('every question to PostgreSQL', () => {
     expect(fixed).toMatchSnapshot()
   })
 
-  it('sees a sequential scan of the events table when there is one', async () => {
+  it('would show a sequential scan of the events table', async () => {
     const statement = { text: 'select count(*) from events where properties is null' }
     const { lines, scannedPartitions } = await readShape(service.database, { tenantId, statement }, parents)
     expect(scannedPartitions).toHaveLength(4)
@@ -63,12 +63,12 @@ function textOf(plans: readonly PlanShape[]): string {
 }
 
 describe('the list of query shapes', () => {
-  it('has every kind of query', () => {
+  it('contains every query kind', () => {
     const listed = new Set<string>(QUERY_SHAPES.flatMap(({ kind }) => kind ?? []))
     expect(Object.keys(queryKinds).filter((kind) => !listed.has(kind))).toEqual([])
   })
 
-  it('knows every file that holds statements, and how many', () => {
+  it('knows every file with statements, and their number', () => {
     const source = fileURLToPath(new URL('../../src', import.meta.url))
     const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(
       (name) => name.endsWith('.ts') && !name.endsWith('.test.ts'),

@@ -218,14 +218,14 @@ export const STATEMENTS: Readonly<Record<string, number>> = {
   'daily-report/read-daily.ts': 4,
   'lists/list-statement.ts': 4,
   'lists/session-list.ts': 1,
-  // Done in the background, a day of events at a time, or of rollups alone.
+  // Background work: one day of events at a time, or only rollups.
   'journeys/packing/cut-pack-statements.ts': 4,
   'journeys/packing/day-packer.ts': 1,
   'journeys/packing/pack-statements.ts': 6,
   'daily-report/daily-users.ts': 2,
   'daily-report/refresh-daily.ts': 2,
-  // Asked for no tenant and by no question, and not of events: small tables and the server's own.
-  'invalidation/late-follower.ts': 1,
+  // Small tables and statistics, not read by queries of a tenant.
+  'invalidation/late-event-reader.ts': 1,
   'admission/read-statistics.ts': 3,
   'admission/tenant-limits.ts': 1,
 }

@@ -4,8 +4,8 @@ import { openTestLifecycle } from '@millrace/service/testing'
 import { CutWishes } from '../cut-wishes.js'
 import { keepPacking } from './keep-packing.js'
 
-describe('packing in the background', () => {
-  it('goes on after a failure, and stops only when what is under way has ended', async () => {
+describe('the background packing of days', () => {
+  it('continues after a failure, and stops only when the day that is being packed is finished', async () => {
     const outcomes = [() => Promise.resolve(2), () => Promise.reject(new Error('away')), () => Promise.resolve(1)]
     const packed: number[] = []
     let isStopped = false
@@ -36,7 +36,7 @@ describe('packing in the background', () => {
     expect(packed).toEqual([2, 1, 5])
   })
 
-  it('begins at once when something is asked for that is not packed, and not in the name of the question', async () => {
+  it('starts at once when a query requests a missing layout, outside of the context of that query', async () => {
     const wishes = new CutWishes(() => 0)
     const context = new AsyncLocalStorage<string>()
     const seen: (string | undefined)[] = []
@@ -67,8 +67,8 @@ describe('packing in the background', () => {
   })
 })
 
-describe('what is asked of packed days', () => {
-  it('is told when it is new, reaches further back, or was told an hour ago', () => {
+describe('a requested layout', () => {
+  it('is passed on when it is new, reaches further back, or was passed on an hour ago', () => {
     let nowMs = 0
     const wishes = new CutWishes(() => nowMs)
     const note = (fromDay: string) => {
@@ -80,7 +80,7 @@ describe('what is asked of packed days', () => {
     expect([note('2026-11-20'), note('2026-11-20')]).toEqual([1, 0])
   })
 
-  it('takes no more memory the longer nobody takes it', () => {
+  it('takes a limited amount of memory while no packer runs', () => {
     const wishes = new CutWishes(() => 0)
     for (let number = 0; number < 5_000; number++)
       wishes.note({ tenantId: 1, event: `Event ${number}`, cut: '{}', fromDay: '2026-11-20' })
@@ -89,7 +89,7 @@ describe('what is asked of packed days', () => {
     expect(wishes.take()).toHaveLength(1)
   })
 
-  it('is told again when it could not be kept', () => {
+  it('is passed on again when it could not be stored', () => {
     const wishes = new CutWishes(() => 0)
     wishes.note({ tenantId: 1, event: 'View', cut: '{}', fromDay: '2026-11-20' })
     const taken = wishes.take()
