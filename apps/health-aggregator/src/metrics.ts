@@ -6,7 +6,7 @@ import type { QueueState } from './queues/queue-state.js'
 
 const STATUS_VALUES = { healthy: 0, degraded: 1, unhealthy: 2 } as const
 
-/** What alerts are made from. */
+/** The metrics that alerts are built on. */
 export class HealthMetrics {
   readonly #status
   readonly #lag
@@ -23,52 +23,75 @@ export class HealthMetrics {
 
   constructor(metrics: Metrics) {
     this.#status = metrics
-      .gauge({ name: 'millrace_health_status_level', help: 'Status of the whole: 0 healthy, 1 degraded, 2 unhealthy' })
+      .gauge({
+        name: 'millrace_health_status_level',
+        help: 'Overall status: 0 healthy, 1 degraded, 2 unhealthy',
+        alert: '2, or 1 for more than ten minutes',
+      })
       .with({})
     this.#lag = metrics.gauge({
       name: 'millrace_queue_lag_records',
-      help: 'Records in the stream that are not stored yet, by partition',
+      help: 'Records of a partition that are in the stream and not yet stored',
+      alert: 'above 1,000 for minutes, or rising',
       labels: ['partition'] as const,
     })
     this.#deadLetters = metrics
-      .gauge({ name: 'millrace_queue_dead_letters', help: 'Dead letters that wait for a decision' })
+      .gauge({
+        name: 'millrace_queue_dead_letters',
+        help: 'Dead letters that are neither replayed nor discarded yet',
+        alert: 'above 0',
+      })
       .with({})
     this.#ledger = metrics.gauge({
       name: 'millrace_ledger_records',
-      help: 'Records of the ledger of all tenants: in_flight, lost, dead_lettered',
+      help: 'Records of all tenants that are in flight, lost or dead-lettered',
+      alert: 'lost above 0',
       labels: ['state'] as const,
     })
     this.#unbalanced = metrics
-      .gauge({ name: 'millrace_ledger_unbalanced_tenants', help: 'Tenants whose ledger does not balance' })
+      .gauge({
+        name: 'millrace_ledger_unbalanced_tenants',
+        help: 'Tenants whose ledger does not balance',
+        alert: 'above 0',
+      })
       .with({})
     this.#verified = metrics
       .gauge({
         name: 'millrace_ledger_verified_seconds',
-        help: 'When the ledger was last compared with the streams, in Unix time',
+        help: 'Unix time of the last complete comparison of the ledger with the stream',
+        alert: 'older than five minutes',
       })
       .with({})
     this.#hops = metrics.histogram({
       name: 'millrace_probe_hop_seconds',
-      help: 'Time from sending the synthetic event until it was accepted, stored, visible',
+      help: 'Time from sending a synthetic event until it was accepted, stored or visible to queries',
+      alert: 'the 95th percentile of visible exceeds 2 seconds',
       labels: ['hop'] as const,
     })
     this.#failures = metrics.counter({
       name: 'millrace_probe_failures_total',
-      help: 'Synthetic events that did not come through, by the hop that failed',
+      help: 'Synthetic events that failed, by the step that failed',
+      alert: 'rises',
       labels: ['hop'] as const,
     })
     this.#lastSuccess = metrics
-      .gauge({ name: 'millrace_probe_success_seconds', help: 'When a synthetic event last came through, in Unix time' })
+      .gauge({
+        name: 'millrace_probe_success_seconds',
+        help: 'Unix time of the last synthetic event that a query found',
+        alert: 'older than three intervals',
+      })
       .with({})
     this.#hitRatio = metrics
       .gauge({
         name: 'millrace_postgres_cache_hit_ratio',
-        help: 'Share of pages that PostgreSQL found in its own memory in the last minute',
+        help: 'Share of pages that PostgreSQL read from its buffers in the last minute',
+        alert: 'below 0.95 for an hour',
       })
       .with({})
     this.#deadBytes = metrics.gauge({
       name: 'millrace_postgres_dead_bytes',
-      help: 'Estimated dead space of the five worst tables and indexes; partitions count as their table',
+      help: 'Estimated dead space of the five tables and five indexes with the most; partitions count as their table',
+      alert: 'above a tenth of the disk',
       labels: ['kind', 'relation'] as const,
     })
   }
@@ -77,7 +100,7 @@ export class HealthMetrics {
     this.#status.set(STATUS_VALUES[status])
   }
 
-  /** A lag that is not known keeps its last value. */
+  /** An unknown lag leaves the last value in place. */
   noteQueues(state: QueueState): void {
     for (const { partition, lagRecords } of state.partitions) {
       if (lagRecords !== null) this.#lag.with({ partition: String(partition) }).set(lagRecords)

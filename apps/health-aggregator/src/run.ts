@@ -31,7 +31,7 @@ const DATABASE_WATCH_MS = MINUTE_MS
 const REPORT_MS = 5000
 const now = () => Date.now()
 
-/** What the parts below share. */
+/** What several parts need. */
 interface Parts {
   readonly config: Config
   readonly lifecycle: Lifecycle
@@ -41,7 +41,7 @@ interface Parts {
   readonly grpcMetrics: GrpcMetrics
 }
 
-/** Puts the service together. It starts and answers without PostgreSQL and without Redis. */
+/** The composition root. The service also starts and answers while PostgreSQL and Redis are down. */
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const addresses = parseServiceAddresses(config.ADMIN_URLS)
   const database = await lifecycle.start('database', () =>

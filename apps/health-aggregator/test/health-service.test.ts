@@ -174,7 +174,7 @@ describe('the health service on PostgreSQL and Redis', () => {
     return result.position
   }
 
-  it('answers in one format at every level', async () => {
+  it('the health report has one format at every level', async () => {
     const summary = await healthOf(service.calls, '')
     expect(summary.body).toEqual({
       timestamp: expect.any(String),
@@ -214,7 +214,7 @@ describe('the health service on PostgreSQL and Redis', () => {
     await expect(service.calls.getHealth({ level: 'all' })).rejects.toMatchObject({ code: 'UNKNOWN_HEALTH_LEVEL' })
   })
 
-  it('is degraded when a service that ingest does not need is away, and when a service is not ready', async () => {
+  it('the status is degraded when a service that ingestion does not need is down, and when a service is not ready', async () => {
     await waitFor(async () => (await healthOf(service.calls, 'summary')).status === 'degraded')
     isReady = false
     await waitFor(
@@ -223,7 +223,7 @@ describe('the health service on PostgreSQL and Redis', () => {
     isReady = true
   })
 
-  it('shows a ledger that balances while records are in flight, and the lag that the stream itself shows', async () => {
+  it('the ledger balances while records are in flight, and the lag is that of the stream', async () => {
     const position = await append(3)
     await noteProduced(3)
     expect(await ledger()).toEqual([
@@ -251,14 +251,14 @@ describe('the health service on PostgreSQL and Redis', () => {
     expect(await ledger()).toMatchObject([{ accepted: 3n, stored: 3n, inFlight: 0n, balanced: true }])
   })
 
-  it('is degraded by a long lag', async () => {
+  it('the status is degraded when a partition lags too far behind', async () => {
     await append(9)
     await waitFor(async () => (await healthOf(service.calls, 'system')).body.services?.queues?.status === 'degraded')
     await noteConsumed(12, await append(0))
     await noteProduced(12)
   })
 
-  it('proves a loss once everything was read, is unhealthy then, and takes it back when the records turn up', async () => {
+  it('the status is unhealthy when records are proved lost, and healthy again when they turn up', async () => {
     const position = await append(5)
     await noteProduced(20)
     await noteConsumed(17, position)
@@ -272,7 +272,7 @@ describe('the health service on PostgreSQL and Redis', () => {
     await waitFor(async () => (await ledger())[0]?.balanced === true)
   })
 
-  it('does not call spooled records lost', async () => {
+  it('records in a spool are not reported as lost', async () => {
     await noteProduced(50, 30)
     const before = Date.now()
     const verified = async () => {
@@ -284,7 +284,7 @@ describe('the health service on PostgreSQL and Redis', () => {
     await noteProduced(20)
   })
 
-  it('shows a tenant its own ledger alone, and an administrator every one', async () => {
+  it('GetLedger returns a tenant only its own ledger, and an administrator all of them', async () => {
     const { rows } = await database.query<{ id: number }>(`insert into tenants (name) values ('other') returning id`)
     expect(await ledger(String(rows[0]?.id))).toMatchObject([{ tenant: 'other', accepted: 0n, balanced: true }])
     expect((await ledger('*')).map(({ tenant }) => tenant)).toEqual(['acme', 'other'])
@@ -292,8 +292,8 @@ describe('the health service on PostgreSQL and Redis', () => {
   })
 })
 
-describe('the health service without its servers', () => {
-  it('starts, and answers in time that PostgreSQL and Redis are down', async () => {
+describe('the health service without PostgreSQL and Redis', () => {
+  it('the service starts while PostgreSQL and Redis are down, and reports that in time', async () => {
     const service = await startService({
       DATABASE_URL: `postgres://postgres@127.0.0.1:${await freePort()}/none`,
       STREAM_REDIS_URL: `redis://127.0.0.1:${await freePort()}`,
@@ -309,7 +309,7 @@ describe('the health service without its servers', () => {
     await service.stop()
   })
 
-  it('answers while both hang, and sees them come back', async () => {
+  it('the service answers while PostgreSQL and Redis hang, and notices when they recover', async () => {
     const postgres = await startTestPostgresServer()
     const streams = await startTestRedisServer()
     await migrate(postgres.url)

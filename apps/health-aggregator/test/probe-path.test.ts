@@ -47,7 +47,7 @@ describe('the path of a synthetic event', () => {
     await test.release()
   })
 
-  it('goes through the gateway with a key of its own tenant, is looked for by its user and id, and survives a refused key', async () => {
+  it('a synthetic event is sent with a key of its own tenant, is found by user and message id, and gets a new key after a refusal', async () => {
     const asked: unknown[] = []
     const analytics = {
       listEvents: async (request: object, options: object = {}) => {
@@ -75,7 +75,7 @@ describe('the path of a synthetic event', () => {
     expect((await probe(new AbortController().signal)).failure).toBeUndefined()
   })
 
-  it('uses one tenant however many instances start at once', async () => {
+  it('instances that start at the same time create one tenant for synthetic events', async () => {
     await database.query('delete from api_keys')
     await database.query('delete from tenants')
     const instances = [1, 2, 3].map(() =>

@@ -40,13 +40,13 @@ describe('the circuit breaker', () => {
     expect(breaker.state).toBe('closed')
   })
 
-  it('stays closed at 40 % failures however long it goes on', async () => {
+  it('stays closed at 40 % failures, however many calls there are', async () => {
     const { breaker, run } = open()
     for (let i = 0; i < 20; i++) await run('up', 'up', 'down', 'up', 'down')
     expect(breaker.state).toBe('closed')
   })
 
-  it('lets nothing through for 30 s and says when to come again', async () => {
+  it('refuses all calls for 30 s and says when to retry', async () => {
     const { breaker, clock, run } = open()
     await run(...Array.from({ length: 10 }, () => 'down' as const))
     clock.ms = 29_000
@@ -60,7 +60,7 @@ describe('the circuit breaker', () => {
     expect(breaker.state).toBe('half_open')
   })
 
-  it('admits exactly 5 trials at once while half-open, and closes when all succeed', async () => {
+  it('admits exactly 5 trials while half-open, and closes when all of them succeed', async () => {
     const { breaker, clock, changes, run, isRefused } = open()
     await run(...Array.from({ length: 10 }, () => 'down' as const))
     clock.ms = 30_000
@@ -91,7 +91,7 @@ describe('the circuit breaker', () => {
     expect(await isRefused()).toBe(false)
   })
 
-  it('begins a new round when trials never answer, and takes no notice of their late answers', async () => {
+  it('begins a new round when trials never end, and ignores their late results', async () => {
     const { breaker, clock, run } = open()
     await run(...Array.from({ length: 10 }, () => 'down' as const))
     clock.ms = 30_000
@@ -107,7 +107,7 @@ describe('the circuit breaker', () => {
     expect(breaker.state).toBe('closed')
   })
 
-  it('lets trials through as soon as a probe succeeds, probes once a second at most, and says to come again then', async () => {
+  it('begins the trials as soon as a probe succeeds, probes at most once per second, and says when to retry', async () => {
     let isBack = false
     const probed: unknown[] = []
     const probe = async (error: unknown) => {
@@ -129,7 +129,7 @@ describe('the circuit breaker', () => {
     expect(changes).toEqual(['closed > open', 'open > half_open', 'half_open > closed'])
   })
 
-  it('takes no notice of a probe of an earlier round', async () => {
+  it('ignores the result of a probe of an earlier round', async () => {
     const answers: (() => void)[] = []
     const { breaker, clock, run } = open({ probe: () => new Promise<void>((resolve) => answers.push(resolve)) })
     await run(...Array.from({ length: 10 }, () => 'down' as const))
@@ -142,7 +142,7 @@ describe('the circuit breaker', () => {
     expect(breaker.state).toBe('open')
   })
 
-  it('does not count refusals of a healthy dependency', async () => {
+  it('does not count calls that the dependency rejects', async () => {
     const { breaker } = open()
     for (let i = 0; i < 20; i++)
       await breaker.execute(() => Promise.reject(coreErrors.INVALID_REQUEST())).catch(() => undefined)

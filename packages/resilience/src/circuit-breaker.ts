@@ -6,19 +6,19 @@ export type CircuitStateName = 'closed' | 'half_open' | 'open'
 export interface CircuitBreakerConfig {
   /** Name of the dependency, for messages and metrics. */
   readonly name: string
-  /** Share of failed calls that opens the circuit. Default 0.5. */
+  /** The breaker opens at this share of failed calls. Default 0.5. */
   readonly failureRatio?: number
-  /** Over so many latest calls, and never over fewer. Default 10. */
+  /** Number of latest calls over which the share is computed; the breaker never opens before that many calls. Default 10. */
   readonly windowCalls?: number
-  /** How long no call is let through, in ms. Default 30,000. */
+  /** How long the breaker stays open, in ms. Default 30,000. */
   readonly openMs?: number
-  /** Trial calls after that. All must succeed to close the circuit; one that fails opens it again. Default 5. */
+  /** Number of trial calls while half-open. All must succeed to close the breaker; one failure opens it again. Default 5. */
   readonly trials?: number
-  /** Which errors say that the dependency is ill. Default: of ours `unavailable` and `internal`, and every foreign one. */
+  /** Which errors count as failures of the dependency. Default: our errors of kind `unavailable` or `internal`, and all other errors. */
   readonly isFailure?: (error: unknown) => boolean
   /**
-   * A cheap sign of life of a dependency that is back. Asked for behind a call that is refused, once every `probeMs` at most; when it resolves, the
-   * trials begin at once. Has the error that opened the circuit. Default: none, so the circuit stays open for `openMs`.
+   * A cheap check whether the dependency works again, called with the error that opened the breaker. It runs in the background of a refused call, at
+   * most once every `probeMs`; when it resolves, the trials begin at once. Default: none, so the breaker stays open for `openMs`.
    */
   readonly probe?: (error: unknown) => Promise<unknown>
   /** Default 1,000. */
@@ -37,10 +37,10 @@ export interface CircuitBreakerDeps {
   }) => void
 }
 
-/** Keeps calls away from a dependency that keeps failing (OPS-2). */
+/** Stops calls to a dependency that fails repeatedly. */
 export interface CircuitBreaker {
   readonly name: string
-  /** `open` also after `openMs`, until a call comes and becomes the first trial. */
+  /** Stays `open` after `openMs` until the next call, which becomes the first trial. */
   readonly state: CircuitStateName
   /** Runs `fn`, or throws DEPENDENCY_CIRCUIT_OPEN with `retryAfterSeconds` without running it. */
   execute<T>(fn: () => Promise<T>): Promise<T>
@@ -50,7 +50,7 @@ export function createCircuitBreaker(config: CircuitBreakerConfig, deps: Circuit
   return new TrialCircuitBreaker(config, deps)
 }
 
-/** Cancelled calls and refusals (invalid, denied, exhausted…) are answers of a healthy dependency. */
+/** A dependency that rejects a call (invalid, denied, exhausted …) works; a cancelled call says nothing. */
 function isDependencyFailure(error: unknown): boolean {
   if (isMillraceError(error))
     return (error.kind === 'unavailable' || error.kind === 'internal') && !coreErrors.CALL_CANCELLED.matches(error)
@@ -111,7 +111,7 @@ class TrialCircuitBreaker implements CircuitBreaker {
   }
 
   #closed(): State {
-    // cockatiel opens above its threshold and we open at it, so the threshold lies half a call below.
+    // cockatiel opens above its threshold, this breaker at its ratio, so the threshold is half a call lower.
     const threshold = (this.#failureRatio * this.#windowCalls - 0.5) / this.#windowCalls
     return {
       name: 'closed',
@@ -125,12 +125,12 @@ class TrialCircuitBreaker implements CircuitBreaker {
     if (state.name === 'closed') return state
     if (state.name === 'open') {
       if (now < state.until) {
-        this.#lookAfter(state, now)
+        this.#probeInBackground(state, now)
         throw this.#refusal(state.until - now)
       }
       state = this.#halfOpen(now)
     } else if (now - state.startedAt >= this.#openMs) {
-      // Trials that never answer must not hold the circuit half-open for ever: a new round begins.
+      // Trials that never end must not keep the breaker half-open forever: a new round begins.
       state = { name: 'half_open', startedAt: now, admitted: 0, succeeded: 0 }
       this.#state = state
     }
@@ -145,8 +145,8 @@ class TrialCircuitBreaker implements CircuitBreaker {
     return this.#enter({ name: 'half_open', startedAt, admitted: 0, succeeded: 0 })
   }
 
-  /** Never makes the refused caller wait. A probe that hangs holds back the next ones until the circuit's time is over. */
-  #lookAfter(state: State & { name: 'open' }, now: number): void {
+  /** The refused caller does not wait for the probe. While a probe hangs, no other one starts until the breaker's time is over. */
+  #probeInBackground(state: State & { name: 'open' }, now: number): void {
     if (this.#probe === undefined || now < state.probeAt) return
     state.probeAt = state.until
     this.#probe(state.error).then(
@@ -161,7 +161,7 @@ class TrialCircuitBreaker implements CircuitBreaker {
 
   #refusal(waitMs: number) {
     return coreErrors.DEPENDENCY_CIRCUIT_OPEN({
-      message: `${this.name} keeps failing and is not called for a while`,
+      message: `the circuit breaker of ${this.name} is open: calls fail at once until it works again`,
       retryAfterSeconds: Math.max(1, Math.ceil((this.#probe ? Math.min(waitMs, this.#probeMs) : waitMs) / 1000)),
       details: { dependency: this.name },
     })

@@ -15,25 +15,25 @@ const failing = (error: unknown) => {
   return { calls, fn }
 }
 
-describe('waits between attempts', () => {
+describe('the waits between attempts', () => {
   it('begin at 100 ms, double, and end at 5 s', () => {
     const delays = [1, 2, 3, 4, 5, 6, 7, 8].map((attempt) => computeRetryDelayMs(attempt, {}, () => 0))
     expect(delays).toEqual([100, 200, 400, 800, 1600, 3200, 5000, 5000])
   })
 
-  it('are shortened by at most half by chance', () => {
+  it('are shortened at random by at most half', () => {
     expect(computeRetryDelayMs(1, {}, () => 1)).toBe(50)
     expect(computeRetryDelayMs(1, {}, () => 0.5)).toBe(75)
   })
 
-  it('honour what the error asks for, up to 5 s', () => {
+  it('respect retryAfterSeconds of the error, up to 5 s', () => {
     expect(computeRetryDelayMs(1, {}, () => 0, coreErrors.EXHAUSTED({ retryAfterSeconds: 2 }))).toBe(2000)
     expect(computeRetryDelayMs(1, {}, () => 0, coreErrors.EXHAUSTED({ retryAfterSeconds: 60 }))).toBe(5000)
   })
 })
 
 describe('a retry', () => {
-  it('calls 3 times in all and throws the last error as it came', async () => {
+  it('makes 3 attempts in all and throws the last error unchanged', async () => {
     const error = coreErrors.DEPENDENCY_UNAVAILABLE()
     const { calls, fn } = failing(error)
     const waits: number[] = []
@@ -45,17 +45,17 @@ describe('a retry', () => {
   })
 
   it.each([
-    ['an error that says it is not retryable', coreErrors.INVALID_REQUEST()],
-    ['one occurrence that says so', coreErrors.DEPENDENCY_UNAVAILABLE({ retryable: false })],
-    ['a foreign error, which says nothing', new Error('bug')],
-    ['an open circuit', coreErrors.DEPENDENCY_CIRCUIT_OPEN()],
+    ['an error that is not retryable', coreErrors.INVALID_REQUEST()],
+    ['one occurrence that is not retryable', coreErrors.DEPENDENCY_UNAVAILABLE({ retryable: false })],
+    ['an error without the property retryable', new Error('bug')],
+    ['an open circuit breaker', coreErrors.DEPENDENCY_CIRCUIT_OPEN()],
   ])('does not repeat %s', async (_what, error) => {
     const { calls, fn } = failing(error)
     await expect(createRetry(quick).execute(fn)).rejects.toBe(error)
     expect(calls).toEqual([1])
   })
 
-  it('ends with the reason of an aborted signal', async () => {
+  it('stops with the reason of an aborted signal', async () => {
     const controller = new AbortController()
     const reason = new Error('caller left')
     const { calls, fn } = failing(coreErrors.DEPENDENCY_UNAVAILABLE())
@@ -66,7 +66,7 @@ describe('a retry', () => {
 })
 
 describe('a policy', () => {
-  it('counts every single call for the breaker', async () => {
+  it('counts every attempt for the circuit breaker', async () => {
     const redis = createPolicy('redis', { retry: quick }, deps)
     const { calls, fn } = failing(coreErrors.DEPENDENCY_UNAVAILABLE())
     for (let i = 0; i < 4; i++) await redis.execute(fn).catch(() => undefined)
@@ -74,7 +74,7 @@ describe('a policy', () => {
     expect(redis.circuitBreaker?.state).toBe('open')
   })
 
-  it('limits each call, aborts what runs too long, and tries again', async () => {
+  it('limits the time of each attempt, aborts slow ones, and retries', async () => {
     const aborted: number[] = []
     const slow = createPolicy('index', { timeoutMs: 5, retry: quick }, deps)
     const call = slow.execute(
@@ -88,7 +88,7 @@ describe('a policy', () => {
     expect(aborted).toEqual([1, 2])
   })
 
-  it('names the dependency that was too slow', async () => {
+  it('names the dependency that exceeded the time limit', async () => {
     const slow = createPolicy('index', { timeoutMs: 1, retry: false }, deps)
     await expect(slow.execute(() => new Promise(() => undefined))).rejects.toMatchObject({
       code: 'DEPENDENCY_TIMEOUT',

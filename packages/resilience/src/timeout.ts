@@ -8,7 +8,7 @@ export interface TimeoutConfig {
 }
 
 export interface Timeout {
-  /** Rejects with DEPENDENCY_TIMEOUT when the time is over, and aborts the signal that `fn` was given; the caller's own signal aborts it too. */
+  /** Rejects with DEPENDENCY_TIMEOUT after the time limit and aborts the signal that `fn` got; the caller's signal aborts it too. */
   execute<T>(fn: (context: { readonly signal: AbortSignal }) => Promise<T>, signal?: AbortSignal): Promise<T>
 }
 
@@ -20,7 +20,7 @@ export function createTimeout({ name, timeoutMs }: TimeoutConfig): Timeout {
       try {
         return await cockatiel.execute(({ signal: inner }) => fn({ signal: inner }), signal)
       } catch (error) {
-        // Not isTaskCancelledError: in cockatiel 3.2.1 it looks for the mark of another error.
+        // isTaskCancelledError of cockatiel 3.2.1 checks for another class of error by mistake.
         if (!(error instanceof TaskCancelledError)) throw error
         signal?.throwIfAborted()
         throw coreErrors.DEPENDENCY_TIMEOUT({

@@ -6,22 +6,22 @@ import { ConfigError, parseConfig } from './config/parse-config.js'
 import type { Lifecycle } from './lifecycle/lifecycle.js'
 import { RunningService, type ServiceConfig, type ServiceHost } from './running-service.js'
 
-/** EX_CONFIG of sysexits.h. A supervisor should not start the service again before somebody has changed something. */
+/** EX_CONFIG of sysexits.h. A restart does not help until the configuration is changed. */
 export const exitCodeConfig = 78
 
 export interface ServiceDefinition<Schema extends ConfigSchema> {
-  /** As the folder in apps/ is called. */
+  /** The name of the folder in apps/. */
   readonly name: string
-  /** Must hold `serviceSettings`. */
+  /** Must include `serviceSettings`. */
   readonly configSchema: Schema
-  /** Starts every part by `lifecycle.start`; the service is running once it resolves. */
+  /** Starts every part by `lifecycle.start`. The service is running when it resolves. */
   readonly run: (config: z.output<Schema>, lifecycle: Lifecycle) => Promise<void>
   readonly version?: string
 }
 
 /**
- * Runs one service from start to end: configuration, admin server, the parts of `run`, and a graceful stop on SIGTERM or SIGINT within
- * SHUTDOWN_TIMEOUT_MS. Resolves when the service is running, or when it has failed to start.
+ * Runs one service from start to end: configuration, admin server, the parts of `run`, and on SIGTERM or SIGINT a graceful stop within
+ * SHUTDOWN_DELAY_MS and SHUTDOWN_TIMEOUT_MS. Resolves when the service is running or its start has failed.
  *
  * Exit codes: 0 stopped in order; 1 failed to start, an uncaught error, or a stop that took too long; 78 wrong configuration.
  */

@@ -16,7 +16,7 @@ type Settings = ReturnType<typeof serviceSettings>
 /** The values of `serviceSettings`. */
 export type ServiceConfig = { readonly [Name in keyof Settings]: z.output<Settings[Name]> }
 
-/** What `runService` needs of the process; replaced in tests. */
+/** The parts of the process that `runService` uses; replaced in tests. */
 export interface ServiceHost {
   readonly env: Environment
   on(event: 'SIGTERM' | 'SIGINT', listener: () => void): void
@@ -60,13 +60,13 @@ export class RunningService {
     const startedAt = performance.now()
     host.on('SIGTERM', () => void this.#end(0, 'SIGTERM'))
     host.on('SIGINT', () => void this.#end(0, 'SIGINT'))
-    host.on('uncaughtException', (error) => this.#fail('an error was not caught', error))
+    host.on('uncaughtException', (error) => this.#fail('an error was thrown and not caught', error))
     host.on('unhandledRejection', (error) => this.#fail('a promise was rejected and not handled', error))
     try {
       await this.#startAdmin()
       await run(this.#lifecycle())
     } catch (error) {
-      // A start that a signal has cut short is not a failure.
+      // A signal that arrives during the start stops it; that is no failure.
       if (this.#phase === 'stopping' && serviceErrors.STOPPING.matches(error)) return
       return await this.#failStart(error)
     }
@@ -89,7 +89,7 @@ export class RunningService {
       every: (name, periodMs, work, options) =>
         this.#parts.start(name, () => startPeriodicTask({ name, periodMs, ...options }, work, this.#options)),
       ready: (name, check) => this.#readiness.add(name, check),
-      fail: (error) => this.#fail('the service cannot go on', error),
+      fail: (error) => this.#fail('a part of the service failed', error),
     }
   }
 
@@ -114,7 +114,7 @@ export class RunningService {
   async #failStart(error: unknown): Promise<void> {
     const { host, name, logger } = this.#options
     logger.fatal('the service could not start', { error })
-    // A person at a terminal gets one sentence; what only a developer can use is in the log line.
+    // One sentence for a person at a terminal; the log line has the details.
     if (isMillraceError(error)) host.printError(`${name}: ${error.message}\n`)
     await this.#end(1, 'failed start')
   }

@@ -78,7 +78,7 @@ afterEach(async () => {
 
 describe('the circuit breaker of a gRPC client', () => {
   it.each([errors.TABLE_GONE, coreErrors.DEPENDENCY_CIRCUIT_OPEN, coreErrors.DEPENDENCY_TIMEOUT])(
-    'stays closed while the service answers with the code of a dependency of its own',
+    'stays closed while the peer answers with an error of its own dependencies: %s',
     async (failure) => {
       let isDown = true
       const { port, stop } = await serve(async () => {
@@ -111,7 +111,7 @@ describe('the circuit breaker of a gRPC client', () => {
     },
   )
 
-  it('opens when nobody can be reached, and lets calls through again when the service is back, long before its time is over', async () => {
+  it('opens when the peer cannot be reached, and closes soon after the peer is back', async () => {
     const first = await serve(async () => ({ answer: 1 }))
     const ask = connect(first.port, { openMs: 600_000 })
     expect(await ask()).toBe('OK')

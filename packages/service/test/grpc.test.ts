@@ -65,7 +65,7 @@ afterEach(async () => {
 })
 
 describe('a gRPC call', () => {
-  it('carries trace, request, tenant and caller to the handler and to its log lines', async () => {
+  it('passes trace, request, tenant and caller on to the handler and its log lines', async () => {
     const ids = {
       traceId: '0af7651916cd43dd8448eb211c80319c',
       spanId: 'b7ad6b7169203331',
@@ -106,7 +106,7 @@ describe('a gRPC call', () => {
       },
     ],
     [
-      'a passing failure',
+      'a temporary failure',
       coreErrors.EXHAUSTED({ retryAfterSeconds: 0.001 }),
       { code: 'EXHAUSTED', kind: 'exhausted', retryable: true, retryAfterSeconds: 0.001 },
     ],
@@ -120,12 +120,12 @@ describe('a gRPC call', () => {
       new TypeError('x is undefined'),
       { code: 'INTERNAL', message: 'the server failed unexpectedly' },
     ],
-  ])('brings %s to the caller with code, kind and details', async (_what, thrown, expected) => {
+  ])('returns %s to the caller with code, kind and details', async (_what, thrown, expected) => {
     const calls = await serve({ ask: () => Promise.reject(thrown) }, { policy: { retry: false } })
     await expect(calls.ask({ what: 'x' })).rejects.toMatchObject(expected)
   })
 
-  it('is tried again when the error says so, and counted once', async () => {
+  it('is retried when the error is retryable, and measured once', async () => {
     let attempts = 0
     const ask = async () => {
       if (++attempts < 3) throw coreErrors.EXHAUSTED()
@@ -134,11 +134,11 @@ describe('a gRPC call', () => {
     const calls = await serve({ ask }, { policy: { retry: { firstDelayMs: 1 } } })
     expect(await calls.ask({ what: 'x' })).toEqual({ answer: 3 })
     expect(await metrics.expose()).toMatch(
-      /grpc_client_duration_seconds_count\{service="test",method="millrace.test.Echo\/Ask",code="OK"\} 1/,
+      /grpc_client_duration_seconds_count\{method="millrace.test.Echo\/Ask",code="OK",service="test"\} 1/,
     )
   })
 
-  it('ends at its deadline on both sides', async () => {
+  it('ends at its deadline in client and server', async () => {
     let signal: AbortSignal | undefined
     let isAnswering = true
     const ask = (_request: unknown, call: CallContext) => {
@@ -157,7 +157,7 @@ describe('a gRPC call', () => {
     await waitFor(() => signal?.aborted === true)
   })
 
-  it('ends for the handler when the caller gives up', async () => {
+  it('is aborted in the handler when the caller cancels it', async () => {
     let signal: AbortSignal | undefined
     const ask = (_request: unknown, call: CallContext) => {
       signal = call.signal
@@ -172,7 +172,7 @@ describe('a gRPC call', () => {
     await waitFor(() => signal?.aborted === true)
   })
 
-  it('to nobody says who cannot be reached', async () => {
+  it('to an unreachable peer fails with the name of the peer', async () => {
     const deps = { logger, metrics: createGrpcMetrics(metrics), tracer: noopTracer }
     const [calls, stop] = createGrpcClient(
       { service: EchoService },
@@ -189,8 +189,8 @@ describe('a gRPC call', () => {
   })
 })
 
-describe('a stream of answers', () => {
-  it('arrives in order, whole, as fast as the reader reads', async () => {
+describe('a gRPC stream', () => {
+  it('delivers all messages in order, as fast as the reader reads', async () => {
     const watch = async function* () {
       for (let i = 0; i < 5_000; i++) yield { answer: i }
     }
@@ -200,7 +200,7 @@ describe('a stream of answers', () => {
     expect(expected).toBe(5_000)
   })
 
-  it('ends for the handler when the reader leaves', async () => {
+  it('is aborted in the handler when the reader leaves the loop', async () => {
     let isOver = false
     const watch = async function* (_request: unknown, call: CallContext) {
       call.signal.addEventListener('abort', () => {
@@ -216,7 +216,7 @@ describe('a stream of answers', () => {
     await waitFor(() => isOver)
   })
 
-  it('brings the error that ended it', async () => {
+  it('ends with the error of the handler', async () => {
     const watch = async function* () {
       yield { answer: 1 }
       throw errors.BATCH_TOO_LARGE()
@@ -231,7 +231,7 @@ describe('a stream of answers', () => {
   })
 })
 
-describe('a gRPC server that stops', () => {
+describe('a stopping gRPC server', () => {
   it('lets unary calls finish and ends streams with a retryable error', async () => {
     let finish: (() => void) | undefined
     const ask = () =>
@@ -259,8 +259,8 @@ describe('a gRPC server that stops', () => {
   })
 })
 
-describe('the health service', () => {
-  it('says SERVING for the server and each of its services', async () => {
+describe('the gRPC health service', () => {
+  it('reports SERVING for the server and each of its services', async () => {
     await serve({})
     const client = new Client(address, credentials.createInsecure())
     stops.unshift(() => client.close())
@@ -282,7 +282,7 @@ describe('the health service', () => {
   })
 })
 
-describe('reflection', () => {
+describe('gRPC reflection', () => {
   /** ServerReflectionRequest and ServerReflectionResponse, by hand: `field` 7 lists services, 4 asks for the file of a symbol. */
   const reflect = (version: 'v1' | 'v1alpha', field: number, text: string) =>
     new Promise<string>((resolve, reject) => {
@@ -299,17 +299,20 @@ describe('reflection', () => {
       call.end()
     })
 
-  it.each(['v1', 'v1alpha'] as const)('%s lists what the server has, and gives its schema', async (version) => {
-    const unused = () => Promise.reject(new Error('not called'))
-    const services = [implementService(HealthServiceService, { getLedger: unused, getHealth: unused })]
-    const deps = { logger, metrics: createGrpcMetrics(metrics), tracer: noopTracer, services }
-    const [server, stop] = await startGrpcServer({ port: 0, descriptorSet: descriptorSet() }, deps)
-    stops.push(stop)
-    address = `127.0.0.1:${server.port}`
-    const listed = await reflect(version, 7, '*')
-    expect(listed).toContain('millrace.v1.HealthService')
-    expect(listed).not.toContain('millrace.v1.ConsumerService')
-    const schema = await reflect(version, 4, 'millrace.v1.HealthService')
-    for (const name of ['GetLedger', 'LedgerEntry', 'dead_lettered']) expect(schema).toContain(name)
-  })
+  it.each(['v1', 'v1alpha'] as const)(
+    '%s lists the services of the server and returns their schema',
+    async (version) => {
+      const unused = () => Promise.reject(new Error('not called'))
+      const services = [implementService(HealthServiceService, { getLedger: unused, getHealth: unused })]
+      const deps = { logger, metrics: createGrpcMetrics(metrics), tracer: noopTracer, services }
+      const [server, stop] = await startGrpcServer({ port: 0, descriptorSet: descriptorSet() }, deps)
+      stops.push(stop)
+      address = `127.0.0.1:${server.port}`
+      const listed = await reflect(version, 7, '*')
+      expect(listed).toContain('millrace.v1.HealthService')
+      expect(listed).not.toContain('millrace.v1.ConsumerService')
+      const schema = await reflect(version, 4, 'millrace.v1.HealthService')
+      for (const name of ['GetLedger', 'LedgerEntry', 'dead_lettered']) expect(schema).toContain(name)
+    },
+  )
 })

@@ -56,7 +56,7 @@ describe('an HTTP app', () => {
     expect(answer.headers.get('x-trace-id')).toBe('0af7651916cd43dd8448eb211c80319c')
   })
 
-  it('makes ids of its own in place of ones that are missing or malformed', async () => {
+  it('creates new ids in place of missing or malformed ones', async () => {
     await listen((app) => app.get('/ids', (_req, res) => void res.json(currentContext())))
     const answer = await fetch(`${base}/ids`, { headers: { traceparent: 'junk', 'x-request-id': '<script>' } })
     expect(await answer.json()).toMatchObject({
@@ -65,7 +65,7 @@ describe('an HTTP app', () => {
     })
   })
 
-  it('answers errors as problem documents with a stable code, thrown at once or later', async () => {
+  it('responds to errors with problem documents and stable codes, whether handlers throw or reject', async () => {
     await listen((app) => {
       app.get('/limit', () => {
         throw coreErrors.EXHAUSTED({ retryAfterSeconds: 2.1 })
@@ -88,7 +88,7 @@ describe('an HTTP app', () => {
     expect(log).not.toContain('EXHAUSTED')
   })
 
-  it('answers unknown addresses with a problem', async () => {
+  it('responds to unknown paths with a problem document', async () => {
     await listen(() => undefined)
     const answer = await fetch(`${base}/nothing/here`)
     expect(answer.status).toBe(404)
@@ -99,7 +99,7 @@ describe('an HTTP app', () => {
     ['malformed JSON, with its position', '{"a": x}', {}, 400, 'MALFORMED_BODY'],
     ['a body over the limit', JSON.stringify('x'.repeat(200)), {}, 413, 'BODY_TOO_LARGE'],
     [
-      'a body that is over the limit once decompressed',
+      'a body that exceeds the limit after decompression',
       gzipSync(JSON.stringify('x'.repeat(100_000))),
       { 'content-encoding': 'gzip' },
       413,
@@ -113,7 +113,7 @@ describe('an HTTP app', () => {
     expect(await answer.json()).toMatchObject({ code })
   })
 
-  it('counts by route, never by raw path', async () => {
+  it('measures requests by route, never by raw path', async () => {
     await listen((app) => app.get('/users/:id', (_req, res) => void res.json({})))
     for (const path of ['/users/1', '/users/2', '/.env', '/wp-admin']) await (await fetch(base + path)).text()
     const text = () => metrics.expose()
@@ -122,7 +122,7 @@ describe('an HTTP app', () => {
     expect(await text()).not.toMatch(/wp-admin|users\/1/)
   })
 
-  it('sends security headers and does not say what it is made of', async () => {
+  it('sends security headers and does not name the software', async () => {
     await listen((app) => app.get('/', (_req, res) => void res.json({})))
     const { headers } = await fetch(base)
     expect(headers.get('x-powered-by')).toBeNull()
@@ -131,7 +131,7 @@ describe('an HTTP app', () => {
     expect(headers.get('strict-transport-security')).toContain('max-age=')
   })
 
-  it('answers 504 when a handler does not begin its answer in time', async () => {
+  it('responds with 504 when a handler does not begin its response in time', async () => {
     await listen((app) => app.get('/slow', () => undefined), { handlerTimeoutMs: 20 })
     const answer = await fetch(`${base}/slow`)
     expect(answer.status).toBe(504)
@@ -139,8 +139,8 @@ describe('an HTTP app', () => {
   })
 })
 
-describe('an HTTP server that stops', () => {
-  it('lets running requests finish, refuses new connections, and does not wait for idle ones', async () => {
+describe('a stopping HTTP server', () => {
+  it('lets requests in progress finish, refuses new connections, and does not wait for idle ones', async () => {
     let finish: (() => void) | undefined
     await listen((app) =>
       app.get('/work', (_req, res) => {

@@ -66,7 +66,7 @@ const part = (lifecycle: Lifecycle, events: string[], name: string) =>
   })
 
 describe('a service', () => {
-  it('starts its parts in order and stops them in reverse on SIGTERM, with code 0', async () => {
+  it('starts its parts in order and stops them in reverse order on SIGTERM, with exit code 0', async () => {
     const service = await start(async (lifecycle, events) => {
       for (const name of ['a', 'b', 'c']) expect(await part(lifecycle, events, name)).toBe(name)
     })
@@ -76,7 +76,7 @@ describe('a service', () => {
     expect(service.events).toEqual(['start a', 'start b', 'start c', 'stop c', 'stop b', 'stop a'])
   })
 
-  it('undoes what had started when a later start fails, with code 1 and the reason', async () => {
+  it('stops the parts that had started when a later start fails, and ends with exit code 1 and the reason', async () => {
     const service = await start(async (lifecycle, events) => {
       await part(lifecycle, events, 'a')
       await lifecycle.start('b', () => Promise.reject(new Error('b is broken')))
@@ -86,7 +86,7 @@ describe('a service', () => {
     expect(service.log()).toContain('b is broken')
   })
 
-  it('stops the other parts when the stop of one fails, with code 1', async () => {
+  it('stops the other parts when the stop of one fails, and ends with exit code 1', async () => {
     const service = await start(async (lifecycle, events) => {
       await part(lifecycle, events, 'a')
       await lifecycle.start('b', () => [undefined, () => Promise.reject(new Error('stuck'))])
@@ -96,7 +96,7 @@ describe('a service', () => {
     expect(service.events).toContain('stop a')
   })
 
-  it('ends with code 1 when a stop takes longer than the deadline, and names the part', async () => {
+  it('ends with exit code 1 when it does not stop in time, and logs the name of the part', async () => {
     let release: () => void = () => undefined
     const slow = () =>
       new Promise<void>((resolve) => {
@@ -147,7 +147,7 @@ describe('a service', () => {
   })
 
   it.each(['uncaughtException', 'unhandledRejection'])(
-    'logs an error that nobody caught, stops its parts and ends with code 1: %s',
+    'logs an uncaught error, stops its parts and ends with exit code 1: %s',
     async (event) => {
       const service = await start(async (lifecycle, events) => void (await part(lifecycle, events, 'a')))
       service.emit(event, new Error('nobody caught me'))
@@ -157,7 +157,7 @@ describe('a service', () => {
     },
   )
 
-  it('undoes a part that was still starting when the stop began', async () => {
+  it('stops a part that was still starting when the stop began', async () => {
     let finish: (() => void) | undefined
     const starting = start(async (lifecycle, events) => {
       await part(lifecycle, events, 'a')
@@ -176,7 +176,7 @@ describe('a service', () => {
     expect(service.events).toEqual(expect.arrayContaining(['stop a', 'stop b']))
   })
 
-  it('ends with code 78 and all problems of its configuration, before anything starts', async () => {
+  it('ends with exit code 78 and all problems of its configuration, before anything starts', async () => {
     const service = await start(async (_lifecycle, events) => void events.push('ran'), {
       ADMIN_PORT: 'x',
       HTTP_PORT: 'y',
@@ -188,7 +188,7 @@ describe('a service', () => {
     expect(service.events).toEqual([])
   })
 
-  it('says in one sentence which port is in use and what to do', async () => {
+  it('prints in one sentence which port is in use and what to change', async () => {
     const squatter = createServer()
     await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve))
     const taken = (squatter.address() as { port: number }).port
@@ -208,7 +208,7 @@ describe('a service', () => {
 describe('the admin server', () => {
   const get = (service: Run, path: string, init?: RequestInit) => fetch(service.admin + path, init)
 
-  it('answers the probes, keeps a check for a second, and is not ready while a check fails', async () => {
+  it('answers probes, runs each check at most once per second, and is not ready while a check fails', async () => {
     const calls: number[] = []
     let isBroken = true
     const service = await start(async (lifecycle) =>
@@ -231,7 +231,7 @@ describe('the admin server', () => {
     await service.exitCode()
   })
 
-  it('is not ready while the service starts or stops', async () => {
+  it('is not ready while the service stops', async () => {
     let release: () => void = () => undefined
     const service = await start(async (lifecycle) => {
       await lifecycle.start('slow', () => [
@@ -249,7 +249,7 @@ describe('the admin server', () => {
     await service.exitCode()
   })
 
-  it('changes the log level at run time and writes that to the audit log', async () => {
+  it('changes the log level at run time and writes the change to the audit log', async () => {
     const service = await start(async () => undefined)
     expect(await (await get(service, '/log-level')).json()).toEqual({ level: 'info' })
     expect(await (await get(service, '/log-level', { method: 'PUT', body: '{"level":"debug"}' })).json()).toEqual({
@@ -263,7 +263,7 @@ describe('the admin server', () => {
     await service.exitCode()
   })
 
-  it('shows metrics to the token alone when there is one, and to nobody in production without one', async () => {
+  it('serves metrics only with the token if one is set, and never in production without a token', async () => {
     const open = await start(async () => undefined)
     expect(await (await get(open, '/metrics')).text()).toContain('process_cpu_seconds_total{service="test-service"}')
     const guarded = await start(async () => undefined, { ADMIN_TOKEN: 'a-long-enough-token' })

@@ -3,7 +3,7 @@ import { CachedCheck } from './cached-check.js'
 import type { CheckResult } from './health-check.js'
 
 describe('a cached check', () => {
-  it('runs once however many ask, and again when its result is too old', async () => {
+  it('runs once for all callers, and again when its result is too old', async () => {
     let runs = 0
     let nowMs = 0
     const check = new CachedCheck(
@@ -28,7 +28,7 @@ describe('a cached check', () => {
     expect(await check.result()).toEqual({ status: 'unhealthy', error: 'no route' })
   })
 
-  it('never waits for a check that hangs, starts no second one beside it, and takes its result when it ends', async () => {
+  it('is unhealthy while the check hangs, starts no second one, and uses the result when it ends', async () => {
     let runs = 0
     let finish: (result: CheckResult) => void = () => {}
     const run = () => {

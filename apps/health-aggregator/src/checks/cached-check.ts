@@ -2,14 +2,14 @@ import { isMillraceError } from '@millrace/contracts'
 import type { CheckResult, HealthCheck } from './health-check.js'
 
 export interface CachedCheckConfig {
-  /** How long a result is given out again. */
+  /** How long a result is reused, in ms. */
   readonly cacheMs: number
   readonly timeoutMs: number
 }
 
 /**
- * Runs a check at most once at a time and at most once in `cacheMs`, however many ask. Never rejects and never takes longer than the
- * timeout; a check that hangs is left alone until it ends, and reported as unhealthy meanwhile.
+ * Runs a check at most once at a time and at most once in `cacheMs`, however many callers there are. Never rejects and never takes longer than
+ * `timeoutMs`: a check that hangs counts as unhealthy until it ends, and no second one is started.
  */
 export class CachedCheck {
   readonly name: string
@@ -35,7 +35,7 @@ export class CachedCheck {
     return result
   }
 
-  /** A run that came back after its time was up counts from the moment it came back. */
+  /** The result of a run that ended after its time-out is used too, from the moment it ended. */
   async #run(): Promise<CheckResult> {
     try {
       const result = await this.#check.run()
@@ -66,7 +66,7 @@ async function withTimeout(running: Promise<CheckResult>, timeoutMs: number): Pr
   }
 }
 
-/** What may be shown to whoever may see the health: the message of our own errors, and the kind of others. */
+/** The text of an error for the health report. */
 function messageOf(error: unknown): string {
   if (isMillraceError(error)) return `${error.code}: ${error.message}`
   return error instanceof Error ? error.message : 'unknown error'

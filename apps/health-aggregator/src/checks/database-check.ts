@@ -1,7 +1,7 @@
 import type { Database } from '@millrace/database'
 import type { HealthCheck } from './health-check.js'
 
-/** Whether PostgreSQL answers, how fast, and how full this service's pool is. */
+/** Checks that PostgreSQL answers; reports its latency and the use of this service's connection pool. */
 export function createDatabaseCheck(database: Pick<Database, 'ping' | 'pool'>): HealthCheck {
   return {
     name: 'database',

@@ -1,13 +1,13 @@
-/** How well one part does its work. `unhealthy`: not at all. */
+/** `degraded` works with limits; `unhealthy` does not work. */
 export type HealthStatus = 'healthy' | 'degraded' | 'unhealthy'
 
-/** What one check found; further fields are shown as they are. */
+/** The result of one check; all further fields appear in the report unchanged. */
 export interface CheckResult {
   readonly status: HealthStatus
   readonly [field: string]: unknown
 }
 
-/** A check of one part. It may throw, which is unhealthy, and may take for ever, which it is not given. */
+/** A check of one part. When it throws, the part is unhealthy. It may hang: CachedCheck limits its time. */
 export interface HealthCheck {
   readonly name: string
   run(): Promise<CheckResult>

@@ -4,7 +4,7 @@ import type { HealthCheck } from './health-check.js'
 
 export interface QueuesCheckConfig {
   readonly stream: string
-  /** Lag of one partition from which the queue is degraded, in records. */
+  /** The queue is degraded when the lag of a partition exceeds this, in records. */
   readonly lagMax: number
 }
 
@@ -14,7 +14,7 @@ export interface QueuesCheckDeps {
   readonly noteState: (state: QueueState) => void
 }
 
-/** Lag, dead letters and balance of a stream. Lost records are unhealthy; blocked partitions and long lags are degraded. */
+/** Lag, dead letters and ledger of a stream: unhealthy when records are lost, degraded when a partition is blocked or too far behind. */
 export function createQueuesCheck({ stream, lagMax }: QueuesCheckConfig, deps: QueuesCheckDeps): HealthCheck {
   return {
     name: 'queues',

@@ -2,7 +2,7 @@ import type { RedisConnection } from '@millrace/redis'
 import { round } from './database-check.js'
 import type { HealthCheck } from './health-check.js'
 
-/** Whether the Redis of the streams answers, how fast, how it is set up and how full it is. */
+/** Checks that the stream's Redis answers; reports latency, mode, nodes and memory. Degraded when more than 90 % of its memory is used. */
 export function createRedisCheck(
   redis: Pick<RedisConnection, 'mode' | 'nodeCount' | 'check' | 'ping' | 'info'>,
 ): HealthCheck {

@@ -3,11 +3,11 @@ import type { HealthCheck } from './health-check.js'
 
 export interface ServiceAddress {
   readonly name: string
-  /** Of its admin server, without a path. */
+  /** URL of its admin server, without a path. */
   readonly url: string
 }
 
-/** `name=url` pairs; what is not of that form is named in the error. */
+/** Parses `name=url` pairs. @throws TypeError that names the pair without this form */
 export function parseServiceAddresses(pairs: readonly string[]): ServiceAddress[] {
   return pairs.map((pair) => {
     const at = pair.indexOf('=')
@@ -17,7 +17,7 @@ export function parseServiceAddresses(pairs: readonly string[]): ServiceAddress[
   })
 }
 
-/** Asks a service's own /ready. One that is up but lacks a dependency is degraded; one that does not answer is unhealthy. */
+/** Calls `/ready` of a service: degraded when it answers that it is not ready, unhealthy when it does not answer. */
 export function createServiceCheck({ name, url }: ServiceAddress, timeoutMs: number): HealthCheck {
   return {
     name,

@@ -4,7 +4,7 @@ import path from 'node:path'
 
 export interface SystemInfo {
   readonly memory: { readonly total_bytes: number; readonly available_bytes: number; readonly used_percent: number }
-  /** used_percent is of all cores since the last reading; null at the first. */
+  /** `used_percent` covers all cores since the last reading; null at the first. */
   readonly cpu: { readonly cores: number; readonly load_1m: number; readonly used_percent: number | null }
   /** null where the directory cannot be read. */
   readonly disk: {
@@ -14,14 +14,14 @@ export interface SystemInfo {
   } | null
 }
 
-/** Reads memory, processor and the disk of a directory. The machine's, not this process's. */
+/** Reads memory, processor and the disk of a directory for the whole machine, not for this process. */
 export function createReadSystem(directory: string): () => Promise<SystemInfo> {
   let last = cpuTimes()
   return async function readSystem() {
     const now = cpuTimes()
     const total = now.total - last.total
     const used = total > 0 ? 1 - (now.idle - last.idle) / total : null
-    // Two readings at once have nothing between them to measure.
+    // Two readings at the same moment have no time between them.
     if (total > 0) last = now
     const memory = { total_bytes: os.totalmem(), available_bytes: process.availableMemory() }
     return {

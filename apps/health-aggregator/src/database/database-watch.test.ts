@@ -23,7 +23,7 @@ function createWatch() {
   return { state, watch, exposed }
 }
 
-it('tells the share of pages found in memory since the last look, also after the statistics were reset', async () => {
+it('the database watch exports the cache hit ratio since its last step, also after the statistics were reset', async () => {
   const { state, watch, exposed } = createWatch()
   const ratio = async () => Number((await exposed('millrace_postgres_cache_hit_ratio'))[0]?.split(' ').at(-1))
   Object.assign(state, { hits: 90, reads: 10 })
@@ -40,7 +40,7 @@ it('tells the share of pages found in memory since the last look, also after the
   expect(await ratio()).toBe(0.75)
 })
 
-it('tells the worst dead space, forgets what is no longer, and looks every tenth time', async () => {
+it('the database watch exports the most dead space in every tenth step, and removes relations that have none left', async () => {
   const { state, watch, exposed } = createWatch()
   state.tables = [
     { table: 'events', dead_bytes: 50 * MIB },

@@ -9,17 +9,17 @@ export interface DatabaseWatchDeps {
 
 export interface DatabaseWatchMetrics {
   noteHitRatio(ratio: number): void
-  /** Replaces what was noted of this kind before. */
+  /** Replaces the earlier values of this kind. */
   noteDeadBytes(kind: 'table' | 'index', bytes: ReadonlyMap<string, number>): void
 }
 
-/** Steps between two looks at dead space, which changes slowly and is read from the statistics of every partition. */
+/** Dead space is read in every tenth step: it changes slowly, and reading it looks at the statistics of every partition. */
 const BLOAT_EVERY = 10
 const WORST_MAX = 5
-/** Dead space below this is of no interest. */
+/** Less dead space than this is not reported. */
 const DEAD_BYTES_MIN = 2 ** 20
 
-/** Keeps the database's own figures as metrics. A step is a few milliseconds of the server's work, every tenth some ten. */
+/** Exports PostgreSQL's statistics as metrics. A step costs the server a few milliseconds, every tenth step about ten. */
 export class DatabaseWatch {
   readonly #deps: DatabaseWatchDeps
   #before: PageCounts | undefined
@@ -35,13 +35,13 @@ export class DatabaseWatch {
     if (this.#steps++ % BLOAT_EVERY === 0) await this.#noteBloat()
   }
 
-  /** Of the time since the last step: since the beginning would hide a cache that went cold. */
+  /** Covers the time since the last step; a ratio since the server's start would hide a recent drop. */
   async #noteHitRatio(): Promise<void> {
     const counts = await this.#deps.readPageCounts()
     const hits = counts.hits - (this.#before?.hits ?? 0)
     const reads = counts.reads - (this.#before?.reads ?? 0)
     this.#before = counts
-    // Fewer than before: the statistics were reset.
+    // Counts that went down mean that the statistics were reset.
     if (hits >= 0 && reads >= 0 && hits + reads > 0) this.#deps.metrics.noteHitRatio(hits / (hits + reads))
   }
 

@@ -8,17 +8,17 @@ export interface Balance {
   readonly stored: number
   readonly duplicate: number
   readonly deadLettered: number
-  /** What is left: acknowledged, and not yet stored, dropped as a duplicate, or dead-lettered. */
+  /** Accepted records that are not yet rejected, stored, dropped as duplicates or dead-lettered. */
   readonly inFlight: number
-  /** Of those in flight, records that were proved to be neither in the stream nor in a spool. */
+  /** Records in flight that are proved to be neither in the stream nor in a spool. */
   readonly lost: number
-  /** Nothing is lost and no count is negative. Records in flight do not unbalance it. */
+  /** True when nothing is lost and no count is negative. Records in flight are no imbalance. */
   readonly isBalanced: boolean
 }
 
 /**
- * One balance a tenant, in the order of their ids. A producer that died may have flushed less than the consumer has seen of it, and the
- * consumer may not have seen all that a producer flushed: the greater count is what was accepted. `lost` is what LedgerWatch found.
+ * One balance for each tenant, ordered by id. The greater of the producer's and the consumer's count is the number of accepted records: a producer
+ * may die before it writes its count, and the consumer may not have read everything yet. `lost` comes from LedgerWatch.
  */
 export function balanceTenants(
   produced: readonly Produced[],

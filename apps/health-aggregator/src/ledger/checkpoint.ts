@@ -1,9 +1,9 @@
 import type { LedgerSnapshot, PartitionPosition, Produced } from './ledger-rows.js'
 
-/** What had been acknowledged at a moment, and where the streams ended after it. */
+/** What had been acknowledged at one moment, and where the partitions of the stream ended after it. */
 export interface Checkpoint {
   readonly produced: readonly Produced[]
-  /** Taken after `produced`, so that whatever those counts hold lies before them, or in a spool. */
+  /** Read after `produced`, so all records in those counts lie before these ends or in a spool. */
   readonly ends: readonly PartitionPosition[]
   readonly takenAtMs: number
 }
@@ -28,8 +28,8 @@ export function isPassed(
 }
 
 /**
- * What a passed checkpoint proves to be missing: everything that was acknowledged and not in a spool lay before the ends, all of that
- * has been read, so what the consumer has not counted is gone. Under load too, since only records from before the checkpoint are compared.
+ * The records that a passed checkpoint proves to be lost. All acknowledged records lay before the ends or in a spool; the consumer has read up to
+ * the ends; so records that it has not counted are gone. This also holds under load, because later records are not compared.
  */
 export function findDeficits(checkpoint: Checkpoint, now: Pick<LedgerSnapshot, 'consumed' | 'gaps'>): Deficit[] {
   const consumed = new Map(now.consumed.map((row) => [`${row.producer} ${row.tenantId}`, row.accepted]))
@@ -41,9 +41,9 @@ export function findDeficits(checkpoint: Checkpoint, now: Pick<LedgerSnapshot, '
 }
 
 /**
- * Gaps that no count explains. A gateway whose own count holds all that was consumed is right about the rest as well: what is missing was
- * never acknowledged. One that died before it flushed cannot tell, and then the gap counts. A gap names no tenant, so it is laid to the one
- * that the producer had the most records of.
+ * Records that are missing in gaps of frame sequences and that no deficit explains. When the producer's own count covers everything that was
+ * consumed, it is complete, and the missing records were never acknowledged. When the producer died before it wrote its count, they may have been,
+ * so they count as lost. A gap has no tenant; it is assigned to the tenant with the most records of that producer.
  */
 function gapDeficits(
   produced: readonly Produced[],

@@ -1,14 +1,14 @@
-/** What one producer has acknowledged to one tenant, by its own count. accepted includes rejected. */
+/** What one producer has acknowledged to one tenant, by its own count. `accepted` includes `rejected`. */
 export interface Produced {
   readonly producer: string
   readonly tenantId: number
   readonly accepted: number
   readonly rejected: number
-  /** Of accepted, at most so many that are in the producer's spool and not yet in the stream. */
+  /** How many of the accepted records may still be in the producer's spool instead of the stream; an upper bound. */
   readonly spooled: number
 }
 
-/** What the consumer made of the frames of one producer, over all partitions. */
+/** The consumer's counts for the frames of one producer and tenant, over all partitions. */
 export interface Consumed {
   readonly producer: string
   readonly tenantId: number
@@ -19,20 +19,20 @@ export interface Consumed {
   readonly deadLettered: number
 }
 
-/** Records of a producer that a gap in its frames' sequence says are gone. */
+/** Records that are missing because the sequence of a producer's frames has a gap. */
 export interface Gap {
   readonly producer: string
   readonly lostRecords: number
 }
 
-/** How far a partition has been consumed. */
+/** Up to where a partition has been consumed. */
 export interface PartitionPosition {
   readonly partition: number
-  /** The stream driver's own text. */
+  /** A position in the stream driver's own format. */
   readonly position: string
 }
 
-/** Both sides of the ledger and the consumer's positions, of one moment. */
+/** Both sides of the ledger and the consumer's positions at one moment. */
 export interface LedgerSnapshot {
   readonly produced: readonly Produced[]
   readonly consumed: readonly Consumed[]

@@ -4,9 +4,9 @@ import { type Checkpoint, type Deficit, findDeficits, isPassed } from './checkpo
 import type { LedgerSnapshot, PartitionPosition } from './ledger-rows.js'
 
 export interface LedgerWatchConfig {
-  /** Records that stay missing so long count as lost. */
+  /** Records that are missing for this long count as lost, in ms. */
   readonly lostAfterMs: number
-  /** A checkpoint that is not passed in this time is looked at again: the stream may have lost the end it names. */
+  /** After this time, in ms, a checkpoint is checked again: the stream may no longer reach the ends in it. */
   readonly checkpointMaxMs: number
 }
 
@@ -19,7 +19,7 @@ export interface LedgerWatchDeps {
   readonly logger: Logger
 }
 
-/** How the ledger stands as a whole, for metrics and health. */
+/** The ledger of all tenants together, for metrics and health. */
 export interface LedgerState {
   readonly inFlight: number
   readonly lost: number
@@ -30,14 +30,14 @@ export interface LedgerState {
 }
 
 /**
- * Finds out, again and again, whether something that was acknowledged is gone. `step` is to be called every few seconds; it fails when
- * PostgreSQL or the stream cannot be asked, and then nothing that was found before changes.
+ * Detects acknowledged records that are lost. Call `step` every few seconds. It throws when PostgreSQL or the stream cannot be reached; its earlier
+ * findings then stay unchanged.
  */
 export class LedgerWatch {
   readonly #config: LedgerWatchConfig
   readonly #deps: LedgerWatchDeps
   #checkpoint: Checkpoint | null = null
-  /** Since when each producer's and tenant's deficit has been seen, by both. */
+  /** The time at which a deficit was first seen, by producer and tenant. */
   #since = new Map<string, number>()
   #lost: ReadonlyMap<number, number> = new Map()
   #state: LedgerState = { inFlight: 0, lost: 0, unbalancedTenants: 0, deadLettered: 0, verifiedAtMs: null }
@@ -63,11 +63,11 @@ export class LedgerWatch {
       this.#settle(findDeficits(this.#checkpoint, snapshot))
       this.#checkpoint = null
     } else if (this.#checkpoint !== null && now() - this.#checkpoint.takenAtMs > this.#config.checkpointMaxMs) {
-      // A stream that still reaches as far will be read as far, however long the consumer takes.
+      // As long as the stream still reaches these ends, the consumer will get there, however slow it is.
       if (!isPassed(this.#checkpoint, await this.#deps.readEnds(), comparePositions)) this.#checkpoint = null
     }
     this.#describe(snapshot)
-    // The counts were read before the ends are: what they hold lies before them.
+    // The ends are read after the counts, so that all counted records lie before them.
     this.#checkpoint ??= { produced: snapshot.produced, ends: await this.#deps.readEnds(), takenAtMs: now() }
   }
 
@@ -93,7 +93,7 @@ export class LedgerWatch {
     const after = sum(lost)
     if (after > before) this.#deps.logger.error('acknowledged records are lost', { lost: after, before })
     else if (after < before)
-      this.#deps.logger.info('records that were missing have been found', { lost: after, before })
+      this.#deps.logger.info('records that were reported lost have turned up', { lost: after, before })
   }
 
   #describe(snapshot: LedgerSnapshot): void {

@@ -6,7 +6,7 @@ export interface LedgerScope {
   readonly group: string
 }
 
-/** Both sides of the ledger, gaps and positions, in one snapshot, of all tenants. One row a producer and tenant: small tables, read whole. */
+/** Reads both sides of the ledger, the gaps and the positions of all tenants in one snapshot. The tables are small: one row for each producer and tenant. */
 export async function readLedger(database: Database, { stream, group }: LedgerScope): Promise<LedgerSnapshot> {
   return await database.transaction(
     async (tx) => {
@@ -31,7 +31,7 @@ export async function readLedger(database: Database, { stream, group }: LedgerSc
   )
 }
 
-/** Both sides for one tenant, or for all when it is null. Call it in one snapshot. */
+/** Reads both sides for one tenant, or for all when `tenantId` is null. Call it in a repeatable-read transaction. */
 export async function readCounts(
   tx: Queryable,
   stream: string,

@@ -1,7 +1,7 @@
 import { authErrors, type KeyManager } from '@millrace/auth'
 import { HOUR_MS } from '@millrace/contracts'
 
-/** The tenant of synthetic events. It is like any other, so its events are in nobody else's figures. */
+/** The tenant of synthetic events. It is an ordinary tenant, so its events do not appear in other tenants' figures. */
 export const PROBE_TENANT = 'millrace-synthetic'
 
 export interface ProbeKey {
@@ -10,17 +10,17 @@ export interface ProbeKey {
 }
 
 export interface ProbeKeys {
-  /** A valid key, made on first use and again before it expires. @throws databaseErrors */
+  /** A valid key, created on first use and replaced before it expires. @throws databaseErrors */
   current(): Promise<ProbeKey>
-  /** Makes a new one next time: for when this one was refused. */
+  /** Makes the next `current` create a new key; call it when the gateway refused this one. */
   forget(): void
 }
 
 const LIFE_MS = 24 * HOUR_MS
 
 /**
- * Keys of the tenant of synthetic events. They are in this process's memory alone and end by themselves after a day, so those of earlier
- * lives need no cleaning up.
+ * API keys of the tenant of synthetic events. They exist only in this process's memory and expire after a day, so keys of earlier processes need no
+ * cleanup.
  */
 export function createProbeKeys({ keys, now }: { readonly keys: KeyManager; readonly now: () => number }): ProbeKeys {
   let made: { key: Promise<ProbeKey>; renewAtMs: number } | undefined
@@ -52,7 +52,7 @@ async function makeKey(keys: KeyManager, expiresAtMs: number): Promise<ProbeKey>
   return { tenantId, key: created.key }
 }
 
-/** Two instances may start at once. */
+/** Another instance may create the tenant at the same time. */
 async function createTenant(keys: KeyManager): Promise<number> {
   try {
     return await keys.createTenant(PROBE_TENANT)

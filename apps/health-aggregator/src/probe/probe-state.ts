@@ -2,12 +2,12 @@ import type { CheckResult } from '../checks/health-check.js'
 import type { ProbeResult } from './probe.js'
 
 export interface ProbeStateConfig {
-  /** 0: no synthetic events. */
+  /** 0 means that there are no synthetic events. */
   readonly intervalMs: number
   readonly timeoutMs: number
 }
 
-/** What the last synthetic events say, as a part of the detailed health. */
+/** The results of the latest synthetic events, for the detailed health report. */
 export class ProbeState {
   readonly #config: ProbeStateConfig
   readonly #now: () => number
@@ -26,7 +26,7 @@ export class ProbeState {
     if (result.failure === undefined) this.#lastSuccessMs = result.startedAtMs
   }
 
-  /** Healthy while events come through; until the first has had its time, too. */
+  /** Healthy while events succeed, and after the start until the first one has had its time. */
   describe(): CheckResult {
     const { intervalMs, timeoutMs } = this.#config
     if (intervalMs === 0) return { status: 'healthy', enabled: false }

@@ -6,7 +6,7 @@ import type { ProbeTarget } from './probe.js'
 import type { ProbeKeys } from './probe-keys.js'
 
 export interface ProbeTargetConfig {
-  /** Of the gateway, without a slash at the end. */
+  /** Without a slash at the end. */
   readonly gatewayUrl: string
 }
 
@@ -15,7 +15,7 @@ export interface ProbeTargetDeps {
   readonly analytics: Pick<Calls<typeof AnalyticsServiceService>, 'listEvents'>
 }
 
-/** The real path: the gateway by HTTP as any client, and analytics-query by gRPC. */
+/** Sends to the gateway over HTTP, like any client, and reads from analytics-query over gRPC. */
 export function createProbeTarget(
   { gatewayUrl }: ProbeTargetConfig,
   { keys, analytics }: ProbeTargetDeps,

@@ -23,7 +23,7 @@ const hang = (signal: AbortSignal) =>
   )
 
 describe('a synthetic event', () => {
-  it('is timed at each hop and asked for until it is there', async () => {
+  it('is measured at each step and searched for until a query finds it', async () => {
     let receipts = 0
     let looks = 0
     const result = await createProbe(
@@ -54,13 +54,13 @@ describe('a synthetic event', () => {
       { hop: 'stored', reason: 'it took too long' },
     ],
     [
-      'it settles without being stored',
+      'its receipt is settled but it is not stored',
       { readReceipt: async () => ({ isSettled: true, stored: 0 }) },
       { hop: 'stored', reason: expect.stringContaining('PROBE_FAILED') },
     ],
     ['no query finds it', { isVisible: async () => false }, { hop: 'visible', reason: 'it took too long' }],
     [
-      'no query finds it and garbage is collected meanwhile',
+      'no query finds it, also when garbage is collected meanwhile',
       { isVisible: async () => collectGarbage() },
       { hop: 'visible', reason: 'it took too long' },
     ],
@@ -68,7 +68,7 @@ describe('a synthetic event', () => {
     expect((await createProbe({ timeoutMs: 1000 }, target(broken))(never)).failure).toEqual(failure)
   })
 
-  it('takes another user each time and an id of its own', async () => {
+  it('has a different user and a new message id each time', async () => {
     const events: ProbeEvent[] = []
     const probe = createProbe({ timeoutMs: 60_000 }, target({ post: async (event) => String(events.push(event)) }))
     for (let i = 0; i < 3; i++) await probe(never)
@@ -86,7 +86,7 @@ describe('the state of the synthetic events', () => {
     failure: undefined,
   })
 
-  it('is healthy while they come through and degraded when one fails or none comes any more', () => {
+  it('is healthy while they succeed, and degraded when one fails or none arrives any more', () => {
     const probes = state()
     expect(probes.describe()).toMatchObject({ status: 'healthy', last_success: null })
     probes.note(success(0))
@@ -98,7 +98,7 @@ describe('the state of the synthetic events', () => {
     expect(probes.describe()).toMatchObject({ status: 'degraded' })
   })
 
-  it('is healthy when they are switched off', () => {
+  it('is healthy when they are turned off', () => {
     expect(new ProbeState({ intervalMs: 0, timeoutMs: 1 }, () => 0).describe()).toEqual({
       status: 'healthy',
       enabled: false,

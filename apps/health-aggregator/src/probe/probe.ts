@@ -34,13 +34,13 @@ const PROBE_EVENT = '$probe'
 const USERS = 64
 const POLL_MS = 20
 
-/** Sends one event down the whole path and times each hop. Never rejects; gives up after `timeoutMs`. */
+/** Sends one event through the whole pipeline and measures each step. Never rejects; fails after `timeoutMs`. */
 export function createProbe({ timeoutMs }: { readonly timeoutMs: number }, target: ProbeTarget) {
   let turn = 0
   return async function probe(stopping: AbortSignal): Promise<ProbeResult> {
     const startedAtMs = Date.now()
     const startedAt = performance.now()
-    // Not AbortSignal.timeout: `any` holds it weakly, and one that is collected never fires.
+    // AbortSignal.timeout does not work here: AbortSignal.any references it weakly, and a collected signal never fires.
     const late = new AbortController()
     const timer = setTimeout(() => late.abort(), timeoutMs)
     const signal = AbortSignal.any([stopping, late.signal])
@@ -62,7 +62,7 @@ export function createProbe({ timeoutMs }: { readonly timeoutMs: number }, targe
       await until(signal, async () => {
         const { isSettled, stored } = await target.readReceipt(receipt, signal)
         if (isSettled && stored !== 1)
-          throw errors.PROBE_FAILED({ message: 'the receipt is settled and the event is not stored' })
+          throw errors.PROBE_FAILED({ message: 'the receipt is settled, but the event is not stored' })
         return isSettled
       })
       reached('visible')

@@ -10,7 +10,7 @@ export interface QueueScope {
 
 export interface PartitionLag {
   readonly partition: number
-  /** Records in the stream that are not stored yet, from the newest frames' own counts; null when the stream cannot be asked. */
+  /** Records in the stream that are not stored yet, by the counts in the newest frames; null while the stream cannot be reached. */
   readonly lagRecords: number | null
   readonly owner: string | null
   readonly blockedReason: string | null
@@ -19,14 +19,14 @@ export interface PartitionLag {
 
 export interface QueueState {
   readonly partitions: readonly PartitionLag[]
-  /** Dead letters that wait for somebody to decide. */
+  /** Dead letters that are neither replayed nor discarded yet. */
   readonly deadLetters: number
 }
 
-/** So many of the newest frames are looked at: enough to meet each producer that is writing. */
+/** Number of newest frames that are read of each partition, so that every active producer is likely among them. */
 const NEWEST_FRAMES = 4
 
-/** Where the stream stands and how far its consumers have come. `describe` is only asked when the stream is there. */
+/** Reads where the partitions of the stream end and how far the consumers are. Works without the stream; lags are unknown then. */
 export function createQueues(scope: QueueScope, deps: { database: Database; driver: StreamDriver }) {
   const { stream, group, partitions } = scope
   const all = Array.from({ length: partitions }, (_, partition) => partition)
@@ -65,7 +65,7 @@ export function createQueues(scope: QueueScope, deps: { database: Database; driv
     }
   }
 
-  /** The frames count a producer's records from its start; what the consumer has of them is in stream_producers. */
+  /** Each frame carries the number of records of its producer so far; `stream_producers` holds how many of them the consumer has read. */
   async function measureLag(partition: number, position: string, end: PartitionDescription): Promise<number> {
     if (end.last === '' || driver.comparePositions(position, end.last) >= 0) return 0
     const frames = await driver.tail(stream, partition, NEWEST_FRAMES)
@@ -100,7 +100,7 @@ interface PartitionRow {
 
 const PARTITIONS = `select partition, position, owner, blocked_reason, watermark from stream_partitions
   where group_name = $1 and stream = $2 order by partition`
-/** Rows that wait are few; the table is read whole. */
+/** Few rows match, and the table is small. */
 const DEAD_LETTERS = `select count(*) as pending from dead_letters where stream = $1 and state in ('pending', 'replaying')`
 const PRODUCERS = `select producer::text as producer, records from stream_producers
   where group_name = $1 and stream = $2 and partition = $3 and producer = any ($4::uuid[])`

@@ -2,7 +2,7 @@ import type { CheckResult, HealthStatus } from '../checks/health-check.js'
 import type { SystemInfo } from '../checks/system-info.js'
 
 const LEVELS = ['summary', 'system', 'detailed'] as const
-/** summary: the status alone. system: each part's and the machine's. detailed: partitions and the synthetic event as well. */
+/** summary: overall status. system: also the parts and the machine. detailed: also partitions and synthetic events. */
 export type HealthLevel = (typeof LEVELS)[number]
 
 export function isHealthLevel(text: string): text is HealthLevel {
@@ -20,12 +20,12 @@ export interface HealthFacts {
 }
 
 /**
- * Parts without which events are not taken in or not stored: when all instances of one are unhealthy (`stream-consumer`,
- * `stream-consumer-2`), so is the whole. Anything else that is not healthy makes the whole degraded.
+ * Parts without which events are not accepted or not stored. When all instances of one of them are unhealthy (`stream-consumer`,
+ * `stream-consumer-2`), the overall status is unhealthy. Any other part that is not healthy makes it degraded.
  */
 const ESSENTIAL = ['database', 'queues', 'ingest-gateway', 'stream-consumer']
 
-/** The status of the whole: the parts' and the synthetic event's together. */
+/** The overall status, from the parts and the synthetic events. */
 export function overallStatus(services: ReadonlyMap<string, CheckResult>, synthetic: CheckResult): HealthStatus {
   const isDown = ESSENTIAL.some((name) => {
     const instances = [...services].filter(([other]) => other === name || other.startsWith(`${name}-`))
@@ -36,7 +36,7 @@ export function overallStatus(services: ReadonlyMap<string, CheckResult>, synthe
   return isWhole ? 'healthy' : 'degraded'
 }
 
-/** The answer of a level, in the one format of all three. Uptime is in seconds, latencies are in ms. */
+/** The report for a level; all three levels share one format. `uptime` is in seconds, latencies are in ms. */
 export function buildReport(
   level: HealthLevel,
   facts: HealthFacts,
@@ -56,7 +56,7 @@ export function buildReport(
   return { status, body: level === 'detailed' ? { ...body, synthetic: facts.synthetic } : body }
 }
 
-/** Drops the lists of partitions. */
+/** Removes the lists of partitions. */
 function withoutDetails(result: CheckResult): CheckResult {
   const entries = Object.entries(result).map(([name, value]) => [
     name,

@@ -12,7 +12,7 @@ export interface HealthReporterDeps {
   readonly version: string
 }
 
-/** Runs all checks at once and puts their results together. Takes as long as the slowest check's time-out at most. */
+/** Runs all checks in parallel and builds a report from their results. Takes at most the time-out of a check. */
 export function createHealthReporter(deps: HealthReporterDeps) {
   const startedAtMs = deps.now()
   return async function reportHealth(

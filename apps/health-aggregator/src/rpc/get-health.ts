@@ -2,7 +2,7 @@ import { errors } from '../errors.js'
 import { isHealthLevel } from '../report/health-report.js'
 import type { ReportHealth } from '../report/health-reporter.js'
 
-/** The health as JSON text; `summary` when no level is named. Answers when PostgreSQL and Redis are down, and says so. */
+/** The health report as JSON text, at level `summary` by default. It also works while PostgreSQL and Redis are down, and reports that. */
 export function createGetHealth({ reportHealth }: { readonly reportHealth: ReportHealth }) {
   return async function getHealth(request: { readonly level: string }): Promise<{ status: string; bodyJson: string }> {
     const level = request.level === '' ? 'summary' : request.level

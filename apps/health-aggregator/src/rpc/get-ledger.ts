@@ -9,11 +9,11 @@ const EVERY_TENANT = '*'
 
 export interface GetLedgerDeps {
   readonly database: Database
-  /** Records that were found to be lost, by tenant. */
+  /** Lost records by tenant id. */
   readonly lost: () => ReadonlyMap<number, number>
 }
 
-/** The balance of the caller's tenant, or of every tenant for `*`. Both sides are read in one snapshot. */
+/** The ledger of the caller's tenant, or of every tenant for `*`. Both sides are read in one snapshot. */
 export function createGetLedger({ stream }: { readonly stream: string }, { database, lost }: GetLedgerDeps) {
   return async function getLedger(_request: object, call: CallContext): Promise<{ streams: LedgerEntry[] }> {
     const tenantId = call.tenant === EVERY_TENANT ? null : tenantOf(call)
@@ -27,7 +27,7 @@ export function createGetLedger({ stream }: { readonly stream: string }, { datab
     const balances = new Map(
       balanceTenants(counts.produced, counts.consumed, lost()).map((balance) => [balance.tenantId, balance]),
     )
-    // A tenant that has sent nothing yet has an empty ledger, which balances.
+    // A tenant that has sent nothing has an empty ledger, which balances.
     const streams = names.map(({ id, name }) => toEntry(stream, name, balances.get(id) ?? emptyBalance(id)))
     return { streams }
   }
@@ -51,7 +51,7 @@ function emptyBalance(tenantId: number): Balance {
   }
 }
 
-/** The wire has no negative numbers: a negative count shows as 0 and as not balanced. */
+/** The counts are unsigned in protobuf: a negative one becomes 0, and `balanced` is false. */
 function toEntry(stream: string, tenant: string, balance: Balance): LedgerEntry {
   const count = (value: number) => BigInt(Math.max(0, value))
   return {

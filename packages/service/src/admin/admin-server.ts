@@ -8,14 +8,14 @@ import { startHttpServer } from '../http/start-http-server.js'
 import type { Started } from '../lifecycle/lifecycle.js'
 import type { ReadinessReport } from '../lifecycle/readiness.js'
 
-const bodyBytesMax = 1_024
+const BODY_BYTES_MAX = 1_024
 
 export interface AdminServerConfig {
   readonly host: string
   readonly port: number
-  /** Needed for /metrics and /log-level when set. */
+  /** When set, /metrics and /log-level require it. */
   readonly token: Secret | undefined
-  /** Closes /metrics and /log-level as long as there is no token. */
+  /** In production /metrics and /log-level are closed without a token. */
   readonly isProduction: boolean
 }
 
@@ -27,8 +27,8 @@ export interface AdminServerDeps {
 }
 
 /**
- * /live, /ready, /startup for probes, /metrics for Prometheus, /log-level (GET, PUT). Plain node:http, so it works while everything else
- * does not.
+ * Serves /live, /ready and /startup for probes, /metrics for Prometheus, and /log-level (GET, PUT). It depends on node:http only, so that it works
+ * while everything else fails.
  */
 export function startAdminServer(config: AdminServerConfig, deps: AdminServerDeps): Promise<Started<Server>> {
   const server = createServer((req, res) => {
@@ -68,19 +68,19 @@ async function sendReadiness(res: ServerResponse, deps: AdminServerDeps): Promis
 
 function checkToken(req: IncomingMessage, { token, isProduction }: AdminServerConfig): void {
   if (token === undefined) {
-    if (isProduction) throw coreErrors.DENIED({ message: 'set ADMIN_TOKEN to open this address in production' })
+    if (isProduction) throw coreErrors.DENIED({ message: 'in production this path needs ADMIN_TOKEN to be set' })
     return
   }
   const given = digest((req.headers.authorization ?? '').replace(/^Bearer /i, ''))
   if (!timingSafeEqual(given, digest(token.reveal())))
-    throw coreErrors.UNAUTHENTICATED({ message: 'this address needs the admin token' })
+    throw coreErrors.UNAUTHENTICATED({ message: 'this path needs the admin token' })
 }
 
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
 
-/** Takes `{"level":"debug"}` or the bare word. */
+/** The body is `{"level":"debug"}` or the level alone. */
 async function changeLogLevel(req: IncomingMessage, logger: RootLogger): Promise<void> {
   const body = (await readBody(req)).trim()
   const level = body.startsWith('{') ? parseLevel(body) : body.replaceAll('"', '')
@@ -110,7 +110,7 @@ async function readBody(req: IncomingMessage): Promise<string> {
   let body = ''
   for await (const chunk of req) {
     body += String(chunk)
-    if (body.length > bodyBytesMax) throw coreErrors.BODY_TOO_LARGE()
+    if (body.length > BODY_BYTES_MAX) throw coreErrors.BODY_TOO_LARGE()
   }
   return body
 }

@@ -35,7 +35,7 @@ const folder = mkdtempSync(join(tmpdir(), 'millrace-config-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe('a configuration', () => {
-  it('is read into values, with defaults for what is not set or empty', () => {
+  it('has values from the environment, and defaults for variables that are missing or empty', () => {
     const config = parseConfig(schema, { ...base, HTTP_PORT: '', BROKERS: 'a:1, b:2', IS_ON: '1', REGION: ' eu ' })
     expect(config).toMatchObject({
       HTTP_PORT: 8080,
@@ -50,7 +50,7 @@ describe('a configuration', () => {
     expect(config.DATABASE_URL.reveal()).toBe('postgres://u:hunter2@db/x')
   })
 
-  it('tells all problems at once, each in a plain sentence', () => {
+  it('reports all problems at once, one sentence each', () => {
     const problems = problemsOf({
       HTTP_PORT: '99999',
       BATCH_EVENTS_MAX: 'many',
@@ -70,15 +70,15 @@ describe('a configuration', () => {
     ])
   })
 
-  it('takes a secret from the file that the variable with _FILE names', () => {
+  it('reads a secret from the file in the variable with the suffix _FILE', () => {
     const file = join(folder, 'url')
     writeFileSync(file, 'postgres://from-file\n')
     expect(parseConfig(schema, { DATABASE_URL_FILE: file }).DATABASE_URL.reveal()).toBe('postgres://from-file')
   })
 
-  it('says which secret file cannot be read, and refuses both ways at once', () => {
+  it('reports a secret file that cannot be read, and a secret that is set in both ways', () => {
     expect(problemsOf({ DATABASE_URL_FILE: join(folder, 'none') })).toEqual([
-      expect.stringMatching(/^DATABASE_URL_FILE names .* cannot be read \(ENOENT\)\.$/),
+      expect.stringMatching(/^DATABASE_URL_FILE is .* cannot be read \(ENOENT\)\.$/),
     ])
     expect(problemsOf({ ...base, DATABASE_URL_FILE: join(folder, 'url') })).toEqual([
       'DATABASE_URL and DATABASE_URL_FILE are both set: set one of them.',
@@ -90,7 +90,7 @@ describe('a configuration', () => {
     expect(() => parseConfig(short, { KEY: 'hunter2' })).toThrow('KEY must have at least 16 characters.')
   })
 
-  it('holds rules over several settings as whole sentences', () => {
+  it('reports violated rules over several settings as whole sentences', () => {
     const both = defineConfig({
       A: text({ optional: true, description: 'a' }),
       B: text({ optional: true, description: 'b' }),
@@ -98,7 +98,7 @@ describe('a configuration', () => {
     expect(() => parseConfig(both, {})).toThrow('Set A or B.')
   })
 
-  it('is described as a table that the README holds between its markers', () => {
+  it('is described by a table between the markers of a README', () => {
     const table = describeConfig(schema)
     expect(table).toContain('| `HTTP_PORT` | port of the public API | `8080` | from 0 to 65535 |')
     expect(table).toContain('| `BATCH_EVENTS_MAX` | largest batch (events) | `500` | from 1 to 10000 |')
@@ -109,7 +109,7 @@ describe('a configuration', () => {
     expect(() => replaceSettingsTable('nothing', schema)).toThrow('<!-- settings -->')
   })
 
-  it('of a service needs nothing but defaults', () => {
+  it('of any service is valid with defaults alone', () => {
     expect(parseConfig(defineConfig(serviceSettings({ adminPort: 8081 })), {})).toMatchObject({
       ADMIN_PORT: 8081,
       ADMIN_HOST: '127.0.0.1',
@@ -120,7 +120,7 @@ describe('a configuration', () => {
 })
 
 describe('a secret', () => {
-  it('is printed as [secret] by everything but reveal', () => {
+  it('is printed as [secret] by everything except reveal', () => {
     const value = new Secret('hunter2')
     expect(
       [

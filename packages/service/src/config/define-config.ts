@@ -6,11 +6,11 @@ export type ConfigShape = Readonly<Record<string, Setting<unknown>>>
 /** The settings of one service, by the names of their environment variables. */
 export type ConfigSchema = z.ZodObject<ConfigShape>
 
-/** What `parseConfig` yields for a schema. */
+/** The values that `parseConfig` returns for a schema. */
 export type ConfigOf<Schema extends z.ZodType> = z.output<Schema>
 
 /**
- * The schema of a service's configuration. Rules over several settings are added by zod's `refine`, their message being a whole sentence.
+ * The schema of a service's configuration. Rules over several settings are added with zod's `refine`; their message is a whole sentence.
  *
  *     export const configSchema = defineConfig({ ...serviceSettings({ adminPort: 8081 }), HTTP_PORT: port({ default: 8080, description: '…' }) })
  *     export type Config = ConfigOf<typeof configSchema>

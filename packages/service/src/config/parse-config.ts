@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import { type ConfigSchema, settingsOf } from './define-config.js'
 import type { SettingFacts } from './settings.js'
 
-/** Every problem of a configuration, each a plain sentence. Values of secrets are not in them. */
+/** All problems of a configuration, one sentence each, without values of secrets. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly string[]
@@ -17,8 +17,8 @@ export class ConfigError extends Error {
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * The configuration, or a ConfigError with all problems at once. An empty variable counts as one that is not set, since compose files and
- * charts cannot leave one out.
+ * Parses the environment. An empty variable counts as not set, because compose files and charts cannot leave a variable out.
+ * @throws ConfigError with all problems at once
  */
 export function parseConfig<Schema extends ConfigSchema>(schema: Schema, env: Environment): z.output<Schema> {
   const problems: string[] = []
@@ -53,14 +53,14 @@ function readVariable(name: string, fact: SettingFacts, env: Environment, proble
     return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
   } catch (error) {
     problems.push(
-      `${name}_FILE names ${file}, which cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`,
+      `${name}_FILE is ${file}, which cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`,
     )
     return undefined
   }
 }
 
 function toSentence(name: string, message: string, fact: SettingFacts | undefined, value: string | undefined): string {
-  // A rule over several settings says itself what is wrong.
+  // The message of a rule over several settings is a whole sentence already.
   if (fact === undefined) return name === '' ? message : `${name} ${message}.`
   if (value === undefined) return `${name} is not set: ${fact.description}.`
   return fact.isSecret === true ? `${name} ${message}.` : `${name} ${message}, but is "${value}".`

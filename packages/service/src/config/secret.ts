@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 
-const printed = '[secret]'
+const PRINTED = '[secret]'
 
 /** A value that cannot be printed by accident: texts, JSON, templates, logs and `console.log` show `[secret]`. */
 export class Secret {
@@ -16,14 +16,14 @@ export class Secret {
   }
 
   toString(): string {
-    return printed
+    return PRINTED
   }
 
   toJSON(): string {
-    return printed
+    return PRINTED
   }
 
   [inspect.custom](): string {
-    return printed
+    return PRINTED
   }
 }

@@ -2,10 +2,10 @@ import { EVENTS_STREAM } from '@millrace/contracts'
 import { boolean, choice, integer, list, secret, text } from './settings.js'
 
 export interface DatabaseSettingsOptions {
-  /** What the service keeps there. */
+  /** What the service uses the database for; ends the description of DATABASE_URL. */
   readonly holds: string
   readonly connectionLimit: number
-  /** What the largest pool does not count, or how it is used; after the words "largest pool". */
+  /** Ends the description of DATABASE_CONNECTION_LIMIT, for example with the connections outside of the pool. */
   readonly poolNote?: string
   /** Default 5,000. */
   readonly timeoutMs?: number
@@ -23,21 +23,21 @@ export function databaseSettings(options: DatabaseSettingsOptions) {
       min: 1,
       max: 1000,
       unit: 'connections',
-      description: `largest pool${poolNote}`,
+      description: `maximum size of the connection pool${poolNote}`,
     }),
     DATABASE_TIMEOUT: integer({
       default: timeoutMs,
       min: 100,
       max: 600_000,
       unit: 'ms',
-      description: 'longest wait for a connection',
+      description: 'longest wait for a connection of the pool',
     }),
     DATABASE_RETRY_ATTEMPTS: integer({
       default: retryAttempts,
       min: 1,
       max: 10,
       unit: 'calls',
-      description: 'calls in all where the failure is a passing one',
+      description: 'attempts in all for a statement that fails for a temporary reason',
     }),
   }
 }
@@ -55,11 +55,20 @@ export function streamSettings() {
       min: 1,
       max: 1024,
       unit: 'partitions',
-      description: 'never changed once events are in',
+      description: 'number of partitions of the stream; must not change once it holds events',
     }),
-    STREAM_REDIS_URL: secret({ description: 'Redis that holds the stream' }),
-    REDIS_CLUSTER_ENABLED: boolean({ default: false, description: 'whether STREAM_REDIS_URL is a Cluster' }),
-    REDIS_SENTINEL_HOSTS: list({ default: [], description: 'host:port of the Sentinels of the stream’s Redis' }),
-    REDIS_MASTER_NAME: text({ optional: true, description: 'name by which the Sentinels know the primary' }),
+    STREAM_REDIS_URL: secret({ description: 'Redis that holds the stream, as redis://user:password@host:port' }),
+    REDIS_CLUSTER_ENABLED: boolean({
+      default: false,
+      description: 'whether STREAM_REDIS_URL is a node of a Redis Cluster',
+    }),
+    REDIS_SENTINEL_HOSTS: list({
+      default: [],
+      description: 'host:port of the Redis Sentinels, which then name the primary instead of STREAM_REDIS_URL',
+    }),
+    REDIS_MASTER_NAME: text({
+      optional: true,
+      description: 'name of the primary in the configuration of the Sentinels',
+    }),
   }
 }

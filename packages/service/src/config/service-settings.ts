@@ -6,20 +6,24 @@ export function serviceSettings(options: { readonly adminPort: number }) {
   return {
     NODE_ENV: choice(['development', 'test', 'production'], {
       default: 'development',
-      description: 'production refuses development keys and asks for ADMIN_TOKEN',
+      description: 'production refuses the development keys, and opens /metrics and /log-level only with ADMIN_TOKEN',
     }),
     LOG_LEVEL: choice(logThresholds, {
       default: 'info',
-      description: 'lines below this level are not written; changed at run time by /log-level',
+      description: 'log lines below this level are not written; can be changed at run time through /log-level',
     }),
     LOG_SAMPLE_PER_SECOND: integer({
       default: 100,
       min: 0,
       max: 1_000_000,
       unit: 'lines/s',
-      description: 'of one message and endpoint; what is left out is counted on the next line, 0 writes all',
+      description:
+        'log lines per second with the same message and endpoint; the number of suppressed lines is on the next one; 0 writes all lines',
     }),
-    LOG_MASK_FIELDS: list({ default: [], description: 'names of log fields to mask besides the built-in ones' }),
+    LOG_MASK_FIELDS: list({
+      default: [],
+      description: 'names of log fields to mask, in addition to the built-in ones',
+    }),
     ADMIN_HOST: text({ default: '127.0.0.1', description: 'address the admin server listens on' }),
     ADMIN_PORT: port({
       default: options.adminPort,
@@ -28,7 +32,8 @@ export function serviceSettings(options: { readonly adminPort: number }) {
     ADMIN_TOKEN: secret({
       optional: true,
       minLength: 16,
-      description: 'bearer token for /metrics and /log-level; without it they are open, and closed in production',
+      description:
+        'bearer token for /metrics and /log-level; without it both are open, or closed when NODE_ENV is production',
     }),
     SHUTDOWN_DELAY_MS: integer({
       default: 0,
@@ -49,7 +54,7 @@ export function serviceSettings(options: { readonly adminPort: number }) {
     OTEL_EXPORTER_OTLP_ENDPOINT: url({
       optional: true,
       protocols: ['http:', 'https:'],
-      description: 'where traces go; tracing is off without it',
+      description: 'URL of the collector for traces; tracing is off without it',
     }),
     OTEL_TRACES_SAMPLER: choice(
       [
@@ -60,8 +65,11 @@ export function serviceSettings(options: { readonly adminPort: number }) {
         'parentbased_always_off',
         'parentbased_traceidratio',
       ],
-      { default: 'parentbased_traceidratio', description: 'how traces are chosen; failed spans are kept in any case' },
+      {
+        default: 'parentbased_traceidratio',
+        description: 'how traces are sampled; failed spans are exported in any case, except with always_off',
+      },
     ),
-    OTEL_TRACES_SAMPLER_ARG: decimal({ default: 0.1, min: 0, max: 1, description: 'share of traces that is kept' }),
+    OTEL_TRACES_SAMPLER_ARG: decimal({ default: 0.1, min: 0, max: 1, description: 'share of traces that are sampled' }),
   }
 }

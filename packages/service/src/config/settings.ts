@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { Secret } from './secret.js'
 
-/** What the README's table says about a setting, besides its name. */
+/** What the table of settings shows about a setting, besides its name. */
 export interface SettingFacts {
   readonly description: string
   readonly unit?: string
-  /** As it would stand in the environment; undefined when there is none. */
+  /** As text in the environment; undefined when there is no default. */
   readonly default?: string
   readonly limits?: string
   readonly isSecret?: boolean
@@ -16,7 +16,7 @@ export interface SettingFacts {
 export type Setting<T> = z.ZodType<T, string | undefined>
 
 interface Common<T> {
-  /** What it decides, in a sentence without a full stop. */
+  /** The meaning of the setting for an operator: lower case, without a full stop. */
   readonly description: string
   /** Without a default the variable must be set, unless `optional`. */
   readonly default?: T
@@ -131,7 +131,7 @@ export function choice<const Choice extends string>(
   )
 }
 
-/** Words separated by commas; spaces around them are dropped. */
+/** Texts separated by commas; spaces around each are dropped. */
 export function list(options: Common<readonly string[]>): Setting<readonly string[]> {
   const parser = z.string().transform((value): readonly string[] =>
     value
@@ -142,7 +142,7 @@ export function list(options: Common<readonly string[]>): Setting<readonly strin
   return build(parser, options, { limits: 'separated by commas' })
 }
 
-/** An absolute URL with one of the protocols, which are given as `http:`. */
+/** An absolute URL with one of the protocols, written like `http:`. */
 export function url(
   options: Common<string> & Optional & { readonly protocols?: readonly string[] },
 ): Setting<string | undefined>

@@ -5,16 +5,16 @@ import { formatTraceparent, parseTraceparent } from '@millrace/telemetry'
 
 const IDENTITY = ['traceparent', 'requestId', 'tenant', 'caller'] as const
 
-/** Who calls, for whom, in which request. */
+/** Who makes a call, for which tenant, in which request. */
 export interface CallIdentity {
   readonly tenant?: string | undefined
-  /** Id of the key or user on whose behalf the call is made. */
+  /** Id of the API key or user for whom the call is made. */
   readonly caller?: string | undefined
   readonly requestId?: string | undefined
   readonly traceparent?: string | undefined
 }
 
-/** The metadata of an outgoing call. Ids that are not plain ASCII are sent percent-encoded, since metadata cannot hold them. */
+/** The metadata of an outgoing call. Values are percent-encoded, because metadata can hold ASCII only. */
 export function toMetadata(identity: CallIdentity): Metadata {
   const metadata = new Metadata()
   for (const name of IDENTITY) {
@@ -37,7 +37,7 @@ export function fromMetadata(metadata: Metadata): CallIdentity {
   }
 }
 
-/** The `traceparent` to send when tracing is off: the ids of the log context, so that log lines of all processes can be joined. */
+/** The `traceparent` to send while tracing is off: the ids of the log context, so that log lines of all processes share them. */
 export function traceparentOf(context: LogContext | undefined): string | undefined {
   if (context?.traceId === undefined || context.spanId === undefined) return undefined
   const header = formatTraceparent({ traceId: context.traceId, spanId: context.spanId, isSampled: false })

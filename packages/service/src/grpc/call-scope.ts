@@ -19,10 +19,10 @@ export type CallOutcome<T> =
   | { readonly kind: 'ok'; readonly value: T }
   | { readonly kind: 'error'; readonly error: MillraceError }
 
-/** One received call while it runs. */
+/** One received call in progress. */
 export interface CallScope {
   readonly context: CallContext
-  /** Runs the handler with ids, span and metrics, and never rejects. */
+  /** Runs the handler with ids, span and metrics. Never rejects. */
   run<T>(work: () => Promise<T>): Promise<CallOutcome<T>>
 }
 
@@ -33,7 +33,7 @@ export interface CallScopesOptions {
   readonly defaultDeadlineMs: number
 }
 
-/** Opens the scopes of received calls and knows those that run. */
+/** Opens a scope for each received call and keeps track of running streams. */
 export class CallScopes {
   readonly #options: CallScopesOptions
   readonly #streams = new Set<AbortController>()
@@ -42,12 +42,12 @@ export class CallScopes {
     this.#options = options
   }
 
-  /** Ends all running streams with SHUTTING_DOWN, which the caller may retry elsewhere; they would not end by themselves. */
+  /** Ends all running streams with SHUTTING_DOWN, because streams do not end by themselves. Callers can retry on another instance. */
   abortStreams(): void {
     for (const controller of this.#streams) controller.abort(coreErrors.SHUTTING_DOWN())
   }
 
-  /** Unary calls that came without a deadline get the default one; streams may be open for ever. */
+  /** A unary call without a deadline gets the default one; a stream without a deadline stays open. */
   open(path: string, call: ServerCall, isUnary: boolean): CallScope {
     const controller = new AbortController()
     const deadline = deadlineOf(call) ?? (isUnary ? new Date(Date.now() + this.#options.defaultDeadlineMs) : undefined)
@@ -101,7 +101,7 @@ export class CallScopes {
       const level = KIND_TRAITS[error.kind].logLevel
       const isNormal =
         level === 'debug' || coreErrors.CALL_CANCELLED.matches(error) || coreErrors.SHUTTING_DOWN.matches(error)
-      // Refusals and ends are normal traffic: they neither count as failed spans nor are they logged above debug.
+      // Rejected and cancelled calls are normal: they are logged at debug level, and their spans do not count as failed.
       if (!isNormal) span.recordError(error)
       const { logger } = this.#options
       logger[isNormal ? 'debug' : level]('a call failed', { method: path, error })
@@ -109,7 +109,7 @@ export class CallScopes {
     }
   }
 
-  /** Aborts the call when it is cancelled or late; the answer takes it off the list. */
+  /** Aborts the call when it is cancelled or its deadline passes, until the returned function is called. */
   #watch(call: ServerCall, { context, controller, isUnary }: OpenScope): () => void {
     const onCancelled = () => controller.abort(coreErrors.CALL_CANCELLED())
     const lateMs = context.deadline === undefined ? undefined : Math.max(0, context.deadline.getTime() - Date.now())

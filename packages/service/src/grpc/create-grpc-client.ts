@@ -10,15 +10,15 @@ import { type MethodShape, type RequestOf, type ResponseOf, type ServiceShape, s
 import { fromStatus } from './status-mapping.js'
 
 export interface GrpcClientConfig {
-  /** Name of the peer, for messages and metrics. Default: that of the service. */
+  /** Name of the peer in messages and metrics. Default: the name of the gRPC service. */
   readonly name?: string
-  /** Deadline of unary calls, retries included, in ms. Default 5,000. */
+  /** Deadline of a unary call with all its retries, in ms. Default 5,000. */
   readonly deadlineMs?: number
   /** Default: no encryption. */
   readonly credentials?: ChannelCredentials
   /** Largest message in both directions, in bytes. Default 16 MiB. */
   readonly messageBytesMax?: number
-  /** Retries and breaker of unary calls. Default OPS-2 and OPS-3. Streams are opened once; who reads them decides about another. */
+  /** Retries and circuit breaker of unary calls. Default: see PolicyConfig. A stream is opened once; its reader decides whether to open another. */
   readonly policy?: PolicyConfig
 }
 
@@ -32,13 +32,13 @@ export interface GrpcClientDeps {
 export interface CallOptions {
   readonly deadlineMs?: number
   readonly signal?: AbortSignal
-  /** Default: that of the running context. */
+  /** Default: the tenant of the log context. */
   readonly tenant?: string
-  /** Default: the user id of the running context. */
+  /** Default: the user id of the log context. */
   readonly caller?: string
 }
 
-/** Promises for unary methods, async iterables for server-streaming ones; leaving an iteration cancels its call. Errors are MillraceErrors. */
+/** Unary methods return promises, server-streaming methods async iterables; leaving the loop cancels the call. All errors are MillraceErrors. */
 export type Calls<Service extends ServiceShape> = {
   readonly [Name in keyof Service]: Service[Name]['responseStream'] extends true
     ? (request: RequestOf<Service[Name]>, options?: CallOptions) => AsyncIterable<ResponseOf<Service[Name]>>
@@ -46,8 +46,8 @@ export type Calls<Service extends ServiceShape> = {
 }
 
 /**
- * Calls to one service. `service` is a generated client class or anything else with its definition in `service`. Connects on the first call,
- * and again after a loss.
+ * A client of one gRPC service. `service` is a generated client class or any object with the definition in `service`. It connects at the first call
+ * and reconnects after a loss.
  */
 export function createGrpcClient<Service extends ServiceShape>(
   { service }: { readonly service: Service },
@@ -106,7 +106,7 @@ function createPeerPolicy(
   return createPolicy(name, { ...config.policy, retry, circuitBreaker }, { logger, metrics: resilienceMetrics })
 }
 
-/** The deadline holds for all attempts together, so after it there is nothing left to try. */
+/** The deadline covers all attempts, so a call that exceeded it is not retried. */
 function isWorthRetrying(error: unknown): boolean {
   return (
     isRetryable(error) &&
@@ -182,7 +182,7 @@ function createStreamCall(caller: Caller, method: MethodShape) {
     )
     const cancel = () => call.cancel()
     options.signal?.addEventListener('abort', cancel, { once: true })
-    // Cancelling emits an error even after nobody iterates any more; without a listener it would end the process.
+    // Cancelling emits an error even after the loop was left; without a listener it would end the process.
     call.on('error', () => undefined)
     try {
       for await (const message of call) yield message
@@ -209,7 +209,7 @@ function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && 'metadata' in error && 'details' in error
 }
 
-/** Label of the metric: a closed set, since codes are. */
+/** Label of the metric. Error codes are a closed set. */
 function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code
   return typeof code === 'string' ? code : 'UNKNOWN'

@@ -15,14 +15,14 @@ import { type MethodShape, type RequestOf, type ResponseOf, type ServiceShape, s
 import { toStatus } from './status-mapping.js'
 import { untilAborted } from './until-aborted.js'
 
-/** An async function a unary method, an async generator a server-streaming one. What they throw becomes a status with our code. */
+/** A unary method is an async function, a server-streaming one an async generator. Errors become a gRPC status with our error code. */
 export type Handlers<Service extends ServiceShape> = {
   readonly [Name in keyof Service]: Service[Name]['responseStream'] extends true
     ? (request: RequestOf<Service[Name]>, call: CallContext) => AsyncIterable<ResponseOf<Service[Name]>>
     : (request: RequestOf<Service[Name]>, call: CallContext) => Promise<ResponseOf<Service[Name]>>
 }
 
-/** A service ready to be added to a server. */
+/** A service with its handlers, for startGrpcServer. */
 export interface GrpcService {
   readonly name: string
   readonly definition: ServiceDefinition
@@ -88,7 +88,7 @@ function createStreamHandler(
   }
 }
 
-/** Writes as fast as the client reads. */
+/** Writes messages as fast as the client reads them. */
 async function writeAll(
   call: ServerWritableStream<unknown, unknown>,
   messages: AsyncIterable<unknown>,
@@ -103,7 +103,7 @@ async function writeAll(
       if (!call.write(next.value)) await once(call, 'drain', { signal })
     }
   } finally {
-    // Not awaited: a generator that is stuck must not hold up the end of the call.
+    // Not awaited: a generator that hangs must not delay the end of the call.
     void iterator.return?.().catch(() => undefined)
   }
 }

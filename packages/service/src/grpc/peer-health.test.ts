@@ -13,7 +13,7 @@ const ofTransport = (code: grpcStatus) =>
   fromStatus(Object.assign(new Error('x'), { code, details: 'x', metadata: new Metadata() }), 'peer')
 const ofPeer = (error: Error) => fromStatus(Object.assign(new Error('x'), toStatus(error)), 'peer')
 
-describe('whether a failed call says that the peer is ill', () => {
+describe('whether a failed call counts as a failure of the peer', () => {
   it.each([
     ['nobody was there', ofTransport(grpcStatus.UNAVAILABLE), true],
     ['nobody answered in time', ofTransport(grpcStatus.DEADLINE_EXCEEDED), true],
@@ -31,7 +31,7 @@ describe('whether a failed call says that the peer is ill', () => {
     expect(new PeerHealth().isFailure(error)).toBe(isIll)
   })
 
-  it('a deadline that passed while the peer answered others is not counted, one that passed in silence is', () => {
+  it('a deadline counts only if the peer answered no other call meanwhile', () => {
     let nowMs = 0
     const health = new PeerHealth({ now: () => nowMs++ })
     const late = () => ofTransport(grpcStatus.DEADLINE_EXCEEDED)

@@ -5,14 +5,14 @@ import { hasOwnCode } from './status-mapping.js'
 const PROBE_MS = 1000
 
 /**
- * Which failed calls say that the peer itself is ill: it was not reached, it is shutting down, or it was silent until the deadline. Whatever it answered,
- * INTERNAL too, is an answer: it tells of one request, and a peer that answers everybody else must not be kept from them because of the requests of one.
- * So does a deadline that passed while the peer answered other calls. Envoy draws the same line between errors of its own connection and those that come
- * from upstream (outlier detection, split_external_local_origin_errors).
+ * Decides which failed calls count as failures of the peer: it cannot be reached, it is shutting down, or it did not answer anything until the deadline.
+ * An error that the peer sent, also INTERNAL, concerns one request; it must not block the peer for all other requests. The same holds for a deadline
+ * that passed while the peer answered other calls. Envoy distinguishes errors of the connection and of the upstream in the same way (outlier
+ * detection, split_external_local_origin_errors).
  */
 export class PeerHealth {
   readonly #now: () => number
-  /** Deadlines that passed while the peer answered others. */
+  /** Errors of deadlines that passed while the peer answered other calls. */
   readonly #excused = new WeakSet<object>()
   #heardAt = Number.NEGATIVE_INFINITY
 
@@ -21,7 +21,7 @@ export class PeerHealth {
     this.#now = now
   }
 
-  /** Of a call that begins. Returns what to tell of its end, before its caller hears of it: the error, or undefined. */
+  /** Call it when a call begins; call the returned function with the call's error, if any, before the caller gets the result. */
   begin(): (error?: MillraceError) => void {
     const startedAt = this.#now()
     return (error) => {
@@ -36,12 +36,12 @@ export class PeerHealth {
   }
 }
 
-/** The error comes from the transport and not from the peer; a call that its caller gave up says nothing of it. */
+/** Whether the error comes from the transport and not from the peer. A cancelled call says nothing about the peer. */
 function isSilence(error: MillraceError): boolean {
   return error.kind === 'unavailable' && !hasOwnCode(error) && !coreErrors.CALL_CANCELLED.matches(error)
 }
 
-/** Resolves when a peer that did not answer answers again, whatever it says. */
+/** Resolves when the peer answers, with any status. */
 export function probePeer(client: Client): Promise<void> {
   return new Promise((resolve, reject) => {
     // grpc.health.v1 with an empty name: the server as a whole.

@@ -7,11 +7,11 @@ import { CallScopes } from './call-scope.js'
 import type { GrpcService } from './implement-service.js'
 
 export interface GrpcServerConfig extends ListenAddress {
-  /** A serialised FileDescriptorSet for reflection; without it reflection is off. */
+  /** Serialised FileDescriptorSet for reflection. Default: reflection is off. */
   readonly descriptorSet?: Uint8Array
   /** Default: no encryption. */
   readonly credentials?: ServerCredentials
-  /** Deadline of unary calls that came without one, in ms. Default 30,000. */
+  /** Deadline of a unary call whose caller set none, in ms. Default 30,000. */
   readonly defaultDeadlineMs?: number
   /** Largest message in both directions, in bytes. Default 16 MiB. */
   readonly messageBytesMax?: number
@@ -27,15 +27,15 @@ export interface GrpcServerDeps {
 }
 
 export interface GrpcServer {
-  /** The port it listens on, also when 0 was asked for. */
+  /** The port that the server listens on, also when the configured port is 0. */
   readonly port: number
-  /** Sets what the health service says of every service here. It says SERVING from the start. */
+  /** Sets the status that the health service reports for every service. Initially SERVING. */
   setServing(isServing: boolean): void
 }
 
 /**
- * A gRPC server with the health service, reflection, deadlines, ids, metrics and error mapping. It stops by telling the health service,
- * ending streams with a retryable SHUTTING_DOWN, letting unary calls finish and refusing new ones.
+ * A gRPC server with the health service, reflection, deadlines, ids, metrics and error mapping. To stop, it reports NOT_SERVING, ends streams with a
+ * retryable SHUTTING_DOWN, refuses new calls and lets unary calls in progress finish.
  */
 export async function startGrpcServer(config: GrpcServerConfig, deps: GrpcServerDeps): Promise<Started<GrpcServer>> {
   const messageBytesMax = config.messageBytesMax ?? 16 * 1_048_576
@@ -45,7 +45,7 @@ export async function startGrpcServer(config: GrpcServerConfig, deps: GrpcServer
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
     'grpc.keepalive_permit_without_calls': 1,
-    // Its counters cost each call and nobody can ask for them: the metrics of this package are what is scraped.
+    // channelz counts every call, and nothing reads its counters.
     'grpc.enable_channelz': 0,
   })
   const scopes = new CallScopes({ ...deps, defaultDeadlineMs: config.defaultDeadlineMs ?? 30_000 })
@@ -61,7 +61,7 @@ export async function startGrpcServer(config: GrpcServerConfig, deps: GrpcServer
   return [{ port, setServing }, stop]
 }
 
-/** Loaded here because both bring a protobuf parser, which services without gRPC need not carry. */
+/** Imported here, because the health service brings a protobuf parser that services without gRPC do not need. */
 async function addHealth(server: Server, services: readonly GrpcService[]): Promise<(isServing: boolean) => void> {
   const { HealthImplementation } = await import('grpc-health-check')
   const names = ['', ...services.map((service) => service.name)]
@@ -72,7 +72,7 @@ async function addHealth(server: Server, services: readonly GrpcService[]): Prom
   }
 }
 
-/** The set may describe more than this server has; only what it has is listed. */
+/** The set can describe more services than this server has; only those that it has are listed. */
 async function addReflection(
   server: Server,
   descriptorSet: Uint8Array,

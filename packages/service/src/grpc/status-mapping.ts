@@ -3,14 +3,14 @@ import {
   coreErrors,
   type ErrorFactory,
   type ErrorKind,
-  KIND_TRAITS,
   kindOfGrpcStatus,
+  KIND_TRAITS,
   METADATA_KEYS,
   MillraceError,
   toMillraceError,
 } from '@millrace/contracts'
 
-/** What does not fit into a gRPC status. */
+/** The parts of an error for which a gRPC status has no field. */
 interface ErrorFacts {
   readonly retryable?: boolean
   readonly retryAfterSeconds?: number
@@ -18,13 +18,13 @@ interface ErrorFacts {
   readonly details?: Record<string, unknown>
 }
 
-/** Codes for which gRPC has a status of its own. */
-const statusesByCode: Readonly<Record<string, number>> = {
+/** Error codes with a specific gRPC status. */
+const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   [coreErrors.DEADLINE_EXCEEDED.code]: grpcStatus.DEADLINE_EXCEEDED,
   [coreErrors.CALL_CANCELLED.code]: grpcStatus.CANCELLED,
 }
 
-/** The gRPC status of an error, with our code in `millrace-code`. The message of an internal error stays on this side. */
+/** The gRPC status of an error, with our code in `millrace-code`. The message and details of an internal error are not sent. */
 export function toStatus(error: unknown): StatusObject {
   const known = toMillraceError(error)
   const { retryable, retryAfterSeconds, httpStatus } = known
@@ -34,13 +34,13 @@ export function toStatus(error: unknown): StatusObject {
   metadata.set(METADATA_KEYS.errorCode, known.code)
   metadata.set(METADATA_KEYS.errorFacts, Buffer.from(JSON.stringify(facts)))
   return {
-    code: statusesByCode[known.code] ?? KIND_TRAITS[known.kind].grpcStatus,
+    code: STATUS_BY_CODE[known.code] ?? KIND_TRAITS[known.kind].grpcStatus,
     details: isInternal ? coreErrors.INTERNAL().message : known.message,
     metadata,
   }
 }
 
-const codesByKind: Readonly<Record<ErrorKind, ErrorFactory>> = {
+const CODE_BY_KIND: Readonly<Record<ErrorKind, ErrorFactory>> = {
   invalid: coreErrors.INVALID_REQUEST,
   unauthenticated: coreErrors.UNAUTHENTICATED,
   denied: coreErrors.DENIED,
@@ -51,7 +51,7 @@ const codesByKind: Readonly<Record<ErrorKind, ErrorFactory>> = {
   internal: coreErrors.INTERNAL,
 }
 
-/** The error that a peer's status stands for: the peer's own code where it sent one. `peer` is its name, for messages. */
+/** The error for a status that a peer returned, with the peer's error code if it sent one. `peer` is its name, for messages. */
 export function fromStatus(error: ServiceError, peer: string): MillraceError {
   const code = error.metadata?.get(METADATA_KEYS.errorCode)[0]
   const kind = kindOfGrpcStatus(error.code)
@@ -74,11 +74,11 @@ export function fromStatus(error: ServiceError, peer: string): MillraceError {
   if (error.code === grpcStatus.CANCELLED) return coreErrors.CALL_CANCELLED({ cause: error, details })
   if (error.code === grpcStatus.UNAVAILABLE)
     return coreErrors.DEPENDENCY_UNAVAILABLE({ message: `${peer} cannot be reached`, cause: error, details })
-  // Without a code of ours the status comes from the transport, such as a message over its limit: sending it again would not help.
-  return codesByKind[kind]({ message: `${peer}: ${error.details}`, cause: error, details, retryable: false })
+  // A status without our code comes from the transport, for example because a message is too large. A retry would not help.
+  return CODE_BY_KIND[kind]({ message: `${peer}: ${error.details}`, cause: error, details, retryable: false })
 }
 
-/** Whether `error`, made by fromStatus, has a code that the peer sent; else it comes from the transport. */
+/** Whether the peer sent the code of `error`, which was made by fromStatus; otherwise the error comes from the transport. */
 export function hasOwnCode({ cause }: MillraceError): boolean {
   return (
     cause instanceof Error &&

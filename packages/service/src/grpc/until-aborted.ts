@@ -1,6 +1,6 @@
 /**
- * The promise, or a rejection with the signal's reason when that comes first. The listener is taken off again, so waiting many times on one
- * long-lived signal does not pile up memory, as `Promise.race` with a shared promise does.
+ * Settles like `promise`, or rejects with the signal's reason if the signal is aborted first. The listener is removed in any case, so many waits on one
+ * long-lived signal do not accumulate memory, as they would with `Promise.race` and a shared promise.
  */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted()

@@ -8,11 +8,11 @@ import { sendProblem } from './send-problem.js'
 import { toHttpError } from './to-http-error.js'
 
 export interface HttpAppConfig {
-  /** Largest JSON body after decompression, in bytes. Default 1 MiB. `false` leaves bodies unread, for routes that parse them themselves. */
+  /** Largest JSON body after decompression, in bytes. Default 1 MiB. `false`: routes read bodies themselves. */
   readonly bodyBytesMax?: number | false
-  /** An answer that has not begun after so long becomes 504, in ms. Default 30,000. */
+  /** A response that has not begun within this time becomes 504, in ms. Default 30,000. */
   readonly handlerTimeoutMs?: number
-  /** Express' `trust proxy`. Default false: forwarded addresses are not believed. */
+  /** Express' `trust proxy`. Default false: X-Forwarded-* headers are ignored. */
   readonly trustProxy?: boolean | number | string
 }
 
@@ -20,7 +20,7 @@ export interface HttpAppDeps {
   readonly logger: Logger
   readonly metrics: HttpMetrics
   readonly tracer: Tracer
-  /** Adds the routes. What they throw becomes a problem document. */
+  /** Adds the routes. Errors that they throw become problem documents. */
   readonly routes: (app: Express) => void
 }
 
@@ -61,7 +61,7 @@ function createHandlerTimeout(timeoutMs: number): RequestHandler {
 }
 
 const answerUnknownRoute: RequestHandler = (req) => {
-  throw coreErrors.ROUTE_NOT_FOUND({ message: `there is nothing at ${req.method} ${req.path.slice(0, 200)}` })
+  throw coreErrors.ROUTE_NOT_FOUND({ message: `there is no route for ${req.method} ${req.path.slice(0, 200)}` })
 }
 
 function createErrorHandler(logger: Logger): ErrorRequestHandler {

@@ -1,20 +1,20 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { createSpanId, createTraceId, parseTraceparent } from '@millrace/telemetry'
 
-/** The ids of one request, accepted from the caller or made. */
+/** The ids of one request, taken from the caller's headers or created. */
 export interface RequestIds {
   readonly requestId: string
   readonly traceId: string
   readonly spanId: string
-  /** What the caller sent, when it is valid; the parent of our span. */
+  /** The caller's header if it is valid: the parent of our span. */
   readonly traceparent: string | undefined
 }
 
-const acceptable = /^[A-Za-z0-9][\w.:-]{0,127}$/
+const REQUEST_ID = /^[A-Za-z0-9][\w.:-]{0,127}$/
 
 /**
- * Takes the trace id of `traceparent` and the id of `x-request-id` when they are well formed, since they end up in logs and headers; makes
- * new ones otherwise.
+ * Takes the ids in `traceparent` and `x-request-id` if they are well formed, because they are written to logs and headers; creates new ones
+ * otherwise.
  */
 export function readRequestIds(headers: IncomingHttpHeaders): RequestIds {
   const header = headers.traceparent
@@ -22,7 +22,7 @@ export function readRequestIds(headers: IncomingHttpHeaders): RequestIds {
   const traceId = parent?.traceId ?? createTraceId()
   const given = headers['x-request-id']
   return {
-    requestId: typeof given === 'string' && acceptable.test(given) ? given : traceId,
+    requestId: typeof given === 'string' && REQUEST_ID.test(given) ? given : traceId,
     traceId,
     spanId: createSpanId(),
     traceparent: parent === undefined ? undefined : (header as string),

@@ -3,13 +3,13 @@ import type { HttpMetrics, Span, Tracer } from '@millrace/telemetry'
 import type { Request, RequestHandler, Response } from 'express'
 import { readRequestIds } from './request-context.js'
 
-const knownMethods = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'])
+const KNOWN_METHODS = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'])
 
-/** Gives a request its ids, its span and its metrics; everything that handles it runs inside. */
+/** Middleware that gives a request its ids, its span and its metrics. Later handlers run inside of them. */
 export function createRequestScope({ metrics, tracer }: { metrics: HttpMetrics; tracer: Tracer }): RequestHandler {
   return function openRequestScope(req, res, next) {
     const ids = readRequestIds(req.headers)
-    const method = knownMethods.has(req.method) ? req.method : 'OTHER'
+    const method = KNOWN_METHODS.has(req.method) ? req.method : 'OTHER'
     const startedAt = performance.now()
     res.setHeader('x-request-id', ids.requestId)
     metrics.inFlight.add(1)
@@ -42,13 +42,13 @@ export function createRequestScope({ metrics, tracer }: { metrics: HttpMetrics; 
   }
 }
 
-/** The pattern of the route. Raw paths would make a series for each address that somebody tries. */
+/** The pattern of the route. Raw paths would create a metric series for every path that a client tries. */
 export function routeOf(req: Request): string {
   const path: unknown = req.route?.path
   return typeof path === 'string' ? `${req.baseUrl}${path}` : 'unmatched'
 }
 
-/** Clients that left before the answer are told from those that were answered. */
+/** `aborted` when the client left before the response was complete. */
 function statusOf(res: Response): string {
   return res.writableFinished ? String(res.statusCode) : 'aborted'
 }

@@ -4,11 +4,11 @@ import type { Started } from '../lifecycle/lifecycle.js'
 import { type ListenAddress, toListenError } from '../lifecycle/listen-error.js'
 
 export interface HttpServerConfig extends ListenAddress {
-  /** Time for the whole request to arrive, in ms. Default 30,000. Slow clients get 408. */
+  /** Time for a whole request to arrive, in ms. Default 30,000. Slower clients get 408. */
   readonly requestTimeoutMs?: number
   /** Time for the headers alone, in ms. Default 10,000. */
   readonly headersTimeoutMs?: number
-  /** How long an idle connection is kept, in ms. Default 65,000, above what load balancers use. */
+  /** How long an idle connection stays open, in ms. Default 65,000, longer than load balancers keep theirs. */
   readonly keepAliveTimeoutMs?: number
   /** How long requests in progress may take once the server stops, in ms; then connections are cut. Default 10,000, or the stop's budget if that is less. */
   readonly drainTimeoutMs?: number
@@ -16,7 +16,7 @@ export interface HttpServerConfig extends ListenAddress {
 
 const IDLE_CHECK_MS = 50
 
-/** Listens, and stops by letting running requests finish. `handler` may be an Express app or a plain function. */
+/** Starts an HTTP server. Its stop refuses new connections and lets requests in progress finish. `handler` may be an Express app or a function. */
 export function startHttpServer(
   config: HttpServerConfig & ({ readonly handler: RequestListener } | { readonly server: Server }),
 ): Promise<Started<Server>> {
@@ -42,10 +42,10 @@ export function startHttpServer(
 function drain(server: Server, sockets: ReadonlySet<Socket>, timeoutMs: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
-    // close itself ends the connections that are idle now; those that are idle once they have their answer would be kept alive.
+    // `close` ends only connections that are idle now; those that become idle after their response would stay open.
     const idleTimer = setInterval(() => {
       server.closeIdleConnections()
-      // To Node, a connection that has not sent anything yet is about to.
+      // Node does not count a connection as idle before its first byte.
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
     }, IDLE_CHECK_MS)
     server.close(() => {

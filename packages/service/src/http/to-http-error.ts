@@ -1,6 +1,6 @@
 import { coreErrors, isMillraceError, type MillraceError, toMillraceError } from '@millrace/contracts'
 
-/** Our error for what Express and its body parsers throw. */
+/** Turns errors of Express and its body parsers into ours. */
 export function toHttpError(error: unknown): MillraceError {
   if (isMillraceError(error)) return error
   const { status, type } = (error ?? {}) as { status?: unknown; type?: unknown }
@@ -17,7 +17,7 @@ function readLimit(error: unknown): Record<string, unknown> {
   return { limit_bytes: (error as { limit?: unknown }).limit }
 }
 
-/** JSON.parse says where it stumbled, and may quote the text around it, which must not come back in an answer. */
+/** The message of JSON.parse contains the position, but may also quote the body, which must not appear in a response. */
 function describeParseError(error: unknown): string {
   const position = /at position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1]
   return position === undefined ? 'the body is not valid JSON' : `the body is not valid JSON at position ${position}`

@@ -6,11 +6,11 @@ export interface ListenAddress {
   readonly host?: string | undefined
   /** 0 lets the system choose. */
   readonly port: number
-  /** Name of the setting that holds the port, for the remedy. */
+  /** Name of the setting with the port, for the message. */
   readonly setting?: string | undefined
 }
 
-/** One sentence with the remedy for the ways in which listening fails. */
+/** Explains in one sentence why a server cannot listen and what to change. */
 export function toListenError(error: unknown, { host = '127.0.0.1', port, setting }: ListenAddress): Error {
   const code = codeOf(error)
   const remedy = setting === undefined ? 'choose another port' : `set ${setting} to another port`
@@ -20,7 +20,7 @@ export function toListenError(error: unknown, { host = '127.0.0.1', port, settin
     return serviceErrors.PORT_IN_USE({ message, cause: error, details })
   }
   if (code === 'EACCES') {
-    const message = `port ${port} may not be opened by this user: ports below 1024 need privileges, so ${remedy}`
+    const message = `port ${port} may not be opened by this user because ports below 1024 need privileges: ${remedy}`
     return serviceErrors.PORT_DENIED({ message, cause: error, details })
   }
   if (code === 'EADDRNOTAVAIL') {
@@ -33,7 +33,7 @@ export function toListenError(error: unknown, { host = '127.0.0.1', port, settin
   return wrapError(`listening on ${host}:${port}`, error)
 }
 
-/** grpc-js gives a plain error whose text ends in the code. */
+/** grpc-js throws an error without a code; the code is part of its text. */
 function codeOf(error: unknown): string | undefined {
   const { code, message } = error as { code?: unknown; message?: unknown }
   if (typeof code === 'string') return code

@@ -20,9 +20,9 @@ export class Parts {
       throw serviceErrors.STOPPING({ message: `${name} was not started because the service is stopping` })
     const [value, stop] = await fn()
     if (this.#stopped !== undefined) {
-      // The stop began while this part was starting and does not know it.
+      // The stop began while this part was starting, so it is not among the stops.
       await stop()
-      throw serviceErrors.STOPPING({ message: `${name} was stopped again because the service is stopping` })
+      throw serviceErrors.STOPPING({ message: `${name} was stopped because the service is stopping` })
     }
     this.#stops.push({ name, stop })
     return value
@@ -37,7 +37,7 @@ export class Parts {
     return this.#stopped
   }
 
-  /** The part that is being stopped, for the message when it takes too long. */
+  /** The part that is stopping now, for the log line when it takes too long. */
   get current(): string | undefined {
     return this.#current
   }

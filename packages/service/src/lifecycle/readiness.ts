@@ -1,12 +1,12 @@
 import type { ReadinessCheck } from './lifecycle.js'
 
-const cacheMs = 1_000
-const checkTimeoutMs = 2_000
+const CACHE_MS = 1_000
+const CHECK_TIMEOUT_MS = 2_000
 
 export interface CheckResult {
   readonly status: 'ok' | 'failing'
   readonly latency_ms: number
-  /** Code or message of what went wrong. */
+  /** The code of the error, or its message. */
   readonly error?: string
 }
 
@@ -15,7 +15,7 @@ export interface ReadinessReport {
   readonly checks: Readonly<Record<string, CheckResult>>
 }
 
-/** Runs the registered checks, at most once a second however often it is asked. */
+/** Runs the registered checks, at most once per second. */
 export class Readiness {
   readonly #checks = new Map<string, ReadinessCheck>()
   readonly #now: () => number
@@ -32,7 +32,7 @@ export class Readiness {
 
   report(): Promise<ReadinessReport> {
     const at = this.#now()
-    if (this.#cached === undefined || at - this.#cached.at >= cacheMs) this.#cached = { at, report: this.#run() }
+    if (this.#cached === undefined || at - this.#cached.at >= CACHE_MS) this.#cached = { at, report: this.#run() }
     return this.#cached.report
   }
 
@@ -48,7 +48,7 @@ export class Readiness {
     const latency = () => Math.round((this.#now() - startedAt) * 100) / 100
     let timer: NodeJS.Timeout | undefined
     const timeout = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer in ${checkTimeoutMs} ms`)), checkTimeoutMs)
+      timer = setTimeout(() => reject(new Error(`no answer in ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS)
     })
     try {
       await Promise.race([Promise.resolve().then(check), timeout])
@@ -61,7 +61,7 @@ export class Readiness {
   }
 }
 
-/** The code where there is one, since messages may name hosts and the answer goes to whoever asks. */
+/** The code if the error has one: messages can contain host names, and /ready needs no token. */
 function describe(error: unknown): string {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
   return typeof code === 'string' ? code : typeof message === 'string' ? message : String(error)
