@@ -11,6 +11,17 @@ const event = {
   data: { revenue: 39.9 },
 }
 
+/** The header of an attribute; events in other modes have it in the body. */
+function inBinaryMode(attribute: keyof typeof event): Node {
+  return {
+    name: `ce-${attribute}`,
+    in: 'header',
+    description: `Binary mode only: the attribute ${attribute}.`,
+    schema: { type: 'string' },
+    example: event[attribute],
+  }
+}
+
 /** Path of the CloudEvents protocol. `problems` are the error responses that it shares with the other paths that accept events. */
 export function cloudEventsPaths(problems: Node): Node {
   return {
@@ -25,6 +36,7 @@ export function cloudEventsPaths(problems: Node): Node {
           inQuery('wait', 'stored: answer when the rows are committed, but after 10 s at the latest.', {
             enum: ['stored'],
           }),
+          ...(['specversion', 'id', 'source', 'type', 'userid'] as const).map(inBinaryMode),
         ],
         requestBody: {
           required: true,
