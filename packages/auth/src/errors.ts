@@ -3,14 +3,17 @@ import { defineErrors } from '@millrace/contracts'
 export const authErrors = defineErrors({
   KEY_MISSING: ['unauthenticated', 'the request carries no API key'],
   KEY_INVALID: ['unauthenticated', 'the API key is not valid'],
-  SCOPE_MISSING: ['denied', 'the API key may not do this'],
-  /** The key is not in the cache and the database cannot be asked. */
-  KEYS_UNAVAILABLE: ['unavailable', 'the API key cannot be checked at present'],
-  RATE_LIMITED: ['exhausted', 'the tenant is over its rate limit'],
-  KEY_NOT_FOUND: ['not_found', 'there is no such API key'],
-  KEY_ROTATING: ['conflict', 'the API key has been rotated and its predecessor is still valid'],
-  LAST_ADMIN_KEY: ['conflict', 'it is the last valid key of the tenant with scope admin: make another one first'],
-  TENANT_NOT_FOUND: ['not_found', 'there is no such tenant'],
-  TENANT_EXISTS: ['conflict', 'there is a tenant of this name'],
-  DEVELOPMENT_KEY: ['invalid', 'the development keys may not be used in production'],
+  SCOPE_MISSING: ['denied', 'the API key does not have the scope that this request needs'],
+  /** The key is not in the cache and the database cannot be reached. */
+  KEYS_UNAVAILABLE: ['unavailable', 'the API key cannot be checked because the database cannot be reached'],
+  RATE_LIMITED: ['exhausted', 'the tenant exceeds its rate limit'],
+  KEY_NOT_FOUND: ['not_found', 'the API key does not exist'],
+  KEY_ROTATING: ['conflict', 'the API key was rotated before and its predecessor is still valid'],
+  LAST_ADMIN_KEY: [
+    'conflict',
+    'the key is the last valid key of the tenant with the scope admin: create another one first',
+  ],
+  TENANT_NOT_FOUND: ['not_found', 'the tenant does not exist'],
+  TENANT_EXISTS: ['conflict', 'a tenant with this name exists already'],
+  DEVELOPMENT_KEY: ['invalid', 'the development keys must not be used in production'],
 })

@@ -3,7 +3,7 @@ import { seedKeys } from './keys/seed-keys.js'
 
 const { DATABASE_URL, BOOTSTRAP_WRITE_KEY, BOOTSTRAP_ADMIN_KEY, NODE_ENV } = process.env
 if (!DATABASE_URL) {
-  process.stderr.write('DATABASE_URL is not set: give the address of the PostgreSQL database to migrate and seed\n')
+  process.stderr.write('DATABASE_URL is not set: it must be the URL of the PostgreSQL database to migrate and seed\n')
   process.exit(2)
 }
 const database = openDatabase({ url: DATABASE_URL, connectionLimit: 1, applicationName: 'millrace-seed' })
@@ -14,7 +14,7 @@ try {
     { database },
   )
   process.stdout.write(
-    `${applied.length} migrations applied; tenant default is there${BOOTSTRAP_WRITE_KEY || BOOTSTRAP_ADMIN_KEY ? ' with the given keys' : ''}\n`,
+    `${applied.length} migrations applied; the tenant default exists${BOOTSTRAP_WRITE_KEY || BOOTSTRAP_ADMIN_KEY ? ' and has the given keys' : ''}\n`,
   )
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)

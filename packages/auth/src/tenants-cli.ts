@@ -3,8 +3,8 @@ import { createLogger } from '@millrace/logger'
 import { KeyManager } from './keys/key-manager.js'
 
 const USAGE = `usage: npm run tenants -- add NAME
-Makes a tenant with a write key and an admin key and prints the keys, this once.
-The database is that of DATABASE_URL, else of the stack that npm start runs.
+Creates a tenant with a write key and an admin key and prints the keys. They cannot be printed again.
+Uses the database in DATABASE_URL, or else that of the stack that npm start runs.
 `
 
 async function main([command, name, ...rest]: readonly string[], url: string | undefined): Promise<number> {

@@ -5,12 +5,12 @@ export function generateApiKey(): string {
   return `mr_${randomBytes(32).toString('base64url')}`
 }
 
-/** What is stored. Keys are random and long, so one round of SHA-256 is as good as a slow hash. */
+/** The hash that is stored. Keys are long and random, so one round of SHA-256 is as safe as a slow hash. */
 export function hashApiKey(key: string): Buffer {
   return createHash('sha256').update(key).digest()
 }
 
-/** By which people recognise a key: its beginning, never more than a third of it. */
+/** The beginning of a key, by which people recognise it: at most a third of the key. */
 export function hintOf(key: string): string {
   return `${key.slice(0, Math.min(7, Math.floor(key.length / 3)))}…`
 }

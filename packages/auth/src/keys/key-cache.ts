@@ -1,16 +1,16 @@
 import type { FoundKey } from './key-queries.js'
 import type { Principal } from './principal.js'
 
-/** What we know of one key. Times are the clock's, in ms. */
+/** What the cache holds for one key. All times are in ms of the clock that is passed in. */
 export interface CacheEntry {
   readonly principal: Principal
-  /** Confirmed answers are given without asking until then. */
+  /** Until then the entry is used without a look-up. */
   readonly freshUntil: number
-  /** When to ask again, in the background, so that a key in use never waits. */
+  /** From then on the next use starts a look-up in the background, so that a key in use never waits. */
   refreshAt: number
-  /** Unconfirmed answers are given until then while the database cannot be asked. */
+  /** Until then the entry is used while the database cannot be reached. */
   readonly graceUntil: number
-  /** Not asked again before this, after the database could not be asked. */
+  /** After a failed look-up, the next one does not start before this time. */
   retryAt: number
 }
 
@@ -21,13 +21,13 @@ export interface KeyCacheConfig {
   readonly entriesMax: number
 }
 
-/** Answers by what the caller sent. Bounded: the oldest goes first, and refusals can never push out good keys. */
+/** Results by the credentials that the caller sent. Bounded: the oldest entry is evicted first, and refused credentials never evict valid keys. */
 export class KeyCache {
   readonly #config: KeyCacheConfig
   readonly #found = new Map<string, CacheEntry>()
-  /** When each refusal ends. */
+  /** Until when each refused credential is refused without a look-up. */
   readonly #refused = new Map<string, number>()
-  /** Rises with each change, so that an answer asked for before a change is not kept after it. */
+  /** Grows with each change, so that the result of a look-up that began before a change is not cached after it. */
   generation = 0
 
   constructor(config: KeyCacheConfig) {
@@ -61,14 +61,14 @@ export class KeyCache {
     this.#put(this.#refused, credentials, now + this.#config.negativeTtlMs)
   }
 
-  /** A key was made, changed or revoked. */
+  /** Forgets a key that was created, changed or revoked, and all refusals, because a refused key may be valid now. */
   drop(keyId: string): void {
     this.generation++
     this.#refused.clear()
     for (const [credentials, entry] of this.#found) if (entry.principal.keyId === keyId) this.#found.delete(credentials)
   }
 
-  /** Changes may have gone unheard: every answer is to be confirmed before it is given again. */
+  /** Changes may have been missed: every key is looked up again before its next use. */
   expire(): void {
     this.generation++
     this.#refused.clear()

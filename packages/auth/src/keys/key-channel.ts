@@ -2,12 +2,15 @@ import { CHANNELS } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { RedisConnection } from '@millrace/redis'
 
-/** Tells all verifiers. Without Redis they notice when their cached answer ends, 30 s later at most. */
+/** Announces a changed key to all key verifiers. Without Redis they notice the change within 30 s, when their cache entry ends. */
 export async function announceKey(redis: RedisConnection | undefined, keyId: string, logger: Logger): Promise<void> {
   try {
     await redis?.client.publish(CHANNELS.apiKeys, keyId)
   } catch (error) {
-    logger.warn('a changed key could not be announced: caches notice when their answer ends', { error, key_id: keyId })
+    logger.warn('a changed API key could not be announced; other processes notice it within 30 seconds', {
+      error,
+      key_id: keyId,
+    })
   }
 }
 

@@ -21,7 +21,7 @@ import { SCOPES, type Scope } from './principal.js'
 
 export interface KeyManagerDeps {
   readonly database: Database
-  /** Without it other processes notice a revocation only when their cached answer ends. */
+  /** Without it other processes notice a revocation only when their cache entry ends. */
   readonly redis?: RedisConnection | undefined
   readonly logger?: Logger | undefined
 }
@@ -34,12 +34,12 @@ export interface CreateKeyRequest {
   readonly expiresAt?: Date | undefined
 }
 
-/** `key` is shown this once and stored nowhere. */
+/** `key` is returned only here and is stored nowhere. */
 export type CreatedKey = ApiKey & { readonly key: string }
 
 const DEFAULT_OVERLAP_MS = 24 * HOUR_MS
 
-/** Makes, rotates, revokes and lists keys. Each change is in the audit log and announced to all verifiers. */
+/** Creates, rotates, revokes and lists API keys. Each change is written to the audit log and announced to all key verifiers. */
 export class KeyManager {
   readonly #database: Database
   readonly #redis: RedisConnection | undefined
@@ -51,7 +51,7 @@ export class KeyManager {
     this.#logger = deps.logger ?? silentLogger
   }
 
-  /** Returns its id. @throws authErrors.TENANT_EXISTS */
+  /** Returns the id of the new tenant. @throws authErrors.TENANT_EXISTS */
   async createTenant(name: string): Promise<number> {
     const id = await insertTenant(this.#database, name)
     if (id === undefined) throw authErrors.TENANT_EXISTS({ details: { name } })
@@ -71,8 +71,8 @@ export class KeyManager {
   }
 
   /**
-   * Makes a successor with the same name and scopes; the old key goes on for `overlapMs` (default 24 h, or until its own end if that is
-   * sooner), so that clients can change over. Two keys of one name are valid at a time, no more.
+   * Creates a successor with the same name and scopes. The old key stays valid for `overlapMs` (default 24 hours), but not beyond its own end, so
+   * that clients can switch. At most two keys with the same name are valid at a time.
    * @throws authErrors.KEY_NOT_FOUND, authErrors.KEY_ROTATING while the predecessor's predecessor is still valid
    */
   async rotate(tenantId: number, id: string, overlapMs = DEFAULT_OVERLAP_MS): Promise<CreatedKey> {
@@ -89,8 +89,8 @@ export class KeyManager {
   }
 
   /**
-   * Takes effect everywhere at once, or within 30 s where Redis cannot be reached. Revoking twice is no error.
-   * @throws authErrors.KEY_NOT_FOUND, authErrors.LAST_ADMIN_KEY when nobody could make keys for the tenant any more
+   * Takes effect at once in every process, or within 30 s in processes that cannot reach Redis. Revoking a key twice is no error.
+   * @throws authErrors.KEY_NOT_FOUND, authErrors.LAST_ADMIN_KEY when the tenant would have no key left that can create keys
    */
   async revoke(tenantId: number, id: string): Promise<void> {
     if (!isId(id)) throw authErrors.KEY_NOT_FOUND()
@@ -102,7 +102,7 @@ export class KeyManager {
     await this.#changed('api key revoked', { id, tenantId })
   }
 
-  /** Newest first, with those that are no longer valid. */
+  /** Newest first, including revoked and expired keys. */
   list(tenantId: number): Promise<ApiKey[]> {
     return selectKeys(this.#database, tenantId)
   }
@@ -121,7 +121,7 @@ export class KeyManager {
         hint: hintOf(key),
         expiresAt,
       })
-      if (!created) throw authErrors.KEY_INVALID({ message: 'a random key was drawn twice' })
+      if (!created) throw authErrors.KEY_INVALID({ message: 'the random key exists already' })
       return { ...created, key }
     } catch (error) {
       const isForeignKey = isDataError(error) && isMillraceError(error) && error.details?.sqlState === '23503'
@@ -139,7 +139,7 @@ export class KeyManager {
   }
 }
 
-/** A key that was made for a certain time is followed by one for the same time. */
+/** The successor of a key with an end is valid for as long as that key was. */
 function renewed({ createdAt, expiresAt }: ApiKey): Date | undefined {
   return expiresAt && new Date(Date.now() + expiresAt.getTime() - createdAt.getTime())
 }
@@ -148,7 +148,7 @@ function ordered(scopes: readonly Scope[]): Scope[] {
   return SCOPES.filter((scope) => scopes.includes(scope))
 }
 
-/** Anything else would be refused by the database as no number. */
+/** PostgreSQL would reject any other text as an invalid number. */
 function isId(id: string): boolean {
   return /^[1-9]\d{0,17}$/.test(id)
 }

@@ -1,7 +1,7 @@
 import { and, apiKeys, desc, drizzleOn, eq, gt, isNull, or, type Queryable, sql, tenants } from '@millrace/database'
 import type { Principal, Scope, TenantLimits } from './principal.js'
 
-/** A key as its owner may see it; the key itself is shown once, when it is made. */
+/** A key as its owner sees it, without the key itself. */
 export interface ApiKey {
   readonly id: string
   readonly tenantId: number
@@ -13,7 +13,7 @@ export interface ApiKey {
   readonly revokedAt: Date | undefined
 }
 
-/** A valid key, and when it stops being one. */
+/** A valid key and its end. */
 export interface FoundKey {
   readonly principal: Principal
   readonly expiresAt: Date | undefined
@@ -35,7 +35,7 @@ type KeyRow = {
 
 const isValid = and(isNull(apiKeys.revokedAt), or(isNull(apiKeys.expiresAt), gt(apiKeys.expiresAt, sql`now()`)))
 
-/** By the unique index over key_hash. Revoked and expired keys are not found. */
+/** Reads a valid key through the unique index on key_hash; revoked and expired keys are not found. */
 export async function selectKeyByHash(database: Queryable, hash: Buffer): Promise<FoundKey | undefined> {
   const [row] = await keyByHash(database).execute({ hash })
   if (row === undefined) return undefined
@@ -81,7 +81,7 @@ export interface NewKey {
   readonly expiresAt?: Date | undefined
 }
 
-/** Undefined when the same key is stored already. Fails on the foreign key when there is no such tenant. */
+/** Returns undefined when the same key exists already. Violates the foreign key when the tenant does not exist. */
 export async function insertKey(database: Queryable, key: NewKey): Promise<ApiKey | undefined> {
   const { tenantId, name, hash: keyHash, hint: keyHint, scopes, expiresAt = null } = key
   const [row] = await drizzleOn(database)
@@ -121,7 +121,7 @@ export async function selectValidAdminKeysForUpdate(transaction: Queryable, tena
   return rows.map(({ id }) => String(id))
 }
 
-/** Brings the end of a key forward, never back. */
+/** Brings the end of a key forward; never delays it. */
 export async function updateKeyExpiry(database: Queryable, id: string, overlapMs: number): Promise<void> {
   const end = sql`now() + ${overlapMs}::float8 * interval '1 millisecond'`
   await drizzleOn(database)
@@ -130,7 +130,7 @@ export async function updateKeyExpiry(database: Queryable, id: string, overlapMs
     .where(eq(apiKeys.id, BigInt(id)))
 }
 
-/** Whether the tenant has such a key; revoking twice keeps the first time. */
+/** Returns whether the tenant has this key. A second revocation keeps the time of the first. */
 export async function updateKeyRevoked(database: Queryable, tenantId: number, id: string): Promise<boolean> {
   const revoked = await drizzleOn(database)
     .update(apiKeys)

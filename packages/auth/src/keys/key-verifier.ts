@@ -12,21 +12,21 @@ import { parseAuthorization } from './parse-authorization.js'
 import type { Principal } from './principal.js'
 
 export interface KeyVerifierConfig {
-  /** How long an answer holds, in ms: within it a revocation that was not heard of takes effect. Default 30,000. */
+  /** How long a valid key is cached, in ms; a revocation that was not announced takes effect within this time. Default 30,000. */
   readonly positiveTtlMs?: number | undefined
-  /** How long a refusal holds, in ms. Default 5,000. */
+  /** How long a refused key is cached, in ms. Default 5,000. */
   readonly negativeTtlMs?: number | undefined
-  /** How long beyond that known keys are let in while PostgreSQL cannot be asked, in ms. Default 3,600,000. */
+  /** How much longer cached keys are accepted while PostgreSQL cannot be reached, in ms. Default 3,600,000. */
   readonly outageGraceMs?: number | undefined
-  /** Keys remembered, and refusals remembered besides. Default 10,000. */
+  /** Maximum number of cached valid keys, and of cached refusals. Default 10,000 each. */
   readonly entriesMax?: number | undefined
-  /** Unknown keys asked about at a time; more are answered with KEYS_UNAVAILABLE. Default 100. */
+  /** Maximum number of look-ups at a time; further unknown keys get KEYS_UNAVAILABLE. Default 100. */
   readonly lookupsMax?: number | undefined
 }
 
 export interface KeyVerifierDeps {
   readonly database: Pick<Database, 'query'>
-  /** For revocations that take effect at once. */
+  /** Announces revocations; without it they take effect after `positiveTtlMs`. */
   readonly redis?: RedisConnection | undefined
   readonly logger?: Logger | undefined
   readonly metrics?: Metrics | undefined
@@ -35,22 +35,22 @@ export interface KeyVerifierDeps {
 }
 
 /**
- * Says who is calling. Known keys are answered at once, without a promise, in well under a microsecond; each is confirmed in the background
- * before its answer ends, so a key in use never waits for the database.
+ * Finds the caller of a request by its API key. A cached key returns its principal directly, without a promise, in well under a microsecond. It is
+ * looked up again in the background before its cache entry ends, so a key in use never waits for the database.
  */
 export interface KeyVerifier {
   /**
-   * The caller of a request with this Authorization header, at once or as a promise.
-   * @throws authErrors.KEY_MISSING, KEY_INVALID, KEYS_UNAVAILABLE; at once or by rejecting, so await it inside a try
+   * The caller of a request with this Authorization header, directly or as a promise.
+   * @throws authErrors.KEY_MISSING, KEY_INVALID, KEYS_UNAVAILABLE; it throws or rejects, so await it inside `try`
    */
   verify(authorization: string | undefined): Principal | Promise<Principal>
-  /** The same for a key on its own, such as `writeKey` in a body. */
+  /** The same for a key without a header, such as `writeKey` in a body. */
   verifyKey(key: string): Principal | Promise<Principal>
-  /** Drops the subscription. */
+  /** Ends the subscription and waits for running look-ups. */
   close(): Promise<void>
 }
 
-/** After the database could not be asked, a known key is not asked about again for so long. */
+/** Pause between two look-ups of a cached key while the database cannot be reached, in ms. */
 const RETRY_MS = 1_000
 
 export function createKeyVerifier(config: KeyVerifierConfig, deps: KeyVerifierDeps): KeyVerifier {
@@ -112,31 +112,34 @@ class CachingVerifier implements KeyVerifier {
 
   #refresh(entry: CacheEntry, credentials: string, parse: (credentials: string) => string | undefined): void {
     entry.refreshAt = this.#now() + RETRY_MS
-    // A refusal or an outage shows when the answer ends; here nobody waits for it.
+    // Nobody waits for this look-up: the result of a failed one shows when the cache entry ends.
     this.#lookUp(credentials, parse).catch(() => undefined)
   }
 
-  /** One question at a time about the same credentials. */
+  /** The same credentials are looked up once at a time. */
   #lookUp(credentials: string, parse: (credentials: string) => string | undefined): Promise<Principal> {
     const running = this.#lookups.get(credentials)
     if (running) return running
     if (this.#lookups.size >= this.#lookupsMax) {
       return Promise.reject(
-        authErrors.KEYS_UNAVAILABLE({ message: 'too many unknown API keys at a time', retryAfterSeconds: 1 }),
+        authErrors.KEYS_UNAVAILABLE({
+          message: 'too many unknown API keys are checked at the same time',
+          retryAfterSeconds: 1,
+        }),
       )
     }
-    const lookup = this.#ask(credentials, parse(credentials)).finally(() => this.#lookups.delete(credentials))
+    const lookup = this.#find(credentials, parse(credentials)).finally(() => this.#lookups.delete(credentials))
     this.#lookups.set(credentials, lookup)
     return lookup
   }
 
-  async #ask(credentials: string, key: string | undefined): Promise<Principal> {
+  async #find(credentials: string, key: string | undefined): Promise<Principal> {
     if (key === undefined) throw authErrors.KEY_MISSING()
     for (;;) {
       const { generation } = this.#cache
       const found = await this.#select(credentials, key)
-      if (found === 'unavailable') return this.#answerInOutage(credentials)
-      // A key changed while we asked: the answer may be older than the change.
+      if (found === 'unavailable') return this.#principalInOutage(credentials)
+      // A key changed during the look-up, so the result may be older than the change.
       if (generation !== this.#cache.generation) continue
       if (found === undefined) {
         this.#cache.refuse(credentials, this.#now())
@@ -162,7 +165,7 @@ class CachingVerifier implements KeyVerifier {
     }
   }
 
-  #answerInOutage(credentials: string): Principal {
+  #principalInOutage(credentials: string): Principal {
     const entry = this.#cache.get(credentials)
     if (entry && this.#now() < entry.graceUntil) return entry.principal
     throw authErrors.KEYS_UNAVAILABLE({ retryAfterSeconds: 5 })
@@ -172,7 +175,8 @@ class CachingVerifier implements KeyVerifier {
 function createOutcomes(metrics: Metrics) {
   const lookups = metrics.counter({
     name: 'millrace_auth_key_lookups_total',
-    help: 'API keys looked up in the database',
+    help: 'API keys looked up in PostgreSQL, by result',
+    alert: 'unavailable rises: the database cannot be reached; refused rises: somebody tries invalid keys',
     labels: ['outcome'] as const,
   })
   return {

@@ -20,7 +20,7 @@ import { createKeyVerifier, type KeyVerifier } from './key-verifier.js'
 import { hasScope, type Principal, requireScope, type Scope } from './principal.js'
 import { seedKeys } from './seed-keys.js'
 
-describe('keys', () => {
+describe('API keys', () => {
   let testDatabase: TestDatabase
   let testRedis: TestRedis
   let database: Database
@@ -54,7 +54,7 @@ describe('keys', () => {
     }
   }
 
-  it('lets a key in by Bearer, Basic and on its own, at once from the second time on', () =>
+  it('the key verifier accepts a key by Bearer, Basic and alone, without a promise from the second time on', () =>
     withVerifier(async (verifier) => {
       const { key, id } = await manager.create({ tenantId, name: 'web', scopes: ['write'] })
       const principal = { keyId: id, tenantId, tenantName: 'acme', scopes: ['write'], limits: {} }
@@ -66,7 +66,7 @@ describe('keys', () => {
       expect(verifier.verifyKey(key)).toEqual(principal)
     }))
 
-  it('refuses what is no key, and remembers it', () =>
+  it('the key verifier refuses credentials without a valid key, and caches the refusal', () =>
     withVerifier(async (verifier) => {
       expect(() => verifier.verify(undefined)).toThrow(expect.objectContaining({ code: 'KEY_MISSING' }))
       await expect(verifier.verify('Digest x')).rejects.toMatchObject({ code: 'KEY_MISSING' })
@@ -118,7 +118,7 @@ describe('keys', () => {
       }))
   })
 
-  it('asks about every known key again after its subscription was cut, because a revocation may have been missed meanwhile', async () => {
+  it('the key verifier looks up every cached key again after its subscription was interrupted, because it may have missed a revocation', async () => {
     const server = await startTestRedisServer()
     const own = await openRedis({ url: server.url, name: 'auth-test' }, { logger: silentLogger })
     const unannounced = new KeyManager({ database })
@@ -131,7 +131,7 @@ describe('keys', () => {
         await unannounced.revoke(tenantId, id)
         expect(verifier.verifyKey(key)).toMatchObject({ keyId: id })
         await server.restart()
-        // Its answer alone would hold for 30 s.
+        // The cache entry alone would be valid for 30 s.
         await waitFor(() => isRefused(verifier, key), { deadlineMs: 10_000 })
       },
       { redis: own },
@@ -140,7 +140,7 @@ describe('keys', () => {
     await server.stop()
   })
 
-  it('notices a revocation it did not hear of when its answer ends, 30 s later', async () => {
+  it('the key verifier notices a revocation that was not announced when its cache entry ends after 30 s', async () => {
     let now = Date.now()
     await withVerifier(
       async (verifier) => {
@@ -156,7 +156,7 @@ describe('keys', () => {
     )
   })
 
-  it('lets two keys of a name be valid at a time while one is rotated, and no third', () =>
+  it('a rotation leaves two keys with the same name valid, and never a third', () =>
     withVerifier(async (verifier) => {
       const old = await manager.create({ tenantId, name: 'rotated', scopes: ['read', 'write'] })
       const successor = await manager.rotate(tenantId, old.id, 60_000)
@@ -168,7 +168,7 @@ describe('keys', () => {
       await expect(manager.rotate(tenantId, successor.id)).resolves.toMatchObject({ name: 'rotated' })
     }))
 
-  it('keeps the last valid admin key of a tenant from being revoked, also when the last two are at once', async () => {
+  it('the last valid admin key of a tenant cannot be revoked, not even when the last two are revoked at the same time', async () => {
     const id = await manager.createTenant('guarded')
     const create = (scopes: Scope[], expiresAt?: Date) => manager.create({ tenantId: id, name: '', scopes, expiresAt })
     const writer = await create(['write'])
@@ -180,7 +180,7 @@ describe('keys', () => {
     await expect(manager.revoke(id, writer.id)).resolves.toBeUndefined()
   })
 
-  it('ends a key at its own end, to the millisecond, even when it is cached', async () => {
+  it('a cached key ends at its expiry, to the millisecond', async () => {
     let now = Date.now()
     await withVerifier(
       async (verifier) => {
@@ -200,7 +200,7 @@ describe('keys', () => {
     )
   })
 
-  it('never touches a key of another tenant, and never shows a key again', async () => {
+  it('a tenant can neither see nor change the keys of another tenant, and no key is ever returned again', async () => {
     const other = await manager.createTenant('other')
     const { id, key } = await manager.create({ tenantId, name: 'mine', scopes: ['read'] })
     await expect(manager.revoke(other, id)).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' })
@@ -214,7 +214,7 @@ describe('keys', () => {
     await expect(manager.createTenant('other')).rejects.toMatchObject({ code: 'TENANT_EXISTS' })
   })
 
-  it('seeds the tenant default and its keys once, however often and by however many, and keeps a revoked one revoked', () =>
+  it('processes that seed keys at the same time create the tenant default and its keys once, and a revoked key stays revoked', () =>
     withVerifier(async (verifier) => {
       const config = { writeKey: 'mr_write_dev', adminKey: 'mr_admin_dev', isProduction: false }
       await Promise.all([1, 2, 3].map(() => seedKeys(config, { database })))
@@ -235,7 +235,7 @@ describe('keys', () => {
     }))
 
   it(
-    'are made for a new tenant by a command, which prints them and makes no tenant twice',
+    'the command tenants creates a tenant and prints its keys, and fails for a name that exists',
     () =>
       withVerifier(async (verifier) => {
         const script = fileURLToPath(new URL('../../dist/tenants-cli.js', import.meta.url))
@@ -251,7 +251,7 @@ describe('keys', () => {
     60_000,
   )
 
-  it('takes the limits of the tenant from its settings', () =>
+  it('the limits of a principal come from the settings of its tenant', () =>
     withVerifier(async (verifier) => {
       const id = await manager.createTenant('limited')
       await database.query(
@@ -262,7 +262,7 @@ describe('keys', () => {
       expect(await verifier.verifyKey(key)).toMatchObject({ limits: { ratePerSecond: 10, burst: 20 } })
     }))
 
-  it('asks the database once when many ask about the same unknown key at a time', () =>
+  it('many concurrent requests with the same unknown key cause one look-up', () =>
     withVerifier(async (verifier) => {
       const { key } = await manager.create({ tenantId, name: 'crowd', scopes: ['write'] })
       const answers = Array.from({ length: 50 }, () => verifier.verifyKey(key))
@@ -271,8 +271,8 @@ describe('keys', () => {
     }))
 })
 
-describe('keys while PostgreSQL is down', () => {
-  it('known keys are let in for the time of grace, unknown ones get a retryable error', async () => {
+describe('API keys while PostgreSQL is down', () => {
+  it('cached keys are accepted for the grace period, and unknown ones get a retryable error', async () => {
     const server = await startTestPostgresServer()
     await migrate(server.url)
     const database = openDatabase({ url: server.url, retryAttempts: 1, timeoutMs: 1_000 })

@@ -4,7 +4,7 @@ import { parseAuthorization } from './parse-authorization.js'
 
 const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
 
-describe('parseAuthorization', () => {
+describe('the Authorization header', () => {
   it.each([
     ['Bearer mr_x', 'mr_x'],
     ['bearer  mr_x ', 'mr_x'],
@@ -12,20 +12,20 @@ describe('parseAuthorization', () => {
     [basic('mr_x:secret'), 'mr_x'],
     [basic('mr_x'), 'mr_x'],
     ['Basic bXJfeA', 'mr_x'],
-  ])('finds the key in %s', (header, key) => {
+  ])('%s contains an API key', (header, key) => {
     expect(parseAuthorization(header)).toBe(key)
   })
 
   it.each(['mr_x', 'Digest mr_x', 'Bearer', 'Bearer ', basic(':mr_x'), `Bearer ${'x'.repeat(600)}`, 'Bearer a b'])(
-    'finds none in %s',
+    '%s contains no API key',
     (header) => {
       expect(parseAuthorization(header)).toBeUndefined()
     },
   )
 })
 
-describe('api keys', () => {
-  it('are 256 random bits, told apart by a hint that gives little away', () => {
+describe('a new API key', () => {
+  it('has 256 random bits and a hint of at most a third of its length', () => {
     const [first, second] = [generateApiKey(), generateApiKey()]
     expect(first).toMatch(/^mr_[\w-]{43}$/)
     expect(first).not.toBe(second)

@@ -1,9 +1,9 @@
-/** Longer headers are not keys of ours; they would only fill the cache. */
+/** Longer headers cannot hold our keys and would only fill the cache. */
 const HEADER_LENGTH_MAX = 512
 
 /**
- * The key in an Authorization header: `Bearer <key>`, or `Basic` with the key as user name (Segment's way, the password is ignored).
- * Undefined when there is none.
+ * The API key in an Authorization header, or undefined: `Bearer <key>`, or `Basic` with the key as the user name and an ignored password, as
+ * Segment's libraries send it.
  */
 export function parseAuthorization(header: string): string | undefined {
   if (header.length > HEADER_LENGTH_MAX) return undefined

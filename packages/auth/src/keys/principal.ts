@@ -3,13 +3,13 @@ import { authErrors } from '../errors.js'
 export const SCOPES = ['write', 'read', 'admin'] as const
 export type Scope = (typeof SCOPES)[number]
 
-/** What one tenant may send, from `limits` in its settings; what is absent there follows the service's defaults. */
+/** The rate limit of one tenant, from `limits` in its settings. For missing values the defaults of the service apply. */
 export interface TenantLimits {
   readonly ratePerSecond?: number | undefined
   readonly burst?: number | undefined
 }
 
-/** Who is calling: one key of one tenant. */
+/** The caller: one key of one tenant. */
 export interface Principal {
   readonly keyId: string
   readonly tenantId: number
@@ -18,7 +18,7 @@ export interface Principal {
   readonly limits: TenantLimits
 }
 
-/** Whether the key may; `admin` may everything. */
+/** Whether the key has the scope; `admin` includes all scopes. */
 export function hasScope(principal: Principal, scope: Scope): boolean {
   return principal.scopes.includes(scope) || principal.scopes.includes('admin')
 }

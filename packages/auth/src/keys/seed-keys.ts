@@ -5,7 +5,7 @@ import { hashApiKey, hintOf } from './api-key.js'
 import { insertKey, insertTenant, selectTenantId } from './key-queries.js'
 import type { Scope } from './principal.js'
 
-/** What `npm start` uses. Everybody knows them. */
+/** The keys that `npm start` uses. They are public. */
 export const DEVELOPMENT_KEYS = { write: 'mr_write_dev', admin: 'mr_admin_dev' } as const
 
 export interface SeedKeysConfig {
@@ -23,8 +23,8 @@ export interface SeedKeysDeps {
 }
 
 /**
- * Sees to it that the tenant `default` exists and has the given keys. Safe to run at each start and by several processes at once: what is there stays,
- * a revoked key stays revoked.
+ * Creates the tenant `default` and the given keys if they do not exist. Safe at each start and in several processes at once: existing keys stay as
+ * they are, and a revoked key stays revoked.
  * @throws authErrors.DEVELOPMENT_KEY in production, before anything is stored
  */
 export async function seedKeys(config: SeedKeysConfig, deps: SeedKeysDeps): Promise<void> {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { rateLimitKey } from '@millrace/contracts'
 import { silentLogger } from '@millrace/logger'
 import { openRedis, type RedisConnection } from '@millrace/redis'
 import { createTestRedis, startTestRedisServer, type TestRedis, waitFor } from '@millrace/testing'
@@ -6,7 +7,7 @@ import fc from 'fast-check'
 import { createRateLimiter } from './rate-limiter.js'
 import { TokenBucket } from './token-bucket.js'
 
-describe('rate limiter', () => {
+describe('the rate limiter', () => {
   let testRedis: TestRedis
   let redis: RedisConnection
   beforeAll(async () => {
@@ -18,7 +19,7 @@ describe('rate limiter', () => {
     await testRedis.release()
   })
 
-  it('grants what the bucket holds and not more, and says when to come back', async () => {
+  it('grants the tokens in the bucket and no more, and says when to retry', async () => {
     const limiter = createRateLimiter({ ratePerSecond: 0.001, burst: 10 }, { redis })
     for (let i = 0; i < 10; i++) expect(await limiter.take(1, 1)).toEqual({ ok: true })
     const refused = await limiter.take(1, 1)
@@ -29,7 +30,7 @@ describe('rate limiter', () => {
     expect(await limiter.take(2, 1)).toEqual({ ok: true })
   })
 
-  it('grants no more than the bucket to several processes together', async () => {
+  it('grants several processes together no more than the bucket holds', async () => {
     const limiters = Array.from({ length: 4 }, () => createRateLimiter({ ratePerSecond: 0.001, burst: 100 }, { redis }))
     const decisions = await Promise.all(Array.from({ length: 400 }, async (_, i) => await limiters[i % 4]?.take(3, 1)))
     const granted = decisions.filter((decision) => decision?.ok).length
@@ -37,26 +38,26 @@ describe('rate limiter', () => {
     expect(granted).toBeGreaterThanOrEqual(90)
   })
 
-  it('answers without asking Redis while it has tokens ahead', async () => {
+  it('decides without a round trip to Redis while it has tokens taken in advance', async () => {
     const limiter = createRateLimiter({ ratePerSecond: 10_000, burst: 100_000 }, { redis })
     await limiter.take(4, 1)
     for (let i = 0; i < 100; i++) expect(limiter.take(4, 1)).toEqual({ ok: true })
   })
 
-  it('lets a cost above the bucket through when it is full, and makes the tenant wait for the debt', async () => {
+  it('grants a cost above the capacity when the bucket is full, and makes the tenant wait for the debt', async () => {
     const limiter = createRateLimiter({ ratePerSecond: 1, burst: 10 }, { redis })
     expect(await limiter.take(5, 1_000)).toEqual({ ok: true })
     const refused = await limiter.take(5, 1)
     expect(refused.ok ? 0 : refused.retryAfterMs).toBeGreaterThan(980_000)
   })
 
-  it('refills with time', async () => {
+  it('grants tokens again after a while', async () => {
     const limiter = createRateLimiter({ ratePerSecond: 200, burst: 10 }, { redis })
     await limiter.take(6, 10)
     await waitFor(async () => (await limiter.take(6, 5)).ok)
   })
 
-  it("follows the tenant's own limits, and 0 is none", async () => {
+  it("uses the tenant's own limits, and does not limit at a rate of 0", async () => {
     const limiter = createRateLimiter({ ratePerSecond: 0, burst: 0 }, { redis })
     expect(limiter.take(7, 1e9)).toEqual({ ok: true })
     const limits = { ratePerSecond: 0.001, burst: 2 }
@@ -64,13 +65,13 @@ describe('rate limiter', () => {
     expect(await limiter.take(8, 1, limits)).toMatchObject({ ok: false })
   })
 
-  it('leaves nothing behind in Redis once the bucket is full again', async () => {
+  it('lets the key in Redis expire when the bucket is full again', async () => {
     const limiter = createRateLimiter({ ratePerSecond: 1_000, burst: 10 }, { redis })
     await limiter.take(9, 1)
-    expect(await redis.client.pttl('millrace:limit:{9}')).toBeGreaterThan(0)
+    expect(await redis.client.pttl(rateLimitKey(9))).toBeGreaterThan(0)
   })
 
-  it('keeps its share of the limit by itself while Redis is down, and shares again afterwards', async () => {
+  it('grants its share of the limit while Redis is down, and shares the bucket again afterwards', async () => {
     const server = await startTestRedisServer()
     const connection = await openRedis({ url: server.url, name: 'limits-outage' }, { logger: silentLogger })
     let now = 0
@@ -89,15 +90,15 @@ describe('rate limiter', () => {
     await waitFor(async () => {
       now += 1_001
       await limiter.take(1, 1)
-      return connection.isReady && (await connection.client.exists('millrace:limit:{1}')) === 1
+      return connection.isReady && (await connection.client.exists(rateLimitKey(1))) === 1
     })
     await connection.close()
     await server.stop()
   })
 })
 
-describe('TokenBucket', () => {
-  it('never grants more than its capacity and what has flowed in since, and keeps its word on when to come back', () => {
+describe('a token bucket', () => {
+  it('never grants more than its capacity plus the inflow, and grants a cost after the announced wait', () => {
     const steps = fc.array(fc.record({ waitMs: fc.nat(3_000), cost: fc.integer({ min: 1, max: 20 }) }), {
       maxLength: 50,
     })

@@ -6,15 +6,15 @@ import type { TenantLimits } from '../keys/principal.js'
 import { ALLOWED, type LimitDecision, TokenBucket } from './token-bucket.js'
 
 export interface RateLimiterConfig {
-  /** Tokens a second for a tenant without limits of its own. 0 = no limit. */
+  /** Tokens per second for a tenant without its own limit. 0 means no limit. */
   readonly ratePerSecond: number
-  /** Tokens that may be spent at once after a pause. */
+  /** Capacity of the token bucket: tokens that can be spent at once after a pause. */
   readonly burst: number
-  /** How many tokens a process takes from Redis ahead, as time at the full rate, in ms. Default 200. */
+  /** How many tokens a process takes from Redis in advance: the tokens of this time at the full rate, in ms. Default 200. */
   readonly leaseMs?: number | undefined
-  /** Share of the limit that this process grants by itself while Redis cannot be asked: one over the number of processes. Default 0.5. */
+  /** Share of the limit that this process grants while Redis cannot be reached; best is 1 / number of processes. Default 0.5. */
   readonly localShare?: number | undefined
-  /** How long Redis may take to answer, in ms. Default 250. */
+  /** Time limit for an answer of Redis, in ms. Default 250. */
   readonly timeoutMs?: number | undefined
 }
 
@@ -22,34 +22,34 @@ export interface RateLimiterDeps {
   readonly redis: RedisConnection
   readonly logger?: Logger | undefined
   readonly metrics?: Metrics | undefined
-  /** Milliseconds, rising. Default `performance.now`. */
+  /** Milliseconds of a clock that only goes forward. Default `performance.now`. */
   readonly now?: (() => number) | undefined
 }
 
 /**
- * One token bucket a tenant, held in Redis and shared by all processes. A process takes tokens ahead and spends them without asking, and takes
- * more before they run out; so tenants together get at most `leaseMs` worth of tokens a process earlier than they should, never more in all.
+ * One token bucket for each tenant, kept in Redis and shared by all processes. A process takes tokens in advance, spends them without a round trip,
+ * and takes more before they run out. So a tenant gets tokens at most `leaseMs` per process too early, and never more tokens in total.
  */
 export interface RateLimiter {
   /**
-   * At once when the tokens are here or are known not to be there; a promise, for one round trip to Redis, otherwise. Never throws.
-   * `retryAfterMs` is when this cost can be met if nobody else takes the tokens.
+   * Takes `cost` tokens. Returns a decision directly when the process has the tokens or knows that there are none, otherwise a promise for one
+   * round trip to Redis. Never throws. After `retryAfterMs` the cost can be met, unless other requests take the tokens.
    */
   take(tenantId: number, cost: number, limits?: TenantLimits): LimitDecision | Promise<LimitDecision>
 }
 
 const script = defineScript('limit-lease', new URL('../../lua/limit-lease.lua', import.meta.url))
 
-/** While Redis cannot be asked, it is tried again so often. */
+/** Pause between two attempts while Redis cannot be reached, in ms. */
 const RETRY_MS = 1_000
-/** Tenants held in memory; beyond it the one not seen for longest is forgotten with the tokens it had ahead. */
+/** Tenants in memory. Beyond that, the one that was created first is removed together with the tokens taken in advance. */
 const TENANTS_MAX = 10_000
 
 interface Lease {
   tokens: number
   refusedUntil: number
   refill: Promise<void> | undefined
-  /** Set while Redis cannot be asked. */
+  /** Set while Redis cannot be reached. */
   local: TokenBucket | undefined
   retryAt: number
 }
@@ -78,7 +78,10 @@ class LeasingLimiter implements RateLimiter {
     this.#logger = deps.logger ?? silentLogger
     this.#now = deps.now ?? (() => performance.now())
     this.#refused = deps.metrics
-      ?.counter({ name: 'millrace_limit_refusals_total', help: 'Requests refused for the rate limit of their tenant' })
+      ?.counter({
+        name: 'millrace_limit_refusals_total',
+        help: 'Requests rejected because their tenant exceeded its rate limit',
+      })
       .with({})
   }
 
@@ -96,7 +99,7 @@ class LeasingLimiter implements RateLimiter {
     if (lease.local) return this.#takeLocally(tenantId, lease, lease.local, cost, limit)
     if (lease.tokens >= cost) {
       lease.tokens -= cost
-      // Ahead of need, so that the next request finds its tokens here.
+      // In advance, so that the next request finds its tokens in this process.
       const isLow = lease.tokens < this.#chunk(limit) / 2
       if (isLow && lease.refill === undefined && this.#now() >= lease.refusedUntil)
         void this.#refill(tenantId, lease, 0, limit)
@@ -122,7 +125,7 @@ class LeasingLimiter implements RateLimiter {
     return { ok: false, retryAfterMs: Math.ceil(retryAfterMs) }
   }
 
-  /** What to take ahead: `leaseMs` at the full rate, but no more than a quarter of the bucket, so that several processes get on with each other. */
+  /** Tokens to take in advance: those of `leaseMs` at the full rate, but at most a quarter of the bucket, so that several processes can share it. */
   #chunk({ rate, burst }: Limit): number {
     return Math.max(1, Math.min((rate * (this.#config.leaseMs ?? 200)) / 1000, burst / 4))
   }
@@ -130,7 +133,7 @@ class LeasingLimiter implements RateLimiter {
   #refill(tenantId: number, lease: Lease, missing: number, limit: Limit): Promise<void> {
     const needed = Math.max(1, Math.ceil(missing))
     const wanted = needed + Math.ceil(this.#chunk(limit))
-    const refill = this.#ask(tenantId, [limit.rate, limit.burst, needed, wanted]).then(
+    const refill = this.#takeFromRedis(tenantId, [limit.rate, limit.burst, needed, wanted]).then(
       ([granted, waitMs]) => {
         lease.refill = undefined
         lease.local = undefined
@@ -149,10 +152,10 @@ class LeasingLimiter implements RateLimiter {
     return refill
   }
 
-  async #ask(tenantId: number, args: readonly number[]): Promise<[granted: number, waitMs: number]> {
+  async #takeFromRedis(tenantId: number, args: readonly number[]): Promise<[granted: number, waitMs: number]> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('redis did not answer in time')), this.#config.timeoutMs ?? 250)
+      timer = setTimeout(() => reject(new Error('Redis did not answer in time')), this.#config.timeoutMs ?? 250)
     })
     try {
       return (await Promise.race([script.run(this.#redis.client, [rateLimitKey(tenantId)], args), late])) as [
@@ -167,8 +170,11 @@ class LeasingLimiter implements RateLimiter {
   #setLocal(isLocal: boolean, error?: unknown): void {
     if (isLocal === this.#isLocal) return
     this.#isLocal = isLocal
-    if (isLocal) this.#logger.warn('rate limits are kept by this process alone: redis cannot be asked', { error })
-    else this.#logger.info('rate limits are shared again')
+    if (isLocal)
+      this.#logger.warn('Redis cannot be reached: this process grants its share of each rate limit on its own', {
+        error,
+      })
+    else this.#logger.info('Redis can be reached again: rate limits are shared by all processes')
   }
 
   #leaseOf(tenantId: number): Lease {

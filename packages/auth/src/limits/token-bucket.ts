@@ -2,7 +2,7 @@ export type LimitDecision = { readonly ok: true } | { readonly ok: false; readon
 
 export const ALLOWED: LimitDecision = { ok: true }
 
-/** A token bucket in this process. A cost above the capacity is met by a full bucket, which then owes the rest. */
+/** A token bucket in this process. A cost above the capacity needs a full bucket and leaves it with a debt. */
 export class TokenBucket {
   #tokens: number
   #at: number
