@@ -15,7 +15,7 @@ import type { CacheStats } from './tier-stats.js'
 const closeLimitMs = 2_000
 const nameShape = /^[\w.-]{1,64}$/
 
-/** What a cache is made of besides its options. Tests put a model of Redis and other generations here. */
+/** The dependencies of a cache, with the parts that tests replace: a model of Redis and other generations. */
 export interface CacheParts extends Omit<CacheDeps, 'redis'> {
   readonly openRemote?: ((namespace: string) => RemoteTier) | undefined
   readonly closeRemote?: () => Promise<void>
@@ -24,7 +24,7 @@ export interface CacheParts extends Omit<CacheDeps, 'redis'> {
 
 export function assembleCache(options: CacheOptions, parts: CacheParts): Cache {
   if (!nameShape.test(options.name))
-    throw cacheErrors.CACHE_OPTIONS({ message: `a cache cannot be named ${options.name}` })
+    throw cacheErrors.CACHE_OPTIONS({ message: `the cache name ${options.name} is not valid` })
   const lagMsMax = options.lagMsMax ?? 2_000
   const clock = parts.clock ?? systemClock
   const budget: MemoryBudget = { bytesMax: options.memoryBytesMax ?? 128 * 2 ** 20, tiers: new Set() }
@@ -39,7 +39,7 @@ export function assembleCache(options: CacheOptions, parts: CacheParts): Cache {
   }
   const openNamespace = <T>(name: string, namespaceOptions: NamespaceOptions<T>): Namespace<T> => {
     if (closing !== undefined) throw cacheErrors.CACHE_CLOSED()
-    if (!nameShape.test(name)) throw cacheErrors.CACHE_OPTIONS({ message: `a namespace cannot be named ${name}` })
+    if (!nameShape.test(name)) throw cacheErrors.CACHE_OPTIONS({ message: `the namespace name ${name} is not valid` })
     if (namespaces.has(name)) throw cacheErrors.CACHE_OPTIONS({ message: `the namespace ${name} is open already` })
     const settings = toSettings(namespaceOptions)
     const counters = new Counters(name, parts.metrics)

@@ -1,7 +1,7 @@
 import { defineErrors } from '@millrace/contracts'
 
 export const cacheErrors = defineErrors({
-  CACHE_LOAD_TIMEOUT: ['unavailable', 'the source of a cached value did not answer in time'],
+  CACHE_LOAD_TIMEOUT: ['unavailable', 'a cached value could not be loaded in time'],
   CACHE_CLOSED: ['unavailable', 'the cache is closed', { retryable: false }],
   CACHE_OPTIONS: ['invalid', 'the options of the cache are not valid', { retryable: false }],
 })

@@ -1,7 +1,7 @@
 import type { Hit, Invalidation, Load, Namespace, ReadOptions, WarmEntry } from './cache-types.js'
 import type { Names } from './generations.js'
 import { parseGlob } from './glob.js'
-import { judge, type NamespaceCore, toHit } from './namespace-core.js'
+import { freshnessOf, type NamespaceCore, toHit } from './namespace-core.js'
 import { ReadThrough } from './read-through.js'
 import { readRemote } from './remote-reader.js'
 import type { CacheStats } from './tier-stats.js'
@@ -46,7 +46,7 @@ export class CacheNamespace<T> implements Namespace<T> {
     const entry = memory.find(key)
     if (entry === undefined) return this.#through.read(key, load, options)
     const nowMs = clock.monotonicMs()
-    if (judge(this.#core, entry, nowMs) !== 'fresh' || options.accept?.(entry.value) === false) {
+    if (freshnessOf(this.#core, entry, nowMs) !== 'fresh' || options.accept?.(entry.value) === false) {
       return this.#through.read(key, load, options)
     }
     counters.memory.hit.inc()
@@ -91,7 +91,7 @@ export class CacheNamespace<T> implements Namespace<T> {
           await this.getOrSet(key, load, options)
           count++
         } catch (error) {
-          logger.warn('a value could not be loaded ahead', { namespace: this.name, error })
+          logger.warn('a value could not be loaded to warm the cache', { namespace: this.name, error })
         }
       }
     }
@@ -104,7 +104,7 @@ export class CacheNamespace<T> implements Namespace<T> {
     try {
       return (await shared?.remote.popular(limit)) ?? []
     } catch (error) {
-      logger.debug('redis did not tell the popular keys', { namespace: this.name, error })
+      logger.debug('the popular keys could not be read from redis', { namespace: this.name, error })
       return []
     }
   }
@@ -118,7 +118,7 @@ export class CacheNamespace<T> implements Namespace<T> {
     const entry = memory.find(key)
     if (entry === undefined) return undefined
     const nowMs = clock.monotonicMs()
-    if (judge(this.#core, entry, nowMs) !== 'fresh' || accept?.(entry.value) === false) return undefined
+    if (freshnessOf(this.#core, entry, nowMs) !== 'fresh' || accept?.(entry.value) === false) return undefined
     counters.memory.hit.inc()
     entry.hits++
     return toHit(entry, 'memory', nowMs)

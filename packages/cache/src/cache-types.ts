@@ -7,26 +7,27 @@ import type { CacheLevel } from './levels.js'
 import type { CacheStats } from './tier-stats.js'
 
 export interface CacheOptions {
-  /** Processes that use one name on one Redis share its values. Letters, digits, `-`, `_` and `.`. */
+  /** Processes that use the same name on the same Redis share values. Letters, digits, `-`, `_` and `.`. */
   readonly name: string
-  /** Memory of all namespaces together, counted in encoded bytes (objects take two to three times as much). Default 128 MiB. */
+  /** Memory limit of all namespaces together, in encoded bytes (objects take two to three times as much). Default 128 MiB. */
   readonly memoryBytesMax?: number
   /**
-   * After an invalidation has resolved with `reach: 'everywhere'`, a read that begins so much later in any other process does not get the old
-   * value, whatever messages are lost: memory that could not be compared with Redis for so long is not believed. In ms, default 2,000.
+   * Maximum lag of other processes, in ms, default 2,000. After an invalidation has resolved with `reach: 'everywhere'`, a read that begins this much
+   * later in any other process does not return the old value, even if messages are lost: a process that could not read the log for this long does
+   * not use its memory.
    */
   readonly lagMsMax?: number
-  /** How often a process asks Redis what it missed, in ms. Default a third of `lagMsMax`. */
+  /** How often a process reads missed invalidations from Redis, in ms. Default a third of `lagMsMax`. */
   readonly syncEveryMs?: number
-  /** How long Redis may take for an answer before the source is asked instead, in ms. Default 500. */
+  /** Time limit of a Redis command, in ms; then the value is loaded instead. Default 500. */
   readonly remoteTimeoutMs?: number
-  /** So long after a loading process dies may another load its key, in ms; a live one renews it. Default 3,000. */
+  /** Duration of the lease under which a process loads a key, in ms; the process renews it. If the process dies, another may load after this long. Default 3,000. */
   readonly leaseMs?: number
 }
 
 export interface CacheDeps {
   readonly logger: Logger
-  /** Without it the cache is this process's memory alone. */
+  /** Without it the cache uses only the memory of this process. */
   readonly redis?: RedisConnection | undefined
   readonly metrics?: CacheMetrics | undefined
   readonly clock?: Clock | undefined
@@ -35,88 +36,88 @@ export interface CacheDeps {
 }
 
 export interface Cache {
-  /** Opens a namespace: keys, tags and patterns of one do not touch another. One name is opened once. */
+  /** Opens a namespace, once a name. Keys, tags and patterns of one namespace do not affect another. */
   namespace<T>(name: string, options: NamespaceOptions<T>): Namespace<T>
   stats(): Readonly<Record<string, CacheStats>>
-  /** Lets writes to Redis under way finish, for at most 2 s. Later reads go to their source. May be called twice. */
+  /** Waits for writes to Redis under way, for at most 2 s. Later reads call their loader. May be called twice. */
   close(): Promise<void>
 }
 
 export interface NamespaceOptions<T> {
   readonly level: CacheLevel
-  /** How long a value is fresh, in ms. Default that of the level. */
+  /** How long a value is fresh, in ms. Default: the level's. */
   readonly ttlMs?: number
   /**
-   * So long after that may an expired value (never an invalidated one) still be given, marked stale, while it is loaded again or when loading
-   * fails. In ms, default 0.
+   * How long an expired value may still be returned, marked stale, while it is loaded again or when loading fails, in ms. Default 0. An invalidated
+   * value is never returned.
    */
   readonly staleMs?: number
-  /** Lifetime of `null`, the answer "there is none", in ms. 0: it is not kept. Default 10,000 or `ttlMs` if that is less. */
+  /** Lifetime of `null`, which means that there is no value, in ms; 0: not kept. Default 10,000, at most `ttlMs`. */
   readonly negativeTtlMs?: number
-  /** Lifetimes are shortened by up to this share by chance, so that what was loaded together does not expire together. Default 0.1. */
+  /** Lifetimes are shortened by a random part of up to this share, so that values that were loaded together do not expire together. Default 0.1. */
   readonly jitter?: number
-  /** How long a caller for whom there is a stale value waits for a fresh one, in ms. Default 0: it is answered at once. */
+  /** How long a caller waits for a fresh value when there is a stale one, in ms. Default 0: the stale value is returned at once. */
   readonly softTimeoutMs?: number
-  /** How long loading may take, waiting for another process included, in ms; then CACHE_LOAD_TIMEOUT, or the stale value. Default 30,000. */
+  /** Time limit of a load, including the wait for another process, in ms; then CACHE_LOAD_TIMEOUT or the stale value. Default 30,000. */
   readonly hardTimeoutMs?: number
-  /** A value read often is loaded again before it expires, when so little of its lifetime is left. A share; 0: never. Default 0.2. */
+  /** A value that is read often is refreshed when this share of its lifetime is left; 0: only after it has expired. Default 0.2. */
   readonly refreshAhead?: number
-  /** Every read asks Redis first what was invalidated: no lag at all, for one short command a read (shared by reads at one time). Default false. */
+  /** Every read first reads missed invalidations from Redis: no lag, at the cost of one short command (shared by concurrent reads). Default false. */
   readonly isStrict?: boolean
   /**
-   * When the source fails and Redis cannot be asked either, the last value of this process is given, marked stale, though it may have been
-   * invalidated elsewhere. Default false: the error.
+   * When a load fails and Redis cannot be reached either, the last value of this process is returned, marked stale, although another process may
+   * have invalidated it. Default false: the read rejects.
    */
-  readonly givesUnconfirmedOnError?: boolean
-  /** Whether values go to Redis too. Invalidations do either way. Default true. */
+  readonly allowsUnconfirmedOnError?: boolean
+  /** Whether values are also stored in Redis. Invalidations always are. Default true. */
   readonly isShared?: boolean
-  /** Whether the keys read most are remembered in Redis for `popularKeys`. Default true. */
+  /** Whether popular keys are counted in Redis for `popularKeys`. Default true. */
   readonly remembersPopular?: boolean
   /** Default JSON. */
   readonly codec?: Codec<T>
-  /** Encoded values from this size on are compressed for Redis (LZ4), in bytes. Default 4,096. */
+  /** Encoded values of at least this size are compressed (LZ4) for Redis, in bytes. Default 4,096. */
   readonly compressBytesMin?: number
-  /** Default that of the level. */
+  /** Limit of one encoded value. Default: the level's. */
   readonly entryBytesMax?: number
-  /** Default that of the level. */
+  /** Memory limit of the namespace in this process. Default: the level's. */
   readonly memoryBytesMax?: number
 }
 
-/** Values are shared between callers: never change one. */
+/** The result of a read. Callers share the value, so they must not change it. */
 export interface Hit<T> {
   readonly value: T
   readonly source: 'memory' | 'redis' | 'source'
-  /** Since its loader began, in ms. */
+  /** Time since its loader began, in ms. */
   readonly ageMs: number
-  /** Expired (or unconfirmed) and given all the same. */
+  /** Whether the value is expired or unconfirmed. */
   readonly isStale: boolean
-  /** When its loader began: ms since 1970. */
+  /** When its loader began, ms since 1970. */
   readonly storedAt: number
 }
 
 export interface ReadOptions<T> {
-  /** Tags known before loading; the loader may add more. A few, each short: every read from Redis compares them. */
+  /** Tags that are known before the load; the loader may add more. Use a few short ones: every read from Redis compares them. */
   readonly tags?: readonly string[]
   readonly ttlMs?: number
   readonly staleMs?: number
   readonly softTimeoutMs?: number
   readonly isStrict?: boolean
-  /** The value has to be loaded after this call began. */
+  /** Requires a value whose load begins after this call. */
   readonly isFresh?: boolean
-  /** Whether a kept value will do, for example whether it is recent enough; if not, it is loaded. */
+  /** Whether a cached value is acceptable, for example recent enough; otherwise it is loaded. */
   readonly accept?: (value: T) => boolean
 }
 
-/** What a loader may say about the value it is about to return. */
+/** What a loader can set for the value that it returns. */
 export interface LoadContext {
   readonly key: string
   /** Aborted at the hard time-out. */
   readonly signal: AbortSignal
-  /** Adds tags; they hold from the moment the loader began. */
+  /** Adds tags. They count from the start of the loader. */
   tag(...tags: readonly string[]): void
-  /** Lifetime of this value, in ms. */
+  /** Sets the lifetime of this value, in ms. */
   expire(ttlMs: number, staleMs?: number): void
-  /** Gives the value to who waits for it and keeps it nowhere. */
+  /** The value is returned to the waiting callers and not kept. */
   skip(): void
 }
 
@@ -124,8 +125,9 @@ export type Load<T> = (context: LoadContext) => Promise<T> | T
 
 export interface Invalidation {
   /**
-   * `everywhere`: Redis has it (or there is none, and this process is all there is); this process gives the old value from now on never, any other at latest `lagMsMax` later.
-   * `process`: Redis could not be reached. This process gives the old value never; the others are told when Redis is back, as long as this process lives.
+   * `everywhere`: Redis has the invalidation, or the cache has no Redis. This process no longer returns the old value; other processes may return it
+   * for at most `lagMsMax`. `process`: Redis could not be reached. This process no longer returns the old value; it sends the invalidation when Redis
+   * is back, unless it ends before.
    */
   readonly reach: 'everywhere' | 'process'
 }
@@ -138,29 +140,29 @@ export interface WarmEntry<T> {
 
 export interface Namespace<T> {
   readonly name: string
-  /** A fresh value of this process's memory, at once; nothing is loaded. Not for strict namespaces: there it is always undefined. */
+  /** Returns a fresh value from memory at once, without a load. Always undefined in strict namespaces. */
   peek(key: string): Hit<T> | undefined
-  /** A fresh value of memory or Redis; undefined when neither has one. */
+  /** Returns a fresh value from memory or Redis; undefined when neither has one. */
   get(key: string, options?: ReadOptions<T>): Promise<Hit<T> | undefined>
   /**
-   * A kept value, or what `load` gives. However many ask for one key at one time, in however many processes, it is loaded once. A value whose key
-   * or tags were invalidated since its loader began is given to those who asked before that and is kept nowhere. `undefined` is not kept.
-   * Errors of `load` are passed on unless there is a stale value.
+   * Returns a cached value, or else the value of `load`. Concurrent callers for one key share one load, across all processes. If the key or a tag is
+   * invalidated during a load, its value is returned only to callers from before the invalidation and is not kept. `undefined` is not kept.
+   * @throws the error of `load`, unless there is a stale value; CACHE_LOAD_TIMEOUT.
    */
   getOrSet(key: string, load: Load<T>, options?: ReadOptions<T>): Promise<Hit<T>>
   /**
-   * Invalidates the key and keeps a value that the caller has just written to the source. If anything was invalidated in the namespace meanwhile, it
-   * only invalidates: another writer may be ahead. Where nothing is gained by it, `delete` does.
+   * Invalidates the key and keeps a value that the caller has just written to the source. If anything in the namespace is invalidated meanwhile, the
+   * value is not kept, because another writer may have written later. Use `delete` where the next read may load the value.
    */
   set(key: string, value: T, options?: Pick<ReadOptions<T>, 'tags' | 'ttlMs' | 'staleMs'>): Promise<Invalidation>
   delete(...keys: readonly string[]): Promise<Invalidation>
   invalidateTags(tags: readonly string[]): Promise<Invalidation>
-  /** `*` stands for any characters, `?` for one; everything else for itself. Matched against whole keys. */
+  /** Invalidates all keys that match: `*` stands for any characters, `?` for one character. */
   invalidatePattern(glob: string): Promise<Invalidation>
   invalidateAll(): Promise<Invalidation>
-  /** Loads what is not there, at most `concurrency` (default 4) at a time; a failure is logged and the others go on. Returns how many are there now. */
+  /** Loads missing entries, at most `concurrency` (default 4) at a time. A failed load is logged and the others continue. Returns how many entries are cached now. */
   warm(entries: Iterable<WarmEntry<T>>, concurrency?: number): Promise<number>
-  /** The keys that all processes read most, most popular first. */
+  /** The keys that are read most in all processes, most popular first. */
   popularKeys(limit?: number): Promise<string[]>
   stats(): CacheStats
 }

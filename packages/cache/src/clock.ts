@@ -1,18 +1,18 @@
-/** Time as the cache sees it, handed in so that tests can move it. */
+/** The clock of the cache; tests hand in one that they control. */
 export interface Clock {
-  /** Wall clock in ms since 1970; only shown to callers, never compared. */
+  /** Wall clock, ms since 1970; only returned to callers, never compared. */
   wallMs(): number
-  /** Never goes backwards; every lifetime is measured by it. */
+  /** Monotonic clock in ms, for all lifetimes. */
   monotonicMs(): number
   /**
-   * Runs `task` once after `delayMs`; the returned function takes that back. A `background` task does not keep the process alive.
+   * Runs `task` once after `delayMs`; the returned function cancels it. A `background` task does not keep the process alive.
    */
   schedule(delayMs: number, task: () => void, kind?: 'background'): () => void
-  /** Resolves once all that can run now has run, so that what nobody waits for does not hold up what somebody does. */
+  /** Resolves after all work that can run now, so that background work does not delay callers. */
   turn(): Promise<void>
 }
 
-/** 24.8 days: Node takes anything longer for 1 ms. */
+/** 24.8 days: Node treats a longer delay as 1 ms. */
 const timerMsMax = 2 ** 31 - 1
 
 export const systemClock: Clock = {
@@ -35,7 +35,7 @@ export function sleep(clock: Clock, delayMs: number): Promise<void> {
   })
 }
 
-/** What `work` gives, or what `late` gives when `limitMs` are over first. `work` goes on and its outcome is then nobody's. */
+/** Returns the result of `work`, or of `late` if `limitMs` pass first; the later result of `work` is then ignored. */
 export function withLimit<T, L>(clock: Clock, limitMs: number, work: Promise<T>, late: () => L): Promise<T | L> {
   return new Promise((resolve, reject) => {
     const cancel = clock.schedule(limitMs, () => {

@@ -1,9 +1,9 @@
 import { compress, compressSync, uncompress, uncompressSync } from 'lz4-napi'
 
-/** Turns values into bytes and back. The bytes of `encode` are counted as the value's size. */
+/** Encodes values as bytes. The encoded bytes count as the value's size. */
 export interface Codec<T> {
   encode(value: T): Buffer
-  /** Throws on bytes it does not know, for example those of an older version; they are then as good as absent. */
+  /** Throws for bytes that it cannot decode, for example of an older version; the value is then loaded again. */
   decode(bytes: Buffer): T
 }
 
@@ -14,13 +14,13 @@ export function jsonCodec<T>(): Codec<T> {
   }
 }
 
-/** Bytes as they lie in Redis. */
+/** A value as it is stored in Redis. */
 export interface Packed {
   readonly packing: 'plain' | 'lz4'
   readonly bytes: Buffer
 }
 
-/** From here on LZ4 runs in the thread pool: below, handing the work over takes longer than the work. */
+/** From this size on LZ4 runs in the thread pool; below it, the hand-over takes longer than the work. */
 const offloadBytesMin = 262_144
 
 export async function pack(bytes: Buffer, compressBytesMin: number): Promise<Packed> {

@@ -4,7 +4,7 @@ import type { CacheStats } from './tier-stats.js'
 
 type TierOutcome = 'hit' | 'stale' | 'miss'
 
-/** What a namespace counts: for its statistics and, where there are metrics, for Prometheus in the same addition. */
+/** The counters of a namespace, for its statistics and, if there are metrics, for Prometheus. */
 export class Counters {
   readonly memory: Readonly<Record<TierOutcome, CounterChild>>
   readonly redis: Readonly<Record<TierOutcome | 'error', CounterChild>>

@@ -6,8 +6,7 @@ import { RedisBus } from './redis/redis-bus.js'
 import { RedisRemote } from './redis/redis-remote.js'
 
 /**
- * A cache with the namespaces that are opened on it. The connection to Redis is handed in and stays its owner's; the cache opens one more like it for
- * messages and closes that one.
+ * Creates a cache. The caller closes the connection to Redis, after the cache; the cache opens and closes a second connection for messages.
  */
 export function createCache(options: CacheOptions, { redis, ...parts }: CacheDeps): Cache {
   if (redis === undefined) return assembleCache(options, parts)

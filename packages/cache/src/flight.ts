@@ -15,25 +15,25 @@ export interface FlightOptions<T> {
   readonly key: string
   readonly load: Load<T>
   readonly read: ReadOptions<T>
-  /** What Redis has counts only if it lives longer than this, in ms; Infinity: the source is asked. */
+  /** A value in Redis is used only if its remaining lifetime is longer than this, in ms; Infinity: it is loaded in any case. */
   readonly neededMs: number
-  /** Flights and arrivals of one namespace are numbered in one order. */
+  /** Calls and flights of a namespace are numbered in the order in which they begin. */
   readonly order: number
 }
 
-export interface Landed<T> {
+export interface FlightResult<T> {
   readonly entry: MemoryEntry<T>
   readonly source: 'redis' | 'source'
 }
 
-/** One attempt to get one key that everybody who asks meanwhile shares: ask Redis, wait for or be the one who loads, load, keep. */
+/** Gets one key for all concurrent callers: reads Redis, waits while another process loads or takes the lease, loads, keeps the value. */
 export class Flight<T> {
   readonly order: number
-  /** The source is asked whatever Redis has. */
+  /** Whether the value is loaded even if Redis has one. */
   readonly isForced: boolean
-  /** Redis was asked; if it had a stale value, that is in memory now. Never rejects. */
-  readonly asked: Promise<void>
-  readonly result: Promise<Landed<T>>
+  /** Resolves when Redis was read; a stale value from it is in memory then. Never rejects. */
+  readonly remoteRead: Promise<void>
+  readonly result: Promise<FlightResult<T>>
   readonly #core: NamespaceCore<T>
   readonly #options: FlightOptions<T>
   readonly #startedAs: number
@@ -47,45 +47,45 @@ export class Flight<T> {
     this.isForced = options.neededMs === Number.POSITIVE_INFINITY
     this.#startedAs = core.generations.sequence
     this.#deadlineMs = core.clock.monotonicMs() + core.settings.hardTimeoutMs
-    let resolveAsked: () => void = () => undefined
-    this.asked = new Promise((resolve) => {
-      resolveAsked = resolve
+    let resolveRemoteRead: () => void = () => undefined
+    this.remoteRead = new Promise((resolve) => {
+      resolveRemoteRead = resolve
     })
-    this.result = this.#run(resolveAsked).finally(resolveAsked)
-    // Who leaves with a stale value does not wait for the result.
+    this.result = this.#run(resolveRemoteRead).finally(resolveRemoteRead)
+    // A caller that got a stale value does not wait for the result.
     this.result.catch(() => undefined)
   }
 
-  /** False once it is certain that its value would be the old one for whoever asks now. */
+  /** False when an invalidation since its start makes its value outdated for a caller that begins now. */
   get isCurrent(): boolean {
     return this.#core.generations.isCurrent(this.#options.key, this.#options.read.tags ?? [], this.#startedAs)
   }
 
-  /** Lets another flight load at once; what this one loads goes to those who wait for it and to memory at most. */
-  giveUpLease(): void {
+  /** Lets another flight load at once. The value of this one goes to its waiting callers and at most into memory. */
+  releaseLease(): void {
     this.#lease?.release(false)
   }
 
-  async #run(asked: () => void): Promise<Landed<T>> {
-    const found = await this.#askRemote(asked)
+  async #run(noteRemoteRead: () => void): Promise<FlightResult<T>> {
+    const found = await this.#readRemote(noteRemoteRead)
     return found === undefined ? { entry: await this.#load(), source: 'source' } : { entry: found, source: 'redis' }
   }
 
-  async #askRemote(asked: () => void): Promise<MemoryEntry<T> | undefined> {
+  async #readRemote(noteRemoteRead: () => void): Promise<MemoryEntry<T> | undefined> {
     const { key } = this.#options
     let { neededMs } = this.#options
     if (this.#core.shared === undefined || !this.#core.settings.isShared) return undefined
     const claim = { token: randomUUID(), leaseMs: this.#core.leaseMs }
     for (let waitMs = waitMsMin; ; waitMs = Math.min(waitMs * 2, waitMsMax)) {
       const answer = await readRemote(this.#core, key, { lease: claim, neededMs })
-      asked()
+      noteRemoteRead()
       if (answer === undefined) return undefined
       if (answer.quality === 'fresh' && answer.entry !== undefined) return answer.entry
       if (answer.lease === 'leased')
         this.#lease = holdLease(this.#core, key, { token: claim.token, mark: answer.mark, grantedAtMs: answer.atMs })
       if (answer.lease === 'leased' || answer.lease === 'open') return undefined
-      // There is a value, and it cannot be decoded: from now on it counts as none.
-      if (answer.lease === 'unasked') neededMs = Number.POSITIVE_INFINITY
+      // There is a value that cannot be decoded: do not use it in the next round.
+      if (answer.lease === 'not_requested') neededMs = Number.POSITIVE_INFINITY
       if (this.#core.clock.monotonicMs() >= this.#deadlineMs) throw this.#timeout()
       await sleep(this.#core.clock, waitMs * (0.5 + this.#core.random() / 2))
     }
@@ -96,7 +96,7 @@ export class Flight<T> {
     const { key, load, read } = this.#options
     const begun = { asOf: generations.sequence, atMs: clock.monotonicMs(), wallMs: clock.wallMs() }
     const tags = new Set(read.tags)
-    let asked: Pick<ReadOptions<T>, 'ttlMs' | 'staleMs'> = read
+    let requested: Pick<ReadOptions<T>, 'ttlMs' | 'staleMs'> = read
     let isSkipped = false
     const controller = new AbortController()
     const context: LoadContext = {
@@ -106,7 +106,7 @@ export class Flight<T> {
         for (const tag of more) tags.add(tag)
       },
       expire: (ttlMs, staleMs) => {
-        asked = { ttlMs, ...(staleMs === undefined ? {} : { staleMs }) }
+        requested = { ttlMs, ...(staleMs === undefined ? {} : { staleMs }) }
       },
       skip: () => {
         isSkipped = true
@@ -120,7 +120,7 @@ export class Flight<T> {
         throw error
       })
       counters.loads.ok.inc()
-      return keepLoaded(this.#core, { key, value, tags: [...tags], begun, asked, isSkipped }, this.#lease)
+      return keepLoaded(this.#core, { key, value, tags: [...tags], begun, requested, isSkipped }, this.#lease)
     } catch (error) {
       counters.loads[cacheErrors.CACHE_LOAD_TIMEOUT.matches(error) ? 'timeout' : 'error'].inc()
       this.#lease?.release(false)

@@ -1,6 +1,6 @@
 import type { Glob } from './glob.js'
 
-/** What one invalidation names. */
+/** The entries that one invalidation names. */
 export interface Names {
   readonly tags?: readonly string[]
   readonly keys?: readonly string[]
@@ -10,9 +10,9 @@ export interface Names {
 }
 
 /**
- * The fence in this process. Every invalidation takes the next number of one sequence; a value remembers the number at which its loader began and
- * is current as long as none of its names carries a later one. So a loader in flight cannot pass an invalidation, and tags may be known only
- * after loading. Names are forgotten only together with the trust in every value older than them: what is absent never counts as unchanged.
+ * The fence of this process. Every invalidation takes the next number of a sequence. A value carries the number at which its load began, and is
+ * current as long as its key and tags have no later number. So the value of a load under way never outlives an invalidation, and tags may be known
+ * only after the load. When names are forgotten, all older values become outdated: a missing name never counts as unchanged.
  */
 export interface Generations {
   readonly sequence: number

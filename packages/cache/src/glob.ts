@@ -1,9 +1,9 @@
 import { cacheErrors } from './cache-errors.js'
 
-/** Each `*` may make a match try every position again; keys are short, patterns should be too. */
+/** Each `*` may make a match try every position again, so their number is limited. */
 const starsMax = 8
 
-/** A pattern over whole keys, for this process and, as a Lua pattern, for Redis. Throws CACHE_OPTIONS on too many stars and on line breaks. */
+/** A pattern for whole keys: as a regular expression for this process and as a Lua pattern for Redis. @throws CACHE_OPTIONS for too many stars or line breaks */
 export interface Glob {
   readonly text: string
   readonly lua: string
@@ -13,7 +13,7 @@ export interface Glob {
 export function parseGlob(text: string): Glob {
   const simple = text.replace(/\*+/g, '*')
   if ((simple.match(/\*/g)?.length ?? 0) > starsMax) {
-    throw cacheErrors.CACHE_OPTIONS({ message: `a pattern has at most ${starsMax} stars` })
+    throw cacheErrors.CACHE_OPTIONS({ message: `a pattern must not have more than ${starsMax} stars` })
   }
   const expression = new RegExp(
     `^${simple
@@ -22,11 +22,11 @@ export function parseGlob(text: string): Glob {
       .replaceAll('?', '[^]')}$`,
     'u',
   )
-  if (simple.includes('\n')) throw cacheErrors.CACHE_OPTIONS({ message: 'a pattern has no line breaks' })
+  if (simple.includes('\n')) throw cacheErrors.CACHE_OPTIONS({ message: 'a pattern must not have line breaks' })
   return { text: simple, lua: toLuaPattern(simple), matches: (key) => expression.test(key) }
 }
 
-/** Lua counts bytes, so `?` is left for the script to turn into one UTF-8 character. */
+/** Lua counts bytes, so the script replaces `?` by a pattern of one UTF-8 character. */
 function toLuaPattern(glob: string): string {
   return `^${glob.replace(/[%^$.+\-()[\]]/g, '%$&').replaceAll('*', '.*')}$`
 }

@@ -8,15 +8,15 @@ export interface LoadedValue<T> {
   readonly key: string
   readonly value: T
   readonly tags: readonly string[]
-  /** Number of the local generations and times at the moment before the loader began. */
+  /** The sequence of the local generations and the times right before the loader began. */
   readonly begun: { readonly asOf: number; readonly atMs: number; readonly wallMs: number }
-  readonly asked: Partial<Lifetime>
+  readonly requested: Partial<Lifetime>
   readonly isSkipped: boolean
 }
 
 /**
- * Keeps what a loader gave: in memory at once, in Redis behind the caller's back and only under a lease. Neither takes it if something that names it
- * was invalidated since the loader began.
+ * Keeps a loaded value: in memory at once, and under a lease also in Redis, in the background. Neither keeps it if its key or a tag was invalidated
+ * since the loader began.
  */
 export function keepLoaded<T>(
   core: NamespaceCore<T>,
@@ -25,7 +25,7 @@ export function keepLoaded<T>(
 ): MemoryEntry<T> {
   const { key, value, tags, begun } = loaded
   const { settings, counters, generations } = core
-  const lifetime = chooseLifetime(settings, value, loaded.asked, core.random)
+  const lifetime = chooseLifetime(settings, value, loaded.requested, core.random)
   const isKeepable = !loaded.isSkipped && value !== undefined && lifetime.ttlMs > 0
   const encoded = isKeepable ? settings.codec.encode(value) : undefined
   const isTooLarge = encoded !== undefined && encoded.length > settings.entryBytesMax
@@ -76,6 +76,6 @@ async function storeRemote<T>(
     core.counters.redis.error.inc()
     sync.distrust(error)
   } finally {
-    lease.letGo()
+    lease.stopRenewing()
   }
 }

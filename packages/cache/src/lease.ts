@@ -1,11 +1,11 @@
 import type { NamespaceCore } from './namespace-core.js'
 import type { StoreClaim } from './remote-tier.js'
 
-/** The right to load one key, kept as long as this process works on it. */
+/** The right to load one key; it is renewed while this process works on the key. */
 export interface HeldLease extends StoreClaim {
-  /** No longer renewed; it ends by itself, or with storing. */
-  letGo(): void
-  /** Gives it back at once; `isOpen` lets those who wait load at the same time, because nothing will be kept. */
+  /** Stops the renewal; the lease then expires or ends when the value is stored. */
+  stopRenewing(): void
+  /** Ends the lease at once. `isOpen`: waiting processes may load at the same time, because the value is not kept. */
   release(isOpen: boolean): void
 }
 
@@ -23,17 +23,17 @@ export function holdLease<T>(core: NamespaceCore<T>, key: string, granted: Store
       if (isMine) renewLater()
     }, renewLater)
   }
-  const letGo = () => {
+  const stopRenewing = () => {
     isHeld = false
     cancel()
   }
   renewLater()
   return {
     ...granted,
-    letGo,
+    stopRenewing,
     release(isOpen) {
       if (!isHeld) return
-      letGo()
+      stopRenewing()
       const released = shared?.remote.release(key, token, isOpen)
       if (released !== undefined) core.background(released.catch(() => undefined))
     },

@@ -2,14 +2,14 @@ import { DAY_MS, HOUR_MS, MINUTE_MS } from '@millrace/contracts'
 
 const mebibyte = 2 ** 20
 
-/** How long values of a namespace live by default and how large one may be. */
+/** Chooses the default lifetime and sizes of a namespace. */
 export type CacheLevel = 'hot' | 'warm' | 'cold'
 
 export interface LevelTraits {
   readonly ttlMs: number
-  /** Limit of one encoded value before compression; a larger one is answered and not kept. */
+  /** Limit of one encoded value before compression; a larger value is returned but not kept. */
   readonly entryBytesMax: number
-  /** Share of a namespace in this process's memory. */
+  /** Memory limit of a namespace in this process. */
   readonly memoryBytesMax: number
 }
 
@@ -19,7 +19,7 @@ export const cacheLevels: Readonly<Record<CacheLevel, LevelTraits>> = {
   cold: { ttlMs: DAY_MS, entryBytesMax: 100 * mebibyte, memoryBytesMax: 32 * mebibyte },
 }
 
-/** Usual lifetimes by what is kept, in ms. */
+/** Usual lifetimes by kind of value, in ms. */
 export const ttlPresets = {
   user: 5 * MINUTE_MS,
   analytics: 10 * MINUTE_MS,

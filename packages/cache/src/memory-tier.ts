@@ -1,31 +1,31 @@
 import { LRUCache } from 'lru-cache'
 import type { Generations } from './generations.js'
 
-/** One value in this process's memory. Times in ms of the monotonic clock. */
+/** One value in memory. Times are in ms of the monotonic clock. */
 export interface MemoryEntry<T> {
   readonly value: T
   readonly tags: readonly string[]
-  /** Number of the local generations when its loader (or its reading from Redis) began. */
+  /** The sequence of the local generations when its load, or its read from Redis, began. */
   readonly asOf: number
-  /** When the source was read: the age counts from here. */
+  /** When its load began: the age counts from here. */
   readonly bornAtMs: number
-  /** When this process last knew it to be current: the start of its loading here or of its reading from Redis. */
+  /** When this process last knew that it was current: the start of its load here or of its read from Redis. */
   readonly confirmedAtMs: number
-  /** ms since 1970 */
+  /** When its load began, ms since 1970. */
   readonly storedAt: number
   readonly ttlMs: number
   readonly staleMs: number
   readonly bytes: number
   readonly key: string
-  /** The generations' number up to which it is known to be current. */
+  /** The sequence of the generations up to which it is known to be current. */
   checkedAt: number
   hits: number
   hitsRemembered: number
-  /** No refresh in the background before this moment. */
+  /** It is not refreshed before this time. */
   refreshAtMs: number
 }
 
-/** Room of all namespaces together. */
+/** The memory limit of all namespaces together. */
 export interface MemoryBudget {
   readonly bytesMax: number
   readonly tiers: Set<Evictable>
@@ -36,7 +36,7 @@ interface Evictable {
   evictOne(): void
 }
 
-/** Objects of a Map entry, the entry itself and the list around it, roughly. */
+/** Approximate bytes of the objects around a value. */
 const overheadBytes = 256
 
 export class MemoryTier<T> implements Evictable {
@@ -70,7 +70,7 @@ export class MemoryTier<T> implements Evictable {
     return this.#lru.size
   }
 
-  /** The value if nothing that names it was invalidated since; whether it is fresh enough is the caller's question. */
+  /** The entry, unless its key or a tag was invalidated. The caller checks whether it is fresh enough. */
   find(key: string): MemoryEntry<T> | undefined {
     const entry = this.#lru.get(key)
     if (entry === undefined) return undefined
@@ -84,7 +84,7 @@ export class MemoryTier<T> implements Evictable {
     return entry
   }
 
-  /** Keeps it unless something that names it was invalidated since `asOf`, or it is larger than all the room. Returns whether it was kept. */
+  /** Keeps the entry unless its key or a tag was invalidated since `asOf` or it is larger than the limit. Returns whether the key is cached now. */
   keep(entry: MemoryEntry<T>): boolean {
     if (!this.#generations.isCurrent(entry.key, entry.tags, entry.asOf)) return false
     const held = this.find(entry.key)
@@ -110,7 +110,7 @@ export class MemoryTier<T> implements Evictable {
     this.#lru.pop()
   }
 
-  /** Over the common limit the fullest namespace gives up what it used longest ago. */
+  /** While the common limit is exceeded, the fullest namespace evicts its least recently used entry. */
   #fitBudget(): void {
     const { tiers, bytesMax } = this.#budget
     let total = 0
@@ -125,7 +125,7 @@ export class MemoryTier<T> implements Evictable {
   }
 }
 
-/** What an entry takes in memory, counted by its encoded form. */
+/** The size of an entry in memory, computed from its encoded form. */
 export function sizeOfEntry(encodedBytes: number, key: string, tags: readonly string[]): number {
   let bytes = encodedBytes + key.length * 2 + overheadBytes
   for (const tag of tags) bytes += tag.length + 16

@@ -8,7 +8,7 @@ import type { NamespaceSettings } from './namespace-settings.js'
 import type { RemoteSync } from './remote-sync.js'
 import type { RemoteTier } from './remote-tier.js'
 
-/** What the parts of one namespace share. */
+/** Shared by the parts of one namespace. */
 export interface NamespaceCore<T> {
   readonly name: string
   readonly settings: NamespaceSettings<T>
@@ -20,16 +20,16 @@ export interface NamespaceCore<T> {
   readonly generations: Generations
   readonly memory: MemoryTier<T>
   readonly shared: { readonly remote: RemoteTier; readonly sync: RemoteSync } | undefined
-  /** Work that nobody waits for, but `close` does. It must not reject. */
+  /** Runs work that only `close` waits for. It must not reject. */
   background(work: Promise<void>): void
 }
 
-export type Held = 'fresh' | 'stale' | 'unconfirmed' | 'over'
+export type Freshness = 'fresh' | 'stale' | 'unconfirmed' | 'expired'
 
-/** How far an entry may be believed now. Whether it was invalidated is not asked here: `MemoryTier.find` does not give such a one. */
-export function judge<T>(core: NamespaceCore<T>, entry: MemoryEntry<T>, nowMs: number): Held {
+/** Whether an entry may be used now. `MemoryTier.find` has already excluded invalidated entries. */
+export function freshnessOf<T>(core: NamespaceCore<T>, entry: MemoryEntry<T>, nowMs: number): Freshness {
   const ageMs = nowMs - entry.bornAtMs
-  if (ageMs >= entry.ttlMs + entry.staleMs) return 'over'
+  if (ageMs >= entry.ttlMs + entry.staleMs) return 'expired'
   if (core.shared !== undefined && !core.shared.sync.isConfirmed(entry.confirmedAtMs, nowMs)) return 'unconfirmed'
   return ageMs < entry.ttlMs ? 'fresh' : 'stale'
 }
@@ -38,7 +38,7 @@ export function toHit<T>(entry: MemoryEntry<T>, source: Hit<T>['source'], nowMs:
   return { value: entry.value, source, ageMs: nowMs - entry.bornAtMs, isStale, storedAt: entry.storedAt }
 }
 
-/** From when on a read loads the value again in the background: before it expires, or as soon as it has. */
+/** The time from which a read refreshes the value in the background. */
 export function refreshMoment(bornAtMs: number, ttlMs: number, refreshAhead: number): number {
   return bornAtMs + ttlMs * (1 - refreshAhead)
 }

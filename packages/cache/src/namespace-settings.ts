@@ -5,7 +5,7 @@ import { cacheLevels } from './levels.js'
 
 const negativeTtlMsDefault = 10_000
 
-/** The options of a namespace with every default filled in. */
+/** The options of a namespace with all defaults. */
 export interface NamespaceSettings<T> {
   readonly ttlMs: number
   readonly staleMs: number
@@ -15,7 +15,7 @@ export interface NamespaceSettings<T> {
   readonly hardTimeoutMs: number
   readonly refreshAhead: number
   readonly isStrict: boolean
-  readonly givesUnconfirmedOnError: boolean
+  readonly allowsUnconfirmedOnError: boolean
   readonly isShared: boolean
   readonly remembersPopular: boolean
   readonly codec: Codec<T>
@@ -36,7 +36,7 @@ export function toSettings<T>(options: NamespaceOptions<T>): NamespaceSettings<T
     hardTimeoutMs: options.hardTimeoutMs ?? 30_000,
     refreshAhead: options.refreshAhead ?? 0.2,
     isStrict: options.isStrict ?? false,
-    givesUnconfirmedOnError: options.givesUnconfirmedOnError ?? false,
+    allowsUnconfirmedOnError: options.allowsUnconfirmedOnError ?? false,
     isShared: options.isShared ?? true,
     remembersPopular: options.remembersPopular ?? true,
     codec: options.codec ?? jsonCodec<T>(),
@@ -51,13 +51,14 @@ export function toSettings<T>(options: NamespaceOptions<T>): NamespaceSettings<T
 function check<T>(settings: NamespaceSettings<T>): void {
   for (const name of ['jitter', 'refreshAhead'] as const) {
     const value = settings[name]
-    if (!(value >= 0 && value < 1)) throw cacheErrors.CACHE_OPTIONS({ message: `${name} is a share from 0 to below 1` })
+    if (!(value >= 0 && value < 1))
+      throw cacheErrors.CACHE_OPTIONS({ message: `${name} must be a share from 0 to below 1` })
   }
   for (const [name, value] of Object.entries(settings)) {
     if (!/(Ms|BytesMin|BytesMax)$/.test(name) || (value as number) >= 0) continue
-    throw cacheErrors.CACHE_OPTIONS({ message: `${name} is a number from 0 on` })
+    throw cacheErrors.CACHE_OPTIONS({ message: `${name} must be a number of at least 0` })
   }
-  if (!(settings.memoryBytesMax >= 1)) throw cacheErrors.CACHE_OPTIONS({ message: 'memoryBytesMax is at least 1' })
+  if (!(settings.memoryBytesMax >= 1)) throw cacheErrors.CACHE_OPTIONS({ message: 'memoryBytesMax must be at least 1' })
 }
 
 export interface Lifetime {
@@ -65,15 +66,15 @@ export interface Lifetime {
   readonly staleMs: number
 }
 
-/** `null` lives shortly whatever else is asked for. */
+/** The lifetime of a value; `null` gets at most `negativeTtlMs`. */
 export function chooseLifetime<T>(
   settings: NamespaceSettings<T>,
   value: T,
-  asked: Pick<ReadOptions<T>, 'ttlMs' | 'staleMs'>,
+  requested: Pick<ReadOptions<T>, 'ttlMs' | 'staleMs'>,
   random: () => number,
 ): Lifetime {
-  const ttlMs = asked.ttlMs ?? settings.ttlMs
-  const staleMs = asked.staleMs ?? settings.staleMs
+  const ttlMs = requested.ttlMs ?? settings.ttlMs
+  const staleMs = requested.staleMs ?? settings.staleMs
   const isNegative = value === null
   const jittered = (isNegative ? Math.min(ttlMs, settings.negativeTtlMs) : ttlMs) * (1 - settings.jitter * random())
   return { ttlMs: jittered, staleMs: isNegative ? Math.min(staleMs, settings.negativeTtlMs) : staleMs }

@@ -4,13 +4,13 @@ import type { RemoteTier } from './remote-tier.js'
 const everyMs = 30_000
 const keysMax = 64
 
-/** Tells Redis now and then which keys were read most since the last time. The returned function ends it. */
+/** Reports the keys that were read most since the last report to Redis, every 30 s. The returned function stops it. */
 export function rememberPopular<T>(core: NamespaceCore<T>, remote: RemoteTier): () => void {
   let cancel: () => void = () => undefined
   const later = () => {
-    cancel = core.clock.schedule(everyMs, tell, 'background')
+    cancel = core.clock.schedule(everyMs, report, 'background')
   }
-  const tell = () => {
+  const report = () => {
     later()
     const hits = takeHits(core)
     if (hits.size > 0 && remote.isReady) core.background(remote.remember(hits).catch(() => undefined))

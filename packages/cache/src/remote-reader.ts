@@ -7,13 +7,13 @@ export interface RemoteAnswer<T> {
   readonly mark: Mark
   readonly lease: Fetched['lease']
   readonly quality: Fetched['quality']
-  /** When the store was looked at, by its own clock, in ms. */
+  /** When Redis ran the read, by its own clock, in ms. */
   readonly atMs: number
-  /** Also in memory now, unless it was invalidated while it came. */
+  /** Also in memory now, unless it was invalidated meanwhile. */
   readonly entry?: MemoryEntry<T>
 }
 
-/** Asks Redis for a value and takes it into memory. Undefined: Redis cannot be asked or not be believed now. Never rejects. */
+/** Reads a value from Redis into memory. Undefined when Redis cannot be reached or its values cannot be trusted now. Never rejects. */
 export async function readRemote<T>(
   core: NamespaceCore<T>,
   key: string,
@@ -24,7 +24,7 @@ export async function readRemote<T>(
   await sync.started
   const { era } = sync
   if (era === undefined) return undefined
-  const begun = { asOf: core.generations.sequence, askedAtMs: core.clock.monotonicMs() }
+  const begun = { asOf: core.generations.sequence, sentAtMs: core.clock.monotonicMs() }
   let fetched: Fetched | undefined
   try {
     fetched = await remote.fetch(key, options)
@@ -34,7 +34,7 @@ export async function readRemote<T>(
     return undefined
   }
   if (fetched === undefined || sync.era !== era || !sync.observe(fetched.mark)) {
-    giveBack(core, key, options, fetched)
+    handleUnusable(core, key, options, fetched)
     return undefined
   }
   const { mark, lease, atMs } = fetched
@@ -47,8 +47,13 @@ export async function readRemote<T>(
 
 const outcomes = { fresh: 'hit', stale: 'stale', none: 'miss' } as const
 
-/** Redis has no epoch, another one, or was lost meanwhile. */
-function giveBack<T>(core: NamespaceCore<T>, key: string, { lease }: FetchOptions, fetched: Fetched | undefined): void {
+/** The reply is not usable: Redis has no epoch or another one, or the connection was lost meanwhile. A granted lease is released. */
+function handleUnusable<T>(
+  core: NamespaceCore<T>,
+  key: string,
+  { lease }: FetchOptions,
+  fetched: Fetched | undefined,
+): void {
   const { remote, sync } = core.shared ?? {}
   if (fetched === undefined) {
     sync?.distrust()
@@ -58,12 +63,12 @@ function giveBack<T>(core: NamespaceCore<T>, key: string, { lease }: FetchOption
   }
 }
 
-/** Undefined when there is none or its bytes cannot be read. */
+/** Undefined when there is no entry or its bytes cannot be decoded. */
 async function toMemory<T>(
   core: NamespaceCore<T>,
   key: string,
   entry: RemoteEntry | undefined,
-  { asOf, askedAtMs }: { readonly asOf: number; readonly askedAtMs: number },
+  { asOf, sentAtMs }: { readonly asOf: number; readonly sentAtMs: number },
 ): Promise<MemoryEntry<T> | undefined> {
   if (entry === undefined) return undefined
   core.counters.redisBytesRead += entry.packed.bytes.length
@@ -74,19 +79,19 @@ async function toMemory<T>(
     value = core.settings.codec.decode(bytes)
   } catch (error) {
     core.counters.redis.error.inc()
-    core.logger.warn('a cached value in redis cannot be decoded and is loaded again', { namespace: core.name, error })
+    core.logger.warn('a cached value in redis cannot be decoded; it is loaded again', { namespace: core.name, error })
     return undefined
   }
   const nowMs = core.clock.monotonicMs()
-  // The age was taken after the question was sent, so the value is at least that old.
-  const bornAtMs = askedAtMs - entry.ageMs
+  // Redis computed the age after the read was sent, so the value is at least that old.
+  const bornAtMs = sentAtMs - entry.ageMs
   return {
     key,
     value,
     tags: entry.tags,
     asOf,
     bornAtMs,
-    confirmedAtMs: askedAtMs,
+    confirmedAtMs: sentAtMs,
     storedAt: Math.round(core.clock.wallMs() - (nowMs - bornAtMs)),
     ttlMs: entry.ttlMs,
     staleMs: entry.staleMs,

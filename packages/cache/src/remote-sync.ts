@@ -2,7 +2,7 @@ import type { Logger } from '@millrace/logger'
 import type { Clock } from './clock.js'
 import type { Generations, Names } from './generations.js'
 import type { Mark, Missed, RemoteTier, WriteClaim } from './remote-tier.js'
-import { Unsent } from './unsent.js'
+import { UnsentInvalidations } from './unsent-invalidations.js'
 
 export interface RemoteSyncOptions {
   readonly namespace: string
@@ -18,20 +18,20 @@ export interface RemoteSyncDeps {
 }
 
 /**
- * Keeps this process's generations up with those in Redis, and says how far memory and Redis may be believed. Messages only make it faster: the
- * log in Redis is read from the last known mark, so a lost message costs time, and a log with a hole costs what memory held.
+ * Applies the invalidations of other processes to the generations of this process, and decides whether memory and Redis may be used. It reads the log in
+ * Redis from the last known mark; messages only make that faster. A lost message costs time; a gap in the log costs all values in memory.
  */
 export class RemoteSync {
-  /** Ends with the first comparison, whether Redis could be asked or not. */
+  /** Resolves after the first attempt to read the log, whether it succeeded or not. */
   readonly started: Promise<boolean>
   readonly #options: RemoteSyncOptions
   readonly #deps: RemoteSyncDeps
-  readonly #unsent = new Unsent()
-  /** Numbers in the log that are this process's own, above the mark. */
+  readonly #unsent = new UnsentInvalidations()
+  /** Numbers above the mark that are invalidations of this process. */
   readonly #own = new Set<number>()
   #mark: Mark | undefined
   #confirmedAtMs = Number.NEGATIVE_INFINITY
-  /** Moves whenever Redis is distrusted: an answer asked for in an older era proves nothing. */
+  /** Grows whenever Redis becomes untrusted: a reply to a command of an earlier era is not used. */
   #era = 0
   #isTrusted = false
   #isWarned = false
@@ -52,7 +52,7 @@ export class RemoteSync {
     this.#tickLater()
   }
 
-  /** A number while Redis is believed: it has answered since the connection came up, and has every invalidation of this process. */
+  /** Defined while Redis is trusted: its log was read since the connection came up, and it has every invalidation of this process. */
   get era(): number | undefined {
     return this.#isTrusted ? this.#era : undefined
   }
@@ -61,21 +61,21 @@ export class RemoteSync {
     return this.#mark
   }
 
-  /** Whether what was current at `momentMs` may still be believed: everything invalidated more than the lag before now is known here. */
+  /** Whether a value that was current at `momentMs` may still be used: all invalidations older than the maximum lag are known here. */
   isConfirmed(momentMs: number, nowMs: number): boolean {
     return nowMs - Math.max(momentMs, this.#confirmedAtMs) <= this.#options.lagMsMax
   }
 
-  /** Redis did not answer, or is not the one it was: nothing is taken from it before it was compared with again. */
+  /** Redis did not answer or has changed: none of its values is used until its log was read again. */
   distrust(error?: unknown): void {
     this.#era++
     this.#isTrusted = false
     if (this.#isWarned || this.#isClosed) return
     this.#isWarned = true
-    this.#deps.logger.warn('the cache goes on without redis', { ...this.#fields, error })
+    this.#deps.logger.warn('the cache continues without redis', { ...this.#fields, error })
   }
 
-  /** A mark seen in passing. False when it is of another epoch; when it is ahead of what is known here, the log is read at once. */
+  /** Takes the mark of a reply. Returns false if it belongs to another epoch. If it is ahead of the known mark, the log is read at once. */
   observe({ epoch, sequence }: Mark): boolean {
     const isSameEpoch = this.#mark?.epoch === epoch
     if (!isSameEpoch) this.distrust()
@@ -83,7 +83,7 @@ export class RemoteSync {
     return isSameEpoch
   }
 
-  /** Compares with Redis, beginning after this call; calls at one time share one comparison. False: Redis could not be asked. */
+  /** Reads the log, beginning after this call; concurrent calls share one read. Returns false if Redis could not be reached. */
   catchUp(): Promise<boolean> {
     if (this.#next !== undefined) return this.#next
     if (this.#running === undefined) return this.#start()
@@ -91,17 +91,17 @@ export class RemoteSync {
     return this.#next
   }
 
-  /** Returns whether Redis took it. This process gives the old value no more once this has resolved. */
+  /** Returns whether Redis has the invalidation. Once this resolves, this process no longer returns the old value. */
   async invalidate(names: Names): Promise<boolean> {
     const { generations } = this.#deps
     generations.bump(names)
     const mark = await this.send(names)
-    // What was read from Redis between the first bump and the step there may be the old value.
+    // A value that was read from Redis between the first bump and the invalidation there may be the old one.
     generations.bump(names)
     return mark !== undefined
   }
 
-  /** The part of an invalidation that is Redis': its mark, or undefined when it was not taken; then it is sent again before Redis is believed again. */
+  /** Sends an invalidation to Redis and returns its mark; undefined if that failed. It is then sent again before Redis is trusted again. */
   async send(names: Names, claim?: WriteClaim): Promise<Mark | undefined> {
     try {
       const mark = await this.#deps.remote.invalidate(names, claim)
@@ -167,7 +167,7 @@ export class RemoteSync {
     }
   }
 
-  /** What is known here without asking: this process's own invalidations, and the mark follows as far as they leave no hole. */
+  /** Notes an invalidation of this process. The mark follows as long as the known numbers have no gap. */
   #noteOwn({ epoch, sequence }: Mark): void {
     if (epoch !== this.#mark?.epoch || sequence <= this.#mark.sequence) return
     this.#own.add(sequence)
@@ -177,7 +177,7 @@ export class RemoteSync {
   #apply(missed: Missed): void {
     const { generations } = this.#deps
     const isSameEpoch = this.#mark?.epoch === missed.mark.epoch
-    // An answer may be older than what this process has invalidated since the question.
+    // The reply may be older than invalidations that this process has made since it sent the command.
     const known = isSameEpoch ? (this.#mark?.sequence ?? 0) : -1
     if (missed.kind === 'gap') generations.bump({ isEverything: true })
     if (missed.kind === 'invalidations') {

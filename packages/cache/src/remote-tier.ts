@@ -2,8 +2,8 @@ import type { Packed } from './codec.js'
 import type { Names } from './generations.js'
 
 /**
- * A point in the order of invalidations of one namespace. Numbers of different epochs say nothing about each other: a new epoch begins whenever
- * the store may have forgotten an invalidation, and what was kept in an older one is void.
+ * A point in the order of invalidations of one namespace. Numbers of different epochs cannot be compared: a new epoch begins whenever the store may
+ * have lost an invalidation, and entries of an older epoch are outdated.
  */
 export interface Mark {
   readonly epoch: string
@@ -12,49 +12,49 @@ export interface Mark {
 
 export interface RemoteEntry {
   readonly tags: readonly string[]
-  /** Since the loader began, in ms. */
+  /** Time since the loader began, in ms. */
   readonly ageMs: number
   readonly ttlMs: number
   readonly staleMs: number
   readonly packed: Packed
 }
 
-/** Whether the asker may load the key: `open` means load, but nothing will be kept; `busy` that somebody else is loading. */
-export type Lease = 'leased' | 'busy' | 'open' | 'unasked'
+/** Whether the caller may load the key. `leased`: yes. `open`: yes, but the value is not kept. `busy`: another process is loading. */
+export type Lease = 'leased' | 'busy' | 'open' | 'not_requested'
 
 export interface Fetched {
-  /** As of the moment the store looked. */
+  /** The mark at the time of the read. */
   readonly mark: Mark
   readonly quality: 'fresh' | 'stale' | 'none'
   readonly entry?: RemoteEntry
   readonly lease: Lease
-  /** That moment by the store's clock, in ms. */
+  /** The time of the read by the store's clock, in ms. */
   readonly atMs: number
 }
 
-/** Who may load a key, until `leaseMs` are over. */
+/** A request for the lease of a key, for `leaseMs`. */
 export interface LeaseClaim {
   readonly token: string
   readonly leaseMs: number
 }
 
-/** A writer's claim: it gets the lease only if nothing at all was invalidated since `mark`, or somebody else may have written later what it wrote earlier. */
+/** A writer's request. It gets the lease only if nothing in the namespace was invalidated since `mark`; otherwise another writer may have written later. */
 export interface WriteClaim extends LeaseClaim {
   readonly mark: Mark
 }
 
-/** What storing takes: the lease, and the moment before loading. */
+/** What is needed to store a value: the lease, and the mark before the load. */
 export interface StoreClaim {
   readonly token: string
   readonly mark: Mark
-  /** When the lease was granted, by the store's clock: the entry is taken to be as old at least. Undefined: `ageMs` holds. */
+  /** When the lease was granted, by the store's clock: the entry counts as at least that old. Undefined: only `ageMs` counts. */
   readonly grantedAtMs?: number | undefined
 }
 
 export interface FetchOptions {
-  /** Asks for the lease where there is no entry that is fresh enough. */
+  /** Requests the lease if there is no entry that is fresh enough. */
   readonly lease?: LeaseClaim
-  /** An entry counts as fresh if it lives longer than this, in ms; Infinity: none does. */
+  /** An entry is fresh enough if its remaining lifetime is longer than this, in ms; Infinity: no entry is. */
   readonly neededMs: number
 }
 
@@ -65,29 +65,29 @@ export type Missed =
       readonly mark: Mark
       readonly names: readonly (Names & { readonly sequence: number })[]
     }
-  /** What happened since can no longer be told. */
+  /** The invalidations since the mark are no longer known. */
   | { readonly kind: 'gap'; readonly mark: Mark }
 
 /**
- * The tier between processes, of one namespace. Each method is one atomic step of the store. Rejections leave open whether the step was taken.
+ * The tier of one namespace that processes share. Each method is one atomic step of the store. After a rejection the step may or may not have been taken.
  */
 export interface RemoteTier {
-  /** An entry that is current: of this epoch, and nothing that names it was invalidated since its mark. Undefined: the namespace has no epoch yet. */
+  /** Reads an entry if it is current: of this epoch, and its key and tags were not invalidated since its mark. Undefined if the namespace has no epoch yet. */
   fetch(key: string, options: FetchOptions): Promise<Fetched | undefined>
-  /** Keeps the entry if the lease is still the caller's and nothing that names it was invalidated since `mark`; gives the lease back. */
+  /** Stores the entry if the caller still holds the lease and its key and tags were not invalidated since `mark`; ends the lease. */
   store(key: string, entry: RemoteEntry, claim: StoreClaim): Promise<boolean>
-  /** False: the lease has gone to somebody else or was withdrawn by an invalidation. */
+  /** Renews a lease. False if another process has it or an invalidation has ended it. */
   extend(key: string, token: string, leaseMs: number): Promise<boolean>
-  /** Gives the lease back; `isOpen` lets those who wait load at the same time, because nothing will be kept. */
+  /** Ends the lease. `isOpen`: waiting processes may load at the same time, because the value is not kept. */
   release(key: string, token: string, isOpen: boolean): Promise<void>
-  /** Moves the generations, drops the keys and withdraws their leases; under a claim the leases pass to the writer. Returns the mark of this invalidation. */
+  /** Invalidates names, deletes the keys and ends their leases; with a claim the leases go to the writer. Returns the mark of this invalidation. */
   invalidate(names: Names, claim?: WriteClaim): Promise<Mark>
-  /** What was invalidated after `since`. Begins an epoch if there is none, or if the server is not the one the epoch began on. */
+  /** The invalidations after `since`. Begins an epoch if there is none, or if the epoch began on another server. */
   sync(since: Mark | undefined): Promise<Missed>
   remember(hits: ReadonlyMap<string, number>): Promise<void>
   popular(limit: number): Promise<string[]>
   /** Whether commands can be sent at this moment. */
   readonly isReady: boolean
-  /** `hint`: somebody invalidated, ask now. `lost`: nothing known of the server holds any longer. `ready`: it can be asked again. */
+  /** `hint`: the log may have grown. `lost`: the connection was lost, so nothing known about the store is certain. `ready`: it is connected again. */
   listen(listener: (event: 'hint' | 'lost' | 'ready') => void): () => void
 }

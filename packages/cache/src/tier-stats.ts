@@ -1,4 +1,4 @@
-/** Since the namespace was opened, in this process. */
+/** Counts of this process since the namespace was opened. */
 export interface CacheStats {
   readonly memory: {
     readonly hits: number
@@ -24,10 +24,10 @@ export interface CacheStats {
     readonly loads: number
     readonly errors: number
     readonly timeouts: number
-    /** Loaded and not kept: invalidated meanwhile, too large, or skipped by the loader. */
+    /** Loaded but not kept: invalidated meanwhile, too large, or skipped by the loader. */
     readonly unkept: number
   }
   readonly invalidations: number
-  /** Share of the reads for which no source was called: 1 - loads / reads. */
+  /** Share of the reads without a load: 1 - loads / reads. */
   readonly hitRatio: number
 }

@@ -5,8 +5,8 @@ import { holdLease } from './lease.js'
 import type { NamespaceCore } from './namespace-core.js'
 
 /**
- * Keeps a value that a writer knows. The key is invalidated first, so that no loader in flight brings back what was before. The value itself is kept only
- * if nothing was invalidated in the namespace between the call and that moment: else another writer may be ahead, and the next reader loads.
+ * Keeps a value that a writer has just written. The key is invalidated first, so that a load under way cannot keep the old value. The new value is
+ * kept only if nothing in the namespace was invalidated in between; otherwise another writer may have written later, and the next read loads.
  */
 export async function writeValue<T>(
   core: NamespaceCore<T>,
@@ -30,7 +30,7 @@ export async function writeValue<T>(
   const isClaimed = mark !== undefined && mark.epoch === known?.epoch && mark.sequence === known.sequence + 1
   if (mark === undefined || isClaimed) {
     const lease = isClaimed && claim !== undefined ? holdLease(core, key, { token: claim.token, mark }) : undefined
-    keepLoaded(core, { key, value, tags, begun: { ...begun, asOf }, asked: options, isSkipped: false }, lease)
+    keepLoaded(core, { key, value, tags, begun: { ...begun, asOf }, requested: options, isSkipped: false }, lease)
   }
   return { reach: shared === undefined || mark !== undefined ? 'everywhere' : 'process' }
 }

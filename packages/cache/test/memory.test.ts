@@ -70,7 +70,7 @@ describe('the memory tier', () => {
     ['a lifetime that is no number', { ttlMs: Number.NaN }],
   ])('refuses to be opened with %s', (_, options) => {
     const cache = createCache({ name: 'test' }, { logger: silentLogger })
-    expect(() => cache.namespace('bad', { level: 'hot', ...options })).toThrow(/is a/)
+    expect(() => cache.namespace('bad', { level: 'hot', ...options })).toThrow(/must be/)
   })
 
   it.each([

@@ -68,13 +68,13 @@ describe('the memory tier in front of Redis', () => {
   })
 
   it('serves unconfirmed values for a failing source only if the caller allows it', async () => {
-    for (const givesUnconfirmedOnError of [false, true]) {
-      const { clock, link, namespace } = await open({ givesUnconfirmedOnError })
+    for (const allowsUnconfirmedOnError of [false, true]) {
+      const { clock, link, namespace } = await open({ allowsUnconfirmedOnError })
       await namespace.getOrSet('k', () => 'v')
       link.tell('lost')
       await clock.advance(10_000)
       const read = namespace.getOrSet('k', failing)
-      if (givesUnconfirmedOnError) expect(await read).toMatchObject({ value: 'v', isStale: true })
+      if (allowsUnconfirmedOnError) expect(await read).toMatchObject({ value: 'v', isStale: true })
       else await expect(read).rejects.toThrow('no source')
     }
   })

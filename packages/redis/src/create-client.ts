@@ -5,7 +5,7 @@ import { type RedisConfig, type RedisTarget, toTarget } from './redis-config.js'
 const firstReconnectMs = 50
 const reconnectMsMax = 2_000
 
-/** Doubles from 50 ms to 2 s, less up to a half by chance so that many processes do not come back at the same instant. */
+/** Doubles from 50 ms to 2 s, shortened by a random part of up to a half, so that many processes do not reconnect at the same time. */
 export function computeReconnectDelayMs(attempt: number, random: () => number): number {
   const full = Math.min(reconnectMsMax, firstReconnectMs * 2 ** Math.min(attempt - 1, 16))
   return Math.ceil(full * (1 - random() / 2))
@@ -39,7 +39,7 @@ function createUncounted(config: ClientConfig, random: () => number): Redis | Cl
         enableOfflineQueue: hasOfflineQueue,
         clusterRetryStrategy: retryStrategy,
         slotsRefreshTimeout: config.commandTimeoutMs ?? 5_000,
-        // Announces failovers and moved slots at latest after so long, also to a client that sends nothing.
+        // A client that sends nothing learns of failovers and moved slots within this time.
         slotsRefreshInterval: 5_000,
         redisOptions: common,
       })
@@ -53,7 +53,7 @@ function createUncounted(config: ClientConfig, random: () => number): Redis | Cl
         sentinelRetryStrategy: retryStrategy,
         sentinelReconnectStrategy: retryStrategy,
         ...(config.sentinelPassword === undefined ? {} : { sentinelPassword: config.sentinelPassword }),
-        // The primary became a replica: ask the Sentinels again. The command fails and was not executed.
+        // The primary became a replica: ask Sentinel again. The command fails; it was not executed.
         reconnectOnError: (error) => error.message.startsWith('READONLY'),
         enableOfflineQueue: hasOfflineQueue,
         lazyConnect: true,
@@ -75,13 +75,13 @@ function commonOptions(config: ClientConfig, { credentials }: RedisTarget) {
   return {
     ...credentials,
     connectionName: `millrace:${config.name}`,
-    // CLIENT SETINFO is unknown before Redis 7.2 and would count as two failed commands at every connection.
+    // Redis before 7.2 does not know CLIENT SETINFO, which would count as two failed commands a connection.
     disableClientInfo: true,
     autoResubscribe: config.resubscribes ?? true,
     connectTimeout: Math.min(config.connectTimeoutMs ?? 10_000, 5_000),
-    // A command whose connection broke may have been executed. Who sent it decides whether to send it again.
+    // A command whose connection broke may have been executed, so its caller decides whether to send it again.
     autoResendUnfulfilledCommands: false,
-    // 0 rejects what is under way as soon as the connection breaks; null lets it run into its time limit.
+    // 0 rejects commands under way as soon as the connection breaks; null lets them run into their time limit.
     maxRetriesPerRequest: config.hasOfflineQueue === true ? null : 0,
     ...(config.isBlocking === true
       ? { blockingTimeout: MINUTE_MS, blockingTimeoutGrace: 5_000 }
@@ -89,7 +89,7 @@ function commonOptions(config: ClientConfig, { credentials }: RedisTarget) {
   }
 }
 
-/** Every command of the client itself and of its pipelines goes through `sendCommand`; in a Cluster, pipelines go past it. */
+/** Counts in `sendCommand`, which every command passes, also of pipelines; except pipelines in a Cluster. */
 function countCommands<Client extends Redis | Cluster>(client: Client, counters: CommandCounters): Client {
   const send = client.sendCommand.bind(client)
   client.sendCommand = (command: Command, ...rest: []) => {

@@ -15,10 +15,10 @@ export interface RedisDeps {
 }
 
 const closeTimeoutMs = 2_000
-/** A pause between connections that end before they begin. */
+/** Pause before a new try after ioredis has given up. */
 const REVIVE_AFTER_MS = 200
 
-/** Connects, or throws REDIS_UNAVAILABLE after `connectTimeoutMs`. Later losses never throw: they are logged once each and healed. */
+/** Connects. Later losses of the connection are logged once each and healed. @throws REDIS_UNAVAILABLE after `connectTimeoutMs` */
 export async function openRedis(config: RedisConfig, deps: RedisDeps): Promise<RedisConnection> {
   const connection = new ManagedConnection(config, deps)
   await connection.open()
@@ -60,7 +60,7 @@ class ManagedConnection implements RedisConnection {
   }
 
   async open(): Promise<void> {
-    // The first attempt may fail while the client goes on trying: what counts is whether it becomes ready in time.
+    // The first attempt may fail while the client keeps trying; what counts is whether it becomes ready in time.
     this.client.connect().catch((error: Error) => {
       this.#lastError ??= error
     })
@@ -69,7 +69,7 @@ class ManagedConnection implements RedisConnection {
     if (await waitForReady(this.client, timeoutMs)) return
     await this.close()
     throw redisErrors.REDIS_UNAVAILABLE({
-      message: `redis for ${this.name} was not reached in ${timeoutMs} ms: ${this.#lastError?.message ?? 'no answer'}`,
+      message: `redis for ${this.name} could not be reached in ${timeoutMs} ms: ${this.#lastError?.message ?? 'no answer'}`,
       cause: this.#lastError,
     })
   }
@@ -94,7 +94,7 @@ class ManagedConnection implements RedisConnection {
     try {
       return parseInfo(section === undefined ? await node.info() : await node.info(section))
     } catch (error) {
-      throw toRedisError(`asking redis for ${this.name} about itself`, error)
+      throw toRedisError(`reading INFO of redis for ${this.name}`, error)
     }
   }
 
@@ -159,7 +159,7 @@ class ManagedConnection implements RedisConnection {
       this.#setUp(0)
       logger.warn('the connection to redis was lost', { ...fields, error: this.#lastError })
     })
-    // ioredis gives up for good when a fail-over is announced while it asks a Sentinel for the primary, as after any `disconnect` then.
+    // ioredis stops reconnecting when a failover is announced while it asks Sentinel for the primary, or when it is disconnected then.
     this.client.on('end', () => {
       if (this.#state === 'closed') return
       this.#revival = setTimeout(() => void this.client.connect().catch(() => undefined), REVIVE_AFTER_MS)
@@ -190,7 +190,7 @@ async function quit(client: Redis | Cluster): Promise<void> {
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, closeTimeoutMs)
   })
-  // A connection that breaks while it is closed is closed as well.
+  // A connection that breaks during QUIT is closed as well.
   await Promise.race([
     client.quit().then(
       () => undefined,

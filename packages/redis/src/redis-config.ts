@@ -3,32 +3,31 @@ import { redisErrors } from './redis-errors.js'
 
 export interface RedisConfig {
   /**
-   * `redis://` or `rediss://` with user, password and logical database, or `unix:///path/of/the.socket` for a server on this machine: there each
-   * command costs both sides less than over TCP. With `clusterEnabled` several may stand here, separated by commas.
-   * With Sentinels its credentials and database count and its host does not.
+   * `redis://` or `rediss://` with user, password and logical database, or `unix:///path/of/the.socket` for a server on this machine, which costs less
+   * CPU than TCP. With `clusterEnabled` several addresses, separated by commas. With Sentinel only the credentials and the database are used.
    */
   readonly url: string
-  /** What the connection is for: label of its metrics, name in CLIENT LIST. */
+  /** Purpose of the connection: the label of its metrics and its name in CLIENT LIST. */
   readonly name: string
-  /** `host:port` of the Sentinels (REDIS_SENTINEL_HOSTS); port 26379 when left out. */
+  /** `host:port` of the Sentinels (REDIS_SENTINEL_HOSTS). Default port 26379. */
   readonly sentinelHosts?: readonly string[] | undefined
-  /** Name of the primary that the Sentinels watch (REDIS_MASTER_NAME). */
+  /** Name of the primary in Sentinel (REDIS_MASTER_NAME). */
   readonly masterName?: string | undefined
   readonly sentinelPassword?: string | undefined
   /** REDIS_CLUSTER_ENABLED */
   readonly clusterEnabled?: boolean | undefined
-  /** How long one command may take, in ms. Default 5,000. Does not hold for `blocking` connections. */
+  /** Time limit of a command, in ms. Default 5,000. Not used for `isBlocking` connections. */
   readonly commandTimeoutMs?: number | undefined
-  /** How long the first connection may take, in ms. Default 10,000. */
+  /** Time limit of the first connection, in ms. Default 10,000. */
   readonly connectTimeoutMs?: number | undefined
   /** True: `openRedis` does not wait for the first connection. Default false. */
   readonly isLazy?: boolean | undefined
   /**
-   * True: commands sent while the connection is down wait for it, at most `commandTimeoutMs`; one that waited too long may be executed later
-   * all the same. Default false: they fail at once.
+   * True: commands that are sent while the connection is down wait for it, for at most `commandTimeoutMs`; after that they may still be executed later.
+   * Default false: they fail at once.
    */
   readonly hasOfflineQueue?: boolean | undefined
-  /** For XREAD BLOCK and its like: no time limit on commands besides the command's own. Default false. */
+  /** For commands such as XREAD BLOCK, which have a time limit of their own. Default false. */
   readonly isBlocking?: boolean | undefined
 }
 
@@ -47,7 +46,7 @@ export interface Credentials {
   readonly tls?: Record<string, never>
 }
 
-/** Where to connect, from the settings. Throws REDIS_CONFIG with a sentence that never holds the password. */
+/** Where to connect, from the settings. @throws REDIS_CONFIG with a message that never contains the password */
 export function toTarget(config: RedisConfig): RedisTarget {
   if (config.url.startsWith('unix:')) return toSocket(config)
   const urls = config.url.split(',').map((part) => parseUrl(part.trim()))
@@ -57,7 +56,7 @@ export function toTarget(config: RedisConfig): RedisTarget {
   const hasSentinels = config.sentinelHosts !== undefined && config.sentinelHosts.length > 0
   if (config.clusterEnabled === true) {
     if (hasSentinels) throw redisErrors.REDIS_CONFIG({ message: 'choose Redis Cluster or Sentinels, not both' })
-    if (db !== 0) throw redisErrors.REDIS_CONFIG({ message: 'Redis Cluster has no logical databases but 0' })
+    if (db !== 0) throw redisErrors.REDIS_CONFIG({ message: 'Redis Cluster has no logical databases except 0' })
     return { mode: 'cluster', credentials, db, nodes: urls.map(toAddress) }
   }
   if (hasSentinels) {

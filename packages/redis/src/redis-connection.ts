@@ -8,8 +8,8 @@ export interface DuplicateOptions {
 }
 
 /**
- * A connection that comes back by itself. Commands sent while it is down fail at once unless the configuration has an offline queue. Errors
- * of commands are ioredis' own; `toRedisError` makes them ours.
+ * A connection that reconnects by itself. Commands that are sent while it is down fail at once unless the configuration has an offline queue. Commands
+ * reject with ioredis' errors; `toRedisError` converts them.
  */
 export interface RedisConnection {
   /** ioredis' client. In a Cluster, keys of one pipeline or script must share a hash tag. */
@@ -18,17 +18,17 @@ export interface RedisConnection {
   readonly name: string
   /** Whether commands can be sent at this moment. */
   readonly isReady: boolean
-  /** Servers known: 1 for a single one, all nodes of a Cluster. */
+  /** Known servers: 1 for a single server, all nodes of a Cluster. */
   readonly nodeCount: number
-  /** Time of a PING in ms; throws when there is no answer. */
+  /** Duration of a PING in ms. @throws REDIS_UNAVAILABLE or REDIS_TIMEOUT */
   ping(): Promise<number>
-  /** For `lifecycle.ready`: throws REDIS_UNAVAILABLE or REDIS_TIMEOUT. */
+  /** For `lifecycle.ready`. @throws REDIS_UNAVAILABLE or REDIS_TIMEOUT */
   check(): Promise<void>
-  /** The fields of INFO; in a Cluster those of one of its primaries. */
+  /** The fields of INFO; in a Cluster of one of its primaries. */
   info(section?: string): Promise<Readonly<Record<string, string>>>
   /**
-   * Another connection with the same settings, `blocking` for commands that wait on the server. It is closed on its own. With `isLazy` false it
-   * is waited for although this one was not.
+   * Opens another connection with the same settings, `blocking` for commands that wait on the server. The caller closes it. With `isLazy: false` it
+   * waits until it is connected, even if this connection was opened lazily.
    */
   duplicate(options?: DuplicateOptions): Promise<RedisConnection>
   /**
@@ -40,7 +40,7 @@ export interface RedisConnection {
     onMessage: (message: string, channel: string) => void,
     options?: SubscribeOptions,
   ): RedisSubscription
-  /** Lets commands under way finish, for at most 2 s, and closes. May be called twice. */
+  /** Waits for commands under way, for at most 2 s, and closes. May be called twice. */
   close(): Promise<void>
 }
 

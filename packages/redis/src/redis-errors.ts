@@ -8,12 +8,12 @@ export const redisErrors = defineErrors({
   REDIS_CONFIG: ['invalid', 'the redis settings are not valid'],
 })
 
-/** Replies of a server that is starting, failing over or moving slots; the command was not executed. */
+/** Replies of a server that is starting, failing over or moving slots: the command was not executed. */
 const passingReplies = /^(LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|BUSY|UNBLOCKED)\b/
 
 /**
- * Our error for what ioredis rejects with. `action` is a gerund: "appending a frame". A lost connection or a time-out leaves open whether
- * the command was executed.
+ * Converts an error of ioredis. `action` is a gerund: "appending a frame". After a lost connection or a time-out the command may or may not have been
+ * executed.
  */
 export function toRedisError(action: string, error: unknown): MillraceError {
   if (isMillraceError(error)) return error

@@ -2,15 +2,15 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Cluster, Redis } from 'ioredis'
 
-/** One Lua script. Its file says in a header what KEYS and ARGV are and what it returns. */
+/** One Lua script. Its header documents KEYS, ARGV and the reply. */
 export interface RedisScript {
   readonly name: string
   /**
-   * Runs on the server by its digest; sent whole only where the server does not know it yet. In a Cluster all keys must share a hash tag.
-   * Replies are ioredis' own shapes.
+   * Runs the script by its digest, and sends its text only if the server does not know it. In a Cluster all keys must share a hash tag. The reply has
+   * ioredis' shape.
    */
   run(client: Redis | Cluster, keys: readonly string[], args: readonly (string | number | Buffer)[]): Promise<unknown>
-  /** The same with every string of the reply as the bytes it is. */
+  /** Like `run`, with every string of the reply as a Buffer. */
   runForBuffers(
     client: Redis | Cluster,
     keys: readonly string[],
@@ -18,7 +18,7 @@ export interface RedisScript {
   ): Promise<unknown>
 }
 
-/** `source` is the text, or the URL of the file: `new URL('./append.lua', import.meta.url)`. */
+/** `source` is the text or the URL of the file: `new URL('./append.lua', import.meta.url)`. */
 export function defineScript(name: string, source: string | URL): RedisScript {
   const lua = typeof source === 'string' ? source : readFileSync(source, 'utf8')
   const digest = createHash('sha1').update(lua).digest('hex')

@@ -4,7 +4,7 @@ import { openRedis } from './open-redis.js'
 import type { RedisConfig } from './redis-config.js'
 import type { RedisConnection } from './redis-connection.js'
 
-/** As a service's configuration names them (OPS-7). */
+/** Settings as a service's configuration names them (OPS-7). */
 export interface StreamRedisSettings {
   readonly STREAM_REDIS_URL: { reveal(): string }
   readonly REDIS_CLUSTER_ENABLED: boolean
@@ -12,14 +12,14 @@ export interface StreamRedisSettings {
   readonly REDIS_MASTER_NAME?: string | undefined
 }
 
-/** The part of a service's lifecycle that is used here. */
+/** The used part of a service's lifecycle. */
 interface Starter {
   readonly logger: Logger
   readonly metrics: Metrics
   start<T>(name: string, fn: () => Promise<readonly [T, () => Promise<void>]>): Promise<T>
 }
 
-/** Where the Redis of the stream is. */
+/** The connection settings of the stream's Redis. */
 export function streamRedisConfig(settings: StreamRedisSettings): Omit<RedisConfig, 'name'> {
   return {
     url: settings.STREAM_REDIS_URL.reveal(),
@@ -29,7 +29,7 @@ export function streamRedisConfig(settings: StreamRedisSettings): Omit<RedisConf
   }
 }
 
-/** Starts the connections to the stream's Redis and to the one for everything else, which may be the same. Neither is waited for. */
+/** Opens the connections to the stream's Redis and to the Redis for caches, limits and messages, which may be the same. Does not wait for either. */
 export async function startRedis(
   settings: StreamRedisSettings & { readonly CACHE_REDIS_URL?: { reveal(): string } | undefined },
   lifecycle: Starter,

@@ -1,5 +1,5 @@
--- Reads an entry if it is current, and claims the lease of its key where it is not fresh enough.
--- KEYS: state, entry, lease. ARGV: key, how long it must still live in ms (-1: none will do), token ('': asks for no lease), ms of the lease.
+-- Reads an entry if it is current, and takes the lease of its key if there is no entry that is fresh enough.
+-- KEYS: state, entry, lease. ARGV: key, remaining lifetime that the entry needs in ms (-1: no entry is fresh enough), token ('': no lease), ms of the lease.
 -- Returns nil when there is no epoch, else {epoch, sequence, quality, lease, now in ms}, and with an entry also {age, ttl, stale, tags, packing, payload}.
 local state = redis.call('HMGET', KEYS[1], 'e', 's', 'f', 'p')
 if not state[1] then return false end
@@ -15,7 +15,7 @@ if entry[1] then
     redis.call('UNLINK', KEYS[2])
   end
 end
-local lease = 'unasked'
+local lease = 'not_requested'
 if quality ~= 'fresh' and ARGV[3] ~= '' then
   if redis.call('SET', KEYS[3], ARGV[3], 'NX', 'PX', ARGV[4]) then
     lease = 'leased'

@@ -1,5 +1,5 @@
--- Stands before fetch.lua and store.lua. Whether nothing that names an entry was invalidated since its mark.
--- KEYS[1] is the state of the namespace: e epoch, s sequence, f floor (marks below it are void), p patterns ("<sequence> <pattern>\n" each),
+-- Prepended to fetch.lua and store.lua. Whether an entry's key and tags were not invalidated since its mark.
+-- KEYS[1] is the state of the namespace: e epoch, s sequence, f floor (entries with lower marks are outdated), p patterns ("<sequence> <pattern>\n" each),
 -- r run id of the server, t<tag> the sequence of the tag's last invalidation. `state` is its e, s, f and p.
 local function is_current(state, key, tags_json, epoch, mark)
   if epoch ~= state[1] or mark < tonumber(state[3]) then return false end
@@ -7,7 +7,7 @@ local function is_current(state, key, tags_json, epoch, mark)
   if tags_json ~= '[]' then
     local fields = cjson.decode(tags_json)
     for i = 1, #fields do fields[i] = 't' .. fields[i] end
-    -- Lua takes no more than some thousand arguments at a time.
+    -- Lua allows some thousand arguments of a call.
     for first = 1, #fields, 1000 do
       local last = math.min(first + 999, #fields)
       for _, number in ipairs(redis.call('HMGET', KEYS[1], unpack(fields, first, last))) do

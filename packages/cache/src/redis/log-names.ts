@@ -8,7 +8,7 @@ interface Written {
   readonly a?: 1
 }
 
-/** The names of an invalidation as the log in Redis keeps them. */
+/** The names of an invalidation as stored in the log in Redis. */
 export function writeNames({ tags, keys, globs, isEverything }: Names): string {
   const written: Written = {
     ...(tags === undefined || tags.length === 0 ? {} : { t: tags }),
@@ -19,7 +19,7 @@ export function writeNames({ tags, keys, globs, isEverything }: Names): string {
   return JSON.stringify(written)
 }
 
-/** Throws on what it does not understand, for example of a newer version. */
+/** Throws for an unknown form, for example of a newer version. */
 export function readNames(text: string): Names {
   const written = JSON.parse(text) as Written
   return {

@@ -21,11 +21,11 @@ export interface RedisRemoteOptions {
   readonly cache: string
   readonly namespace: string
   readonly timeoutMs: number
-  /** More names than this in the state, and it forgets them together with the trust in everything older. Default 131,072. */
+  /** Names in the state; beyond them it forgets all names, and older entries become outdated. Default 131,072. */
   readonly namesMax?: number
-  /** Invalidations kept for processes that are behind. Default 10,000. */
+  /** Invalidations kept in the log for other processes. Default 10,000. */
   readonly logMax?: number
-  /** After a load that is kept nowhere, all who wait may load at the same time for so long, in ms. Default 1,000. */
+  /** After a load whose value is not kept, waiting processes may load at the same time for this long, in ms. Default 1,000. */
   readonly openMs?: number
 }
 
@@ -50,7 +50,7 @@ const scripts = {
   remember: defineScript('cache remember', lua('remember')),
 }
 
-/** One namespace in Redis. All its keys share a hash tag: in a Cluster a namespace lies on one node, because the comparison is one script with the read. */
+/** One namespace in Redis. Its keys share a hash tag, so that in a Cluster they are on one node: one script reads an entry and compares its tags. */
 export class RedisRemote implements RemoteTier {
   readonly #options: RedisRemoteOptions
   readonly #deps: RedisRemoteDeps
@@ -69,12 +69,12 @@ export class RedisRemote implements RemoteTier {
   async fetch(key: string, { lease, neededMs }: FetchOptions): Promise<Fetched | undefined> {
     const needed = Number.isFinite(neededMs) ? Math.max(0, neededMs) : -1
     const args = [key, needed, lease?.token ?? '', lease?.leaseMs ?? 0]
-    const asked = this.#ask(scripts.fetch, ['state', `entry:${key}`, `lease:${key}`], args)
+    const reply = this.#runScript(scripts.fetch, ['state', `entry:${key}`, `lease:${key}`], args)
     try {
-      return toFetched((await this.#inTime(asked)) as FetchReply | null)
+      return toFetched((await this.#withTimeout(reply)) as FetchReply | null)
     } catch (error) {
-      // A lease that is granted later is nobody's.
-      if (lease !== undefined) asked.then(() => this.release(key, lease.token, false)).catch(() => undefined)
+      // If the lease is granted after the time-out, nobody uses it.
+      if (lease !== undefined) reply.then(() => this.release(key, lease.token, false)).catch(() => undefined)
       throw toRedisError('fetching a cached value', error)
     }
   }
@@ -130,7 +130,7 @@ export class RedisRemote implements RemoteTier {
 
   async sync(since: Mark | undefined): Promise<Missed> {
     const args = [randomUUID(), since?.epoch ?? '', since?.sequence ?? 0, missedMax]
-    const reply = await this.#run('asking what was invalidated', scripts.sync, ['state', 'log'], args)
+    const reply = await this.#run('reading missed invalidations', scripts.sync, ['state', 'log'], args)
     const [kind, epoch, sequence, entries] = reply as [Buffer, Buffer, Buffer, [Buffer, [Buffer, Buffer]][]]
     const mark = { epoch: epoch.toString(), sequence: Number(sequence) }
     if (kind.toString() !== 'invalidations') return { kind: kind.toString() === 'same' ? 'same' : 'gap', mark }
@@ -143,12 +143,12 @@ export class RedisRemote implements RemoteTier {
 
   async remember(hits: ReadonlyMap<string, number>): Promise<void> {
     const pairs = [...hits].flatMap(([key, reads]) => [reads, key])
-    await this.#run('remembering popular keys', scripts.remember, ['popular'], [popularMax, popularMs, ...pairs])
+    await this.#run('counting popular keys', scripts.remember, ['popular'], [popularMax, popularMs, ...pairs])
   }
 
   async popular(limit: number): Promise<string[]> {
-    const asked = this.#deps.redis.client.zrevrange(`${this.#prefix}popular`, 0, limit - 1)
-    return await this.#inTime(asked)
+    const reply = this.#deps.redis.client.zrevrange(`${this.#prefix}popular`, 0, limit - 1)
+    return await this.#withTimeout(reply)
   }
 
   listen(listener: (event: 'hint' | 'lost' | 'ready') => void): () => void {
@@ -162,20 +162,20 @@ export class RedisRemote implements RemoteTier {
     args: (string | number | Buffer)[],
   ): Promise<unknown> {
     try {
-      return await this.#inTime(this.#ask(script, keys, args))
+      return await this.#withTimeout(this.#runScript(script, keys, args))
     } catch (error) {
       throw toRedisError(action, error)
     }
   }
 
-  #ask(script: RedisScript, keys: string[], args: (string | number | Buffer)[]): Promise<unknown> {
+  #runScript(script: RedisScript, keys: string[], args: (string | number | Buffer)[]): Promise<unknown> {
     const named = keys.map((key) => this.#prefix + key)
     return script.runForBuffers(this.#deps.redis.client, named, args)
   }
 
-  #inTime<T>(asked: Promise<T>): Promise<T> {
+  #withTimeout<T>(reply: Promise<T>): Promise<T> {
     const { timeoutMs } = this.#options
-    return withLimit(this.#deps.clock, timeoutMs, asked, () => {
+    return withLimit(this.#deps.clock, timeoutMs, reply, () => {
       throw redisErrors.REDIS_TIMEOUT({ message: `redis did not answer in ${timeoutMs} ms` })
     })
   }

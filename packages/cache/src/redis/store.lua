@@ -1,7 +1,7 @@
--- Keeps an entry if the lease of its key is the caller's and the entry is current; the lease ends either way.
--- The value was loaded after the lease was granted, so it is no older than that, whatever it took to come here.
+-- Stores an entry if the caller holds the lease of its key and the entry is current. The caller's lease ends in both cases.
+-- The entry counts as at least as old as its lease, however long it took to arrive here.
 -- KEYS: state, entry, lease. ARGV: key, token, epoch, mark, age, ttl and stale in ms, tags as JSON, packing, payload, when the lease was granted in ms (0: unknown).
--- Returns 1 when it was kept, else 0.
+-- Returns 1 when it was stored, else 0.
 if redis.call('GET', KEYS[3]) ~= ARGV[2] then return 0 end
 redis.call('DEL', KEYS[3])
 local state = redis.call('HMGET', KEYS[1], 'e', 's', 'f', 'p')

@@ -1,6 +1,6 @@
--- What was invalidated since a mark. Begins an epoch where there is none, and where the server is another than the one the epoch began on: a server that
--- restarted or was promoted may have forgotten invalidations.
--- KEYS: state, log. ARGV: a new epoch's name, epoch and sequence of the mark, most entries to return.
+-- Returns the invalidations since a mark. Begins an epoch if there is none, or if the epoch began on another server: a server that restarted or was promoted
+-- may have lost invalidations.
+-- KEYS: state, log. ARGV: name for a new epoch, epoch and sequence of the mark, most entries to return.
 -- Returns {kind, epoch, sequence, entries}; kind is same, invalidations or gap; an entry is {id, {'d', names}}.
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local state = redis.call('HMGET', KEYS[1], 'e', 's', 'r')
@@ -13,6 +13,6 @@ local sequence, known = tonumber(state[2]), tonumber(ARGV[3])
 if state[1] ~= ARGV[2] or sequence - known > tonumber(ARGV[4]) or sequence < known then return { 'gap', state[1], state[2], {} } end
 if sequence == known then return { 'same', state[1], state[2], {} } end
 local entries = redis.call('XRANGE', KEYS[2], (known + 1) .. '-0', '+')
--- One entry a number: fewer mean that the log was trimmed or evicted.
+-- One entry a number: if there are fewer, the log was trimmed or evicted.
 if #entries ~= sequence - known then return { 'gap', state[1], state[2], {} } end
 return { 'invalidations', state[1], state[2], entries }

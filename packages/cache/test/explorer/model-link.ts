@@ -36,23 +36,23 @@ export class ModelLink implements RemoteTier {
   }
 
   fetch(key: string, options: FetchOptions): Promise<Fetched | undefined> {
-    return this.#ask(`fetch ${key}`, () => this.#store.fetch(key, options))
+    return this.#runScript(`fetch ${key}`, () => this.#store.fetch(key, options))
   }
 
   store(key: string, entry: RemoteEntry, claim: StoreClaim): Promise<boolean> {
-    return this.#ask(`store ${key}`, () => this.#store.store(key, entry, claim))
+    return this.#runScript(`store ${key}`, () => this.#store.store(key, entry, claim))
   }
 
   extend(key: string, token: string, leaseMs: number): Promise<boolean> {
-    return this.#ask(`extend ${key}`, () => this.#store.extend(key, token, leaseMs))
+    return this.#runScript(`extend ${key}`, () => this.#store.extend(key, token, leaseMs))
   }
 
   release(key: string, token: string, isOpen: boolean): Promise<void> {
-    return this.#ask(`release ${key}`, () => this.#store.release(key, token, isOpen))
+    return this.#runScript(`release ${key}`, () => this.#store.release(key, token, isOpen))
   }
 
   invalidate(names: Names, claim?: WriteClaim): Promise<Mark> {
-    return this.#ask('invalidate', () => {
+    return this.#runScript('invalidate', () => {
       const mark = this.#store.invalidate(names, claim)
       this.#invalidated()
       return mark
@@ -60,15 +60,15 @@ export class ModelLink implements RemoteTier {
   }
 
   sync(since: Mark | undefined): Promise<Missed> {
-    return this.#ask('sync', () => this.#store.sync(since))
+    return this.#runScript('sync', () => this.#store.sync(since))
   }
 
   remember(hits: ReadonlyMap<string, number>): Promise<void> {
-    return this.#ask('remember', () => this.#store.remember(hits))
+    return this.#runScript('remember', () => this.#store.remember(hits))
   }
 
   popular(limit: number): Promise<string[]> {
-    return this.#ask('popular', () => this.#store.mostPopular(limit))
+    return this.#runScript('popular', () => this.#store.mostPopular(limit))
   }
 
   listen(listener: (event: LinkEvent) => void): () => void {
@@ -84,7 +84,7 @@ export class ModelLink implements RemoteTier {
     this.#listener?.(event)
   }
 
-  #ask<T>(label: string, execute: () => T): Promise<T> {
+  #runScript<T>(label: string, execute: () => T): Promise<T> {
     if (!this.isReady) return Promise.reject(redisErrors.REDIS_UNAVAILABLE())
     return new Promise((resolve, reject) => {
       let takeBack: () => void

@@ -44,7 +44,7 @@ interface Write {
   resolved?: { readonly atMs: number; readonly reach: Invalidation['reach'] }
 }
 
-/** Two processes with the real code, a modelled Redis, a source, and a judge of every answer. */
+/** Two processes with the real code, a modelled Redis, a source, and a freshnessOf of every answer. */
 export class World {
   readonly steps: Steps
   readonly violations: string[] = []

@@ -59,7 +59,7 @@ export class ModelStore {
       mark: { epoch: state.epoch, sequence: state.sequence },
       atMs: this.#nowMs(),
       quality: entry === undefined ? 'none' : isFresh ? 'fresh' : 'stale',
-      lease: isFresh || lease === undefined ? 'unasked' : this.#lease(key, lease),
+      lease: isFresh || lease === undefined ? 'not_requested' : this.#lease(key, lease),
       ...(entry === undefined ? {} : { entry: { ...entry, ageMs } }),
     }
   }

@@ -45,7 +45,7 @@ export function itKeepsTheContract(
     it('is empty before its first epoch, which begins when missed invalidations are first read', async () => {
       expect(await remote.fetch('k', { neededMs: 0 })).toBeUndefined()
       expect(await remote.sync(undefined)).toMatchObject({ kind: 'gap', mark: { sequence: 0 } })
-      expect(await remote.fetch('k', { neededMs: 0 })).toMatchObject({ quality: 'none', lease: 'unasked' })
+      expect(await remote.fetch('k', { neededMs: 0 })).toMatchObject({ quality: 'none', lease: 'not_requested' })
     })
 
     it('returns an entry that was stored under a lease, with its bytes, tags and times', async () => {

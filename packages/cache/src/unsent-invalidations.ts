@@ -1,10 +1,10 @@
 import type { Names } from './generations.js'
 
-/** More than this is not remembered by name: the whole namespace is invalidated instead. */
+/** Beyond this number of names the whole namespace is invalidated instead. */
 const namesMax = 10_000
 
 /** Invalidations that Redis has not confirmed. Sending one twice does no harm, losing one does. */
-export class Unsent {
+export class UnsentInvalidations {
   #held: Names[] = []
   #names = 0
 
@@ -18,7 +18,7 @@ export class Unsent {
     if (this.#names > namesMax) this.#held = [{ isEverything: true }]
   }
 
-  /** Takes all of them out, as one; whoever fails to send it adds it again. */
+  /** Removes all and returns them as one invalidation; add it again if sending fails. */
   take(): Names | undefined {
     const all = this.#held
     if (all.length === 0) return undefined
