@@ -166,6 +166,7 @@ describe('a refused request', () => {
   const gzip = { ...bearer('w'), 'content-encoding': 'gzip' }
   it.each([
     ['has no key', '/logs', 'a', {}, 401, 'KEY_MISSING'],
+    ['has its key in the body of a route that takes keys in the header', '/logs', 'key=w', {}, 401, 'KEY_MISSING'],
     ['has an unknown key', '/logs', 'a', bearer('x'), 401, 'KEY_INVALID'],
     ['has a key without the scope', '/logs', 'a', bearer('r'), 403, 'SCOPE_MISSING'],
     ['is too large', '/logs', large, bearer('w'), 413, 'BODY_TOO_LARGE'],
