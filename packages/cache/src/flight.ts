@@ -82,7 +82,11 @@ export class Flight<T> {
       if (answer === undefined) return undefined
       if (answer.quality === 'fresh' && answer.entry !== undefined) return answer.entry
       if (answer.lease === 'leased')
-        this.#lease = holdLease(this.#core, key, { token: claim.token, mark: answer.mark, grantedAtMs: answer.atMs })
+        this.#lease = holdLease(this.#core, key, {
+          token: claim.token,
+          position: answer.position,
+          grantedAtMs: answer.atMs,
+        })
       if (answer.lease === 'leased' || answer.lease === 'open') return undefined
       // There is a value that cannot be decoded: do not use it in the next round.
       if (answer.lease === 'not_requested') neededMs = Number.POSITIVE_INFINITY

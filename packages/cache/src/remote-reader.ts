@@ -1,10 +1,10 @@
 import { unpack } from './codec.js'
 import { type MemoryEntry, sizeOfEntry } from './memory-tier.js'
 import { type NamespaceCore, refreshMoment } from './namespace-core.js'
-import type { Fetched, FetchOptions, Mark, RemoteEntry } from './remote-tier.js'
+import type { Fetched, FetchOptions, LogPosition, RemoteEntry } from './remote-tier.js'
 
 export interface RemoteAnswer<T> {
-  readonly mark: Mark
+  readonly position: LogPosition
   readonly lease: Fetched['lease']
   readonly quality: Fetched['quality']
   /** When Redis ran the read, by its own clock, in ms. */
@@ -33,16 +33,16 @@ export async function readRemote<T>(
     sync.distrust(error)
     return undefined
   }
-  if (fetched === undefined || sync.era !== era || !sync.observe(fetched.mark)) {
+  if (fetched === undefined || sync.era !== era || !sync.observe(fetched.position)) {
     handleUnusable(core, key, options, fetched)
     return undefined
   }
-  const { mark, lease, atMs } = fetched
+  const { position, lease, atMs } = fetched
   core.counters.redis[outcomes[fetched.quality]].inc()
   const entry = await toMemory(core, key, fetched.entry, begun)
-  if (entry === undefined) return { mark, lease, atMs, quality: 'none' }
+  if (entry === undefined) return { position, lease, atMs, quality: 'none' }
   core.memory.keep(entry)
-  return { mark, lease, atMs, quality: fetched.quality, entry }
+  return { position, lease, atMs, quality: fetched.quality, entry }
 }
 
 const outcomes = { fresh: 'hit', stale: 'stale', none: 'miss' } as const

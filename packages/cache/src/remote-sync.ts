@@ -1,7 +1,7 @@
 import type { Logger } from '@millrace/logger'
 import type { Clock } from './clock.js'
 import type { Generations, Names } from './generations.js'
-import type { Mark, Missed, RemoteTier, WriteClaim } from './remote-tier.js'
+import type { LogPosition, Missed, RemoteTier, WriteClaim } from './remote-tier.js'
 import { UnsentInvalidations } from './unsent-invalidations.js'
 
 export interface RemoteSyncOptions {
@@ -19,7 +19,7 @@ export interface RemoteSyncDeps {
 
 /**
  * Applies the invalidations of other processes to the generations of this process, and decides whether memory and Redis may be used. It reads the log in
- * Redis from the last known mark; messages only make that faster. A lost message costs time; a gap in the log costs all values in memory.
+ * Redis from the last known position; messages only make that faster. A lost message costs time; a gap in the log costs all values in memory.
  */
 export class RemoteSync {
   /** Resolves after the first attempt to read the log, whether it succeeded or not. */
@@ -27,9 +27,9 @@ export class RemoteSync {
   readonly #options: RemoteSyncOptions
   readonly #deps: RemoteSyncDeps
   readonly #unsent = new UnsentInvalidations()
-  /** Numbers above the mark that are invalidations of this process. */
+  /** Numbers above the position that are invalidations of this process. */
   readonly #own = new Set<number>()
-  #mark: Mark | undefined
+  #position: LogPosition | undefined
   #confirmedAtMs = Number.NEGATIVE_INFINITY
   /** Grows whenever Redis becomes untrusted: a reply to a command of an earlier era is not used. */
   #era = 0
@@ -57,8 +57,8 @@ export class RemoteSync {
     return this.#isTrusted ? this.#era : undefined
   }
 
-  get mark(): Mark | undefined {
-    return this.#mark
+  get position(): LogPosition | undefined {
+    return this.#position
   }
 
   /** Whether a value that was current at `momentMs` may still be used: all invalidations older than the maximum lag are known here. */
@@ -75,11 +75,11 @@ export class RemoteSync {
     this.#deps.logger.warn('the cache continues without redis', { ...this.#fields, error })
   }
 
-  /** Takes the mark of a reply. Returns false if it belongs to another epoch. If it is ahead of the known mark, the log is read at once. */
-  observe({ epoch, sequence }: Mark): boolean {
-    const isSameEpoch = this.#mark?.epoch === epoch
+  /** Takes the position of a reply. Returns false if it belongs to another epoch. If it is ahead of the known position, the log is read at once. */
+  observe({ epoch, sequence }: LogPosition): boolean {
+    const isSameEpoch = this.#position?.epoch === epoch
     if (!isSameEpoch) this.distrust()
-    if (!isSameEpoch || sequence > (this.#mark?.sequence ?? 0) + this.#own.size) void this.catchUp()
+    if (!isSameEpoch || sequence > (this.#position?.sequence ?? 0) + this.#own.size) void this.catchUp()
     return isSameEpoch
   }
 
@@ -95,18 +95,18 @@ export class RemoteSync {
   async invalidate(names: Names): Promise<boolean> {
     const { generations } = this.#deps
     generations.bump(names)
-    const mark = await this.send(names)
+    const position = await this.send(names)
     // A value that was read from Redis between the first bump and the invalidation there may be the old one.
     generations.bump(names)
-    return mark !== undefined
+    return position !== undefined
   }
 
-  /** Sends an invalidation to Redis and returns its mark; undefined if that failed. It is then sent again before Redis is trusted again. */
-  async send(names: Names, claim?: WriteClaim): Promise<Mark | undefined> {
+  /** Sends an invalidation to Redis and returns its position; undefined if that failed. It is then sent again before Redis is trusted again. */
+  async send(names: Names, claim?: WriteClaim): Promise<LogPosition | undefined> {
     try {
-      const mark = await this.#deps.remote.invalidate(names, claim)
-      this.#noteOwn(mark)
-      return mark
+      const position = await this.#deps.remote.invalidate(names, claim)
+      this.#noteOwn(position)
+      return position
     } catch (error) {
       this.#unsent.add(names)
       this.distrust(error)
@@ -145,7 +145,7 @@ export class RemoteSync {
     try {
       await this.#sendUnsent()
       const startedAtMs = clock.monotonicMs()
-      this.#apply(await remote.sync(this.#mark))
+      this.#apply(await remote.sync(this.#position))
       this.#confirmedAtMs = Math.max(this.#confirmedAtMs, startedAtMs)
     } catch (error) {
       this.distrust(error)
@@ -167,26 +167,27 @@ export class RemoteSync {
     }
   }
 
-  /** Notes an invalidation of this process. The mark follows as long as the known numbers have no gap. */
-  #noteOwn({ epoch, sequence }: Mark): void {
-    if (epoch !== this.#mark?.epoch || sequence <= this.#mark.sequence) return
+  /** Notes an invalidation of this process. The position follows as long as the known numbers have no gap. */
+  #noteOwn({ epoch, sequence }: LogPosition): void {
+    if (epoch !== this.#position?.epoch || sequence <= this.#position.sequence) return
     this.#own.add(sequence)
-    while (this.#own.delete(this.#mark.sequence + 1)) this.#mark = { epoch, sequence: this.#mark.sequence + 1 }
+    while (this.#own.delete(this.#position.sequence + 1))
+      this.#position = { epoch, sequence: this.#position.sequence + 1 }
   }
 
   #apply(missed: Missed): void {
     const { generations } = this.#deps
-    const isSameEpoch = this.#mark?.epoch === missed.mark.epoch
+    const isSameEpoch = this.#position?.epoch === missed.position.epoch
     // The reply may be older than invalidations that this process has made since it sent the command.
-    const known = isSameEpoch ? (this.#mark?.sequence ?? 0) : -1
+    const known = isSameEpoch ? (this.#position?.sequence ?? 0) : -1
     if (missed.kind === 'gap') generations.bump({ isEverything: true })
     if (missed.kind === 'invalidations') {
       for (const names of missed.names) {
         if (names.sequence > known && !this.#own.has(names.sequence)) generations.bump(names)
       }
     }
-    if (missed.mark.sequence > known) this.#mark = missed.mark
-    for (const number of this.#own) if (!isSameEpoch || number <= missed.mark.sequence) this.#own.delete(number)
+    if (missed.position.sequence > known) this.#position = missed.position
+    for (const number of this.#own) if (!isSameEpoch || number <= missed.position.sequence) this.#own.delete(number)
   }
 
   #trust(): void {

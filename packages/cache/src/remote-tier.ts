@@ -2,10 +2,10 @@ import type { Packed } from './codec.js'
 import type { Names } from './generations.js'
 
 /**
- * A point in the order of invalidations of one namespace. Numbers of different epochs cannot be compared: a new epoch begins whenever the store may
+ * A position in the log of invalidations of one namespace. Numbers of different epochs cannot be compared: a new epoch begins whenever the store may
  * have lost an invalidation, and entries of an older epoch are outdated.
  */
-export interface Mark {
+export interface LogPosition {
   readonly epoch: string
   readonly sequence: number
 }
@@ -23,8 +23,8 @@ export interface RemoteEntry {
 export type Lease = 'leased' | 'busy' | 'open' | 'not_requested'
 
 export interface Fetched {
-  /** The mark at the time of the read. */
-  readonly mark: Mark
+  /** The position at the time of the read. */
+  readonly position: LogPosition
   readonly quality: 'fresh' | 'stale' | 'none'
   readonly entry?: RemoteEntry
   readonly lease: Lease
@@ -38,15 +38,15 @@ export interface LeaseClaim {
   readonly leaseMs: number
 }
 
-/** A writer's request. It gets the lease only if nothing in the namespace was invalidated since `mark`; otherwise another writer may have written later. */
+/** A writer's request. It gets the lease only if nothing in the namespace was invalidated since `position`; otherwise another writer may have written later. */
 export interface WriteClaim extends LeaseClaim {
-  readonly mark: Mark
+  readonly position: LogPosition
 }
 
-/** What is needed to store a value: the lease, and the mark before the load. */
+/** What is needed to store a value: the lease, and the position before the load. */
 export interface StoreClaim {
   readonly token: string
-  readonly mark: Mark
+  readonly position: LogPosition
   /** When the lease was granted, by the store's clock: the entry counts as at least that old. Undefined: only `ageMs` counts. */
   readonly grantedAtMs?: number | undefined
 }
@@ -59,31 +59,31 @@ export interface FetchOptions {
 }
 
 export type Missed =
-  | { readonly kind: 'same'; readonly mark: Mark }
+  | { readonly kind: 'same'; readonly position: LogPosition }
   | {
       readonly kind: 'invalidations'
-      readonly mark: Mark
+      readonly position: LogPosition
       readonly names: readonly (Names & { readonly sequence: number })[]
     }
-  /** The invalidations since the mark are no longer known. */
-  | { readonly kind: 'gap'; readonly mark: Mark }
+  /** The invalidations since the position are no longer known. */
+  | { readonly kind: 'gap'; readonly position: LogPosition }
 
 /**
  * The tier of one namespace that processes share. Each method is one atomic step of the store. After a rejection the step may or may not have been taken.
  */
 export interface RemoteTier {
-  /** Reads an entry if it is current: of this epoch, and its key and tags were not invalidated since its mark. Undefined if the namespace has no epoch yet. */
+  /** Reads an entry if it is current: of this epoch, and its key and tags were not invalidated since its position. Undefined if the namespace has no epoch yet. */
   fetch(key: string, options: FetchOptions): Promise<Fetched | undefined>
-  /** Stores the entry if the caller still holds the lease and its key and tags were not invalidated since `mark`; ends the lease. */
+  /** Stores the entry if the caller still holds the lease and its key and tags were not invalidated since `position`; ends the lease. */
   store(key: string, entry: RemoteEntry, claim: StoreClaim): Promise<boolean>
   /** Renews a lease. False if another process has it or an invalidation has ended it. */
   extend(key: string, token: string, leaseMs: number): Promise<boolean>
   /** Ends the lease. `isOpen`: waiting processes may load at the same time, because the value is not kept. */
   release(key: string, token: string, isOpen: boolean): Promise<void>
-  /** Invalidates names, deletes the keys and ends their leases; with a claim the leases go to the writer. Returns the mark of this invalidation. */
-  invalidate(names: Names, claim?: WriteClaim): Promise<Mark>
+  /** Invalidates names, deletes the keys and ends their leases; with a claim the leases go to the writer. Returns the position of this invalidation. */
+  invalidate(names: Names, claim?: WriteClaim): Promise<LogPosition>
   /** The invalidations after `since`. Begins an epoch if there is none, or if the epoch began on another server. */
-  sync(since: Mark | undefined): Promise<Missed>
+  sync(since: LogPosition | undefined): Promise<Missed>
   remember(hits: ReadonlyMap<string, number>): Promise<void>
   popular(limit: number): Promise<string[]>
   /** Whether commands can be sent at this moment. */

@@ -17,20 +17,21 @@ export async function writeValue<T>(
   const { generations, shared, clock, leaseMs } = core
   const tags = [...(options.tags ?? [])]
   const begun = { atMs: clock.monotonicMs(), wallMs: clock.wallMs() }
-  const known = shared?.sync.mark
+  const known = shared?.sync.position
   const claim =
-    known === undefined || !core.settings.isShared ? undefined : { token: randomUUID(), leaseMs, mark: known }
+    known === undefined || !core.settings.isShared ? undefined : { token: randomUUID(), leaseMs, position: known }
   const names = { keys: [key] }
   generations.bump(names)
   const calledAs = generations.sequence
-  const mark = await shared?.sync.send(names, claim)
+  const position = await shared?.sync.send(names, claim)
   const isUntouched = generations.isCurrent(key, tags, calledAs)
   generations.bump(names)
   const asOf = isUntouched ? generations.sequence : calledAs
-  const isClaimed = mark !== undefined && mark.epoch === known?.epoch && mark.sequence === known.sequence + 1
-  if (mark === undefined || isClaimed) {
-    const lease = isClaimed && claim !== undefined ? holdLease(core, key, { token: claim.token, mark }) : undefined
+  const isClaimed =
+    position !== undefined && position.epoch === known?.epoch && position.sequence === known.sequence + 1
+  if (position === undefined || isClaimed) {
+    const lease = isClaimed && claim !== undefined ? holdLease(core, key, { token: claim.token, position }) : undefined
     keepLoaded(core, { key, value, tags, begun: { ...begun, asOf }, requested: options, isSkipped: false }, lease)
   }
-  return { reach: shared === undefined || mark !== undefined ? 'everywhere' : 'process' }
+  return { reach: shared === undefined || position !== undefined ? 'everywhere' : 'process' }
 }

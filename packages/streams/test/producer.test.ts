@@ -11,7 +11,9 @@ import {
   openProducer,
   type Producer,
   type ProducerConfig,
+  type ProducerDeps,
 } from '@millrace/streams'
+import { createMetrics, createResilienceMetrics } from '@millrace/telemetry'
 import { waitFor } from '@millrace/testing'
 import fc from 'fast-check'
 import { LinesBuilder, linesOf } from './lines-builder.js'
@@ -33,7 +35,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-const start = async (config: Partial<ProducerConfig<LinesBuilder>> = {}) => {
+const start = async (config: Partial<ProducerConfig<LinesBuilder>> = {}, deps: Partial<ProducerDeps> = {}) => {
   const producer = await openProducer(
     {
       stream: STREAM,
@@ -45,7 +47,7 @@ const start = async (config: Partial<ProducerConfig<LinesBuilder>> = {}) => {
       closeTimeoutMs: 100,
       ...config,
     },
-    { driver, logger: silentLogger },
+    { driver, logger: silentLogger, ...deps },
   )
   producers.push(producer)
   return producer
@@ -229,6 +231,18 @@ describe('the producer', () => {
       { lines: ['a'], gaps: 0 },
       { lines: ['b'], gaps: 0 },
     ])
+  })
+
+  it('shows by a metric whether its circuit breaker is open', async () => {
+    const metrics = createMetrics({ service: 'test', hasProcessMetrics: false })
+    const resilienceMetrics = createResilienceMetrics(metrics)
+    const config = { ...withSpool, circuitBreaker: { windowCalls: 2, openMs: 3_600_000 } }
+    const producer = await start(config, { resilienceMetrics })
+    const state = () => resilienceMetrics.circuitState.with({ name: `stream ${STREAM}` }).value
+    expect(await metrics.expose()).toContain(`millrace_circuit_breaker_state{name="stream ${STREAM}",service="test"} 0`)
+    driver.isUp = false
+    await send(producer, 0, 'a')
+    expect(state()).toBe(2)
   })
 
   it('spools only the partitions that the stream does not take', async () => {

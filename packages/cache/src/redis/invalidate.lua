@@ -1,7 +1,7 @@
 -- Notes an invalidation in the state and the log, and publishes a message.
 -- KEYS: state, log, then entry and lease of each key. ARGV: name for a new epoch, most names in the state, most entries in the log, channel, message,
 -- tags and patterns as JSON, '1' for the whole namespace, the names as the log keeps them; a writer's claim: token and ms of the lease it gets if nothing
--- was invalidated since the mark whose epoch and sequence follow.
+-- was invalidated since the position whose epoch and sequence follow.
 -- Returns {epoch, sequence}. A missing state was lost, so a new epoch begins and older entries are outdated.
 local state, log = KEYS[1], KEYS[2]
 if redis.call('HEXISTS', state, 'e') == 0 then

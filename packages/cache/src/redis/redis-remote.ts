@@ -7,7 +7,7 @@ import type { Names } from '../generations.js'
 import type {
   Fetched,
   FetchOptions,
-  Mark,
+  LogPosition,
   Missed,
   RemoteEntry,
   RemoteTier,
@@ -80,13 +80,13 @@ export class RedisRemote implements RemoteTier {
   }
 
   async store(key: string, entry: RemoteEntry, claim: StoreClaim): Promise<boolean> {
-    const { token, mark, grantedAtMs } = claim
+    const { token, position, grantedAtMs } = claim
     const { tags, ageMs, ttlMs, staleMs, packed } = entry
     const args = [
       key,
       token,
-      mark.epoch,
-      mark.sequence,
+      position.epoch,
+      position.sequence,
       ageMs,
       ttlMs,
       staleMs,
@@ -113,7 +113,7 @@ export class RedisRemote implements RemoteTier {
     )
   }
 
-  async invalidate(names: Names, claim?: WriteClaim): Promise<Mark> {
+  async invalidate(names: Names, claim?: WriteClaim): Promise<LogPosition> {
     const { tags = [], keys = [], globs = [], isEverything = false } = names
     const { namesMax = 131_072, logMax = 10_000, namespace } = this.#options
     const entries = keys.flatMap((key) => [`entry:${key}`, `lease:${key}`])
@@ -121,24 +121,24 @@ export class RedisRemote implements RemoteTier {
     const args = [
       ...[randomUUID(), namesMax, logMax, this.#deps.bus.channel, namespace, JSON.stringify(tags), patterns],
       ...[isEverything ? 1 : '', writeNames(names)],
-      ...(claim === undefined ? [] : [claim.token, claim.leaseMs, claim.mark.epoch, claim.mark.sequence]),
+      ...(claim === undefined ? [] : [claim.token, claim.leaseMs, claim.position.epoch, claim.position.sequence]),
     ]
     const reply = await this.#run('invalidating cached values', scripts.invalidate, ['state', 'log', ...entries], args)
     const [epoch, sequence] = reply as [Buffer, number]
     return { epoch: epoch.toString(), sequence }
   }
 
-  async sync(since: Mark | undefined): Promise<Missed> {
+  async sync(since: LogPosition | undefined): Promise<Missed> {
     const args = [randomUUID(), since?.epoch ?? '', since?.sequence ?? 0, missedMax]
     const reply = await this.#run('reading missed invalidations', scripts.sync, ['state', 'log'], args)
     const [kind, epoch, sequence, entries] = reply as [Buffer, Buffer, Buffer, [Buffer, [Buffer, Buffer]][]]
-    const mark = { epoch: epoch.toString(), sequence: Number(sequence) }
-    if (kind.toString() !== 'invalidations') return { kind: kind.toString() === 'same' ? 'same' : 'gap', mark }
+    const position = { epoch: epoch.toString(), sequence: Number(sequence) }
+    if (kind.toString() !== 'invalidations') return { kind: kind.toString() === 'same' ? 'same' : 'gap', position }
     const names = entries.map(([id, [, text]]) => ({
       ...readNames(text.toString()),
       sequence: Number.parseInt(id.toString(), 10),
     }))
-    return { kind: 'invalidations', mark, names }
+    return { kind: 'invalidations', position, names }
   }
 
   async remember(hits: ReadonlyMap<string, number>): Promise<void> {
@@ -190,7 +190,7 @@ function toFetched(reply: FetchReply | null): Fetched | undefined {
   if (reply === null) return undefined
   const [epoch, sequence, quality, lease, at, age, ttl, stale, tags, packing, payload] = reply
   const head = {
-    mark: { epoch: epoch.toString(), sequence: Number(sequence) },
+    position: { epoch: epoch.toString(), sequence: Number(sequence) },
     quality: quality.toString() as Fetched['quality'],
     lease: lease.toString() as Fetched['lease'],
     atMs: Number(at),

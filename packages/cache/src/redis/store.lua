@@ -1,6 +1,6 @@
 -- Stores an entry if the caller holds the lease of its key and the entry is current. The caller's lease ends in both cases.
 -- The entry counts as at least as old as its lease, however long it took to arrive here.
--- KEYS: state, entry, lease. ARGV: key, token, epoch, mark, age, ttl and stale in ms, tags as JSON, packing, payload, when the lease was granted in ms (0: unknown).
+-- KEYS: state, entry, lease. ARGV: key, token, epoch, position, age, ttl and stale in ms, tags as JSON, packing, payload, when the lease was granted in ms (0: unknown).
 -- Returns 1 when it was stored, else 0.
 if redis.call('GET', KEYS[3]) ~= ARGV[2] then return 0 end
 redis.call('DEL', KEYS[3])

@@ -1,6 +1,6 @@
--- Returns the invalidations since a mark. Begins an epoch if there is none, or if the epoch began on another server: a server that restarted or was promoted
+-- Returns the invalidations since a position. Begins an epoch if there is none, or if the epoch began on another server: a server that restarted or was promoted
 -- may have lost invalidations.
--- KEYS: state, log. ARGV: name for a new epoch, epoch and sequence of the mark, most entries to return.
+-- KEYS: state, log. ARGV: name for a new epoch, epoch and sequence of the position, most entries to return.
 -- Returns {kind, epoch, sequence, entries}; kind is same, invalidations or gap; an entry is {id, {'d', names}}.
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local state = redis.call('HMGET', KEYS[1], 'e', 's', 'r')

@@ -3,7 +3,7 @@ import type { Names } from '../../src/generations.js'
 import type {
   Fetched,
   FetchOptions,
-  Mark,
+  LogPosition,
   Missed,
   RemoteEntry,
   RemoteTier,
@@ -51,15 +51,15 @@ export class ModelLink implements RemoteTier {
     return this.#runScript(`release ${key}`, () => this.#store.release(key, token, isOpen))
   }
 
-  invalidate(names: Names, claim?: WriteClaim): Promise<Mark> {
+  invalidate(names: Names, claim?: WriteClaim): Promise<LogPosition> {
     return this.#runScript('invalidate', () => {
-      const mark = this.#store.invalidate(names, claim)
+      const position = this.#store.invalidate(names, claim)
       this.#invalidated()
-      return mark
+      return position
     })
   }
 
-  sync(since: Mark | undefined): Promise<Missed> {
+  sync(since: LogPosition | undefined): Promise<Missed> {
     return this.#runScript('sync', () => this.#store.sync(since))
   }
 

@@ -4,7 +4,7 @@ import type {
   Fetched,
   FetchOptions,
   LeaseClaim,
-  Mark,
+  LogPosition,
   Missed,
   RemoteEntry,
   StoreClaim,
@@ -23,7 +23,7 @@ interface State {
 }
 
 interface Kept extends RemoteEntry {
-  readonly mark: Mark
+  readonly position: LogPosition
   readonly bornAtMs: number
 }
 
@@ -56,7 +56,7 @@ export class ModelStore {
     const ageMs = entry === undefined ? 0 : Math.max(0, this.#nowMs() - entry.bornAtMs)
     const isFresh = entry !== undefined && Number.isFinite(neededMs) && entry.ttlMs - ageMs > neededMs
     return {
-      mark: { epoch: state.epoch, sequence: state.sequence },
+      position: { epoch: state.epoch, sequence: state.sequence },
       atMs: this.#nowMs(),
       quality: entry === undefined ? 'none' : isFresh ? 'fresh' : 'stale',
       lease: isFresh || lease === undefined ? 'not_requested' : this.#lease(key, lease),
@@ -64,16 +64,16 @@ export class ModelStore {
     }
   }
 
-  store(key: string, entry: RemoteEntry, { token, mark, grantedAtMs }: StoreClaim): boolean {
+  store(key: string, entry: RemoteEntry, { token, position, grantedAtMs }: StoreClaim): boolean {
     const { state, entries, leases } = this.contents
     if (this.#isFenced) {
       if (this.#heldLease(key) !== token) return false
       leases.delete(key)
     }
     if (state === undefined) return false
-    const stamped = this.#isFenced ? mark : { epoch: state.epoch, sequence: state.sequence }
+    const stamped = this.#isFenced ? position : { epoch: state.epoch, sequence: state.sequence }
     const ageMs = Math.max(entry.ageMs, grantedAtMs === undefined ? 0 : this.#nowMs() - grantedAtMs)
-    const kept: Kept = { ...entry, mark: stamped, bornAtMs: this.#nowMs() - ageMs }
+    const kept: Kept = { ...entry, position: stamped, bornAtMs: this.#nowMs() - ageMs }
     if (!this.#isCurrent(key, kept) || entry.ttlMs + entry.staleMs <= ageMs) return false
     entries.set(key, kept)
     return true
@@ -91,10 +91,10 @@ export class ModelStore {
     else this.contents.leases.delete(key)
   }
 
-  invalidate({ tags = [], keys = [], globs = [], isEverything }: Names, claim?: WriteClaim): Mark {
+  invalidate({ tags = [], keys = [], globs = [], isEverything }: Names, claim?: WriteClaim): LogPosition {
     const state = this.contents.state ?? this.#begin()
     const { entries, leases } = this.contents
-    const isClaimed = claim?.mark.epoch === state.epoch && claim.mark.sequence === state.sequence
+    const isClaimed = claim?.position.epoch === state.epoch && claim.position.sequence === state.sequence
     const number = ++state.sequence
     for (const tag of tags) state.tags.set(tag, number)
     state.globs.push(...globs.map((glob) => ({ glob, number })))
@@ -109,22 +109,22 @@ export class ModelStore {
     return { epoch: state.epoch, sequence: number }
   }
 
-  sync(since: Mark | undefined): Missed {
+  sync(since: LogPosition | undefined): Missed {
     const held = this.contents.state
     if (held === undefined || held.runId !== this.runId) {
       const begun = this.#begin()
-      return { kind: 'gap', mark: { epoch: begun.epoch, sequence: 0 } }
+      return { kind: 'gap', position: { epoch: begun.epoch, sequence: 0 } }
     }
-    const mark = { epoch: held.epoch, sequence: held.sequence }
-    if (since?.epoch !== held.epoch || since.sequence > held.sequence) return { kind: 'gap', mark }
-    if (since.sequence === held.sequence) return { kind: 'same', mark }
+    const position = { epoch: held.epoch, sequence: held.sequence }
+    if (since?.epoch !== held.epoch || since.sequence > held.sequence) return { kind: 'gap', position }
+    if (since.sequence === held.sequence) return { kind: 'same', position }
     const names: (Names & { sequence: number })[] = []
     for (let number = since.sequence + 1; number <= held.sequence; number++) {
       const entry = this.contents.log?.get(number)
-      if (entry === undefined) return { kind: 'gap', mark }
+      if (entry === undefined) return { kind: 'gap', position }
       names.push({ ...entry, sequence: number })
     }
-    return { kind: 'invalidations', mark, names }
+    return { kind: 'invalidations', position, names }
   }
 
   remember(hits: ReadonlyMap<string, number>): void {
@@ -174,11 +174,11 @@ export class ModelStore {
     return this.#isCurrent(key, entry) ? entry : undefined
   }
 
-  #isCurrent(key: string, { mark, tags }: Kept): boolean {
+  #isCurrent(key: string, { position, tags }: Kept): boolean {
     const { state } = this.contents
-    if (state === undefined || mark.epoch !== state.epoch || mark.sequence < state.floor) return false
-    if (tags.some((tag) => (state.tags.get(tag) ?? 0) > mark.sequence)) return false
-    return !state.globs.some(({ glob, number }) => number > mark.sequence && glob.matches(key))
+    if (state === undefined || position.epoch !== state.epoch || position.sequence < state.floor) return false
+    if (tags.some((tag) => (state.tags.get(tag) ?? 0) > position.sequence)) return false
+    return !state.globs.some(({ glob, number }) => number > position.sequence && glob.matches(key))
   }
 
   #lease(key: string, { token, leaseMs }: LeaseClaim): 'leased' | 'open' | 'busy' {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { waitFor } from '@millrace/testing'
 import type { Names } from '../../src/generations.js'
 import { parseGlob } from '../../src/glob.js'
-import type { Mark, RemoteEntry, RemoteTier } from '../../src/remote-tier.js'
+import type { LogPosition, RemoteEntry, RemoteTier } from '../../src/remote-tier.js'
 
 const leaseMs = 600_000
 const entryOf = (text: string, rest: Partial<RemoteEntry> = {}): RemoteEntry => ({
@@ -29,11 +29,11 @@ export function itKeepsTheContract(
     })
     afterEach(() => close())
 
-    async function begin(key: string, neededMs = 0): Promise<{ token: string; mark: Mark }> {
+    async function begin(key: string, neededMs = 0): Promise<{ token: string; position: LogPosition }> {
       const claim = { token: `token ${++token}`, leaseMs }
       const fetched = await remote.fetch(key, { lease: claim, neededMs })
       expect(fetched?.lease).toBe('leased')
-      return { token: claim.token, mark: fetched?.mark as Mark }
+      return { token: claim.token, position: fetched?.position as LogPosition }
     }
 
     async function fill(key: string, entry = entryOf('v')): Promise<void> {
@@ -44,7 +44,7 @@ export function itKeepsTheContract(
 
     it('is empty before its first epoch, which begins when missed invalidations are first read', async () => {
       expect(await remote.fetch('k', { neededMs: 0 })).toBeUndefined()
-      expect(await remote.sync(undefined)).toMatchObject({ kind: 'gap', mark: { sequence: 0 } })
+      expect(await remote.sync(undefined)).toMatchObject({ kind: 'gap', position: { sequence: 0 } })
       expect(await remote.fetch('k', { neededMs: 0 })).toMatchObject({ quality: 'none', lease: 'not_requested' })
     })
 
@@ -88,7 +88,7 @@ export function itKeepsTheContract(
       expect((await remote.fetch('k', { neededMs: 0 }))?.entry?.ageMs).toBeGreaterThanOrEqual(20)
     })
 
-    it('marks an entry that is too old as stale, and leases its key while the entry can still be returned', async () => {
+    it('positions an entry that is too old as stale, and leases its key while the entry can still be returned', async () => {
       await remote.sync(undefined)
       await fill('k', entryOf('v', { ageMs: 300_000 }))
       expect(await quality('k', 200_000)).toBe('fresh')
@@ -96,7 +96,7 @@ export function itKeepsTheContract(
       expect(await quality('k', Number.POSITIVE_INFINITY)).toBe('stale')
       await fill('old', entryOf('v', { ageMs: 700_000, staleMs: 600_000 }))
       expect(await quality('old')).toBe('stale')
-      expect((await begin('old')).mark.sequence).toBe(0)
+      expect((await begin('old')).position.sequence).toBe(0)
       expect(await remote.store('gone', entryOf('v', { ageMs: 700_000 }), await begin('gone'))).toBe(false)
     })
 
@@ -109,8 +109,8 @@ export function itKeepsTheContract(
       await remote.sync(undefined)
       await fill('käse:1')
       const loading = await begin('käse:1', Number.POSITIVE_INFINITY)
-      const mark = await remote.invalidate(names)
-      expect(mark.sequence).toBe(1)
+      const position = await remote.invalidate(names)
+      expect(position.sequence).toBe(1)
       expect(await quality('käse:1')).toBe('none')
       expect(await remote.store('käse:1', entryOf('old'), loading)).toBe(false)
       expect(await quality('käse:1')).toBe('none')
@@ -139,28 +139,28 @@ export function itKeepsTheContract(
       expect(await quality('a.b-c')).toBe('none')
     })
 
-    it('returns the invalidations since a mark, or that it no longer has them', async () => {
-      const { mark } = await remote.sync(undefined)
-      expect(await remote.sync(mark)).toEqual({ kind: 'same', mark })
+    it('returns the invalidations since a position, or that it no longer has them', async () => {
+      const { position } = await remote.sync(undefined)
+      expect(await remote.sync(position)).toEqual({ kind: 'same', position })
       await remote.invalidate({ tags: ['t'], keys: ['k'] })
       await remote.invalidate({ globs: [parseGlob('x*')] })
       await remote.invalidate({ isEverything: true })
-      const missed = await remote.sync(mark)
+      const missed = await remote.sync(position)
       expect(missed).toMatchObject({
         kind: 'invalidations',
-        mark: { epoch: mark.epoch, sequence: 3 },
+        position: { epoch: position.epoch, sequence: 3 },
         names: [{ tags: ['t'], keys: ['k'], sequence: 1 }, { sequence: 2 }, { isEverything: true, sequence: 3 }],
       })
       expect(missed.kind === 'invalidations' && missed.names[1]?.globs?.[0]?.matches('xyz')).toBe(true)
       expect(await remote.sync({ epoch: 'another', sequence: 1 })).toMatchObject({ kind: 'gap' })
     })
 
-    it('gives the lease to a writer only if nothing was invalidated since the writer’s mark', async () => {
-      const { mark } = await remote.sync(undefined)
-      const first = await remote.invalidate({ keys: ['k'] }, { token: 'w1', leaseMs, mark })
-      expect(await remote.store('k', entryOf('1'), { token: 'w1', mark: first })).toBe(true)
-      const second = await remote.invalidate({ keys: ['k'] }, { token: 'w2', leaseMs, mark })
-      expect(await remote.store('k', entryOf('2'), { token: 'w2', mark: second })).toBe(false)
+    it('gives the lease to a writer only if nothing was invalidated since the writer’s position', async () => {
+      const { position } = await remote.sync(undefined)
+      const first = await remote.invalidate({ keys: ['k'] }, { token: 'w1', leaseMs, position })
+      expect(await remote.store('k', entryOf('1'), { token: 'w1', position: first })).toBe(true)
+      const second = await remote.invalidate({ keys: ['k'] }, { token: 'w2', leaseMs, position })
+      expect(await remote.store('k', entryOf('2'), { token: 'w2', position: second })).toBe(false)
       expect(await quality('k')).toBe('none')
     })
 
