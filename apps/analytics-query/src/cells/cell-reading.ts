@@ -24,11 +24,8 @@ export interface CellReading {
   readonly cellsMax: number
 }
 
-/**
- * Runs statements in the snapshot of the query. Returns undefined if that needs another round trip after COMMIT was
- * pipelined.
- */
-export type RunStatements = (statements: readonly Statement[]) => Promise<readonly Result[] | undefined>
+/** Runs statements in the snapshot of the query. */
+export type RunStatements = (statements: readonly Statement[]) => Promise<readonly Result[]>
 
 /** What admission control estimates the cost from. */
 export function toPlannedCells({ tenantId, query, plan, catalog, groups }: CellReading): PlannedCells {
@@ -50,18 +47,16 @@ export function rollupStatements(reading: CellReading): Statement[] {
 }
 
 /**
- * `statements`: those of rollupStatements, followed by those of rawStatements. Undefined when `run` returns undefined.
- * @throws databaseErrors, TOO_MANY_GROUPS
+ * `statements`: those of rollupStatements, followed by those of rawStatements. @throws databaseErrors, TOO_MANY_GROUPS
  */
-export async function readCells(
+export async function addUpCells(
   reading: CellReading,
   statements: readonly Statement[],
   run: RunStatements,
-): Promise<Cell[] | undefined> {
+): Promise<Cell[]> {
   const { query, groups, cellsMax } = reading
   const measure = measureOf(query.metric)
   const results = statements.length === 0 ? [] : await run(statements)
-  if (results === undefined) return undefined
   const table = new CellTable(query.groupBy, () => measure.createAccumulator(query.metric), cellsMax)
   const parts = groups.size === 0 ? [] : reading.plan.rollup
   const stale: TimeRange[] = []
@@ -73,7 +68,6 @@ export async function readCells(
   for (const { rows } of results.slice(parts.length)) table.addRaw(rows)
   if (stale.length > 0) {
     const single = await run([partStatement(reading, measure, { level: 60, isPacked: false, ranges: stale })])
-    if (single === undefined) return undefined
     for (const result of single) addRollups(table, result, groups)
   }
   return table.cells()

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { CURSOR_LENGTH_MAX } from '@millrace/contracts'
 import { streamErrors } from '@millrace/streams'
 import { TEST_RECEIPT, TestApi } from '../testing/test-api.js'
 
@@ -31,6 +32,20 @@ describe('a read', () => {
       filters: [{ property: 'properties.order', op: 'eq', valueJson: '"o1"' }],
     }
     expect(api.calls).toEqual([['listEvents', request, forTenant]])
+  })
+
+  it.each([
+    '/api/v1/events?',
+    '/api/v1/users/u/timeline?',
+    '/api/v1/sessions?',
+    '/api/v1/users/u/sessions?',
+    '/api/v1/activities?',
+    '/api/v1/dead-letters?',
+    '/api/v1/query/uniques?',
+  ])('of %s accepts the longest cursor that is issued, and no longer one', async (path) => {
+    const ask = (length: number) => api.ask('GET', `${path}cursor=${'x'.repeat(length)}`, 'r')
+    expect((await ask(CURSOR_LENGTH_MAX)).status).toBe(200)
+    expect((await ask(CURSOR_LENGTH_MAX + 1)).status).toBe(400)
   })
 
   it('of a timeline takes the user from the path', async () => {
