@@ -1,3 +1,4 @@
+import { DAY_MS } from '@millrace/contracts'
 import { waitFor } from '@millrace/local-stack'
 import type { Numbering } from '../load/numbering.js'
 import { type LoadReport, runLoad } from '../load/run-load.js'
@@ -30,7 +31,7 @@ export interface ChaosReport extends LoadReport {
 }
 
 /** Longer than any load lasts. */
-const NEVER_MS = 24 * 3_600_000
+const NEVER_MS = DAY_MS
 /** An SDK's patience is longer; a short one provokes more repeats. */
 const ANSWER_TIMEOUT_MS = 5_000
 

@@ -24,13 +24,18 @@ const RULES = [
     pattern: /events-store/,
   },
   {
+    what: 'the name of the overflow series',
+    owner: 'packages/rollups/src/series-key.ts',
+    pattern: /(?<!counted as )\$overflow/,
+  },
+  {
     what: 'a second, minute, hour or day in milliseconds',
     owner: 'packages/contracts/src/time/durations.ts',
     pattern: /\b(86_?400_?000|3_?600_?000)\b|\bconst (SECOND|MINUTE|HOUR|DAY)(_MS)? = \d/i,
   },
 ]
 
-const files = execFileSync('git', ['ls-files', 'apps/*/src/**', 'packages/*/src/**', 'packages/*/lua/**'], {
+const files = execFileSync('git', ['ls-files', 'apps/*/src/**', 'packages/*/src/**', 'packages/*/lua/**', 'bench/**'], {
   cwd: ROOT,
 })
   .toString()

@@ -1,3 +1,4 @@
+import { DAY_MS, HOUR_MS } from '@millrace/contracts'
 import type { Stack } from '@millrace/local-stack'
 import { WireConnection } from '../../load/wire-connection.js'
 import { createQueryRandom } from '../data/generate.js'
@@ -7,8 +8,6 @@ import type { Query } from './query.js'
 import { createDraws, SHAPES } from './shapes.js'
 
 const DASHBOARDS = 100
-const HOUR = 3_600_000
-const DAY = 24 * HOUR
 /** As many as a browser opens to one host over HTTP/1.1. */
 const CONNECTIONS = 6
 const LOADS = 20
@@ -28,7 +27,7 @@ export function createDashboards({ seed, rows, endMs }: { seed: number; rows: nu
     if (index % 3 !== 0 || to === undefined || query.from === undefined)
       return { ...query, ...(to !== undefined && { to }) }
     // Up to this moment, over as many days: the start stays where it is while the dashboard is open.
-    const fromMs = Math.floor((endMs - (Date.parse(to) - Date.parse(query.from))) / HOUR) * HOUR
+    const fromMs = Math.floor((endMs - (Date.parse(to) - Date.parse(query.from))) / HOUR_MS) * HOUR_MS
     return { ...query, from: new Date(fromMs).toISOString() }
   })
 }
@@ -97,10 +96,12 @@ async function loadPanels(wires: WireConnection[], { panels, key, seen }: PanelL
 /** Five panels up to this moment, seven up to some hour or day; ranges move with `index`. */
 function createPanels({ endMs, index }: { endMs: number; index: number }): Panel[] {
   const iso = (ms: number) => new Date(ms).toISOString()
-  const open = (days: number) => ({ from: iso(Math.floor(endMs / HOUR) * HOUR - days * DAY - index * HOUR) })
-  const closed = (days: number, stepMs = HOUR) => {
+  const open = (days: number) => ({
+    from: iso(Math.floor(endMs / HOUR_MS) * HOUR_MS - days * DAY_MS - index * HOUR_MS),
+  })
+  const closed = (days: number, stepMs = HOUR_MS) => {
     const to = Math.floor(endMs / stepMs) * stepMs - index * stepMs
-    return { from: iso(to - days * DAY), to: iso(to) }
+    return { from: iso(to - days * DAY_MS), to: iso(to) }
   }
   const revenue = { metric: 'sum', property: 'properties.revenue' }
   const duration = { metric: 'p95', property: 'properties.duration_ms' }
@@ -115,7 +116,7 @@ function createPanels({ endMs, index }: { endMs: number; index: number }): Panel
     { kind: 'breakdown', event: 'Order Completed', ...revenue, group_by: 'properties.country', ...closed(30) },
     { kind: 'uniques', event: 'Page Viewed', ...closed(30) },
     { kind: 'funnel', steps: FUNNEL.join(','), window: '7d', ...closed(30) },
-    { kind: 'retention', interval: '1w', ...closed(30, DAY) },
+    { kind: 'retention', interval: '1w', ...closed(30, DAY_MS) },
     { kind: 'sessions', ...closed(7) },
   ]
 }

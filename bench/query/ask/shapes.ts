@@ -1,5 +1,6 @@
 // The shapes of queries that are measured. Each draws queries of its form, and knows the SQL that somebody would write by hand for it.
 
+import { DAY_MS, HOUR_MS } from '@millrace/contracts'
 import type { Random } from '../../lib/random.js'
 import { DAYS, userIdOf, usersOf } from '../data/generate.js'
 import { FUNNEL } from '../data/model.js'
@@ -33,8 +34,6 @@ export interface Shape {
   sql: Sql<Query>
 }
 
-const HOUR = 3_600_000
-const DAY = 24 * HOUR
 const NAMES = [
   'Page Viewed',
   'Product Viewed',
@@ -59,7 +58,7 @@ export const SHAPES: readonly Shape[] = [
     'timeseries 1d over 90 d',
     'rollup',
     'timeseries',
-    ({ event, range }) => ({ event: event(), interval: '1d', ...range(90, DAY) }),
+    ({ event, range }) => ({ event: event(), interval: '1d', ...range(90, DAY_MS) }),
     bucketSql('day'),
   ),
   shape(
@@ -208,42 +207,42 @@ export const SHAPES: readonly Shape[] = [
     'funnel of 3 steps over 30 d',
     'analysis',
     'funnel',
-    ({ range }) => ({ steps: FUNNEL, window: 7 * DAY, ...range(30) }),
+    ({ range }) => ({ steps: FUNNEL, window: 7 * DAY_MS, ...range(30) }),
     (query) => funnelSql(query),
   ),
   shape(
     'funnel of one plan over 30 d',
     'analysis',
     'funnel',
-    ({ range }) => ({ steps: FUNNEL, window: 7 * DAY, filters: ONE_PLAN, ...range(30) }),
+    ({ range }) => ({ steps: FUNNEL, window: 7 * DAY_MS, filters: ONE_PLAN, ...range(30) }),
     (query) => funnelSql(query, `and properties->>'plan' = 'team'`),
   ),
   shape(
     'funnel by category over 30 d',
     'analysis',
     'funnel',
-    ({ range }) => ({ steps: FUNNEL, window: 7 * DAY, group_by: ['properties.category'], ...range(30) }),
+    ({ range }) => ({ steps: FUNNEL, window: 7 * DAY_MS, group_by: ['properties.category'], ...range(30) }),
     (query) => funnelSql(query),
   ),
   shape(
     'funnel of 30 d up to now',
     'analysis',
     'funnel',
-    ({ untilNow }) => ({ steps: FUNNEL, window: 7 * DAY, ...untilNow(30) }),
+    ({ untilNow }) => ({ steps: FUNNEL, window: 7 * DAY_MS, ...untilNow(30) }),
     (query) => funnelSql(query),
   ),
   shape(
     'funnel of one plan, 30 d up to now',
     'analysis',
     'funnel',
-    ({ untilNow }) => ({ steps: FUNNEL, window: 7 * DAY, filters: ONE_PLAN, ...untilNow(30) }),
+    ({ untilNow }) => ({ steps: FUNNEL, window: 7 * DAY_MS, filters: ONE_PLAN, ...untilNow(30) }),
     (query) => funnelSql(query, `and properties->>'plan' = 'team'`),
   ),
   shape(
     'retention 1d of one plan over 30 d',
     'analysis',
     'retention',
-    ({ range }) => ({ interval: '1d', filters: ONE_PLAN, ...range(30, DAY) }),
+    ({ range }) => ({ interval: '1d', filters: ONE_PLAN, ...range(30, DAY_MS) }),
     retentionSql('day', `and properties->>'plan' = 'team'`),
   ),
   shape(
@@ -257,14 +256,14 @@ export const SHAPES: readonly Shape[] = [
     'retention 1d over 30 d',
     'analysis',
     'retention',
-    ({ range }) => ({ interval: '1d', ...range(30, DAY) }),
+    ({ range }) => ({ interval: '1d', ...range(30, DAY_MS) }),
     retentionSql('day'),
   ),
   shape(
     'retention 1w over 30 d',
     'analysis',
     'retention',
-    ({ range }) => ({ interval: '1w', ...range(30, DAY) }),
+    ({ range }) => ({ interval: '1w', ...range(30, DAY_MS) }),
     retentionSql('week'),
   ),
   shape('sessions of 7 d', 'analysis', 'sessions', ({ range }) => ({ ...range(7) }), sessionsSql),
@@ -281,7 +280,7 @@ export const SHAPES: readonly Shape[] = [
     'daily report of 30 d',
     'rollup',
     'daily',
-    ({ range }) => ({ ...range(30, DAY) }),
+    ({ range }) => ({ ...range(30, DAY_MS) }),
     ({ from, to }) =>
       `select date_trunc('day', "timestamp"), count(*), count(distinct user_hash), avg((properties->>'duration_ms')::float8) from events where ${within(from, to)} group by 1`,
   ),
@@ -305,15 +304,15 @@ export function createDraws({ random, rows, endMs }: { random: Random; rows: num
     event: () => NAMES[Math.floor(NAMES.length * random.next() ** 2)] ?? '',
     user: () => userIdOf(Math.floor(random.next() * users)),
     heavyUser: () => userIdOf(Math.floor(random.next() * 8) + 1),
-    range: (days, stepMs = HOUR) => {
-      const places = Math.max(2, Math.min(480, Math.floor(((DAYS - days) * DAY) / stepMs)))
+    range: (days, stepMs = HOUR_MS) => {
+      const places = Math.max(2, Math.min(480, Math.floor(((DAYS - days) * DAY_MS) / stepMs)))
       const to = Math.floor(endMs / stepMs) * stepMs - (drawn++ % places) * stepMs
-      return { from: new Date(to - days * DAY).toISOString(), to: new Date(to).toISOString() }
+      return { from: new Date(to - days * DAY_MS).toISOString(), to: new Date(to).toISOString() }
     },
     /** Up to a moment ago, another one at each draw: today is part of it, and no end lies on a quarter of an hour. */
     untilNow: (days) => {
       const to = Date.now() - drawn++
-      return { from: new Date(to - days * DAY).toISOString(), to: new Date(to).toISOString() }
+      return { from: new Date(to - days * DAY_MS).toISOString(), to: new Date(to).toISOString() }
     },
   }
 }

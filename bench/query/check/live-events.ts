@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { HOUR_MS } from '@millrace/contracts'
 import { WireConnection } from '../../load/wire-connection.js'
 import { createVisits } from '../data/model.js'
 
-const HOUR = 3_600_000
 const BATCHES_A_SECOND = 20
 /** Few, so that their rows are found by the index on users. */
 export const LIVE_USERS = Array.from({ length: 200 }, (_, index) => `live-${index}`)
@@ -44,9 +44,9 @@ export function startLiveEvents({ url, writeKey, eventsPerSecond, seed, endMs }:
   const timeOf = (nowMs: number) => {
     const chance = random.next()
     if (chance < 0.92) return nowMs - Math.floor(random.next() * 200)
-    if (chance < 0.96) return endMs - 1 - Math.floor(random.next() * 72 * HOUR)
-    if (chance < 0.98) return endMs - 1 - Math.floor(random.next() * 80 * 24 * HOUR)
-    return nowMs - Math.floor(random.next() * HOUR)
+    if (chance < 0.96) return endMs - 1 - Math.floor(random.next() * 72 * HOUR_MS)
+    if (chance < 0.98) return endMs - 1 - Math.floor(random.next() * 80 * 24 * HOUR_MS)
+    return nowMs - Math.floor(random.next() * HOUR_MS)
   }
   const draw = (): DrawnEvent[] => {
     const userId = random.pick(LIVE_USERS)

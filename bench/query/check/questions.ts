@@ -1,10 +1,9 @@
 // Queries whose every value follows from the events alone, as a sum over them.
+import { DAY_MS, HOUR_MS } from '@millrace/contracts'
 import type { Query } from '../ask/query.js'
 import type { Point, StoredEvent } from './stored-event.js'
 
-const HOUR = 3_600_000
-const DAY = 24 * HOUR
-const WIDTH: Record<string, number> = { '1m': 60_000, '1h': HOUR, '1d': DAY }
+const WIDTH: Record<string, number> = { '1m': 60_000, '1h': HOUR_MS, '1d': DAY_MS }
 const NAMES = ['Page Viewed', 'Product Viewed', 'Product Added', 'Feature 01 Used', '$login']
 
 /** A query whose values are sums. */
@@ -26,60 +25,60 @@ type RangeQuery = Query & { from: string }
 
 /** Closed ranges in the past, into which late events fall, and open ranges, which end at the time of the query. */
 export function createQuestions({ endMs, nowMs }: { endMs: number; nowMs: number }): SumQuestion[] {
-  const day = Math.floor(endMs / DAY) * DAY
+  const day = Math.floor(endMs / DAY_MS) * DAY_MS
   const closed = NAMES.flatMap((event) => [
-    question({ kind: 'timeseries', event, interval: '1d', ...range(day - 14 * DAY, day) }),
-    question({ kind: 'timeseries', event, interval: '1h', ...range(endMs - 3 * DAY, endMs) }),
-    question({ kind: 'timeseries', event, interval: '1m', ...range(endMs - 12 * HOUR, endMs) }),
+    question({ kind: 'timeseries', event, interval: '1d', ...range(day - 14 * DAY_MS, day) }),
+    question({ kind: 'timeseries', event, interval: '1h', ...range(endMs - 3 * DAY_MS, endMs) }),
+    question({ kind: 'timeseries', event, interval: '1m', ...range(endMs - 12 * HOUR_MS, endMs) }),
   ])
   const open = NAMES.flatMap((event) => [
-    question({ kind: 'timeseries', event, interval: '1h', ...range(day - DAY) }),
-    question({ kind: 'timeseries', event, interval: '1m', ...range(Math.floor(nowMs / HOUR) * HOUR - HOUR) }),
+    question({ kind: 'timeseries', event, interval: '1h', ...range(day - DAY_MS) }),
+    question({ kind: 'timeseries', event, interval: '1m', ...range(Math.floor(nowMs / HOUR_MS) * HOUR_MS - HOUR_MS) }),
   ])
   // Late events fall into the previous period as well as into the one of the query.
   const compared = NAMES.flatMap((event) => [
-    question({ kind: 'timeseries', event, interval: '1d', compare: 'previous', ...range(day - 2 * DAY, day) }),
-    question({ kind: 'timeseries', event, interval: '1h', compare: 'previous', ...range(day - DAY, day) }),
+    question({ kind: 'timeseries', event, interval: '1d', compare: 'previous', ...range(day - 2 * DAY_MS, day) }),
+    question({ kind: 'timeseries', event, interval: '1h', compare: 'previous', ...range(day - DAY_MS, day) }),
   ])
   return [
     ...closed,
     ...open,
     ...compared,
-    question({ kind: 'top', group_by: ['event'], limit: 100, ...range(day - 7 * DAY, day) }),
+    question({ kind: 'top', group_by: ['event'], limit: 100, ...range(day - 7 * DAY_MS, day) }),
     question({ kind: 'top', group_by: ['event'], limit: 100, ...range(day) }),
     question({
       kind: 'top',
       event: 'Page Viewed',
       group_by: ['properties.country'],
       limit: 5,
-      ...range(day - 7 * DAY, endMs),
+      ...range(day - 7 * DAY_MS, endMs),
     }),
     question({
       kind: 'breakdown',
       event: 'Product Viewed',
       group_by: ['properties.category'],
-      ...range(day - 14 * DAY, day),
+      ...range(day - 14 * DAY_MS, day),
     }),
     question({ kind: 'breakdown', event: 'Product Viewed', group_by: ['properties.category'], ...range(day) }),
     question({
       kind: 'breakdown',
       event: 'Page Viewed',
       group_by: ['properties.country'],
-      ...range(endMs - 2 * DAY, endMs),
+      ...range(endMs - 2 * DAY_MS, endMs),
     }),
     question({
       kind: 'timeseries',
       event: 'Order Completed',
       metric: { agg: 'sum', property: 'properties.revenue' },
       interval: '1d',
-      ...range(day - 14 * DAY, day),
+      ...range(day - 14 * DAY_MS, day),
     }),
     question({
       kind: 'timeseries',
       event: 'Page Viewed',
       interval: '1h',
       filters: [{ property: 'properties.plan', op: 'eq', value: 'team' }],
-      ...range(endMs - DAY, endMs),
+      ...range(endMs - DAY_MS, endMs),
     }),
   ]
 }

@@ -1,4 +1,5 @@
 // Queries whose values are not sums over events: each question knows the bounds of its values.
+import { DAY_MS, HOUR_MS } from '@millrace/contracts'
 import type pg from 'pg'
 import type { Query } from '../ask/query.js'
 import { FUNNEL } from '../data/model.js'
@@ -14,9 +15,7 @@ import {
 import { LIVE_USERS } from './live-events.js'
 import type { Point, StoredEvent } from './stored-event.js'
 
-const HOUR = 3_600_000
-const DAY = 24 * HOUR
-const WIDTH = { '1h': HOUR, '1d': DAY }
+const WIDTH = { '1h': HOUR_MS, '1d': DAY_MS }
 const QUANTILES = { p50: 0.5, p95: 0.95, p99: 0.99 }
 
 /** A query whose values are not sums. */
@@ -48,8 +47,8 @@ interface Sums {
 }
 
 export function createSetQuestions({ endMs }: { endMs: number }): SetQuestion[] {
-  const day = Math.floor(endMs / DAY) * DAY
-  const closed = (days: number) => ({ fromMs: day - days * DAY, toMs: day })
+  const day = Math.floor(endMs / DAY_MS) * DAY_MS
+  const closed = (days: number) => ({ fromMs: day - days * DAY_MS, toMs: day })
   const open = { fromMs: day, toMs: Number.POSITIVE_INFINITY }
   return [
     uniques({ event: 'Product Viewed', interval: '1d' }, closed(14)),
@@ -133,7 +132,7 @@ function percentiles({ event, property, interval }: Bucketed & { property: strin
 }
 
 function funnel(range: TimeRange): SetQuestion {
-  const windowMs = HOUR
+  const windowMs = HOUR_MS
   const steps = (rows: readonly PathRow[]) => rows.map((row) => ({ ...row, step: FUNNEL.indexOf(row.event) }))
   return journey({ kind: 'funnel', steps: FUNNEL, window: windowMs }, FUNNEL, {
     range,
@@ -143,7 +142,7 @@ function funnel(range: TimeRange): SetQuestion {
 }
 
 function retention(event: string, range: TimeRange): SetQuestion {
-  const periodOf = (timeMs: number) => Math.floor((timeMs - range.fromMs) / DAY)
+  const periodOf = (timeMs: number) => Math.floor((timeMs - range.fromMs) / DAY_MS)
   return journey({ kind: 'retention', event, return_event: event, interval: '1d' }, [event], {
     range,
     boundsOfUser: (must, may) => retentionBounds(must, may, { periodOf }),
@@ -153,7 +152,7 @@ function retention(event: string, range: TimeRange): SetQuestion {
 }
 
 function sessions(event: string, range: TimeRange): SetQuestion {
-  const gapMs = HOUR / 2
+  const gapMs = HOUR_MS / 2
   return journey({ kind: 'sessions', event }, [event], {
     range,
     beforeMs: gapMs,

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { HOUR_MS } from '@millrace/contracts'
 import { type Stack, startStack } from '@millrace/local-stack'
 import pg from 'pg'
 import { runJsonProcess } from '../../lib/json-process.js'
@@ -13,7 +14,6 @@ import { ROLLUPS } from './model.js'
 
 const LOAD = new URL('load-process.js', import.meta.url)
 const GENERATOR = ['generate.js', 'model.js'].map((name) => readFileSync(new URL(name, import.meta.url)))
-const HOUR = 3_600_000
 
 /** Nothing is switched off; the tenant's limits of rate and of budget lie above what the scenario does, counted but never met. */
 const SETTINGS = {
@@ -76,7 +76,7 @@ export async function openDataset({ rows, seed, isFresh, instances = {} }: Datas
   mkdirSync(dataDir, { recursive: true, mode: 0o755 })
   const stateFile = join(dataDir, 'state.json')
   if (!existsSync(stateFile)) {
-    const endMs = Math.floor(Date.now() / HOUR) * HOUR
+    const endMs = Math.floor(Date.now() / HOUR_MS) * HOUR_MS
     writeFileSync(stateFile, JSON.stringify({ endMs, sent: 0, isLoaded: false }))
   }
   const start = (more: Record<string, string>) =>

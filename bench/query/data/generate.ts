@@ -1,10 +1,9 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '@millrace/contracts'
 import { createRandom, type Random } from '../../lib/random.js'
 import { messageId } from '../../load/numbering.js'
 import { createVisits, createZipf, type VisitedEvent, type Visits } from './model.js'
 
 export const DAYS = 90
-const DAY = 86_400_000
-const MINUTE = 60_000
 const EVENTS_A_USER = 50
 /** Shares of events that come in hours late, and that come in twice. */
 const LATE = 0.004
@@ -36,7 +35,7 @@ interface User {
 export function* generateMinutes({ seed, rows, endMs }: DataOptions): Generator<GeneratedEvent[]> {
   const visits = createVisits(seed)
   const users = createUsers(visits, usersOf(rows))
-  const startMs = endMs - DAYS * DAY
+  const startMs = endMs - DAYS * DAY_MS
   const perWeight = rows / (eventsPerVisit(seed) * totalWeight(startMs))
   const waiting = new Map<number, GeneratedEvent[]>()
   const put = (minute: number, event: GeneratedEvent) => {
@@ -47,17 +46,17 @@ export function* generateMinutes({ seed, rows, endMs }: DataOptions): Generator<
   const { random } = visits
   let number = 0
   for (let minute = 0; minute < DAYS * 1440; minute++) {
-    const minuteMs = startMs + minute * MINUTE
+    const minuteMs = startMs + minute * MINUTE_MS
     for (let count = poisson(random, perWeight * weightOf(minuteMs, minute)); count > 0; count--) {
       const user = users.pick(minute / 1440)
-      const beginMs = minuteMs + Math.floor(random.next() * MINUTE)
+      const beginMs = minuteMs + Math.floor(random.next() * MINUTE_MS)
       for (const visited of visits.draw(user.country)) {
         const timeMs = beginMs + visited.offset
         if (timeMs >= endMs) break
         const event = { timeMs, json: render(seed, number++, { ...visited, user, timeMs }) }
         const delay = random.next() < LATE ? Math.floor(random.next() ** 2 * 1440) : 0
-        put(Math.floor((timeMs - startMs) / MINUTE) + delay, event)
-        if (random.next() < REPEATED) put(Math.floor((timeMs - startMs) / MINUTE) + delay + 1, event)
+        put(Math.floor((timeMs - startMs) / MINUTE_MS) + delay, event)
+        if (random.next() < REPEATED) put(Math.floor((timeMs - startMs) / MINUTE_MS) + delay + 1, event)
       }
     }
     const due = waiting.get(minute)
@@ -125,7 +124,7 @@ function render(seed: number, number: number, { name, properties, user, timeMs }
 const PLANS = ['free', 'free', 'free', 'free', 'free', 'pro', 'pro', 'pro', 'team', 'enterprise']
 
 function weightOf(ms: number, minute: number): number {
-  const hour = (ms % DAY) / 3_600_000
+  const hour = (ms % DAY_MS) / HOUR_MS
   const week = new Date(ms).getUTCDay()
   const daily = 0.3 + 0.7 * Math.max(0, Math.sin(((hour - 5) / 17) * Math.PI))
   return daily * (week === 0 || week === 6 ? 0.65 : 1) * (0.8 + (0.4 * minute) / (DAYS * 1440))
@@ -133,7 +132,7 @@ function weightOf(ms: number, minute: number): number {
 
 function totalWeight(startMs: number): number {
   let sum = 0
-  for (let minute = 0; minute < DAYS * 1440; minute++) sum += weightOf(startMs + minute * MINUTE, minute)
+  for (let minute = 0; minute < DAYS * 1440; minute++) sum += weightOf(startMs + minute * MINUTE_MS, minute)
   return sum
 }
 

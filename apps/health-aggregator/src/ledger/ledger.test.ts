@@ -23,46 +23,46 @@ const consumed = (accepted: number, more: Partial<Consumed> = {}): Consumed => (
   ...more,
 })
 
-describe('the balance', () => {
+describe('the balance of a tenant', () => {
   it.each<[string, Produced[], Consumed[], object]>([
     [
-      'holds what is in flight',
+      'counts records in flight',
       [produced(10)],
       [consumed(7)],
       { accepted: 10, stored: 7, inFlight: 3, isBalanced: true },
     ],
     [
-      'takes the consumer’s count when the gateway died before its flush',
+      'uses the consumer’s count when the gateway died before it wrote its own',
       [produced(4)],
       [consumed(7)],
       { accepted: 7, inFlight: 0, isBalanced: true },
     ],
     [
-      'takes the consumer’s count when the gateway never flushed',
+      'uses the consumer’s count when the gateway never wrote its own',
       [],
       [consumed(7)],
       { accepted: 7, inFlight: 0, isBalanced: true },
     ],
     [
-      'adds up producers one by one',
+      'adds up all producers',
       [produced(4), produced(9, { producer: 'q' })],
       [consumed(7), consumed(2, { producer: 'q' })],
       { accepted: 16, stored: 9, inFlight: 7 },
     ],
     [
-      'keeps every outcome apart',
+      'counts each verdict separately',
       [produced(10, { rejected: 2 })],
       [consumed(10, { rejected: 2, stored: 5, duplicate: 2, deadLettered: 1 })],
       { accepted: 10, rejected: 2, stored: 5, duplicate: 2, deadLettered: 1, inFlight: 0, isBalanced: true },
     ],
     [
-      'counts what was rejected and not yet read as rejected',
+      'counts rejected records before the consumer has read them',
       [produced(10, { rejected: 10 })],
       [],
       { rejected: 10, inFlight: 0, isBalanced: true },
     ],
     [
-      'does not balance when more was stored than accepted',
+      'is unbalanced when more records are stored than accepted',
       [produced(5)],
       [consumed(5, { stored: 6 })],
       { inFlight: -1, isBalanced: false },
@@ -71,7 +71,7 @@ describe('the balance', () => {
     expect(balanceTenants(left, right, new Map())).toEqual([expect.objectContaining(expected)])
   })
 
-  it('does not balance when something is lost', () => {
+  it('is unbalanced when records are lost', () => {
     expect(balanceTenants([produced(5)], [consumed(3)], new Map([[1, 2]]))[0]).toMatchObject({
       lost: 2,
       inFlight: 2,
@@ -138,14 +138,14 @@ class World {
   }
 }
 
-describe('the watch over the ledger', () => {
-  it('calls nothing lost while frames are in flight, however long', async () => {
+describe('the ledger watch', () => {
+  it('reports no loss while frames are in flight, however long that takes', async () => {
     const world = new World()
     Object.assign(world, { end: 10, position: 4, produced: [produced(100)], consumed: [consumed(40)] })
     for (let i = 0; i < 40; i++) expect(await world.settle()).toBe(0)
   })
 
-  it('calls nothing lost under load, when counts and stream are always ahead of the consumer', async () => {
+  it('reports no loss under load, when producers and stream are always ahead of the consumer', async () => {
     const world = new World()
     for (let i = 1; i < 50; i++) {
       Object.assign(world, {
@@ -162,14 +162,14 @@ describe('the watch over the ledger', () => {
     expect(world.watch.state.verifiedAtMs).not.toBeNull()
   })
 
-  it('proves a loss: everything was read and something acknowledged is not there', async () => {
+  it('reports a loss when the consumer has read everything and an acknowledged record is missing', async () => {
     const world = new World()
     Object.assign(world, { end: 10, position: 10, produced: [produced(100)], consumed: [consumed(97)] })
     expect(await world.settle()).toBe(3)
     expect(world.watch.state).toMatchObject({ lost: 3, unbalancedTenants: 1 })
   })
 
-  it('proves a loss under load too', async () => {
+  it('reports a loss under load too', async () => {
     const world = new World()
     for (let i = 1; i < 50; i++) {
       Object.assign(world, {
@@ -186,7 +186,7 @@ describe('the watch over the ledger', () => {
     expect(await world.settle()).toBe(20)
   })
 
-  it('does not count what waits in a spool', async () => {
+  it('does not count records in a spool as lost', async () => {
     const world = new World()
     Object.assign(world, {
       end: 10,
@@ -197,7 +197,7 @@ describe('the watch over the ledger', () => {
     expect(await world.settle()).toBe(0)
   })
 
-  it('finds nothing while the stream cannot be asked, and keeps what it had found', async () => {
+  it('keeps its findings while the stream cannot be reached', async () => {
     const world = new World()
     Object.assign(world, { end: 10, position: 10, produced: [produced(100)], consumed: [consumed(97)] })
     expect(await world.settle()).toBe(3)
@@ -213,7 +213,7 @@ describe('the watch over the ledger', () => {
     expect(await world.settle()).toBe(0)
   })
 
-  it('takes a new checkpoint when the stream lost the end that the old one names', async () => {
+  it('takes a new checkpoint when the stream no longer reaches the ends of the old one', async () => {
     const world = new World()
     Object.assign(world, { end: 20, position: 12, produced: [produced(100)], consumed: [consumed(60)] })
     expect(await world.settle()).toBe(0)
@@ -222,7 +222,7 @@ describe('the watch over the ledger', () => {
     expect(await world.settle()).toBe(40)
   })
 
-  it('keeps a checkpoint that a slow consumer has not passed for long', async () => {
+  it('keeps a checkpoint that a slow consumer needs a long time to pass', async () => {
     const world = new World()
     Object.assign(world, { end: 10, position: 4, produced: [produced(100)], consumed: [consumed(40)] })
     await world.settle()
@@ -237,7 +237,7 @@ describe('the watch over the ledger', () => {
     expect(world.watch.state.verifiedAtMs).toBe(world.nowMs)
   })
 
-  it('counts the gap of a gateway that died before its flush, and none twice', async () => {
+  it('counts the gap of a gateway that died before it wrote its count, and counts it once', async () => {
     const world = new World()
     const gaps = [{ producer: 'p', lostRecords: 10 }]
     Object.assign(world, { end: 10, position: 10, produced: [produced(80)], consumed: [consumed(90)], gaps })
@@ -246,7 +246,7 @@ describe('the watch over the ledger', () => {
     expect(await world.settle()).toBe(10)
   })
 
-  it('counts no gap of records that the gateway never acknowledged', async () => {
+  it('does not count a gap of records that the gateway never acknowledged', async () => {
     const world = new World()
     Object.assign(world, {
       end: 10,

@@ -109,6 +109,12 @@ describe('a configuration', () => {
     expect(() => replaceSettingsTable('nothing', schema)).toThrow('<!-- settings -->')
   })
 
+  it('cannot have a setting in milliseconds whose name hides the unit', () => {
+    const setting = integer({ default: 1, unit: 'ms', description: 'time' })
+    expect(() => defineConfig({ POLL_INTERVAL: setting })).toThrow('its name must end in _MS')
+    expect(() => defineConfig({ POLL_INTERVAL_MS: setting })).not.toThrow()
+  })
+
   it('of any service is valid with defaults alone', () => {
     expect(parseConfig(defineConfig(serviceSettings({ adminPort: 8081 })), {})).toMatchObject({
       ADMIN_PORT: 8081,
