@@ -62,33 +62,34 @@ describe('background work', () => {
     for (const { table } of COARSE_LEVELS)
       await database.query(
         `insert into ${table} (window_start, tenant_id, series_id, count)
-         select $1::timestamptz - n * interval '1 day', 1, 1, 1 from generate_series(0, 40) n`,
+         select $1::timestamptz - n * interval '1 day', 1, 1, 1 from generate_series(0, 100) n`,
         [day(0)],
       )
-    const times = { eventsMs: 10 * DAY, levelsMs: { '5m': 5 * DAY, '1h': 20 * DAY, '1d': 30 * DAY } }
+    // The finest level is asked to be shorter than the events that it is made from.
+    const asked = new Map(COARSE_LEVELS.map(({ name }, index) => [name, index === 0 ? 5 : 10 + 10 * index]))
+    const keptDays = COARSE_LEVELS.map((_, index) => 10 + 10 * index)
     await database.query(`update rollup_levels set kept_from = '-infinity', emptied_to = '-infinity'`)
     const deleted: [string, number][] = []
-    const retain = (changed: Partial<typeof times> = {}) =>
-      runRetention(database, { nowMs, ...times, ...changed, onRowsDeleted: (...given) => deleted.push(given) })
+    const retain = () =>
+      runRetention(database, {
+        nowMs,
+        levelsMs: Object.fromEntries([...asked].map(([name, days]) => [name, days * DAY])),
+        onRowsDeleted: (...given) => deleted.push(given),
+      })
     await retain()
     const keptFrom = async () =>
       (await database.query('select level_seconds, kept_from from rollup_levels order by 1')).rows
     const expected = [
       { level_seconds: 60, kept_from: day(10) },
-      { level_seconds: 300, kept_from: day(10) },
-      { level_seconds: 3600, kept_from: day(20) },
-      { level_seconds: 86_400, kept_from: day(30) },
+      ...COARSE_LEVELS.map(({ seconds }, index) => ({ level_seconds: seconds, kept_from: day(keptDays[index] ?? 0) })),
     ]
     expect(await keptFrom()).toEqual(expected)
-    expect(await oldestWindows()).toEqual([day(10), day(20), day(30)])
-    expect(deleted).toEqual([
-      ['rollups_5m', 30],
-      ['rollups_1h', 20],
-      ['rollups_1d', 10],
-    ])
-    // A longer retention does not bring deleted windows back, so the horizon stays where it was.
-    await retain({ levelsMs: { ...times.levelsMs, '1d': 300 * DAY } })
-    expect(deleted).toHaveLength(3)
+    expect(await oldestWindows()).toEqual(keptDays.map(day))
+    expect(deleted).toEqual(COARSE_LEVELS.map(({ table }, index) => [table, 100 - (keptDays[index] ?? 0)]))
+    // A longer retention does not bring deleted windows back, so the cutoff stays where it was.
+    asked.set('1d', 300)
+    await retain()
+    expect(deleted).toHaveLength(COARSE_LEVELS.length)
     expect(await keptFrom()).toEqual(expected)
   })
 
