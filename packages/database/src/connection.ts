@@ -6,14 +6,14 @@ import { type Queryable, type Result, type Statement, toStatement } from './stat
 import { isClientTimeout, toDatabaseError } from './to-database-error.js'
 import { OpenTransaction, type Transaction, type TransactionOptions, toTransactionError } from './transaction.js'
 
-/** One connection of its own, for long-lived writers. It never retries and never reconnects: once lost it is to be thrown away. */
+/** A connection outside the pool, for long-lived writers. It never retries and never reconnects; a lost one must be replaced. */
 export interface Connection extends Queryable {
-  /** One at a time; a second call waits for nothing and would join the first, so it is refused. */
+  /** One at a time: a second call would become part of the first transaction, so it is refused. */
   transaction<T>(fn: (transaction: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>
-  /** Hears NOTIFY on the channel until the connection ends. */
+  /** Calls the handler for each NOTIFY on the channel until the connection ends. */
   listen(channel: string, handler: (payload: string) => void): Promise<void>
   readonly isLost: boolean
-  /** Resolves when the connection is gone, by `close` too. Never rejects. */
+  /** Resolves when the connection has ended, also by `close`. Never rejects. */
   readonly lost: Promise<MillraceError>
   close(): Promise<void>
 }
@@ -61,7 +61,7 @@ class ClientConnection implements Connection {
 
   async transaction<T>(fn: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
     if (this.#isBusy)
-      throw databaseErrors.DATABASE_STATEMENT_ERROR({ message: 'the connection has a transaction open already' })
+      throw databaseErrors.DATABASE_STATEMENT_ERROR({ message: 'the connection already has an open transaction' })
     this.#isBusy = true
     const transaction = new OpenTransaction(this.#session, options)
     try {
@@ -84,7 +84,7 @@ class ClientConnection implements Connection {
     if (!this.#isLost) await this.#client.end()
   }
 
-  /** After the client's own timeout an answer may still come, for whichever query is next: the connection is of no more use. */
+  /** After the client's timeout an answer may still arrive and would be taken for that of the next statement, so the connection is ended. */
   async #endAfterTimeout<T>(running: Promise<T>): Promise<T> {
     try {
       return await running

@@ -8,14 +8,14 @@ const TRAILER = Buffer.from([0xff, 0xff])
 const COPY_DONE = Buffer.from([0x63, 0, 0, 0, 4])
 const COPY_DATA = 0x64
 
-/** Payload of one CopyData message. Small enough that the server parses one while the next is on its way, large enough that framing is free. */
+/** Payload of one CopyData message: small enough that the server parses one while the next arrives, large enough that framing costs nothing. */
 const MESSAGE_BYTES_MAX = 128 * 1024
 
 export function copyText({ table, columns }: CopyTarget): string {
   return `copy ${pg.escapeIdentifier(table)} (${columns.map(pg.escapeIdentifier).join(', ')}) from stdin (format binary)`
 }
 
-/** The protocol messages of one COPY: CopyData with header, chunks and trailer, then CopyDone. Chunks are not copied, only cut. */
+/** The protocol messages of one COPY: CopyData with header, chunks and trailer, then CopyDone. Chunks are cut, not copied. */
 export function* copyFrames(chunks: readonly Buffer[]): Generator<Buffer> {
   yield messageHeader(HEADER.length)
   yield HEADER

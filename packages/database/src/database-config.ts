@@ -6,36 +6,36 @@ import type { Environment } from './detect-repeats.js'
 export interface DatabaseConfig {
   /** postgres://user:password@host:port/name?sslmode=verify-full */
   readonly url: string
-  /** For reads through `replica`. Default: the primary answers them. */
+  /** Server for reads through `replica`. Default: the primary. */
   readonly replicaUrl?: string | undefined
-  /** Connections of the pool at most, of the replica's pool too. Default 10. Dedicated ones come on top. */
+  /** Maximum connections of the pool, and of the replica's pool. Default 10. Dedicated connections come on top. */
   readonly connectionLimit?: number | undefined
-  /** How long to wait for a connection, in ms. Default 5000. */
+  /** How long a caller waits for a connection, in ms. Default 5000. */
   readonly timeoutMs?: number | undefined
-  /** Calls in all where the failure is a passing one, the first included. Default 3, with 100 and 200 ms between; 1 never tries again. */
+  /** Maximum attempts after transient failures, the first one included. Default 3, with 100 and 200 ms between them; 1 never retries. */
   readonly retryAttempts?: number | undefined
   /** Shown in pg_stat_activity. Default millrace. */
   readonly applicationName?: string | undefined
-  /** The server ends longer statements; the client gives up 5 s later. 0 = never. Default 30,000. */
+  /** The server ends a statement after this time, in ms; the client stops waiting 5 s later. 0 = never. Default 30,000. */
   readonly statementTimeoutMs?: number | undefined
-  /** How long a statement may wait for a lock, in ms. 0 = for ever, the default. */
+  /** How long a statement may wait for a lock, in ms. 0, the default, has no limit. */
   readonly lockTimeoutMs?: number | undefined
-  /** Round trips that take longer are logged. Default 100. */
+  /** Round trips that take longer are logged, in ms. Default 100. */
   readonly slowQueryMs?: number | undefined
-  /** Whether the log of a slow query carries its plan: of one statement at most every 10 minutes, of all at most one a second. Default true. */
+  /** Whether slow queries are logged with their plan: at most every 10 minutes for one statement, and one plan a second in all. Default true. */
   readonly explainSlowQueries?: boolean | undefined
-  /** In development a statement that repeats in one request is warned of, in test it fails. Default: neither, as in production. */
+  /** What happens to a statement that one request repeats: development logs it, test fails it, production and the default do nothing. */
   readonly environment?: Environment | undefined
 }
 
 export interface DatabaseDeps {
   readonly logger?: Logger | undefined
   readonly metrics?: Metrics | undefined
-  /** For a span of every round trip that is made inside another span. Default: none. */
+  /** Makes a span for each round trip inside another span. Default: none. */
   readonly tracer?: Tracer | undefined
 }
 
-/** What the server may be late in ending a statement before the client stops waiting for it. */
+/** How long the client waits after the statement timeout for the server to end the statement. */
 const CLIENT_GRACE_MS = 5_000
 
 /** Settings of one connection. */
@@ -57,7 +57,7 @@ export function clientConfig(config: DatabaseConfig, url = config.url): pg.Clien
 
 const OID = { int8: 20, date: 1082, int8Array: 1016 } as const
 
-/** int8 as bigint, because user hashes and positions do not fit a number; date as it is, because a Date would move it to local time. */
+/** int8 becomes bigint, because user hashes and positions do not fit a number; date stays text, because a Date would shift it to local time. */
 function clientTypes(): pg.CustomTypesConfig {
   const types = new pg.TypeOverrides()
   types.setTypeParser(OID.int8, BigInt)

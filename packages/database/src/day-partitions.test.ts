@@ -23,19 +23,19 @@ describe('day partitions', () => {
   let database: Database
   beforeAll(async () => {
     test = await createTestDatabase({ migrate })
-    database = openDatabase({ url: test.url })
+    database = openDatabase({ url: test.url, lockTimeoutMs: 5_000 })
   })
   afterAll(async () => {
     await database.close()
     await test.release()
   })
 
-  it('are named after the UTC day', () => {
+  it('are named after the UTC day that they hold', () => {
     expect(dayPartitionName('events', Date.UTC(2026, 10, 21, 23, 59, 59, 999))).toBe('events_20261121')
   })
 
   it.each(PARTITIONED_TABLES)(
-    'of %s are made once when many make them at once, with the indexes of their parent',
+    'of the table %s are created once, with the indexes of their parent, when eight processes create them at once',
     async (table) => {
       const makers = Array.from({ length: 8 }, () => new DayPartitions(database))
       await Promise.all(makers.map((maker) => maker.ensure(table, day(0), day(4))))
@@ -53,7 +53,7 @@ describe('day partitions', () => {
     },
   )
 
-  it('take the rows of their day, to the microsecond', async () => {
+  it('hold the rows of their day, to the microsecond', async () => {
     await new DayPartitions(database).ensure('events', day(10), day(11))
     for (const [timeMs, table] of [
       [day(10), 'events_20260111'],
@@ -64,7 +64,7 @@ describe('day partitions', () => {
     }
   })
 
-  it('are made beside writers and readers of other days without waiting for them', async () => {
+  it('are created without waiting for transactions that read and write other days', async () => {
     await new DayPartitions(database).ensure('events', day(20), day(20))
     const busy = await database.connection()
     await busy.transaction(async (tx) => {
@@ -76,11 +76,11 @@ describe('day partitions', () => {
     await busy.close()
   }, 30_000)
 
-  it('refuse a range that can only be a mistake', async () => {
+  it('are refused for a range of more than 1,000 days', async () => {
     await expect(new DayPartitions(database).ensure('events', 0, day(0))).rejects.toThrow(/too many/)
   })
 
-  it('are dropped whole days at a time, oldest first, and asking again makes them anew', async () => {
+  it('are dropped by whole days, oldest first, and can be created again', async () => {
     const partitions = new DayPartitions(database)
     await partitions.ensure('event_journal', day(0), day(4))
     expect(await dropDayPartitionsBefore(database, 'event_journal', day(2) + 1)).toEqual([
@@ -95,7 +95,7 @@ describe('day partitions', () => {
     ])
   })
 
-  it('whose detaching was cut short are finished by the next call', async () => {
+  it('are dropped by the next call when detaching them was interrupted', async () => {
     await new DayPartitions(database).ensure('events', day(30), day(32))
     const reader = await database.connection()
     const impatient = openDatabase({ url: test.url, statementTimeoutMs: 300, retryAttempts: 1 })
@@ -105,14 +105,19 @@ describe('day partitions', () => {
         code: 'DATABASE_TIMEOUT',
       })
     })
-    await waitFor(async () => (await dropDayPartitionsBefore(database, 'events', day(31))).at(-1) === 'events_20260131')
+    await waitFor(
+      async () => (await dropDayPartitionsBefore(database, 'events', day(31))).at(-1) === 'events_20260131',
+      {
+        deadlineMs: 30_000,
+      },
+    )
     await impatient.close()
     await reader.close()
   })
 })
 
-describe('day partitions on the system PostgreSQL, where there is one', () => {
-  it('are made and dropped', async () => {
+describe('day partitions on the PostgreSQL of the system, where one is installed,', () => {
+  it('are created and dropped', async () => {
     const server = await startTestPostgresServer({ binaries: 'system' }).catch(() => startTestPostgresServer())
     await migrate(server.url)
     const database = openDatabase({ url: server.url })

@@ -7,14 +7,14 @@ import type { Transaction } from './transaction.js'
 export const PARTITIONED_TABLES = ['events', 'event_journal', 'rollups_1m'] as const
 export type PartitionedTable = (typeof PARTITIONED_TABLES)[number]
 
-/** Settings of a partition that its parent cannot hand down. */
+/** Settings that partitions do not inherit from their parent. */
 const STORAGE: Readonly<Record<PartitionedTable, string>> = {
-  // Rows come and never change: fill pages whole. Vacuum after every 5 million rows, to set the visibility map and freeze early, instead of at a fifth of the table.
+  // Rows never change: fill pages completely. Vacuum after every 5 million rows instead of a fifth of the table, to set the visibility map and freeze early.
   events:
     'fillfactor = 100, autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 5000000, autovacuum_analyze_scale_factor = 0.2',
   event_journal:
     'fillfactor = 100, autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 200000',
-  // The present minutes are rewritten each second: leave room on the page so that an update needs no index entry.
+  // Current minutes are rewritten each second: leave room on the page, so that an update needs no index entry.
   rollups_1m: 'fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05',
 }
 
@@ -27,7 +27,7 @@ export interface Transactional extends Queryable {
   transaction<T>(fn: (transaction: Transaction) => Promise<T>): Promise<T>
 }
 
-/** Makes day partitions before they are needed and remembers which are there, so that asking again costs nothing. One a process. */
+/** Creates day partitions ahead of time and remembers which exist, so that another call costs nothing. One object for each process. */
 export class DayPartitions {
   readonly #database: Transactional
   readonly #known = new Set<string>()
@@ -36,14 +36,14 @@ export class DayPartitions {
     this.#database = database
   }
 
-  /** Whether the partition is known to be there; does not ask the server. */
+  /** Whether the partition is known to exist; does not ask the server. */
   isKnown(table: PartitionedTable, timeMs: number): boolean {
     return this.#known.has(`${table}:${Math.floor(timeMs / DAY_MS)}`)
   }
 
   /**
-   * Makes the partitions of all days from `fromMs` to `toMs`, both included, that are missing. In a transaction of its own, safe beside others
-   * who do the same and beside readers and writers of the table. At most 1,000 days.
+   * Creates the missing partitions of all days from `fromMs` to `toMs`, both included, at most 1,000 days. Runs in a transaction of its own. Safe while other
+   * processes do the same and while the table is read and written.
    */
   async ensure(table: PartitionedTable, fromMs: number, toMs: number): Promise<void> {
     const missing: number[] = []
@@ -52,21 +52,23 @@ export class DayPartitions {
     }
     if (missing.length === 0) return
     if (missing.length > 1_000) {
-      throw databaseErrors.DATABASE_STATEMENT_ERROR({ message: `${missing.length} partitions at once are too many` })
+      throw databaseErrors.DATABASE_STATEMENT_ERROR({
+        message: `${missing.length} partitions at once are too many, the limit is 1,000`,
+      })
     }
     await this.#database.transaction((transaction) => createMissing(transaction, table, missing))
     for (const day of missing) this.#known.add(`${table}:${day}`)
   }
 
-  /** Asks the server again from now on: for when a partition turned out to be gone. */
+  /** Forgets which partitions exist. Call it when a partition turned out to be missing. */
   forget(): void {
     this.#known.clear()
   }
 }
 
 /**
- * Made aside and attached: CREATE TABLE … PARTITION OF would take an ACCESS EXCLUSIVE lock on the parent and so wait for, and hold up, every
- * writer and reader; ATTACH takes SHARE UPDATE EXCLUSIVE. The advisory lock makes two who do it at once do it one after the other.
+ * Creates separate tables and attaches them: CREATE TABLE … PARTITION OF would take an ACCESS EXCLUSIVE lock on the parent, which waits for all readers and
+ * writers and blocks new ones; ATTACH takes SHARE UPDATE EXCLUSIVE. Concurrent callers take turns by an advisory lock.
  */
 async function createMissing(
   transaction: Transaction,
@@ -79,12 +81,14 @@ async function createMissing(
     `select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = $1::regclass and not i.inhdetachpending and c.relname = any ($2)`,
     [table, names],
   )
-  const there = new Set(rows.map((row) => row.relname))
-  const statements = days.flatMap((day, index) => (there.has(names[index] ?? '') ? [] : createStatements(table, day)))
+  const existing = new Set(rows.map((row) => row.relname))
+  const statements = days.flatMap((day, index) =>
+    existing.has(names[index] ?? '') ? [] : createStatements(table, day),
+  )
   if (statements.length > 0) await transaction.pipeline(statements)
 }
 
-/** Those who change which partitions a table has take turns, until the end of their transactions. */
+/** Serialises changes of a table's partitions until the end of the transaction. */
 export async function lockPartitions(transaction: Transaction, table: PartitionedTable): Promise<void> {
   await transaction.query(`select pg_advisory_xact_lock(hashtext('${ADVISORY_LOCKS.partitions}'), hashtext($1))`, [
     table,
@@ -96,7 +100,7 @@ export function dayBounds(dayMs: number): { from: string; to: string } {
   return { from: `'${new Date(dayMs).toISOString()}'`, to: `'${new Date(dayMs + DAY_MS).toISOString()}'` }
 }
 
-/** Makes a table like `table`, not attached to it yet. */
+/** Creates a table like `table`, not attached to it yet. */
 export function createLike(table: PartitionedTable, name: string): Statement {
   return { text: `create table ${name} (like ${table} including all) with (${STORAGE[table]})` }
 }
@@ -111,8 +115,8 @@ function createStatements(table: PartitionedTable, day: number): Statement[] {
 }
 
 /**
- * Retention: detaches and drops the partitions of days that end at or before `beforeMs`; returns their names. Detaching concurrently waits for
- * transactions that use the table but holds up none; one that was cut short is finished by the next call. Ordered from the oldest.
+ * Retention: detaches and drops the partitions of days that end at or before `beforeMs`, oldest first, and returns their names. DETACH CONCURRENTLY waits for
+ * transactions that use the table and blocks none. A detach that was interrupted is finished by the next call.
  */
 export async function dropDayPartitionsBefore(
   database: Queryable,

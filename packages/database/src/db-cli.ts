@@ -7,12 +7,12 @@ import { renderJson, renderText, type Section } from './reports/render-report.js
 import { reportSlow } from './reports/slow-statements.js'
 
 const USAGE = `usage: npm run db -- REPORT [--json]
-  slow         statements by the time they took, and indexes that would make them cheaper
-  bloat        dead space of tables and indexes, estimated; --exact reads the pages
-  indexes      unused and redundant indexes, large tables read from end to end
+  slow         statements by total time, and indexes that would make them cheaper
+  bloat        estimated dead space of tables and indexes; --exact reads the pages
+  indexes      unused and redundant indexes, sequential scans of large tables
   cache        share of pages found in memory
-  connections  who is connected and waits
-The database is that of DATABASE_URL, else of the stack that npm start runs.
+  connections  connections by application, and what they wait for
+The database is the one in DATABASE_URL, else that of the stack that npm start runs.
 `
 
 interface Options {
@@ -34,7 +34,7 @@ async function main([name = '', ...flags]: readonly string[], url: string | unde
     return 2
   }
   if (!url) {
-    process.stderr.write('DATABASE_URL is not set: give the address of the PostgreSQL database to look at\n')
+    process.stderr.write('DATABASE_URL is not set: set it to the address of the PostgreSQL database\n')
     return 2
   }
   const database = openDatabase({ url, retryAttempts: 1, statementTimeoutMs: 120_000, applicationName: 'millrace db' })

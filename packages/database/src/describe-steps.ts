@@ -1,24 +1,24 @@
 import { sanitiseSql } from './sanitise-sql.js'
 import { isCopy, type Step } from './statement.js'
 
-/** The first ten, without what may be personal data. */
+/** The texts of the first ten steps without literals, which may be personal data. */
 export function describeSteps(steps: readonly Step[]): string[] {
   return steps.slice(0, 10).map((step) => sanitiseSql(describeStep(step)))
 }
 
-/** What a step is called in logs: its text, or the target of its COPY. */
+/** The text of a step for logs: of a COPY its target. */
 function describeStep(step: Step): string {
   return isCopy(step) ? `copy ${step.copy.table} from stdin` : step.text
 }
 
 const CONTROL = /^(begin|commit|rollback|savepoint|release)\b/
 
-/** Whether a step only opens or ends something. */
+/** Whether a step only begins or ends a transaction or a savepoint. */
 export function isControl(step: Step): boolean {
   return !isCopy(step) && CONTROL.test(step.text)
 }
 
-/** What a round trip is made for. */
+/** The first step of a round trip that does something else than begin or end a transaction. */
 export function mainStep(steps: readonly Step[]): Step | undefined {
   return steps.find((step) => !isControl(step)) ?? steps[0]
 }
@@ -39,7 +39,7 @@ const VERBS = new Set([
   'rollback',
 ])
 
-/** A closed set: the name of a prepared statement, or the verb. */
+/** The name of a prepared statement, or the first word of its text. A closed set, fit for metric labels. */
 export function operationOf(step: Step): string {
   if (isCopy(step)) return 'copy'
   if (step.name) return step.name

@@ -42,7 +42,7 @@ describe('a statement that one request runs again and again', () => {
 
   const inRequest = <T>(work: () => Promise<T>) => runWithContext({ requestId: `request-${++requests}` }, work)
 
-  it('is an error in a service under test, and names statement and count', async () => {
+  it('fails in a service under test, with an error that names the statement and the count', async () => {
     const running = using({ environment: 'test' }, {}, (database) => inRequest(() => pricesOneByOne(database, ids)))
     await expect(running).rejects.toMatchObject({
       code: 'DATABASE_STATEMENT_ERROR',
@@ -50,7 +50,7 @@ describe('a statement that one request runs again and again', () => {
     })
   })
 
-  it('is warned of once in development, with the place of its first run and without values', async () => {
+  it('is logged once in development, with the place of its first run and without values', async () => {
     const lines: string[] = []
     const logger = createLogger({ service: 'test', write: (text) => lines.push(text) })
     const prices = await using({ environment: 'development' }, { logger }, (database) =>
@@ -64,17 +64,17 @@ describe('a statement that one request runs again and again', () => {
     expect(line.first_call).toMatch(/pricesOneByOne/)
   })
 
-  it('is not even counted in production', async () => {
+  it('is not counted in production', async () => {
     await using({ environment: 'production' }, {}, (database) => inRequest(() => pricesOneByOne(database, ids)))
     expect(takeRepeats()).toEqual([])
   })
 
-  it('fails any test that opens a database without naming an environment', async () => {
+  it('fails the Jest test that runs it on a database without an environment', async () => {
     await using({}, {}, (database) => inRequest(() => pricesOneByOne(database, ids)))
     expect(takeRepeats()).toEqual([expect.stringMatching(/^11 times in one request: select price/)])
   })
 
-  it('is found when its values stand in its text, and inside a transaction', async () => {
+  it('is detected also when its values are part of its text, and inside a transaction', async () => {
     await using({}, {}, (database) =>
       inRequest(() =>
         database.transaction(async (tx) => {
@@ -103,12 +103,12 @@ describe('a statement that one request runs again and again', () => {
         for (const id of ids) await database.withTenant(id, (tx) => tx.query(`select 1 as of_tenant_${id}`))
       },
     ],
-  ])('is no repeat when it is %s', async (_title, read) => {
+  ])('does not count as repeated when it is %s', async (_title, read) => {
     await using({}, {}, (database) => inRequest(() => read(database)))
     expect(takeRepeats()).toEqual([])
   })
 
-  it('is no repeat when many requests run it, or a service by itself', async () => {
+  it('does not count as repeated when many requests run it once, or a background task runs it often', async () => {
     await using({}, {}, async (database) => {
       for (const id of ids) await inRequest(() => pricesOneByOne(database, [id]))
       await pricesOneByOne(database, ids)

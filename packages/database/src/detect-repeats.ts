@@ -5,21 +5,21 @@ import { databaseErrors } from './errors.js'
 import { sanitiseSql } from './sanitise-sql.js'
 import { isCopy, type Step } from './statement.js'
 
-/** One statement run again and again inside one request, which is how N+1 reads look. */
+/** A statement that one request has run many times, as N+1 reads do. */
 interface Repeat {
   /** Without values. */
   readonly statement: string
   readonly count: number
-  /** Where it was run first: the frames outside of this package. */
+  /** Stack frames of its first run, without those of this package. */
   readonly firstCall: string
 }
 
-/** Whoever subscribes before a database is opened is told of its repeats. Tests do and fail by it; the name is all they need to know. */
+/** Publishes the repeats of databases that are opened without an environment. The Jest setup subscribes and fails the test. */
 const repeatChannel = channel('millrace.database.repeat')
 
-/** Runs of one statement in one request before they are a repeat: three metrics of two periods, or a retry, are few; what grows with the data is more. */
+/** A statement counts as repeated after this many runs in one request. A fixed number of reads, such as three metrics of two periods, stays below it. */
 const RUNS_MAX = 10
-/** Bounds memory; the request that began first is forgotten first. */
+/** Bounds memory: the request that started first is forgotten first. */
 const REQUESTS_MAX = 1_000
 
 export type DetectRepeats = (steps: readonly Step[]) => void
@@ -29,8 +29,8 @@ interface RepeatDetectorDeps {
 }
 
 /**
- * Watches the statements of each request, as the log's context tells requests apart; what a service does by itself is not watched. Each
- * statement of one round trip counts once, since a pipeline is a way of batching. `onRepeat` is called once a statement and request.
+ * Counts the statements of each request, which the ids of the log context identify. Statements outside of requests are not counted. A statement counts
+ * once for each round trip, because a pipeline is a way of batching. `onRepeat` is called once for each statement and request.
  */
 function createRepeatDetector({ onRepeat }: RepeatDetectorDeps): DetectRepeats {
   const requests = new Map<string, Map<string, { count: number; firstCall: string }>>()
@@ -61,7 +61,7 @@ const SETTING = /^\s*(set\b|select set_config\()/i
 const OWN_FRAME =
   /[\\/](?:packages|@millrace)[\\/](?:database|resilience)[\\/](?!.*\.test\.)|node_modules[\\/](?!@millrace)|node:/
 
-/** Frames of the callers, nearest first, at most five. */
+/** At most five stack frames of the callers, nearest first. */
 function callers(): string {
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = 60
@@ -78,8 +78,8 @@ function callers(): string {
 export type Environment = 'development' | 'test' | 'production'
 
 /**
- * What is done about repeats: development warns, tests fail the statement, production does not even count. Where none is named, whoever
- * subscribed to the channel is told.
+ * What happens to repeats: development logs them, test fails the statement, production does not count. Without an environment they are published on the
+ * channel if it has subscribers.
  */
 export function chooseRepeatDetector(environment: Environment | undefined, logger: Logger): DetectRepeats | undefined {
   switch (environment) {
@@ -90,7 +90,7 @@ export function chooseRepeatDetector(environment: Environment | undefined, logge
     case 'development':
       return createRepeatDetector({
         onRepeat: ({ statement, count, firstCall }) =>
-          logger.warn('one statement is run many times in one request', { statement, count, first_call: firstCall }),
+          logger.warn('one request has run the same statement many times', { statement, count, first_call: firstCall }),
       })
     default:
       return repeatChannel.hasSubscribers
@@ -101,6 +101,6 @@ export function chooseRepeatDetector(environment: Environment | undefined, logge
 
 function fail({ statement, count, firstCall }: Repeat): never {
   throw databaseErrors.DATABASE_STATEMENT_ERROR({
-    message: `the same statement was run ${count} times in one request, read once what they all need: ${statement}; first run ${firstCall}`,
+    message: `the same statement was run ${count} times in one request; read all rows that the request needs at once: ${statement}; first run ${firstCall}`,
   })
 }

@@ -2,12 +2,12 @@ import type { Logger } from '@millrace/logger'
 import type pg from 'pg'
 import { READER_ROLE } from './tenant-isolation.js'
 
-/** Tables without rows of tenants that a reader needs all the same, and a view that shows the tenant's rows of what has no policy. */
+/** Tables without a tenant that readers need, and a view that shows the tenant's rows of a materialized view, which can have no policy. */
 const SHARED_TABLES = ['rollup_definitions', 'stream_partitions', 'report_refreshes', 'daily_report', 'journey_days']
 
 /**
- * Makes the reader's role and gives it what it may read: every table with the policy `tenant`. Runs after each migration, so what could not be
- * done once is made good later. A user who may not create roles gets a warning with the statements for one who may, and goes on without.
+ * Creates the reader role and grants it select on every table with the policy `tenant`. Runs after each migration, so a role that could not be created is
+ * created later. A user who may not create roles gets a warning with the statements for a superuser; the migration goes on.
  */
 export async function ensureReaderRole(client: pg.Client, logger: Logger): Promise<void> {
   try {
@@ -22,8 +22,8 @@ export async function ensureReaderRole(client: pg.Client, logger: Logger): Promi
 }
 
 /**
- * Roles belong to the server: migrators of other databases may do the same at this moment, which shows as unique_violation or "tuple
- * concurrently updated" (internal_error). Since PostgreSQL 16 who creates a role may not act as it before it is granted.
+ * Roles belong to the server, not to a database: migrators of other databases may create it at the same time, which fails with unique_violation or "tuple
+ * concurrently updated" (internal_error). Since PostgreSQL 16 the creator of a role needs a grant to act as it.
  */
 const createRoleSql = `do $$
 begin

@@ -46,7 +46,7 @@ describe('segments of a busy day', () => {
       )
     ).rows.map(({ table, rows }) => [table.slice(nameOf(dayMs).length), rows])
 
-  it('are not made of a day whose table is small', async () => {
+  it('are not created while the table of the day is small', async () => {
     const day = await nextDay()
     const segments = new EventSegments({ bytesMin: 100_000_000 }, database)
     await store(segments, day)
@@ -54,7 +54,7 @@ describe('segments of a busy day', () => {
     expect(await rowsOf(day)).toEqual([['', BigInt(ROWS)]])
   })
 
-  it('follow one another as each fills, and no row is lost, moved or seen twice', async () => {
+  it('follow one another as each fills up, and each row stays where it was and is seen once', async () => {
     const day = await nextDay()
     const segments = new EventSegments(SMALL, database)
     await store(segments, day)
@@ -70,7 +70,7 @@ describe('segments of a busy day', () => {
     ])
   })
 
-  it('grow with their day, so that a day does not fall into hundreds', async () => {
+  it('grow with their day, so that a busy day has fewer than twenty of them', async () => {
     const day = await nextDay()
     const segments = new EventSegments(SMALL, database)
     let added = 0
@@ -82,7 +82,7 @@ describe('segments of a busy day', () => {
     expect(added).toBeLessThan(16)
   })
 
-  it('take rows that are copied by the name of the day, and refuse those of another day', async () => {
+  it('accept rows that are written to the table of the day, and refuse rows of another day', async () => {
     const day = await nextDay()
     const segments = new EventSegments(SMALL, database)
     await store(segments, day)
@@ -98,7 +98,7 @@ describe('segments of a busy day', () => {
     ).rejects.toMatchObject({ code: 'DATABASE_DATA_ERROR' })
   })
 
-  it('are made once when many find the day full at once, and all go on with the newest', async () => {
+  it('are created once when many writers find the day full, and all writers continue with the newest', async () => {
     const day = await nextDay()
     const writers = Array.from({ length: 6 }, () => new EventSegments(SMALL, database))
     for (const writer of writers) await store(writer, day)
@@ -111,7 +111,7 @@ describe('segments of a busy day', () => {
     expect(await rowsOf(day)).toEqual([['_s0', BigInt(6 * ROWS)]])
   })
 
-  it('wait for no reader: while one holds the table nothing changes, and nobody stands in line for long', async () => {
+  it('are not created while a transaction reads the table, and hold up no other writer for long', async () => {
     const day = await nextDay()
     const segments = new EventSegments(SMALL, database)
     await store(segments, day)
@@ -126,7 +126,7 @@ describe('segments of a busy day', () => {
     expect(await rowsOf(day)).toEqual([['_s0', BigInt(2 * ROWS)]])
   })
 
-  it('keep what was asked of the rows of the table', async () => {
+  it('keep the check constraints of the table', async () => {
     await database.query(`alter table events add constraint no_poison check (event <> 'Poison')`)
     const day = await nextDay()
     const segments = new EventSegments(SMALL, database)
@@ -137,7 +137,7 @@ describe('segments of a busy day', () => {
     await database.query('alter table events drop constraint no_poison')
   })
 
-  it('have the indexes of the table, and go with their day', async () => {
+  it('have the indexes of the table, and are dropped with their day', async () => {
     const day = await nextDay()
     const segments = new EventSegments(SMALL, database)
     await store(segments, day)

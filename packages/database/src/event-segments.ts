@@ -2,22 +2,22 @@ import { createLike, dayBounds, dayPartitionName, lockPartitions, type Transacti
 import { databaseErrors } from './errors.js'
 import type { Transaction } from './transaction.js'
 
-/** Rows of a day between two looks at the size of its table: a look costs less than storing them. */
-const LOOK_ROWS = 1_000
-/** Splitting a day and adding to it hold up its readers and writers while they wait for their lock: so they do not wait long, and come again. */
+/** The size of a day's table is read after this many new rows; reading it costs less than storing them. */
+const CHECK_ROWS = 1_000
+/** While a change of partitions waits for its lock, other statements queue behind it. So it waits a short time and is tried again later. */
 const LOCK_TIMEOUT = '100ms'
-/** A segment is full at the earliest with this share of its day, so that a day of a hundred times the rows has but twenty segments more. */
+/** A segment also has to hold this share of its day before the next is added, so that even a day of a hundred times the rows has only twenty more. */
 const DAY_SHARE = 1 / 5
 
 export interface EventSegmentsConfig {
-  /** A table with fewer bytes, its indexes not counted, is not followed by another. */
+  /** A segment is added when the newest table has at least this many bytes, without indexes. */
   readonly bytesMin: number
 }
 
 interface OpenTable {
-  /** null: the day's own table. */
+  /** null: the table of the day itself. */
   segment: string | null
-  /** Rows since the last look. */
+  /** Rows since the size was read. */
   rows: number
 }
 
@@ -30,9 +30,9 @@ interface NewestRow {
 }
 
 /**
- * Where a day's events are to be copied to. A day begins as one table; when that has `bytesMin` bytes it becomes the parent of segments, of which it
- * is the first, and another follows whenever the newest has `bytesMin` bytes and a fifth of its day's. All processes write to the newest; one that does not know it yet writes to an older
- * one, or by the day's name to the first, and the rows count no less there. One a process.
+ * Names the table that a day's events are copied to. A day starts as one table. When that has `bytesMin` bytes, a parent takes its place and it becomes the first
+ * segment; another segment is added whenever the newest has `bytesMin` bytes and a fifth of the day's bytes. All processes write to the newest
+ * segment. A process that does not know it yet writes to an older one, or by the day's name to the first one, which is just as correct. One object for each process.
  */
 export class EventSegments {
   readonly #config: EventSegmentsConfig
@@ -44,12 +44,12 @@ export class EventSegments {
     this.#database = database
   }
 
-  /** The table for rows of the UTC day that begins at `dayMs`, as far as is known; does not ask the server. */
+  /** The newest known table for rows of the UTC day that begins at `dayMs`; does not ask the server. */
   tableOf(dayMs: number): string {
     return this.#days.get(dayMs)?.segment ?? dayPartitionName('events', dayMs)
   }
 
-  /** Takes note of rows stored in the day's table. */
+  /** Counts rows that were stored in the day. */
   added(dayMs: number, rows: number): void {
     const day = this.#days.get(dayMs)
     if (day === undefined) this.#days.set(dayMs, { segment: null, rows })
@@ -57,14 +57,14 @@ export class EventSegments {
   }
 
   /**
-   * Looks at the tables that have taken many rows since the last call, and adds a segment where one is full. Safe beside others who do the same, and
-   * beside readers and writers; where its lock is not to be had in a tenth of a second nothing changes until the next call. To be called every second or two.
-   * @returns the segments added.
+   * Reads the sizes of tables with many new rows and adds a segment where one is full. Call it every second or two. Safe while other processes do the same and
+   * while readers and writers use the table; if a lock is not granted within 0.1 s, nothing changes until the next call.
+   * @returns the segments added
    */
   async roll(): Promise<string[]> {
     const added: string[] = []
     for (const [dayMs, day] of this.#days) {
-      if (day.rows < LOOK_ROWS) continue
+      if (day.rows < CHECK_ROWS) continue
       day.rows = 0
       try {
         const newest = await this.#newest(dayMs)
@@ -80,7 +80,7 @@ export class EventSegments {
     return added
   }
 
-  /** Begins anew with the tables of the days: for when one turned out to be gone. */
+  /** Forgets all segments. Call it when a table turned out to be missing. */
   forget(): void {
     this.#days.clear()
   }
@@ -91,7 +91,7 @@ export class EventSegments {
   }
 }
 
-/** The size is the file's, so it holds for rows of transactions under way too. No row when the day has no table. */
+/** Sizes are those of the files, so they include rows of open transactions. Returns no row when the day has no table. */
 const SELECT_NEWEST = `select d.relkind = 'p' as is_split, coalesce(s.relname, d.relname)::text as name, pg_relation_size(coalesce(s.oid, d.oid))::float8 as bytes,
     (sum(pg_relation_size(coalesce(s.oid, d.oid))) over ())::float8 as day_bytes,
     (select count(*) from pg_inherits where inhparent = d.oid)::float8 as segments
@@ -103,26 +103,26 @@ function segmentName(dayMs: number, segment: number): string {
 }
 
 /**
- * Makes the table of a day the first segment of a new table in its place. What is in it is proven to fit beforehand, beside readers and writers;
- * the exchange itself takes ACCESS EXCLUSIVE locks on `events` and on the table for some milliseconds.
+ * Puts a partitioned table in the place of the day's table, which becomes its first segment. A check constraint is validated first, without blocking readers
+ * and writers; it spares ATTACH the scan. The exchange takes ACCESS EXCLUSIVE locks on `events` and on the table for a few milliseconds.
  */
 async function splitDay(database: Transactional, dayMs: number): Promise<void> {
   const day = dayPartitionName('events', dayMs)
   const first = segmentName(dayMs, 0)
-  const proof = `${day}_is_first`
+  const fitsCheck = `${day}_is_first`
   const { from, to } = dayBounds(dayMs)
   await database.transaction(async (tx) => {
     if (!(await beginChange(tx, day))) return
     const { rows } = await tx.query('select from pg_constraint where conrelid = to_regclass($1) and conname = $2', [
       day,
-      proof,
+      fitsCheck,
     ])
     if (rows.length > 0) return
     const fits = `segment = 0 and "timestamp" >= ${from} and "timestamp" < ${to}`
-    await tx.query(`alter table ${day} add constraint ${proof} check (${fits}) not valid`)
+    await tx.query(`alter table ${day} add constraint ${fitsCheck} check (${fits}) not valid`)
   })
   await database.transaction(async (tx) => {
-    if (await beginChange(tx, day)) await tx.query(`alter table ${day} validate constraint ${proof}`)
+    if (await beginChange(tx, day)) await tx.query(`alter table ${day} validate constraint ${fitsCheck}`)
   })
   await database.transaction(async (tx) => {
     if (!(await beginChange(tx, day))) return
@@ -134,12 +134,12 @@ async function splitDay(database: Transactional, dayMs: number): Promise<void> {
       },
       { text: `alter table ${day} attach partition ${first} for values in (0)` },
       { text: `alter table events attach partition ${day} for values from (${from}) to (${to})` },
-      { text: `alter table ${first} drop constraint ${proof}` },
+      { text: `alter table ${first} drop constraint ${fitsCheck}` },
     ])
   })
 }
 
-/** Takes the turn of those who change partitions; whether the day is still one table. */
+/** Takes the lock for changing partitions. Returns whether the day is still a single table. */
 async function beginChange(tx: Transaction, day: string): Promise<boolean> {
   await tx.query(`select set_config('lock_timeout', $1, true)`, [LOCK_TIMEOUT])
   await lockPartitions(tx, 'events')
@@ -147,7 +147,7 @@ async function beginChange(tx: Transaction, day: string): Promise<boolean> {
   return rows.length > 0
 }
 
-/** Adds the segment after those that were seen, unless somebody was faster. Returns the newest one. */
+/** Adds a segment, unless another process has added one since `seen` were counted. Returns the newest one. */
 async function addSegment(database: Transactional, dayMs: number, seen: number): Promise<string> {
   return database.transaction(async (tx) => {
     await tx.query(`select set_config('lock_timeout', $1, true)`, [LOCK_TIMEOUT])

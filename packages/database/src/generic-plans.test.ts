@@ -29,7 +29,7 @@ function daysOf(userHash: number, { fromDay = 0, toDay = DAYS, limit = 100, note
   }
 }
 
-describe('a statement whose plan is kept', () => {
+describe('a statement with a generic plan', () => {
   let test: TestDatabase
   let database: Database
 
@@ -69,7 +69,7 @@ describe('a statement whose plan is kept', () => {
       )
     ).rows
 
-  it('is planned once a connection and answers for whatever values', async () => {
+  it('is planned once for each connection and returns the right rows for all values', async () => {
     expect(await read(daysOf(3))).toEqual(['05', '04', '03', '02', '01'])
     expect(await read(daysOf(4, { fromDay: 1, toDay: 3 }))).toEqual(['03', '02'])
     expect(await read(daysOf(5, { limit: 1 }))).toEqual(['05'])
@@ -77,7 +77,7 @@ describe('a statement whose plan is kept', () => {
     expect(await genericPlans()).toEqual([{ statement: daysOf(0).text, generic_plans: 4n, custom_plans: 0n }])
   })
 
-  it('reads no partition outside of its range', async () => {
+  it('reads only partitions inside its range', async () => {
     await read(daysOf(3))
     const plan = await planOf(daysOf(3, { fromDay: 1, toDay: 3 }))
     expect(plan).toContain('events_20261103')
@@ -85,7 +85,7 @@ describe('a statement whose plan is kept', () => {
     expect(plan).not.toContain('Sort')
   })
 
-  it('sees days that came since it was planned, and misses those that went', async () => {
+  it('sees partitions that were added after it was planned, and no longer those that were dropped', async () => {
     const days = new DayPartitions(database)
     const note = ' /* days come and go */'
     expect(await read(daysOf(3, { toDay: 30, note }))).toHaveLength(DAYS)
@@ -96,7 +96,7 @@ describe('a statement whose plan is kept', () => {
     expect((await read(daysOf(3, { toDay: 30, note }))).at(-1)).toBe('02')
   })
 
-  it('reads a day of several segments, in order and without sorting', async () => {
+  it('reads a day of several segments in order and without sorting', async () => {
     const day = FIRST_DAY + 9 * DAY
     const name = dayPartitionName('events', day)
     await database.query(`create table ${name} (like events including all) partition by list (segment)`)
@@ -117,7 +117,7 @@ describe('a statement whose plan is kept', () => {
     expect(await planOf(newest)).not.toContain('Sort')
   })
 
-  it('finds rows by an index in a day that was empty when it was planned', async () => {
+  it('uses an index for a day that was empty when the statement was planned', async () => {
     const next = FIRST_DAY + 20 * DAY
     await new DayPartitions(database).ensure('events', next, next)
     await database.query('vacuum analyze events')
@@ -126,7 +126,7 @@ describe('a statement whose plan is kept', () => {
     expect(plan).not.toContain('Seq Scan')
   })
 
-  it('shows the rows of the tenant alone, and follows the tenant from call to call', async () => {
+  it('returns rows of the current tenant only, also when the tenant changes between calls', async () => {
     const count: Statement = {
       text: 'select count(*) as n from events where user_hash = $1::bigint',
       values: [150],
@@ -139,7 +139,7 @@ describe('a statement whose plan is kept', () => {
     expect(await countOf(TENANT)).toBe(await countOf(TENANT + 1))
   })
 
-  it('leaves the statements around it planned as usual, in its round trip and after it, whether it fails or not', async () => {
+  it('does not change how other statements are planned, in the same round trip and later, even when it fails', async () => {
     const settings = {
       text: `select name, setting from pg_settings where name in
         ('plan_cache_mode', 'enable_seqscan', 'enable_sort', 'max_parallel_workers_per_gather', 'jit') order by name`,
@@ -162,7 +162,7 @@ describe('a statement whose plan is kept', () => {
     expect(await database.query(settings)).toMatchObject({ rows })
   })
 
-  it('gives way to those that were used later', async () => {
+  it('loses its plan when ten others were used after it', async () => {
     const texts = Array.from({ length: 14 }, (_, index) => daysOf(3, { note: ` /* ${index} */` }))
     for (const statement of texts.slice(0, 10)) await read(statement)
     await read(texts[0] as Statement)

@@ -1,12 +1,12 @@
 import { isCopy, type Statement, type Step } from './statement.js'
 
-/** Plans that one connection keeps; one over 90 day partitions takes half to one MB of the server's memory. */
+/** Generic plans of one connection. A plan over 90 day partitions takes 0.5 to 1 MB of the server's memory. */
 const PLANS_MAX = 10
 
 /**
- * A plan that serves all values outlives the number of rows there are now, and does not know how many a value has. So it neither reads a table from end to
- * end because it is empty today, nor sorts where it could hash because most values have few rows; and the costs of all partitions together call for
- * neither workers nor compiling, as few are read.
+ * Settings for making a generic plan. It is used for a long time and for all values, so it must not depend on today's row counts: no sequential scan because
+ * a table is empty today, no sort because most values have few rows. Only few of the partitions are read, so the summed cost of all partitions
+ * must not lead to parallel workers or JIT.
  */
 const SETTINGS = {
   plan_cache_mode: 'force_generic_plan',
@@ -16,7 +16,7 @@ const SETTINGS = {
   jit: 'off',
 } as const
 
-/** Notes what the settings are, for RESTORE_PLAN_SETTINGS to set them back to. */
+/** Saves the current settings for RESTORE_PLAN_SETTINGS. */
 export const USE_GENERIC_PLANS: Statement = {
   name: 'use_generic_plans',
   text: `select ${Object.entries(SETTINGS)
@@ -33,7 +33,7 @@ const RESTORE_PLAN_SETTINGS: Statement = {
     .join(', ')}`,
 }
 
-/** Until the end of the transaction. */
+/** Sets it until the end of the transaction. */
 function set(name: string, value: string): string {
   return `set_config('${name}', ${value}, true)`
 }
@@ -42,7 +42,7 @@ export function hasGenericPlan(step: Step): step is Statement {
   return !isCopy(step) && step.plan === 'generic'
 }
 
-/** What has to be run for a step, itself included. The settings end with the transaction, should it fail before they are taken back. */
+/** The step with the settings that it needs around it. If it fails before they are restored, they end with the transaction. */
 export function withPlanSettings(step: Step): readonly Step[] {
   return hasGenericPlan(step) ? [USE_GENERIC_PLANS, step, RESTORE_PLAN_SETTINGS] : [step]
 }
@@ -51,13 +51,13 @@ export function isPlanSetting(step: Step | undefined): boolean {
   return step === USE_GENERIC_PLANS || step === RESTORE_PLAN_SETTINGS
 }
 
-/** The prepared statements of one connection whose plans are kept: those used last. */
+/** The statements of one connection that have a generic plan: those used last. */
 export class GenericPlans {
-  /** By text, the one used longest ago first. */
+  /** Names by text, least recently used first. */
   readonly #names = new Map<string, string>()
   #made = 0
 
-  /** The name to prepare the statement under, and the one to be closed for it. A name never comes back, so a Close that got lost does no harm. */
+  /** Returns the name to prepare the statement under, and the name to close. Names are never used twice, so a lost Close does no harm. */
   use(text: string): { readonly name: string; readonly closed: string | undefined } {
     const known = this.#names.get(text)
     const name = known ?? `generic_plan_${++this.#made}`

@@ -2,7 +2,7 @@ import { migrate } from './migrate.js'
 
 const url = process.env.DATABASE_URL
 if (!url) {
-  process.stderr.write('DATABASE_URL is not set: give the address of the PostgreSQL database to migrate\n')
+  process.stderr.write('DATABASE_URL is not set: set it to the address of the PostgreSQL database to migrate\n')
   process.exit(2)
 }
 try {

@@ -9,7 +9,7 @@ import { migrate, openDatabase } from './index.js'
 
 const own = fileURLToPath(new URL('../migrations', import.meta.url))
 
-describe('migrate', () => {
+describe('the migrator', () => {
   let test: TestDatabase
   let directory: string
   beforeEach(async () => {
@@ -45,14 +45,14 @@ describe('migrate', () => {
   })
 
   it.each([
-    ['a gap', { '0000_a.sql': 'select 1', '0002_c.sql': 'select 1' }, /out of order/],
-    ['two of one number', { '0000_a.sql': 'select 1', '0000_b.sql': 'select 1' }, /out of order/],
-  ])('refuses %s', async (_what, files, message) => {
+    ['with a gap', { '0000_a.sql': 'select 1', '0002_c.sql': 'select 1' }, /out of order/],
+    ['with one number twice', { '0000_a.sql': 'select 1', '0000_b.sql': 'select 1' }, /out of order/],
+  ])('refuses migrations that are numbered %s', async (_what, files, message) => {
     for (const [name, sql] of Object.entries(files)) await write(name, sql)
     await expect(migrate(test.url, { directory })).rejects.toThrow(message)
   })
 
-  it('refuses a database that is ahead of this release, or that was given another history', async () => {
+  it('refuses a database that is ahead of this release, or that has other migrations', async () => {
     await write('0000_a.sql', 'select 1')
     await write('0001_b.sql', 'select 1')
     await migrate(test.url, { directory })
@@ -66,7 +66,7 @@ describe('migrate', () => {
     )
   })
 
-  it('leaves nothing of a migration that fails, keeps those before it, and goes on from there', async () => {
+  it('undoes a failed migration, keeps the ones before it, and continues with the failed one in the next run', async () => {
     await write('0000_a.sql', 'create table a (id integer)')
     await write('0001_b.sql', 'create table b (id integer); select 1/0')
     await expect(migrate(test.url, { directory })).rejects.toMatchObject({
@@ -77,14 +77,14 @@ describe('migrate', () => {
     expect(await migrate(test.url, { directory })).toEqual({ applied: ['0001_b.sql'], alreadyApplied: 1 })
   })
 
-  it('does not care how lines end', async () => {
+  it('accepts a migration whose line ends have changed', async () => {
     await write('0000_a.sql', 'select 1;\nselect 2')
     await migrate(test.url, { directory })
     await write('0000_a.sql', 'select 1;\r\nselect 2')
     expect(await migrate(test.url, { directory })).toEqual({ applied: [], alreadyApplied: 1 })
   })
 
-  it('goes on without the reader role where it may not make it, and says so; a later run makes it good', async () => {
+  it('warns when it may not create the reader role, migrates all the same, and sets the role up in a later run', async () => {
     const server = await startTestPostgresServer()
     const admin = openDatabase({ url: server.url })
     await admin.query('create role app login nosuperuser nocreaterole')

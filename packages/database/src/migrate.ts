@@ -10,12 +10,12 @@ import { toDatabaseError } from './to-database-error.js'
 
 export interface MigrateOptions {
   readonly logger?: Logger | undefined
-  /** Of files NNNN_name.sql, numbered from 0000 without a gap. Default: this package's. */
+  /** Directory of files NNNN_name.sql, numbered from 0000 without gaps. Default: that of this package. */
   readonly directory?: string | undefined
 }
 
 export interface MigrateResult {
-  /** Names of the files run now, in order. */
+  /** Names of the files that this call applied, in order. */
   readonly applied: string[]
   readonly alreadyApplied: number
 }
@@ -29,9 +29,9 @@ interface Migration {
 const OWN_DIRECTORY = fileURLToPath(new URL('../migrations', import.meta.url))
 
 /**
- * Brings the database at `url` up to date. Each file runs in a transaction of its own. Any number of processes may call it at once: an advisory
- * lock lets one work while the others wait. Give the server's own address, not that of a pooler in transaction mode, which loses the lock.
- * @throws databaseErrors.DATABASE_MIGRATION_REFUSED when a file that was run is missing or has changed, before anything is run.
+ * Brings the database at `url` up to date. Each file runs in a transaction of its own. Several processes may call it at once: an advisory lock makes them
+ * take turns. `url` must be that of the server, not of a pooler in transaction mode, which would lose the lock.
+ * @throws databaseErrors.DATABASE_MIGRATION_REFUSED when an applied file is missing or has changed, before anything runs
  */
 export async function migrate(url: string, options: MigrateOptions = {}): Promise<MigrateResult> {
   const logger = options.logger ?? silentLogger
@@ -43,7 +43,8 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
   })
   client.on('error', () => undefined)
   client.on('notice', (notice) => {
-    if (notice.severity === 'WARNING') logger.warn('the server warned during a migration', { message: notice.message })
+    if (notice.severity === 'WARNING')
+      logger.warn('the server sent a warning during a migration', { message: notice.message })
   })
   try {
     await client.connect()
@@ -84,7 +85,7 @@ async function applyMissing(
   const { rows } = await client.query<{ name: string; checksum: string }>(
     `select name, checksum from schema_migrations order by name`,
   )
-  refuseStrangers(migrations, rows)
+  refuseMismatch(migrations, rows)
   const missing = migrations.slice(rows.length)
   for (const migration of missing) {
     await apply(client, migration)
@@ -93,8 +94,8 @@ async function applyMissing(
   return { applied: missing.map(({ name }) => name), alreadyApplied: rows.length }
 }
 
-/** A newer database is refused too: an old release must not be started on it unawares. */
-function refuseStrangers(
+/** A newer database is refused too, so that an old release does not run on it by mistake. */
+function refuseMismatch(
   migrations: readonly Migration[],
   applied: readonly { name: string; checksum: string }[],
 ): void {

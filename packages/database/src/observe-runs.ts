@@ -12,7 +12,7 @@ export interface ObserveDeps {
   readonly metrics?: PostgresMetrics | undefined
 }
 
-/** Times every round trip; slow ones are counted and handed to the log. */
+/** Measures each round trip; slow ones are counted and passed to the slow query log. */
 export function createObserveRuns(config: ObserveConfig, deps: ObserveDeps): ObserveRun {
   const { metrics, slowQueryLog } = deps
   return function observeRun(run) {

@@ -23,8 +23,8 @@ async function openLogged(config: Partial<DatabaseConfig>) {
   return { database, metrics, log, close }
 }
 
-describe('database', () => {
-  it('counts slow statements, round trips, connections and the waiting for them', async () => {
+describe('the database', () => {
+  it('measures slow statements, round trips, connections and the time that callers wait for them', async () => {
     const { database, metrics, log, close } = await openLogged({ slowQueryMs: 20 })
     await database.query(`select pg_sleep(0.05)`)
     await waitFor(() => log().includes('slow query'), { deadlineMs: 20_000 })
@@ -36,7 +36,7 @@ describe('database', () => {
     await close()
   })
 
-  it('ends a statement that takes too long, with a retryable error, and stays usable', async () => {
+  it('ends a statement that exceeds its timeout, with a retryable error, and stays usable', async () => {
     const { database, close } = await openLogged({ statementTimeoutMs: 100, retryAttempts: 1 })
     await expect(database.query('select pg_sleep(10)')).rejects.toMatchObject({
       code: 'DATABASE_TIMEOUT',
@@ -47,7 +47,7 @@ describe('database', () => {
     await close()
   })
 
-  it('gives up waiting for a lock', async () => {
+  it('fails a statement that waits longer for a lock than the lock timeout', async () => {
     const { database, close } = await openLogged({ lockTimeoutMs: 50, retryAttempts: 1 })
     const holder = await database.connection()
     await holder.transaction(async (tx) => {
@@ -58,7 +58,7 @@ describe('database', () => {
     await close()
   })
 
-  it('says DATABASE_UNAVAILABLE when nothing listens, and opens all the same', async () => {
+  it('opens while no server listens, and fails its statements with DATABASE_UNAVAILABLE', async () => {
     const database = openDatabase({ url: `postgres://postgres@127.0.0.1:${await freePort()}/x`, retryAttempts: 2 })
     await expect(database.query('select 1')).rejects.toMatchObject({
       code: 'DATABASE_UNAVAILABLE',
@@ -69,7 +69,7 @@ describe('database', () => {
     await database.close()
   })
 
-  it('makes callers wait for a connection no longer than the time limit', async () => {
+  it('fails a caller that waits longer for a connection than the time limit', async () => {
     const { database, close } = await openLogged({ connectionLimit: 1, timeoutMs: 1500, retryAttempts: 1 })
     await database.transaction(async (tx) => {
       await tx.query('select 1')
@@ -79,15 +79,15 @@ describe('database', () => {
     await close()
   })
 
-  it('plans a statement without running it', async () => {
+  it('explains a statement without running it', async () => {
     const { database, close } = await openLogged({})
     expect(await database.explain({ text: 'select * from tenants where id = $1', values: [1] })).toMatch(/Index Scan/)
     await close()
   })
 })
 
-describe('database when its server', () => {
-  it('crashes: idle and busy connections end without ending the process, and work goes on after the restart', async () => {
+describe('the database', () => {
+  it('survives a crash of its server and works again after the restart', async () => {
     const server = await startTestPostgresServer()
     const database = openDatabase({ url: server.url, retryAttempts: 5 })
     const connection = await database.connection()
@@ -108,7 +108,7 @@ describe('database when its server', () => {
     await server.stop()
   })
 
-  it('ends our sessions in the middle of a transaction: it is run again as a whole', async () => {
+  it('runs a transaction again as a whole when the server has ended its session', async () => {
     const test = await createTestDatabase()
     const database = openDatabase({ url: test.url })
     await database.query('create table seen (id integer)')
@@ -125,7 +125,24 @@ describe('database when its server', () => {
     await test.release()
   })
 
-  it('hangs: the client stops waiting 5 s after the statement should have ended', async () => {
+  it('does not run a transaction again when the connection is lost in COMMIT, and says that its outcome is unknown', async () => {
+    const test = await createTestDatabase()
+    const database = openDatabase({ url: test.url })
+    let runs = 0
+    const committing = database.transaction(async (tx) => {
+      runs++
+      tx.atCommit({ text: 'select pg_terminate_backend(pg_backend_pid())' })
+    })
+    await expect(committing).rejects.toMatchObject({
+      code: 'DATABASE_UNAVAILABLE',
+      details: { isOutcomeUnknown: true },
+    })
+    expect(runs).toBe(1)
+    await database.close()
+    await test.release()
+  })
+
+  it('stops waiting for a server that hangs 5 s after the statement should have ended', async () => {
     const server = await startTestPostgresServer()
     const database = openDatabase({ url: server.url, statementTimeoutMs: 100, retryAttempts: 1 })
     const connection = await database.connection({ statementTimeoutMs: 100 })
@@ -143,8 +160,8 @@ describe('database when its server', () => {
   })
 })
 
-describe('dedicated connection', () => {
-  it('hears notifications', async () => {
+describe('a dedicated connection', () => {
+  it('receives notifications of the channel that it listens to', async () => {
     const test = await createTestDatabase()
     const database = openDatabase({ url: test.url })
     const connection = await database.connection()

@@ -27,9 +27,9 @@ export interface ConnectionOptions {
   readonly statementTimeoutMs?: number | undefined
 }
 
-/** A PostgreSQL database: a pool for short statements, dedicated connections for long-lived writers. */
+/** A PostgreSQL database: a pool for short statements, and dedicated connections for long-lived writers. */
 export interface Database extends PoolReader {
-  /** Reads that may lag behind: the replica's pool, or the primary's where none is configured. */
+  /** For reads that may lag behind: the replica's pool, or the primary's pool when no replica is configured. */
   readonly replica: PoolReader
   /** A connection outside the pool. @throws databaseErrors.DATABASE_UNAVAILABLE */
   connection(options?: ConnectionOptions): Promise<Connection>
@@ -40,11 +40,11 @@ export interface Database extends PoolReader {
   pool(): PoolState
   /** Time of one round trip, in ms. */
   ping(): Promise<number>
-  /** Waits for what is running. Dedicated connections are closed by those who opened them. */
+  /** Waits for running statements. Dedicated connections are not closed: that is up to their openers. */
   close(): Promise<void>
 }
 
-/** Connects when first used, so it succeeds while the server is down. */
+/** Connects at first use, so it succeeds while the server is down. */
 export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): Database {
   const primary = createPool(config, config.url, deps)
   const secondary = config.replicaUrl ? createPool(config, config.replicaUrl, deps) : undefined
@@ -91,7 +91,7 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
   }
 }
 
-/** Undefined without a logger. The plans of a replica's statements are asked of the replica. */
+/** Undefined without a logger. Statements of a replica are explained by the replica. */
 function createSlowQueryLog(
   config: DatabaseConfig,
   { url, logger, planReaders }: { url: string; logger: Logger | undefined; planReaders: PlanReader[] },
@@ -119,10 +119,10 @@ function createPool(config: DatabaseConfig, url: string, deps: DatabaseDeps): pg
     ...clientConfig(config, url),
     max: config.connectionLimit ?? 10,
     idleTimeoutMillis: 30_000,
-    // With the plans it has kept: the first of one user's questions on a new connection takes ten times as long as the next.
+    // One connection keeps its generic plans: the first query for one user takes ten times as long on a new connection.
     min: 1,
   })
-  // Without these two listeners a connection that the server ends takes the process with it: the pool's for idle ones, the client's for those in use.
+  // Without these two listeners a connection that the server ends would end the process: the first is for idle connections, the second for those in use.
   pool.on('error', (error) => logger.warn('idle database connection lost', { error: error.message }))
   pool.on('connect', (client) => client.on('error', () => undefined))
   return pool

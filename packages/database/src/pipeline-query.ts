@@ -9,22 +9,22 @@ const genericPlans = new WeakMap<PgConnection, GenericPlans>()
 type Callback = (error: Error | null, results?: Result[]) => void
 
 /**
- * Several statements and COPYs sent as one pipeline of the extended protocol with a single Sync at its end: one round trip, and after
- * the first error the server skips the rest. It speaks pg's submittable protocol, so pg queues it like any other query.
+ * Several statements and COPYs sent as one pipeline of the extended protocol with a single Sync at its end: one round trip, and the server skips
+ * everything after the first error. It is a submittable object of pg, which pg queues like its own queries (docs/decisions/0020).
  * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
  *
- * COPY data follows its Execute without waiting for CopyInResponse. That is safe: a server that is skipping after an error drops
- * CopyData and CopyDone, and Sync comes after CopyDone.
+ * COPY data follows its Execute without waiting for CopyInResponse. That is safe: after an error the server skips CopyData and CopyDone too, and the Sync
+ * comes after them.
  */
 export class PipelineQuery {
-  /** pg's client wraps it to watch its query timeout. */
+  /** pg's client replaces it by its own to stop the timer of `query_timeout`. */
   callback: Callback
-  /** Those that were asked for, and settings around some of them. */
+  /** The caller's steps, with plan settings around those with a generic plan. */
   readonly #steps: readonly Step[]
   readonly #queries: PgQuery[]
   #current = 0
 
-  /** @throws when a value cannot be sent, before anything is. */
+  /** @throws when a value cannot be sent, before anything is sent. */
   constructor(steps: readonly Step[], types: unknown, callback: Callback) {
     this.#steps = steps.flatMap(withPlanSettings)
     this.callback = callback
@@ -34,7 +34,7 @@ export class PipelineQuery {
     })
   }
 
-  /** pg's client reads name and text at ParseComplete, which comes before the step's CommandComplete. */
+  /** pg's client reads name and text at ParseComplete, which comes before CommandComplete of the same step. */
   get name(): string | undefined {
     return this.#queries[this.#current]?.name
   }
@@ -82,7 +82,7 @@ export class PipelineQuery {
 
   handlePortalSuspended(): void {}
 
-  /** The server's error for the current step, or the loss of the connection. Steps after it were never parsed. */
+  /** An error of the current step, or the loss of the connection. The server has not parsed the steps after it. */
   handleError(error: Error, connection: PgConnection): void {
     for (const query of this.#queries.slice(this.#current)) {
       if (query.name) delete connection.submittedNamedStatements[query.name]
@@ -97,7 +97,7 @@ export class PipelineQuery {
   }
 }
 
-/** Names the statement, so that it is prepared when it is new to the connection, and closes the one whose plan is given up for it. */
+/** Gives the statement a name, so that it is prepared when the connection does not know it, and closes the statement that it replaces. */
 function prepareGenericPlan(connection: PgConnection, query: PgQuery): void {
   let plans = genericPlans.get(connection)
   if (plans === undefined) {

@@ -10,14 +10,14 @@ import { ReaderRole, tenantPreamble } from './tenant-isolation.js'
 import { isClientTimeout, toDatabaseError } from './to-database-error.js'
 import { OpenTransaction, type Transaction, type TransactionOptions, toTransactionError } from './transaction.js'
 
-/** Reads and writes on a pool. */
+/** Runs statements on the connections of a pool. */
 export interface PoolReader extends Queryable {
   /**
-   * Begins with the first statement, commits when `fn` returns, rolls back when it throws. Run again as a whole on a conflict or a lost
-   * connection, so `fn` must be repeatable; never again once COMMIT was sent.
+   * Begins with the first statement, commits when `fn` returns, rolls back when it throws. After a conflict or a lost connection `fn` is run again from its
+   * start, so it must be repeatable. It is never run again once COMMIT was sent.
    */
   transaction<T>(fn: (transaction: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>
-  /** A read-only transaction that sees the rows of one tenant alone: row level security holds even where a statement forgets its filter. */
+  /** A read-only transaction that sees only the rows of one tenant: row level security applies even when a statement forgets its filter. */
   withTenant<T>(
     tenantId: number,
     fn: (transaction: Transaction) => Promise<T>,
@@ -26,7 +26,7 @@ export interface PoolReader extends Queryable {
 }
 
 export interface PooledDatabaseConfig {
-  /** Calls in all, the first one included. */
+  /** Maximum attempts, the first one included. */
   readonly attempts: number
 }
 
@@ -51,10 +51,10 @@ export class PooledDatabase implements PoolReader {
     this.#readerRole = new ReaderRole(deps.logger ?? silentLogger)
   }
 
-  /** Not tried again when the connection is lost underway, because the statement may have taken effect; select is. */
+  /** A select is retried when its connection is lost. Other statements are not, because they may have taken effect. */
   async query<Row>(statement: string | Statement, values?: readonly unknown[]): Promise<Result<Row>> {
     const step = toStatement(statement, values)
-    // Here and not in the session, where nobody could tell any more who called.
+    // Not in the session, because its stack trace no longer contains the caller.
     this.#deps.detectRepeats?.([step])
     let isSent = false
     const run = () =>
@@ -127,7 +127,7 @@ export class PooledDatabase implements PoolReader {
   }
 }
 
-/** Whether a transaction that failed so has left nothing behind and may do better at once. */
+/** Whether a transaction that failed with this error has had no effect and may succeed when it is run again. */
 function isTransient(error: unknown): boolean {
   if (!isMillraceError(error)) return false
   if (databaseErrors.DATABASE_CONFLICT.matches(error)) return true

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { sanitiseSql } from './sanitise-sql.js'
 
-describe('sanitiseSql', () => {
+describe('a sanitised statement', () => {
   it.each([
     [`select * from t where name = 'O''Brien' and n = 42`, 'select * from t where name = ? and n = ?'],
     [`select E'it\\'s', 'back\\', x from t`, 'select ?, ?, x from t'],
@@ -11,11 +11,11 @@ describe('sanitiseSql', () => {
     [`select 1 -- don't\n, /* it's */ 'secret'`, 'select ? , ?'],
     [`select x'ff', U&'d', timestamptz '2026-11-21'`, 'select ?, ?, timestamptz ?'],
     [`select 'never closed secret`, 'select ?'],
-  ])('masks the literals of %s', (text, masked) => {
+  ])('has no literals where there was %s', (text, masked) => {
     expect(sanitiseSql(text)).toBe(masked)
   })
 
-  it('cuts long text', () => {
+  it('is at most 2,000 characters long', () => {
     expect(sanitiseSql(`select ${'a, '.repeat(2_000)}`)).toHaveLength(2_001)
   })
 })

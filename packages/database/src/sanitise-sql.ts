@@ -1,4 +1,4 @@
-/** In this order, so that a quote inside a comment or a name opens nothing: comments, names in quotes, strings, numbers that stand alone. */
+/** Comments, quoted names, strings and numbers, in this order: a quote inside a comment or a name must not start a string. */
 const TOKENS = [
   String.raw`(?<comment>--[^\n]*|\/\*[\s\S]*?\*\/)`,
   `(?<name>"(?:[^"]|"")*")`,
@@ -13,8 +13,8 @@ const LITERALS = new RegExp(TOKENS.join('|'), 'g')
 const LENGTH_MAX = 2_000
 
 /**
- * The text with every literal replaced by `?`, without comments, white space folded, cut at 2,000 characters. For logs: values may be personal
- * data. A literal that is not closed, which no statement that ran can hold, is left out with all that follows.
+ * The text for logs: literals, which may be personal data, are replaced by `?`; comments are removed, white space is folded, and at most 2,000 characters are
+ * kept. A literal without an end is removed with everything after it.
  */
 export function sanitiseSql(text: string): string {
   const masked = text.replace(LITERALS, (match, ...rest) => {

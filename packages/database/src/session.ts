@@ -4,18 +4,18 @@ import { PipelineQuery } from './pipeline-query.js'
 import type { Result, Statement, Step } from './statement.js'
 import { toDatabaseError } from './to-database-error.js'
 
-/** A round trip that is over, whether it failed or not. */
+/** A finished round trip, successful or not. */
 export interface FinishedRun {
   readonly steps: readonly Step[]
-  /** What was sent before it in its transaction and changes how it is planned: role and tenant. */
+  /** Statements at the start of its transaction that change how it is planned: role and tenant. */
   readonly setting: readonly Statement[]
   readonly durationMs: number
-  /** Returned or changed, of all steps. */
+  /** Rows returned or changed, of all steps together. */
   readonly rows: number
   readonly error: unknown
 }
 
-/** Told of every round trip. */
+/** Called after each round trip. */
 export type ObserveRun = (run: FinishedRun) => void
 
 /** Runs a round trip inside a span. */
@@ -25,13 +25,13 @@ export interface SessionDeps {
   readonly observe: ObserveRun
   /** Undefined when tracing is off. */
   readonly trace?: TraceRun | undefined
-  /** Looks for statements that repeat, and may refuse them; undefined in production. */
+  /** Detects repeated statements and may throw; undefined in production. */
   readonly detectRepeats?: DetectRepeats | undefined
 }
 
 const NO_SETTING: readonly Statement[] = []
 
-/** One connection of pg's, through which all statements of this package go. */
+/** One connection of pg. All statements of this package go through it. */
 export class Session {
   readonly #client: pg.Client
   readonly #deps: SessionDeps
@@ -42,7 +42,7 @@ export class Session {
   }
 
   /**
-   * One round trip. Outside a transaction the steps are one transaction of their own. `setting` is what the transaction began with.
+   * Runs all steps in one round trip; outside of a transaction they are a transaction of their own. `setting`: the first statements of the transaction.
    * @throws databaseErrors
    */
   run(steps: readonly Step[], setting = NO_SETTING): Promise<Result[]> {

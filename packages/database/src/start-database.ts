@@ -4,7 +4,7 @@ import type { DatabaseConfig } from './database-config.js'
 import type { Environment } from './detect-repeats.js'
 import { type Database, openDatabase } from './open-database.js'
 
-/** As a service's configuration names them (OPS-7). */
+/** The database settings of a service's configuration (OPS-7). */
 export interface DatabaseSettings {
   readonly NODE_ENV: Environment
   readonly DATABASE_URL: { reveal(): string }
@@ -13,7 +13,7 @@ export interface DatabaseSettings {
   readonly DATABASE_RETRY_ATTEMPTS: number
 }
 
-/** For `lifecycle.start`: the database that the settings name, and what closes it. `over` adds to them. */
+/** For `lifecycle.start`: opens the database of the settings. `over` overrides and adds settings. */
 export function startDatabase(
   settings: DatabaseSettings,
   { service, ...deps }: { service: string; logger: Logger; metrics: Metrics; tracer: Tracer },

@@ -2,26 +2,26 @@
 export interface Statement {
   readonly text: string
   readonly values?: readonly unknown[]
-  /** Prepares the statement once a connection under this name, which must always stand for the same text. For hot statements alone. */
+  /** Prepares the statement once for each connection. A name must always have the same text. For statements that run often. */
   readonly name?: string
   /**
-   * `kept`: planned once a connection, without its values and without sequential scans, and run by that plan from then on. For what an index finds in any
-   * of many partitions, where planning takes longer than running. A connection keeps the plans of the ten such statements it ran last, told apart by text.
+   * `generic`: planned once for each connection, without values and without sequential scans; later runs use that plan. For statements that find their rows
+   * by an index in many partitions, where planning takes longer than running. A connection keeps the plans of the ten such statements it ran last.
    */
   readonly plan?: 'generic'
   /** `array`: rows are arrays of values instead of objects. */
   readonly rowMode?: 'array'
-  /** For a statement that a request runs as often as it must, such as the steps of a walk: repeats of it are no sign of N+1 reads. */
+  /** Exempts the statement from the detection of N+1 reads, because a request has to run it many times, as the steps of a recursive walk. */
   readonly mayRepeat?: boolean
 }
 
-/** Where COPY writes; `table` may be a day partition. Names are quoted by us. */
+/** Where COPY writes; `table` may be a day partition. Names are quoted for the caller. */
 export interface CopyTarget {
   readonly table: string
   readonly columns: readonly string[]
 }
 
-/** COPY … FROM STDIN (FORMAT binary). The chunks together are whole tuples, cut anywhere; header and trailer are added. */
+/** COPY … FROM STDIN (FORMAT binary). The chunks together are whole tuples, cut at any byte; header and trailer are added. */
 export interface CopyStep {
   readonly copy: CopyTarget
   readonly chunks: readonly Buffer[]

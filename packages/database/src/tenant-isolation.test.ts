@@ -86,7 +86,7 @@ describe('tenant isolation', () => {
     return rows.map(({ name }) => name)
   }
 
-  it('shows a reader the rows of its tenant alone, in every table that has tenants, even where the statement has no filter', async () => {
+  it('shows a reader only the rows of its tenant, in every table with tenants, even when the statement has no filter', async () => {
     const tables = await tenantTables()
     expect(tables).toHaveLength(18)
     for (const table of tables) {
@@ -97,7 +97,7 @@ describe('tenant isolation', () => {
     }
   })
 
-  it('shows nothing to a reader of no tenant', async () => {
+  it('shows no rows to a reader without a tenant', async () => {
     const rows = await database.transaction(async (tx) => {
       await tx.query('set local role millrace_reader')
       return (await tx.query('select * from events')).rows
@@ -111,18 +111,18 @@ describe('tenant isolation', () => {
     'select * from event_journal',
     'select * from events_20261121',
     'select * from daily_report_days',
-  ])('does not let a reader %s', async (text) => {
+  ])('denies a reader the statement: %s', async (text) => {
     await expect(database.withTenant(1, (tx) => tx.query(text))).rejects.toMatchObject({
       details: { sqlState: '42501' },
     })
   })
 
-  it('lets a reader write nothing, even in a transaction that may', async () => {
+  it('denies a reader all writes, even in a transaction that is not read only', async () => {
     const writing = database.withTenant(1, (tx) => tx.query('delete from rollups_1d'), { readOnly: false })
     await expect(writing).rejects.toMatchObject({ details: { sqlState: '42501' } })
   })
 
-  it('leaves no trace on the connection', async () => {
+  it('leaves neither role nor tenant on the connection', async () => {
     const single = openDatabase({ url: test.url, connectionLimit: 1 })
     await single.withTenant(1, (tx) => tx.query('select 1'))
     const { rows } = await single.query<{ role: string; tenants: bigint }>(
@@ -134,7 +134,7 @@ describe('tenant isolation', () => {
 })
 
 describe('tenant isolation on other servers', () => {
-  it('holds for an owner who is no superuser but may create roles, on the system PostgreSQL where there is one', async () => {
+  it('holds when the owner of the database is no superuser but may create roles', async () => {
     const server = await startTestPostgresServer({ binaries: 'system' }).catch(() => startTestPostgresServer())
     const admin = openDatabase({ url: server.url })
     await admin.query('create role app login nosuperuser createrole')

@@ -5,7 +5,7 @@ import { CLIENT_TIMEOUT_MESSAGE } from './pg-internals.js'
 /** The SQLSTATE that millrace_fence() raises. */
 const FENCED = 'MR001'
 
-/** By SQLSTATE where one state stands for itself, https://www.postgresql.org/docs/current/errcodes-appendix.html */
+/** By single SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const byState: Readonly<Record<string, ErrorFactory>> = {
   [FENCED]: databaseErrors.DATABASE_FENCED,
   '40001': databaseErrors.DATABASE_CONFLICT,
@@ -20,7 +20,7 @@ const byState: Readonly<Record<string, ErrorFactory>> = {
   '53300': databaseErrors.DATABASE_UNAVAILABLE,
 }
 
-/** By the class, the first two characters. 28 and 3D are wrong credentials and a missing database: waiting may mend neither, but a person can while we wait. */
+/** By class, the first two characters. 28 and 3D are wrong credentials and a missing database: a person can repair them while callers retry. */
 const byClass: Readonly<Record<string, ErrorFactory>> = {
   '08': databaseErrors.DATABASE_UNAVAILABLE,
   '22': databaseErrors.DATABASE_DATA_ERROR,
@@ -40,7 +40,7 @@ interface ServerError extends Error {
   routine?: string
 }
 
-/** One of ours for whatever pg, a socket or drizzle threw. The server's text becomes the message; its `detail`, which quotes values, does not. */
+/** Turns an error of pg or of a socket into one of `databaseErrors`. The message is the server's; its `detail`, which quotes values, is left out. */
 export function toDatabaseError(error: unknown): MillraceError {
   if (isMillraceError(error)) return error
   const server = findServerError(error)
@@ -57,7 +57,7 @@ function fromServer(server: ServerError, cause: unknown): MillraceError {
   const make = byState[sqlState] ?? byClass[sqlState.slice(0, 2)] ?? databaseErrors.DATABASE_STATEMENT_ERROR
   const { constraint, column, table } = server
   const details = { sqlState, ...(constraint && { constraint }), ...(column && { column }), ...(table && { table }) }
-  // Class 22 and 23 messages quote the refused value, which may be personal data.
+  // Messages of class 22 and 23 quote the refused value, which may be personal data.
   const message =
     make === databaseErrors.DATABASE_DATA_ERROR ? `the database refuses a value (${sqlState})` : server.message
   return make({ message, cause, details })
@@ -71,7 +71,7 @@ function findServerError(error: unknown): ServerError | undefined {
   return undefined
 }
 
-/** Whether the client stopped waiting, so that the server may still be at work. */
+/** Whether the client stopped waiting, so that the server may still run the statement. */
 export function isClientTimeout(error: unknown): boolean {
   return (
     isMillraceError(error) && databaseErrors.DATABASE_TIMEOUT.matches(error) && error.details?.sqlState === undefined

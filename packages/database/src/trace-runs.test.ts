@@ -18,7 +18,7 @@ function recordingTracer(current: typeof running | undefined) {
   return { tracer, spans }
 }
 
-it('makes a span of a round trip with its texts, and without their values', async () => {
+it('the tracer of statements makes a span for a round trip, with the texts of its statements and without values', async () => {
   const { tracer, spans } = recordingTracer(running)
   const trace = createTraceRuns(tracer)
   await trace?.(
@@ -46,7 +46,7 @@ it('makes a span of a round trip with its texts, and without their values', asyn
   ])
 })
 
-it('makes no span of what a service does by itself, and has nothing to run when tracing is off', async () => {
+it('the tracer of statements makes no span outside of a request, and is absent when tracing is off', async () => {
   const { tracer, spans } = recordingTracer(undefined)
   await expect(createTraceRuns(tracer)?.([{ text: 'select' }], async () => 1)).resolves.toBe(1)
   expect(spans).toEqual([])

@@ -4,8 +4,8 @@ import type { TraceRun } from './session.js'
 import type { Step } from './statement.js'
 
 /**
- * A span of each round trip, with its sanitised text. Only inside another span: what a service does by itself, such as its heartbeats, would
- * begin a trace a second that nobody asked for. Undefined when tracing is off.
+ * Makes a span for each round trip, with the sanitised texts of its statements. Only inside another span: background work such as heartbeats would start a
+ * new trace every second. Undefined when tracing is off.
  */
 export function createTraceRuns(tracer: Tracer): TraceRun | undefined {
   if (!tracer.isOn) return undefined
@@ -15,7 +15,7 @@ export function createTraceRuns(tracer: Tracer): TraceRun | undefined {
   }
 }
 
-/** A commit takes deferred statements along, but it is the commit that takes the time. */
+/** A COMMIT carries deferred statements, but the COMMIT takes the time, so the span has its name. */
 function nameOf(steps: readonly Step[]): string {
   const last = steps.at(-1)
   const main = last !== undefined && operationOf(last) === 'commit' ? last : mainStep(steps)

@@ -19,7 +19,7 @@ function tuples(...items: readonly (readonly [number, string])[]): Buffer {
 
 const target = { table: 'item', columns: ['id', 'name'] }
 
-describe('transaction', () => {
+describe('a transaction', () => {
   let test: TestDatabase
   let database: Database
   let connection: Connection
@@ -41,7 +41,7 @@ describe('transaction', () => {
   const ids = async () =>
     (await database.query<{ id: number }>('select id from item order by id')).rows.map((row) => row.id)
 
-  it('copies whole tuples however the chunks are cut', async () => {
+  it('copies all tuples, wherever the chunks are cut', async () => {
     const bytes = tuples([1, 'one'], [2, 'x'.repeat(300_000)], [3, ''])
     const chunks = [bytes.subarray(0, 7), bytes.subarray(7, 8), bytes.subarray(8)]
     expect(await connection.transaction((tx) => tx.copyBinary(target, chunks))).toBe(3)
@@ -49,7 +49,7 @@ describe('transaction', () => {
     expect(await connection.transaction((tx) => tx.copyBinary(target, []))).toBe(0)
   })
 
-  it('stores nothing when a copied row is refused, names the reason without the value, and stays usable', async () => {
+  it('stores nothing of a COPY with a refused row, names the reason without the value, and leaves the connection usable', async () => {
     await expect(
       connection.transaction((tx) => tx.copyBinary(target, [tuples([1, 'secret'], [1, 'secret'])])),
     ).rejects.toMatchObject({
@@ -62,7 +62,7 @@ describe('transaction', () => {
     expect(await connection.transaction((tx) => tx.copyBinary(target, [tuples([1, 'a'])]))).toBe(1)
   })
 
-  it('refuses bytes that are no tuples', async () => {
+  it('fails when the copied bytes are no tuples', async () => {
     await expect(
       connection.transaction((tx) => tx.copyBinary(target, [tuples([1, 'a']).subarray(0, 9)])),
     ).rejects.toMatchObject({ code: 'DATABASE_DATA_ERROR' })
@@ -75,7 +75,7 @@ describe('transaction', () => {
     expect(await ids()).toEqual([])
   })
 
-  it('mixes statements and copies in one pipeline, in order, and prepares named ones once', async () => {
+  it('runs statements and COPYs of one pipeline in order, and prepares a named statement once for each connection', async () => {
     const count = { text: 'select count(*) as n from item where id > $1', values: [0], name: 'count_items' }
     for (let round = 0; round < 3; round++) {
       const results = await connection.transaction((tx) =>
@@ -99,7 +99,7 @@ describe('transaction', () => {
     expect(rows).toEqual([{ n: 1n }])
   })
 
-  it('fails a pipeline at its first error, whatever follows it, and the next one works', async () => {
+  it('fails a pipeline at its first error, runs nothing after it, and leaves the connection usable', async () => {
     const failing = connection.transaction((tx) =>
       tx.pipeline([
         { text: 'insert into item values (1)' },
@@ -116,7 +116,7 @@ describe('transaction', () => {
     })
   })
 
-  it('refuses a value that cannot be sent before anything is', async () => {
+  it('refuses a value that cannot be sent, before any statement is sent', async () => {
     const circular: Record<string, unknown> = {}
     circular.self = circular
     await expect(
@@ -128,7 +128,7 @@ describe('transaction', () => {
     expect(connection.isLost).toBe(false)
   })
 
-  it('finishes with the last statements when it only reads, and runs nothing after that', async () => {
+  it('can commit in the round trip of its last statements when it only reads, and refuses any later statement', async () => {
     await database.query(`insert into item values (1, 'one')`)
     const read = { isolation: 'repeatable read', readOnly: true } as const
     const found = await connection.transaction(async (tx) => {
@@ -141,12 +141,12 @@ describe('transaction', () => {
       details: { sqlState: '22012' },
     })
     // Outside of any transaction again, after either.
-    await expect(connection.transaction((tx) => tx.finish([]))).rejects.toThrow('ended by its caller')
+    await expect(connection.transaction((tx) => tx.finish([]))).rejects.toThrow('only for read-only transactions')
     await connection.transaction((tx) => tx.query(`insert into item values (2, 'two')`))
     expect(await ids()).toEqual([1, 2])
   })
 
-  it('undoes to a savepoint, inside others too, and keeps what was before', async () => {
+  it('rolls back to a savepoint, also inside another one, and keeps what was done before', async () => {
     await connection.transaction(async (tx) => {
       await tx.query('insert into item values (1)')
       await tx.savepoint(async () => {
@@ -165,7 +165,7 @@ describe('transaction', () => {
     expect(await ids()).toEqual([1, 2, 4, 5])
   })
 
-  it('does not commit over a failed statement that nobody undid', async () => {
+  it('does not commit after a failed statement that no savepoint has undone', async () => {
     const swallowing = connection.transaction(async (tx) => {
       await tx.query('insert into item values (1)')
       await tx.query('select 1/0').catch(() => undefined)
@@ -174,7 +174,7 @@ describe('transaction', () => {
     expect(await ids()).toEqual([])
   })
 
-  it('runs what was left for COMMIT with it, and a fence there undoes everything', async () => {
+  it('runs deferred statements with COMMIT, and a fence among them undoes the whole transaction', async () => {
     await connection.transaction(async (tx) => {
       tx.atCommit({ text: 'select millrace_fence((select count(*) from item), 1)' })
       await tx.query('insert into item values (1)')
@@ -190,11 +190,11 @@ describe('transaction', () => {
     expect(await ids()).toEqual([1])
   })
 
-  it('does nothing at all for a function that does nothing', async () => {
+  it('returns the value of a function that runs no statement', async () => {
     expect(await database.transaction(async () => 'value')).toBe('value')
   })
 
-  it('rolls back when the function throws, and hands its error on', async () => {
+  it('rolls back when its function throws, and throws the same error', async () => {
     const own = new Error('mine')
     const failing = database.transaction(async (tx) => {
       await tx.query('insert into item values (1)')
@@ -204,7 +204,7 @@ describe('transaction', () => {
     expect(await ids()).toEqual([])
   })
 
-  it('refuses a second transaction on a connection that has one', async () => {
+  it('is refused on a connection that has an open one', async () => {
     await connection.transaction(async () => {
       await expect(connection.transaction(async () => undefined)).rejects.toMatchObject({
         code: 'DATABASE_STATEMENT_ERROR',
@@ -212,7 +212,7 @@ describe('transaction', () => {
     })
   })
 
-  it('runs the function again after a serialization conflict', async () => {
+  it('runs its function again after a serialization conflict', async () => {
     await database.query(`insert into item values (1, 'a')`)
     let runs = 0
     await database.transaction(
@@ -228,7 +228,7 @@ describe('transaction', () => {
     expect((await database.query('select name from item')).rows).toEqual([{ name: 'mine' }])
   })
 
-  it('gives int8 as bigint, date as text, timestamptz as Date, and takes bigint, Buffer and null', async () => {
+  it('returns int8 as bigint, date as text and timestamptz as Date, and accepts bigint, Buffer and null', async () => {
     const { rows } = await database.query(
       `select $1::int8 as big, date '2026-11-21' as day, timestamptz '2026-11-21T01:02:03.004Z' as at, $2::bytea as bytes, $3::text as nothing, '{1,null}'::int8[] as list`,
       [2n ** 62n, Buffer.from([0, 255]), null],

@@ -8,34 +8,31 @@ export interface TransactionOptions {
   readonly isolation?: 'read committed' | 'repeatable read' | 'serializable'
   readonly readOnly?: boolean
   /**
-   * When it aborts, the server is told to end the running statement and the transaction fails with the signal's reason; nothing is tried again.
-   * Pools alone heed it.
+   * When it aborts, the server ends the running statement and the transaction fails with the signal's reason, without retries. Only pools use it.
    */
   readonly signal?: AbortSignal | undefined
 }
 
-/** Statements that commit together or not at all. Calls made without awaiting run in the order they were made. */
+/** Statements that commit together or not at all. Calls that are not awaited run in their order. */
 export interface Transaction extends Queryable {
-  /** COPY … FROM STDIN (FORMAT binary); few large chunks. Returns the rows stored. */
+  /** COPY … FROM STDIN (FORMAT binary); few large chunks are best. Returns the number of rows. */
   copyBinary(target: CopyTarget, chunks: readonly Buffer[]): Promise<number>
-  /** All steps in one round trip; results in order. The first error fails them all. */
+  /** Runs all steps in one round trip and returns their results in order. After the first error nothing more runs. */
   pipeline(steps: readonly Step[]): Promise<Result[]>
-  /** As `pipeline`, and COMMIT in the same round trip: nothing may follow. For transactions that only read. */
+  /** Like `pipeline`, with COMMIT in the same round trip: no statement may follow. Only in read-only transactions. */
   finish(steps: readonly Step[]): Promise<Result[]>
   /**
-   * Runs in the round trip of COMMIT and so costs none. Nobody sees its result: where it must hold, make it fail in SQL with
-   * `millrace_fence(changed, expected)`.
+   * Runs the statement in the round trip of COMMIT. Its result is not returned: if it must hold, let it fail in SQL by `millrace_fence(changed, expected)`.
    */
   atCommit(statement: Statement): void
-  /** Undoes what `fn` did when it throws, and rethrows; the transaction stays usable. One at a time, or one inside another. */
+  /** Rolls back what `fn` did when it throws, and rethrows; the transaction stays usable. One at a time, or one inside another. */
   savepoint<T>(fn: () => Promise<T>): Promise<T>
 }
 
 const COMMIT: Statement = { text: 'commit' }
 
 /**
- * A transaction whose BEGIN, SAVEPOINT and RELEASE wait for the next statement and share its round trip. `run` may be called once.
- * Locks: whatever the statements take, until COMMIT.
+ * A transaction whose BEGIN, SAVEPOINT and RELEASE are sent with the next statement. `run` may be called once.
  */
 export class OpenTransaction implements Transaction {
   readonly #session: Session
@@ -48,9 +45,9 @@ export class OpenTransaction implements Transaction {
   #isStarted = false
   #isFinished = false
   #savepoints = 0
-  /** A statement failed and nothing has undone it: COMMIT would quietly roll back. */
+  /** The error of a failed statement that no savepoint has undone: a COMMIT would roll back without an error. */
   #failure: unknown
-  /** Whether COMMIT was sent, so that a lost connection leaves the outcome unknown. */
+  /** COMMIT was sent and not answered yet: if the connection is lost now, the outcome is unknown. */
   isCommitting = false
 
   /** `setting` is sent after BEGIN and holds until the end of the transaction. */
@@ -68,7 +65,7 @@ export class OpenTransaction implements Transaction {
       await this.#commit()
       return value
     } catch (error) {
-      // Where no answer came in time none will come to ROLLBACK; the connection is given up, which rolls back as well.
+      // A server that did not answer in time would not answer ROLLBACK either; the connection is closed, which rolls back.
       if (!isClientTimeout(this.#failure)) await this.#rollback()
       throw error
     }
@@ -88,7 +85,7 @@ export class OpenTransaction implements Transaction {
     this.#signal?.throwIfAborted()
     if (this.#isFinished)
       throw databaseErrors.DATABASE_STATEMENT_ERROR({
-        message: 'the transaction has been finished: nothing may follow',
+        message: 'the transaction is finished: no statement may follow',
       })
     const prefix = this.#pending
     this.#pending = []
@@ -104,7 +101,7 @@ export class OpenTransaction implements Transaction {
 
   async finish(steps: readonly Step[]): Promise<Result[]> {
     if (!this.#isReadOnly)
-      throw databaseErrors.DATABASE_STATEMENT_ERROR({ message: 'a transaction that writes is ended by its caller' })
+      throw databaseErrors.DATABASE_STATEMENT_ERROR({ message: 'finish is only for read-only transactions' })
     const results = await this.pipeline([...steps, COMMIT])
     this.#isFinished = true
     return results.slice(0, -1)
@@ -165,14 +162,14 @@ export class OpenTransaction implements Transaction {
     }
   }
 
-  /** Awaited, so that the connection is clean when it goes back to the pool. Its failure adds nothing to the error that led here. */
+  /** Awaited, so that the connection goes back to the pool outside of a transaction. Its own failure is ignored: the first error is thrown. */
   async #rollback(): Promise<void> {
     if (!this.#isStarted || this.#isFinished) return
     await this.#session.run([{ text: 'rollback' }]).catch(() => undefined)
   }
 }
 
-/** The error as the caller of a transaction should see it: says so when nobody knows whether COMMIT took effect. */
+/** The error for the caller of a transaction. It says when it is unknown whether COMMIT took effect. */
 export function toTransactionError(error: unknown, transaction: OpenTransaction): unknown {
   if (!transaction.isCommitting) return error
   const mapped = toDatabaseError(error)

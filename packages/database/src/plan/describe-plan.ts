@@ -4,8 +4,8 @@ import type { PlanNode } from './plan-node.js'
 const LENGTH_MAX = 4_000
 
 /**
- * The plan as indented lines, one a node, without any value: literals in conditions are masked, since the planner prints bound values there.
- * Day partitions read in the same way are one line with their number. Cut at 4,000 characters.
+ * The plan as indented lines, one for each node, without values: the planner prints bound values in conditions, so literals are masked. Partitions that are
+ * read in the same way share a line with their number. At most 4,000 characters.
  */
 export function describePlan(plan: PlanNode): string {
   const text = linesOf(plan).join('\n')
@@ -36,12 +36,12 @@ function describeNode(node: PlanNode): string {
   return parts.filter(Boolean).join(' ')
 }
 
-/** The texts of arrays and JSON that EXPLAIN prints are string literals as well, so masking those masks everything. */
+/** EXPLAIN prints arrays and JSON as string literals, so they are masked too. */
 function masked(sql: string): string {
   return sanitiseSql(sql)
 }
 
-/** Equal for scans of different partitions that are done alike. */
+/** Equal for scans that read different partitions in the same way. */
 function shapeOf(node: PlanNode): string {
   const name = (text: string | undefined) => text?.replace(/_\d{8}/, '')
   const own = [node.type, name(node.relation), name(node.index), node.filter !== undefined]

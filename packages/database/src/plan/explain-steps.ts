@@ -4,8 +4,8 @@ import { prepareValue } from '../pg-internals.js'
 import type { Statement } from '../statement.js'
 
 /**
- * What asks for the plan that a statement is run by, for its values and without running it: one step answers with a row `QUERY PLAN`, as JSON. For a
- * transaction that is over afterwards.
+ * Statements that return the plan of a statement for its values, without running it: one of them returns a row `QUERY PLAN` as JSON. They need a transaction
+ * of their own, because they change planner settings.
  */
 export function explainSteps(statement: Statement): Statement[] {
   const { text, values = [] } = statement

@@ -1,15 +1,15 @@
-/** One node of a plan, as EXPLAIN (FORMAT JSON) tells it. Conditions and keys are SQL as the server prints it and may hold values. */
+/** One node of a plan, from EXPLAIN (FORMAT JSON). Conditions and keys are SQL as the server prints it and may contain values. */
 export interface PlanNode {
   /** For example "Index Scan". */
   readonly type: string
   readonly relation: string | undefined
   readonly index: string | undefined
-  /** Rows the planner expects of one run of the node. */
+  /** Rows that the planner expects from one run of the node. */
   readonly rows: number
-  /** In the planner's own unit, children included. */
+  /** In the planner's unit, children included. */
   readonly cost: number
   readonly indexCondition: string | undefined
-  /** What is checked row by row after the row was read. */
+  /** Condition that is checked after a row was read. */
   readonly filter: string | undefined
   readonly joinCondition: string | undefined
   readonly sortKeys: readonly string[]
@@ -22,7 +22,7 @@ interface RawNode {
   readonly Plans?: readonly RawNode[]
 }
 
-/** Reads the answer of EXPLAIN (FORMAT JSON), parsed or as text; undefined when it is not one, as for a utility statement. */
+/** Parses the result of EXPLAIN (FORMAT JSON), given as text or as parsed JSON; undefined when it is no plan, as for a utility statement. */
 export function parsePlan(answer: unknown): PlanNode | undefined {
   const parsed: unknown = typeof answer === 'string' ? JSON.parse(answer) : answer
   const root = (parsed as readonly { Plan?: RawNode }[] | null)?.[0]?.Plan

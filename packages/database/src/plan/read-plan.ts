@@ -3,21 +3,21 @@ import type { Statement } from '../statement.js'
 import { explainSteps } from './explain-steps.js'
 import { type PlanNode, parsePlan } from './plan-node.js'
 
-/** Both bound what a plan may cost: planning is quick, and whoever holds up even that must not be held up more. */
+/** Limits for reading a plan. Planning is quick; when it is not, the server is busy and must not get more work. */
 const STATEMENT_TIMEOUT_MS = 1_000
 const LOCK_TIMEOUT_MS = 100
 const CLIENT_TIMEOUT_MS = 3_000
 
 const EXPLAINABLE = /^\s*(select|with|insert|update|delete|merge)\b/i
 
-/** Whether EXPLAIN takes the statement. */
+/** Whether EXPLAIN accepts the statement. */
 export function isExplainable(text: string): boolean {
   return EXPLAINABLE.test(text)
 }
 
 /**
- * The plan of a statement with its values, by EXPLAIN without ANALYZE: nothing is run. On a connection of its own, closed at the end, so that no
- * caller waits for it. `setting` is sent before, as role and tenant change the plan.
+ * Reads the plan of a statement with its values, by EXPLAIN without ANALYZE: the statement is not run. Uses a connection of its own, so that no caller waits
+ * for it. `setting` is sent first, because role and tenant change the plan.
  * @throws pg's errors
  */
 export async function readPlan(

@@ -34,7 +34,7 @@ const tableOf = (relation: string) => (relation.startsWith('orders') ? { table: 
 const columnsFor = (filter: string, sortKeys?: string[]) =>
   adviseIndexes(planOf(filter, sortKeys), tableOf).map(({ columns }) => columns)
 
-describe('index advice', () => {
+describe('the index advice', () => {
   it.each<[string, string, string[], string[][]]>([
     ['an equal column', '(user_id = $1)', [], [['user_id']]],
     [
@@ -52,7 +52,7 @@ describe('index advice', () => {
     ['the order behind them', '(user_id = $1)', ['placed_at DESC'], [['user_id', 'placed_at']]],
     ['the order before the range', '((user_id = $1) AND (note > $2))', ['placed_at'], [['user_id', 'placed_at']]],
     [
-      'nothing for a range alone, of which nobody knows how much it finds',
+      'nothing for a range alone, because its share of the rows is not known',
       '((placed_at >= $1) AND (placed_at < $2))',
       [],
       [],
@@ -60,7 +60,7 @@ describe('index advice', () => {
     ['one of a list', `(orders.user_id = ANY ('{1,2}'::integer[]))`, [], [['user_id']]],
     ['names in quotes and casts', `(("user_id")::text = $1)`, [], [['user_id']]],
     [
-      'what row level security asks for',
+      'the columns that row level security compares',
       '((tenant_id = (InitPlan 1).col1) AND (user_id = $1))',
       [],
       [['user_id', 'tenant_id']],
@@ -74,14 +74,14 @@ describe('index advice', () => {
     expect(columnsFor(filter, sortKeys)).toEqual(expected)
   })
 
-  it('says what the scan costs and what the index would', () => {
+  it('carries the cost of the scan and the cost with the index', () => {
     const [advice] = adviseIndexes(planOf('(user_id = $1)'), tableOf)
     expect(advice).toMatchObject({ table: 'orders', cost: 30_000 })
     // 20 rows, each on a page of its own.
     expect(advice?.cost_with_index).toBeCloseTo(8 + 20 * 4.015)
   })
 
-  it('proposes one index for all partitions, and none for a small table', () => {
+  it('proposes one index for all partitions of a table, and none for a small table', () => {
     const scan = (day: number) => ({
       'Node Type': 'Seq Scan',
       'Relation Name': `orders_2026112${day}`,
@@ -96,13 +96,13 @@ describe('index advice', () => {
   })
 })
 
-describe('a filter is taken apart', () => {
+describe('the conditions of a filter', () => {
   it.each([
     ['(a = 1)', ['a = 1']],
     ['((a = 1) AND (b > 2))', ['a = 1', 'b > 2']],
     [`((a = ') AND (') AND ((b = 1) OR (c = 2)))`, [`a = ') AND ('`, '(b = 1) OR (c = 2)']],
     ['(f(a) AND g(b))', ['f(a)', 'g(b)']],
-  ])('%s', (filter, parts) => {
+  ])('are found in %s', (filter, parts) => {
     expect(conjuncts(filter)).toEqual(parts)
   })
 })

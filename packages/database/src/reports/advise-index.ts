@@ -1,39 +1,38 @@
 import type { PlanNode } from '../plan/plan-node.js'
 
-/** What is known of a table, its partitions summed up. */
+/** Statistics of a table; partitions are added up. */
 export interface TableFacts {
   readonly rows: number
   readonly pages: number
-  /** Distinct values by column, where they are known. */
+  /** Number of distinct values by column, if known. */
   readonly distinct: ReadonlyMap<string, number>
-  /** Key columns of the B-trees that are there. */
+  /** Key columns of the existing B-trees. */
   readonly indexes: readonly (readonly string[])[]
 }
 
 export interface IndexAdvice {
   readonly table: string
   readonly columns: readonly string[]
-  /** What reading the rows costs as it is planned, in the planner's unit. */
+  /** Cost of reading the rows by the current plan, in the planner's unit. */
   readonly cost: number
-  /** What reading them by the index would cost. */
+  /** Cost of reading them by the index. */
   readonly cost_with_index: number
 }
 
-/** Below this many pages (8 MiB) a table is read from end to end as fast as by an index. */
+/** Smaller tables (8 MiB) are scanned as fast as an index is read. */
 const PAGES_MIN = 1024
 /** https://www.postgresql.org/docs/current/runtime-config-query.html, the defaults. */
 const COST = { randomPage: 4, tuple: 0.01, indexTuple: 0.005 }
-/** What the planner takes for a range whose bounds it does not know: DEFAULT_RANGE_INEQ_SEL and DEFAULT_INEQ_SEL in selfuncs.h. */
+/** The planner's selectivity of a range with unknown bounds: DEFAULT_RANGE_INEQ_SEL and DEFAULT_INEQ_SEL in selfuncs.h. */
 const RANGE_SHARE = { both: 0.005, one: 1 / 3 }
-/** More make the index larger than it makes it better. */
+/** More columns make the index larger than they make it better. */
 const COLUMNS_MAX = 4
-/** Advice that gains less than this is none. */
+/** Minimum ratio of both costs for an advice. */
 const GAIN_MIN = 2
 
 /**
- * Indexes that would spare the plan rows of a large table that it reads and throws away: columns compared for equality first, the more selective
- * before the less, then the columns of the order that is asked for, else the range. `tableOf` gives the table of a partition and its facts. The costs are
- * estimates from the statistics; whether an index is worth its writes nobody knows but the operator.
+ * Proposes indexes for scans of large tables that discard rows: columns compared for equality, most selective first, then the columns of the sort order, or
+ * else the range. `tableOf` returns the table of a partition and its facts. Costs are estimated from statistics and ignore the cost of writes.
  */
 export function adviseIndexes(
   plan: PlanNode,
@@ -47,14 +46,14 @@ export function adviseIndexes(
     const columns = columnsOf(scan, sortKeys, facts)
     if (columns === undefined || facts.indexes.some((index) => beginsAlike(index, columns))) continue
     const key = `${table} ${columns.names.join()}`
-    // Each partition adds its own scan; the index is estimated for the whole table.
+    // The costs of scans of all partitions are added; the index is estimated for the whole table.
     const cost = (advice.get(key)?.cost ?? 0) + scan.cost
     advice.set(key, { table, columns: columns.names, cost, cost_with_index: costByIndex(columns.share, facts) })
   }
   return [...advice.values()].filter((one) => one.cost >= GAIN_MIN * one.cost_with_index)
 }
 
-/** Scans that throw rows away, each with the order that is made of its rows before anything else is done with them. */
+/** Scans that discard rows, each with the sort order of the nodes directly above it. */
 function* scansOf(
   node: PlanNode,
   sortKeys: readonly string[],
@@ -65,7 +64,7 @@ function* scansOf(
   for (const child of node.children) yield* scansOf(child, below)
 }
 
-/** What is checked of each row, and what the index was searched by. */
+/** The conditions of the scan: those checked for each row and those of the index. */
 function conditionsOf(scan: PlanNode): string[] {
   const indexed = scan.children.map((child) => child.indexCondition)
   return [scan.filter, scan.indexCondition, ...indexed].flatMap((text) => (text === undefined ? [] : conjuncts(text)))
@@ -75,9 +74,9 @@ const PASSING = new Set(['Append', 'Gather', 'Gather Merge', 'Merge Append', 'Re
 
 interface IndexColumns {
   readonly names: readonly string[]
-  /** How many of them are compared for equality. */
+  /** Number of names that are compared for equality. */
   readonly equal: number
-  /** Part of the table's rows that the index would give. */
+  /** Share of the table's rows that the index would return. */
   readonly share: number
 }
 
@@ -97,7 +96,7 @@ function columnsOf(scan: PlanNode, sortKeys: readonly string[], facts: TableFact
   return { names, equal: equal.length, share: equalShare * rangeShare }
 }
 
-/** Comparisons of a column of the table with something that is none, joined by AND; whatever else the filter says is left alone. */
+/** Comparisons of a column of the table with a value. Other conditions are ignored. */
 function readConditions(conditions: readonly string[], facts: TableFacts) {
   const equal = new Set<string>()
   const bounds = new Map<string, Set<string>>()
@@ -120,7 +119,7 @@ function columnIn(text: string, facts: TableFacts): string | undefined {
   return name !== undefined && facts.distinct.has(name) ? name : undefined
 }
 
-/** "((a = 1) AND (b > 2))" is "a = 1" and "b > 2"; OR is one condition. */
+/** The conditions joined by AND: "((a = 1) AND (b > 2))" has "a = 1" and "b > 2". An OR is one condition. */
 export function conjuncts(filter: string): string[] {
   const text = unwrap(filter)
   const parts: string[] = []
@@ -143,7 +142,7 @@ function closingQuote(text: string, from: number): number {
   return end < 0 ? text.length : end
 }
 
-/** Without the parentheses around the whole. */
+/** Removes parentheses around the whole text. */
 function unwrap(text: string): string {
   if (!text.startsWith('(') || !text.endsWith(')')) return text
   let depth = 0
@@ -155,7 +154,7 @@ function unwrap(text: string): string {
   return unwrap(text.slice(1, -1))
 }
 
-/** An index that begins with the same equal columns, in whatever order, and goes on alike: the planner has it and does not take it. */
+/** Whether an existing index has the same first columns, those compared for equality in any order: the planner knows it and does not use it. */
 function beginsAlike(index: readonly string[], { names, equal }: IndexColumns): boolean {
   const head = new Set(index.slice(0, equal))
   return (
@@ -164,7 +163,7 @@ function beginsAlike(index: readonly string[], { names, equal }: IndexColumns): 
   )
 }
 
-/** Each row on a page of its own, at most every page, and the way down the tree. */
+/** Assumes one page for each row, at most all pages, and the descent of the tree. */
 function costByIndex(share: number, { rows, pages }: TableFacts): number {
   const found = Math.max(1, rows * share)
   return 2 * COST.randomPage + Math.min(found, pages) * COST.randomPage + found * (COST.tuple + COST.indexTuple)

@@ -3,7 +3,7 @@ import { type DeadSpace, readIndexBloat, readTableBloat } from '../statistics/bl
 import { ROOTS } from '../statistics/roots.js'
 import type { Section } from './render-report.js'
 
-/** The same figures by reading the pages: every page that may hold dead rows, and every page of each index. */
+/** The same figures from the pages: every page that may hold dead rows, and every page of each index. */
 const EXACT_TABLES = `
   with recursive ${ROOTS}
   select r.root::regclass::text as "table", sum(b.table_len)::float8 as bytes, sum(b.dead_tuple_len + b.approx_free_space)::float8 as dead_bytes,
@@ -23,7 +23,7 @@ const EXACT_INDEXES = `
     and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
   group by r.root order by dead_bytes desc, bytes desc`
 
-/** Smaller ones are left out of the report: half of a page is nothing to worry about. */
+/** Smaller relations are left out of the report. */
 const SHOWN_BYTES_MIN = 64 * 1024
 const SHOWN_MAX = 25
 
@@ -31,14 +31,14 @@ function shown<Row extends DeadSpace>(rows: readonly Row[]): Row[] {
   return rows.filter(({ bytes }) => bytes >= SHOWN_BYTES_MIN).slice(0, SHOWN_MAX)
 }
 
-/** Tables and indexes by their dead space. `isExact` reads their pages instead of the statistics. */
+/** Tables and indexes by dead space. `isExact` reads their pages instead of the statistics. */
 export async function reportBloat(database: Queryable, isExact: boolean): Promise<Section[]> {
   const space = { bytes: 'bytes', dead_bytes: 'bytes', dead_share: 'percent' } as const
   if (isExact) {
     await database.query('create extension if not exists pgstattuple')
     const tables = await database.query<{ table: string } & DeadSpace>(EXACT_TABLES)
     const indexes = await database.query<{ index: string; table: string } & DeadSpace>(EXACT_INDEXES)
-    const note = 'measured by pgstattuple; free space is counted, whether new rows will fill it or not'
+    const note = 'measured by pgstattuple; free space counts too, even if new rows will fill it'
     return [
       {
         title: 'tables',
@@ -58,7 +58,7 @@ export async function reportBloat(database: Queryable, isExact: boolean): Promis
   return [
     {
       title: 'tables',
-      note: 'dead space is estimated from statistics; below 10 % it is none. From 64 KiB; --exact reads the pages',
+      note: 'estimated from statistics; less than 10 % is within the error. Relations from 64 KiB; --exact reads the pages',
       columns: {
         table: 'text',
         partitions: 'count',

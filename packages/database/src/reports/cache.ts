@@ -13,7 +13,7 @@ const BY_TABLE = `
 
 const SETTINGS = ['shared_buffers', 'effective_cache_size', 'work_mem', 'maintenance_work_mem', 'max_connections']
 
-/** How much of what was read was in the server's memory, as a whole and by table. */
+/** The share of read pages that were in the server's memory, in all and by table. */
 export async function reportCache(database: Queryable): Promise<Section[]> {
   const whole = await readPageCounts(database)
   const tables = await database.query<PageCounts & { table: string; bytes: number }>(BY_TABLE)
@@ -26,7 +26,7 @@ export async function reportCache(database: Queryable): Promise<Section[]> {
   return [
     {
       title: 'pages found in memory',
-      note: 'below 99 % under a steady load shared_buffers may be too small',
+      note: 'less than 99 % under a steady load: shared_buffers may be too small',
       columns: { table: 'text', ...columns },
       rows: [
         { table: 'everything', bytes: null, hit_share: shareOf(whole), ...whole },

@@ -8,7 +8,7 @@ const CONNECTIONS = `
   from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
   group by 1, 2 order by 1, 2`
 
-/** Who is connected, and what they wait for. The pools' own figures are metrics of each service. */
+/** Connections by application and state, and what they wait for. Figures of the pools are metrics of each service. */
 export async function reportConnections(database: Queryable): Promise<Section[]> {
   const { rows } = await database.query<Record<string, string | number | null>>(CONNECTIONS)
   return [

@@ -31,12 +31,12 @@ describe('the plan of a statement whose values are not known', () => {
     ],
     ['where a literal was a keyword', 'select extract($1 from at) * $2 from seen where id = $3'],
     ['that writes', 'update seen set note = $1 where id = $2'],
-  ])('is had %s', async (_title, query) => {
+  ])('can be read %s', async (_title, query) => {
     const plan = await readGenericPlan(connection, query)
     expect(JSON.stringify(plan)).toContain('"relation":"seen"')
   })
 
-  it('has every partition in it', async () => {
+  it('contains every partition', async () => {
     const plan = await readGenericPlan(connection, 'select * from days where day >= $1 and day < $2')
     expect(JSON.stringify(plan)).toContain('"relation":"days_1"')
   })
@@ -45,7 +45,7 @@ describe('the plan of a statement whose values are not known', () => {
     ['that cannot be planned', 'create table other ()'],
     ['whose text was cut', 'select * from seen where id = $1 and not'],
     ['of a table that is gone', 'select * from gone where id = $1'],
-  ])('is none %s, and the next one is had', async (_title, query) => {
+  ])('cannot be read %s, and the plan of the next statement can', async (_title, query) => {
     expect(await readGenericPlan(connection, query)).toBeUndefined()
     expect(await readGenericPlan(connection, 'select * from seen')).toBeDefined()
   })

@@ -3,15 +3,15 @@ import { type PlanNode, parsePlan } from '../plan/plan-node.js'
 import { isExplainable } from '../plan/read-plan.js'
 
 /**
- * The plan of a statement whose values are not known, as pg_stat_statements has it: prepared, and explained as the plan that serves all values.
- * Nothing is run. EXPLAIN (GENERIC_PLAN) came with 16; this does the same on 15. Undefined where the server cannot prepare it.
+ * The generic plan of a statement without values, as pg_stat_statements has it: the statement is prepared and explained, not run. Does on PostgreSQL 15 what
+ * EXPLAIN (GENERIC_PLAN) does since 16. Undefined when the server cannot prepare it.
  */
 export async function readGenericPlan(connection: Connection, query: string): Promise<PlanNode | undefined> {
   if (!isExplainable(query)) return undefined
   try {
     return await connection.transaction(async (tx) => {
       await tx.query('set local plan_cache_mode = force_generic_plan')
-      // With the nulls that stand for the values, every partition would be left out.
+      // The values are given as null, which would prune every partition.
       await tx.query('set local enable_partition_pruning = off')
       await tx.query(`prepare millrace_advice${toPreparable(query)}`)
       const { rows } = await tx.query<{ parameters: number }>(
@@ -24,7 +24,7 @@ export async function readGenericPlan(connection: Connection, query: string): Pr
       return parsePlan(explained.rows[0]?.['QUERY PLAN'])
     })
   } catch {
-    // Its text was cut, its parameters have no type, or it uses something that is gone: no plan, and no advice.
+    // Its text was cut, a parameter has no type, or a table is gone: there is no plan and no advice.
     return undefined
   } finally {
     await connection.query('deallocate all')
@@ -32,8 +32,8 @@ export async function readGenericPlan(connection: Connection, query: string): Pr
 }
 
 /**
- * Where the grammar wants a literal, the $n that it was normalised to cannot be parsed: interval $1 gets a cast instead of the type in front,
- * extract($1 from …) takes the field epoch. A parameter that is then no longer there is given a type, since nobody could tell it.
+ * Where the grammar requires a literal, the $n of the normalised text cannot be parsed: `interval $1` becomes a cast, `extract($1 from …)` gets the field
+ * epoch. A parameter that this removes gets a type, because the server cannot infer it.
  */
 function toPreparable(query: string): string {
   const text = query

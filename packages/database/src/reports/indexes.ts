@@ -2,12 +2,12 @@ import type { Queryable } from '../statement.js'
 import { ROOTS } from '../statistics/roots.js'
 import type { Section } from './render-report.js'
 
-/** One index, its partitions summed up. */
+/** One index; its partitions are added up. */
 export interface IndexUse {
   readonly index: string
   readonly table: string
   readonly method: string
-  /** Key columns in their order, with operator class, collation and direction where they matter. */
+  /** Key columns in order, with operator class, collation and direction. */
   readonly keys: readonly string[]
   readonly condition: string | null
   readonly is_unique: boolean
@@ -43,7 +43,7 @@ export async function readIndexUse(database: Queryable): Promise<IndexUse[]> {
   return (await database.query<IndexUse>(INDEX_USE)).rows
 }
 
-/** Pairs of which the first can go: every search that it serves is served by the second as well. */
+/** Finds indexes that can be dropped because another index serves all their searches. */
 export function findRedundant(indexes: readonly IndexUse[]): { redundant: IndexUse; by: IndexUse }[] {
   const isServedBy = (one: IndexUse, other: IndexUse) =>
     one !== other &&
@@ -53,7 +53,7 @@ export function findRedundant(indexes: readonly IndexUse[]): { redundant: IndexU
     one.condition === other.condition &&
     one.keys.length <= other.keys.length &&
     one.keys.every((key, position) => key === other.keys[position]) &&
-    // A unique index keeps a promise, and of two that are equal one has to stay.
+    // A unique index is a constraint. Of two equal indexes one has to stay.
     !one.is_unique &&
     (one.keys.length < other.keys.length || other.is_unique || one.index > other.index)
   return indexes.flatMap((one) => {
@@ -65,7 +65,7 @@ export function findRedundant(indexes: readonly IndexUse[]): { redundant: IndexU
 /** What a table scanned from end to end must have to be worth a word, in bytes. */
 export const LARGE_TABLE_BYTES = 8 * 2 ** 20
 
-/** Indexes that nobody used, indexes that another one serves, and large tables that are read from end to end. */
+/** Unused indexes, redundant indexes, and sequential scans of large tables. */
 export async function reportIndexes(database: Queryable): Promise<Section[]> {
   const indexes = await readIndexUse(database)
   const since = await database.query<{ since: Date | null }>(
@@ -76,7 +76,7 @@ export async function reportIndexes(database: Queryable): Promise<Section[]> {
   return [
     {
       title: 'unused indexes',
-      note: `no scan since ${since.rows[0]?.since?.toISOString() ?? 'the statistics began'}; look at replicas too before one is dropped`,
+      note: `no scan since ${since.rows[0]?.since?.toISOString() ?? 'the last reset of statistics'}; check the replicas too before you drop one`,
       columns: { index: 'text', table: 'text', method: 'text', bytes: 'bytes' },
       rows: unused.map(({ index, table, method, bytes }) => ({ index, table, method, bytes })),
     },
@@ -92,8 +92,8 @@ export async function reportIndexes(database: Queryable): Promise<Section[]> {
       })),
     },
     {
-      title: 'large tables read from end to end',
-      note: 'tables of 8 MiB and more; many rows a scan and many scans ask for an index',
+      title: 'sequential scans of large tables',
+      note: 'tables of 8 MiB and more; many scans with many rows each: an index may be missing',
       columns: {
         table: 'text',
         bytes: 'bytes',

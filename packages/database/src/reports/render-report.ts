@@ -1,23 +1,23 @@
-/** How a column is written for people; JSON has the bare value. */
+/** How a column is printed in tables; JSON has the bare value. */
 export type Format = 'text' | 'count' | 'bytes' | 'percent' | 'ms' | 'time'
 
 export type Cell = string | number | null
 
 export interface Section {
   readonly title: string
-  /** What the figures mean, or why there are none. */
+  /** Explains the figures, or says why there are none. */
   readonly note?: string | undefined
-  /** In their order, with how they are written. */
+  /** In print order. */
   readonly columns: Readonly<Record<string, Format>>
   readonly rows: readonly Readonly<Record<string, Cell>>[]
 }
 
-/** Sections as tables for a terminal. */
+/** The sections as tables for a terminal. */
 export function renderText(sections: readonly Section[]): string {
   return sections.map(renderSection).join('\n')
 }
 
-/** The same for programs: an object with the rows of each section by its title. */
+/** The sections as JSON: an object with the rows of each section by its title. */
 export function renderJson(sections: readonly Section[]): string {
   const entries = sections.map(({ title, note, rows }) => [title, note === undefined ? { rows } : { note, rows }])
   return `${JSON.stringify(Object.fromEntries(entries), null, 2)}\n`
@@ -42,7 +42,7 @@ function renderSection({ title, note, columns, rows }: Section): string {
   return `${[...lines, ...body].join('\n')}\n`
 }
 
-/** Of a table's cell; JSON has all of it. */
+/** Maximum characters of a table cell; JSON has the whole text. */
 const TEXT_MAX = 110
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']

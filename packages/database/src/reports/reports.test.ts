@@ -12,7 +12,7 @@ import { findRedundant, type IndexUse, readIndexUse, reportIndexes } from './ind
 import { renderJson, renderText, type Section } from './render-report.js'
 import { reportSlow } from './slow-statements.js'
 
-describe('what the operator asks of PostgreSQL', () => {
+describe('the reports for operators', () => {
   let test: TestDatabase
   let database: Database
 
@@ -47,7 +47,7 @@ describe('what the operator asks of PostgreSQL', () => {
   })
 
   describe('the bloat report', () => {
-    it('finds about half of a table dead from which every second row was deleted, and nothing in a full one', async () => {
+    it('estimates half of a table as dead when every second row was deleted, and nothing of a full table', async () => {
       const tables = new Map((await readTableBloat(database)).map((one) => [one.table, one]))
       expect(tables.get('bloated')?.dead_share).toBeGreaterThan(0.4)
       expect(tables.get('bloated')?.dead_share).toBeLessThan(0.6)
@@ -55,19 +55,19 @@ describe('what the operator asks of PostgreSQL', () => {
       expect(tables.get('bloated')?.last_vacuum).not.toBeNull()
     })
 
-    it('finds the same in their indexes', async () => {
+    it('estimates the same for the indexes of these tables', async () => {
       const indexes = new Map((await readIndexBloat(database)).map((one) => [one.index, one]))
       expect(indexes.get('bloated_id')?.dead_share).toBeGreaterThan(0.4)
       expect(indexes.get('full_one_id')?.dead_share).toBeLessThan(0.1)
     })
 
-    it('sums partitions up under their table', async () => {
+    it('adds the partitions of a table up', async () => {
       const split = (await readTableBloat(database)).filter(({ table }) => table.startsWith('split'))
       expect(split).toMatchObject([{ table: 'split', partitions: 2 }])
       expect((await readIndexBloat(database)).filter(({ index }) => index.startsWith('split'))).toHaveLength(1)
     })
 
-    it('estimates about what reading every page measures', async () => {
+    it('estimates about as much as an exact measurement finds', async () => {
       const [tables] = await reportBloat(database, true)
       const measured = tables?.rows.find(({ table }) => table === 'bloated')?.dead_share
       const estimated = (await readTableBloat(database)).find(({ table }) => table === 'bloated')?.dead_share ?? 0
@@ -101,7 +101,7 @@ describe('what the operator asks of PostgreSQL', () => {
       expect(findRedundant(indexes).map(({ redundant, by }) => `${redundant.index} by ${by.index}`)).toEqual(expected)
     })
 
-    it('reads columns, direction and use from the server, one line for all partitions', async () => {
+    it('shows columns, direction and use of each index, in one line for all partitions', async () => {
       await database.query('create index full_one_pair on full_one (id, customer desc)')
       const indexes = await readIndexUse(database)
       expect(findRedundant(indexes).map(({ redundant, by }) => [redundant.index, by.index])).toEqual([
@@ -116,7 +116,7 @@ describe('what the operator asks of PostgreSQL', () => {
   })
 
   describe('the report of slow statements', () => {
-    it('lists what took the most time without values, and proposes the index that a statement lacks', async () => {
+    it('lists the statements that took the most time, without values, and proposes a missing index', async () => {
       await database.query(
         `create table big as select n as id, n % 20000 as customer, n as seen, repeat('x', 300) as note from generate_series(1, 40000) n`,
       )
@@ -144,7 +144,7 @@ describe('what the operator asks of PostgreSQL', () => {
   })
 
   describe('the reports of memory and connections', () => {
-    it('tell the share of pages found in memory, and who is connected', async () => {
+    it('show the share of pages found in memory, and the connections by application', async () => {
       const [cache] = await reportCache(database)
       const [whole] = cache?.rows ?? []
       expect(whole).toMatchObject({ table: 'everything' })
@@ -156,7 +156,7 @@ describe('what the operator asks of PostgreSQL', () => {
     })
   })
 
-  describe('a report', () => {
+  describe('each of them', () => {
     const sections: Section[] = [
       {
         title: 'things',
@@ -170,7 +170,7 @@ describe('what the operator asks of PostgreSQL', () => {
       { title: 'nothing', columns: {}, rows: [] },
     ]
 
-    it('is a table for people', () => {
+    it('is printed as a table', () => {
       expect(renderText(sections)).toBe(
         [
           'things',
@@ -186,14 +186,14 @@ describe('what the operator asks of PostgreSQL', () => {
       )
     })
 
-    it('is an object for programs', () => {
+    it('is printed as JSON on request', () => {
       expect(JSON.parse(renderJson(sections))).toEqual({
         things: { note: 'as they are', rows: sections[0]?.rows },
         nothing: { rows: [] },
       })
     })
 
-    it('comes from the command, which says how it is used when it is used wrongly', async () => {
+    it('is printed by the command, which prints its usage when an argument is wrong', async () => {
       const run = promisify(execFile)
       const script = fileURLToPath(new URL('../../dist/db-cli.js', import.meta.url))
       const env = { PATH: process.env.PATH, DATABASE_URL: test.url }

@@ -8,14 +8,14 @@ import { readTableFacts } from './table-facts.js'
 
 const LIMIT = 20
 
-/** The statements that took the most time, and indexes that would make them cheaper. */
+/** The statements that took the most time in all, and indexes that would make them cheaper. */
 export async function reportSlow(database: Database): Promise<Section[]> {
   const statements = await readStatements(database, LIMIT)
   if (typeof statements === 'string') return [{ title: 'statements', note: statements, columns: {}, rows: [] }]
   return [
     {
-      title: 'statements by the time they took',
-      note: 'pages per row is high where much is read for little; times are of the server alone',
+      title: 'statements by total time',
+      note: 'many pages per row: much is read for few rows; times are measured by the server',
       columns: {
         number: 'count',
         calls: 'count',
@@ -60,8 +60,8 @@ async function adviceOf(database: Database, statements: readonly StatementUse[])
     await connection.close()
   }
   return {
-    title: 'indexes that would spare these statements rows of large tables',
-    note: 'estimated from statistics, for values that are not known; on a partitioned table make it on each partition first',
+    title: 'indexes that would make these statements cheaper',
+    note: 'estimated from statistics, without values; on a partitioned table create the index on each partition first',
     columns: { statement: 'count', cost: 'count', cost_with_index: 'count', gain: 'count', index: 'text' },
     rows: rows.sort((a, b) => Number(b.gain) - Number(a.gain)),
   }

@@ -1,20 +1,20 @@
 import type { Queryable } from '../statement.js'
 import { toDatabaseError } from '../to-database-error.js'
 
-/** What pg_stat_statements knows of one statement of this database. */
+/** Figures of pg_stat_statements for one statement of this database. */
 export interface StatementUse {
-  /** As the server normalised it, with $n where values stood. */
+  /** Normalised by the server: $n in place of values. */
   readonly query: string
   readonly calls: number
   readonly mean_ms: number
   readonly max_ms: number
   readonly total_ms: number
-  /** Of the time of all statements of this database. */
+  /** Share of the time of all statements of this database. */
   readonly share: number
   readonly rows_per_call: number
-  /** Pages looked at for each row that came of it: high where much is read for little. */
+  /** Pages read for each row returned or changed. */
   readonly pages_per_row: number
-  /** Of those pages, the share that was in the server's memory. */
+  /** Share of these pages that were in the server's memory. */
   readonly hit_share: number
 }
 
@@ -27,10 +27,10 @@ const STATEMENTS = `
   where dbid = (select oid from pg_database where datname = current_database()) and calls > 0 and query not like '%millrace_advice%'
   order by total_exec_time desc limit $1`
 
-/** A sentence that says why there are no figures, and what to do. */
+/** A sentence that says why there are no figures and what to do. */
 export type Missing = string
 
-/** The statements that took the most time, or why they are not known. Makes the extension where it is loaded and we may. */
+/** The statements that took the most time, or why they are not known. Creates the extension if it is loaded and the user may. */
 export async function readStatements(database: Queryable, limit: number): Promise<StatementUse[] | Missing> {
   const { rows } = await database.query<{ libraries: string; is_available: boolean }>(
     `select current_setting('shared_preload_libraries') as libraries,

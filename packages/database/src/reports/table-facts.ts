@@ -8,7 +8,7 @@ const TABLES = `
   from pg_class c join root r on r.oid = c.oid join pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema')`
 
-/** Of partitions the largest number, since each has the same kinds of values; negative ones are shares of the rows. */
+/** For partitions the largest number counts, because all have the same kinds of values. Negative n_distinct are shares of the rows. */
 const COLUMNS = `
   with recursive ${ROOTS}
   select r.root::regclass::text as "table", a.attname as name,
@@ -25,7 +25,7 @@ const INDEXES = `
   from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am m on m.oid = c.relam
   where m.amname = 'btree' and not c.relispartition and i.indpred is null`
 
-/** Facts of every table, found by its name or by that of a partition. */
+/** Reads the facts of all tables. The returned function finds them by the name of the table or of a partition. */
 export async function readTableFacts(
   database: Queryable,
 ): Promise<(relation: string) => { table: string; facts: TableFacts } | undefined> {

@@ -1,7 +1,7 @@
 import { bigint, integer, jsonb, pgTable, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 import { bytea } from './column-types.js'
 
-/** Partitioned by day, and a busy day by segment; the hash does not fit a number. */
+/** Partitioned by day; a busy day is partitioned by segment. user_hash is a bigint, because it does not fit a number. */
 export const events = pgTable('events', {
   position: bigint('position', { mode: 'bigint' }).notNull(),
   userHash: bigint('user_hash', { mode: 'bigint' }).notNull(),
@@ -19,7 +19,7 @@ export const events = pgTable('events', {
   segment: smallint('segment').notNull().default(0),
 })
 
-/** One row a frame, partitioned by day. */
+/** One row for each frame, partitioned by day. */
 export const eventJournal = pgTable('event_journal', {
   partition: smallint('partition').notNull(),
   producer: uuid('producer').notNull(),

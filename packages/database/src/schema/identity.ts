@@ -8,7 +8,7 @@ export const tenants = pgTable('tenants', {
   settings: jsonb('settings').$type<Record<string, unknown>>().notNull().default({}),
 })
 
-/** Only the SHA-256 of a key is kept. */
+/** Of a key only its SHA-256 is stored. */
 export const apiKeys = pgTable('api_keys', {
   id: bigint('id', { mode: 'bigint' }).generatedAlwaysAsIdentity().primaryKey(),
   tenantId: integer('tenant_id')

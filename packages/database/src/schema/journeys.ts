@@ -1,14 +1,14 @@
 import { date, integer, jsonb, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
 import { bytea, xid8 } from './column-types.js'
 
-/** Days that are over and packed by user. */
+/** Packed days: finished days whose events are packed by user. */
 export const journeyDays = pgTable('journey_days', {
   day: date('day').primaryKey(),
   asOfXid: xid8('as_of_xid').notNull(),
   checkedAt: timestamp('checked_at', { withTimezone: true }).notNull().defaultNow(),
 })
 
-/** The events of one name of such a day, by user and time; see analytics-query, src/journeys/marks.ts. */
+/** The packed events of one name of such a day, by user and time; see analytics-query, src/journeys/marks.ts. */
 export const journeyMarks = pgTable('journey_marks', {
   tenantId: integer('tenant_id').notNull(),
   day: date('day').notNull(),
@@ -18,7 +18,7 @@ export const journeyMarks = pgTable('journey_marks', {
   marks: bytea('marks').notNull(),
 })
 
-/** Ways in which tenants ask for the events of a name by filters and groups; see analytics-query, src/journeys/cuts.ts. */
+/** Packed layouts: fields that queries of a tenant filter or group the events of a name by; see analytics-query, src/journeys/cuts.ts. */
 export const journeyCuts = pgTable('journey_cuts', {
   id: integer('id').primaryKey().generatedAlwaysAsIdentity(),
   tenantId: integer('tenant_id').notNull(),
@@ -28,7 +28,7 @@ export const journeyCuts = pgTable('journey_cuts', {
   askedAt: timestamp('asked_at', { withTimezone: true }).notNull().defaultNow(),
 })
 
-/** Days packed in such a way. */
+/** Days packed in such a layout. */
 export const journeyCutMarks = pgTable(
   'journey_cut_marks',
   {

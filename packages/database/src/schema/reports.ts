@@ -1,7 +1,7 @@
 import { bigint, date, doublePrecision, integer, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
 import { xid8 } from './column-types.js'
 
-/** Distinct users of a UTC day, merged from its sketches, with the count of events they were merged for. */
+/** Distinct users of a UTC day, merged from its sketches, and the number of events at that time. */
 export const dailyUsers = pgTable(
   'daily_users',
   {
@@ -13,7 +13,7 @@ export const dailyUsers = pgTable(
   (table) => [primaryKey({ columns: [table.tenantId, table.day] })],
 )
 
-/** What the last refresh of a materialized view stands for. */
+/** The range and time of the last refresh of each materialized view. */
 export const reportRefreshes = pgTable('report_refreshes', {
   name: text('name').primaryKey(),
   refreshedAt: timestamp('refreshed_at', { withTimezone: true }).notNull(),

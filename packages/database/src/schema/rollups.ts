@@ -55,13 +55,13 @@ export const rollups1m = pgTable(
   (table) => [primaryKey({ columns: [table.tenantId, table.seriesId, table.windowStart, table.partition] })],
 )
 
-/** A coarser level, one row a series and window. */
+/** A coarser level: one row for each series and window. */
 const coarse = (name: string) =>
   pgTable(name, { ...window(), ...values() }, (table) => [
     primaryKey({ columns: [table.tenantId, table.seriesId, table.windowStart] }),
   ])
 
-/** Besides the window itself its minutes, packed as in packed-minutes.ts of @millrace/rollups. */
+/** The window and its minutes, packed as in packed-minutes.ts of @millrace/rollups. */
 export const rollups5m = pgTable(
   'rollups_5m',
   { ...window(), ...values(), minutes: bytea('minutes'), minuteSketches: bytea('minute_sketches') },
@@ -81,14 +81,14 @@ export const rollupDirty = pgTable(
   (table) => [primaryKey({ columns: [table.levelSeconds, table.tenantId, table.windowStart] })],
 )
 
-/** From when on the windows of a level are kept. */
+/** The time from which on windows of a level are kept. */
 export const rollupLevels = pgTable('rollup_levels', {
   levelSeconds: integer('level_seconds').primaryKey(),
   keptFrom: timestamp('kept_from', { withTimezone: true }).notNull().default(sql`'-infinity'`),
   emptiedTo: timestamp('emptied_to', { withTimezone: true }).notNull().default(sql`'-infinity'`),
 })
 
-/** Days of events that a late record has changed. */
+/** Days of events that a late event has changed. */
 export const windowVersions = pgTable(
   'window_versions',
   {

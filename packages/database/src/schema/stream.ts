@@ -2,7 +2,7 @@ import { bigint, integer, pgTable, primaryKey, smallint, text, timestamp, uuid }
 
 const updatedAt = () => timestamp('updated_at', { withTimezone: true }).notNull().defaultNow()
 
-/** Position and lease of one group and partition. */
+/** Position and lease of a consumer group for each partition. */
 export const streamPartitions = pgTable(
   'stream_partitions',
   {
@@ -39,7 +39,7 @@ export const streamMembers = pgTable(
   (table) => [primaryKey({ columns: [table.groupName, table.stream, table.member] })],
 )
 
-/** The last frame seen of each producer. */
+/** The last frame of each producer. */
 export const streamProducers = pgTable(
   'stream_producers',
   {
@@ -55,7 +55,7 @@ export const streamProducers = pgTable(
   (table) => [primaryKey({ columns: [table.groupName, table.stream, table.partition, table.producer] })],
 )
 
-/** What the gateways say they have accepted. */
+/** Counts of accepted and rejected records, from the gateways. */
 export const ledgerProduced = pgTable(
   'ledger_produced',
   {
@@ -70,7 +70,7 @@ export const ledgerProduced = pgTable(
   (table) => [primaryKey({ columns: [table.stream, table.producer, table.tenantId] })],
 )
 
-/** What the consumer made of what it read. */
+/** Counts of the consumer's verdicts on the records that it read. */
 export const ledgerConsumed = pgTable(
   'ledger_consumed',
   {

@@ -1,4 +1,4 @@
-/** Every table as drizzle sees it; schema.test.ts holds it against the migrated database. Indexes and storage stand in the migrations alone. */
+/** All tables for drizzle; schema.test.ts compares them with the migrated database. Indexes and storage settings are only in the migrations. */
 export { activityLogs, loginEvents, userSessions } from './activity.js'
 export { deadLetters, eventJournal, events } from './events.js'
 export { apiKeys, tenants } from './identity.js'

@@ -50,7 +50,7 @@ describe('a slow query', () => {
     return line as Line
   }
 
-  it('is logged with text, duration, rows, ids of its request and plan, and without any value', async () => {
+  it('is logged with its text, duration, rows, plan and the ids of its request, and without any value', async () => {
     const line = await lineWithPlan('found', (nth) =>
       runWithContext({ tenant: '42', traceId: 'abc123', requestId: `r${nth}` }, () =>
         database.query(
@@ -68,7 +68,7 @@ describe('a slow query', () => {
     expect(JSON.stringify(line)).not.toMatch(/ada|example|\b77\b|4711/)
   })
 
-  it('of a tenant is planned as the tenant, under row level security', async () => {
+  it('is explained with the role and tenant that ran it, under row level security', async () => {
     const line = await lineWithPlan('seen', (nth) =>
       database.withTenant(7, (tx) =>
         tx.query(`select count(*) as seen_${nth} from rollup_series where event = $1`, ['Paid']),
@@ -78,7 +78,7 @@ describe('a slow query', () => {
     expect(line.plan).toMatch(/tenant_id = /)
   })
 
-  it('that writes is planned and not run again', async () => {
+  it('is explained and not run again when it writes', async () => {
     const line = await lineWithPlan('added', (nth) =>
       database.query(
         `with a as (insert into account values ($1, 'x', 1) returning id as added_${nth} ) select * from a`,

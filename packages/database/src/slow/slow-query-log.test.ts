@@ -21,8 +21,8 @@ function createLog({ plan }: { plan?: (run: FinishedRun) => Promise<string | und
   return { log: new SlowQueryLog({ logger, plan, now: () => clock.now }), lines, clock }
 }
 
-describe('slow query log', () => {
-  it('writes a statement at once and then once a minute, with what it left out in between', () => {
+describe('the slow query log', () => {
+  it('writes a slow statement at once, and then one line a minute with the number of omitted runs', () => {
     const { log, lines, clock } = createLog()
     for (let i = 0; i < 1000; i++) log.note(runOf(`select ${i}`, { durationMs: 100 + i }))
     expect(lines).toEqual([{ statements: ['select ?'], duration_ms: 100, rows: 3 }])
@@ -40,7 +40,7 @@ describe('slow query log', () => {
     expect(lines[2]).not.toHaveProperty('suppressed')
   })
 
-  it('takes statements that differ in the number of their parameters for one', () => {
+  it('treats statements that differ only in the number of parameters as one', () => {
     const { log, lines } = createLog()
     log.note(runOf('select * from t where a in ($1, $2)'))
     log.note(runOf('select * from t where a in ($1, $2, $3)'))
@@ -48,7 +48,7 @@ describe('slow query log', () => {
     expect(lines).toHaveLength(2)
   })
 
-  it('remembers a bounded number of statements', () => {
+  it('keeps a bounded number of statements', () => {
     const { log, lines } = createLog()
     for (let i = 0; i < 2000; i++) log.note(runOf(`select a${i}`))
     log.note(runOf('select a1999'))
@@ -57,7 +57,7 @@ describe('slow query log', () => {
     expect(lines).toHaveLength(2001)
   })
 
-  it('asks for the plan of a statement every ten minutes at most, and sooner when it got none', async () => {
+  it('reads the plan of a statement at most every ten minutes, and earlier when it got none', async () => {
     const asked: number[] = []
     const { log, lines, clock } = createLog({
       plan: async () => {
@@ -75,18 +75,18 @@ describe('slow query log', () => {
     expect(lines.flatMap((line, minute) => ('plan' in line ? [minute] : []))).toEqual([1, 11])
   })
 
-  it('names the code of a failure', () => {
+  it('writes the error code of a statement that failed', () => {
     const { log, lines } = createLog()
     log.note(runOf('select 1', { error: databaseErrors.DATABASE_TIMEOUT(), rows: 0 }))
     expect(lines).toEqual([{ statements: ['select ?'], duration_ms: 150, rows: 0, code: 'DATABASE_TIMEOUT' }])
   })
 })
 
-describe('plans of slow queries', () => {
+describe('the plan of a slow round trip', () => {
   const planOf = (cost: number) =>
     parsePlan([{ Plan: { 'Node Type': 'Seq Scan', 'Relation Name': 't', 'Total Cost': cost, 'Plan Rows': 1 } }])
 
-  it('are taken one at a time and one a second, of the dearest statement of a round trip', async () => {
+  it('is that of its most expensive statement, and is read one at a time and at most once a second', async () => {
     const clock = { now: 0 }
     const gates: (() => void)[] = []
     const costs: Record<string, number> = { 'select 1': 10, 'select 2': 99, 'select 3': 20 }
@@ -115,7 +115,7 @@ describe('plans of slow queries', () => {
     expect(await taker.plan(runOf('select 1'))).toBeUndefined()
   })
 
-  it('are none of statements that have none, and a server that gives none is no error', async () => {
+  it('is left out when no statement has one or the server refuses it', async () => {
     const taker = new PlanReader({ readPlan: () => Promise.reject(new Error('gone')), now: () => 0 })
     expect(await taker.plan(runOf('create table t ()'))).toBeUndefined()
     expect(await taker.plan(runOf('select 1'))).toBeUndefined()

@@ -5,17 +5,17 @@ import type { FinishedRun } from '../session.js'
 
 export interface SlowQueryLogDeps {
   readonly logger: Logger
-  /** Without it lines carry no plan. */
+  /** Reads the plan for a line. Default: lines have no plan. */
   readonly plan?: ((run: FinishedRun) => Promise<string | undefined>) | undefined
   /** Monotonic, in ms. */
   readonly now: () => number
 }
 
-/** Of one statement, at most one line in this time: under load every statement is slow, and the log must not make it worse. */
+/** Minimum time between two lines of one statement: under load every statement is slow, and logging must not add to it. */
 const LINE_INTERVAL_MS = MINUTE_MS
-/** Of one statement, at most one plan in this time. */
+/** Minimum time between two plans of one statement. */
 const PLAN_INTERVAL_MS = 600_000
-/** Bounds memory; the statement that was written first is forgotten first. */
+/** Bounds memory: the statement whose line is oldest is forgotten first. */
 const STATEMENTS_MAX = 500
 
 interface Written {
@@ -26,8 +26,8 @@ interface Written {
 }
 
 /**
- * Writes slow round trips: statements without values, duration, rows, the plan where one was to be had; tenant and trace ids come from the
- * log's context. The first slow run of a statement is written at once; those of the following minute are counted and told of in the next line.
+ * Logs slow round trips: statements without values, duration, rows, and the plan if one could be read; tenant and trace ids come from the log context. The
+ * first slow run of a statement is logged at once; runs in the following minute are counted, and the next line carries their number.
  */
 export class SlowQueryLog {
   readonly #deps: SlowQueryLogDeps
@@ -89,7 +89,7 @@ export class SlowQueryLog {
   }
 }
 
-/** Statements that differ in the number of their parameters alone are one. */
+/** Statements that differ only in the number of parameters get the same key. */
 function normalise(statements: readonly string[]): string {
   return statements
     .join('; ')

@@ -5,7 +5,7 @@ import { ROOTS } from './roots.js'
 export interface DeadSpace {
   readonly bytes: number
   readonly dead_bytes: number
-  /** Of `bytes`, from 0 to 1. */
+  /** Share of `bytes`, from 0 to 1. */
   readonly dead_share: number
 }
 
@@ -24,10 +24,10 @@ export interface IndexBloat extends DeadSpace {
 }
 
 /**
- * Dead space of tables, estimated from statistics alone: the pages that the rows would fill at their average width, the header and the
- * fillfactor, against the pages there are, at the last VACUUM or ANALYZE. The method is that of https://github.com/ioguix/pgsql-bloat-estimation; widths
+ * Dead space of tables, estimated from statistics: the pages that the rows would fill, by average width, header and fillfactor, compared with the actual
+ * pages, as of the last VACUUM or ANALYZE. The method is that of https://github.com/ioguix/pgsql-bloat-estimation; widths
  * of a page and of a row are from https://www.postgresql.org/docs/current/storage-page-layout.html. Padding between columns is not known, so a few
- * per cent are no bloat. TOAST is left out. Partitions are summed up under their table; the largest dead space comes first.
+ * per cent are not bloat. TOAST is left out. Partitions are added up under their table; the largest dead space comes first.
  */
 const TABLES = `
   with recursive ${ROOTS},

@@ -1,10 +1,10 @@
 import type { Queryable } from '../statement.js'
 
-/** Pages that statements of this database asked for, since the statistics began. */
+/** Pages that statements of this database have read since the last reset of statistics. */
 export interface PageCounts {
   /** Found in the server's memory. */
   readonly hits: number
-  /** Asked of the operating system, which may have had them. */
+  /** Read from the operating system, which may have cached them. */
   readonly reads: number
 }
 

@@ -1,4 +1,4 @@
-/** For `with recursive`: each table and index with the one it is a partition of, itself where it is of none. */
+/** For `with recursive`: each table and index with the root of its partition tree; itself when it is not a partition. */
 export const ROOTS = `root as (
     select c.oid, c.oid as root from pg_class c where not c.relispartition
     union all
