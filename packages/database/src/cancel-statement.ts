@@ -2,13 +2,13 @@ import { createConnection } from 'node:net'
 import type pg from 'pg'
 import type { PgClient } from './pg-internals.js'
 
-/** "1234" and "5678" in the two halves of a protocol version, which no version will have. */
+/** 1234 and 5678 in the two halves of the protocol version. */
 const CANCEL_REQUEST = 80_877_102
 const PACKET_BYTES = 16
 
 /**
- * Has the server end whatever the client runs when the signal aborts. The returned function ends that and says whether it has happened: then the
- * connection is not to be used again, for the request may still be on its way and would meet the next user's statement.
+ * Asks the server to end the client's running statement when the signal aborts. The returned function stops that and returns whether the signal has
+ * aborted. Then the connection must not be used again: the request may still be on its way and would end the next statement.
  */
 export function cancelOnAbort(client: pg.ClientBase, signal: AbortSignal | undefined): () => boolean {
   const cancel = () => requestCancel(client as unknown as PgClient)
@@ -20,8 +20,8 @@ export function cancelOnAbort(client: pg.ClientBase, signal: AbortSignal | undef
 }
 
 /**
- * By a connection of its own, as the protocol wants it; never fails. The statement ends with SQLSTATE 57014, or as if nothing had been asked.
- * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
+ * Sends the request on a connection of its own, as the protocol requires; never fails. The statement ends with SQLSTATE 57014, or normally if it was
+ * faster. https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
  */
 function requestCancel({ host, port, processID, secretKey }: PgClient): void {
   if (processID === null || secretKey === null) return

@@ -11,8 +11,8 @@ export type Drizzle = PgRemoteDatabase
 
 /**
  * Runs drizzle's queries by the given database, connection or transaction, as any other statement: with tracing, the slow query log, the watch for
- * repeated statements, retries and `databaseErrors`. A query that is prepared under a name is prepared once a connection. Transactions are those of
- * the database: pass their `Transaction` here.
+ * repeated statements, retries and `databaseErrors`. A query with a name is prepared once for each connection. To query in a
+ * transaction, pass the `Transaction`.
  */
 export function drizzleOn(queryable: Queryable): Drizzle {
   return new PgRemoteDatabase(dialect, new StatementSession(queryable), undefined)

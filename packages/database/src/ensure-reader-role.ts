@@ -7,7 +7,7 @@ const SHARED_TABLES = ['rollup_definitions', 'stream_partitions', 'report_refres
 
 /**
  * Creates the reader role and grants it select on every table with the policy `tenant`. Runs after each migration, so a role that could not be created is
- * created later. A user who may not create roles gets a warning with the statements for a superuser; the migration goes on.
+ * created later. A user who may not create roles gets a warning with the statements for a superuser; the migration continues.
  */
 export async function ensureReaderRole(client: pg.Client, logger: Logger): Promise<void> {
   try {

@@ -56,7 +56,7 @@ function writeSome(fd: number, chunk: Buffer): number {
   try {
     return writeSync(fd, chunk)
   } catch (error) {
-    // Without a reader the lines are lost, but the process goes on.
+    // Without a reader the lines are lost, but the process continues.
     return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? 0 : chunk.length
   }
 }

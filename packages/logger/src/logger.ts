@@ -1,6 +1,6 @@
 import type { LogLevel, LogThreshold } from './log-level.js'
 
-/** Facts of one line, of any type. They are written as they are at the time of the call, masked and as JSON. */
+/** Facts of one line, of any type. Their state at the time of the call is written, masked and as JSON. */
 export type LogFields = Readonly<Record<string, unknown>>
 
 /**
@@ -15,9 +15,9 @@ export interface Logger {
   error(message: string, fields?: LogFields): void
   /** The process is about to end because of a fault. Written at once. */
   fatal(message: string, fields?: LogFields): void
-  /** Who did what to which resource. Written at once, whatever the level. */
+  /** Who did what to which resource. Written at once, at every level. */
   audit(message: string, fields?: LogFields): void
-  /** A failed login, a violated limit, a refused access. Written at once, whatever the level. */
+  /** A failed login, an exceeded limit, a refused access. Written at once, at every level. */
   security(message: string, fields?: LogFields): void
   /** A logger that adds these fields to every line. It follows level changes of its root. */
   child(fields: LogFields): Logger

@@ -1,11 +1,11 @@
 import type { Finding, MaskRule } from './mask-rule.js'
 
-/** No digit, dot or hyphen in front, unless it ends a JSON escape such as \u0020. What letters may stand there `startsWord` checks. */
+/** No digit, dot or hyphen before the number, except a digit that ends a JSON escape such as \u0020. `startsWord` checks letters. */
 const NUMBER_START = String.raw`(?<!(?<!\\u[0-9A-Fa-f]{3})\d|[.-])`
 const NUMBER_END = String.raw`(?![\w-]|\.\d)`
 const DIGITS = /\d\d/
 
-/** The rules of numbers mask only what is written like one: times, UUIDs, IP addresses and stream ids stay as they are. */
+/** Numbers are masked only in their usual notation: times, UUIDs, IP addresses and stream ids are not masked. */
 export const defaultMaskRules: readonly MaskRule[] = [
   { name: 'url_password', detector: findUrlPasswords, replacement: '[masked]', needs: '://' },
   {
@@ -63,7 +63,7 @@ function* findUrlPasswords(text: string): Generator<Finding> {
 }
 const URL_PASSWORD = /([^ \t\r\n:/@"\\]*:)([^ \t\r\n/@"\\]+)@/y
 
-/** Whether what begins at `start` is not the rest of a longer word. The last letter of a JSON escape such as \n belongs to no word. */
+/** Whether a word starts at `start`. The last letter of a JSON escape such as \n is not part of a word. */
 function startsWord(text: string, start: number): boolean {
   const before = text.slice(Math.max(0, start - 6), start)
   return !/\w$/.test(before) || /\\(?:[bfnrt]|u[0-9A-Fa-f]{4})$/.test(before)

@@ -11,7 +11,7 @@ const BACKSLASH = 0x5c
 
 /**
  * Finds the values of named fields inside a text: `password=…`, `api-key: …`, `Authorization: Bearer …`, `"token":"…"`, also where the text is a JSON
- * string inside another one (`\"token\":\"…\"`). A JSON value is replaced as a whole, whatever it is, so that JSON stays JSON.
+ * string inside another one (`\"token\":\"…\"`). A JSON value of any type is replaced as a whole, so that JSON stays valid.
  */
 export function* findFieldValues(text: string, names: FieldNames): Generator<Finding> {
   const strings = new JsonStrings(text)

@@ -9,13 +9,13 @@ import { createValueMasker, type ValueLimits } from './mask-value.js'
 export interface MaskerConfig {
   /** Default: `defaultMaskRules`. Applied in their order. */
   readonly rules?: readonly MaskRule[]
-  /** Names whose values are masked whatever they are, besides `defaultFieldNames`. */
+  /** Field names whose values are always masked, besides `defaultFieldNames`. */
   readonly fieldNames?: readonly string[]
   /** What `value` and `field` leave out of an object. Default: a depth of 100, nothing else. */
   readonly limits?: ValueLimits
 }
 
-/** Replaces personal data and secrets. Masking what is masked already changes nothing. Never throws, whatever it is given. */
+/** Replaces personal data and secrets. Masking a masked value changes nothing. Never throws. */
 export interface Masker {
   /** Takes time in proportion to the length of the text. A JSON object or array, or one on each line, stays JSON. */
   text(text: string): string
@@ -23,13 +23,13 @@ export interface Masker {
   bytes(bytes: Uint8Array): Uint8Array
   /** A copy that is ready for JSON. */
   value(value: unknown): unknown
-  /** The same for the value of a named field, which is masked whole if its name says so. */
+  /** The same for the value of a field; a value with a name of `fieldNames` is masked as a whole. */
   field(name: string, value: unknown): unknown
-  /** How often each rule has masked something, by its name; values of named fields count as `field`. Grows for the life of the masker. */
+  /** Number of masked matches by rule name since the masker was created; values of named fields count as `field`. */
   readonly counts: ReadonlyMap<string, number>
 }
 
-/** A rule may make a match for one before it, such as a card number inside the password of a URL. */
+/** A replacement may complete a match of an earlier rule, for example a card number inside the password of a URL. */
 const PASSES_MAX = 5
 
 /** @throws RangeError when a rule may take more than linear time or break JSON */
@@ -52,7 +52,7 @@ export function createMasker(config: MaskerConfig = {}): Masker {
   const text = (input: string): string => {
     if (!needsOfAny.test(input)) return input
     let output = input
-    // After a change the rules up to the one that made it are applied again: those behind it have seen the new text.
+    // After a change the rules up to the one that made it are applied again. Later rules have already seen the new text.
     let end = all.length
     for (let pass = 0; pass < PASSES_MAX && end > 0; pass++) {
       let changed = 0
