@@ -101,7 +101,8 @@ export const configSchema = defineConfig({
     unit: 'days',
     description: 'consumed frames are trimmed from the stream when they are older than this',
   }),
-  // Costs one row of about 100 bytes for each partition and gateway process. Frames that a spool sends later than this count as lost.
+  // Costs one row of about 100 bytes for each partition and gateway process. Frames that a spool sends later than
+  // this count as lost.
   STREAM_PRODUCER_DAYS: decimal({
     default: 180,
     min: 0.001,
@@ -187,7 +188,8 @@ export const configSchema = defineConfig({
     description:
       'how long events, logins, activities, ended sessions (from the time they were last seen) and 1-minute rollups are kept',
   }),
-  // 1.5 million rows of 300 bytes have a user index of 60 MB, which fits the processor's caches and PostgreSQL's buffers.
+  // 1.5 million rows of 300 bytes have a user index of 60 MB, which fits the processor's caches and PostgreSQL's
+  // buffers.
   EVENTS_SEGMENT_MB: integer({
     default: 512,
     min: 1,

@@ -5,8 +5,8 @@ export interface RetentionRule extends RetainedRelation {
   /** Data is kept at least this long, in ms, and up to a day longer: cutoffs are whole UTC days. */
   readonly keptMs: number
   /**
-   * A relation that this one's data belongs to or is derived from, with a rule earlier in the table. This relation is kept at least as long as that
-   * one and is deleted after it.
+   * A relation that this one's data belongs to or is derived from, with a rule earlier in the table. This relation is
+   * kept at least as long as that one and is deleted after it.
    */
   readonly dependsOn?: string
 }

@@ -16,8 +16,8 @@ export interface RetentionDeps {
   /** ms since 1970. */
   readonly now: () => number
   /**
-   * Called before anything is deleted, for readers that have to know from which time on data is complete. When it rejects, nothing is deleted.
-   * `cutoffOf` gives the cutoff of a relation.
+   * Called before anything is deleted, for readers that have to know from which time on data is complete. When it
+   * rejects, nothing is deleted. `cutoffOf` gives the cutoff of a relation.
    */
   readonly publishCutoffs?: (connection: Connection, cutoffOf: (relation: string) => Date) => Promise<void>
   /** Called for each statement that deleted rows one by one. */
@@ -30,8 +30,9 @@ export interface RetentionDeps {
 const CONNECTION = { applicationName: 'millrace-retention', statementTimeoutMs: 600_000 }
 
 /**
- * Returns a function that deletes, by one rule after the other, all data beyond its retention. When several processes call it at once, one works and
- * the others return. Its signal stops it between two statements; the next call continues.
+ * Returns a function that deletes, by one rule after the other, all data beyond its retention. When several processes
+ * call it at once, one works and the others return. Its signal stops it between two statements; the next call
+ * continues.
  * @throws Error when a rule depends on a relation that has no earlier rule.
  */
 export function createRetention(config: RetentionConfig, deps: RetentionDeps): (signal: AbortSignal) => Promise<void> {

@@ -1,7 +1,10 @@
 import type { Statement } from '@millrace/database'
 import type { DeletionContext, RetainedRelation } from './retention-rule.js'
 
-/** Rows that one statement deletes. Each is a transaction: 5,000 rows take some 50 ms, the longest that others wait for their locks. */
+/**
+ * Rows that one statement deletes. Each is a transaction: 5,000 rows take some 50 ms, the longest that others wait
+ * for their locks.
+ */
 const ROWS_PER_STATEMENT = 5_000
 
 export interface RowsOptions {
@@ -12,8 +15,8 @@ export interface RowsOptions {
 }
 
 /**
- * Rows that are written once and never changed, deleted tenant by tenant, oldest first. Relies on an index on (tenant_id, time), in either direction;
- * `isNullsFirst` when that index sorts nulls before the oldest row.
+ * Rows that are written once and never changed, deleted tenant by tenant, oldest first. Relies on an index on
+ * (tenant_id, time), in either direction; `isNullsFirst` when that index sorts nulls before the oldest row.
  */
 export function rowsOfTenants(
   relation: string,
@@ -38,8 +41,9 @@ export function rowsOfTenants(
 }
 
 /**
- * Rows that others may be changing, deleted oldest first. Locked rows are skipped and stay until a later run: writers lock several rows in the order
- * of the key, and waiting for them in another order could deadlock. Relies on an index on the time, restricted by `condition`, when the table is large.
+ * Rows that others may be changing, deleted oldest first. Locked rows are skipped and stay until a later run: writers
+ * lock several rows in the order of the key, and waiting for them in another order could deadlock. Relies on an index
+ * on the time, restricted by `condition`, when the table is large.
  */
 export function rowsInUse(
   relation: string,
@@ -76,7 +80,10 @@ async function nextTenant(
   return rows[0]?.tenant ?? null
 }
 
-/** Each statement continues at the time that the one before reached, so that it does not scan the index entries of deleted rows again. */
+/**
+ * Each statement continues at the time that the one before reached, so that it does not scan the index entries of
+ * deleted rows again.
+ */
 async function deleteInBatches(
   statement: Required<Pick<Statement, 'values'>> & Pick<Statement, 'text'>,
   { cutoff, rowsPerStatement, context }: { cutoff: Date; rowsPerStatement: number; context: DeletionContext },

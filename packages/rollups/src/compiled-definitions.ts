@@ -3,7 +3,9 @@ import { readNumber, readText } from './json-bytes.js'
 import { ALL_EVENTS, type RollupDefinition } from './rollup-definition.js'
 import { seriesKey } from './series-key.js'
 
-/** Where the values of one event are found: by position in its bytes for watched properties, else in its parsed JSON. */
+/**
+ * Where the values of one event are found: by position in its bytes for watched properties, else in its parsed JSON.
+ */
 export interface EventFields {
   /** Holds the values that `watched` points to. */
   readonly bytes: Buffer
@@ -16,8 +18,8 @@ export interface EventFields {
 /** Finds the series of one definition that an event counts in. */
 export interface SeriesReader {
   /**
-   * The key of the series and the event's number, NaN for a definition without property. undefined when the definition has a property and the event
-   * has no number there. The object may be reused by the next call.
+   * The key of the series and the event's number, NaN for a definition without property. undefined when the
+   * definition has a property and the event has no number there. The object may be reused by the next call.
    */
   read(fields: EventFields): { key: string; value: number } | undefined
 }
@@ -31,7 +33,10 @@ export interface EventSeries {
   readonly readers: readonly SeriesReader[]
 }
 
-/** Keys remembered for each definition and tenant. The memory then starts anew, so that random dimension values cannot fill it. */
+/**
+ * Keys remembered for each definition and tenant. The memory then starts anew, so that random dimension values cannot
+ * fill it.
+ */
 const REMEMBERED_MAX = 20_000
 
 const PROPERTIES = 'properties.'
@@ -40,13 +45,16 @@ const PROPERTIES = 'properties.'
 export class CompiledDefinitions {
   /** Names of properties directly below `properties` that definitions read, and the slot of each. */
   readonly watched: ReadonlyMap<string, number>
-  /** Names of such properties for which no slot was left. They are read from parsed JSON, which costs more for each event. */
+  /**
+   * Names of such properties for which no slot was left. They are read from parsed JSON, which costs more for each
+   * event.
+   */
   readonly unwatched: readonly string[]
   readonly #definitions: readonly RollupDefinition[]
 
   /**
-   * `slotsMax`: how many properties the caller can find without parsing the event. Deeper paths, paths in `context` and properties beyond that
-   * number are read from parsed JSON.
+   * `slotsMax`: how many properties the caller can find without parsing the event. Deeper paths, paths in `context`
+   * and properties beyond that number are read from parsed JSON.
    */
   constructor(definitions: readonly RollupDefinition[], { slotsMax }: { slotsMax: number }) {
     this.#definitions = definitions

@@ -4,9 +4,10 @@ import type { RollupDefinition } from './rollup-definition.js'
 /** Gateways load new definitions every 10 s; after this time each running gateway surely knows them. */
 const ALL_GATEWAYS_KNOW_MS = 600_000
 
-// Queries use a definition for windows that begin at active_from or later, so every event of such a window must have been accepted by a gateway
-// that knew the definition. Events lie at most aheadMaxMs in the future, so now + aheadMaxMs + ALL_GATEWAYS_KNOW_MS is safe. When no event was
-// ever accepted, all windows are safe. Existing definitions are not changed; the unique constraint decides between gateways that start together.
+// Queries use a definition for windows that begin at active_from or later, so every event of such a window must have
+// been accepted by a gateway that knew the definition. Events lie at most aheadMaxMs in the future, so now +
+// aheadMaxMs + ALL_GATEWAYS_KNOW_MS is safe. When no event was ever accepted, all windows are safe. Existing
+// definitions are not changed; the unique constraint decides between gateways that start together.
 const register = `
   insert into rollup_definitions (event, dimensions, property, active_from)
   select d.event, d.dimensions, d.property,
@@ -24,7 +25,10 @@ export async function registerRollupDefinitions(
   await database.query({ name: 'register-rollups', text: register, values })
 }
 
-/** The definitions that events must be counted for, in the order of their ids. Includes those that queries may not use yet. */
+/**
+ * The definitions that events must be counted for, in the order of their ids. Includes those that queries may not use
+ * yet.
+ */
 export async function loadRollupDefinitions(database: Queryable): Promise<RollupDefinition[]> {
   const { rows } = await database.query<RollupDefinition>({
     name: 'load-rollups',

@@ -29,7 +29,10 @@ export function jsonFieldSql({ root, keys }: JsonPath, parameters: SqlParameters
   return `(case when ${objects.map((object) => `jsonb_typeof(${object}) = 'object'`).join(' and ')} then ${field} end)`
 }
 
-/** The jsonb value `json` where it has a text by `textOf`, else null. Values with equal texts are equal, except numbers with many digits. */
+/**
+ * The jsonb value `json` where it has a text by `textOf`, else null. Values with equal texts are equal, except
+ * numbers with many digits.
+ */
 export function scalarSql(json: string): string {
   return `case when jsonb_typeof(${json}) in ('string', 'number', 'boolean') then ${json} end`
 }
@@ -40,8 +43,8 @@ export function numberSql(json: string): string {
 }
 
 /**
- * Whether the text that `textOf` gives for the jsonb value `json` is one of `texts`, as a condition that is true or not true. Compares values instead
- * of making texts: a number matches when its nearest double prints as one of them.
+ * Whether the text that `textOf` gives for the jsonb value `json` is one of `texts`, as a condition that is true or
+ * not true. Compares values instead of making texts: a number matches when its nearest double prints as one of them.
  */
 export function isOneOfSql(json: string, texts: readonly string[], parameters: SqlParameters): string {
   const scalars = texts.flatMap((text) => [

@@ -1,6 +1,7 @@
 /**
- * The value at `keys` below `root`, undefined where there is none. Objects are looked up by their own keys. Lists are looked up by index, written
- * without sign or leading zeros; a list has no other keys (no `length`). `jsonFieldSql` is the same rule in SQL.
+ * The value at `keys` below `root`, undefined where there is none. Objects are looked up by their own keys. Lists are
+ * looked up by index, written without sign or leading zeros; a list has no other keys (no `length`). `jsonFieldSql`
+ * is the same rule in SQL.
  */
 export function valueAt(root: unknown, keys: readonly string[]): unknown {
   let value = root
@@ -13,8 +14,9 @@ export function valueAt(root: unknown, keys: readonly string[]): unknown {
 }
 
 /**
- * The text that stands for a JSON value as a dimension: a string stands for itself, numbers (as the nearest double) and booleans are printed as
- * JavaScript prints them. null, lists, objects and missing values have no text. `readText` is the same rule over bytes, `isOneOfSql` in SQL.
+ * The text that stands for a JSON value as a dimension: a string stands for itself, numbers (as the nearest double)
+ * and booleans are printed as JavaScript prints them. null, lists, objects and missing values have no text.
+ * `readText` is the same rule over bytes, `isOneOfSql` in SQL.
  */
 export function textOf(value: unknown): string | null {
   if (typeof value === 'string') return value
@@ -22,7 +24,10 @@ export function textOf(value: unknown): string | null {
   return null
 }
 
-/** The value of a numeric property: a finite JSON number, else NaN. `readNumber` is the same rule over bytes, `numberSql` in SQL. */
+/**
+ * The value of a numeric property: a finite JSON number, else NaN. `readNumber` is the same rule over bytes,
+ * `numberSql` in SQL.
+ */
 export function numberOf(value: unknown): number {
   return typeof value === 'number' && Number.isFinite(value) ? value : Number.NaN
 }

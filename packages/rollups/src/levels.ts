@@ -1,6 +1,9 @@
 const minutes = { name: '1m', seconds: 60, table: 'rollups_1m' } as const
 
-/** Adding a row here adds a level: consumers, compactor, retention and query plans take their levels from this table alone. */
+/**
+ * Adding a row here adds a level: consumers, compactor, retention and query plans take their levels from this table
+ * alone.
+ */
 const coarse = [
   { name: '5m', seconds: 300, table: 'rollups_5m', keptDays: 400, keptDaysMin: 1 },
   { name: '1h', seconds: 3600, table: 'rollups_1h', keptDays: 1100, keptDaysMin: 1 },
@@ -34,7 +37,10 @@ export interface CoarseLevel extends RollupLevel {
 /** The finest level. Consumers write it: one row for each series, minute and stream partition, in day partitions. */
 export const MINUTE_LEVEL = minutes
 
-/** The levels that the compactor makes, finest first. Each width is a multiple of the next finer one and a divisor of a day. */
+/**
+ * The levels that the compactor makes, finest first. Each width is a multiple of the next finer one and a divisor of
+ * a day.
+ */
 export const COARSE_LEVELS: readonly CoarseLevel[] = coarse.map((level, index) => ({
   ...level,
   finer: coarse[index - 1] ?? minutes,
@@ -57,7 +63,9 @@ export function tableOfLevel(seconds: LevelSeconds): string {
   return tables.get(seconds) as string
 }
 
-/** The level with windows of `seconds`; undefined when this release has none, as for rows that a newer release wrote. */
+/**
+ * The level with windows of `seconds`; undefined when this release has none, as for rows that a newer release wrote.
+ */
 export function findLevel(seconds: number): LevelSeconds | undefined {
   return LEVEL_SECONDS.find((level) => level === seconds)
 }

@@ -4,9 +4,9 @@ import { z } from 'zod'
 export const ALL_EVENTS = '*'
 
 /**
- * What is aggregated besides the count and the users of each event name: the events named `event`, one series for each combination of the values
- * of up to three `dimensions`, and the numbers of `property`, or counts and users when it is null. Dimensions and property are paths that begin
- * with `properties.` or `context.`.
+ * What is aggregated besides the count and the users of each event name: the events named `event`, one series for
+ * each combination of the values of up to three `dimensions`, and the numbers of `property`, or counts and users when
+ * it is null. Dimensions and property are paths that begin with `properties.` or `context.`.
  */
 export interface RollupDefinition {
   readonly event: string
@@ -35,8 +35,8 @@ const definitions = z.array(
 )
 
 /**
- * The definitions of the setting ROLLUPS, a JSON list. One without dimensions and property for all events is left out: it would only count events,
- * which the series of each event name already do.
+ * The definitions of the setting ROLLUPS, a JSON list. One without dimensions and property for all events is left
+ * out: it would only count events, which the series of each event name already do.
  * @throws Error with a sentence for operators when the text is not such a list.
  */
 export function parseRollupDefinitions(setting: string): RollupDefinition[] {

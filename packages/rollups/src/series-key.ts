@@ -1,7 +1,13 @@
-/** The value that stands for everything beyond a definition's limit of series: as event name and as each dimension's value. */
+/**
+ * The value that stands for everything beyond a definition's limit of series: as event name and as each dimension's
+ * value.
+ */
 export const OVERFLOW_NAME = '$overflow'
 
-/** What names a series. `values` line up with `dimensions`; null stands for a missing value or one that is no text, number or boolean. */
+/**
+ * What names a series. `values` line up with `dimensions`; null stands for a missing value or one that is no text,
+ * number or boolean.
+ */
 export interface SeriesKey {
   tenantId: number
   event: string

@@ -2,8 +2,8 @@
 const ALPHA = 1 / (2 * Math.LN2)
 
 /**
- * The improved raw estimator of Otmar Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017, arXiv:1702.01284), algorithm 6:
- * nearly unbiased from 0 up, without tables and without switching between formulas.
+ * The improved raw estimator of Otmar Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017,
+ * arXiv:1702.01284), algorithm 6: nearly unbiased from 0 up, without tables and without switching between formulas.
  * `histogram[k]` is the number of registers of value k, from 0 to `rankBits` + 1.
  */
 export function estimateDistinct(histogram: Float64Array, rankBits: number): number {

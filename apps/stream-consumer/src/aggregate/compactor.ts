@@ -14,10 +14,11 @@ export interface CompactorConfig {
 }
 
 /**
- * Returns a function that rebuilds dirty windows from the windows of the next finer level, finest level first, and returns how many it rebuilt. Only
- * windows that have ended are rebuilt. Any number of processes may call it: an advisory lock lets one of them work, the others return at once.
- * When fewer than `windowsMax` windows are dirty, the rest of the run packs the minutes of windows that an older release wrote without them, newest
- * first. A window that cannot be packed is skipped until the process restarts.
+ * Returns a function that rebuilds dirty windows from the windows of the next finer level, finest level first, and
+ * returns how many it rebuilt. Only windows that have ended are rebuilt. Any number of processes may call it: an
+ * advisory lock lets one of them work, the others return at once. When fewer than `windowsMax` windows are dirty, the
+ * rest of the run packs the minutes of windows that an older release wrote without them, newest first. A window that
+ * cannot be packed is skipped until the process restarts.
  */
 export function createCompactor(config: CompactorConfig, { database }: { database: Database }): () => Promise<number> {
   let unpackedBefore: Date | null = null
@@ -40,9 +41,10 @@ export function createCompactor(config: CompactorConfig, { database }: { databas
 }
 
 /**
- * A window with dirty finer windows inside it waits for them, since rebuilding them would make it dirty again. OFFSET 0 keeps the subquery a look-up in
- * the primary key for each window. As a join, PostgreSQL compared every window with every other one, and after a large backfill with tens of
- * thousands of dirty windows the statement ran into its timeout each time.
+ * A window with dirty finer windows inside it waits for them, since rebuilding them would make it dirty again. OFFSET
+ * 0 keeps the subquery a look-up in the primary key for each window. As a join, PostgreSQL compared every window with
+ * every other one, and after a large backfill with tens of thousands of dirty windows the statement ran into its
+ * timeout each time.
  */
 async function selectDirty(database: Database, { seconds }: CoarseLevel, limit: number): Promise<DirtyWindow[]> {
   const finer = COARSE_LEVELS.filter((level) => level.seconds < seconds).map((level) => level.seconds)
@@ -71,8 +73,8 @@ async function selectUnpacked(database: Database, before: Date | null, limit: nu
 }
 
 /**
- * Rebuilds one dirty window. Its version was read before its data: a flush that commits in between raises the version, and the window stays dirty.
- * Returns false when another process holds the compactor's lock.
+ * Rebuilds one dirty window. Its version was read before its data: a flush that commits in between raises the
+ * version, and the window stays dirty. Returns false when another process holds the compactor's lock.
  */
 async function compact(tx: Transaction, level: CoarseLevel, window: DirtyWindow): Promise<boolean> {
   const isRebuilt = await rebuild(tx, level, window)
@@ -98,9 +100,9 @@ const COMMIT_ASYNCHRONOUSLY: Statement = {
 }
 
 /**
- * Rebuilds a window if all its finer windows are still kept. Otherwise the window stays unchanged and false is returned, since it would lose what only
- * the deleted windows held. The shared lock on the finer level's row keeps retention from advancing until the window is written.
- * Returns null when another process holds the compactor's lock.
+ * Rebuilds a window if all its finer windows are still kept. Otherwise the window stays unchanged and false is
+ * returned, since it would lose what only the deleted windows held. The shared lock on the finer level's row keeps
+ * retention from advancing until the window is written. Returns null when another process holds the compactor's lock.
  */
 async function rebuild(tx: Transaction, level: CoarseLevel, window: Window): Promise<boolean | null> {
   const [lock, complete, series] = await tx.pipeline([

@@ -41,8 +41,8 @@ interface FinerRow {
 }
 
 /**
- * Rebuilds one window of each series of its tenant from all windows of the next finer level inside it. The last statement is sent together with
- * COMMIT.
+ * Rebuilds one window of each series of its tenant from all windows of the next finer level inside it. The last
+ * statement is sent together with COMMIT.
  */
 export async function mergeWindow(
   tx: Transaction,
@@ -59,7 +59,10 @@ export async function mergeWindow(
   }
 }
 
-/** LATERAL makes this one range scan of the primary key for each series. As a join the index was read for all windows of the day. */
+/**
+ * LATERAL makes this one range scan of the primary key for each series. As a join the index was read for all windows
+ * of the day.
+ */
 function finerWindows(
   { seconds, finer }: CoarseLevel,
   { window, series }: { window: Window; series: readonly SeriesOfTenant[] },
@@ -132,7 +135,10 @@ function writeWindows(table: string, rollups: readonly Rollup[]): Statement {
   }
 }
 
-/** Writes the packed minutes beside each window. They are sent as hexadecimal text, like any array of bytea; they are short. */
+/**
+ * Writes the packed minutes beside each window. They are sent as hexadecimal text, like any array of bytea; they are
+ * short.
+ */
 function writePackedWindows(merged: readonly Merged[]): Statement {
   const minutes = merged.map((one) => Array.from({ length: PACKED_MINUTES }, (_, at) => one.minutes[at] ?? null))
   return {

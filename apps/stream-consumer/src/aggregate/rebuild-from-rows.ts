@@ -18,8 +18,8 @@ interface StoredRow {
 }
 
 /**
- * Adds the stored rows of one partition that are not in its rollups yet, for the case that the stream no longer holds their frames. There is no
- * index on the ordinal, because nothing else needs one, so this scans the table once.
+ * Adds the stored rows of one partition that are not in its rollups yet, for the case that the stream no longer holds
+ * their frames. There is no index on the ordinal, because nothing else needs one, so this scans the table once.
  */
 export async function rebuildFromRows(
   deps: RecoverDeps & { database: Database },

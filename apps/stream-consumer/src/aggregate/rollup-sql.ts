@@ -98,9 +98,9 @@ export function writeRollupsStatement(partition: number, rollups: readonly Rollu
 }
 
 /**
- * Marks the windows of the next coarser level that hold `rollups` as dirty: queries use neither them nor coarser windows over them until the compactor
- * has rebuilt them. Rows are written in key order, so that two consumers cannot deadlock, and together with COMMIT, since all consumers write the
- * row of the current window.
+ * Marks the windows of the next coarser level that hold `rollups` as dirty: queries use neither them nor coarser
+ * windows over them until the compactor has rebuilt them. Rows are written in key order, so that two consumers cannot
+ * deadlock, and together with COMMIT, since all consumers write the row of the current window.
  */
 export function markDirtyStatement(rollups: Iterable<Rollup>): Statement {
   const windows = new Map<string, [number, number]>()

@@ -83,7 +83,10 @@ export class Rollup {
     return { count, numbers: { sum: sum.sum, sumError: sum.error, min, max } }
   }
 
-  /** The sketch that a packed minute holds: quantiles for a series with a property, else users. null for a minute without values. */
+  /**
+   * The sketch that a packed minute holds: quantiles for a series with a property, else users. null for a minute
+   * without values.
+   */
   packedSketch(): Buffer | null {
     if (this.sketch === null) return this.uniques.serialise()
     return this.count > 0 ? this.sketch.serialise() : null

@@ -6,8 +6,9 @@ import { COARSE_LEVELS, type CoarseLevel, MINUTE_LEVEL } from '@millrace/rollups
 const SERIES_PER_STATEMENT = 100
 
 /**
- * Tells readers and the compactor, before anything is deleted, from which time on the windows of each level are kept. Cutoffs never move back: a
- * longer retention does not bring deleted windows back. Waits for the compactor, which must not lose the windows that it is reading.
+ * Tells readers and the compactor, before anything is deleted, from which time on the windows of each level are kept.
+ * Cutoffs never move back: a longer retention does not bring deleted windows back. Waits for the compactor, which
+ * must not lose the windows that it is reading.
  */
 export async function publishRollupCutoffs(database: Queryable, cutoffOf: (relation: string) => Date): Promise<void> {
   const levels = [MINUTE_LEVEL, ...COARSE_LEVELS]
@@ -19,8 +20,8 @@ export async function publishRollupCutoffs(database: Queryable, cutoffOf: (relat
 }
 
 /**
- * The windows of a coarse level. They are deleted up to the published cutoff, along the primary key, some series at a time. Costs one look-up
- * while the cutoff stays where it was.
+ * The windows of a coarse level. They are deleted up to the published cutoff, along the primary key, some series at a
+ * time. Costs one look-up while the cutoff stays where it was.
  */
 export function rollupWindows({ table, seconds }: CoarseLevel): RetainedRelation {
   return {

@@ -4,7 +4,10 @@ import { parseSeriesKey } from '@millrace/rollups'
 import { DOUBLES, TIMESTAMP_DOUBLE, WORD, WORDS } from './frame-view.js'
 import { type PreparedFrame, VERDICT } from './prepared-batch.js'
 
-/** The days of the late records that are stored, ordered by the key of `window_versions`. Frames without late records are not read. */
+/**
+ * The days of the late records that are stored, ordered by the key of `window_versions`. Frames without late records
+ * are not read.
+ */
 export function findLateDays(frames: readonly PreparedFrame[]): LateDay[] {
   const days = new Map<string, LateDay>()
   for (const prepared of frames) if (prepared.frame.lateBeforeMs !== null) addLateDays(prepared, days)
@@ -37,8 +40,8 @@ function addLateDays({ frame: { lateBeforeMs }, view, verdicts }: PreparedFrame,
 }
 
 /**
- * Raises the versions of the days, in the transaction that stores the late records. Rows are written in key order, so that two consumers cannot
- * deadlock, and together with COMMIT, since both may write the same row.
+ * Raises the versions of the days, in the transaction that stores the late records. Rows are written in key order, so
+ * that two consumers cannot deadlock, and together with COMMIT, since both may write the same row.
  */
 export function bumpLateDaysStatement(days: readonly LateDay[]): Statement {
   return {

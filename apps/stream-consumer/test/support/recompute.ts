@@ -65,7 +65,9 @@ export async function readRollups(database: Database, table = 'rollups_1m'): Pro
   )
 }
 
-/** The same from the stored rows alone: the series by event name, and for `property` the values of `event` by carrier. */
+/**
+ * The same from the stored rows alone: the series by event name, and for `property` the values of `event` by carrier.
+ */
 export async function recompute(database: Database, windowMs = 60_000): Promise<Map<string, Window>> {
   const { rows } = await database.query<{
     tenant_id: number

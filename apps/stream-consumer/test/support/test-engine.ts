@@ -52,8 +52,8 @@ interface Row {
 }
 
 /**
- * One consumer's share of the stream engine, step by step and without its timing, so that a test says when a batch is taken, when it fails and
- * who owns what. Positions and epochs live in stream_partitions as they do in the real one.
+ * One consumer's share of the stream engine, step by step and without its timing, so that a test says when a batch is
+ * taken, when it fails and who owns what. Positions and epochs live in stream_partitions as they do in the real one.
  */
 export class TestEngine<Prepared> {
   readonly owned = new Map<number, AssignedPartition>()
