@@ -4,6 +4,9 @@ import { type RedisServer, startRedis } from './redis.js'
 import { removeTemporary, temporaryDirectory } from './temporary.js'
 import { waitFor } from './wait.js'
 
+/** Time for the servers to find each other. */
+const SETTLE_MS_MAX = 60_000
+
 export interface RedisClusterOptions {
   /** Default: a temporary directory, removed by `stop`. */
   dir?: string | undefined
@@ -78,6 +81,7 @@ async function form(nodes: RedisServer[], masters: number): Promise<void> {
   }
   for (const node of others) await node.command('CLUSTER', 'MEET', '127.0.0.1', first.port)
   await waitFor(async () => (await Promise.all(nodes.map((node) => knows(node, nodes.length)))).every(Boolean), {
+    deadlineMs: SETTLE_MS_MAX,
     what: 'the meeting of the cluster nodes',
   })
   for (const [index, node] of nodes.slice(masters).entries()) {
@@ -85,6 +89,7 @@ async function form(nodes: RedisServer[], masters: number): Promise<void> {
     await node.command('CLUSTER', 'REPLICATE', String(id))
   }
   await waitFor(async () => (await Promise.all(nodes.map(isOk))).every(Boolean), {
+    deadlineMs: SETTLE_MS_MAX,
     what: 'the cluster state "ok"',
   })
 }

@@ -6,6 +6,9 @@ import { redisCommand } from './resp.js'
 import { removeTemporary, temporaryDirectory } from './temporary.js'
 import { waitFor } from './wait.js'
 
+/** Time for the servers to find each other. */
+const SETTLE_MS_MAX = 60_000
+
 export interface SentinelOptions {
   /** Default: a temporary directory, removed by `stop`. */
   dir?: string | undefined
@@ -97,14 +100,17 @@ async function untilSettled(sentinels: RedisServer[], masterName: string, replic
     const fact = (name: string) => Number(facts[facts.indexOf(name) + 1])
     return fact('num-slaves') === replicas && fact('num-other-sentinels') === sentinels.length - 1
   }
-  const what = 'agreement of the sentinels'
-  await waitFor(async () => (await Promise.all(sentinels.map(isSettled))).every(Boolean), { what })
+  await waitFor(async () => (await Promise.all(sentinels.map(isSettled))).every(Boolean), {
+    deadlineMs: SETTLE_MS_MAX,
+    what: 'agreement of the sentinels',
+  })
   const ports = (await sentinels[0]?.command('SENTINEL', 'REPLICAS', masterName)) as string[][]
   const isLinked = async (facts: string[]) => {
     const role = (await redisCommand(Number(facts[facts.indexOf('port') + 1]), ['ROLE'])) as string[]
     return role[0] === 'slave' && role[3] === 'connected'
   }
   await waitFor(async () => (await Promise.all(ports.map(isLinked))).every(Boolean), {
+    deadlineMs: SETTLE_MS_MAX,
     what: 'the first copy to the replicas',
   })
 }

@@ -1,25 +1,32 @@
+import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface WaitOptions {
-  /** How long to wait at most, in milliseconds. Default 60,000: it only matters when something is broken, and a busy machine may be ten times slower than this one. */
+  /**
+   * How long to wait at most, in milliseconds. Default: 5,000, multiplied by MILLRACE_WAIT_FACTOR. Without that setting the factor is the machine's load
+   * per processor, from 1 to 12, so that tests do not fail because others use the machine.
+   */
   deadlineMs?: number
-  /** Pause between two looks, in milliseconds. Default 20. */
+  /** Pause between two checks of the condition, in milliseconds. Default 20. */
   intervalMs?: number
-  /** What is waited for, used in the error. */
+  /** What the caller waits for, for the error message. */
   what?: string
 }
+
+const DEADLINE_MS = 5_000
+const LOAD_FACTOR_MAX = 12
 
 type Falsy = false | undefined | null | 0 | ''
 
 /**
- * Looks again and again until `condition` gives something truthy, and returns that. A throwing condition counts
- * as "not yet"; after the deadline its last error is the `cause` of the error thrown here.
+ * Checks `condition` until it returns something truthy, and returns that. A condition that throws counts as not yet true; after the deadline its last
+ * error is the `cause` of the error thrown here.
  */
 export async function waitFor<T>(
   condition: () => T | Falsy | Promise<T | Falsy>,
   options: WaitOptions = {},
 ): Promise<T> {
-  const { deadlineMs = 60_000, intervalMs = 20, what = 'the condition' } = options
+  const { deadlineMs = DEADLINE_MS * slownessFactor(), intervalMs = 20, what = 'the condition' } = options
   const deadline = Date.now() + deadlineMs
   let lastError: unknown
   for (;;) {
@@ -33,13 +40,19 @@ export async function waitFor<T>(
     }
     if (Date.now() >= deadline) {
       const reason = lastError instanceof Error ? `: ${lastError.message}` : ''
-      throw new Error(`${what} did not come true within ${deadlineMs} ms${reason}`, { cause: lastError })
+      throw new Error(`${what} did not come true within ${Math.round(deadlineMs)} ms${reason}`, { cause: lastError })
     }
     await delay(intervalMs)
   }
 }
 
-/** Thrown by a condition to end the waiting at once; `waitFor` throws its cause. */
+function slownessFactor(): number {
+  const set = Number(process.env.MILLRACE_WAIT_FACTOR)
+  if (set > 0) return set
+  return Math.min(LOAD_FACTOR_MAX, Math.max(1, (loadavg()[0] ?? 0) / availableParallelism()))
+}
+
+/** Thrown by a condition to end the wait at once; `waitFor` throws its cause. */
 export class StopWaiting extends Error {
   constructor(cause: Error) {
     super(cause.message, { cause })

@@ -52,7 +52,7 @@ describe('consumer processes', () => {
     const member = { child, output: '' }
     child.stdout.on('data', (chunk: Buffer) => (member.output += chunk.toString()))
     members.push(member)
-    await waitFor(async () => member.output.includes('running'))
+    await waitFor(async () => member.output.includes('running'), { deadlineMs: 60_000 })
     return member
   }
   const kill = async (child: ChildProcess) => {

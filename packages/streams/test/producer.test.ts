@@ -308,7 +308,7 @@ describe('the producer', () => {
           }
           const kept = (await Promise.all(settled)).filter((line) => line !== undefined)
           driver.isUp = true
-          await waitFor(async () => producer.counts().spoolFrames === 0)
+          await waitFor(async () => producer.counts().spoolFrames === 0, { deadlineMs: 60_000 })
           await producer.close()
           const [zero, one] = [consume(0), consume(1)]
           expect([...zero.lines, ...one.lines].sort()).toEqual(kept.sort())
@@ -369,7 +369,7 @@ describe('the producer', () => {
             if (i % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 2))
           }
           const kept = (await Promise.all(acknowledged)).filter((line) => line !== undefined)
-          await waitFor(async () => producer.counts().spoolFrames === 0)
+          await waitFor(async () => producer.counts().spoolFrames === 0, { deadlineMs: 60_000 })
           await producer.close()
           for (const partition of [0, 1]) {
             const { lines, gaps } = consume(partition)

@@ -110,7 +110,10 @@ describe('a stream in Redis', () => {
       settings: { replicaof: `127.0.0.1 ${server.port}`, 'repl-diskless-sync-delay': '0' },
     })
     try {
-      await waitFor(async () => (await driver.append('s', [FRAME]))[0]?.kind === 'held', { what: 'a replica' })
+      await waitFor(async () => (await driver.append('s', [FRAME]))[0]?.kind === 'held', {
+        what: 'a replica',
+        deadlineMs: 60_000,
+      })
     } finally {
       await replica.stop()
     }
