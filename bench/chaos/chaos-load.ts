@@ -16,13 +16,13 @@ export interface ChaosLoadOptions {
   thinkMs?: number | undefined
 }
 
-/** A client that behaves as an SDK does: it sends a batch again, with the same message ids, until it is acknowledged. */
+/** A client that behaves like an SDK: it sends a batch again, with the same message ids, until it is acknowledged. */
 export interface ChaosLoad {
   /** Batches acknowledged so far. */
   acknowledged(): number
-  /** Waits until so many more are acknowledged. */
+  /** Waits until this many more batches are acknowledged. */
   progress(batches: number, deadlineMs?: number): Promise<void>
-  /** Lets each connection carry its batch through and ends; the second call gives the same report. */
+  /** Ends the load once each connection has its current batch acknowledged. The second call returns the same report. */
   stop(): Promise<ChaosReport>
 }
 
@@ -30,9 +30,9 @@ export interface ChaosReport extends LoadReport {
   sent: SentLoad
 }
 
-/** Longer than any load lasts. */
+/** Longer than any load runs. */
 const NEVER_MS = DAY_MS
-/** An SDK's patience is longer; a short one provokes more repeats. */
+/** Shorter than the time-out of an SDK, which provokes more repeated requests. */
 const ANSWER_TIMEOUT_MS = 5_000
 
 /** Starts sending in the background. A refused event or batch shows as a rejection of `progress` and `stop`. */

@@ -3,25 +3,25 @@ import { findLedgerFault, type LedgerEntry, waitUntilSettled } from '@millrace/t
 import { createRandom, type Random } from '../lib/random.js'
 import { type ChaosLoad, type ChaosLoadOptions, startChaosLoad } from './chaos-load.js'
 import { checkEvents, describeFaults, type EventFindings, type SentLoad } from './check-events.js'
-import { findOddFault, refusePoison, startOddLoad } from './odd-events.js'
+import { addPoisonConstraint, findOddFault, startOddLoad } from './odd-events.js'
 import { countTakeovers } from './partitions.js'
 import { readReplays } from './replays.js'
 
 export interface ChaosRunOptions {
   stack: Stack
-  /** Chooses instants, victims and message ids; printed, so that a run can be repeated. */
+  /** Determines moments, victims and message ids. It is printed, so that a run can be repeated. */
   seed: number
   say: (line: string) => void
 }
 
-/** What was done to the stack. A run in which too little happened proves nothing. */
+/** What happened to the stack. A run in which too little happened proves nothing. */
 export interface Provoked {
   kills: number
   outages: number
   clientRetries: number
   /** Events of ours that arrived twice and were stored once. */
   duplicates: number
-  /** Events that the gateway refused one by one, and such that PostgreSQL refused. */
+  /** Events that the gateway rejected, and events that PostgreSQL refused. */
   rejected: number
   deadLettered: number
   /** Frames that reached a consumer again and were dropped by their sequence. */
@@ -35,11 +35,11 @@ export interface Verdict {
   events: EventFindings
   provoked: Provoked
   statuses: Record<string, number>
-  /** In one line each; empty when everything that must stay true did. */
+  /** One line each; empty when every promise was kept. */
   faults: string[]
 }
 
-/** The state that scenarios on one stack share: what was sent by all loads, and what was done. */
+/** The state that the scenarios on one stack share: what all loads sent, and what happened to the stack. */
 export class ChaosRun {
   readonly stack: Stack
   readonly random: Random
@@ -50,7 +50,7 @@ export class ChaosRun {
   private readonly loads: SentLoad[] = []
   private readonly statuses: Record<string, number> = {}
   private retries = 0
-  /** The last count of each life of a consumer. */
+  /** The last count of each consumer process, by process id. */
   private readonly replays = new Map<number, number>()
   private acknowledged = 0
   private readonly odd = { good: [] as string[], poison: [] as string[] }
@@ -68,7 +68,7 @@ export class ChaosRun {
   /** Runs `work` under load, and keeps what the load had acknowledged for the final check. */
   async underLoad<T>(work: (load: ChaosLoad) => Promise<T>, options: Partial<ChaosLoadOptions> = {}): Promise<T> {
     const { writeKey, databaseUrl } = this.stack
-    if (!this.isPoisonRefused) await refusePoison(databaseUrl)
+    if (!this.isPoisonRefused) await addPoisonConstraint(databaseUrl)
     this.isPoisonRefused = true
     const common = { urls: this.gatewayUrls, writeKey, seed: this.random.between(1, 2 ** 32 - 1) }
     const load = startChaosLoad({ ...common, ...options })
@@ -90,13 +90,13 @@ export class ChaosRun {
     }
   }
 
-  /** Adds the frames a consumer dropped so far; to be called before it is killed, since it forgets them then. */
+  /** Adds the number of frames that a consumer dropped so far. Call it before the consumer is killed, which resets the number. */
   async noteReplays(service: Stack['services'][number]): Promise<void> {
     const { pid, adminUrl } = service.server
     this.replays.set(pid, Math.max(this.replays.get(pid) ?? 0, await readReplays(adminUrl)))
   }
 
-  /** Waits until everything is accounted for and compares the ledger, the table and what was sent. */
+  /** Waits until nothing is in flight, then compares the ledger, the table and what was sent. */
   async verify(deadlineMs = 120_000): Promise<Verdict> {
     const source = { gatewayUrl: this.stack.url, readKey: this.stack.adminKey }
     const ledger = await waitUntilSettled(source, this.acknowledged, deadlineMs)
@@ -123,8 +123,8 @@ export class ChaosRun {
   }
 }
 
-/** Why a run proves nothing, or undefined: its kills must have made clients repeat requests that had been taken in already. */
-export function findQuiet(provoked: Provoked): string | undefined {
+/** Why a run proves nothing, or undefined when it does: kills must have made clients repeat requests that had been accepted before. */
+export function whyInconclusive(provoked: Provoked): string | undefined {
   const { kills, clientRetries, duplicates, framesReplayed, rejected, deadLettered } = provoked
   if (kills === 0) return 'nothing was killed'
   if (clientRetries === 0) return 'no client had to send anything again'

@@ -1,13 +1,13 @@
 import type { StackOptions } from '@millrace/local-stack'
 
 export interface ChaosStackSettings {
-  /** Room of the gateway's spool in bytes. Default: its own. */
+  /** Size limit of the gateway's spool in bytes. Default: the service's default. */
   spoolBytesMax?: number | undefined
-  /** Life of a lease in milliseconds. Default 3,000, so that a round does not take the half minute of the service's default. */
+  /** Duration of a lease in milliseconds. Default 3,000, since a round would take half a minute with the service's default. */
   leaseMs?: number | undefined
 }
 
-/** The settings under which chaos runs: two consumers, short leases, days that are split while the load runs, and no end to restarts. */
+/** The settings of a chaos run: two consumers, short leases, days that are split during the load, and restarts without limit. */
 export function chaosStackOptions({ spoolBytesMax, leaseMs = 3_000 }: ChaosStackSettings): Partial<StackOptions> {
   return {
     instances: { 'stream-consumer': 2 },

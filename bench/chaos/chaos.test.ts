@@ -2,15 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Stack } from '@millrace/local-stack'
 import { startTestStack } from '@millrace/testing'
 import pg from 'pg'
-import { ChaosRun, findQuiet } from './chaos-run.js'
+import { ChaosRun, whyInconclusive } from './chaos-run.js'
 import { chaosStackOptions } from './chaos-stack.js'
-import { runCrashMatrix, runUntilLoud } from './crash-matrix.js'
+import { runCrashMatrix, runUntilConclusive } from './crash-matrix.js'
 import { runFrozenConsumer } from './frozen-consumer.js'
 import { runOutage, runSpoolQuota } from './outages.js'
 
 /*
- * The short form of `npm run chaos`: the same code, two rounds a process and seconds of outage, on one stack. The tests follow each other
- * and each checks everything that was sent since the start.
+ * The short form of `npm run chaos`: the same code with two rounds per process and a few seconds of outage, on one stack. The tests build on each other:
+ * each of them checks everything that was sent since the start.
  */
 
 const SPOOL_BYTES_MAX = 16 * 1024 * 1024
@@ -19,11 +19,11 @@ const SEED = Number(process.env.CHAOS_SEED ?? Date.now() % 2 ** 31)
 let stack: Stack
 let run: ChaosRun
 
-describe('under load, with two consumers', () => {
+describe('a stack under load with two consumers', () => {
   beforeAll(async () => {
     stack = await startTestStack(chaosStackOptions({ spoolBytesMax: SPOOL_BYTES_MAX }))
     const say = (line: string) => void process.stderr.write(`chaos: ${line}\n`)
-    say(`seed ${SEED}; CHAOS_SEED=${SEED} repeats the choice of instants and victims`)
+    say(`seed ${SEED}; CHAOS_SEED=${SEED} repeats the choice of moments and victims`)
     run = new ChaosRun({ stack, seed: SEED, say })
   })
 
@@ -31,24 +31,24 @@ describe('under load, with two consumers', () => {
     await stack?.stop()
   })
 
-  test("whatever is killed at whatever instant, every acknowledged event is stored once, in its user's order, and the ledger balances", async () => {
+  test("every acknowledged event is stored once and in its user's order, and the ledger balances, whichever process is killed at any moment", async () => {
     await runCrashMatrix(run, { rounds: 2 })
-    await runUntilLoud(run)
+    await runUntilConclusive(run)
     const verdict = await run.verify()
     run.say(`provoked ${JSON.stringify(verdict.provoked)}; ledger ${JSON.stringify(verdict.ledger)}`)
     expect(verdict.faults).toEqual([])
     expect(verdict.events.acknowledged).toBeGreaterThan(0)
-    expect(findQuiet(verdict.provoked)).toBeUndefined()
+    expect(whyInconclusive(verdict.provoked)).toBeUndefined()
   }, 900_000)
 
-  test('while PostgreSQL is down ingest goes on, reads answer 200 or 503 with Retry-After, and nothing is lost', async () => {
+  test('while PostgreSQL is down, the gateway accepts events, reads answer 200 or 503 with Retry-After, and no event is lost', async () => {
     const report = await runOutage(run, 'postgres', 5_000)
     for (const batches of report.acknowledged) expect(batches).toBeGreaterThan(0)
     expect(Object.keys(report.reads).filter((answer) => answer !== '200' && answer !== '503')).toEqual([])
     expect((await run.verify()).faults).toEqual([])
   })
 
-  test('while Redis is down the gateway acknowledges into its spool, answers 503 with Retry-After once it is full, and nothing is lost', async () => {
+  test('while Redis is down, the gateway spools events, answers 503 with Retry-After once the spool is full, and loses no event', async () => {
     const { refused, acknowledgedBefore } = await runSpoolQuota(run)
     expect(acknowledgedBefore).toBeGreaterThan(0)
     expect(refused.status).toBe(503)
@@ -56,13 +56,13 @@ describe('under load, with two consumers', () => {
     expect((await run.verify()).faults).toEqual([])
   })
 
-  test('a consumer frozen past its lease is fenced when it goes on, and nothing is doubled', async () => {
+  test('a consumer that was frozen past its lease is fenced when it continues, and no event is stored twice', async () => {
     const { takenOver } = await runFrozenConsumer(run)
     expect(takenOver).toBeGreaterThan(0)
     expect((await run.verify()).faults).toEqual([])
   })
 
-  test('the check itself fails when a row is missing, doubled or the ledger is wrong', async () => {
+  test('the check reports a fault when a row is missing, doubled or not in the ledger', async () => {
     const client = new pg.Client({ connectionString: stack.databaseUrl })
     await client.connect()
     const someId = `(select message_id from events where position >= 0 and event <> '$probe' and user_id like 'user-%' limit 1)`

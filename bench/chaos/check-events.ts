@@ -10,19 +10,19 @@ export interface SentLoad {
 }
 
 export interface EventFindings {
-  /** Rows looked at, those of other senders included. */
+  /** Rows that were read, including those of other senders. */
   rows: number
-  /** Events the loads had acknowledged. */
+  /** Events of the loads that were acknowledged. */
   acknowledged: number
   /** Acknowledged events without a row. */
   missing: number
-  /** Rows beyond the first of a message id. */
+  /** Rows after the first with the same message id. */
   doubled: number
-  /** Rows whose position lies before that of an earlier event of the same user, or in another partition. */
+  /** Rows whose position is before that of an earlier event of the same user, or in another partition. */
   outOfOrder: number
-  /** Rows whose user is not the one that was sent with this message id. */
+  /** Rows whose user differs from the one that was sent with this message id. */
   altered: number
-  /** The first few faults in words. */
+  /** The first few faults as text. */
   examples: string[]
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { WireConnection, type WireResponse } from '../load/wire-connection.js'
 
-/** The event that the table refuses, see `refusePoison`. */
+/** The name of the event that the table refuses, see `addPoisonConstraint`. */
 const POISON = 'Poison'
 const PAUSE_MS = 250
 const RETRY_AFTER_MS = 200
@@ -14,9 +14,9 @@ export interface OddSent {
   readonly poison: readonly string[]
 }
 
-/** A slow client beside the load, so that every term of the ledger moves. */
+/** A slow client beside the load whose events change every term of the ledger. */
 export interface OddLoad {
-  /** Carries the batch that is under way through; the second call gives the same. @throws when an answer is not what it must be. */
+  /** Ends once the current batch is acknowledged. The second call returns the same. @throws when an answer is wrong. */
   stop(): Promise<OddSent>
 }
 
@@ -75,15 +75,15 @@ async function sendUntilAcknowledged(
 function checkAnswer({ body }: WireResponse): void {
   const { accepted, rejected } = JSON.parse(body) as { accepted?: number; rejected?: { index: number }[] }
   if (accepted !== 2 || rejected?.length !== 1 || rejected[0]?.index !== 1)
-    throw new Error(`of three events the second must be rejected alone: ${body.slice(0, 500)}`)
+    throw new Error(`only the second of three events must be rejected: ${body.slice(0, 500)}`)
 }
 
-/** From now on PostgreSQL refuses rows of one name, as it refuses what slips through the gateway's checks. */
-export async function refusePoison(databaseUrl: string): Promise<void> {
+/** Makes PostgreSQL refuse events of one name, as it refuses values that the gateway's validation misses. */
+export async function addPoisonConstraint(databaseUrl: string): Promise<void> {
   await query(databaseUrl, `alter table events add constraint chaos_poison check (event <> '${POISON}')`)
 }
 
-/** What is wrong with what the ledger and the tables say about them, in a line; undefined when nothing is. */
+/** The first fault in what the ledger and the tables say about these events, in one line; undefined when there is none. */
 export async function findOddFault(
   databaseUrl: string,
   { good, poison }: OddSent,
@@ -92,13 +92,14 @@ export async function findOddFault(
   const count = async (sql: string, ids: readonly string[]) => (await query(databaseUrl, sql, [ids]))[0]
   const stored = await count(STORED, good)
   if (stored?.ids !== good.length || stored.rows !== good.length)
-    return `${good.length} good events beside odd ones, of which ${stored?.ids} are stored in ${stored?.rows} rows`
+    return `${good.length} good events were sent beside bad ones, and ${stored?.ids} of them are stored in ${stored?.rows} rows`
   const poisoned = await count(STORED, poison)
-  if (poisoned?.rows !== 0) return `${poisoned?.rows} rows that PostgreSQL must have refused are stored`
+  if (poisoned?.rows !== 0) return `${poisoned?.rows} rows are stored that PostgreSQL had to refuse`
   const letters = await count(DEAD, poison)
-  if (letters?.ids !== poison.length) return `${poison.length} events must be dead letters and ${letters?.ids} are`
+  if (letters?.ids !== poison.length)
+    return `${poison.length} events must be dead letters, and ${letters?.ids} of them are`
   if (ledger.rejected < good.length || ledger.dead_lettered < poison.length)
-    return `of ${good.length} odd batches the ledger shows ${ledger.rejected} rejected and ${ledger.dead_lettered} dead-lettered`
+    return `${good.length} batches had bad events, but the ledger shows ${ledger.rejected} rejected and ${ledger.dead_lettered} dead-lettered`
   return undefined
 }
 

@@ -6,18 +6,19 @@ import type { ChaosRun } from './chaos-run.js'
 export interface OutageReport {
   /** Batches acknowledged in each third of the outage. */
   acknowledged: number[]
-  /** Answers to reads during the outage, by "status code" and, for 503, whether Retry-After was there. */
+  /** Number of answers to reads during the outage, by status code and, for 503, whether they had Retry-After. */
   reads: Record<string, number>
   /** From the end of the outage until the backlog was stored, in milliseconds. */
   caughtUpMs: number
 }
 
-const PATIENCE_MS = 30_000
+const EXTRA_MS_MAX = 30_000
 
-/** Keeps Redis or PostgreSQL down under load, reading all the while, and waits until everything is stored. */
+/** Takes Redis or PostgreSQL down under load, reads all the time, and waits until everything is stored. */
 export async function runOutage(run: ChaosRun, what: 'redis' | 'postgres', lastsMs: number): Promise<OutageReport> {
   const server = what === 'redis' ? run.stack.streamRedis : run.stack.postgres
-  if (!server) throw new Error(`${what} is not ours to take down: the environment names a server`)
+  if (!server)
+    throw new Error(`${what} cannot be taken down: the environment names a server that this run did not start`)
   const acknowledged: number[] = []
   const reads: Record<string, number> = {}
   await run.underLoad(async (load) => {
@@ -27,8 +28,11 @@ export async function runOutage(run: ChaosRun, what: 'redis' | 'postgres', lasts
     for (let third = 0; third < 3; third++) {
       const before = load.acknowledged()
       const until = performance.now() + lastsMs / 3
-      // Longer only where the machine is so slow that nothing can have been acknowledged yet.
-      while (performance.now() < until || (load.acknowledged() === before && performance.now() < until + PATIENCE_MS)) {
+      // Longer only when the machine is so slow that no batch has been acknowledged yet.
+      while (
+        performance.now() < until ||
+        (load.acknowledged() === before && performance.now() < until + EXTRA_MS_MAX)
+      ) {
         const answer = await readEvents(run)
         reads[answer] = (reads[answer] ?? 0) + 1
         await delay(Math.min(250, lastsMs / 20))
@@ -69,7 +73,8 @@ export interface QuotaReport {
 /** Takes Redis down until the spool is full and the gateway refuses; then brings it back and waits until all is stored. */
 export async function runSpoolQuota(run: ChaosRun): Promise<QuotaReport> {
   const { streamRedis } = run.stack
-  if (!streamRedis) throw new Error('Redis is not ours to take down: the environment names a server')
+  if (!streamRedis)
+    throw new Error('Redis cannot be taken down: the environment names a server that this run did not start')
   return await run.underLoad(
     async (load) => {
       run.outages++
@@ -94,7 +99,7 @@ export async function runSpoolQuota(run: ChaosRun): Promise<QuotaReport> {
   )
 }
 
-/** One event of its own; the answer when it is no 200. A refused event leaves no trace, an accepted one is one more row. */
+/** Sends one event. Returns the answer unless it is 200. A refused event leaves no trace; an accepted one adds a row. */
 async function sendOne({ stack }: ChaosRun): Promise<WireResponse | undefined> {
   const body = JSON.stringify({ batch: [{ type: 'track', event: 'Quota', userId: 'quota' }] })
   const wire = new WireConnection(stack.url)

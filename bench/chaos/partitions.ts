@@ -8,7 +8,7 @@ export interface PartitionState {
   isLeaseLive: boolean
 }
 
-/** Who owns the partitions of the events stream, by the clock of PostgreSQL. */
+/** The owners of the partitions of the events stream, and whether their leases are valid by PostgreSQL's clock. */
 export async function readPartitions(databaseUrl: string): Promise<PartitionState[]> {
   return await query<PartitionState>(
     databaseUrl,
@@ -17,13 +17,13 @@ export async function readPartitions(databaseUrl: string): Promise<PartitionStat
   )
 }
 
-/** Times a partition was given to an owner, its first one not counted. */
+/** How often a partition changed its owner. */
 export async function countTakeovers(databaseUrl: string): Promise<number> {
   const partitions = await readPartitions(databaseUrl)
   return partitions.reduce((sum, { epoch }) => sum + Math.max(0, epoch - 1), 0)
 }
 
-/** Waits until consumers commit; PostgreSQL itself may be down at first. */
+/** Waits until consumers commit further events. PostgreSQL may be down at first. */
 export async function waitUntilStoring(databaseUrl: string): Promise<void> {
   let before: number | undefined
   const hasGrown = async () => {

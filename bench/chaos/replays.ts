@@ -1,9 +1,9 @@
 import { request } from 'node:http'
 
-/** The counter of frames that reached a consumer again and were dropped by their sequence. */
+/** Counts frames that a consumer read again and dropped by their sequence. */
 const METRIC = 'millrace_stream_repeated_frames_total'
 
-/** What a consumer counted since its start; 0 when it cannot be asked at this moment. */
+/** The consumer's count since its start; 0 when its admin server does not answer. */
 export async function readReplays(adminUrl: string): Promise<number> {
   const text = await fetchText(`${adminUrl}/metrics`).catch(() => '')
   let sum = 0

@@ -1,10 +1,10 @@
-// npm run chaos: kills, outages and a frozen consumer under load, in full length; see README.md beside this file.
+// npm run chaos: kills, outages and a frozen consumer under load, at full length; see README.md in this folder.
 import { renameSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { removeTemporary, startStack, temporaryDirectory } from '@millrace/local-stack'
-import { ChaosRun, findQuiet, type Verdict } from './chaos-run.js'
+import { ChaosRun, type Verdict, whyInconclusive } from './chaos-run.js'
 import { type ChaosStackSettings, chaosStackOptions } from './chaos-stack.js'
-import { runCrashMatrix, runUntilLoud, VICTIMS, type Victim } from './crash-matrix.js'
+import { runCrashMatrix, runUntilConclusive, VICTIMS, type Victim } from './crash-matrix.js'
 import { runFrozenConsumer } from './frozen-consumer.js'
 import { runOutage, runSpoolQuota } from './outages.js'
 
@@ -87,15 +87,15 @@ async function outages(run: ChaosRun): Promise<void> {
   }
 }
 
-say(`seed ${seed}: --seed ${seed} repeats the choice of instants and victims`)
+say(`seed ${seed}: --seed ${seed} repeats the choice of moments and victims`)
 if (only.has('crash')) {
   const victims = values.victims.split(',') as Victim[]
   const verdict = await onStack('crash', {}, async (run) => {
     await runCrashMatrix(run, { rounds, victims })
-    await runUntilLoud(run)
+    await runUntilConclusive(run)
   })
-  const quiet = verdict && findQuiet(verdict.provoked)
-  demand(quiet === undefined, `the crash matrix proves nothing: ${quiet}`)
+  const reason = verdict && whyInconclusive(verdict.provoked)
+  demand(reason === undefined, `the crash matrix proves nothing: ${reason}`)
 }
 if (only.has('postgres') || only.has('redis')) await onStack('outages', { spoolBytesMax: 1024 ** 3 }, outages)
 if (only.has('frozen')) {

@@ -1,16 +1,16 @@
-/** Numbers that look random and are the same for the same seed. */
+/** Pseudo-random numbers that are the same for the same seed. */
 export interface Random {
   readonly seed: number
-  /** From 0 up to, and without, 1. */
+  /** From 0 (inclusive) to 1 (exclusive). */
   next(): number
-  /** A whole number, both ends included. */
+  /** A whole number from `low` to `high`, both inclusive. */
   between(low: number, high: number): number
   pick<T>(items: readonly T[]): T
   /** The same items in random order. */
   shuffle<T>(items: readonly T[]): T[]
 }
 
-/** Mulberry32, by Tommy Ettinger (public domain): 32 bits of state are plenty for choosing instants. */
+/** Mulberry32, by Tommy Ettinger (public domain): 32 bits of state are enough to choose moments. */
 export function createRandom(seed: number): Random {
   let state = seed >>> 0
   const next = () => {

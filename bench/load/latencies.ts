@@ -7,7 +7,7 @@ export interface LatencySummary {
   max_ms: number
 }
 
-/** Keeps every value, so that no percentile is an estimate. */
+/** Keeps every value, so that percentiles are exact. */
 export class Latencies {
   private values = new Float64Array(4096)
   private count = 0

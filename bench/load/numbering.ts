@@ -1,12 +1,12 @@
 /**
- * Every event of a load has a number, and everything about it follows from the number and the seed: its message id, its user,
- * its values. So a checker can tell from the stored message ids alone which of the sent events are there, without a list of them.
+ * Every event of a load has a number. Its message id, its user and its values follow from the number and the seed, so a check needs only the stored
+ * message ids to know which of the sent events are stored.
  */
 export interface Numbering {
-  /** Tells the events of one load from those of another. Unsigned, 32 bits. */
+  /** Distinguishes the events of one load from those of another. Unsigned, 32 bits. */
   seed: number
   batchEvents: number
-  /** A user belongs to one connection, so that the order of its events is the order in which that connection sends. */
+  /** A user belongs to one connection, so that its events are sent in order. */
   connections: number
   /** Default 50,000. */
   users?: number | undefined
@@ -15,7 +15,7 @@ export interface Numbering {
 const USERS_DEFAULT = 50_000
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
-/** A bijection of 32-bit numbers that looks random: the finalizer of MurmurHash3. */
+/** A bijection of 32-bit numbers with random-looking results: the finalizer of MurmurHash3. */
 export function mix32(value: number): number {
   let h = value >>> 0
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
@@ -36,7 +36,7 @@ export function firstOfBatch(numbering: Numbering, batch: number): number {
   return batch * numbering.batchEvents
 }
 
-/** Four words of 32 bits that an event's id consists of; the last one alone gives the number back. */
+/** One of the four 32-bit words of an event's id. The last word alone determines the number. */
 export function idWord(seed: number, number: number, word: 0 | 1 | 2 | 3): number {
   const last = mix32((number ^ seed) >>> 0)
   return word === 3 ? last : mix32((last ^ seed) + (word + 1) * 0x9e3779b9)
@@ -48,7 +48,7 @@ export function messageId(seed: number, number: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20)}`
 }
 
-/** The number of the event with this message id, or undefined when it is not of the load with this seed. */
+/** The number of the event with this message id, or undefined when it does not belong to the load with this seed. */
 export function numberOf(seed: number, id: string): number | undefined {
   const last = Number.parseInt(id.slice(28), 16)
   if (Number.isNaN(last)) return undefined

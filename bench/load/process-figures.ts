@@ -3,11 +3,11 @@ import { readdirSync, readFileSync } from 'node:fs'
 /** Clock ticks a second of /proc, fixed by Linux's user interface. */
 const TICKS_PER_SECOND = 100
 
-/** A program with all processes below it. */
+/** The resources of a process and all processes below it. */
 export interface ProcessFigures {
-  /** Processor time since their start, of ended children too, in seconds. */
+  /** Processor time since their start, including that of children that have ended, in seconds. */
   cpuSeconds: number
-  /** Memory in MiB. The proportional share counts a page that n processes share as 1/n of it in each. */
+  /** Memory in MiB. The proportional set size counts a page that n processes share as 1/n in each of them. */
   rssMib: number
   pssMib: number
   processes: number
@@ -31,7 +31,7 @@ export function processFigures(pid: number): ProcessFigures {
   return sum
 }
 
-/** Processor time of the whole machine, in seconds: busy, and all there was. */
+/** Processor time of the whole machine in seconds: used, and in total. */
 export function machineCpu(): { busySeconds: number; totalSeconds: number } {
   const fields = readFileSync('/proc/stat', 'latin1').split('\n')[0]?.trim().split(/\s+/).slice(1, 9).map(Number) ?? []
   const total = fields.reduce((sum, ticks) => sum + ticks, 0)

@@ -1,6 +1,6 @@
 import { firstOfBatch, idWord, mix32, type Numbering, userOf } from './numbering.js'
 
-/** Bytes of one event as sent, as in the figures of other projects this is compared with. */
+/** Size of an event as sent, the same as in the figures of the projects that Millrace is compared with. */
 export const EVENT_BYTES = 298
 
 const EVENT_NAMES = [
@@ -35,8 +35,8 @@ export interface RequestOptions {
 }
 
 /**
- * A whole HTTP request with `batchEvents` Segment events of 298 bytes, rendered once; a batch then costs the patching of its
- * numbers. `properties.seq` is the event's number, so it grows along a user's events.
+ * A complete HTTP request with `batchEvents` Segment events of 298 bytes. It is rendered once, and only the numbers change from batch to batch.
+ * `properties.seq` is the event's number, so it grows along the events of a user.
  */
 export class RequestTemplate {
   private readonly bytes: Buffer
@@ -72,7 +72,7 @@ export class RequestTemplate {
     }
   }
 
-  /** The request for a batch. The buffer is reused by the next call. */
+  /** The request for a batch. The next call overwrites the buffer. */
   render(batch: number, now: Date): Buffer {
     const { bytes, offsets, numbering } = this
     const time = Buffer.from(now.toISOString(), 'latin1')
@@ -88,7 +88,7 @@ export class RequestTemplate {
       const carrier = ((chance >>> 17) % (CARRIERS.length / 2)) * 2
       bytes[start + offsets.carrier] = CARRIERS[carrier] as number
       bytes[start + offsets.carrier + 1] = CARRIERS[carrier + 1] as number
-      // A loop over 24 bytes costs a fifth of a call out of JavaScript.
+      // A loop over 24 bytes takes a fifth of the time of a call to Buffer.copy.
       for (let i = 0; i < time.length; i++) bytes[start + offsets.time + i] = time[i] as number
       number++
     }
@@ -114,7 +114,7 @@ export class RequestTemplate {
   }
 }
 
-/** Names are skewed too: the first comes up four times as often as the last. */
+/** Names are skewed: the first occurs four times as often as the last. */
 function eventName(slot: number): string {
   const rank = Math.floor(((mix32(slot) % 1000) / 1000) ** 2 * EVENT_NAMES.length)
   return EVENT_NAMES[rank] as string

@@ -19,7 +19,7 @@ export interface LoadOptions {
   retryPauseMaxMs?: number | undefined
   /** Pause of a connection between an answer and its next batch, in milliseconds, for a closed loop below the limit. Default 0. */
   thinkMs?: number | undefined
-  /** Told after each acknowledgement how many batches all connections have had acknowledged. */
+  /** Called after each acknowledgement with the number of batches acknowledged on all connections. */
   onAcknowledged?: ((batches: number) => void) | undefined
   /** Ends the load early. */
   signal?: AbortSignal | undefined
@@ -29,11 +29,11 @@ export interface LoadReport {
   /** Batches acknowledged by each connection: connection c sent c, c + connections, c + 2 connections, … and all were acknowledged. */
   batches: number[]
   acknowledgedEvents: number
-  /** Requests sent again because the first brought no acknowledgement. */
+  /** Requests that were sent again because they were not acknowledged. */
   retries: number
-  /** Answers by status code; what broke or timed out is counted by the word "broken". */
+  /** Number of answers by status code; "broken" counts requests without an answer. */
   statuses: Record<string, number>
-  /** From the scheduled time (open loop) or from the sending (closed loop) to the acknowledgement, retries included. */
+  /** From the scheduled time (open loop) or from the send (closed loop) to the acknowledgement, including retries. */
   acknowledged: LatencySummary
   startedAtMs: number
   endedAtMs: number
@@ -43,7 +43,7 @@ export interface LoadReport {
 const RETRYABLE = new Set([408, 425, 429, 500, 502, 503, 504])
 
 /**
- * Sends numbered events until the time is up; every batch begun is sent again until it is acknowledged.
+ * Sends numbered events until the time is over. Every batch is sent again until it is acknowledged.
  * @throws when a batch is refused for good or one of its events is.
  */
 export async function runLoad(options: LoadOptions): Promise<LoadReport> {
@@ -84,7 +84,7 @@ interface LoadState {
   retries: number
   acknowledged: number
   batches: number[]
-  /** What ended one connection ends them all. */
+  /** The first failure of a connection; it ends all of them. */
   failure?: Error
 }
 
@@ -125,14 +125,14 @@ async function sendUntilAcknowledged(state: LoadState, wire: LaneConnection, req
   }
 }
 
-/** A rejected event of ours is a fault of the gateway or of the load: the count of what was sent would no longer hold. */
+/** A rejected event means a fault of the gateway or of the load, and the number of sent events would be wrong. */
 function checkAnswer(answer: WireResponse): void {
   if (answer.body.includes('"rejected":[]')) return
   const { rejected } = JSON.parse(answer.body) as { rejected?: unknown[] }
   if (rejected && rejected.length > 0) throw new Error(`events were rejected: ${JSON.stringify(rejected[0])}`)
 }
 
-/** A connection to one of several gateways that moves on to the next when it breaks. */
+/** A connection to one of several gateways. When it breaks, the next request goes to the next gateway. */
 class LaneConnection {
   private readonly wires: WireConnection[]
   private index: number

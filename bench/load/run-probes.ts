@@ -9,32 +9,32 @@ export interface ProbeOptions {
   writeKey: string
   readKey: string
   durationMs: number
-  /** One probe is sent every so many milliseconds, by the clock. Default 100. */
+  /** Interval of the probes in milliseconds, by the clock. Default 100. */
   everyMs?: number | undefined
-  /** Pause between two looks for an event that is not there yet; it grows to 5 % of the time waited so far, to spare what is measured. Default 3. */
+  /** Pause between two polls for an event, in milliseconds. It grows to 5 % of the time waited so far, to put less load on the stack. Default 3. */
   pollMs?: number | undefined
-  /** How long to look before a probe counts as unseen. Default 30,000. */
+  /** Time after which a probe counts as unseen. Default 30,000. */
   deadlineMs?: number | undefined
 }
 
 export interface ProbeReport {
-  /** From the client's send (scheduled) to the answer of the query that showed the event: plain requests, then polled. */
+  /** Plain requests: from the scheduled send to the answer of the poll that showed the event. */
   visible: LatencySummary
-  /** The same for `?wait=stored` requests, followed by one query; and to the answer of the request itself. */
+  /** Requests with `?wait=stored`: from the scheduled send to the answer of the query that follows (`visibleAfterWait`), and to the answer of the request (`stored`). */
   visibleAfterWait: LatencySummary
   stored: LatencySummary
-  /** Events that were not in the first query after an answer that said they were stored. */
+  /** Events that the first query after the answer to `?wait=stored` did not show. */
   lateAfterWait: number
   unseen: number
   sent: number
-  /** All probes' message ids are stored once when nothing was lost. */
+  /** Message ids of all probes; each must be stored once. */
   messageIds: string[]
 }
 
-/** Lanes that take turns, so that a slow probe does not hold up the next ones. */
+/** Number of lanes that send probes in turn, so that a slow probe does not delay the next ones. */
 const LANES = 64
 
-/** Sends single events by the clock, each of a user of its own, and measures when a query shows it. Every second one waits for storage. */
+/** Sends single events by the clock, each of its own user, and measures when a query shows it. Every second request waits for storage. */
 export async function runProbes(options: ProbeOptions): Promise<ProbeReport> {
   const { durationMs, everyMs = 100 } = options
   const visible = new Latencies()
@@ -102,7 +102,7 @@ class ProbeClient {
     return answer !== undefined
   }
 
-  /** How many queries it took to see the event; 0 when it never showed. */
+  /** The number of queries until the event was shown; 0 when it never was. */
   async look(id: string): Promise<number> {
     const { pollMs = 3, deadlineMs = 30_000, readKey } = this.options
     const startedAt = performance.now()

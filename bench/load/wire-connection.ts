@@ -14,8 +14,8 @@ export function retryAfterSeconds(response: WireResponse): number | undefined {
 }
 
 /**
- * One HTTP/1.1 keep-alive connection over a raw socket, one request at a time: a load generator shares the machine with what it
- * measures, and a full HTTP client costs several times as much. Connects at the first request and again after an error.
+ * One HTTP/1.1 keep-alive connection over a raw socket, one request at a time. A load generator shares the machine with the stack it measures, and a full
+ * HTTP client would use several times as much processor time. It connects at the first request, and again after an error.
  */
 export class WireConnection {
   private readonly host: string
@@ -30,9 +30,9 @@ export class WireConnection {
     this.port = Number(port)
   }
 
-  /** Sends a rendered request. Rejects when the connection breaks or no whole answer came within the time. */
+  /** Sends a complete request. Rejects when the connection breaks or no complete answer arrives in time. */
   async send(request: Buffer | string, timeoutMs: number): Promise<WireResponse> {
-    if (this.settle) throw new Error('a request is under way on this connection')
+    if (this.settle) throw new Error('another request is in progress on this connection')
     const socket = this.socket ?? this.open()
     const timer = setTimeout(() => this.fail(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
     try {
@@ -45,7 +45,7 @@ export class WireConnection {
     }
   }
 
-  /** Breaks the connection off; a request under way is rejected. */
+  /** Closes the connection; a request in progress is rejected. */
   close(): void {
     this.fail(new Error('the connection was closed'))
   }
@@ -92,7 +92,7 @@ export class WireConnection {
   }
 }
 
-/** Undefined while the answer is not whole. Knows Content-Length and chunked bodies, which is what a Node server sends. */
+/** Undefined while the answer is incomplete. It understands Content-Length and chunked bodies, which is what a Node server sends. */
 export function parseResponse(bytes: Buffer): WireResponse | undefined {
   const headEnd = bytes.indexOf('\r\n\r\n')
   if (headEnd < 0) return undefined

@@ -1,4 +1,4 @@
-// npm run check: everything about the code that can be known without running it. All checks run; any failure fails it.
+// npm run check: checks everything about the code that can be known without running it. All checks run, and one failure makes the command fail.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,11 +7,11 @@ import { pnpm, prepare, ROOT, run, say } from './steps.mjs'
 
 const bin = (name) => join(ROOT, 'node_modules/.bin', name)
 
-/** dependency-cruiser passes silently when its parser reads nothing, so fewer modules than this is a failure. */
+/** dependency-cruiser reports no violation when its parser reads nothing, so reading fewer modules than this is a failure. */
 const MODULES_MIN = 100
 
 const CHECKS = {
-  // First: oxlint takes the types of other packages from what is compiled, and the tables of settings come from it.
+  // First, since oxlint and the tables of settings read the compiled code.
   'it builds (turbo)': () => pnpm(['exec', 'turbo', 'run', 'build', '--output-logs=errors-only']),
   'format, lint, import order (biome)': () =>
     run(bin('biome'), ['ci', '--error-on-warnings', '--colors=off', '--max-diagnostics=200', '.']),
@@ -62,7 +62,7 @@ async function checkBoundaries() {
     const cycles = findFolderCycles(modules)
     for (const cycle of cycles) say(`no-folder-cycles: ${cycle.join(' -> ')}`)
     if (totalCruised >= MODULES_MIN) return violations.length + cycles.length
-    say(`only ${totalCruised} modules were read, fewer than ${MODULES_MIN}: the parser reads nothing`)
+    say(`only ${totalCruised} modules were read, fewer than ${MODULES_MIN}, so the parser does not work`)
     return 1
   } finally {
     rmSync(folder, { recursive: true })
@@ -79,7 +79,7 @@ async function checkGenerated() {
     const [fresh, kept] = [filesOf(join(folder, 'src/gen')), filesOf(join(contracts, 'src/gen'))]
     const changed = [...new Set([...fresh.keys(), ...kept.keys()])].filter((name) => fresh.get(name) !== kept.get(name))
     for (const name of changed)
-      say(`packages/contracts/src/gen/${name} is not what packages/contracts/scripts/generate.mjs makes: run it`)
+      say(`packages/contracts/src/gen/${name} is out of date: run node packages/contracts/scripts/generate.mjs`)
     return changed.length
   } finally {
     rmSync(folder, { recursive: true })
@@ -98,7 +98,7 @@ function filesOf(folder) {
   return new Map(paths.map((path) => [path.slice(folder.length + 1), readFileSync(path, 'utf8')]))
 }
 
-/** A URL in it would tie every installation to the registry of whoever wrote it. */
+/** A URL in the lockfile would tie every installation to the registry of the person who wrote it. */
 async function checkLockfile() {
   const lines = readFileSync(join(ROOT, 'pnpm-lock.yaml'), 'utf8').split('\n')
   const bad = lines.filter((line) => /https?:\/\/|tarball:/.test(line))

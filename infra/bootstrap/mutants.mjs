@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util'
 import { loadMutants } from '../mutants/load-mutants.mjs'
 import { runMutants } from '../mutants/run-mutants.mjs'
-import { give, prepare, say } from './steps.mjs'
+import { fail, prepare, say } from './steps.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -20,7 +20,7 @@ const { mutants, problems } = loadMutants({
   isShort: values.short,
 })
 for (const problem of problems) say(problem)
-if (mutants.length === 0 && problems.length === 0) give('no entry of a mutants.json matches')
+if (mutants.length === 0 && problems.length === 0) fail('no entry of a mutants.json matches')
 if (values.list) {
   for (const { list, promise, why } of values.quiet ? [] : mutants) say(`${list}: ${promise}: ${why}`)
   say(`${mutants.length} mutants, ${problems.length} errors`)

@@ -1,5 +1,5 @@
 // npm start: from a clone to a running stack.
-import { give, prepare, say } from './steps.mjs'
+import { fail, prepare, say } from './steps.mjs'
 
 const startedAt = Date.now()
 await prepare()
@@ -7,5 +7,5 @@ const { runStack } = await import('../../packages/local-stack/dist/index.js')
 try {
   process.exit(await runStack(startedAt, say))
 } catch (error) {
-  give(error.message)
+  fail(error.message)
 }

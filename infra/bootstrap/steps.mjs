@@ -1,4 +1,4 @@
-// Shared by start, test, check, bench and chaos. Node's own modules only: it runs before anything is installed.
+// What all commands of this folder begin with. It uses Node's own modules only, since it runs before any package is installed.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -7,11 +7,11 @@ import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** The one version the lockfile is written by; the same stands in package.json. */
+/** The version that writes the lockfile; package.json names the same one. */
 const PNPM = 'pnpm@12.21.0'
 const NODE_MIN = [20, 19]
 
-/** Where is noted what the installed packages and the built code were made from. */
+/** Files that hold a hash of everything the installed packages and the compiled code were made from. */
 const INSTALLED = join(ROOT, 'node_modules/.millrace-installed')
 const BUILT = join(ROOT, 'node_modules/.millrace-built')
 
@@ -20,16 +20,16 @@ export function say(line) {
   process.stdout.write(`${line}\n`)
 }
 
-/** Ends the program with one clear sentence. */
-export function give(reason) {
+/** Prints the reason and ends the program with exit code 1. */
+export function fail(reason) {
   process.stderr.write(`${reason}\n`)
   process.exit(1)
 }
 
-/** Everything that has to be there before the code can run: Node, packages, and compiled code unless `builds` is false. */
+/** Makes sure that the code can run: checks Node's version, installs packages and, unless `builds` is false, compiles the code. */
 export async function prepare({ builds = true } = {}) {
   checkNode()
-  // A plain `npm install` leaves it, and it would only confuse the next one.
+  // A plain `npm install` leaves this file behind, and the next one would read it.
   rmSync(join(ROOT, 'package-lock.json'), { force: true })
   await install()
   if (builds) await build()
@@ -38,8 +38,8 @@ export async function prepare({ builds = true } = {}) {
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number)
   if (major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])) return
-  give(
-    `Millrace needs Node ${NODE_MIN.join('.')} or newer and this is ${process.version}: install a newer one from nodejs.org`,
+  fail(
+    `Millrace needs Node ${NODE_MIN.join('.')} or newer, and this is ${process.version}: install a newer version from nodejs.org`,
   )
 }
 
@@ -47,7 +47,7 @@ async function install() {
   const state = hashOf([join(ROOT, 'pnpm-lock.yaml'), join(ROOT, 'pnpm-workspace.yaml'), ...manifests()])
   if (stateIn(INSTALLED) === state) return
   await step('installing packages from the lockfile', () => pnpm(['install', '--frozen-lockfile']), {
-    remedy: 'is the package registry reachable? "npm ping" tells',
+    remedy: 'check with "npm ping" whether the package registry can be reached',
   })
   writeFileSync(INSTALLED, state)
 }
@@ -59,21 +59,21 @@ async function build() {
   writeFileSync(BUILT, state)
 }
 
-/** Runs one step, telling its name before and its time after; ends the program when it fails. */
+/** Runs one step and prints its name before and its time after it. Ends the program when the step fails. */
 async function step(what, work, { remedy } = {}) {
   say(`${what} ...`)
   const start = performance.now()
   const code = await work()
-  if (code !== 0) give(`${what} failed${remedy ? `: ${remedy}` : ''}`)
+  if (code !== 0) fail(`${what} failed${remedy ? `: ${remedy}` : ''}`)
   say(`${what}: done after ${((performance.now() - start) / 1000).toFixed(1)} s`)
 }
 
-/** pnpm by npx: corepack may be missing or unable to check signatures behind a mirror. */
+/** Runs pnpm by npx, since corepack may be missing or unable to check signatures behind a mirror. */
 export function pnpm(args) {
   return run('npx', ['-y', PNPM, ...args])
 }
 
-/** Runs a program to its end with our output; resolves with its exit code. */
+/** Runs a program, which prints to our output, and resolves with its exit code. */
 export function run(command, args, { env = {}, cwd = ROOT } = {}) {
   const settings = { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', ...env }
   return new Promise((resolve) => {
@@ -99,7 +99,7 @@ function manifests() {
   return [ROOT, ...projects()].map((path) => join(path, 'package.json')).filter(existsSync)
 }
 
-/** Every file the compiled code is made from. */
+/** Every file that the compiled code is made from. */
 function sources() {
   const files = [join(ROOT, 'tsconfig.base.json'), join(ROOT, 'turbo.json'), join(ROOT, 'pnpm-lock.yaml')]
   for (const path of projects())

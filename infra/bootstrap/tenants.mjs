@@ -1,4 +1,4 @@
-// npm run tenants -- add NAME: makes a tenant and its keys. The database is DATABASE_URL's, else that of the stack that runs.
+// npm run tenants -- add NAME: creates a tenant and its keys. It uses DATABASE_URL, or else the database of the running stack.
 import { runOnDatabase } from './run-on-database.mjs'
 
 process.exitCode = await runOnDatabase('packages/auth/dist/tenants-cli.js')

@@ -1,4 +1,4 @@
-// npm test: every test, on real servers. Arguments go to Jest. The last line is `N passed, N failed, N skipped`.
+// npm test: runs every test on real servers. Arguments are passed to Jest. The last line is `N passed, N failed, N skipped`.
 import { prepare, run } from './steps.mjs'
 
 await prepare()

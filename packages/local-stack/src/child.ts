@@ -13,14 +13,14 @@ export interface ChildOptions {
   name: string
   command: string
   args: string[]
-  /** Name the program sees as its own (argv[0]); default `command`. */
+  /** The program's own name (argv[0]). Default `command`. */
   argv0?: string | undefined
-  /** The whole environment of the child, not an addition to ours. */
+  /** The complete environment of the child, not an addition to ours. */
   env?: NodeJS.ProcessEnv | undefined
   cwd?: string | undefined
   uid?: number | undefined
   gid?: number | undefined
-  /** Output of the child is appended here; a file and not a pipe, so that the child outlives us unharmed. */
+  /** The child's output is appended here. It is a file and not a pipe, so that the child can run on after this process has ended. */
   logFile: string
 }
 
@@ -29,22 +29,22 @@ export interface Exit {
   signal: NodeJS.Signals | null
 }
 
-/** One running program with its output in a file. It has a session of its own: Ctrl-C in our terminal does not reach it. */
+/** A running program with its output in a file. It runs in a session of its own, so that Ctrl-C in our terminal does not reach it. */
 export interface Child {
   readonly name: string
   readonly pid: number
   readonly exited: Promise<Exit>
-  /** Set once it has ended. */
+  /** Undefined while the process runs. */
   readonly exit: Exit | undefined
-  /** Signals it and every process below it, and for SIGKILL waits until it is gone. */
+  /** Sends the signal to the process and every process below it. SIGKILL waits until the process has ended. */
   kill(name?: NodeJS.Signals): Promise<void>
-  /** Asks it to end by `name`, and kills it after `graceMs`. */
+  /** Sends the signal `name`, and kills the process if it has not ended after `graceMs`. */
   stop(name: NodeJS.Signals, graceMs: number): Promise<void>
-  /** The last lines it wrote, this run only. */
+  /** The last lines that this run wrote. */
   tail(lines?: number): string
 }
 
-/** Starts a program. Rejects when it cannot be executed; that it then ends at once is for `waitUntilReady` to find. */
+/** Starts a program. Rejects when it cannot be executed; `waitUntilReady` notices when it ends right after that. */
 export async function startChild(options: ChildOptions): Promise<Child> {
   mkdirSync(dirname(options.logFile), { recursive: true })
   rotate(options.logFile)
@@ -97,7 +97,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   }
 }
 
-/** Waits until `isReady` is true; a child that ends before fails at once, with the last lines it wrote. */
+/** Waits until `isReady` is true. Rejects at once, with the child's last lines, when the child ends before that. */
 export async function waitUntilReady(child: Child, deadlineMs: number, isReady: () => Promise<boolean>): Promise<void> {
   const failure = (what: string) => new Error(`${child.name} ${what}; its last lines:\n${child.tail() || '(nothing)'}`)
   try {

@@ -7,14 +7,14 @@ export function has(tool: string): boolean {
   return (process.env.PATH ?? '').split(':').some((directory) => existsSync(join(directory, tool)))
 }
 
-/** Whether this is Debian or one of its kin, with what unpacking takes. */
+/** Whether Debian packages can be downloaded and unpacked here. */
 export function canUnpackDebian(): boolean {
   return has('apt-get') && has('dpkg-deb')
 }
 
 /**
- * Unpacks packages into the directory `target`, without root: nothing is installed, configured or started. A failure shows in what is there
- * afterwards. apt with a state of its own needs no root to download. Returns the last line of each program that failed.
+ * Unpacks packages into the directory `target` without root: nothing is installed, configured or started. apt with a state directory of its own needs no
+ * root to download. Returns the last line of each program that failed; the caller checks what is in `target`.
  */
 export function unpackDebian(packages: readonly string[], target: string): string[] {
   const part = `${target}.${process.pid}`
@@ -34,13 +34,13 @@ export function unpackDebian(packages: readonly string[], target: string): strin
   ]
   for (const file of readdirSync(join(part, 'debs')))
     complaints.push(...runProgram(['dpkg-deb', '-x', join(part, 'debs', file), join(part, 'root')]))
-  // Another process may have been faster; what it unpacked is as good.
+  // Another process may have unpacked the same packages meanwhile.
   if (existsSync(join(part, 'root')) && !existsSync(target)) renameSync(join(part, 'root'), target)
   rmSync(part, { recursive: true, force: true })
   return complaints
 }
 
-/** Runs a program to its end. Returns the last line of its complaints when it failed. */
+/** Runs a program to its end. Returns the last line of its error output when it failed. */
 export function runProgram(command: readonly string[], cwd?: string): string[] {
   const result = spawnSync(command[0] as string, command.slice(1), {
     encoding: 'utf8',

@@ -15,7 +15,7 @@ const DOCKER_IMAGE = 'redis:7.4-alpine'
 /**
  * Finds a Redis server, installing one if it must: PATH, the system's package manager with root or without, then Docker.
  * `redis-tools` is chosen over `redis-server`, which would start a service.
- * @param cacheDir where a private copy may be unpacked; `say` is told what is being done.
+ * @param cacheDir where a private copy may be unpacked; `say` receives a line for each attempt.
  * @throws one line that names the command to run.
  */
 export function findRedis(cacheDir: string, say: (line: string) => void = () => {}): RedisBinary {
@@ -46,7 +46,7 @@ function unpacked(cacheDir: string, say: (line: string) => void): RedisBinary | 
   return fromCache(cacheDir)
 }
 
-/** The container shares our network and the data directory, so everything else is as with a local program. */
+/** The container shares our network and the data directory, so everything else works as with a local program. */
 function inDocker(say: (line: string) => void): RedisBinary | undefined {
   if (spawnSync('docker', ['info'], { stdio: 'ignore' }).status !== 0) return undefined
   say(`Redis is missing: running ${DOCKER_IMAGE} in Docker`)
@@ -121,7 +121,7 @@ function redisDirectory(cacheDir: string): string {
   return resolve(cacheDir, 'redis-tools')
 }
 
-/** A failure shows in what is found afterwards; what the program complained of is kept for that error. */
+/** A failure shows when nothing is found afterwards; the program's last line is kept for that error. */
 function run(command: string[]): void {
   complaints.push(...runProgram(command))
 }

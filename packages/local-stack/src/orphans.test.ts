@@ -8,7 +8,7 @@ import { isAlive, signal } from './process-table.js'
 import { removeTemporary, temporaryDirectory } from './temporary.js'
 import { waitFor } from './wait.js'
 
-test('servers and directories of a starter that was killed are cleared up by the next start', async () => {
+test('the next start removes the servers and directories of a process that was killed', async () => {
   const here = fileURLToPath(new URL('..', import.meta.url))
   const home = temporaryDirectory('millrace-orphans-')
   const script = join(home, 'start.mjs')

@@ -4,9 +4,8 @@ import { join } from 'node:path'
 import { descendants, isAlive, processIdentity, signal } from './process-table.js'
 
 /*
- * A process killed with SIGKILL cannot end its children, and ours have sessions of their own. So each child and each
- * temporary directory is noted in a file under the directory of its owner, and the next start clears up after owners
- * that are gone.
+ * A process that is killed with SIGKILL cannot end its children, and our children run in sessions of their own. So each child and each temporary
+ * directory is recorded in a file below a directory of its owner, and the next start removes what owners that have ended left behind.
  */
 
 let killsAtExit = false

@@ -21,7 +21,7 @@ export function postgresUser(): OsUser | undefined {
     if (entry) return { name, uid: Number(entry[2]), gid: Number(entry[3]) }
   }
   throw new Error(
-    'PostgreSQL refuses to run as root, and neither a user "postgres" nor "nobody" exists: run as an ordinary user',
+    'PostgreSQL refuses to run as root, and there is no user "postgres" or "nobody": start as an ordinary user',
   )
 }
 

@@ -4,17 +4,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isAlive } from './process-table.js'
 
-/** Redis Cluster adds this to a node's port for its bus. */
+/** Redis Cluster adds this to the port of a node to get the port of its bus. */
 export const CLUSTER_BUS_OFFSET = 10_000
 
-/** Where free ports are looked for: below Linux's ephemeral range (32768 and up), so no outgoing connection takes one meanwhile. */
+/** Range of the free ports: below Linux' ephemeral range (32768 and up), so that no outgoing connection takes one meanwhile. */
 const LOWEST_PORT = 15_000
 const HIGHEST_PORT = 31_999
 
-/** One file a port with the id of the process that it was handed out to: between the choice and the bind no other process may choose it. */
+/** One file for each port that was handed out, with the id of the process that got it, so that no other process chooses the port before it is bound. */
 const CLAIMS = join(tmpdir(), `millrace-ports-${process.getuid?.() ?? 'all'}`)
 
-/** Whether nothing listens on 127.0.0.1:`port` at this moment. */
+/** Whether nothing listens on 127.0.0.1:`port` now. */
 export function isPortFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()
@@ -23,7 +23,7 @@ export function isPortFree(port: number): Promise<boolean> {
   })
 }
 
-/** Whether something on 127.0.0.1:`port` takes a connection now. */
+/** Whether a server on 127.0.0.1:`port` accepts a connection now. */
 export function canConnect(port: number): Promise<boolean> {
   return new Promise((done) => {
     const socket = connect(port, '127.0.0.1')
@@ -33,8 +33,8 @@ export function canConnect(port: number): Promise<boolean> {
 }
 
 /**
- * A loopback port on which nothing listens now and that no living process has been handed out before, this one included.
- * With `companion`, nothing listens on the port that much higher either.
+ * A port of 127.0.0.1 on which nothing listens and that was not handed out to any running process before. With `companion`, the same holds for the port
+ * that is higher by that number.
  */
 export async function freePort(companion = 0): Promise<number> {
   for (let attempt = 0; attempt < 1000; attempt++) {
@@ -45,7 +45,7 @@ export async function freePort(companion = 0): Promise<number> {
   throw new Error(`no free port was found between ${LOWEST_PORT} and ${HIGHEST_PORT} on 127.0.0.1`)
 }
 
-/** Whether the port is this process's now. A claim outlives its process and is taken over then. */
+/** Claims the port for this process; false when a running process has it. The claim of a process that has ended is taken over. */
 function claim(port: number): boolean {
   mkdirSync(CLAIMS, { recursive: true })
   const path = join(CLAIMS, String(port))
@@ -64,7 +64,7 @@ function claim(port: number): boolean {
 function isAbandoned(path: string): boolean {
   try {
     const pid = Number(readFileSync(path, 'utf8'))
-    // Empty: whoever made it is about to write its id.
+    // An empty file was just created by a process that is about to write its id.
     return pid > 0 && !isAlive(pid)
   } catch {
     return false

@@ -19,7 +19,7 @@ async function start(options: PostgresOptions = {}): Promise<PostgresServer> {
   return server
 }
 
-test('starts an empty server without containers, whoever runs it, and removes all of it', async () => {
+test('PostgreSQL starts empty without containers, as root and as another user, and stop removes its files', async () => {
   const { port, pid, dataDir, stop } = await start()
   expect(await answersPostgres(port)).toBe(true)
   await stop()
@@ -27,14 +27,14 @@ test('starts an empty server without containers, whoever runs it, and removes al
   expect(existsSync(dirname(dataDir))).toBe(false)
 })
 
-test('a new cluster has as many segments of write-ahead log as it was asked for, ready to be written', async () => {
+test('a new PostgreSQL cluster has the requested number of write-ahead log segments', async () => {
   const { dataDir } = await start({ walSegments: 8, settings: { min_wal_size: '128MB' } })
   expect(readdirSync(`${dataDir}/pg_wal`).filter((name) => /^[0-9A-F]{24}$/.test(name)).length).toBeGreaterThanOrEqual(
     8,
   )
 })
 
-test('a server that is killed recovers on the same port', async () => {
+test('PostgreSQL recovers on the same port after it was killed', async () => {
   const { port, pid, kill, restart } = await start()
   await kill()
   expect(await answersPostgres(port)).toBe(false)
@@ -43,7 +43,7 @@ test('a server that is killed recovers on the same port', async () => {
   expect(server?.pid).not.toBe(pid)
 })
 
-test('a server that dies at start tells why', async () => {
+test('the error contains the reason when PostgreSQL dies at start', async () => {
   await expect(start({ settings: { shared_buffers: 'much' } })).rejects.toThrow(/ended at start[\s\S]*shared_buffers/)
   const port = await freePort()
   const other = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1')

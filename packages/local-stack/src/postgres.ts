@@ -57,7 +57,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const dataDir = resolve(options.dataDir ?? `${base}/data`)
   if (user && !isReachableBy(user, dataDir)) {
     throw new Error(
-      `${dataDir} lies in a directory that the user ${user.name}, who runs PostgreSQL for root, may not enter: choose another`,
+      `${dataDir} cannot hold the data: PostgreSQL runs as ${user.name} when the stack is started by root, and that user may not enter the directory; choose another`,
     )
   }
   const { auth = 'trust', walSegments = 0, readyDeadlineMs = 60_000 } = options

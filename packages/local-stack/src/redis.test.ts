@@ -17,7 +17,7 @@ async function start(options: RedisOptions = {}): Promise<RedisServer> {
   return server
 }
 
-test('what was answered survives SIGKILL', async () => {
+test('Redis keeps every acknowledged write after SIGKILL', async () => {
   const server = await start()
   await server.command('SET', 'key', 'kept')
   await server.kill()
@@ -27,11 +27,11 @@ test('what was answered survives SIGKILL', async () => {
   expect(await server.command('CONFIG', 'GET', 'maxmemory-policy')).toEqual(['maxmemory-policy', 'noeviction'])
 })
 
-test('a server that dies at start tells why', async () => {
+test('the error contains the reason when Redis dies at start', async () => {
   await expect(start({ settings: { maxmemory: 'much' } })).rejects.toThrow(/ended at start[\s\S]*maxmemory/)
 })
 
-test('sentinels make a replica primary when the primary is killed', async () => {
+test('sentinels promote a replica when the primary is killed', async () => {
   const stack = await startSentinel()
   started = stack
   const before = await stack.primary()
@@ -44,7 +44,7 @@ test('sentinels make a replica primary when the primary is killed', async () => 
   expect(await after.command('SET', 'key', 'value')).toBe('OK')
 })
 
-test('a cluster serves all slots, and a killed node keeps its keys', async () => {
+test('a Redis Cluster serves all slots, and a node keeps its keys after it was killed', async () => {
   const cluster = await startRedisCluster()
   started = cluster
   const node = await cluster.masterOf('key')

@@ -4,11 +4,11 @@ import { type Stack, startStack } from './stack.js'
 const DEFAULT_KEYS = { write: 'mr_write_dev', admin: 'mr_admin_dev' }
 
 /**
- * What `npm start` does once the code is built: starts the stack by the environment, prints how to use it, and runs until
- * SIGINT, SIGTERM or SIGHUP, or until something keeps dying. Resolves with the exit code.
+ * The part of `npm start` after the build: starts the stack with the settings of the environment, prints how to use it, and runs until SIGINT, SIGTERM or
+ * SIGHUP, or until a process keeps dying. Resolves with the exit code.
  *
- * Obeys MILLRACE_DATA_DIR (default `.millrace`), MILLRACE_PORTS (`free`), HTTP_PORT, BOOTSTRAP_WRITE_KEY,
- * BOOTSTRAP_ADMIN_KEY, DATABASE_URL and the Redis URLs.
+ * It reads MILLRACE_DATA_DIR (default `.millrace`), MILLRACE_PORTS (`free`), HTTP_PORT, BOOTSTRAP_WRITE_KEY, BOOTSTRAP_ADMIN_KEY, DATABASE_URL and the
+ * Redis URLs.
  */
 export async function runStack(startedAt: number, say: (line: string) => void): Promise<number> {
   const { env } = process
@@ -16,18 +16,18 @@ export async function runStack(startedAt: number, say: (line: string) => void): 
   const adminKey = env.BOOTSTRAP_ADMIN_KEY ?? DEFAULT_KEYS.admin
   if (env.NODE_ENV === 'production' && (writeKey === DEFAULT_KEYS.write || adminKey === DEFAULT_KEYS.admin)) {
     say(
-      'NODE_ENV is production and the keys are the ones everybody knows: set BOOTSTRAP_WRITE_KEY and BOOTSTRAP_ADMIN_KEY',
+      'NODE_ENV is production, but the write key and the admin key are the public defaults: set BOOTSTRAP_WRITE_KEY and BOOTSTRAP_ADMIN_KEY',
     )
     return 1
   }
-  const asked = new Promise<string>((resolveAsked) => {
-    let isAsked = false
+  const signalled = new Promise<string>((resolveSignal) => {
+    let isStopping = false
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.on(name, () => {
-        // Whoever asks twice does not want to wait: leaving kills every child.
-        if (isAsked) process.exit(130)
-        isAsked = true
-        resolveAsked(name)
+        // The second signal ends the process at once, which kills every child.
+        if (isStopping) process.exit(130)
+        isStopping = true
+        resolveSignal(name)
       })
     }
   })
@@ -39,14 +39,14 @@ export async function runStack(startedAt: number, say: (line: string) => void): 
     ports: env.MILLRACE_PORTS === 'free' ? 'free' : 'default',
     httpPort: env.HTTP_PORT ? Number(env.HTTP_PORT) : undefined,
   })
-  const stack = await Promise.race([starting, asked])
+  const stack = await Promise.race([starting, signalled])
   if (typeof stack === 'string') {
-    say(`${stack}: stopping once the start is over`)
+    say(`${stack}: stopping as soon as the start has finished`)
     await starting.then((late) => late.stop()).catch(() => {})
     return 0
   }
   for (const line of instructions(stack, startedAt)) say(line)
-  const end = await Promise.race([asked, stack.failed])
+  const end = await Promise.race([signalled, stack.failed])
   say(end instanceof Error ? end.message : `${end}: stopping services, then Redis, then PostgreSQL`)
   const stopStart = performance.now()
   await stack.stop()

@@ -5,20 +5,20 @@ import { type Child, type Exit, waitUntilReady } from './child.js'
 export interface Server {
   readonly name: string
   readonly logFile: string
-  /** Of the present run; changes with `restart`. */
+  /** Process id of the current run; `restart` changes it. */
   readonly pid: number
-  /** Resolves when the present run has ended, for whatever reason. */
+  /** Resolves when the current run has ended, for any reason. */
   readonly exited: Promise<Exit>
-  /** Signals it and every process below it. SIGKILL (default) is a crash, and is waited for. */
+  /** Sends a signal to the server and every process below it. SIGKILL (default) simulates a crash and waits until the process has ended. */
   kill(signal?: NodeJS.Signals): Promise<void>
-  /** SIGSTOP: it keeps its connections and answers nothing. */
+  /** Sends SIGSTOP: the server keeps its connections and does not answer. */
   pause(): Promise<void>
   resume(): Promise<void>
-  /** Stops it if it runs, starts it on the same port and data, and waits until it is ready. */
+  /** Stops the server if it runs, starts it with the same port and data, and waits until it is ready. */
   restart(): Promise<void>
-  /** Shuts it down cleanly and removes what is temporary. Safe to call twice, and during a start. */
+  /** Shuts the server down cleanly and removes its temporary files. May be called twice, and during a start. */
   stop(): Promise<void>
-  /** The last lines of the present run. */
+  /** The last lines of the current run. */
   tail(lines?: number): string
 }
 
@@ -32,9 +32,9 @@ export interface ServerRecipe {
   /** The signal that asks for a clean end, and the time until SIGKILL, in milliseconds. */
   stopSignal: NodeJS.Signals
   stopGraceMs: number
-  /** Whether a start that failed with this message may succeed a moment later. */
+  /** Whether a start that failed with this message may succeed a moment later, so that it is tried again. */
   isPassing?: (message: string) => boolean
-  /** Removes what is temporary, after `stop`. */
+  /** Removes temporary files after `stop`. */
   cleanUp?: () => void
 }
 
@@ -87,7 +87,7 @@ export async function startServer(recipe: ServerRecipe): Promise<Server> {
   }
 }
 
-/** `server` with more properties; unlike a spread it keeps the getters of `server` alive. */
+/** `server` with additional properties. Unlike a spread, it keeps the getters of `server`. */
 export function extendServer<T extends object>(server: Server, more: T): Server & Readonly<T> {
   return Object.assign(Object.create(server) as Server, more)
 }

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { isAlive, processIdentity } from './process-table.js'
 
 /**
- * Takes the data directory for this process. The returned function gives it back.
- * @throws when another live process holds it.
+ * Locks the data directory for this process. The returned function unlocks it.
+ * @throws when another running process holds the lock.
  */
 export function lockDataDirectory(dataDir: string): () => void {
   mkdirSync(dataDir, { recursive: true, mode: 0o755 })
@@ -24,5 +24,5 @@ export function lockDataDirectory(dataDir: string): () => void {
     }
     rmSync(file, { force: true })
   }
-  throw new Error(`${file} is taken by another start at this moment`)
+  throw new Error(`${file} is being created by another start`)
 }

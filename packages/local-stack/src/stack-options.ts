@@ -1,17 +1,17 @@
 export interface StackOptions {
-  /** Told what is done, one line each. */
+  /** Receives one line for each step. */
   say: (line: string) => void
-  /** Holds all data and logs; made if need be. */
+  /** The directory of all data and logs. It is created if it does not exist. */
   dataDir: string
-  /** `default`: the ports of the service table, an error when one is taken. `free`: any. Default `default`. */
+  /** `default`: the ports of the table of services, with an error when one is in use. `free`: any free ports. Default `default`. */
   ports?: 'default' | 'free' | undefined
-  /** Of the first gateway, instead of its default. */
+  /** HTTP port of the first gateway. Default: that of the table of services. */
   httpPort?: number | undefined
-  /** Default 1 each; by the service's name. */
+  /** Number of instances by service name. Default 1 each. */
   instances?: Record<string, number> | undefined
-  /** Added to the environment of every service; names of servers (DATABASE_URL, REDIS_URL, …) are obeyed. */
+  /** Added to the environment of every service. DATABASE_URL, REDIS_URL and the like replace our servers. */
   env?: Record<string, string> | undefined
-  /** Added to the environment of one instance or of all of a service, by name. */
+  /** Added to the environment of one instance or of all instances of a service, by name. */
   serviceEnv?: Record<string, Record<string, string>> | undefined
   /** Options for Node itself (profiling, heap limits), by name. */
   nodeOptions?: Record<string, string[]> | undefined
@@ -19,14 +19,14 @@ export interface StackOptions {
   /** Default `scram`, with a password generated once. */
   postgresAuth?: 'trust' | 'scram' | undefined
   postgresSettings?: Record<string, string> | undefined
-  /** Segments of 16 MB that the write-ahead log of a new cluster has from the start. Default 64, some seconds of the first start; 0 for what is thrown away. */
+  /** Segments of 16 MB that the write-ahead log of a new cluster has from the start. Default 64, which takes some seconds of the first start; use 0 for temporary stacks. */
   walSegments?: number | undefined
   streamRedisSettings?: Record<string, string> | undefined
   cacheRedisSettings?: Record<string, string> | undefined
   writeKey?: string | undefined
   adminKey?: string | undefined
-  /** How many deaths of one process within a minute end its supervision. Default 5. */
+  /** Number of failures in a row after which a process is not restarted. Default 5. */
   deathsMax?: number | undefined
-  /** The repository. Default: the one this package lies in. */
+  /** Root of the repository. Default: the one that contains this package. */
   root?: string | undefined
 }

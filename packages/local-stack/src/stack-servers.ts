@@ -10,12 +10,12 @@ import type { StackOptions } from './stack-options.js'
 import { stackPostgresSettings, WAL_SEGMENTS } from './stack-postgres-settings.js'
 import type { Steps } from './steps.js'
 
-/** URLs of the servers the services use, and those of them that are ours to stop. */
+/** URLs of the servers that the services use, and the servers that this stack started and has to stop. */
 export interface StackServers {
   databaseUrl: string
   streamRedisUrl: string
   cacheRedisUrl: string
-  /** The same for processes of this machine, by Unix sockets where there are any: both sides of a connection work less than over TCP. */
+  /** The same for processes on this machine, by Unix sockets where possible: they cost both sides less than TCP. */
   local: { databaseUrl: string; streamRedisUrl: string; cacheRedisUrl: string }
   postgres: PostgresServer | undefined
   streamRedis: RedisServer | undefined
@@ -26,11 +26,11 @@ export interface ServerContext {
   options: StackOptions
   dataDir: string
   steps: Steps
-  /** Told of each server as soon as it runs, so that a later failure can stop it. */
+  /** Called with each server as soon as it runs, so that a later failure can stop it. */
   keep: <S extends Server>(server: S) => S
 }
 
-/** Starts what the environment does not name: DATABASE_URL; STREAM_REDIS_URL, CACHE_REDIS_URL, or REDIS_URL for both. */
+/** Starts the servers that the environment does not name by DATABASE_URL, STREAM_REDIS_URL, CACHE_REDIS_URL, or REDIS_URL for both. */
 export async function startStackServers(context: ServerContext): Promise<StackServers> {
   const env = { ...process.env, ...context.options.env }
   const named = {
@@ -56,7 +56,7 @@ export async function startStackServers(context: ServerContext): Promise<StackSe
   }
 }
 
-/** A ceiling, so that a stream nobody reads ends in refused requests and the spool, and not in a machine without memory. */
+/** Limit of the memory of streams: when nobody reads them, requests are spooled and then refused before the machine runs out of memory. */
 const STREAM_MEMORY_MAX = '1gb'
 
 async function startDatabase({ options, dataDir, steps, keep }: ServerContext): Promise<PostgresServer> {
@@ -128,18 +128,18 @@ async function startStackRedis(
   return keep(await steps.run(name, start, ({ version, port }) => `${version}, port ${port}`))
 }
 
-/** Nobody has to know these ports beforehand, so one that is taken is no reason to stop. */
+/** Nothing depends on these ports, so a port that is in use is replaced by a free one. */
 async function serverPort(options: StackOptions, preferred: number): Promise<number> {
   return options.ports !== 'free' && (await isPortFree(preferred)) ? preferred : await freePort()
 }
 
-/** Root's PostgreSQL runs as another user, who may not enter a directory below root's home. */
+/** When we are root, PostgreSQL runs as another user, who may not be allowed to enter a directory below root's home. */
 export function postgresDirectory(dataDir: string, say: (line: string) => void): string {
   const inside = join(dataDir, 'postgres')
   const user = postgresUser()
   if (!user || isReachableBy(user, inside)) return inside
   const key = createHash('sha256').update(dataDir).digest('hex').slice(0, 12)
   const outside = join('/var/lib/millrace', key, 'postgres')
-  say(`PostgreSQL runs as ${user.name}, who may not enter ${dataDir}: its data is in ${outside}`)
+  say(`PostgreSQL runs as ${user.name}, who may not enter ${dataDir}; its data is in ${outside}`)
   return outside
 }

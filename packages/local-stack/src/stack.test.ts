@@ -30,7 +30,7 @@ async function start(options: Partial<StackOptions> = {}): Promise<Stack> {
   return await startStack({ root, dataDir, ports: 'free', say: (line) => lines.push(line), walSegments: 0, ...options })
 }
 
-test('starts servers and services, hands every service its settings, and leaves no process behind', async () => {
+test('a stack starts servers and services, gives every service its settings, and leaves no process behind', async () => {
   stack = await start({ instances: { 'stream-consumer': 2 }, env: { LOG_LEVEL: 'debug' } })
   expect(stack.processes().map(({ name }) => name)).toEqual([
     'PostgreSQL',
@@ -59,7 +59,7 @@ test('starts servers and services, hands every service its settings, and leaves 
   expect(pids.filter(isAlive)).toEqual([])
 })
 
-test('keeps its data and its password from one run to the next', async () => {
+test('a stack keeps its data and its password from one run to the next', async () => {
   stack = await start()
   const password = new URL(stack.databaseUrl).password
   expect(password).toHaveLength(24)
@@ -72,7 +72,7 @@ test('keeps its data and its password from one run to the next', async () => {
   expect(await stack.streamRedis?.server.command('GET', 'key')).toBe('kept')
 })
 
-test('starts no server that the environment names', async () => {
+test('a stack starts no server that the environment names', async () => {
   const env = {
     DATABASE_URL: 'postgres://elsewhere/x',
     REDIS_URL: 'redis://elsewhere:1',
@@ -87,23 +87,23 @@ test('starts no server that the environment names', async () => {
   ])
 })
 
-test('refuses a second stack on the same data, and a wished port that is in use', async () => {
+test('a stack does not start on a data directory of another stack, nor on a chosen port that is in use', async () => {
   stack = await start()
   await expect(start()).rejects.toThrow(/a stack already runs on/)
   await stack.stop()
   const httpPort = await freePort()
   const other = createServer().listen(httpPort, '127.0.0.1')
-  await expect(start({ httpPort })).rejects.toThrow(`port ${httpPort}, which ingest-gateway needs, is in use`)
+  await expect(start({ httpPort })).rejects.toThrow(`ingest-gateway needs port ${httpPort}, which another program uses`)
   await new Promise((resolve) => other.close(resolve))
 })
 
-test('a start that fails stops what it had started, and tells the last lines of what died', async () => {
+test('a stack that fails to start stops what it has started, and reports the last lines of the process that died', async () => {
   const serviceEnv = { 'analytics-query': { BREAK_SERVICE: '1' } }
   await expect(start({ serviceEnv })).rejects.toThrow(/analytics-query ended at start[\s\S]*cannot go on/)
   stack = await start()
 })
 
-test('PostgreSQL and Redis that are killed come back by themselves', async () => {
+test('a stack restarts PostgreSQL and Redis after they were killed', async () => {
   stack = await start()
   await Promise.all([stack.postgres?.server.kill(), stack.streamRedis?.server.kill()])
   await waitFor(() => lines.filter((line) => line.includes('is ready again')).length === 2)

@@ -22,24 +22,24 @@ import { type StackServers, startStackServers } from './stack-servers.js'
 import { createSteps } from './steps.js'
 import { type Supervised, supervise } from './supervise.js'
 
-/** A running stack. Every process of it is watched and started again when it dies. */
+/** A running stack. Each of its processes is supervised and restarted when it dies. */
 export interface Stack {
-  /** Of the first gateway, for example "http://127.0.0.1:8080". */
+  /** The address of the first gateway, for example "http://127.0.0.1:8080". */
   readonly url: string
   readonly databaseUrl: string
   readonly streamRedisUrl: string
   readonly cacheRedisUrl: string
   readonly writeKey: string
   readonly adminKey: string
-  /** Missing when the environment named a server. */
+  /** Undefined when the environment names a server, so that the stack does not run one. */
   readonly postgres: Supervised<PostgresServer> | undefined
   readonly streamRedis: Supervised<RedisServer> | undefined
   readonly cacheRedis: Supervised<RedisServer> | undefined
-  /** In the order of the service table; further instances of one service follow each other. */
+  /** In the order of the table of services; instances of one service follow each other. */
   readonly services: readonly StackService[]
-  /** Resolves with the reason when something keeps dying; the rest still runs then. */
+  /** Resolves with the reason when a process keeps dying; the other processes keep running. */
   readonly failed: Promise<Error>
-  /** Name and present process id of everything we run. */
+  /** Name and current process id of every process of the stack. */
   processes(): { name: string; pid: number }[]
   /** Stops services, then Redis, then PostgreSQL. Safe to call twice. */
   stop(): Promise<void>
@@ -52,9 +52,9 @@ export interface StackService extends Supervised<ServiceProcess> {
 const DEV_KEYS = { write: 'mr_write_dev', admin: 'mr_admin_dev' }
 
 /**
- * Starts servers, runs the migrations, starts every service as a process and waits until all are ready. The code must be
- * built. A failed start stops what it had started.
- * @throws one clear sentence: a port in use, a missing tool, the last lines of what died.
+ * Starts the servers, runs the migrations, starts every service as a process and waits until all are ready. The code must be built. A start that fails
+ * stops what it has started.
+ * @throws an error whose message names the cause: a port in use, a missing tool, or the last lines of the process that died.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { say } = options
@@ -82,7 +82,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
   try {
     const orphans = reapOrphans()
-    if (orphans.length > 0) say(`ended what an earlier start that was killed had left: ${orphans.join(', ')}`)
+    if (orphans.length > 0) say(`removed what an earlier start left behind when it was killed: ${orphans.join(', ')}`)
     const keep = <S extends Server>(server: S): S => {
       stops.push(() => server.stop())
       return server
@@ -178,7 +178,7 @@ async function servicePort(options: StackOptions, { port, owner, isWished }: Por
   if (options.ports === 'free' && !isWished) return await freePort()
   if (await isPortFree(port)) return port
   throw new Error(
-    `port ${port}, which ${owner} needs, is in use by another program: stop it, or start with ${isWished ? 'another HTTP_PORT' : 'MILLRACE_PORTS=free'}`,
+    `${owner} needs port ${port}, which another program uses: stop that program, or start with ${isWished ? 'another HTTP_PORT' : 'MILLRACE_PORTS=free'}`,
   )
 }
 

@@ -1,4 +1,4 @@
-/** Tells what is being done and how long it took. */
+/** Reports each step with the time it took. */
 export interface Steps {
   /** Runs one step; `describe` adds a fact about its result to the line. */
   run<T>(what: string, work: () => Promise<T>, describe?: (value: T) => string): Promise<T>

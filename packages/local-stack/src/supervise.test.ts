@@ -49,7 +49,7 @@ function watch(
 
 const countOf = (start: string): number => lines.filter((line) => line.startsWith(start)).length
 
-test('a process that is killed is started again, with a line that says so', async () => {
+test('a process that is killed is restarted, with a line that says so', async () => {
   const server = await start()
   watch(server)
   const first = server.pid
@@ -57,10 +57,10 @@ test('a process that is killed is started again, with a line that says so', asyn
   await waitFor(() => countOf('worker is ready again') === 1)
   expect(server.pid).not.toBe(first)
   expect(isAlive(server.pid)).toBe(true)
-  expect(lines[0]).toBe('worker ended (signal SIGKILL); starting it again')
+  expect(lines[0]).toBe('worker ended (signal SIGKILL); restarting it')
 })
 
-test('a process that keeps dying ends the supervision with its last lines', async () => {
+test('the supervision of a process that keeps dying ends with the last lines of the process', async () => {
   const server = await start()
   const givenUp = new Promise<Error>((resolve) => watch(server, resolve))
   writeFileSync(join(root, 'apps/stream-consumer/dist/main.js'), `console.log('no such table'); process.exit(7)`)
@@ -70,7 +70,7 @@ test('a process that keeps dying ends the supervision with its last lines', asyn
   expect(error.message).toContain('no such table')
 })
 
-test('a process that comes up each time is started again however often it is killed', async () => {
+test('a process that becomes ready each time is restarted however often it is killed', async () => {
   const server = await start()
   const givenUp: Error[] = []
   watch(server, (error) => givenUp.push(error))
@@ -81,7 +81,7 @@ test('a process that comes up each time is started again however often it is kil
   expect(givenUp).toEqual([])
 })
 
-test('a process that fails soon after it was ready, time after time, keeps dying', async () => {
+test('the supervision of a process that repeatedly fails soon after it became ready ends', async () => {
   const server = await start()
   const givenUp = new Promise<Error>((resolve) => watch(server, resolve))
   writeFileSync(
@@ -93,7 +93,7 @@ test('a process that fails soon after it was ready, time after time, keeps dying
   expect((await givenUp).message).toMatch(/^worker keeps dying[\s\S]*out of luck/)
 })
 
-test('a process is not blamed for dying while something it needs is down', async () => {
+test('an end of a process counts as no failure while a server that it depends on is down', async () => {
   const needed = supervise(await start(), { say: () => {}, onGivenUp: () => {} })
   const script = join(root, 'apps/stream-consumer/dist/main.js')
   const working = readFileSync(script)
@@ -111,13 +111,13 @@ test('a process is not blamed for dying while something it needs is down', async
   await needed.stop()
 })
 
-test('a start that fails tells the exit code and the last lines', async () => {
+test('the error of a failed start contains the exit code and the last lines of the process', async () => {
   await expect(start({ BREAK_SERVICE: '1' })).rejects.toThrow(
     /worker ended at start \(exit code 3\)[\s\S]*cannot go on/,
   )
 })
 
-test('an outage lasts until it is ended, and is no death', async () => {
+test('a process that is taken down stays down until it is brought up, and nothing is reported', async () => {
   const server = await start()
   const watched = watch(server)
   await watched.takeDown()
@@ -127,13 +127,13 @@ test('an outage lasts until it is ended, and is no death', async () => {
   expect((await fetch(`${server.adminUrl}/ready`)).status).toBe(200)
 })
 
-test('a stop lets the process drain', async () => {
+test('stopping a process lets it drain', async () => {
   const server = await start()
   await watch(server).stop()
   expect(server.tail()).toMatch(/drained$/)
 })
 
-test('a paused process answers nothing, and goes on when resumed', async () => {
+test('a paused process does not answer, and a resumed one does', async () => {
   const server = await start()
   await server.pause()
   await expect(fetch(`${server.adminUrl}/ready`, { signal: AbortSignal.timeout(200) })).rejects.toThrow()
@@ -142,7 +142,7 @@ test('a paused process answers nothing, and goes on when resumed', async () => {
   await server.stop()
 })
 
-test('a service that is not built is named', async () => {
+test('the error names a service that is not built', async () => {
   mkdirSync(join(root, 'apps/none'), { recursive: true })
   const options = {
     name: 'none',

@@ -3,68 +3,68 @@ import { describeExit, type Exit } from './child.js'
 import type { Server } from './server.js'
 
 export interface SupervisionOptions {
-  /** Told, in one line, that the server died and that it is back. */
+  /** Receives one line when the server dies and one when it is ready again. */
   say: (line: string) => void
-  /** Called once when it keeps dying; it is not started again then. */
+  /** Called once when the server keeps dying. It is not restarted after that. */
   onGivenUp: (error: Error) => void
-  /** How many deaths of its own doing in a row end the supervision. Default 5. */
+  /** Number of failures in a row that end the supervision. Default 5. */
   deathsMax?: number
-  /** A run that was ready for so long begins a new row. Default 60,000. */
+  /** A run that was ready for this long resets the number of failures. Default 60,000. */
   steadyMs?: number
-  /** Pause before the second start in a row; it doubles up to 16-fold. The first start is at once. Default 200. */
+  /** Pause before the second restart in a row; it doubles up to 16 times this value. The first restart is immediate. Default 200. */
   backoffMs?: number
-  /** What it cannot live without: a death is not held against it when one of these was down in its time. */
+  /** Servers that it depends on. An end during an outage of one of them is not a failure. */
   needs?: readonly Supervised[]
 }
 
-/** A server that is started again whenever it dies. */
+/** A server that is restarted whenever it dies. */
 export interface Supervised<S extends Server = Server> {
   readonly server: S
-  /** Whether it was dead, or not ready yet, at any time since `sinceMs` on the clock of `performance.now()`. */
+  /** Whether it was not running or not ready at any time since `sinceMs`, by the clock of `performance.now()`. */
   wasDown(sinceMs: number): boolean
-  /** Ends it by `signal` (default SIGKILL) and keeps it down: an outage. */
+  /** Begins an outage: ends the server by `signal` (default SIGKILL) and does not restart it. */
   takeDown(signal?: NodeJS.Signals): Promise<void>
-  /** Ends an outage. */
+  /** Ends the outage. */
   bringUp(): Promise<void>
-  /** Stops it for good, cleanly. */
+  /** Shuts the server down cleanly and ends the supervision. */
   stop(): Promise<void>
 }
 
 /**
- * Watches a server, which is ready, and starts it again when it ends, with a line that says so, until it keeps dying: by its own doing, so many times
- * in a row. It is nobody's own doing to be ended from outside once it was ready, nor to fail while something it needs is down.
+ * Supervises a server that is ready: restarts it when it ends, until it fails too often in a row. An end is no failure when it was caused from outside
+ * after the server was ready, or happened while a server that it depends on was down.
  */
 export function supervise<S extends Server>(server: S, options: SupervisionOptions): Supervised<S> {
   const { say, onGivenUp, deathsMax = 5, steadyMs = 60_000, backoffMs = 200, needs = [] } = options
   let isWanted = true
   let startedMs = performance.now()
-  /** Of the present run; null until it is ready. */
+  /** When the current run became ready; null before that. */
   let readyMs: number | null = startedMs
   let lastDownMs = Number.NEGATIVE_INFINITY
-  let own = 0
-  let row = 0
+  let failures = 0
+  let restarts = 0
 
-  /** Counts a death of the present run. */
-  const judge = async (exit: Exit): Promise<void> => {
-    // What it needs may have ended in the same turn of the event loop, and before it.
+  /** Decides whether the end of the current run is a failure. */
+  const countEnd = async (exit: Exit): Promise<void> => {
+    // A server that it depends on may have ended earlier in the same turn of the event loop.
     await nextTurn()
     const isKilled = readyMs !== null && isFromOutside(exit)
     if (isKilled || (readyMs !== null && performance.now() - readyMs >= steadyMs)) {
-      own = 0
-      row = 0
+      failures = 0
+      restarts = 0
     }
-    if (!isKilled && !needs.some((other) => other.wasDown(startedMs))) own++
-    row++
+    if (!isKilled && !needs.some((other) => other.wasDown(startedMs))) failures++
+    restarts++
   }
   const watch = async (): Promise<void> => {
     while (isWanted) {
       const exit = await server.exited
       const now = performance.now()
       lastDownMs = now
-      await judge(exit)
+      await countEnd(exit)
       readyMs = null
       if (!isWanted) return
-      if (own >= deathsMax) {
+      if (failures >= deathsMax) {
         onGivenUp(
           new Error(
             `${server.name} keeps dying (${deathsMax} times in a row); its last lines, from ${server.logFile}:\n${server.tail()}`,
@@ -72,8 +72,8 @@ export function supervise<S extends Server>(server: S, options: SupervisionOptio
         )
         return
       }
-      say(`${server.name} ended (${describeExit(exit)}); starting it again`)
-      if (row > 1) await delay(backoffMs * 2 ** Math.min(row - 2, 4))
+      say(`${server.name} ended (${describeExit(exit)}); restarting it`)
+      if (restarts > 1) await delay(backoffMs * 2 ** Math.min(restarts - 2, 4))
       if (isWanted) await startAgain(now)
     }
   }
@@ -88,7 +88,7 @@ export function supervise<S extends Server>(server: S, options: SupervisionOptio
       await start()
       say(`${server.name} is ready again after ${((performance.now() - since) / 1000).toFixed(1)} s`)
     } catch (error) {
-      // Its end is seen by the watch as one more death; a start that was stopped on purpose is no news.
+      // The loop above counts the end of this run. A start that was stopped on purpose is not reported.
       if (isWanted) say((error as Error).message.split('\n')[0] ?? '')
     }
   }
@@ -113,7 +113,7 @@ export function supervise<S extends Server>(server: S, options: SupervisionOptio
   }
 }
 
-/** Whether somebody asked it to end, or killed it, rather than that it failed: a failure has an exit code or a signal of its own. */
+/** Whether the process was stopped or killed from outside. A process that fails has another exit code or another signal. */
 function isFromOutside({ code, signal }: Exit): boolean {
   return code === 0 || (signal !== null && ['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'].includes(signal))
 }

@@ -4,7 +4,7 @@ import pg from 'pg'
 import { createTestDatabase, createTestRedis } from './index.js'
 import { releaseLeaks } from './leaks.js'
 
-test('gives each caller a database of its own, migrated, and drops it on release', async () => {
+test('each caller gets its own migrated database, and release drops it', async () => {
   const migrate = async (url: string) => {
     const client = new pg.Client({ connectionString: url })
     await client.connect()
@@ -23,7 +23,7 @@ test('gives each caller a database of its own, migrated, and drops it on release
   await expect(late.connect()).rejects.toThrow(/does not exist/)
 })
 
-test('a connection left open fails the release of its database, and names the statement', async () => {
+test('releasing a database fails while a connection to it is open, and the error names the last statement', async () => {
   const database = await createTestDatabase()
   const client = new pg.Client({ connectionString: database.url })
   client.on('error', () => {})
@@ -32,7 +32,7 @@ test('a connection left open fails the release of its database, and names the st
   await expect(database.release(100)).rejects.toThrow(/1 connections .* left open.*select 42 as left_open/)
 })
 
-test('gives each caller an empty redis database, and a client left open fails its release', async () => {
+test('each caller gets an empty Redis database, and its release fails while a client is connected', async () => {
   const [first, second] = await Promise.all([createTestRedis(), createTestRedis()])
   const client = new Redis(first.url)
   await client.set('key', 'value')
@@ -44,7 +44,7 @@ test('gives each caller an empty redis database, and a client left open fails it
   await second.release()
 })
 
-test('names what a test file did not give back, and gives it back', async () => {
+test('what a test file did not give back is named and given back', async () => {
   const database = await createTestDatabase()
   expect(await releaseLeaks()).toEqual([`database ${database.name}`])
   expect(await releaseLeaks()).toEqual([])

@@ -7,7 +7,7 @@ const stopCollecting = collectRepeats()
 afterEach(() => {
   const found = takeRepeats()
   if (found.length === 0) return
-  throw new Error(`a statement was run again and again instead of once for all (N+1):\n  ${found.join('\n  ')}`)
+  throw new Error(`a statement was run repeatedly instead of once for all rows (N+1):\n  ${found.join('\n  ')}`)
 })
 
 afterAll(async () => {

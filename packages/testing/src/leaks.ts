@@ -1,4 +1,4 @@
-/** What a test file holds and has to give back. Kept on globalThis, since Jest may load this module more than once a file. */
+/** Resources that a test file holds and has to give back. They are kept on globalThis, since Jest may load this module more than once per file. */
 const key = Symbol.for('millrace.testing.held')
 const store = globalThis as { [key]?: Map<symbol, Held> }
 
@@ -13,8 +13,8 @@ function held(): Map<symbol, Held> {
 }
 
 /**
- * Notes that a test holds something; the returned function gives it back, once. What is still held at the end of the
- * file is given back then, and fails the file.
+ * Records that a test holds something; the returned function gives it back, once. What is still held at the end of the file is given back then, and fails
+ * the file.
  */
 export function hold<Args extends unknown[]>(
   what: string,
@@ -27,7 +27,7 @@ export function hold<Args extends unknown[]>(
   }
 }
 
-/** Gives back whatever is still held and names it. */
+/** Gives back everything that is still held and returns its names. */
 export async function releaseLeaks(): Promise<string[]> {
   const names: string[] = []
   for (const [id, { what, release }] of [...held()].reverse()) {

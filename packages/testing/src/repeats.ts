@@ -1,9 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 
-/** Where packages/database tells of statements that a request runs again and again. Its name is all that is shared. */
+/** The channel on which packages/database reports statements that one request runs repeatedly. The two packages share only its name. */
 const CHANNEL = 'millrace.database.repeat'
 
-/** Kept on globalThis, since Jest may load this module more than once a file. */
+/** On globalThis, since Jest may load this module more than once per file. */
 const key = Symbol.for('millrace.testing.repeats')
 const store = globalThis as { [key]?: string[] }
 
@@ -13,7 +13,7 @@ interface Repeat {
   firstCall: string
 }
 
-/** Collects the N+1 reads of every database that is opened in this process from now on. The returned function ends it. */
+/** Collects repeated statements (N+1) of every database that this process opens from now on. The returned function stops that. */
 export function collectRepeats(): () => void {
   const note = (message: unknown) => {
     const { statement, count, firstCall } = message as Repeat
@@ -24,7 +24,7 @@ export function collectRepeats(): () => void {
   return () => void unsubscribe(CHANNEL, note)
 }
 
-/** What was collected since the last call. A test that provokes a repeat takes it; what nobody took fails the test. */
+/** Returns what was collected since the last call. A test that provokes a repeat takes it; otherwise it fails the test. */
 export function takeRepeats(): string[] {
   const taken = store[key] ?? []
   store[key] = []

@@ -2,29 +2,28 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Backend, chooseBackend, type RunningServer } from './backend.js'
 
-/** Where workers find the broker. */
+/** The environment variable by which workers find the broker. */
 export const BROKER_VARIABLE = 'MILLRACE_TEST_SERVERS'
 
 export interface ServerBroker {
   /** For example "http://127.0.0.1:20000". */
   url: string
-  /** Stops the servers that were asked for. */
+  /** Stops the servers that were started. */
   stop(): Promise<void>
 }
 
-/** What a worker is given. */
+/** The answer to a worker. */
 export interface GrantedServer {
   url: string
   /** Which backend runs it, for messages. */
   backend: string
-  /** Counts the grants of this server, from 1: a number no other caller of this run has. */
+  /** Number of this request for the server, from 1. No other caller of this run has the same number. */
   grant: number
 }
 
 /**
- * One PostgreSQL and one Redis for a whole test run, each started when the first test asks for it: a run of pure tests
- * starts none. Workers ask by `GET /postgres` and `GET /redis`. DATABASE_URL_TEST and REDIS_URL_TEST name servers to use
- * instead.
+ * One PostgreSQL and one Redis for a whole test run, each started when the first test asks for it; a run of pure tests starts none. Workers ask by
+ * `GET /postgres` and `GET /redis`. DATABASE_URL_TEST and REDIS_URL_TEST name servers to use instead.
  */
 export async function startServerBroker(): Promise<ServerBroker> {
   const given = { postgres: process.env.DATABASE_URL_TEST, redis: process.env.REDIS_URL_TEST }
@@ -70,7 +69,9 @@ export async function startServerBroker(): Promise<ServerBroker> {
 export async function askForServer(kind: 'postgres' | 'redis'): Promise<GrantedServer> {
   const broker = process.env[BROKER_VARIABLE]
   if (!broker)
-    throw new Error(`${BROKER_VARIABLE} is not set: run the tests by jest with the configuration in the root`)
+    throw new Error(
+      `${BROKER_VARIABLE} is not set: run the tests by npm test, or by jest with the configuration in the root`,
+    )
   const response = await fetch(`${broker}/${kind}`)
   const body = await response.text()
   if (!response.ok) throw new Error(`starting ${kind} for the tests: ${body}`)
