@@ -1,4 +1,4 @@
-/** A loader that says when it was called and answers when it is told. */
+/** A loader under the test's control: it reports its first call and returns when it is opened. */
 export class Gate<T> {
   calls = 0
   /** Resolves with the first call. */
@@ -20,7 +20,7 @@ export class Gate<T> {
     })
   }
 
-  /** Answers all who wait. */
+  /** Lets all waiting calls return. */
   open(value: T): void {
     for (const resolve of this.#waiting.splice(0)) resolve(value)
   }

@@ -1,7 +1,7 @@
 import type { Clock } from '../src/clock.js'
 import { settle } from './settle.js'
 
-/** Time that moves only by `advance`. */
+/** A clock that moves only by `advance`. */
 export class ManualClock implements Clock {
   #nowMs = 1_000_000
   #timers: { readonly atMs: number; readonly task: () => void }[] = []
@@ -26,7 +26,7 @@ export class ManualClock implements Clock {
     return Promise.resolve()
   }
 
-  /** Runs what comes due on the way, each with what follows from it. */
+  /** Runs the tasks that become due, in order, each with the work that follows from it. */
   async advance(byMs: number): Promise<void> {
     await settle()
     const untilMs = this.#nowMs + byMs

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { spoolErrors } from './spool-errors.js'
 
 /**
- * Keeps a second process of this machine out of a spool directory; returns the release. The lock of a process that is gone is taken over;
- * a process id that was given out again, as id 1 is in every container, is told apart by the time its process started.
+ * Keeps a second process of this machine out of a spool directory; returns a function that releases it. The lock of a process that has ended is taken over;
+ * a process id that was reused, like id 1 in every container, is recognised by the start time of its process.
  * @throws SPOOL_LOCKED
  */
 export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
@@ -31,7 +31,7 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
   throw spoolErrors.SPOOL_LOCKED({ details: { directory } })
 }
 
-/** The id and, where /proc tells, the start time of a process; '' when there is no such process. */
+/** The id and, if /proc exists, the start time of a process; empty when there is no such process. */
 async function identify(pid: number): Promise<string> {
   try {
     process.kill(pid, 0)
@@ -39,7 +39,7 @@ async function identify(pid: number): Promise<string> {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return ''
   }
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-  // The name in parentheses may hold spaces; the start time is field 22, the 20th behind it.
+  // The name in parentheses may contain spaces; the start time is field 22, the 20th after it.
   const startedAt = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
   return `${pid} ${startedAt}\n`
 }

@@ -98,7 +98,7 @@ export class DiskSpool<T> implements Spool<T> {
           return records
         }
       } catch (error) {
-        // The damaged bytes cannot be told apart from the records behind them, so all of them are lost.
+        // The records behind the damage cannot be found, so they are lost as well.
         this.#deps.logger.error('a segment of the spool is damaged and the rest of it is lost', {
           path: segment.path,
           error,
@@ -206,7 +206,7 @@ export class DiskSpool<T> implements Spool<T> {
         this.#refuse(batch, error as NodeJS.ErrnoException)
       }
     }
-    // In the same turn as the last check of what is pending: otherwise an append in between would wait for ever.
+    // In the same turn as the last check of pending appends: otherwise an append in between would wait without end.
     this.#writing = undefined
   }
 

@@ -15,8 +15,8 @@ type Step =
   | { readonly kind: 'append'; readonly sizes: readonly number[]; readonly isAwaited: boolean }
   | { readonly kind: 'remove'; readonly records: number; readonly isAwaited: boolean }
 
-/** The life of one process: it works through the steps until the power fails during an operation, at the latest after the last step. */
-interface Life {
+/** One run of a process: it works through the steps until the power fails during an operation, at the latest after the last step. */
+interface ProcessRun {
   readonly steps: readonly Step[]
   readonly failsAt: number
   readonly survival: 'lost' | 'whole' | 'random'
@@ -35,7 +35,7 @@ const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
     isAwaited: fc.boolean(),
   }),
 )
-const lifeArbitrary: fc.Arbitrary<Life> = fc.record({
+const runArbitrary: fc.Arbitrary<ProcessRun> = fc.record({
   steps: fc.array(stepArbitrary, { minLength: 1, maxLength: 12 }),
   failsAt: fc.integer({ min: 1, max: 60 }),
   survival: fc.constantFrom('lost', 'whole', 'random'),
@@ -45,8 +45,8 @@ const lifeArbitrary: fc.Arbitrary<Life> = fc.record({
 const openOn = (files: VolatileFileSystem) =>
   openSpool({ directory: '/spool', segmentBytes: 100 }, { codec: textCodec, logger: silentLogger, files })
 
-/** Runs one life on `files` and adds its records to `entries`; ends when the power fails or all steps are done. */
-async function live(files: VolatileFileSystem, steps: readonly Step[], entries: Entry[]): Promise<void> {
+/** Runs one process on `files` and adds its records to `entries`; ends when the power fails or all steps are done. */
+async function runProcess(files: VolatileFileSystem, steps: readonly Step[], entries: Entry[]): Promise<void> {
   const spool = await openOn(files)
   const running: Promise<void>[] = []
   let removing: Promise<void> = Promise.resolve()
@@ -63,7 +63,7 @@ async function live(files: VolatileFileSystem, steps: readonly Step[], entries: 
       running.push(appended)
       if (step.isAwaited) await appended
     } else {
-      // One reader, as the spool requires; it goes on beside the appends.
+      // One reader, as the spool requires; it runs concurrently with the appends.
       removing = removing.then(async () => {
         const read = new Set((await spool.read(step.records, 1000)).map(({ text }) => text))
         for (const entry of entries) if (read.has(entry.text)) entry.promise = 'removed'
@@ -87,7 +87,7 @@ async function readAll(files: VolatileFileSystem): Promise<TextRecord[]> {
 }
 
 /** Returns 'lost', 'half' or 'whole', the same for the same seed. */
-function createSurvival({ survival, seed }: Life): () => Survival {
+function createSurvival({ survival, seed }: ProcessRun): () => Survival {
   let state = seed
   return () => {
     if (survival !== 'random') return survival
@@ -99,12 +99,12 @@ function createSurvival({ survival, seed }: Life): () => Survival {
 describe('the spool', () => {
   it('holds every acknowledged record in order, without holes, after power losses at any operations', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(lifeArbitrary, { minLength: 1, maxLength: 3 }), async (lives) => {
-        let files = new VolatileFileSystem(lives[0]?.failsAt)
+      fc.asyncProperty(fc.array(runArbitrary, { minLength: 1, maxLength: 3 }), async (runs) => {
+        let files = new VolatileFileSystem(runs[0]?.failsAt)
         let entries: Entry[] = []
-        for (const [index, life] of lives.entries()) {
-          await Promise.race([live(files, life.steps, entries), files.powerLoss])
-          const next = (failsAt: number) => files.restart(failsAt, createSurvival(life))
+        for (const [index, run] of runs.entries()) {
+          await Promise.race([runProcess(files, run.steps, entries), files.powerLoss])
+          const next = (failsAt: number) => files.restart(failsAt, createSurvival(run))
           const found = (await readAll(next(Number.POSITIVE_INFINITY))).map(({ text }) => text)
           const from = entries.findIndex(({ text }) => text === found[0])
           expect(found).toEqual(entries.slice(from, from + found.length).map(({ text }) => text))
@@ -113,7 +113,7 @@ describe('the spool', () => {
           // A pending record that was not found will not come back; a found one is as good as an acknowledged one.
           entries = entries.filter(({ text, promise }) => promise === 'removed' || found.includes(text))
           for (const entry of entries) entry.promise = found.includes(entry.text) ? 'acknowledged' : 'removed'
-          files = next(lives[index + 1]?.failsAt ?? 0)
+          files = next(runs[index + 1]?.failsAt ?? 0)
         }
       }),
       { numRuns: 400 },

@@ -153,7 +153,7 @@ describe('a consumer group', () => {
     }
     const warnings: string[] = []
     const logger = { ...silentLogger, child: () => logger, warn: (message: string) => void warnings.push(message) }
-    // No heartbeats reach the database, as when the process is stopped.
+    // No heartbeats reach the database, as when the process is suspended.
     const hung = await runConsumer(
       {
         driver,
@@ -362,7 +362,7 @@ describe('a consumer group', () => {
     )
     const { builder, appended } = other.open(0)
     builder.add('d')
-    // Its position, the second, lies below the third, which is committed.
+    // It gets the second position, which is lower than the committed third one.
     await appended
     await other.close()
     await start(new StoringHandler(), 'b')

@@ -44,7 +44,7 @@ export async function openEffects(): Promise<Effects> {
   }
 }
 
-/** Stores every line; what it was told is kept for tests to look at. */
+/** Stores every line, and records its calls for the tests. */
 export class StoringHandler implements StreamHandler<FrameBatch, Transaction> {
   readonly assignments: number[][] = []
   readonly revocations: number[][] = []

@@ -5,7 +5,7 @@ import { runFailover } from './failover.js'
 
 type Sentinels = Awaited<ReturnType<typeof startTestSentinel>>
 
-/** Back before the sentinels have chosen another it would go on as primary, take writes, and lose them to the other with nothing after them to show it. */
+/** If it came back before Sentinel has chosen another primary, it would take writes and lose them without a later frame that shows the gap. */
 async function healReplaced(stack: Sentinels, killed: Awaited<ReturnType<Sentinels['primary']>>): Promise<void> {
   const isReplaced = async () => (await stack.primary().catch(() => killed)).port !== killed.port
   await waitFor(isReplaced, { deadlineMs: 60_000, what: 'another primary' })

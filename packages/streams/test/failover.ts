@@ -10,11 +10,11 @@ import { LinesBuilder, linesOf } from './lines-builder.js'
 export interface FailoverPlan {
   readonly redis: Omit<RedisConfig, 'name'>
   readonly minReplicas: number
-  /** Kills something under load. */
+  /** Causes the fault, under load. */
   readonly fail: () => Promise<void>
-  /** Puts it right again, some seconds later. */
+  /** Repairs the fault, some seconds later. */
   readonly heal: () => Promise<void>
-  /** Load goes on for so long after `fail`, ms, and with `mustSpool` at least until frames have gone to the spool. */
+  /** The load continues for this long after `fail`, in ms, and with `mustSpool` at least until frames were spooled. */
   readonly loadMs: number
   readonly mustSpool: boolean
 }
@@ -23,11 +23,11 @@ export interface FailoverOutcome {
   readonly acknowledged: number
   readonly spooled: number
   readonly refused: number
-  /** Acknowledged records that the stream does not hold in the end. */
+  /** Acknowledged records that are not in the stream in the end. */
   readonly lost: number
   /** Records that the sequences show as missing. */
   readonly noticed: number
-  /** Frames that the stream holds twice. */
+  /** Frames that are in the stream twice. */
   readonly repeated: number
   readonly isOrdered: boolean
 }
@@ -35,7 +35,7 @@ export interface FailoverOutcome {
 const STREAM = 'failover'
 const PARTITIONS = 6
 
-/** Sends numbered records all the time while a server fails, and then looks at what the stream holds. */
+/** Sends numbered records while a server fails, then checks the records in the stream. */
 export async function runFailover(plan: FailoverPlan): Promise<FailoverOutcome> {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-failover-'))
   const redis = await openRedis({ ...plan.redis, name: 'stream' }, { logger: silentLogger })

@@ -56,7 +56,7 @@ describe('the fence of a consumer group', () => {
     const earlier = await tableOf('one').take(2, [])
     let later: TakenPartition[] = []
     const late = store('one', earlier, 'late', async () => {
-      // The member has lost its connection and begun anew, while PostgreSQL has not seen the COMMIT of the lost one yet.
+      // The member lost its connection and began a new session; PostgreSQL has not received the COMMIT of the old one yet.
       later = await tableOf('one').take(2, [])
     })
     await expect(late).rejects.toMatchObject({ code: 'DATABASE_FENCED' })

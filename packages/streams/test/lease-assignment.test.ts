@@ -18,7 +18,7 @@ it('the lease assignment releases partitions of an earlier session beyond its sh
   await one.ensurePartitions(4)
   const first = new LeaseAssignment(createMemoryDriver(), 'lines', one, 4)
   expect(await first.take(new Set())).toHaveLength(4)
-  // Its transaction fails, and before it begins anew another member has come.
+  // Its transaction fails, and another member joins before its next session.
   first.setLiveMembers(2)
   const kept = (await first.take(new Set())).map(({ partition }) => partition)
   expect(kept).toHaveLength(2)

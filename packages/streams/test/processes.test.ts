@@ -13,7 +13,7 @@ interface Member {
   output: string
 }
 
-/** Lines that may wait, some seconds' work of a slow machine. */
+/** Most lines that may wait: some seconds of work on a slow machine. */
 const BACKLOG_MAX = 2000
 
 describe('consumer processes', () => {
@@ -61,7 +61,7 @@ describe('consumer processes', () => {
     child.kill('SIGKILL')
     await ended
   }
-  /** Numbered lines, a user's (number modulo 4) always to the same partition, until `stop`; no more than the consumers keep up with. */
+  /** Sends numbered lines until `stop`, line n to partition n modulo 4, no faster than the consumers store them. */
   const load = () => {
     const sent: string[] = []
     let isStopped = false
@@ -105,7 +105,7 @@ describe('consumer processes', () => {
       })
       await new Promise((resolve) => setTimeout(resolve, 100 * round))
       frozen.child.kill('SIGCONT')
-      // By its heartbeat, or by the loss of the transaction in which it was stopped.
+      // It learns of it from its heartbeat, or from the loss of the transaction in which it was suspended.
       await waitFor(
         () => /another member has taken over a partition|a batch failed/.test(frozen.output.slice(length)),
         { what: 'the notice that it was fenced' },

@@ -69,7 +69,7 @@ const framesOf = (partition: number) =>
     .log(STREAM, partition)
     .after('', 1_000_000)
     .map(({ bytes }) => decodeFrame(bytes))
-/** What a consumer makes of the stream: frames whose sequence it has not seen, and the gaps it finds. */
+/** Reads a partition like a consumer: the lines of frames with a new sequence, and the number of missing frames. */
 const consume = (partition: number) => {
   const last = new Map<string, number>()
   const lines: string[] = []
@@ -209,7 +209,7 @@ describe('the producer', () => {
     driver.isUp = true
     await Promise.all(Array.from({ length: 50 }, (_, i) => send(producer, 0, `after ${i}`)))
     let direct = 0
-    // The partition turns back to the stream a moment after the spool's last frame has left the disk.
+    // The partition returns to the stream shortly after its last frame has left the spool.
     await waitFor(async () => !(await send(producer, 0, `direct ${direct++}`)).isSpooled)
     const wanted = [
       'before',
@@ -278,7 +278,7 @@ describe('the producer', () => {
     await waitFor(async () => producer.counts().spoolFrames === 0)
     await waitFor(() => Promise.resolve(tryOpen(producer)))
     await send(producer, 0, 'last')
-    // It may have gone by way of the disk.
+    // It may have gone through the spool.
     await waitFor(async () => consume(0).lines.at(-1) === 'last')
     expect(consume(0)).toEqual({ lines: [...acknowledged, 'last'], gaps: 0 })
   })

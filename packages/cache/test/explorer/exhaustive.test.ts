@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
 import { type Action, World, type WorldOptions } from './world.js'
 
-/** Both processes have compared with Redis once before the orders begin to differ: two questions, two answers. */
+/** The steps in which both processes read the log once, before the orders begin to differ: two commands, two replies. */
 const startSteps = 4
-/** A second or two of work; a busy machine takes its time. */
+/** The test takes a second or two; a busy machine needs longer. */
 const limitMs = 300_000
 
 interface Turn {
@@ -12,9 +12,9 @@ interface Turn {
 }
 
 /**
- * Plays every order of steps in which, at most `deviationsMax` times, something else comes next than the oldest possible step, or a call begins before the one
- * before it has ended; returns how many orders there are and what was wrong in them. The races of two calls need one or two such
- * exceptions. Time moves only when nothing else can happen.
+ * Runs every order of steps with at most `deviationsMax` deviations: a deviation takes another step than the oldest possible one, or begins a call before
+ * the previous call has ended. Returns the number of orders and the violations. The races of two calls need one or two deviations. Time moves only
+ * when nothing else can happen.
  */
 async function playAll(actions: readonly Action[], deviationsMax: number, options: Partial<WorldOptions> = {}) {
   const violations = new Set<string>()
@@ -24,7 +24,7 @@ async function playAll(actions: readonly Action[], deviationsMax: number, option
     const turns: Turn[] = []
     let step = 0
     const choose = (count: number) => {
-      // The last of the possible steps is time.
+      // The last possible step is that time moves.
       const possible = count - 1
       if (step++ < startSteps || possible <= 1) return 0
       const taken: number = path?.[turns.length]?.taken ?? 0
@@ -40,7 +40,7 @@ async function playAll(actions: readonly Action[], deviationsMax: number, option
   return { orders, violations: [...violations] }
 }
 
-/** The next order, depth first: the last turn that can still be taken otherwise is. */
+/** The next order, depth first: changes the last choice that has another alternative. */
 function nextPath(turns: Turn[], deviationsMax: number): Turn[] | undefined {
   for (let last = turns.pop(); last !== undefined; last = turns.pop()) {
     const deviations = turns.filter(({ taken }) => taken > 0).length

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { createGenerations, type Generations } from '../../src/generations.js'
 import { type Action, lagMsMax, World, type WorldOptions } from './world.js'
 
-/** Seconds of work; a busy machine takes its time. */
+/** The tests take seconds; a busy machine needs longer. */
 const limitMs = 300_000
 
 const processes = fc.constantFrom(0, 1)
@@ -31,7 +31,7 @@ const histories = fc.record({
       maxLength: 16,
     },
   ),
-  /** Which of the possible steps comes next, and which messages are lost; then the oldest step, and none. */
+  /** Choices of the next step and of lost messages; after the last one always the oldest step, and no lost messages. */
   choices: fc.array(fc.nat(999), { maxLength: 250, size: 'max' }),
   losses: fc.array(fc.boolean(), { maxLength: 20 }),
   staleMs: fc.constantFrom(0, 1_000),
@@ -52,7 +52,7 @@ async function play(history: History, options: Partial<WorldOptions> = {}) {
   return world
 }
 
-/** The same property as below, with something taken out. The seeds are such that few histories are tried before the one that shows it. */
+/** The same property as below, with a part of the fence removed. The seeds are chosen so that a violation is found soon. */
 async function findStaleRead(seed: number, options: Partial<WorldOptions>): Promise<string | undefined> {
   const outcome = await fc.check(
     fc.asyncProperty(histories, async (history) => {
@@ -107,7 +107,7 @@ describe('the fence against outdated loads, over random interleavings of loads, 
   )
 })
 
-/** Generations as other caches have them: a value counts from the moment it is kept, not from the moment its loader began. */
+/** Generations as in other caches: a value gets its number when it is kept, not when its load begins. */
 function stampedWhenKept(): Generations {
   const real = createGenerations()
   const stamps = new Map<string, number>()

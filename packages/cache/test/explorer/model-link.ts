@@ -15,7 +15,7 @@ import type { Steps } from './steps.js'
 
 type LinkEvent = 'hint' | 'lost' | 'ready'
 
-/** One process's connection to the model: every command is two steps, its execution and its reply; either may be lost with the connection. */
+/** The connection of one process to the model. A command has two steps, its execution and its reply; either may be lost with the connection. */
 export class ModelLink implements RemoteTier {
   isReady = true
   readonly #name: string

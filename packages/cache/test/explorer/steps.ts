@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/clock.js'
 import { settle } from '../settle.js'
 
-/** Which of `count` possible next steps is taken. */
+/** Chooses one of `count` possible next steps. */
 export type Choose = (count: number) => number
 
 interface Step {
@@ -16,7 +16,7 @@ interface Timer {
 }
 
 /**
- * Everything that can happen next, one thing at a time, in an order that `choose` gives: replies, messages, timers. Time moves only by taking a timer's step.
+ * The steps that can happen next: replies, messages, timers. `choose` decides their order, one at a time. Time moves only by the step of a timer.
  */
 export class Steps implements Clock {
   readonly taken: string[] = []
@@ -46,12 +46,12 @@ export class Steps implements Clock {
     }
   }
 
-  /** What follows goes to the other side, and when that comes there is a step of its own. */
+  /** Continues in a later step of its own, as if a message had to arrive first. */
   turn(): Promise<void> {
     return Promise.resolve()
   }
 
-  /** Something that will happen, sooner or later; the returned function takes it back. `isLast`: behind all others in the list of what is possible. */
+  /** Adds a step that happens sooner or later; the returned function removes it. `isLast`: it comes last in the list of possible steps. */
   add(label: string, run: () => void, isLast = false): () => void {
     const step = { label, run, isLast }
     const firstLast = this.#pending.findIndex((other) => other.isLast)
@@ -75,7 +75,7 @@ export class Steps implements Clock {
     })
   }
 
-  /** Takes steps until `isDone` or the limit. */
+  /** Runs steps until `isDone` or the limit. */
   async run(isDone: () => boolean, stepsMax: number): Promise<void> {
     await settle()
     for (let count = 0; count < stepsMax && !isDone(); count++) {

@@ -8,7 +8,7 @@ import { type Choose, Steps } from './steps.js'
 
 export const lagMsMax = 2_000
 
-/** What the source holds: a version each of two facts. `k1` shows the first, `k2` both, and what `k2` shows of the second is known only after loading. */
+/** The source: the versions of two facts. `k1` contains the first, `k2` both; that `k2` depends on the second is known only after the load. */
 export type Fact = 'a' | 'b'
 export type Versions = Readonly<Record<Fact, number>>
 export type Key = 'k1' | 'k2'
@@ -23,7 +23,7 @@ export type Action =
 
 export interface WorldOptions {
   readonly choose: Choose
-  /** Whether a message between processes gets lost, asked for each. */
+  /** Called for each message between processes: whether it is lost. */
   readonly losesMessage: () => boolean
   readonly namespace?: Partial<NamespaceOptions<Versions>>
   readonly lagMsMax?: number
@@ -44,7 +44,7 @@ interface Write {
   resolved?: { readonly atMs: number; readonly reach: Invalidation['reach'] }
 }
 
-/** Two processes with the real code, a modelled Redis, a source, and a freshnessOf of every answer. */
+/** Two processes with the real code, a modelled Redis and a source; checks every result against the promises. */
 export class World {
   readonly steps: Steps
   readonly violations: string[] = []
@@ -64,7 +64,7 @@ export class World {
     this.#processes = [0, 1].map((index) => this.#openProcess(index))
   }
 
-  /** Starts one action after the other, each at a step of its own, and takes steps until all have ended or the limit is reached. */
+  /** Starts the actions, each in a step of its own, and runs steps until all have ended or the limit is reached. */
   async run(actions: readonly Action[], stepsMax = 400): Promise<void> {
     let next = 0
     const offer = () => {
@@ -134,7 +134,7 @@ export class World {
     }
   }
 
-  /** Reading and answering are two steps, so a slow source answers with what was. */
+  /** Reading and returning are two steps, so a slow source returns an old version. */
   async #load(key: Key, context: LoadContext): Promise<Versions> {
     const seen = await this.steps.hop(`source reads for ${key}`, () => ({ ...this.#versions }))
     if (key === 'k2') context.tag('b')
@@ -179,7 +179,7 @@ export class World {
     return required
   }
 
-  /** As under maxmemory with allkeys-lru: any key may be gone at any time. */
+  /** As under maxmemory with allkeys-lru: any key may be evicted at any time. */
   #evict(): void {
     const { contents } = this.#store
     const victims = [

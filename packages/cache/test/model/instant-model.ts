@@ -2,7 +2,7 @@ import { ModelLink } from '../explorer/model-link.js'
 import { Steps } from '../explorer/steps.js'
 import { ModelStore } from './model-store.js'
 
-/** The modelled Redis with one connection whose steps are taken as soon as they are possible. */
+/** The modelled Redis with one connection whose steps run as soon as possible. */
 export function openInstantModel(nowMs: () => number): { readonly link: ModelLink; readonly store: ModelStore } {
   const steps = new Steps(() => 0)
   const store = new ModelStore(nowMs)

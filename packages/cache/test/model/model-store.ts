@@ -35,7 +35,7 @@ interface Contents {
   popular: Map<string, number>
 }
 
-/** What the scripts in Redis do to one namespace, one method a script; the conformance suite holds both to the same answers. */
+/** A model of the scripts in Redis for one namespace, one method a script. The conformance suite runs against both. */
 export class ModelStore {
   runId = 1
   contents: Contents = { state: undefined, log: undefined, entries: new Map(), leases: new Map(), popular: new Map() }
@@ -43,7 +43,7 @@ export class ModelStore {
   readonly #isFenced: boolean
   #epochs = 0
 
-  /** Without the fence, what is stored counts as loaded at the moment of storing, and nobody asks for the lease. */
+  /** Without the fence a stored value counts as loaded when it is stored, and its lease is not checked. */
   constructor(nowMs: () => number, isFenced = true) {
     this.#nowMs = nowMs
     this.#isFenced = isFenced
@@ -138,7 +138,7 @@ export class ModelStore {
     return sorted.slice(0, limit).map(([key]) => key)
   }
 
-  /** What a server that restarts now from its disk, or a replica that is promoted, would know later. */
+  /** A copy of the state, for a server that restarts from disk or a replica that is promoted later. */
   snapshot(): Contents {
     const { state, log, entries, leases, popular } = this.contents
     return {

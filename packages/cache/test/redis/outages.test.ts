@@ -5,7 +5,7 @@ import { type Instance, withTwo } from './two-caches.js'
 
 let probes = 0
 
-/** Waits until what one of them loads reaches the other by Redis. */
+/** Waits until a value that one process loads reaches the other through Redis. */
 async function waitUntilShared(from: Instance, to: Instance): Promise<void> {
   await waitFor(async () => {
     const key = `probe ${++probes}`

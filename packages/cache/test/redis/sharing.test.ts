@@ -10,7 +10,7 @@ describe('two processes with one Redis', () => {
       const reads = [a, b].flatMap(({ namespace }) =>
         Array.from({ length: 500 }, () => namespace.getOrSet('k', gate.load)),
       )
-      // Both have asked Redis: one loads, one waits for it.
+      // Both have read Redis: one loads, the other waits.
       await waitFor(() => a.namespace.stats().redis.misses > 0 && b.namespace.stats().redis.misses > 0)
       await gate.called
       gate.open('v')
@@ -73,7 +73,7 @@ describe('two processes with one Redis', () => {
       const clients = String(await a.redis.client.client('LIST', 'TYPE', 'PUBSUB'))
       const ids = [...clients.matchAll(/\bid=(\d+) .* name=millrace:cache-bus /g)].map(([, id]) => Number(id))
       expect(ids).toHaveLength(2)
-      // The server runs these in one go, so the message finds no subscriber.
+      // The server runs these commands one right after the other, so the message finds no subscriber.
       const killed = ids.map((id) => a.redis.client.client('KILL', 'ID', id).catch(() => undefined))
       const sent = a.namespace.invalidateTags(['t'])
       await Promise.all([...killed, sent])

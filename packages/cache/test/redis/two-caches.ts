@@ -17,7 +17,7 @@ export interface InstanceOptions {
   readonly namespace?: Partial<NamespaceOptions<string | null>>
 }
 
-/** One of several caches on one Redis, as if in a process of its own. Time limits are far: a busy machine must not look like a broken one. */
+/** One of several caches on one Redis, as if in a process of its own. Time limits are long, so that a busy machine does not fail the tests. */
 export async function openInstance(options: InstanceOptions): Promise<Instance> {
   const redis = await openRedis({ name: 'cache', commandTimeoutMs: 60_000, ...options.redis }, { logger: silentLogger })
   const cache = createCache(
@@ -36,7 +36,7 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
   }
 }
 
-/** Two of them, on a Redis of their own if none is named; closed after the work whatever comes of it. */
+/** Runs `work` with two caches, on a Redis of their own unless one is given, and closes them afterwards. */
 export async function withTwo(
   options: Partial<InstanceOptions>,
   work: (a: Instance, b: Instance) => Promise<void>,

@@ -14,7 +14,7 @@ const entryOf = (text: string, rest: Partial<RemoteEntry> = {}): RemoteEntry => 
   ...rest,
 })
 
-/** What every tier between processes must do, the one in Redis and the model that the interleavings are explored with. */
+/** The contract of a tier between processes, for Redis and for the model that the explorer uses. */
 export function itKeepsTheContract(
   name: string,
   open: () => Promise<{ remote: RemoteTier; close(): Promise<void> }>,
