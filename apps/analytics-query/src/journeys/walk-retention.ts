@@ -71,7 +71,7 @@ export class Cohorts {
   #refuseTooMany(): void {
     const { cellsMax } = this.#request
     if (this.cells > cellsMax)
-      throw tooManyCells(cellsMax, 'cohorts and periods with users', 'take a longer interval, or fewer periods')
+      throw tooManyCells(cellsMax, 'cohorts and periods with users', 'use a longer interval, or fewer periods')
   }
 }
 

@@ -69,7 +69,7 @@ export async function walkSessions(
         let cell = cells.get(key)
         if (cell === undefined) {
           if (cells.size >= cellsMax)
-            throw tooManyCells(cellsMax, 'buckets and groups with sessions', 'or take a longer interval')
+            throw tooManyCells(cellsMax, 'buckets and groups with sessions', 'or use a longer interval')
           cell = { bucket, group, totals: new SessionTotals() }
           cells.set(key, cell)
         }

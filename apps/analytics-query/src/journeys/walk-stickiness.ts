@@ -44,7 +44,7 @@ export class ActivePeriods {
     this.#groups.add(group)
     this.#counts.add(group * starts.length + periods - 1)
     if (this.cells > cellsMax)
-      throw tooManyCells(cellsMax, 'groups and numbers of periods with users', 'or take a longer interval')
+      throw tooManyCells(cellsMax, 'groups and numbers of periods with users', 'or use a longer interval')
   }
 }
 

@@ -10,12 +10,12 @@ import { NOW } from './plans-database.js'
 const HOUR = 3_600_000
 const DAY = 86_400_000
 
-/** A question whose statements differ from those of the others. */
+/** A query whose statements differ from those of the others. */
 export interface QueryShape {
   readonly title: string
   /** The kind of query that it covers; absent for lists. */
   readonly kind?: string
-  /** Why it may read whole day partitions from end to end: every row of them is part of the answer. */
+  /** Why it may scan whole day partitions: every row is part of the answer. */
   readonly readsWholeDays?: string
   ask(service: ServiceUnderTest, tenantId: number): Promise<unknown>
 }
@@ -57,7 +57,7 @@ function query(title: string, fields: Partial<RunQueryRequest>, readsWholeDays?:
   }
 }
 
-/** Two pages: the second begins at a place. */
+/** Two pages, since the statement of the second one has a cursor. */
 function nextPage(title: string, fields: Partial<RunQueryRequest>): QueryShape {
   const request = queryOf({ event: 'Event 1', from: at(DAY), to: at(0), ...fields })
   return {
