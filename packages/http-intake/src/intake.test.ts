@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { authErrors, type KeyVerifier, type Principal } from '@millrace/auth'
 import { coreErrors } from '@millrace/contracts'
 import { silentLogger } from '@millrace/logger'
 import { createSecurityHeaders } from '@millrace/service'
-import { noopTracer } from '@millrace/telemetry'
+import { noopTracer, type Span, type Tracer } from '@millrace/telemetry'
 import { Cors } from './cors.js'
 import { createIntake } from './intake.js'
 import type { IntakeRequest } from './intake-request.js'
@@ -27,7 +28,11 @@ let isLookupSlow: boolean
 let failure: Error | undefined
 /** The bodies that reached the handlers. */
 let handled: string[]
+let traceparents: (string | undefined)[]
 let observed: { route: string; status: string }[]
+let isTracing: boolean
+/** Attributes of the finished spans, with their parents. */
+let spans: object[]
 
 function verifyKey(key: string): Principal | Promise<Principal> {
   const check = () => {
@@ -47,7 +52,29 @@ async function handle(request: IntakeRequest): Promise<void> {
   if (request.principal === undefined) await request.authenticate(/key=(\w+)/.exec(body)?.[1])
   if (failure !== undefined) throw failure
   handled.push(body)
+  traceparents.push(request.traceparent)
   request.respond(JSON.stringify({ tenant: request.principal?.tenantId, bytes: request.bytes }))
+}
+
+const PARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+const CHILD = '00-0af7651916cd43dd8448eb211c80319c-1111111111111111-01'
+
+const tracer: Tracer = {
+  ...noopTracer,
+  get isOn() {
+    return isTracing
+  },
+  async withSpan(name, attributes, work, options) {
+    const all: Record<string, unknown> = { name, ...attributes, parent: options?.parent }
+    const span: Span = {
+      traceparent: CHILD,
+      setAttributes: (more) => Object.assign(all, more),
+      recordError: () => undefined,
+    }
+    const result = await work(span)
+    spans.push(all)
+    return result
+  },
 }
 
 const route = {
@@ -62,7 +89,10 @@ beforeEach(async () => {
   isLookupSlow = false
   failure = undefined
   handled = []
+  traceparents = []
   observed = []
+  spans = []
+  isTracing = false
   const cors = new Cors({ origins: ['https://shop.example'], exposedHeaders: ['ETag'] })
   const routes: IntakeRoute[] = [
     { ...route, path: '/logs' },
@@ -74,7 +104,7 @@ beforeEach(async () => {
     verifier,
     responses: new ResponseWriter(cors, await createSecurityHeaders()),
     metrics: { observe: (labels) => observed.push(labels) },
-    tracer: noopTracer,
+    tracer,
     logger: silentLogger,
   })
   server = createServer((req, res) => {
@@ -155,6 +185,22 @@ describe('the intake', () => {
     ])
   })
 
+  it('traces each request from its headers to the end of its response', async () => {
+    isTracing = true
+    await post('/logs', 'hello', { ...bearer('w'), traceparent: PARENT })
+    await waitUntil(() => spans.length === 1)
+    expect(spans).toEqual([
+      {
+        name: 'HTTP POST',
+        parent: PARENT,
+        'http.request.method': 'POST',
+        'http.route': '/logs',
+        'http.response.status_code': 200,
+      },
+    ])
+    expect(traceparents).toEqual([CHILD])
+  })
+
   it('does not start with two routes of the same path', () => {
     const twice: IntakeRoute = { ...route, path: '/twice' }
     expect(() => createIntake([twice, twice], {} as never)).toThrow('two routes have the path /twice')
@@ -212,6 +258,35 @@ describe('a refused request', () => {
     await once(socket, 'close')
   })
 })
+
+describe('a body that is larger than what the intake throws away', () => {
+  it('ends with 413 and a closed connection before the client has sent everything', async () => {
+    const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    // The server closes the connection while the client still writes.
+    socket.on('error', () => undefined)
+    let answer = ''
+    socket.on('data', (data) => {
+      answer += data.toString()
+    })
+    socket.write('POST /logs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer w\r\nTransfer-Encoding: chunked\r\n\r\n')
+    const mebibyte = Buffer.from(`100000\r\n${' '.repeat(1 << 20)}\r\n`)
+    let sent = 0
+    while (sent < 64 && answer === '' && !socket.destroyed) {
+      sent++
+      await new Promise((resolve) => socket.write(mebibyte, resolve))
+    }
+    await closed
+    expect(answer).toMatch(/^HTTP\/1\.1 413 /)
+    expect(answer).toContain('Connection: close')
+    expect(sent).toBeLessThan(64)
+  })
+})
+
+/** Waits at most a second. */
+async function waitUntil(isTrue: () => boolean): Promise<void> {
+  for (let i = 0; i < 100 && !isTrue(); i++) await setTimeout(10)
+}
 
 describe('a decompression bomb', () => {
   it.each([
