@@ -1,5 +1,5 @@
 /** What JSON objects and arrays begin with. Prose in brackets may pass; then a masked number gets quotes it does not need. */
-const JSON_START = /^\s*(?:\{\s*["}]|\[\s*(?:["[{\]]|-?\d|true|false|null))/
+const JSON_START = /^[ \t\r\n]*(?:\{[ \t\r\n]*["}]|\[[ \t\r\n]*(?:["[{\]]|-?\d|true|false|null))/
 
 /**
  * Says which positions of a JSON text, or of one JSON text a line, are inside a string. Positions are asked in ascending order, so each character

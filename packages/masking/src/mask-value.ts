@@ -17,97 +17,102 @@ interface ValueMaskerDeps {
   readonly count: (name: string) => void
 }
 
-/** Masks values of any kind into copies that JSON.stringify takes. */
-export function createValueMasker({ text: maskText, names, count }: ValueMaskerDeps, limits: ValueLimits = {}) {
-  const { depth: depthMax = 100, items: itemsMax = Number.POSITIVE_INFINITY } = limits
-  const { textLength = Number.POSITIVE_INFINITY } = limits
+/** Objects around a value, outermost first. */
+type Parents = readonly object[]
 
-  const textAt = (input: string): string => {
-    const masked = maskText(input)
-    return masked.length > textLength ? `${masked.slice(0, textLength)}[cut]` : masked
+const DEPTH_MAX = 100
+
+/** Masks values of any type into copies that JSON.stringify accepts. */
+export class ValueMasker {
+  readonly #deps: ValueMaskerDeps
+  readonly #depthMax: number
+  readonly #itemsMax: number
+  readonly #textLengthMax: number
+
+  constructor(deps: ValueMaskerDeps, limits: ValueLimits = {}) {
+    this.#deps = deps
+    this.#depthMax = limits.depth ?? DEPTH_MAX
+    this.#itemsMax = limits.items ?? Number.POSITIVE_INFINITY
+    this.#textLengthMax = limits.textLength ?? Number.POSITIVE_INFINITY
   }
 
-  const fieldAt = (name: string, input: unknown, parents: readonly object[]): unknown => {
-    if (input === undefined || input === null || !names.has(name)) return valueAt(input, parents)
-    count('field')
-    return MASKED_VALUE
-  }
-
-  const valueAt = (input: unknown, parents: readonly object[]): unknown => {
+  value(input: unknown, parents: Parents = []): unknown {
     switch (typeof input) {
       case 'string':
-        return textAt(input)
+        return this.#text(input)
       case 'number':
-        return maskNumber(input)
+        return this.#number(input)
       case 'bigint':
-        return textAt(String(input))
+        return this.#text(String(input))
       case 'boolean':
       case 'undefined':
         return input
       case 'object':
-        return input === null ? null : readObject(input, parents)
+        return input === null ? null : this.#object(input, parents)
       default:
         return `[${typeof input}]`
     }
   }
 
-  const maskNumber = (input: number): number | string => {
+  /** The value of a field: masked as a whole when the field's name says so. */
+  field(name: string, input: unknown, parents: Parents = []): unknown {
+    if (input === undefined || input === null || !this.#deps.names.has(name)) return this.value(input, parents)
+    this.#deps.count('field')
+    return MASKED_VALUE
+  }
+
+  #text(input: string): string {
+    const masked = this.#deps.text(input)
+    return masked.length > this.#textLengthMax ? `${masked.slice(0, this.#textLengthMax)}[cut]` : masked
+  }
+
+  #number(input: number): number | string {
     if (!Number.isFinite(input)) return String(input)
     // Shorter numbers cannot be card numbers.
     if (Math.abs(input) < 1e12 || !Number.isInteger(input)) return input
     const digits = String(input)
-    const masked = maskText(digits)
+    const masked = this.#deps.text(digits)
     return masked === digits ? input : masked
   }
 
-  const readObject = (input: object, parents: readonly object[]): unknown => {
+  #object(input: object, parents: Parents): unknown {
     if (parents.includes(input)) return '[circular]'
-    if (parents.length >= depthMax) return '[deep]'
+    if (parents.length >= this.#depthMax) return '[deep]'
     try {
-      return objectAt(input, [...parents, input])
+      return this.#copy(input, [...parents, input])
     } catch {
       // A getter or toJSON of the caller's object threw.
       return '[unreadable]'
     }
   }
 
-  const objectAt = (input: object, parents: readonly object[]): unknown => {
-    if (input instanceof Error) return errorAt(input, parents)
+  #copy(input: object, parents: Parents): unknown {
+    if (input instanceof Error) return this.#error(input, parents)
     if (input instanceof Date) return Number.isNaN(input.getTime()) ? 'Invalid Date' : input.toISOString()
     if (ArrayBuffer.isView(input)) return `[${input.byteLength} bytes]`
-    if (Array.isArray(input)) {
-      const items = input.slice(0, itemsMax).map((item: unknown) => valueAt(item, parents))
-      return input.length > itemsMax ? [...items, `[${input.length - itemsMax} more]`] : items
-    }
-    if ('toJSON' in input && typeof input.toJSON === 'function') return valueAt(input.toJSON(), parents)
-    if (input instanceof Map) return entriesAt([...input.entries()], parents)
-    if (input instanceof Set) return valueAt([...input], parents)
-    return entriesAt(Object.entries(input), parents)
+    if (Array.isArray(input)) return this.#array(input, parents)
+    if ('toJSON' in input && typeof input.toJSON === 'function') return this.value(input.toJSON(), parents)
+    if (input instanceof Map) return this.#entries([...input.entries()], parents)
+    if (input instanceof Set) return this.value([...input], parents)
+    return this.#entries(Object.entries(input), parents)
   }
 
-  const entriesAt = (
-    entries: readonly (readonly [unknown, unknown])[],
-    parents: readonly object[],
-  ): Record<string, unknown> => {
+  #array(input: readonly unknown[], parents: Parents): unknown[] {
+    const items = input.slice(0, this.#itemsMax).map((item) => this.value(item, parents))
+    return input.length > this.#itemsMax ? [...items, `[${input.length - this.#itemsMax} more]`] : items
+  }
+
+  #entries(entries: readonly (readonly [unknown, unknown])[], parents: Parents): Record<string, unknown> {
     const output: Record<string, unknown> = {}
-    for (const [key, item] of entries.slice(0, itemsMax)) {
+    for (const [key, item] of entries.slice(0, this.#itemsMax)) {
       const name = String(key)
-      const masked = fieldAt(name, item, parents)
-      const maskedName = textAt(name)
-      if (maskedName === '__proto__')
-        Object.defineProperty(output, maskedName, {
-          value: masked,
-          enumerable: true,
-          configurable: true,
-          writable: true,
-        })
-      else output[maskedName] = masked
+      set(output, this.#text(name), this.field(name, item, parents))
     }
     return output
   }
 
   /** Name, code, message, own fields and the chain of causes; the stack of the outermost error only. */
-  const errorAt = (error: Error, parents: readonly object[]): unknown => {
+  #error(error: Error, parents: Parents): Record<string, unknown> {
     const {
       name: _name,
       message: _message,
@@ -115,18 +120,20 @@ export function createValueMasker({ text: maskText, names, count }: ValueMaskerD
       cause: _cause,
       ...own
     } = error as Error & Record<string, unknown>
-    const output: Record<string, unknown> = { name: error.name, message: textAt(error.message) }
+    const output: Record<string, unknown> = { name: error.name, message: this.#text(error.message) }
     for (const [key, item] of Object.entries(own)) {
-      if (item !== undefined) output[key] = fieldAt(key, item, parents)
+      if (item !== undefined) set(output, key, this.field(key, item, parents))
     }
-    if (error instanceof AggregateError) output.errors = valueAt(error.errors, parents)
-    if (error.cause !== undefined) output.cause = valueAt(error.cause, parents)
-    if (parents.length === 1 && error.stack !== undefined) output.stack = textAt(error.stack)
+    if (error instanceof AggregateError) output.errors = this.value(error.errors, parents)
+    if (error.cause !== undefined) output.cause = this.value(error.cause, parents)
+    if (parents.length === 1 && error.stack !== undefined) output.stack = this.#text(error.stack)
     return output
   }
+}
 
-  return {
-    value: (input: unknown): unknown => valueAt(input, []),
-    field: (name: string, input: unknown): unknown => fieldAt(name, input, []),
-  }
+/** An assignment to `__proto__` would change the prototype. */
+function set(target: Record<string, unknown>, name: string, value: unknown): void {
+  if (name === '__proto__')
+    Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true })
+  else target[name] = value
 }

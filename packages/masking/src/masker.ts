@@ -4,7 +4,7 @@ import { defaultFieldNames, FieldNames } from './field-names.js'
 import { findFieldValues, MASKED_VALUE } from './find-field-values.js'
 import { JsonStrings } from './json-strings.js'
 import { checkRule, type Finder, type MaskRule, readsBytes } from './mask-rule.js'
-import { createValueMasker, type ValueLimits } from './mask-value.js'
+import { type ValueLimits, ValueMasker } from './mask-value.js'
 
 export interface MaskerConfig {
   /** Default: `defaultMaskRules`. Applied in their order. */
@@ -76,7 +76,14 @@ export function createMasker(config: MaskerConfig = {}): Masker {
     return masked === decoded ? input : Buffer.from(masked, encoding)
   }
 
-  return { text, bytes, counts, ...createValueMasker({ text, names, count }, config.limits) }
+  const values = new ValueMasker({ text, names, count }, config.limits)
+  return {
+    text,
+    bytes,
+    counts,
+    value: (input) => values.value(input),
+    field: (name, input) => values.field(name, input),
+  }
 }
 
 /** Matches where the need of any rule is met; everywhere when a rule has none. */
