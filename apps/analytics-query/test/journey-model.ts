@@ -148,7 +148,7 @@ export function modelSessions(events: readonly TestEvent[], gapMs: number): Mode
 export function summariseLengths(lengthsMs: readonly number[]) {
   if (lengthsMs.length === 0) return { seconds_avg: null, seconds_p50: null, seconds_p95: null }
   const sorted = [...lengthsMs].sort((a, b) => a - b)
-  const at = (share: number) => (sorted[Math.floor(share * (sorted.length - 1))] as number) / 1000
+  const at = (share: number) => (sorted[Math.max(Math.ceil(share * sorted.length), 1) - 1] as number) / 1000
   const total = lengthsMs.reduce((sum, value) => sum + value, 0)
   return { seconds_avg: total / lengthsMs.length / 1000, seconds_p50: at(0.5), seconds_p95: at(0.95) }
 }

@@ -282,7 +282,7 @@ describe('a query', () => {
       ['p95', 0.95],
       ['p99', 0.99],
     ] as const) {
-      const exact = delays[Math.floor(share * (delays.length - 1))] as number
+      const exact = delays[Math.max(Math.ceil(share * delays.length), 1) - 1] as number
       expect(Math.abs((point?.values?.[name] ?? 0) - exact)).toBeLessThanOrEqual(exact * 0.01)
     }
     expect(point?.value).toBe(point?.values?.p99)

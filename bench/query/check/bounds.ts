@@ -36,14 +36,14 @@ export function uniquesBounds(others: number, must: readonly string[], may: read
 }
 
 /**
- * The value at place floor(q * (n - 1)) of n in rising order. With j of the k rows that may be there, the one at place r has at least r + 1 - j of the others up
- * to it and n - r from it on; the place is at most floor(q * (n + k - 1)). Undefined when there may be no row at all.
+ * The value at the nearest rank, place ceil(q * n) - 1 of n in rising order. With j of the k rows that may be there, the one at place r has at least r + 1 - j of the others up
+ * to it and n - r from it on; the place is at most ceil(q * (n + k)) - 1. Undefined when there may be no row at all.
  */
 export function quantileBounds(sorted: ArrayLike<number>, may: readonly number[], q: number): Bounds | undefined {
   const n = sorted.length
   const k = may.length
   if (n + k === 0) return undefined
-  const place = Math.floor(q * (n + k - 1))
+  const place = Math.max(Math.ceil(q * (n + k)), 1) - 1
   const lowest = Math.min(sorted[0] ?? Number.POSITIVE_INFINITY, ...may)
   const highest = Math.max(sorted[n - 1] ?? Number.NEGATIVE_INFINITY, ...may)
   const low = sorted[place - k] ?? lowest

@@ -86,8 +86,8 @@ describe('the judge of answers that are no sums', () => {
       kind: 'percentiles',
       base: new Map([[String(at), [10, 30]]]),
       live: [visit('Order Completed', at, { revenue: 20 })],
-      right: [{ time: iso(at), value: 20, values: { p50: 20.1, p95: 20, p99: 20, count: 3 } }],
-      wrong: [{ time: iso(at), value: 20, values: { p50: 21, p95: 20, p99: 20, count: 3 } }],
+      right: [{ time: iso(at), value: 30, values: { p50: 20.1, p95: 30, p99: 30, count: 3 } }],
+      wrong: [{ time: iso(at), value: 30, values: { p50: 21, p95: 30, p99: 30, count: 3 } }],
     },
     {
       kind: 'funnel',

@@ -1,4 +1,5 @@
 import { BinStore } from './bin-store.js'
+import { nearestRank } from './nearest-rank.js'
 import { ByteReader, ByteWriter } from './varint.js'
 
 /** Largest relative error of a quantile. */
@@ -46,11 +47,11 @@ export class DDSketch {
     return this
   }
 
-  /** The quantile `q` (0 to 1), the lower value where it falls between two; NaN when there are no values. */
+  /** The quantile `q` (0 to 1) by the nearest-rank method, see `nearestRank`; NaN when there are no values. */
   quantile(q: number): number {
     const { count } = this
     if (count === 0) return Number.NaN
-    const rank = Math.floor(Math.min(Math.max(q, 0), 1) * (count - 1))
+    const rank = nearestRank(q, count)
     const negatives = this.#negative.total
     if (rank < negatives) return -middleOf(this.#negative.indexAt(negatives - 1 - rank))
     if (rank < negatives + this.#zeros) return 0

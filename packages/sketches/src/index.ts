@@ -1,4 +1,5 @@
 export { DDSketch, RELATIVE_ACCURACY } from './dd-sketch.js'
 export { ExactSum } from './exact-sum.js'
 export { HyperLogLog } from './hyper-log-log.js'
+export { nearestRank } from './nearest-rank.js'
 export { ByteReader, ByteWriter } from './varint.js'

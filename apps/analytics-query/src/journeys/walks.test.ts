@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
+import { Durations } from './durations.js'
 import { GroupNumbers } from './group-numbers.js'
 import { type MarkChunk, ROW_BYTES } from './marks.js'
 import { type RawRow, toRowsChunks } from './rows-chunks.js'
@@ -204,5 +205,14 @@ describe('counts of few among many', () => {
       }),
       { numRuns: 50, seed: 3 },
     )
+  })
+})
+
+describe('durations', () => {
+  it('a percentile of two durations above the median is the longer one', () => {
+    const durations = new Durations()
+    durations.add(1_200_000)
+    durations.add(0)
+    expect(durations.summary()).toEqual({ seconds_avg: 600, seconds_p50: 0, seconds_p95: 1200 })
   })
 })

@@ -103,7 +103,7 @@ function toWindow(key: string, values: number[], users: Set<string>, count: numb
     min: sorted[0] ?? Number.POSITIVE_INFINITY,
     max: sorted.at(-1) ?? Number.NEGATIVE_INFINITY,
     uniques: users.size,
-    quantiles: QUANTILES.map((q) => sorted[Math.floor(q * (sorted.length - 1))] ?? Number.NaN),
+    quantiles: QUANTILES.map((q) => sorted[Math.max(Math.ceil(q * sorted.length), 1) - 1] ?? Number.NaN),
   }
 }
 

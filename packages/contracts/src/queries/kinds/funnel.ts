@@ -71,7 +71,7 @@ export const funnel = defineQueryKind({
           step_conversion_rate: 0.6667,
           seconds_avg: 4200,
           seconds_p50: 1200,
-          seconds_p95: 1200,
+          seconds_p95: 7200,
         },
       },
     ],

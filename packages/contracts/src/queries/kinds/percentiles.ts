@@ -33,6 +33,6 @@ export const percentiles = defineQueryKind({
   }),
   example: {
     query: { event: 'Product Viewed', metric: { agg: 'p95', property: 'properties.load_ms' }, ...SAMPLE_RANGE },
-    data: [{ value: 200, values: { p50: 150, p95: 200, p99: 200, count: 5 } }],
+    data: [{ value: 300, values: { p50: 150, p95: 300, p99: 300, count: 5 } }],
   },
 })

@@ -42,7 +42,7 @@ export const sessions = defineQueryKind({
       {
         time: '2026-11-16T00:00:00.000Z',
         value: 4,
-        values: { users: 3, events: 8, bounce_rate: 0.5, seconds_avg: 405, seconds_p50: 0, seconds_p95: 300 },
+        values: { users: 3, events: 8, bounce_rate: 0.5, seconds_avg: 405, seconds_p50: 0, seconds_p95: 1320 },
       },
       {
         time: '2026-11-17T00:00:00.000Z',
@@ -62,7 +62,7 @@ export const sessions = defineQueryKind({
       bounce_rate: 0.7143,
       seconds_avg: 231.4,
       seconds_p50: 0,
-      seconds_p95: 300,
+      seconds_p95: 1320,
     },
   },
 })
