@@ -11,6 +11,7 @@ const COPY_DATA = 0x64
 /** Payload of one CopyData message: small enough that the server parses one while the next arrives, large enough that framing costs nothing. */
 const MESSAGE_BYTES_MAX = 128 * 1024
 
+/** The COPY statement, with quoted names. */
 export function copyText({ table, columns }: CopyTarget): string {
   return `copy ${pg.escapeIdentifier(table)} (${columns.map(pg.escapeIdentifier).join(', ')}) from stdin (format binary)`
 }

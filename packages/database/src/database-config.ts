@@ -3,6 +3,7 @@ import type { Metrics, Tracer } from '@millrace/telemetry'
 import pg from 'pg'
 import type { Environment } from './detect-repeats.js'
 
+/** Settings of `openDatabase`; only the address is required. */
 export interface DatabaseConfig {
   /** postgres://user:password@host:port/name?sslmode=verify-full */
   readonly url: string
@@ -28,6 +29,7 @@ export interface DatabaseConfig {
   readonly environment?: Environment | undefined
 }
 
+/** What `openDatabase` reports to; without a logger slow queries are not logged. */
 export interface DatabaseDeps {
   readonly logger?: Logger | undefined
   readonly metrics?: Metrics | undefined

@@ -5,6 +5,7 @@ import type { Transaction } from './transaction.js'
 
 /** Tables that are partitioned by UTC day. */
 export const PARTITIONED_TABLES = ['events', 'event_journal', 'rollups_1m'] as const
+/** A table of `PARTITIONED_TABLES`. */
 export type PartitionedTable = (typeof PARTITIONED_TABLES)[number]
 
 /** Settings that partitions do not inherit from their parent. */
@@ -23,6 +24,7 @@ export function dayPartitionName(table: PartitionedTable, timeMs: number): strin
   return `${table}_${new Date(timeMs).toISOString().slice(0, 10).replaceAll('-', '')}`
 }
 
+/** What creating partitions needs of a database or connection. */
 export interface Transactional extends Queryable {
   transaction<T>(fn: (transaction: Transaction) => Promise<T>): Promise<T>
 }

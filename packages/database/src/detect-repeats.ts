@@ -22,6 +22,7 @@ const RUNS_MAX = 10
 /** Bounds memory: the request that started first is forgotten first. */
 const REQUESTS_MAX = 1_000
 
+/** Called with the steps of each round trip before they are sent. */
 export type DetectRepeats = (steps: readonly Step[]) => void
 
 interface RepeatDetectorDeps {
@@ -75,6 +76,7 @@ function callers(): string {
     .join('\n')
 }
 
+/** NODE_ENV of a service. */
 export type Environment = 'development' | 'test' | 'production'
 
 /**

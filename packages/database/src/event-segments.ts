@@ -9,6 +9,7 @@ const LOCK_TIMEOUT = '100ms'
 /** A segment also has to hold this share of its day before the next is added, so that even a day of a hundred times the rows has only twenty more. */
 const DAY_SHARE = 1 / 5
 
+/** When a day gets another segment. */
 export interface EventSegmentsConfig {
   /** A segment is added when the newest table has at least this many bytes, without indexes. */
   readonly bytesMin: number

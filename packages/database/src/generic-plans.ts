@@ -38,6 +38,7 @@ function set(name: string, value: string): string {
   return `set_config('${name}', ${value}, true)`
 }
 
+/** Whether the step asks for a generic plan. */
 export function hasGenericPlan(step: Step): step is Statement {
   return !isCopy(step) && step.plan === 'generic'
 }
@@ -47,6 +48,7 @@ export function withPlanSettings(step: Step): readonly Step[] {
   return hasGenericPlan(step) ? [USE_GENERIC_PLANS, step, RESTORE_PLAN_SETTINGS] : [step]
 }
 
+/** Whether the step was added by `withPlanSettings`, so that its result is not returned. */
 export function isPlanSetting(step: Step | undefined): boolean {
   return step === USE_GENERIC_PLANS || step === RESTORE_PLAN_SETTINGS
 }

@@ -8,12 +8,14 @@ import { ensureReaderRole } from './ensure-reader-role.js'
 import { databaseErrors } from './errors.js'
 import { toDatabaseError } from './to-database-error.js'
 
+/** Options of `migrate`. */
 export interface MigrateOptions {
   readonly logger?: Logger | undefined
   /** Directory of files NNNN_name.sql, numbered from 0000 without gaps. Default: that of this package. */
   readonly directory?: string | undefined
 }
 
+/** What `migrate` has done. */
 export interface MigrateResult {
   /** Names of the files that this call applied, in order. */
   readonly applied: string[]

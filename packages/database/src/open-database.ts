@@ -22,6 +22,7 @@ export interface PoolState {
   readonly max: number
 }
 
+/** Settings of one dedicated connection that differ from those of the pool. */
 export interface ConnectionOptions {
   readonly applicationName?: string | undefined
   readonly statementTimeoutMs?: number | undefined

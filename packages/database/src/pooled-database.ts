@@ -36,6 +36,7 @@ export interface PooledDatabaseDeps extends SessionDeps {
   readonly wait?: { observe(seconds: number): void } | undefined
 }
 
+/** Runs statements on pg's pool, with retries, cancellation and tenant isolation. */
 export class PooledDatabase implements PoolReader {
   readonly #pool: pg.Pool
   readonly #config: PooledDatabaseConfig

@@ -21,6 +21,7 @@ export type ObserveRun = (run: FinishedRun) => void
 /** Runs a round trip inside a span. */
 export type TraceRun = <T>(steps: readonly Step[], run: () => Promise<T>) => Promise<T>
 
+/** Hooks around each round trip. */
 export interface SessionDeps {
   readonly observe: ObserveRun
   /** Undefined when tracing is off. */

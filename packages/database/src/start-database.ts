@@ -13,11 +13,11 @@ export interface DatabaseSettings {
   readonly DATABASE_RETRY_ATTEMPTS: number
 }
 
-/** For `lifecycle.start`: opens the database of the settings. `over` overrides and adds settings. */
+/** For `lifecycle.start`: opens the database of the settings. `overrides` replaces or adds settings. */
 export function startDatabase(
   settings: DatabaseSettings,
   { service, ...deps }: { service: string; logger: Logger; metrics: Metrics; tracer: Tracer },
-  over: Partial<DatabaseConfig> = {},
+  overrides: Partial<DatabaseConfig> = {},
 ): readonly [Database, () => Promise<void>] {
   const { logger, metrics, tracer } = deps
   const database = openDatabase(
@@ -28,7 +28,7 @@ export function startDatabase(
       retryAttempts: settings.DATABASE_RETRY_ATTEMPTS,
       applicationName: service,
       environment: settings.NODE_ENV,
-      ...over,
+      ...overrides,
     },
     { logger, metrics, tracer },
   )

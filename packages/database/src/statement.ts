@@ -27,6 +27,7 @@ export interface CopyStep {
   readonly chunks: readonly Buffer[]
 }
 
+/** One part of a pipeline. */
 export type Step = Statement | CopyStep
 
 /** int8 arrives as bigint, date as `YYYY-MM-DD`, timestamptz as Date, numeric as string, bytea as Buffer. */
@@ -38,15 +39,18 @@ export interface Result<Row = Record<string, unknown>> {
   readonly command: string
 }
 
+/** Runs one statement: a database, a connection or a transaction. */
 export interface Queryable {
   /** @throws databaseErrors */
   query<Row = Record<string, unknown>>(statement: string | Statement, values?: readonly unknown[]): Promise<Result<Row>>
 }
 
+/** Whether the step is a COPY. */
 export function isCopy(step: Step): step is CopyStep {
   return 'copy' in step
 }
 
+/** A text and its values as a statement. */
 export function toStatement(statement: string | Statement, values?: readonly unknown[]): Statement {
   if (typeof statement === 'string') return values ? { text: statement, values } : { text: statement }
   return values ? { ...statement, values } : statement

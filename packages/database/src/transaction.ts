@@ -3,6 +3,7 @@ import type { Session } from './session.js'
 import { type CopyTarget, type Queryable, type Result, type Statement, type Step, toStatement } from './statement.js'
 import { isClientTimeout, toDatabaseError } from './to-database-error.js'
 
+/** Options of `transaction` and `withTenant`. */
 export interface TransactionOptions {
   /** Default: read committed. */
   readonly isolation?: 'read committed' | 'repeatable read' | 'serializable'

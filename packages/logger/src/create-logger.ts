@@ -9,6 +9,7 @@ import type { LogFields, Logger, RootLogger } from './logger.js'
 import { maskFormat } from './mask-format.js'
 import { sampleFormat } from './sample-format.js'
 
+/** Settings of `createLogger`; only the name of the service is required. */
 export interface LoggerConfig {
   /** Name of the service, on every line. */
   readonly service: string
@@ -24,6 +25,7 @@ export interface LoggerConfig {
   readonly samplePerSecond?: number
 }
 
+/** Output and clock of the logger, for tests and command-line programs. */
 export interface LoggerDeps {
   /** Takes whole lines that end in a newline; must not throw. Default: standard output. */
   readonly write?: (lines: string) => void

@@ -9,13 +9,16 @@ export const logLevels = {
   debug: 6,
 } as const
 
+/** The level of one line. */
 export type LogLevel = keyof typeof logLevels
 
 /** The levels that a threshold may be set to. */
 export const logThresholds = ['debug', 'info', 'warn', 'error', 'fatal'] as const
 
+/** A level below which lines are dropped. */
 export type LogThreshold = (typeof logThresholds)[number]
 
+/** Whether the value is a threshold, for input from outside. */
 export function isLogThreshold(value: unknown): value is LogThreshold {
   return (logThresholds as readonly unknown[]).includes(value)
 }

@@ -70,6 +70,7 @@ export class LogQueue {
 /** Names that the logger or winston gives a meaning; a caller's field of the same name is renamed. */
 const RESERVED = new Set(['timestamp', 'level', 'message', 'service', 'exception'])
 
+/** Renames fields with reserved names to `field_…` and leaves out undefined ones. */
 export function renameReserved(fields: LogFields): Record<string, unknown> {
   const renamed: Record<string, unknown> = {}
   for (const name in fields) {

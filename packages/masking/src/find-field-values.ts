@@ -2,6 +2,7 @@ import type { FieldNames } from './field-names.js'
 import { JsonStrings } from './json-strings.js'
 import type { Finding } from './mask-rule.js'
 
+/** Shown in place of the value of a named field. */
 export const MASKED_VALUE = '[masked]'
 
 const SPACES_MAX = 8

@@ -6,6 +6,7 @@ import { JsonStrings } from './json-strings.js'
 import { checkRule, type Finder, type MaskRule, readsBytes } from './mask-rule.js'
 import { type ValueLimits, ValueMasker } from './mask-value.js'
 
+/** Settings of `createMasker`; all have defaults. */
 export interface MaskerConfig {
   /** Default: `defaultMaskRules`. Applied in their order. */
   readonly rules?: readonly MaskRule[]

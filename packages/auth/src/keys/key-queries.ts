@@ -72,6 +72,7 @@ function prepareKeyByHash(database: Queryable) {
     .prepare('find_key')
 }
 
+/** A key to store: its hash, never the key itself. */
 export interface NewKey {
   readonly tenantId: number
   readonly name: string
@@ -106,6 +107,7 @@ export async function selectValidKeyForUpdate(
   return row && toApiKey(row)
 }
 
+/** Number of the tenant's keys with this name that are neither revoked nor expired. */
 export async function countValidKeys(database: Queryable, tenantId: number, name: string): Promise<number> {
   return await drizzleOn(database).$count(apiKeys, and(eq(apiKeys.tenantId, tenantId), eq(apiKeys.name, name), isValid))
 }
@@ -161,6 +163,7 @@ export async function insertTenant(database: Queryable, name: string): Promise<n
   return tenant?.id
 }
 
+/** Undefined when there is no tenant of this name. */
 export async function selectTenantId(database: Queryable, name: string): Promise<number | undefined> {
   const [tenant] = await drizzleOn(database).select({ id: tenants.id }).from(tenants).where(eq(tenants.name, name))
   return tenant?.id

@@ -39,6 +39,7 @@ const SCANNED_TABLES = `
   from pg_stat_user_tables s join root r on r.oid = s.relid
   group by r.root having sum(s.seq_scan) > 0 and sum(pg_relation_size(s.relid)) >= $1 order by rows_read desc limit 20`
 
+/** All valid indexes of the database, largest first. */
 export async function readIndexUse(database: Queryable): Promise<IndexUse[]> {
   return (await database.query<IndexUse>(INDEX_USE)).rows
 }

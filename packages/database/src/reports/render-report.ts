@@ -3,6 +3,7 @@ export type Format = 'text' | 'count' | 'bytes' | 'percent' | 'ms' | 'time'
 
 export type Cell = string | number | null
 
+/** One table of a report. */
 export interface Section {
   readonly title: string
   /** Explains the figures, or says why there are none. */

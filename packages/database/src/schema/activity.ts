@@ -1,5 +1,6 @@
 import { boolean, integer, jsonb, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
 
+/** Logins, made from events by the consumer (EVT-1). */
 export const loginEvents = pgTable('login_events', {
   tenantId: integer('tenant_id').notNull(),
   messageId: text('message_id').notNull(),
@@ -16,6 +17,7 @@ export const loginEvents = pgTable('login_events', {
   ip: text('ip'),
 })
 
+/** Actions of users on entities, made from events by the consumer (EVT-2). */
 export const activityLogs = pgTable('activity_logs', {
   tenantId: integer('tenant_id').notNull(),
   messageId: text('message_id').notNull(),
@@ -27,6 +29,7 @@ export const activityLogs = pgTable('activity_logs', {
   metadata: jsonb('metadata').$type<Record<string, unknown>>().notNull().default({}),
 })
 
+/** Sessions of users, made from events by the consumer (EVT-3). */
 export const userSessions = pgTable(
   'user_sessions',
   {

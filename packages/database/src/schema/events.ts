@@ -34,6 +34,7 @@ export const eventJournal = pgTable('event_journal', {
   hashes: bytea('hashes').notNull(),
 })
 
+/** Records that could not be stored, with their reason. */
 export const deadLetters = pgTable('dead_letters', {
   id: bigint('id', { mode: 'number' }).generatedAlwaysAsIdentity().primaryKey(),
   stream: text('stream').notNull(),

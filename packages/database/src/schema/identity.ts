@@ -1,6 +1,7 @@
 import { bigint, integer, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
 import { bytea } from './column-types.js'
 
+/** Customers; `settings` holds their limits. */
 export const tenants = pgTable('tenants', {
   id: integer('id').generatedAlwaysAsIdentity().primaryKey(),
   name: text('name').notNull().unique(),

@@ -13,6 +13,7 @@ import {
 } from 'drizzle-orm/pg-core'
 import { bytea, xid8 } from './column-types.js'
 
+/** What is aggregated beyond the count for each event name. */
 export const rollupDefinitions = pgTable('rollup_definitions', {
   id: integer('id').generatedAlwaysAsIdentity().primaryKey(),
   event: text('event').notNull(),
@@ -22,6 +23,7 @@ export const rollupDefinitions = pgTable('rollup_definitions', {
   activeUntil: timestamp('active_until', { withTimezone: true }),
 })
 
+/** One event name with the dimension values of a definition; rollups refer to it by id. */
 export const rollupSeries = pgTable('rollup_series', {
   id: integer('id').generatedAlwaysAsIdentity().primaryKey(),
   tenantId: integer('tenant_id').notNull(),
@@ -67,9 +69,12 @@ export const rollups5m = pgTable(
   { ...window(), ...values(), minutes: bytea('minutes'), minuteSketches: bytea('minute_sketches') },
   (table) => [primaryKey({ columns: [table.tenantId, table.seriesId, table.windowStart] })],
 )
+/** One row for each series and hour. */
 export const rollups1h = coarse('rollups_1h')
+/** One row for each series and UTC day. */
 export const rollups1d = coarse('rollups_1d')
 
+/** Windows that changed after the coarser window was built from them. */
 export const rollupDirty = pgTable(
   'rollup_dirty',
   {

@@ -28,6 +28,7 @@ export const streamPartitions = pgTable(
   (table) => [primaryKey({ columns: [table.groupName, table.stream, table.partition] })],
 )
 
+/** Members of a consumer group with their last heartbeat. */
 export const streamMembers = pgTable(
   'stream_members',
   {

@@ -9,6 +9,7 @@ export interface DeadSpace {
   readonly dead_share: number
 }
 
+/** Dead space and vacuum state of a table. */
 export interface TableBloat extends DeadSpace {
   readonly table: string
   readonly partitions: number
@@ -18,6 +19,7 @@ export interface TableBloat extends DeadSpace {
   readonly last_analyze: string | null
 }
 
+/** Dead space of a B-tree. */
 export interface IndexBloat extends DeadSpace {
   readonly index: string
   readonly table: string
@@ -90,6 +92,7 @@ const INDEXES = `
   from estimate e join root t on t.oid = e.indrelid
   group by e.root having sum(e.bytes) > 0 order by dead_bytes desc, bytes desc`
 
+/** Estimated dead space of all tables, largest first. */
 export async function readTableBloat(database: Queryable): Promise<TableBloat[]> {
   const { rows } = await database.query<TableBloat & { last_vacuum: Date | null; last_analyze: Date | null }>(TABLES)
   return rows.map((row) => ({
@@ -99,6 +102,7 @@ export async function readTableBloat(database: Queryable): Promise<TableBloat[]>
   }))
 }
 
+/** Estimated dead space of all B-trees, largest first. */
 export async function readIndexBloat(database: Queryable): Promise<IndexBloat[]> {
   return (await database.query<IndexBloat>(INDEXES)).rows
 }

@@ -8,6 +8,7 @@ export interface PageCounts {
   readonly reads: number
 }
 
+/** Pages that were found in memory and pages that were read, for the whole database. */
 export async function readPageCounts(database: Queryable): Promise<PageCounts> {
   const { rows } = await database.query<PageCounts>(
     'select blks_hit::float8 as hits, blks_read::float8 as reads from pg_stat_database where datname = current_database()',
