@@ -1,4 +1,5 @@
 import { DAY_MS } from '@millrace/contracts'
+import { MINUTE_LEVEL } from '@millrace/rollups'
 import { errors } from '../errors.js'
 import { isPaged } from '../measures/paged-query.js'
 import type { Plan } from '../plan/plan.js'
@@ -136,7 +137,7 @@ export class AdmissionControl {
         rollup: plan.rollup.map(({ level, isPacked, ranges }) => ({
           ranges,
           widthMs: level * 1000,
-          parts: level === 60 && !isPacked ? Math.max(1, planned.streamPartitions) : 1,
+          parts: level === MINUTE_LEVEL.seconds && !isPacked ? Math.max(1, planned.streamPartitions) : 1,
         })),
         series,
         raw,

@@ -1,4 +1,5 @@
 import type { Result, Statement } from '@millrace/database'
+import { MINUTE_LEVEL } from '@millrace/rollups'
 import type { PlannedCells } from '../admission/admission-control.js'
 import type { Measure } from '../measures/measure.js'
 import { measureOf } from '../measures/measures.js'
@@ -67,7 +68,9 @@ export async function addUpCells(
   }
   for (const { rows } of results.slice(parts.length)) table.addRaw(rows)
   if (stale.length > 0) {
-    const single = await run([partStatement(reading, measure, { level: 60, isPacked: false, ranges: stale })])
+    const single = await run([
+      partStatement(reading, measure, { level: MINUTE_LEVEL.seconds, isPacked: false, ranges: stale }),
+    ])
     for (const result of single) addRollups(table, result, groups)
   }
   return table.cells()

@@ -3,6 +3,7 @@ import { findLevel, LEVEL_SECONDS, type LevelSeconds, OVERFLOW_NAME, WIDEST_WIND
 import type { ActiveDefinition, Catalog, PartitionState } from '../plan/catalog.js'
 import { BASE_EVENT } from '../plan/choose-series.js'
 import type { CellQuery } from '../query/cell-query.js'
+import { rowsOf } from '../sql/rows-of.js'
 
 export interface CatalogConfig {
   readonly stream: string
@@ -30,10 +31,6 @@ export function toCatalog(results: readonly Result[], config: CatalogConfig): Ca
     partitions: rowsOf<PartitionRow>(partitions).map(toPartition),
     keptFromMs: toKeptFrom(rowsOf<LevelRow>(levels)),
   }
-}
-
-function rowsOf<Row>(result: { rows: unknown[] } | undefined): Row[] {
-  return (result?.rows ?? []) as Row[]
 }
 
 interface DefinitionRow {

@@ -1,4 +1,4 @@
-import type { Result, Statement } from '@millrace/database'
+import type { Statement } from '@millrace/database'
 import type { AdmissionControl } from '../admission/admission-control.js'
 import type { CostEstimate } from '../admission/estimate-cost.js'
 import type { Catalog } from '../plan/catalog.js'
@@ -7,6 +7,7 @@ import type { Plan } from '../plan/plan.js'
 import { type PlannerConfig, planQuery } from '../plan/plan-query.js'
 import type { AnswerMeta } from '../query/answer-meta.js'
 import type { Cell, CellQuery } from '../query/cell-query.js'
+import { rowsOf } from '../sql/rows-of.js'
 import {
   addUpCells,
   type CellReading,
@@ -76,15 +77,11 @@ export async function readCells(
   const plan = steps.plan(catalog)
   const series = steps.series(plan)
   const [found] = series === undefined ? [] : await run([series])
-  const groups = steps.groups(plan, rowsOf(found))
+  const groups = steps.groups(plan, rowsOf<SeriesRow>(found))
   const reading: CellReading = { tenantId, query, plan, catalog, groups, cellsMax: config.cellsMax }
   const estimate = await admission?.admitCells(toPlannedCells(reading))
   const cells = await addUpCells(reading, steps.cells(reading), run)
   return { cells, meta: describeAnswer(plan, catalog, { nowMs: now(), estimate }) }
-}
-
-function rowsOf(result: Result | undefined): readonly SeriesRow[] {
-  return (result?.rows ?? []) as unknown as SeriesRow[]
 }
 
 /** An answer without unflushed records is as old as the last flush of the rollups. Every other one is current. */
