@@ -22,6 +22,7 @@ export interface CacheParts extends Omit<CacheDeps, 'redis'> {
   readonly createGenerations?: () => Generations
 }
 
+/** Puts a cache together from its parts. `createCache` opens the parts; tests hand in their own. */
 export function assembleCache(options: CacheOptions, parts: CacheParts): Cache {
   if (!nameShape.test(options.name))
     throw cacheErrors.CACHE_OPTIONS({ message: `the cache name ${options.name} is not valid` })

@@ -1,6 +1,7 @@
 import type { CounterChild, MetricFamily, Metrics } from '@millrace/telemetry'
 import type { CacheStats } from './tier-stats.js'
 
+/** The metrics of all caches of a process. */
 export interface CacheMetrics {
   /** `tier` memory or redis; `outcome` hit, stale, miss or error. */
   readonly reads: MetricFamily<'namespace' | 'tier' | 'outcome', CounterChild>
@@ -12,6 +13,7 @@ export interface CacheMetrics {
   readonly watched: Map<string, () => CacheStats>
 }
 
+/** Registers the metrics. Once per process. */
 export function createCacheMetrics(metrics: Metrics): CacheMetrics {
   const watched = new Map<string, () => CacheStats>()
   metrics.gauge(

@@ -9,6 +9,7 @@ import { writeValue } from './write-value.js'
 
 const noOptions = {}
 
+/** The implementation of `Namespace` over memory and, if there is one, Redis. */
 export class CacheNamespace<T> implements Namespace<T> {
   readonly name: string
   readonly #core: NamespaceCore<T>

@@ -6,6 +6,7 @@ import type { Codec } from './codec.js'
 import type { CacheLevel } from './levels.js'
 import type { CacheStats } from './tier-stats.js'
 
+/** Name and limits of a cache. */
 export interface CacheOptions {
   /** Processes that use the same name on the same Redis share values. Letters, digits, `-`, `_` and `.`. */
   readonly name: string
@@ -25,6 +26,7 @@ export interface CacheOptions {
   readonly leaseMs?: number
 }
 
+/** What a cache works with. */
 export interface CacheDeps {
   readonly logger: Logger
   /** Without it the cache uses only the memory of this process. */
@@ -35,6 +37,7 @@ export interface CacheDeps {
   readonly random?: (() => number) | undefined
 }
 
+/** Namespaces of cached values in the memory of this process and, if configured, in Redis. */
 export interface Cache {
   /** Opens a namespace, once a name. Keys, tags and patterns of one namespace do not affect another. */
   namespace<T>(name: string, options: NamespaceOptions<T>): Namespace<T>
@@ -43,6 +46,7 @@ export interface Cache {
   close(): Promise<void>
 }
 
+/** Lifetimes, limits and encoding of a namespace. */
 export interface NamespaceOptions<T> {
   readonly level: CacheLevel
   /** How long a value is fresh, in ms. Default: the level's. */
@@ -95,6 +99,7 @@ export interface Hit<T> {
   readonly storedAt: number
 }
 
+/** Options of one read. */
 export interface ReadOptions<T> {
   /** Tags that are known before the load; the loader may add more. Use a few short ones: every read from Redis compares them. */
   readonly tags?: readonly string[]
@@ -121,8 +126,10 @@ export interface LoadContext {
   skip(): void
 }
 
+/** Loads a value that is not cached. It may be called by several processes at once when a lease expires. */
 export type Load<T> = (context: LoadContext) => Promise<T> | T
 
+/** How far an invalidation has got when the call returns. */
 export interface Invalidation {
   /**
    * `everywhere`: Redis has the invalidation, or the cache has no Redis. This process no longer returns the old value; other processes may return it
@@ -132,12 +139,17 @@ export interface Invalidation {
   readonly reach: 'everywhere' | 'process'
 }
 
+/** A key to load before anybody asks for it. */
 export interface WarmEntry<T> {
   readonly key: string
   readonly load: Load<T>
   readonly options?: ReadOptions<T>
 }
 
+/**
+ * Cached values of one kind. A read never returns a value that was loaded before an invalidation that had ended when
+ * the read began.
+ */
 export interface Namespace<T> {
   readonly name: string
   /** Returns a fresh value from memory at once, without a load. Always undefined in strict namespaces. */

@@ -15,6 +15,7 @@ export interface Clock {
 /** 24.8 days: Node treats a longer delay as 1 ms. */
 const timerMsMax = 2 ** 31 - 1
 
+/** The clocks and timers of the process. */
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
@@ -29,6 +30,7 @@ export const systemClock: Clock = {
     }),
 }
 
+/** Resolves after `delayMs` by the given clock. */
 export function sleep(clock: Clock, delayMs: number): Promise<void> {
   return new Promise((resolve) => {
     clock.schedule(delayMs, resolve)

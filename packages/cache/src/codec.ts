@@ -7,6 +7,7 @@ export interface Codec<T> {
   decode(bytes: Buffer): T
 }
 
+/** Encodes values as JSON text. */
 export function jsonCodec<T>(): Codec<T> {
   return {
     encode: (value) => Buffer.from(JSON.stringify(value)),
@@ -23,12 +24,14 @@ export interface Packed {
 /** From this size on LZ4 runs in the thread pool; below it, the hand-over takes longer than the work. */
 const offloadBytesMin = 262_144
 
+/** Compresses with LZ4 from `compressBytesMin` on, if that makes the bytes fewer. */
 export async function pack(bytes: Buffer, compressBytesMin: number): Promise<Packed> {
   if (bytes.length < compressBytesMin) return { packing: 'plain', bytes }
   const packed = bytes.length < offloadBytesMin ? compressSync(bytes) : await compress(bytes)
   return packed.length < bytes.length ? { packing: 'lz4', bytes: packed } : { packing: 'plain', bytes }
 }
 
+/** The bytes that were given to `pack`. */
 export async function unpack({ packing, bytes }: Packed): Promise<Buffer> {
   if (packing === 'plain') return bytes
   return bytes.length < offloadBytesMin / 4 ? uncompressSync(bytes) : await uncompress(bytes)

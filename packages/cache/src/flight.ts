@@ -11,6 +11,7 @@ import { readRemote } from './remote-reader.js'
 const waitMsMin = 5
 const waitMsMax = 50
 
+/** One load that concurrent callers share. */
 export interface FlightOptions<T> {
   readonly key: string
   readonly load: Load<T>
@@ -21,6 +22,7 @@ export interface FlightOptions<T> {
   readonly order: number
 }
 
+/** The entry that a load gave, and where it came from. */
 export interface FlightResult<T> {
   readonly entry: MemoryEntry<T>
   readonly source: 'redis' | 'source'

@@ -23,6 +23,10 @@ export interface Generations {
 const namesMaxDefault = 65_536
 const globsMax = 64
 
+/**
+ * Creates empty generations that remember at most `namesMax` tags and as many keys; beyond that, older values count as
+ * invalidated.
+ */
 export function createGenerations(namesMax: number = namesMaxDefault): Generations {
   const tagNumbers = new Map<string, number>()
   const keyNumbers = new Map<string, number>()

@@ -10,6 +10,10 @@ export interface Glob {
   matches(key: string): boolean
 }
 
+/**
+ * Parses a pattern in which `*` stands for any characters. Throws CACHE_OPTIONS for more stars than matching can
+ * afford.
+ */
 export function parseGlob(text: string): Glob {
   const simple = text.replace(/\*+/g, '*')
   if ((simple.match(/\*/g)?.length ?? 0) > starsMax) {

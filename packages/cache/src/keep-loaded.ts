@@ -4,6 +4,7 @@ import { type MemoryEntry, sizeOfEntry } from './memory-tier.js'
 import { type NamespaceCore, refreshMoment } from './namespace-core.js'
 import { chooseLifetime, type Lifetime } from './namespace-settings.js'
 
+/** A value as its loader returned it. */
 export interface LoadedValue<T> {
   readonly key: string
   readonly value: T

@@ -9,6 +9,7 @@ export interface HeldLease extends StoreClaim {
   release(isOpen: boolean): void
 }
 
+/** Holds the lease of a key while its value is loaded, and extends it until it is released. */
 export function holdLease<T>(core: NamespaceCore<T>, key: string, granted: StoreClaim): HeldLease {
   const { clock, leaseMs, shared } = core
   const { token } = granted

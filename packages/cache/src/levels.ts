@@ -5,6 +5,7 @@ const mebibyte = 2 ** 20
 /** Chooses the default lifetime and sizes of a namespace. */
 export type CacheLevel = 'hot' | 'warm' | 'cold'
 
+/** Lifetimes and limits of a level. */
 export interface LevelTraits {
   readonly ttlMs: number
   /** Limit of one encoded value before compression; a larger value is returned but not kept. */
@@ -13,6 +14,7 @@ export interface LevelTraits {
   readonly memoryBytesMax: number
 }
 
+/** The three levels of QRY-2: hot, warm and cold. */
 export const cacheLevels: Readonly<Record<CacheLevel, LevelTraits>> = {
   hot: { ttlMs: 5 * MINUTE_MS, entryBytesMax: mebibyte, memoryBytesMax: 64 * mebibyte },
   warm: { ttlMs: HOUR_MS, entryBytesMax: 10 * mebibyte, memoryBytesMax: 64 * mebibyte },

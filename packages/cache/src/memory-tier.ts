@@ -39,6 +39,7 @@ interface Evictable {
 /** Approximate bytes of the objects around a value. */
 const overheadBytes = 256
 
+/** The entries of a namespace in the memory of this process, the least recently used ones evicted first. */
 export class MemoryTier<T> implements Evictable {
   readonly #lru: LRUCache<string, MemoryEntry<T>>
   readonly #generations: Generations

@@ -24,6 +24,7 @@ export interface NamespaceCore<T> {
   background(work: Promise<void>): void
 }
 
+/** Whether and how an entry may be used. */
 export type Freshness = 'fresh' | 'stale' | 'unconfirmed' | 'expired'
 
 /** Whether an entry may be used now. `MemoryTier.find` has already excluded invalidated entries. */
@@ -34,6 +35,7 @@ export function freshnessOf<T>(core: NamespaceCore<T>, entry: MemoryEntry<T>, no
   return ageMs < entry.ttlMs ? 'fresh' : 'stale'
 }
 
+/** An entry as the caller gets it. */
 export function toHit<T>(entry: MemoryEntry<T>, source: Hit<T>['source'], nowMs: number, isStale = false): Hit<T> {
   return { value: entry.value, source, ageMs: nowMs - entry.bornAtMs, isStale, storedAt: entry.storedAt }
 }

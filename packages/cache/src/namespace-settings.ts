@@ -24,6 +24,10 @@ export interface NamespaceSettings<T> {
   readonly memoryBytesMax: number
 }
 
+/**
+ * The options of a namespace with the defaults of its level. Throws CACHE_OPTIONS for values that contradict each
+ * other.
+ */
 export function toSettings<T>(options: NamespaceOptions<T>): NamespaceSettings<T> {
   const level = cacheLevels[options.level]
   const ttlMs = options.ttlMs ?? level.ttlMs
@@ -61,6 +65,7 @@ function check<T>(settings: NamespaceSettings<T>): void {
   if (!(settings.memoryBytesMax >= 1)) throw cacheErrors.CACHE_OPTIONS({ message: 'memoryBytesMax must be at least 1' })
 }
 
+/** How long a value is fresh, and how long it may be used after that while it is loaded again. */
 export interface Lifetime {
   readonly ttlMs: number
   readonly staleMs: number

@@ -3,6 +3,7 @@ import { type MemoryEntry, sizeOfEntry } from './memory-tier.js'
 import { type NamespaceCore, refreshMoment } from './namespace-core.js'
 import type { Fetched, FetchOptions, LogPosition, RemoteEntry } from './remote-tier.js'
 
+/** What Redis knows of a key. */
 export interface RemoteAnswer<T> {
   readonly position: LogPosition
   readonly lease: Fetched['lease']

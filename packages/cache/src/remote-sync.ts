@@ -4,12 +4,14 @@ import type { Generations, Names } from './generations.js'
 import type { LogPosition, Missed, RemoteTier, WriteClaim } from './remote-tier.js'
 import { UnsentInvalidations } from './unsent-invalidations.js'
 
+/** Which namespace is followed, and how old the last comparison may become. */
 export interface RemoteSyncOptions {
   readonly namespace: string
   readonly lagMsMax: number
   readonly syncEveryMs: number
 }
 
+/** What following the log of invalidations needs. */
 export interface RemoteSyncDeps {
   readonly remote: RemoteTier
   readonly generations: Generations

@@ -10,6 +10,7 @@ export interface LogPosition {
   readonly sequence: number
 }
 
+/** An entry in Redis. */
 export interface RemoteEntry {
   readonly tags: readonly string[]
   /** Time since the loader began, in ms. */
@@ -22,6 +23,7 @@ export interface RemoteEntry {
 /** Whether the caller may load the key. `leased`: yes. `open`: yes, but the value is not kept. `busy`: another process is loading. */
 export type Lease = 'leased' | 'busy' | 'open' | 'not_requested'
 
+/** The result of reading a key from Redis. */
 export interface Fetched {
   /** The position at the time of the read. */
   readonly position: LogPosition
@@ -51,6 +53,7 @@ export interface StoreClaim {
   readonly grantedAtMs?: number | undefined
 }
 
+/** Options of reading a key from Redis. */
 export interface FetchOptions {
   /** Requests the lease if there is no entry that is fresh enough. */
   readonly lease?: LeaseClaim
@@ -58,6 +61,7 @@ export interface FetchOptions {
   readonly neededMs: number
 }
 
+/** The invalidations since a log position, or that they are no longer known. */
 export type Missed =
   | { readonly kind: 'same'; readonly position: LogPosition }
   | {

@@ -1,5 +1,6 @@
 import type { QueryAnswerMeta } from './gen/query-types.js'
 
+/** An answer that can be used again when the server confirms its ETag. */
 export interface RememberedAnswer {
   readonly etag: string
   readonly text: string

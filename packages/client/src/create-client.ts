@@ -22,6 +22,7 @@ import type {
   SessionsPage,
 } from './typed-lists.js'
 
+/** Where the gateway is, the key, and limits of a client. */
 export interface ClientOptions {
   /** Address of the gateway, such as https://millrace.example. */
   readonly url: string
@@ -49,6 +50,10 @@ interface ListFilter {
   readonly cursor?: string | undefined
 }
 
+/**
+ * A client of one gateway with one key. All calls reject with MillraceError, or with the reason of the caller's
+ * signal.
+ */
 export interface Client {
   readonly query: Queries
   /** All points of a query. Pages are requested while the caller iterates. */
@@ -93,6 +98,7 @@ export function createClient(options: ClientOptions): Client {
   return buildClient(options, { ...defaultTransportDeps, fetch: (input, init) => given(input, init) })
 }
 
+/** `createClient` with its dependencies handed in, for tests. */
 export function buildClient(options: ClientOptions, deps: TransportDeps): Client {
   const { url, key, timeoutMs = 30_000, retries = 3, answersKept = 100 } = options
   const transport = createTransport({ url, key, timeoutMs, retries }, deps)

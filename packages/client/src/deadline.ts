@@ -10,6 +10,7 @@ export interface Deadline {
   close(): void
 }
 
+/** Starts a deadline of `timeoutMs` that also ends when `outer` is aborted. The caller must clear it. */
 export function startDeadline(timeoutMs: number, outer?: AbortSignal): Deadline {
   const controller = new AbortController()
   let timer: ReturnType<typeof setTimeout> | undefined

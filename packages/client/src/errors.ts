@@ -1,3 +1,4 @@
+/** What an error of the client is made of. */
 export interface MillraceErrorInit {
   readonly code: string
   readonly status: number

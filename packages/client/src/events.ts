@@ -22,6 +22,7 @@ export interface EventInput {
   readonly previousId?: string | undefined
 }
 
+/** Numbers of events by what became of them. */
 export interface EventCounts {
   readonly stored: number
   /** Events with a message id that was seen before. */
@@ -30,6 +31,7 @@ export interface EventCounts {
   readonly in_flight: number
 }
 
+/** What became of the events of a request. Settled means that none is in flight any more. */
 export interface EventOutcome extends EventCounts {
   readonly state: 'in_flight' | 'settled'
 }
@@ -69,6 +71,7 @@ export interface Receipt extends EventOutcome {
   }[]
 }
 
+/** A stored event as the lists return it. */
 export interface StoredEvent {
   readonly message_id: string
   readonly type: string

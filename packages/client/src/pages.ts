@@ -3,12 +3,14 @@ export interface Pages<T, P> extends AsyncIterable<T> {
   pages(): AsyncIterable<P>
 }
 
+/** One page of a list. */
 export interface Page<T> {
   readonly data: readonly T[]
   /** null on the last page. */
   readonly next_cursor: string | null
 }
 
+/** Iterates over all pages of a list. Each page is requested when the caller asks for it. */
 export function createPages<T, P extends Page<T>>(
   ask: (cursor: string | undefined) => Promise<P>,
   cursor?: string,

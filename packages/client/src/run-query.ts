@@ -9,6 +9,7 @@ type TimeField = 'from' | 'to' | 'min_watermark'
 /** A query in which times may also be dates. */
 export type WithDates<Q> = { readonly [K in keyof Q]: K extends TimeField ? Q[K] | Date : Q[K] }
 
+/** Runs one query of any kind. */
 export type RunQuery = <K extends QueryKindName>(
   kind: K,
   query: WithDates<QueryKinds[K]['query']>,

@@ -1,3 +1,4 @@
+/** One event of a text/event-stream. */
 export interface ServerSentEvent {
   /** Name of the event; `message` when the server sends none. */
   readonly event: string

@@ -9,6 +9,7 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined
 }
 
+/** Address, key and limits of the transport. */
 export interface TransportConfig {
   readonly url: string
   readonly key: string
@@ -16,6 +17,7 @@ export interface TransportConfig {
   readonly retries: number
 }
 
+/** What the transport uses of its platform. */
 export interface TransportDeps {
   readonly fetch: typeof fetch
   /** A random number from 0 to 1. */
@@ -23,6 +25,7 @@ export interface TransportDeps {
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
+/** One request, without address and key. */
 export interface TransportRequest {
   readonly method?: 'GET' | 'POST'
   /** Path with query string. */
@@ -43,6 +46,7 @@ export interface Received {
   readonly sentAtMs: number
 }
 
+/** Sends requests to one gateway. */
 export interface Transport {
   /** Sends a request; retries network failures and retryable 429 and 503. Rejects with MillraceError, or with the reason of the caller's signal. */
   send(request: TransportRequest, options?: CallOptions): Promise<Received>
@@ -60,6 +64,7 @@ export function backoff(attempt: number, retryAfterMs: number | undefined, rando
   return retryAfterMs === undefined ? jittered : retryAfterMs + (BACKOFF_MS / 2) * random()
 }
 
+/** Creates the transport of one gateway and key. */
 export function createTransport(config: TransportConfig, deps: TransportDeps): Transport {
   const base = config.url.replace(/\/+$/, '')
 
@@ -122,6 +127,7 @@ export function createTransport(config: TransportConfig, deps: TransportDeps): T
   }
 }
 
+/** The dependencies outside of tests, except fetch. */
 export const defaultTransportDeps = { random: Math.random, pause } as const
 
 /** Other failures may be temporary too, but only the caller can decide to retry: it is unknown what a request did that ended with 500. */

@@ -1,6 +1,7 @@
 import type { QueryAnswerMeta } from './gen/query-types.js'
 import type { Page } from './pages.js'
 
+/** A session of a user. */
 export interface Session {
   readonly session_id: string
   /** The user id, or the anonymous id when there is no user id. */
@@ -19,6 +20,7 @@ export interface Session {
   readonly ip: string | null
 }
 
+/** An activity of a user. */
 export interface Activity {
   readonly message_id: string
   /** The user id, or the anonymous id when there is no user id. */
@@ -32,12 +34,14 @@ export interface Activity {
 
 type ListMeta = Pick<QueryAnswerMeta, 'age_ms' | 'watermark' | 'took_ms'> & { readonly source: 'raw' }
 
+/** A page of sessions, newest first. */
 export interface SessionsPage extends Page<Session> {
   /** Only on the first page: the number of active sessions, of all users or of the user in the filter. */
   readonly summary?: { readonly active_sessions: number }
   readonly meta: ListMeta
 }
 
+/** A page of activities, newest first. */
 export interface ActivitiesPage extends Page<Activity> {
   readonly meta: ListMeta
 }

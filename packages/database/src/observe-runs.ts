@@ -3,10 +3,12 @@ import { mainStep, operationOf } from './describe-steps.js'
 import type { ObserveRun } from './session.js'
 import type { SlowQueryLog } from './slow/slow-query-log.js'
 
+/** From which duration on a statement is slow. */
 export interface ObserveConfig {
   readonly slowQueryMs: number
 }
 
+/** Where runs of statements are reported. */
 export interface ObserveDeps {
   readonly slowQueryLog?: SlowQueryLog | undefined
   readonly metrics?: PostgresMetrics | undefined

@@ -25,11 +25,13 @@ export interface PoolReader extends Queryable {
   ): Promise<T>
 }
 
+/** Attempts and limits of a pool. */
 export interface PooledDatabaseConfig {
   /** Maximum attempts, the first one included. */
   readonly attempts: number
 }
 
+/** What a pool reports to. */
 export interface PooledDatabaseDeps extends SessionDeps {
   readonly logger?: Logger | undefined
   /** How long callers wait for a connection. */

@@ -17,6 +17,7 @@ import type {
 import { readNames, writeNames } from './log-names.js'
 import type { RedisBus } from './redis-bus.js'
 
+/** Names and limits of a namespace in Redis. */
 export interface RedisRemoteOptions {
   readonly cache: string
   readonly namespace: string
@@ -29,6 +30,7 @@ export interface RedisRemoteOptions {
   readonly openMs?: number
 }
 
+/** What the Redis tier works with. */
 export interface RedisRemoteDeps {
   readonly redis: RedisConnection
   readonly bus: RedisBus

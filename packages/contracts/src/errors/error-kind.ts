@@ -20,6 +20,7 @@ export interface KindTraits {
   readonly retryable: boolean
 }
 
+/** The traits of each kind, the only table that decides HTTP status, gRPC status, log level and retry. */
 export const KIND_TRAITS: Readonly<Record<ErrorKind, KindTraits>> = {
   invalid: { httpStatus: 400, grpcStatus: 3, logLevel: 'debug', retryable: false },
   unauthenticated: { httpStatus: 401, grpcStatus: 16, logLevel: 'debug', retryable: false },

@@ -3,6 +3,7 @@ import { type ErrorKind, KIND_TRAITS } from './error-kind.js'
 /** Facts about an error, which callers receive: plain JSON values, never secrets or personal data. */
 export type ErrorDetails = Readonly<Record<string, unknown>>
 
+/** What an error is made of. */
 export interface MillraceErrorInit {
   /** Stable name in upper snake case. Clients depend on it, so its meaning never changes. */
   readonly code: string
@@ -40,6 +41,9 @@ export class MillraceError extends Error {
   }
 }
 
+/**
+ * Whether a caught value is one of our errors. Everything else is a bug or comes from a library and has to be wrapped.
+ */
 export function isMillraceError(error: unknown): error is MillraceError {
   return error instanceof MillraceError
 }

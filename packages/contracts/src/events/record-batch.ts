@@ -13,6 +13,7 @@
  *   rows      the rows one after the other, without the field count, partition and position that the consumer adds in front
  */
 export const BATCH_HEADER_BYTES = 24
+/** Bytes of the side entry of a record: the numbers that the consumer needs without looking at the row. */
 export const SIDE_BYTES = 40
 
 /** Byte offsets in the side entry of a record. */
@@ -34,12 +35,15 @@ export const SIDE = {
   flags: 35,
 } as const
 
+/** Bits of the flags in the side entry of a record. */
 export const FLAG = {
   /** $login, $activity, $session_start or $session_end: the consumer also writes to the table of that type. */
   typed: 1,
 } as const
 
+/** The types of events. A record holds the index in this list, so the order never changes. */
 export const EVENT_TYPES = ['track', 'identify', 'page', 'screen', 'group', 'alias'] as const
+/** One of `EVENT_TYPES`. */
 export type EventType = (typeof EVENT_TYPES)[number]
 
 /** The columns of `events` in the order of COPY. The consumer adds the first two; the others are the row bytes of a record. */

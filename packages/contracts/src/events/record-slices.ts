@@ -32,7 +32,9 @@ export interface EventRecord extends EventNumbers {
 
 /** The texts of a row in their order. */
 export const SLICE = { messageId: 0, event: 1, userId: 2, anonymousId: 3, properties: 4, context: 5 } as const
+/** Number of ranges in `RecordSlices.ranges`. */
 export const SLICES = 6
+/** The first slice that holds JSON; the slices before it hold text. */
 export const FIRST_JSON = SLICE.properties
 
 /** One valid event whose texts are ranges of one byte array. Callers reuse one object for all events. */

@@ -70,6 +70,7 @@ export function cloudEventsPaths(problems: Node): Node {
   }
 }
 
+/** Schemas of the CloudEvents wire. */
 export const cloudEventsSchemas: Node = {
   CloudEvent: {
     ...object(

@@ -100,6 +100,7 @@ function list(
 
 const aboutSessions = `Ordered by their start, which from and to refer to. Sessions come from $session_start, $session_end and other typed events with a session_id; a session without events for half an hour has ended. Only the first page has a summary. ${short}`
 
+/** Paths of the lists of sessions and activities. */
 export const listPaths: Node = {
   '/api/v1/sessions': list(
     { summary: 'Sessions, newest first', description: aboutSessions },

@@ -1,22 +1,31 @@
 /** A JSON Schema or another part of an OpenAPI document. */
 export type Node = Readonly<Record<string, unknown>>
 
+/** A string. */
 export const text = (description: string, more: Node = {}): Node => ({ type: 'string', description, ...more })
+/** An integer from 0. */
 export const count = (description: string): Node => ({ type: 'integer', minimum: 0, description })
+/** A time in RFC 3339. */
 export const time = (description: string): Node => ({ type: 'string', format: 'date-time', description })
+/** An object with any members. */
 export const anyObject = (description: string): Node => ({ type: 'object', additionalProperties: true, description })
+/** The schema, or null. */
 export const nullable = (schema: Node): Node => ({ oneOf: [schema, { type: 'null' }] })
+/** A list of the named schema. */
 export const listOf = (name: string): Node => ({ type: 'array', items: ref(name) })
+/** An object; without `required` all properties are required. */
 export const object = (properties: Node, required: readonly string[] = Object.keys(properties)): Node => ({
   type: 'object',
   properties,
   required,
 })
 
+/** A reference to a schema of the document. */
 export function ref(name: string): Node {
   return { $ref: `#/components/schemas/${name}` }
 }
 
+/** The member that continues a list. */
 export const nextCursor = nullable(text('Pass it as cursor to get the next page; null on the last page.'))
 
 const acceptance: Node = {

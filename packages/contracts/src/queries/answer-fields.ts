@@ -1,8 +1,11 @@
 import { z } from 'zod'
 import { named } from './schema-names.js'
 
+/** A time in RFC 3339, UTC. */
 export const time = z.string().meta({ format: 'date-time' })
+/** A number of events, users or sessions. */
 export const count = z.int().min(0)
+/** A fraction from 0 to 1; null where it would be a division by zero. */
 export const rate = z.number().min(0).max(1).nullable()
 const seconds = z.number().min(0).nullable()
 /** The fields of points about durations. */
@@ -11,13 +14,18 @@ export const durations = {
   seconds_p50: seconds.describe('Median duration in seconds.'),
   seconds_p95: seconds.describe('95th percentile of the duration in seconds.'),
 }
+/** A string or null. */
 export const nullableText = z.string().nullable()
 
+/** The group of a point. */
 export const group = z
   .record(z.string(), z.string())
   .describe('The values of the group_by fields by path. A field that the events do not have is left out.')
+/** The fields of points that may have a group. */
 export const grouped = { group: group.exactOptional() }
+/** The time of points that always have a bucket. */
 export const bucket = time.describe('Start of the bucket.')
+/** The fields of points that may have a bucket and a group. */
 export const bucketed = {
   time: bucket.exactOptional().describe('Start of the bucket; absent without an interval.'),
   ...grouped,
@@ -34,6 +42,7 @@ export const valued = {
   previous,
 }
 
+/** One percentile; null where there are no values. */
 export const quantile = z.number().nullable().exactOptional()
 /** What points with a metric have besides its value. */
 export const measured = {

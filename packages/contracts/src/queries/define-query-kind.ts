@@ -25,6 +25,10 @@ export interface QueryKindContract<
   readonly example: Example<Request, Point, Summary>
 }
 
+/**
+ * Describes one kind of query: its request, its points and summary, and an example that the tests run. Types, OpenAPI
+ * and client types follow from it.
+ */
 export function defineQueryKind<
   Request extends z.ZodObject,
   Point extends z.ZodObject,

@@ -6,6 +6,7 @@ import { named, schemaNames } from './schema-names.js'
 /** A JSON Schema. */
 export type JsonSchema = Readonly<Record<string, unknown>>
 
+/** The word with its first letter in upper case. */
 export const capital = (word: string): string => word.slice(0, 1).toUpperCase() + word.slice(1)
 
 /** Names of the schemas of a kind, such as FunnelQuery, FunnelPoint, FunnelSummary and FunnelAnswer. */

@@ -26,8 +26,10 @@ export const queryKinds = {
   daily,
 } as const
 
+/** The name of a query kind, as in its path. */
 export type QueryKindName = keyof typeof queryKinds
 
+/** Whether there is a query kind of this name. */
 export function isQueryKind(name: string): name is QueryKindName {
   return Object.hasOwn(queryKinds, name)
 }

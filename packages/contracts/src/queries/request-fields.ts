@@ -54,6 +54,7 @@ const filter = named(
       ),
   }),
 )
+/** A list of filters; an event must match all of them. */
 export const queryFilters = z.array(filter).max(QUERY_LIMITS.filtersMax)
 
 const step = named(
@@ -146,6 +147,7 @@ export const commonFields = (limit: PageLimit) => ({
   explain: z.boolean().optional().describe('Add the query plan to the answer as meta.plan. Default: false.'),
 })
 
+/** The fields of kinds that can be compared with the previous period. */
 export const comparedFields = {
   compare: z
     .enum(['previous'])

@@ -40,6 +40,7 @@ export function toRunQueryRequest(kind: QueryKindName, query: AnyQuery): RunQuer
 /** The field of the message has 32 bits; analytics-query's own limit is much lower. */
 const WAIT_MS_MAX = DAY_MS
 
+/** Filters as protobuf messages; values travel as JSON text. */
 export function toFilterMessages(filters: AnyQuery['filters']): RunQueryRequest['filters'] {
   return (filters ?? []).map(({ property, op, value }) => ({
     property,

@@ -10,6 +10,7 @@ export interface TableFacts {
   readonly indexes: readonly (readonly string[])[]
 }
 
+/** An index that PostgreSQL would use for a slow statement. */
 export interface IndexAdvice {
   readonly table: string
   readonly columns: readonly string[]

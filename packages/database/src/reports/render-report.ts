@@ -1,6 +1,7 @@
 /** How a column is printed in tables; JSON has the bare value. */
 export type Format = 'text' | 'count' | 'bytes' | 'percent' | 'ms' | 'time'
 
+/** A value in a table of a report. */
 export type Cell = string | number | null
 
 /** One table of a report. */

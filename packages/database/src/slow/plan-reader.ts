@@ -4,6 +4,7 @@ import { isExplainable } from '../plan/read-plan.js'
 import type { FinishedRun } from '../session.js'
 import { isCopy, type Statement, type Step } from '../statement.js'
 
+/** How plans of slow statements are read. */
 export interface PlanReaderDeps {
   /** Reads a plan from the server. */
   readonly readPlan: (statement: Statement, setting: readonly Statement[]) => Promise<PlanNode | undefined>

@@ -3,6 +3,7 @@ import type { Logger } from '@millrace/logger'
 import { describeSteps } from '../describe-steps.js'
 import type { FinishedRun } from '../session.js'
 
+/** Where slow statements are logged and how their plans are read. */
 export interface SlowQueryLogDeps {
   readonly logger: Logger
   /** Reads the plan for a line. Default: lines have no plan. */

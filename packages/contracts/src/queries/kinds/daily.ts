@@ -5,6 +5,7 @@ import { QUERY_LIMITS } from '../query-limits.js'
 import { commonFields, field } from '../request-fields.js'
 import { SAMPLE_RANGE } from '../sample-events.js'
 
+/** GET or POST /api/v1/query/daily */
 export const daily = defineQueryKind({
   title: 'The daily report',
   description:

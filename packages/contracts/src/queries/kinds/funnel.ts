@@ -6,6 +6,7 @@ import { QUERY_LIMITS } from '../query-limits.js'
 import { commonFields, comparedFields, field } from '../request-fields.js'
 import { SAMPLE_RANGE } from '../sample-events.js'
 
+/** GET or POST /api/v1/query/funnel */
 export const funnel = defineQueryKind({
   title: 'How many users complete a sequence of steps',
   description:

@@ -45,6 +45,7 @@ const exampleShare = (name: string, attempts: number, succeeded: number) => ({
 const onPhone = { method: 'google', device: 'mobile', browser: 'Chrome', os: 'Android' }
 const onDesktop = { method: 'email', device: 'desktop', browser: 'Firefox', os: 'Linux' }
 
+/** GET or POST /api/v1/query/logins */
 export const logins = defineQueryKind({
   title: 'Login attempts',
   description:

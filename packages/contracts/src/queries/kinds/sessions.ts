@@ -13,6 +13,7 @@ const totals = {
   ...durations,
 }
 
+/** GET or POST /api/v1/query/sessions */
 export const sessions = defineQueryKind({
   title: 'Sessions, their length and bounce rate',
   description:

@@ -5,6 +5,7 @@ import { QUERY_LIMITS } from '../query-limits.js'
 import { commonFields, comparedFields, field } from '../request-fields.js'
 import { SAMPLE_RANGE } from '../sample-events.js'
 
+/** GET or POST /api/v1/query/stickiness */
 export const stickiness = defineQueryKind({
   title: 'On how many days, weeks or months users were active',
   description:

@@ -5,6 +5,7 @@ import { QUERY_LIMITS } from '../query-limits.js'
 import { commonFields, field, rankedFields } from '../request-fields.js'
 import { SAMPLE_RANGE } from '../sample-events.js'
 
+/** GET or POST /api/v1/query/top */
 export const top = defineQueryKind({
   title: 'The groups with the greatest values',
   description:

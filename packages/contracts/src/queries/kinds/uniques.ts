@@ -5,6 +5,7 @@ import { QUERY_LIMITS } from '../query-limits.js'
 import { bucketedFields, commonFields, field } from '../request-fields.js'
 import { SAMPLE_RANGE } from '../sample-events.js'
 
+/** GET or POST /api/v1/query/uniques */
 export const uniques = defineQueryKind({
   title: 'Distinct users',
   description:
