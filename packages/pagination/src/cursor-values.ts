@@ -10,6 +10,7 @@ export interface ShortenedText {
 /** Numbers are finite. Texts hold no lone surrogates: PostgreSQL cannot store any. */
 export type CursorValue = string | number | null | Uint8Array | ShortenedText
 
+/** Bytes of the hash that stands for a text too long for a cursor. */
 export const HASH_BYTES = 12
 
 const TAG = { null: 0, number: 1, text: 2, shortened: 3, bytes: 4 } as const
@@ -27,6 +28,7 @@ export function hashOfTextSql(expression: string): string {
   return `encode(substr(sha256(convert_to(${expression}, 'UTF8')), 1, ${HASH_BYTES}), 'hex')`
 }
 
+/** Whether a value of a position stands for a longer text. */
 export function isShortened(value: unknown): value is ShortenedText {
   return typeof value === 'object' && value !== null && 'prefix' in value
 }

@@ -3,6 +3,7 @@ import type { BoundedPage } from './bounded-page.js'
 /** After this time a page ends with what was found. */
 const FILL_MS = 5000
 
+/** The steps by which a page is filled. */
 export interface PageSteps<Step> {
   readonly first: Step
   /** Reads one step and adds what it finds to the page. Returns the next step; null at the end of the list. */

@@ -2,6 +2,7 @@ import { FirstItems } from './first-items.js'
 import { encodeKeysetCursor, exactKey, isExact, type PageCursor } from './page-cursor.js'
 import { compareSortKeys, type SortKey } from './sort-key.js'
 
+/** Which page is wanted and how its items are ordered. */
 export interface PageRequest<Item> {
   /** Null for the first page. */
   readonly cursor: PageCursor | null
@@ -14,6 +15,7 @@ export interface PageRequest<Item> {
   readonly compare?: ((a: SortKey, b: SortKey) => number) | undefined
 }
 
+/** The items of a page and where the next one begins. */
 export interface Page<Item> {
   readonly page: Item[]
   /** A position for `bindCursor`; empty on the last page. */
@@ -47,6 +49,7 @@ export interface Block<Item> {
   items(): readonly Item[]
 }
 
+/** As `PageRequest`, for items that are made block by block. */
 export interface BlockPageRequest<Item> extends Omit<PageRequest<Item>, 'compare'> {
   /** Called once for each block; a promise lets other work run before the next one. */
   readonly pause?: () => Promise<void> | undefined

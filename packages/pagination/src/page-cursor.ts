@@ -29,10 +29,12 @@ export function decodePageCursor(
   return values && { toMs: values[0], after: values.slice(1) as unknown as HeldKey }
 }
 
+/** The position after an item with this key, in a range that ends at `toMs`. */
 export function encodeKeysetCursor(toMs: number, after: SortKey): string {
   return encodePosition([toMs, ...after])
 }
 
+/** The position after these items of a ranking, in a range that ends at `toMs`. */
 export function encodeRankedCursor(toMs: number, { count, fingerprints }: ShownItems): string {
   return encodePosition([toMs, count, fingerprints])
 }
@@ -57,6 +59,7 @@ export function exactKey(after: HeldKey, keys: Iterable<SortKey>): SortKey {
   })
 }
 
+/** Whether the key is held whole, with no text shortened. */
 export function isExact(after: HeldKey): after is SortKey {
   return !after.some(isShortened)
 }

@@ -16,6 +16,7 @@ export interface ShownItems {
 const FINGERPRINTS_MAX = 500
 const FINGERPRINT_BYTES = 6
 
+/** Before the first page. */
 export const NONE_SHOWN: ShownItems = { count: 0, fingerprints: new Uint8Array() }
 
 /** Whether `addShown` may have made it: a cursor may be forged. */
@@ -45,6 +46,7 @@ export function takeUnshown<Item>(
   return unshown
 }
 
+/** Adds the items of a page to those shown before. */
 export function addShown({ count, fingerprints }: ShownItems, names: readonly string[]): ShownItems {
   const total = count + names.length
   const all = [...listFingerprints(fingerprints), ...names.map(fingerprintOf)]

@@ -11,6 +11,7 @@ export function computeReconnectDelayMs(attempt: number, random: () => number): 
   return Math.ceil(full * (1 - random() / 2))
 }
 
+/** Counts commands of one connection. */
 export interface CommandCounters {
   sent(): void
   failed(): void

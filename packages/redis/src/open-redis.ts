@@ -7,6 +7,7 @@ import type { DuplicateOptions, RedisConnection, RedisSubscription, SubscribeOpt
 import { redisErrors, toRedisError } from './redis-errors.js'
 import { rotateNodes, Subscription } from './subscription.js'
 
+/** What a connection reports to. */
 export interface RedisDeps {
   readonly logger: Logger
   readonly metrics?: RedisMetrics | undefined

@@ -1,6 +1,7 @@
 import type { ClusterNode, SentinelAddress } from 'ioredis'
 import { redisErrors } from './redis-errors.js'
 
+/** Servers, credentials and limits of a connection. */
 export interface RedisConfig {
   /**
    * `redis://` or `rediss://` with user, password and logical database, or `unix:///path/of/the.socket` for a server on this machine, which costs less
@@ -31,8 +32,10 @@ export interface RedisConfig {
   readonly isBlocking?: boolean | undefined
 }
 
+/** How the servers are arranged. */
 export type RedisMode = 'single' | 'sentinel' | 'cluster'
 
+/** Servers and credentials, parsed from the configuration. */
 export type RedisTarget = { readonly credentials: Credentials; readonly db: number } & (
   | { readonly mode: 'single'; readonly host: string; readonly port: number }
   | { readonly mode: 'single'; readonly path: string }

@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from 'ioredis'
 import type { RedisMode } from './redis-config.js'
 
+/** Options of a further connection to the same servers. */
 export interface DuplicateOptions {
   readonly name?: string
   readonly blocking?: boolean
@@ -44,6 +45,7 @@ export interface RedisConnection {
   close(): Promise<void>
 }
 
+/** Options of a subscription. */
 export interface SubscribeOptions {
   /** Name of the subscription's own connection in logs, metrics and CLIENT LIST. Default: the connection's name and "-subscription". */
   readonly name?: string
@@ -56,6 +58,7 @@ export interface SubscribeOptions {
   readonly pingEveryMs?: number
 }
 
+/** A subscription that restores itself after a lost connection. */
 export interface RedisSubscription {
   /** Ends the subscription and its connection; neither callback is called from then on. May be called twice. */
   close(): Promise<void>

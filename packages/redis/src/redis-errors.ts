@@ -1,5 +1,6 @@
 import { defineErrors, isMillraceError, type MillraceError } from '@millrace/contracts'
 
+/** The errors of Redis, as our codes. */
 export const redisErrors = defineErrors({
   REDIS_UNAVAILABLE: ['unavailable', 'redis cannot be reached'],
   REDIS_TIMEOUT: ['unavailable', 'redis did not answer in time'],

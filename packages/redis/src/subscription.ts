@@ -3,6 +3,7 @@ import type { Cluster, Redis } from 'ioredis'
 import { computeReconnectDelayMs } from './create-client.js'
 import type { RedisConnection, RedisSubscription } from './redis-connection.js'
 
+/** What is subscribed to and who is called. */
 export interface SubscriptionPlan {
   readonly channels: readonly string[]
   readonly onMessage: (message: string, channel: string) => void

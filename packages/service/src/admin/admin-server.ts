@@ -10,6 +10,7 @@ import type { ReadinessReport } from '../lifecycle/readiness.js'
 
 const BODY_BYTES_MAX = 1_024
 
+/** Address, name and token of the admin server. */
 export interface AdminServerConfig {
   readonly host: string
   readonly port: number
@@ -19,6 +20,7 @@ export interface AdminServerConfig {
   readonly isProduction: boolean
 }
 
+/** What the admin server shows and changes. */
 export interface AdminServerDeps {
   readonly logger: RootLogger
   readonly metrics: Metrics

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type Setting, type SettingFacts, settingFacts } from './settings.js'
 
+/** The settings of a service by name. */
 export type ConfigShape = Readonly<Record<string, Setting<unknown>>>
 
 /** Settings in milliseconds that are older than the rule for names. */

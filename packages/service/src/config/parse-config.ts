@@ -14,6 +14,7 @@ export class ConfigError extends Error {
   }
 }
 
+/** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /**

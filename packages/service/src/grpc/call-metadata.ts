@@ -24,6 +24,7 @@ export function toMetadata(identity: CallIdentity): Metadata {
   return metadata
 }
 
+/** The identity of a call from its metadata; empty and missing values are undefined. */
 export function fromMetadata(metadata: Metadata): CallIdentity {
   const read = (name: string): string | undefined => {
     const value = metadata.get(name)[0]

@@ -15,6 +15,7 @@ import { toStatus } from './status-mapping.js'
 
 type ServerCall = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>
 
+/** How a call ended. */
 export type CallOutcome<T> =
   | { readonly kind: 'ok'; readonly value: T }
   | { readonly kind: 'error'; readonly error: MillraceError }

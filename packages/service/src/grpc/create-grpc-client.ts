@@ -9,6 +9,7 @@ import { PeerHealth, probePeer } from './peer-health.js'
 import { type MethodShape, type RequestOf, type ResponseOf, type ServiceShape, serviceNameOf } from './service-shape.js'
 import { fromStatus } from './status-mapping.js'
 
+/** Name, deadline and limits of a client. */
 export interface GrpcClientConfig {
   /** Name of the peer in messages and metrics. Default: the name of the gRPC service. */
   readonly name?: string
@@ -22,6 +23,7 @@ export interface GrpcClientConfig {
   readonly policy?: PolicyConfig
 }
 
+/** What a client reports to. */
 export interface GrpcClientDeps {
   readonly metrics: GrpcMetrics
   readonly tracer: Tracer
@@ -29,6 +31,7 @@ export interface GrpcClientDeps {
   readonly resilienceMetrics?: ResilienceMetrics
 }
 
+/** Options of one call. */
 export interface CallOptions {
   readonly deadlineMs?: number
   readonly signal?: AbortSignal

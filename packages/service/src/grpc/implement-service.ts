@@ -29,6 +29,7 @@ export interface GrpcService {
   readonly implement: (scopes: CallScopes) => UntypedServiceImplementation
 }
 
+/** Pairs a service definition with its handlers for `startGrpcServer`. */
 export function implementService<Service extends ServiceShape>(
   definition: Service,
   handlers: Handlers<Service>,

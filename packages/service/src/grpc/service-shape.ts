@@ -12,7 +12,9 @@ export interface MethodShape {
 /** A generated service definition, such as `ConsumerServiceService`. Unary and server-streaming methods are supported. */
 export type ServiceShape = Readonly<Record<string, MethodShape>>
 
+/** The request message of a method. */
 export type RequestOf<Method extends MethodShape> = ReturnType<Method['requestDeserialize']>
+/** The response message of a method. */
 export type ResponseOf<Method extends MethodShape> = ReturnType<Method['responseDeserialize']>
 
 /** Name of the service in `/package.Service/Method`. */

@@ -6,6 +6,7 @@ import { type ListenAddress, toListenError } from '../lifecycle/listen-error.js'
 import { CallScopes } from './call-scope.js'
 import type { GrpcService } from './implement-service.js'
 
+/** Address and limits of a gRPC server. */
 export interface GrpcServerConfig extends ListenAddress {
   /** Serialised FileDescriptorSet for reflection. Default: reflection is off. */
   readonly descriptorSet?: Uint8Array
@@ -19,6 +20,7 @@ export interface GrpcServerConfig extends ListenAddress {
   readonly drainTimeoutMs?: number
 }
 
+/** Services of a gRPC server, and what it reports to. */
 export interface GrpcServerDeps {
   readonly services: readonly GrpcService[]
   readonly logger: Logger
@@ -26,6 +28,7 @@ export interface GrpcServerDeps {
   readonly tracer: Tracer
 }
 
+/** A running gRPC server. */
 export interface GrpcServer {
   /** The port that the server listens on, also when the configured port is 0. */
   readonly port: number

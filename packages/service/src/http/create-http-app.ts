@@ -7,6 +7,7 @@ import { createSecurityHeaders } from './security-headers.js'
 import { sendProblem } from './send-problem.js'
 import { toHttpError } from './to-http-error.js'
 
+/** Limits of an Express app. */
 export interface HttpAppConfig {
   /** Largest JSON body after decompression, in bytes. Default 1 MiB. `false`: routes read bodies themselves. */
   readonly bodyBytesMax?: number | false
@@ -16,6 +17,7 @@ export interface HttpAppConfig {
   readonly trustProxy?: boolean | number | string
 }
 
+/** Routes of an Express app, and what it reports to. */
 export interface HttpAppDeps {
   readonly logger: Logger
   readonly metrics: HttpMetrics

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Started } from '../lifecycle/lifecycle.js'
 import { type ListenAddress, toListenError } from '../lifecycle/listen-error.js'
 
+/** Address and time limits of an HTTP server. */
 export interface HttpServerConfig extends ListenAddress {
   /** Time for a whole request to arrive, in ms. Default 30,000. Slower clients get 408. */
   readonly requestTimeoutMs?: number

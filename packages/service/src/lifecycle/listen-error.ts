@@ -1,6 +1,7 @@
 import { wrapError } from '@millrace/contracts'
 import { serviceErrors } from './service-errors.js'
 
+/** Where a server listens. */
 export interface ListenAddress {
   /** Default 127.0.0.1. */
   readonly host?: string | undefined

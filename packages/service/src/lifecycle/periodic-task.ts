@@ -1,5 +1,6 @@
 import type { Logger } from '@millrace/logger'
 
+/** Name, period and work of a periodic task. */
 export interface PeriodicTaskConfig {
   /** Names the task in log lines. */
   readonly name: string
@@ -14,6 +15,7 @@ export interface PeriodicTaskConfig {
 /** `signal` is aborted when the task stops, except in the run at the end. */
 export type PeriodicWork = (signal: AbortSignal) => unknown
 
+/** Work that runs again and again until the service stops. */
 export interface PeriodicTask {
   /**
    * Begins the next run before its period is over. Runs still never overlap, and the task first rests for as long as its last run took, so many

@@ -3,6 +3,7 @@ import type { ReadinessCheck } from './lifecycle.js'
 const CACHE_MS = 1_000
 const CHECK_TIMEOUT_MS = 2_000
 
+/** The result of one readiness check. */
 export interface CheckResult {
   readonly status: 'ok' | 'failing'
   readonly latency_ms: number
@@ -10,6 +11,7 @@ export interface CheckResult {
   readonly error?: string
 }
 
+/** Whether the service is ready, with every check. */
 export interface ReadinessReport {
   readonly isReady: boolean
   readonly checks: Readonly<Record<string, CheckResult>>

@@ -36,6 +36,7 @@ with batch as (
 )
 select millrace_fence((select count(*) from moved), (select count(*) from batch))`
 
+/** Whose positions a commit moves. */
 export interface CommitIdentity {
   readonly group: string
   readonly stream: string

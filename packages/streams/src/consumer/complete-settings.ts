@@ -1,6 +1,7 @@
 import { DAY_MS, MINUTE_MS } from '@millrace/contracts'
 import type { ConsumerSettings } from './consumer-types.js'
 
+/** The settings with their defaults. Throws where they contradict each other. */
 export function completeSettings(given: Partial<ConsumerSettings> = {}): ConsumerSettings {
   const leaseMs = given.leaseMs ?? 30_000
   return {

@@ -13,6 +13,7 @@ export interface CommittedNotice {
   readonly producers: Readonly<Record<string, number>>
 }
 
+/** Limits and times of a consumer. */
 export interface ConsumerSettings {
   /** Default 16. */
   readonly partitions: number
@@ -62,6 +63,7 @@ export interface ConsumerSettings {
   readonly hungAfterMs: number
 }
 
+/** The stream, the group and the handler of a consumer. */
 export interface ConsumerConfig<Prepared, Tx extends SqlTransaction> {
   readonly driver: StreamDriver
   readonly stream: string
@@ -73,6 +75,7 @@ export interface ConsumerConfig<Prepared, Tx extends SqlTransaction> {
   readonly settings?: Partial<ConsumerSettings>
 }
 
+/** What a consumer works with. */
 export interface ConsumerDeps {
   readonly logger: Logger
   readonly metrics?: ConsumerMetrics
@@ -86,6 +89,7 @@ export interface ConsumerDeps {
   readonly random?: () => number
 }
 
+/** What a consumer is doing at this moment. */
 export interface ConsumerState {
   readonly member: string
   /** Partitions held at present. */
@@ -96,6 +100,7 @@ export interface ConsumerState {
   readonly lagRecords: ReadonlyMap<number, number>
 }
 
+/** A running member of a consumer group. */
 export interface Consumer {
   state(): ConsumerState
   /** Commits prepared batches, releases the partitions at once and resolves when everything is closed. */

@@ -14,6 +14,7 @@ export interface TakenPartition {
   readonly watermarkMs: number | undefined
 }
 
+/** The last sequence that a partition has of a producer. */
 export interface KnownProducer {
   readonly partition: number
   readonly producer: string
@@ -21,6 +22,7 @@ export interface KnownProducer {
   readonly records: number
 }
 
+/** What a heartbeat found out. */
 export interface Heartbeat {
   /** Epochs of the partitions whose leases were renewed. */
   readonly renewed: ReadonlyMap<number, number>

@@ -5,6 +5,7 @@ import type { SqlTransaction } from './database-port.js'
 import type { TakenPartition } from './group-table.js'
 import { PartitionState } from './partition-state.js'
 
+/** A partition that was taken, with its state from PostgreSQL. */
 export interface LoadedPartition {
   readonly taken: TakenPartition
   readonly state: PartitionState

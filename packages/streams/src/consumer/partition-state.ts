@@ -2,6 +2,7 @@ import type { Position } from '../driver/stream-driver.js'
 import type { FrameHeader } from '../frame/frame.js'
 import type { KnownProducer, TakenPartition } from './group-table.js'
 
+/** What a frame is, given the sequences seen so far. */
 export interface Acceptance {
   readonly firstOrdinal: number
   /** Missing frames of the same producer before this one, and the records in them. */

@@ -28,6 +28,7 @@ export interface FrameBatch {
   readonly records: number
 }
 
+/** A partition that this member now owns. */
 export interface AssignedPartition {
   readonly partition: number
   readonly epoch: number
@@ -39,6 +40,7 @@ export interface AssignedPartition {
   readonly flushedOrdinal: number
 }
 
+/** What a handler may use while it loads the state of a partition. */
 export interface AssignContext {
   /**
    * Reads the frames after `flushedPosition` up to `position` again, to rebuild state that is flushed less often than it is committed.

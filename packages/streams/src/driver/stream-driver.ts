@@ -4,8 +4,10 @@
  */
 export type Position = string
 
+/** The position before the first frame. */
 export const BEGINNING: Position = ''
 
+/** A sealed frame on its way to the stream. */
 export interface FrameToAppend {
   readonly partition: number
   /** A whole frame with its header. The driver does not change it, and does not keep it after the append has settled. */
@@ -23,6 +25,7 @@ export type AppendResult =
   | { readonly kind: 'full'; readonly cause: Error }
   | { readonly kind: 'unavailable'; readonly isAmbiguous: boolean; readonly cause: Error }
 
+/** A frame as it is in the stream. */
 export interface StoredFrame {
   readonly partition: number
   readonly position: Position
@@ -31,6 +34,7 @@ export interface StoredFrame {
   readonly bytes: Buffer
 }
 
+/** The ends of a partition in the stream. */
 export interface PartitionDescription {
   readonly partition: number
   /** Position of the oldest frame in the stream; BEGINNING when it is empty. */
@@ -43,6 +47,7 @@ export interface PartitionDescription {
   readonly framesEver: number | undefined
 }
 
+/** How much one read returns, and how long it waits. */
 export interface ReadLimits {
   /** Most frames to return, approximately. */
   readonly framesMax: number
@@ -69,6 +74,7 @@ export interface StreamReader {
   close(): Promise<void>
 }
 
+/** A position to be shown to standard tools such as XINFO GROUPS. */
 export interface GroupMirror {
   readonly partition: number
   readonly position: Position
@@ -76,12 +82,14 @@ export interface GroupMirror {
   readonly framesRead: number
 }
 
+/** How much memory the stream's server uses. */
 export interface StreamMemory {
   readonly usedBytes: number
   /** Undefined when memory is not limited. */
   readonly ceilingBytes: number | undefined
 }
 
+/** What may be removed from a partition. */
 export interface TrimRequest {
   /** Frames at or after this position are never removed. */
   readonly before: Position
@@ -89,6 +97,7 @@ export interface TrimRequest {
   readonly framesMax?: number
 }
 
+/** Called by a broker that assigns partitions itself. */
 export interface BrokerGroupListener {
   /** The broker has assigned these partitions to this member; read them with the membership's reader. */
   assigned(partitions: readonly number[]): void
@@ -96,6 +105,7 @@ export interface BrokerGroupListener {
   revoked(partitions: readonly number[]): void
 }
 
+/** Membership in a group that the broker manages. */
 export interface BrokerMembership {
   readonly reader: StreamReader
   leave(): Promise<void>

@@ -11,6 +11,7 @@ export interface StreamDriverSettings {
   readonly STREAM_MIN_REPLICAS?: number
 }
 
+/** Connections that the drivers use. */
 export interface StreamDriverDeps {
   /** The connection to the Redis that holds the stream; used by the driver `redis`. The caller closes it, after the driver. */
   readonly redis: RedisConnection

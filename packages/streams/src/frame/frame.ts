@@ -20,6 +20,7 @@ export const FRAME_HEADER_BYTES = 68
 /** Payloads up to this size are stored uncompressed. */
 export const COMPRESS_ABOVE_BYTES = 1024
 
+/** Bits of the flags in a frame's header. */
 export const FRAME_FLAG = {
   /** The records are replayed dead letters: figures that counted them when they first came do not count them again. */
   replay: 1,
@@ -35,6 +36,7 @@ const VERSION = 1
 const CODEC_NONE = 0
 const CODEC_LZ4 = 1
 
+/** The header of a frame, decoded. */
 export interface FrameHeader {
   /** UUID in lower case. */
   readonly producer: string
@@ -50,6 +52,7 @@ export interface FrameHeader {
   readonly rawBytes: number
 }
 
+/** What a frame is made of. */
 export interface FrameToEncode {
   /** The UUID's 16 bytes. */
   readonly producer: Buffer
@@ -162,6 +165,7 @@ export function formatProducerId(bytes: Buffer, offset = 0): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
 
+/** The 16 bytes of a UUID. Throws for any other text. */
 export function parseProducerId(uuid: string): Buffer {
   const bytes = Buffer.from(uuid.replaceAll('-', ''), 'hex')
   if (bytes.length !== 16) throw streamErrors.FRAME_CORRUPT({ message: 'the producer id is not a UUID' })

@@ -40,6 +40,7 @@ interface BatchingProducerDeps {
 
 const UPKEEP_MS = 1000
 
+/** The implementation of `Producer`. */
 export class BatchingProducer<Builder extends BatchBuilder> implements Producer<Builder> {
   readonly id: string
   readonly partitions: number

@@ -9,6 +9,7 @@ import { frameCodec } from './frame-codec.js'
 import type { ProducerMetrics } from './producer-metrics.js'
 import type { BatchBuilder, Producer } from './producer-types.js'
 
+/** Stream, limits, linger and spool of a producer. */
 export interface ProducerConfig<Builder extends BatchBuilder> {
   readonly stream: string
   /** Default 16. Never changed while the stream has frames: the partition of a user depends on it. */
@@ -38,6 +39,7 @@ export interface ProducerConfig<Builder extends BatchBuilder> {
   readonly closeTimeoutMs?: number
 }
 
+/** What a producer works with. */
 export interface ProducerDeps {
   readonly driver: StreamDriver
   readonly logger: Logger

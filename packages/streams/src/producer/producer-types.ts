@@ -40,6 +40,10 @@ export interface OpenBatch<Builder extends BatchBuilder> {
   addTrace(traceparent: string): void
 }
 
+/**
+ * Collects records in batches, seals them as frames and appends them to the stream, or to the spool while the stream
+ * is down.
+ */
 export interface Producer<Builder extends BatchBuilder> {
   /** UUID of this run of the producer; every frame that it seals carries it. */
   readonly id: string
@@ -59,6 +63,7 @@ export interface Producer<Builder extends BatchBuilder> {
   close(timeoutMs?: number): Promise<void>
 }
 
+/** Counts of frames since the start. */
 export interface ProducerCounts {
   /** Frames that the stream has taken since the start, drained ones included. */
   readonly heldFrames: number

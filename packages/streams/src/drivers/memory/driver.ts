@@ -17,6 +17,7 @@ import { MemoryGroup } from './group.js'
 import { PartitionLog } from './partition-log.js'
 import { MemoryReader } from './reader.js'
 
+/** How the memory driver behaves in a test. */
 export interface MemoryDriverOptions {
   /** Default 'leases'. With 'broker' the driver assigns partitions itself, as Kafka does. */
   readonly assignment?: 'leases' | 'broker'
@@ -167,6 +168,7 @@ export class MemoryDriver implements StreamDriver {
   }
 }
 
+/** A stream in the memory of this process, for tests. */
 export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDriver {
   return new MemoryDriver(options)
 }

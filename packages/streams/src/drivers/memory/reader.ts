@@ -7,6 +7,7 @@ interface Source {
   closed(): void
 }
 
+/** Reads the partitions of a memory stream. */
 export class MemoryReader implements StreamReader {
   readonly #source: Source
   readonly #positions = new Map<number, Position>()

@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from '@millrace/redis'
 import type { AppendResult, FrameToAppend } from '../../driver/stream-driver.js'
 
+/** How frames are appended to Redis. */
 export interface AppendConfig {
   readonly keyOf: (partition: number) => string
   /** Longest wait for an answer, in ms; the connection's own limit may be longer. */

@@ -21,6 +21,7 @@ import { PollingReader } from './polling-reader.js'
 import { comparePositions, positionBeforeMs, safeStart } from './position.js'
 import { BlockingReader } from './reader.js'
 
+/** Times and limits of the Redis driver. */
 export interface RedisDriverConfig {
   /** An append without an answer after this long counts as ambiguous, in ms. Default 1,000. */
   readonly appendTimeoutMs?: number

@@ -8,6 +8,10 @@ export type RawRead = [key: Buffer, entries: RawEntry[]][] | null
 
 const NO_BYTES = Buffer.alloc(0)
 
+/**
+ * Entries of a Redis stream as frames; an entry without a frame becomes an empty one, which the reader counts as
+ * corrupt.
+ */
 export function toFrames(partition: number, entries: readonly RawEntry[]): StoredFrame[] {
   return entries.map(([id, fields]) => {
     const position = id.toString('latin1')

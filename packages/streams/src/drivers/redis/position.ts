@@ -12,6 +12,7 @@ export function comparePositions(a: Position, b: Position): number {
   return aMs - bMs || aSequence - bSequence
 }
 
+/** The milliseconds of a Redis stream id. */
 export function positionMs(position: Position): number {
   return split(position)[0]
 }
