@@ -78,12 +78,6 @@ describe('the database', () => {
     })
     await close()
   })
-
-  it('explains a statement without running it', async () => {
-    const { database, close } = await openLogged({})
-    expect(await database.explain({ text: 'select * from tenants where id = $1', values: [1] })).toMatch(/Index Scan/)
-    await close()
-  })
 })
 
 describe('the database', () => {

@@ -11,7 +11,6 @@ import { PooledDatabase, type PoolReader } from './pooled-database.js'
 import type { SessionDeps } from './session.js'
 import { PlanReader } from './slow/plan-reader.js'
 import { SlowQueryLog } from './slow/slow-query-log.js'
-import type { Statement } from './statement.js'
 import { createTraceRuns } from './trace-runs.js'
 
 /** Connections by state. `waiting` counts callers without one. */
@@ -36,8 +35,7 @@ export interface Database extends PoolReader {
   connection(options?: ConnectionOptions): Promise<Connection>
   /** Typed queries, run as `query` runs them. For a transaction see `drizzleOn`. */
   readonly drizzle: Drizzle
-  /** The plan the server would choose, as text. The statement is not run. */
-  explain(statement: Statement): Promise<string>
+  /** The connections of the primary's pool. */
   pool(): PoolState
   /** Time of one round trip, in ms. */
   ping(): Promise<number>
@@ -79,7 +77,6 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
     replica,
     connection: (options = {}) => openConnection(clientConfig({ ...config, ...options }), primaryDeps),
     drizzle: drizzleOn(pooled),
-    explain: (statement) => explain(primary, statement),
     pool: () => poolState(primary),
     ping: async () => {
       const startedAt = performance.now()
@@ -87,7 +84,7 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
       return performance.now() - startedAt
     },
     close: async () => {
-      await Promise.all([primary.end(), secondary?.end(), ...planReaders.map((taker) => taker.close())])
+      await Promise.all([primary.end(), secondary?.end(), ...planReaders.map((reader) => reader.close())])
     },
   }
 }
@@ -101,17 +98,9 @@ function createSlowQueryLog(
   const now = () => performance.now()
   if (config.explainSlowQueries === false) return new SlowQueryLog({ logger, now })
   const client = clientConfig(config, url)
-  const taker = new PlanReader({ readPlan: (statement, setting) => readPlan(client, statement, setting), now })
-  planReaders.push(taker)
-  return new SlowQueryLog({ logger, plan: (run) => taker.plan(run), now })
-}
-
-async function explain(pool: pg.Pool, statement: Statement): Promise<string> {
-  const plan = await pool.query<Record<'QUERY PLAN', string>>({
-    text: `explain ${statement.text}`,
-    values: [...(statement.values ?? [])],
-  })
-  return plan.rows.map((row) => row['QUERY PLAN']).join('\n')
+  const reader = new PlanReader({ readPlan: (statement, setting) => readPlan(client, statement, setting), now })
+  planReaders.push(reader)
+  return new SlowQueryLog({ logger, plan: (run) => reader.plan(run), now })
 }
 
 function createPool(config: DatabaseConfig, url: string, deps: DatabaseDeps): pg.Pool {

@@ -90,7 +90,7 @@ describe('the plan of a slow round trip', () => {
     const clock = { now: 0 }
     const gates: (() => void)[] = []
     const costs: Record<string, number> = { 'select 1': 10, 'select 2': 99, 'select 3': 20 }
-    const taker = new PlanReader({
+    const reader = new PlanReader({
       readPlan: async ({ text }) => {
         await new Promise<void>((resolve) => gates.push(resolve))
         return planOf(costs[text] ?? 0)
@@ -103,21 +103,21 @@ describe('the plan of a slow round trip', () => {
     }
     const copy: Step = { copy: { table: 't', columns: [] }, chunks: [] }
     const steps: Step[] = [{ text: 'begin' }, copy, { text: 'select 1' }, { text: 'select 2' }, { text: 'select 3' }]
-    const first = taker.plan(runOf('', { steps }))
+    const first = reader.plan(runOf('', { steps }))
     clock.now = 5_000
-    expect(await taker.plan(runOf('select 1'))).toBeUndefined()
+    expect(await reader.plan(runOf('select 1'))).toBeUndefined()
     for (let i = 0; i < 3; i++) await open()
     expect(await first).toBe('Seq Scan on t rows=1 cost=99')
-    const second = taker.plan(runOf('select 1'))
+    const second = reader.plan(runOf('select 1'))
     await open()
     expect(await second).toBe('Seq Scan on t rows=1 cost=10')
     clock.now = 5_999
-    expect(await taker.plan(runOf('select 1'))).toBeUndefined()
+    expect(await reader.plan(runOf('select 1'))).toBeUndefined()
   })
 
   it('is left out when no statement has one or the server refuses it', async () => {
-    const taker = new PlanReader({ readPlan: () => Promise.reject(new Error('gone')), now: () => 0 })
-    expect(await taker.plan(runOf('create table t ()'))).toBeUndefined()
-    expect(await taker.plan(runOf('select 1'))).toBeUndefined()
+    const reader = new PlanReader({ readPlan: () => Promise.reject(new Error('gone')), now: () => 0 })
+    expect(await reader.plan(runOf('create table t ()'))).toBeUndefined()
+    expect(await reader.plan(runOf('select 1'))).toBeUndefined()
   })
 })
