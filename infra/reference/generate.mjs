@@ -11,7 +11,7 @@ const folder = join(root, 'docs/reference')
 const isCheck = process.argv.includes('--check')
 
 const found = scanSources(root)
-const kinds = (await importBuilt('packages/contracts')).kindTraits
+const kinds = (await importBuilt('packages/contracts')).KIND_TRAITS
 const pages = {
   'metrics.md': metricsPage(found.metrics),
   'errors.md': errorsPage(found, kinds),

@@ -10,6 +10,7 @@ export class IngestMetrics {
     this.#events = metrics.counter({
       name: 'millrace_ingest_events_total',
       help: 'Events by result: accepted, or the code with which an event was rejected',
+      alert: 'the share of rejected events rises',
       labels: ['verdict'],
     })
     this.#accepted = this.#events.with({ verdict: 'accepted' })

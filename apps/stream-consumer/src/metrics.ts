@@ -131,15 +131,22 @@ export interface ConsumerGauges {
 
 /** Registers gauges that are read at each scrape. To be called once per process. */
 export function readGaugesAtScrape(metrics: Metrics, read: ConsumerGauges): void {
-  const gauge = (name: string, help: string, value: () => number) =>
-    metrics.gauge({ name, help }, (family) => family.with({}).set(value()))
-  gauge('millrace_rollup_cells', 'Rollups in memory, one for each series, minute and partition.', read.rollupsInMemory)
-  gauge('millrace_rollup_dirty_cells', 'Rollups in memory that are not written yet.', read.dirtyRollups)
-  gauge('millrace_live_watchers', 'Open gRPC streams of live counts.', read.watchers)
+  metrics.gauge(
+    { name: 'millrace_rollup_cells', help: 'Rollups in memory, one for each series, minute and partition.' },
+    (family) => family.with({}).set(read.rollupsInMemory()),
+  )
+  metrics.gauge(
+    { name: 'millrace_rollup_dirty_cells', help: 'Rollups in memory that are not written yet.' },
+    (family) => family.with({}).set(read.dirtyRollups()),
+  )
+  metrics.gauge({ name: 'millrace_live_watchers', help: 'Open gRPC streams of live counts.' }, (family) =>
+    family.with({}).set(read.watchers()),
+  )
   metrics.gauge(
     {
       name: 'millrace_consumer_watermark_age_seconds',
       help: 'Age of the watermark: everything that was accepted before is stored. Absent while it is unknown.',
+      alert: 'above 60, or absent',
     },
     async (family) => {
       const watermark = await read.watermark().catch(() => null)

@@ -30,6 +30,7 @@ export function createCacheMetrics(metrics: Metrics): CacheMetrics {
     reads: metrics.counter({
       name: 'millrace_cache_reads_total',
       help: 'Reads of a tier by their outcome',
+      alert: 'the share of hits falls below 70 %',
       labels: ['namespace', 'tier', 'outcome'],
     }),
     loads: metrics.counter({

@@ -81,6 +81,7 @@ export function createPostgresMetrics(
       .counter({
         name: 'millrace_postgres_slow_queries_total',
         help: 'PostgreSQL statements that took longer than the limit for slow queries',
+        alert: 'rises steadily',
       })
       .with({}),
     pool: metrics.gauge(

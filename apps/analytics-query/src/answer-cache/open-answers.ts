@@ -57,6 +57,7 @@ export async function openAnswers(config: Config, lifecycle: Lifecycle): Promise
       {
         name: 'millrace_late_events_unseen_seconds',
         help: 'Time since late events were last read from the database; above 5 s, cached answers over closed ranges are marked stale',
+        alert: 'above 5',
       },
       (gauge) => gauge.with({}).set(watch.unseenMs / 1000),
     )

@@ -19,6 +19,7 @@ export class ReadMetrics {
     this.#dropped = metrics.counter({
       name: 'millrace_query_queue_dropped_total',
       help: 'Queries dropped without having run: the queue was full (tenant_full, full), or the call was cancelled or its deadline passed while it waited (cancelled, late)',
+      alert: 'rises',
       labels: ['reason'] as const,
     })
     this.#refused = metrics.counter({

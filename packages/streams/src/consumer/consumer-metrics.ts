@@ -43,16 +43,19 @@ export class ConsumerMetrics {
     this.#lostRecords = metrics.counter({
       name: 'millrace_stream_lost_records_total',
       help: 'Records missing between two sequences of a producer',
+      alert: 'rises: acknowledged records are gone',
       labels: ['stream', 'group'],
     })
     this.#corruptFrames = metrics.counter({
       name: 'millrace_stream_corrupt_frames_total',
       help: 'Entries of the stream that are not valid frames and were skipped',
+      alert: 'rises',
       labels: ['stream', 'group'],
     })
     this.#regressions = metrics.counter({
       name: 'millrace_stream_regressions_total',
       help: 'Partitions whose stream ended before the committed position, so that it was read again from its start',
+      alert: 'rises',
       labels: ['stream', 'group'],
     })
     this.#retries = metrics.counter({
@@ -73,6 +76,7 @@ export class ConsumerMetrics {
     this.#lagRecords = metrics.gauge({
       name: 'millrace_stream_lag_records',
       help: 'Records in the stream that are not committed yet',
+      alert: 'above 1,000 for minutes, or rising',
       labels: ['stream', 'group', 'partition'],
     })
     this.#lagFrames = metrics.gauge({
@@ -83,16 +87,19 @@ export class ConsumerMetrics {
     this.#held = metrics.gauge({
       name: 'millrace_stream_leases_held',
       help: 'Partitions whose lease this member holds',
+      alert: 'the sum over all members is below the number of partitions for more than a minute',
       labels: ['stream', 'group'],
     })
     this.#blocked = metrics.gauge({
       name: 'millrace_stream_blocked_partitions',
       help: 'Partitions of this member whose batches keep failing, so that nothing is committed',
+      alert: 'above 0 for more than a minute',
       labels: ['stream', 'group'],
     })
     this.#memoryUsed = metrics.gauge({
       name: 'millrace_stream_memory_used_bytes',
       help: 'Memory that the server of the stream uses',
+      alert: 'above 80 % of millrace_stream_memory_ceiling_bytes',
       labels: ['stream'],
     })
     this.#memoryCeiling = metrics.gauge({

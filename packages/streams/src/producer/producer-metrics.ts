@@ -44,6 +44,7 @@ export class ProducerMetrics {
     this.#refused = metrics.counter({
       name: 'millrace_stream_refusals_total',
       help: 'Requests of callers to add records that the producer refused, by reason',
+      alert: 'rises: clients get 429 or 503',
       labels: ['stream', 'reason'],
     })
     this.#appendDuration = metrics.histogram({
@@ -54,6 +55,7 @@ export class ProducerMetrics {
     this.#spoolBytes = metrics.gauge({
       name: 'millrace_stream_spool_bytes',
       help: 'Bytes of the spool on disk',
+      alert: 'above half of SPOOL_BYTES_MAX',
       labels: ['stream'],
     })
     this.#spoolFrames = metrics.gauge({
