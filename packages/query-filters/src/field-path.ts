@@ -1,7 +1,8 @@
 import { findUnstorable } from '@millrace/contracts'
+import { formatKeyPath, parseKeyPath } from '@millrace/rollups'
 import { filterErrors } from './errors.js'
 
-/** A column of the table that is filtered. `name` is the path as the caller wrote it. */
+/** A column of the table that is filtered. */
 export interface ColumnPath<Column extends string = string> {
   readonly kind: 'column'
   readonly name: string
@@ -11,6 +12,7 @@ export interface ColumnPath<Column extends string = string> {
 /** A value inside a JSON column, such as `properties.flight.carrier`. */
 export interface JsonPath<Root extends string = string> {
   readonly kind: 'json'
+  /** The canonical text of the path, equal for all ways of writing it. */
   readonly name: string
   /** The column. */
   readonly root: Root
@@ -32,9 +34,9 @@ const NAME_LENGTH_MAX = 300
 const KEYS_MAX = 10
 
 /**
- * Parses a path. A key may hold any character but a dot. 0, 1, 2 and so on are also indexes into a list; indexes from its end (-1) are refused, since
- * rollups do not know them.
- * @throws INVALID_FIELD_PATH
+ * Parses the name of a column, or a path into a JSON column by the grammar of rollups (`parseKeyPath`): `properties.flight.carrier`,
+ * `properties["a.b"].c`, `properties.items[0]`.
+ * @throws INVALID_FIELD_PATH with the path and the reason for a path that can never match
  */
 export function parseFieldPath<Column extends string, Root extends string>(
   name: string,
@@ -45,20 +47,21 @@ export function parseFieldPath<Column extends string, Root extends string>(
   const unstorable = findUnstorable(name)
   if (unstorable !== null)
     throw invalid(name.slice(0, 40).toWellFormed().replaceAll('\0', '\ufffd'), unstorable.reason, unstorable)
-  const [first, ...keys] = name.split('.')
+  if (name.length > NAME_LENGTH_MAX) throw invalid(name.slice(0, 40), `it is longer than ${NAME_LENGTH_MAX} characters`)
+  const [first = ''] = /^[^.[]*/.exec(name) ?? []
+  const parent = columns.find((candidate) => candidate === first)
+  if (parent !== undefined) throw invalid(name, `the column ${parent} has no keys below it`)
   const root = jsonRoots.find((candidate) => candidate === first)
   if (root === undefined)
     throw invalid(
       name,
       `it must be ${columns.join(', ')} or begin with ${jsonRoots.map((one) => `${one}.`).join(' or ')}`,
     )
-  if (keys.length === 0 || keys.some((key) => key === '')) throw invalid(name, 'it has an empty part')
+  const path = parseKeyPath(name)
+  if (typeof path === 'string') throw invalid(name, path)
+  const { keys } = path
   if (keys.length > KEYS_MAX) throw invalid(name, `it has more than ${KEYS_MAX} parts`)
-  if (name.length > NAME_LENGTH_MAX) throw invalid(name.slice(0, 40), `it is longer than ${NAME_LENGTH_MAX} characters`)
-  const fromEnd = keys.find((key) => /^-\d+$/.test(key))
-  if (fromEnd !== undefined)
-    throw invalid(name, `${fromEnd} is not an index into a list: indexes count from 0 at its start`)
-  return { kind: 'json', name, root, keys }
+  return { kind: 'json', name: formatKeyPath(path), root, keys }
 }
 
 function invalid(path: string, reason: string, { position }: { readonly position?: number } = {}) {

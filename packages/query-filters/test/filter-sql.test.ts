@@ -30,7 +30,7 @@ class Values {
 
 /** What a filter means, on the line as JavaScript has it. */
 function isMatch({ path, ...filter }: Filter<LinePath>, line: Line): boolean {
-  const value = path.kind === 'column' ? line[path.column] : line.fields[path.keys.join('.')]
+  const value = path.kind === 'column' ? line[path.column] : line.fields[path.keys[0] as string]
   const text = path.kind === 'column' || typeof value === 'string' ? (value as string | null) : null
   switch (filter.op) {
     case 'in':
@@ -76,7 +76,7 @@ describe('filters on a table that is not events', () => {
   const line = fc.record({
     level: fc.option(fc.constantFrom(...TEXTS)),
     message: fc.constantFrom(...TEXTS),
-    fields: fc.dictionary(fc.constantFrom('host', 'ms'), fc.constantFrom<unknown>(...VALUES), {
+    fields: fc.dictionary(fc.constantFrom('host.name', 'a[0]', 'ms'), fc.constantFrom<unknown>(...VALUES), {
       noNullPrototype: true,
     }),
   })
@@ -99,7 +99,7 @@ describe('filters on a table that is not events', () => {
       }),
     )
     .chain(({ op, value }) =>
-      fc.constantFrom('level', 'message', 'fields.host', 'fields.ms').map((property) => ({
+      fc.constantFrom('level', 'message', 'fields["host.name"]', 'fields["a[0]"]', 'fields.ms').map((property) => ({
         property,
         op,
         valueJson: JSON.stringify(value),
@@ -159,6 +159,12 @@ describe('parsing filters', () => {
     ['a path with an empty part', one('eq', 1, 'fields..a'), 'INVALID_FIELD_PATH'],
     ['a path with too many parts', one('eq', 1, `fields${'.a'.repeat(11)}`), 'INVALID_FIELD_PATH'],
     ['an index from the end of a list', one('eq', 1, 'fields.-1'), 'INVALID_FIELD_PATH'],
+    ['an index from the end of a list in brackets', one('eq', 1, 'fields.a[-1]'), 'INVALID_FIELD_PATH'],
+    ['a quote that is not closed', one('eq', 1, 'fields["a'), 'INVALID_FIELD_PATH'],
+    ['an empty quoted key', one('eq', 1, 'fields[""]'), 'INVALID_FIELD_PATH'],
+    ['a key below a column', one('eq', 1, 'level.a'), 'INVALID_FIELD_PATH'],
+    ['a quoted key below a column', one('eq', 1, 'level["a"]'), 'INVALID_FIELD_PATH'],
+    ['a JSON column without a key', one('eq', 1, 'fields'), 'INVALID_FIELD_PATH'],
     ['more than 20 filters', Array.from({ length: 21 }, () => one('eq', 1)).flat(), 'TOO_MANY_FILTERS'],
   ])('refuses %s by its own code', (_title, filters, code) => {
     expect(() => parseFilters(filters, parseLinePath)).toThrow(expect.objectContaining({ code, kind: 'invalid' }))

@@ -1,5 +1,6 @@
 import { numberOf, textOf, valueAt } from './field-value.js'
 import { readNumber, readText } from './json-bytes.js'
+import { type KeyPath, parseKeyPath } from './key-path.js'
 import { ALL_EVENTS, type RollupDefinition } from './rollup-definition.js'
 import { seriesKey } from './series-key.js'
 
@@ -39,8 +40,6 @@ export interface EventSeries {
  */
 const REMEMBERED_MAX = 20_000
 
-const PROPERTIES = 'properties.'
-
 /** Definitions made ready to find the series of many events. */
 export class CompiledDefinitions {
   /** Names of properties directly below `properties` that definitions read, and the slot of each. */
@@ -61,8 +60,8 @@ export class CompiledDefinitions {
     const watched = new Map<string, number>()
     const unwatched = new Set<string>()
     for (const path of definitions.flatMap((definition) => [...definition.dimensions, definition.property ?? ''])) {
-      const name = path.startsWith(PROPERTIES) ? path.slice(PROPERTIES.length) : ''
-      if (name === '' || name.includes('.') || watched.has(name)) continue
+      const name = propertyOf(path)
+      if (name === undefined || watched.has(name)) continue
       if (watched.size === slotsMax) unwatched.add(name)
       else watched.set(name, watched.size)
     }
@@ -139,11 +138,26 @@ export class CompiledDefinitions {
   }
 
   #slotOf(path: string): number | undefined {
-    return path.startsWith(PROPERTIES) ? this.watched.get(path.slice(PROPERTIES.length)) : undefined
+    const name = propertyOf(path)
+    return name === undefined ? undefined : this.watched.get(name)
   }
 }
 
 function parsedReader(path: string): (fields: EventFields) => unknown {
-  const [root = '', ...keys] = path.split('.')
+  const { root, keys } = keyPathOf(path)
   return (fields) => valueAt(fields.parsed(root), keys)
+}
+
+/** The name of a property directly below `properties`; undefined for other paths. */
+function propertyOf(path: string): string | undefined {
+  const { root, keys } = keyPathOf(path)
+  return root === 'properties' && keys.length === 1 ? keys[0] : undefined
+}
+
+/** Definitions that are in the database since before keys could be quoted may have paths that no query can name now. They are read as then, split at dots. */
+function keyPathOf(path: string): KeyPath {
+  const parsed = parseKeyPath(path)
+  if (typeof parsed !== 'string') return parsed
+  const [root = '', ...keys] = path.split('.')
+  return { root, keys }
 }

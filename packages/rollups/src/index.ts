@@ -4,6 +4,7 @@ export { type DoubleRange, doubleRange } from './double-range.js'
 export { isOneOfSql, jsonFieldSql, NUMBER_MAX, numberSql, type SqlParameters, scalarSql } from './field-sql.js'
 export { textOf } from './field-value.js'
 export { readNumber } from './json-bytes.js'
+export { formatKeyPath, parseKeyPath } from './key-path.js'
 export {
   COARSE_LEVELS,
   type CoarseLevel,
@@ -21,6 +22,7 @@ export { type MinuteValues, packMinutes, packSketches, unpackMinutes, unpackSket
 export {
   ALL_EVENTS,
   DEFAULT_ROLLUP_DEFINITIONS,
+  isRollupPath,
   parseRollupDefinitions,
   type RollupDefinition,
 } from './rollup-definition.js'

@@ -1,4 +1,5 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '@millrace/contracts'
+import { isRollupPath } from '@millrace/rollups'
 import type { CellQuery } from '../query/cell-query.js'
 import type { TimeRange } from '../query/time-range.js'
 import type { CostEstimate } from './estimate-cost.js'
@@ -63,7 +64,6 @@ function fewerGroups(groupBy: CellQuery['groupBy']): string[] {
   return last === undefined ? [] : [`remove ${last.name} from group_by, or filter by it`]
 }
 
-const PATH = /^(properties|context)(\.[^.]{1,100}){1,5}$/
 const DIMENSIONS_MAX = 3
 
 /**
@@ -76,8 +76,7 @@ function missingRollup({ event, metric, filters, groupBy }: CellQuery): string |
   if (event === null && fields.has('event')) return undefined
   fields.delete('event')
   if (fields.size === 0 && property === null) return undefined
-  if (fields.size > DIMENSIONS_MAX || ![...fields, property ?? 'properties.x'].every((path) => PATH.test(path)))
-    return undefined
+  if (fields.size > DIMENSIONS_MAX || ![...fields, property ?? 'properties.x'].every(isRollupPath)) return undefined
   return JSON.stringify({ event: event ?? '*', dimensions: [...fields], property })
 }
 

@@ -149,8 +149,10 @@ export function parseGroupBy(
     throw errors.INVALID_GROUP_BY({ message: `group_by has ${names.length} fields, at most ${GROUPS_MAX} are allowed` })
   if (isNeeded && names.length === 0)
     throw errors.INVALID_GROUP_BY({ message: 'group_by must name at least one field' })
-  if (new Set(names).size < names.length) throw errors.INVALID_GROUP_BY({ message: 'group_by names a field twice' })
-  return names.map(parsePath)
+  const paths = names.map((name) => parsePath(name))
+  if (new Set(paths.map(({ name }) => name)).size < paths.length)
+    throw errors.INVALID_GROUP_BY({ message: 'group_by names a field twice' })
+  return paths
 }
 
 /** 0 stands for the default. @throws INVALID_LIMIT */

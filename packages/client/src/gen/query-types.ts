@@ -45,7 +45,7 @@ export interface BreakdownQuery {
   readonly compare?: 'previous' | undefined
   /**
    * Fields to group by, at most 3: event, type, user_id, anonymous_id, message_id, or a path such as
-   * properties.flight.carrier or context.locale.
+   * properties.flight.carrier, context.locale, properties.items[0].sku or properties["key with . or ["].unit.
    */
   readonly group_by: readonly string[]
   /** Accepted, but has no effect. */
@@ -200,7 +200,7 @@ export interface FunnelQuery {
   readonly window?: number | string | undefined
   /**
    * Fields to group by, at most 3: event, type, user_id, anonymous_id, message_id, or a path such as
-   * properties.flight.carrier or context.locale.
+   * properties.flight.carrier, context.locale, properties.items[0].sku or properties["key with . or ["].unit.
    */
   readonly group_by?: readonly string[] | undefined
   /**
@@ -447,7 +447,7 @@ export interface PercentilesQuery {
   readonly compare?: 'previous' | undefined
   /**
    * Fields to group by, at most 3: event, type, user_id, anonymous_id, message_id, or a path such as
-   * properties.flight.carrier or context.locale.
+   * properties.flight.carrier, context.locale, properties.items[0].sku or properties["key with . or ["].unit.
    */
   readonly group_by?: readonly string[] | undefined
   /** Length of a bucket. Default: one point for the whole range. */
@@ -526,7 +526,7 @@ export interface QueryAnswerMeta {
 export interface QueryFilter {
   /**
    * The field of the event: event, type, user_id, anonymous_id, message_id, or a path such as
-   * properties.flight.carrier or context.locale.
+   * properties.flight.carrier, context.locale, properties.items[0].sku or properties["key with . or ["].unit.
    */
   readonly property: string
   /**
@@ -607,7 +607,7 @@ export interface RetentionQuery {
   readonly periods?: number | undefined
   /**
    * Fields to group by, at most 3: event, type, user_id, anonymous_id, message_id, or a path such as
-   * properties.flight.carrier or context.locale.
+   * properties.flight.carrier, context.locale, properties.items[0].sku or properties["key with . or ["].unit.
    */
   readonly group_by?: readonly string[] | undefined
   /** Points per page. Default: 10,000. */
@@ -708,7 +708,7 @@ export interface SessionsQuery {
   readonly compare?: 'previous' | undefined
   /**
    * Fields to group by, at most 3: event, type, user_id, anonymous_id, message_id, or a path such as
-   * properties.flight.carrier or context.locale.
+   * properties.flight.carrier, context.locale, properties.items[0].sku or properties["key with . or ["].unit.
    */
   readonly group_by?: readonly string[] | undefined
   /** Length of a bucket. Default: one point for the whole range. */
@@ -817,7 +817,7 @@ export interface StickinessQuery {
   readonly interval?: '1d' | '1w' | '1mo' | undefined
   /**
    * Fields to group by, at most 3: event, type, user_id, anonymous_id, message_id, or a path such as
-   * properties.flight.carrier or context.locale.
+   * properties.flight.carrier, context.locale, properties.items[0].sku or properties["key with . or ["].unit.
    */
   readonly group_by?: readonly string[] | undefined
   /**
@@ -925,7 +925,7 @@ export interface TimeseriesQuery {
   readonly compare?: 'previous' | undefined
   /**
    * Fields to group by, at most 3: event, type, user_id, anonymous_id, message_id, or a path such as
-   * properties.flight.carrier or context.locale.
+   * properties.flight.carrier, context.locale, properties.items[0].sku or properties["key with . or ["].unit.
    */
   readonly group_by?: readonly string[] | undefined
   /** Length of a bucket. Default: 1h. */
@@ -1025,7 +1025,7 @@ export interface TopQuery {
   readonly compare?: 'previous' | undefined
   /**
    * Fields to group by, at most 3: event, type, user_id, anonymous_id, message_id, or a path such as
-   * properties.flight.carrier or context.locale.
+   * properties.flight.carrier, context.locale, properties.items[0].sku or properties["key with . or ["].unit.
    */
   readonly group_by: readonly string[]
   /** Accepted, but has no effect. */
@@ -1113,7 +1113,7 @@ export interface UniquesQuery {
   readonly compare?: 'previous' | undefined
   /**
    * Fields to group by, at most 3: event, type, user_id, anonymous_id, message_id, or a path such as
-   * properties.flight.carrier or context.locale.
+   * properties.flight.carrier, context.locale, properties.items[0].sku or properties["key with . or ["].unit.
    */
   readonly group_by?: readonly string[] | undefined
   /** Length of a bucket. Default: one point for the whole range. */

@@ -6,7 +6,7 @@ import { findUnstorable } from './storable-text.js'
 import { isTime } from './time-text.js'
 
 const PATH =
-  'event, type, user_id, anonymous_id, message_id, or a path such as properties.flight.carrier or context.locale'
+  'event, type, user_id, anonymous_id, message_id, or a path such as properties.flight.carrier, context.locale, properties.items[0].sku or properties["key with . or ["].unit'
 
 const text = (lengthMax: number) =>
   z

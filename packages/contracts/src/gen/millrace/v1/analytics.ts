@@ -150,7 +150,7 @@ export interface Step {
 export interface Metric {
   /** count, sum, avg, min, max, p50, p95, p99 or uniques. */
   agg: string;
-  /** A path such as properties.delay; empty for count and uniques. */
+  /** A path such as properties.delay or properties["a.b"]; empty for count and uniques. */
   property: string;
 }
 
