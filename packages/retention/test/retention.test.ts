@@ -121,17 +121,18 @@ describe('retention', () => {
   it('retention skips rows that a writer has locked, and those its condition protects', async () => {
     await insertSessions([at(1), at(2), at(3), at(4)], '2026-11-05')
     await insertSessions([at(1)], null)
-    const retain = create([{ ...sessions, keptMs: DAY }])
+    const impatient = openDatabase({ url: `${test.url}?options=-c%20lock_timeout%3D500`, retryAttempts: 1 })
+    const retain = create([{ ...sessions, keptMs: DAY }], { database: impatient })
     const writer = await database.connection()
     await writer.transaction(async (tx) => {
       await tx.query('select from user_sessions where ended_at is not null and last_seen_at <= $1 for update', [at(2)])
-      await tx.query(`set local lock_timeout = '1s'`)
       await retain(never)
     })
     await writer.close()
     expect(await timesOf('user_sessions', 'last_seen_at')).toEqual([at(1), at(1), at(2)])
     await retain(never)
     expect(await timesOf('user_sessions', 'last_seen_at')).toEqual([at(1)])
+    await impatient.close()
   })
 
   it('retention runs in one process at a time; others return at once', async () => {

@@ -163,7 +163,14 @@ describe('the value of a field', () => {
           })
         }
       }),
-      { numRuns: 150 },
+      {
+        numRuns: 150,
+        examples: [
+          // Halfway between two doubles, of which the upper one is even.
+          [{ properties: '{"a":9007199254740995}', paths: [['a']] }, ['1']],
+          [{ properties: '{"a":[3,4]}', paths: trickyKeys.map((last) => ['a', last]) }, ['3']],
+        ],
+      },
     )
   }, 120_000)
 
