@@ -1,5 +1,5 @@
-// npm run mutants -- [--package NAME] [--promise TEXT] [--short] [--list [--quiet]]: breaks the code in a copy, once for each entry of the lists mutants.json, and runs
-// the tests that must notice. The exit code is 1 when a mutant survives.
+// npm run mutants -- [--package NAME] [--promise TEXT] [--short] [--seconds N] [--list [--quiet]]: breaks the code in a copy, once for each entry of the lists
+// mutants.json, and runs the tests that must notice. --seconds tries as many as there is time for, others every day. The exit code is 1 when one survives.
 import { parseArgs } from 'node:util'
 import { loadMutants } from '../mutants/load-mutants.mjs'
 import { runMutants } from '../mutants/run-mutants.mjs'
@@ -10,6 +10,7 @@ const { values } = parseArgs({
     package: { type: 'string' },
     promise: { type: 'string' },
     short: { type: 'boolean', default: false },
+    seconds: { type: 'string' },
     list: { type: 'boolean', default: false },
     quiet: { type: 'boolean', default: false },
   },
@@ -27,7 +28,11 @@ if (values.list) {
   process.exitCode = problems.length === 0 ? 0 : 1
 } else {
   await prepare()
-  const { killed, survived, errors } = await runMutants(mutants, { say, isShort: values.short })
+  const { killed, survived, errors } = await runMutants(mutants, {
+    say,
+    isShort: values.short,
+    ...(values.seconds !== undefined && { msMax: Number(values.seconds) * 1000 }),
+  })
   say(`${killed} killed, ${survived} survived, ${errors + problems.length} errors`)
   process.exitCode = survived + errors + problems.length === 0 ? 0 : 1
 }

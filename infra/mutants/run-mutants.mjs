@@ -10,10 +10,11 @@ const OUTPUT_LINES = 30
 const TEST_MS_MAX = { short: 15_000, long: 90_000 }
 
 /**
- * Tries each mutant in a copy of the checkout. First all tests run once without a change: a test that fails anyway kills nothing. Returns how many
+ * Tries each mutant in a copy of the checkout. First all tests run once without a change, since a test that fails anyway kills nothing. With `msMax`, that
+ * run is left out (CI runs all tests anyway), and mutants are tried until the time is over, beginning with another one every day. Returns how many
  * mutants were killed (a test failed, or did not end in time), survived (all tests passed) or could not be tried.
  */
-export async function runMutants(mutants, { say, isShort }) {
+export async function runMutants(mutants, { say, isShort, msMax }) {
   if (mutants.length === 0) return { killed: 0, survived: 0, errors: 0 }
   const { copy, remove } = copyTree()
   const stop = () => {
@@ -23,23 +24,42 @@ export async function runMutants(mutants, { say, isShort }) {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const signal of signals) process.once(signal, stop)
   try {
+    if (msMax !== undefined) return await tryAll(fromTodaysOn(mutants), { copy, say, isShort, msMax })
     const tests = [...new Set(mutants.flatMap((mutant) => mutant.tests))]
     const before = await runTests(copy, tests, { isShort: false })
     if (before.outcome !== 'survived') {
       say(`the tests fail without any change, so nothing can be told from them (${before.outcome}):\n${before.output}`)
       return { killed: 0, survived: 0, errors: mutants.length }
     }
-    return await tryAll(mutants, { copy, say, isShort })
+    return await tryAll(mutants, { copy, say, isShort, msMax: Number.POSITIVE_INFINITY })
   } finally {
     for (const signal of signals) process.removeListener(signal, stop)
     remove()
   }
 }
 
-async function tryAll(mutants, { copy, say, isShort }) {
+/** Mutants in an order that begins at another place every day and takes the lists in turn. */
+function fromTodaysOn(mutants) {
+  const perList = new Map()
+  const turns = mutants.map((mutant) => {
+    const turn = perList.get(mutant.list) ?? 0
+    perList.set(mutant.list, turn + 1)
+    return { mutant, turn }
+  })
+  const ordered = turns.sort((a, b) => a.turn - b.turn).map(({ mutant }) => mutant)
+  const start = (7 * Math.floor(Date.now() / 86_400_000)) % ordered.length
+  return [...ordered.slice(start), ...ordered.slice(0, start)]
+}
+
+async function tryAll(mutants, { copy, say, isShort, msMax }) {
   const counts = { killed: 0, survived: 0, errors: 0 }
-  for (const mutant of mutants) {
+  const begunAt = performance.now()
+  for (const [index, mutant] of mutants.entries()) {
     const startedAt = performance.now()
+    if (startedAt - begunAt > msMax) {
+      say(`the time is over: ${mutants.length - index} of ${mutants.length} mutants were not tried`)
+      break
+    }
     const { outcome, output } = await tryOne(mutant, { copy, isShort })
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
     say(`${outcome.padEnd(8)} ${mutant.promise} (${mutant.path}: ${mutant.why}; ${seconds} s)`)
