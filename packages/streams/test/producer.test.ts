@@ -187,6 +187,22 @@ describe('the producer', () => {
     expect(consume(0).lines).toEqual(['z'])
   })
 
+  it('keeps the sequence of a refused frame that may be stored, so that no later frame uses it', async () => {
+    driver = createMemoryDriver({ ceilingBytes: 300 })
+    const producer = await start()
+    let faults = 1
+    driver.faultOf = () => (faults-- > 0 ? 'ambiguous' : undefined)
+    // Stored, but the answer is lost; the second try finds the stream full.
+    await expect(send(producer, 0, 'x'.repeat(150))).rejects.toMatchObject({ code: 'STREAM_FULL' })
+    driver.log(STREAM, 0).trim('2', 1)
+    await waitFor(() => Promise.resolve(tryOpen(producer)))
+    await send(producer, 0, 'later')
+    expect(framesOf(0).map(({ header, payload }) => [header.sequence, ...linesOf(payload)])).toEqual([
+      [1, 'x'.repeat(150)],
+      [2, 'later'],
+    ])
+  })
+
   it('refuses records without a spool while the stream is down, and leaves no gap in the sequences', async () => {
     const producer = await start()
     driver.isUp = false
@@ -332,6 +348,23 @@ describe('the producer', () => {
     await waitFor(async () => consume(2).lines.length === 3)
     expect(consume(2)).toEqual({ lines: ['one', 'two', 'three'], gaps: 0 })
     expect(framesOf(2).map(({ header }) => header.producer)).toEqual([first.id, first.id, second.id])
+  })
+
+  it('sends the frames of an earlier process before newer ones, also if the stream takes frames slowly', async () => {
+    const first = await start(withSpool)
+    driver.isUp = false
+    await send(first, 2, 'earlier')
+    await first.close()
+    driver.isUp = true
+    const append = driver.append.bind(driver)
+    driver.append = async (stream, frames) => {
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      return await append(stream, frames)
+    }
+    const second = await start(withSpool)
+    expect((await send(second, 2, 'newer')).isSpooled).toBe(true)
+    await waitFor(async () => consume(2).lines.length === 2)
+    expect(consume(2).lines).toEqual(['earlier', 'newer'])
   })
 
   it('settles all open batches when it is closed, and refuses records afterwards', async () => {
