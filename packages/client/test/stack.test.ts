@@ -3,6 +3,9 @@ import { findTestEdge, startTestEdge, startTestStack, waitFor } from '@millrace/
 import { type Client, createClient, MillraceError, type QueryAnswerMeta } from '../src/index.js'
 import { findChromium, runInChromium } from './chromium.js'
 
+/** For what a whole stack does in the background, on a slow machine, in ms. */
+const STACK_MS = 60_000
+
 const NOW = Date.now()
 const minutesAgo = (minutes: number): Date => new Date(NOW - minutes * 60_000)
 
@@ -52,7 +55,7 @@ describe('the client with a complete stack', () => {
     expect(sent.accepted).toBe(3)
     expect(sent.rejected[0]).toMatchObject({ index: 3, code: 'missing_user' })
     const isSettled = async () => (await writer.receipt(sent.receipt, { waitMs: 5000 })).state === 'settled'
-    await waitFor(isSettled, { deadlineMs: 60_000, what: 'the events to be stored' })
+    await waitFor(isSettled, { deadlineMs: STACK_MS, what: 'the events to be stored' })
     expect(await writer.receipt(sent.receipt)).toMatchObject({ accepted: 3, stored: 3, duplicate: 0 })
   })
 
@@ -104,11 +107,14 @@ describe('the client with a complete stack', () => {
     const { query, responses } = noting(url)
     const first = await query.uniques(OPEN)
     const receivedAtMs = performance.now()
-    await waitFor(async () => {
-      const { data, meta } = await query.uniques(OPEN)
-      expect([responses.at(-1)?.status, data]).toEqual([304, first.data])
-      return timeOf(meta) > timeOf(first.meta) && meta.age_ms < performance.now() - receivedAtMs
-    })
+    await waitFor(
+      async () => {
+        const { data, meta } = await query.uniques(OPEN)
+        expect([responses.at(-1)?.status, data]).toEqual([304, first.data])
+        return timeOf(meta) > timeOf(first.meta) && meta.age_ms < performance.now() - receivedAtMs
+      },
+      { deadlineMs: STACK_MS },
+    )
   }
   it('reports current freshness after 304', () => expectFreshMetaOf304(stack.url))
   behindEdge('reports current freshness after 304 behind a caching proxy too', () =>
@@ -116,13 +122,16 @@ describe('the client with a complete stack', () => {
   )
 
   behindEdge('adds the time that an answer spent in a caching proxy to its age', async () => {
-    await waitFor(async () => {
-      const { query, responses } = noting(edge?.origin)
-      const { meta } = await query.uniques(CLOSED)
-      const [headers] = responses.map((response) => response.headers)
-      const sentWithMs = Number(/age_ms=(\d+)/.exec(headers?.get('millrace-meta') ?? '')?.[1])
-      return headers?.get('x-cache') === 'HIT' && meta.age_ms >= sentWithMs + 1000
-    })
+    await waitFor(
+      async () => {
+        const { query, responses } = noting(edge?.origin)
+        const { meta } = await query.uniques(CLOSED)
+        const [headers] = responses.map((response) => response.headers)
+        const sentWithMs = Number(/age_ms=(\d+)/.exec(headers?.get('millrace-meta') ?? '')?.[1])
+        return headers?.get('x-cache') === 'HIT' && meta.age_ms >= sentWithMs + 1000
+      },
+      { deadlineMs: STACK_MS },
+    )
   })
 
   it('iterates over stored events of all users and of one user', async () => {
@@ -145,7 +154,7 @@ describe('the client with a complete stack', () => {
       { ...ofUser, event: '$activity', timestamp: minutesAgo(0.5), properties: { ...properties, ...bought } },
     ])
     const isSettled = async () => (await writer.receipt(sent.receipt, { waitMs: 5000 })).state === 'settled'
-    await waitFor(isSettled, { deadlineMs: 60_000, what: 'the session to be stored' })
+    await waitFor(isSettled, { deadlineMs: STACK_MS, what: 'the session to be stored' })
     const [first, second, none] = await arrayOf(reader.userSessions('u4', { limit: 1 }).pages())
     expect(first).toMatchObject({
       data: [{ session_id: 'visit-1', is_active: true, last_seen_at: minutesAgo(0.5).toISOString(), ip: '192.0.2.7' }],
@@ -197,7 +206,7 @@ describe('the client with a complete stack', () => {
       await query.uniques(CLOSED)
       return responses[0]?.headers.get('cache-control')?.includes('max-age=60') === true
     }
-    await waitFor(isClosed)
+    await waitFor(isClosed, { deadlineMs: STACK_MS })
     const said = await runInChromium(chromium ?? '', pageScript({ url: stack.url, key: stack.adminKey }))
     expect(said).toEqual({
       accepted: 2,

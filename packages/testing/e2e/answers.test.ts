@@ -8,6 +8,9 @@ import pg from 'pg'
 import { findPurgeableEdge, startPurgeableEdge } from '../src/edge/test-edge.js'
 import { startTestStack } from '../src/spawn-service.js'
 
+/** For what a whole stack does in the background, on a slow machine, in ms. */
+const STACK_MS = 60_000
+
 const DAY = 86_400_000
 const TODAY = Math.floor(Date.now() / DAY) * DAY
 const OTHER_KEY = 'mr_other_tenant'
@@ -121,14 +124,17 @@ describe('answers about closed days, from the gateway to the rows and back', () 
   }
   /** The answer as the edge will give it from now on; without an edge as the gateway says that one might. */
   const keep = (...question: Parameters<typeof ask>): Promise<Given> =>
-    waitFor(async () => {
-      const given = await ask(...question)
-      return (
-        given.cacheControl.includes(`s-maxage=${EDGE_MAX_AGE_S}`) &&
-        (edge === undefined || given.did === 'HIT') &&
-        given
-      )
-    })
+    waitFor(
+      async () => {
+        const given = await ask(...question)
+        return (
+          given.cacheControl.includes(`s-maxage=${EDGE_MAX_AGE_S}`) &&
+          (edge === undefined || given.did === 'HIT') &&
+          given
+        )
+      },
+      { deadlineMs: STACK_MS },
+    )
 
   test('are kept apart by tenant, given again without reading, answered 304, and right again after a late event and a killed consumer', async () => {
     for (const before of [4, 3, 2]) await send(stack.adminKey, 'Flight', day(before), '?wait=stored')
@@ -154,7 +160,7 @@ describe('answers about closed days, from the gateway to the rows and back', () 
     await waitFor(async () => (await ask(stack.adminKey, [4, 1])).total === 4, { deadlineMs: 120_000 })
     expect((await ask(stack.adminKey, [4, 1], first)).status).toBe(200)
     expect((await ask(OTHER_KEY, [4, 1])).total).toBe(1)
-    await waitFor(() => [...purged].some((key) => key.endsWith(day(3).slice(0, 10))))
+    await waitFor(() => [...purged].some((key) => key.endsWith(day(3).slice(0, 10))), { deadlineMs: STACK_MS })
     if (edge === undefined) return
     for (const [i, other] of others.entries()) {
       expect(await ask(...other)).toMatchObject({ did: 'HIT', sentAt: kept[i]?.sentAt, total: 0 })
@@ -163,11 +169,16 @@ describe('answers about closed days, from the gateway to the rows and back', () 
 
   const behindEdge = binary === undefined ? test.skip : test
   behindEdge('over a range up to now are given by the edge while it asks for newer ones', async () => {
-    const stale = await waitFor(async () => {
-      const given = await ask(stack.adminKey, [2, -1])
-      expect(given.cacheControl).toBe('public, max-age=1, s-maxage=1, stale-while-revalidate=10')
-      return given.did === 'STALE' && given
+    const stale = await waitFor(
+      async () => {
+        const given = await ask(stack.adminKey, [2, -1])
+        expect(given.cacheControl).toBe('public, max-age=1, s-maxage=1, stale-while-revalidate=10')
+        return given.did === 'STALE' && given
+      },
+      { deadlineMs: STACK_MS },
+    )
+    await waitFor(async () => ((await ask(stack.adminKey, [2, -1])).sentAt ?? '') > (stale.sentAt ?? ''), {
+      deadlineMs: STACK_MS,
     })
-    await waitFor(async () => ((await ask(stack.adminKey, [2, -1])).sentAt ?? '') > (stale.sentAt ?? ''))
   })
 })

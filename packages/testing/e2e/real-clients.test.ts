@@ -70,7 +70,7 @@ async function sendByRudder(event: string): Promise<void> {
     analytics.track({ userId: `rudder-${i % 100}`, event, properties: { index: i } }, onDelivery)
     if (i % 50 === 49) await analytics.flush()
   }
-  await waitFor(() => analytics.flush().then(() => failures.length > 0 || delivered === EVENTS))
+  await waitFor(() => analytics.flush().then(() => failures.length > 0 || delivered === EVENTS), { deadlineMs: 60_000 })
   expect(failures).toEqual([])
 }
 

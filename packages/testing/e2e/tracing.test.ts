@@ -36,7 +36,7 @@ describe('traces of the whole stack', () => {
   }
   const spansOf = (traceId: string) => collector.spans.filter((span) => span.traceId === traceId)
   const untilSpan = async (traceId: string, isIt: (span: CollectedSpan) => boolean) => {
-    await waitFor(async () => spansOf(traceId).some(isIt), { what: `span ${isIt.toString()}` })
+    await waitFor(async () => spansOf(traceId).some(isIt), { deadlineMs: 60_000, what: `span ${isIt.toString()}` })
     return spansOf(traceId).find(isIt) as CollectedSpan
   }
 

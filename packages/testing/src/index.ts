@@ -1,4 +1,4 @@
-export { freePort, StopWaiting, type WaitOptions, waitFor } from '@millrace/local-stack'
+export { freePort, StopWaiting, type WaitOptions } from '@millrace/local-stack'
 export { findPurgeableEdge, findTestEdge, startPurgeableEdge, startTestEdge } from './edge/test-edge.js'
 export { hold } from './leaks.js'
 export { findLedgerFault, type LedgerEntry, readLedger, waitUntilSettled } from './ledger.js'
@@ -14,3 +14,4 @@ export {
   type TestRedis,
 } from './test-redis.js'
 export { startTestReplica } from './test-replica.js'
+export { waitFor } from './wait-for.js'
