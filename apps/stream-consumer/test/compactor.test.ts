@@ -57,7 +57,7 @@ describe('the compactor', () => {
     return { count, values: DDSketch.deserialise(sketch).serialise().toString('hex') }
   }
 
-  /** By series and minute, as the packed windows have them. */
+  /** The minutes in packed windows, by series and minute. */
   async function packedMinutes(): Promise<Map<string, object>> {
     const { rows } = await database.query<MinuteRow>(
       `select series_id, (extract(epoch from window_start) / 60)::integer as minute, count, minutes, minute_sketches, sketch from rollups_5m order by 1, 2`,
@@ -75,7 +75,7 @@ describe('the compactor', () => {
     return found
   }
 
-  /** The same from the rows of single minutes. */
+  /** The minutes merged from the rows of single minutes, by series and minute. */
   async function mergedMinutes(): Promise<Map<string, object>> {
     const { rows } = await database.query<MinuteRow & { sum: number; sum_error: number; min: number; max: number }>(
       `select series_id, (extract(epoch from window_start) / 60)::integer as minute, count, sum, sum_error, min, max, sketch, uniques from rollups_1m

@@ -8,7 +8,7 @@ import { TestEngine, TestLog } from './support/test-engine.js'
 
 const DAY = 86_400_000
 const PARTITIONS = [0, 1, 2, 3]
-/** Whole days must not end while the test runs, so it lives at noon. */
+/** Noon: no day ends while the test runs. */
 const NOW = Math.floor(Date.now() / DAY) * DAY + DAY / 2
 
 let random = 1
@@ -244,7 +244,7 @@ describe('the handler of the events stream', () => {
     expect(rows).toEqual([])
   })
 
-  /** Some new events around now, some hours late, some of yesterday, and some that were sent before. */
+  /** Events around now, some hours late, some of yesterday, and some that were sent before. */
   function makeRound(round: number, sent: TestEvent[]): TestEvent[] {
     const events: TestEvent[] = []
     for (let i = 0; i < 60; i++) {

@@ -107,7 +107,7 @@ describe('background work', () => {
     expect(await oldestWindows()).toEqual(before)
   })
 
-  /** A login and an activity of each instant, and sessions that were seen then for the last time, or still go on. */
+  /** For each tenant and time: a login, an activity, a session that ended then, and an active session. */
   async function fillTyped(tenants: readonly number[], times: readonly number[]): Promise<void> {
     const at = times.map((ms) => new Date(ms).toISOString())
     const rows = 'unnest($1::integer[]) t, unnest($2::timestamptz[]) at'

@@ -161,9 +161,9 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     await client[0].replayDeadLetter({ id }, { tenant: '1' })
     const stateOf = async () =>
       (await client[0].listDeadLetters({ limit: 1, cursor: '' }, { tenant: '1' })).deadLetters[0]?.state
-    // It is as bad as before, so it comes back.
+    // The record is unchanged, so PostgreSQL refuses it again.
     await waitFor(async () => (await stateOf()) === 'pending')
-    // Somebody repairs it; now it is stored and counted as such.
+    // Repaired, it is stored and counted as stored.
     const { rows } = await database.query<{ record: Buffer }>('select record from dead_letters where id = $1', [id])
     const repaired = Buffer.from(
       (rows[0]?.record ?? Buffer.alloc(0)).toString('latin1').replace('\\u0000', '\\u0001'),

@@ -7,7 +7,7 @@ const WINDOW_MS = 1000
 
 type Hash = readonly [lo: number, hi: number]
 
-/** What a window promises, by the simplest means: insertion times in a Map, which keeps the order of insertion. */
+/** A model of the window: insertion times in a Map, which keeps the order of insertion. */
 class Model {
   readonly times = new Map<string, number>()
   lastMs = Number.NEGATIVE_INFINITY
@@ -36,7 +36,7 @@ function add(window: HashWindow, hashes: readonly Hash[], nowMs: number): boolea
   return Array.from(isNew, (one) => one === 1)
 }
 
-// Few buckets, so that they fill up and hashes go on to the next ones, beyond the last one too.
+// With few buckets, hashes overflow into the next ones, also from the last into the first.
 const lane = fc.oneof(
   fc.integer({ min: 0, max: 40 }),
   fc.constant(0xffff_ffff),

@@ -138,10 +138,10 @@ export class HashWindow {
   }
 
   #evictWhile(isEvicted: (slice: Slice) => boolean): void {
-    let gone = 0
-    for (let slice = this.#slices[0]; slice !== undefined && isEvicted(slice); slice = this.#slices[++gone])
+    let evicted = 0
+    for (let slice = this.#slices[0]; slice !== undefined && isEvicted(slice); slice = this.#slices[++evicted])
       this.#size -= slice.ids
-    this.#slices.splice(0, gone)
-    this.#oldest += gone
+    this.#slices.splice(0, evicted)
+    this.#oldest += evicted
   }
 }

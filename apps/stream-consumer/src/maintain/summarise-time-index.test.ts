@@ -36,7 +36,7 @@ describe('the index on time', () => {
     )
   }
 
-  /** Rows that a read of the first 10 ms has to look at. */
+  /** Rows that reading the first 10 ms scans and drops. */
   async function rowsLookedAt(): Promise<number> {
     const plan = await database.transaction(async (tx) => {
       await tx.query('set local enable_seqscan = off')

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type EventRecord, FLAG, type Hash64, hashText, partitionOf, RecordBatchBuilder } from '@millrace/contracts'
 import { seriesKey } from '@millrace/rollups'
 
-/** What a test says about an event; the rest is made up. */
+/** The parts of an event that a test sets; the others have defaults. */
 export interface TestEvent {
   messageId?: string
   tenantId?: number
@@ -18,7 +18,7 @@ export interface TestEvent {
 
 const TYPED = new Set(['$login', '$activity', '$session_start', '$session_end'])
 
-/** The record that the gateway would make of `event`. */
+/** The record that the gateway makes of `event`. */
 export function toRecord(event: TestEvent): EventRecord {
   const tenantId = event.tenantId ?? 1
   const messageId = event.messageId ?? randomUUID()

@@ -22,7 +22,7 @@ export interface HandlerOptions {
   announceLate?: (windows: readonly LateDay[]) => void
 }
 
-/** A handler as run.ts makes it, with what a test may want to look into. */
+/** An events handler as run.ts creates it, with the parts that a test may inspect. */
 export function makeHandler(database: Database, options: HandlerOptions = {}) {
   const windowMs = options.windowMs ?? 86_400_000
   const idsMax = options.idsMax ?? 1_000_000

@@ -1,7 +1,7 @@
 import type { Database } from '@millrace/database'
 import { DDSketch, HyperLogLog } from '@millrace/sketches'
 
-/** One window of one series, merged over partitions, as somebody who reads the rollups sees it. */
+/** One window of one series, merged over stream partitions. */
 export interface Window {
   key: string
   count: number
@@ -29,7 +29,7 @@ interface RollupRow {
   uniques: Buffer | null
 }
 
-/** Everything in a rollup table, by series and window. */
+/** All windows in a rollup table, by series and window. */
 export async function readRollups(database: Database, table = 'rollups_1m'): Promise<Map<string, Window>> {
   const { rows } = await database.query<RollupRow>(
     `select r.*, s.event, s.property, s.dimension_values from ${table} r join rollup_series s on s.id = r.series_id`,
@@ -66,7 +66,8 @@ export async function readRollups(database: Database, table = 'rollups_1m'): Pro
 }
 
 /**
- * The same from the stored rows alone: the series by event name, and for `property` the values of `event` by carrier.
+ * The windows recomputed from the stored rows: of the series by event name, and for `property` of the values of
+ * `event` by carrier.
  */
 export async function recompute(database: Database, windowMs = 60_000): Promise<Map<string, Window>> {
   const { rows } = await database.query<{
@@ -107,7 +108,7 @@ function toWindow(key: string, values: number[], users: Set<string>, count: numb
   }
 }
 
-/** The differences that are not allowed: any in counts and sums, 1 % in percentiles, 2 % in uniques. */
+/** Differences beyond what is promised: any in counts and sums, more than 1 % in percentiles and 2 % in uniques. */
 export function differences(actual: Map<string, Window>, expected: Map<string, Window>): string[] {
   const found: string[] = []
   for (const key of new Set([...actual.keys(), ...expected.keys()])) {

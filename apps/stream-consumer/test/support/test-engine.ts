@@ -5,7 +5,7 @@ import { payloadOf, type TestEvent } from './frames.js'
 
 type LoggedFrame = Omit<NewFrame, 'firstOrdinal'>
 
-/** The frames of all partitions, in memory: what the stream would hold. */
+/** The frames of all partitions, in memory, in place of the stream. */
 export class TestLog {
   readonly frames = new Map<number, LoggedFrame[]>()
   readonly producer = randomUUID()
@@ -52,8 +52,8 @@ interface Row {
 }
 
 /**
- * One consumer's share of the stream engine, step by step and without its timing, so that a test says when a batch is
- * taken, when it fails and who owns what. Positions and epochs live in stream_partitions as they do in the real one.
+ * A stream engine for one consumer without timers: the test decides when a batch is read, when it fails and which
+ * consumer owns a partition. Positions and epochs are in stream_partitions as in the real engine.
  */
 export class TestEngine<Prepared> {
   readonly owned = new Map<number, AssignedPartition>()
@@ -70,7 +70,7 @@ export class TestEngine<Prepared> {
     this.#handler = handler
   }
 
-  /** Takes partitions over from whoever had them. */
+  /** Takes over partitions from their owners. */
   async assign(partitions: readonly number[]): Promise<void> {
     const { rows } = await this.#database.query<Row>(
       `insert into stream_partitions (group_name, stream, partition, epoch) select 'g', 'events', p, 1 from unnest($1::smallint[]) as p
@@ -97,7 +97,7 @@ export class TestEngine<Prepared> {
     for (const one of assigned) this.owned.set(one.partition, one)
   }
 
-  /** Frames that are waiting for this consumer, at most `max` a partition, as one batch. */
+  /** The next frames for this consumer, at most `max` for each partition, as one batch. */
   waiting(max = 100): NewFrame[] {
     return [...this.owned.values()].flatMap(({ partition, position, nextOrdinal }) => {
       let ordinal = nextOrdinal
@@ -110,7 +110,7 @@ export class TestEngine<Prepared> {
     })
   }
 
-  /** One batch and one transaction. After a failure everything is revoked, and the error thrown. */
+  /** Processes one batch in one transaction. After a failure all partitions are revoked and the error is thrown. */
   async step(frames = this.waiting()): Promise<void> {
     try {
       const records = frames.reduce((sum, frame) => sum + frame.header.records, 0)
