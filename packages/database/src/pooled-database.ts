@@ -81,7 +81,7 @@ export class PooledDatabase implements PoolReader {
     fn: (transaction: Transaction) => Promise<T>,
     options: TransactionOptions = {},
   ): Promise<T> {
-    const hasRole = await this.#readerRole.isThere(this)
+    const hasRole = await this.#readerRole.isGranted(this)
     return await this.#transaction(fn, { readOnly: true, ...options }, tenantPreamble(tenantId, hasRole))
   }
 

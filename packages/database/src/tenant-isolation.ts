@@ -20,25 +20,25 @@ export function tenantPreamble(tenantId: number, hasRole: boolean): Statement[] 
  */
 export class ReaderRole {
   readonly #logger: Logger
-  #isThere = false
-  #lookedAt = Number.NEGATIVE_INFINITY
+  #isGranted = false
+  #checkedAt = Number.NEGATIVE_INFINITY
 
   constructor(logger: Logger) {
     this.#logger = logger
   }
 
-  async isThere(database: Queryable): Promise<boolean> {
-    if (this.#isThere || performance.now() - this.#lookedAt < CHECK_INTERVAL_MS) return this.#isThere
+  async isGranted(database: Queryable): Promise<boolean> {
+    if (this.#isGranted || performance.now() - this.#checkedAt < CHECK_INTERVAL_MS) return this.#isGranted
     const { rows } = await database.query<{ is_member: boolean }>(
       `select pg_has_role(current_user, oid, 'member') as is_member from pg_roles where rolname = $1`,
       [READER_ROLE],
     )
-    this.#isThere = rows[0]?.is_member ?? false
-    this.#lookedAt = performance.now()
-    if (!this.#isThere)
+    this.#isGranted = rows[0]?.is_member ?? false
+    this.#checkedAt = performance.now()
+    if (!this.#isGranted)
       this.#logger.error('tenant isolation in the database is off: the role is missing or not granted to us', {
         role: READER_ROLE,
       })
-    return this.#isThere
+    return this.#isGranted
   }
 }
