@@ -56,6 +56,20 @@ describe('a comparison with the previous period', () => {
     ])
   })
 
+  it('counts both of the hours of the day before that had the same local time', async () => {
+    const { data } = await run({ ...third, interval: '1h', compare: 'previous' })
+    expect(data.map(({ previous }) => previous)).toEqual(
+      Array.from({ length: 24 }, (_, hour) => (hour === 2 ? 8 : 2 * hour)),
+    )
+    const users = await run({
+      ...third,
+      interval: '1h',
+      metric: { agg: 'uniques', property: '' },
+      compare: 'previous',
+    })
+    expect(users.data[2]).toMatchObject({ previous: 4 })
+  })
+
   it('adds to each group its value in the previous period, and null when the group did not exist then', async () => {
     const { data } = await run({ ...third, kind: 'breakdown', groupBy: ['properties.kind'], compare: 'previous' })
     expect(data.map(({ group, previous }) => [group, previous])).toEqual([

@@ -1,10 +1,16 @@
 import type { QueryKindName } from '@millrace/contracts'
 import { canonicalPosition, type PageCursor, type SortKey, takeKeysetPage, takeRankedPage } from '@millrace/pagination'
 import type { AnswerMeta } from '../query/answer-meta.js'
-import { type Interval, listBuckets } from '../query/buckets.js'
+import { type Interval, isClockInterval, listBuckets } from '../query/buckets.js'
 import { canonicalCells, canonicalEarlier, canonicalKey } from '../query/canonical-key.js'
 import type { Cell, CellQuery } from '../query/cell-query.js'
-import { alignBuckets, previousRange } from '../query/previous-range.js'
+import {
+  alignByLocalTime,
+  alignByNumber,
+  type ComparedBuckets,
+  type PreviousRange,
+  previousRange,
+} from '../query/previous-range.js'
 import type { TimeRange } from '../query/time-range.js'
 import { readAllOrNone } from '../reads/read-all-or-none.js'
 import { type ReadScope, readTogether } from '../reads/read-scope.js'
@@ -72,9 +78,16 @@ interface Earlier {
 function earlierQuery(query: CellQuery, bucketsMax: number): Earlier {
   const range = previousRange(query)
   const { fromMs, toMs } = range
-  const bucketStarts =
-    query.interval === null ? [fromMs] : bucketsOf({ ...query, fromMs, toMs }, query.interval, bucketsMax)
-  return { query: { ...query, fromMs, toMs, bucketStarts }, bucketOf: alignBuckets(query, bucketStarts, range) }
+  const { starts, bucketOf } = alignBuckets(query, range, bucketsMax)
+  return { query: { ...query, fromMs, toMs, bucketStarts: starts }, bucketOf }
+}
+
+function alignBuckets(query: CellQuery, range: PreviousRange, bucketsMax: number): ComparedBuckets {
+  const { fromMs, toMs } = range
+  const { interval } = query
+  if (interval === null) return { starts: [fromMs], bucketOf: [0] }
+  if (isClockInterval(interval)) return alignByLocalTime(query, range)
+  return alignByNumber(query, bucketsOf({ ...query, fromMs, toMs }, interval, bucketsMax))
 }
 
 /** The previous period may have more buckets than the range when the clocks changed in it. */

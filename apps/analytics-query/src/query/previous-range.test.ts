@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
-import { type Interval, listBuckets } from './buckets.js'
-import { alignBuckets, previousRange } from './previous-range.js'
-import { findTimeZone } from './time-zone.js'
+import { type Interval, isClockInterval, listBuckets } from './buckets.js'
+import { alignByLocalTime, alignByNumber, previousRange } from './previous-range.js'
+import { findTimeZone, instantOfLocal } from './time-zone.js'
 
 interface Case {
   readonly from: string
@@ -9,6 +9,8 @@ interface Case {
   readonly interval: Interval | null
   readonly zone: string
 }
+
+const HOUR = 3_600_000
 
 const iso = (ms: number) => new Date(ms).toISOString()
 
@@ -23,11 +25,12 @@ function pairs(one: Case & { interval: Interval }): [string, string | null][] {
   const buckets = (fromMs: number, toMs: number) =>
     listBuckets({ fromMs, toMs, interval: one.interval, zone, bucketsMax: 1000 })
   const bucketStarts = buckets(Date.parse(one.from), Date.parse(one.to))
-  const previous = buckets(range.fromMs, range.toMs)
-  const aligned = alignBuckets({ interval: one.interval, bucketStarts }, previous, range)
+  const { starts, bucketOf } = isClockInterval(one.interval)
+    ? alignByLocalTime({ interval: one.interval, bucketStarts }, range)
+    : alignByNumber({ interval: one.interval, bucketStarts }, buckets(range.fromMs, range.toMs))
   return bucketStarts.map((start, index) => {
-    const at = aligned[index] ?? null
-    return [iso(start), at === null ? null : iso(previous[at] as number)]
+    const at = bucketOf[index] ?? null
+    return [iso(start), at === null ? null : iso(starts[at] as number)]
   })
 }
 
@@ -125,6 +128,39 @@ describe('the previous period of a range', () => {
     expect(compared.filter(([, previous]) => previous === null)).toEqual([['2026-03-09T06:00:00.000Z', null]])
     expect(new Set(compared.map(([, previous]) => previous)).size).toBe(24)
   })
+
+  it.each([
+    ['twice', '2026-10-26T00:00:00+01:00', '2026-10-27T00:00:00+01:00', '2026-10-25T00:00:00.000Z', 24],
+    ['only there', '2026-03-29T00:00:00+01:00', '2026-03-30T00:00:00+02:00', '2026-03-28T00:00:00.000Z', 23],
+  ])('has one counterpart of two hours for an hour that occurred %s', (_title, from, to, start, hours) => {
+    const compared = pairs({ from, to, interval: '1h', zone: 'Europe/Berlin' }).map(([, previous]) => previous)
+    expect(compared).toHaveLength(hours)
+    const lengths = compared.map((one, index) => Date.parse(compared[index + 1] as string) - Date.parse(one as string))
+    expect(compared.filter((_, index) => lengths[index] === 7_200_000)).toEqual([start])
+  })
+
+  it.each(['Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe', 'America/St_Johns'])(
+    'is compared as a whole in %s, whatever clocks do in it or in the range',
+    (name) => {
+      const zone = findTimeZone(name)
+      for (const change of ['2026-03-08', '2026-03-29', '2026-04-05', '2026-10-04', '2026-10-25', '2026-11-01']) {
+        for (const [first, hours] of [-2, -1, 0, 1].flatMap((day) =>
+          [24, 26.5].map((length) => [day, length] as const),
+        )) {
+          const fromMs = instantOfLocal(Date.parse(change) + first * 24 * HOUR, zone)
+          const toMs = instantOfLocal(Date.parse(change) + first * 24 * HOUR + hours * HOUR, zone)
+          const range = previousRange({ fromMs, toMs, interval: '1h', zone })
+          const bucketStarts = listBuckets({ fromMs, toMs: toMs, interval: '1h', zone, bucketsMax: 99 })
+          const { starts, bucketOf } = alignByLocalTime({ interval: '1h', bucketStarts }, range)
+          const shown = bucketOf.filter((index) => index !== null)
+          // Every bucket of the previous period is shown exactly once, and together they cover it.
+          expect([iso(fromMs), shown]).toEqual([iso(fromMs), starts.map((_, index) => index)])
+          expect(starts[0]).toBeLessThanOrEqual(range.fromMs)
+          expect(starts).toEqual([...new Set(starts)].sort((one, other) => one - other))
+        }
+      }
+    },
+  )
 
   it('has days, weeks and months with the same number as counterparts', () => {
     const months = pairs({

@@ -1,5 +1,5 @@
 import { DAY_MS } from '@millrace/contracts'
-import { type Interval, isClockInterval, stepOf } from './buckets.js'
+import { type Interval, stepOf } from './buckets.js'
 import { instantOfLocal, type TimeZone } from './time-zone.js'
 
 export interface ComparableRange {
@@ -80,25 +80,35 @@ interface Bucketed {
   readonly bucketStarts: readonly number[]
 }
 
+/** The buckets of the previous period that the buckets of a range are compared with. */
+export interface ComparedBuckets {
+  /** Ascending; the first may be before the previous period. */
+  readonly starts: readonly number[]
+  /** For each bucket of the range, the index of its counterpart in `starts`; null when there is none. */
+  readonly bucketOf: readonly (number | null)[]
+}
+
+/** Buckets of the calendar correspond by their number. `previousStarts` are those that the previous period touches. */
+export function alignByNumber({ bucketStarts }: Bucketed, previousStarts: readonly number[]): ComparedBuckets {
+  const bucketOf = bucketStarts.map((_, index) => (index < previousStarts.length ? index : null))
+  return { starts: previousStarts, bucketOf }
+}
+
 /**
- * For each bucket, the index of the corresponding bucket of the previous period; null when there is none. Buckets of
- * the calendar correspond by their number, fixed intervals by local time: of an hour that occurs twice when clocks go
- * back, only one has a counterpart.
+ * Fixed intervals correspond by local time. The counterpart of a bucket reaches up to that of the next one, so that no
+ * time of the previous period is left out when clocks change: an hour that occurred twice in the previous period is one
+ * counterpart of two hours, and an hour that the range skips is added to the counterpart of the hour before. Of an hour
+ * that occurs twice in the range, only the first has a counterpart; an hour that the previous period skipped has none.
  */
-export function alignBuckets(
-  current: Bucketed,
-  previousStarts: readonly number[],
-  previous: PreviousRange,
-): (number | null)[] {
-  const { interval, bucketStarts } = current
-  if (interval === null || !isClockInterval(interval))
-    return bucketStarts.map((_, index) => (index < previousStarts.length ? index : null))
-  const byStart = new Map(previousStarts.map((start, index) => [start, index]))
-  return bucketStarts.map((start) => {
+export function alignByLocalTime({ bucketStarts }: Bucketed, previous: PreviousRange): ComparedBuckets {
+  const starts: number[] = []
+  const bucketOf = bucketStarts.map((start) => {
     const instantMs = previous.counterpart(start)
-    if (instantMs === null) return null
-    const index = byStart.get(instantMs) ?? null
-    byStart.delete(instantMs)
-    return index
+    if (instantMs === null || instantMs >= previous.toMs) return null
+    if (instantMs <= (starts.at(-1) ?? Number.NEGATIVE_INFINITY)) return null
+    return starts.push(instantMs) - 1
   })
+  // The first bucket of the range may start at a local time that the previous period skipped.
+  const first = Math.min(starts[0] ?? previous.fromMs, previous.fromMs)
+  return { starts: [first, ...starts.slice(1)], bucketOf }
 }

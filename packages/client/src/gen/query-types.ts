@@ -40,7 +40,9 @@ export interface BreakdownQuery {
    * the calendar of timezone: months for 1mo and, without an interval, for ranges of whole months, so October is
    * compared with September, which is one day shorter; weeks for 1w; days for 1d and for ranges of whole days,
    * one of which has 23 or 25 hours when clocks change; otherwise the interval, or the length of the range.
-   * previous is null where the previous period has no value.
+   * Buckets shorter than a day are compared by local time; an hour that clocks repeated or skipped is added to
+   * its neighbour, so that no hour of the previous period is left out. previous is null where the previous
+   * period has no value.
    */
   readonly compare?: 'previous' | undefined
   /**
@@ -209,7 +211,9 @@ export interface FunnelQuery {
    * the calendar of timezone: months for 1mo and, without an interval, for ranges of whole months, so October is
    * compared with September, which is one day shorter; weeks for 1w; days for 1d and for ranges of whole days,
    * one of which has 23 or 25 hours when clocks change; otherwise the interval, or the length of the range.
-   * previous is null where the previous period has no value.
+   * Buckets shorter than a day are compared by local time; an hour that clocks repeated or skipped is added to
+   * its neighbour, so that no hour of the previous period is left out. previous is null where the previous
+   * period has no value.
    */
   readonly compare?: 'previous' | undefined
   /** Points per page. Default: 1,000. */
@@ -320,7 +324,9 @@ export interface LoginsQuery {
    * the calendar of timezone: months for 1mo and, without an interval, for ranges of whole months, so October is
    * compared with September, which is one day shorter; weeks for 1w; days for 1d and for ranges of whole days,
    * one of which has 23 or 25 hours when clocks change; otherwise the interval, or the length of the range.
-   * previous is null where the previous period has no value.
+   * Buckets shorter than a day are compared by local time; an hour that clocks repeated or skipped is added to
+   * its neighbour, so that no hour of the previous period is left out. previous is null where the previous
+   * period has no value.
    */
   readonly compare?: 'previous' | undefined
   /** Fields to group by: method, device, browser or os; at most 3. */
@@ -442,7 +448,9 @@ export interface PercentilesQuery {
    * the calendar of timezone: months for 1mo and, without an interval, for ranges of whole months, so October is
    * compared with September, which is one day shorter; weeks for 1w; days for 1d and for ranges of whole days,
    * one of which has 23 or 25 hours when clocks change; otherwise the interval, or the length of the range.
-   * previous is null where the previous period has no value.
+   * Buckets shorter than a day are compared by local time; an hour that clocks repeated or skipped is added to
+   * its neighbour, so that no hour of the previous period is left out. previous is null where the previous
+   * period has no value.
    */
   readonly compare?: 'previous' | undefined
   /**
@@ -703,7 +711,9 @@ export interface SessionsQuery {
    * the calendar of timezone: months for 1mo and, without an interval, for ranges of whole months, so October is
    * compared with September, which is one day shorter; weeks for 1w; days for 1d and for ranges of whole days,
    * one of which has 23 or 25 hours when clocks change; otherwise the interval, or the length of the range.
-   * previous is null where the previous period has no value.
+   * Buckets shorter than a day are compared by local time; an hour that clocks repeated or skipped is added to
+   * its neighbour, so that no hour of the previous period is left out. previous is null where the previous
+   * period has no value.
    */
   readonly compare?: 'previous' | undefined
   /**
@@ -826,7 +836,9 @@ export interface StickinessQuery {
    * the calendar of timezone: months for 1mo and, without an interval, for ranges of whole months, so October is
    * compared with September, which is one day shorter; weeks for 1w; days for 1d and for ranges of whole days,
    * one of which has 23 or 25 hours when clocks change; otherwise the interval, or the length of the range.
-   * previous is null where the previous period has no value.
+   * Buckets shorter than a day are compared by local time; an hour that clocks repeated or skipped is added to
+   * its neighbour, so that no hour of the previous period is left out. previous is null where the previous
+   * period has no value.
    */
   readonly compare?: 'previous' | undefined
   /** Points per page. Default: 10,000. */
@@ -920,7 +932,9 @@ export interface TimeseriesQuery {
    * the calendar of timezone: months for 1mo and, without an interval, for ranges of whole months, so October is
    * compared with September, which is one day shorter; weeks for 1w; days for 1d and for ranges of whole days,
    * one of which has 23 or 25 hours when clocks change; otherwise the interval, or the length of the range.
-   * previous is null where the previous period has no value.
+   * Buckets shorter than a day are compared by local time; an hour that clocks repeated or skipped is added to
+   * its neighbour, so that no hour of the previous period is left out. previous is null where the previous
+   * period has no value.
    */
   readonly compare?: 'previous' | undefined
   /**
@@ -1020,7 +1034,9 @@ export interface TopQuery {
    * the calendar of timezone: months for 1mo and, without an interval, for ranges of whole months, so October is
    * compared with September, which is one day shorter; weeks for 1w; days for 1d and for ranges of whole days,
    * one of which has 23 or 25 hours when clocks change; otherwise the interval, or the length of the range.
-   * previous is null where the previous period has no value.
+   * Buckets shorter than a day are compared by local time; an hour that clocks repeated or skipped is added to
+   * its neighbour, so that no hour of the previous period is left out. previous is null where the previous
+   * period has no value.
    */
   readonly compare?: 'previous' | undefined
   /**
@@ -1108,7 +1124,9 @@ export interface UniquesQuery {
    * the calendar of timezone: months for 1mo and, without an interval, for ranges of whole months, so October is
    * compared with September, which is one day shorter; weeks for 1w; days for 1d and for ranges of whole days,
    * one of which has 23 or 25 hours when clocks change; otherwise the interval, or the length of the range.
-   * previous is null where the previous period has no value.
+   * Buckets shorter than a day are compared by local time; an hour that clocks repeated or skipped is added to
+   * its neighbour, so that no hour of the previous period is left out. previous is null where the previous
+   * period has no value.
    */
   readonly compare?: 'previous' | undefined
   /**

@@ -153,7 +153,7 @@ export const comparedFields = {
     .enum(['previous'])
     .optional()
     .describe(
-      'Adds previous to each point: the value of the same query in the previous period. The previous period is the range moved back by the smallest number of whole units with which it ends at from or earlier. Units follow the calendar of timezone: months for 1mo and, without an interval, for ranges of whole months, so October is compared with September, which is one day shorter; weeks for 1w; days for 1d and for ranges of whole days, one of which has 23 or 25 hours when clocks change; otherwise the interval, or the length of the range. previous is null where the previous period has no value.',
+      'Adds previous to each point: the value of the same query in the previous period. The previous period is the range moved back by the smallest number of whole units with which it ends at from or earlier. Units follow the calendar of timezone: months for 1mo and, without an interval, for ranges of whole months, so October is compared with September, which is one day shorter; weeks for 1w; days for 1d and for ranges of whole days, one of which has 23 or 25 hours when clocks change; otherwise the interval, or the length of the range. Buckets shorter than a day are compared by local time; an hour that clocks repeated or skipped is added to its neighbour, so that no hour of the previous period is left out. previous is null where the previous period has no value.',
     ),
 }
 
