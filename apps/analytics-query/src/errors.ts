@@ -6,6 +6,7 @@ export const errors = defineErrors({
   INVALID_EVENT_NAME: ['invalid', 'the event name is not valid'],
   INVALID_METRIC: ['invalid', 'the metric is not valid'],
   INVALID_INTERVAL: ['invalid', 'the interval is not valid'],
+  INVALID_WEEK_START: ['invalid', 'the first day of the week is not valid'],
   INVALID_TIMEZONE: ['invalid', 'the time zone is not known'],
   INVALID_TIME_RANGE: ['invalid', 'the time range is not valid'],
   INVALID_GROUP_BY: ['invalid', 'group_by is not valid'],

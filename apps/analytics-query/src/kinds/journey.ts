@@ -2,7 +2,7 @@ import type { RunQueryRequest } from '@millrace/contracts'
 import { errors } from '../errors.js'
 import { type MarksQuery, QUARTER_MS } from '../journeys/marks.js'
 import type { ReadMarks } from '../journeys/read-marks.js'
-import { type BucketRequest, listBuckets, parseInterval } from '../query/buckets.js'
+import { type BucketRequest, listBuckets, parseInterval, parseWeekStart, type WeekStart } from '../query/buckets.js'
 import { canonicalFilters } from '../query/canonical-key.js'
 import type { EventNames } from '../query/event-names.js'
 import type { QueryLimits } from './query-kind.js'
@@ -18,17 +18,19 @@ const PERIODS_MAX = 367
 
 /** Starts of the days (the default), weeks or months that a range touches. @throws INVALID_INTERVAL, TOO_MANY_BUCKETS */
 export function parsePeriods(
-  request: Pick<RunQueryRequest, 'kind' | 'interval'>,
-  { fromMs, toMs, zone, bucketsMax }: Omit<BucketRequest, 'interval'>,
-): { readonly interval: PeriodInterval; readonly starts: readonly number[] } {
+  request: Pick<RunQueryRequest, 'kind' | 'interval' | 'weekStart'>,
+  { fromMs, toMs, zone, bucketsMax }: Omit<BucketRequest, 'interval' | 'weekStart'>,
+): { readonly interval: PeriodInterval; readonly weekStart: WeekStart; readonly starts: readonly number[] } {
   const interval = parseInterval(request.interval === '' ? '1d' : request.interval)
   if (interval !== '1d' && interval !== '1w' && interval !== '1mo')
     throw errors.INVALID_INTERVAL({
       message: `a ${request.kind} query takes the intervals 1d, 1w and 1mo, not ${interval}`,
     })
+  const weekStart = parseWeekStart(request.weekStart)
   return {
     interval,
-    starts: listBuckets({ fromMs, toMs, interval, zone, bucketsMax: Math.min(bucketsMax, PERIODS_MAX) }),
+    weekStart,
+    starts: listBuckets({ fromMs, toMs, interval, zone, weekStart, bucketsMax: Math.min(bucketsMax, PERIODS_MAX) }),
   }
 }
 

@@ -91,8 +91,12 @@ function alignBuckets(query: CellQuery, range: PreviousRange, bucketsMax: number
 }
 
 /** The previous period may have more buckets than the range when the clocks changed in it. */
-function bucketsOf({ fromMs, toMs, zone }: CellQuery, interval: Interval, bucketsMax: number): number[] {
-  return listBuckets({ fromMs, toMs, interval, zone, bucketsMax: bucketsMax + 2 })
+function bucketsOf(
+  { fromMs, toMs, zone, weekStart = 'monday' }: CellQuery,
+  interval: Interval,
+  bucketsMax: number,
+): number[] {
+  return listBuckets({ fromMs, toMs, interval, zone, weekStart, bucketsMax: bucketsMax + 2 })
 }
 
 async function runPlain(question: CellsQuestion, context: KindContext) {

@@ -72,7 +72,7 @@ function parseStickiness(request: RunQueryRequest, { nowMs, bucketsMax }: ParseC
   const cursor = decodePageCursor(request.cursor)
   const { fromMs, toMs } = parseRange(request, { nowMs, cursor })
   const zone = parseZone(request)
-  const { interval, starts } = parsePeriods(request, { fromMs, toMs, zone, bucketsMax })
+  const { interval, weekStart, starts } = parsePeriods(request, { fromMs, toMs, zone, bucketsMax })
   const conditions = [{ event: parseEventName(request.event), filters: parseFilters(request.filters) }]
   const groupBy = parseGroupBy(request.groupBy, false)
   const spanOf = (range: { fromMs: number; toMs: number }, own: readonly number[]): Span => ({
@@ -84,7 +84,9 @@ function parseStickiness(request: RunQueryRequest, { nowMs, bucketsMax }: ParseC
   return {
     current: spanOf({ fromMs, toMs }, starts),
     // The previous range may touch more periods, because months have different lengths and clocks change.
-    earlier: previous && spanOf(previous, listBuckets({ ...previous, interval, zone, bucketsMax: starts.length + 2 })),
+    earlier:
+      previous &&
+      spanOf(previous, listBuckets({ ...previous, interval, zone, weekStart, bucketsMax: starts.length + 2 })),
     limit: parseLimit(request.limit, QUERY_LIMITS.seriesPage),
     cursor,
   }

@@ -14,27 +14,42 @@ export function parseInterval(text: string): Interval {
   return interval
 }
 
+/** Days of the week as `Date.getUTCDay` counts them. */
+const WEEK_STARTS = { monday: 1, sunday: 0, saturday: 6 } as const
+export type WeekStart = keyof typeof WEEK_STARTS
+
+/** Default: Monday. @throws INVALID_WEEK_START */
+export function parseWeekStart(text: string | undefined): WeekStart {
+  if (text === undefined || text === '') return 'monday'
+  if (text in WEEK_STARTS) return text as WeekStart
+  throw errors.INVALID_WEEK_START({
+    message: `a week cannot start on "${text}": use ${Object.keys(WEEK_STARTS).join(', ')}`,
+  })
+}
+
 export interface BucketRequest {
   readonly fromMs: number
   readonly toMs: number
   readonly interval: Interval
   readonly zone: TimeZone
+  /** First day of a week, for the interval 1w. Default: Monday. */
+  readonly weekStart?: WeekStart
   readonly bucketsMax: number
 }
 
 /**
- * The starts of the buckets that overlap [fromMs, toMs), ascending. The first may be before `fromMs`. Days, weeks (from
- * Monday) and months follow the calendar of the time zone, so a day may have 23 or 25 hours; shorter intervals are
+ * The starts of the buckets that overlap [fromMs, toMs), ascending. The first may be before `fromMs`. Days, weeks and
+ * months follow the calendar of the time zone, so a day may have 23 or 25 hours; shorter intervals are
  * aligned to local time.
  * @throws TOO_MANY_BUCKETS with the number
  */
 export function listBuckets(request: BucketRequest): number[] {
-  const { fromMs, toMs, interval, zone, bucketsMax } = request
+  const { fromMs, toMs, interval, zone, bucketsMax, weekStart = 'monday' } = request
   const estimate = Math.ceil((toMs - fromMs) / shortestMs(interval))
   if (estimate > bucketsMax + 1) throw tooMany(estimate, bucketsMax)
   const starts = isClockInterval(interval)
     ? subDayStarts(fromMs, toMs, STEPS[interval], zone)
-    : calendarStarts(fromMs, toMs, interval, zone)
+    : calendarStarts({ fromMs, toMs, zone, weekStart }, interval)
   if (starts.length > bucketsMax) throw tooMany(starts.length, bucketsMax)
   return starts
 }
@@ -83,9 +98,12 @@ function nextSubDayStart(startMs: number, stepMs: number, zone: TimeZone): numbe
   return -floorTo(-(transition + changed), stepMs) - changed
 }
 
-function calendarStarts(fromMs: number, toMs: number, interval: '1d' | '1w' | '1mo', zone: TimeZone): number[] {
+function calendarStarts(
+  { fromMs, toMs, zone, weekStart }: Required<Omit<BucketRequest, 'interval' | 'bucketsMax'>>,
+  interval: '1d' | '1w' | '1mo',
+): number[] {
   const starts: number[] = []
-  let date = firstDate(floorTo(fromMs + zone.offsetAt(fromMs), DAY_MS), interval)
+  let date = firstDate(floorTo(fromMs + zone.offsetAt(fromMs), DAY_MS), interval, weekStart)
   for (;;) {
     const start = instantOfLocal(date, zone)
     if (start >= toMs) return starts
@@ -96,9 +114,9 @@ function calendarStarts(fromMs: number, toMs: number, interval: '1d' | '1w' | '1
 }
 
 /** A date is represented by its midnight in UTC. */
-function firstDate(date: number, interval: '1d' | '1w' | '1mo'): number {
+function firstDate(date: number, interval: '1d' | '1w' | '1mo', weekStart: WeekStart): number {
   if (interval === '1d') return date
-  if (interval === '1w') return date - ((new Date(date).getUTCDay() + 6) % 7) * DAY_MS
+  if (interval === '1w') return date - ((new Date(date).getUTCDay() + 7 - WEEK_STARTS[weekStart]) % 7) * DAY_MS
   const day = new Date(date)
   return Date.UTC(day.getUTCFullYear(), day.getUTCMonth(), 1)
 }

@@ -29,9 +29,10 @@ export function canonicalEarlier(earlier: { readonly fromMs: number; readonly to
   return earlier && [earlier.fromMs, earlier.toMs]
 }
 
-/** A query over cells as plain data. The starts of the buckets follow from range, interval and time zone. */
+/** A query over cells as plain data. The starts of the buckets follow from range, interval, time zone and first
+ * day of the week. */
 export function canonicalCells(query: CellQuery): readonly unknown[] {
-  const { event, metric, filters, groupBy, fromMs, toMs, interval, zone } = query
+  const { event, metric, filters, groupBy, fromMs, toMs, interval, zone, weekStart } = query
   return [
     event,
     metric.agg,
@@ -42,5 +43,6 @@ export function canonicalCells(query: CellQuery): readonly unknown[] {
     toMs,
     interval,
     interval === null ? null : zone.name,
+    interval === '1w' ? (weekStart ?? null) : null,
   ]
 }

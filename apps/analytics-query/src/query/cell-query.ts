@@ -1,4 +1,4 @@
-import type { Interval } from './buckets.js'
+import type { Interval, WeekStart } from './buckets.js'
 import type { CellPage } from './cell-page.js'
 import type { FieldPath } from './field-path.js'
 import type { Filter } from './filter.js'
@@ -18,6 +18,8 @@ export interface CellQuery {
   readonly zone: TimeZone
   /** Null: the whole range is one bucket. */
   readonly interval: Interval | null
+  /** First day of the weeks of the interval 1w. Default: Monday. */
+  readonly weekStart?: WeekStart
   /** Ascending; the first may be before `fromMs`. */
   readonly bucketStarts: readonly number[]
   /** Only these cells are needed. Default: all. */

@@ -1,7 +1,7 @@
 import { DAY_MS, findUnstorable, MINUTE_MS, QUERY_LIMITS, type RunQueryRequest } from '@millrace/contracts'
 import { paginationErrors } from '@millrace/pagination'
 import { errors } from '../errors.js'
-import { type Interval, listBuckets, parseInterval } from './buckets.js'
+import { type Interval, listBuckets, parseInterval, parseWeekStart } from './buckets.js'
 import type { CellQuery } from './cell-query.js'
 import { type FieldPath, parseFieldPath } from './field-path.js'
 import { parseFilters } from './filter.js'
@@ -38,8 +38,10 @@ export function parseCellQuery(request: RunQueryRequest, rules: CellQueryRules, 
   const { fromMs, toMs } = parseRange(request, { nowMs: context.nowMs, cursor: rules.cursor })
   const zone = parseZone(request)
   const interval = chooseInterval(request.interval, rules.interval)
+  const weekStart = parseWeekStart(request.weekStart)
+  const { bucketsMax } = context
   const bucketStarts =
-    interval === null ? [fromMs] : listBuckets({ fromMs, toMs, interval, zone, bucketsMax: context.bucketsMax })
+    interval === null ? [fromMs] : listBuckets({ fromMs, toMs, interval, zone, weekStart, bucketsMax })
   return {
     event: parseEventName(request.event),
     metric: rules.metric ?? parseMetric(request.metric?.agg ?? 'count', request.metric?.property ?? ''),
@@ -49,6 +51,7 @@ export function parseCellQuery(request: RunQueryRequest, rules: CellQueryRules, 
     toMs,
     zone,
     interval,
+    weekStart,
     bucketStarts,
   }
 }

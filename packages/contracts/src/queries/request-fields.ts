@@ -83,6 +83,10 @@ const metric = named(
 )
 
 const interval = z.enum(['1m', '5m', '1h', '1d', '1w', '1mo'])
+const weekStart = z
+  .enum(['monday', 'sunday', 'saturday'])
+  .optional()
+  .describe('First day of a week, for the interval 1w; no effect on other intervals. Default: monday.')
 const groupBy = z.array(path).max(QUERY_LIMITS.groupByMax)
 const GROUP_BY = `Fields to group by, at most ${QUERY_LIMITS.groupByMax}: ${PATH}.`
 
@@ -95,6 +99,7 @@ export const field = {
   duration,
   step,
   interval,
+  weekStart,
   event: eventName.optional().describe('Name of the event. Default: all events.'),
   metric: metric.optional().describe('Default: the number of events.'),
   groupBy: groupBy.optional().describe(GROUP_BY),
@@ -162,6 +167,7 @@ export const bucketedFields = {
   ...comparedFields,
   group_by: field.groupBy,
   interval: interval.optional().describe('Length of a bucket. Default: one point for the whole range.'),
+  week_start: weekStart,
   fill: z
     .enum(['zero', 'null', 'none'])
     .optional()

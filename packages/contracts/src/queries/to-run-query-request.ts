@@ -33,6 +33,7 @@ export function toRunQueryRequest(kind: QueryKindName, query: AnyQuery): RunQuer
     fresh: query.fresh ?? false,
     fromIsLocal: isDay(query.from),
     toIsLocal: isDay(query.to),
+    weekStart: query.week_start,
     waitMs: query.wait === undefined ? undefined : Math.min(Number(toMilliseconds(query.wait)), WAIT_MS_MAX),
   }
 }

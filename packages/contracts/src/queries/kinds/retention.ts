@@ -14,6 +14,7 @@ export const retention = defineQueryKind({
     event: field.eventName.optional().describe('The event that puts a user into a cohort. Default: any event.'),
     return_event: field.eventName.optional().describe('The event that counts as coming back. Default: any event.'),
     interval: z.enum(['1d', '1w', '1mo']).optional().describe('Length of a period. Default: 1d.'),
+    week_start: field.weekStart,
     periods: z
       .int()
       .min(1)

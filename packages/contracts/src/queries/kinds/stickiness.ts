@@ -13,6 +13,7 @@ export const stickiness = defineQueryKind({
   request: z.strictObject({
     event: field.eventName.optional().describe('The event that makes a user active. Default: any event.'),
     interval: z.enum(['1d', '1w', '1mo']).optional().describe('Length of a period. Default: 1d.'),
+    week_start: field.weekStart,
     group_by: field.groupBy,
     ...comparedFields,
     ...commonFields(QUERY_LIMITS.seriesPage),

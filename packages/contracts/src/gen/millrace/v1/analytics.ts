@@ -139,7 +139,11 @@ export interface RunQueryRequest {
     | undefined;
   /** True when `from` (`to`) was a day without a time: the timestamp is then local time of `timezone`, written as if it were UTC. */
   fromIsLocal?: boolean | undefined;
-  toIsLocal?: boolean | undefined;
+  toIsLocal?:
+    | boolean
+    | undefined;
+  /** First day of a week for the interval 1w: monday, sunday or saturday; absent is monday. */
+  weekStart?: string | undefined;
 }
 
 export interface Step {
@@ -1173,6 +1177,7 @@ function createBaseRunQueryRequest(): RunQueryRequest {
     waitMs: undefined,
     fromIsLocal: undefined,
     toIsLocal: undefined,
+    weekStart: undefined,
   };
 }
 
@@ -1249,6 +1254,9 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
     }
     if (message.toIsLocal !== undefined) {
       writer.uint32(184).bool(message.toIsLocal);
+    }
+    if (message.weekStart !== undefined) {
+      writer.uint32(194).string(message.weekStart);
     }
     return writer;
   },
@@ -1450,6 +1458,14 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
             message.toIsLocal = reader.bool();
             continue;
           }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.weekStart = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1514,6 +1530,11 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
         ? globalThis.Boolean(object.toIsLocal)
         : isSet(object.to_is_local)
         ? globalThis.Boolean(object.to_is_local)
+        : undefined,
+      weekStart: isSet(object.weekStart)
+        ? globalThis.String(object.weekStart)
+        : isSet(object.week_start)
+        ? globalThis.String(object.week_start)
         : undefined,
     };
   },
@@ -1589,6 +1610,9 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
     if (message.toIsLocal !== undefined) {
       obj.toIsLocal = message.toIsLocal;
     }
+    if (message.weekStart !== undefined) {
+      obj.weekStart = message.weekStart;
+    }
     return obj;
   },
 
@@ -1622,6 +1646,7 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
     message.waitMs = object.waitMs ?? undefined;
     message.fromIsLocal = object.fromIsLocal ?? undefined;
     message.toIsLocal = object.toIsLocal ?? undefined;
+    message.weekStart = object.weekStart ?? undefined;
     return message;
   },
 };
