@@ -26,12 +26,16 @@ export function modelFunnel(
   rules: {
     readonly steps: readonly ((event: TestEvent) => boolean)[]
     readonly windowMs: number
+    /** An attempt begins before this time. */
+    readonly beginBeforeMs: number
     readonly groupOf: (event: TestEvent) => Group
   },
 ): Map<Group, ModelStep[]> {
   const groups = new Map<Group, ModelStep[]>()
   for (const list of byUser(events)) {
-    const attempts = list.flatMap((event, index) => (rules.steps[0]?.(event) ? [follow(list, index, rules)] : []))
+    const attempts = list.flatMap((event, index) =>
+      event.timestampMs < rules.beginBeforeMs && rules.steps[0]?.(event) ? [follow(list, index, rules)] : [],
+    )
     const furthest = Math.max(0, ...attempts.map(({ length }) => length))
     const best = attempts.find(({ length }) => length === furthest)
     if (best?.[0] === undefined) continue

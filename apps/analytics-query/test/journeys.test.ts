@@ -93,24 +93,30 @@ describe('a query over the events of each user', () => {
       windowMs: fc.constantFrom(1, 7000, 10 * MINUTE, DAY, 14 * DAY),
       isGrouped: fc.boolean(),
       filter: filterName,
+      afterRange: fc.boolean(),
     })
     await fc.assert(
-      fc.asyncProperty(funnel, async ({ range, steps, windowMs, isGrouped, filter }) => {
+      fc.asyncProperty(funnel, async ({ range, steps, windowMs, isGrouped, filter, afterRange }) => {
         const answer = await run({
           kind: 'funnel',
           ...range,
           steps: steps.map((step) => ({ event: step.event, filters: FILTERS[step.filter] })),
           windowMs: BigInt(windowMs),
+          afterRange,
           filters: FILTERS[filter],
           groupBy: isGrouped ? ['properties.plan'] : [],
         })
-        const model = modelFunnel(within(range), {
-          steps: steps.map(
-            (step) => (event) => event.event === step.event && holds[step.filter](event) && holds[filter](event),
-          ),
-          windowMs,
-          groupOf: ({ properties }) => (isGrouped && properties !== null ? String(properties.plan) : null),
-        })
+        const model = modelFunnel(
+          afterRange ? events.filter(({ timestampMs }) => timestampMs >= range.from.getTime()) : within(range),
+          {
+            beginBeforeMs: range.to.getTime(),
+            steps: steps.map(
+              (step) => (event) => event.event === step.event && holds[step.filter](event) && holds[filter](event),
+            ),
+            windowMs,
+            groupOf: ({ properties }) => (isGrouped && properties !== null ? String(properties.plan) : null),
+          },
+        )
         if (!isGrouped && model.size === 0)
           model.set(
             null,

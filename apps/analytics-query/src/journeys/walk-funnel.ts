@@ -13,6 +13,8 @@ export interface FunnelStepResult {
 
 export interface FunnelRequest {
   readonly windowMs: number
+  /** Attempts begin before this time; later steps may lie after it. Default: no limit. */
+  readonly beginBeforeMs?: number
   /** Most steps that someone reached, those of each group counted. */
   readonly cellsMax: number
 }
@@ -24,12 +26,12 @@ export interface FunnelRequest {
  */
 export async function walkFunnel(
   { users, lists }: UserLists,
-  { windowMs, cellsMax }: FunnelRequest,
+  { windowMs, beginBeforeMs = Number.POSITIVE_INFINITY, cellsMax }: FunnelRequest,
   turn: Turn = createTurns(),
 ): Promise<Map<number, FunnelStepResult[]>> {
   const results = new Map<number, FunnelStepResult[]>()
   let cells = 0
-  const attempts = new Attempts(lists, windowMs)
+  const attempts = new Attempts(lists, { windowMs, beginBeforeMs })
   for (let user = 0; user < users; user++) {
     const marks = lists.reduce((sum, { starts }) => sum + (starts[user + 1] as number) - (starts[user] as number), 1)
     const pause = turn(marks)
@@ -57,6 +59,7 @@ export async function walkFunnel(
 class Attempts {
   readonly #lists: readonly UserList[]
   readonly #windowMs: number
+  readonly #beginBeforeMs: number
   /** Where the search for each step goes on. */
   readonly #next: Uint32Array
   readonly #times: Float64Array
@@ -66,9 +69,10 @@ class Attempts {
   /** Of the event that began it. */
   group = 0
 
-  constructor(lists: readonly UserList[], windowMs: number) {
+  constructor(lists: readonly UserList[], { windowMs, beginBeforeMs }: Required<Omit<FunnelRequest, 'cellsMax'>>) {
     this.#lists = lists
     this.#windowMs = windowMs
+    this.#beginBeforeMs = beginBeforeMs
     this.#next = new Uint32Array(lists.length)
     this.#times = new Float64Array(lists.length)
     this.#best = new Float64Array(lists.length)
@@ -88,6 +92,7 @@ class Attempts {
     })
     const end = first.starts[user + 1] as number
     for (let entry = first.starts[user] as number; entry < end && this.reached < this.#lists.length; entry++) {
+      if ((first.times[entry] as number) >= this.#beginBeforeMs) break
       const reached = this.#follow(user, entry)
       if (reached <= this.reached) continue
       this.reached = reached

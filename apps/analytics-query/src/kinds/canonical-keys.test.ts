@@ -108,6 +108,7 @@ const fields = {
   event: fc.constantFrom('', 'Flight', 'Search'),
   metric: fc.constantFrom(undefined, { agg: 'count', property: '' }, { agg: 'sum', property: 'properties.delay' }),
   interval: fc.constantFrom('', '1h', '1d', '1w', '1mo'),
+  afterRange: fc.constantFrom(undefined, false, true),
   weekStart: fc.constantFrom(undefined, '', 'monday', 'sunday', 'saturday'),
   timezone: fc.constantFrom('', 'UTC', 'Asia/Tokyo', 'Europe/Berlin', 'Europe/London', 'America/New_York'),
   filters: fc.constantFrom<RunQueryRequest['filters'][]>(

@@ -35,18 +35,19 @@ const { funnelStepsMin: STEPS_MIN, funnelStepsMax: STEPS_MAX } = QUERY_LIMITS
 export const funnel = (deps: JourneyDeps): QueryKind => ({
   parse(request, context) {
     const question = parseFunnel(request, context.nowMs)
-    const { query, earlier, windowMs, limit, cursor } = question
+    const { query, earlier, windowMs, isAfterRange, limit, cursor } = question
     return {
       kind: 'funnel',
       canonicalKey: canonicalKey(context.tenantId, 'funnel', [
         canonicalMarks(query),
         windowMs,
+        isAfterRange,
         limit,
         canonicalPosition(cursor),
         canonicalEarlier(earlier),
       ]),
       fromMs: earlier?.fromMs ?? query.fromMs,
-      toMs: query.toMs,
+      toMs: readRange(query, question).toMs,
       events: eventsOf(query),
       run: () => runFunnel(question, { ...deps, context }),
     }
@@ -58,6 +59,8 @@ interface FunnelQuestion {
   /** The previous period, with a comparison. */
   readonly earlier: MarksQuery | null
   readonly windowMs: number
+  /** Whether later steps after the range count. */
+  readonly isAfterRange: boolean
   readonly limit: number
   readonly cursor: PageCursor | null
 }
@@ -74,9 +77,15 @@ function parseFunnel(request: RunQueryRequest, nowMs: number): FunnelQuestion {
     query,
     earlier: before === null ? null : { ...query, fromMs: before.fromMs, toMs: before.toMs },
     windowMs: parseWindow(request.windowMs, QUERY_LIMITS.funnelWindowMs),
+    isAfterRange: request.afterRange === true,
     limit: parseLimit(request.limit, QUERY_LIMITS.funnelPage),
     cursor,
   }
+}
+
+/** The range whose events are read: with the option, one window more, in which the last attempts of the range may go on. */
+function readRange(query: MarksQuery, { windowMs, isAfterRange }: FunnelQuestion): MarksQuery {
+  return isAfterRange ? { ...query, toMs: query.toMs + windowMs } : query
 }
 
 function parseSteps({ steps, filters }: RunQueryRequest): MarkCondition[] {
@@ -120,13 +129,17 @@ async function runFunnel(
 type StepsByGroup = ReadonlyMap<string, readonly FunnelStepResult[]>
 
 async function countSteps(
-  { windowMs }: FunnelQuestion,
+  question: FunnelQuestion,
   query: MarksQuery,
   { scope, readMarks, limits }: JourneyDeps & { readonly scope: ReadScope },
 ) {
-  const { marks, meta } = await readMarks(scope, query)
+  const { marks, meta } = await readMarks(scope, readRange(query, question))
   const lists = await toUserLists(marks.chunks, query.conditions.length)
-  const counted = await walkFunnel(lists, { windowMs, cellsMax: limits.cellsMax })
+  const counted = await walkFunnel(lists, {
+    windowMs: question.windowMs,
+    beginBeforeMs: query.toMs,
+    cellsMax: limits.cellsMax,
+  })
   const groups = new Map<string, readonly FunnelStepResult[]>(query.groupBy.length === 0 ? [['[]', []]] : [])
   for (const [group, steps] of counted) groups.set(JSON.stringify(marks.groups[group]), steps)
   return { groups, meta }

@@ -143,3 +143,26 @@ describe('the buckets of a range', () => {
     )
   })
 })
+
+describe('weeks', () => {
+  it.each(['monday', 'sunday', 'saturday'] as const)('begin at the local midnight of every %s', (weekStart) => {
+    for (const name of ['Europe/Berlin', 'America/New_York', 'Asia/Kolkata', 'Pacific/Apia']) {
+      const zone = findTimeZone(name)
+      const weekday = new Intl.DateTimeFormat('en', {
+        timeZone: name,
+        weekday: 'long',
+        hour: '2-digit',
+        hourCycle: 'h23',
+      })
+      for (let day = 0; day < 400; day += 3) {
+        const fromMs = Date.UTC(2026, 0, 1) + day * 86_400_000 + 5_000_000
+        const toMs = fromMs + 15 * 86_400_000
+        const starts = listBuckets({ fromMs, toMs, interval: '1w', zone, weekStart, bucketsMax: 10 })
+        for (const start of starts)
+          expect(weekday.format(start).toLowerCase()).toMatch(new RegExp(`^${weekStart}\\W+00$`))
+        const [first = 0, second = 0] = starts
+        expect(first <= fromMs && fromMs < second).toBe(true)
+      }
+    }
+  })
+})

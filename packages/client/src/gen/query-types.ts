@@ -192,14 +192,19 @@ export interface FunnelPoint {
 /**
  * How many users complete a sequence of steps. One point per group and step: users who reached the step,
  * conversion, and the time since the previous step. A user counts once, with the attempt that got furthest, in
- * the group of its first step. Events outside the range do not count. A page has 1000 points by default and at
- * most 10,000.
+ * the group of its first step. Events outside the range do not count, except for later steps with after_range. A
+ * page has 1000 points by default and at most 10,000.
  */
 export interface FunnelQuery {
   /** 2 to 10 steps in their order. A string is the name of an event, without filters. */
   readonly steps: readonly (string | FunnelStep)[]
   /** Longest time from the first step to the last: milliseconds or a duration such as 30m or 14d. Default: 14d. */
   readonly window?: number | string | undefined
+  /**
+   * Count later steps after to as well, as long as they lie within window of a first step in the range. Default:
+   * false.
+   */
+  readonly after_range?: boolean | undefined
   /**
    * Fields to group by, at most 3: event, type, user_id, anonymous_id, message_id, or a path such as
    * properties.flight.carrier, context.locale, properties.items[0].sku or properties["key with . or ["].unit.
@@ -333,6 +338,8 @@ export interface LoginsQuery {
   readonly group_by?: readonly string[] | undefined
   /** Length of a bucket. Default: one point for the whole range. */
   readonly interval?: '1m' | '5m' | '1h' | '1d' | '1w' | '1mo' | undefined
+  /** First day of a week, for the interval 1w; no effect on other intervals. Default: monday. */
+  readonly week_start?: 'monday' | 'sunday' | 'saturday' | undefined
   /**
    * The value of buckets without events: 0 or null; none leaves them out. Default without group_by: the value of
    * no events; with group_by: none.
@@ -460,6 +467,8 @@ export interface PercentilesQuery {
   readonly group_by?: readonly string[] | undefined
   /** Length of a bucket. Default: one point for the whole range. */
   readonly interval?: '1m' | '5m' | '1h' | '1d' | '1w' | '1mo' | undefined
+  /** First day of a week, for the interval 1w; no effect on other intervals. Default: monday. */
+  readonly week_start?: 'monday' | 'sunday' | 'saturday' | undefined
   /**
    * The value of buckets without events: 0 or null; none leaves them out. Default without group_by: the value of
    * no events; with group_by: none.
@@ -611,6 +620,8 @@ export interface RetentionQuery {
   readonly return_event?: string | undefined
   /** Length of a period. Default: 1d. */
   readonly interval?: '1d' | '1w' | '1mo' | undefined
+  /** First day of a week, for the interval 1w; no effect on other intervals. Default: monday. */
+  readonly week_start?: 'monday' | 'sunday' | 'saturday' | undefined
   /** How many periods to follow after that of the cohort. Default: all periods of the range. */
   readonly periods?: number | undefined
   /**
@@ -723,6 +734,8 @@ export interface SessionsQuery {
   readonly group_by?: readonly string[] | undefined
   /** Length of a bucket. Default: one point for the whole range. */
   readonly interval?: '1m' | '5m' | '1h' | '1d' | '1w' | '1mo' | undefined
+  /** First day of a week, for the interval 1w; no effect on other intervals. Default: monday. */
+  readonly week_start?: 'monday' | 'sunday' | 'saturday' | undefined
   /**
    * The value of buckets without events: 0 or null; none leaves them out. Default without group_by: the value of
    * no events; with group_by: none.
@@ -825,6 +838,8 @@ export interface StickinessQuery {
   readonly event?: string | undefined
   /** Length of a period. Default: 1d. */
   readonly interval?: '1d' | '1w' | '1mo' | undefined
+  /** First day of a week, for the interval 1w; no effect on other intervals. Default: monday. */
+  readonly week_start?: 'monday' | 'sunday' | 'saturday' | undefined
   /**
    * Fields to group by, at most 3: event, type, user_id, anonymous_id, message_id, or a path such as
    * properties.flight.carrier, context.locale, properties.items[0].sku or properties["key with . or ["].unit.
@@ -944,6 +959,8 @@ export interface TimeseriesQuery {
   readonly group_by?: readonly string[] | undefined
   /** Length of a bucket. Default: 1h. */
   readonly interval?: '1m' | '5m' | '1h' | '1d' | '1w' | '1mo' | undefined
+  /** First day of a week, for the interval 1w; no effect on other intervals. Default: monday. */
+  readonly week_start?: 'monday' | 'sunday' | 'saturday' | undefined
   /**
    * The value of buckets without events: 0 or null; none leaves them out. Default without group_by: the value of
    * no events; with group_by: none.
@@ -1136,6 +1153,8 @@ export interface UniquesQuery {
   readonly group_by?: readonly string[] | undefined
   /** Length of a bucket. Default: one point for the whole range. */
   readonly interval?: '1m' | '5m' | '1h' | '1d' | '1w' | '1mo' | undefined
+  /** First day of a week, for the interval 1w; no effect on other intervals. Default: monday. */
+  readonly week_start?: 'monday' | 'sunday' | 'saturday' | undefined
   /**
    * The value of buckets without events: 0 or null; none leaves them out. Default without group_by: the value of
    * no events; with group_by: none.

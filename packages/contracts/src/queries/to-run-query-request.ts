@@ -34,6 +34,7 @@ export function toRunQueryRequest(kind: QueryKindName, query: AnyQuery): RunQuer
     fromIsLocal: isDay(query.from),
     toIsLocal: isDay(query.to),
     weekStart: query.week_start,
+    afterRange: query.after_range,
     waitMs: query.wait === undefined ? undefined : Math.min(Number(toMilliseconds(query.wait)), WAIT_MS_MAX),
   }
 }

@@ -10,7 +10,7 @@ import { SAMPLE_RANGE } from '../sample-events.js'
 export const funnel = defineQueryKind({
   title: 'How many users complete a sequence of steps',
   description:
-    'One point per group and step: users who reached the step, conversion, and the time since the previous step. A user counts once, with the attempt that got furthest, in the group of its first step. Events outside the range do not count. A page has 1000 points by default and at most 10,000.',
+    'One point per group and step: users who reached the step, conversion, and the time since the previous step. A user counts once, with the attempt that got furthest, in the group of its first step. Events outside the range do not count, except for later steps with after_range. A page has 1000 points by default and at most 10,000.',
   request: z.strictObject({
     steps: z
       .array(
@@ -25,6 +25,12 @@ export const funnel = defineQueryKind({
       .optional()
       .describe(
         `Longest time from the first step to the last: milliseconds or a duration such as 30m or 14d. Default: ${QUERY_LIMITS.funnelWindowMs / DAY_MS}d.`,
+      ),
+    after_range: z
+      .boolean()
+      .optional()
+      .describe(
+        'Count later steps after to as well, as long as they lie within window of a first step in the range. Default: false.',
       ),
     group_by: field.groupBy,
     ...comparedFields,

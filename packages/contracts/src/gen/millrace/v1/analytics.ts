@@ -143,7 +143,11 @@ export interface RunQueryRequest {
     | boolean
     | undefined;
   /** First day of a week for the interval 1w: monday, sunday or saturday; absent is monday. */
-  weekStart?: string | undefined;
+  weekStart?:
+    | string
+    | undefined;
+  /** funnel: count steps after the end of the range that lie within the window of an attempt that began in the range. */
+  afterRange?: boolean | undefined;
 }
 
 export interface Step {
@@ -1178,6 +1182,7 @@ function createBaseRunQueryRequest(): RunQueryRequest {
     fromIsLocal: undefined,
     toIsLocal: undefined,
     weekStart: undefined,
+    afterRange: undefined,
   };
 }
 
@@ -1257,6 +1262,9 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
     }
     if (message.weekStart !== undefined) {
       writer.uint32(194).string(message.weekStart);
+    }
+    if (message.afterRange !== undefined) {
+      writer.uint32(200).bool(message.afterRange);
     }
     return writer;
   },
@@ -1466,6 +1474,14 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
             message.weekStart = reader.string();
             continue;
           }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.afterRange = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1535,6 +1551,11 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
         ? globalThis.String(object.weekStart)
         : isSet(object.week_start)
         ? globalThis.String(object.week_start)
+        : undefined,
+      afterRange: isSet(object.afterRange)
+        ? globalThis.Boolean(object.afterRange)
+        : isSet(object.after_range)
+        ? globalThis.Boolean(object.after_range)
         : undefined,
     };
   },
@@ -1613,6 +1634,9 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
     if (message.weekStart !== undefined) {
       obj.weekStart = message.weekStart;
     }
+    if (message.afterRange !== undefined) {
+      obj.afterRange = message.afterRange;
+    }
     return obj;
   },
 
@@ -1647,6 +1671,7 @@ export const RunQueryRequest: MessageFns<RunQueryRequest> = {
     message.fromIsLocal = object.fromIsLocal ?? undefined;
     message.toIsLocal = object.toIsLocal ?? undefined;
     message.weekStart = object.weekStart ?? undefined;
+    message.afterRange = object.afterRange ?? undefined;
     return message;
   },
 };
