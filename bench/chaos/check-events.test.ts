@@ -32,7 +32,7 @@ async function withStored(change: (client: pg.Client) => Promise<unknown>) {
   return findings
 }
 
-test('finds nothing where everything is as it was sent', async () => {
+test('the check of events finds no fault when every event is stored as it was sent', async () => {
   const findings = await withStored(async () => {})
   expect(findings).toMatchObject({
     rows: 26,
@@ -46,7 +46,7 @@ test('finds nothing where everything is as it was sent', async () => {
   expect(describeFaults(findings)).toBeUndefined()
 })
 
-test('an event whose request was never answered may be there or not', async () => {
+test('the check of events accepts an event without an answer whether it is stored or not', async () => {
   const findings = await withStored((client) =>
     client.query('insert into events values ($1, $2, 3, 26)', [messageId(99, 25), userId(userOf(numbering, 25))]),
   )
@@ -62,16 +62,16 @@ test.each([
     `insert into events select message_id, user_id, partition, 500 from events where message_id = '${id}'`,
     { doubled: 1 },
   ],
-  ['a doubled row of somebody else', `insert into events values ('not ours', 'somebody', 0, 101)`, { doubled: 1 }],
+  ['a doubled row of another sender', `insert into events values ('not ours', 'somebody', 0, 101)`, { doubled: 1 }],
   ['another user', `update events set user_id = 'user-99999' where message_id = '${id}'`, { altered: 1 }],
   ['all missing', 'delete from events where position >= 0', { missing: 25 }],
-])('reports %s', async (_, sql, faults) => {
+])('the check of events reports %s', async (_, sql, faults) => {
   const findings = await withStored((client) => client.query(sql))
   expect(findings).toMatchObject({ missing: 0, doubled: 0, altered: 0, ...faults })
   expect(describeFaults(findings)).toBeDefined()
 })
 
-test('reports events of one user in another order than they were sent in', async () => {
+test('the check of events reports events of one user that are stored in another order than they were sent', async () => {
   const numbers = Array.from({ length: 25 }, (_, number) => number)
   const [first, second] = pairOfOneUser(numbers)
   const findings = await withStored((client) =>

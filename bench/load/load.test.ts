@@ -38,7 +38,7 @@ async function fakeGateway(answer: (events: SentEvent[], req: IncomingMessage) =
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, acknowledged, stop }
 }
 
-test("an event can be told from its message id alone, and ids of another load or of others are nobody's", () => {
+test('the message id of an event determines its number, and ids of another load or of another sender have none', () => {
   const ids = new Set<string>()
   for (let number = 0; number < 2_000; number++) {
     const id = messageId(numbering.seed, number)
@@ -52,7 +52,7 @@ test("an event can be told from its message id alone, and ids of another load or
   expect([...ids][0]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/)
 })
 
-test('every event has 298 bytes, the id, user and sequence of its number, and a connection shares no user with another', () => {
+test('every event has 298 bytes and the id, user and sequence of its number, and no two connections share a user', () => {
   const users: Set<string>[] = []
   for (let connection = 0; connection < 3; connection++) {
     const template = new RequestTemplate({ host: 'localhost', key: 'key', numbering, connection })
@@ -80,7 +80,7 @@ test('every event has 298 bytes, the id, user and sequence of its number, and a 
   expect(new Set(users.flatMap((seen) => [...seen])).size).toBe(users.reduce((sum, seen) => sum + seen.size, 0))
 })
 
-test('a batch is sent again, unchanged, until it is acknowledged, and the report says what was', async () => {
+test('a batch is sent again, unchanged, until it is acknowledged, and the report counts acknowledged batches only', async () => {
   let request = 0
   const seen = new Map<string, number>()
   const gateway = await fakeGateway((events) => {
@@ -113,14 +113,14 @@ test('a batch is sent again, unchanged, until it is acknowledged, and the report
   expect([...seen.values()].reduce((sum, times) => sum + times - 1, 0)).toBe(report.retries)
 })
 
-test('a refused batch ends the load with what the gateway said', async () => {
+test('a refused batch ends the load with the answer of the gateway', async () => {
   const gateway = await fakeGateway(() => 401)
   const load = runLoad({ urls: [gateway.url], writeKey: 'key', numbering, durationMs: 60_000 })
   await expect(load).rejects.toThrow(/refused with 401/)
   await gateway.stop()
 })
 
-test('an open loop sends as many events as the clock asks for', async () => {
+test('an open loop sends the configured number of events per second', async () => {
   const gateway = await fakeGateway(() => 200)
   const report = await runLoad({
     urls: [gateway.url],

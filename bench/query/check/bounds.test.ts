@@ -35,8 +35,8 @@ function expectInside(actual: ReadonlyMap<string, number>, bounds: readonly KeyB
   }
 }
 
-describe('the bounds of what is not known', () => {
-  it('hold the funnel of whichever rows are there', () => {
+describe('the bounds of an answer', () => {
+  it('the bounds contain the funnel of every possible set of rows', () => {
     fc.assert(
       fc.property(worlds, ([must, may, isThere]) => {
         const windowMs = 20
@@ -51,7 +51,7 @@ describe('the bounds of what is not known', () => {
     )
   })
 
-  it('hold the retention of whichever rows are there', () => {
+  it('the bounds contain the retention of every possible set of rows', () => {
     const periodOf = (timeMs: number) => Math.floor(timeMs / 10)
     fc.assert(
       fc.property(worlds, ([must, may, isThere]) => {
@@ -64,7 +64,7 @@ describe('the bounds of what is not known', () => {
     )
   })
 
-  it('hold the sessions of whichever rows are there', () => {
+  it('the bounds contain the sessions of every possible set of rows', () => {
     const [fromMs, gapMs] = [10, 10]
     fc.assert(
       fc.property(worlds, ([must, may, isThere]) => {
@@ -82,7 +82,7 @@ describe('the bounds of what is not known', () => {
     )
   })
 
-  it('hold the quantiles of whichever rows are there', () => {
+  it('the bounds contain the quantiles of every possible set of rows', () => {
     fc.assert(
       fc.property(worlds, fc.constantFrom(0.5, 0.95, 0.99), ([must, may, isThere], q) => {
         const numbersOf = (some: readonly Row[]) => some.map(({ timeMs }) => timeMs - 20).sort((a, b) => a - b)
@@ -97,7 +97,7 @@ describe('the bounds of what is not known', () => {
     )
   })
 
-  it('are tight where all is known', () => {
+  it('the bounds leave one value when every row is known', () => {
     const at = (timeMs: number, step = 0) => ({ timeMs, step })
     expect(funnelBounds([at(1), at(2, 1)], [], { windowMs: 5 })).toEqual([
       { key: '0', least: 1, most: 1 },

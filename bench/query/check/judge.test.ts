@@ -27,16 +27,16 @@ const answer = (
 const wrongKeys = (...args: Parameters<typeof findWrong>) => findWrong(...args).map(({ key }) => key)
 
 describe('the judge of answers', () => {
-  it('lets an answer pass that holds all that was stored', () => {
+  it('the judge accepts an answer that includes everything that was stored', () => {
     expect(findWrong(answer({ a: 12, b: 1 }), facts())).toEqual([])
   })
 
-  it('finds the value that lacks an event stored before the age the answer claims', () => {
+  it('the judge finds a value that lacks an event stored before the age that the answer states', () => {
     expect(wrongKeys(answer({ a: 11, b: 1 }), facts())).toEqual(['a'])
     expect(wrongKeys(answer({ a: 11, b: 1 }, { ageMs: 1000 }), facts())).toEqual([])
   })
 
-  it('finds the value that lacks an event acknowledged before its watermark', () => {
+  it('the judge finds a value that lacks an event acknowledged before the watermark of the answer', () => {
     expect(wrongKeys(answer({ a: 10, b: 0 }, { ageMs: 120_000 }), facts())).toEqual([])
     expect(wrongKeys(answer({ a: 10, b: 0 }, { ageMs: 120_000, watermarkMs: NOW - 10_000 }), facts())).toEqual([
       'a',
@@ -44,24 +44,24 @@ describe('the judge of answers', () => {
     ])
   })
 
-  it('finds the closed range that lacks a late event beyond the bound, however old it says it is', () => {
+  it('the judge finds a closed range that lacks a late event after the time limit, whatever age the answer states', () => {
     const closed = facts({ isClosed: true })
     expect(wrongKeys(answer({ a: 10, b: 1 }, { ageMs: 3_600_000 }), closed)).toEqual(['a'])
     expect(wrongKeys(answer({ a: 11, b: 1 }, { ageMs: LATE_BOUND_MS }), closed)).toEqual([])
     expect(wrongKeys(answer({ a: 10, b: 1 }, { ageMs: 3_600_000, isStale: true }), closed)).toEqual([])
   })
 
-  it('finds what was never stored', () => {
+  it('the judge finds a value that contains events which were never stored', () => {
     expect(wrongKeys(answer({ a: 13, b: 1, c: 1 }), facts())).toEqual(['a', 'c'])
   })
 
-  it('finds a group that is missing, but not in a list cut at its limit', () => {
+  it('the judge finds a missing group, except in a list that was cut at its limit', () => {
     expect(wrongKeys(answer({ a: 12 }), facts())).toEqual(['b'])
     expect(wrongKeys(answer({ a: 12 }), facts({ isWhole: false }))).toEqual([])
   })
 })
 
-describe('the judge of answers that are no sums', () => {
+describe('the judge of answers that are not sums', () => {
   const DAY = 86_400_000
   const END = Date.parse('2026-11-21T12:00:00Z')
   const day = END - (END % DAY)
@@ -126,7 +126,7 @@ describe('the judge of answers that are no sums', () => {
     },
   ]
 
-  it.each(cases)('finds the answer of kind $kind that was tampered with, and none that is right', (given) => {
+  it.each(cases)('the judge finds a tampered answer of kind $kind, and accepts a right one', (given) => {
     const question = createSetQuestions({ endMs: END }).find(
       ({ query, isClosed }) => query.kind === given.kind && isClosed,
     )

@@ -8,7 +8,7 @@ import pg from 'pg'
 import { findPurgeableEdge, startPurgeableEdge } from '../src/edge/test-edge.js'
 import { startTestStack } from '../src/spawn-service.js'
 
-/** For what a whole stack does in the background, on a slow machine, in ms. */
+/** Deadline for what a whole stack does in the background, in ms. */
 const STACK_MS = 60_000
 
 const DAY = 86_400_000
@@ -27,10 +27,10 @@ interface Given {
   readonly sentAt: string | undefined
 }
 
-/** Long enough that whatever changes at the edge within this test was purged. */
+/** Longer than this test, so that an answer at the edge can change by a purge only. */
 const EDGE_MAX_AGE_S = '3600'
 
-/** Real services, a real edge in front of them where there is one, and what the edge is told to forget. */
+/** Real services behind a real edge, if one can be had, and the purge requests that the edge receives. */
 describe('answers about closed days, from the gateway to the rows and back', () => {
   let stack: Stack
   let edge: { readonly origin: string; stop(): Promise<void> } | undefined
@@ -122,7 +122,7 @@ describe('answers about closed days, from the gateway to the rows and back', () 
       sentAt: /sent_at="(.+)"/.exec(answer.headers.get('millrace-meta') ?? '')?.[1],
     }
   }
-  /** The answer as the edge will give it from now on; without an edge as the gateway says that one might. */
+  /** Waits until the edge answers from its cache; without an edge, until the gateway allows an edge to cache the answer. */
   const keep = (...question: Parameters<typeof ask>): Promise<Given> =>
     waitFor(
       async () => {
@@ -136,7 +136,7 @@ describe('answers about closed days, from the gateway to the rows and back', () 
       { deadlineMs: STACK_MS },
     )
 
-  test('are kept apart by tenant, given again without reading, answered 304, and right again after a late event and a killed consumer', async () => {
+  test('answers about closed days are separate for each tenant, come from the cache, are answered 304, and are right again after a late event and after a killed consumer', async () => {
     for (const before of [4, 3, 2]) await send(stack.adminKey, 'Flight', day(before), '?wait=stored')
     await send(OTHER_KEY, 'Flight', day(3), '?wait=stored')
     const first = await keep(stack.adminKey, [4, 1])

@@ -19,7 +19,7 @@ const operations = Object.entries(document.paths as Record<string, Record<string
   Object.entries(item).map(([method, operation]) => ({ path, method, operation })),
 )
 const checkAnswer = createAnswerCheck(document)
-/** The examples speak of one week; they are asked of one that is past by the clock of this machine. */
+/** The examples are about one week. The test moves them to a week that is past by the clock of this machine. */
 const days = weeksUntilPast(sampleEvents) * 7
 
 let stack: Stack
@@ -96,7 +96,7 @@ describe('the public API', () => {
     })
   })
 
-  it('refuses every forged cursor, however many come, and keeps answering the caller', async () => {
+  it('the API refuses every forged cursor, however many arrive, and keeps answering the caller', async () => {
     const path = '/api/v1/query/timeseries?interval=1h&limit=1'
     const { body } = await ask(path)
     const binding = String(body.next_cursor).slice(0, 12)
@@ -174,13 +174,13 @@ function headersOf({ parameters = [] }: Operation): Record<string, string> {
   )
 }
 
-/** There are no dead letters where nothing went wrong; and on a machine with too much to do health may say so. */
+/** A new stack has no dead letters, and on an overloaded machine the health routes may answer 503. */
 function expectedStatuses(path: string): number[] {
   if (path.includes('dead-letters/{id}')) return [404]
   return path.endsWith('health') || path.includes('health/') ? [200, 503] : [200]
 }
 
-/** The fields of a body as a query string has them. */
+/** The fields of a body as parameters of a query string. */
 function flatten({ metric, ...query }: Record<string, unknown>): string {
   const { agg, property } = (metric ?? {}) as Record<string, string>
   const flat = {
@@ -196,7 +196,7 @@ function flatten({ metric, ...query }: Record<string, unknown>): string {
   ).toString()
 }
 
-/** Equal, but for numbers that are 1 % apart at most, which quantiles and fractions may be. */
+/** Matches equal values, and numbers within 1 %, as quantiles and fractions may differ. */
 function about(value: unknown): unknown {
   if (typeof value === 'number') return expect.closeTo(value, value === 0 ? 9 : -Math.log10(Math.abs(value) / 50))
   if (Array.isArray(value)) return value.map(about)

@@ -60,7 +60,7 @@ async function sendBySegment(event: string): Promise<void> {
   expect(failures).toEqual([])
 }
 
-/** In portions, as its queue is measured anew with each event: ten thousand at once would take it minutes. */
+/** In portions: the SDK measures its whole queue with each event, so ten thousand at once would take minutes. */
 async function sendByRudder(event: string): Promise<void> {
   const analytics = new RudderAnalytics(stack.writeKey, { dataPlaneUrl: stack.url, flushAt: 50 })
   const failures: unknown[] = []

@@ -40,7 +40,7 @@ describe('traces of the whole stack', () => {
     return spansOf(traceId).find(isIt) as CollectedSpan
   }
 
-  it('follow one request from the gateway over the stream and the consumer into SQL', async () => {
+  it('traces follow a request from the gateway over the stream and the consumer into SQL', async () => {
     const traceId = '0af7651916cd43dd8448eb211c80319c'
     await track({ traceparent: traceparent(traceId) })
     const request = await untilSpan(traceId, ({ kind }) => kind === KIND.server)
@@ -57,7 +57,7 @@ describe('traces of the whole stack', () => {
     expect(JSON.stringify(spansOf(traceId))).not.toContain('example.com')
   })
 
-  it('follow a query from the gateway by gRPC into SQL', async () => {
+  it('traces follow a query from the gateway by gRPC into SQL', async () => {
     const traceId = '1bf7651916cd43dd8448eb211c80319c'
     const response = await fetch(`${stack.url}/api/v1/query/timeseries?event=Traced&interval=1h`, {
       headers: { authorization: `Bearer ${stack.adminKey}`, traceparent: traceparent(traceId) },
@@ -69,14 +69,14 @@ describe('traces of the whole stack', () => {
     expect(call.traceId).toBe(traceId)
   })
 
-  it('follow a request that waits until its events are stored, to the consumer that is asked about them', async () => {
+  it('traces follow a request that waits for storage to the consumer that answers for its events', async () => {
     const traceId = '2cf7651916cd43dd8448eb211c80319c'
     await track({ traceparent: traceparent(traceId) }, '/v1/events?wait=stored')
     const call = await untilSpan(traceId, (span) => span.service === 'stream-consumer' && span.kind === KIND.server)
     expect(call.name).toBe('millrace.v1.ConsumerService/GetReceipt')
   })
 
-  it('hold nothing of requests that were not chosen', async () => {
+  it('traces contain nothing of requests that were not sampled', async () => {
     await track({ traceparent: '00-3df7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00' }, '/v1/events?wait=stored')
     const last = '4ef7651916cd43dd8448eb211c80319c'
     await track({ traceparent: traceparent(last) })

@@ -12,12 +12,12 @@ export interface Backend {
   redis(): Promise<RunningServer>
 }
 
-/** Enough logical databases that each `createTestRedis` of a run has its own. */
+/** Enough logical databases for every `createTestRedis` of a run. */
 const REDIS_DATABASES = '16384'
 
 /**
- * Local processes by default; containers when MILLRACE_TEST_BACKEND is `containers`, or when a local server cannot be
- * started and a container engine is there.
+ * Local processes by default. Containers when MILLRACE_TEST_BACKEND is `containers`, or when a local server cannot be started and a container engine is
+ * available.
  */
 export async function chooseBackend(): Promise<Backend> {
   if (process.env.MILLRACE_TEST_BACKEND === 'containers') return await containers()
@@ -50,7 +50,7 @@ async function orContainers(
   }
 }
 
-/** Imported only here, since loading it costs every run half a second; rejects where there is no container engine. */
+/** Imported only here, since loading it takes half a second. Rejects when there is no container engine. */
 async function containers(): Promise<Backend> {
   const { GenericContainer, getContainerRuntimeClient, Wait } = await import('testcontainers')
   await getContainerRuntimeClient()

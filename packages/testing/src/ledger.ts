@@ -37,8 +37,8 @@ export async function readLedger({ gatewayUrl, readKey }: LedgerSource): Promise
 }
 
 /**
- * Waits until at least `stored` events are stored and nothing is in flight. The number of accepted ones would not do: it holds repeats, and
- * the gateway's own count may be a second old.
+ * Waits until at least `stored` events are stored and nothing is in flight. The number of accepted events is no criterion: it includes repeated events,
+ * and the gateway's own count may be a second old.
  */
 export async function waitUntilSettled(source: LedgerSource, stored: number, deadlineMs: number): Promise<LedgerEntry> {
   let last: LedgerEntry | undefined
@@ -55,7 +55,7 @@ export async function waitUntilSettled(source: LedgerSource, stored: number, dea
   }
 }
 
-/** What is wrong with the balance, compared with the table itself; undefined when nothing is. */
+/** The first fault of the balance, also compared with the table; undefined when there is none. */
 export async function findLedgerFault(databaseUrl: string, entry: LedgerEntry): Promise<string | undefined> {
   const { accepted, stored, duplicate, rejected, dead_lettered: deadLettered, in_flight: inFlight, balanced } = entry
   const sum = stored + duplicate + rejected + deadLettered + inFlight

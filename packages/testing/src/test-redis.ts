@@ -38,26 +38,26 @@ export async function createTestRedis(): Promise<TestRedis> {
   }
 }
 
-/** A Redis server of one's own, to configure, kill, pause and restart; `stop` gives it back. */
+/** A Redis server for this test alone, to configure, kill, pause and restart; `stop` gives it back. */
 export async function startTestRedisServer(options: RedisOptions = {}): Promise<RedisServer> {
   const server = await startRedis(options)
   const stop = hold(`redis server on port ${server.port}`, server.stop)
   return withStop(server, stop)
 }
 
-/** A primary, replicas and sentinels of one's own; `stop` gives them back. */
+/** A primary, replicas and sentinels for this test alone; `stop` gives them back. */
 export async function startTestSentinel(options: SentinelOptions = {}): Promise<SentinelStack> {
   const stack = await startSentinel(options)
   return withStop(stack, hold('redis with sentinels', stack.stop))
 }
 
-/** A Redis Cluster of one's own; `stop` gives it back. */
+/** A Redis Cluster for this test alone; `stop` gives it back. */
 export async function startTestRedisCluster(options: RedisClusterOptions = {}): Promise<RedisClusterStack> {
   const stack = await startRedisCluster(options)
   return withStop(stack, hold('redis cluster', stack.stop))
 }
 
-/** Keeps the getters of `server` alive, which a spread would freeze. */
+/** Adds `stop` and keeps the getters of `server`, whose values a spread would copy once. */
 export function withStop<T extends object>(server: T, stop: () => Promise<void>): T {
   return Object.create(server, { stop: { value: stop, enumerable: true } }) as T
 }

@@ -5,7 +5,7 @@ import pg from 'pg'
 import { hold } from './leaks.js'
 import { withStop } from './test-redis.js'
 
-/** What belongs to the running primary alone, as in pg_basebackup. The directories themselves must be there. */
+/** Files that belong to the running primary only, as in pg_basebackup. The directories themselves must exist. */
 const OWN_FILES = new Set(['postmaster.pid', 'postmaster.opts'])
 const EMPTIED = new Set([
   'pg_wal',
@@ -19,7 +19,7 @@ const EMPTIED = new Set([
 ])
 
 /**
- * A streaming replica of a server of the test's own, read only, that has all that was committed before; `stop` gives it back. Made by a base backup
+ * A read-only streaming replica of a server of this test, with everything that was committed before; `stop` gives it back. It is made by a base backup
  * through SQL, because not every set of binaries has pg_basebackup. The primary must keep enough WAL (wal_keep_size) for what follows.
  */
 export async function startTestReplica(primary: PostgresServer): Promise<PostgresServer> {

@@ -14,11 +14,11 @@ export interface EdgeOptions {
   readonly args: readonly string[]
   readonly env: NodeJS.ProcessEnv
   readonly port: number
-  /** A temporary directory with its files, which goes with it. */
+  /** A temporary directory for its files, which `stop` removes. */
   readonly dir: string
 }
 
-/** Starts the program in the foreground, as a child process that stops with SIGTERM. @throws with its last lines when it dies at start. */
+/** Starts the program in the foreground, as a child process that stops with SIGTERM. @throws an error with its last lines when it dies at start. */
 export async function startEdge({ name, command, args, env, port, dir }: EdgeOptions): Promise<EdgeServer> {
   const logFile = join(dir, `${name}.log`)
   const server = await startServer({

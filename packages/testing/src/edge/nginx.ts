@@ -5,16 +5,16 @@ import { canUnpackDebian, freePort, temporaryDirectory, unpackDebian } from '@mi
 import { type EdgeServer, startEdge } from './edge-server.js'
 
 export interface NginxOptions {
-  /** Directives of the block `http`, without its servers. */
+  /** Directives of the block `http`, without `server` blocks. */
   readonly http: string
-  /** Directives of the one block `server`, without `listen`. */
+  /** Directives of the only block `server`, without `listen`. */
   readonly server: string
   /** Where a private copy of the program may be unpacked. Default: `.cache` under the working directory. */
   readonly cacheDir?: string | undefined
 }
 
 /**
- * Finds nginx: on PATH, where Debian installs it, or unpacked from Debian's package without root. undefined when it cannot be had.
+ * Finds nginx: on PATH, where Debian installs it, or unpacked from Debian's package without root. Undefined when none of that works.
  */
 export function findNginx(cacheDir = '.cache'): string | undefined {
   const target = resolve(cacheDir, 'nginx')
@@ -26,7 +26,7 @@ export function findNginx(cacheDir = '.cache'): string | undefined {
   return find()
 }
 
-/** Starts nginx as a child process, with its files in a temporary directory. @throws with its last lines when it dies at start. */
+/** Starts nginx as a child process, with its files in a temporary directory. @throws an error with its last lines when it dies at start. */
 export async function startNginx(command: string, options: NginxOptions): Promise<EdgeServer> {
   const dir = temporaryDirectory('millrace-nginx-')
   const port = await freePort()
@@ -37,7 +37,7 @@ export async function startNginx(command: string, options: NginxOptions): Promis
   return await startEdge({ name: 'nginx', command, args, env: process.env, port, dir })
 }
 
-/** One process without root: every path it writes to lies in `dir`. */
+/** A single process without root; every path that it writes to lies in `dir`. */
 function configuration(dir: string, port: number, { http, server }: NginxOptions): string {
   const bodies = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
   return `daemon off;

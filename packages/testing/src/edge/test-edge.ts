@@ -5,16 +5,18 @@ import type { EdgeServer } from './edge-server.js'
 import { findNginx, startNginx } from './nginx.js'
 import { findVarnish, startVarnish, type VarnishBinary } from './varnish.js'
 
-/** The program that a caching edge of a test runs; undefined, and said loudly, when it is neither there nor to be had. */
+/** The nginx program for a test. Undefined, with a warning, when it is not installed and cannot be unpacked. */
 export function findTestEdge(): string | undefined {
   const command = findNginx()
   if (command === undefined)
-    console.warn('SKIPPED: nginx is not here and cannot be had, so no test runs behind a real caching edge')
+    console.warn(
+      'SKIPPED: nginx is not installed and cannot be unpacked here, so no test runs behind a real caching edge',
+    )
   return command
 }
 
 /**
- * nginx as a shared cache in front of `origin`: it keeps what `Cache-Control` and `Vary` let it keep, and says in the header `x-cache` what it did
+ * nginx as a shared cache in front of `origin`: it caches what `Cache-Control` and `Vary` allow, and reports in the header `x-cache` what it did
  * (HIT, MISS, EXPIRED, STALE). `stop` gives it back.
  */
 export async function startTestEdge(command: string, origin: string): Promise<EdgeServer> {
@@ -30,20 +32,20 @@ export async function startTestEdge(command: string, origin: string): Promise<Ed
   return withStop(server, hold('nginx', server.stop))
 }
 
-/** What docs/operations advises, so that it is known to work. */
+/** The configuration of docs/operations, so that the tests show that it works. */
 const VCL = new URL('../../../../docs/operations/varnish.vcl', import.meta.url)
 
-/** A Varnish that can be purged by surrogate key; undefined, and said loudly, when it is neither there nor to be had. */
+/** A Varnish that can be purged by surrogate key. Undefined, with a warning, when it is not installed and cannot be unpacked. */
 export function findPurgeableEdge(): VarnishBinary | undefined {
   const binary = findVarnish()
   if (binary === undefined)
-    console.warn('SKIPPED: Varnish is not here and cannot be had, so no test purges a real edge')
+    console.warn('SKIPPED: Varnish is not installed and cannot be unpacked here, so no test purges a real edge')
   return binary
 }
 
 /**
- * Varnish in front of `origin`, with docs/operations/varnish.vcl. It takes PURGE with `Purge-Token: change-me`, and says in the header `x-cache` what it
- * did (HIT, MISS, STALE). `stop` gives it back.
+ * Varnish in front of `origin`, with docs/operations/varnish.vcl. It accepts PURGE with `Purge-Token: change-me`, and reports in the header `x-cache` what
+ * it did (HIT, MISS, STALE). `stop` gives it back.
  */
 export async function startPurgeableEdge(binary: VarnishBinary, origin: string): Promise<EdgeServer> {
   const { port } = new URL(origin)

@@ -10,15 +10,15 @@ const DEBIAN_PACKAGES = ['varnish', 'varnish-modules', 'libvarnishapi3', 'libjem
 /** A program that runs Varnish with the vmod xkey. */
 export interface VarnishBinary {
   readonly command: string
-  /** Where its vmods lie. */
+  /** The folder of its vmods. */
   readonly vmods: string
   /** Added to the child's environment. */
   readonly env: Readonly<Record<string, string>>
 }
 
 /**
- * Finds Varnish with the vmod xkey: where Debian installs it, or unpacked from Debian's packages without root. undefined when it cannot be had, which
- * is so without a C compiler too: Varnish compiles its configuration.
+ * Finds Varnish with the vmod xkey: where Debian installs it, or unpacked from Debian's packages without root. Undefined when none of that
+ * works, or without a C compiler, with which Varnish compiles its configuration.
  * @param cacheDir where a private copy may be unpacked. Default: `.cache` under the working directory.
  */
 export function findVarnish(cacheDir = '.cache'): VarnishBinary | undefined {
@@ -44,7 +44,7 @@ function probe(root: string): VarnishBinary | undefined {
 
 /**
  * Starts Varnish as a child process with 32 MB, its files in a temporary directory.
- * @param vcl the whole configuration. @throws with its last lines when it dies at start.
+ * @param vcl the whole configuration. @throws an error with its last lines when it dies at start.
  */
 export async function startVarnish(binary: VarnishBinary, { vcl }: { readonly vcl: string }): Promise<EdgeServer> {
   const dir = temporaryDirectory('millrace-varnish-')
