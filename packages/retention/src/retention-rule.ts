@@ -19,6 +19,7 @@ export interface RetainedRelation {
   readonly deleteBefore: (cutoff: Date, context: DeletionContext) => Promise<void>
 }
 
+/** What a deletion uses and reports to. */
 export interface DeletionContext {
   /** Used by nobody else until the deletion ends. Statements outside transactions commit one by one. */
   readonly connection: Pick<Connection, 'query'>
