@@ -108,6 +108,17 @@ describe('the memory tier in front of Redis', () => {
     expect(await namespace.popularKeys()).toEqual(['often', 'seldom'])
   })
 
+  it('sends an invalidation that Redis could not take once Redis is back, before it uses values in Redis again', async () => {
+    const { clock, link, namespace } = await open()
+    await namespace.getOrSet('k', () => 'old', { tags: ['t'] })
+    await clock.advance(0)
+    link.tell('lost')
+    expect(await namespace.invalidateTags(['t'])).toEqual({ reach: 'process' })
+    link.tell('ready')
+    await clock.advance(0)
+    expect(await namespace.get('k')).toBeUndefined()
+  })
+
   it('drops a whole namespace after an outage with more invalidations than it remembers', async () => {
     const { clock, link, store, namespace } = await open()
     await namespace.getOrSet('k', () => 'v')
