@@ -51,7 +51,7 @@ describe('the reader of late events', () => {
     expect((await read()).sort()).toEqual(['a 2026-11-01', 'b 2026-11-01'])
   })
 
-  it('misses no transaction that commits after others that started later', async () => {
+  it('misses neither a transaction that commits after others that started later, nor a second change meanwhile', async () => {
     const early = await database.connection()
     try {
       await early.query('begin')
@@ -59,6 +59,8 @@ describe('the reader of late events', () => {
       await bump(database, 'late')
       expect(await read()).toEqual(['late 2026-11-01'])
       expect(await read()).toEqual([])
+      await bump(database, 'late')
+      expect(await read()).toEqual(['late 2026-11-01'])
       await early.query('commit')
       expect(await read()).toEqual(['early 2026-11-01'])
       expect(await read()).toEqual([])
