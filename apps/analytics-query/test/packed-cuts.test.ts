@@ -26,7 +26,7 @@ function generate(tenantId: number, visits: number, seed: number): TestEvent[] {
     const user = Math.floor(30 * next() ** 2)
     let timestampMs = START + Math.floor(next() * DAYS * DAY)
     for (let left = 1 + Math.floor(next() * 5); left > 0; left--) {
-      const plan = pick<unknown>(['free', 'pro', 3, '3', true, null, ['pro'], { a: 1 }])
+      const plan = pick<unknown>(['free', 'pro', 3, '3', true, null, ['pro'], ['pro', 3], { a: 1 }])
       const properties = pick([
         null,
         { plan, 'the size': { of: Math.floor(next() * 9) } },
@@ -62,6 +62,9 @@ const filter = fc.constantFrom(
   json('properties.plan', 'exists'),
   json('properties.plan', 'not_exists'),
   json('properties.plan', 'prefix', 'p'),
+  json('properties.plan', 'contains', 'pro'),
+  json('properties.plan', 'any', [3, 'free']),
+  json('properties.plan', 'all', ['3', 'pro']),
   json('properties.the size.of', 'gte', 4),
   json('properties.the size.of', 'not_in', [1, 2]),
   json('properties.the size', 'lt', 2),

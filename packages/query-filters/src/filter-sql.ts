@@ -28,6 +28,9 @@ function columnFilter(filter: Filter, column: string, values: SqlParameters): st
       return `${column} = any (${values.add(filter.texts, 'text[]')})`
     case 'not_in':
       return `(${column} = any (${values.add(filter.texts, 'text[]')})) is not true`
+    case 'any':
+    case 'all':
+      return 'false'
     case 'exists':
       return `${column} is not null`
     case 'not_exists':
@@ -51,6 +54,10 @@ function jsonFilter(filter: Filter, json: string, values: SqlParameters): string
       return isOneOfSql(json, filter.texts, values)
     case 'not_in':
       return `(${isOneOfSql(json, filter.texts, values)}) is not true`
+    case 'any':
+      return hasItem(json, filter.texts, values)
+    case 'all':
+      return `(${[...new Set(filter.texts)].map((text) => hasItem(json, [text], values)).join(' and ')})`
     case 'exists':
       return `jsonb_typeof(${json}) <> 'null'`
     case 'not_exists':
@@ -64,6 +71,12 @@ function jsonFilter(filter: Filter, json: string, values: SqlParameters): string
       return `case when jsonb_typeof(${json}) = 'string' then (${json} #>> '{}') collate "C" ${COMPARE[filter.op]} ${values.add(filter.operand, 'text')} end`
     }
   }
+}
+
+/** Whether a list has an item whose text is one of `texts`; false for everything but lists. */
+function hasItem(json: string, texts: readonly string[], values: SqlParameters): string {
+  const list = `case when jsonb_typeof(${json}) = 'array' then ${json} end`
+  return `exists (select from jsonb_array_elements(${list}) as item (value) where ${isOneOfSql('item.value', texts, values)})`
 }
 
 /**

@@ -13,6 +13,8 @@ export type Filter<Path extends FieldPath = FieldPath> =
   | { readonly op: 'not_in'; readonly path: Path; readonly texts: readonly string[] }
   /** Numbers compare with numbers, texts with texts (by code point); a field of the other type does not match. */
   | { readonly op: CompareOperator; readonly path: Path; readonly operand: number | string }
+  /** The field is a list with an item whose text is one of `texts` (`any`), or with such an item for each of them (`all`). */
+  | { readonly op: 'any' | 'all'; readonly path: Path; readonly texts: readonly string[] }
   /** The field is present and not null. */
   | { readonly op: 'exists'; readonly path: Path }
   | { readonly op: 'prefix'; readonly path: Path; readonly prefix: string }
@@ -50,13 +52,13 @@ function parseFilter<Path extends FieldPath>(path: Path, op: string, valueJson: 
     case 'ne':
       return { op: 'not_in', path, texts: [scalar(path, op, parseValue(path, op, valueJson))] }
     case 'in':
-    case 'not_in': {
-      const values = parseValue(path, op, valueJson)
-      if (!Array.isArray(values) || values.length === 0 || values.length > VALUES_MAX) {
-        throw invalidValue(path, op, `a list of 1 to ${VALUES_MAX} values`)
-      }
-      return { op, path, texts: values.map((value) => scalar(path, op, value)) }
-    }
+    case 'not_in':
+      return { op, path, texts: scalars(path, op, parseValue(path, op, valueJson)) }
+    case 'contains':
+      return { op: 'any', path: listPath(path, op), texts: [scalar(path, op, parseValue(path, op, valueJson))] }
+    case 'any':
+    case 'all':
+      return { op, path: listPath(path, op), texts: scalars(path, op, parseValue(path, op, valueJson)) }
     case 'gt':
     case 'gte':
     case 'lt':
@@ -77,7 +79,7 @@ function parseFilter<Path extends FieldPath>(path: Path, op: string, valueJson: 
     }
     default:
       throw filterErrors.UNKNOWN_OPERATOR({
-        message: `there is no filter operator "${op}": use eq, ne, in, not_in, gt, gte, lt, lte, exists, not_exists, prefix or not_prefix`,
+        message: `there is no filter operator "${op}": use eq, ne, in, not_in, gt, gte, lt, lte, exists, not_exists, prefix, not_prefix, contains, any or all`,
         details: { op },
       })
   }
@@ -89,6 +91,21 @@ function parseValue(path: FieldPath, op: string, valueJson: string): unknown {
   } catch {
     throw invalidValue(path, op, 'a JSON value')
   }
+}
+
+/** A column is a text, so an operator on lists can never match it. @throws INVALID_FIELD_PATH */
+function listPath<Path extends FieldPath>(path: Path, op: string): Path {
+  if (path.kind === 'json') return path
+  throw filterErrors.INVALID_FIELD_PATH({
+    message: `the filter ${op} on "${path.name}" can never match: the column is not a list`,
+    details: { path: path.name, op },
+  })
+}
+
+function scalars(path: FieldPath, op: string, values: unknown): string[] {
+  if (Array.isArray(values) && values.length > 0 && values.length <= VALUES_MAX)
+    return values.map((value) => scalar(path, op, value))
+  throw invalidValue(path, op, `a list of 1 to ${VALUES_MAX} values`)
 }
 
 function scalar(path: FieldPath, op: string, value: unknown): string {

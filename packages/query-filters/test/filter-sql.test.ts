@@ -17,7 +17,22 @@ interface Line {
 }
 
 const TEXTS = ['', 'a', 'ab', 'b', 'é', '\u{ffff}', '\u{10000}', '1', '1.5', 'true', 'null']
-const VALUES = [...TEXTS, 1, 1.5, -0.1, 1e300, true, false, null, [1], { a: 1 }]
+const VALUES = [
+  ...TEXTS,
+  1,
+  1.5,
+  -0.1,
+  1e300,
+  true,
+  false,
+  null,
+  [1],
+  [],
+  ['a', 1.5, null, ['b']],
+  ['1', true, 'ab', 'b'],
+  [{ a: 'a' }],
+  { a: 1 },
+]
 
 class Values {
   readonly list: unknown[] = []
@@ -37,6 +52,10 @@ function isMatch({ path, ...filter }: Filter<LinePath>, line: Line): boolean {
       return filter.texts.includes(textOf(value) as string)
     case 'not_in':
       return !filter.texts.includes(textOf(value) as string)
+    case 'any':
+      return Array.isArray(value) && filter.texts.some((one) => value.some((item) => textOf(item) === one))
+    case 'all':
+      return Array.isArray(value) && filter.texts.every((one) => value.some((item) => textOf(item) === one))
     case 'exists':
       return (value ?? null) !== null
     case 'not_exists':
@@ -92,6 +111,11 @@ describe('filters on a table that is not events', () => {
         op: fc.constantFrom('gt', 'gte', 'lt', 'lte'),
         value: fc.constantFrom<unknown>(...scalars.filter((value) => typeof value !== 'boolean')),
       }),
+      fc.record({ op: fc.constant('contains'), value: fc.constantFrom<unknown>(...scalars) }),
+      fc.record({
+        op: fc.constantFrom('any', 'all'),
+        value: fc.array(fc.constantFrom<unknown>(...scalars), { minLength: 1, maxLength: 3 }),
+      }),
       fc.record({ op: fc.constantFrom('exists', 'not_exists'), value: fc.constant<unknown>(null) }),
       fc.record({
         op: fc.constantFrom('prefix', 'not_prefix'),
@@ -99,11 +123,18 @@ describe('filters on a table that is not events', () => {
       }),
     )
     .chain(({ op, value }) =>
-      fc.constantFrom('level', 'message', 'fields["host.name"]', 'fields["a[0]"]', 'fields.ms').map((property) => ({
-        property,
-        op,
-        valueJson: JSON.stringify(value),
-      })),
+      fc
+        .constantFrom(
+          ...(['contains', 'any', 'all'].includes(op) ? [] : ['level', 'message']),
+          'fields["host.name"]',
+          'fields["a[0]"]',
+          'fields.ms',
+        )
+        .map((property) => ({
+          property,
+          op,
+          valueJson: JSON.stringify(value),
+        })),
     )
 
   it('match the same rows in PostgreSQL as their meaning says, for every operator and type of value', async () => {
@@ -131,7 +162,7 @@ describe('filters on a table that is not events', () => {
         const sorted = (some: readonly Line[]) => some.map((one) => JSON.stringify(one, sortKeys)).sort()
         expect(sorted(rows.map((row) => row.line))).toEqual(sorted(lines.filter((one) => isMatch(filter, one))))
       }),
-      { numRuns: 150 },
+      { numRuns: 250 },
     )
   })
 })
@@ -153,6 +184,10 @@ describe('parsing filters', () => {
     ['an empty list', one('in', []), 'INVALID_FILTER_VALUE'],
     ['more than 1000 values', one('in', Array(1001).fill(1)), 'INVALID_FILTER_VALUE'],
     ['a comparison with a boolean', one('gt', true), 'INVALID_FILTER_VALUE'],
+    ['an operator on lists for a column', one('contains', 'a'), 'INVALID_FIELD_PATH'],
+    ['a list as the value of contains', one('contains', ['a'], 'fields.a'), 'INVALID_FILTER_VALUE'],
+    ['an empty list for any', one('any', [], 'fields.a'), 'INVALID_FILTER_VALUE'],
+    ['a text for all', one('all', 'a', 'fields.a'), 'INVALID_FILTER_VALUE'],
     ['an empty prefix', one('prefix', ''), 'INVALID_FILTER_VALUE'],
     ['a text that PostgreSQL cannot store', one('eq', 'a\0'), 'INVALID_FILTER_VALUE'],
     ['a field that the table does not have', one('eq', 1, 'user_id'), 'INVALID_FIELD_PATH'],

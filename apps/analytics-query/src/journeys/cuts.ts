@@ -79,6 +79,8 @@ function operandOf(filter: Filter): unknown {
   switch (filter.op) {
     case 'in':
     case 'not_in':
+    case 'any':
+    case 'all':
       return [...new Set(filter.texts)].sort()
     case 'prefix':
     case 'not_prefix':

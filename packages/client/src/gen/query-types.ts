@@ -548,12 +548,13 @@ export interface QueryFilter {
   readonly property: string
   /**
    * ne, not_in, not_exists and not_prefix also match events without the field. gt, gte, lt and lte compare
-   * numbers with numbers and strings with strings. Default: eq.
+   * numbers with numbers and strings with strings. contains, any and all match lists in JSON: that have the
+   * value, one of the values, or each of them. Default: eq.
    */
-  readonly op?: 'eq' | 'ne' | 'in' | 'not_in' | 'gt' | 'gte' | 'lt' | 'lte' | 'exists' | 'not_exists' | 'prefix' | 'not_prefix' | undefined
+  readonly op?: 'eq' | 'ne' | 'in' | 'not_in' | 'gt' | 'gte' | 'lt' | 'lte' | 'exists' | 'not_exists' | 'prefix' | 'not_prefix' | 'contains' | 'any' | 'all' | undefined
   /**
-   * A string, a number or a boolean; a list of 1 to 1000 of them for in and not_in; absent for exists and
-   * not_exists.
+   * A string, a number or a boolean; a list of 1 to 1000 of them for in, not_in, any and all; absent for exists
+   * and not_exists.
    */
   readonly value?: unknown
 }
@@ -708,8 +709,8 @@ export interface SessionsPoint {
 
 /**
  * Sessions, their length and bounce rate. A session is a run of events of one user in which no pause reaches
- * window. It counts in the bucket and group of its first event. Sessions that began before the range do not
- * count.
+ * window. It counts in the bucket and group of its first event. A session that began before the range does not
+ * count; one that goes on after the range counts, with its events in the range.
  */
 export interface SessionsQuery {
   /** Name of the event. Default: all events. */

@@ -41,16 +41,32 @@ const filter = named(
   z.strictObject({
     property: path.describe(`The field of the event: ${PATH}.`),
     op: z
-      .enum(['eq', 'ne', 'in', 'not_in', 'gt', 'gte', 'lt', 'lte', 'exists', 'not_exists', 'prefix', 'not_prefix'])
+      .enum([
+        'eq',
+        'ne',
+        'in',
+        'not_in',
+        'gt',
+        'gte',
+        'lt',
+        'lte',
+        'exists',
+        'not_exists',
+        'prefix',
+        'not_prefix',
+        'contains',
+        'any',
+        'all',
+      ])
       .default('eq')
       .describe(
-        'ne, not_in, not_exists and not_prefix also match events without the field. gt, gte, lt and lte compare numbers with numbers and strings with strings. Default: eq.',
+        'ne, not_in, not_exists and not_prefix also match events without the field. gt, gte, lt and lte compare numbers with numbers and strings with strings. contains, any and all match lists in JSON: that have the value, one of the values, or each of them. Default: eq.',
       ),
     value: z
       .unknown()
       .optional()
       .describe(
-        'A string, a number or a boolean; a list of 1 to 1000 of them for in and not_in; absent for exists and not_exists.',
+        'A string, a number or a boolean; a list of 1 to 1000 of them for in, not_in, any and all; absent for exists and not_exists.',
       ),
   }),
 )

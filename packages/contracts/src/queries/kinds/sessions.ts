@@ -17,7 +17,7 @@ const totals = {
 export const sessions = defineQueryKind({
   title: 'Sessions, their length and bounce rate',
   description:
-    'A session is a run of events of one user in which no pause reaches window. It counts in the bucket and group of its first event. Sessions that began before the range do not count.',
+    'A session is a run of events of one user in which no pause reaches window. It counts in the bucket and group of its first event. A session that began before the range does not count; one that goes on after the range counts, with its events in the range.',
   request: z.strictObject({
     event: field.event,
     window: field.duration

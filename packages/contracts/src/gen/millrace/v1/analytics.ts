@@ -164,7 +164,7 @@ export interface Metric {
 
 export interface Filter {
   property: string;
-  /** eq, ne, in, not_in, gt, gte, lt, lte, exists, not_exists, prefix or not_prefix. */
+  /** eq, ne, in, not_in, gt, gte, lt, lte, exists, not_exists, prefix, not_prefix, contains, any or all. */
   op: string;
   /** The operand as JSON text; empty for exists and not_exists. */
   valueJson: string;
