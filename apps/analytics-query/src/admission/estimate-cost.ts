@@ -2,7 +2,7 @@ import { DAY_MS, MINUTE_MS } from '@millrace/contracts'
 import { PAGE_BYTES_MAX } from '@millrace/pagination'
 import type { EventNames } from '../query/event-names.js'
 import type { TimeRange } from '../query/time-range.js'
-import { type DayStatistics, daysIn, shareOf, type TableStatistics } from './table-statistics.js'
+import { countPartitions, type DayStatistics, daysIn, shareOf, type TableStatistics } from './table-statistics.js'
 
 /** The estimated cost of a query. */
 export interface CostEstimate {
@@ -122,7 +122,7 @@ export function estimateCells(workload: CellsWorkload, statistics: TableStatisti
   const rawBytes = workload.raw.length === 0 ? 0 : cells * (ROW_BYTES + perCell.raw)
   return {
     rows: Math.ceil(rollup.rows + rawRows),
-    partitions: days.length + rollup.partitions,
+    partitions: countPartitions(workload.raw, statistics) + rollup.partitions,
     bytes: Math.ceil(rollupBytes + rawBytes + cells * (CELL_BYTES + perCell.cell)),
   }
 }
@@ -135,7 +135,7 @@ export function estimateMarks(workload: MarksWorkload, statistics: TableStatisti
   const { bytes, values } = workload.packed
   return {
     rows: Math.ceil(rows + values),
-    partitions: days.length,
+    partitions: countPartitions(workload.raw, statistics),
     bytes: Math.ceil(held * MARK_BYTES + bytes * PACKED_FACTOR + bytesOfGroups(workload, held)),
   }
 }
@@ -198,6 +198,8 @@ function estimateRollups(
   { share, nowMs }: { share: number; nowMs: number },
 ): { rows: number; records: number; partitions: number } {
   const total = { rows: 0, records: 0, partitions: 0 }
+  const minutes = rollup.flatMap(({ ranges, widthMs }) => (widthMs === MINUTE_MS ? ranges : []))
+  total.partitions = countPartitions(minutes, statistics)
   for (const { ranges, widthMs, parts } of rollup) {
     for (const range of ranges) {
       const days = daysIn(range, statistics, nowMs)
@@ -206,7 +208,6 @@ function estimateRollups(
       const keptShare = Math.min(1, Math.max(0, (range.toMs - statistics.firstDayMs) / (range.toMs - range.fromMs)))
       total.rows += places * (1 - keptShare) + occupied(places * keptShare, records)
       total.records += records
-      if (widthMs === MINUTE_MS) total.partitions += days.length
     }
   }
   return total

@@ -54,6 +54,18 @@ export function daysIn({ fromMs, toMs }: TimeRange, statistics: TableStatistics,
   return parts
 }
 
+/** The number of day partitions that any of the ranges reads: each counts once, however many ranges lie in it. */
+export function countPartitions(ranges: readonly TimeRange[], statistics: TableStatistics): number {
+  const starts = new Set<number>()
+  for (const { fromMs, toMs } of ranges) {
+    const firstMs = Math.max(statistics.firstDayMs, Math.floor(fromMs / DAY_MS) * DAY_MS)
+    const endMs = Math.min(statistics.lastDayMs + 1, toMs)
+    for (let startMs = firstMs; startMs < endMs; startMs += DAY_MS)
+      if (statistics.days.has(startMs)) starts.add(startMs)
+  }
+  return starts.size
+}
+
 /**
  * The share of all rows with these event names and this tenant (null: all tenants), assuming that names are spread
  * evenly over tenants.
