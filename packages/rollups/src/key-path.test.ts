@@ -13,6 +13,8 @@ describe('a path to a value inside a JSON column', () => {
     ['properties["a[0]"]', ['a[0]'], 'properties["a[0]"]'],
     ['properties["say \\"]\\""]', ['say "]"'], 'properties["say \\"]\\""]'],
     ['properties["\\u00e9\\u002e"]', ['é.'], 'properties["é."]'],
+    ['properties.a"b', ['a"b'], 'properties.a"b'],
+    ['properties["a\\"b"]', ['a"b'], 'properties.a"b'],
     ['properties.two words', ['two words'], 'properties.two words'],
   ])('the path %s has one canonical text and the keys that it says', (path, keys, canonical) => {
     const parsed = parseKeyPath(path)

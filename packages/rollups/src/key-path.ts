@@ -5,16 +5,17 @@ export interface KeyPath {
 }
 
 const ROOT = /^[^.[\]"]*/
-const PART = /\.([^.[\]"]+)|\[(0|[1-9]\d*)\]|\[("(?:[^"\\]|\\.)*")\]/sy
-const PLAIN_KEY = /^[^.[\]"]+$/
+const PART = /\.([^.[\]"][^.[\]]*)|\[(0|[1-9]\d*)\]|\[("(?:[^"\\]|\\.)*")\]/sy
+const PLAIN_KEY = /^[^.[\]"][^.[\]]*$/
 const INDEX_FROM_END = /^-\d+$/
 
-const QUOTING = 'write a key with a dot, a bracket or a quotation mark as a JSON string in brackets: ["a.b"]'
+const QUOTING =
+  'write a key that has a dot or a bracket, or begins with a quotation mark, as a JSON string in brackets: ["a.b"]'
 
 /**
  * Parses a path to a value inside a JSON column: `properties.flight.carrier`, `properties.items[0].sku`, `properties["a.b"].c`. After the root comes
- * for each key a dot and the key, or brackets with an index or with the key as a JSON string. A key with a dot, a bracket or a quotation mark must be
- * quoted. `.0` and `[0]` are the same: an index of a list, or the key "0" of an object. Filters, groups, metrics and rollup definitions share this
+ * for each key a dot and the key, or brackets with an index or with the key as a JSON string. A key that has a dot or a bracket, or begins with a
+ * quotation mark, must be quoted. `.0` and `[0]` are the same: an index of a list, or the key "0" of an object. Filters, groups, metrics and rollup definitions share this
  * grammar. Returns the reason as a text for a path that is not valid, so that callers can use their own errors.
  */
 export function parseKeyPath(path: string): KeyPath | string {
