@@ -67,6 +67,17 @@ describe('the memory tier in front of Redis', () => {
     expect(namespace.peek('dropped')).toBeUndefined()
   })
 
+  it('drops every value when the log of invalidations no longer reaches back to what this process knows', async () => {
+    const { clock, link, store, namespace } = await open()
+    await namespace.getOrSet('k', () => 'v')
+    link.tell('lost')
+    store.invalidate({ keys: ['k'] })
+    store.contents.log?.clear()
+    link.tell('ready')
+    await clock.advance(0)
+    expect(namespace.peek('k')).toBeUndefined()
+  })
+
   it('serves unconfirmed values for a failing source only if the caller allows it', async () => {
     for (const allowsUnconfirmedOnError of [false, true]) {
       const { clock, link, namespace } = await open({ allowsUnconfirmedOnError })
