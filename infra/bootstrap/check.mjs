@@ -23,6 +23,7 @@ const CHECKS = {
   'protobuf (buf lint)': () => run(bin('buf'), ['lint', 'packages/contracts']),
   'generated code is current (buf generate)': checkGenerated,
   'tables of settings are current': checkSettingsTables,
+  'snippets in READMEs compile (tsc)': () => run(process.execPath, ['infra/checks/readme-snippets.mjs']),
   'reference pages are current': () => run(process.execPath, ['infra/reference/generate.mjs', '--check']),
   'shared names have one owner': () => run(process.execPath, ['infra/checks/owned-names.mjs']),
   'lists of mutants fit the code': () => run(process.execPath, ['infra/bootstrap/mutants.mjs', '--list', '--quiet']),
