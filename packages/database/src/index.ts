@@ -7,13 +7,14 @@ export {
   PARTITIONED_TABLES,
   type PartitionedTable,
 } from './day-partitions.js'
-export { and, type Drizzle, desc, drizzleOn, eq, gt, isNull, or, type SQL, sql } from './drizzle-on.js'
+export { and, type Drizzle, desc, drizzleOn, eq, gt, isNull, lt, or, type SQL, sql } from './drizzle-on.js'
 export { databaseErrors, isDataError } from './errors.js'
 export { EventSegments, type EventSegmentsConfig } from './event-segments.js'
 export { type MigrateOptions, type MigrateResult, migrate } from './migrate.js'
 export { type ConnectionOptions, type Database, openDatabase, type PoolState } from './open-database.js'
 export { explainSteps } from './plan/explain-steps.js'
 export type { PoolReader } from './pooled-database.js'
+export { deadLetters } from './schema/events.js'
 export { apiKeys, tenants } from './schema/identity.js'
 export { type DatabaseSettings, startDatabase } from './start-database.js'
 export type { CopyStep, CopyTarget, Queryable, Result, Statement, Step } from './statement.js'

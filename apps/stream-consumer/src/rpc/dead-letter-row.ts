@@ -1,32 +1,35 @@
 import { type DeadLetter, decodeEventRow, EVENT_TYPES, RecordBatchReader } from '@millrace/contracts'
+import { deadLetters } from '@millrace/database'
 
-export const DEAD_LETTER_COLUMNS =
-  'id, stream, partition, position, message_id, code, reason, state, created_at, record'
-
-export interface DeadLetterRow {
-  id: bigint
-  stream: string
-  partition: number
-  position: string
-  message_id: string
-  code: string
-  reason: string
-  state: string
-  created_at: Date
-  record: Buffer
+/** The columns of a dead letter that the API shows or replays. */
+export const DEAD_LETTER = {
+  id: deadLetters.id,
+  stream: deadLetters.stream,
+  partition: deadLetters.partition,
+  position: deadLetters.position,
+  messageId: deadLetters.messageId,
+  code: deadLetters.code,
+  reason: deadLetters.reason,
+  state: deadLetters.state,
+  createdAt: deadLetters.createdAt,
+  record: deadLetters.record,
 }
 
+/** A row with the columns `DEAD_LETTER`. */
+export type DeadLetterRow = Pick<typeof deadLetters.$inferSelect, keyof typeof DEAD_LETTER>
+
+/** A dead letter as the API returns it. */
 export function toDeadLetter(row: DeadLetterRow): DeadLetter {
   return {
     id: String(row.id),
     stream: row.stream,
     partition: row.partition,
     position: row.position,
-    messageId: row.message_id,
+    messageId: row.messageId,
     code: row.code,
     reason: row.reason,
     state: row.state,
-    createdAt: row.created_at,
+    createdAt: row.createdAt,
     recordJson: toRecordJson(row.record),
   }
 }

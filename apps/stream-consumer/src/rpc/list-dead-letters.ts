@@ -1,8 +1,8 @@
 import type { ListDeadLettersRequest, ListDeadLettersResponse } from '@millrace/contracts'
-import type { Database } from '@millrace/database'
+import { and, type Database, deadLetters, desc, eq, lt } from '@millrace/database'
 import { bindCursor, type CursorValue, decodePosition, encodePosition, unbindCursor } from '@millrace/pagination'
 import { type CallContext, tenantOf } from '@millrace/service'
-import { DEAD_LETTER_COLUMNS, type DeadLetterRow, toDeadLetter } from './dead-letter-row.js'
+import { DEAD_LETTER, toDeadLetter } from './dead-letter-row.js'
 
 const LIMIT_DEFAULT = 100
 const LIMIT_MAX = 1000
@@ -14,10 +14,13 @@ export function createListDeadLetters({ database }: { database: Database }) {
   return async ({ limit, cursor }: ListDeadLettersRequest, call: CallContext): Promise<ListDeadLettersResponse> => {
     const [after] = decodePosition(unbindCursor(cursor, QUERY), isId) ?? [null]
     const pageSize = Math.min(limit || LIMIT_DEFAULT, LIMIT_MAX)
-    const { rows } = await database.query<DeadLetterRow>(
-      `select ${DEAD_LETTER_COLUMNS} from dead_letters where tenant_id = $1 and ($2::bigint is null or id < $2) order by id desc limit $3`,
-      [tenantOf(call), after, pageSize + 1],
-    )
+    const isAfter = after === null ? undefined : lt(deadLetters.id, Number(after))
+    const rows = await database.drizzle
+      .select(DEAD_LETTER)
+      .from(deadLetters)
+      .where(and(eq(deadLetters.tenantId, tenantOf(call)), isAfter))
+      .orderBy(desc(deadLetters.id))
+      .limit(pageSize + 1)
     const page = rows.slice(0, pageSize)
     const last = page.at(-1)
     const position = last === undefined || rows.length <= pageSize ? '' : encodePosition([String(last.id)])

@@ -1,5 +1,5 @@
 import type { ReplayDeadLetterRequest, ReplayDeadLetterResponse } from '@millrace/contracts'
-import type { Database } from '@millrace/database'
+import { and, type Database, deadLetters, eq, sql } from '@millrace/database'
 import { type CallContext, tenantOf } from '@millrace/service'
 import type { Producer } from '@millrace/streams'
 import { consumerErrors } from '../errors.js'
@@ -40,10 +40,10 @@ async function append(
     appended = batch.appended
   } catch (error) {
     // Nothing was sent, so it may be replayed again at once.
-    await database.query(
-      `update dead_letters set state = 'pending', updated_at = now() where id = $1 and state = 'replaying'`,
-      [row.id],
-    )
+    await database.drizzle
+      .update(deadLetters)
+      .set({ state: 'pending', updatedAt: sql`now()` })
+      .where(and(eq(deadLetters.id, row.id), eq(deadLetters.state, 'replaying')))
     throw error
   }
   try {
