@@ -74,7 +74,7 @@ async function ask(over: Parameters<typeof requestOf>[0] = {}) {
 const open = { fromMs: NOW - DAY, toMs: NOW + DAY }
 
 describe('concurrent calls with one query', () => {
-  it('share one reading, and a call that joined later is told the age of the answer', async () => {
+  it('share one read, and a call that joined later gets the age of the answer', async () => {
     let begin: () => void = () => undefined
     const begun = new Promise<void>((resolve) => {
       begin = resolve
