@@ -114,7 +114,7 @@ async function startMaintenance(
   { database, dayPartitions, segments, appMetrics }: Parts,
 ): Promise<void> {
   const { logger } = lifecycle
-  const compact = createCompactor({ windowsMax: 500 }, { database })
+  const compact = createCompactor({ windowsMax: 2000 }, { database })
   const retain = createRetention(
     { rules: retentionRules(retentionTimes(config)), lock: ADVISORY_LOCKS.retention },
     {
@@ -132,9 +132,12 @@ async function startMaintenance(
   await lifecycle.every('day segments', SEGMENTS_EVERY_MS, async () => {
     for (const table of await segments.roll()) logger.info('a busy day of events continues in a new table', { table })
   })
-  await lifecycle.every('rollup compactor', config.ROLLUP_COMPACT_MS, async () =>
-    appMetrics.addCompacted(await compact()),
-  )
+  const compactor = await lifecycle.every('rollup compactor', config.ROLLUP_COMPACT_MS, async () => {
+    const { rebuilt, isCutShort } = await compact()
+    appMetrics.addCompacted(rebuilt)
+    // A backfilled year makes 100,000 windows dirty. The task still rests as long as it worked.
+    if (isCutShort) compactor.runSoon()
+  })
   await lifecycle.every('idle sessions', SESSIONS_EVERY_MS, async () =>
     appMetrics.addClosedSessions(await closeIdleSessions(database, config.SESSION_IDLE_MINUTES * MINUTE_MS)),
   )

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { type Database, DayPartitions, migrate, openDatabase } from '@millrace/database'
 import { COARSE_LEVELS, unpackMinutes, unpackSketches } from '@millrace/rollups'
 import { DDSketch, HyperLogLog } from '@millrace/sketches'
@@ -37,7 +37,7 @@ describe('the compactor', () => {
   const compactAll = async (): Promise<number> => {
     const compact = createCompactor({ windowsMax: 50 }, { database })
     let all = 0
-    for (let made = await compact(); made > 0; made = await compact()) all += made
+    for (let run = await compact(); run.rebuilt > 0; run = await compact()) all += run.rebuilt
     return all
   }
 
@@ -147,6 +147,56 @@ describe('the compactor', () => {
       expect(differences(await readRollups(database, table), await recompute(database, windowMs))).toEqual([])
   })
 
+  it('the compactor rebuilds the dirty windows of an hour in one transaction, so that a backfilled year does not take hours', async () => {
+    const hour = Math.floor(PAST / 3_600_000) * 3_600_000 + 10 * 3_600_000
+    await send(
+      Array.from({ length: 60 }, (_, minute) => ({
+        messageId: `backfilled-${minute}`,
+        userId: 'u1',
+        timestampMs: hour + minute * 60_000,
+        properties: '{}',
+      })),
+    )
+    const transactions = jest.spyOn(database, 'transaction')
+    try {
+      await compactAll()
+      // One transaction for the twelve windows of 5 minutes, one for the hour, one for the day.
+      expect(transactions).toHaveBeenCalledTimes(3)
+    } finally {
+      transactions.mockRestore()
+    }
+    for (const [windowMs, table] of LEVELS)
+      expect(differences(await readRollups(database, table), await recompute(database, windowMs))).toEqual([])
+  })
+
+  it('the compactor leaves a window dirty that a flush changed while it was rebuilt, and clears the other windows of the hour', async () => {
+    const hour = Math.floor(PAST / 3_600_000) * 3_600_000 + 12 * 3_600_000
+    await send(
+      [0, 5, 10].map((minute) => ({
+        messageId: `changed-${minute}`,
+        userId: 'u1',
+        timestampMs: hour + minute * 60_000,
+        properties: '{}',
+      })),
+    )
+    const compact = createCompactor({ windowsMax: 3 }, { database })
+    const changed = new Date(hour + 5 * 60_000)
+    const originalTransaction = database.transaction.bind(database)
+    const transactions = jest.spyOn(database, 'transaction').mockImplementationOnce(async (work) => {
+      await database.query('update rollup_dirty set version = version + 1 where window_start = $1', [changed])
+      return originalTransaction(work)
+    })
+    try {
+      expect(await compact()).toEqual({ rebuilt: 3, isCutShort: true })
+    } finally {
+      transactions.mockRestore()
+    }
+    const { rows } = await database.query('select window_start from rollup_dirty where level_seconds = 300')
+    expect(rows).toEqual([{ window_start: changed }])
+    await compactAll()
+    expect((await database.query('select 1 from rollup_dirty')).rows).toEqual([])
+  })
+
   it('the compactor packs the minutes of each window, merged over all stream partitions', async () => {
     expect(await packedMinutes()).toEqual(await mergedMinutes())
     await send(someEvents(3, 20))
@@ -187,7 +237,11 @@ describe('the compactor', () => {
        select 300, 77, timestamptz '2020-01-01T00:00:00Z' + n * interval '5 minutes' from generate_series(0, 24999) n`,
     )
     const compact = createCompactor({ windowsMax: 3 }, { database })
-    expect(await compact()).toBe(3)
+    expect(await compact()).toEqual({ rebuilt: 3, isCutShort: true })
+    const { rows } = await database.query<{ newest: Date }>(
+      'select max(window_start) as newest from rollup_dirty where tenant_id = 77',
+    )
+    expect(rows[0]?.newest.toISOString()).toBe('2020-03-27T19:00:00.000Z')
     await database.query('delete from rollup_dirty where tenant_id = 77')
   })
 })

@@ -1,43 +1,76 @@
 import { ADVISORY_LOCKS } from '@millrace/contracts'
 import type { Database, Statement, Transaction } from '@millrace/database'
-import { COARSE_LEVELS, type CoarseLevel, MINUTE_LEVEL, PACKED_LEVEL } from '@millrace/rollups'
-import { mergeWindow, type SeriesOfTenant, seriesOfTenant, type Window } from './merge-window.js'
+import { COARSE_LEVELS, type CoarseLevel, MINUTE_LEVEL, PACKED_LEVEL, windowStartS } from '@millrace/rollups'
+import { mergeWindows, type SeriesOfTenant, seriesOfTenant } from './merge-windows.js'
 
-interface DirtyWindow extends Window {
-  level_seconds: number
-  version: bigint
+interface Window {
+  readonly tenant_id: number
+  readonly window_start: Date
 }
 
+interface DirtyWindow extends Window {
+  readonly version: bigint
+}
+
+/** Windows of one tenant and level that one transaction rebuilds: those inside one window of the next coarser level. */
+type Span<W extends Window> = readonly [W, ...W[]]
+
 export interface CompactorConfig {
-  /** Most windows that one run rebuilds. */
+  /** Most dirty windows that one run rebuilds. */
   readonly windowsMax: number
 }
 
+/** What one run of the compactor did. */
+export interface CompactorRun {
+  readonly rebuilt: number
+  /** Whether the run ended because of `windowsMax`, so that more windows may be dirty. */
+  readonly isCutShort: boolean
+}
+
 /**
- * Returns a function that rebuilds dirty windows from the windows of the next finer level, finest level first, and
- * returns how many it rebuilt. Only windows that have ended are rebuilt. Any number of processes may call it: an
- * advisory lock lets one of them work, the others return at once. When fewer than `windowsMax` windows are dirty, the
- * rest of the run packs the minutes of windows that an older release wrote without them, newest first. A window that
- * cannot be packed is skipped until the process restarts.
+ * Returns a function that rebuilds dirty windows from the windows of the next finer level: the finest level first, and
+ * within a level the newest window first, so that a backfill of old events does not hold up the windows that dashboards
+ * show. Only windows that have ended are rebuilt. Any number of processes may call it: an advisory lock lets one of
+ * them work, the others return at once. When fewer than `windowsMax` windows are dirty, the rest of the run packs the
+ * minutes of windows that an older release wrote without them, newest first. A window that cannot be packed is skipped
+ * until the process restarts.
  */
-export function createCompactor(config: CompactorConfig, { database }: { database: Database }): () => Promise<number> {
+export function createCompactor(
+  config: CompactorConfig,
+  { database }: { database: Database },
+): () => Promise<CompactorRun> {
   let unpackedBefore: Date | null = null
   return async () => {
     let rebuilt = 0
     for (const level of COARSE_LEVELS) {
-      for (const window of await selectDirty(database, level, config.windowsMax - rebuilt)) {
-        if (!(await database.transaction((tx) => compact(tx, level, window)))) return rebuilt
-        rebuilt++
+      const dirty = await selectDirty(database, level, config.windowsMax - rebuilt)
+      for (const span of groupIntoSpans(level, dirty)) {
+        if (!(await database.transaction((tx) => compact(tx, level, span)))) return { rebuilt, isCutShort: false }
+        rebuilt += span.length
       }
+      if (rebuilt >= config.windowsMax) return { rebuilt, isCutShort: true }
     }
     const unpacked = await selectUnpacked(database, unpackedBefore, config.windowsMax - rebuilt)
-    for (const window of unpacked) {
-      if (!(await database.transaction((tx) => pack(tx, window)))) return rebuilt
-      rebuilt++
+    for (const span of groupIntoSpans(PACKED_LEVEL, unpacked)) {
+      if (!(await database.transaction((tx) => pack(tx, span)))) return { rebuilt, isCutShort: false }
+      rebuilt += span.length
     }
     unpackedBefore = unpacked.at(-1)?.window_start ?? unpackedBefore
-    return rebuilt
+    return { rebuilt, isCutShort: rebuilt >= config.windowsMax }
   }
+}
+
+/** Keeps the order of `windows`. Days, the coarsest windows, are rebuilt one by one. */
+function groupIntoSpans<W extends Window>(level: CoarseLevel, windows: readonly W[]): Span<W>[] {
+  const spanSeconds = level.coarser?.seconds ?? level.seconds
+  const spans = new Map<string, [W, ...W[]]>()
+  for (const window of windows) {
+    const key = `${window.tenant_id} ${windowStartS(window.window_start.getTime() / 1000, spanSeconds)}`
+    const span = spans.get(key)
+    if (span === undefined) spans.set(key, [window])
+    else span.push(window)
+  }
+  return [...spans.values()]
 }
 
 /**
@@ -49,11 +82,11 @@ export function createCompactor(config: CompactorConfig, { database }: { databas
 async function selectDirty(database: Database, { seconds }: CoarseLevel, limit: number): Promise<DirtyWindow[]> {
   const finer = COARSE_LEVELS.filter((level) => level.seconds < seconds).map((level) => level.seconds)
   const { rows } = await database.query<DirtyWindow>(
-    `select level_seconds, tenant_id, window_start, version from rollup_dirty d
+    `select tenant_id, window_start, version from rollup_dirty d
      where level_seconds = $1 and window_start + make_interval(secs => $1) <= now()
        and not exists (select from rollup_dirty f where f.level_seconds = any ($3::integer[]) and f.tenant_id = d.tenant_id
          and f.window_start >= d.window_start and f.window_start < d.window_start + make_interval(secs => $1) offset 0)
-     order by window_start limit $2`,
+     order by window_start desc limit $2`,
     [seconds, limit, finer],
   )
   return rows
@@ -73,55 +106,68 @@ async function selectUnpacked(database: Database, before: Date | null, limit: nu
 }
 
 /**
- * Rebuilds one dirty window. Its version was read before its data: a flush that commits in between raises the
- * version, and the window stays dirty. Returns false when another process holds the compactor's lock.
+ * Rebuilds dirty windows. Their versions were read before their data: a flush that commits in between raises the
+ * version of its window, which then stays dirty. SKIP LOCKED leaves the windows dirty that a flush is writing at this
+ * moment, since waiting for several flushes could deadlock. Returns false when another process holds the compactor's
+ * lock.
  */
-async function compact(tx: Transaction, level: CoarseLevel, window: DirtyWindow): Promise<boolean> {
-  const isRebuilt = await rebuild(tx, level, window)
-  if (isRebuilt === null) return false
-  if (isRebuilt && level.coarser !== null) tx.atCommit(markDirtyStatement(level.coarser.seconds, window))
+async function compact(tx: Transaction, level: CoarseLevel, span: Span<DirtyWindow>): Promise<boolean> {
+  const rebuilt = await rebuild(tx, level, span)
+  if (rebuilt === null) return false
+  if (rebuilt > 0 && level.coarser !== null) tx.atCommit(markDirtyStatement(level.coarser.seconds, span[0]))
   tx.atCommit({
     name: 'clear_rollup_dirty',
-    text: 'delete from rollup_dirty where level_seconds = $1 and tenant_id = $2 and window_start = $3 and version = $4',
-    values: [level.seconds, window.tenant_id, window.window_start, window.version],
+    text: `with clean as (select d.tenant_id, d.window_start from unnest($3::timestamptz[], $4::bigint[]) as c (window_start, version)
+        join rollup_dirty d on d.level_seconds = $1 and d.tenant_id = $2 and d.window_start = c.window_start and d.version = c.version
+        for update of d skip locked)
+      delete from rollup_dirty d using clean where d.level_seconds = $1 and d.tenant_id = clean.tenant_id and d.window_start = clean.window_start`,
+    values: [
+      level.seconds,
+      span[0].tenant_id,
+      span.map(({ window_start }) => window_start),
+      span.map(({ version }) => version),
+    ],
   })
   return true
 }
 
 /** Leaves `rollup_dirty` alone: a window that a flush changed meanwhile is still dirty and is rebuilt again. */
-async function pack(tx: Transaction, window: Window): Promise<boolean> {
-  return (await rebuild(tx, PACKED_LEVEL, window)) !== null
+async function pack(tx: Transaction, span: Span<Window>): Promise<boolean> {
+  return (await rebuild(tx, PACKED_LEVEL, span)) !== null
 }
 
-/** Safe here: a crash undoes the whole transaction, so the window has its old contents and is dirty again. */
+/** Safe here: a crash undoes the whole transaction, so the windows have their old contents and are dirty again. */
 const COMMIT_ASYNCHRONOUSLY: Statement = {
   name: 'commit_without_waiting',
   text: `select set_config('synchronous_commit', 'off', true)`,
 }
 
 /**
- * Rebuilds a window if all its finer windows are still kept. Otherwise the window stays unchanged and false is
- * returned, since it would lose what only the deleted windows held. The shared lock on the finer level's row keeps
- * retention from advancing until the window is written. Returns null when another process holds the compactor's lock.
+ * Rebuilds the windows whose finer windows are all still kept, and returns their number. The other windows stay
+ * unchanged, since they would lose what only the deleted windows held. The shared lock on the finer level's row keeps
+ * retention from advancing until the windows are written. Returns null when another process holds the compactor's lock.
  */
-async function rebuild(tx: Transaction, level: CoarseLevel, window: Window): Promise<boolean | null> {
+async function rebuild(tx: Transaction, level: CoarseLevel, span: Span<Window>): Promise<number | null> {
+  const tenantId = span[0].tenant_id
   const [lock, complete, series] = await tx.pipeline([
     {
       name: 'lock_compactor',
       text: `select pg_try_advisory_xact_lock(hashtext('${ADVISORY_LOCKS.compactor}')) as locked`,
     },
     {
-      name: 'is_level_complete',
-      text: 'select from rollup_levels where level_seconds = $1 and kept_from <= $2 for share',
-      values: [level.finer.seconds, window.window_start],
+      name: 'select_complete_windows',
+      text: `select w.start from rollup_levels l join unnest($2::timestamptz[]) as w (start) on l.kept_from <= w.start
+        where l.level_seconds = $1 for share of l`,
+      values: [level.finer.seconds, span.map(({ window_start }) => window_start)],
     },
-    seriesOfTenant(window.tenant_id),
+    seriesOfTenant(tenantId),
     COMMIT_ASYNCHRONOUSLY,
   ])
   if (lock?.rows[0]?.locked !== true) return null
-  if (complete?.rowCount === 0) return false
-  await mergeWindow(tx, level, { window, series: (series?.rows ?? []) as unknown as SeriesOfTenant[] })
-  return true
+  const startsMs = (complete?.rows ?? []).map(({ start }) => (start as Date).getTime())
+  if (startsMs.length > 0)
+    await mergeWindows(tx, level, { tenantId, startsMs, series: (series?.rows ?? []) as unknown as SeriesOfTenant[] })
+  return startsMs.length
 }
 
 function markDirtyStatement(levelSeconds: number, window: Window): Statement {

@@ -1,17 +1,18 @@
-import { MINUTE_MS } from '@millrace/contracts'
 import type { Statement, Transaction } from '@millrace/database'
-import { type CoarseLevel, MINUTE_LEVEL, PACKED_LEVEL, packMinutes, packSketches } from '@millrace/rollups'
+import {
+  type CoarseLevel,
+  MINUTE_LEVEL,
+  PACKED_LEVEL,
+  packMinutes,
+  packSketches,
+  windowStartS,
+} from '@millrace/rollups'
 import { Rollup, type RollupValues } from './rollup.js'
 import { ROLLUP_COLUMNS, rollupValues, SELECT_ROLLUPS, UPDATE_ROLLUP } from './rollup-sql.js'
 
-/** Series that one statement merges: bounds the memory that a tenant with many series takes. */
-const SERIES_PER_STATEMENT = 200
+/** Windows of all series that one statement merges: bounds the memory that a tenant with many series takes. */
+const ROLLUPS_PER_STATEMENT = 600
 const PACKED_MINUTES = PACKED_LEVEL.seconds / 60
-
-export interface Window {
-  readonly tenant_id: number
-  readonly window_start: Date
-}
 
 /** What merging needs to know about a series. */
 export interface SeriesOfTenant {
@@ -40,42 +41,47 @@ interface FinerRow {
   uniques: Buffer | null
 }
 
+/** Windows of one tenant and level, and the series of that tenant. */
+export interface WindowsToMerge {
+  readonly tenantId: number
+  /** Starts of the windows, in ms since 1970. They lie inside one window of the next coarser level. */
+  readonly startsMs: readonly number[]
+  readonly series: readonly SeriesOfTenant[]
+}
+
 /**
- * Rebuilds one window of each series of its tenant from all windows of the next finer level inside it. The last
+ * Rebuilds the windows of each series of their tenant from all windows of the next finer level inside them. The last
  * statement is sent together with COMMIT.
  */
-export async function mergeWindow(
-  tx: Transaction,
-  level: CoarseLevel,
-  { window, series }: { window: Window; series: readonly SeriesOfTenant[] },
-): Promise<void> {
-  for (let from = 0; from < series.length; from += SERIES_PER_STATEMENT) {
-    const some = series.slice(from, from + SERIES_PER_STATEMENT)
-    const { rows } = await tx.query<FinerRow>(finerWindows(level, { window, series: some }))
+export async function mergeWindows(tx: Transaction, level: CoarseLevel, windows: WindowsToMerge): Promise<void> {
+  const { series, startsMs } = windows
+  const step = Math.max(1, Math.floor(ROLLUPS_PER_STATEMENT / startsMs.length))
+  for (let from = 0; from < series.length; from += step) {
+    const some = { ...windows, series: series.slice(from, from + step) }
+    const { rows } = await tx.query<FinerRow>(finerWindows(level, some))
     if (rows.length === 0) continue
-    const write = writeStatement(level, mergeRows(level, rows, { window, series: some }))
-    if (from + SERIES_PER_STATEMENT < series.length) await tx.query(write)
+    const write = writeStatement(level, mergeRows(level, rows, some))
+    if (from + step < series.length) await tx.query(write)
     else tx.atCommit(write)
   }
 }
 
 /**
- * LATERAL makes this one range scan of the primary key for each series. As a join the index was read for all windows
- * of the day.
+ * LATERAL makes this one range scan of the primary key for each series and window. As a join the index was read for
+ * all windows of the day. $4 and $5 let the planner exclude the partitions of other days.
  */
-function finerWindows(
-  { seconds, finer }: CoarseLevel,
-  { window, series }: { window: Window; series: readonly SeriesOfTenant[] },
-): Statement {
+function finerWindows({ seconds, finer }: CoarseLevel, { tenantId, startsMs, series }: WindowsToMerge): Statement {
   return {
     text: `select (extract(epoch from r.window_start) / 60)::integer as minute, r.series_id, r.count::float8, r.sum, r.sum_error, r.min, r.max, r.sketch, r.uniques
-     from unnest($1::integer[]) as s (id) cross join lateral (select * from ${finer.table} r
-       where r.tenant_id = $2 and r.series_id = s.id and r.window_start >= $3 and r.window_start < $4 limit 100000) r`,
+     from unnest($1::integer[]) as s (id) cross join unnest($3::timestamptz[]) as w (start) cross join lateral (select * from ${finer.table} r
+       where r.tenant_id = $2 and r.series_id = s.id and r.window_start >= w.start and r.window_start < w.start + make_interval(secs => ${seconds})
+         and r.window_start >= $4 and r.window_start < $5 limit 100000) r`,
     values: [
       series.map(({ id }) => id),
-      window.tenant_id,
-      window.window_start,
-      new Date(window.window_start.getTime() + seconds * 1000),
+      tenantId,
+      startsMs.map((startMs) => new Date(startMs)),
+      new Date(Math.min(...startsMs)),
+      new Date(Math.max(...startsMs) + seconds * 1000),
     ],
   }
 }
@@ -86,22 +92,19 @@ interface Merged {
   readonly minutes: (Rollup | undefined)[]
 }
 
-function mergeRows(
-  level: CoarseLevel,
-  rows: readonly FinerRow[],
-  { window, series }: { window: Window; series: readonly SeriesOfTenant[] },
-): Merged[] {
+function mergeRows(level: CoarseLevel, rows: readonly FinerRow[], { tenantId, series }: WindowsToMerge): Merged[] {
   const hasProperty = new Map(series.map(({ id, has_property }) => [id, has_property]))
-  const first = window.window_start.getTime() / MINUTE_MS
   const createRollup = (id: number, minute: number) =>
-    new Rollup({ id, tenantId: window.tenant_id, event: '', hasProperty: hasProperty.get(id) ?? false }, minute)
+    new Rollup({ id, tenantId, event: '', hasProperty: hasProperty.get(id) ?? false }, minute)
   const isOfMinutes = level.finer.seconds === MINUTE_LEVEL.seconds
-  const merged = new Map<number, Merged>()
+  const merged = new Map<string, Merged>()
   for (const row of rows) {
-    let one = merged.get(row.series_id)
+    const first = windowStartS(row.minute * 60, level.seconds) / 60
+    const key = `${row.series_id} ${first}`
+    let one = merged.get(key)
     if (one === undefined) {
       one = { rollup: createRollup(row.series_id, first), minutes: [] }
-      merged.set(row.series_id, one)
+      merged.set(key, one)
     }
     let rollup = one.rollup
     if (isOfMinutes) {
