@@ -2,7 +2,15 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
-import { createKeyVerifier, createRateLimiter, KeyManager, seedKeys } from '@millrace/auth'
+import {
+  createKeyVerifier,
+  createLimitChanges,
+  createRateLimiter,
+  KeyManager,
+  type KeyVerifier,
+  type RateLimiter,
+  seedKeys,
+} from '@millrace/auth'
 import {
   AnalyticsServiceService,
   ConsumerServiceService,
@@ -38,6 +46,8 @@ import { createWires } from './wires/wires.js'
 
 const FLUSH_MS = 1000
 const REFRESH_MS = 10_000
+/** A changed rate limit takes effect within a second; half of it is left for the statement and a busy machine. */
+const LIMIT_CHANGES_MS = 500
 const PRODUCER_CLOSE_MS = 5000
 const START_RETRY_MS = 500
 const OVERDUE_CHECK_MS = 1000
@@ -61,6 +71,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     { ratePerSecond: config.RATE_LIMIT_EVENTS_PER_SECOND, burst: config.RATE_LIMIT_BURST_EVENTS },
     { redis: cacheRedis, logger, metrics },
   )
+  await followLimitChanges(lifecycle, { database, verifier, limiter })
   const peers = await startPeers(
     {
       consumer: { name: 'stream-consumer', address: config.STREAM_CONSUMER_ADDRESS, service: ConsumerServiceService },
@@ -160,6 +171,22 @@ async function startEventCatalog(
   const current = new CurrentEventCatalog(first, { load, logger: lifecycle.logger })
   await lifecycle.every('rollup definitions', REFRESH_MS, () => current.refresh(), { runsAtStart: false })
   return current
+}
+
+async function followLimitChanges(
+  lifecycle: Lifecycle,
+  deps: { readonly database: Database; readonly verifier: KeyVerifier; readonly limiter: RateLimiter },
+): Promise<void> {
+  const readChanges = createLimitChanges({
+    database: deps.database,
+    changed: (tenantId, limits) => {
+      deps.verifier.changeLimits(tenantId, limits)
+      deps.limiter.change(tenantId, limits)
+    },
+  })
+  // The first call says where to begin, so it must come before the first key is looked up.
+  await untilAvailable(lifecycle, readChanges)
+  await lifecycle.every('changed rate limits', LIMIT_CHANGES_MS, readChanges, { runsAtStart: false })
 }
 
 /** Creates the keys of the first start. Existing keys stay as they are, and revoked ones stay revoked. */

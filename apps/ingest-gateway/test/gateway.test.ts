@@ -96,6 +96,27 @@ describe('a running gateway', () => {
     expect((await send('mr_write_test')).status).toBe(200)
   })
 
+  it('applies a changed rate limit of a tenant without waiting until its cached keys end', async () => {
+    const sql = openDatabase({ url: database.url, connectionLimit: 1 })
+    const setLimits = (limits: object) =>
+      sql.query(`update tenants set settings = jsonb_build_object('limits', $1::jsonb) where name = 'changing'`, [
+        JSON.stringify(limits),
+      ])
+    await sql.query(`insert into tenants (name) values ('changing')`)
+    await sql.query(
+      `insert into api_keys (tenant_id, key_hash, key_hint, scopes) select id, sha256('mr_changing'), '', '{write}' from tenants where name = 'changing'`,
+    )
+    expect((await send('mr_changing')).status).toBe(200)
+    // A cached key alone would keep the old limit for 20 s.
+    const soon = { deadlineMs: 10_000 }
+    await setLimits({ ratePerSecond: 0 })
+    await waitFor(async () => (await send('mr_changing')).status === 429, soon)
+    expect((await send('mr_changing')).body.detail).toBe('the rate limit of the tenant is 0, so it may send nothing')
+    await setLimits({ ratePerSecond: 1000, burst: 1000 })
+    await waitFor(async () => (await send('mr_changing')).status === 200, soon)
+    await sql.close()
+  })
+
   it.each([
     ['two lengths', 'POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello', 400],
     [

@@ -1,4 +1,4 @@
-import { authErrors, type LimitDecision, type Principal, type RateLimiter } from '@millrace/auth'
+import { type LimitDecision, type Principal, type RateLimiter, rateLimited } from '@millrace/auth'
 import { encodeReceipt } from '@millrace/contracts'
 import type { IntakeRequest } from '@millrace/http-intake'
 import type { Tracer } from '@millrace/telemetry'
@@ -16,7 +16,7 @@ export interface AcceptEventsDeps {
   readonly acceptor: EventAcceptor
   /** UUID of the producer, for receipts. */
   readonly producerId: string
-  readonly limiter: RateLimiter
+  readonly limiter: Pick<RateLimiter, 'take'>
   readonly counts: ProducedCounts
   /** Waits until the records of a receipt are stored; undefined when that cannot be known in time. */
   readonly awaitOutcome: (receipt: string, principal: Principal) => Promise<Outcome | undefined>
@@ -62,7 +62,7 @@ function append(
   parsed: ParsedRequest,
   { principal, decision }: { principal: Principal; decision: LimitDecision },
 ): void {
-  if (!decision.ok) throw authErrors.RATE_LIMITED({ retryAfterSeconds: decision.retryAfterMs / 1000 })
+  if (!decision.ok) throw rateLimited(decision)
   const { request, body, wire, deps } = x
   // While this request waited, another one may have taken the parser's buffer.
   const current = deps.parser.isCurrent(parsed) ? parsed : deps.parser.parse(body, wire.format)

@@ -39,7 +39,7 @@ const check = (key: string): Principal => {
   if (found === undefined) throw authErrors.KEY_INVALID()
   return found
 }
-const verifier: KeyVerifier = {
+const verifier: Pick<KeyVerifier, 'verify' | 'verifyKey' | 'close'> = {
   verify: (header) => {
     const key =
       Buffer.from((header ?? '').split(' ')[1] ?? '', 'base64')

@@ -1,3 +1,4 @@
+import type { TenantLimits } from '../limits/tenant-limits.js'
 import type { FoundKey } from './key-queries.js'
 import type { Principal } from './principal.js'
 
@@ -66,6 +67,17 @@ export class KeyCache {
     this.generation++
     this.#refused.clear()
     for (const [credentials, entry] of this.#found) if (entry.principal.keyId === keyId) this.#found.delete(credentials)
+  }
+
+  /** The limits of a tenant were changed: its cached keys carry the new ones from now on. */
+  changeLimits(tenantId: number, limits: TenantLimits): void {
+    this.generation++
+    for (const [credentials, entry] of this.#found) {
+      const { principal } = entry
+      // A look-up that began later may have brought newer limits already.
+      if (principal.tenantId === tenantId && (principal.limits.version ?? 0) < (limits.version ?? 0))
+        this.#found.set(credentials, { ...entry, principal: { ...principal, limits } })
+    }
   }
 
   /** Changes may have been missed: every key is looked up again before its next use. */

@@ -1,5 +1,6 @@
 import { and, apiKeys, desc, drizzleOn, eq, gt, isNull, or, type Queryable, sql, tenants } from '@millrace/database'
-import type { Principal, Scope, TenantLimits } from './principal.js'
+import { parseTenantLimits } from '../limits/tenant-limits.js'
+import type { Principal, Scope } from './principal.js'
 
 /** A key as its owner sees it, without the key itself. */
 export interface ApiKey {
@@ -44,7 +45,7 @@ export async function selectKeyByHash(database: Queryable, hash: Buffer): Promis
     tenantId: row.tenantId,
     tenantName: row.tenantName,
     scopes: row.scopes,
-    limits: row.limits ?? {},
+    limits: parseTenantLimits(row.limits, row.settingsVersion),
   }
   return { principal, expiresAt: row.expiresAt ?? undefined }
 }
@@ -63,9 +64,10 @@ function keyByHash(database: Queryable): ReturnType<typeof prepareKeyByHash> {
 
 function prepareKeyByHash(database: Queryable) {
   const { id, tenantId, scopes, expiresAt } = KEY
-  const limits = sql<TenantLimits | null>`${tenants.settings} -> 'limits'`
+  const limits = sql<unknown>`${tenants.settings} -> 'limits'`
+  const { name: tenantName, settingsVersion } = tenants
   return drizzleOn(database)
-    .select({ id, tenantId, scopes, expiresAt, tenantName: tenants.name, limits })
+    .select({ id, tenantId, scopes, expiresAt, tenantName, limits, settingsVersion })
     .from(apiKeys)
     .innerJoin(tenants, eq(tenants.id, apiKeys.tenantId))
     .where(and(eq(apiKeys.keyHash, sql.placeholder('hash')), isValid))

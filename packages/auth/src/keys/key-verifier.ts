@@ -4,6 +4,7 @@ import { type Logger, silentLogger } from '@millrace/logger'
 import type { RedisConnection } from '@millrace/redis'
 import type { CounterChild, Metrics } from '@millrace/telemetry'
 import { authErrors } from '../errors.js'
+import type { TenantLimits } from '../limits/tenant-limits.js'
 import { hashApiKey, hintOf } from './api-key.js'
 import { type CacheEntry, KeyCache } from './key-cache.js'
 import { watchKeys } from './key-channel.js'
@@ -46,6 +47,8 @@ export interface KeyVerifier {
   verify(authorization: string | undefined): Principal | Promise<Principal>
   /** The same for a key without a header, such as `writeKey` in a body. */
   verifyKey(key: string): Principal | Promise<Principal>
+  /** Cached keys of the tenant carry these limits from now on. */
+  changeLimits(tenantId: number, limits: TenantLimits): void
   /** Ends the subscription and waits for running look-ups. */
   close(): Promise<void>
 }
@@ -91,6 +94,10 @@ class CachingVerifier implements KeyVerifier {
   verifyKey(key: string): Principal | Promise<Principal> {
     if (key === '') throw authErrors.KEY_MISSING()
     return this.#verify(key, (text) => (text.length <= 256 ? text : undefined))
+  }
+
+  changeLimits(tenantId: number, limits: TenantLimits): void {
+    this.#cache.changeLimits(tenantId, limits)
   }
 
   async close(): Promise<void> {

@@ -17,7 +17,7 @@ import {
 } from '@millrace/testing'
 import { KeyManager } from './key-manager.js'
 import { createKeyVerifier, type KeyVerifier } from './key-verifier.js'
-import { hasScope, type Principal, requireScope, type Scope } from './principal.js'
+import { hasScope, type Principal, requireScope, SCOPES, type Scope } from './principal.js'
 import { seedKeys } from './seed-keys.js'
 
 describe('API keys', () => {
@@ -57,7 +57,7 @@ describe('API keys', () => {
   it('the key verifier accepts a key by Bearer, Basic and alone, without a promise from the second time on', () =>
     withVerifier(async (verifier) => {
       const { key, id } = await manager.create({ tenantId, name: 'web', scopes: ['write'] })
-      const principal = { keyId: id, tenantId, tenantName: 'acme', scopes: ['write'], limits: {} }
+      const principal = { keyId: id, tenantId, tenantName: 'acme', scopes: ['write'], limits: { version: 1 } }
       for (const header of [`Bearer ${key}`, `Basic ${Buffer.from(`${key}:`).toString('base64')}`]) {
         await expect(verifier.verify(header)).resolves.toEqual(principal)
         expect(verifier.verify(header)).toEqual(principal)
@@ -247,9 +247,31 @@ describe('API keys', () => {
         expect(await verifier.verifyKey(String(admin))).toMatchObject({ scopes: ['write', 'read', 'admin'] })
         await expect(run('add', 'commanded')).rejects.toMatchObject({ code: 1, stdout: '' })
         await expect(run('ad')).rejects.toMatchObject({ code: 2, stderr: expect.stringMatching(/^usage:/) })
+        const another = /^admin key (mr_\S+)\n$/.exec((await run('admin-key', 'commanded')).stdout)?.[1]
+        expect(await verifier.verifyKey(String(another))).toMatchObject({ tenantName: 'commanded', scopes: SCOPES })
+        await expect(run('admin-key', 'nobody')).rejects.toMatchObject({ code: 1, stdout: '' })
       }),
     60_000,
   )
+
+  it('the command tenants sets and removes the limit of a tenant, and changes nothing when a number is wrong', async () => {
+    const script = fileURLToPath(new URL('../../dist/tenants-cli.js', import.meta.url))
+    const run = (...args: string[]) =>
+      promisify(execFile)(process.execPath, [script, 'limit', ...args], { env: { DATABASE_URL: testDatabase.url } })
+    const id = await manager.createTenant('slow')
+    await database.query(`update tenants set settings = '{"other": 1}' where id = $1`, [id])
+    const settings = async () =>
+      (await database.query<{ settings: unknown }>('select settings from tenants where id = $1', [id])).rows[0]
+        ?.settings
+    expect((await run('slow', '10', '50')).stdout).toBe('tenant slow may send 10 events a second\n')
+    expect(await settings()).toEqual({ other: 1, limits: { ratePerSecond: 10, burst: 50 } })
+    expect((await run('slow', '0')).stdout).toBe('tenant slow is blocked\n')
+    for (const wrong of [['-1'], ['ten'], [''], [], ['1', 'x'], ['1', '2', '3'], ['default', '5']])
+      await expect(run('slow', ...wrong)).rejects.toMatchObject({ code: 2 })
+    expect(await settings()).toEqual({ other: 1, limits: { ratePerSecond: 0 } })
+    await run('slow', 'default')
+    expect(await settings()).toEqual({ other: 1 })
+  }, 60_000)
 
   it('the limits of a principal come from the settings of its tenant', () =>
     withVerifier(async (verifier) => {

@@ -1,13 +1,8 @@
 import { authErrors } from '../errors.js'
+import type { TenantLimits } from '../limits/tenant-limits.js'
 
 export const SCOPES = ['write', 'read', 'admin'] as const
 export type Scope = (typeof SCOPES)[number]
-
-/** The rate limit of one tenant, from `limits` in its settings. For missing values the defaults of the service apply. */
-export interface TenantLimits {
-  readonly ratePerSecond?: number | undefined
-  readonly burst?: number | undefined
-}
 
 /** The caller: one key of one tenant. */
 export interface Principal {

@@ -2,7 +2,7 @@ import { rateLimitKey } from '@millrace/contracts'
 import { type Logger, silentLogger } from '@millrace/logger'
 import { defineScript, type RedisConnection } from '@millrace/redis'
 import type { CounterChild, Metrics } from '@millrace/telemetry'
-import type { TenantLimits } from '../keys/principal.js'
+import type { TenantLimits } from './tenant-limits.js'
 import { ALLOWED, type LimitDecision, TokenBucket } from './token-bucket.js'
 
 export interface RateLimiterConfig {
@@ -33,9 +33,12 @@ export interface RateLimiterDeps {
 export interface RateLimiter {
   /**
    * Takes `cost` tokens. Returns a decision directly when the process has the tokens or knows that there are none, otherwise a promise for one
-   * round trip to Redis. Never throws. After `retryAfterMs` the cost can be met, unless other requests take the tokens.
+   * round trip to Redis. Never throws. After `retryAfterMs` the cost can be met, unless other requests take the tokens. A tenant whose own rate is
+   * 0 gets nothing. Limits with a lower version than known ones, from a request that began before a change, are ignored.
    */
   take(tenantId: number, cost: number, limits?: TenantLimits): LimitDecision | Promise<LimitDecision>
+  /** The tenant's limits are these from now on. Tokens that this process took in advance under other limits are dropped. */
+  change(tenantId: number, limits: TenantLimits): void
 }
 
 const script = defineScript('limit-lease', new URL('../../lua/limit-lease.lua', import.meta.url))
@@ -45,7 +48,13 @@ const RETRY_MS = 1_000
 /** Tenants in memory. Beyond that, the one that was created first is removed together with the tokens taken in advance. */
 const TENANTS_MAX = 10_000
 
+/** What a blocked tenant is told to wait, in ms: SDKs retry after that time instead of every second. */
+const BLOCKED_RETRY_MS = 60_000
+
 interface Lease {
+  /** The limits that `limit` was made from. */
+  limits: TenantLimits | undefined
+  limit: Limit
   tokens: number
   refusedUntil: number
   refill: Promise<void> | undefined
@@ -61,6 +70,8 @@ export function createRateLimiter(config: RateLimiterConfig, deps: RateLimiterDe
 interface Limit {
   readonly rate: number
   readonly burst: number
+  /** `always` and `never` need no tokens. */
+  readonly grants: 'tokens' | 'always' | 'never'
 }
 
 class LeasingLimiter implements RateLimiter {
@@ -86,43 +97,67 @@ class LeasingLimiter implements RateLimiter {
   }
 
   take(tenantId: number, cost: number, limits?: TenantLimits): LimitDecision | Promise<LimitDecision> {
-    const rate = limits?.ratePerSecond ?? this.#config.ratePerSecond
-    if (rate <= 0) return ALLOWED
-    const limit = {
-      rate,
-      burst: limits?.burst ?? (limits?.ratePerSecond === undefined ? this.#config.burst : limits.ratePerSecond * 2),
-    }
-    return this.#take(tenantId, this.#leaseOf(tenantId), cost, limit)
+    const lease = this.#leaseOf(tenantId, limits)
+    if (lease.limits !== limits) this.#adopt(lease, limits)
+    return this.#take(tenantId, lease, cost)
   }
 
-  #take(tenantId: number, lease: Lease, cost: number, limit: Limit): LimitDecision | Promise<LimitDecision> {
-    if (lease.local) return this.#takeLocally(tenantId, lease, lease.local, cost, limit)
+  change(tenantId: number, limits: TenantLimits): void {
+    const lease = this.#leases.get(tenantId)
+    if (lease !== undefined) this.#adopt(lease, limits)
+  }
+
+  #adopt(lease: Lease, limits: TenantLimits | undefined): void {
+    if ((limits?.version ?? 0) < (lease.limits?.version ?? 0)) return
+    const { limit: old } = lease
+    const limit = this.#toLimit(limits)
+    lease.limits = limits
+    lease.limit = limit
+    if (limit.rate === old.rate && limit.burst === old.burst && limit.grants === old.grants) return
+    lease.tokens = 0
+    lease.refusedUntil = 0
+    // Those who wait for it ask again; what it brings was granted under the old limits and is dropped.
+    lease.refill = undefined
+  }
+
+  #toLimit(limits: TenantLimits | undefined): Limit {
+    const rate = limits?.ratePerSecond ?? this.#config.ratePerSecond
+    const burst = limits?.burst ?? (limits?.ratePerSecond === undefined ? this.#config.burst : rate * 2)
+    if (rate > 0) return { rate, burst, grants: 'tokens' }
+    return { rate, burst, grants: limits?.ratePerSecond === undefined ? 'always' : 'never' }
+  }
+
+  #take(tenantId: number, lease: Lease, cost: number): LimitDecision | Promise<LimitDecision> {
+    const { limit } = lease
+    if (limit.grants !== 'tokens') return limit.grants === 'always' ? ALLOWED : this.#refuse(BLOCKED_RETRY_MS, true)
+    if (lease.local) return this.#takeLocally(tenantId, lease, lease.local, cost)
     if (lease.tokens >= cost) {
       lease.tokens -= cost
       // In advance, so that the next request finds its tokens in this process.
       const isLow = lease.tokens < this.#chunk(limit) / 2
       if (isLow && lease.refill === undefined && this.#now() >= lease.refusedUntil)
-        void this.#refill(tenantId, lease, 0, limit)
+        void this.#refill(tenantId, lease, 0)
       return ALLOWED
     }
     const now = this.#now()
     if (now < lease.refusedUntil) return this.#refuse(lease.refusedUntil - now)
-    const refill = lease.refill ?? this.#refill(tenantId, lease, cost - lease.tokens, limit)
-    return refill.then(() => this.#take(tenantId, lease, cost, limit))
+    const refill = lease.refill ?? this.#refill(tenantId, lease, cost - lease.tokens)
+    return refill.then(() => this.#take(tenantId, lease, cost))
   }
 
-  #takeLocally(tenantId: number, lease: Lease, bucket: TokenBucket, cost: number, limit: Limit): LimitDecision {
+  #takeLocally(tenantId: number, lease: Lease, bucket: TokenBucket, cost: number): LimitDecision {
+    const { limit } = lease
     const now = this.#now()
-    if (now >= lease.retryAt && lease.refill === undefined) void this.#refill(tenantId, lease, 0, limit)
+    if (now >= lease.retryAt && lease.refill === undefined) void this.#refill(tenantId, lease, 0)
     const share = this.#config.localShare ?? 0.5
     const decision = bucket.take(cost, limit.rate * share, Math.max(1, limit.burst * share), now)
     if (!decision.ok) this.#refused?.inc()
     return decision
   }
 
-  #refuse(retryAfterMs: number): LimitDecision {
+  #refuse(retryAfterMs: number, isBlocked = false): LimitDecision {
     this.#refused?.inc()
-    return { ok: false, retryAfterMs: Math.ceil(retryAfterMs) }
+    return { ok: false, retryAfterMs: Math.ceil(retryAfterMs), ...(isBlocked && { isBlocked }) }
   }
 
   /** Tokens to take in advance: those of `leaseMs` at the full rate, but at most a quarter of the bucket, so that several processes can share it. */
@@ -130,11 +165,13 @@ class LeasingLimiter implements RateLimiter {
     return Math.max(1, Math.min((rate * (this.#config.leaseMs ?? 200)) / 1000, burst / 4))
   }
 
-  #refill(tenantId: number, lease: Lease, missing: number, limit: Limit): Promise<void> {
+  #refill(tenantId: number, lease: Lease, missing: number): Promise<void> {
+    const { limit } = lease
     const needed = Math.max(1, Math.ceil(missing))
     const wanted = needed + Math.ceil(this.#chunk(limit))
-    const refill = this.#takeFromRedis(tenantId, [limit.rate, limit.burst, needed, wanted]).then(
+    const refill: Promise<void> = this.#takeFromRedis(tenantId, [limit.rate, limit.burst, needed, wanted]).then(
       ([granted, waitMs]) => {
+        if (lease.refill !== refill) return
         lease.refill = undefined
         lease.local = undefined
         lease.tokens += granted
@@ -142,6 +179,7 @@ class LeasingLimiter implements RateLimiter {
         this.#setLocal(false)
       },
       (error: unknown) => {
+        if (lease.refill !== refill) return
         lease.refill = undefined
         lease.retryAt = this.#now() + RETRY_MS
         lease.local ??= new TokenBucket(limit.burst * (this.#config.localShare ?? 0.5), this.#now())
@@ -177,10 +215,11 @@ class LeasingLimiter implements RateLimiter {
     else this.#logger.info('Redis can be reached again: rate limits are shared by all processes')
   }
 
-  #leaseOf(tenantId: number): Lease {
+  #leaseOf(tenantId: number, limits: TenantLimits | undefined): Lease {
     let lease = this.#leases.get(tenantId)
     if (lease === undefined) {
-      lease = { tokens: 0, refusedUntil: 0, refill: undefined, local: undefined, retryAt: 0 }
+      const limit = this.#toLimit(limits)
+      lease = { limits, limit, tokens: 0, refusedUntil: 0, refill: undefined, local: undefined, retryAt: 0 }
       this.#leases.set(tenantId, lease)
       if (this.#leases.size > TENANTS_MAX) this.#leases.delete(this.#leases.keys().next().value as number)
     }

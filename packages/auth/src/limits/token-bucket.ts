@@ -1,4 +1,7 @@
-export type LimitDecision = { readonly ok: true } | { readonly ok: false; readonly retryAfterMs: number }
+export type LimitDecision =
+  | { readonly ok: true }
+  /** `isBlocked`: the tenant's rate is 0, so waiting does not help until somebody raises it. */
+  | { readonly ok: false; readonly retryAfterMs: number; readonly isBlocked?: boolean }
 
 export const ALLOWED: LimitDecision = { ok: true }
 
