@@ -111,12 +111,13 @@ export const configSchema = defineConfig({
     description:
       'the sequence numbers of a gateway process are kept for this time after its last frame, at least for STREAM_WINDOW_DAYS',
   }),
+  // Below the 0.88 from which a gateway that has rejected events accepts them again.
   STREAM_TRIM_MEMORY_SHARE: decimal({
     default: 0.5,
     min: 0.05,
-    max: 1,
+    max: 0.8,
     description:
-      'above this share of maxmemory of Redis, consumed frames are trimmed before STREAM_WINDOW_* ask for it',
+      'above this share of maxmemory of Redis, consumed frames are trimmed before STREAM_WINDOW_* ask for it; the gateway rejects events above 0.9',
   }),
 
   DEDUP_WINDOW_HOURS: decimal({

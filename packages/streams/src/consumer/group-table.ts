@@ -22,6 +22,14 @@ export interface KnownProducer {
   readonly records: number
 }
 
+/** How far one group has flushed a partition: no frame after `position` may be trimmed. */
+export interface FlushedPosition {
+  readonly partition: number
+  readonly position: Position
+  /** Everything that was appended up to this time is flushed, ms since 1970; undefined before the first commit. */
+  readonly watermarkMs: number | undefined
+}
+
 /** What a heartbeat found out. */
 export interface Heartbeat {
   /** Epochs of the partitions whose leases were renewed. */
@@ -231,13 +239,18 @@ export class GroupTable {
     return rows[0]?.is_at_work === true
   }
 
-  /** The flushed position of each group of the stream, by partition: no frame at or after the lowest of them may be trimmed. */
-  async flushedPositions(partitions: readonly number[]): Promise<{ partition: number; position: Position }[]> {
-    const { rows } = await this.#client.query<{ partition: number; position: string }>(
-      `select partition, flushed_position as position from stream_partitions where stream = $1 and partition = any($2::smallint[])`,
+  /** How far each group of the stream has flushed, by partition. */
+  async flushedPositions(partitions: readonly number[]): Promise<FlushedPosition[]> {
+    const { rows } = await this.#client.query<{ partition: number; position: string; watermark_ms: number | null }>(
+      `select partition, flushed_position as position, (extract(epoch from flushed_watermark) * 1000)::float8 as watermark_ms
+       from stream_partitions where stream = $1 and partition = any($2::smallint[])`,
       [this.#stream, [...partitions]],
     )
-    return rows
+    return rows.map(({ partition, position, watermark_ms }) => ({
+      partition,
+      position,
+      watermarkMs: watermark_ms ?? undefined,
+    }))
   }
 }
 

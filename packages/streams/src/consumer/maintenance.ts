@@ -3,7 +3,7 @@ import { decodeFrameHeader, type FrameHeader } from '../frame/frame.js'
 import type { ConsumerContext } from './consumer-context.js'
 import type { SqlTransaction } from './database-port.js'
 import type { PartitionState } from './partition-state.js'
-import { planTrim } from './trim-plan.js'
+import { recordsPerFrame, StreamTrimmer } from './stream-trimmer.js'
 
 /** Newest frames whose headers are read to compute the lag in records. */
 const TAIL_FRAMES = 4
@@ -15,29 +15,33 @@ const TAIL_FRAMES = 4
 export class Maintenance<Prepared, Tx extends SqlTransaction> {
   readonly #context: ConsumerContext<Prepared, Tx>
   readonly #mirrored = new Map<number, Position>()
-  #nextTrimMs = 0
+  readonly #trimmer: StreamTrimmer<Prepared, Tx>
+  /** Actions whose last run failed. */
+  readonly #failing = new Set<string>()
   #nextForgetMs = 0
-  #isFailing = false
 
   constructor(context: ConsumerContext<Prepared, Tx>) {
     this.#context = context
+    this.#trimmer = new StreamTrimmer(context)
   }
 
-  /** Never rejects. */
+  /** Never rejects. Each work is done even when another one fails: a full server refuses to copy positions, and only trimming frees its memory. */
   async run(states: ReadonlyMap<number, PartitionState>): Promise<void> {
-    const { logger, now, settings } = this.#context
     if (states.size === 0) return
+    await this.#attempt('measuring the lag', () => this.#observe(states))
+    await this.#attempt('trimming the stream', () => this.#trimmer.run(states))
+    await this.#attempt('forgetting silent producers', () => this.#forgetProducers([...states.keys()]))
+  }
+
+  /** Logs the first of several failures in a row. */
+  async #attempt(action: string, work: () => Promise<void>): Promise<void> {
     try {
-      await this.#observe(states)
-      if (now() >= this.#nextTrimMs) {
-        this.#nextTrimMs = now() + settings.maintenanceMs
-        await this.#trim(states)
-        await this.#forgetProducers([...states.keys()])
-      }
-      this.#isFailing = false
+      await work()
+      this.#failing.delete(action)
     } catch (error) {
-      if (!this.#isFailing) logger.warn('measuring the lag or trimming the stream failed; it is tried again', { error })
-      this.#isFailing = true
+      if (!this.#failing.has(action))
+        this.#context.logger.warn('maintenance of the stream failed; it is tried again', { action, error })
+      this.#failing.add(action)
     }
   }
 
@@ -64,8 +68,10 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
   async #measure(state: PartitionState, description: PartitionDescription, askedAtMs: number): Promise<void> {
     const { config, metrics } = this.#context
     const { partition } = state
-    const isAtEnd = config.driver.comparePositions(description.last, state.committedPosition) <= 0
-    if (isAtEnd) state.noteEnd(askedAtMs)
+    const order = config.driver.comparePositions(description.last, state.committedPosition)
+    const isAtEnd = order <= 0
+    // A stream that ends before the committed position may be on a new server, with frames that nobody has read yet.
+    if (order === 0 || description.frames === 0) state.noteEnd(askedAtMs)
     const lagFrames = isAtEnd
       ? 0
       : description.framesEver === undefined
@@ -94,36 +100,6 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
     return Math.round(Math.max(unread + state.nextOrdinal - state.committedOrdinal, estimate))
   }
 
-  async #trim(states: ReadonlyMap<number, PartitionState>): Promise<void> {
-    const { config, settings, table, metrics } = this.#context
-    const { driver, stream } = config
-    const memory = await driver.memory()
-    metrics?.memoryUsed.set(memory.usedBytes)
-    metrics?.memoryCeiling.set(memory.ceilingBytes ?? 0)
-    const flushed = await table.flushedPositions([...states.keys()])
-    for (const state of states.values()) {
-      const { partition } = state
-      const positions = flushed.filter((row) => row.partition === partition).map(({ position }) => position)
-      const slowest = positions.reduce((a, b) => (driver.comparePositions(a, b) <= 0 ? a : b))
-      // A little before the flushed position: after a failover the stream may hold frames there that nobody has read.
-      const before = driver.safeStart(slowest)
-      const old = await driver.positionAt(stream, partition, Date.now() - settings.windowMs)
-      let trimmed = await driver.trim(stream, partition, {
-        before: driver.comparePositions(old, before) < 0 ? old : before,
-      })
-      const [description] = await driver.describe(stream, [partition])
-      const framesMax = planTrim({
-        frames: description?.frames ?? 0,
-        recordsPerFrame: recordsPerFrame(state),
-        windowRecords: settings.windowRecords / settings.partitions,
-        ...memory,
-        memoryShare: settings.trimMemoryShare,
-      })
-      if (framesMax > 0) trimmed += await driver.trim(stream, partition, { before, framesMax })
-      metrics?.trimmedFrames.inc(trimmed)
-    }
-  }
-
   /**
    * Forgets producers that were silent for `producerMemoryMs` and that have no frame in the stream, so no frame of them can be read again. If such a
    * producer still had frames in a spool, they would count as new and the sequences before them as lost.
@@ -141,11 +117,6 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
     }
     if (young.length > 0) await table.forgetProducers(young, memoryMs)
   }
-}
-
-/** The average since the group began. An average that is too low keeps more frames than needed, which is harmless. */
-function recordsPerFrame({ committedOrdinal, committedFrames }: PartitionState): number {
-  return committedFrames === 0 ? 1 : Math.max(1, committedOrdinal / committedFrames)
 }
 
 function tryDecodeHeader(bytes: Buffer): FrameHeader | undefined {

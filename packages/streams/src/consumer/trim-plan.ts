@@ -1,3 +1,5 @@
+import type { StreamMemory } from '../driver/stream-driver.js'
+
 /** The figures that decide how many of a partition's oldest frames are trimmed before they reach their maximum age. */
 export interface TrimFacts {
   /** Frames in the partition. */
@@ -16,6 +18,11 @@ export interface TrimFacts {
 export function planTrim(facts: TrimFacts): number {
   const beyondWindow = facts.frames - Math.ceil(facts.windowRecords / Math.max(1, facts.recordsPerFrame))
   return Math.max(0, beyondWindow, beyondMemory(facts))
+}
+
+/** Whether the stream's server uses more than this share of its memory ceiling. */
+export function isAboveShare({ usedBytes, ceilingBytes }: StreamMemory, share: number): boolean {
+  return ceilingBytes !== undefined && usedBytes > ceilingBytes * share
 }
 
 /** The frames to trim so that memory falls to the share, if the server held nothing but the stream. */

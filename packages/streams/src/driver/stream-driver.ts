@@ -95,6 +95,8 @@ export interface TrimRequest {
   readonly before: Position
   /** Most frames to remove, oldest first. Default: all frames before `before`. */
   readonly framesMax?: number
+  /** Nothing is removed unless the newest frame of the partition has this position. Checked together with the removal, so that no frame can come in between. */
+  readonly newest?: Position
 }
 
 /** Called by a broker that assigns partitions itself. */

@@ -193,6 +193,15 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       expect(texts(left).slice(-10)).toEqual(Array.from({ length: 10 }, (_, index) => String(90 + index)))
     })
 
+    it('trims nothing when the newest frame is not the one that the caller names', async () => {
+      const [first, second, third] = (await append(0, 'a', 'b', 'c')) as [string, string, string]
+      expect(await driver.trim(STREAM, 0, { before: second, newest: second })).toBe(0)
+      expect(await driver.trim(STREAM, 1, { before: first, newest: first })).toBe(0)
+      expect(await driver.trim(STREAM, 0, { before: third, newest: third, framesMax: 1 })).toBe(1)
+      expect(await driver.trim(STREAM, 0, { before: third, newest: third })).toBe(1)
+      expect(await describeOne(0)).toMatchObject({ first: third, last: third, frames: 1, framesEver: 3 })
+    })
+
     it('remembers the highest position when its frames are trimmed', async () => {
       const [, , , , , sixth] = await append(0, 'a', 'b', 'c', 'd', 'e', 'f')
       await driver.trim(STREAM, 0, { before: sixth as string, framesMax: 5 })

@@ -105,9 +105,11 @@ export class MemoryDriver implements StreamDriver {
     return this.log(stream, partition).positionAt(timeMs)
   }
 
-  async trim(stream: string, partition: number, { before, framesMax }: TrimRequest): Promise<number> {
+  async trim(stream: string, partition: number, { before, framesMax, newest }: TrimRequest): Promise<number> {
     this.#assertUp()
-    return this.log(stream, partition).trim(before, framesMax ?? Number.MAX_SAFE_INTEGER)
+    const log = this.log(stream, partition)
+    if (newest !== undefined && log.tail(1)[0]?.position !== newest) return 0
+    return log.trim(before, framesMax ?? Number.MAX_SAFE_INTEGER)
   }
 
   async mirrorGroup(stream: string, group: string, positions: readonly GroupMirror[]): Promise<void> {

@@ -35,6 +35,9 @@ export interface RedisDriverConfig {
   readonly memoryCeilingBytes?: number
 }
 
+/** Frames that one script removes. The server answers nobody else meanwhile: about 5 ms for frames of 10 KB. */
+const TRIM_STEP_FRAMES = 1024
+
 const describeScript = defineScript('describe', new URL('../../../lua/describe.lua', import.meta.url))
 const trimScript = defineScript('trim', new URL('../../../lua/trim.lua', import.meta.url))
 
@@ -99,12 +102,21 @@ export class RedisDriver implements StreamDriver {
     return positionBeforeMs(timeMs)
   }
 
-  trim(stream: string, partition: number, { before, framesMax }: TrimRequest): Promise<number> {
+  trim(stream: string, partition: number, { before, framesMax, newest }: TrimRequest): Promise<number> {
     return this.#guard('trimming the stream', async () => {
       if (before === BEGINNING) return 0
       const key = streamKey(stream, partition)
-      if (framesMax === undefined) return await this.#redis.client.xtrim(key, 'MINID', '~', before)
-      return Number(await trimScript.run(this.#redis.client, [key], [before, Math.max(0, Math.floor(framesMax))]))
+      if (framesMax === undefined && newest === undefined)
+        return await this.#redis.client.xtrim(key, 'MINID', '~', before)
+      let left = Math.floor(framesMax ?? Number.MAX_SAFE_INTEGER)
+      let removed = 0
+      for (let step = 0; left > 0; left -= step) {
+        step = Math.min(left, TRIM_STEP_FRAMES)
+        const now = Number(await trimScript.run(this.#redis.client, [key], [before, step, newest ?? '']))
+        removed += now
+        if (now < step) break
+      }
+      return removed
     })
   }
 
