@@ -13,6 +13,11 @@ export const authErrors = defineErrors({
     'conflict',
     'the key is the last valid key of the tenant with the scope admin: create another one first',
   ],
+  SELF_REVOCATION: [
+    'conflict',
+    'the request would end the key that it is sent with: make sure that you hold another admin key, and add confirm=self to the query string',
+  ],
+  ADMIN_KEYS_EXPIRE: ['conflict', 'the other admin keys of the tenant expire before this one'],
   TENANT_NOT_FOUND: ['not_found', 'the tenant does not exist'],
   TENANT_EXISTS: ['conflict', 'a tenant with this name exists already'],
   DEVELOPMENT_KEY: ['invalid', 'the development keys must not be used in production'],

@@ -1,5 +1,6 @@
 export { authErrors } from './errors.js'
 export { generateApiKey, hashApiKey } from './keys/api-key.js'
+export { CONFIRMATIONS, type Confirmation } from './keys/check-revocation.js'
 export { type CreatedKey, type CreateKeyRequest, KeyManager, type KeyManagerDeps } from './keys/key-manager.js'
 export type { ApiKey } from './keys/key-queries.js'
 export {

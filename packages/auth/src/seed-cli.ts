@@ -14,7 +14,7 @@ try {
     { database },
   )
   process.stdout.write(
-    `${applied.length} migrations applied; the tenant default exists${BOOTSTRAP_WRITE_KEY || BOOTSTRAP_ADMIN_KEY ? ' and has the given keys' : ''}\n`,
+    `${applied.length} migrations applied; the tenant default exists${BOOTSTRAP_WRITE_KEY || BOOTSTRAP_ADMIN_KEY ? ', and its given keys are stored' : ''}\n`,
   )
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)

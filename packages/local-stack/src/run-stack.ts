@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { type Stack, startStack } from './stack.js'
+import { describeKeys, type KeyLines } from './stack-keys.js'
 
 const DEFAULT_KEYS = { write: 'mr_write_dev', admin: 'mr_admin_dev' }
 
@@ -12,8 +13,8 @@ const DEFAULT_KEYS = { write: 'mr_write_dev', admin: 'mr_admin_dev' }
  */
 export async function runStack(startedAt: number, say: (line: string) => void): Promise<number> {
   const { env } = process
-  const writeKey = env.BOOTSTRAP_WRITE_KEY ?? DEFAULT_KEYS.write
-  const adminKey = env.BOOTSTRAP_ADMIN_KEY ?? DEFAULT_KEYS.admin
+  const writeKey = env.BOOTSTRAP_WRITE_KEY || DEFAULT_KEYS.write
+  const adminKey = env.BOOTSTRAP_ADMIN_KEY || DEFAULT_KEYS.admin
   if (env.NODE_ENV === 'production' && (writeKey === DEFAULT_KEYS.write || adminKey === DEFAULT_KEYS.admin)) {
     say(
       'NODE_ENV is production, but the write key and the admin key are the public defaults: set BOOTSTRAP_WRITE_KEY and BOOTSTRAP_ADMIN_KEY',
@@ -45,7 +46,7 @@ export async function runStack(startedAt: number, say: (line: string) => void): 
     await starting.then((late) => late.stop()).catch(() => {})
     return 0
   }
-  for (const line of instructions(stack, startedAt)) say(line)
+  for (const line of instructions(stack, startedAt, await describeKeys(stack))) say(line)
   const end = await Promise.race([signalled, stack.failed])
   say(end instanceof Error ? end.message : `${end}: stopping services, then Redis, then PostgreSQL`)
   const stopStart = performance.now()
@@ -54,23 +55,18 @@ export async function runStack(startedAt: number, say: (line: string) => void): 
   return end instanceof Error ? 1 : 0
 }
 
-function instructions(stack: Stack, startedAt: number): string[] {
-  const event = `{"batch":[{"type":"track","userId":"ada","event":"Hello","messageId":"'$RANDOM-$RANDOM'"}]}`
+function instructions(stack: Stack, startedAt: number, { keys, tries }: KeyLines): string[] {
   return [
     '',
     `Millrace is ready after ${((Date.now() - startedAt) / 1000).toFixed(1)} s.`,
     `  API         ${stack.url}          docs ${stack.url}/docs`,
-    `  write key   ${stack.writeKey}`,
-    `  admin key   ${stack.adminKey}`,
+    ...keys,
     `  PostgreSQL  ${stack.databaseUrl}`,
     `  Redis       streams ${stack.streamRedisUrl}   cache ${stack.cacheRedisUrl}`,
     ...stack.services.map(
       ({ server, instance }) => `  ${instance.name.padEnd(18)} ${server.adminUrl}/metrics   log ${server.logFile}`,
     ),
-    '',
-    'Try it:',
-    `  curl -u ${stack.writeKey}: ${stack.url}/v1/batch -H 'content-type: application/json' -d '${event}'`,
-    `  curl -H 'authorization: Bearer ${stack.adminKey}' ${stack.url}/api/v1/ledger`,
+    ...(tries.length === 0 ? [] : ['', 'Try it:', ...tries]),
     '',
     'Ctrl-C stops everything.',
   ]

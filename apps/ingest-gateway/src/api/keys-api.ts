@@ -1,8 +1,8 @@
-import { type ApiKey, requireScope, SCOPES, type Scope } from '@millrace/auth'
+import { type ApiKey, CONFIRMATIONS, type Confirmation, requireScope, SCOPES, type Scope } from '@millrace/auth'
 import { DAY_MS, SECOND_MS } from '@millrace/contracts'
 import type { Express } from 'express'
 import type { ApiDeps } from './api-deps.js'
-import { invalid, type Params, readCount, readList, readText, readTime } from './read-params.js'
+import { invalid, type Params, readCount, readList, readText, readTime, rejectUnknown } from './read-params.js'
 
 const OVERLAP_SECONDS_MAX = (30 * DAY_MS) / SECOND_MS
 
@@ -18,7 +18,8 @@ export function addKeysApi(app: Express, deps: ApiDeps): void {
     const principal = await deps.identify(req)
     requireScope(principal, 'admin')
     const params = (req.body ?? {}) as Params
-    const expiresAt = readTime(params, 'expires_at')
+    rejectUnknown(params, ['name', 'scopes', 'expires_at'])
+    const expiresAt = readExpiry(params)
     const request = { tenantId: principal.tenantId, name: readText(params, 'name', 100), scopes: readScopes(params) }
     const created = await deps.keys.create(expiresAt === undefined ? request : { ...request, expiresAt })
     res.status(201).json({ ...toJson(created), key: created.key })
@@ -27,17 +28,43 @@ export function addKeysApi(app: Express, deps: ApiDeps): void {
     const principal = await deps.identify(req)
     requireScope(principal, 'admin')
     const params = (req.body ?? {}) as Params
-    const seconds = readCount(params, 'overlap_seconds', { min: 0, max: OVERLAP_SECONDS_MAX })
-    const overlapMs = params.overlap_seconds === undefined ? undefined : seconds * 1000
-    const created = await deps.keys.rotate(principal.tenantId, req.params.id, overlapMs)
+    rejectUnknown(params, ['overlap_seconds'])
+    const request = { overlapMs: readOverlapMs(params), callerId: principal.keyId, confirmed: readConfirmed(req.query) }
+    const created = await deps.keys.rotate(principal.tenantId, req.params.id, request)
     res.status(201).json({ ...toJson(created), key: created.key })
   })
   app.delete('/api/v1/keys/:id', async (req, res) => {
     const principal = await deps.identify(req)
     requireScope(principal, 'admin')
-    await deps.keys.revoke(principal.tenantId, req.params.id)
+    const request = { callerId: principal.keyId, confirmed: readConfirmed(req.query) }
+    await deps.keys.revoke(principal.tenantId, req.params.id, request)
     res.status(204).end()
   })
+}
+
+/** Undefined when absent: the key never expires. An empty text does not mean that. */
+function readExpiry(params: Params): Date | undefined {
+  if (params.expires_at === undefined || params.expires_at === null) return undefined
+  const expiresAt = readTime(params, 'expires_at')
+  if (expiresAt === undefined || expiresAt.getTime() <= Date.now())
+    throw invalid('expires_at', 'a time in the future such as 2027-01-31T08:00:00Z')
+  return expiresAt
+}
+
+/** Undefined when absent. An empty text does not mean 0, which would end the old key at once. */
+function readOverlapMs(params: Params): number | undefined {
+  const { overlap_seconds: value } = params
+  if (value === undefined || value === null) return undefined
+  if (value === '') throw invalid('overlap_seconds', `a whole number from 0 to ${OVERLAP_SECONDS_MAX}`)
+  return readCount(params, 'overlap_seconds', { min: 0, max: OVERLAP_SECONDS_MAX }) * SECOND_MS
+}
+
+/** `?confirm=self`, `?confirm=self,expiry`: what may happen to the caller's own access. */
+function readConfirmed(query: Params): Confirmation[] {
+  const confirmed = readList(query, 'confirm')
+  const known = confirmed.filter((one): one is Confirmation => (CONFIRMATIONS as readonly string[]).includes(one))
+  if (known.length !== confirmed.length) throw invalid('confirm', `a list of ${CONFIRMATIONS.join(', ')}`)
+  return known
 }
 
 function readScopes(params: Params): Scope[] {

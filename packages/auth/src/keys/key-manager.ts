@@ -1,9 +1,10 @@
-import { HOUR_MS, isMillraceError } from '@millrace/contracts'
+import { HOUR_MS, isMillraceError, MINUTE_MS } from '@millrace/contracts'
 import { type Database, isDataError } from '@millrace/database'
 import { type Logger, silentLogger } from '@millrace/logger'
 import type { RedisConnection } from '@millrace/redis'
 import { authErrors } from '../errors.js'
 import { generateApiKey, hashApiKey, hintOf } from './api-key.js'
+import { checkOwnKey, checkRevocation, type KeyEndRequest } from './check-revocation.js'
 import { announceKey } from './key-channel.js'
 import {
   type ApiKey,
@@ -37,7 +38,14 @@ export interface CreateKeyRequest {
 /** `key` is returned only here and is stored nowhere. */
 export type CreatedKey = ApiKey & { readonly key: string }
 
+export interface RotateRequest extends KeyEndRequest {
+  /** How long the old key stays valid, in ms. Default 24 hours. */
+  readonly overlapMs?: number | undefined
+}
+
 const DEFAULT_OVERLAP_MS = 24 * HOUR_MS
+/** A caller whose own key ends sooner than this may be locked out when the response with its successor is lost, so it has to confirm. */
+const OWN_OVERLAP_MS_MIN = MINUTE_MS
 
 /** Creates, rotates, revokes and lists API keys. Each change is written to the audit log and announced to all key verifiers. */
 export class KeyManager {
@@ -71,11 +79,14 @@ export class KeyManager {
   }
 
   /**
-   * Creates a successor with the same name and scopes. The old key stays valid for `overlapMs` (default 24 hours), but not beyond its own end, so
-   * that clients can switch. At most two keys with the same name are valid at a time.
-   * @throws authErrors.KEY_NOT_FOUND, authErrors.KEY_ROTATING while the predecessor's predecessor is still valid
+   * Creates a successor with the same name and scopes. The old key stays valid for the overlap, but not beyond its own end, so that clients can
+   * switch. At most two keys with the same name are valid at a time.
+   * @throws authErrors.KEY_NOT_FOUND; authErrors.KEY_ROTATING while the predecessor's predecessor is still valid; authErrors.SELF_REVOCATION when
+   * the caller's own key would end within a minute
    */
-  async rotate(tenantId: number, id: string, overlapMs = DEFAULT_OVERLAP_MS): Promise<CreatedKey> {
+  async rotate(tenantId: number, id: string, request: RotateRequest = {}): Promise<CreatedKey> {
+    const { overlapMs = DEFAULT_OVERLAP_MS } = request
+    if (overlapMs < OWN_OVERLAP_MS_MIN) checkOwnKey(id, request)
     const successor = await this.#database.transaction(async (transaction) => {
       const old = isId(id) ? await selectValidKeyForUpdate(transaction, tenantId, id) : undefined
       if (!old) throw authErrors.KEY_NOT_FOUND()
@@ -90,13 +101,12 @@ export class KeyManager {
 
   /**
    * Takes effect at once in every process, or within 30 s in processes that cannot reach Redis. Revoking a key twice is no error.
-   * @throws authErrors.KEY_NOT_FOUND, authErrors.LAST_ADMIN_KEY when the tenant would have no key left that can create keys
+   * @throws authErrors.KEY_NOT_FOUND, and the errors of `checkRevocation` when the tenant or the caller might be locked out
    */
-  async revoke(tenantId: number, id: string): Promise<void> {
+  async revoke(tenantId: number, id: string, request: KeyEndRequest = {}): Promise<void> {
     if (!isId(id)) throw authErrors.KEY_NOT_FOUND()
     await this.#database.transaction(async (transaction) => {
-      const admins = await selectValidAdminKeysForUpdate(transaction, tenantId)
-      if (admins.length === 1 && admins[0] === id) throw authErrors.LAST_ADMIN_KEY()
+      checkRevocation(id, await selectValidAdminKeysForUpdate(transaction, tenantId), request)
       if (!(await updateKeyRevoked(transaction, tenantId, id))) throw authErrors.KEY_NOT_FOUND()
     })
     await this.#changed('api key revoked', { id, tenantId })

@@ -1,5 +1,6 @@
 import { and, apiKeys, desc, drizzleOn, eq, gt, isNull, or, type Queryable, sql, tenants } from '@millrace/database'
 import { parseTenantLimits } from '../limits/tenant-limits.js'
+import type { AdminKey } from './check-revocation.js'
 import type { Principal, Scope } from './principal.js'
 
 /** A key as its owner sees it, without the key itself. */
@@ -114,15 +115,15 @@ export async function countValidKeys(database: Queryable, tenantId: number, name
   return await drizzleOn(database).$count(apiKeys, and(eq(apiKeys.tenantId, tenantId), eq(apiKeys.name, name), isValid))
 }
 
-/** Ids. Locks the rows until the end of the transaction, so that of two revocations at once the second sees what the first left. */
-export async function selectValidAdminKeysForUpdate(transaction: Queryable, tenantId: number): Promise<string[]> {
+/** Locks the rows until the end of the transaction, so that of two revocations at once the second sees what the first left. */
+export async function selectValidAdminKeysForUpdate(transaction: Queryable, tenantId: number): Promise<AdminKey[]> {
   const rows = await drizzleOn(transaction)
-    .select({ id: apiKeys.id })
+    .select({ id: apiKeys.id, expiresAt: apiKeys.expiresAt })
     .from(apiKeys)
     .where(and(eq(apiKeys.tenantId, tenantId), sql`'admin' = any(${apiKeys.scopes})`, isValid))
     .orderBy(apiKeys.id)
     .for('update')
-  return rows.map(({ id }) => String(id))
+  return rows.map(({ id, expiresAt }) => ({ id: String(id), expiresAt: expiresAt ?? undefined }))
 }
 
 /** Brings the end of a key forward; never delays it. */

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { CHANNELS } from '@millrace/contracts'
 import { type Database, migrate, openDatabase } from '@millrace/database'
-import { silentLogger } from '@millrace/logger'
+import { createLogger, silentLogger } from '@millrace/logger'
 import { openRedis, type RedisConnection } from '@millrace/redis'
 import {
   createTestDatabase,
@@ -159,7 +159,7 @@ describe('API keys', () => {
   it('a rotation leaves two keys with the same name valid, and never a third', () =>
     withVerifier(async (verifier) => {
       const old = await manager.create({ tenantId, name: 'rotated', scopes: ['read', 'write'] })
-      const successor = await manager.rotate(tenantId, old.id, 60_000)
+      const successor = await manager.rotate(tenantId, old.id, { overlapMs: 60_000 })
       expect(successor).toMatchObject({ name: 'rotated', scopes: ['write', 'read'], expiresAt: undefined })
       expect(await verifier.verifyKey(old.key)).toMatchObject({ keyId: old.id })
       expect(await verifier.verifyKey(successor.key)).toMatchObject({ keyId: successor.id })
@@ -178,6 +178,67 @@ describe('API keys', () => {
     expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     expect(ends.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'LAST_ADMIN_KEY' } })
     await expect(manager.revoke(id, writer.id)).resolves.toBeUndefined()
+  })
+
+  describe('an admin key that is revoked', () => {
+    let tenant: number
+    const create = (expiresAt?: Date, scopes: Scope[] = ['admin']) =>
+      manager.create({ tenantId: tenant, name: '', scopes, expiresAt })
+    const inDays = (days: number) => new Date(Date.now() + days * 86_400_000)
+    let tenants = 0
+    beforeEach(async () => {
+      tenant = await manager.createTenant(`lockable ${++tenants}`)
+    })
+
+    it('is not revoked by a request that is sent with it, unless the request confirms that', async () => {
+      const own = await create()
+      await create()
+      for (const confirmed of [[], ['expiry' as const]])
+        await expect(manager.revoke(tenant, own.id, { callerId: own.id, confirmed })).rejects.toMatchObject({
+          code: 'SELF_REVOCATION',
+          message: expect.stringContaining('confirm=self'),
+        })
+      await manager.revoke(tenant, own.id, { callerId: own.id, confirmed: ['self'] })
+    })
+
+    it('stays, in spite of all confirmations, when it is the last', async () => {
+      const own = await create()
+      await create(new Date(Date.now() - 1000))
+      await create(undefined, ['write'])
+      await expect(
+        manager.revoke(tenant, own.id, { callerId: own.id, confirmed: ['self', 'expiry'] }),
+      ).rejects.toMatchObject({ code: 'LAST_ADMIN_KEY' })
+    })
+
+    it('is not replaced within a minute by a request that is sent with it, unless the request confirms that', async () => {
+      const own = await create()
+      const now = { overlapMs: 0, callerId: own.id }
+      await expect(manager.rotate(tenant, own.id, now)).rejects.toMatchObject({ code: 'SELF_REVOCATION' })
+      expect(await manager.list(tenant)).toHaveLength(1)
+      const next = await manager.rotate(tenant, own.id, { ...now, confirmed: ['self'] })
+      await manager.rotate(tenant, next.id, { overlapMs: 0, callerId: own.id })
+    })
+
+    it('is not revoked when the other admin keys expire earlier, unless the request confirms that', async () => {
+      const lasting = await create()
+      const short = await create(inDays(1))
+      const long = await create(inDays(2))
+      const remaining = { code: 'ADMIN_KEYS_EXPIRE', details: { expires_at: long.expiresAt?.toISOString() } }
+      await expect(manager.revoke(tenant, lasting.id, { callerId: short.id })).rejects.toMatchObject(remaining)
+      await manager.revoke(tenant, lasting.id, { callerId: short.id, confirmed: ['expiry'] })
+      await expect(manager.revoke(tenant, long.id, { callerId: short.id })).rejects.toMatchObject({
+        code: 'ADMIN_KEYS_EXPIRE',
+      })
+      await manager.revoke(tenant, short.id, { callerId: long.id })
+    })
+
+    it('is not revoked when only its predecessor is left, which ends soon', async () => {
+      const old = await create()
+      const next = await manager.rotate(tenant, old.id)
+      await expect(manager.revoke(tenant, next.id, { callerId: old.id })).rejects.toMatchObject({
+        code: 'ADMIN_KEYS_EXPIRE',
+      })
+    })
   })
 
   it('a cached key ends at its expiry, to the millisecond', async () => {
@@ -227,7 +288,17 @@ describe('API keys', () => {
       ])
       expect(() => requireScope(writer, 'admin')).toThrow(expect.objectContaining({ code: 'SCOPE_MISSING' }))
       await manager.revoke(writer.tenantId, writer.keyId)
-      await seedKeys(config, { database })
+      let log = ''
+      const logger = createLogger({
+        service: 'test',
+        write: (line) => {
+          log += line
+        },
+      })
+      await seedKeys(config, { database, logger })
+      logger.close()
+      expect(log).toMatch(/was revoked or has expired.*BOOTSTRAP_WRITE_KEY/)
+      expect(log).not.toContain('BOOTSTRAP_ADMIN_KEY')
       expect((await manager.list(writer.tenantId)).filter(({ revokedAt }) => revokedAt)).toHaveLength(1)
       await expect(seedKeys({ ...config, isProduction: true }, { database })).rejects.toMatchObject({
         code: 'DEVELOPMENT_KEY',

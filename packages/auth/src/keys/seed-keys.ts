@@ -2,7 +2,7 @@ import type { Database } from '@millrace/database'
 import { type Logger, silentLogger } from '@millrace/logger'
 import { authErrors } from '../errors.js'
 import { hashApiKey, hintOf } from './api-key.js'
-import { insertKey, insertTenant, selectTenantId } from './key-queries.js'
+import { insertKey, insertTenant, selectKeyByHash, selectTenantId } from './key-queries.js'
 import type { Scope } from './principal.js'
 
 /** The keys that `npm start` uses. They are public. */
@@ -24,14 +24,19 @@ export interface SeedKeysDeps {
 
 /**
  * Creates the tenant `default` and the given keys if they do not exist. Safe at each start and in several processes at once: existing keys stay as
- * they are, and a revoked key stays revoked.
+ * they are, and a revoked key stays revoked, which is logged.
  * @throws authErrors.DEVELOPMENT_KEY in production, before anything is stored
  */
 export async function seedKeys(config: SeedKeysConfig, deps: SeedKeysDeps): Promise<void> {
   const { database, logger = silentLogger } = deps
-  const wanted: { name: string; key: string | undefined; scopes: Scope[] }[] = [
-    { name: 'bootstrap write', key: config.writeKey, scopes: ['write'] },
-    { name: 'bootstrap admin', key: config.adminKey, scopes: ['write', 'read', 'admin'] },
+  const wanted: { setting: string; name: string; key: string | undefined; scopes: Scope[] }[] = [
+    { setting: 'BOOTSTRAP_WRITE_KEY', name: 'bootstrap write', key: config.writeKey, scopes: ['write'] },
+    {
+      setting: 'BOOTSTRAP_ADMIN_KEY',
+      name: 'bootstrap admin',
+      key: config.adminKey,
+      scopes: ['write', 'read', 'admin'],
+    },
   ]
   const known: string[] = Object.values(DEVELOPMENT_KEYS)
   if (config.isProduction && wanted.some(({ key }) => key !== undefined && known.includes(key)))
@@ -39,9 +44,16 @@ export async function seedKeys(config: SeedKeysConfig, deps: SeedKeysDeps): Prom
   await insertTenant(database, 'default')
   const tenantId = await selectTenantId(database, 'default')
   if (tenantId === undefined) throw authErrors.TENANT_NOT_FOUND()
-  for (const { name, key, scopes } of wanted) {
+  for (const { setting, name, key, scopes } of wanted) {
     if (!key) continue
     const created = await insertKey(database, { tenantId, name, scopes, hash: hashApiKey(key), hint: hintOf(key) })
     if (created) logger.audit('api key seeded', { key_id: created.id, tenant_id: tenantId, name })
+    else if ((await selectKeyByHash(database, hashApiKey(key))) === undefined)
+      logger.warn(
+        'a bootstrap key was revoked or has expired and stays so: set another key, or create one with the command tenants',
+        {
+          setting,
+        },
+      )
   }
 }

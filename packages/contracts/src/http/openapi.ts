@@ -49,6 +49,10 @@ const range = [
   inQuery('from', 'Start of the range, inclusive, as RFC 3339.'),
   inQuery('to', 'End of the range, exclusive, as RFC 3339.'),
 ]
+const confirm = inQuery(
+  'confirm',
+  'What else the request may do, separated by commas: self (end the key that it is sent with; make sure that you hold another admin key), expiry (leave only admin keys that expire earlier).',
+)
 const health = (summary: string): Node => ({
   tags: ['health'],
   summary,
@@ -206,7 +210,7 @@ const paths: Node = {
         'Replace a key: the old key keeps working for overlap_seconds (default: one day)',
         'admin',
         ok('CreatedKey'),
-        [inPath('id')],
+        [inPath('id'), confirm],
       ),
       requestBody: {
         content: {
@@ -223,18 +227,22 @@ const paths: Node = {
         201: { description: 'The key was created.', content: json('CreatedKey') },
         ...commonProblems,
         404: problem('The key does not exist.'),
-        409: problem('The key is already being replaced.'),
+        409: problem(
+          'KEY_ROTATING: the key is already being replaced. SELF_REVOCATION: the key of the request would end within a minute, and confirm=self is missing.',
+        ),
       },
     },
   },
   '/api/v1/keys/{id}': {
     delete: {
-      ...reads('keys', 'Revoke a key at once', 'admin', ok('Key'), [inPath('id')]),
+      ...reads('keys', 'Revoke a key at once', 'admin', ok('Key'), [inPath('id'), confirm]),
       responses: {
         204: { description: 'The key was revoked.' },
         ...commonProblems,
         404: problem('The key does not exist.'),
-        409: problem('LAST_ADMIN_KEY: the tenant has no other valid key with the scope admin.'),
+        409: problem(
+          'LAST_ADMIN_KEY: the tenant has no other valid key with the scope admin. SELF_REVOCATION: it is the key of the request, and confirm=self is missing. ADMIN_KEYS_EXPIRE: the other admin keys expire before this one, and confirm=expiry is missing.',
+        ),
       },
     },
   },
