@@ -150,7 +150,12 @@ describe('background work', () => {
     await database.query('truncate login_events, activity_logs, user_sessions')
   })
 
-  const sessionEvent = (event: string, atMs: number, properties: object = {}): TypedEvent =>
+  const sessionEvent = (
+    event: string,
+    atMs: number,
+    properties: object = {},
+    over: Partial<TypedEvent['row']> = {},
+  ): TypedEvent =>
     readTypedEvent(
       {
         userHash: 0n,
@@ -164,6 +169,7 @@ describe('background work', () => {
         anonymousId: null,
         properties: JSON.stringify({ session_id: 's', ...properties }),
         context: null,
+        ...over,
       },
       createReadUserAgent(),
     )
@@ -175,20 +181,69 @@ describe('background work', () => {
     return rows[0]
   }
 
-  it('an idle session ends as of its last event, opens again with a later one, and stays ended after its $session_end', async () => {
+  it('an idle session ends as of its last event, and goes on with a later one', async () => {
     const startMs = Date.now() - 3_600_000
     await merge(sessionEvent('$session_start', startMs))
     expect(await closeIdleSessions(database, 30 * 60_000)).toBe(1)
     expect(await closeIdleSessions(database, 30 * 60_000)).toBe(0)
     expect(await merge()).toMatchObject({ ended_at: new Date(startMs), end_reason: 'idle' })
+    expect(await merge(sessionEvent('$activity', startMs - 1000))).toMatchObject({
+      ended_at: new Date(startMs),
+      end_reason: 'idle',
+      started_at: new Date(startMs - 1000),
+    })
     expect(await merge(sessionEvent('$activity', startMs + 1000))).toMatchObject({
       ended_at: null,
       end_reason: null,
       last_seen_at: new Date(startMs + 1000),
     })
-    const ended = { ended_at: new Date(startMs + 5000), end_reason: 'logout', started_at: new Date(startMs) }
-    expect(await merge(sessionEvent('$session_end', startMs + 5000, { reason: 'logout' }))).toMatchObject(ended)
-    expect(await merge(sessionEvent('$activity', startMs + 6000))).toMatchObject(ended)
+    await database.query('truncate user_sessions')
+  })
+
+  it('a session ends with its last $session_end, goes on when an event is later, and never ends before it was last seen', async () => {
+    const startMs = Date.now() - 3_600_000
+    const at = (seconds: number) => new Date(startMs + seconds * 1000)
+    const end = (seconds: number, reason: string) => sessionEvent('$session_end', at(seconds).getTime(), { reason })
+    await merge(sessionEvent('$session_start', startMs))
+    const ended = { ended_at: at(5), end_reason: 'logout', last_seen_at: at(5), started_at: at(0) }
+    expect(await merge(end(5, 'logout'))).toMatchObject(ended)
+    expect(await merge(end(3, 'timeout'))).toMatchObject(ended)
+    expect(await merge(end(5, 'logout'), end(5, 'z'), end(5, 'idle'))).toMatchObject(ended)
+    expect(await merge(sessionEvent('$activity', at(6).getTime()))).toMatchObject({
+      ended_at: null,
+      end_reason: null,
+      last_seen_at: at(6),
+    })
+    expect(await merge(end(4, 'late'))).toMatchObject({ ended_at: null, last_seen_at: at(6) })
+    expect(await closeIdleSessions(database, 30 * 60_000)).toBe(1)
+    expect(await merge(end(6, 'closed'))).toMatchObject({ ended_at: at(6), end_reason: 'closed' })
+    await database.query('truncate user_sessions')
+  })
+
+  it('a session belongs to the user who logs in, whichever event arrives first, also when its row is older than this rule', async () => {
+    const startMs = Date.now() - 3_600_000
+    const anonymous = sessionEvent('$session_start', startMs, {}, { userId: null, anonymousId: 'a-1' })
+    const login = sessionEvent('$login', startMs, {})
+    for (const order of [
+      [anonymous, login],
+      [login, anonymous],
+    ]) {
+      for (const one of order) await merge(one)
+      expect((await database.query('select user_id from user_sessions')).rows).toEqual([{ user_id: 'ann' }])
+      await database.query('truncate user_sessions')
+    }
+    await database.query(
+      `insert into user_sessions (tenant_id, session_id, user_id, started_at, last_seen_at, browser) values (1, 's', 'a-1', $1, $1, 'Firefox')`,
+      [new Date(startMs + 1)],
+    )
+    await merge(
+      anonymous,
+      sessionEvent('$login', startMs, {}, { context: JSON.stringify({ userAgent: 'Opera/9.80' }) }),
+    )
+    expect((await database.query('select user_id, browser, started_at from user_sessions')).rows).toEqual([
+      { user_id: 'ann', browser: 'Firefox', started_at: new Date(startMs) },
+    ])
+    await database.query('truncate user_sessions')
   })
 
   it('a full definition still finds the series that another process registered', async () => {

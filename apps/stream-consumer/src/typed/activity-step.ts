@@ -1,7 +1,9 @@
 import type { Step } from '@millrace/database'
 import { type TypedEvent, textOf, userOf } from './typed-event.js'
 
-/** One row for each `$activity`. Missing fields become empty texts. */
+const UNKNOWN = 'unknown'
+
+/** One row for each `$activity`. Missing names are 'unknown'. */
 export function activityStep(activities: readonly TypedEvent[]): Step {
   return {
     name: 'add_activities',
@@ -12,11 +14,11 @@ export function activityStep(activities: readonly TypedEvent[]): Step {
     values: [
       activities.map(({ row }) => row.tenantId),
       activities.map(({ row }) => row.messageId),
-      activities.map(({ row }) => userOf(row) ?? ''),
+      activities.map(({ row }) => userOf(row) ?? UNKNOWN),
       activities.map(({ row }) => row.timestampMs),
-      activities.map(({ properties }) => textOf(properties, 'action') ?? ''),
-      activities.map(({ properties }) => textOf(properties, 'entity_type', 'entityType') ?? ''),
-      activities.map(({ properties }) => textOf(properties, 'entity_id', 'entityId') ?? ''),
+      activities.map(({ properties }) => textOf(properties, 'action') ?? UNKNOWN),
+      activities.map(({ properties }) => textOf(properties, 'entity_type', 'entityType') ?? UNKNOWN),
+      activities.map(({ properties }) => textOf(properties, 'entity_id', 'entityId') ?? UNKNOWN),
       activities.map(({ properties }) => JSON.stringify(objectOrEmpty(properties.metadata))),
     ],
   }

@@ -1,92 +1,85 @@
 import type { Step } from '@millrace/database'
-import { type TypedEvent, textOf, userOf } from './typed-event.js'
-
-/** Everything a batch says about one session. Times in ms. */
-interface Session {
-  tenantId: number
-  sessionId: string
-  userId: string | null
-  firstMs: number
-  startedMs: number | null
-  lastSeenMs: number
-  endedMs: number | null
-  endReason: string | null
-  event: TypedEvent
-}
+import { type SessionFacts, sessionFactsOf } from './session-facts.js'
+import type { TypedEvent } from './typed-event.js'
 
 /**
- * Writes one row for each session, independent of the order of its events. A session starts at the time of its
- * `$session_start`, or else at its first event. Every typed event that names the session moves last_seen_at; an event
- * after the end of an idle session opens it again. Rows are in key order, so that two writers cannot deadlock.
+ * Conditions under which the value of the batch replaces that of the row, null or false when it does not. They are the
+ * orders of `session-facts.ts`. A row from before the columns `user_at`, `client_at` and `ip_at` has null in them: a
+ * comparison with null is null, so such a row keeps its values, except that a user id replaces its user, which may be an
+ * anonymous id.
+ */
+const REPLACES = {
+  end: `excluded.last_seen_at > s.last_seen_at or excluded.ended_at = s.last_seen_at and (s.end_reason is null
+               or (excluded.end_reason = 'idle', excluded.end_reason collate "C") < (s.end_reason = 'idle', s.end_reason collate "C"))`,
+  user: `s.user_id is null or (excluded.user_is_anonymous, excluded.user_at, excluded.user_id)
+               < (coalesce(s.user_is_anonymous, true), s.user_at, s.user_id)`,
+  client: `excluded.client_at is not null and (coalesce(s.device_type, s.browser, s.os) is null or excluded.client_at < s.client_at
+               or excluded.client_at = s.client_at
+               and (coalesce(excluded.device_type, '') collate "C", coalesce(excluded.browser, '') collate "C", coalesce(excluded.os, '') collate "C")
+                 < (coalesce(s.device_type, '') collate "C", coalesce(s.browser, '') collate "C", coalesce(s.os, '') collate "C"))`,
+  ip: `s.ip is null or excluded.ip_at < s.ip_at or excluded.ip_at = s.ip_at and excluded.ip collate "C" < s.ip collate "C"`,
+} as const
+
+const COLUMNS: Readonly<Record<keyof typeof REPLACES, readonly string[]>> = {
+  end: ['ended_at', 'end_reason'],
+  user: ['user_id', 'user_is_anonymous', 'user_at'],
+  client: ['device_type', 'browser', 'os', 'client_at'],
+  ip: ['ip', 'ip_at'],
+}
+
+const MERGE = (Object.keys(COLUMNS) as (keyof typeof COLUMNS)[]).flatMap((group) =>
+  COLUMNS[group].map(
+    (column) => `${column} = case when ${REPLACES[group]} then excluded.${column} else s.${column} end`,
+  ),
+)
+
+/**
+ * Writes one row for each session. The row depends only on the set of the session's events, not on their order, nor on
+ * how they are split over batches, partitions and consumers: the statement merges what the row has and what the batch
+ * has by the rules of `session-facts.ts`. An event that comes twice changes nothing. Rows are in key order, so that two
+ * writers cannot deadlock.
  */
 export function sessionStep(events: readonly TypedEvent[]): Step | null {
-  const sessions = mergeSessions(events)
+  const sessions = sessionFactsOf(events)
   if (sessions.length === 0) return null
   return {
     name: 'merge_sessions',
-    text: `insert into user_sessions as s (tenant_id, session_id, user_id, started_at, last_seen_at, ended_at, end_reason, device_type, browser, os, ip)
-           select t, i, u, to_timestamp(coalesce(st, f) / 1000), to_timestamp(l / 1000), to_timestamp(e / 1000), er, d, b, o, ip
-           from unnest($1::integer[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::text[],
-             $9::text[], $10::text[], $11::text[], $12::text[]) as r (t, i, u, f, st, l, e, er, d, b, o, ip)
+    text: `insert into user_sessions as s (tenant_id, session_id, started_at, last_seen_at, ended_at, end_reason, user_id, user_is_anonymous, user_at,
+             device_type, browser, os, client_at, ip, ip_at)
+           select t, i, to_timestamp(st / 1000), to_timestamp(l / 1000), case when er is not null then to_timestamp(l / 1000) end, er, u, ua, to_timestamp(um / 1000),
+             d, b, o, to_timestamp(cm / 1000), ip, to_timestamp(im / 1000)
+           from unnest($1::integer[], $2::text[], $3::float8[], $4::float8[], $5::text[], $6::text[], $7::boolean[], $8::float8[],
+             $9::text[], $10::text[], $11::text[], $12::float8[], $13::text[], $14::float8[]) as r (t, i, st, l, er, u, ua, um, d, b, o, cm, ip, im)
            on conflict (tenant_id, session_id) do update set
-             user_id = coalesce(s.user_id, excluded.user_id),
-             started_at = least(s.started_at, excluded.started_at),
-             last_seen_at = greatest(s.last_seen_at, excluded.last_seen_at),
-             ended_at = case when excluded.ended_at is not null then excluded.ended_at
-                             when s.end_reason = 'idle' and excluded.last_seen_at > s.ended_at then null else s.ended_at end,
-             end_reason = case when excluded.ended_at is not null then excluded.end_reason
-                               when s.end_reason = 'idle' and excluded.last_seen_at > s.ended_at then null else s.end_reason end,
-             device_type = coalesce(s.device_type, excluded.device_type), browser = coalesce(s.browser, excluded.browser),
-             os = coalesce(s.os, excluded.os), ip = coalesce(s.ip, excluded.ip)`,
+             started_at = least(s.started_at, excluded.started_at), last_seen_at = greatest(s.last_seen_at, excluded.last_seen_at),
+             ${MERGE.join(',\n             ')}`,
     values: [
-      sessions.map((s) => s.tenantId),
-      sessions.map((s) => s.sessionId),
-      sessions.map((s) => s.userId),
-      sessions.map((s) => s.firstMs),
-      sessions.map((s) => s.startedMs),
-      sessions.map((s) => s.lastSeenMs),
-      sessions.map((s) => s.endedMs),
-      sessions.map((s) => s.endReason),
-      sessions.map((s) => s.event.client.deviceType),
-      sessions.map((s) => s.event.client.browser),
-      sessions.map((s) => s.event.client.os),
-      sessions.map((s) => s.event.ip),
+      sessions.map(({ tenantId }) => tenantId),
+      sessions.map(({ sessionId }) => sessionId),
+      sessions.map(({ startedMs }) => startedMs),
+      sessions.map(({ lastSeenMs }) => lastSeenMs),
+      sessions.map(({ endReason }) => endReason),
+      ...userValues(sessions),
+      ...clientValues(sessions),
+      sessions.map(({ ip }) => ip?.address ?? null),
+      sessions.map(({ ip }) => ip?.atMs ?? null),
     ],
   }
 }
 
-function mergeSessions(events: readonly TypedEvent[]): Session[] {
-  const sessions = new Map<string, Session>()
-  for (const event of events) {
-    const { sessionId, row } = event
-    if (sessionId === null) continue
-    const key = `${row.tenantId} ${sessionId}`
-    const session = sessions.get(key) ?? newSession(event, sessionId)
-    sessions.set(key, session)
-    session.userId ??= userOf(row)
-    session.firstMs = Math.min(session.firstMs, row.timestampMs)
-    session.lastSeenMs = Math.max(session.lastSeenMs, row.timestampMs)
-    if (row.event === '$session_start')
-      session.startedMs = Math.min(session.startedMs ?? row.timestampMs, row.timestampMs)
-    if (row.event === '$session_end') {
-      session.endedMs = row.timestampMs
-      session.endReason = textOf(event.properties, 'end_reason', 'endReason', 'reason') ?? 'ended'
-    }
-  }
-  return [...sessions.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, session]) => session)
+function userValues(sessions: readonly SessionFacts[]): unknown[][] {
+  return [
+    sessions.map(({ user }) => user?.id ?? null),
+    sessions.map(({ user }) => user?.isAnonymous ?? null),
+    sessions.map(({ user }) => user?.atMs ?? null),
+  ]
 }
 
-function newSession(event: TypedEvent, sessionId: string): Session {
-  const { tenantId, timestampMs } = event.row
-  return {
-    tenantId,
-    sessionId,
-    userId: null,
-    firstMs: timestampMs,
-    startedMs: null,
-    lastSeenMs: timestampMs,
-    endedMs: null,
-    endReason: null,
-    event,
-  }
+function clientValues(sessions: readonly SessionFacts[]): unknown[][] {
+  return [
+    sessions.map(({ client }) => client?.deviceType ?? null),
+    sessions.map(({ client }) => client?.browser ?? null),
+    sessions.map(({ client }) => client?.os ?? null),
+    sessions.map(({ client }) => client?.atMs ?? null),
+  ]
 }

@@ -30,13 +30,13 @@ export function readTypedEvent(row: EventRow, readUserAgent: (userAgent: string 
 }
 
 /**
- * The first of `names` with a text or a number, as text of at most 512 characters (so that it fits an index), else
- * null.
+ * The first of `names` with a text that is not blank or a number, as text of at most 512 characters (so that it fits
+ * an index), else null. A blank text is never a name, so it counts as missing.
  */
 export function textOf(fields: Fields, ...names: string[]): string | null {
   for (const name of names) {
     const value = fields[name]
-    if (typeof value === 'string' && value !== '') return toStorableText(value)
+    if (typeof value === 'string' && value.trim() !== '') return toStorableText(value)
     if (typeof value === 'number') return String(value)
   }
   return null

@@ -1,8 +1,8 @@
 import Bowser from 'bowser'
 
 /**
- * What a user agent says; null for what it does not say. The device type is desktop, mobile, tablet, tv, bot, or
- * another word of bowser.
+ * What a user agent says; null for what it does not say, never an empty text. The device type is desktop, mobile,
+ * tablet, tv, bot, or another word of bowser.
  */
 export interface Client {
   readonly deviceType: string | null
@@ -38,10 +38,16 @@ export function createReadUserAgent(entriesMax = 2_000): (userAgent: string | nu
 function parse(userAgent: string): Client {
   const { browser, os, platform } = Bowser.parse(userAgent)
   return {
-    deviceType: platform.type ?? null,
-    browser: browser.name ?? null,
-    browserVersion: browser.version ?? null,
-    os: os.name ?? null,
-    osVersion: os.versionName ?? os.version ?? null,
+    deviceType: nameOf(platform.type),
+    browser: nameOf(browser.name),
+    browserVersion: nameOf(browser.version),
+    os: nameOf(os.name),
+    osVersion: nameOf(os.versionName) ?? nameOf(os.version),
   }
+}
+
+/** bowser gives '' for a browser that it does not know. Readers show null as "unknown". */
+function nameOf(text: string | undefined): string | null {
+  const name = text?.trim()
+  return name === undefined || name === '' || name.toLowerCase() === 'unknown' ? null : name
 }

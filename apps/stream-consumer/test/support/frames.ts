@@ -7,7 +7,9 @@ export interface TestEvent {
   messageId?: string
   tenantId?: number
   event?: string
-  userId?: string
+  /** 'ann' unless one of the ids is given. */
+  userId?: string | null
+  anonymousId?: string | null
   timestampMs?: number
   receivedAtMs?: number
   properties?: string | null
@@ -18,13 +20,17 @@ export interface TestEvent {
 
 const TYPED = new Set(['$login', '$activity', '$session_start', '$session_end'])
 
+function idsOf({ userId, anonymousId }: TestEvent): { userId: string | null; anonymousId: string | null } {
+  return { userId: userId ?? ((anonymousId ?? null) === null ? 'ann' : null), anonymousId: anonymousId ?? null }
+}
+
 /** The record that the gateway makes of `event`. */
 export function toRecord(event: TestEvent): EventRecord {
   const tenantId = event.tenantId ?? 1
   const messageId = event.messageId ?? randomUUID()
-  const userId = event.userId ?? 'ann'
+  const { userId, anonymousId } = idsOf(event)
   const message: Hash64 = hashText(messageId, tenantId, { lo: 0, hi: 0 })
-  const user: Hash64 = hashText(userId, tenantId, { lo: 0, hi: 0 })
+  const user: Hash64 = hashText(userId ?? anonymousId ?? '', tenantId, { lo: 0, hi: 0 })
   const name = event.event ?? 'Flight'
   const timestampMs = event.timestampMs ?? Date.now()
   return {
@@ -40,7 +46,7 @@ export function toRecord(event: TestEvent): EventRecord {
     messageId,
     event: name,
     userId,
-    anonymousId: null,
+    anonymousId,
     properties: event.properties === undefined ? '{"delay":12}' : event.properties,
     context: event.context === undefined ? null : event.context,
   }
@@ -67,5 +73,6 @@ export function payloadOf(events: readonly TestEvent[]): Buffer {
 }
 
 export function partitionOfEvent(event: TestEvent, partitions = 16): number {
-  return partitionOf(hashText(event.userId ?? 'ann', event.tenantId ?? 1, { lo: 0, hi: 0 }), partitions)
+  const { userId, anonymousId } = idsOf(event)
+  return partitionOf(hashText(userId ?? anonymousId ?? '', event.tenantId ?? 1, { lo: 0, hi: 0 }), partitions)
 }

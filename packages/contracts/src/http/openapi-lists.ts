@@ -29,20 +29,22 @@ export const listSchemas: Node = {
   }),
   Session: object({
     session_id: text('Id that the client gave the session.'),
-    user_id: nullable(text('The user id, or the anonymous id when there is no user id.')),
+    user_id: nullable(
+      text('The earliest user id of the session, or the earliest anonymous id when no event has a user id.'),
+    ),
     is_active: {
       type: 'boolean',
       description: 'Whether the session has not ended and had an event recently.',
     },
-    started_at: time('When the session started.'),
-    last_seen_at: time('When the last event of the session happened.'),
-    ended_at: nullable(time('When the session ended; null while it is active.')),
+    started_at: time('Time of the earliest event of the session.'),
+    last_seen_at: time('Time of the latest event of the session.'),
+    ended_at: nullable(time('When the session ended, which is the time of its latest event; null while it is active.')),
     end_reason: nullable(
       text('The reason of $session_end, or ended without one; idle for a session that had no events for too long.'),
     ),
-    device: nullable(text('Kind of device, from context.userAgent.')),
-    browser: nullable(text('Browser, from context.userAgent.')),
-    os: nullable(text('Operating system, from context.userAgent.')),
+    device: nullable(text('Kind of device, from context.userAgent; null when it is unknown.')),
+    browser: nullable(text('Browser, from context.userAgent; null when it is unknown.')),
+    os: nullable(text('Operating system, from context.userAgent; null when it is unknown.')),
     ip: nullable(text('Address of the client, from context.ip.')),
   }),
   Sessions: object(
@@ -51,7 +53,7 @@ export const listSchemas: Node = {
   ),
   Activity: object({
     message_id: text('Message id of the event.'),
-    user_id: text('The user id, or the anonymous id when there is no user id.'),
+    user_id: text('The earliest user id of the session, or the earliest anonymous id when no event has a user id.'),
     timestamp: time('When the activity happened.'),
     action: text('What the user did.'),
     entity_type: text('Type of the entity.'),
@@ -98,7 +100,7 @@ function list(
   return { get: { ...plain, description, responses: { ...(plain.responses as Node), 429: busy } } }
 }
 
-const aboutSessions = `Ordered by their start, which from and to refer to. Sessions come from $session_start, $session_end and other typed events with a session_id; a session without events for half an hour has ended. Only the first page has a summary. ${short}`
+const aboutSessions = `Ordered by their start, which from and to refer to. Sessions come from $session_start, $session_end and other typed events with a session_id; a session without events for half an hour has ended. A session that has ended goes on when an event comes whose time is later. Only the first page has a summary. ${short}`
 
 /** Paths of the lists of sessions and activities. */
 export const listPaths: Node = {

@@ -44,6 +44,10 @@ export const userSessions = pgTable(
     browser: text('browser'),
     os: text('os'),
     ip: text('ip'),
+    userIsAnonymous: boolean('user_is_anonymous'),
+    userAt: timestamp('user_at', { withTimezone: true }),
+    clientAt: timestamp('client_at', { withTimezone: true }),
+    ipAt: timestamp('ip_at', { withTimezone: true }),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.sessionId] })],
 )
