@@ -12,7 +12,6 @@ import {
   serviceSettings,
   streamSettings,
   text,
-  url,
 } from '@millrace/service'
 
 export const configSchema = defineConfig({
@@ -22,12 +21,6 @@ export const configSchema = defineConfig({
     description: 'address on which the public HTTP server listens; 0.0.0.0 listens on every network',
   }),
   HTTP_PORT: port({ default: 8080, description: 'port of the public HTTP server' }),
-  HTTP_PUBLIC_URL: url({
-    optional: true,
-    protocols: ['http:', 'https:'],
-    description:
-      'URL under which clients reach the gateway, for the settings that Segment’s SDKs load; set it behind a proxy that ends TLS; default: the host that the request names',
-  }),
   HTTP_TRUST_PROXY: boolean({
     default: false,
     description: 'whether to trust the client addresses in X-Forwarded-For; only behind a proxy that sets it',
@@ -195,6 +188,29 @@ export const configSchema = defineConfig({
     max: 60_000,
     unit: 'ms',
     description: 'longest time that a request with ?wait=stored, or a request for a receipt, waits',
+  }),
+  REJECTIONS_KEPT: integer({
+    default: 1000,
+    min: 0,
+    max: 100_000,
+    unit: 'rejections',
+    description:
+      'how many of the most recent rejections of each tenant GET /api/v1/rejections lists; each takes up to 4 KiB of the cache Redis; 0 keeps none',
+  }),
+  REJECTIONS_KEPT_HOURS: integer({
+    default: 72,
+    min: 1,
+    max: 8760,
+    unit: 'hours',
+    description: 'how long a rejection is kept',
+  }),
+  REJECTIONS_KEPT_PER_SECOND: integer({
+    default: 2,
+    min: 1,
+    max: 1000,
+    unit: 'rejections/s',
+    description:
+      'how many rejections with the same code of one tenant each gateway keeps, on average; 50 times as many after a pause; all others are only counted',
   }),
   LIVE_CONNECTIONS_MAX: integer({
     default: 256,

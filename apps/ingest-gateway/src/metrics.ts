@@ -5,6 +5,7 @@ import type { Rejection } from './events/rejections.js'
 export class IngestMetrics {
   readonly #events
   readonly #accepted: CounterChild
+  readonly #refused
 
   constructor(metrics: Metrics) {
     this.#events = metrics.counter({
@@ -14,6 +15,17 @@ export class IngestMetrics {
       labels: ['verdict'],
     })
     this.#accepted = this.#events.with({ verdict: 'accepted' })
+    this.#refused = metrics.counter({
+      name: 'millrace_ingest_refused_requests_total',
+      help: 'Requests with events that were refused whole, by error code',
+      alert: 'a code rises that clients have to act on, such as KEY_INVALID or MALFORMED_BODY',
+      labels: ['code'],
+    })
+  }
+
+  /** Counts a request that was refused whole. Error codes are a closed set. */
+  refused(code: string): void {
+    this.#refused.with({ code }).inc()
   }
 
   /** Counts the events of an acknowledged request. */

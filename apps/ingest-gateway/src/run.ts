@@ -21,7 +21,7 @@ import {
   RecordBatchBuilder,
 } from '@millrace/contracts'
 import { type Database, startDatabase } from '@millrace/database'
-import { createCorsMiddleware, createIntake, ResponseWriter } from '@millrace/http-intake'
+import { createIntake, ResponseWriter } from '@millrace/http-intake'
 import { type RedisConnection, startRedis } from '@millrace/redis'
 import { isRetryable } from '@millrace/resilience'
 import { loadRollupDefinitions, parseRollupDefinitions, registerRollupDefinitions } from '@millrace/rollups'
@@ -37,12 +37,14 @@ import { EventAcceptor } from './events/event-acceptor.js'
 import { newMessageId } from './events/new-message-id.js'
 import { RequestParser } from './events/request-parser.js'
 import { createAwaitOutcome } from './http/await-outcome.js'
-import { clientMetricsRoute } from './http/client-metrics-route.js'
 import { createEventRoutes } from './http/event-routes.js'
 import { createFlushProduced } from './ledger/flush-produced.js'
 import { ProducedCounts } from './ledger/produced-counts.js'
 import { IngestMetrics } from './metrics.js'
 import { startPeers } from './peers.js'
+import { createOnRefused } from './rejections/note-rejections.js'
+import { RejectedEvent } from './rejections/rejected-event.js'
+import { startRejections } from './rejections/start-rejections.js'
 import { createWires } from './wires/wires.js'
 
 const FLUSH_MS = 1000
@@ -73,6 +75,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     { redis: cacheRedis, logger, metrics },
   )
   await followLimitChanges(lifecycle, { database, verifier, limiter })
+  const { rejections, recorder } = await startRejections(config, lifecycle, cacheRedis)
   const peers = await startPeers(
     {
       consumer: { name: 'stream-consumer', address: config.STREAM_CONSUMER_ADDRESS, service: ConsumerServiceService },
@@ -89,8 +92,8 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const apiDeps: ApiDeps = {
     ...peers,
     keys: new KeyManager({ database, redis: cacheRedis, logger }),
+    rejections,
     identify: async (req) => verifier.verify(req.headers.authorization),
-    identifyKey: async (key) => verifier.verifyKey(key),
     logger,
     stopping: lifecycle.stopping,
   }
@@ -98,36 +101,35 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const httpMetrics = createHttpMetrics(metrics)
   const app = await createHttpApp(
     { trustProxy: config.HTTP_TRUST_PROXY },
-    {
-      logger,
-      metrics: httpMetrics,
-      tracer,
-      before: createCorsMiddleware(cors),
-      routes: (express) => addApi(express, apiDeps, config),
-    },
+    { logger, metrics: httpMetrics, tracer, routes: (express) => addApi(express, apiDeps, { cors, config }) },
   )
   const limits = toEventLimits(config)
   const parser = new RequestParser(limits, { catalog: () => catalog.get() })
-  const eventRoutes = createEventRoutes(
-    createWires({ segmentBytesMax: config.SEGMENT_BODY_BYTES_MAX, eventsBytesMax: config.EVENTS_BODY_BYTES_MAX }),
-    {
-      parser,
-      acceptor: new EventAcceptor(limits, { parser, producer, now: Date.now, newMessageId }),
-      producerId: producer.id,
-      limiter,
-      counts,
-      awaitOutcome: createAwaitOutcome({ waitMs: config.WAIT_STORED_MS }, { consumer: peers.consumer, logger }),
-      metrics: new IngestMetrics(metrics),
-      tracer,
-    },
-  )
+  const wires = createWires({
+    segmentBytesMax: config.SEGMENT_BODY_BYTES_MAX,
+    eventsBytesMax: config.EVENTS_BODY_BYTES_MAX,
+  })
+  const ingestMetrics = new IngestMetrics(metrics)
+  const eventRoutes = createEventRoutes(wires, {
+    parser,
+    acceptor: new EventAcceptor(limits, { parser, producer, now: Date.now, newMessageId }),
+    producerId: producer.id,
+    limiter,
+    counts,
+    awaitOutcome: createAwaitOutcome({ waitMs: config.WAIT_STORED_MS }, { consumer: peers.consumer, logger }),
+    metrics: ingestMetrics,
+    rejections: recorder,
+    rejectedEvent: new RejectedEvent(parser),
+    tracer,
+  })
   const responses = new ResponseWriter(cors, await createSecurityHeaders())
-  const handleEvents = createIntake([...eventRoutes, clientMetricsRoute], {
+  const handleEvents = createIntake(eventRoutes, {
     verifier,
     responses,
     metrics: httpMetrics,
     tracer,
     logger,
+    onRefused: createOnRefused({ recorder, verifier, metrics: ingestMetrics, wires }),
   })
   await lifecycle.start('http server', () => {
     // By default Node looks for overdue requests only every 30 s.

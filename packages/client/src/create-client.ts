@@ -11,6 +11,7 @@ import { QUERY_KINDS, type QueryKindName, type QueryKinds } from './gen/query-ty
 import { type LiveCounts, watchLive } from './live.js'
 import { createPages, type Page, type Pages } from './pages.js'
 import { parseJson } from './parse-json.js'
+import type { KeptRejection, RejectionsFilter } from './rejections.js'
 import { createRunQuery, toQueryString, type WithDates } from './run-query.js'
 import { type CallOptions, createTransport, defaultTransportDeps, type TransportDeps } from './transport.js'
 import type {
@@ -80,6 +81,8 @@ export interface Client {
   ): Pages<Session, SessionsPage>
   /** Activities (from `$activity` events), newest first. */
   activities(filter?: ActivitiesFilter, options?: CallOptions): Pages<Activity, ActivitiesPage>
+  /** The most recent rejected events and refused requests, newest first. SDKs hide them, because they ignore the body of an answer. */
+  rejections(filter?: RejectionsFilter, options?: CallOptions): Pages<KeptRejection, Page<KeptRejection>>
   /** The number of events in each second, until the loop ends or the signal is aborted. */
   live(options?: Pick<CallOptions, 'signal'>): AsyncIterable<LiveCounts>
   /** Sends events. Resolves when the stream holds them, or with `wait: 'stored'` when their rows are committed. Retries store nothing twice. */
@@ -124,6 +127,7 @@ export function buildClient(options: ClientOptions, deps: TransportDeps): Client
     userSessions: (userId, filter = {}, more) =>
       list(`/api/v1/users/${encodeURIComponent(userId)}/sessions`, filter, more),
     activities: (filter = {}, more) => list('/api/v1/activities', filter, more),
+    rejections: (filter = {}, more) => list('/api/v1/rejections', filter, more),
     live: ({ signal } = {}) => ({
       [Symbol.asyncIterator]: () => watchLive(transport, deps, signal ?? new AbortController().signal),
     }),

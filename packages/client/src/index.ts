@@ -13,6 +13,7 @@ export type {
 export type * from './gen/query-types.js'
 export type { LiveCounts } from './live.js'
 export type { Page, Pages } from './pages.js'
+export type { KeptRejection, RejectionsFilter } from './rejections.js'
 export type { WithDates } from './run-query.js'
 export type { CallOptions } from './transport.js'
 export type {

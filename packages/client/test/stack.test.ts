@@ -54,6 +54,13 @@ describe('the client with a complete stack', () => {
     )
     expect(sent.accepted).toBe(3)
     expect(sent.rejected[0]).toMatchObject({ index: 3, code: 'missing_user' })
+    // The list of rejections says why the last one is missing.
+    const findRejection = async () => {
+      for await (const rejection of reader.rejections({ code: 'missing_user', since: minutesAgo(5), limit: 1 }))
+        if (rejection.event === 'No user') return true
+      return false
+    }
+    await waitFor(findRejection, { deadlineMs: STACK_MS, what: 'the rejected event to be listed' })
     const isSettled = async () => (await writer.receipt(sent.receipt, { waitMs: 5000 })).state === 'settled'
     await waitFor(isSettled, { deadlineMs: STACK_MS, what: 'the events to be stored' })
     expect(await writer.receipt(sent.receipt)).toMatchObject({ accepted: 3, stored: 3, duplicate: 0 })

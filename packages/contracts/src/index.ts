@@ -75,6 +75,7 @@ export {
   lateCursorKey,
   popularQueriesKey,
   rateLimitKey,
+  rejectionsKey,
   streamKey,
 } from './names/redis-keys.js'
 export { EVENTS_STORE_GROUP, EVENTS_STREAM } from './names/streams.js'

@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { authErrors, type KeyVerifier, type Principal, requireScope, type Scope } from '@millrace/auth'
-import { isMillraceError } from '@millrace/contracts'
+import { isMillraceError, type MillraceError, toMillraceError } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { HttpMetrics, Tracer } from '@millrace/telemetry'
-import type { FixedBody, ResponseWriter } from './response-writer.js'
+import type { ResponseWriter } from './response-writer.js'
 
 export interface IntakeDeps {
   readonly verifier: Pick<KeyVerifier, 'verify' | 'verifyKey'>
@@ -11,12 +11,13 @@ export interface IntakeDeps {
   readonly metrics: Pick<HttpMetrics, 'observe'>
   readonly tracer: Tracer
   readonly logger: Logger
+  /** Called with each refused request, before its body is released. Must not throw. Default: nothing is called. */
+  readonly onRefused?: (request: IntakeRequest, error: MillraceError) => void
 }
 
 interface RouteOfRequest {
   readonly path: string
   readonly scope: Scope
-  readonly fixedBody?: FixedBody | undefined
 }
 
 /** One request from its headers to its response. */
@@ -25,6 +26,8 @@ export class IntakeRequest {
   readonly #route: RouteOfRequest
   /** The caller, once known; it has the scope of the route. */
   principal: Principal | undefined
+  /** The caller as soon as its key is verified, whatever its scopes are. */
+  caller: Principal | undefined
   /** The body in pieces: as received, or decompressed. */
   chunks: Buffer[] = []
   /** Size of the body, in bytes. */
@@ -46,6 +49,11 @@ export class IntakeRequest {
     return this.req.headers
   }
 
+  /** Path of the route. */
+  get path(): string {
+    return this.#route.path
+  }
+
   /** Path and query as the client sent them. */
   get url(): string {
     return this.req.url as string
@@ -63,6 +71,7 @@ export class IntakeRequest {
   /** Checks the scope of a verified caller and sets `principal`. */
   accept(verified: Principal | Promise<Principal>): Principal | Promise<Principal> {
     if (verified instanceof Promise) return verified.then((principal) => this.accept(principal))
+    this.caller = verified
     requireScope(verified, this.#route.scope)
     this.principal = verified
     return verified
@@ -73,11 +82,9 @@ export class IntakeRequest {
     this.chunks = []
   }
 
-  /** Responds with 200 and a JSON text, or with the fixed body of the route instead. */
+  /** Responds with 200 and a JSON text. */
   respond(text: string): void {
-    const { fixedBody } = this.#route
-    if (fixedBody === undefined) this.#deps.responses.json(this.req, this.#res, text)
-    else this.#deps.responses.fixed(this.req, this.#res, fixedBody)
+    this.#deps.responses.json(this.req, this.#res, text)
     this.#observe(200)
   }
 
@@ -88,16 +95,17 @@ export class IntakeRequest {
   refuse(error: unknown, isLast = false): void {
     if (!isMillraceError(error) || error.kind === 'internal')
       this.#deps.logger.error('a request failed because of an internal error', { error, path: this.#route.path })
+    const status = this.#deps.responses.problem(this.req, this.#res, error, { isLast })
+    // A request is refused once; later failures of the same request find its response sent.
+    if (status > 0) {
+      this.#observe(status)
+      this.#deps.onRefused?.(this, toMillraceError(error))
+    }
     this.releaseBody()
-    const status = this.#deps.responses.problem(this.req, this.#res, error, {
-      isLast,
-      fixedBody: this.#route.fixedBody,
-    })
-    if (status > 0) this.#observe(status)
   }
 
   #observe(status: number): void {
-    const labels = { method: this.req.method as string, route: this.#route.path, status: String(status) }
+    const labels = { method: 'POST', route: this.#route.path, status: String(status) }
     this.#deps.metrics.observe(labels, (performance.now() - this.#startedAt) / 1000)
   }
 }

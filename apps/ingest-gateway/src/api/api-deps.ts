@@ -3,6 +3,7 @@ import type { AnalyticsServiceService, ConsumerServiceService, HealthServiceServ
 import type { Logger } from '@millrace/logger'
 import type { Calls } from '@millrace/service'
 import type { Request } from 'express'
+import type { RejectionStore } from '../rejections/rejection-store.js'
 
 /** What the routes behind Express need. */
 export interface ApiDeps {
@@ -10,10 +11,9 @@ export interface ApiDeps {
   readonly analytics: Calls<typeof AnalyticsServiceService>
   readonly health: Calls<typeof HealthServiceService>
   readonly keys: KeyManager
+  readonly rejections: Pick<RejectionStore, 'list'>
   /** Finds the caller of a request by its key; throws KEY_MISSING, KEY_INVALID or KEYS_UNAVAILABLE. */
   readonly identify: (req: Request) => Promise<Principal>
-  /** The same for a key that is not in a header. */
-  readonly identifyKey: (key: string) => Promise<Principal>
   readonly logger: Logger
   /** Aborted when the service begins to stop. */
   readonly stopping: AbortSignal

@@ -18,6 +18,7 @@ describe('scopes', () => {
     '/api/v1/activities',
     '/api/v1/query/top',
     '/api/v1/ledger',
+    '/api/v1/rejections',
     '/api/v1/dead-letters',
     '/api/v1/live',
   ]

@@ -25,12 +25,21 @@ export interface Acceptance {
   readonly messageIds: readonly (string | null)[] | undefined
 }
 
+/** What the caller wants to know besides the acceptance. */
+export interface AcceptOptions {
+  /** Whether the acceptance lists the message ids. */
+  readonly wantsMessageIds: boolean
+  /** Called for each rejected event, whose row is in the parser's table until it returns. */
+  readonly onRejected?: (rejection: Rejection, row: number, context: RequestContext) => void
+}
+
 /** What is collected while the events of one request are validated. */
 interface Results {
   readonly firstRow: number
   readonly names: EventNames
   readonly rejected: Rejection[]
   readonly messageIds: (string | null)[] | undefined
+  readonly onRejected: AcceptOptions['onRejected']
 }
 
 /** Validates the events of a parsed request and appends the valid ones to the stream's open batches, all within one tick. */
@@ -47,16 +56,16 @@ export class EventAcceptor {
   }
 
   /**
-   * Accepts or rejects each event. `wantsMessageIds` asks for the list of message ids.
+   * Accepts or rejects each event.
    * @throws INTERNAL when `parsed` is stale, or what the producer throws when it takes no more; then nothing may be acknowledged
    */
-  accept(parsed: ParsedRequest, tenantId: number, { wantsMessageIds }: { wantsMessageIds: boolean }): Acceptance {
+  accept(parsed: ParsedRequest, tenantId: number, { wantsMessageIds, onRejected }: AcceptOptions): Acceptance {
     const { format, catalog, firstRow, pathType } = this.#deps.parser.claim(parsed)
     const { table } = this.#deps.parser
     const receivedAtMs = this.#deps.now()
     const context: RequestContext = { tenantId, format, receivedAtMs, envelope: firstRow === 0 ? -1 : 0, pathType }
     const messageIds: (string | null)[] | undefined = wantsMessageIds ? [] : undefined
-    const results: Results = { firstRow, names: catalog.names(tenantId), rejected: [], messageIds }
+    const results: Results = { firstRow, names: catalog.names(tenantId), rejected: [], messageIds, onRejected }
     try {
       for (let i = firstRow; i < table.rows; i++) this.#acceptRow(i, context, results)
     } catch (error) {
@@ -68,7 +77,8 @@ export class EventAcceptor {
     return { accepted: table.rows - firstRow - rejected.length, rejected, frames, messageIds }
   }
 
-  #acceptRow(row: number, context: RequestContext, { firstRow, names, rejected, messageIds }: Results): void {
+  #acceptRow(row: number, context: RequestContext, results: Results): void {
+    const { firstRow, names, rejected, messageIds } = results
     const validator = this.#validator
     const code = validator.validate(row * ROW_WORDS, context)
     if (code === undefined) {
@@ -79,6 +89,8 @@ export class EventAcceptor {
     const messageId = validator.rejectedMessageId
     messageIds?.push(messageId)
     const reason = validator.detail ?? context.format.reasons[code] ?? rejectionReasons[code]
-    rejected.push({ index: row - firstRow, messageId, code, reason })
+    const rejection: Rejection = { index: row - firstRow, messageId, code, reason }
+    rejected.push(rejection)
+    results.onRejected?.(rejection, row, context)
   }
 }

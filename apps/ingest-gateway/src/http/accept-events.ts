@@ -8,6 +8,9 @@ import type { EventBody } from '../events/event-body.js'
 import type { ParsedRequest, RequestParser } from '../events/request-parser.js'
 import type { Produced, ProducedCounts } from '../ledger/produced-counts.js'
 import type { IngestMetrics } from '../metrics.js'
+import { EventRejections } from '../rejections/note-rejections.js'
+import type { RejectedEvent } from '../rejections/rejected-event.js'
+import type { RejectionRecorder } from '../rejections/rejection-recorder.js'
 import type { Outcome } from '../wires/response-form.js'
 import type { Wire, WireRoute } from '../wires/wire.js'
 
@@ -21,6 +24,9 @@ export interface AcceptEventsDeps {
   /** Waits until the records of a receipt are stored; undefined when that cannot be known in time. */
   readonly awaitOutcome: (receipt: string, principal: Principal) => Promise<Outcome | undefined>
   readonly metrics: IngestMetrics
+  readonly rejections: Pick<RejectionRecorder, 'sample' | 'keep'>
+  /** Reads rejected events in the parser's buffer. */
+  readonly rejectedEvent: RejectedEvent
   readonly tracer: Tracer
 }
 
@@ -66,27 +72,33 @@ function append(
   const { request, body, wire, deps } = x
   // While this request waited, another one may have taken the parser's buffer.
   const current = deps.parser.isCurrent(parsed) ? parsed : deps.parser.parse(body, wire.format)
+  const rejections = new EventRejections(deps.rejections, { request, wire: wire.name, principal })
   const acceptance = deps.acceptor.accept(current, principal.tenantId, {
     wantsMessageIds: wire.response.needsMessageIds,
+    onRejected(rejection, row, { format, pathType, envelope }) {
+      rejections.note(rejection, deps.rejectedEvent.at({ row, format, pathType, hasEnvelope: envelope >= 0 }))
+    },
   })
   request.releaseBody()
   const { frames } = acceptance
   if (request.traceparent !== undefined) for (const { batch } of frames) batch.addTrace(request.traceparent)
   whenAppended(frames)
-    .then((appended) => acknowledge(x, { principal, acceptance, appended }))
+    .then((appended) => acknowledge(x, { principal, acceptance, rejections, appended }))
     .catch((error: unknown) => request.refuse(error))
 }
 
 interface AppendedRequest {
   readonly principal: Principal
   readonly acceptance: Acceptance
+  readonly rejections: EventRejections
   readonly appended: readonly AppendedRecords[]
 }
 
 function acknowledge(
   { request, wire, deps }: EventRequest,
-  { principal, acceptance, appended }: AppendedRequest,
+  { principal, acceptance, rejections, appended }: AppendedRequest,
 ): void {
+  rejections.keep()
   deps.counts.add(principal.tenantId, toProduced(acceptance, appended))
   deps.metrics.validated(acceptance.accepted, acceptance.rejected)
   const receipt = encodeReceipt({

@@ -3,7 +3,6 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { authErrors, type Principal, type Scope } from '@millrace/auth'
 import { encodeReceipt, type QueryMeta, type WatchLiveResponse } from '@millrace/contracts'
-import { createCorsMiddleware } from '@millrace/http-intake'
 import { silentLogger } from '@millrace/logger'
 import { createHttpApp, parseConfig } from '@millrace/service'
 import { createHttpMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
@@ -11,6 +10,7 @@ import { addApi } from '../api/add-api.js'
 import { createApiCors } from '../api/api-cors.js'
 import type { ApiDeps } from '../api/api-deps.js'
 import { configSchema } from '../config.js'
+import type { KeptRejection } from '../rejections/kept-rejection.js'
 
 const principal = (scopes: Scope[], tenantId = 7): Principal => ({
   keyId: 'k1',
@@ -53,6 +53,25 @@ const key = {
   expiresAt: undefined,
   revokedAt: undefined,
 }
+const rejection: KeptRejection = {
+  time: '2026-11-21T08:00:00.000Z',
+  scope: 'event',
+  wire: 'segment',
+  path: '/v1/batch',
+  code: 'missing_user',
+  reason: 'an event must have a userId or an anonymousId',
+  index: 0,
+  message_id: 'm1',
+  type: 'track',
+  event: 'A',
+  user_id: null,
+  anonymous_id: null,
+  library: 'analytics-node 2.0.0',
+  user_agent: null,
+  excerpt: '{"event":"A"}',
+  bytes: 13,
+  omitted: 0,
+}
 
 interface TestAnswer {
   readonly status: number
@@ -80,21 +99,14 @@ export class TestApi {
   /** What the live stream sends. */
   updates: AsyncIterable<WatchLiveResponse> = { async *[Symbol.asyncIterator]() {} }
   readonly stopping = new AbortController()
-  readonly #settings: Readonly<Record<string, string>>
   readonly #server = createServer()
   origin = ''
-
-  /** `settings` are added to the ones that a gateway needs to start. */
-  constructor(settings: Readonly<Record<string, string>> = {}) {
-    this.#settings = settings
-  }
 
   async open(): Promise<this> {
     const config = parseConfig(configSchema, {
       DATABASE_URL: 'postgres://x',
       STREAM_REDIS_URL: 'redis://x',
       LIVE_CONNECTIONS_MAX: '1',
-      ...this.#settings,
     })
     const app = await createHttpApp(
       {},
@@ -102,8 +114,7 @@ export class TestApi {
         logger: silentLogger,
         metrics: createHttpMetrics(createMetrics({ service: 'test', hasProcessMetrics: false })),
         tracer: noopTracer,
-        before: createCorsMiddleware(createApiCors(['*'])),
-        routes: (express) => addApi(express, createDeps(this), config),
+        routes: (express) => addApi(express, createDeps(this), { cors: createApiCors(['*']), config }),
       },
     )
     this.#server.on('request', app)
@@ -133,12 +144,6 @@ export class TestApi {
       body: text === '' ? undefined : (JSON.parse(text) as Record<string, unknown>),
     }
   }
-}
-
-function findCaller(key: string): Principal {
-  const found = principals[key]
-  if (found === undefined) throw authErrors.KEY_INVALID()
-  return found
 }
 
 function createDeps(api: TestApi): ApiDeps {
@@ -216,8 +221,12 @@ function createDeps(api: TestApi): ApiDeps {
       rotate: answering('rotate', { ...key, id: '4', key: 'mr_next' }),
       revoke: answering('revoke', undefined),
     },
-    identify: async (req: IncomingMessage) => findCaller((req.headers.authorization ?? '').replace('Bearer ', '')),
-    identifyKey: async (key: string) => findCaller(key),
+    rejections: { list: answering('listRejections', { data: [rejection], nextCursor: 'n' }) },
+    identify: async (req: IncomingMessage) => {
+      const found = principals[(req.headers.authorization ?? '').replace('Bearer ', '')]
+      if (found === undefined) throw authErrors.KEY_INVALID()
+      return found
+    },
     logger: silentLogger,
     stopping: api.stopping.signal,
   } as unknown as ApiDeps

@@ -99,6 +99,30 @@ export const schemas: Node = {
     code: text('Stable code, such as missing_user or timestamp_out_of_range.'),
     reason: text('The reason in words.'),
   }),
+  KeptRejection: object({
+    time: time('When the event or request was rejected.'),
+    scope: { enum: ['event', 'request'], description: 'request: the request was refused whole.' },
+    wire: text('Protocol: segment, native or cloudevents.'),
+    path: text('Path of the request.'),
+    code: text('Stable code, such as missing_user; in upper case for requests.'),
+    reason: text('The reason in words.'),
+    index: nullable(count('Index of the event in its request, from 0; null for a request.')),
+    message_id: nullable(text('Message id of the event.')),
+    type: nullable(text('Type of the event as the client sent it.')),
+    event: nullable(text('Name of the event.')),
+    user_id: nullable(text('User id of the event, masked.')),
+    anonymous_id: nullable(text('Anonymous id of the event, masked.')),
+    library: nullable(text('Name and version of the client library, from context.library.')),
+    user_agent: nullable(text('User-Agent header of the request, masked.')),
+    excerpt: nullable(
+      text(
+        'The first characters of the event, or of the body of a refused request, masked; null when they are not known.',
+      ),
+    ),
+    bytes: count('Size of the event, or of the body as far as it was read.'),
+    omitted: count('Rejections with the same code that this gateway left out of the list since the one before.'),
+  }),
+  Rejections: object({ data: listOf('KeptRejection'), next_cursor: nextCursor }),
   Acceptance: object(acceptance),
   NativeAcceptance: object(
     {

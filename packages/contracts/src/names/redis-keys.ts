@@ -18,6 +18,11 @@ export function rateLimitKey(tenantId: number): string {
   return `millrace:limit:{${tenantId}}`
 }
 
+/** The most recent rejections of a tenant: a stream whose entries have one field, JSON. */
+export function rejectionsKey(tenantId: number): string {
+  return `millrace:rejections:{${tenantId}}`
+}
+
 /** Up to which late event the answer cache of this name has been invalidated. */
 export function lateCursorKey(cache: string): string {
   return `millrace:${cache}:late-cursor`
