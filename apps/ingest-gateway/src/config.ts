@@ -12,6 +12,7 @@ import {
   serviceSettings,
   streamSettings,
   text,
+  url,
 } from '@millrace/service'
 
 export const configSchema = defineConfig({
@@ -21,6 +22,12 @@ export const configSchema = defineConfig({
     description: 'address on which the public HTTP server listens; 0.0.0.0 listens on every network',
   }),
   HTTP_PORT: port({ default: 8080, description: 'port of the public HTTP server' }),
+  HTTP_PUBLIC_URL: url({
+    optional: true,
+    protocols: ['http:', 'https:'],
+    description:
+      'URL under which clients reach the gateway, for the settings that Segment’s SDKs load; set it behind a proxy that ends TLS; default: the host that the request names',
+  }),
   HTTP_TRUST_PROXY: boolean({
     default: false,
     description: 'whether to trust the client addresses in X-Forwarded-For; only behind a proxy that sets it',

@@ -21,7 +21,7 @@ import {
   RecordBatchBuilder,
 } from '@millrace/contracts'
 import { type Database, startDatabase } from '@millrace/database'
-import { createIntake, ResponseWriter } from '@millrace/http-intake'
+import { createCorsMiddleware, createIntake, ResponseWriter } from '@millrace/http-intake'
 import { type RedisConnection, startRedis } from '@millrace/redis'
 import { isRetryable } from '@millrace/resilience'
 import { loadRollupDefinitions, parseRollupDefinitions, registerRollupDefinitions } from '@millrace/rollups'
@@ -37,6 +37,7 @@ import { EventAcceptor } from './events/event-acceptor.js'
 import { newMessageId } from './events/new-message-id.js'
 import { RequestParser } from './events/request-parser.js'
 import { createAwaitOutcome } from './http/await-outcome.js'
+import { clientMetricsRoute } from './http/client-metrics-route.js'
 import { createEventRoutes } from './http/event-routes.js'
 import { createFlushProduced } from './ledger/flush-produced.js'
 import { ProducedCounts } from './ledger/produced-counts.js'
@@ -94,6 +95,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     keys: new KeyManager({ database, redis: cacheRedis, logger }),
     rejections,
     identify: async (req) => verifier.verify(req.headers.authorization),
+    identifyKey: async (key) => verifier.verifyKey(key),
     logger,
     stopping: lifecycle.stopping,
   }
@@ -101,7 +103,13 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const httpMetrics = createHttpMetrics(metrics)
   const app = await createHttpApp(
     { trustProxy: config.HTTP_TRUST_PROXY },
-    { logger, metrics: httpMetrics, tracer, routes: (express) => addApi(express, apiDeps, { cors, config }) },
+    {
+      logger,
+      metrics: httpMetrics,
+      tracer,
+      before: createCorsMiddleware(cors),
+      routes: (express) => addApi(express, apiDeps, config),
+    },
   )
   const limits = toEventLimits(config)
   const parser = new RequestParser(limits, { catalog: () => catalog.get() })
@@ -123,7 +131,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     tracer,
   })
   const responses = new ResponseWriter(cors, await createSecurityHeaders())
-  const handleEvents = createIntake(eventRoutes, {
+  const handleEvents = createIntake([...eventRoutes, clientMetricsRoute], {
     verifier,
     responses,
     metrics: httpMetrics,

@@ -40,8 +40,9 @@ export function readContentEncoding(
   header: string | undefined,
   accepted: readonly ContentEncoding[],
 ): ContentEncoding | undefined {
-  if (header === undefined || header === 'identity') return undefined
-  const name = header.toLowerCase()
+  if (header === undefined) return undefined
+  const name = header.trim().toLowerCase()
+  if (name === '' || name === 'identity') return undefined
   const encoding = accepted.find((one) => one === name || (one === 'gzip' && name === 'x-gzip'))
   if (encoding === undefined)
     throw intakeErrors.UNSUPPORTED_ENCODING({

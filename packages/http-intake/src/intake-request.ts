@@ -3,7 +3,7 @@ import { authErrors, type KeyVerifier, type Principal, requireScope, type Scope 
 import { isMillraceError, type MillraceError, toMillraceError } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { HttpMetrics, Tracer } from '@millrace/telemetry'
-import type { ResponseWriter } from './response-writer.js'
+import type { FixedBody, ResponseWriter } from './response-writer.js'
 
 export interface IntakeDeps {
   readonly verifier: Pick<KeyVerifier, 'verify' | 'verifyKey'>
@@ -18,6 +18,7 @@ export interface IntakeDeps {
 interface RouteOfRequest {
   readonly path: string
   readonly scope: Scope
+  readonly fixedBody?: FixedBody | undefined
 }
 
 /** One request from its headers to its response. */
@@ -82,9 +83,11 @@ export class IntakeRequest {
     this.chunks = []
   }
 
-  /** Responds with 200 and a JSON text. */
+  /** Responds with 200 and a JSON text, or with the fixed body of the route instead. */
   respond(text: string): void {
-    this.#deps.responses.json(this.req, this.#res, text)
+    const { fixedBody } = this.#route
+    if (fixedBody === undefined) this.#deps.responses.json(this.req, this.#res, text)
+    else this.#deps.responses.fixed(this.req, this.#res, fixedBody)
     this.#observe(200)
   }
 
@@ -95,7 +98,8 @@ export class IntakeRequest {
   refuse(error: unknown, isLast = false): void {
     if (!isMillraceError(error) || error.kind === 'internal')
       this.#deps.logger.error('a request failed because of an internal error', { error, path: this.#route.path })
-    const status = this.#deps.responses.problem(this.req, this.#res, error, { isLast })
+    const { fixedBody } = this.#route
+    const status = this.#deps.responses.problem(this.req, this.#res, error, { isLast, fixedBody })
     // A request is refused once; later failures of the same request find its response sent.
     if (status > 0) {
       this.#observe(status)
@@ -105,7 +109,7 @@ export class IntakeRequest {
   }
 
   #observe(status: number): void {
-    const labels = { method: 'POST', route: this.#route.path, status: String(status) }
+    const labels = { method: this.req.method as string, route: this.#route.path, status: String(status) }
     this.#deps.metrics.observe(labels, (performance.now() - this.#startedAt) / 1000)
   }
 }

@@ -1,18 +1,29 @@
 import type { Scope } from '@millrace/auth'
 import type { ContentEncoding } from './decompress.js'
 import type { IntakeRequest } from './intake-request.js'
+import type { FixedBody } from './response-writer.js'
 
-/** A path that takes request bodies by POST. */
+/** A path that takes in data: in the body of a POST request, or in the URL of a GET request. */
 export interface IntakeRoute {
   /** Exact path; the same path with a slash at its end is served too. Also the `route` label of metrics and spans. */
   readonly path: string
+  /** Default POST. A route with GET reads no body; HEAD gets the same response without `handle` being called, so it takes in nothing. */
+  readonly method?: 'GET' | 'POST' | undefined
   /** The scope that the caller's key must have. */
   readonly scope: Scope
   /**
    * Where clients put their key. `header`: a request without Authorization is refused before its body is read. `header-or-body`: such a
    * request reaches `handle` without a principal, and `handle` calls `request.authenticate` with the key that it finds in the body.
+   * `nowhere`: keys are ignored, and `handle` never gets a principal.
    */
-  readonly keyIn: 'header' | 'header-or-body'
+  readonly keyIn: 'header' | 'header-or-body' | 'nowhere'
+  /**
+   * Query parameter that may hold the key of a request without an Authorization header; it counts before a key in the body. Only for clients
+   * that can send it in no other way, because URLs are written to logs on their way. Default: none.
+   */
+  readonly keyParameter?: string | undefined
+  /** Body of every response, whatever its status; for images. Default: the text of `request.respond`, or a problem document. */
+  readonly fixedBody?: FixedBody | undefined
   /** Largest body after decompression, in bytes. */
   readonly bodyBytesMax: number
   /** Compression methods that clients may use. */

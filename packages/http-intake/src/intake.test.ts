@@ -14,7 +14,7 @@ import { Cors } from './cors.js'
 import { createIntake } from './intake.js'
 import type { IntakeRequest } from './intake-request.js'
 import type { IntakeRoute } from './intake-route.js'
-import { ResponseWriter } from './response-writer.js'
+import { type FixedBody, ResponseWriter } from './response-writer.js'
 
 /** Larger than the compressed bombs below, so that only their decompressed size can exceed it. */
 const LIMIT = 60_000
@@ -77,6 +77,8 @@ const tracer: Tracer = {
   },
 }
 
+const IMAGE: FixedBody = { contentType: 'image/gif', bytes: Buffer.from('GIF89a') }
+
 const route = {
   scope: 'write',
   keyIn: 'header',
@@ -99,6 +101,9 @@ beforeEach(async () => {
     { ...route, path: '/open', keyIn: 'header-or-body' },
     { ...route, path: '/plain', encodings: [] },
     { ...route, path: '/large', bodyBytesMax: 100_000 },
+    { ...route, path: '/beacon', keyIn: 'header-or-body', keyParameter: 'writeKey' },
+    { ...route, path: '/anyone', keyIn: 'nowhere', handle: (request) => request.respond('{}') },
+    { ...route, path: '/pixel', method: 'GET', keyParameter: 'writeKey', fixedBody: IMAGE },
   ]
   const handleIntake = createIntake(routes, {
     verifier,
@@ -170,6 +175,71 @@ describe('the intake', () => {
     expect(answer).toMatchObject({ status: 401, body: { code: 'KEY_INVALID' } })
   })
 
+  it.each(['identity', 'Identity', ' ', ''])(
+    'takes a body with Content-Encoding "%s" as it is, because that means no compression',
+    async (encoding) => {
+      const answer = await post('/logs', 'hello', { ...bearer('w'), 'content-encoding': encoding })
+      expect(answer).toMatchObject({ status: 200, body: { bytes: 5 } })
+    },
+  )
+
+  it('takes the key in the header before the key in the URL, and that before the key in the body', async () => {
+    expect((await post('/beacon?writeKey=w', 'key=x', {})).status).toBe(200)
+    expect((await post('/beacon?writeKey=x', 'key=w', bearer('w'))).status).toBe(200)
+    expect((await post('/beacon?writeKey=x', 'key=w', {})).body.code).toBe('KEY_INVALID')
+    expect((await post('/beacon?writeKey=', 'key=w', {})).status).toBe(200)
+    expect((await post('/beacon?writeKey=r', 'a', {})).body.code).toBe('SCOPE_MISSING')
+    expect((await post('/open?writeKey=w', 'a', {})).body.code).toBe('KEY_MISSING')
+  })
+
+  it('takes requests without a key where a route says so', async () => {
+    expect((await post('/anyone', 'a', {})).status).toBe(200)
+    expect((await post('/anyone', 'a', bearer('x'))).status).toBe(200)
+  })
+
+  it('sends the fixed body of a route with each response, and the code of a refusal in a header', async () => {
+    const answers = await Promise.all(['w', 'x', 'r'].map((key) => fetch(`${origin}/pixel?writeKey=${key}`)))
+    expect(answers.map(({ status }) => status)).toEqual([200, 401, 403])
+    expect(answers.map(({ headers }) => headers.get('millrace-error'))).toEqual([null, 'KEY_INVALID', 'SCOPE_MISSING'])
+    for (const answer of answers) {
+      expect(answer.headers.get('content-type')).toBe('image/gif')
+      expect(answer.headers.get('www-authenticate')).toBeNull()
+      expect(await answer.text()).toBe('GIF89a')
+    }
+    expect(handled).toEqual([''])
+  })
+
+  it('answers HEAD where it answers GET, and takes nothing in', async () => {
+    const response = await fetch(`${origin}/pixel?writeKey=w`, { method: 'HEAD' })
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'image/gif'])
+    expect(handled).toEqual([])
+  })
+
+  it.each([
+    ['GET', '/logs', 'POST, OPTIONS'],
+    ['HEAD', '/logs', 'POST, OPTIONS'],
+    ['PUT', '/logs/', 'POST, OPTIONS'],
+    ['POST', '/pixel', 'GET, HEAD, OPTIONS'],
+    ['DELETE', '/pixel', 'GET, HEAD, OPTIONS'],
+  ])('answers %s %s with 405 and the methods of the path', async (method, path, allow) => {
+    const response = await fetch(`${origin}${path}`, { method })
+    expect([response.status, response.headers.get('allow')]).toEqual([405, allow])
+  })
+
+  it('answers OPTIONS with the methods of the path', async () => {
+    for (const [path, allow] of [
+      ['/logs', 'POST, OPTIONS'],
+      ['/pixel', 'GET, HEAD, OPTIONS'],
+    ]) {
+      const response = await fetch(`${origin}${path}`, { method: 'OPTIONS' })
+      expect([response.status, response.headers.get('allow')]).toEqual([204, allow])
+    }
+  })
+
+  it('takes repeated slashes in a path as one', async () => {
+    expect((await post('//logs//', 'hello')).status).toBe(200)
+  })
+
   it('serves a path with a slash at its end, and leaves other paths to the next handler', async () => {
     expect((await post('/logs/?x=1', 'hello')).status).toBe(200)
     for (const path of ['/log', '/logs/x', '/'])
@@ -235,11 +305,6 @@ describe('a refused request', () => {
       expect(handled).toEqual([])
     },
   )
-
-  it('gets 405 with the allowed methods when its method is not POST', async () => {
-    const response = await fetch(`${origin}/logs`)
-    expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST, OPTIONS'])
-  })
 
   it('gets the error of the handler, with the time after which to retry', async () => {
     failure = coreErrors.DEPENDENCY_UNAVAILABLE({ retryAfterSeconds: 2.5 })
@@ -309,9 +374,44 @@ describe('the headers of a response', () => {
     expect(headers.get('access-control-expose-headers')).toContain('ETag')
     const other = await post('/logs', 'a', { ...bearer('w'), origin: 'https://other.example' })
     expect(other.headers.get('access-control-allow-origin')).toBeNull()
-    const preflight = await fetch(`${origin}/logs`, { method: 'OPTIONS', headers: { origin: 'https://shop.example' } })
-    expect(preflight.status).toBe(204)
-    expect(preflight.headers.get('access-control-allow-methods')).toBe('GET, HEAD, POST, DELETE, OPTIONS')
+  })
+
+  const preflight = (asked: Record<string, string>, page = 'https://shop.example') =>
+    fetch(`${origin}/logs`, {
+      method: 'OPTIONS',
+      headers: { origin: page, 'access-control-request-method': 'POST', ...asked },
+    })
+
+  it.each([
+    ['RudderStack’s SDK', 'anonymousid,authorization,content-type,rsa-recovered,rsa-retry-attempt,sentat'],
+    ['Segment’s SDK on a retry', 'authorization,content-type,x-retry-count'],
+    ['Sentry', 'baggage,sentry-trace'],
+    ['Datadog', 'x-datadog-origin,x-datadog-parent-id,x-datadog-sampling-priority,x-datadog-trace-id'],
+    ['OpenTelemetry', 'b3,traceparent,tracestate,uber-trace-id,x-b3-traceid'],
+    ['CloudEvents', 'ce-id,ce-source,ce-specversion,ce-type'],
+    ['a library that nobody knows yet', 'x-anything-at-all, X_Other.Header~1'],
+  ])('let a page send the headers of %s', async (_name, asked) => {
+    const { status, headers } = await preflight({ 'access-control-request-headers': asked })
+    expect([status, headers.get('access-control-allow-headers')]).toEqual([204, asked])
+    expect(headers.get('access-control-allow-methods')).toContain('POST')
+    expect(headers.get('access-control-max-age')).toBe('7200')
+    expect(headers.get('vary')).toBe('Origin, Access-Control-Request-Headers, Access-Control-Request-Method')
+  })
+
+  it.each(['a b', 'x:y', '<script>', ','])('contain no requested header list that is not one: "%s"', async (asked) => {
+    const { headers } = await preflight({ 'access-control-request-headers': asked })
+    expect(headers.get('access-control-allow-headers')).toMatch(/^Authorization, Content-Type, /)
+  })
+
+  it('let pages send credentials, as beacons of type application/json always do, but no other pages', async () => {
+    const { headers } = await preflight({ 'access-control-request-headers': 'content-type' })
+    expect(headers.get('access-control-allow-origin')).toBe('https://shop.example')
+    expect(headers.get('access-control-allow-credentials')).toBe('true')
+    const answer = await post('/logs', 'a', { ...bearer('w'), origin: 'https://shop.example' })
+    expect(answer.headers.get('access-control-allow-credentials')).toBe('true')
+    const other = await preflight({}, 'https://other.example')
+    expect(other.headers.get('access-control-allow-origin')).toBeNull()
+    expect(other.headers.get('access-control-allow-credentials')).toBeNull()
   })
 
   it('forbid browsers to show or keep it', async () => {

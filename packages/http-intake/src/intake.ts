@@ -31,11 +31,18 @@ export function createIntake(
   return function handleIntake(req, res) {
     const url = req.url as string
     const query = url.indexOf('?')
-    const route = byPath.get(query < 0 ? url : url.slice(0, query))
+    const path = query < 0 ? url : url.slice(0, query)
+    // Clients whose host ends in a slash send two of them.
+    const route = byPath.get(path) ?? (path.includes('//') ? byPath.get(path.replace(/\/{2,}/g, '/')) : undefined)
     if (route === undefined) return false
-    if (req.method === 'POST') begin(req, res, { route, deps })
-    else if (req.method === 'OPTIONS') deps.responses.preflight(req, res)
-    else deps.responses.problem(req, res, intakeErrors.METHOD_NOT_ALLOWED(), { allow: 'POST, OPTIONS' })
+    const { method } = req
+    const allowed = route.method ?? 'POST'
+    if (method === allowed || (allowed === 'GET' && method === 'HEAD')) begin(req, res, { route, deps })
+    else {
+      const allow = allowed === 'GET' ? 'GET, HEAD, OPTIONS' : 'POST, OPTIONS'
+      if (method === 'OPTIONS') deps.responses.options(req, res, allow)
+      else deps.responses.problem(req, res, intakeErrors.METHOD_NOT_ALLOWED({ details: { method, allow } }), { allow })
+    }
     return true
   }
 }
@@ -49,35 +56,45 @@ function begin(
   const request = new IntakeRequest(req, res, { route, deps })
   const { headers } = req
   try {
-    const pending = verifyHeader(request, route, deps)
+    if (req.method === 'HEAD') {
+      request.respond('')
+      return
+    }
+    const pending = verifyKey(request, route, deps)
     const encoding = readContentEncoding(headers['content-encoding'], route.encodings)
     if (Number(headers['content-length']) > DISCARD_BYTES_MAX) {
       request.refuse(bodyTooLarge(route.bodyBytesMax), true)
       return
     }
     if (deps.tracer.isOn) trace(request, { res, route, tracer: deps.tracer })
-    receive(request, route, () => deliver(request, { route, pending, encoding }))
+    if (route.method === 'GET') deliver(request, { route, pending, encoding: undefined })
+    else receive(request, route, () => deliver(request, { route, pending, encoding }))
   } catch (error) {
     request.refuse(error)
   }
 }
 
-/** Verifies the key in the header, if there is one; the promise of its lookup, or undefined when nothing has to be waited for. */
-function verifyHeader(
-  request: IntakeRequest,
-  route: IntakeRoute,
-  { verifier }: IntakeDeps,
-): Promise<unknown> | undefined {
+/** Verifies the key in the header or the URL, if there is one; the promise of its lookup, or undefined when nothing has to be waited for. */
+function verifyKey(request: IntakeRequest, route: IntakeRoute, { verifier }: IntakeDeps): Promise<unknown> | undefined {
+  if (route.keyIn === 'nowhere') return undefined
   const { authorization } = request.headers
-  if (authorization === undefined) {
+  const key = authorization === undefined ? readParameter(request.url, route.keyParameter) : undefined
+  if (authorization === undefined && key === undefined) {
     if (route.keyIn === 'header') throw authErrors.KEY_MISSING()
     return undefined
   }
-  const verified = request.accept(verifier.verify(authorization))
+  const verified = key === undefined ? request.accept(verifier.verify(authorization)) : request.authenticate(key)
   if (!(verified instanceof Promise)) return undefined
   // A rejection is handled once the body has arrived; until then it must not count as unhandled.
   verified.catch(() => undefined)
   return verified
+}
+
+/** The first value of a query parameter; undefined when it is absent or empty. */
+function readParameter(url: string, name: string | undefined): string | undefined {
+  const query = url.indexOf('?')
+  if (name === undefined || query < 0) return undefined
+  return new URLSearchParams(url.slice(query + 1)).get(name) || undefined
 }
 
 /** A span from the headers to the end of the response. */
@@ -86,9 +103,10 @@ function trace(
   { res, route, tracer }: { res: ServerResponse; route: IntakeRoute; tracer: Tracer },
 ): void {
   const parent = readRequestIds(request.headers).traceparent
+  const method = request.req.method as string
   void tracer.withSpan(
-    'HTTP POST',
-    { 'http.request.method': 'POST', 'http.route': route.path },
+    `HTTP ${method}`,
+    { 'http.request.method': method, 'http.route': route.path },
     async (span) => {
       if (parseTraceparent(span.traceparent)?.isSampled) request.traceparent = span.traceparent
       await new Promise((resolve) => res.once('close', resolve))

@@ -1,18 +1,26 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { toProblem } from '@millrace/contracts'
+import { toMillraceError, toProblem } from '@millrace/contracts'
 import { problemHeaders, readRequestIds } from '@millrace/service'
-import type { Cors } from './cors.js'
+import { type Cors, isPreflight } from './cors.js'
+
+/** A body that is sent with every response of a route, whatever its status, for clients that can show nothing else. */
+export interface FixedBody {
+  readonly contentType: string
+  readonly bytes: Buffer
+}
 
 export interface ProblemOptions {
   /** Closes the connection after the response; for requests whose body is not read to its end. Default false. */
   readonly isLast?: boolean
   /** Value of the Allow header. Default: no such header. */
   readonly allow?: string
+  /** Sent instead of the problem document, whose code is then in the header Millrace-Error. Default: the problem document. */
+  readonly fixedBody?: FixedBody | undefined
 }
 
 /**
  * Writes the responses of routes that stand in front of Express. Headers go out as one flat list, which node:http writes without copying
- * them into an object.
+ * them into an object. These responses say what became of a request and contain nothing else of a tenant, so pages may send credentials.
  */
 export class ResponseWriter {
   readonly #cors: Cors
@@ -30,9 +38,18 @@ export class ResponseWriter {
   json(req: IncomingMessage, res: ServerResponse, text: string): void {
     if (res.destroyed || res.headersSent) return
     const headers = [...this.#json, String(Buffer.byteLength(text))]
-    if (req.headers.origin !== undefined) this.#cors.append(headers, req.headers.origin)
+    if (req.headers.origin !== undefined) this.#cors.append(headers, req.headers.origin, 'allow')
     res.writeHead(200, headers)
     res.end(text)
+  }
+
+  /** 200 with a fixed body. Does nothing when the client is gone or a response has begun. */
+  fixed(req: IncomingMessage, res: ServerResponse, { contentType, bytes }: FixedBody): void {
+    if (res.destroyed || res.headersSent) return
+    const headers = ['Content-Type', contentType, ...this.#common, 'Content-Length', String(bytes.length)]
+    if (req.headers.origin !== undefined) this.#cors.append(headers, req.headers.origin, 'allow')
+    res.writeHead(200, headers)
+    res.end(bytes)
   }
 
   /** The problem document of an error. Returns its status, or 0 when the client is gone or a response has begun. */
@@ -40,21 +57,25 @@ export class ResponseWriter {
     if (res.destroyed || res.headersSent) return 0
     const ids = readRequestIds(req.headers)
     const problem = toProblem(error, ids)
-    const text = JSON.stringify(problem)
-    const headers = [...problemHeaders(error, problem.status), ...this.#common, 'X-Request-Id', ids.requestId]
-    headers.push('Content-Length', String(Buffer.byteLength(text)))
+    const { fixedBody } = options
+    const body = fixedBody?.bytes ?? JSON.stringify(problem)
+    const headers = [...this.#common, 'X-Request-Id', ids.requestId]
+    if (fixedBody === undefined) headers.push(...problemHeaders(error, problem.status))
+    else headers.push('Content-Type', fixedBody.contentType, 'Millrace-Error', toMillraceError(error).code)
+    headers.push('Content-Length', String(Buffer.byteLength(body)))
     if (options.allow !== undefined) headers.push('Allow', options.allow)
     if (options.isLast === true) headers.push('Connection', 'close')
-    if (req.headers.origin !== undefined) this.#cors.append(headers, req.headers.origin)
+    if (req.headers.origin !== undefined) this.#cors.append(headers, req.headers.origin, 'allow')
     res.writeHead(problem.status, headers)
-    res.end(text)
+    res.end(body)
     return problem.status
   }
 
-  /** The response to a browser's preflight request. */
-  preflight(req: IncomingMessage, res: ServerResponse): void {
-    const headers = [...this.#common, 'Content-Length', '0']
-    this.#cors.appendPreflight(headers, req.headers.origin ?? '')
+  /** The response to OPTIONS: to a browser's preflight request, or to a client that asks for the methods of a path. */
+  options(req: IncomingMessage, res: ServerResponse, allow: string): void {
+    const headers = [...this.#common, 'Content-Length', '0', 'Allow', allow]
+    if (isPreflight(req)) this.#cors.appendPreflight(headers, req.headers, 'allow')
+    else this.#cors.append(headers, req.headers.origin, 'allow')
     res.writeHead(204, headers)
     res.end()
   }

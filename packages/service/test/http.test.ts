@@ -96,6 +96,43 @@ describe('an HTTP app', () => {
   })
 
   it.each([
+    ['PUT', '/items/5', 'GET, DELETE, HEAD, OPTIONS'],
+    ['POST', '/items/5/', 'GET, DELETE, HEAD, OPTIONS'],
+    ['GET', '/items', 'POST, OPTIONS'],
+    ['HEAD', '/items', 'POST, OPTIONS'],
+    ['PATCH', '/items', 'POST, OPTIONS'],
+  ])('answers %s %s with 405 and the methods of the path, whatever its body', async (method, path, allow) => {
+    await listen((app) => {
+      app.get('/items/:id', (_req, res) => void res.json({}))
+      app.delete('/items/:id', (_req, res) => void res.json({}))
+      app.post('/items', (_req, res) => void res.json({}))
+    })
+    const answer = await fetch(base + path, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      ...(method === 'GET' || method === 'HEAD' ? {} : { body: '{' }),
+    })
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, allow])
+    if (method !== 'HEAD') expect(await answer.json()).toMatchObject({ code: 'METHOD_NOT_ALLOWED' })
+  })
+
+  it('answers OPTIONS for a known path with its methods, and HEAD wherever there is GET', async () => {
+    await listen((app) => app.get('/items/:id', (_req, res) => void res.json({ a: 1 })))
+    const options = await fetch(`${base}/items/5`, { method: 'OPTIONS' })
+    expect([options.status, options.headers.get('allow')]).toEqual([204, 'GET, HEAD, OPTIONS'])
+    const head = await fetch(`${base}/items/5`, { method: 'HEAD' })
+    expect([head.status, await head.text()]).toEqual([200, ''])
+    expect((await fetch(`${base}/nothing`, { method: 'OPTIONS' })).status).toBe(404)
+  })
+
+  it('writes no key that a path contains to the response or the log', async () => {
+    await listen(() => undefined)
+    const answer = await fetch(`${base}/v1/projects/mr_write_secret/other`)
+    logger.flush()
+    for (const text of [await answer.text(), log]) expect(text).not.toContain('secret')
+  })
+
+  it.each([
     ['malformed JSON, with its position', '{"a": x}', {}, 400, 'MALFORMED_BODY'],
     ['a body over the limit', JSON.stringify('x'.repeat(200)), {}, 413, 'BODY_TOO_LARGE'],
     [

@@ -1,7 +1,7 @@
-import { type Cors, createCorsMiddleware } from '@millrace/http-intake'
 import type { Express } from 'express'
 import type { Config } from '../config.js'
 import type { ApiDeps } from './api-deps.js'
+import { addClientSettingsApi } from './client-settings-api.js'
 import { addDeadLettersApi } from './dead-letters-api.js'
 import { addDocsApi } from './docs-api.js'
 import { addEventsApi } from './events-api.js'
@@ -15,8 +15,7 @@ import { addRejectionsApi } from './rejections-api.js'
 import { addTypedListsApi } from './typed-lists-api.js'
 
 /** Adds every public route except the ones that accept events. */
-export function addApi(app: Express, deps: ApiDeps, { cors, config }: { cors: Cors; config: Config }): void {
-  app.use(createCorsMiddleware(cors))
+export function addApi(app: Express, deps: ApiDeps, config: Config): void {
   addReceiptsApi(app, deps, { waitMsMax: config.WAIT_STORED_MS })
   addEventsApi(app, deps)
   addTypedListsApi(app, deps)
@@ -27,5 +26,6 @@ export function addApi(app: Express, deps: ApiDeps, { cors, config }: { cors: Co
   addDeadLettersApi(app, deps)
   addKeysApi(app, deps)
   addHealthApi(app, deps)
+  addClientSettingsApi(app, deps, { publicUrl: config.HTTP_PUBLIC_URL })
   addDocsApi(app)
 }

@@ -14,6 +14,8 @@ export interface ApiDeps {
   readonly rejections: Pick<RejectionStore, 'list'>
   /** Finds the caller of a request by its key; throws KEY_MISSING, KEY_INVALID or KEYS_UNAVAILABLE. */
   readonly identify: (req: Request) => Promise<Principal>
+  /** The same for a key that is not in a header. */
+  readonly identifyKey: (key: string) => Promise<Principal>
   readonly logger: Logger
   /** Aborted when the service begins to stop. */
   readonly stopping: AbortSignal

@@ -19,6 +19,7 @@ import type { RejectionDraft } from '../rejections/rejection-draft.js'
 import { openAcceptor, type RecordingProducer } from '../testing/open-acceptor.js'
 import type { Outcome } from '../wires/response-form.js'
 import { createWires } from '../wires/wires.js'
+import { clientMetricsRoute } from './client-metrics-route.js'
 import { createEventRoutes } from './event-routes.js'
 
 /** Largest body of Segment's wire, in bytes. */
@@ -80,7 +81,7 @@ beforeEach(async () => {
     rejectedEvent: new RejectedEvent(opened.parser),
     tracer: noopTracer,
   })
-  const handle = createIntake(routes, {
+  const handle = createIntake([...routes, clientMetricsRoute], {
     verifier,
     responses: new ResponseWriter(new Cors({ origins: ['*'] }), await createSecurityHeaders()),
     metrics: createHttpMetrics(metrics),
@@ -175,6 +176,55 @@ describe('an accepted request with events', () => {
     },
   )
 
+  it.each(['/v1/batch', '/v1/import', '/v1/b', '/v1/import/', '/v1/b/', '//v1/batch', '/beacon/v1/batch'])(
+    'may be a batch that an SDK sends as text/plain to %s with its key in the body',
+    async (path) => {
+      const headers = { 'content-type': 'text/plain;charset=UTF-8' }
+      const { status, body } = await post(path, { batch: [good, good], sentAt: new Date(), writeKey: 'w' }, headers)
+      expect([status, body.accepted]).toEqual([200, 2])
+    },
+  )
+
+  it.each([
+    ['t', 'A'],
+    ['i', '$identify'],
+    ['p', '$page'],
+    ['s', '$screen'],
+    ['g', '$group'],
+    ['a', '$alias'],
+  ])('may be one event sent to /v1/%s', async (letter, event) => {
+    const { body } = await post(`/v1/${letter}`, { ...good, groupId: 'g', previousId: 'p' })
+    expect(body).toMatchObject({ success: true, accepted: 1, rejected: [] })
+    expect(producer.seal().records.map((record) => record.event)).toEqual([event])
+  })
+
+  it('may be a beacon of RudderStack with its key in the URL', async () => {
+    const { status, body } = await post('/beacon/v1/batch?writeKey=w', { batch: [good] }, {})
+    expect([status, body.accepted]).toEqual([200, 1])
+    expect((await post('/beacon/v1/batch?writeKey=x', { batch: [good] }, {})).body.code).toBe('KEY_INVALID')
+    expect((await post('/beacon/v1/batch', { batch: [good] }, {})).body.code).toBe('KEY_MISSING')
+  })
+
+  const json = JSON.stringify({ batch: [good], writeKey: 'w' })
+  it.each([
+    ['as it is', json],
+    ['in the field data', `data=${encodeURIComponent(json)}`],
+    ['in the field data as base64', `data=${encodeURIComponent(Buffer.from(json).toString('base64'))}`],
+    ['in the field data beside its key', `writeKey=w&data=${encodeURIComponent(JSON.stringify({ batch: [good] }))}`],
+    ['in place of a field name', encodeURIComponent(json)],
+  ])('may have the content type of a form with the JSON %s', async (_name, body) => {
+    const answer = await post('/v1/batch', body, { 'content-type': 'application/x-www-form-urlencoded' })
+    expect([answer.status, answer.body.accepted]).toEqual([200, 1])
+    expect(producer.seal().records).toMatchObject([{ event: 'A', userId: 'u', messageId: 'm' }])
+  })
+
+  it('may be a form with a field for each member of the event', async () => {
+    const body = new URLSearchParams({ writeKey: 'w', userId: 'u', event: 'Form Sent', 'properties[size]': 'L' })
+    const answer = await post('/v1/track', body.toString(), { 'content-type': 'application/x-www-form-urlencoded' })
+    expect([answer.status, answer.body.accepted]).toEqual([200, 1])
+    expect(producer.seal().records).toMatchObject([{ event: 'Form Sent', properties: '{"size":"L"}' }])
+  })
+
   it('gets one verdict for each event on the native path', async () => {
     const { body } = await post('/v1/events', [good, { event: 'B' }])
     expect(body).toMatchObject({
@@ -219,6 +269,89 @@ describe('an accepted request with events', () => {
       'content-type': 'application/x-ndjson; charset=utf-8',
     })
     expect(body).toMatchObject({ accepted: 1, rejected: [{ index: 1, code: 'malformed_json' }] })
+  })
+})
+
+describe('a pixel', () => {
+  const get = async (path: string, method = 'GET') => {
+    const response = await fetch(`${origin}${path}`, { method })
+    const image = Buffer.from(await response.arrayBuffer())
+    return { status: response.status, headers: response.headers, image }
+  }
+  const event = { writeKey: 'w', userId: 'u', event: 'Mail Opened', properties: { subject: 'Üb+er/?>' } }
+  const base64 = Buffer.from(JSON.stringify(event)).toString('base64')
+
+  it.each([
+    ['base64', `data=${encodeURIComponent(base64)}`],
+    ['base64 that is not escaped', `data=${base64}`],
+    ['URL-safe base64', `data=${Buffer.from(JSON.stringify(event)).toString('base64url')}`],
+    ['JSON', `data=${encodeURIComponent(JSON.stringify(event))}`],
+    [
+      'fields with dots',
+      `userId=u&event=Mail%20Opened&properties.subject=${encodeURIComponent('Üb+er/?>')}&writeKey=w`,
+    ],
+    [
+      'properties as JSON',
+      `userId=u&event=Mail+Opened&writeKey=w&properties=${encodeURIComponent(JSON.stringify(event.properties))}`,
+    ],
+  ])('stores the event in its URL as %s and answers with an image', async (_name, query) => {
+    for (const path of ['/v1/pixel/track', '/pixel/v1/track']) {
+      const { status, headers, image } = await get(`${path}?${query}`)
+      expect([status, headers.get('content-type')]).toEqual([200, 'image/gif'])
+      expect(headers.get('cache-control')).toBe('no-store')
+      expect(image.subarray(0, 10)).toEqual(Buffer.from('GIF89a\x01\0\x01\0', 'latin1'))
+    }
+    const stored = { event: 'Mail Opened', userId: 'u', properties: JSON.stringify(event.properties) }
+    expect(producer.seal().records).toMatchObject([stored, stored])
+  })
+
+  it.each([
+    ['/v1/pixel/page', '$page'],
+    ['/pixel/v1/page', '$page'],
+    ['/v1/pixel/identify', '$identify'],
+    ['/v1/pixel/screen', '$screen'],
+    ['/v1/pixel/group', '$group'],
+    ['/v1/pixel/alias', '$alias'],
+  ])('at %s stores an event of its type', async (path, name) => {
+    const query = 'anonymousId=%22a1%22&groupId=g&previousId=p&name=Home&traits.plan=pro&writeKey=w'
+    expect((await get(`${path}?${query}`)).status).toBe(200)
+    expect(producer.seal().records).toMatchObject([{ event: name, anonymousId: 'a1' }])
+  })
+
+  it.each([
+    ['without a key', '/v1/pixel/track?userId=u&event=A', 401, 'KEY_MISSING'],
+    ['with an unknown key', '/v1/pixel/track?writeKey=x&userId=u&event=A', 401, 'KEY_INVALID'],
+    ['with a key that may only read', '/pixel/v1/track?writeKey=r&userId=u&event=A', 403, 'SCOPE_MISSING'],
+    ['with data that is no JSON', '/v1/pixel/track?writeKey=w&data=%7Bx', 400, 'MALFORMED_BODY'],
+  ])('%s stores nothing and is still an image, with the reason in a header', async (_name, path, status, code) => {
+    const answer = await get(path)
+    expect([answer.status, answer.headers.get('millrace-error')]).toEqual([status, code])
+    expect(answer.headers.get('content-type')).toBe('image/gif')
+    expect(answer.image.length).toBe(43)
+    expect(producer.seal().records).toEqual([])
+  })
+
+  it('that is asked for with HEAD stores nothing', async () => {
+    expect((await get(`/v1/pixel/track?data=${base64}`, 'HEAD')).status).toBe(200)
+    expect(producer.seal().records).toEqual([])
+  })
+
+  it('with members of odd names stores them as they are', async () => {
+    const deep = `properties.${'a.'.repeat(200)}b=1`
+    const query = `writeKey=w&userId=u&event=A&properties.__proto__.x=1&properties.constructor=2`
+    expect((await get(`/v1/pixel/track?${query}`)).status).toBe(200)
+    const [record] = producer.seal().records
+    expect(record?.properties).toBe('{"__proto__":{"x":"1"},"constructor":"2"}')
+    // Deeper than an event may be: the event is rejected, and the request is not.
+    expect((await get(`/v1/pixel/track?writeKey=w&userId=u&event=A&${deep}`)).status).toBe(200)
+  })
+})
+
+describe('the metrics that SDKs send about themselves', () => {
+  it('are taken without a key and thrown away', async () => {
+    const { status, body } = await post('/v1/m', { series: [{ type: 'Counter', metric: 'x' }] }, {})
+    expect([status, body]).toEqual([200, { success: true }])
+    expect(producer.seal().records).toEqual([])
   })
 })
 

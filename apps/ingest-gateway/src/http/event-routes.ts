@@ -7,8 +7,11 @@ export function createEventRoutes(wires: readonly Wire[], deps: AcceptEventsDeps
   return wires.flatMap((wire) =>
     wire.routes.map((route) => ({
       path: route.path,
+      method: route.method,
       scope: 'write' as const,
       keyIn: wire.format.keyField < 0 ? ('header' as const) : ('header-or-body' as const),
+      keyParameter: route.keyParameter,
+      fixedBody: wire.fixedBody,
       bodyBytesMax: wire.bodyBytesMax,
       encodings: wire.encodings,
       handle: createAcceptEvents({ wire, route }, deps),

@@ -112,16 +112,23 @@ const wires = createWires({ segmentBytesMax: 1e6, eventsBytesMax: 1e6 })
 
 export interface TestRequest {
   readonly path: string
+  /** Query string without its question mark. */
+  readonly query?: string
   readonly headers?: IncomingHttpHeaders
 }
 
 /** A body as the wire of a path sees it. Arrives in two pieces, as it may from the network. */
-export function toTestBody(body: unknown, { path, headers = {} }: TestRequest): { body: EventBody; wire: Wire } {
+export function toTestBody(
+  body: unknown,
+  { path, query = '', headers = {} }: TestRequest,
+): { body: EventBody; wire: Wire } {
   const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
   const chunks = [bytes.subarray(0, 7), bytes.subarray(7)]
   for (const wire of wires) {
     const route = wire.routes.find((one) => one.path === path)
-    if (route !== undefined) return { body: route.toBody({ headers, chunks, bytes: bytes.length }), wire }
+    if (route !== undefined) {
+      return { body: route.toBody({ url: `${path}?${query}`, headers, chunks, bytes: bytes.length }), wire }
+    }
   }
   throw new Error(`no wire has the path ${path}`)
 }

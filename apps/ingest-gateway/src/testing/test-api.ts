@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { authErrors, type Principal, type Scope } from '@millrace/auth'
 import { encodeReceipt, type QueryMeta, type WatchLiveResponse } from '@millrace/contracts'
+import { createCorsMiddleware } from '@millrace/http-intake'
 import { silentLogger } from '@millrace/logger'
 import { createHttpApp, parseConfig } from '@millrace/service'
 import { createHttpMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
@@ -99,14 +100,21 @@ export class TestApi {
   /** What the live stream sends. */
   updates: AsyncIterable<WatchLiveResponse> = { async *[Symbol.asyncIterator]() {} }
   readonly stopping = new AbortController()
+  readonly #settings: Readonly<Record<string, string>>
   readonly #server = createServer()
   origin = ''
+
+  /** `settings` are added to the ones that a gateway needs to start. */
+  constructor(settings: Readonly<Record<string, string>> = {}) {
+    this.#settings = settings
+  }
 
   async open(): Promise<this> {
     const config = parseConfig(configSchema, {
       DATABASE_URL: 'postgres://x',
       STREAM_REDIS_URL: 'redis://x',
       LIVE_CONNECTIONS_MAX: '1',
+      ...this.#settings,
     })
     const app = await createHttpApp(
       {},
@@ -114,7 +122,8 @@ export class TestApi {
         logger: silentLogger,
         metrics: createHttpMetrics(createMetrics({ service: 'test', hasProcessMetrics: false })),
         tracer: noopTracer,
-        routes: (express) => addApi(express, createDeps(this), { cors: createApiCors(['*']), config }),
+        before: createCorsMiddleware(createApiCors(['*'])),
+        routes: (express) => addApi(express, createDeps(this), config),
       },
     )
     this.#server.on('request', app)
@@ -144,6 +153,12 @@ export class TestApi {
       body: text === '' ? undefined : (JSON.parse(text) as Record<string, unknown>),
     }
   }
+}
+
+function findCaller(key: string): Principal {
+  const found = principals[key]
+  if (found === undefined) throw authErrors.KEY_INVALID()
+  return found
 }
 
 function createDeps(api: TestApi): ApiDeps {
@@ -222,11 +237,8 @@ function createDeps(api: TestApi): ApiDeps {
       revoke: answering('revoke', undefined),
     },
     rejections: { list: answering('listRejections', { data: [rejection], nextCursor: 'n' }) },
-    identify: async (req: IncomingMessage) => {
-      const found = principals[(req.headers.authorization ?? '').replace('Bearer ', '')]
-      if (found === undefined) throw authErrors.KEY_INVALID()
-      return found
-    },
+    identify: async (req: IncomingMessage) => findCaller((req.headers.authorization ?? '').replace('Bearer ', '')),
+    identifyKey: async (key: string) => findCaller(key),
     logger: silentLogger,
     stopping: api.stopping.signal,
   } as unknown as ApiDeps

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { ContentEncoding } from '@millrace/http-intake'
+import type { ContentEncoding, FixedBody } from '@millrace/http-intake'
 import type { EventBody } from '../events/event-body.js'
 import type { EventFormat } from '../events/event-format.js'
 import type { ResponseForm } from './response-form.js'
@@ -17,11 +17,17 @@ export interface Wire {
   readonly format: EventFormat
   /** What the client gets for an acknowledged request. */
   readonly response: ResponseForm
+  /** Body of every response, also of refusals. Default: the text of `response`, or a problem document. */
+  readonly fixedBody?: FixedBody | undefined
 }
 
 /** One path of a wire. */
 export interface WireRoute {
   readonly path: string
+  /** Default POST. Requests with GET have no body; their events are in the URL. */
+  readonly method?: 'GET' | 'POST' | undefined
+  /** Query parameter that may hold the write key when there is no Authorization header. Default: none. */
+  readonly keyParameter?: string | undefined
   /**
    * The body as JSON, and how to find its events. Called once the whole body is here.
    * @throws INVALID_REQUEST when the headers do not fit the wire
@@ -31,6 +37,8 @@ export interface WireRoute {
 
 /** A request body as received, already decompressed. */
 export interface ReceivedBody {
+  /** Path and query as the client sent them. */
+  readonly url: string
   readonly headers: IncomingHttpHeaders
   readonly chunks: readonly Buffer[]
   readonly bytes: number

@@ -1,4 +1,5 @@
 import { capital, queryComponents } from '../queries/query-components.js'
+import { clientPaths } from './openapi-clients.js'
 import { cloudEventsPaths, cloudEventsSchemas } from './openapi-cloudevents.js'
 import { listPaths, listSchemas } from './openapi-lists.js'
 import { commonProblems, inPath, inQuery, json, needs, ok, pageLimit, problem, reads } from './openapi-parts.js'
@@ -18,14 +19,15 @@ const eventProblems = {
 const acceptance = { success: true, receipt: 'AQHJo9wJmjRNgaZcj5JSoA3_CgEAAQ', accepted: 1, rejected: [] }
 const event = { type: 'track', event: 'Order Completed', userId: 'user-1', properties: { revenue: 39.9 } }
 
-function acceptsEvents(summary: string, schema: string, example: unknown): Node {
+function acceptsEvents(summary: string, schema: string, example: unknown, parameters: readonly Node[] = []): Node {
   return {
     post: {
       tags: ['ingest'],
       summary,
       description:
-        'The protocol of Segment and RudderStack. Invalid events are rejected one by one; the others are accepted. The content type is ignored. The key is the user name of Basic authentication, a Bearer token, or writeKey in the body.',
+        'The protocol of Segment and RudderStack. Invalid events are rejected one by one; the others are accepted. The body is JSON whatever its content type; a form may hold the same JSON in the field data, or a field for each member of the event. The key is the user name of Basic authentication, a Bearer token, or else writeKey in the body.',
       ...needs('write'),
+      parameters,
       requestBody: { required: true, content: json(schema, example) },
       responses: {
         200: { description: 'The stream holds every accepted event.', content: json('Acceptance', acceptance) },
@@ -58,17 +60,37 @@ const health = (summary: string): Node => ({
   responses: { 200: ok('Health'), 503: { description: 'The system is unhealthy.', content: json('Health') } },
 })
 
+const batch = { batch: [event], sentAt: '2026-11-21T08:00:00.000Z' }
+const sameAs = (path: string) => `: the same as ${path}`
+
 const paths: Node = {
-  '/v1/batch': acceptsEvents('Accept a batch of events', 'Batch', {
-    batch: [event],
-    sentAt: '2026-11-21T08:00:00.000Z',
-  }),
+  '/v1/batch': acceptsEvents('Accept a batch of events', 'Batch', batch),
+  '/v1/import': acceptsEvents(`Accept a batch of events${sameAs('/v1/batch')}`, 'Batch', batch),
+  '/v1/b': acceptsEvents(`Accept a batch of events${sameAs('/v1/batch')}`, 'Batch', batch),
+  '/beacon/v1/batch': acceptsEvents('Accept a batch of events from a beacon of RudderStack', 'Batch', batch, [
+    inQuery('writeKey', 'The write key, if there is no Authorization header.'),
+  ]),
   '/v1/track': acceptsEvents('Accept one track event', 'Event', event),
+  '/v1/t': acceptsEvents(`Accept one track event${sameAs('/v1/track')}`, 'Event', event),
   '/v1/identify': acceptsEvents('Accept one identify event', 'Event', { userId: 'user-1', traits: { plan: 'pro' } }),
+  '/v1/i': acceptsEvents(`Accept one identify event${sameAs('/v1/identify')}`, 'Event', {
+    userId: 'user-1',
+    traits: { plan: 'pro' },
+  }),
   '/v1/page': acceptsEvents('Accept one page event', 'Event', { userId: 'user-1', name: 'Home' }),
+  '/v1/p': acceptsEvents(`Accept one page event${sameAs('/v1/page')}`, 'Event', { userId: 'user-1', name: 'Home' }),
   '/v1/screen': acceptsEvents('Accept one screen event', 'Event', { userId: 'user-1', name: 'Home' }),
+  '/v1/s': acceptsEvents(`Accept one screen event${sameAs('/v1/screen')}`, 'Event', { userId: 'user-1', name: 'Home' }),
   '/v1/group': acceptsEvents('Accept one group event', 'Event', { userId: 'user-1', groupId: 'company-1' }),
+  '/v1/g': acceptsEvents(`Accept one group event${sameAs('/v1/group')}`, 'Event', {
+    userId: 'user-1',
+    groupId: 'company-1',
+  }),
   '/v1/alias': acceptsEvents('Accept one alias event', 'Event', { userId: 'user-1', previousId: 'anonymous-1' }),
+  '/v1/a': acceptsEvents(`Accept one alias event${sameAs('/v1/alias')}`, 'Event', {
+    userId: 'user-1',
+    previousId: 'anonymous-1',
+  }),
   '/v1/events': {
     post: {
       tags: ['ingest'],
@@ -106,6 +128,7 @@ const paths: Node = {
       },
     },
   },
+  ...clientPaths,
   ...cloudEventsPaths(eventProblems),
   '/v1/receipts/{receipt}': {
     get: reads('ingest', 'Report where the records of one request are now', 'write', ok('Receipt'), [

@@ -2,6 +2,7 @@ import { coreErrors, KIND_TRAITS } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { HttpMetrics, Tracer } from '@millrace/telemetry'
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express'
+import { answerOtherMethods } from './answer-other-methods.js'
 import { createRequestScope, routeOf } from './request-scope.js'
 import { createSecurityHeaders } from './security-headers.js'
 import { sendProblem } from './send-problem.js'
@@ -22,13 +23,15 @@ export interface HttpAppDeps {
   readonly logger: Logger
   readonly metrics: HttpMetrics
   readonly tracer: Tracer
+  /** Runs before bodies are read, so that its headers are also on the responses to bodies that are refused. */
+  readonly before?: RequestHandler | undefined
   /** Adds the routes. Errors that they throw become problem documents. */
   readonly routes: (app: Express) => void
 }
 
 /**
  * An Express app with helmet's headers, request and trace ids accepted or created, metrics by route, a limit on bodies and on time, and
- * RFC 9457 problem documents for every error and for unknown addresses. Express is loaded here, so services without HTTP do not carry it.
+ * RFC 9457 problem documents for every error, for unknown addresses, and for methods that an address does not have. Express is loaded here, so services without HTTP do not carry it.
  */
 export async function createHttpApp(config: HttpAppConfig, deps: HttpAppDeps): Promise<Express> {
   const { default: express } = await import('express')
@@ -45,6 +48,8 @@ export async function createHttpApp(config: HttpAppConfig, deps: HttpAppDeps): P
     next()
   })
   app.use(createHandlerTimeout(config.handlerTimeoutMs ?? 30_000))
+  if (deps.before !== undefined) app.use(deps.before)
+  app.use(answerOtherMethods)
   if (config.bodyBytesMax !== false) app.use(express.json({ limit: config.bodyBytesMax ?? 1_048_576, inflate: true }))
   deps.routes(app)
   app.use(answerUnknownRoute)
@@ -63,7 +68,9 @@ function createHandlerTimeout(timeoutMs: number): RequestHandler {
 }
 
 const answerUnknownRoute: RequestHandler = (req) => {
-  throw coreErrors.ROUTE_NOT_FOUND({ message: `there is no route for ${req.method} ${req.path.slice(0, 200)}` })
+  // A path may contain a write key (Segment's settings), and this message is logged.
+  const path = req.path.replace(/\bmr_[\w-]+/g, 'mr_…').slice(0, 200)
+  throw coreErrors.ROUTE_NOT_FOUND({ message: `there is no route for ${req.method} ${path}` })
 }
 
 function createErrorHandler(logger: Logger): ErrorRequestHandler {
