@@ -299,6 +299,6 @@ function toEventLimits(config: Config) {
     ageMaxMs: config.EVENTS_MAX_AGE_DAYS * DAY_MS,
     aheadMaxMs: config.EVENTS_MAX_AHEAD_HOURS * HOUR_MS,
     eventsMax: config.EVENTS_PER_REQUEST_MAX,
-    inheritedBytesMax: config.SEGMENT_BODY_BYTES_MAX,
+    inheritedBytesMax: config.EVENTS_BODY_BYTES_MAX,
   }
 }

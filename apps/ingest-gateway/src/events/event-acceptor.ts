@@ -3,7 +3,7 @@ import type { Producer } from '@millrace/streams'
 import { EventAppender, type FrameRecords } from './event-appender.js'
 import type { EventNames } from './event-catalog.js'
 import { ROW_WORDS } from './event-table.js'
-import { type EventLimits, EventValidator, type RequestContext } from './event-validator.js'
+import { EventValidator, type RequestContext, type ValidatorLimits } from './event-validator.js'
 import { type Rejection, rejectionReasons } from './rejections.js'
 import type { ParsedRequest, RequestParser } from './request-parser.js'
 
@@ -48,7 +48,7 @@ export class EventAcceptor {
   readonly #validator: EventValidator
   readonly #appender: EventAppender
 
-  constructor(limits: EventLimits, deps: AcceptorDeps) {
+  constructor(limits: ValidatorLimits, deps: AcceptorDeps) {
     this.#deps = deps
     const { text, table, scanner } = deps.parser
     this.#validator = new EventValidator(limits, { text, table, scanner, newMessageId: deps.newMessageId })
@@ -66,6 +66,7 @@ export class EventAcceptor {
     const context: RequestContext = { tenantId, format, receivedAtMs, envelope: firstRow === 0 ? -1 : 0, pathType }
     const messageIds: (string | null)[] | undefined = wantsMessageIds ? [] : undefined
     const results: Results = { firstRow, names: catalog.names(tenantId), rejected: [], messageIds, onRejected }
+    this.#validator.begin(context)
     try {
       for (let i = firstRow; i < table.rows; i++) this.#acceptRow(i, context, results)
     } catch (error) {

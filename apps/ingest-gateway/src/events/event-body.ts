@@ -83,9 +83,13 @@ function hasList({ table, text, format }: BodyReader): boolean {
   return start !== 0 && text.bytes[start] === 0x5b
 }
 
-/** A context in the envelope, which every event without a context inherits, counts as if each event had it. */
+/** A context in the envelope, which every event inherits, counts as if each event had it. */
 function checkInherited({ table, inheritedBytesMax }: BodyReader): void {
   const at = ROW.fields + 2 * FIELD.context
   const contextBytes = (table.words[at + 1] as number) - (table.words[at] as number)
-  if (contextBytes * (table.rows - 1) > inheritedBytesMax) throw errors.BATCH_TOO_LARGE()
+  const events = table.rows - 1
+  if (contextBytes * events > inheritedBytesMax)
+    throw errors.BATCH_TOO_LARGE({
+      message: `the context of the batch has ${contextBytes} bytes; for ${events} events together that is more than ${inheritedBytesMax} bytes`,
+    })
 }

@@ -10,6 +10,8 @@ export interface EventFormat extends FieldNames {
   readonly textFields: readonly number[]
   /** The field of the body that may hold the write key; -1 when keys come in the header only. */
   readonly keyField: number
+  /** Groups of fields that events inherit from the envelope of the request: all fields of a group, if the event has none of them. */
+  readonly inherited: readonly (readonly number[])[]
   /** Names that events without a type of their own may not have. */
   readonly reservedNames: ReadonlySet<string>
   /** Reasons in the words of this wire; for other codes the general reason is used. */

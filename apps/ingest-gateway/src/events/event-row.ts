@@ -1,6 +1,6 @@
 import { decodeString } from '../json/decode-string.js'
 import type { RequestText } from '../json/request-text.js'
-import type { EventScanner } from './event-scanner.js'
+import type { EventScanner, MemberRange } from './event-scanner.js'
 import { type EventTable, FIELD, ROW } from './event-table.js'
 
 const [QUOTE, LOWER_N, OPEN_BRACE] = [0x22, 0x6e, 0x7b]
@@ -58,6 +58,13 @@ export class EventRow {
   isAbsent(field: number): boolean {
     const start = this.start(field)
     return start === 0 || this.bytes[start] === LOWER_N
+  }
+
+  /** Whether a field is absent, null or the empty string: then it has no value. */
+  isUnset(field: number): boolean {
+    const start = this.start(field)
+    const { bytes } = this
+    return start === 0 || bytes[start] === LOWER_N || (bytes[start] === QUOTE && this.end(field) === start + 2)
   }
 
   /** Whether a field is a string of at least one character. */
@@ -118,8 +125,8 @@ export class EventRow {
     this.#scanner.scanWatchedAgain(this.start(FIELD.properties), this.at)
   }
 
-  /** Calls `visit` with the ranges of key and value of each member of the event, quotes of the key included. */
-  forEachMember(visit: (key: string, start: number, end: number) => void): void {
+  /** Calls `visit` with each member of the event. */
+  forEachMember(visit: (key: string, range: MemberRange) => void): void {
     this.#scanner.forEachMember(this.range.start, visit)
   }
 

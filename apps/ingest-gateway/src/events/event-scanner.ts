@@ -16,6 +16,24 @@ export interface FieldNames {
   readonly listField: number
 }
 
+/** Where a member of an object is in the bytes. */
+export interface MemberRange {
+  readonly keyStart: number
+  /** Where its value begins and ends. */
+  readonly start: number
+  readonly end: number
+}
+
+/** What a value adds to the event of which it is a field. */
+export interface Measure {
+  /** Bits of SCAN_FLAG. */
+  readonly flags: number
+  /** Object members, including nested ones. */
+  readonly members: number
+  /** The deepest level of nesting, where the event itself is level 1. */
+  readonly depth: number
+}
+
 /** The body holds more events than a request may. */
 export class TooManyEvents extends Error {
   override readonly name = 'TooManyEvents'
@@ -33,6 +51,8 @@ export class EventScanner {
   #listField = -1
   /** Properties whose positions are noted while scanning. */
   #watched = nothing
+  /** Index of the word for the first key in #scanMembers. A field, because an object for each call would cost more than the rest of the call. */
+  #foundAt = 0
   eventsMax = Number.POSITIVE_INFINITY
 
   constructor(text: RequestText, table: EventTable) {
@@ -106,8 +126,8 @@ export class EventScanner {
     }
   }
 
-  /** Calls `visit` with the key and the range of the value of each member of the object at `at`, which was scanned before. */
-  forEachMember(at: number, visit: (key: string, start: number, end: number) => void): void {
+  /** Calls `visit` with each member of the object at `at`, which was scanned before. */
+  forEachMember(at: number, visit: (key: string, range: MemberRange) => void): void {
     this.#refresh()
     const scanner = this.#scanner
     let p = scanner.skipSpace(at + 1)
@@ -116,28 +136,71 @@ export class EventScanner {
       const key = decodeString(this.#text.bytes, p, keyEnd)
       const start = scanner.skipColon(keyEnd)
       const end = scanner.skipValue(start)
-      visit(key, start, end)
+      visit(key, { keyStart: p, start, end })
       // `visit` may have appended to the text and so moved it.
       this.#refresh()
       p = scanner.skipComma(end, CLOSE_BRACE)
     }
   }
 
+  /**
+   * Looks for members of the object at `at`, which was scanned before: writes to `found`, at the id that `keys` has for a member's key, where
+   * its value begins, or 0.
+   */
+  findMembers(at: number, keys: KeyTable, found: Int32Array): void {
+    this.#refresh()
+    found.fill(0)
+    this.#foundAt = 0
+    this.#scanMembers(at, keys, found)
+  }
+
+  /** Where the value at `at`, which was scanned before, ends. */
+  endOf(at: number): number {
+    this.#refresh()
+    return this.#scanner.skipValue(at)
+  }
+
+  /** Whether the object at `at`, which was scanned before, has no members. */
+  isEmptyObject(at: number): boolean {
+    this.#refresh()
+    return this.#scanner.bytes[this.#scanner.skipSpace(at + 1)] === CLOSE_BRACE
+  }
+
+  /** What the value at `at`, which was scanned before, adds to an event of which it is a field. */
+  measure(at: number): Measure {
+    this.#refresh()
+    const scanner = this.#scanner
+    scanner.flags = 0
+    scanner.members = 0
+    scanner.deepest = 0
+    scanner.level = 1
+    scanner.skipValue(at)
+    return { flags: scanner.flags, members: scanner.members, depth: scanner.deepest }
+  }
+
   /** Notes in row `row` where the watched members of the object at `at` are, instead of those noted before. Returns the object's end. */
   #scanWatched(at: number, row: number): number {
+    const { words } = this.#table
+    words.fill(0, row + ROW.watched, row + ROW_WORDS)
+    if (this.#scanner.bytes[at] !== OPEN_BRACE) return this.#scanner.skipValue(at)
+    this.#foundAt = row + ROW.watched
+    return this.#scanMembers(at, this.#watched, words)
+  }
+
+  /** Writes the starts of the values of the members that `keys` has, from `words[#foundAt]` on. Returns the end of the object at `at`. */
+  #scanMembers(at: number, keys: KeyTable, words: Int32Array): number {
     const scanner = this.#scanner
+    const first = this.#foundAt
     const { bytes } = scanner
-    this.#table.words.fill(0, row + ROW.watched, row + ROW_WORDS)
-    if (bytes[at] !== OPEN_BRACE) return scanner.skipValue(at)
     scanner.level++
     let p = scanner.skipSpace(at + 1)
     while (bytes[p] !== CLOSE_BRACE) {
       if (bytes[p] !== QUOTE) throw scanner.unexpected(p, 'a key in double quotes')
       const escapes = scanner.escapes
       const keyEnd = scanner.skipString(p)
-      const slot = this.#find(this.#watched, p, keyEnd, escapes)
+      const id = this.#find(keys, p, keyEnd, escapes)
       p = scanner.skipColon(keyEnd)
-      if (slot >= 0) this.#table.words[row + ROW.watched + slot] = p
+      if (id >= 0) words[first + id] = p
       p = scanner.skipComma(scanner.skipValue(p), CLOSE_BRACE)
     }
     scanner.level--

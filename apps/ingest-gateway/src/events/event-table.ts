@@ -11,11 +11,13 @@ export const FIELD = {
   sentAt: 5,
   properties: 6,
   context: 7,
+  originalTimestamp: 8,
+  receivedAt: 9,
 } as const
 
 /** Number of the first field that belongs to the wire. */
-export const FORMAT_FIELD = 8
-export const FORMAT_FIELDS_MAX = 9
+export const FORMAT_FIELD = 10
+export const FORMAT_FIELDS_MAX = 8
 const FIELDS = FORMAT_FIELD + FORMAT_FIELDS_MAX
 
 /** Words of one row of an EventTable. All offsets are into the request's bytes. */
@@ -32,7 +34,7 @@ export const ROW = {
   /** One word for each watched property: the start of its value, or 0. */
   watched: 6 + 2 * FIELDS,
 } as const
-export const ROW_WORDS = 64
+export const ROW_WORDS = 66
 /** How many property names can be watched while scanning. The same for every wire, however many fields it has. */
 export const WATCHED_SLOTS = ROW_WORDS - ROW.watched
 

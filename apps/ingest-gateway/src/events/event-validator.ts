@@ -1,22 +1,16 @@
 import { EVENT_TYPES, FLAG, type Hash64, hashBytes, RecordSlices, SLICE } from '@millrace/contracts'
 import { type EventFields, readNumber } from '@millrace/rollups'
-import { SCAN_FLAG } from '../json/json-scanner.js'
 import type { RequestText } from '../json/request-text.js'
+import { Envelope, type EventLimits } from './envelope.js'
 import type { EventFormat } from './event-format.js'
 import { EventRow } from './event-row.js'
 import type { EventScanner } from './event-scanner.js'
-import { type EventTable, FIELD, ROW, ROW_FLAG } from './event-table.js'
+import { type EventTable, FIELD, ROW } from './event-table.js'
 import { parseTimestamp } from './parse-timestamp.js'
-import type { RejectionCode } from './rejections.js'
+import { codeOfFlags, type RejectionCode } from './rejections.js'
 import { checkTypedEvent } from './typed-events.js'
 
-export interface EventLimits {
-  /** Bytes of one event, including a context that it inherits from its envelope. */
-  eventBytesMax: number
-  /** Levels of nesting; the event itself is the first. */
-  depthMax: number
-  /** Keys of an event, including nested ones. */
-  keysMax: number
+export interface ValidatorLimits extends EventLimits {
   /** How far an event's time may lie in the past and in the future, in ms. */
   ageMaxMs: number
   aheadMaxMs: number
@@ -46,36 +40,43 @@ export class EventValidator implements EventFields {
   readonly user: Hash64 = { lo: 0, hi: 0 }
   readonly #message: Hash64 = { lo: 0, hi: 0 }
   readonly #event: EventRow
-  readonly #limits: EventLimits
+  readonly #envelope: Envelope
+  readonly #limits: ValidatorLimits
   readonly #text: RequestText
   readonly #table: EventTable
   readonly #newMessageId: () => string
 
   constructor(
-    limits: EventLimits,
+    limits: ValidatorLimits,
     deps: { text: RequestText; table: EventTable; scanner: EventScanner; newMessageId: () => string },
   ) {
     this.#limits = limits
     this.#text = deps.text
     this.#table = deps.table
     this.#event = new EventRow(deps)
+    this.#envelope = new Envelope(limits, deps)
     this.#newMessageId = deps.newMessageId
   }
 
-  /** The code that the event in row `row` is rejected with, or undefined when it is valid. */
+  /** Turns to the events of another request. */
+  begin(context: RequestContext): void {
+    this.#envelope.begin(context.envelope, context.format)
+    this.slices.tenantId = context.tenantId
+    this.slices.receivedAtMs = context.receivedAtMs
+  }
+
+  /** The code that the event in row `row` is rejected with, or undefined when it is valid. `context` is that of the last `begin`. */
   validate(row: number, context: RequestContext): RejectionCode | undefined {
     const event = this.#event
     event.begin(row, context.pathType)
-    const { slices } = this
-    slices.tenantId = context.tenantId
-    slices.receivedAtMs = context.receivedAtMs
-    slices.flags = 0
+    this.slices.flags = 0
     return (
       this.#checkShape(row, context.format) ??
+      this.#envelope.apply(event) ??
       context.format.normalise(event) ??
       this.#readIds(context.tenantId) ??
       this.#readTime(context) ??
-      this.#readContext(context) ??
+      this.#readContext() ??
       this.#readProperties() ??
       this.#readName(context.format)
     )
@@ -169,13 +170,13 @@ export class EventValidator implements EventFields {
   }
 
   /** The event's time, corrected by the error of the client's clock if the client said when it sent the request (Segment's rule). */
-  #readTime({ receivedAtMs, envelope }: RequestContext): RejectionCode | undefined {
+  #readTime({ receivedAtMs }: RequestContext): RejectionCode | undefined {
     const { at } = this.#event
     let time = this.#time(at, FIELD.timestamp)
     if (time === undefined) time = receivedAtMs
     else {
       if (Number.isNaN(time)) return 'invalid_timestamp'
-      const sentAt = this.#time(at, FIELD.sentAt) ?? (envelope < 0 ? undefined : this.#time(envelope, FIELD.sentAt))
+      const sentAt = this.#time(at, FIELD.sentAt)
       if (sentAt !== undefined && !Number.isNaN(sentAt)) time += receivedAtMs - sentAt
     }
     if (time < receivedAtMs - this.#limits.ageMaxMs || time > receivedAtMs + this.#limits.aheadMaxMs)
@@ -194,34 +195,22 @@ export class EventValidator implements EventFields {
     return parseTimestamp(bytes, start + 1, (words[row + ROW.fields + 2 * field + 1] as number) - 1)
   }
 
-  /** An event without a context inherits the context of its envelope. */
-  #readContext({ envelope }: RequestContext): RejectionCode | undefined {
-    const { at } = this.#event
-    if (!this.#readObject(at, FIELD.context, SLICE.context)) return 'invalid_context'
-    if ((this.slices.ranges[2 * SLICE.context] as number) >= 0 || envelope < 0) return undefined
-    const { words } = this.#table
-    const [start, end] = [ROW.fields + 2 * FIELD.context, ROW.fields + 2 * FIELD.context + 1]
-    if ((words[envelope + start] as number) === 0) return undefined
-    const flags = words[envelope + ROW.flags] as number
-    if (flags !== 0) return codeOfFlags(flags)
-    if (!this.#readObject(envelope, FIELD.context, SLICE.context)) return 'invalid_context'
-    const own = (words[at + ROW.end] as number) - (words[at + ROW.start] as number)
-    const inherited = (words[envelope + end] as number) - (words[envelope + start] as number)
-    return own + inherited > this.#limits.eventBytesMax ? 'event_too_large' : undefined
+  #readContext(): RejectionCode | undefined {
+    return this.#readObject(FIELD.context, SLICE.context) ? undefined : 'invalid_context'
   }
 
   #readProperties(): RejectionCode | undefined {
-    return this.#readObject(this.#event.at, FIELD.properties, SLICE.properties) ? undefined : 'invalid_properties'
+    return this.#readObject(FIELD.properties, SLICE.properties) ? undefined : 'invalid_properties'
   }
 
   /** Notes the range of an object, -1 when it is absent or null; false when it is another value. */
-  #readObject(row: number, field: number, slice: number): boolean {
-    const { words } = this.#table
+  #readObject(field: number, slice: number): boolean {
+    const event = this.#event
     const { ranges } = this.slices
-    const start = words[row + ROW.fields + 2 * field] as number
+    const start = event.start(field)
     const first = start === 0 ? LOWER_N : this.#text.bytes[start]
     ranges[2 * slice] = first === OPEN_BRACE ? start : -1
-    ranges[2 * slice + 1] = first === OPEN_BRACE ? (words[row + ROW.fields + 2 * field + 1] as number) : -1
+    ranges[2 * slice + 1] = first === OPEN_BRACE ? event.end(field) : -1
     return first === OPEN_BRACE || first === LOWER_N
   }
 
@@ -245,13 +234,6 @@ export class EventValidator implements EventFields {
     this.#event.detail = typed
     return 'invalid_properties'
   }
-}
-
-function codeOfFlags(flags: number): RejectionCode {
-  if (flags & ROW_FLAG.malformed) return 'malformed_json'
-  if (flags & ROW_FLAG.notObject) return 'invalid_event'
-  if (flags & SCAN_FLAG.nul) return 'nul_character'
-  return flags & SCAN_FLAG.loneSurrogate ? 'lone_surrogate' : 'number_out_of_range'
 }
 
 function isInteger(bytes: Buffer, start: number, end: number): boolean {

@@ -1,3 +1,6 @@
+import { SCAN_FLAG } from '../json/json-scanner.js'
+import { ROW_FLAG } from './event-table.js'
+
 /** Why one event of a request is rejected. Codes are part of the public API; reasons are for people. A wire may have its own reasons. */
 export const rejectionReasons = {
   malformed_json: 'the line is not JSON',
@@ -34,4 +37,12 @@ export interface Rejection {
   messageId: string | null
   code: RejectionCode
   reason: string
+}
+
+/** The code for bits of SCAN_FLAG and ROW_FLAG, of which at least one is set. */
+export function codeOfFlags(flags: number): RejectionCode {
+  if (flags & ROW_FLAG.malformed) return 'malformed_json'
+  if (flags & ROW_FLAG.notObject) return 'invalid_event'
+  if (flags & SCAN_FLAG.nul) return 'nul_character'
+  return flags & SCAN_FLAG.loneSurrogate ? 'lone_surrogate' : 'number_out_of_range'
 }

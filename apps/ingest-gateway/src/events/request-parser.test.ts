@@ -74,11 +74,6 @@ describe('a request body', () => {
     ])
   })
 
-  it('gives the context of its envelope to events without a context', () => {
-    const { records } = take({ context: { app: 1 }, batch: [event, { ...event, context: { own: 1 } }] })
-    expect(records.map((record) => record.context)).toEqual(['{"app":1}', '{"own":1}'])
-  })
-
   it('makes events invalid that would inherit a context that cannot be stored', () => {
     expect(take('{"context":{"a":"\\u0000"},"batch":[{"event":"A","userId":"u"}]}').acceptance.rejected[0]?.code).toBe(
       'nul_character',

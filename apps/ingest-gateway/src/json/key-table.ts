@@ -1,4 +1,8 @@
 const SLOTS = 256
+/** With more keys the chains of a slot may be long, also on purpose, so a Map is used instead. */
+const CHAINED_KEYS_MAX = 128
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** Finds the number of a key by the key's bytes. Built once; look-ups create no strings. */
 export class KeyTable {
@@ -11,18 +15,20 @@ export class KeyTable {
   /** Keys with their ids, which are 0 or greater. Several keys may share an id. */
   constructor(keys: Iterable<readonly [key: string, id: number]>) {
     for (const [key, id] of keys) {
+      this.#byText.set(key, id)
+      if (this.#byText.size > CHAINED_KEYS_MAX) continue
       const bytes = Buffer.from(key, 'utf8')
       const slot = slotOf(bytes, 0, bytes.length)
       this.#next.push(this.#first[slot] as number)
       this.#first[slot] = this.#keys.length
       this.#keys.push(bytes)
       this.#ids.push(id)
-      this.#byText.set(key, id)
     }
   }
 
   /** The id of the key in bytes `start` to `end`, or -1. */
   find(bytes: Uint8Array, start: number, end: number): number {
+    if (this.#byText.size > CHAINED_KEYS_MAX) return this.findText(decoder.decode(bytes.subarray(start, end)))
     let entry = this.#first[slotOf(bytes, start, end)] as number
     while (entry >= 0) {
       if (isEqual(this.#keys[entry] as Buffer, bytes, start, end)) return this.#ids[entry] as number

@@ -34,6 +34,13 @@ export class RequestText {
     return at
   }
 
+  /** Appends one byte, and returns the offset where it is. */
+  appendByte(byte: number): number {
+    this.#reserve(1)
+    this.bytes[this.#used] = byte
+    return this.#used++
+  }
+
   /** Appends a text as UTF-8 and returns the offset where it begins. It ends at `used`. */
   appendText(text: string): number {
     this.#reserve(text.length * 3)

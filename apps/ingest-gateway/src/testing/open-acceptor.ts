@@ -13,7 +13,7 @@ import type { AppendedFrame, OpenBatch, Producer } from '@millrace/streams'
 import { EventAcceptor } from '../events/event-acceptor.js'
 import type { EventBody } from '../events/event-body.js'
 import { EventCatalog } from '../events/event-catalog.js'
-import type { EventLimits } from '../events/event-validator.js'
+import type { ValidatorLimits } from '../events/event-validator.js'
 import { type ParserConfig, RequestParser } from '../events/request-parser.js'
 import type { Wire } from '../wires/wire.js'
 import { createWires } from '../wires/wires.js'
@@ -80,7 +80,7 @@ function readRecords(reader: RecordBatchReader, partition: number): SeenRecord[]
 /** 2026-11-21T08:00:00Z, when all tests take place. */
 export const TEST_NOW = Date.UTC(2026, 10, 21, 8)
 
-export const testLimits: EventLimits & ParserConfig = {
+export const testLimits: ValidatorLimits & ParserConfig = {
   eventBytesMax: 2000,
   depthMax: 8,
   keysMax: 30,
@@ -96,7 +96,7 @@ export function openAcceptor({
   limits = {},
 }: {
   definitions?: RollupDefinition[]
-  limits?: Partial<EventLimits & ParserConfig>
+  limits?: Partial<ValidatorLimits & ParserConfig>
 } = {}) {
   const producer = new RecordingProducer()
   const catalog = new EventCatalog(definitions)

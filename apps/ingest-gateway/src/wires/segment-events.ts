@@ -7,17 +7,7 @@ import { KeyTable } from '../json/key-table.js'
 
 // The events of Segment's specification (https://segment.com/docs/connections/spec/), which both Segment's wire and the native one carry.
 
-const OWN = defineFields([
-  'type',
-  'originalTimestamp',
-  'traits',
-  'name',
-  'category',
-  'groupId',
-  'previousId',
-  'batch',
-  'writeKey',
-])
+const OWN = defineFields(['type', 'traits', 'name', 'category', 'groupId', 'previousId', 'batch', 'writeKey'])
 
 const TYPE_TRACK = EVENT_TYPES.indexOf('track')
 const types = new KeyTable(EVENT_TYPES.map((type, index) => [type, index]))
@@ -57,7 +47,8 @@ export const segmentEvents: EventFormat = {
     user_id: FIELD.userId,
     anonymous_id: FIELD.anonymousId,
     sent_at: FIELD.sentAt,
-    original_timestamp: OWN.originalTimestamp,
+    original_timestamp: FIELD.originalTimestamp,
+    received_at: FIELD.receivedAt,
     group_id: OWN.groupId,
     previous_id: OWN.previousId,
   }),
@@ -65,12 +56,19 @@ export const segmentEvents: EventFormat = {
   listField: OWN.batch,
   keyField: OWN.writeKey,
   reservedNames: new Set(TYPE_EVENT_NAMES),
+  // What one event is about is never inherited: type, event, messageId, properties, traits, name, category, groupId and previousId.
+  inherited: [
+    [FIELD.userId],
+    [FIELD.anonymousId],
+    [FIELD.sentAt],
+    [FIELD.timestamp, FIELD.originalTimestamp, FIELD.receivedAt],
+  ],
   reasons: {},
   normalise(event) {
     const type = readType(event)
     if (type < 0) return 'invalid_type'
     event.type = type
-    if (event.isAbsent(FIELD.timestamp)) event.copy(OWN.originalTimestamp, FIELD.timestamp)
+    if (event.isAbsent(FIELD.timestamp)) event.copy(FIELD.originalTimestamp, FIELD.timestamp)
     if (type === TYPE_TRACK) return undefined
     event.setText(FIELD.event, TYPE_EVENT_NAMES[type] as string)
     return readProperties(event, rules[type] as TypeRules)

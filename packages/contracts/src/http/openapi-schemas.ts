@@ -88,7 +88,10 @@ export const schemas: Node = {
     {
       batch: listOf('Event'),
       sentAt: time('When the client sent the batch, by its own clock.'),
-      context: anyObject('Context of the events that have none.'),
+      context: anyObject('Merged with the context of each event, objects inside it too; the event wins.'),
+      userId: text('Id of the user for events that have none.', { maxLength: 255 }),
+      anonymousId: text('Anonymous id for events that have none.', { maxLength: 255 }),
+      timestamp: time('When the events happened that have no time of their own.'),
       writeKey: text('The API key, instead of the Authorization header.'),
     },
     ['batch'],

@@ -43,6 +43,7 @@ export const cloudEvents: EventFormat = {
   listField: -1,
   keyField: -1,
   reservedNames: new Set(TYPE_EVENT_NAMES),
+  inherited: [],
   reasons: {
     invalid_event: 'a CloudEvent must be a JSON object with specversion 1.0',
     missing_event: 'a CloudEvent must have a type',
@@ -99,7 +100,7 @@ function readData(event: EventRow): RejectionCode | undefined {
 
 function keepAttributes(event: EventRow): undefined {
   const members: string[] = []
-  event.forEachMember((name, start, end) => {
+  event.forEachMember((name, { start, end }) => {
     if (!STORED_ELSEWHERE.has(name)) members.push(`${JSON.stringify(name)}:${event.slice(start, end)}`)
   })
   event.setJson(FIELD.context, `{"cloudevents":{${members.join(',')}}}`)
