@@ -7,6 +7,7 @@ import {
   PACKED_LEVEL,
   packMinutes,
   packSketches,
+  parseKeyPath,
   textOf,
 } from '@millrace/rollups'
 import { DDSketch, ExactSum, HyperLogLog } from '@millrace/sketches'
@@ -308,7 +309,9 @@ export async function storePartition(
 export function readPath(event: TestEvent, path: string): unknown {
   if (path === 'event') return event.event
   if (path === 'user_id') return event.userId
-  const [root, ...keys] = path.split('.')
+  const parsed = parseKeyPath(path)
+  if (typeof parsed === 'string') throw new Error(`${path}: ${parsed}`)
+  const { root, keys } = parsed
   let value: unknown = root === 'properties' ? event.properties : null
   for (const key of keys) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined

@@ -145,17 +145,30 @@ describe('a query over the events of each user', () => {
       range,
       first: fc.constantFrom('', 'View', 'Buy'),
       returns: fc.constantFrom('', 'Add', 'Buy'),
+      // null for periods of a day, else the first day of weeks as the request and as getUTCDay name it.
+      firstDay: fc.constantFrom<{ weekStart?: string; day: number } | null>(
+        null,
+        { day: 1 },
+        { weekStart: 'sunday', day: 0 },
+        { weekStart: 'saturday', day: 6 },
+      ),
       isGrouped: fc.boolean(),
       filter: filterName,
     })
     await fc.assert(
-      fc.asyncProperty(retention, async ({ range, first, returns, isGrouped, filter }) => {
+      fc.asyncProperty(retention, async ({ range, first, returns, firstDay, isGrouped, filter }) => {
         const fields = { kind: 'retention', ...range, event: first, returnEvent: returns, filters: FILTERS[filter] }
         const groupBy = isGrouped ? ['properties.plan'] : []
-        const answer = await run({ ...fields, groupBy, interval: '1d' })
+        const answer = await run({
+          ...fields,
+          groupBy,
+          interval: firstDay === null ? '1d' : '1w',
+          weekStart: firstDay?.weekStart,
+        })
         const starts: number[] = []
-        for (let day = Math.floor(range.from.getTime() / DAY) * DAY; day < range.to.getTime(); day += DAY)
-          starts.push(day)
+        let day = Math.floor(range.from.getTime() / DAY) * DAY
+        while (firstDay !== null && new Date(day).getUTCDay() !== firstDay.day) day -= DAY
+        for (; day < range.to.getTime(); day += firstDay === null ? DAY : 7 * DAY) starts.push(day)
         const model = modelRetention(within(range).filter(holds[filter]), {
           starts,
           isFirst: ({ event }) => first === '' || event === first,

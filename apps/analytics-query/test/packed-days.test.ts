@@ -49,18 +49,29 @@ const range = fc
   .map(([a, b]) => ({ from: new Date(Math.min(a, b)), to: new Date(Math.max(a, b)) }))
 const name = fc.constantFrom('View', 'Add', 'Buy')
 const question = fc.oneof(
-  fc.record({ kind: fc.constant('funnel'), range, steps: fc.array(name, { minLength: 2, maxLength: 3 }) }),
+  fc.record({
+    kind: fc.constant('funnel'),
+    range,
+    steps: fc.array(name, { minLength: 2, maxLength: 3 }),
+    windowMs: fc.constantFrom(7n * 24n * 3_600_000n, 3_600_000n),
+    afterRange: fc.boolean(),
+    compare: fc.constantFrom('', 'previous'),
+  }),
   fc.record({
     kind: fc.constant('retention'),
     range,
     event: fc.constantFrom('', 'View'),
     returnEvent: fc.constantFrom('', 'Buy'),
+    interval: fc.constantFrom('1d', '1w'),
+    weekStart: fc.constantFrom('', 'sunday', 'saturday'),
     timezone: fc.constantFrom('UTC', 'Europe/Berlin', 'Asia/Kathmandu'),
   }),
   fc.record({
     kind: fc.constant('stickiness'),
     range,
     event: fc.constantFrom('', 'View'),
+    interval: fc.constantFrom('1d', '1w'),
+    weekStart: fc.constantFrom('', 'sunday', 'saturday'),
     timezone: fc.constantFrom('UTC', 'Europe/Berlin', 'Asia/Kathmandu'),
     compare: fc.constantFrom('', 'previous'),
   }),

@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals'
 import type { QueryPoint, RunQueryRequest } from '@millrace/contracts'
+import { formatKeyPath } from '@millrace/rollups'
 import { RELATIVE_ACCURACY } from '@millrace/sketches'
 import fc from 'fast-check'
 import type { TestDefinition, TestEvent } from './generated-data.js'
@@ -11,7 +12,7 @@ export const DAYS = 24
 export const DAY = 86_400_000
 export const DEFINITIONS: TestDefinition[] = [
   { event: 'Flight', dimensions: ['properties.carrier'], property: null },
-  { event: 'Flight', dimensions: ['properties.carrier', 'properties.stops'], property: 'properties.delay' },
+  { event: 'Flight', dimensions: ['properties.carrier', 'properties["stops.count"]'], property: 'properties.delay' },
   { event: '*', dimensions: ['properties.country'], property: null, activeFromMs: START + 2 * DAY + 34 * 60_000 + 1 },
   { event: '*', dimensions: ['properties.country', 'properties.carrier'], property: null },
   { event: '*', dimensions: [], property: 'properties.duration_ms' },
@@ -46,7 +47,7 @@ export function generate(tenantId: number, count: number, next: () => number): T
       timestampMs: START + Math.floor(next() * DAYS * DAY),
       properties: {
         ...(next() < 0.9 && { carrier: pick(['UA', 'AA', 'DL', 12, true, null, { code: 'UA' }]) }),
-        ...(next() < 0.9 && { stops: pick([0, 1, 2, '1']) }),
+        ...(next() < 0.9 && { 'stops.count': pick([0, 1, 2, '1']) }),
         ...(next() < 0.9 && { delay: pick([Math.floor(next() * 500) - 60, next() * 100, 'late', null]) }),
         ...(next() < 0.8 && { duration_ms: next() * 500 }),
         country: pick(['de', 'fr', 'us']),
@@ -65,8 +66,10 @@ const range = fc
   .tuple(instant, instant)
   .filter(([a, b]) => a !== b)
   .map(([a, b]) => ({ from: new Date(Math.min(a, b)), to: new Date(Math.max(a, b)) }))
+/** Names with a dot are quoted. */
+const pathOf = (name: string) => formatKeyPath({ root: 'properties', keys: [name === 'stops' ? 'stops.count' : name] })
 const filter = (property: string, op: string, value?: unknown) => ({
-  property: `properties.${property}`,
+  property: pathOf(property),
   op,
   valueJson: value === undefined ? '' : JSON.stringify(value),
 })
@@ -99,7 +102,7 @@ const NUMBERS = ['sum', 'avg', 'min', 'max', 'p50', 'p95', 'p99']
 const counts = ['count', 'uniques'].map((agg) => ({ agg, property: '' }))
 const delays = NUMBERS.map((agg) => ({ agg, property: 'properties.delay' }))
 const durations = ['sum', 'avg', 'p95'].map((agg) => ({ agg, property: 'properties.duration_ms' }))
-const pathsOf = (names: readonly string[]) => names.map((name) => `properties.${name}`)
+const pathsOf = (names: readonly string[]) => names.map(pathOf)
 
 interface Fields {
   readonly events: readonly string[]

@@ -37,15 +37,17 @@ function generate(tenantId: number, seed: number): TestEvent[] {
 
 type Interval = '1d' | '1w' | '1mo'
 
-/** The name of the day, the week (by its Monday) or the month that an instant belongs to in a zone. */
-function periodNamer(interval: Interval, timeZone: string): (ms: number) => string {
+const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday']
+
+/** The name of the day, the week (by its first day) or the month that an instant belongs to in a zone. */
+function periodNamer(interval: Interval, timeZone: string, weekStart: string): (ms: number) => string {
   const format = new Intl.DateTimeFormat('sv', { timeZone, dateStyle: 'short' })
   return (ms) => {
     const day = format.format(ms)
     if (interval === '1mo') return day.slice(0, 7)
     if (interval === '1d') return day
     const date = new Date(`${day}T00:00:00Z`)
-    date.setUTCDate(date.getUTCDate() - ((date.getUTCDay() + 6) % 7))
+    while (WEEKDAYS[date.getUTCDay()] !== (weekStart || 'monday')) date.setUTCDate(date.getUTCDate() - 1)
     return date.toISOString().slice(0, 10)
   }
 }
@@ -58,7 +60,8 @@ const range = fc
 const question = fc.record({
   range,
   event: fc.constantFrom('', 'View'),
-  interval: fc.constantFrom<Interval>('1d', '1d', '1w', '1mo'),
+  interval: fc.constantFrom<Interval>('1d', '1d', '1w', '1w', '1mo'),
+  weekStart: fc.constantFrom('', 'monday', 'sunday', 'saturday'),
   timezone: fc.constantFrom('UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Kathmandu', 'Australia/Lord_Howe'),
   isGrouped: fc.boolean(),
   isFiltered: fc.boolean(),
@@ -85,18 +88,19 @@ describe('a stickiness query', () => {
   it('counts each user once per group at the number of calendar periods with events, like a naive count does', async () => {
     await fc.assert(
       fc.asyncProperty(question, async (asked) => {
-        const { interval, timezone, isGrouped, isFiltered, isCompared } = asked
+        const { interval, timezone, weekStart, isGrouped, isFiltered, isCompared } = asked
         const answer = await run({
           from: new Date(asked.range.fromMs),
           to: new Date(asked.range.toMs),
           event: asked.event,
           interval,
           timezone,
+          weekStart,
           groupBy: isGrouped ? ['properties.plan'] : [],
           filters: isFiltered ? [{ property: 'properties.plan', op: 'ne', valueJson: '"free"' }] : [],
           compare: isCompared ? 'previous' : '',
         })
-        const nameOf = periodNamer(interval, timezone)
+        const nameOf = periodNamer(interval, timezone, weekStart)
         const groupOf = ({ properties }: TestEvent) =>
           isGrouped && properties !== null ? String(properties.plan) : null
         const count = ({ fromMs, toMs }: { fromMs: number; toMs: number }) => {

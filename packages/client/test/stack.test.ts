@@ -21,7 +21,10 @@ let writer: Client
 
 describe('the client with a complete stack', () => {
   beforeAll(async () => {
-    stack = await startTestStack({ env: { QUERY_EDGE_CACHE: 'true' } })
+    const ROLLUPS = JSON.stringify([
+      { event: 'Loaded', dimensions: ['properties["page.kind"]'], property: 'properties["load.ms"]' },
+    ])
+    stack = await startTestStack({ env: { QUERY_EDGE_CACHE: 'true', ROLLUPS } })
     edge = edgeCommand === undefined ? undefined : await startTestEdge(edgeCommand, stack.url)
     reader = createClient({ url: `${stack.url}/`, key: stack.adminKey })
     writer = createClient({ url: stack.url, key: stack.writeKey })
@@ -183,6 +186,42 @@ describe('the client with a complete stack', () => {
     const query = { event: 'Viewed', group_by: ['properties.category'], limit: 1 }
     for await (const { group } of reader.queryPages('breakdown', query)) groups.push(group)
     expect(groups).toEqual([{ 'properties.category': 'books' }, { 'properties.category': 'toys' }])
+  })
+
+  it('receives an answer from rollups about properties whose names have dots', async () => {
+    const loads = [
+      ['shop', 10],
+      ['shop', 30],
+      ['blog', 5],
+      [undefined, 7],
+    ] as const
+    const sent = await writer.sendEvents(
+      loads.map(([kind, ms]) => ({
+        event: 'Loaded',
+        userId: 'u5',
+        timestamp: minutesAgo(45),
+        // The nested value is another property and must not be taken for the one whose name has a dot.
+        properties: { 'page.kind': kind, 'load.ms': ms, page: { kind: 'nested' } },
+      })),
+    )
+    const isSettled = async () => (await writer.receipt(sent.receipt, { waitMs: 5000 })).state === 'settled'
+    await waitFor(isSettled, { deadlineMs: STACK_MS, what: 'the events to be stored' })
+    const fullMinute = (minutes: number) => new Date(Math.floor(NOW / 60_000 - minutes) * 60_000)
+    const request = {
+      ...{ event: 'Loaded', from: fullMinute(120), to: fullMinute(30) },
+      group_by: ['properties["page.kind"]'],
+      metric: { agg: 'sum', property: 'properties["load.ms"]' } as const,
+    }
+    await waitFor(async () => (await noting().query.breakdown(request)).meta.source === 'rollup', {
+      deadlineMs: STACK_MS,
+      what: 'an answer from rollups alone',
+    })
+    const { data } = await reader.query.breakdown(request)
+    expect(data).toEqual([
+      { group: {}, value: 7, values: { count: 1 } },
+      { group: { 'properties["page.kind"]': 'blog' }, value: 5, values: { count: 1 } },
+      { group: { 'properties["page.kind"]': 'shop' }, value: 40, values: { count: 2 } },
+    ])
   })
 
   it('rejects an invalid query and a missing scope with the code of the server', async () => {
