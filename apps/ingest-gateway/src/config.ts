@@ -1,3 +1,4 @@
+import { HOUR_MS } from '@millrace/contracts'
 import { DEFAULT_ROLLUP_DEFINITIONS } from '@millrace/rollups'
 import {
   boolean,
@@ -67,6 +68,22 @@ export const configSchema = defineConfig({
 
   ...databaseSettings({ holds: 'keys, rollup definitions and the gateway’s side of the ledger', connectionLimit: 5 }),
 
+  KEY_CACHE_MS: integer({
+    default: 30_000,
+    min: 100,
+    max: HOUR_MS,
+    unit: 'ms',
+    description:
+      'how long the result of the look-up of an API key is used; a revocation that is not announced takes effect within this time',
+  }),
+  KEY_GRACE_MINUTES: integer({
+    default: 60,
+    min: 0,
+    max: 10_080,
+    unit: 'minutes',
+    description:
+      'how much longer a key that was looked up stays valid while PostgreSQL is down or does not answer; then requests get 503',
+  }),
   BOOTSTRAP_WRITE_KEY: secret({
     optional: true,
     description: 'write key that the first start creates for the tenant default',
@@ -232,6 +249,14 @@ export const configSchema = defineConfig({
       'rollup definitions besides the counts by event name, as a JSON list of {event, dimensions, property}: event "*" stands for all events, at most 3 dimensions; paths begin with properties. or context.; definitions that were ever set stay active',
   }),
 
+  QUERY_DEADLINE_MS: integer({
+    default: 15_000,
+    min: 500,
+    max: 25_000,
+    unit: 'ms',
+    description:
+      'longest time that a query or a list of events takes; then the request gets 503 with Retry-After. Below QUERY_TIMEOUT_MS of analytics-query, it also ends their statements',
+  }),
   QUERY_EDGE_CACHE: boolean({
     default: false,
     description:

@@ -18,6 +18,7 @@ import {
   DAY_MS,
   HealthServiceService,
   HOUR_MS,
+  MINUTE_MS,
   RecordBatchBuilder,
 } from '@millrace/contracts'
 import { type Database, startDatabase } from '@millrace/database'
@@ -68,7 +69,8 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const producer = await startProducer(config, lifecycle, { redis: streamRedis, resilienceMetrics })
   const counts = await startLedger(config, lifecycle, { database, producer })
   const verifier = await lifecycle.start('key verifier', () => {
-    const keys = createKeyVerifier({}, { database, redis: cacheRedis, logger, metrics })
+    const limits = { positiveTtlMs: config.KEY_CACHE_MS, outageGraceMs: config.KEY_GRACE_MINUTES * MINUTE_MS }
+    const keys = createKeyVerifier(limits, { database, redis: cacheRedis, logger, metrics })
     return [keys, () => keys.close()]
   })
   const limiter = createRateLimiter(
@@ -84,7 +86,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
         name: 'analytics-query',
         address: config.ANALYTICS_QUERY_ADDRESS,
         service: AnalyticsServiceService,
-        deadlineMs: 30_000,
+        deadlineMs: config.QUERY_DEADLINE_MS,
       },
       health: { name: 'health-aggregator', address: config.HEALTH_AGGREGATOR_ADDRESS, service: HealthServiceService },
     },
@@ -231,7 +233,11 @@ async function untilAvailable<T>(lifecycle: Lifecycle, work: () => Promise<T>): 
       return await work()
     } catch (error) {
       if (!isRetryable(error) || lifecycle.stopping.aborted) throw error
-      if (isFirst) lifecycle.logger.warn('the database cannot be reached; the start waits for it', { error })
+      if (isFirst)
+        lifecycle.logger.warn(
+          'PostgreSQL (DATABASE_URL) cannot be reached or does not answer; the start waits for it',
+          { error },
+        )
       await setTimeout(START_RETRY_MS, undefined, { signal: lifecycle.stopping })
     }
   }

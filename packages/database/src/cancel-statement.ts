@@ -5,6 +5,7 @@ import type { PgClient } from './pg-internals.js'
 /** 1234 and 5678 in the two halves of the protocol version. */
 const CANCEL_REQUEST = 80_877_102
 const PACKET_BYTES = 16
+const PACKET_LIMIT_MS = 5_000
 
 /**
  * Asks the server to end the client's running statement when the signal aborts. The returned function stops that and returns whether the signal has
@@ -30,5 +31,7 @@ function requestCancel({ host, port, processID, secretKey }: PgClient): void {
     packet.writeInt32BE(word, index * 4)
   const socket = createConnection(host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port })
   socket.on('error', () => undefined)
+  // The server ends the connection; one that does not answer must not keep it open.
+  socket.setTimeout(PACKET_LIMIT_MS, () => socket.destroy())
   socket.end(packet)
 }

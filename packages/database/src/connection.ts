@@ -1,6 +1,7 @@
 import type { MillraceError } from '@millrace/contracts'
 import pg from 'pg'
 import { databaseErrors } from './errors.js'
+import { destroySocket } from './pg-internals.js'
 import { Session, type SessionDeps } from './session.js'
 import { type Queryable, type Result, type Statement, toStatement } from './statement.js'
 import { isClientTimeout, toDatabaseError } from './to-database-error.js'
@@ -89,7 +90,7 @@ class ClientConnection implements Connection {
     try {
       return await running
     } catch (error) {
-      if (isClientTimeout(error)) this.#client.connection.stream.destroy()
+      if (isClientTimeout(error)) destroySocket(this.#client)
       throw error
     }
   }

@@ -40,6 +40,9 @@ export interface DatabaseDeps {
 /** How long the client waits after the statement timeout for the server to end the statement. */
 const CLIENT_GRACE_MS = 5_000
 
+/** After this time without traffic the operating system asks whether the server is still there. */
+const KEEP_ALIVE_MS = 10_000
+
 /** Settings of one connection. */
 export function clientConfig(config: DatabaseConfig, url = config.url): pg.ClientConfig {
   const statementTimeoutMs = config.statementTimeoutMs ?? 30_000
@@ -48,6 +51,8 @@ export function clientConfig(config: DatabaseConfig, url = config.url): pg.Clien
     application_name: config.applicationName ?? 'millrace',
     connectionTimeoutMillis: config.timeoutMs ?? 5_000,
     keepAlive: true,
+    // The default leaves it to the operating system, which first asks after two hours.
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     types: clientTypes(),
     ...(statementTimeoutMs > 0 && {
       statement_timeout: statementTimeoutMs,

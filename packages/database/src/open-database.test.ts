@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { createLogger } from '@millrace/logger'
 import { createMetrics } from '@millrace/telemetry'
-import { createTestDatabase, freePort, startTestPostgresServer, waitFor } from '@millrace/testing'
+import { createTestDatabase, freePort, startTcpProxy, startTestPostgresServer, waitFor } from '@millrace/testing'
 import { type DatabaseConfig, migrate, openDatabase } from './index.js'
 
 /** A logger whose lines can be read, and a database to log about. */
@@ -136,20 +136,28 @@ describe('the database', () => {
     await test.release()
   })
 
-  it('stops waiting for a server that hangs 5 s after the statement should have ended', async () => {
+  it('stops waiting for a statement 5 s after it should have ended when its connection is dead although the server works', async () => {
     const server = await startTestPostgresServer()
+    const proxy = await startTcpProxy(server.port)
     const database = openDatabase({ url: server.url, statementTimeoutMs: 100, retryAttempts: 1 })
-    const connection = await database.connection({ statementTimeoutMs: 100 })
-    await database.query('select 1')
-    await server.pause()
-    await Promise.all([
-      expect(database.query('select 1')).rejects.toMatchObject({ code: 'DATABASE_TIMEOUT' }),
-      expect(connection.transaction((tx) => tx.query('select 1'))).rejects.toMatchObject({ code: 'DATABASE_TIMEOUT' }),
-    ])
+    const broken = openDatabase({ url: proxy.through(server.url), statementTimeoutMs: 100, retryAttempts: 1 })
+    const connection = await broken.connection({ statementTimeoutMs: 100 })
+    await broken.query('select 1')
+    await proxy.set('swallow-answers')
+    const failures = [broken.query('select 1'), connection.transaction((tx) => tx.query('select 1'))]
+    const failing = Promise.all(
+      failures.map((failure) => expect(failure).rejects.toMatchObject({ code: 'DATABASE_TIMEOUT' })),
+    )
+    // These connections stay dead; new ones, by which the server is probed, are not.
+    await waitFor(() => proxy.torn === 2)
+    await proxy.set('pass')
+    await failing
     await connection.lost
-    await server.resume()
     expect((await database.query('select 1 as n')).rows).toEqual([{ n: 1 }])
+    expect((await broken.query('select 1 as n')).rows).toEqual([{ n: 1 }])
+    await broken.close()
     await database.close()
+    await proxy.stop()
     await server.stop()
   })
 })

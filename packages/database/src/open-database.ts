@@ -1,13 +1,16 @@
 import { type Logger, silentLogger } from '@millrace/logger'
+import { AnswerWatch, PROBE_LIMIT_MS } from '@millrace/resilience'
 import { createPostgresMetrics } from '@millrace/telemetry'
 import pg from 'pg'
 import { type Connection, openConnection } from './connection.js'
 import { clientConfig, type DatabaseConfig, type DatabaseDeps } from './database-config.js'
 import { chooseRepeatDetector } from './detect-repeats.js'
 import { type Drizzle, drizzleOn } from './drizzle-on.js'
+import { databaseErrors } from './errors.js'
 import { createObserveRuns } from './observe-runs.js'
 import { readPlan } from './plan/read-plan.js'
 import { PooledDatabase, type PoolReader } from './pooled-database.js'
+import { probeServer } from './probe-server.js'
 import type { SessionDeps } from './session.js'
 import { PlanReader } from './slow/plan-reader.js'
 import { SlowQueryLog } from './slow/slow-query-log.js'
@@ -39,8 +42,11 @@ export interface Database extends PoolReader {
   pool(): PoolState
   /** Time of one round trip, in ms. */
   ping(): Promise<number>
-  /** Waits for running statements. Dedicated connections are not closed: that is up to their openers. */
-  close(): Promise<void>
+  /**
+   * Waits for running statements, for at most `limitMs` (default 5,000); then their connections are ended. Dedicated connections are not closed: that is
+   * up to their openers.
+   */
+  close(limitMs?: number): Promise<void>
 }
 
 /** Connects at first use, so it succeeds while the server is down. */
@@ -49,12 +55,19 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
   const secondary = config.replicaUrl ? createPool(config, config.replicaUrl, deps) : undefined
   const metrics =
     deps.metrics &&
-    createPostgresMetrics(deps.metrics, (gauge) => {
-      setPoolGauge(gauge, 'primary', poolState(primary))
-      if (secondary) setPoolGauge(gauge, 'replica', poolState(secondary))
+    createPostgresMetrics(deps.metrics, {
+      pool: (gauge) => {
+        setPoolGauge(gauge, 'primary', poolState(primary))
+        if (secondary) setPoolGauge(gauge, 'replica', poolState(secondary))
+      },
+      up: (gauge) => {
+        for (const [pool, { isUp }] of watches) gauge.with({ pool }).set(isUp ? 1 : 0)
+      },
     })
+  const watches = new Map<string, AnswerWatch>()
   const planReaders: PlanReader[] = []
-  const sessionDeps = (url: string): SessionDeps => ({
+  const sessionDeps = (pool: string, url: string): SessionDeps => ({
+    watch: keepIn(watches, pool, createServerWatch(config, url, deps.logger)),
     observe: createObserveRuns(
       { slowQueryMs: config.slowQueryMs ?? 100 },
       { metrics, slowQueryLog: createSlowQueryLog(config, { url, logger: deps.logger, planReaders }) },
@@ -63,12 +76,12 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
     detectRepeats: chooseRepeatDetector(config.environment, deps.logger ?? silentLogger),
   })
   const retry = { attempts: config.retryAttempts ?? 3 }
-  const primaryDeps = sessionDeps(config.url)
+  const primaryDeps = sessionDeps('primary', config.url)
   const poolDeps = (pool: string) => ({ logger: deps.logger, wait: metrics?.poolWait.with({ pool }) })
   const pooled = new PooledDatabase(primary, retry, { ...primaryDeps, ...poolDeps('primary') })
   const replica =
     secondary && config.replicaUrl
-      ? new PooledDatabase(secondary, retry, { ...sessionDeps(config.replicaUrl), ...poolDeps('replica') })
+      ? new PooledDatabase(secondary, retry, { ...sessionDeps('replica', config.replicaUrl), ...poolDeps('replica') })
       : pooled
   return {
     query: (statement, values) => pooled.query(statement, values),
@@ -83,10 +96,47 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
       await pooled.query('select')
       return performance.now() - startedAt
     },
-    close: async () => {
-      await Promise.all([primary.end(), secondary?.end(), ...planReaders.map((reader) => reader.close())])
+    close: async (limitMs = CLOSE_LIMIT_MS) => {
+      const closing = Promise.all([primary.end(), secondary?.end(), ...planReaders.map((reader) => reader.close())])
+      await within(limitMs, closing)
+      const error = databaseErrors.DATABASE_UNAVAILABLE({ message: 'the database was closed' })
+      for (const watch of watches.values()) {
+        watch.loseAll(error)
+        watch.close()
+      }
     },
   }
+}
+
+/** A server that does not answer must not hold up a shutdown. */
+const CLOSE_LIMIT_MS = 5_000
+
+function createServerWatch(config: DatabaseConfig, url: string, logger: Logger | undefined): AnswerWatch {
+  const client = clientConfig(config, url)
+  const limitMs = Math.min(config.timeoutMs ?? PROBE_LIMIT_MS, PROBE_LIMIT_MS)
+  return new AnswerWatch(
+    { name: 'PostgreSQL' },
+    {
+      probe: () => probeServer(client, limitMs),
+      outage: (cause) => databaseErrors.DATABASE_UNAVAILABLE({ message: 'PostgreSQL does not answer', cause }),
+      logger: logger ?? silentLogger,
+    },
+  )
+}
+
+function keepIn<T>(all: Map<string, T>, name: string, value: T): T {
+  all.set(name, value)
+  return value
+}
+
+/** Resolves when `work` has ended, or after `limitMs`. */
+async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs)
+  })
+  await Promise.race([work, late])
+  clearTimeout(timer)
 }
 
 /** Undefined without a logger. Statements of a replica are explained by the replica. */

@@ -52,5 +52,11 @@ export function withoutSync(connection: PgConnection): pg.Connection {
   return Object.create(connection, { sync: { value: () => undefined } }) as pg.Connection
 }
 
+/** Ends the connection at once, without telling the server; its running statement fails with the error. */
+export function destroySocket(client: pg.ClientBase, error?: Error): void {
+  const { connection } = client as unknown as { connection: pg.Connection }
+  connection.stream.destroy(error)
+}
+
 /** The message of the error by which pg's client says that `query_timeout` has passed. */
 export const CLIENT_TIMEOUT_MESSAGE = 'Query read timeout'

@@ -1,6 +1,6 @@
 import { isMillraceError } from '@millrace/contracts'
 import { type Logger, silentLogger } from '@millrace/logger'
-import { createRetry, isRetryable } from '@millrace/resilience'
+import { createRetry, isRetryable, type PendingAnswer } from '@millrace/resilience'
 import type pg from 'pg'
 import { cancelOnAbort } from './cancel-statement.js'
 import { databaseErrors } from './errors.js'
@@ -66,6 +66,7 @@ export class PooledDatabase implements PoolReader {
         return session.query<Row>(step)
       })
     const mayRetry = (error: unknown) =>
+      this.#deps.watch.outage === undefined &&
       isRetryable(error) &&
       !isClientTimeout(error) &&
       (!isSent || /^\s*select\b/i.test(step.text) || databaseErrors.DATABASE_CONFLICT.matches(error))
@@ -99,11 +100,35 @@ export class PooledDatabase implements PoolReader {
         throw toTransactionError(error, transaction)
       }
     }
-    return this.#retry(() => this.#withSession(this.#deps, use, signal), isTransient)
+    const mayRetry = (error: unknown) => this.#deps.watch.outage === undefined && isTransient(error)
+    return this.#retry(() => this.#withSession(this.#deps, use, signal), mayRetry)
   }
 
   #retry<T>(run: () => Promise<T>, mayRetry: (error: unknown) => boolean): Promise<T> {
     return createRetry({ attempts: Math.max(1, this.#config.attempts), isRetryable: mayRetry }).execute(run)
+  }
+
+  /** A connection of the pool. Fails at once when the server is found not to answer meanwhile. */
+  async #connect(): Promise<pg.PoolClient> {
+    const { watch } = this.#deps
+    let lose: PendingAnswer['lose'] = () => undefined
+    const lost = new Promise<never>((_resolve, reject) => {
+      lose = reject
+    })
+    const wait = { lose }
+    watch.begin(wait)
+    const connecting = this.#pool.connect()
+    try {
+      const client = await Promise.race([connecting, lost])
+      watch.end(wait, false)
+      return client
+    } catch (error) {
+      watch.end(wait, false)
+      // The connection may still be made: it goes to the next caller.
+      if (watch.outage !== undefined) connecting.then((late) => late.release()).catch(() => undefined)
+      else if (!(error instanceof Error && CONNECT_TIMEOUT.test(error.message))) watch.noteRefusal()
+      throw toDatabaseError(error)
+    }
   }
 
   async #withSession<T>(deps: SessionDeps, use: (session: Session) => Promise<T>, signal?: AbortSignal): Promise<T> {
@@ -111,9 +136,7 @@ export class PooledDatabase implements PoolReader {
     const startedAt = performance.now()
     let client: pg.PoolClient
     try {
-      client = await this.#pool.connect()
-    } catch (error) {
-      throw toDatabaseError(error)
+      client = await this.#connect()
     } finally {
       this.#deps.wait?.observe((performance.now() - startedAt) / 1000)
     }
@@ -129,6 +152,9 @@ export class PooledDatabase implements PoolReader {
     }
   }
 }
+
+/** pg gives these two errors when no connection was made, or no connection of the pool became free, in time. */
+const CONNECT_TIMEOUT = /timeout/
 
 /** Whether a transaction that failed with this error has had no effect and may succeed when it is run again. */
 function isTransient(error: unknown): boolean {

@@ -1,5 +1,7 @@
+import type { AnswerWatch } from '@millrace/resilience'
 import type pg from 'pg'
 import type { DetectRepeats } from './detect-repeats.js'
+import { destroySocket } from './pg-internals.js'
 import { PipelineQuery } from './pipeline-query.js'
 import type { Result, Statement, Step } from './statement.js'
 import { toDatabaseError } from './to-database-error.js'
@@ -24,6 +26,8 @@ export type TraceRun = <T>(steps: readonly Step[], run: () => Promise<T>) => Pro
 /** Hooks around each round trip. */
 export interface SessionDeps {
   readonly observe: ObserveRun
+  /** Fails round trips that a dead server does not answer. */
+  readonly watch: AnswerWatch
   /** Undefined when tracing is off. */
   readonly trace?: TraceRun | undefined
   /** Detects repeated statements and may throw; undefined in production. */
@@ -53,16 +57,20 @@ export class Session {
   }
 
   async #run(steps: readonly Step[], setting: readonly Statement[]): Promise<Result[]> {
-    const { observe } = this.#deps
+    const { observe, watch } = this.#deps
     const startedAt = performance.now()
     const durationMs = () => performance.now() - startedAt
+    const wait = { lose: (error: Error) => destroySocket(this.#client, error) }
+    watch.begin(wait)
     try {
       const results = await this.#send(steps)
+      watch.end(wait, true)
       const rows = results.reduce((sum, { rowCount }) => sum + rowCount, 0)
       observe({ steps, setting, durationMs: durationMs(), rows, error: undefined })
       return results
     } catch (error) {
       const mapped = toDatabaseError(error)
+      watch.end(wait, mapped.details?.sqlState !== undefined)
       observe({ steps, setting, durationMs: durationMs(), rows: 0, error: mapped })
       throw mapped
     }

@@ -13,12 +13,14 @@ export interface DatabaseSettings {
   readonly DATABASE_RETRY_ATTEMPTS: number
 }
 
+const CLOSE_MS = 5_000
+
 /** For `lifecycle.start`: opens the database of the settings. `overrides` replaces or adds settings. */
 export function startDatabase(
   settings: DatabaseSettings,
   { service, ...deps }: { service: string; logger: Logger; metrics: Metrics; tracer: Tracer },
   overrides: Partial<DatabaseConfig> = {},
-): readonly [Database, () => Promise<void>] {
+): readonly [Database, (budgetMs?: number) => Promise<void>] {
   const { logger, metrics, tracer } = deps
   const database = openDatabase(
     {
@@ -32,5 +34,5 @@ export function startDatabase(
     },
     { logger, metrics, tracer },
   )
-  return [database, () => database.close()]
+  return [database, (budgetMs = CLOSE_MS) => database.close(Math.min(budgetMs, CLOSE_MS))]
 }

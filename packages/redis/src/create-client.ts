@@ -53,6 +53,7 @@ function createUncounted(config: ClientConfig, random: () => number): Redis | Cl
         failoverDetector: true,
         sentinelRetryStrategy: retryStrategy,
         sentinelReconnectStrategy: retryStrategy,
+        sentinelCommandTimeout: config.commandTimeoutMs ?? 5_000,
         ...(config.sentinelPassword === undefined ? {} : { sentinelPassword: config.sentinelPassword }),
         // The primary became a replica: ask Sentinel again. The command fails; it was not executed.
         reconnectOnError: (error) => error.message.startsWith('READONLY'),
@@ -72,9 +73,19 @@ function createUncounted(config: ClientConfig, random: () => number): Redis | Cl
   }
 }
 
+/** After this time without traffic the operating system asks whether the server is still there. By default it first asks after two hours. */
+const keepAliveMs = 10_000
+/** The longest wait that a blocking command may ask the server for, in ms. */
+const blockMsMax = 5_000
+
 function commonOptions(config: ClientConfig, { credentials }: RedisTarget) {
+  const commandTimeoutMs = config.commandTimeoutMs ?? 5_000
   return {
     ...credentials,
+    keepAlive: keepAliveMs,
+    // A connection that owes an answer for this long is replaced. A time limit of the command alone would leave it in use: a dead one would let every
+    // later command run into its limit, and after a lost answer each command would get the answer of the one before.
+    socketTimeout: config.isBlocking === true ? blockMsMax + commandTimeoutMs : commandTimeoutMs,
     connectionName: `millrace:${config.name}`,
     // Redis before 7.2 does not know CLIENT SETINFO, which would count as two failed commands a connection.
     disableClientInfo: true,
@@ -86,7 +97,7 @@ function commonOptions(config: ClientConfig, { credentials }: RedisTarget) {
     maxRetriesPerRequest: config.hasOfflineQueue === true ? null : 0,
     ...(config.isBlocking === true
       ? { blockingTimeout: MINUTE_MS, blockingTimeoutGrace: 5_000 }
-      : { commandTimeout: config.commandTimeoutMs ?? 5_000 }),
+      : { commandTimeout: commandTimeoutMs }),
   }
 }
 

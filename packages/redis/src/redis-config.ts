@@ -17,7 +17,10 @@ export interface RedisConfig {
   readonly sentinelPassword?: string | undefined
   /** REDIS_CLUSTER_ENABLED */
   readonly clusterEnabled?: boolean | undefined
-  /** Time limit of a command, in ms. Default 5,000. Not used for `isBlocking` connections. */
+  /**
+   * Time limit of a command, in ms. A connection that owes an answer for this long is replaced; an `isBlocking` one 5 s later, and its commands have time
+   * limits of their own. Default 5,000.
+   */
   readonly commandTimeoutMs?: number | undefined
   /** Time limit of the first connection, in ms. Default 10,000. */
   readonly connectTimeoutMs?: number | undefined
@@ -28,7 +31,7 @@ export interface RedisConfig {
    * Default false: they fail at once.
    */
   readonly hasOfflineQueue?: boolean | undefined
-  /** For commands such as XREAD BLOCK, which have a time limit of their own. Default false. */
+  /** For commands such as XREAD BLOCK, which wait on the server for at most 5 s. Default false. */
   readonly isBlocking?: boolean | undefined
 }
 

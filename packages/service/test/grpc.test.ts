@@ -152,7 +152,7 @@ describe('a gRPC call', () => {
     isAnswering = false
     await expect(calls.ask({ what: 'x' }, { deadlineMs: 1000 })).rejects.toMatchObject({
       code: 'DEADLINE_EXCEEDED',
-      httpStatus: 504,
+      httpStatus: 503,
     })
     await waitFor(() => signal?.aborted === true)
   })

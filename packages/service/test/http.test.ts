@@ -168,10 +168,11 @@ describe('an HTTP app', () => {
     expect(headers.get('strict-transport-security')).toContain('max-age=')
   })
 
-  it('responds with 504 when a handler does not begin its response in time', async () => {
+  it('responds with 503 and Retry-After when a handler does not begin its response in time', async () => {
     await listen((app) => app.get('/slow', () => undefined), { handlerTimeoutMs: 20 })
     const answer = await fetch(`${base}/slow`)
-    expect(answer.status).toBe(504)
+    expect(answer.status).toBe(503)
+    expect(answer.headers.get('retry-after')).toBe('1')
     expect(await answer.json()).toMatchObject({ code: 'DEADLINE_EXCEEDED' })
   })
 })

@@ -40,10 +40,25 @@ const GRPC_LABELS = ['method', 'code'] as const
 export interface GrpcMetrics {
   readonly server: MetricFamily<'method' | 'code', HistogramChild>
   readonly client: MetricFamily<'method' | 'code', HistogramChild>
+  /** `isUp` is called at every scrape: whether the peer answers. */
+  watchPeer(peer: string, isUp: () => boolean): void
 }
 
 export function createGrpcMetrics(metrics: Metrics): GrpcMetrics {
+  const peers = new Map<string, () => boolean>()
+  metrics.gauge(
+    {
+      name: 'millrace_grpc_peer_up',
+      help: 'Whether a service that this one calls answers: 0 while it refuses connections or does not answer',
+      alert: '0 for a minute',
+      labels: ['peer'],
+    },
+    (gauge) => {
+      for (const [peer, isUp] of peers) gauge.with({ peer }).set(isUp() ? 1 : 0)
+    },
+  )
   return {
+    watchPeer: (peer, isUp) => void peers.set(peer, isUp),
     server: metrics.histogram({
       name: 'millrace_grpc_server_duration_seconds',
       help: 'Time a gRPC server spent on a call',
@@ -61,17 +76,30 @@ export interface PostgresMetrics {
   /** `operation` is the name of the statement's function, `outcome` ok or error. */
   readonly query: MetricFamily<'operation' | 'outcome', HistogramChild>
   readonly slowQueries: CounterChild
+  /** Whether the server answers, for each pool. */
+  readonly up: MetricFamily<'pool', GaugeChild>
   /** Connections by state: used, idle, waiting, max. */
   readonly pool: MetricFamily<'pool' | 'state', GaugeChild>
   readonly poolWait: MetricFamily<'pool', HistogramChild>
 }
 
-/** `readPool` runs at every scrape. */
-export function createPostgresMetrics(
-  metrics: Metrics,
-  readPool?: (pool: PostgresMetrics['pool']) => void,
-): PostgresMetrics {
+/** Called at every scrape, to set the gauges. */
+export interface PostgresReaders {
+  readonly pool: (gauge: PostgresMetrics['pool']) => void
+  readonly up: (gauge: PostgresMetrics['up']) => void
+}
+
+export function createPostgresMetrics(metrics: Metrics, read?: PostgresReaders): PostgresMetrics {
   return {
+    up: metrics.gauge(
+      {
+        name: 'millrace_postgres_up',
+        help: 'Whether PostgreSQL answers: 0 while it refuses connections or does not answer',
+        alert: '0 for a minute',
+        labels: ['pool'],
+      },
+      read?.up,
+    ),
     query: metrics.histogram({
       name: 'millrace_postgres_query_duration_seconds',
       help: 'Time of a PostgreSQL statement, including the wait for a connection',
@@ -91,7 +119,7 @@ export function createPostgresMetrics(
         alert: 'waiting stays above 0 for minutes',
         labels: ['pool', 'state'],
       },
-      readPool,
+      read?.pool,
     ),
     poolWait: metrics.histogram({
       name: 'millrace_postgres_pool_wait_seconds',

@@ -85,7 +85,10 @@ describe('the metrics of a process', () => {
     const metrics = open()
     createHttpMetrics(metrics).observe({ method: 'GET', route: '/v1/receipts/:receipt', status: '200' }, 0.02)
     createGrpcMetrics(metrics).server.with({ method: 'a/b', code: 'OK' }).observe(1)
-    createPostgresMetrics(metrics, (pool) => pool.with({ pool: 'primary', state: 'used' }).set(2))
+    createPostgresMetrics(metrics, {
+      pool: (pool) => pool.with({ pool: 'primary', state: 'used' }).set(2),
+      up: (up) => up.with({ pool: 'primary' }).set(1),
+    })
     createRedisMetrics(metrics).commands.with({ connection: 'cache' }).inc()
     createResilienceMetrics(metrics).circuitState.with({ name: 'redis' }).set(2)
     const text = await metrics.expose()

@@ -4,6 +4,7 @@ export { hold } from './leaks.js'
 export { findLedgerFault, type LedgerEntry, readLedger, waitUntilSettled } from './ledger.js'
 export { takeRepeats } from './repeats.js'
 export { type SpawnServiceOptions, spawnService, startTestStack } from './spawn-service.js'
+export { type ProxyMode, startTcpProxy, type TcpProxy, type TcpProxyOptions } from './tcp-proxy.js'
 export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from './test-database.js'
 export { startTestPostgresServer } from './test-postgres.js'
 export {

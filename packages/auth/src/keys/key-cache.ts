@@ -9,10 +9,8 @@ export interface CacheEntry {
   readonly freshUntil: number
   /** From then on the next use starts a look-up in the background, so that a key in use never waits. */
   refreshAt: number
-  /** Until then the entry is used while the database cannot be reached. */
+  /** Until then the entry is used while the database does not answer. */
   readonly graceUntil: number
-  /** After a failed look-up, the next one does not start before this time. */
-  retryAt: number
 }
 
 export interface KeyCacheConfig {
@@ -53,7 +51,6 @@ export class KeyCache {
       freshUntil: Math.min(now + positiveTtlMs, end),
       refreshAt: now + (positiveTtlMs * 2) / 3,
       graceUntil: Math.min(now + positiveTtlMs + outageGraceMs, end),
-      retryAt: 0,
     })
   }
 
@@ -85,7 +82,7 @@ export class KeyCache {
     this.generation++
     this.#refused.clear()
     for (const [credentials, entry] of this.#found)
-      this.#found.set(credentials, { ...entry, freshUntil: 0, refreshAt: 0, retryAt: 0 })
+      this.#found.set(credentials, { ...entry, freshUntil: 0, refreshAt: 0 })
   }
 
   #put<T>(map: Map<string, T>, credentials: string, value: T): void {

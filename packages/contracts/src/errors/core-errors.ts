@@ -15,7 +15,7 @@ export const coreErrors = defineErrors({
   UNAUTHENTICATED: ['unauthenticated', 'the caller could not be authenticated'],
   TENANT_MISSING: ['unauthenticated', 'the metadata of the gRPC call has no tenant'],
   DENIED: ['denied', 'the caller is not allowed to do this'],
-  DEADLINE_EXCEEDED: ['unavailable', 'the answer was not ready in time', { httpStatus: 504 }],
+  DEADLINE_EXCEEDED: ['unavailable', 'the answer was not ready in time'],
   CALL_CANCELLED: ['unavailable', 'the call was cancelled', { retryable: false }],
   SHUTTING_DOWN: ['unavailable', 'the service is shutting down'],
   DEPENDENCY_TIMEOUT: ['unavailable', 'a dependency did not answer in time'],

@@ -1,11 +1,19 @@
-import { ChannelCredentials, Client, type ServiceError } from '@grpc/grpc-js'
-import { coreErrors } from '@millrace/contracts'
+import { ChannelCredentials, status as grpcStatus, type ServiceError } from '@grpc/grpc-js'
+import { coreErrors, type MillraceError } from '@millrace/contracts'
 import { currentContext, type Logger } from '@millrace/logger'
-import { createPolicy, isRetryable, type Policy, type PolicyConfig } from '@millrace/resilience'
+import {
+  AnswerWatch,
+  createPolicy,
+  isRetryable,
+  type Policy,
+  type PolicyConfig,
+  PROBE_LIMIT_MS,
+} from '@millrace/resilience'
 import type { GrpcMetrics, ResilienceMetrics, Tracer } from '@millrace/telemetry'
 import type { Started } from '../lifecycle/lifecycle.js'
 import { toMetadata, traceparentOf } from './call-metadata.js'
-import { PeerHealth, probePeer } from './peer-health.js'
+import { PeerChannel } from './peer-channel.js'
+import { isSilence, PeerHealth } from './peer-health.js'
 import { type MethodShape, type RequestOf, type ResponseOf, type ServiceShape, serviceNameOf } from './service-shape.js'
 import { fromStatus } from './status-mapping.js'
 
@@ -50,7 +58,8 @@ export type Calls<Service extends ServiceShape> = {
 
 /**
  * A client of one gRPC service. `service` is a generated client class or any object with the definition in `service`. It connects at the first call
- * and reconnects after a loss.
+ * and reconnects after a loss. While the peer accepts connections but does not answer, calls fail with DEPENDENCY_UNAVAILABLE: those that wait after at
+ * most 4.5 s, later ones at once, until the peer answers again. A call that only takes long is not affected.
  */
 export function createGrpcClient<Service extends ServiceShape>(
   { service }: { readonly service: Service },
@@ -58,52 +67,79 @@ export function createGrpcClient<Service extends ServiceShape>(
   config: GrpcClientConfig,
   deps: GrpcClientDeps,
 ): Started<Calls<Service>> {
-  const messageBytesMax = config.messageBytesMax ?? 16 * 1_048_576
-  const client = new Client(address, config.credentials ?? ChannelCredentials.createInsecure(), {
-    'grpc.max_receive_message_length': messageBytesMax,
-    'grpc.max_send_message_length': messageBytesMax,
-    'grpc.initial_reconnect_backoff_ms': 100,
-    'grpc.max_reconnect_backoff_ms': 1_000,
-    'grpc.keepalive_time_ms': 30_000,
-    'grpc.keepalive_timeout_ms': 10_000,
-  })
   const peer = config.name ?? serviceNameOf(service)
+  const channel = new PeerChannel({
+    address,
+    credentials: config.credentials ?? ChannelCredentials.createInsecure(),
+    messageBytesMax: config.messageBytesMax ?? 16 * 1_048_576,
+  })
+  const watch = createPeerWatch(peer, channel, deps)
   const health = new PeerHealth()
   const caller: Caller = {
-    client,
+    channel,
     peer,
     deps,
     deadlineMs: config.deadlineMs ?? 5_000,
     health,
-    policy: createPeerPolicy({ client, health, name: peer }, config, deps),
+    watch,
+    policy: createPeerPolicy({ channel, health, watch, name: peer }, config, deps),
   }
+  deps.metrics.watchPeer(peer, () => watch.isUp)
   const calls = Object.fromEntries(
     Object.entries(service).map(([name, method]) => [
       name,
       method.responseStream ? createStreamCall(caller, method) : createUnaryCall(caller, method),
     ]),
   )
-  return [calls as Calls<Service>, () => client.close()]
+  const stop = () => {
+    watch.close()
+    channel.close()
+  }
+  return [calls as Calls<Service>, stop]
 }
 
 interface Caller {
-  readonly client: Client
+  readonly channel: PeerChannel
   readonly peer: string
   readonly deps: GrpcClientDeps
   readonly deadlineMs: number
   readonly health: PeerHealth
+  readonly watch: AnswerWatch
   readonly policy: Policy
 }
 
+/** Notices a peer that does not answer. Its connections are dead then, or stuck in the handshake, so they are replaced. */
+function createPeerWatch(peer: string, channel: PeerChannel, { logger }: GrpcClientDeps): AnswerWatch {
+  return new AnswerWatch(
+    { name: peer },
+    {
+      probe: () => channel.probe(PROBE_LIMIT_MS),
+      outage: (cause) => {
+        channel.renew()
+        return coreErrors.DEPENDENCY_UNAVAILABLE({ message: `${peer} does not answer`, cause, details: { peer } })
+      },
+      logger,
+    },
+  )
+}
+
+interface PeerParts {
+  readonly channel: PeerChannel
+  readonly health: PeerHealth
+  readonly watch: AnswerWatch
+  readonly name: string
+}
+
 function createPeerPolicy(
-  { client, health, name }: { readonly client: Client; readonly health: PeerHealth; readonly name: string },
+  { channel, health, watch, name }: PeerParts,
   config: GrpcClientConfig,
   { logger, resilienceMetrics }: GrpcClientDeps,
 ): Policy {
-  const retry = config.policy?.retry === false ? false : { isRetryable: isWorthRetrying, ...config.policy?.retry }
+  const mayRetry = (error: unknown) => watch.outage === undefined && isWorthRetrying(error)
+  const retry = config.policy?.retry === false ? false : { isRetryable: mayRetry, ...config.policy?.retry }
   const circuitBreaker = config.policy?.circuitBreaker !== false && {
     isFailure: (error: unknown) => health.isFailure(error),
-    probe: () => probePeer(client),
+    probe: () => channel.probe(PROBE_LIMIT_MS),
     ...config.policy?.circuitBreaker,
   }
   return createPolicy(name, { ...config.policy, retry, circuitBreaker }, { logger, metrics: resilienceMetrics })
@@ -130,7 +166,11 @@ function createUnaryCall(caller: Caller, method: MethodShape) {
       return await deps.tracer.withSpan(
         name,
         { 'rpc.system': 'grpc' },
-        () => peerPolicy.execute(attempt, options.signal),
+        () => {
+          // In front of the circuit breaker, whose message would say less.
+          if (caller.watch.outage !== undefined) throw caller.watch.outage
+          return peerPolicy.execute(attempt, options.signal)
+        },
         { kind: 'client' },
       )
     } catch (error) {
@@ -148,17 +188,27 @@ function sendUnary(
   request: unknown,
   options: CallOptions & { deadline: Date },
 ): Promise<unknown> {
-  const { client, peer, health } = caller
+  const { channel, peer, health, watch } = caller
   return new Promise((resolve, reject) => {
     const ended = health.begin()
+    let lost: MillraceError | undefined
+    const pending = {
+      lose: (error: MillraceError) => {
+        lost = error
+        call.cancel()
+      },
+    }
+    watch.begin(pending)
     const settle = (error: ServiceError | null, response?: unknown) => {
       options.signal?.removeEventListener('abort', cancel)
-      const failure = error === null ? undefined : fromStatus(error, peer)
+      const failure = error === null ? undefined : (lost ?? fromStatus(error, peer))
+      watch.end(pending, isAnswer(failure))
+      if (error?.code === grpcStatus.UNAVAILABLE && failure !== lost) watch.noteRefusal()
       ended(failure)
       if (failure === undefined) resolve(response)
       else reject(failure)
     }
-    const call = client.makeUnaryRequest(
+    const call = channel.client.makeUnaryRequest(
       method.path,
       method.requestSerialize as (value: unknown) => Buffer,
       method.responseDeserialize,
@@ -175,7 +225,16 @@ function sendUnary(
 function createStreamCall(caller: Caller, method: MethodShape) {
   return async function* stream(request: unknown, options: CallOptions = {}): AsyncGenerator<unknown, void, undefined> {
     options.signal?.throwIfAborted()
-    const call = caller.client.makeServerStreamRequest(
+    const { watch } = caller
+    let lost: MillraceError | undefined
+    const pending = {
+      lose: (error: MillraceError) => {
+        lost = error
+        call.cancel()
+      },
+    }
+    watch.begin(pending)
+    const call = caller.channel.client.makeServerStreamRequest(
       method.path,
       method.requestSerialize as (value: unknown) => Buffer,
       method.responseDeserialize,
@@ -188,10 +247,16 @@ function createStreamCall(caller: Caller, method: MethodShape) {
     // Cancelling emits an error even after the loop was left; without a listener it would end the process.
     call.on('error', () => undefined)
     try {
-      for await (const message of call) yield message
+      for await (const message of call) {
+        // Later messages may be far apart; keepalive notices a connection that dies between them.
+        watch.end(pending, true)
+        yield message
+      }
     } catch (error) {
+      if (lost !== undefined) throw lost
       throw isServiceError(error) ? fromStatus(error, caller.peer) : coreErrors.INTERNAL({ cause: error })
     } finally {
+      watch.end(pending, false)
       options.signal?.removeEventListener('abort', cancel)
       call.cancel()
     }
@@ -206,6 +271,11 @@ function createMetadata({ deps }: Caller, options: CallOptions) {
     requestId: context?.requestId,
     traceparent: deps.tracer.inject() ?? traceparentOf(context),
   })
+}
+
+/** Whether the peer itself has answered, if only with an error. */
+function isAnswer(failure: MillraceError | undefined): boolean {
+  return failure === undefined || !isSilence(failure)
 }
 
 function isServiceError(error: unknown): error is ServiceError {

@@ -1,8 +1,5 @@
-import { type Client, status as grpcStatus, Metadata } from '@grpc/grpc-js'
 import { coreErrors, isMillraceError, type MillraceError } from '@millrace/contracts'
 import { hasOwnCode } from './status-mapping.js'
-
-const PROBE_MS = 1000
 
 /**
  * Decides which failed calls count as failures of the peer: it cannot be reached, it is shutting down, or it did not answer anything until the deadline.
@@ -37,26 +34,6 @@ export class PeerHealth {
 }
 
 /** Whether the error comes from the transport and not from the peer. A cancelled call says nothing about the peer. */
-function isSilence(error: MillraceError): boolean {
+export function isSilence(error: MillraceError): boolean {
   return error.kind === 'unavailable' && !hasOwnCode(error) && !coreErrors.CALL_CANCELLED.matches(error)
-}
-
-/** Resolves when the peer answers, with any status. */
-export function probePeer(client: Client): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // grpc.health.v1 with an empty name: the server as a whole.
-    client.makeUnaryRequest(
-      '/grpc.health.v1.Health/Check',
-      () => Buffer.alloc(0),
-      () => undefined,
-      undefined,
-      new Metadata({ waitForReady: true }),
-      { deadline: Date.now() + PROBE_MS },
-      (error) => {
-        const isSilent = error?.code === grpcStatus.UNAVAILABLE || error?.code === grpcStatus.DEADLINE_EXCEEDED
-        if (isSilent) reject(error)
-        else resolve()
-      },
-    )
-  })
 }

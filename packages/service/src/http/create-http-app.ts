@@ -12,7 +12,7 @@ import { toHttpError } from './to-http-error.js'
 export interface HttpAppConfig {
   /** Largest JSON body after decompression, in bytes. Default 1 MiB. `false`: routes read bodies themselves. */
   readonly bodyBytesMax?: number | false
-  /** A response that has not begun within this time becomes 504, in ms. Default 30,000. */
+  /** A response that has not begun within this time becomes 503, in ms. Default 30,000. */
   readonly handlerTimeoutMs?: number
   /** Express' `trust proxy`. Default false: X-Forwarded-* headers are ignored. */
   readonly trustProxy?: boolean | number | string

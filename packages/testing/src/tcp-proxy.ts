@@ -1,0 +1,133 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { hold } from './leaks.js'
+
+/**
+ * What a proxy does with the bytes it gets:
+ * - `pass`: passes them on.
+ * - `refuse`: resets open connections and refuses new ones.
+ * - `slow`: passes each chunk on after `delayMs`, in both directions.
+ * - `swallow-requests`, `swallow-answers`: drops what goes to the server, or what comes from it. A connection that lost bytes stays dead in that
+ *   direction, as after a firewall has forgotten it: nobody closes it.
+ */
+export type ProxyMode = 'pass' | 'refuse' | 'slow' | 'swallow-requests' | 'swallow-answers'
+
+export interface TcpProxyOptions {
+  /** Delay of each chunk in mode `slow`, in ms. Default 2,000. */
+  readonly delayMs?: number
+}
+
+/** A TCP proxy on 127.0.0.1 in front of a server, for tests of what happens when the network or the server fails. */
+export interface TcpProxy {
+  readonly port: number
+  /** The URL with host and port replaced by those of the proxy. */
+  through(url: string): string
+  /** Where new connections go. */
+  target(port: number): void
+  set(mode: ProxyMode): Promise<void>
+  /** How many connections have lost bytes so far. */
+  readonly torn: number
+  stop(): Promise<void>
+}
+
+const HOST = '127.0.0.1'
+
+/** Starts a proxy in front of a port of this machine; `stop` gives it back. */
+export async function startTcpProxy(targetPort: number, { delayMs = 2_000 }: TcpProxyOptions = {}): Promise<TcpProxy> {
+  const state = { mode: 'pass' as ProxyMode, port: targetPort, delayMs, torn: 0 }
+  const links = new Set<Link>()
+  const server = createServer((client) => {
+    const link = new Link(client, state)
+    links.add(link)
+    client.once('close', () => links.delete(link))
+  })
+  await listen(server, 0)
+  const { port } = server.address() as AddressInfo
+  const close = async () => {
+    if (!server.listening) return
+    server.close()
+    for (const link of links) link.reset()
+    await once(server, 'close')
+  }
+  return {
+    port,
+    through: (url) => {
+      const changed = new URL(url)
+      changed.host = `${HOST}:${port}`
+      return changed.href
+    },
+    target: (next) => {
+      state.port = next
+    },
+    set: async (mode) => {
+      state.mode = mode
+      if (mode === 'refuse') await close()
+      else if (!server.listening) await listen(server, port)
+    },
+    get torn() {
+      return state.torn
+    },
+    stop: hold(`TCP proxy on port ${port}`, close),
+  }
+}
+
+async function listen(server: Server, port: number): Promise<void> {
+  server.listen(port, HOST)
+  await once(server, 'listening')
+}
+
+interface ProxyState {
+  readonly mode: ProxyMode
+  readonly port: number
+  readonly delayMs: number
+  torn: number
+}
+
+/** One connection of a client and its connection to the server. */
+class Link {
+  readonly #client: Socket
+  readonly #upstream: Socket
+
+  constructor(client: Socket, state: ProxyState) {
+    this.#client = client
+    this.#upstream = connect({ host: HOST, port: state.port, noDelay: true })
+    client.setNoDelay(true)
+    forward(client, this.#upstream, { state, swallow: 'swallow-requests' })
+    forward(this.#upstream, client, { state, swallow: 'swallow-answers' })
+  }
+
+  reset(): void {
+    this.#client.resetAndDestroy()
+    this.#upstream.resetAndDestroy()
+  }
+}
+
+/** Passes on bytes, the end and errors of one direction. Chunks that are delayed keep their order, because timers with equal delays do. */
+function forward(from: Socket, to: Socket, { state, swallow }: { state: ProxyState; swallow: ProxyMode }): void {
+  let isDead = false
+  const later = (work: () => void) => {
+    if (state.mode === 'slow') setTimeout(work, state.delayMs)
+    else work()
+  }
+  from.on('data', (chunk) => {
+    if (!isDead && state.mode === swallow) {
+      isDead = true
+      state.torn++
+    }
+    if (isDead) return
+    later(() => {
+      if (!to.writable) return
+      if (!to.write(chunk)) {
+        from.pause()
+        to.once('drain', () => from.resume())
+      }
+    })
+  })
+  from.on('end', () => {
+    if (!isDead) later(() => to.end())
+  })
+  from.on('error', () => to.destroy())
+  from.on('close', () => {
+    if (!isDead) later(() => to.destroySoon())
+  })
+}
