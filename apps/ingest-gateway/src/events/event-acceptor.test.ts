@@ -80,7 +80,9 @@ describe('an accepted event', () => {
     expect(pointsOf({ type: 'identify', userId: 'u', traits: { value: 4 }, properties: { value: 9 } })).toEqual([
       '*/properties.value=[]: 4',
     ])
-    expect(pointsOf({ type: 'identify', userId: 'u', traits: null, properties: { value: 9 } })).toEqual([])
+    expect(pointsOf({ type: 'identify', userId: 'u', traits: null, properties: { value: 9 } })).toEqual([
+      '*/properties.value=[]: 9',
+    ])
     expect(pointsOf({ type: 'page', userId: 'u', name: 'x', properties: { value: 4 } })).toEqual([
       '*/properties.value=[]: 4',
     ])

@@ -6,6 +6,8 @@ import type { RejectionCode } from './rejections.js'
 
 /** How the events of one wire are spelled, and how one of them becomes an event as the validator knows it. */
 export interface EventFormat extends FieldNames {
+  /** By field: its name in messages. */
+  readonly fieldNames: readonly string[]
   /** Fields whose strings are compared, hashed or stored, so their JSON escapes must be decoded. */
   readonly textFields: readonly number[]
   /** The field of the body that may hold the write key; -1 when keys come in the header only. */
@@ -32,9 +34,11 @@ export function defineFields<Name extends string>(names: readonly Name[]): Reado
   return Object.fromEntries(names.map((name, i) => [name, FORMAT_FIELD + i])) as Record<Name, number>
 }
 
-/** The table that finds fields by the names of a wire. Several names may stand for one field. */
-export function createFieldTable(names: Readonly<Record<string, number>>): KeyTable {
-  return new KeyTable(Object.entries(names))
+/** The names of a wire for its fields. Several names may stand for one field; the first one is used in messages. */
+export function nameFields(names: Readonly<Record<string, number>>): Pick<EventFormat, 'fields' | 'fieldNames'> {
+  const fieldNames: string[] = []
+  for (const [name, field] of Object.entries(names)) fieldNames[field] ??= name
+  return { fields: new KeyTable(Object.entries(names)), fieldNames }
 }
 
 /** The fields of FIELD that hold text. */

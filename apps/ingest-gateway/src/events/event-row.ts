@@ -1,9 +1,27 @@
 import { decodeString } from '../json/decode-string.js'
+import { describeValue } from '../json/describe-value.js'
 import type { RequestText } from '../json/request-text.js'
 import type { EventScanner, MemberRange } from './event-scanner.js'
 import { type EventTable, FIELD, ROW } from './event-table.js'
 
-const [QUOTE, LOWER_N, OPEN_BRACE] = [0x22, 0x6e, 0x7b]
+const [SPACE, QUOTE, MINUS, ZERO, NINE, LOWER_N, OPEN_BRACE] = [0x20, 0x22, 0x2d, 0x30, 0x39, 0x6e, 0x7b]
+
+/** Longest id or name, in bytes. */
+export const TEXT_BYTES_MAX = 255
+
+/** What a field with an id or a name must be, for `explain`. */
+export const A_TEXT = 'a string or a number'
+
+/** Kinds of values of fields that are meant to be texts. */
+export const KIND = {
+  /** The field is absent, null, or a string of nothing but space. */
+  none: 0,
+  text: 1,
+  /** Stands for the text of its digits, as they are written. */
+  number: 2,
+  /** A boolean, an object or a list: cannot be used. */
+  other: 3,
+} as const
 
 /**
  * One scanned event: where its fields are, and how a wire changes them. One instance serves all events, one after the other. New values are
@@ -18,6 +36,8 @@ export class EventRow {
   detail: string | undefined
   /** First word of the event's row. */
   at = 0
+  /** By field: its name in the wire, for `explain`. */
+  fieldNames: readonly string[] = []
   readonly #text: RequestText
   readonly #table: EventTable
   readonly #scanner: EventScanner
@@ -60,17 +80,25 @@ export class EventRow {
     return start === 0 || this.bytes[start] === LOWER_N
   }
 
-  /** Whether a field is absent, null or the empty string: then it has no value. */
-  isUnset(field: number): boolean {
+  /** What kind of value a field has, if it is meant to be a text: one of KIND. */
+  kind(field: number): number {
     const start = this.start(field)
-    const { bytes } = this
-    return start === 0 || bytes[start] === LOWER_N || (bytes[start] === QUOTE && this.end(field) === start + 2)
+    if (start === 0) return KIND.none
+    const first = this.bytes[start] as number
+    if (first === QUOTE) return this.#isBlank(start + 1, this.end(field) - 1) ? KIND.none : KIND.text
+    if (first === LOWER_N) return KIND.none
+    return first === MINUS || (first >= ZERO && first <= NINE) ? KIND.number : KIND.other
   }
 
-  /** Whether a field is a string of at least one character. */
-  isText(field: number): boolean {
+  /** Whether a field that is meant to be a text has no value. */
+  isUnset(field: number): boolean {
+    return this.kind(field) === KIND.none
+  }
+
+  /** Whether a field is a string, which may be empty. */
+  isString(field: number): boolean {
     const start = this.start(field)
-    return start !== 0 && this.bytes[start] === QUOTE && this.bytes[start + 1] !== QUOTE
+    return start !== 0 && this.bytes[start] === QUOTE
   }
 
   /** Whether a field is a JSON object. */
@@ -79,11 +107,21 @@ export class EventRow {
     return start !== 0 && this.bytes[start] === OPEN_BRACE
   }
 
-  /** The string in a field; undefined when it is another value or absent. */
+  /** The string in a field, or a number as it is written; undefined when it is another value or has none. */
   text(field: number): string | undefined {
-    const start = this.start(field)
-    if (start === 0 || this.bytes[start] !== QUOTE) return undefined
-    return JSON.parse(this.json(field)) as string
+    const kind = this.kind(field)
+    if (kind === KIND.number) return this.slice(this.start(field), this.end(field))
+    return kind === KIND.text ? (JSON.parse(this.json(field)) as string) : undefined
+  }
+
+  /** The text of a field, as `text`, in the form of a JSON string. */
+  textJson(field: number): string {
+    return this.kind(field) === KIND.number ? `"${this.json(field)}"` : this.json(field)
+  }
+
+  /** Says in `detail` what a field must be and what it is instead. */
+  explain(field: number, wanted: string, found = describeValue(this.bytes, this.start(field))): void {
+    this.detail = `${this.fieldNames[field]} must be ${wanted}, not ${found}`
   }
 
   /** The value of a field as JSON text, escapes included. */
@@ -123,6 +161,22 @@ export class EventRow {
   /** Finds the watched properties again. Must be called after the properties have been replaced. */
   watchProperties(): void {
     this.#scanner.scanWatchedAgain(this.start(FIELD.properties), this.at)
+  }
+
+  /** Whether the text of a field is longer than allowed; then `detail` says so. */
+  isTooLong(field: number): boolean {
+    const quotes = this.kind(field) === KIND.text ? 2 : 0
+    const bytes = this.end(field) - this.start(field) - quotes
+    if (bytes <= TEXT_BYTES_MAX) return false
+    this.detail = `${this.fieldNames[field]} must have at most ${TEXT_BYTES_MAX} bytes, not ${bytes}`
+    return true
+  }
+
+  #isBlank(start: number, end: number): boolean {
+    const { bytes } = this
+    let p = start
+    while (p < end && (bytes[p] as number) <= SPACE) p++
+    return p === end
   }
 
   /** Calls `visit` with each member of the event. */

@@ -3,7 +3,7 @@ import { type EventFields, readNumber } from '@millrace/rollups'
 import type { RequestText } from '../json/request-text.js'
 import { Envelope, type EventLimits } from './envelope.js'
 import type { EventFormat } from './event-format.js'
-import { EventRow } from './event-row.js'
+import { A_TEXT, EventRow, KIND, TEXT_BYTES_MAX } from './event-row.js'
 import type { EventScanner } from './event-scanner.js'
 import { type EventTable, FIELD, ROW } from './event-table.js'
 import { parseTimestamp } from './parse-timestamp.js'
@@ -27,8 +27,7 @@ export interface RequestContext {
   readonly pathType: number
 }
 
-const TEXT_BYTES_MAX = 255
-const [QUOTE, DOLLAR, OPEN_BRACE, MINUS, ZERO, NINE, LOWER_N] = [0x22, 0x24, 0x7b, 0x2d, 0x30, 0x39, 0x6e]
+const [QUOTE, DOLLAR, OPEN_BRACE, LOWER_N] = [0x22, 0x24, 0x7b, 0x6e]
 const TYPE_TRACK = EVENT_TYPES.indexOf('track')
 
 /**
@@ -60,6 +59,7 @@ export class EventValidator implements EventFields {
 
   /** Turns to the events of another request. */
   begin(context: RequestContext): void {
+    this.#event.fieldNames = context.format.fieldNames
     this.#envelope.begin(context.envelope, context.format)
     this.slices.tenantId = context.tenantId
     this.slices.receivedAtMs = context.receivedAtMs
@@ -128,9 +128,9 @@ export class EventValidator implements EventFields {
 
   #readIds(tenantId: number): RejectionCode | undefined {
     const { ranges } = this.slices
-    if (!this.#readText(FIELD.messageId, SLICE.messageId, false)) return 'invalid_message_id'
-    if (!this.#readText(FIELD.userId, SLICE.userId, true)) return 'invalid_user_id'
-    if (!this.#readText(FIELD.anonymousId, SLICE.anonymousId, true)) return 'invalid_anonymous_id'
+    if (!this.#readText(FIELD.messageId, SLICE.messageId)) return 'invalid_message_id'
+    if (!this.#readText(FIELD.userId, SLICE.userId)) return 'invalid_user_id'
+    if (!this.#readText(FIELD.anonymousId, SLICE.anonymousId)) return 'invalid_anonymous_id'
     const user = (ranges[2 * SLICE.userId] as number) >= 0 ? SLICE.userId : SLICE.anonymousId
     if ((ranges[2 * user] as number) < 0) return 'missing_user'
     if ((ranges[2 * SLICE.messageId] as number) < 0) {
@@ -149,21 +149,21 @@ export class EventValidator implements EventFields {
     return undefined
   }
 
-  /** Notes the range of a string, -1 when it is absent, null or empty; false when it is another value or too long. */
-  #readText(field: number, slice: number, mayBeInteger: boolean): boolean {
+  /** Notes the range of a text, -1 when it has no value; false when it is another value or too long. */
+  #readText(field: number, slice: number): boolean {
     const { ranges } = this.slices
-    const { bytes } = this.#text
-    let start = this.#event.start(field)
-    let end = this.#event.end(field)
+    const event = this.#event
+    const kind = event.kind(field)
     ranges[2 * slice] = ranges[2 * slice + 1] = -1
-    const first = start === 0 ? LOWER_N : bytes[start]
-    if (first === LOWER_N) return true
-    if (first === QUOTE) {
-      start++
-      end--
-      if (start === end) return true
-    } else if (!mayBeInteger || !isInteger(bytes, start, end)) return false
-    if (end - start > TEXT_BYTES_MAX) return false
+    if (kind === KIND.none) return true
+    if (kind === KIND.other) {
+      event.explain(field, A_TEXT)
+      return false
+    }
+    const quote = kind === KIND.text ? 1 : 0
+    const start = event.start(field) + quote
+    const end = event.end(field) - quote
+    if (end - start > TEXT_BYTES_MAX && event.isTooLong(field)) return false
     ranges[2 * slice] = start
     ranges[2 * slice + 1] = end
     return true
@@ -190,7 +190,7 @@ export class EventValidator implements EventFields {
     const { words } = this.#table
     const start = words[row + ROW.fields + 2 * field] as number
     const { bytes } = this.#text
-    if (start === 0 || bytes[start] === LOWER_N) return undefined
+    if (this.#event.isUnset(field)) return undefined
     if (bytes[start] !== QUOTE) return Math.floor(readNumber(bytes, start))
     return parseTimestamp(bytes, start + 1, (words[row + ROW.fields + 2 * field + 1] as number) - 1)
   }
@@ -211,14 +211,16 @@ export class EventValidator implements EventFields {
     const first = start === 0 ? LOWER_N : this.#text.bytes[start]
     ranges[2 * slice] = first === OPEN_BRACE ? start : -1
     ranges[2 * slice + 1] = first === OPEN_BRACE ? event.end(field) : -1
-    return first === OPEN_BRACE || first === LOWER_N
+    if (first === OPEN_BRACE || first === LOWER_N) return true
+    event.explain(field, 'an object')
+    return false
   }
 
   #readName({ reservedNames }: EventFormat): RejectionCode | undefined {
     const { slices } = this
     const { ranges } = slices
     const { type } = this.#event
-    if (!this.#readText(FIELD.event, SLICE.event, false)) return 'invalid_event_name'
+    if (!this.#readText(FIELD.event, SLICE.event)) return 'invalid_event_name'
     const start = ranges[2 * SLICE.event] as number
     if (start < 0) return 'missing_event'
     slices.type = type
@@ -234,11 +236,4 @@ export class EventValidator implements EventFields {
     this.#event.detail = typed
     return 'invalid_properties'
   }
-}
-
-function isInteger(bytes: Buffer, start: number, end: number): boolean {
-  for (let p = bytes[start] === MINUS ? start + 1 : start; p < end; p++) {
-    if ((bytes[p] as number) < ZERO || (bytes[p] as number) > NINE) return false
-  }
-  return true
 }

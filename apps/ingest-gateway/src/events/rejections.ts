@@ -13,19 +13,22 @@ export const rejectionReasons = {
   number_out_of_range: 'the event contains a number that does not fit a 64-bit float',
   invalid_type: 'type must be one of track, identify, page, screen, group and alias',
   missing_event: 'a track event must have its name in event',
-  invalid_event_name: 'event must be a string of 1 to 255 bytes',
+  invalid_event_name: 'event must be a string or a number of at most 255 bytes',
   reserved_event_name: 'this name is reserved for events of another type',
-  invalid_message_id: 'messageId must be a string of at most 255 bytes',
-  invalid_user_id: 'userId must be a string or an integer of at most 255 bytes',
-  invalid_anonymous_id: 'anonymousId must be a string or an integer of at most 255 bytes',
+  invalid_message_id: 'messageId must be a string or a number of at most 255 bytes',
+  invalid_user_id: 'userId must be a string or a number of at most 255 bytes',
+  invalid_anonymous_id: 'anonymousId must be a string or a number of at most 255 bytes',
   missing_user: 'an event must have a userId or an anonymousId',
+  invalid_name: 'name and category must be strings or numbers',
+  invalid_group_id: 'groupId must be a string or a number',
+  invalid_previous_id: 'previousId must be a string or a number',
   missing_group_id: 'a group event must have a groupId',
   missing_previous_id: 'an alias event must have a previousId',
   invalid_timestamp:
     'timestamp must be an RFC 3339 time with an offset, such as 2026-11-21T08:00:00.000Z, or milliseconds since 1970',
   timestamp_out_of_range: 'the time of the event is too far in the past or in the future',
-  invalid_properties: 'properties and traits must be JSON objects',
-  invalid_context: 'context must be a JSON object',
+  invalid_properties: 'properties and traits must be objects',
+  invalid_context: 'context must be an object',
 } as const
 
 export type RejectionCode = keyof typeof rejectionReasons

@@ -24,18 +24,36 @@ export function checkTypedEvent(event: string, readProperties: () => unknown): t
     const key = isOptional ? name.slice(0, -1) : name
     const value = Object.hasOwn(properties, key) ? properties[key] : undefined
     if (isOptional && (value === undefined || value === null)) continue
-    if (!isKind(value, kind)) return `${event} needs ${key}: ${describe(kind)}`
+    if (!isKind(value, kind)) return `${event} needs ${key}: ${describe(kind)}, not ${found(value)}`
   }
   return true
 }
 
 function isKind(value: unknown, kind: Kind): boolean {
-  if (kind === 'text') return typeof value === 'string' && value.length > 0 && value.length <= TEXT_MAX
+  if (kind === 'text') return isText(value)
   if (kind === 'boolean') return typeof value === 'boolean'
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+function isText(value: unknown): boolean {
+  if (typeof value === 'string') return value.trim() !== '' && value.length <= TEXT_MAX
+  // A number becomes a text, and parsing has changed the digits of numbers beyond this.
+  return typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER
+}
+
 function describe(kind: Kind): string {
-  if (kind === 'text') return `a string of 1 to ${TEXT_MAX} characters`
-  return kind === 'boolean' ? 'true or false' : 'a JSON object'
+  if (kind === 'text') return `a string of 1 to ${TEXT_MAX} characters or a number`
+  return kind === 'boolean' ? 'true or false' : 'an object'
+}
+
+function found(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (value === null) return 'null'
+  if (typeof value === 'string') {
+    if (value.trim() === '') return 'a blank string'
+    return value.length > TEXT_MAX ? `a string of ${value.length} characters` : 'a string'
+  }
+  if (typeof value === 'number') return isText(value) ? 'a number' : 'a number of more than 15 digits'
+  if (typeof value === 'boolean') return 'a boolean'
+  return Array.isArray(value) ? 'a list' : 'an object'
 }

@@ -145,7 +145,6 @@ describe('a rejected event', () => {
   it.each([
     [{ event: undefined }, 'missing_event'],
     [{ event: '' }, 'missing_event'],
-    [{ event: 5 }, 'invalid_event_name'],
     [{ event: 'x'.repeat(256) }, 'invalid_event_name'],
     [{ event: 'x'.repeat(255) }, undefined],
     [{ event: '$identify' }, 'reserved_event_name'],
@@ -153,11 +152,9 @@ describe('a rejected event', () => {
     [{ userId: undefined }, 'missing_user'],
     [{ userId: '' }, 'missing_user'],
     [{ userId: {} }, 'invalid_user_id'],
-    [{ userId: 1.5 }, 'invalid_user_id'],
     [{ userId: true }, 'invalid_user_id'],
     [{ userId: 'x'.repeat(256) }, 'invalid_user_id'],
     [{ anonymousId: [] }, 'invalid_anonymous_id'],
-    [{ messageId: 5 }, 'invalid_message_id'],
     [{ messageId: 'x'.repeat(256) }, 'invalid_message_id'],
     [{ properties: [] }, 'invalid_properties'],
     [{ properties: 'x' }, 'invalid_properties'],
@@ -227,7 +224,9 @@ describe('a rejected event', () => {
 
   it('says which property of a typed event is wrong', () => {
     const { acceptance } = take({ event: '$login', userId: 'u', properties: { success: true } }, '/v1/track')
-    expect(acceptance.rejected[0]?.reason).toBe('$login needs method: a string of 1 to 255 characters')
+    expect(acceptance.rejected[0]?.reason).toBe(
+      '$login needs method: a string of 1 to 255 characters or a number, not nothing',
+    )
   })
 
   it('is not a valid typed event, whose record carries a flag for the consumer', () => {

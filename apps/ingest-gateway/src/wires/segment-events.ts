@@ -1,6 +1,6 @@
 import { EVENT_TYPES, type EventType } from '@millrace/contracts'
-import { CORE_TEXT_FIELDS, createFieldTable, defineFields, type EventFormat } from '../events/event-format.js'
-import type { EventRow } from '../events/event-row.js'
+import { CORE_TEXT_FIELDS, defineFields, type EventFormat, nameFields } from '../events/event-format.js'
+import { A_TEXT, type EventRow, KIND } from '../events/event-row.js'
 import { FIELD } from '../events/event-table.js'
 import type { RejectionCode } from '../events/rejections.js'
 import { KeyTable } from '../json/key-table.js'
@@ -12,27 +12,36 @@ const OWN = defineFields(['type', 'traits', 'name', 'category', 'groupId', 'prev
 const TYPE_TRACK = EVENT_TYPES.indexOf('track')
 const types = new KeyTable(EVENT_TYPES.map((type, index) => [type, index]))
 
+/** A text that is stored with the properties of an event. */
+interface Extra {
+  readonly field: number
+  readonly name: string
+  /** The code when its value is no text. */
+  readonly invalid: RejectionCode
+}
+
 /** What an event of one type has besides its properties. */
 interface TypeRules {
   /** Whether its properties are called traits. */
   readonly hasTraits: boolean
-  /** Fields that are stored with its properties. */
-  readonly extras: readonly { readonly field: number; readonly name: string }[]
+  readonly extras: readonly Extra[]
   /** The code for an event that lacks one of the extras; undefined when they are optional. */
   readonly missing: RejectionCode | undefined
 }
 
-const nameAndCategory = [
-  { field: OWN.name, name: 'name' },
-  { field: OWN.category, name: 'category' },
+const nameAndCategory: readonly Extra[] = [
+  { field: OWN.name, name: 'name', invalid: 'invalid_name' },
+  { field: OWN.category, name: 'category', invalid: 'invalid_name' },
 ]
+const groupId: Extra = { field: OWN.groupId, name: 'groupId', invalid: 'invalid_group_id' }
+const previousId: Extra = { field: OWN.previousId, name: 'previousId', invalid: 'invalid_previous_id' }
 const rulesByType: Readonly<Record<EventType, TypeRules>> = {
   track: { hasTraits: false, extras: [], missing: undefined },
   identify: { hasTraits: true, extras: [], missing: undefined },
   page: { hasTraits: false, extras: nameAndCategory, missing: undefined },
   screen: { hasTraits: false, extras: nameAndCategory, missing: undefined },
-  group: { hasTraits: true, extras: [{ field: OWN.groupId, name: 'groupId' }], missing: 'missing_group_id' },
-  alias: { hasTraits: false, extras: [{ field: OWN.previousId, name: 'previousId' }], missing: 'missing_previous_id' },
+  group: { hasTraits: true, extras: [groupId], missing: 'missing_group_id' },
+  alias: { hasTraits: false, extras: [previousId], missing: 'missing_previous_id' },
 }
 /** The names under which events of the types are stored, by index of the type. Track events cannot have them. */
 export const TYPE_EVENT_NAMES: readonly string[] = EVENT_TYPES.map((type) => `$${type}`)
@@ -40,7 +49,7 @@ const rules = EVENT_TYPES.map((type) => rulesByType[type])
 
 export const segmentEvents: EventFormat = {
   // Segment's SDKs write camel case. The responses of our own API use snake case, so that is accepted as well.
-  fields: createFieldTable({
+  ...nameFields({
     ...FIELD,
     ...OWN,
     message_id: FIELD.messageId,
@@ -52,7 +61,7 @@ export const segmentEvents: EventFormat = {
     group_id: OWN.groupId,
     previous_id: OWN.previousId,
   }),
-  textFields: [...CORE_TEXT_FIELDS, OWN.type, OWN.groupId, OWN.previousId],
+  textFields: [...CORE_TEXT_FIELDS, OWN.type, OWN.name, OWN.category, OWN.groupId, OWN.previousId],
   listField: OWN.batch,
   keyField: OWN.writeKey,
   reservedNames: new Set(TYPE_EVENT_NAMES),
@@ -68,7 +77,7 @@ export const segmentEvents: EventFormat = {
     const type = readType(event)
     if (type < 0) return 'invalid_type'
     event.type = type
-    if (event.isAbsent(FIELD.timestamp)) event.copy(FIELD.originalTimestamp, FIELD.timestamp)
+    if (event.isUnset(FIELD.timestamp)) event.copy(FIELD.originalTimestamp, FIELD.timestamp)
     if (type === TYPE_TRACK) return undefined
     event.setText(FIELD.event, TYPE_EVENT_NAMES[type] as string)
     return readProperties(event, rules[type] as TypeRules)
@@ -77,32 +86,41 @@ export const segmentEvents: EventFormat = {
 
 function readType(event: EventRow): number {
   if (event.pathType >= 0) return event.pathType
-  if (event.isAbsent(OWN.type)) return TYPE_TRACK
-  const start = event.start(OWN.type)
-  return event.isText(OWN.type) ? types.find(event.bytes, start + 1, event.end(OWN.type) - 1) : -1
+  const kind = event.kind(OWN.type)
+  if (kind === KIND.none) return TYPE_TRACK
+  return kind === KIND.text ? types.find(event.bytes, event.start(OWN.type) + 1, event.end(OWN.type) - 1) : -1
 }
 
 function readProperties(
   event: EventRow,
-  { hasTraits: mayHaveTraits, extras: known, missing }: TypeRules,
+  { hasTraits: mayHaveTraits, extras, missing }: TypeRules,
 ): RejectionCode | undefined {
-  const hasTraits = mayHaveTraits && event.start(OWN.traits) !== 0
-  if (hasTraits) event.copy(OWN.traits, FIELD.properties)
-  const extras = known.filter(({ field }) => event.isText(field))
-  if (missing !== undefined && extras.length < known.length) return missing
-  const hasExtras = extras.length > 0 && (event.isAbsent(FIELD.properties) || event.isObject(FIELD.properties))
-  if (hasExtras) {
-    const texts = extras.map(({ field, name }) => `"${name}":${event.json(field)}`)
-    event.setJson(FIELD.properties, withExtras(event, texts))
+  const hasTraits = mayHaveTraits && !event.isAbsent(OWN.traits)
+  if (hasTraits) {
+    if (!event.isObject(OWN.traits)) {
+      event.explain(OWN.traits, 'an object')
+      return 'invalid_properties'
+    }
+    event.copy(OWN.traits, FIELD.properties)
   }
+  const found = extras.filter(({ field }) => !event.isUnset(field))
+  for (const { field, invalid } of found) {
+    if (event.kind(field) !== KIND.other) continue
+    event.explain(field, A_TEXT)
+    return invalid
+  }
+  if (missing !== undefined && found.length < extras.length) return missing
+  const hasExtras = found.length > 0 && (event.isAbsent(FIELD.properties) || event.isObject(FIELD.properties))
+  if (hasExtras) event.setJson(FIELD.properties, withExtras(event, found))
   if (hasTraits || hasExtras) event.watchProperties()
   return undefined
 }
 
 /** The properties with further members in front of them, so that a property of the same name wins. */
-function withExtras(event: EventRow, extras: readonly string[]): string {
-  if (event.isAbsent(FIELD.properties)) return `{${extras.join(',')}}`
+function withExtras(event: EventRow, extras: readonly Extra[]): string {
+  const members = extras.map(({ field, name }) => `"${name}":${event.textJson(field)}`).join(',')
+  if (event.isAbsent(FIELD.properties)) return `{${members}}`
   const rest = event.slice(event.start(FIELD.properties) + 1, event.end(FIELD.properties))
   const isEmpty = rest.trimStart().startsWith('}')
-  return `{${extras.join(',')}${isEmpty ? '' : ','}${rest}`
+  return `{${members}${isEmpty ? '' : ','}${rest}`
 }

@@ -1,5 +1,5 @@
 import { inQuery, json, needs } from './openapi-parts.js'
-import { type Node, object, ref, text, time } from './openapi-schemas.js'
+import { idOrName, type Node, object, ref, text, time } from './openapi-schemas.js'
 
 const event = {
   specversion: '1.0',
@@ -76,15 +76,15 @@ export const cloudEventsSchemas: Node = {
     ...object(
       {
         specversion: { const: '1.0' },
-        id: text('Unique together with source.'),
-        source: text('URI reference of what the event comes from.'),
-        type: text('Name of the event.', { maxLength: 255 }),
+        id: idOrName('Unique together with source.'),
+        source: idOrName('URI reference of what the event comes from.'),
+        type: idOrName('Name of the event.', { maxLength: 255 }),
         time: time('When it happened. Default: when it was received.'),
-        subject: text('What the event is about.'),
+        subject: idOrName('What the event is about.'),
         datacontenttype: text('Content type of the data.'),
         dataschema: text('URI of the schema of the data.'),
-        userid: text('Extension: the user id.', { maxLength: 255 }),
-        anonymousid: text('Extension: the id of a user who is not known yet.', { maxLength: 255 }),
+        userid: idOrName('Extension: the user id.', { maxLength: 255 }),
+        anonymousid: idOrName('Extension: the id of a user who is not known yet.', { maxLength: 255 }),
         data: { description: 'Any JSON value.' },
         data_base64: text('Binary data as base64; excludes data.'),
       },

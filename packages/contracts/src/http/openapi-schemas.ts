@@ -3,6 +3,12 @@ export type Node = Readonly<Record<string, unknown>>
 
 /** A string. */
 export const text = (description: string, more: Node = {}): Node => ({ type: 'string', description, ...more })
+/** An id or a name in an event that is sent: a number is taken as the text of its digits. */
+export const idOrName = (description: string, more: Node = {}): Node => ({
+  type: ['string', 'number', 'null'],
+  description,
+  ...more,
+})
 /** An integer from 0. */
 export const count = (description: string): Node => ({ type: 'integer', minimum: 0, description })
 /** A time in RFC 3339. */
@@ -51,15 +57,15 @@ export const schemas: Node = {
     ...object(
       {
         type: { enum: ['track', 'identify', 'page', 'screen', 'group', 'alias'], default: 'track' },
-        event: text(
+        event: idOrName(
           'Name of a track event. $login, $activity, $session_start and $session_end have properties in a fixed form.',
           { maxLength: 255 },
         ),
-        messageId: text('Events with an id that was seen in the last 24 hours are duplicates. Default: a new id.', {
+        messageId: idOrName('Events with an id that was seen in the last 24 hours are duplicates. Default: a new id.', {
           maxLength: 255,
         }),
-        userId: text('Id of the user. Either userId or anonymousId is required.', { maxLength: 255 }),
-        anonymousId: text('Id of a user who has not been identified yet.', { maxLength: 255 }),
+        userId: idOrName('Id of the user. Either userId or anonymousId is required.', { maxLength: 255 }),
+        anonymousId: idOrName('Id of a user who has not been identified yet.', { maxLength: 255 }),
         timestamp: time('When the event happened. Default: when it was received.'),
         sentAt: time(
           'When the client sent the event, by its own clock. The server uses it to correct timestamp for an error of that clock.',
@@ -67,14 +73,15 @@ export const schemas: Node = {
         properties: anyObject('Properties of the event. identify and group events use traits instead.'),
         traits: anyObject('Properties of the user or the group.'),
         context: anyObject('Where the event came from: library, ip, userAgent and more.'),
-        name: text('Name of a page or screen.'),
-        category: text('Category of a page or screen.'),
-        groupId: text('Id of the group, for group events.'),
-        previousId: text('Earlier id of the user, for alias events.'),
+        name: idOrName('Name of a page or screen.'),
+        category: idOrName('Category of a page or screen.'),
+        groupId: idOrName('Id of the group, for group events.'),
+        previousId: idOrName('Earlier id of the user, for alias events.'),
       },
       [],
     ),
-    description: 'Field names may also be in snake case, such as user_id and message_id. Other fields are ignored.',
+    description:
+      'Field names may also be in snake case, such as user_id and message_id. Other fields are ignored. Numbers as ids and names become texts.',
     example: {
       type: 'track',
       event: 'Order Completed',
@@ -89,8 +96,8 @@ export const schemas: Node = {
       batch: listOf('Event'),
       sentAt: time('When the client sent the batch, by its own clock.'),
       context: anyObject('Merged with the context of each event, objects inside it too; the event wins.'),
-      userId: text('Id of the user for events that have none.', { maxLength: 255 }),
-      anonymousId: text('Anonymous id for events that have none.', { maxLength: 255 }),
+      userId: idOrName('Id of the user for events that have none.', { maxLength: 255 }),
+      anonymousId: idOrName('Anonymous id for events that have none.', { maxLength: 255 }),
       timestamp: time('When the events happened that have no time of their own.'),
       writeKey: text('The API key, instead of the Authorization header.'),
     },

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { EVENT_TYPES } from '@millrace/contracts'
-import { CORE_TEXT_FIELDS, createFieldTable, defineFields, type EventFormat } from '../../events/event-format.js'
-import type { EventRow } from '../../events/event-row.js'
+import { CORE_TEXT_FIELDS, defineFields, type EventFormat, nameFields } from '../../events/event-format.js'
+import { A_TEXT, type EventRow, KIND } from '../../events/event-row.js'
 import { FIELD } from '../../events/event-table.js'
 import type { RejectionCode } from '../../events/rejections.js'
 import { TYPE_EVENT_NAMES } from '../segment-events.js'
@@ -31,7 +31,7 @@ const STORED_ELSEWHERE: ReadonlySet<string> = new Set([
  * - context: `{"cloudevents": {…}}` with id, source, subject, datacontenttype, dataschema and all extensions
  */
 export const cloudEvents: EventFormat = {
-  fields: createFieldTable({
+  ...nameFields({
     ...OWN,
     type: FIELD.event,
     time: FIELD.timestamp,
@@ -47,27 +47,31 @@ export const cloudEvents: EventFormat = {
   reasons: {
     invalid_event: 'a CloudEvent must be a JSON object with specversion 1.0',
     missing_event: 'a CloudEvent must have a type',
-    invalid_event_name: 'type must be a string of 1 to 255 bytes',
-    invalid_message_id:
-      'a CloudEvent must have an id and a source, which are strings and not empty; a source contains no space',
-    invalid_user_id: 'userid must be a string or an integer of at most 255 bytes',
-    invalid_anonymous_id: 'anonymousid, or else subject, or else source must be a string of at most 255 bytes',
+    invalid_event_name: 'type must be a string or a number of at most 255 bytes',
+    invalid_message_id: 'a CloudEvent must have an id and a source, and a source contains no space',
+    invalid_user_id: 'userid must be a string or a number of at most 255 bytes',
+    invalid_anonymous_id:
+      'anonymousid, or else subject, or else source must be a string or a number of at most 255 bytes',
     invalid_timestamp: 'time must be an RFC 3339 time with an offset, such as 2026-11-21T08:00:00.000Z',
     invalid_properties: 'data_base64 must be a string and cannot be combined with data',
   },
   normalise(event) {
     event.type = TYPE_TRACK
     if (event.text(OWN.specversion) !== '1.0') return 'invalid_event'
-    return readMessageId(event) ?? readUser(event) ?? readTime(event) ?? readData(event) ?? keepAttributes(event)
+    return readMessageId(event) ?? readUser(event) ?? readData(event) ?? keepAttributes(event)
   },
 }
 
 function readMessageId(event: EventRow): RejectionCode | undefined {
+  for (const field of [OWN.id, OWN.source]) {
+    if (event.kind(field) !== KIND.other) continue
+    event.explain(field, A_TEXT)
+    return 'invalid_message_id'
+  }
   const id = event.text(OWN.id)
   const source = event.text(OWN.source)
   // A source is a URI reference and contains no space, so the space between the two makes the pair unambiguous.
-  if (id === undefined || id === '' || source === undefined || source === '' || source.includes(' '))
-    return 'invalid_message_id'
+  if (id === undefined || source === undefined || source.includes(' ')) return 'invalid_message_id'
   const both = `${source} ${id}`
   const isShort = Buffer.byteLength(both) <= MESSAGE_ID_BYTES_MAX
   event.setText(FIELD.messageId, isShort ? both : `sha256:${createHash('sha256').update(both).digest('hex')}`)
@@ -75,20 +79,20 @@ function readMessageId(event: EventRow): RejectionCode | undefined {
 }
 
 function readUser(event: EventRow): RejectionCode | undefined {
-  if (!event.isAbsent(FIELD.userId) || !event.isAbsent(FIELD.anonymousId)) return undefined
-  if (!event.isAbsent(OWN.subject) && !event.isText(OWN.subject)) return 'invalid_anonymous_id'
-  event.copy(event.isAbsent(OWN.subject) ? OWN.source : OWN.subject, FIELD.anonymousId)
-  return undefined
-}
-
-function readTime(event: EventRow): RejectionCode | undefined {
-  return event.isAbsent(FIELD.timestamp) || event.isText(FIELD.timestamp) ? undefined : 'invalid_timestamp'
+  if (!event.isUnset(FIELD.userId) || !event.isUnset(FIELD.anonymousId)) return undefined
+  if (event.kind(OWN.subject) === KIND.other) {
+    event.explain(OWN.subject, A_TEXT)
+    return 'invalid_anonymous_id'
+  }
+  const user = event.isUnset(OWN.subject) ? OWN.source : OWN.subject
+  event.copy(user, FIELD.anonymousId)
+  return event.isTooLong(user) ? 'invalid_anonymous_id' : undefined
 }
 
 function readData(event: EventRow): RejectionCode | undefined {
   const hasData = !event.isAbsent(FIELD.properties)
   if (!event.isAbsent(OWN.data_base64)) {
-    if (hasData || event.text(OWN.data_base64) === undefined) return 'invalid_properties'
+    if (hasData || !event.isString(OWN.data_base64)) return 'invalid_properties'
     event.setJson(FIELD.properties, `{"data_base64":${event.json(OWN.data_base64)}}`)
     event.watchProperties()
   } else if (hasData && !event.isObject(FIELD.properties)) {

@@ -97,7 +97,6 @@ describe('a rejected CloudEvent', () => {
   it.each([
     ['has no id', { id: undefined }, 'invalid_message_id'],
     ['has an empty id', { id: '' }, 'invalid_message_id'],
-    ['has a number as its id', { id: 7 }, 'invalid_message_id'],
     ['has no source', { source: undefined }, 'invalid_message_id'],
     ['has a source with a space', { source: '/a b' }, 'invalid_message_id'],
     ['has no type', { type: undefined }, 'missing_event'],
@@ -108,11 +107,9 @@ describe('a rejected CloudEvent', () => {
     ['has another specversion', { specversion: '0.3' }, 'invalid_event'],
     ['has a number as its specversion', { specversion: 1 }, 'invalid_event'],
     ['has a time without an offset', { time: '2026-11-21T08:00:00' }, 'invalid_timestamp'],
-    ['has a number as its time', { time: TEST_NOW }, 'invalid_timestamp'],
     ['is too old', { time: '1990-01-01T00:00:00Z' }, 'timestamp_out_of_range'],
     ['has an object as its userid', { userid: {} }, 'invalid_user_id'],
     ['has a subject that is too long', { subject: 'x'.repeat(256) }, 'invalid_anonymous_id'],
-    ['has a number as its subject', { subject: 1 }, 'invalid_anonymous_id'],
     ['has data and data_base64', { data: 1, data_base64: 'AA==' }, 'invalid_properties'],
     ['has a number as its data_base64', { data_base64: 1 }, 'invalid_properties'],
     ['has a NUL character in an extension', { region: '\0' }, 'nul_character'],
@@ -124,7 +121,7 @@ describe('a rejected CloudEvent', () => {
   })
 
   it('gets a reason in the terms of CloudEvents', () => {
-    expect(structured({ ...minimal, id: 1 }).acceptance.rejected[0]?.reason).toContain('a source')
+    expect(structured({ ...minimal, id: undefined }).acceptance.rejected[0]?.reason).toContain('a source')
     expect(structured({ ...minimal, type: '$login', data: {} }).acceptance.rejected[0]?.reason).toContain('method')
   })
 })
