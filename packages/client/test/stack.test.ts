@@ -1,11 +1,12 @@
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { findTestEdge, startTestEdge, startTestStack, waitFor } from '@millrace/testing'
+import { findChromium, findTestEdge, runInChromium, startTestEdge, startTestStack, waitFor } from '@millrace/testing'
 import { type Client, createClient, MillraceError, type QueryAnswerMeta } from '../src/index.js'
-import { findChromium, runInChromium } from './chromium.js'
 
 /** For what a whole stack does in the background, on a slow machine, in ms. */
 const STACK_MS = 60_000
 
+const DIST = fileURLToPath(new URL('../dist/', import.meta.url))
 const NOW = Date.now()
 const minutesAgo = (minutes: number): Date => new Date(NOW - minutes * 60_000)
 
@@ -241,10 +242,6 @@ describe('the client with a complete stack', () => {
   })
 
   const chromium = findChromium()
-  if (chromium === undefined)
-    console.warn(
-      'NOT TESTED: the client in a real browser, because no Chromium is on PATH (Debian: apt-get install chromium)',
-    )
   const itInChromium = chromium === undefined ? it.skip : it
   itInChromium('works in a page of Chromium from another origin as it does in Node', async () => {
     const isClosed = async () => {
@@ -253,7 +250,10 @@ describe('the client with a complete stack', () => {
       return responses[0]?.headers.get('cache-control')?.includes('max-age=60') === true
     }
     await waitFor(isClosed, { deadlineMs: STACK_MS })
-    const said = await runInChromium(chromium ?? '', pageScript({ url: stack.url, key: stack.adminKey }))
+    const said = await runInChromium(chromium ?? '', {
+      script: pageScript({ url: stack.url, key: stack.adminKey }),
+      folders: { client: DIST },
+    })
     expect(said).toEqual({
       accepted: 2,
       state: 'settled',

@@ -1,4 +1,6 @@
 export { freePort, StopWaiting, type WaitOptions } from '@millrace/local-stack'
+export { findChromium } from './chromium/find-chromium.js'
+export { runInChromium, type TestPage } from './chromium/run-in-chromium.js'
 export { findPurgeableEdge, findTestEdge, startPurgeableEdge, startTestEdge } from './edge/test-edge.js'
 export { hold } from './leaks.js'
 export { findLedgerFault, type LedgerEntry, readLedger, waitUntilSettled } from './ledger.js'
