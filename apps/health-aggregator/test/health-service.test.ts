@@ -236,6 +236,7 @@ describe('the health service on PostgreSQL and Redis', () => {
         rejected: 0n,
         deadLettered: 0n,
         inFlight: 3n,
+        expired: 0n,
         lost: 0n,
         balanced: true,
       },

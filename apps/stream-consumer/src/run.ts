@@ -116,7 +116,7 @@ async function startMaintenance(
   const { logger } = lifecycle
   const compact = createCompactor({ windowsMax: 2000 }, { database })
   const retain = createRetention(
-    { rules: retentionRules(retentionTimes(config)), lock: ADVISORY_LOCKS.retention },
+    { rules: retentionRules(config.STREAM_NAME, retentionTimes(config)), lock: ADVISORY_LOCKS.retention },
     {
       database,
       logger,

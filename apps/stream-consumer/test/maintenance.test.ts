@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { type Database, DayPartitions, migrate, openDatabase } from '@millrace/database'
+import { type Database, DayPartitions, EventSegments, migrate, openDatabase } from '@millrace/database'
 import { COARSE_LEVELS } from '@millrace/rollups'
 import { createTestDatabase, type TestDatabase } from '@millrace/testing'
 import { SeriesRegistry } from '../src/aggregate/series-registry.js'
@@ -43,6 +43,49 @@ describe('background work', () => {
     // Days -2 to +3: a row as old as the deduplication window lies in one of them.
     expect(await partitionsOf('event_journal')).toBe(6)
     expect(await partitionsOf('rollups_1m')).toBe(5)
+  })
+
+  it('retention counts the stored events of each tenant as expired, in every segment of a day, in the transaction that drops them', async () => {
+    const nowMs = Date.now()
+    const old = nowMs - 12 * DAY
+    await new DayPartitions(database).ensure('events', old, old)
+    const insert = (table: string, tenant: number, events: number, firstPosition: number) =>
+      database.query(
+        `insert into ${table} (position, user_hash, "timestamp", received_at, tenant_id, partition, type, message_id, event)
+         select $4::int + n, n, to_timestamp($1 / 1000.0), now(), $2, 0, 0, 'm' || n, 'Seen' from generate_series(1, $3::int) n`,
+        [old, tenant, events, firstPosition],
+      )
+    const segments = new EventSegments({ bytesMin: 1 }, database)
+    segments.added(old - (old % DAY), 50_000)
+    await insert('events', 1, 3, 0)
+    const [second] = await segments.roll()
+    await insert(`${second}`, 1, 4, 3)
+    await insert(`${second}`, 2, 5, 7)
+    // Loaded past the stream, so the ledger has never counted them.
+    await insert('events', 2, 10, -100)
+    const expired = async () =>
+      (await database.query('select stream, tenant_id, expired from ledger_expired order by tenant_id')).rows
+    const deleted: [string, number][] = []
+    const run = { nowMs, onRowsDeleted: (relation: string, rows: number) => void deleted.push([relation, rows]) }
+    await database.query(
+      `create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$`,
+    )
+    await database.query('create trigger refuse before insert on ledger_expired for each row execute function refuse()')
+    await expect(runRetention(database, run)).rejects.toThrow(/no/)
+    await database.query('drop trigger refuse on ledger_expired')
+    expect(await expired()).toEqual([])
+    for (let again = 0; again < 2; again++) {
+      await runRetention(database, run)
+      expect(await expired()).toEqual([
+        { stream: 'events', tenant_id: 1, expired: 7n },
+        { stream: 'events', tenant_id: 2, expired: 5n },
+      ])
+    }
+    expect(deleted.at(-1)).toEqual(['events', 12])
+    const { rows } = await database.query(
+      `select relname from pg_class where relname like 'retired%' and relkind in ('r', 'p')`,
+    )
+    expect(rows).toEqual([])
   })
 
   const oldestWindows = async (): Promise<(Date | undefined)[]> =>

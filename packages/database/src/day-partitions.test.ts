@@ -5,6 +5,7 @@ import {
   DayPartitions,
   dayPartitionName,
   dropDayPartitionsBefore,
+  EventSegments,
   migrate,
   openDatabase,
   PARTITIONED_TABLES,
@@ -113,6 +114,44 @@ describe('day partitions', () => {
     )
     await impatient.close()
     await reader.close()
+  })
+
+  it('can be written again at once when retention died after it had detached them, and the old table is dropped later', async () => {
+    await dropDayPartitionsBefore(database, 'events', day(40))
+    await new DayPartitions(database).ensure('events', day(40), day(40))
+    await database.query(insertEvent(day(40)))
+    await database.query('alter table events detach partition events_20260210')
+    await new DayPartitions(database).ensure('events', day(40), day(40))
+    await database.query(insertEvent(day(40)))
+    const dropped: string[] = []
+    const beforeDrop = async (retired: string) => {
+      dropped.push(retired.replace(/\d+$/, 'oid'))
+      return []
+    }
+    await dropDayPartitionsBefore(database, 'events', day(40), { beforeDrop })
+    expect(dropped).toEqual(['retired_events_20260210_oid'])
+    expect((await database.query('select from events_20260210')).rowCount).toBe(1)
+  })
+
+  it('are renamed with their segments before they are dropped, so that no writer adds a row after beforeDrop was called', async () => {
+    await dropDayPartitionsBefore(database, 'events', day(50))
+    await new DayPartitions(database).ensure('events', day(50), day(50))
+    const segments = new EventSegments({ bytesMin: 1 }, database)
+    segments.added(day(50), 50_000)
+    await database.query(insertEvent(day(50)))
+    expect(await segments.roll()).toEqual(['events_20260220_s1'])
+    const seen: unknown[] = []
+    const beforeDrop = async (retired: string) => {
+      const { rows } = await database.query<{ names: unknown }>(
+        `select count(to_regclass(name)) as names from unnest($1::text[]) name`,
+        [['events_20260220', 'events_20260220_s0', 'events_20260220_s1']],
+      )
+      seen.push(rows[0]?.names, (await database.query(`select from ${retired}`)).rowCount)
+      return undefined
+    }
+    expect(await dropDayPartitionsBefore(database, 'events', day(51), { beforeDrop })).toEqual([])
+    expect(seen).toEqual([0n, 1])
+    expect(await dropDayPartitionsBefore(database, 'events', day(51))).toEqual(['events_20260220'])
   })
 })
 

@@ -79,11 +79,19 @@ async function createMissing(
 ): Promise<void> {
   await lockPartitions(transaction, table)
   const names = days.map((day) => dayPartitionName(table, day * DAY_MS))
-  const { rows } = await transaction.query<{ relname: string }>(
-    `select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = $1::regclass and not i.inhdetachpending and c.relname = any ($2)`,
+  const { rows } = await transaction.query<{ relname: string; is_attached: boolean; is_pending: boolean }>(
+    `select c.relname, i.inhrelid is not null and not i.inhdetachpending as is_attached, coalesce(i.inhdetachpending, false) as is_pending
+      from pg_class c join pg_class parent on parent.oid = $1::regclass and parent.relnamespace = c.relnamespace
+      left join pg_inherits i on i.inhrelid = c.oid where c.relname = any ($2)`,
     [table, names],
   )
-  const existing = new Set(rows.map((row) => row.relname))
+  for (const { relname, is_attached, is_pending } of rows) {
+    if (is_attached) continue
+    // Retention was interrupted while it dropped this day; it drops the old table later.
+    if (is_pending) await transaction.query(`alter table ${table} detach partition ${relname} finalize`)
+    await transaction.pipeline(await retireStatements(transaction, relname))
+  }
+  const existing = new Set(rows.filter((row) => row.is_attached).map((row) => row.relname))
   const statements = days.flatMap((day, index) =>
     existing.has(names[index] ?? '') ? [] : createStatements(table, day),
   )
@@ -117,24 +125,14 @@ function createStatements(table: PartitionedTable, day: number): Statement[] {
 }
 
 /**
- * Retention: detaches and drops the partitions of days that end at or before `beforeMs`, oldest first, and returns their names. DETACH CONCURRENTLY waits for
- * transactions that use the table and blocks none. A detach that was interrupted is finished by the next call.
+ * Statements that give a detached table and its segments names that no writer uses. The names end in the table's oid, so that they are free even when the
+ * day was created and detached again.
  */
-export async function dropDayPartitionsBefore(
-  database: Queryable,
-  table: PartitionedTable,
-  beforeMs: number,
-): Promise<string[]> {
-  const { rows } = await database.query<{ name: string; pending: boolean }>(
-    `select c.relname as name, i.inhdetachpending as pending from pg_inherits i join pg_class c on c.oid = i.inhrelid
-      where i.inhparent = $1::regclass order by c.relname`,
-    [table],
+export async function retireStatements(transaction: Queryable, name: string): Promise<Statement[]> {
+  const { rows } = await transaction.query<{ relname: string; oid: number }>(
+    `select c.relname, c.oid::bigint::float8 as oid from pg_class c
+      where c.oid = to_regclass($1) or c.oid in (select inhrelid from pg_inherits where inhparent = to_regclass($1))`,
+    [name],
   )
-  const limit = dayPartitionName(table, beforeMs)
-  const old = rows.filter(({ name }) => /_\d{8}$/.test(name) && name < limit)
-  for (const { name, pending } of old) {
-    await database.query(`alter table ${table} detach partition ${name} ${pending ? 'finalize' : 'concurrently'}`)
-    await database.query(`drop table if exists ${name}`)
-  }
-  return old.map(({ name }) => name)
+  return rows.map(({ relname, oid }) => ({ text: `alter table ${relname} rename to retired_${relname}_${oid}` }))
 }

@@ -3,11 +3,11 @@ export type { DatabaseConfig, DatabaseDeps } from './database-config.js'
 export {
   DayPartitions,
   dayPartitionName,
-  dropDayPartitionsBefore,
   PARTITIONED_TABLES,
   type PartitionedTable,
 } from './day-partitions.js'
 export { and, type Drizzle, desc, drizzleOn, eq, gt, isNull, lt, or, type SQL, sql } from './drizzle-on.js'
+export { dropDayPartitionsBefore } from './drop-day-partitions.js'
 export { databaseErrors, isDataError } from './errors.js'
 export { EventSegments, type EventSegmentsConfig } from './event-segments.js'
 export { type MigrateOptions, type MigrateResult, migrate } from './migrate.js'

@@ -1,12 +1,25 @@
-import { dropDayPartitionsBefore, type PartitionedTable } from '@millrace/database'
-import type { RetainedRelation } from './retention-rule.js'
+import { dropDayPartitionsBefore, type PartitionedTable, type Statement } from '@millrace/database'
+import type { DeletionContext, RetainedRelation } from './retention-rule.js'
+
+/** How the day partitions of a table are dropped. */
+export interface DayPartitionsOptions {
+  /**
+   * Called for each table with the rows of a day before it is dropped. Nobody else uses it any more. The statements that it returns run in the
+   * transaction of the drop; undefined leaves the table for the next run.
+   */
+  readonly beforeDrop?: (table: string, context: DeletionContext) => Promise<readonly Statement[] | undefined>
+}
 
 /** A table in day partitions, which are dropped whole. Neither readers nor writers of the table wait for that. */
-export function dayPartitions(table: PartitionedTable): RetainedRelation {
+export function dayPartitions(table: PartitionedTable, { beforeDrop }: DayPartitionsOptions = {}): RetainedRelation {
   return {
     relation: table,
-    deleteBefore: async (cutoff, { connection, onPartitionsDropped }) => {
-      const dropped = await dropDayPartitionsBefore(connection, table, cutoff.getTime())
+    deleteBefore: async (cutoff, context) => {
+      const { connection, signal, onPartitionsDropped } = context
+      const dropped = await dropDayPartitionsBefore(connection, table, cutoff.getTime(), {
+        signal,
+        ...(beforeDrop !== undefined && { beforeDrop: (retired: string) => beforeDrop(retired, context) }),
+      })
       if (dropped.length > 0) onPartitionsDropped(dropped)
     },
   }

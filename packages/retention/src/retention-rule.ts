@@ -22,7 +22,7 @@ export interface RetainedRelation {
 /** What a deletion uses and reports to. */
 export interface DeletionContext {
   /** Used by nobody else until the deletion ends. Statements outside transactions commit one by one. */
-  readonly connection: Pick<Connection, 'query'>
+  readonly connection: Pick<Connection, 'query' | 'transaction'>
   /** When it aborts, no further statement is begun. */
   readonly signal: AbortSignal
   /** To be called with the rows of each statement, so that what was deleted before a failure counts too. */

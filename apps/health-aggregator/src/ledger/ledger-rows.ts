@@ -19,6 +19,19 @@ export interface Consumed {
   readonly deadLettered: number
 }
 
+/** Stored records of one tenant whose rows retention has deleted. */
+export interface Expired {
+  readonly tenantId: number
+  readonly records: number
+}
+
+/** The counts from which the balance of each tenant is computed. */
+export interface Counts {
+  readonly produced: readonly Produced[]
+  readonly consumed: readonly Consumed[]
+  readonly expired: readonly Expired[]
+}
+
 /** Records that are missing because the sequence of a producer's frames has a gap. */
 export interface Gap {
   readonly producer: string
@@ -33,9 +46,7 @@ export interface PartitionPosition {
 }
 
 /** Both sides of the ledger and the consumer's positions at one moment. */
-export interface LedgerSnapshot {
-  readonly produced: readonly Produced[]
-  readonly consumed: readonly Consumed[]
+export interface LedgerSnapshot extends Counts {
   readonly gaps: readonly Gap[]
   readonly positions: readonly PartitionPosition[]
 }

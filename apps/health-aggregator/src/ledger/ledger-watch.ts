@@ -97,7 +97,7 @@ export class LedgerWatch {
   }
 
   #describe(snapshot: LedgerSnapshot): void {
-    const balances = balanceTenants(snapshot.produced, snapshot.consumed, this.#lost)
+    const balances = balanceTenants(snapshot, this.#lost)
     this.#state = {
       ...this.#state,
       inFlight: balances.reduce((total, { inFlight }) => total + inFlight, 0),

@@ -68,11 +68,25 @@ describe('the balance of a tenant', () => {
       { inFlight: -1, isBalanced: false },
     ],
   ])('%s', (_title, left, right, expected) => {
-    expect(balanceTenants(left, right, new Map())).toEqual([expect.objectContaining(expected)])
+    const counts = { produced: left, consumed: right, expired: [] }
+    expect(balanceTenants(counts, new Map())).toEqual([expect.objectContaining(expected)])
+  })
+
+  it('contains expired records in the stored ones, and is unbalanced when more are expired than were stored', () => {
+    const of = (records: number) =>
+      balanceTenants(
+        { produced: [produced(5)], consumed: [consumed(5)], expired: [{ tenantId: 1, records }] },
+        new Map(),
+      )
+    expect(of(4)).toEqual([
+      expect.objectContaining({ accepted: 5, stored: 5, expired: 4, inFlight: 0, isBalanced: true }),
+    ])
+    expect(of(6)).toEqual([expect.objectContaining({ stored: 5, expired: 6, isBalanced: false })])
   })
 
   it('is unbalanced when records are lost', () => {
-    expect(balanceTenants([produced(5)], [consumed(3)], new Map([[1, 2]]))[0]).toMatchObject({
+    const counts = { produced: [produced(5)], consumed: [consumed(3)], expired: [] }
+    expect(balanceTenants(counts, new Map([[1, 2]]))[0]).toMatchObject({
       lost: 2,
       inFlight: 2,
       isBalanced: false,
@@ -81,8 +95,11 @@ describe('the balance of a tenant', () => {
 
   it('the ledger of one tenant contains no event of another tenant that the same gateway accepted', () => {
     const both = balanceTenants(
-      [produced(5), produced(8, { tenantId: 2 })],
-      [consumed(5), consumed(7, { tenantId: 2 })],
+      {
+        produced: [produced(5), produced(8, { tenantId: 2 })],
+        consumed: [consumed(5), consumed(7, { tenantId: 2 })],
+        expired: [],
+      },
       new Map([[2, 1]]),
     )
     expect(
@@ -115,6 +132,7 @@ class World {
       readLedger: async (): Promise<LedgerSnapshot> => ({
         produced: this.produced,
         consumed: this.consumed,
+        expired: [],
         gaps: this.gaps,
         positions: [{ partition: 0, position: String(this.position) }],
       }),

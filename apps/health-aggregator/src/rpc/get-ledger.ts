@@ -1,7 +1,7 @@
 import type { LedgerEntry } from '@millrace/contracts'
 import type { Database } from '@millrace/database'
 import { type CallContext, tenantOf } from '@millrace/service'
-import { balanceTenants } from '../ledger/balance.js'
+import { type Balance, balanceTenants, emptyBalance } from '../ledger/balance.js'
 import { readCounts } from '../ledger/read-ledger.js'
 
 /** In place of a tenant id in a call's metadata: the ledgers of all tenants, for administrators. Callers decide who is an administrator. */
@@ -24,9 +24,7 @@ export function createGetLedger({ stream }: { readonly stream: string }, { datab
       }),
       { isolation: 'repeatable read', readOnly: true },
     )
-    const balances = new Map(
-      balanceTenants(counts.produced, counts.consumed, lost()).map((balance) => [balance.tenantId, balance]),
-    )
+    const balances = new Map(balanceTenants(counts, lost()).map((balance) => [balance.tenantId, balance]))
     // A tenant that has sent nothing has an empty ledger, which balances.
     const streams = names.map(({ id, name }) => toEntry(stream, name, balances.get(id) ?? emptyBalance(id)))
     return { streams }
@@ -34,22 +32,6 @@ export function createGetLedger({ stream }: { readonly stream: string }, { datab
 }
 
 const TENANTS = 'select id, name from tenants where $1::integer is null or id = $1 order by id'
-
-type Balance = ReturnType<typeof balanceTenants>[number]
-
-function emptyBalance(tenantId: number): Balance {
-  return {
-    tenantId,
-    accepted: 0,
-    rejected: 0,
-    stored: 0,
-    duplicate: 0,
-    deadLettered: 0,
-    inFlight: 0,
-    lost: 0,
-    isBalanced: true,
-  }
-}
 
 /** The counts are unsigned in protobuf: a negative one becomes 0, and `balanced` is false. */
 function toEntry(stream: string, tenant: string, balance: Balance): LedgerEntry {
@@ -59,6 +41,7 @@ function toEntry(stream: string, tenant: string, balance: Balance): LedgerEntry 
     tenant,
     accepted: count(balance.accepted),
     stored: count(balance.stored),
+    expired: count(balance.expired),
     duplicate: count(balance.duplicate),
     rejected: count(balance.rejected),
     deadLettered: count(balance.deadLettered),

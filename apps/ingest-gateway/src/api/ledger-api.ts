@@ -14,6 +14,7 @@ export function addLedgerApi(app: Express, deps: ApiDeps): void {
         tenant: entry.tenant,
         accepted: Number(entry.accepted),
         stored: Number(entry.stored),
+        expired: Number(entry.expired),
         duplicate: Number(entry.duplicate),
         rejected: Number(entry.rejected),
         dead_lettered: Number(entry.deadLettered),

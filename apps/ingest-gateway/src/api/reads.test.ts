@@ -108,6 +108,7 @@ describe('a read', () => {
           duplicate: 0,
           rejected: 1,
           dead_lettered: 0,
+          expired: 0,
           in_flight: 0,
           lost: 0,
           balanced: true,

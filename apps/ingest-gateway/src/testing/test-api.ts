@@ -187,6 +187,7 @@ function createDeps(api: TestApi): ApiDeps {
     duplicate: 0n,
     rejected: 1n,
     deadLettered: 0n,
+    expired: 0n,
     inFlight: 0n,
     lost: 0n,
     balanced: true,

@@ -1,6 +1,7 @@
 import { DAY_MS, LATE_NOTICES_KEPT_MS } from '@millrace/contracts'
 import { dayPartitions, type RetentionRule, rowsInUse, rowsOfTenants } from '@millrace/retention'
 import { COARSE_LEVELS, type CoarseLevel } from '@millrace/rollups'
+import { countExpired } from './count-expired.js'
 import { rollupWindows } from './rollup-retention.js'
 
 export interface RetentionTimes {
@@ -13,9 +14,13 @@ export interface RetentionTimes {
 }
 
 /** What is kept how long, in the order of deletion. A further table is a further row. */
-export function retentionRules({ eventsMs, deduplicationMs, levelsMs }: RetentionTimes): RetentionRule[] {
+export function retentionRules(
+  stream: string,
+  { eventsMs, deduplicationMs, levelsMs }: RetentionTimes,
+): RetentionRule[] {
+  const events = dayPartitions('events', { beforeDrop: (table, context) => countExpired(stream, table, context) })
   return [
-    { ...dayPartitions('events'), keptMs: eventsMs },
+    { ...events, keptMs: eventsMs },
     { ...dayPartitions('rollups_1m'), keptMs: eventsMs },
     // A late event makes the compactor rebuild a window from all the finer windows in it.
     ...COARSE_LEVELS.map((level) => ({

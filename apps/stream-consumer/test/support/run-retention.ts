@@ -19,7 +19,7 @@ export async function runRetention(database: Database, run: RetentionRun): Promi
   const levels = COARSE_LEVELS.map(({ name }) => [name, run.levelsMs?.[name] ?? 10 * DAY])
   const levelsMs = Object.fromEntries(levels) as RetentionTimes['levelsMs']
   const retain = createRetention(
-    { rules: retentionRules({ eventsMs, deduplicationMs, levelsMs }), lock: 'test' },
+    { rules: retentionRules('events', { eventsMs, deduplicationMs, levelsMs }), lock: 'test' },
     {
       database,
       logger: silentLogger,

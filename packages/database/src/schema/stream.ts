@@ -71,6 +71,18 @@ export const ledgerProduced = pgTable(
   (table) => [primaryKey({ columns: [table.stream, table.producer, table.tenantId] })],
 )
 
+/** Stored records whose rows retention has deleted. */
+export const ledgerExpired = pgTable(
+  'ledger_expired',
+  {
+    stream: text('stream').notNull(),
+    tenantId: integer('tenant_id').notNull(),
+    expired: bigint('expired', { mode: 'number' }).notNull(),
+    updatedAt: updatedAt(),
+  },
+  (table) => [primaryKey({ columns: [table.stream, table.tenantId] })],
+)
+
 /** Counts of the consumer's verdicts on the records that it read. */
 export const ledgerConsumed = pgTable(
   'ledger_consumed',

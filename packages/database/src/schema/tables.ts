@@ -15,4 +15,11 @@ export {
   rollups5m,
   windowVersions,
 } from './rollups.js'
-export { ledgerConsumed, ledgerProduced, streamMembers, streamPartitions, streamProducers } from './stream.js'
+export {
+  ledgerConsumed,
+  ledgerExpired,
+  ledgerProduced,
+  streamMembers,
+  streamPartitions,
+  streamProducers,
+} from './stream.js'

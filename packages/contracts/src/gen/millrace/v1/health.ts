@@ -42,6 +42,8 @@ export interface LedgerEntry {
   /** Records that were acknowledged and cannot be found. Anything but 0 is a fault. */
   lost: bigint;
   balanced: boolean;
+  /** The part of stored whose rows retention has deleted. */
+  expired: bigint;
 }
 
 export interface GetHealthRequest {
@@ -189,6 +191,7 @@ function createBaseLedgerEntry(): LedgerEntry {
     inFlight: 0n,
     lost: 0n,
     balanced: false,
+    expired: 0n,
   };
 }
 
@@ -244,6 +247,12 @@ export const LedgerEntry: MessageFns<LedgerEntry> = {
     }
     if (message.balanced !== false) {
       writer.uint32(80).bool(message.balanced);
+    }
+    if (message.expired !== 0n) {
+      if (BigInt.asUintN(64, message.expired) !== message.expired) {
+        throw new globalThis.Error("value provided for field message.expired of type uint64 too large");
+      }
+      writer.uint32(88).uint64(message.expired);
     }
     return writer;
   },
@@ -341,6 +350,14 @@ export const LedgerEntry: MessageFns<LedgerEntry> = {
             message.balanced = reader.bool();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.expired = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -373,6 +390,7 @@ export const LedgerEntry: MessageFns<LedgerEntry> = {
         : 0n,
       lost: isSet(object.lost) ? BigInt(object.lost) : 0n,
       balanced: isSet(object.balanced) ? globalThis.Boolean(object.balanced) : false,
+      expired: isSet(object.expired) ? BigInt(object.expired) : 0n,
     };
   },
 
@@ -408,6 +426,9 @@ export const LedgerEntry: MessageFns<LedgerEntry> = {
     if (message.balanced !== false) {
       obj.balanced = message.balanced;
     }
+    if (message.expired !== 0n) {
+      obj.expired = message.expired.toString();
+    }
     return obj;
   },
 
@@ -428,6 +449,7 @@ export const LedgerEntry: MessageFns<LedgerEntry> = {
     message.inFlight = (object.inFlight !== undefined && object.inFlight !== null) ? BigInt(object.inFlight) : 0n;
     message.lost = (object.lost !== undefined && object.lost !== null) ? BigInt(object.lost) : 0n;
     message.balanced = object.balanced ?? false;
+    message.expired = (object.expired !== undefined && object.expired !== null) ? BigInt(object.expired) : 0n;
     return message;
   },
 };
