@@ -67,7 +67,8 @@ function rememberConstant(node, constants) {
 }
 
 function scanCall(node, source) {
-  const { callee } = node
+  // `metrics?.counter(…)` has its callee in one more node.
+  const callee = node.callee.type === 'OptionalChainingExpression' ? node.callee.base : node.callee
   if (callee.type === 'Identifier' && callee.value === 'defineErrors') return addErrors(node, source)
   if (callee.type !== 'MemberExpression') return
   const method = callee.property.type === 'Identifier' ? callee.property.value : undefined

@@ -1,4 +1,3 @@
-import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
@@ -132,7 +131,8 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     rejectedEvent: new RejectedEvent(parser),
     tracer,
   })
-  const responses = new ResponseWriter(cors, await createSecurityHeaders())
+  const securityHeaders = await createSecurityHeaders()
+  const responses = new ResponseWriter(cors, securityHeaders)
   const handleEvents = createIntake([...eventRoutes, clientMetricsRoute], {
     verifier,
     responses,
@@ -141,26 +141,30 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     logger,
     onRefused: createOnRefused({ recorder, verifier, metrics: ingestMetrics, wires }),
   })
-  await lifecycle.start('http server', () => {
-    // By default Node looks for overdue requests only every 30 s.
-    const options = {
-      // Room for a cursor is added, so that a request whose answer had a cursor can always be continued.
-      maxHeaderSize: config.HTTP_HEADER_BYTES_MAX + '&cursor='.length + CURSOR_LENGTH_MAX,
-      connectionsCheckingInterval: OVERDUE_CHECK_MS,
-    }
-    const server = createServer(options, (req, res) => {
-      if (!handleEvents(req, res)) app(req, res)
-    })
-    server.maxConnections = config.HTTP_CONNECTIONS_MAX
-    return startHttpServer({
-      server,
-      port: config.HTTP_PORT,
-      host: config.HTTP_HOST,
-      setting: 'HTTP_PORT',
-      headersTimeoutMs: config.HTTP_HEADERS_TIMEOUT_MS,
-      requestTimeoutMs: config.HTTP_REQUEST_TIMEOUT_MS,
-    })
-  })
+  const headers = (origin: string | undefined) => {
+    const all = [...securityHeaders]
+    cors.append(all, origin)
+    return all
+  }
+  await lifecycle.start('http server', () =>
+    startHttpServer(
+      {
+        handler: (req, res) => {
+          if (!handleEvents(req, res)) app(req, res)
+        },
+        port: config.HTTP_PORT,
+        host: config.HTTP_HOST,
+        setting: 'HTTP_PORT',
+        // Room for a cursor is added, so that a request whose answer had a cursor can always be continued.
+        headerBytesMax: config.HTTP_HEADER_BYTES_MAX + '&cursor='.length + CURSOR_LENGTH_MAX,
+        headersTimeoutMs: config.HTTP_HEADERS_TIMEOUT_MS,
+        requestTimeoutMs: config.HTTP_REQUEST_TIMEOUT_MS,
+        overdueCheckMs: OVERDUE_CHECK_MS,
+        connectionsMax: config.HTTP_CONNECTIONS_MAX,
+      },
+      { logger, metrics, headers },
+    ),
+  )
 }
 
 /**

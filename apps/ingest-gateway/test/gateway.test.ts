@@ -129,9 +129,14 @@ describe('a running gateway', () => {
     ['headers that do not end', 'POST /v1/track HTTP/1.1\r\nHost: x\r\nX: y', 408],
     ['a body that does not come', 'POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe', 408],
   ])(
-    'ends a request with %s',
+    'ends a request with %s, and says why in a form that web pages can read',
     async (_name, bytes, status) => {
-      expect(await raw(bytes)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+      const answer = await raw(bytes)
+      expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+      expect(answer).toMatch(/^Content-Type: application\/problem\+json/m)
+      expect(answer).toMatch(/^Access-Control-Allow-Origin: \*\r$/m)
+      expect(answer).toMatch(/^X-Content-Type-Options: nosniff\r$/m)
+      expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toMatchObject({ status, code: expect.any(String) })
     },
     40_000,
   )

@@ -25,14 +25,18 @@ const titles: Readonly<Record<number, string>> = {
   403: 'Denied',
   404: 'Not found',
   405: 'Method not allowed',
+  408: 'Timed out',
   409: 'Conflict',
   413: 'Too large',
   415: 'Unsupported type',
+  417: 'Expectation failed',
   422: 'Unprocessable',
   429: 'Too many requests',
+  431: 'Headers too large',
   500: 'Internal error',
   503: 'Unavailable',
   504: 'Timed out',
+  505: 'Version not supported',
 }
 
 /**

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { coreErrors, PROBLEM_CONTENT_TYPE, toProblem } from '@millrace/contracts'
 import { isLogThreshold, logThresholds, type RootLogger } from '@millrace/logger'
 import type { Metrics } from '@millrace/telemetry'
@@ -33,10 +33,13 @@ export interface AdminServerDeps {
  * while everything else fails.
  */
 export function startAdminServer(config: AdminServerConfig, deps: AdminServerDeps): Promise<Started<Server>> {
-  const server = createServer((req, res) => {
+  const handler = (req: IncomingMessage, res: ServerResponse) => {
     answer(req, res, config, deps).catch((error: unknown) => sendError(res, error))
-  })
-  return startHttpServer({ server, host: config.host, port: config.port, setting: 'ADMIN_PORT' })
+  }
+  return startHttpServer(
+    { handler, host: config.host, port: config.port, setting: 'ADMIN_PORT' },
+    { logger: deps.logger },
+  )
 }
 
 async function answer(

@@ -2,6 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Started } from '../lifecycle/lifecycle.js'
 import { type ListenAddress, toListenError } from '../lifecycle/listen-error.js'
+import { MalformedRequests, type MalformedRequestsDeps } from './malformed-requests.js'
 
 /** Address and time limits of an HTTP server. */
 export interface HttpServerConfig extends ListenAddress {
@@ -11,17 +12,42 @@ export interface HttpServerConfig extends ListenAddress {
   readonly headersTimeoutMs?: number
   /** How long an idle connection stays open, in ms. Default 65,000, longer than load balancers keep theirs. */
   readonly keepAliveTimeoutMs?: number
+  /** Largest size of URL and headers together, in bytes. Default 16,384. Larger ones get 431. */
+  readonly headerBytesMax?: number
+  /** How often slow requests are looked for, in ms. Default 30,000, so one may last that much longer than its time limit. */
+  readonly overdueCheckMs?: number
+  /** Connections at a time; further ones are closed. Default: no limit. */
+  readonly connectionsMax?: number
   /** How long requests in progress may take once the server stops, in ms; then connections are cut. Default 10,000, or the stop's budget if that is less. */
   readonly drainTimeoutMs?: number
 }
 
 const IDLE_CHECK_MS = 50
+const HEADER_BYTES_MAX = 16_384
 
-/** Starts an HTTP server. Its stop refuses new connections and lets requests in progress finish. `handler` may be an Express app or a function. */
+/**
+ * Starts an HTTP server. Its stop refuses new connections and lets requests in progress finish. `handler` may be an Express app or a function. Requests
+ * that Node's parser refuses get problem documents; `deps` says with which headers, and where they are counted and logged (as debug).
+ */
 export function startHttpServer(
-  config: HttpServerConfig & ({ readonly handler: RequestListener } | { readonly server: Server }),
+  config: HttpServerConfig & { readonly handler: RequestListener },
+  deps: MalformedRequestsDeps = {},
 ): Promise<Started<Server>> {
-  const server = 'server' in config ? config.server : createServer(config.handler)
+  const { handler, headerBytesMax = HEADER_BYTES_MAX } = config
+  const malformed = new MalformedRequests(headerBytesMax, deps)
+  const options = {
+    maxHeaderSize: headerBytesMax,
+    connectionsCheckingInterval: config.overdueCheckMs ?? 30_000,
+    // Node's own answer to a missing Host has no body.
+    requireHostHeader: false,
+  }
+  const server = createServer(options, (req, res) => {
+    if (malformed.check(req, res)) handler(req, res)
+  })
+  malformed.watch(server)
+  // The size of the headers is limited. Node would ignore the 2,001st header without a word.
+  server.maxHeadersCount = 0
+  if (config.connectionsMax !== undefined) server.maxConnections = config.connectionsMax
   server.requestTimeout = config.requestTimeoutMs ?? 30_000
   server.headersTimeout = config.headersTimeoutMs ?? 10_000
   server.keepAliveTimeout = config.keepAliveTimeoutMs ?? 65_000
