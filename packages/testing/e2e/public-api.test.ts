@@ -8,8 +8,16 @@ import { createAnswerCheck } from './answer-check.js'
 import { readCurlLines } from './curl-lines.js'
 import { shiftDays, weeksUntilPast } from './shift-days.js'
 
+interface Parameter {
+  readonly name: string
+  readonly in: string
+  readonly required?: boolean
+  readonly example?: string
+  readonly schema: { readonly enum?: unknown[]; readonly type?: string; readonly examples?: unknown[] }
+}
+
 interface Operation {
-  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly example?: string }[]
+  readonly parameters?: readonly Parameter[]
   readonly requestBody?: { readonly content: Record<string, { readonly example: unknown }> }
   readonly responses: Record<string, { readonly content?: Record<string, { readonly example?: unknown }> }>
 }
@@ -35,7 +43,9 @@ async function ask(
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   })
   const text = await response.text()
-  return { status: response.status, body: (text === '' ? undefined : JSON.parse(text)) as Record<string, unknown> }
+  const type = response.headers.get('content-type') ?? ''
+  const parsed: unknown = text !== '' && type.includes('json') ? JSON.parse(text) : undefined
+  return { status: response.status, type, body: parsed as Record<string, unknown> }
 }
 
 describe('the public API', () => {
@@ -115,13 +125,33 @@ describe('the public API', () => {
     )
 
     it.each(others)('$method $path', async ({ path, method, operation }) => {
-      const address = path.replace('{receipt}', receipt).replace('{id}', path.includes('users') ? 'u1' : '1')
+      const address = addressOf(path, operation)
       const contents = Object.entries(operation.requestBody?.content ?? { none: { example: undefined } })
       for (const [type, { example }] of contents) {
         const headers = type === 'none' ? {} : type === '*/*' ? headersOf(operation) : { 'content-type': type }
         const answer = await ask(address, { method: method.toUpperCase(), headers, body: example })
         expect(expectedStatuses(path)).toContain(answer.status)
-        if (answer.status !== 404) checkAnswer(path, method, answer)
+        const [documented = ''] = Object.keys(operation.responses[answer.status]?.content ?? {})
+        expect(answer.type).toContain(documented)
+        if (documented === 'application/json') checkAnswer(path, method, answer)
+      }
+    })
+
+    const reads = operations.filter(
+      ({ path, method }) => path.startsWith('/api/') && method === 'get' && path !== '/api/v1/live',
+    )
+
+    it.each(reads)('accepts each documented value of each parameter: $path', async ({ path, operation }) => {
+      const parameters = (operation.parameters ?? []).filter((one) => one.in === 'query')
+      const needed = parameters.filter(({ required }) => required).flatMap(withNeeds)
+      const address = addressOf(path, operation)
+      for (const parameter of parameters) {
+        for (const [name, value] of parameter.name === 'cursor' ? [] : valuesOf(parameter)) {
+          const fields = { ...Object.fromEntries(needed), ...needsOf(name, value), [name]: value }
+          const { status, body } = await ask(`${address}?${new URLSearchParams(fields).toString()}`)
+          expect([name, value, status, body.detail]).toEqual([name, value, status === 503 ? 503 : 200, body.detail])
+          checkAnswer(path, 'get', { status, body })
+        }
       }
     })
 
@@ -166,6 +196,39 @@ describe('the public API', () => {
     })
   })
 })
+
+/** Parameters that mean nothing without another one. */
+const NEEDS: Readonly<Record<string, Record<string, string>>> = {
+  property: { metric: 'p95' },
+  strict: { min_watermark: '2026-11-19T00:00:00Z' },
+  wait: { min_watermark: '2026-11-19T00:00:00Z' },
+  to: { from: '2026-11-10T00:00:00Z' },
+}
+
+function needsOf(name: string, value: string): Record<string, string> {
+  if (name !== 'metric') return NEEDS[name] ?? {}
+  return ['count', 'uniques'].includes(value) ? {} : { property: 'properties.load_ms' }
+}
+
+function withNeeds(parameter: Parameter): [string, string][] {
+  return [...Object.entries(NEEDS[parameter.name] ?? {}), ...valuesOf(parameter).slice(0, 1)]
+}
+
+/** Every documented value of a parameter. */
+function valuesOf({ name, schema }: Parameter): [string, string][] {
+  const values = schema.enum ?? (schema.type === 'boolean' ? [true, false] : (schema.examples ?? []))
+  return values.map((value) => [name, String(value)])
+}
+
+/** An address with examples of its path, and of the event of an image. */
+function addressOf(path: string, { parameters = [] }: Operation): string {
+  const filled = path
+    .replace('{receipt}', receipt)
+    .replace('{key}', stack.writeKey)
+    .replace('{id}', path.includes('users') ? 'u1' : '1')
+  const data = parameters.find(({ name }) => name === 'data')
+  return data === undefined ? filled : `${filled}?${new URLSearchParams(valuesOf(data)).toString()}`
+}
 
 /** The example headers of an operation whose body may have any content type. */
 function headersOf({ parameters = [] }: Operation): Record<string, string> {

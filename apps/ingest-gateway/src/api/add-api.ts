@@ -1,6 +1,7 @@
 import type { Express } from 'express'
 import type { Config } from '../config.js'
 import type { ApiDeps } from './api-deps.js'
+import { ApiRoutes } from './api-routes.js'
 import { addClientSettingsApi } from './client-settings-api.js'
 import { addDeadLettersApi } from './dead-letters-api.js'
 import { addDocsApi } from './docs-api.js'
@@ -16,16 +17,17 @@ import { addTypedListsApi } from './typed-lists-api.js'
 
 /** Adds every public route except the ones that accept events. */
 export function addApi(app: Express, deps: ApiDeps, config: Config): void {
-  addReceiptsApi(app, deps, { waitMsMax: config.WAIT_STORED_MS })
-  addEventsApi(app, deps)
-  addTypedListsApi(app, deps)
-  addQueryApi(app, deps, { isEdgeShared: config.QUERY_EDGE_CACHE })
-  addLiveApi(app, deps, { connectionsMax: config.LIVE_CONNECTIONS_MAX })
-  addLedgerApi(app, deps)
-  addRejectionsApi(app, deps)
-  addDeadLettersApi(app, deps)
-  addKeysApi(app, deps)
-  addHealthApi(app, deps)
-  addClientSettingsApi(app, deps, { publicUrl: config.HTTP_PUBLIC_URL })
-  addDocsApi(app)
+  const routes = new ApiRoutes(app, deps)
+  addReceiptsApi(routes, deps, { waitMsMax: config.WAIT_STORED_MS })
+  addEventsApi(routes, deps)
+  addTypedListsApi(routes, deps)
+  addQueryApi(routes, deps, { isEdgeShared: config.QUERY_EDGE_CACHE })
+  addLiveApi(routes, deps, { connectionsMax: config.LIVE_CONNECTIONS_MAX })
+  addLedgerApi(routes, deps)
+  addRejectionsApi(routes, deps)
+  addDeadLettersApi(routes, deps)
+  addKeysApi(routes, deps)
+  addHealthApi(routes, deps)
+  addClientSettingsApi(routes, deps, { publicUrl: config.HTTP_PUBLIC_URL })
+  addDocsApi(routes)
 }

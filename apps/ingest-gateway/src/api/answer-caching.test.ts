@@ -9,6 +9,7 @@ import { createHttpApp } from '@millrace/service'
 import { createHttpMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
 import { findTestEdge, startTestEdge, waitFor } from '@millrace/testing'
 import type { ApiDeps } from './api-deps.js'
+import { ApiRoutes } from './api-routes.js'
 import { addQueryApi } from './query-api.js'
 
 const closed: CachePolicy = {
@@ -68,7 +69,7 @@ async function listen(isEdgeShared: boolean): Promise<void> {
       logger: silentLogger,
       metrics,
       tracer: noopTracer,
-      routes: (express) => addQueryApi(express, deps, { isEdgeShared }),
+      routes: (express) => addQueryApi(new ApiRoutes(express, deps), deps, { isEdgeShared }),
     },
   )
   server = createServer(app)
@@ -91,10 +92,11 @@ afterEach(async () => {
 })
 
 async function ask(at: string, key: string, init: { headers?: Record<string, string>; method?: string } = {}) {
-  const response = await fetch(`${at}/api/v1/query/timeseries?event=A`, {
+  const isPost = init.method === 'POST'
+  const response = await fetch(`${at}/api/v1/query/timeseries${isPost ? '' : '?event=A'}`, {
     ...init,
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...init.headers },
-    ...(init.method === 'POST' && { body: '{}' }),
+    ...(isPost && { body: '{"event":"A"}' }),
   })
   const text = await response.text()
   const data = response.status === 200 ? (JSON.parse(text) as { data: { value: number }[] }).data[0]?.value : undefined

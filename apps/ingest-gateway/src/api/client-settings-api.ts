@@ -1,7 +1,8 @@
-import { authErrors, requireScope } from '@millrace/auth'
+import { authErrors, type Principal, requireScope } from '@millrace/auth'
 import { coreErrors } from '@millrace/contracts'
-import type { Express, Request, Response } from 'express'
+import type { Request, Response } from 'express'
 import type { ApiDeps } from './api-deps.js'
+import type { ApiRoutes } from './api-routes.js'
 
 /** How long a client may keep the answer, in seconds. A revoked key is refused when it sends events, however long its settings are kept. */
 const CACHE_SECONDS = 60
@@ -19,19 +20,20 @@ export interface ClientSettingsConfig {
  * - GET /v1/projects/{key}/settings: Segment's SDKs for browsers and mobile devices
  * - GET /sourceConfig: RudderStack's
  */
-export function addClientSettingsApi(app: Express, deps: ApiDeps, config: ClientSettingsConfig): void {
-  app.get('/v1/projects/:key/settings', async (req, res) => {
+export function addClientSettingsApi(routes: ApiRoutes, deps: ApiDeps, config: ClientSettingsConfig): void {
+  routes.get('/v1/projects/:key/settings', 'everyone', async (req, res) => {
     const key = req.params.key as string
     await checkWriteKey(deps, key)
     send(res, segmentSettings(key, apiAddress(req, config)))
   })
-  app.get('/sourceConfig', async (req, res) => {
+  const identify = async (req: Request): Promise<Principal> => {
     const { writeKey } = req.query
     const isInUrl = req.headers.authorization === undefined && typeof writeKey === 'string'
     const principal = isInUrl ? await deps.identifyKey(writeKey) : await deps.identify(req)
     requireScope(principal, 'write')
-    send(res, rudderSettings(principal.keyId))
-  })
+    return principal
+  }
+  routes.get('/sourceConfig', identify, (_req, res, principal) => send(res, rudderSettings(principal.keyId)))
 }
 
 /** The path names a key that does not exist, so an unknown key is 404 here. */

@@ -1,14 +1,11 @@
-import { requireScope } from '@millrace/auth'
 import { CURSOR_LENGTH_MAX, type DeadLetter } from '@millrace/contracts'
-import type { Express } from 'express'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
+import type { ApiRoutes } from './api-routes.js'
 import { type Params, readCount, readText } from './read-params.js'
 
 /** GET /api/v1/dead-letters; POST …/{id}/replay; DELETE …/{id} discards. Listing needs read, the others admin. */
-export function addDeadLettersApi(app: Express, deps: ApiDeps): void {
-  app.get('/api/v1/dead-letters', async (req, res) => {
-    const principal = await deps.identify(req)
-    requireScope(principal, 'read')
+export function addDeadLettersApi(routes: ApiRoutes, deps: ApiDeps): void {
+  routes.get('/api/v1/dead-letters', 'read', async (req, res, principal) => {
     const params = req.query as Params
     const limit = readCount(params, 'limit', { min: 1, max: 1000 })
     const answer = await deps.consumer.listDeadLetters(
@@ -17,18 +14,14 @@ export function addDeadLettersApi(app: Express, deps: ApiDeps): void {
     )
     res.json({ data: answer.deadLetters.map(toJson), next_cursor: answer.nextCursor === '' ? null : answer.nextCursor })
   })
-  app.post('/api/v1/dead-letters/:id/replay', async (req, res) => {
-    const principal = await deps.identify(req)
-    requireScope(principal, 'admin')
+  routes.post('/api/v1/dead-letters/:id/replay', 'admin', async (req, res, principal) => {
     const { deadLetter } = await deps.consumer.replayDeadLetter(
       { id: readText(req.params, 'id') },
       onBehalfOf(principal),
     )
     res.json(deadLetter === undefined ? {} : toJson(deadLetter))
   })
-  app.delete('/api/v1/dead-letters/:id', async (req, res) => {
-    const principal = await deps.identify(req)
-    requireScope(principal, 'admin')
+  routes.delete('/api/v1/dead-letters/:id', 'admin', async (req, res, principal) => {
     const { deadLetter } = await deps.consumer.discardDeadLetter(
       { id: readText(req.params, 'id') },
       onBehalfOf(principal),

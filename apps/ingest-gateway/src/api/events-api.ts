@@ -1,34 +1,23 @@
-import { requireScope } from '@millrace/auth'
+import type { Principal } from '@millrace/auth'
 import { CURSOR_LENGTH_MAX } from '@millrace/contracts'
-import type { Express, Request, Response } from 'express'
+import type { Response } from 'express'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
-import { type Params, readCount, readText, readTime, rejectUnknown } from './read-params.js'
+import type { ApiRoutes } from './api-routes.js'
+import { type Params, readCount, readText, readTime } from './read-params.js'
 import { readFilters } from './read-query.js'
 
 interface EventList {
-  /** Names of the parameters that the path accepts. */
-  readonly known: readonly string[]
-  readonly userId: (req: Request) => string
-}
-
-const PARAMS = ['event', 'from', 'to', 'limit', 'cursor', 'message_id', 'filters']
-const ofOneUser: EventList = { known: PARAMS, userId: (req) => readText(req.params, 'id') }
-const ofAllUsers: EventList = {
-  known: [...PARAMS, 'user_id'],
-  userId: (req) => readText(req.query as Params, 'user_id'),
+  readonly params: Params
+  readonly userId: string
 }
 
 /** GET /api/v1/events and /api/v1/users/{id}/timeline: stored events of the caller's tenant, newest first. */
-export function addEventsApi(app: Express, deps: ApiDeps): void {
-  const list = async (req: Request, res: Response, { known, userId }: EventList): Promise<void> => {
-    const principal = await deps.identify(req)
-    requireScope(principal, 'read')
-    const params = req.query as Params
-    rejectUnknown(params, known)
+export function addEventsApi(routes: ApiRoutes, deps: ApiDeps): void {
+  const list = async (res: Response, principal: Principal, { params, userId }: EventList): Promise<void> => {
     const answer = await deps.analytics.listEvents(
       {
         event: readText(params, 'event'),
-        userId: userId(req),
+        userId,
         from: readTime(params, 'from'),
         to: readTime(params, 'to'),
         limit: readCount(params, 'limit', { min: 1, max: 1000 }),
@@ -45,6 +34,10 @@ export function addEventsApi(app: Express, deps: ApiDeps): void {
         `{"data":[${answer.eventsJson.join(',')}],"next_cursor":${answer.nextCursor === '' ? 'null' : JSON.stringify(answer.nextCursor)}}`,
       )
   }
-  app.get('/api/v1/events', (req, res) => list(req, res, ofAllUsers))
-  app.get('/api/v1/users/:id/timeline', (req, res) => list(req, res, ofOneUser))
+  routes.get('/api/v1/events', 'read', (req, res, principal) =>
+    list(res, principal, { params: req.query, userId: readText(req.query, 'user_id') }),
+  )
+  routes.get('/api/v1/users/:id/timeline', 'read', (req, res, principal) =>
+    list(res, principal, { params: req.query, userId: readText(req.params, 'id') }),
+  )
 }

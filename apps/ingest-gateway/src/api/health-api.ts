@@ -1,16 +1,13 @@
-import { requireScope } from '@millrace/auth'
 import { toMillraceError } from '@millrace/contracts'
-import type { Express, Response } from 'express'
+import type { Response } from 'express'
 import type { ApiDeps } from './api-deps.js'
+import type { ApiRoutes } from './api-routes.js'
 
 /** GET /api/health and /api/system/health for everyone, /api/health/detailed for admin keys, in the format of OPS-1. health-aggregator answers. */
-export function addHealthApi(app: Express, deps: ApiDeps): void {
-  app.get('/api/health', (_req, res) => answer(res, deps, 'summary'))
-  app.get('/api/system/health', (_req, res) => answer(res, deps, 'system'))
-  app.get('/api/health/detailed', async (req, res) => {
-    requireScope(await deps.identify(req), 'admin')
-    await answer(res, deps, 'detailed')
-  })
+export function addHealthApi(routes: ApiRoutes, deps: ApiDeps): void {
+  routes.get('/api/health', 'everyone', (_req, res) => answer(res, deps, 'summary'))
+  routes.get('/api/system/health', 'everyone', (_req, res) => answer(res, deps, 'system'))
+  routes.get('/api/health/detailed', 'admin', (_req, res) => answer(res, deps, 'detailed'))
 }
 
 async function answer(res: Response, deps: ApiDeps, level: string): Promise<void> {

@@ -1,43 +1,33 @@
-import { type ApiKey, CONFIRMATIONS, type Confirmation, requireScope, SCOPES, type Scope } from '@millrace/auth'
+import { type ApiKey, CONFIRMATIONS, type Confirmation, SCOPES, type Scope } from '@millrace/auth'
 import { DAY_MS, SECOND_MS } from '@millrace/contracts'
-import type { Express } from 'express'
 import type { ApiDeps } from './api-deps.js'
-import { invalid, type Params, readCount, readList, readText, readTime, rejectUnknown } from './read-params.js'
+import type { ApiRoutes } from './api-routes.js'
+import { invalid, type Params, readCount, readList, readText, readTime } from './read-params.js'
 
 const OVERLAP_SECONDS_MAX = (30 * DAY_MS) / SECOND_MS
 
 /** Keys of the caller's tenant, for admin keys: GET and POST /api/v1/keys, POST …/{id}/rotate, and DELETE …/{id}, which revokes. */
-export function addKeysApi(app: Express, deps: ApiDeps): void {
-  app.get('/api/v1/keys', async (req, res) => {
-    const principal = await deps.identify(req)
-    requireScope(principal, 'admin')
+export function addKeysApi(routes: ApiRoutes, deps: ApiDeps): void {
+  routes.get('/api/v1/keys', 'admin', async (_req, res, principal) => {
     const keys = await deps.keys.list(principal.tenantId)
     res.json({ data: keys.map(toJson) })
   })
-  app.post('/api/v1/keys', async (req, res) => {
-    const principal = await deps.identify(req)
-    requireScope(principal, 'admin')
+  routes.post('/api/v1/keys', 'admin', async (req, res, principal) => {
     const params = (req.body ?? {}) as Params
-    rejectUnknown(params, ['name', 'scopes', 'expires_at'])
     const expiresAt = readExpiry(params)
     const request = { tenantId: principal.tenantId, name: readText(params, 'name', 100), scopes: readScopes(params) }
     const created = await deps.keys.create(expiresAt === undefined ? request : { ...request, expiresAt })
     res.status(201).json({ ...toJson(created), key: created.key })
   })
-  app.post('/api/v1/keys/:id/rotate', async (req, res) => {
-    const principal = await deps.identify(req)
-    requireScope(principal, 'admin')
+  routes.post('/api/v1/keys/:id/rotate', 'admin', async (req, res, principal) => {
     const params = (req.body ?? {}) as Params
-    rejectUnknown(params, ['overlap_seconds'])
     const request = { overlapMs: readOverlapMs(params), callerId: principal.keyId, confirmed: readConfirmed(req.query) }
-    const created = await deps.keys.rotate(principal.tenantId, req.params.id, request)
+    const created = await deps.keys.rotate(principal.tenantId, readText(req.params, 'id'), request)
     res.status(201).json({ ...toJson(created), key: created.key })
   })
-  app.delete('/api/v1/keys/:id', async (req, res) => {
-    const principal = await deps.identify(req)
-    requireScope(principal, 'admin')
+  routes.delete('/api/v1/keys/:id', 'admin', async (req, res, principal) => {
     const request = { callerId: principal.keyId, confirmed: readConfirmed(req.query) }
-    await deps.keys.revoke(principal.tenantId, req.params.id, request)
+    await deps.keys.revoke(principal.tenantId, readText(req.params, 'id'), request)
     res.status(204).end()
   })
 }

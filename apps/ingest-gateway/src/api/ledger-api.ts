@@ -1,12 +1,9 @@
-import { requireScope } from '@millrace/auth'
-import type { Express } from 'express'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
+import type { ApiRoutes } from './api-routes.js'
 
 /** GET /api/v1/ledger: the ledger of every stream for the caller's tenant. */
-export function addLedgerApi(app: Express, deps: ApiDeps): void {
-  app.get('/api/v1/ledger', async (req, res) => {
-    const principal = await deps.identify(req)
-    requireScope(principal, 'read')
+export function addLedgerApi(routes: ApiRoutes, deps: ApiDeps): void {
+  routes.get('/api/v1/ledger', 'read', async (_req, res, principal) => {
     const { streams } = await deps.health.getLedger({}, onBehalfOf(principal))
     res.json({
       streams: streams.map((entry) => ({

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import { requireScope } from '@millrace/auth'
 import { coreErrors, toProblem, type WatchLiveResponse } from '@millrace/contracts'
-import type { Express, Response } from 'express'
+import type { Response } from 'express'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
+import type { ApiRoutes } from './api-routes.js'
 
 const HEARTBEAT_MS = 15_000
 /** A client that reads nothing for this long is disconnected. */
@@ -12,11 +12,9 @@ const STALLED_MS = 30_000
  * GET /api/v1/live: server-sent events named `counts` once a second, a comment every 15 s, and `problem` before the stream ends because of an
  * error. A slow client slows down only its own stream.
  */
-export function addLiveApi(app: Express, deps: ApiDeps, { connectionsMax }: { connectionsMax: number }): void {
+export function addLiveApi(routes: ApiRoutes, deps: ApiDeps, { connectionsMax }: { connectionsMax: number }): void {
   let connections = 0
-  app.get('/api/v1/live', async (req, res) => {
-    const principal = await deps.identify(req)
-    requireScope(principal, 'read')
+  routes.get('/api/v1/live', 'read', async (_req, res, principal) => {
     if (connections >= connectionsMax)
       throw coreErrors.DEPENDENCY_UNAVAILABLE({
         message: 'this gateway has its maximum number of live streams',

@@ -1,30 +1,34 @@
-import { requireScope } from '@millrace/auth'
-import type { QueryMeta, RunQueryRequest } from '@millrace/contracts'
-import { isQueryKind } from '@millrace/contracts/http'
-import type { Express, Request, Response } from 'express'
+import type { Principal } from '@millrace/auth'
+import type { QueryKindName, QueryMeta, RunQueryRequest } from '@millrace/contracts'
+import { queryKinds } from '@millrace/contracts/http'
+import type { Request, Response } from 'express'
 import { errors } from '../errors.js'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
-import { invalid, type Params } from './read-params.js'
+import type { ApiRoutes } from './api-routes.js'
+import type { Params } from './read-params.js'
 import { readQuery } from './read-query.js'
 import { sendQueryAnswer } from './send-query-answer.js'
 
 /** GET and POST /api/v1/query/{kind}. */
-export function addQueryApi(app: Express, deps: ApiDeps, { isEdgeShared }: { isEdgeShared: boolean }): void {
-  const answer = async (req: Request, res: Response): Promise<void> => {
-    const principal = await deps.identify(req)
-    requireScope(principal, 'read')
-    const kind = String(req.params.kind)
-    if (!isQueryKind(kind)) throw errors.ROUTE_NOT_FOUND({ message: 'there is no such query kind' })
-    const params: unknown = req.method === 'POST' ? req.body : req.query
-    if (typeof params !== 'object' || params === null || Array.isArray(params))
-      throw invalid('the body', 'a JSON object')
-    const { request, isStrict } = readQuery(kind, params as Params)
+export function addQueryApi(routes: ApiRoutes, deps: ApiDeps, { isEdgeShared }: { isEdgeShared: boolean }): void {
+  const answer = async (kind: QueryKindName, { req, res, principal }: QueryCall): Promise<void> => {
+    const { request, isStrict } = readQuery(kind, (req.method === 'POST' ? req.body : req.query) as Params)
     const response = await deps.analytics.runQuery(request, onBehalfOf(principal))
     if (isStrict && response.meta?.isBehind === true) throw notReached(request, response.meta)
     sendQueryAnswer(req, res, { response, caching: { isShared: isEdgeShared, keyId: principal.keyId } })
   }
-  app.get('/api/v1/query/:kind', answer)
-  app.post('/api/v1/query/:kind', answer)
+  for (const kind of Object.keys(queryKinds) as QueryKindName[]) {
+    const path = `/api/v1/query/${kind}`
+    const handle = (req: Request, res: Response, principal: Principal) => answer(kind, { req, res, principal })
+    routes.get(path, 'read', handle)
+    routes.post(path, 'read', handle, { checksFields: true })
+  }
+}
+
+interface QueryCall {
+  readonly req: Request
+  readonly res: Response
+  readonly principal: Principal
 }
 
 /** Thrown here and not by analytics-query, because the gRPC client would retry the error and so wait a second time. */

@@ -50,11 +50,3 @@ export function readList(params: Params, name: string): string[] {
 export function invalid(name: string, wanted: string): Error {
   return errors.INVALID_REQUEST({ message: `${name} must be ${wanted}`, details: { field: name } })
 }
-
-/** Throws INVALID_REQUEST for an unknown parameter. If a misspelled filter were ignored, the answer would cover more than was asked for. */
-export function rejectUnknown(params: Params, known: readonly string[]): void {
-  const unknown = Object.keys(params).find((name) => !known.includes(name))
-  if (unknown === undefined) return
-  const message = `unknown parameter ${unknown}; the parameters are ${known.join(', ')}`
-  throw errors.INVALID_REQUEST({ message, details: { field: unknown } })
-}

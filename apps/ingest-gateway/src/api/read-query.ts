@@ -10,6 +10,7 @@ import {
 } from '@millrace/contracts/http'
 import { z } from 'zod'
 import { errors } from '../errors.js'
+import { closestName } from './closest-name.js'
 import { invalid, type Params, readText } from './read-params.js'
 
 /**
@@ -22,7 +23,14 @@ export function readQuery(kind: QueryKindName, params: Params): { request: RunQu
   const parsed = queryKinds[kind].request.safeParse(parseForms(kind, params))
   if (!parsed.success) throw explain(kind, parsed.error.issues[0] as z.core.$ZodIssue)
   const query: AnyQuery = parsed.data
+  if (query.min_watermark === undefined) rejectWithoutWatermark(query)
   return { request: toRunQueryRequest(kind, query), isStrict: query.strict ?? false }
+}
+
+/** Both say what to do about min_watermark. Alone they would be ignored. */
+function rejectWithoutWatermark({ strict, wait }: AnyQuery): void {
+  const field = strict === true ? 'strict' : wait === undefined ? undefined : 'wait'
+  if (field !== undefined) throw errors.INVALID_REQUEST({ message: `${field} needs min_watermark`, details: { field } })
 }
 
 const FILTERS_LENGTH_MAX = 8192
@@ -38,12 +46,12 @@ export function readFilters(params: Params): RunQueryRequest['filters'] {
   throw errors.INVALID_REQUEST(problemOf(issue))
 }
 
-/** Query strings have only texts: reads each field in its form. Null and an empty text stand for an absent field. */
+/** Query strings have only texts: reads each field in its form. Null stands for an absent field. */
 function parseForms(kind: QueryKindName, params: Params): Record<string, unknown> {
   const forms = queryStringForms[kind]
   const fields: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(params)) {
-    if (value === undefined || value === null || value === '') continue
+    if (value === undefined || value === null) continue
     const form = Object.hasOwn(forms, name) ? forms[name] : undefined
     fields[name] = typeof value === 'string' && form !== undefined ? parseForm[form](value, name) : value
   }
@@ -62,11 +70,11 @@ const parseForm: Readonly<Record<QueryStringForm, (text: string, name: string) =
   json: parseJson,
 }
 
-/** `metric=sum&property=…`, `metric.agg=…&metric.property=…` or `agg=…`. */
+/** `metric=sum&property=…`. */
 function parseMetric(fields: Record<string, unknown>): Record<string, unknown> {
-  const { metric, agg, property, 'metric.agg': dottedAgg, 'metric.property': dottedProperty, ...rest } = fields
+  const { metric, property, ...rest } = fields
   if (typeof metric === 'object') return fields
-  const flat = { agg: metric ?? dottedAgg ?? agg, property: dottedProperty ?? property }
+  const flat = { agg: metric, property }
   if (flat.agg === undefined && flat.property === undefined) return rest
   return { ...rest, metric: Object.fromEntries(Object.entries(flat).filter(([, value]) => value !== undefined)) }
 }
@@ -101,6 +109,12 @@ function problemOf(issue: z.core.$ZodIssue) {
 }
 
 function noField(kind: QueryKindName, field: string, isTop = true): Error {
-  const known = isTop ? `: it has ${Object.keys(queryKinds[kind].request.shape).join(', ')}` : ''
-  return errors.INVALID_REQUEST({ message: `a ${kind} query has no field ${field}${known}`, details: { field } })
+  const known = Object.keys(queryKinds[kind].request.shape)
+  const meant = isTop ? closestName(field, known) : undefined
+  const question = meant === undefined ? '' : `; did you mean ${meant}?`
+  const list = isTop ? `: it has ${known.join(', ')}` : ''
+  return errors.INVALID_REQUEST({
+    message: `a ${kind} query has no field ${field.slice(0, 100)}${list}${question}`,
+    details: { field, ...(isTop && { known }), ...(meant !== undefined && { did_you_mean: meant }) },
+  })
 }

@@ -1,20 +1,15 @@
-import { requireScope } from '@millrace/auth'
 import { CURSOR_LENGTH_MAX } from '@millrace/contracts'
-import type { Express } from 'express'
 import { KEPT_CODES } from '../rejections/rejection-codes.js'
 import type { ApiDeps } from './api-deps.js'
-import { invalid, type Params, readCount, readText, readTime, rejectUnknown } from './read-params.js'
+import type { ApiRoutes } from './api-routes.js'
+import { invalid, type Params, readCount, readText, readTime } from './read-params.js'
 
-const PARAMS = ['code', 'since', 'limit', 'cursor']
 const LIMIT = 100
 
 /** GET /api/v1/rejections: the most recent rejected events and requests of the caller's tenant, from all gateways, newest first. */
-export function addRejectionsApi(app: Express, deps: ApiDeps): void {
-  app.get('/api/v1/rejections', async (req, res) => {
-    const principal = await deps.identify(req)
-    requireScope(principal, 'read')
+export function addRejectionsApi(routes: ApiRoutes, deps: ApiDeps): void {
+  routes.get('/api/v1/rejections', 'read', async (req, res, principal) => {
     const params = req.query as Params
-    rejectUnknown(params, PARAMS)
     const { data, nextCursor } = await deps.rejections.list(principal.tenantId, {
       code: readCode(params),
       since: readTime(params, 'since'),

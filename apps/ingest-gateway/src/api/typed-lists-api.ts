@@ -1,16 +1,13 @@
-import { requireScope } from '@millrace/auth'
+import type { Principal } from '@millrace/auth'
 import { CURSOR_LENGTH_MAX, type RunQueryResponse } from '@millrace/contracts'
-import type { Express, Request, Response } from 'express'
+import type { Request, Response } from 'express'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
-import { invalid, type Params, readCount, readText, readTime, rejectUnknown } from './read-params.js'
+import type { ApiRoutes } from './api-routes.js'
+import { invalid, type Params, readCount, readText, readTime } from './read-params.js'
 import { sendQueryAnswer } from './send-query-answer.js'
 
-const PAGE_PARAMS = ['from', 'to', 'limit', 'cursor']
-const SESSION_PARAMS = ['active', 'session_id', 'device', 'browser', 'os', ...PAGE_PARAMS]
-const ACTIVITY_PARAMS = ['user_id', 'action', 'entity_type', 'entity_id', ...PAGE_PARAMS]
-
 /** GET /api/v1/sessions, /api/v1/users/{id}/sessions and /api/v1/activities: rows that typed events made, newest first. */
-export function addTypedListsApi(app: Express, deps: ApiDeps): void {
+export function addTypedListsApi(routes: ApiRoutes, deps: ApiDeps): void {
   const listSessions = async (params: Params, caller: ReturnType<typeof onBehalfOf>, userId: string): Promise<Page> =>
     await deps.analytics.listSessions(
       {
@@ -24,18 +21,14 @@ export function addTypedListsApi(app: Express, deps: ApiDeps): void {
       },
       caller,
     )
-  app.get('/api/v1/sessions', (req, res) =>
-    answer(deps, { req, res, known: ['user_id', ...SESSION_PARAMS] }, (params, caller) =>
-      listSessions(params, caller, readText(params, 'user_id')),
-    ),
+  routes.get('/api/v1/sessions', 'read', (req, res, principal) =>
+    answer({ req, res, principal }, (params, caller) => listSessions(params, caller, readText(params, 'user_id'))),
   )
-  app.get('/api/v1/users/:id/sessions', (req, res) =>
-    answer(deps, { req, res, known: SESSION_PARAMS }, (params, caller) =>
-      listSessions(params, caller, readText(req.params, 'id')),
-    ),
+  routes.get('/api/v1/users/:id/sessions', 'read', (req, res, principal) =>
+    answer({ req, res, principal }, (params, caller) => listSessions(params, caller, readText(req.params, 'id'))),
   )
-  app.get('/api/v1/activities', (req, res) =>
-    answer(deps, { req, res, known: ACTIVITY_PARAMS }, async (params, caller) => {
+  routes.get('/api/v1/activities', 'read', (req, res, principal) =>
+    answer({ req, res, principal }, async (params, caller) => {
       const request = {
         userId: readText(params, 'user_id'),
         action: readText(params, 'action'),
@@ -53,20 +46,14 @@ type Page = Omit<RunQueryResponse, 'cache'>
 interface ListRequest {
   readonly req: Request
   readonly res: Response
-  /** Names of the parameters that the path accepts. */
-  readonly known: readonly string[]
+  readonly principal: Principal
 }
 
 async function answer(
-  deps: ApiDeps,
-  { req, res, known }: ListRequest,
+  { req, res, principal }: ListRequest,
   list: (params: Params, caller: ReturnType<typeof onBehalfOf>) => Promise<Page>,
 ): Promise<void> {
-  const principal = await deps.identify(req)
-  requireScope(principal, 'read')
-  const params = req.query as Params
-  rejectUnknown(params, known)
-  const response = { ...(await list(params, onBehalfOf(principal))), cache: undefined }
+  const response = { ...(await list(req.query, onBehalfOf(principal))), cache: undefined }
   // Not cacheable: sessions can change at any time, old ones too.
   sendQueryAnswer(req, res, { response, caching: { isShared: false, keyId: principal.keyId } })
 }

@@ -2,6 +2,7 @@ import { type LimitDecision, type Principal, type RateLimiter, rateLimited } fro
 import { encodeReceipt } from '@millrace/contracts'
 import type { IntakeRequest } from '@millrace/http-intake'
 import type { Tracer } from '@millrace/telemetry'
+import { checkQuery } from '../api/check-inputs.js'
 import type { Acceptance, EventAcceptor } from '../events/event-acceptor.js'
 import { type AppendedRecords, whenAppended } from '../events/event-appender.js'
 import type { EventBody } from '../events/event-body.js'
@@ -47,6 +48,7 @@ export function createAcceptEvents(
   deps: AcceptEventsDeps,
 ): (request: IntakeRequest) => void | Promise<void> {
   return function acceptEvents(request) {
+    if (wire.query !== 'any') checkQuery(request.url, wire.query)
     const body = route.toBody(request)
     const parsed = deps.parser.parse(body, wire.format)
     const x: EventRequest = { request, body, wire, deps }

@@ -37,6 +37,9 @@ export const countsResponse: ResponseForm = {
   write: (request) => `{${writeCounts(request)}}`,
 }
 
+/** The query parameters of wires that answer with eventListResponse. */
+export const eventListQuery = [{ name: 'wait', isRequired: false, allowed: ['stored'] }] as const
+
 /**
  * The same with `events`, one verdict for each event in order, and for `?wait=stored` with `outcome`.
  */

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { ContentEncoding, FixedBody } from '@millrace/http-intake'
+import type { KnownParameter } from '../api/check-inputs.js'
 import type { EventBody } from '../events/event-body.js'
 import type { EventFormat } from '../events/event-format.js'
 import type { ResponseForm } from './response-form.js'
@@ -11,6 +12,8 @@ export interface Wire {
   readonly routes: readonly WireRoute[]
   /** Largest body after decompression, in bytes. */
   readonly bodyBytesMax: number
+  /** Query parameters that its clients may send; all others are refused. `any` where SDKs add parameters of their own. */
+  readonly query: readonly KnownParameter[] | 'any'
   /** Compression methods that its clients may use. */
   readonly encodings: readonly ContentEncoding[]
   /** Field names, where the write key may be besides the header, and how an event is normalised. */

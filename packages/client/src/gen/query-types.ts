@@ -50,8 +50,6 @@ export interface BreakdownQuery {
    * properties.flight.carrier, context.locale, properties.items[0].sku or properties["key with . or ["].unit.
    */
   readonly group_by: readonly string[]
-  /** Accepted, but has no effect. */
-  readonly interval?: '1m' | '5m' | '1h' | '1d' | '1w' | '1mo' | undefined
   /** Points per page. Default: 100. */
   readonly limit?: number | undefined
   /**
@@ -79,13 +77,13 @@ export interface BreakdownQuery {
    */
   readonly min_watermark?: string | undefined
   /**
-   * Longest time to wait for min_watermark: milliseconds or a duration such as 5s; 0 does not wait. Default: 2s;
-   * at most 10s unless the operator changed it.
+   * Only with min_watermark: the longest time to wait for it. milliseconds or a duration such as 5s; 0 does not
+   * wait. Default: 2s; at most 10s unless the operator changed it.
    */
   readonly wait?: number | string | undefined
   /**
-   * Answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time. Default: false, and the
-   * answer has meta.is_behind.
+   * Only with min_watermark: answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time.
+   * Default: false, and the answer has meta.is_behind.
    */
   readonly strict?: boolean | undefined
   /** Use no cache. Default: false. */
@@ -141,13 +139,13 @@ export interface DailyQuery {
    */
   readonly min_watermark?: string | undefined
   /**
-   * Longest time to wait for min_watermark: milliseconds or a duration such as 5s; 0 does not wait. Default: 2s;
-   * at most 10s unless the operator changed it.
+   * Only with min_watermark: the longest time to wait for it. milliseconds or a duration such as 5s; 0 does not
+   * wait. Default: 2s; at most 10s unless the operator changed it.
    */
   readonly wait?: number | string | undefined
   /**
-   * Answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time. Default: false, and the
-   * answer has meta.is_behind.
+   * Only with min_watermark: answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time.
+   * Default: false, and the answer has meta.is_behind.
    */
   readonly strict?: boolean | undefined
   /** Use no cache. Default: false. */
@@ -248,13 +246,13 @@ export interface FunnelQuery {
    */
   readonly min_watermark?: string | undefined
   /**
-   * Longest time to wait for min_watermark: milliseconds or a duration such as 5s; 0 does not wait. Default: 2s;
-   * at most 10s unless the operator changed it.
+   * Only with min_watermark: the longest time to wait for it. milliseconds or a duration such as 5s; 0 does not
+   * wait. Default: 2s; at most 10s unless the operator changed it.
    */
   readonly wait?: number | string | undefined
   /**
-   * Answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time. Default: false, and the
-   * answer has meta.is_behind.
+   * Only with min_watermark: answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time.
+   * Default: false, and the answer has meta.is_behind.
    */
   readonly strict?: boolean | undefined
   /** Use no cache. Default: false. */
@@ -372,13 +370,13 @@ export interface LoginsQuery {
    */
   readonly min_watermark?: string | undefined
   /**
-   * Longest time to wait for min_watermark: milliseconds or a duration such as 5s; 0 does not wait. Default: 2s;
-   * at most 10s unless the operator changed it.
+   * Only with min_watermark: the longest time to wait for it. milliseconds or a duration such as 5s; 0 does not
+   * wait. Default: 2s; at most 10s unless the operator changed it.
    */
   readonly wait?: number | string | undefined
   /**
-   * Answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time. Default: false, and the
-   * answer has meta.is_behind.
+   * Only with min_watermark: answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time.
+   * Default: false, and the answer has meta.is_behind.
    */
   readonly strict?: boolean | undefined
   /** Use no cache. Default: false. */
@@ -501,13 +499,13 @@ export interface PercentilesQuery {
    */
   readonly min_watermark?: string | undefined
   /**
-   * Longest time to wait for min_watermark: milliseconds or a duration such as 5s; 0 does not wait. Default: 2s;
-   * at most 10s unless the operator changed it.
+   * Only with min_watermark: the longest time to wait for it. milliseconds or a duration such as 5s; 0 does not
+   * wait. Default: 2s; at most 10s unless the operator changed it.
    */
   readonly wait?: number | string | undefined
   /**
-   * Answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time. Default: false, and the
-   * answer has meta.is_behind.
+   * Only with min_watermark: answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time.
+   * Default: false, and the answer has meta.is_behind.
    */
   readonly strict?: boolean | undefined
   /** Use no cache. Default: false. */
@@ -657,13 +655,13 @@ export interface RetentionQuery {
    */
   readonly min_watermark?: string | undefined
   /**
-   * Longest time to wait for min_watermark: milliseconds or a duration such as 5s; 0 does not wait. Default: 2s;
-   * at most 10s unless the operator changed it.
+   * Only with min_watermark: the longest time to wait for it. milliseconds or a duration such as 5s; 0 does not
+   * wait. Default: 2s; at most 10s unless the operator changed it.
    */
   readonly wait?: number | string | undefined
   /**
-   * Answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time. Default: false, and the
-   * answer has meta.is_behind.
+   * Only with min_watermark: answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time.
+   * Default: false, and the answer has meta.is_behind.
    */
   readonly strict?: boolean | undefined
   /** Use no cache. Default: false. */
@@ -769,13 +767,13 @@ export interface SessionsQuery {
    */
   readonly min_watermark?: string | undefined
   /**
-   * Longest time to wait for min_watermark: milliseconds or a duration such as 5s; 0 does not wait. Default: 2s;
-   * at most 10s unless the operator changed it.
+   * Only with min_watermark: the longest time to wait for it. milliseconds or a duration such as 5s; 0 does not
+   * wait. Default: 2s; at most 10s unless the operator changed it.
    */
   readonly wait?: number | string | undefined
   /**
-   * Answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time. Default: false, and the
-   * answer has meta.is_behind.
+   * Only with min_watermark: answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time.
+   * Default: false, and the answer has meta.is_behind.
    */
   readonly strict?: boolean | undefined
   /** Use no cache. Default: false. */
@@ -884,13 +882,13 @@ export interface StickinessQuery {
    */
   readonly min_watermark?: string | undefined
   /**
-   * Longest time to wait for min_watermark: milliseconds or a duration such as 5s; 0 does not wait. Default: 2s;
-   * at most 10s unless the operator changed it.
+   * Only with min_watermark: the longest time to wait for it. milliseconds or a duration such as 5s; 0 does not
+   * wait. Default: 2s; at most 10s unless the operator changed it.
    */
   readonly wait?: number | string | undefined
   /**
-   * Answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time. Default: false, and the
-   * answer has meta.is_behind.
+   * Only with min_watermark: answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time.
+   * Default: false, and the answer has meta.is_behind.
    */
   readonly strict?: boolean | undefined
   /** Use no cache. Default: false. */
@@ -994,13 +992,13 @@ export interface TimeseriesQuery {
    */
   readonly min_watermark?: string | undefined
   /**
-   * Longest time to wait for min_watermark: milliseconds or a duration such as 5s; 0 does not wait. Default: 2s;
-   * at most 10s unless the operator changed it.
+   * Only with min_watermark: the longest time to wait for it. milliseconds or a duration such as 5s; 0 does not
+   * wait. Default: 2s; at most 10s unless the operator changed it.
    */
   readonly wait?: number | string | undefined
   /**
-   * Answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time. Default: false, and the
-   * answer has meta.is_behind.
+   * Only with min_watermark: answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time.
+   * Default: false, and the answer has meta.is_behind.
    */
   readonly strict?: boolean | undefined
   /** Use no cache. Default: false. */
@@ -1062,8 +1060,6 @@ export interface TopQuery {
    * properties.flight.carrier, context.locale, properties.items[0].sku or properties["key with . or ["].unit.
    */
   readonly group_by: readonly string[]
-  /** Accepted, but has no effect. */
-  readonly interval?: '1m' | '5m' | '1h' | '1d' | '1w' | '1mo' | undefined
   /** Points per page. Default: 10. */
   readonly limit?: number | undefined
   /**
@@ -1091,13 +1087,13 @@ export interface TopQuery {
    */
   readonly min_watermark?: string | undefined
   /**
-   * Longest time to wait for min_watermark: milliseconds or a duration such as 5s; 0 does not wait. Default: 2s;
-   * at most 10s unless the operator changed it.
+   * Only with min_watermark: the longest time to wait for it. milliseconds or a duration such as 5s; 0 does not
+   * wait. Default: 2s; at most 10s unless the operator changed it.
    */
   readonly wait?: number | string | undefined
   /**
-   * Answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time. Default: false, and the
-   * answer has meta.is_behind.
+   * Only with min_watermark: answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time.
+   * Default: false, and the answer has meta.is_behind.
    */
   readonly strict?: boolean | undefined
   /** Use no cache. Default: false. */
@@ -1188,13 +1184,13 @@ export interface UniquesQuery {
    */
   readonly min_watermark?: string | undefined
   /**
-   * Longest time to wait for min_watermark: milliseconds or a duration such as 5s; 0 does not wait. Default: 2s;
-   * at most 10s unless the operator changed it.
+   * Only with min_watermark: the longest time to wait for it. milliseconds or a duration such as 5s; 0 does not
+   * wait. Default: 2s; at most 10s unless the operator changed it.
    */
   readonly wait?: number | string | undefined
   /**
-   * Answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time. Default: false, and the
-   * answer has meta.is_behind.
+   * Only with min_watermark: answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time.
+   * Default: false, and the answer has meta.is_behind.
    */
   readonly strict?: boolean | undefined
   /** Use no cache. Default: false. */

@@ -10,10 +10,14 @@ const image: Node = {
 }
 const refused = (description: string): Node => ({ ...image, description: `${description} The body is the image.` })
 
+/** SDKs add parameters of their own, which differ between versions. */
+const ignoresOthers: Node = { 'x-ignores-other-parameters': true }
+
 function pixel(type: string): Node {
   return {
     get: {
       tags: ['ingest'],
+      ...ignoresOthers,
       summary: `Accept one ${type} event by an image`,
       description:
         'For e-mails and pages without scripts. The event is in the URL: either data is the event as JSON or base64 of JSON, or each parameter is a member, with dots for nested ones, such as userId, event and properties.subject. Times in digits are milliseconds since 1970. HEAD accepts nothing. URLs are written to logs on their way, so use a key that can only write.',
@@ -51,6 +55,7 @@ export const clientPaths: Node = {
   '/v1/m': {
     post: {
       tags: ['clients'],
+      ...ignoresOthers,
       summary: 'Take the metrics that Segment’s SDKs send about themselves, and drop them',
       security: [],
       requestBody: {
@@ -71,6 +76,7 @@ export const clientPaths: Node = {
   '/v1/projects/{key}/settings': {
     get: {
       tags: ['clients'],
+      ...ignoresOthers,
       summary: 'Report the settings with which Segment’s SDKs for browsers and mobile devices start',
       description:
         'They make the SDK send its events here (apiHost and protocol, see HTTP_PUBLIC_URL), load no integration and report no metrics. The key is in the path because the SDKs put it there.',
@@ -89,6 +95,7 @@ export const clientPaths: Node = {
   '/sourceConfig': {
     get: {
       tags: ['clients'],
+      ...ignoresOthers,
       summary: 'Report the source configuration with which RudderStack’s SDKs start',
       description: 'It names no destination. The key is in the Authorization header, or else in writeKey.',
       ...needs('write'),

@@ -17,13 +17,51 @@ export const ok = (name: string, example?: unknown): Node => ({
 })
 /** A required parameter of the path. */
 export const inPath = (name: string): Node => ({ name, in: 'path', required: true, schema: { type: 'string' } })
+/** Values of parameters, by name. A cursor has none, because it is valid for one list alone. */
+const parameterExamples: Node = {
+  event: 'Product Viewed',
+  return_event: 'Order Completed',
+  steps: 'Product Viewed,Order Completed',
+  property: 'properties.revenue',
+  group_by: 'properties.category',
+  filters: '[{"property":"properties.category","op":"eq","value":"books"}]',
+  window: '30m',
+  periods: 7,
+  from: '2026-11-19T00:00:00Z',
+  to: '2026-11-20T00:00:00Z',
+  since: '2026-11-19T00:00:00Z',
+  timezone: 'Europe/Berlin',
+  min_watermark: '2026-11-19T00:00:00Z',
+  wait: '2s',
+  limit: 10,
+  user_id: 'u1',
+  message_id: 'm-42',
+  session_id: 'visit-7',
+  device: 'desktop',
+  browser: 'Firefox',
+  os: 'Linux',
+  action: 'refunded',
+  entity_type: 'order',
+  entity_id: 'order-41',
+  code: 'missing_user',
+  wait_ms: 100,
+  confirm: 'self',
+  data: '{"event":"Email Opened","userId":"u1"}',
+  writeKey: 'mr_write_dev',
+  userId: 'u1',
+  anonymousId: 'a1',
+}
+
 /** An optional parameter of the query string. */
-export const inQuery = (name: string, description: string, schema: Node = { type: 'string' }): Node => ({
-  name,
-  in: 'query',
-  description,
-  schema,
-})
+export function inQuery(name: string, description: string, schema: Node = { type: 'string' }): Node {
+  const isListed = 'enum' in schema || schema.type === 'boolean' || !(name in parameterExamples)
+  return {
+    name,
+    in: 'query',
+    description,
+    schema: isListed ? schema : { ...schema, examples: [parameterExamples[name]] },
+  }
+}
 /** Schema of `limit` of a list. */
 export const pageLimit: Node = {
   type: 'integer',

@@ -16,17 +16,33 @@ function flatParameters(kind: QueryKindName, { properties, required = [] }: Node
     const { description = '', ...schema } = property as { description?: string }
     const form = queryStringForms[kind][name] ?? 'text'
     if (form === 'metric') {
-      return [
-        inQuery('metric', 'The aggregation: metric.agg of the body.'),
-        { ...inQuery('property', 'metric.property of the body.'), ...(isRequired(name) && { required: true }) },
-      ]
+      const { agg, property: path } = membersOf(schema)
+      const metric = inQuery('metric', 'The aggregation: metric.agg of the body.', { enum: agg?.enum })
+      if (path === undefined) return [metric]
+      const value = inQuery('property', 'metric.property of the body. Only with a metric that needs one.')
+      return [metric, { ...value, ...(isRequired(name) && { required: true }) }]
     }
     const text = FORMS[form]
     const flat =
       text === undefined ? inQuery(name, description, schema) : inQuery(name, `${description} ${text}`.trim())
-    return [{ ...flat, ...(isRequired(name) && { required: true }) }]
+    const own = ownExampleOf(kind, name)
+    const shown = own === undefined ? flat : { ...flat, schema: { type: 'string', examples: [own] } }
+    return [{ ...shown, ...(isRequired(name) && { required: true }) }]
   }
   return Object.entries(properties as Record<string, Node>).flatMap(([name, property]) => parameter(name, property))
+}
+
+/** The value of a parameter whose usual example does not fit the kind; undefined for others. */
+function ownExampleOf(kind: QueryKindName, name: string): string | undefined {
+  if (kind === 'logins' && name === 'filters') return '[{"property":"method","op":"eq","value":"google"}]'
+  const given = (queryKinds[kind].example.query as Node)[name]
+  return Array.isArray(given) && given.every((item) => typeof item === 'string') ? given.join(',') : undefined
+}
+
+/** The properties of an inline or a named schema. */
+function membersOf({ $ref, properties }: { $ref?: string; properties?: Node }): Record<string, Node | undefined> {
+  const named = $ref === undefined ? undefined : queryComponents[$ref.replace('#/components/schemas/', '')]
+  return (named?.properties ?? properties ?? {}) as Record<string, Node>
 }
 
 const sampleMeta = { source: 'raw', age_ms: 0, watermark: '2026-11-21T08:00:00.000Z', took_ms: 4.2 }

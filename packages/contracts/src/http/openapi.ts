@@ -23,6 +23,7 @@ function acceptsEvents(summary: string, schema: string, example: unknown, parame
   return {
     post: {
       tags: ['ingest'],
+      'x-ignores-other-parameters': true,
       summary,
       description:
         'The protocol of Segment and RudderStack. Invalid events are rejected one by one; the others are accepted. The body is JSON whatever its content type; a form may hold the same JSON in the field data, or a field for each member of the event. The key is the user name of Basic authentication, a Bearer token, or else writeKey in the body.',
@@ -53,11 +54,16 @@ const confirm = inQuery(
   'confirm',
   'What else the request may do, separated by commas: self (end the key that it is sent with; make sure that you hold another admin key), expiry (leave only admin keys that expire earlier).',
 )
+const unknownInput = problem('The request has a parameter or a body, but takes none; details names it.')
 const health = (summary: string): Node => ({
   tags: ['health'],
   summary,
   security: [],
-  responses: { 200: ok('Health'), 503: { description: 'The system is unhealthy.', content: json('Health') } },
+  responses: {
+    200: ok('Health'),
+    400: unknownInput,
+    503: { description: 'The system is unhealthy.', content: json('Health') },
+  },
 })
 
 const batch = { batch: [event], sentAt: '2026-11-21T08:00:00.000Z' }
@@ -265,6 +271,7 @@ const paths: Node = {
       },
       responses: {
         201: { description: 'The key was created.', content: json('CreatedKey') },
+        400: problem('A parameter or field is invalid; details names it.'),
         ...commonProblems,
         404: problem('The key does not exist.'),
         409: problem(
@@ -278,11 +285,37 @@ const paths: Node = {
       ...reads('keys', 'Revoke a key at once', 'admin', ok('Key'), [inPath('id'), confirm]),
       responses: {
         204: { description: 'The key was revoked.' },
+        400: problem('A parameter is invalid; details names it.'),
         ...commonProblems,
         404: problem('The key does not exist.'),
         409: problem(
           'LAST_ADMIN_KEY: the tenant has no other valid key with the scope admin. SELF_REVOCATION: it is the key of the request, and confirm=self is missing. ADMIN_KEYS_EXPIRE: the other admin keys expire before this one, and confirm=expiry is missing.',
         ),
+      },
+    },
+  },
+  '/openapi.json': {
+    get: {
+      tags: ['docs'],
+      summary: 'This document',
+      security: [],
+      responses: {
+        200: {
+          description: 'The document.',
+          content: { 'application/json': { schema: { type: 'object', additionalProperties: true } } },
+        },
+        400: unknownInput,
+      },
+    },
+  },
+  '/docs': {
+    get: {
+      tags: ['docs'],
+      summary: 'This document as a page',
+      security: [],
+      responses: {
+        200: { description: 'The page.', content: { 'text/html': { schema: { type: 'string' } } } },
+        400: unknownInput,
       },
     },
   },
@@ -315,7 +348,7 @@ export function createOpenApiDocument() {
       title: 'Millrace',
       version: '0.1.0',
       description:
-        'Accepts events by the protocols of existing analytics clients, stores them, and answers queries over them. A ledger accounts for every accepted record. Every error is a problem document (RFC 9457) with a stable code.',
+        'Accepts events by the protocols of existing analytics clients, stores them, and answers queries over them. A ledger accounts for every accepted record. Every error is a problem document (RFC 9457) with a stable code. Input that an operation does not use is an error (400 INVALID_REQUEST, details names it): unknown, repeated or empty parameters, unknown or empty fields, a body or a content type that is not described. In a JSON body null stands for an absent field. Only the paths that SDKs call ignore parameters that they do not know (x-ignores-other-parameters).',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],

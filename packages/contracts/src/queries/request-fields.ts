@@ -156,13 +156,13 @@ export const commonFields = (limit: PageLimit) => ({
   wait: wait
     .optional()
     .describe(
-      'Longest time to wait for min_watermark: milliseconds or a duration such as 5s; 0 does not wait. Default: 2s; at most 10s unless the operator changed it.',
+      'Only with min_watermark: the longest time to wait for it. milliseconds or a duration such as 5s; 0 does not wait. Default: 2s; at most 10s unless the operator changed it.',
     ),
   strict: z
     .boolean()
     .optional()
     .describe(
-      'Answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time. Default: false, and the answer has meta.is_behind.',
+      'Only with min_watermark: answer with 503 WATERMARK_NOT_REACHED when min_watermark is not reached in time. Default: false, and the answer has meta.is_behind.',
     ),
   fresh: z.boolean().optional().describe('Use no cache. Default: false.'),
   explain: z.boolean().optional().describe('Add the query plan to the answer as meta.plan. Default: false.'),
@@ -196,5 +196,4 @@ export const bucketedFields = {
 export const rankedFields = {
   ...comparedFields,
   group_by: groupBy.min(1).describe(GROUP_BY),
-  interval: interval.optional().describe('Accepted, but has no effect.'),
 }

@@ -1,7 +1,7 @@
 import { CONTENT_ENCODINGS } from '@millrace/http-intake'
 import { errors } from '../../errors.js'
 import { type LocateEvents, locateList, locateSingle } from '../../events/event-body.js'
-import { eventListResponse } from '../response-form.js'
+import { eventListQuery, eventListResponse } from '../response-form.js'
 import type { ReceivedBody, Wire, WireLimits } from '../wire.js'
 import { toStructured } from './binary-mode.js'
 import { cloudEvents } from './cloudevents-format.js'
@@ -14,6 +14,7 @@ export function createCloudEventsWire({ eventsBytesMax }: WireLimits): Wire {
   return {
     name: 'cloudevents',
     routes: [{ path: '/v1/cloudevents', toBody }],
+    query: eventListQuery,
     bodyBytesMax: eventsBytesMax,
     encodings: CONTENT_ENCODINGS,
     format: cloudEvents,

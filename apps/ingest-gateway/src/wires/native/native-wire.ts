@@ -1,6 +1,6 @@
 import { CONTENT_ENCODINGS } from '@millrace/http-intake'
 import { locateAny, locateLines } from '../../events/event-body.js'
-import { eventListResponse } from '../response-form.js'
+import { eventListQuery, eventListResponse } from '../response-form.js'
 import { segmentEvents } from '../segment-events.js'
 import type { Wire, WireLimits } from '../wire.js'
 
@@ -19,6 +19,7 @@ export function createNativeWire({ eventsBytesMax }: WireLimits): Wire {
         },
       },
     ],
+    query: eventListQuery,
     bodyBytesMax: eventsBytesMax,
     encodings: CONTENT_ENCODINGS,
     format: segmentEvents,

@@ -21,6 +21,7 @@ export function createPixelWire({ segmentBytesMax }: WireLimits): Wire {
       createRoute('/pixel/v1/track', 'track'),
       createRoute('/pixel/v1/page', 'page'),
     ],
+    query: 'any',
     bodyBytesMax: segmentBytesMax,
     encodings: [],
     format: segmentEvents,

@@ -31,6 +31,7 @@ export function createSegmentWire({ segmentBytesMax }: WireLimits): Wire {
       { ...createRoute(BEACON_PATH, locateEnvelope, -1), keyParameter: 'writeKey' },
       ...EVENT_TYPES.flatMap((type, index) => pathsOf(type).map((path) => createRoute(path, locateSingle, index))),
     ],
+    query: 'any',
     bodyBytesMax: segmentBytesMax,
     encodings: CONTENT_ENCODINGS,
     format: segmentEvents,
