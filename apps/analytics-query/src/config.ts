@@ -1,10 +1,14 @@
 import { EVENTS_STORE_GROUP } from '@millrace/contracts'
 import {
   type ConfigOf,
+  checkDatabaseUrl,
+  checkRedisUrl,
   choice,
   databaseSettings,
   defineConfig,
+  host,
   integer,
+  name,
   port,
   secret,
   serviceSettings,
@@ -14,7 +18,7 @@ import {
 
 export const configSchema = defineConfig({
   ...serviceSettings({ adminPort: 10_102 }),
-  GRPC_HOST: text({
+  GRPC_HOST: host({
     default: '127.0.0.1',
     description: 'bind address of the gRPC server; callers are not authenticated, do not expose it',
   }),
@@ -25,6 +29,7 @@ export const configSchema = defineConfig({
     poolNote: '; also the maximum number of queries that run at once',
   }),
   DATABASE_REPLICA_URL: secret({
+    check: checkDatabaseUrl,
     optional: true,
     description: 'URL of a replica for queries; without it they use the primary',
   }),
@@ -129,6 +134,7 @@ export const configSchema = defineConfig({
       'interval at which this process looks for finished days to pack; after each packed day it pauses for twice the time that packing took, but no longer than this; 0 disables packed days: nothing is packed, and funnels, retention and sessions read raw rows',
   }),
   CACHE_REDIS_URL: secret({
+    check: checkRedisUrl,
     optional: true,
     description:
       'URL of the Redis that shares cached answers between processes and keeps them over restarts; without it each process caches in its own memory',
@@ -178,6 +184,7 @@ export const configSchema = defineConfig({
   EDGE_PURGE_METHOD: choice(['PURGE', 'POST'], { default: 'POST', description: 'HTTP method of the purge request' }),
   EDGE_PURGE_HEADER: secret({
     optional: true,
+    check: (value) => (/^[\w-]+:./.test(value) ? undefined : 'must be of the form Name: value'),
     description: 'header that authenticates the purge request, as Name: value',
   }),
   EDGE_MAX_AGE_S: integer({
@@ -189,6 +196,8 @@ export const configSchema = defineConfig({
       'how long an edge that is purged may cache an answer over a closed range; if the purge of a revoked API key fails, the key can read cached answers for this long',
   }),
   QUERY_RESPONSE_PROPERTY: text({
+    check: (value) =>
+      /^(properties|context)[.[]./.test(value) ? undefined : 'must be a path that begins with properties. or context.',
     default: 'properties.duration_ms',
     description:
       'numeric property whose average the daily report shows; the ROLLUPS of the ingest-gateway must contain it for the event *',
@@ -196,6 +205,7 @@ export const configSchema = defineConfig({
   REPORT_REFRESH_INTERVAL: integer({
     default: 300_000,
     min: 0,
+    max: 2_147_483_647,
     unit: 'ms',
     description:
       'minimum time between two refreshes of the daily report; it is refreshed only when new events were stored; 0 disables refreshing in this process',
@@ -203,11 +213,12 @@ export const configSchema = defineConfig({
   REPORT_REFRESH_TIMEOUT: integer({
     default: 300_000,
     min: 1000,
+    max: 2_147_483_647,
     unit: 'ms',
     description: 'PostgreSQL cancels a statement of a refresh after this time',
   }),
-  STREAM_NAME: text({ default: 'events', description: 'name of the stream of events' }),
-  STREAM_GROUP: text({
+  STREAM_NAME: name({ default: 'events', description: 'name of the stream of events' }),
+  STREAM_GROUP: name({
     default: EVENTS_STORE_GROUP,
     description: 'consumer group that stores the events; its positions tell how far the events are stored',
   }),

@@ -1,10 +1,13 @@
 import { EVENTS_STORE_GROUP } from '@millrace/contracts'
 import {
+  address,
   type ConfigOf,
   databaseSettings,
   defineConfig,
+  host,
   integer,
   list,
+  name,
   port,
   serviceSettings,
   streamSettings,
@@ -14,7 +17,7 @@ import {
 
 export const configSchema = defineConfig({
   ...serviceSettings({ adminPort: 10_105 }),
-  GRPC_HOST: text({ default: '127.0.0.1', description: 'address the gRPC server listens on' }),
+  GRPC_HOST: host({ default: '127.0.0.1', description: 'address the gRPC server listens on' }),
   GRPC_PORT: port({ default: 9105, description: 'port of the gRPC server' }),
   ...databaseSettings({
     holds: 'the ledger, and the server whose health is checked',
@@ -30,6 +33,7 @@ export const configSchema = defineConfig({
       'stream-consumer=http://127.0.0.1:10101',
       'analytics-query=http://127.0.0.1:10102',
     ],
+    items: { are: 'pairs of the form name=url', isValid: (item) => /^[^=]+=https?:\/\/[^/]/.test(item) },
     description: 'admin servers whose /ready is checked, as name=url pairs; each instance needs a different name',
   }),
   GATEWAY_URL: url({
@@ -37,7 +41,7 @@ export const configSchema = defineConfig({
     protocols: ['http:', 'https:'],
     description: 'URL of the gateway that receives synthetic events',
   }),
-  ANALYTICS_QUERY_ADDRESS: text({
+  ANALYTICS_QUERY_ADDRESS: address({
     default: '127.0.0.1:9102',
     description: 'host:port of analytics-query, which must find the synthetic events',
   }),
@@ -84,7 +88,7 @@ export const configSchema = defineConfig({
     unit: 'records',
     description: 'the status is degraded when the lag of a partition exceeds this',
   }),
-  STREAM_GROUP: text({ default: EVENTS_STORE_GROUP, description: 'name of the consumer group that stores events' }),
+  STREAM_GROUP: name({ default: EVENTS_STORE_GROUP, description: 'name of the consumer group that stores events' }),
   MILLRACE_DATA_DIR: text({ default: '.millrace', description: 'directory on the disk whose free space is reported' }),
 })
 

@@ -1,7 +1,7 @@
 import { KeyManager } from '@millrace/auth'
 import { AnalyticsServiceClient, descriptorSet, HealthServiceService, MINUTE_MS } from '@millrace/contracts'
 import { type Database, readIndexBloat, readPageCounts, readTableBloat, startDatabase } from '@millrace/database'
-import { openRedis, type RedisConnection, streamRedisConfig } from '@millrace/redis'
+import { openRedis, type RedisConnection, requireUsableRedis, streamRedisConfig } from '@millrace/redis'
 import { createGrpcClient, implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
 import { openStreamDriver } from '@millrace/streams'
 import { createGrpcMetrics, createRedisMetrics, type GrpcMetrics } from '@millrace/telemetry'
@@ -48,6 +48,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     startDatabase(config, lifecycle, { statementTimeoutMs: 5000 }),
   )
   const redis = await lifecycle.start('stream-redis connection', async () => {
+    await requireUsableRedis(streamRedisConfig(config), 'STREAM_REDIS_URL', lifecycle.logger)
     const opened = await openRedis(redisConfig(config), {
       logger: lifecycle.logger,
       metrics: createRedisMetrics(lifecycle.metrics),

@@ -1,11 +1,15 @@
 import { HOUR_MS } from '@millrace/contracts'
-import { DEFAULT_ROLLUP_DEFINITIONS } from '@millrace/rollups'
+import { DEFAULT_ROLLUP_DEFINITIONS, parseRollupDefinitions } from '@millrace/rollups'
 import {
+  address,
   boolean,
   type ConfigOf,
+  checkRedisUrl,
   databaseSettings,
   decimal,
   defineConfig,
+  directory,
+  host,
   integer,
   list,
   port,
@@ -16,9 +20,18 @@ import {
   url,
 } from '@millrace/service'
 
+function findRollupsProblem(value: string): string | undefined {
+  try {
+    parseRollupDefinitions(value)
+    return undefined
+  } catch (error) {
+    return `must be a JSON list of rollup definitions (${(error as Error).message.replace(/\s+/g, ' ')})`
+  }
+}
+
 export const configSchema = defineConfig({
   ...serviceSettings({ adminPort: 8081 }),
-  HTTP_HOST: text({
+  HTTP_HOST: host({
     default: '127.0.0.1',
     description: 'address on which the public HTTP server listens; 0.0.0.0 listens on every network',
   }),
@@ -63,6 +76,10 @@ export const configSchema = defineConfig({
   }),
   CORS_ORIGINS: list({
     default: ['*'],
+    items: {
+      are: '* or origins such as https://example.com',
+      isValid: (item) => item === '*' || /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+$/i.test(item),
+    },
     description: 'origins of web pages that may call from a browser; * allows every page, an empty value none',
   }),
 
@@ -96,6 +113,7 @@ export const configSchema = defineConfig({
   ...streamSettings(),
   CACHE_REDIS_URL: secret({
     optional: true,
+    check: checkRedisUrl,
     description: 'Redis for rate limits and for notices between services; default: STREAM_REDIS_URL',
   }),
   STREAM_MIN_REPLICAS: integer({
@@ -126,13 +144,25 @@ export const configSchema = defineConfig({
     unit: 'bytes',
     description: 'maximum bytes of frames that the stream has not acknowledged yet; beyond that requests get 429',
   }),
-  MILLRACE_DATA_DIR: text({ default: '.millrace', description: 'folder in which the spool is kept' }),
+  MILLRACE_DATA_DIR: directory({ default: '.millrace', description: 'folder in which the spool is kept' }),
   SPOOL_BYTES_MAX: integer({
     default: 1_073_741_824,
     min: 0,
     max: 1_099_511_627_776,
     unit: 'bytes',
     description: 'maximum size of the spool; 0 switches it off',
+  }),
+  STREAM_DISK_PATH: text({
+    optional: true,
+    description: 'directory of the data of the stream’s Redis, when it is on this machine; npm start sets it',
+  }),
+  DISK_FREE_BYTES_MIN: integer({
+    default: 67_108_864,
+    min: 0,
+    max: 1_099_511_627_776,
+    unit: 'bytes',
+    description:
+      'while less is free on the disk of STREAM_DISK_PATH, events get 503, so that Redis and PostgreSQL keep room to work; the spool takes no events while less is free on its disk; 0 waits for a write that fails',
   }),
 
   SEGMENT_BODY_BYTES_MAX: integer({
@@ -244,6 +274,7 @@ export const configSchema = defineConfig({
     description: 'maximum open /api/v1/live streams of this process',
   }),
   ROLLUPS: text({
+    check: findRollupsProblem,
     default: JSON.stringify(DEFAULT_ROLLUP_DEFINITIONS),
     description:
       'rollup definitions besides the counts by event name, as a JSON list of {event, dimensions, property}: event "*" stands for all events, at most 3 dimensions; paths begin with properties. or context.; definitions that were ever set stay active',
@@ -262,9 +293,15 @@ export const configSchema = defineConfig({
     description:
       'whether a CDN or proxy in front may cache query answers; it must keep a separate answer for each Authorization header (Vary), see docs/decisions/0009',
   }),
-  STREAM_CONSUMER_ADDRESS: text({ default: '127.0.0.1:9101', description: 'address of stream-consumer as host:port' }),
-  ANALYTICS_QUERY_ADDRESS: text({ default: '127.0.0.1:9102', description: 'address of analytics-query as host:port' }),
-  HEALTH_AGGREGATOR_ADDRESS: text({
+  STREAM_CONSUMER_ADDRESS: address({
+    default: '127.0.0.1:9101',
+    description: 'address of stream-consumer as host:port',
+  }),
+  ANALYTICS_QUERY_ADDRESS: address({
+    default: '127.0.0.1:9102',
+    description: 'address of analytics-query as host:port',
+  }),
+  HEALTH_AGGREGATOR_ADDRESS: address({
     default: '127.0.0.1:9105',
     description: 'address of health-aggregator as host:port',
   }),

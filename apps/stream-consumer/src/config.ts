@@ -2,21 +2,23 @@ import { EVENTS_STORE_GROUP, HOUR_MS } from '@millrace/contracts'
 import { COARSE_LEVELS, type CoarseLevel, MINUTE_LEVEL, type RollupLevel } from '@millrace/rollups'
 import {
   type ConfigOf,
+  checkRedisUrl,
   databaseSettings,
   decimal,
   defineConfig,
+  host,
   integer,
+  name,
   port,
   type Setting,
   secret,
   serviceSettings,
   streamSettings,
-  text,
 } from '@millrace/service'
 
 export const configSchema = defineConfig({
   ...serviceSettings({ adminPort: 10_101 }),
-  GRPC_HOST: text({
+  GRPC_HOST: host({
     default: '127.0.0.1',
     description: 'bind address of the gRPC server; callers are not authenticated, do not expose it',
   }),
@@ -29,11 +31,12 @@ export const configSchema = defineConfig({
   }),
 
   ...streamSettings(),
-  STREAM_GROUP: text({
+  STREAM_GROUP: name({
     default: EVENTS_STORE_GROUP,
     description: 'consumer group; its positions are rows of stream_partitions',
   }),
   CACHE_REDIS_URL: secret({
+    check: checkRedisUrl,
     optional: true,
     description: 'Redis for messages about commits, late events and live counts; default: STREAM_REDIS_URL',
   }),

@@ -11,6 +11,7 @@ export const databaseErrors = defineErrors({
   DATABASE_DATA_ERROR: ['invalid', 'the database refuses a value'],
   DATABASE_FENCED: ['conflict', 'another owner has taken over'],
   DATABASE_STATEMENT_ERROR: ['internal', 'the database cannot run the statement'],
+  DATABASE_CONFIG: ['invalid', 'the server is not the one that the settings need'],
   DATABASE_MIGRATION_REFUSED: ['internal', 'the migrations do not match the database'],
 })
 

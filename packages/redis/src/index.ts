@@ -1,4 +1,5 @@
 export type { ChainableCommander, Cluster, Redis } from 'ioredis'
+export { requireUsableRedis } from './check-redis.js'
 export { openRedis, type RedisDeps } from './open-redis.js'
 export type { RedisConfig, RedisMode } from './redis-config.js'
 export type { RedisConnection, RedisSubscription, SubscribeOptions } from './redis-connection.js'

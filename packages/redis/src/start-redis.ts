@@ -1,5 +1,6 @@
 import type { Logger } from '@millrace/logger'
 import { createRedisMetrics, type Metrics } from '@millrace/telemetry'
+import { requireUsableRedis } from './check-redis.js'
 import { openRedis } from './open-redis.js'
 import type { RedisConfig } from './redis-config.js'
 import type { RedisConnection } from './redis-connection.js'
@@ -29,7 +30,11 @@ export function streamRedisConfig(settings: StreamRedisSettings): Omit<RedisConf
   }
 }
 
-/** Opens the connections to the stream's Redis and to the Redis for caches, limits and messages, which may be the same. Does not wait for either. */
+/**
+ * Opens the connections to the stream's Redis and to the Redis for caches, limits and messages, which may be the same. A server that cannot be reached is no
+ * error, since it may still be starting: one log line says so, and the connection is tried again.
+ * @throws REDIS_CONFIG with the remedy when a server answers that cannot be used: another program, a wrong password, an old version
+ */
 export async function startRedis(
   settings: StreamRedisSettings & { readonly CACHE_REDIS_URL?: { reveal(): string } | undefined },
   lifecycle: Starter,
@@ -41,7 +46,11 @@ export async function startRedis(
       const redis = await openRedis({ ...config, name, isLazy: true }, { logger, metrics })
       return [redis, () => redis.close()] as const
     })
-  const streamRedis = await open('stream-redis', streamRedisConfig(settings))
   const url = settings.CACHE_REDIS_URL?.reveal()
+  await Promise.all([
+    requireUsableRedis(streamRedisConfig(settings), 'STREAM_REDIS_URL', logger),
+    url === undefined ? undefined : requireUsableRedis({ url }, 'CACHE_REDIS_URL', logger),
+  ])
+  const streamRedis = await open('stream-redis', streamRedisConfig(settings))
   return { streamRedis, cacheRedis: url === undefined ? streamRedis : await open('cache-redis', { url }) }
 }

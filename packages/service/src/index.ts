@@ -1,10 +1,29 @@
 export { type ConfigOf, type ConfigSchema, defineConfig } from './config/define-config.js'
 export { describeConfig } from './config/describe-config.js'
 export { ConfigError, type Environment, parseConfig } from './config/parse-config.js'
+export { address, directory, host } from './config/place-settings.js'
 export { Secret } from './config/secret.js'
-export { type DatabaseSettingsOptions, databaseSettings, streamSettings } from './config/server-settings.js'
+export {
+  checkDatabaseUrl,
+  checkRedisUrl,
+  type DatabaseSettingsOptions,
+  databaseSettings,
+  streamSettings,
+} from './config/server-settings.js'
 export { serviceSettings } from './config/service-settings.js'
-export { boolean, choice, decimal, integer, list, port, type Setting, secret, text, url } from './config/settings.js'
+export {
+  boolean,
+  choice,
+  decimal,
+  integer,
+  list,
+  name,
+  port,
+  type Setting,
+  secret,
+  text,
+  url,
+} from './config/settings.js'
 export { replaceSettingsTable } from './config/settings-table.js'
 export type { CallContext } from './grpc/call-context.js'
 export type { CallIdentity } from './grpc/call-metadata.js'

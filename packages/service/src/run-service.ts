@@ -1,7 +1,8 @@
 import { createLogger } from '@millrace/logger'
 import { startTracing } from '@millrace/telemetry'
 import type { z } from 'zod'
-import type { ConfigSchema } from './config/define-config.js'
+import { type ConfigSchema, settingsOf } from './config/define-config.js'
+import { findMisspelled } from './config/misspelled.js'
 import { ConfigError, parseConfig } from './config/parse-config.js'
 import type { Lifecycle } from './lifecycle/lifecycle.js'
 import { RunningService, type ServiceConfig, type ServiceHost } from './running-service.js'
@@ -47,6 +48,8 @@ export async function runService<Schema extends ConfigSchema>(
     samplePerSecond: settings.LOG_SAMPLE_PER_SECOND,
     ...(host.writeLog === undefined ? {} : { write: host.writeLog }),
   })
+  for (const { variable, meant } of findMisspelled(settingsOf(definition.configSchema).keys(), host.env))
+    logger.warn('a variable of the environment looks like a setting but is none', { variable, meant })
   const tracer = await startTracing({
     service: definition.name,
     ...(definition.version === undefined ? {} : { version: definition.version }),

@@ -113,9 +113,10 @@ export class RunningService {
 
   async #failStart(error: unknown): Promise<void> {
     const { host, name, logger } = this.#options
-    logger.fatal('the service could not start', { error })
-    // One sentence for a person at a terminal; the log line has the details.
-    if (isMillraceError(error)) host.printError(`${name}: ${error.message}\n`)
+    // The sentence says it all, to programs in the log and to a person at the terminal. Only of a bug it matters where it was thrown.
+    const isExpected = isMillraceError(error) && error.kind !== 'internal'
+    logger.fatal('the service could not start', isExpected ? { code: error.code, reason: error.message } : { error })
+    if (error instanceof Error) host.printError(`${name}: ${error.message}\n`)
     await this.#end(1, 'failed start')
   }
 

@@ -183,7 +183,7 @@ describe('a service', () => {
     })
     expect(await service.exitCode()).toBe(78)
     expect(service.errors()).toBe(
-      'test-service: the configuration has 2 problems:\n  ADMIN_PORT must be a whole number, but is "x".\n  HTTP_PORT must be a whole number, but is "y".\n',
+      'test-service: the configuration has 2 problems:\n  ADMIN_PORT must be a whole number from 0 to 65535, but is "x".\n  HTTP_PORT must be a whole number from 0 to 65535, but is "y".\n',
     )
     expect(service.events).toEqual([])
   })

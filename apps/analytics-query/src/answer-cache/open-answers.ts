@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type Cache, createCache, createCacheMetrics } from '@millrace/cache'
 import { CHANNELS, DAY_MS, lateCursorKey, MINUTE_MS, popularQueriesKey } from '@millrace/contracts'
 import { openDatabase } from '@millrace/database'
-import { openRedis, type RedisConnection } from '@millrace/redis'
+import { openRedis, type RedisConnection, requireUsableRedis } from '@millrace/redis'
 import type { Lifecycle } from '@millrace/service'
 import { createRedisMetrics } from '@millrace/telemetry'
 import type { Config } from '../config.js'
@@ -114,6 +114,7 @@ async function startRedis(config: Config, { logger, metrics, start }: Lifecycle)
   const url = config.CACHE_REDIS_URL?.reveal()
   if (url === undefined) return undefined
   return await start('cache-redis connection', async () => {
+    await requireUsableRedis({ url }, 'CACHE_REDIS_URL', logger)
     const redis = await openRedis(
       { url, name: 'cache-redis', isLazy: true },
       { logger, metrics: createRedisMetrics(metrics) },

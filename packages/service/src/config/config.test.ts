@@ -61,7 +61,7 @@ describe('a configuration', () => {
     })
     expect(problems).toEqual([
       'HTTP_PORT must be a whole number from 0 to 65535, but is "99999".',
-      'BATCH_EVENTS_MAX must be a whole number, but is "many".',
+      'BATCH_EVENTS_MAX must be a whole number from 1 to 10000 (events), but is "many".',
       'RATIO must be a number from 0 to 1, but is "2".',
       'DATABASE_URL is not set: where the rows go.',
       'STREAM_DRIVER must be one of redis, kafka, but is "nats".',

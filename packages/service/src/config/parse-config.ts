@@ -3,6 +3,9 @@ import type { z } from 'zod'
 import { type ConfigSchema, settingsOf } from './define-config.js'
 import type { SettingFacts } from './settings.js'
 
+/** Characters of a value that a problem shows. */
+const VALUE_LENGTH_MAX = 60
+
 /** All problems of a configuration, one sentence each, without values of secrets. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
@@ -64,5 +67,11 @@ function toSentence(name: string, message: string, fact: SettingFacts | undefine
   // The message of a rule over several settings is a whole sentence already.
   if (fact === undefined) return name === '' ? message : `${name} ${message}.`
   if (value === undefined) return `${name} is not set: ${fact.description}.`
-  return fact.isSecret === true ? `${name} ${message}.` : `${name} ${message}, but is "${value}".`
+  return fact.isSecret === true ? `${name} ${message}.` : `${name} ${message}, but is "${shorten(value)}".`
+}
+
+/** A value may be a whole JSON document. */
+function shorten(value: string): string {
+  const line = value.replace(/\s+/g, ' ')
+  return line.length > VALUE_LENGTH_MAX ? `${line.slice(0, VALUE_LENGTH_MAX)}…` : line
 }

@@ -1,5 +1,27 @@
 import { EVENTS_STREAM } from '@millrace/contracts'
-import { boolean, choice, integer, list, secret, text } from './settings.js'
+import { isAddress } from './place-settings.js'
+import { boolean, choice, integer, list, name, secret } from './settings.js'
+
+/** The rule of a setting with the URL of a PostgreSQL server. The message does not repeat the URL, which may contain a password. */
+export function checkDatabaseUrl(value: string): string | undefined {
+  const isUrl = URL.canParse(value) && ['postgres:', 'postgresql:'].includes(new URL(value).protocol)
+  return isUrl ? undefined : 'must be a URL such as postgres://user:password@host:5432/database'
+}
+
+/** The rule of a setting with the URL of a Redis server, or of several nodes of a Cluster. */
+export function checkRedisUrl(value: string): string | undefined {
+  const isValid = value.split(',').every((part) => isRedisUrl(part.trim()))
+  return isValid
+    ? undefined
+    : 'must be a URL such as redis://user:password@host:6379, rediss:// with TLS, or unix:///path'
+}
+
+function isRedisUrl(part: string): boolean {
+  if (!URL.canParse(part)) return false
+  const { protocol, hostname, pathname } = new URL(part)
+  if (protocol === 'unix:') return pathname.length > 1
+  return (protocol === 'redis:' || protocol === 'rediss:') && hostname !== '' && /^\/?\d{0,6}$/.test(pathname)
+}
 
 export interface DatabaseSettingsOptions {
   /** What the service uses the database for; ends the description of DATABASE_URL. */
@@ -17,7 +39,10 @@ export interface DatabaseSettingsOptions {
 export function databaseSettings(options: DatabaseSettingsOptions) {
   const { holds, connectionLimit, poolNote = '', timeoutMs = 5000, retryAttempts = 3 } = options
   return {
-    DATABASE_URL: secret({ description: `PostgreSQL, as postgres://user:password@host:port/database: ${holds}` }),
+    DATABASE_URL: secret({
+      check: checkDatabaseUrl,
+      description: `PostgreSQL, as postgres://user:password@host:port/database: ${holds}`,
+    }),
     DATABASE_CONNECTION_LIMIT: integer({
       default: connectionLimit,
       min: 1,
@@ -49,7 +74,7 @@ export function streamSettings() {
       default: 'redis',
       description: 'server that holds the stream; the start fails when this version has no driver for it',
     }),
-    STREAM_NAME: text({ default: EVENTS_STREAM, description: 'name of the stream' }),
+    STREAM_NAME: name({ default: EVENTS_STREAM, description: 'name of the stream' }),
     STREAM_PARTITIONS: integer({
       default: 16,
       min: 1,
@@ -57,16 +82,20 @@ export function streamSettings() {
       unit: 'partitions',
       description: 'number of partitions of the stream; must not change once it holds events',
     }),
-    STREAM_REDIS_URL: secret({ description: 'Redis that holds the stream, as redis://user:password@host:port' }),
+    STREAM_REDIS_URL: secret({
+      check: checkRedisUrl,
+      description: 'Redis that holds the stream, as redis://user:password@host:port',
+    }),
     REDIS_CLUSTER_ENABLED: boolean({
       default: false,
       description: 'whether STREAM_REDIS_URL is a node of a Redis Cluster',
     }),
     REDIS_SENTINEL_HOSTS: list({
       default: [],
+      items: { are: 'host or host:port', isValid: (item) => isAddress(item.includes(':') ? item : `${item}:1`) },
       description: 'host:port of the Redis Sentinels, which then name the primary instead of STREAM_REDIS_URL',
     }),
-    REDIS_MASTER_NAME: text({
+    REDIS_MASTER_NAME: name({
       optional: true,
       description: 'name of the primary in the configuration of the Sentinels',
     }),

@@ -1,5 +1,6 @@
 import { logThresholds } from '@millrace/logger'
-import { choice, decimal, integer, list, port, secret, text, url } from './settings.js'
+import { host } from './place-settings.js'
+import { choice, decimal, integer, list, port, secret, url } from './settings.js'
 
 /** The settings that every service has; `runService` needs them. Spread them into the schema of the service. */
 export function serviceSettings(options: { readonly adminPort: number }) {
@@ -24,7 +25,7 @@ export function serviceSettings(options: { readonly adminPort: number }) {
       default: [],
       description: 'names of log fields to mask, in addition to the built-in ones',
     }),
-    ADMIN_HOST: text({ default: '127.0.0.1', description: 'address the admin server listens on' }),
+    ADMIN_HOST: host({ default: '127.0.0.1', description: 'address the admin server listens on' }),
     ADMIN_PORT: port({
       default: options.adminPort,
       description: 'port of /live, /ready, /startup, /metrics and /log-level',

@@ -15,13 +15,13 @@ export interface SettingFacts {
 /** One environment variable: a zod schema from its text to its value, with its facts. */
 export type Setting<T> = z.ZodType<T, string | undefined>
 
-interface Common<T> {
+export interface Common<T> {
   /** The meaning of the setting for an operator: lower case, without a full stop. */
   readonly description: string
   /** Without a default the variable must be set, unless `optional`. */
   readonly default?: T
 }
-interface Optional {
+export interface Optional {
   readonly optional: true
 }
 
@@ -32,7 +32,8 @@ export function settingFacts(schema: unknown): SettingFacts | undefined {
   return schema instanceof z.ZodType ? factsOf.get(schema) : undefined
 }
 
-function build<T>(
+/** Attaches the facts of a setting to its schema. */
+export function build<T>(
   parser: z.ZodType<T, string>,
   options: Common<string | number | boolean | readonly string[]> & Partial<Optional>,
   facts: Omit<SettingFacts, 'description' | 'default' | 'isOptional'>,
@@ -56,15 +57,15 @@ export interface NumberOptions extends Common<number> {
   readonly unit?: string
 }
 
-function numeric(
-  parser: z.ZodType<number, string>,
-  kind: string,
-  options: NumberOptions & Partial<Optional>,
-): Setting<number> {
+function numeric(pattern: RegExp, kind: string, options: NumberOptions & Partial<Optional>): Setting<number> {
   const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY, unit } = options
   const limits = describeLimits(options.min, options.max)
   const sentence = `must be ${kind}${limits === undefined ? '' : ` ${limits}`}${unit === undefined ? '' : ` (${unit})`}`
-  const limited = parser.refine((value) => value >= min && value <= max, { error: sentence })
+  const limited = z
+    .string()
+    .regex(pattern, sentence)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, { error: sentence })
   return build(limited, options, {
     ...(unit === undefined ? {} : { unit }),
     ...(limits === undefined ? {} : { limits }),
@@ -81,22 +82,14 @@ function describeLimits(min: number | undefined, max: number | undefined): strin
 export function integer(options: NumberOptions & Optional): Setting<number | undefined>
 export function integer(options: NumberOptions): Setting<number>
 export function integer(options: NumberOptions & Partial<Optional>): Setting<number | undefined> {
-  const parser = z
-    .string()
-    .regex(/^[+-]?\d{1,15}$/, 'must be a whole number')
-    .transform(Number)
-  return numeric(parser, 'a whole number', options)
+  return numeric(/^[+-]?\d{1,15}$/, 'a whole number', options)
 }
 
 /** A number, fractions allowed. */
 export function decimal(options: NumberOptions & Optional): Setting<number | undefined>
 export function decimal(options: NumberOptions): Setting<number>
 export function decimal(options: NumberOptions & Partial<Optional>): Setting<number | undefined> {
-  const parser = z
-    .string()
-    .regex(/^[+-]?(\d+\.?\d*|\.\d+)$/, 'must be a number')
-    .transform(Number)
-  return numeric(parser, 'a number', options)
+  return numeric(/^[+-]?(\d+\.?\d*|\.\d+)$/, 'a number', options)
 }
 
 /** A TCP port; 0 lets the system choose. */
@@ -104,10 +97,36 @@ export function port(options: Common<number>): Setting<number> {
   return integer({ ...options, min: 0, max: 65_535 })
 }
 
-export function text(options: Common<string> & Optional): Setting<string | undefined>
-export function text(options: Common<string>): Setting<string>
-export function text(options: Common<string> & Partial<Optional>): Setting<string | undefined> {
-  return build(z.string().trim().min(1), options, {})
+/** What a text must be besides not empty. */
+interface TextRule {
+  /** Returns what is wrong with the value, as a clause that begins with "must"; undefined when nothing is. */
+  readonly check?: (value: string) => string | undefined
+}
+
+export function text(options: Common<string> & TextRule & Optional): Setting<string | undefined>
+export function text(options: Common<string> & TextRule): Setting<string>
+export function text(options: Common<string> & TextRule & Partial<Optional>): Setting<string | undefined> {
+  const parser = z.string().trim().min(1, 'must not be blank')
+  return build(withCheck(parser, options.check), options, {})
+}
+
+function withCheck<T extends z.ZodType<string, string>>(
+  parser: T,
+  check: TextRule['check'],
+): z.ZodType<string, string> {
+  if (check === undefined) return parser
+  return parser.superRefine((value, context) => {
+    const problem = check(value)
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+  })
+}
+
+/** A name that is part of keys in Redis and of rows in PostgreSQL. */
+export function name(options: Common<string> & Optional): Setting<string | undefined>
+export function name(options: Common<string>): Setting<string>
+export function name(options: Common<string> & Partial<Optional>): Setting<string | undefined> {
+  const parser = z.string().regex(/^[\w.:-]{1,100}$/, 'must have 1 to 100 letters, digits, and . : _ -')
+  return build(parser, options, {})
 }
 
 /** `true`, `false`, `1` or `0`. */
@@ -131,15 +150,24 @@ export function choice<const Choice extends string>(
   )
 }
 
+interface ListRule {
+  /** Whether one of the texts is allowed, and what each must be, for the message. */
+  readonly items?: { readonly are: string; readonly isValid: (item: string) => boolean }
+}
+
 /** Texts separated by commas; spaces around each are dropped. */
-export function list(options: Common<readonly string[]>): Setting<readonly string[]> {
+export function list(options: Common<readonly string[]> & ListRule): Setting<readonly string[]> {
+  const { items } = options
   const parser = z.string().transform((value): readonly string[] =>
     value
       .split(',')
       .map((item) => item.trim())
       .filter((item) => item !== ''),
   )
-  return build(parser, options, { limits: 'separated by commas' })
+  const checked = items
+    ? parser.refine((values) => values.every(items.isValid), { error: `must be ${items.are}, separated by commas` })
+    : parser
+  return build(checked, options, { limits: 'separated by commas' })
 }
 
 /** An absolute URL with one of the protocols, written like `http:`. */
@@ -163,7 +191,7 @@ function isUrl(value: string, protocols: readonly string[] | undefined): boolean
   return URL.canParse(value) && (protocols === undefined || protocols.includes(new URL(value).protocol))
 }
 
-interface SecretOptions extends Common<string> {
+interface SecretOptions extends Common<string>, TextRule {
   readonly minLength?: number
 }
 
@@ -174,7 +202,7 @@ export function secret(options: SecretOptions & Partial<Optional>): Setting<Secr
   const { minLength = 1 } = options
   const parser = z.string().min(minLength, `must have at least ${minLength} characters`)
   return build(
-    parser.transform((value) => new Secret(value)),
+    withCheck(parser, options.check).transform((value) => new Secret(value)),
     options,
     { isSecret: true },
   )

@@ -1,3 +1,4 @@
+import { type ErrorDetails, isMillraceError } from '@millrace/contracts'
 import type { ReadinessCheck } from './lifecycle.js'
 
 const CACHE_MS = 1_000
@@ -9,6 +10,8 @@ export interface CheckResult {
   readonly latency_ms: number
   /** The code of the error, or its message. */
   readonly error?: string
+  /** Facts of the error, for example which disk is full. */
+  readonly details?: ErrorDetails
 }
 
 /** Whether the service is ready, with every check. */
@@ -56,7 +59,8 @@ export class Readiness {
       await Promise.race([Promise.resolve().then(check), timeout])
       return { status: 'ok', latency_ms: latency() }
     } catch (error) {
-      return { status: 'failing', latency_ms: latency(), error: describe(error) }
+      const details = isMillraceError(error) && error.kind !== 'internal' ? error.details : undefined
+      return { status: 'failing', latency_ms: latency(), error: describe(error), ...(details && { details }) }
     } finally {
       clearTimeout(timer)
     }
