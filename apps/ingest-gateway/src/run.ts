@@ -32,6 +32,7 @@ import { addApi } from './api/add-api.js'
 import { createApiCors } from './api/api-cors.js'
 import type { ApiDeps } from './api/api-deps.js'
 import type { Config } from './config.js'
+import { DiskWatch } from './disk/disk-watch.js'
 import { CurrentEventCatalog } from './events/current-event-catalog.js'
 import { EventAcceptor } from './events/event-acceptor.js'
 import { newMessageId } from './events/new-message-id.js'
@@ -55,17 +56,20 @@ const LIMIT_CHANGES_MS = 500
 const PRODUCER_CLOSE_MS = 5000
 const START_RETRY_MS = 500
 const OVERDUE_CHECK_MS = 1000
+const DISK_CHECK_MS = 1000
 
 /** The composition root: the only file that knows every concrete part. Parts stop in reverse order: the HTTP server first, the database last. */
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   tuneCollector()
   const { logger, metrics, tracer } = lifecycle
   const database = await lifecycle.start('database', () => startDatabase(config, lifecycle))
+  const { streamRedis, cacheRedis } = await startRedis(config, lifecycle)
   await seedFirstKeys(config, lifecycle, database)
   const catalog = await startEventCatalog(config, lifecycle, database)
-  const { streamRedis, cacheRedis } = await startRedis(config, lifecycle)
   const resilienceMetrics = createResilienceMetrics(metrics)
-  const producer = await startProducer(config, lifecycle, { redis: streamRedis, resilienceMetrics })
+  const ingestMetrics = new IngestMetrics(metrics)
+  const disks = await startDiskWatch(config, lifecycle, ingestMetrics)
+  const producer = await startProducer(config, lifecycle, { redis: streamRedis, resilienceMetrics, disks })
   const counts = await startLedger(config, lifecycle, { database, producer })
   const verifier = await lifecycle.start('key verifier', () => {
     const limits = { positiveTtlMs: config.KEY_CACHE_MS, outageGraceMs: config.KEY_GRACE_MINUTES * MINUTE_MS }
@@ -118,7 +122,6 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     segmentBytesMax: config.SEGMENT_BODY_BYTES_MAX,
     eventsBytesMax: config.EVENTS_BODY_BYTES_MAX,
   })
-  const ingestMetrics = new IngestMetrics(metrics)
   const eventRoutes = createEventRoutes(wires, {
     parser,
     acceptor: new EventAcceptor(limits, { parser, producer, now: Date.now, newMessageId }),
@@ -247,11 +250,29 @@ async function untilAvailable<T>(lifecycle: Lifecycle, work: () => Promise<T>): 
   }
 }
 
+async function startDiskWatch(config: Config, lifecycle: Lifecycle, metrics: IngestMetrics): Promise<DiskWatch> {
+  const watch = new DiskWatch(
+    {
+      streamPath: config.STREAM_DISK_PATH,
+      spoolPath: config.SPOOL_BYTES_MAX > 0 ? spoolDirectory(config) : undefined,
+      freeBytesMin: config.DISK_FREE_BYTES_MIN,
+    },
+    { logger: lifecycle.logger, metrics },
+  )
+  await lifecycle.every('free space of disks', DISK_CHECK_MS, () => watch.poll())
+  return watch
+}
+
+function spoolDirectory(config: Config): string {
+  return join(config.MILLRACE_DATA_DIR, 'spool')
+}
+
 function startProducer(
   config: Config,
   lifecycle: Lifecycle,
-  { redis, resilienceMetrics }: { redis: RedisConnection; resilienceMetrics: ResilienceMetrics },
+  deps: { redis: RedisConnection; resilienceMetrics: ResilienceMetrics; disks: DiskWatch },
 ): Promise<Producer<RecordBatchBuilder>> {
+  const { redis, resilienceMetrics, disks } = deps
   return lifecycle.start('stream producer', async () => {
     const driver = await openStreamDriver(config, { redis, logger: lifecycle.logger })
     const producer = await openProducer(
@@ -263,7 +284,7 @@ function startProducer(
         lingerMsMax: config.STREAM_LINGER_MAX_MS,
         unacknowledgedBytesMax: config.STREAM_UNACKNOWLEDGED_BYTES_MAX,
         ...(config.SPOOL_BYTES_MAX > 0 && {
-          spool: { directory: join(config.MILLRACE_DATA_DIR, 'spool'), bytesMax: config.SPOOL_BYTES_MAX },
+          spool: { directory: spoolDirectory(config), bytesMax: config.SPOOL_BYTES_MAX },
         }),
       },
       {
@@ -272,10 +293,17 @@ function startProducer(
         metrics: new ProducerMetrics(lifecycle.metrics),
         resilienceMetrics,
         tracer: lifecycle.tracer,
+        disks,
       },
     )
     // A gateway that would refuse every event is not ready, so that the load balancer stops sending requests to it.
-    lifecycle.ready('stream', () => void producer.open(0))
+    lifecycle.ready('stream', () => {
+      try {
+        producer.check()
+      } catch (error) {
+        throw disks.explain(error)
+      }
+    })
     return [
       producer,
       async (budgetMs = PRODUCER_CLOSE_MS) => {

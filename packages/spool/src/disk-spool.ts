@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { KeyCounts } from './key-counts.js'
 import { type ReadPosition, ReadPositionFile } from './read-position.js'
 import { encodeRecord, recordBytes } from './record.js'
@@ -22,6 +23,7 @@ interface DiskSpoolDeps<T> extends Required<SpoolDeps<T>> {
 const FULL_CODES = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 const PAUSE_AFTER_FAULT_MS = 1000
 const RETRY_AFTER_SECONDS = 5
+const PROBE_BYTES = 65_536
 
 /** See `Spool`. */
 export class DiskSpool<T> implements Spool<T> {
@@ -45,6 +47,9 @@ export class DiskSpool<T> implements Spool<T> {
   #pendingBytes = 0
   #writing: Promise<void> | undefined
   #faultUntil = 0
+  /** After a write that found the disk full: the spool stays full until a probe of the disk succeeds. */
+  #isDiskFull = false
+  #probing: Promise<void> | undefined
 
   constructor(config: Required<SpoolConfig>, deps: DiskSpoolDeps<T>) {
     const { directory } = config
@@ -67,7 +72,9 @@ export class DiskSpool<T> implements Spool<T> {
   }
 
   get isFull(): boolean {
-    return this.#bytes + this.#pendingBytes >= this.#config.bytesMax || performance.now() < this.#faultUntil
+    if (this.#bytes + this.#pendingBytes >= this.#config.bytesMax || performance.now() < this.#faultUntil) return true
+    if (this.#isDiskFull) this.#probing ??= this.#probe()
+    return this.#isDiskFull
   }
 
   hasRoomFor(records: readonly T[]): boolean {
@@ -125,6 +132,7 @@ export class DiskSpool<T> implements Spool<T> {
 
   async close(): Promise<void> {
     await this.#writing
+    await this.#probing
     await this.#positionFile.save(this.#position)
     for (const segment of this.#segments) await segment.close()
     this.#segments.length = 0
@@ -216,11 +224,34 @@ export class DiskSpool<T> implements Spool<T> {
     if (performance.now() >= this.#faultUntil)
       this.#deps.logger.error('the spool cannot be written to', { error, directory: this.#config.directory })
     this.#faultUntil = performance.now() + PAUSE_AFTER_FAULT_MS
+    this.#isDiskFull = FULL_CODES.has(error.code ?? '')
     const message = FULL_CODES.has(error.code ?? '') ? 'the disk of the spool is full' : 'the disk of the spool fails'
     for (const { counts, reject } of batch) {
       this.#waiting.addAll(counts, -1)
       reject(spoolErrors.SPOOL_FULL({ message, cause: error, retryAfterSeconds: RETRY_AFTER_SECONDS }))
     }
+  }
+
+  /** Never rejects. Finds out whether the disk takes a write again, without a caller's record. */
+  async #probe(): Promise<void> {
+    const { files, logger } = this.#deps
+    const path = join(this.#config.directory, 'probe')
+    try {
+      const file = await files.create(path)
+      try {
+        const written = await file.write([Buffer.alloc(PROBE_BYTES)], 0)
+        await file.datasync()
+        this.#isDiskFull = written < PROBE_BYTES
+      } finally {
+        await file.close()
+      }
+      if (!this.#isDiskFull) logger.info('the disk of the spool has room again', { directory: this.#config.directory })
+    } catch {
+      // It is tried again after the pause.
+    }
+    await files.remove(path).catch(() => undefined)
+    if (this.#isDiskFull) this.#faultUntil = performance.now() + PAUSE_AFTER_FAULT_MS
+    this.#probing = undefined
   }
 
   async #writableSegment(): Promise<Segment<T>> {

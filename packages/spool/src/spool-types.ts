@@ -29,7 +29,7 @@ export interface Spool<T> {
   readonly bytes: number
   /** The part of `records` with this key. */
   recordsOf(key: SpoolKey): number
-  /** Whether an append would be refused at once: there is no room, or the disk failed within the last second. */
+  /** Whether an append would be refused at once: there is no room, the disk failed within the last second, or it was full and has not taken a write since. */
   readonly isFull: boolean
   /** Whether an append of these records would be tried. When it is false, `append` writes nothing. */
   hasRoomFor(records: readonly T[]): boolean

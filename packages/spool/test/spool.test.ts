@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { type LogFields, type Logger, silentLogger } from '@millrace/logger'
 import fc from 'fast-check'
+import { nodeFileSystem } from '../src/node-file-system.js'
 import { openSpool } from '../src/open-spool.js'
 import type { Spool } from '../src/spool-types.js'
 import { type TextRecord, textCodec } from './text-codec.js'
@@ -181,6 +182,32 @@ describe('the spool', () => {
     await spool.append([record(0, 'y'.repeat(200))])
     expect(await drain(spool)).toEqual(['y'.repeat(200)])
     await spool.close()
+  })
+
+  it('stays full after the disk was full until the disk takes a write again, without a caller having to lose a record', async () => {
+    let isFull = false
+    let creations = 0
+    const create = (path: string) => {
+      creations++
+      return isFull
+        ? Promise.reject(Object.assign(new Error('no space'), { code: 'ENOSPC' }))
+        : nodeFileSystem.create(path)
+    }
+    const files = { ...nodeFileSystem, create }
+    const spool = await openSpool({ directory }, { codec: textCodec, logger: silentLogger, files })
+    isFull = true
+    await expect(spool.append([record(0, 'a')])).rejects.toMatchObject({ code: 'SPOOL_FULL' })
+    // The write of the record and two probes.
+    while (creations < 3) {
+      expect(spool.isFull).toBe(true)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    isFull = false
+    while (spool.isFull) await new Promise((resolve) => setTimeout(resolve, 20))
+    await spool.append([record(0, 'b')])
+    expect(await drain(spool)).toEqual(['b'])
+    await spool.close()
+    expect(readdirSync(directory)).not.toContain('probe')
   })
 
   it('refuses a second process, and takes over the lock of a process that has ended', async () => {

@@ -64,4 +64,11 @@ export {
 } from './frame/frame.js'
 export { openProducer, type ProducerConfig, type ProducerDeps } from './producer/open-producer.js'
 export { ProducerMetrics } from './producer/producer-metrics.js'
-export type { AppendedFrame, BatchBuilder, OpenBatch, Producer, ProducerCounts } from './producer/producer-types.js'
+export type {
+  AppendedFrame,
+  BatchBuilder,
+  OpenBatch,
+  Producer,
+  ProducerCounts,
+  ProducerDisks,
+} from './producer/producer-types.js'

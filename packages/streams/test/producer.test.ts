@@ -261,6 +261,46 @@ describe('the producer', () => {
     expect(state()).toBe(2)
   })
 
+  it('refuses every record while the disk of the stream is full, in the check as well', async () => {
+    const disks = { isStreamDiskFull: true, isSpoolDiskFull: false }
+    const producer = await start(withSpool, { disks })
+    const refusal = expect.objectContaining({ code: 'STREAM_DISK_FULL', httpStatus: 503, retryAfterSeconds: 5 })
+    expect(() => producer.open(0)).toThrow(refusal)
+    expect(() => producer.check()).toThrow(refusal)
+    disks.isStreamDiskFull = false
+    producer.check()
+    expect(await send(producer, 0, 'a')).toMatchObject({ isSpooled: false })
+  })
+
+  it('finds out by its check, without a record, that the stream is down and the spool could not take a frame', async () => {
+    const disks = { isStreamDiskFull: false, isSpoolDiskFull: true }
+    const producer = await start(withSpool, { disks })
+    const checkCode = () => {
+      try {
+        producer.check()
+        return 'accepts'
+      } catch (error) {
+        return (error as { code: string }).code
+      }
+    }
+    expect(checkCode()).toBe('accepts')
+    driver.isUp = false
+    await waitFor(async () => checkCode() === 'STREAM_SPOOL_FULL')
+    disks.isSpoolDiskFull = false
+    expect(checkCode()).toBe('accepts')
+    driver.isUp = true
+    const without = await start()
+    driver.isUp = false
+    await waitFor(async () => {
+      try {
+        without.check()
+        return false
+      } catch (error) {
+        return (error as { code: string }).code === 'STREAM_UNAVAILABLE'
+      }
+    })
+  })
+
   it('spools only the partitions that the stream does not take', async () => {
     const producer = await start(withSpool)
     driver.faultOf = (_, { partition }) => (partition === 1 ? 'lost' : undefined)

@@ -49,6 +49,10 @@ export class RecordingProducer implements Producer<RecordBatchBuilder> {
     return this.#batches[partition] as OpenBatch<RecordBatchBuilder>
   }
 
+  check(): void {
+    if (this.refusal !== undefined) throw this.refusal
+  }
+
   async flush(): Promise<void> {}
   async close(): Promise<void> {}
   counts() {

@@ -9,8 +9,8 @@ import { Dispatcher } from './dispatcher.js'
 import { FrameSender } from './frame-sender.js'
 import { MemoryWatch } from './memory-watch.js'
 import { PartitionQueue } from './partition-queue.js'
-import type { StreamProducerMetrics } from './producer-metrics.js'
-import type { BatchBuilder, OpenBatch, Producer, ProducerCounts } from './producer-types.js'
+import type { RefusalReason, StreamProducerMetrics } from './producer-metrics.js'
+import type { BatchBuilder, OpenBatch, Producer, ProducerCounts, ProducerDisks } from './producer-types.js'
 import { SpoolDrain } from './spool-drain.js'
 
 interface BatchingProducerConfig<Builder extends BatchBuilder> {
@@ -35,6 +35,7 @@ interface BatchingProducerDeps {
   readonly logger: Logger
   readonly metrics: StreamProducerMetrics | undefined
   readonly tracer: Tracer | undefined
+  readonly disks: ProducerDisks | undefined
   readonly id: string
 }
 
@@ -46,6 +47,7 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
   readonly partitions: number
   readonly #config: BatchingProducerConfig<Builder>
   readonly #spool: Spool<FrameToAppend> | undefined
+  readonly #disks: ProducerDisks | undefined
   readonly #drain: SpoolDrain | undefined
   readonly #memory: MemoryWatch
   readonly #metrics: StreamProducerMetrics | undefined
@@ -61,6 +63,7 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
     this.#metrics = deps.metrics
     this.#memory = new MemoryWatch(config.memoryShareMax, deps)
     this.#spool = deps.spool
+    this.#disks = deps.disks
     const producer = parseProducerId(deps.id)
     for (let partition = 0; partition < config.partitions; partition++) {
       const queue = new PartitionQueue<Builder>(partition, producer, config.flags)
@@ -87,8 +90,9 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
     if (queue === undefined) throw new RangeError(`partition ${partition} of ${this.partitions}`)
     if (this.#closing) throw this.#refusal('closed')
     if (this.#dispatcher.unacknowledgedBytes > this.#config.unacknowledgedBytesMax) throw this.#refusal('overloaded')
+    if (this.#disks?.isStreamDiskFull) throw this.#refusal('disk_full')
     if (this.#memory.isFull) throw this.#refusal('full')
-    if (queue.mode === 'spooling' && this.#spool?.isFull) throw this.#refusal('spool_full')
+    if (queue.mode === 'spooling' && this.#isSpoolFull) throw this.#refusal('spool_full')
     if (queue.mode === 'down') throw this.#refusal('unavailable')
     const batch = queue.open
     if (batch !== undefined && batch.builder.bytes < this.#config.frameBytesMax) {
@@ -99,6 +103,25 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
     if (batch !== undefined) this.#dispatcher.seal(queue)
     if (!queue.isBusy) this.#dispatcher.tickIn(batch === undefined ? this.#dispatcher.lingerMs : 0)
     return queue.begin(this.#config.createBuilder(), performance.now())
+  }
+
+  check(): void {
+    const reason = this.#whyRefusing()
+    if (reason !== undefined) throw refusalOf(reason)
+  }
+
+  #whyRefusing(): RefusalReason | undefined {
+    if (this.#closing) return 'closed'
+    if (this.#dispatcher.unacknowledgedBytes > this.#config.unacknowledgedBytesMax) return 'overloaded'
+    if (this.#disks?.isStreamDiskFull) return 'disk_full'
+    if (this.#memory.isFull) return 'full'
+    if (this.#memory.isReachable && this.#queues.every(({ mode }) => mode === 'direct')) return undefined
+    if (this.#spool === undefined) return 'unavailable'
+    return this.#isSpoolFull ? 'spool_full' : undefined
+  }
+
+  get #isSpoolFull(): boolean {
+    return this.#spool?.isFull === true || this.#disks?.isSpoolDiskFull === true
   }
 
   async flush(): Promise<void> {
@@ -163,19 +186,25 @@ export class BatchingProducer<Builder extends BatchBuilder> implements Producer<
     this.#metrics?.unacknowledgedBytes.set(this.#dispatcher.unacknowledgedBytes)
   }
 
-  #refusal(reason: 'closed' | 'overloaded' | 'full' | 'spool_full' | 'unavailable') {
+  #refusal(reason: RefusalReason) {
     this.#metrics?.refused(reason).inc()
-    switch (reason) {
-      case 'closed':
-        return streamErrors.STREAM_CLOSED({ retryAfterSeconds: 1 })
-      case 'overloaded':
-        return streamErrors.STREAM_OVERLOADED({ retryAfterSeconds: 1 })
-      case 'full':
-        return streamErrors.STREAM_FULL({ retryAfterSeconds: 5 })
-      case 'spool_full':
-        return streamErrors.STREAM_SPOOL_FULL({ retryAfterSeconds: 5 })
-      case 'unavailable':
-        return streamErrors.STREAM_UNAVAILABLE({ retryAfterSeconds: 5 })
-    }
+    return refusalOf(reason)
+  }
+}
+
+function refusalOf(reason: RefusalReason) {
+  switch (reason) {
+    case 'closed':
+      return streamErrors.STREAM_CLOSED({ retryAfterSeconds: 1 })
+    case 'overloaded':
+      return streamErrors.STREAM_OVERLOADED({ retryAfterSeconds: 1 })
+    case 'disk_full':
+      return streamErrors.STREAM_DISK_FULL({ retryAfterSeconds: 5 })
+    case 'full':
+      return streamErrors.STREAM_FULL({ retryAfterSeconds: 5 })
+    case 'spool_full':
+      return streamErrors.STREAM_SPOOL_FULL({ retryAfterSeconds: 5 })
+    case 'unavailable':
+      return streamErrors.STREAM_UNAVAILABLE({ retryAfterSeconds: 5 })
   }
 }

@@ -10,6 +10,7 @@ export class MemoryWatch {
   readonly #driver: StreamDriver
   readonly #logger: Logger
   #isFull = false
+  #isReachable = true
   #isPolling = false
 
   constructor(shareMax: number, { driver, logger }: { driver: StreamDriver; logger: Logger }) {
@@ -20,6 +21,11 @@ export class MemoryWatch {
 
   get isFull(): boolean {
     return this.#isFull
+  }
+
+  /** Whether the server answered the last poll. */
+  get isReachable(): boolean {
+    return this.#isReachable
   }
 
   /** The server has refused a frame because its memory is full. */
@@ -33,9 +39,11 @@ export class MemoryWatch {
     this.#isPolling = true
     try {
       const { usedBytes, ceilingBytes } = await this.#driver.memory()
+      this.#isReachable = true
       const share = ceilingBytes === undefined ? 0 : usedBytes / ceilingBytes
       this.#set(share >= this.#shareMax - (this.#isFull ? HYSTERESIS : 0), { usedBytes, ceilingBytes })
     } catch {
+      this.#isReachable = false
       this.#isFull = false
     } finally {
       this.#isPolling = false

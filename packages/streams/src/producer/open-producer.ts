@@ -7,7 +7,7 @@ import type { StreamDriver } from '../driver/stream-driver.js'
 import { BatchingProducer } from './batching-producer.js'
 import { frameCodec } from './frame-codec.js'
 import type { ProducerMetrics } from './producer-metrics.js'
-import type { BatchBuilder, Producer } from './producer-types.js'
+import type { BatchBuilder, Producer, ProducerDisks } from './producer-types.js'
 
 /** Stream, limits, linger and spool of a producer. */
 export interface ProducerConfig<Builder extends BatchBuilder> {
@@ -48,6 +48,8 @@ export interface ProducerDeps {
   readonly resilienceMetrics?: ResilienceMetrics
   /** Records a span for appends of frames with traceparents, see `OpenBatch.addTrace`. Default: none. */
   readonly tracer?: Tracer
+  /** Watches the disks of the stream and of the spool. Default: neither counts as full until a write fails. */
+  readonly disks?: ProducerDisks
   /** Default: a random UUID. */
   readonly producerId?: string
 }
@@ -90,6 +92,7 @@ export async function openProducer<Builder extends BatchBuilder>(
       logger,
       metrics: deps.metrics?.of(config.stream),
       tracer: deps.tracer?.isOn === true ? deps.tracer : undefined,
+      disks: deps.disks,
       id: deps.producerId ?? randomUUID(),
     },
   )

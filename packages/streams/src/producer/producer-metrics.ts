@@ -1,5 +1,8 @@
 import type { CounterChild, GaugeChild, HistogramChild, Metrics } from '@millrace/telemetry'
 
+/** Why a producer takes no records. */
+export type RefusalReason = 'closed' | 'overloaded' | 'disk_full' | 'full' | 'spool_full' | 'unavailable'
+
 type AppendOutcome = 'held' | 'full' | 'unavailable'
 
 /** Create one a process; its producers share it. All series are labelled with the stream. */
@@ -96,6 +99,6 @@ export interface StreamProducerMetrics {
   readonly spoolBytes: GaugeChild
   readonly spoolFrames: GaugeChild
   readonly unacknowledgedBytes: GaugeChild
-  refused(reason: 'overloaded' | 'full' | 'spool_full' | 'unavailable' | 'closed'): CounterChild
+  refused(reason: RefusalReason): CounterChild
   appendDuration(outcome: AppendOutcome): HistogramChild
 }

@@ -50,9 +50,16 @@ export interface Producer<Builder extends BatchBuilder> {
   readonly partitions: number
   /**
    * The open batch of a partition.
-   * @throws STREAM_OVERLOADED, STREAM_FULL, STREAM_SPOOL_FULL, STREAM_UNAVAILABLE or STREAM_CLOSED, with `retryAfterSeconds`; no record was accepted.
+   * @throws STREAM_OVERLOADED, STREAM_FULL, STREAM_DISK_FULL, STREAM_SPOOL_FULL, STREAM_UNAVAILABLE or STREAM_CLOSED, with `retryAfterSeconds`; no
+   * record was accepted.
    */
   open(partition: number): OpenBatch<Builder>
+  /**
+   * For a readiness check: whether records would be accepted now. It also finds out what `open` finds out only with the next frame: that the stream cannot
+   * be reached and that the spool could not take the frame either.
+   * @throws the reason, as `open` does
+   */
+  check(): void
   /** Sends all open batches without waiting for the linger; resolves when every batch that was open so far is settled. */
   flush(): Promise<void>
   counts(): ProducerCounts
@@ -74,4 +81,12 @@ export interface ProducerCounts {
   readonly spoolBytes: number
   /** Bytes of sealed frames that are not acknowledged yet. */
   readonly unacknowledgedBytes: number
+}
+
+/** Which disks have too little room. Read for each record, so it must be cheap. */
+export interface ProducerDisks {
+  /** Records are refused with STREAM_DISK_FULL while it is true, so that the stream's server keeps room to work. */
+  readonly isStreamDiskFull: boolean
+  /** The spool counts as full while it is true. */
+  readonly isSpoolDiskFull: boolean
 }
