@@ -6,7 +6,7 @@ export async function runOnDatabase(program) {
   await prepare()
   const { localDatabaseUrl } = await import('../../packages/local-stack/dist/index.js')
   const { DATABASE_URL, MILLRACE_DATA_DIR } = process.env
-  const url = DATABASE_URL || localDatabaseUrl(resolve(MILLRACE_DATA_DIR ?? '.millrace'))
+  const url = DATABASE_URL || localDatabaseUrl(resolve(MILLRACE_DATA_DIR || '.millrace'))
   if (!url) fail('no stack is running here: start one with npm start, or set DATABASE_URL')
   return await run(process.execPath, [join(ROOT, program), ...process.argv.slice(2)], { env: { DATABASE_URL: url } })
 }

@@ -1,9 +1,10 @@
 // What all commands of this folder begin with. It uses Node's own modules only, since it runs before any package is installed.
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { endWithNpm } from './end-with-npm.mjs'
+import { spawnGroup } from './process-group.mjs'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -14,6 +15,13 @@ const NODE_MIN = [20, 19]
 /** Files that hold a hash of everything the installed packages and the compiled code were made from. */
 const INSTALLED = join(ROOT, 'node_modules/.millrace-installed')
 const BUILT = join(ROOT, 'node_modules/.millrace-built')
+
+endWithNpm()
+// A terminal or a pipe that is gone must not keep a command from ending its processes.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+
+/** rememberChild of local-stack, once it is built. */
+let remember
 
 /** Prints one line. */
 export function say(line) {
@@ -32,7 +40,10 @@ export async function prepare({ builds = true } = {}) {
   // A plain `npm install` leaves this file behind, and the next one would read it.
   rmSync(join(ROOT, 'package-lock.json'), { force: true })
   await install()
-  if (builds) await build()
+  if (!builds) return
+  await build()
+  const { rememberChild } = await import('../../packages/local-stack/dist/index.js')
+  remember = rememberChild
 }
 
 function checkNode() {
@@ -73,18 +84,23 @@ export function pnpm(args) {
   return run('npx', ['-y', PNPM, ...args])
 }
 
-/** Runs a program, which prints to our output, and resolves with its exit code. */
+/** Runs a program, which prints to our output, and resolves with its exit code. Whatever ends this command ends the program and all of its processes. */
 export function run(command, args, { env = {}, cwd = ROOT } = {}) {
   const settings = { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', ...env }
   return new Promise((resolve) => {
     const stdio = ['ignore', 'inherit', 'inherit']
-    const child = spawn(command, args, { cwd, stdio, env: { ...process.env, ...settings } })
+    const child = startProgram(command, args, { cwd, stdio, env: { ...process.env, ...settings } })
     child.once('error', (error) => {
       process.stderr.write(`${command}: ${error.message}\n`)
       resolve(127)
     })
     child.once('exit', (code) => resolve(code ?? 1))
   })
+}
+
+/** See `spawnGroup`. */
+export function startProgram(command, args, options) {
+  return spawnGroup(command, args, { ...options, remember })
 }
 
 /** Folders of the apps, the packages and bench. */

@@ -1,16 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import {
-  cpSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, symlinkSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
 import { ROOT } from '../bootstrap/steps.mjs'
 
@@ -18,8 +7,10 @@ import { ROOT } from '../bootstrap/steps.mjs'
  * Copies the checkout, uncommitted changes included, into a temporary directory, with its compiled code. Installed packages are linked; links between
  * our own packages lead to their copies, so that a change in the copy reaches everything that imports it. Returns the directory and how to remove it.
  */
-export function copyTree() {
-  const copy = realpathSync(mkdtempSync(join(tmpdir(), 'millrace-mutants-')))
+export async function copyTree() {
+  const { removeTemporary, temporaryDirectory } = await import('../../packages/local-stack/dist/index.js')
+  const temporary = temporaryDirectory('millrace-mutants-')
+  const copy = realpathSync(temporary)
   const list = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT })
   for (const file of list.toString().split('\0')) {
     if (file === '' || !existsSync(join(ROOT, file))) continue
@@ -33,7 +24,7 @@ export function copyTree() {
     linkModules(join(ROOT, project, 'node_modules'), join(copy, project, 'node_modules'), copy)
   }
   if (existsSync(join(ROOT, '.cache'))) symlinkSync(join(ROOT, '.cache'), join(copy, '.cache'))
-  return { copy, remove: () => rmSync(copy, { recursive: true, force: true }) }
+  return { copy, remove: () => removeTemporary(temporary) }
 }
 
 function copyInto(copy, path) {

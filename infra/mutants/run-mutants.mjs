@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { signalGroup } from '../bootstrap/process-group.mjs'
+import { startProgram } from '../bootstrap/steps.mjs'
 import { copyTree } from './copy-tree.mjs'
 
 /** A run that takes longer hangs, and a hanging test is a failing one. */
@@ -16,13 +17,9 @@ const TEST_MS_MAX = { short: 15_000, long: 90_000 }
  */
 export async function runMutants(mutants, { say, isShort, msMax }) {
   if (mutants.length === 0) return { killed: 0, survived: 0, errors: 0 }
-  const { copy, remove } = copyTree()
-  const stop = () => {
-    remove()
-    process.exit(130)
-  }
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
-  for (const signal of signals) process.once(signal, stop)
+  const { copy, remove } = await copyTree()
+  // A signal ends the tests and then this process.
+  process.once('exit', remove)
   try {
     if (msMax !== undefined) return await tryAll(fromTodaysOn(mutants), { copy, say, isShort, msMax })
     const tests = [...new Set(mutants.flatMap((mutant) => mutant.tests))]
@@ -33,7 +30,7 @@ export async function runMutants(mutants, { say, isShort, msMax }) {
     }
     return await tryAll(mutants, { copy, say, isShort, msMax: Number.POSITIVE_INFINITY })
   } finally {
-    for (const signal of signals) process.removeListener(signal, stop)
+    process.removeListener('exit', remove)
     remove()
   }
 }
@@ -98,12 +95,11 @@ async function runTests(copy, tests, { isShort }) {
     '--silent',
     '--forceExit',
   ]
-  const child = spawn(
+  const child = startProgram(
     process.execPath,
     [...args, `--testTimeout=${TEST_MS_MAX[isShort ? 'short' : 'long']}`, '--json', `--outputFile=${report}`, ...tests],
     {
       cwd: copy,
-      detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...(isShort && { MILLRACE_TESTS_SKIP_BUILD: '1' }) },
     },
@@ -135,7 +131,7 @@ function outputOf(child) {
   }
   const timer = setTimeout(() => {
     hasTimedOut = true
-    process.kill(-child.pid, 'SIGKILL')
+    signalGroup(child.pid, 'SIGKILL')
   }, RUN_MS_MAX)
   return new Promise((resolve) => {
     child.once('close', () => {

@@ -1,12 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { rememberChild } from './orphans.js'
+import { type EndSignal, rememberChild } from './orphans.js'
 import { descendants, signal } from './process-table.js'
 import { StopWaiting, waitFor } from './wait.js'
 
 /** A log file larger than this is moved to `.1` before a process starts to write to it again. */
 const LOG_BYTES_MAX = 20 * 1024 * 1024
+
+/** Of the last lines in a message: a log line may hold a whole stack of calls. */
+const LINE_LENGTH_MAX = 400
 
 export interface ChildOptions {
   /** Used in messages. */
@@ -22,6 +25,8 @@ export interface ChildOptions {
   gid?: number | undefined
   /** The child's output is appended here. It is a file and not a pipe, so that the child can run on after this process has ended. */
   logFile: string
+  /** How it is ended when this process has ended without stopping it. Default SIGKILL; a signal for a clean end for servers whose data is kept. */
+  endSignal?: EndSignal | undefined
 }
 
 export interface Exit {
@@ -68,7 +73,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     })
   })
   const pid = await spawned(process, options)
-  const forget = rememberChild(pid)
+  const forget = rememberChild(pid, options.endSignal)
   void exited.then(forget)
   return {
     name: options.name,
@@ -142,7 +147,8 @@ function readTail(file: string, from: number, lines: number): string {
     const start = Math.max(from, size - 64 * 1024)
     const buffer = Buffer.alloc(Math.max(0, size - start))
     readSync(fd, buffer, 0, buffer.length, start)
-    return buffer.toString('utf8').trimEnd().split('\n').slice(-lines).join('\n')
+    const last = buffer.toString('utf8').trimEnd().split('\n').slice(-lines)
+    return last.map((line) => (line.length > LINE_LENGTH_MAX ? `${line.slice(0, LINE_LENGTH_MAX)}…` : line)).join('\n')
   } finally {
     closeSync(fd)
   }

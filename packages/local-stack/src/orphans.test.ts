@@ -1,35 +1,102 @@
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { reapOrphans } from './orphans.js'
-import { isAlive, signal } from './process-table.js'
+import { isAlive, processIdentity, signal } from './process-table.js'
 import { removeTemporary, temporaryDirectory } from './temporary.js'
+import { killWatcher } from './testing/kill-watcher.js'
 import { waitFor } from './wait.js'
 
-test('the next start removes the servers and directories of a process that was killed', async () => {
-  const here = fileURLToPath(new URL('..', import.meta.url))
-  const home = temporaryDirectory('millrace-orphans-')
+interface Owner {
+  pid: number
+  /** Of its Redis. */
+  child: number
+  dir: string
+  end(name: NodeJS.Signals): Promise<void>
+}
+
+let home: string
+beforeEach(() => {
+  home = temporaryDirectory('millrace-orphans-')
+})
+afterEach(() => removeTemporary(home))
+
+/** A process that starts a Redis: with temporary data, or with data below `dir`. */
+async function startOwner(dir?: string): Promise<Owner> {
   const script = join(home, 'start.mjs')
   const facts = join(home, 'facts')
-  const library = join(here, 'dist/index.js')
+  const library = fileURLToPath(new URL('../dist/index.js', import.meta.url))
   writeFileSync(
     script,
     `import { writeFileSync } from 'node:fs'
      const { startRedis } = await import(${JSON.stringify(library)})
-     const { pid, dir } = await startRedis()
-     writeFileSync(${JSON.stringify(facts)}, JSON.stringify({ pid, dir }))
+     const { pid, dir } = await startRedis(${JSON.stringify({ dir })})
+     writeFileSync(${JSON.stringify(facts)}, JSON.stringify({ child: pid, dir }))
      setInterval(() => {}, 1000)`,
   )
   const starter = spawn(process.execPath, [script], { stdio: 'inherit' })
+  const pid = starter.pid as number
   await waitFor(() => existsSync(facts) && readFileSync(facts, 'utf8'))
-  const { pid, dir } = JSON.parse(readFileSync(facts, 'utf8')) as { pid: number; dir: string }
-  signal(starter.pid as number, 'SIGKILL')
-  await waitFor(() => !isAlive(starter.pid as number))
-  expect(isAlive(pid)).toBe(true)
-  expect(reapOrphans()).toEqual(expect.arrayContaining([`process ${pid}`, `directory ${dir}`]))
-  await waitFor(() => !isAlive(pid))
-  expect(existsSync(dir)).toBe(false)
-  removeTemporary(home)
+  return {
+    ...(JSON.parse(readFileSync(facts, 'utf8')) as { child: number; dir: string }),
+    pid,
+    end: async (name) => {
+      signal(pid, name)
+      await waitFor(() => !isAlive(pid))
+    },
+  }
+}
+
+describe('the children of a process that has ended without stopping them', () => {
+  test.each(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+    'a server and its temporary directory are gone soon after %s of the process that started it, without another start',
+    async (name) => {
+      const owner = await startOwner()
+      expect(isAlive(owner.child)).toBe(true)
+      await owner.end(name)
+      await waitFor(() => !isAlive(owner.child) && !existsSync(owner.dir))
+      expect(await reapOrphans()).not.toContain(`process ${owner.child}`)
+    },
+  )
+
+  test('a server whose data is kept is ended cleanly after SIGKILL of the process that started it', async () => {
+    const dir = join(home, 'data')
+    const owner = await startOwner(dir)
+    await owner.end('SIGKILL')
+    await waitFor(() => !isAlive(owner.child))
+    expect(readFileSync(join(dir, 'redis.log'), 'utf8')).toMatch(/User requested shutdown/)
+  })
+
+  test('a frozen server is ended as well', async () => {
+    const owner = await startOwner(join(home, 'data'))
+    signal(owner.child, 'SIGSTOP')
+    await owner.end('SIGKILL')
+    await waitFor(() => !isAlive(owner.child))
+  })
+
+  test('the next start ends servers and removes directories when the watcher was killed as well', async () => {
+    const owner = await startOwner()
+    killWatcher(owner.pid)
+    await owner.end('SIGKILL')
+    expect(isAlive(owner.child)).toBe(true)
+    const found = await reapOrphans()
+    expect(found).toEqual(expect.arrayContaining([`process ${owner.child}`, `directory ${owner.dir}`]))
+    expect([isAlive(owner.child), existsSync(owner.dir)]).toEqual([false, false])
+  })
+
+  test('the next start leaves a process alone whose id was given to another process meanwhile', async () => {
+    const owner = await startOwner()
+    killWatcher(owner.pid)
+    const notes = join(tmpdir(), `millrace-owners-${process.getuid?.() ?? 0}`)
+    const folder = readdirSync(notes).find((name) => name.startsWith(`${owner.pid}-`)) ?? 'none'
+    const other = spawn('sleep', ['600'])
+    writeFileSync(join(notes, folder, `child-${other.pid}`), `SIGKILL another ${processIdentity(other.pid as number)}`)
+    await owner.end('SIGKILL')
+    expect(await reapOrphans()).not.toContain(`process ${other.pid}`)
+    expect(isAlive(other.pid as number)).toBe(true)
+    other.kill('SIGKILL')
+  })
 })

@@ -1,66 +1,164 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { descendants, isAlive, processIdentity, signal } from './process-table.js'
+import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { descendants, isAlive, isRunning, ownIdentity, processIdentity, signal } from './process-table.js'
 
 /*
- * A process that is killed with SIGKILL cannot end its children, and our children run in sessions of their own. So each child and each temporary
- * directory is recorded in a file below a directory of its owner, and the next start removes what owners that have ended left behind.
+ * Our children run in sessions of their own, and a process that is killed cannot end its children. So each child and each temporary directory is noted
+ * twice: with a second process, the watcher, which ends and removes them when this process ends, and in a file below a directory of this process, which the
+ * next start reads in case the watcher was killed as well.
  */
 
-let killsAtExit = false
-const children = new Set<number>()
+/** Names of notes and their contents. */
+export type Notes = ReadonlyMap<string, string>
 
-/** Notes a child of this process; it is killed when this process exits. The returned function forgets it. */
-export function rememberChild(pid: number): () => void {
-  if (!killsAtExit) process.once('exit', killChildren)
-  killsAtExit = true
-  children.add(pid)
-  const forget = remember(`child-${pid}`, processIdentity(pid) ?? '')
-  return () => {
-    children.delete(pid)
-    forget()
-  }
+/** How a child is ended when its owner has ended: SIGKILL, or a signal that asks for a clean end. */
+export type EndSignal = 'SIGKILL' | 'SIGTERM' | 'SIGINT'
+
+/** Time for a clean end before SIGKILL. */
+const END_GRACE_MS = 10_000
+
+const own = new Map<string, string>()
+const watcher: { pipe?: Socket | undefined; killsAtExit: boolean } = { killsAtExit: false }
+
+/**
+ * Notes a child of this process. When this process ends, however it ends, the child and all processes below it are ended by `endSignal` (default SIGKILL).
+ * The returned function forgets it.
+ */
+export function rememberChild(pid: number, endSignal: EndSignal = 'SIGKILL'): () => void {
+  if (!watcher.killsAtExit) process.once('exit', killAtExit)
+  watcher.killsAtExit = true
+  return remember(`child-${pid}`, `${endSignal} ${processIdentity(pid) ?? ''}`)
 }
 
-function killChildren(): void {
-  for (const child of children) signal(child, 'SIGKILL')
-}
-
-/** Notes a temporary directory of this process. The returned function forgets it. */
+/** Notes a temporary directory of this process, which is removed when this process ends. The returned function forgets it. */
 export function rememberDirectory(path: string): () => void {
   return remember(`directory-${path.replaceAll('/', '_')}`, path)
 }
 
-/** Kills children and removes temporary directories of owners that are gone. Returns what was found, one phrase each. */
-export function reapOrphans(): string[] {
+/** Whether `path` is in a temporary directory of this process, so that nobody needs what is in it later. */
+export function isInTemporaryDirectory(path: string): boolean {
+  return [...own.values()].some((directory) => path === directory || path.startsWith(`${directory}/`))
+}
+
+/** Ends all children of this process and removes its temporary directories. */
+export async function endEverything(): Promise<void> {
+  await endNotes(own)
+}
+
+/** Ends children and removes temporary directories of owners that are gone. Resolves with what was found, one phrase each, once all of it has ended. */
+export async function reapOrphans(): Promise<string[]> {
   const root = notesDirectory()
   const found: string[] = []
   for (const owner of readdirSync(root)) {
-    const [pid = '', identity] = owner.split(/-(.*)/)
-    if (isAlive(Number(pid)) && processIdentity(Number(pid)) === identity) continue
-    const notes = readdirSync(join(root, owner)).sort()
-    for (const note of notes) found.push(...reap(note, readFileSync(join(root, owner, note), 'utf8')))
+    if (!/^\d+-/.test(owner) || isRunning(owner.replace('-', ' '))) continue
+    found.push(...(await endNotes(readNotes(join(root, owner)))))
     rmSync(join(root, owner), { recursive: true, force: true })
   }
   return found
 }
 
-function reap(note: string, content: string): string[] {
-  if (note.startsWith('directory-')) {
-    rmSync(content, { recursive: true, force: true })
-    return [`directory ${content}`]
-  }
-  const pid = Number(note.slice('child-'.length))
-  if (!isAlive(pid) || processIdentity(pid) !== content) return []
-  for (const id of [...descendants(pid), pid]) signal(id, 'SIGKILL')
-  return [`process ${pid}`]
+/** Ends the children of notes and removes their directories. Children that cannot lose data are killed first. */
+export async function endNotes(notes: Notes): Promise<string[]> {
+  const children = [...notes].filter(([name]) => name.startsWith('child-')).flatMap(toRunningChild)
+  for (const { pid, endSignal } of children) if (endSignal === 'SIGKILL') endTree(pid, 'SIGKILL')
+  for (const { pid, endSignal } of children) if (endSignal !== 'SIGKILL') endTree(pid, endSignal)
+  const deadline = performance.now() + END_GRACE_MS
+  while (children.some(({ isGone }) => !isGone()) && performance.now() < deadline) await delay(20)
+  for (const { pid, isGone } of children) if (!isGone()) endTree(pid, 'SIGKILL')
+  while (children.some(({ isGone }) => !isGone())) await delay(20)
+  const directories = [...notes].filter(([name, path]) => name.startsWith('directory-') && existsSync(path))
+  for (const [, path] of directories) removeDirectory(path)
+  return [...children.map(({ pid }) => `process ${pid}`), ...directories.map(([, path]) => `directory ${path}`)]
+}
+
+/** Removes a directory with all of its files, and unmounts what is mounted on it. Nothing happens when it is gone. */
+export function removeDirectory(path: string): void {
+  const own = statSync(path, { throwIfNoEntry: false })
+  if (own && own.dev !== statSync(dirname(path)).dev) spawnSync('umount', ['-l', path])
+  rmSync(path, { recursive: true, force: true })
+}
+
+interface RunningChild {
+  pid: number
+  endSignal: NodeJS.Signals
+  isGone: () => boolean
+}
+
+/** Empty when the process has ended, or when its id belongs to another process now. */
+function toRunningChild([name, content]: [string, string]): RunningChild[] {
+  const pid = Number(name.slice('child-'.length))
+  const [endSignal, identity] = content.split(/ (.*)/)
+  const isGone = () => !isAlive(pid) || processIdentity(pid) !== identity
+  return isGone() ? [] : [{ pid, endSignal: endSignal as NodeJS.Signals, isGone }]
+}
+
+/** A process that asks its children itself gets the signal alone. Frozen processes have to run in order to end. */
+function endTree(pid: number, name: NodeJS.Signals): void {
+  const tree = [pid, ...descendants(pid)]
+  for (const id of name === 'SIGKILL' ? tree : [pid]) signal(id, name)
+  for (const id of tree) signal(id, 'SIGCONT')
+}
+
+/** Those with data are left to the watcher, which ends them cleanly. */
+function killAtExit(): void {
+  for (const [name, content] of own)
+    if (name.startsWith('child-') && content.startsWith('SIGKILL'))
+      signal(Number(name.slice('child-'.length)), 'SIGKILL')
 }
 
 function remember(name: string, content: string): () => void {
-  const owner = join(notesDirectory(), `${process.pid}-${processIdentity(process.pid)}`)
-  mkdirSync(owner, { recursive: true })
-  writeFileSync(join(owner, name), content)
+  own.set(name, content)
+  tellWatcher(name, content)
+  const forgetFile = writeNote(name, content)
+  return () => {
+    own.delete(name)
+    tellWatcher(name, undefined)
+    forgetFile()
+  }
+}
+
+/** The watcher lives as long as there are notes. */
+function tellWatcher(name: string, content: string | undefined): void {
+  watcher.pipe ??= startWatcher()
+  watcher.pipe.write(`${JSON.stringify([name, content ?? null])}\n`)
+  if (own.size > 0) return
+  watcher.pipe.end()
+  watcher.pipe = undefined
+}
+
+/** Its parent is a shell that ends at once: it must not be among our descendants, which others end together with us. */
+function startWatcher(): Socket {
+  const script = fileURLToPath(new URL('../dist/watch-owner.js', import.meta.url))
+  const { TMPDIR, PATH } = process.env
+  const command = ['-c', '"$@" <&3 3<&- &', 'sh', process.execPath, script, ownerDirectory()]
+  const shell = spawn('sh', command, {
+    cwd: '/',
+    env: { PATH, ...(TMPDIR && { TMPDIR }) },
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+  })
+  const pipe = shell.stdio[3] as Socket
+  // Without a watcher the notes in files remain.
+  for (const source of [shell, pipe]) source.on('error', () => {})
+  shell.unref()
+  pipe.unref()
+  return pipe
+}
+
+/** A disk without room for a note is no reason not to start a child: the watcher knows of it. */
+function writeNote(name: string, content: string): () => void {
+  const owner = ownerDirectory()
+  try {
+    mkdirSync(owner, { recursive: true })
+    writeFileSync(join(owner, name), content)
+  } catch (error) {
+    if (!['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
   return () => {
     rmSync(join(owner, name), { force: true })
     try {
@@ -71,10 +169,18 @@ function remember(name: string, content: string): () => void {
   }
 }
 
+function readNotes(owner: string): Notes {
+  return new Map(readdirSync(owner).map((name) => [name, readFileSync(join(owner, name), 'utf8')]))
+}
+
+function ownerDirectory(): string {
+  return join(notesDirectory(), ownIdentity().replace(' ', '-'))
+}
+
 /** Of this user alone: the notes say what is killed and removed, so nobody else may write them. */
 function notesDirectory(): string {
   const uid = process.getuid?.() ?? 0
-  const path = join(tmpdir(), `millrace-running-${uid}`)
+  const path = join(tmpdir(), `millrace-owners-${uid}`)
   mkdirSync(path, { recursive: true, mode: 0o700 })
   const stat = statSync(path)
   if (stat.uid !== uid || (stat.mode & 0o022) !== 0) throw new Error(`${path} belongs to another user: remove it`)

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { canConnect, freePort, isPortFree } from './ports.js'
+import { ownIdentity } from './process-table.js'
 
 const servers: Server[] = []
 afterEach(async () => {
@@ -40,14 +41,14 @@ describe('a free port', () => {
 
   test('a port that was handed out is claimed by the id of this process', async () => {
     const port = await freePort()
-    expect(readFileSync(claimOf(port), 'utf8')).toBe(String(process.pid))
+    expect(readFileSync(claimOf(port), 'utf8')).toBe(ownIdentity())
   })
 
   test('a port with a companion is free together with the port that is higher by the given number', async () => {
     const port = await freePort(10_000)
     expect(port + 10_000).toBeLessThanOrEqual(31_999)
     expect(await isPortFree(port + 10_000)).toBe(true)
-    expect(readFileSync(claimOf(port + 10_000), 'utf8')).toBe(String(process.pid))
+    expect(readFileSync(claimOf(port + 10_000), 'utf8')).toBe(ownIdentity())
   })
 
   test('a claim of a running process keeps a port from being handed out, and a claim of an ended process does not', async () => {

@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { isAlive } from './process-table.js'
+import { createExclusively } from './exclusive-file.js'
+import { isRunning, ownIdentity } from './process-table.js'
 
 /** Redis Cluster adds this to the port of a node to get the port of its bus. */
 export const CLUSTER_BUS_OFFSET = 10_000
@@ -48,25 +49,5 @@ export async function freePort(companion = 0): Promise<number> {
 /** Claims the port for this process; false when a running process has it. The claim of a process that has ended is taken over. */
 function claim(port: number): boolean {
   mkdirSync(CLAIMS, { recursive: true })
-  const path = join(CLAIMS, String(port))
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      writeFileSync(path, String(process.pid), { flag: 'wx' })
-      return true
-    } catch {
-      if (!isAbandoned(path)) return false
-      rmSync(path, { force: true })
-    }
-  }
-  return false
-}
-
-function isAbandoned(path: string): boolean {
-  try {
-    const pid = Number(readFileSync(path, 'utf8'))
-    // An empty file was just created by a process that is about to write its id.
-    return pid > 0 && !isAlive(pid)
-  } catch {
-    return false
-  }
+  return createExclusively(join(CLAIMS, String(port)), ownIdentity(), (holder) => !isRunning(holder))
 }

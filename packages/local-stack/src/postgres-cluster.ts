@@ -7,6 +7,7 @@ import type { PostgresBinaries } from './postgres-binaries.js'
 
 /** As initdb makes them. */
 const WAL_SEGMENT_MB = 16
+export const WAL_SEGMENT_BYTES = WAL_SEGMENT_MB * 1024 ** 2
 
 /** The database every cluster is given. */
 export const DATABASE_NAME = 'millrace'

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { startChild } from './child.js'
+import { isInTemporaryDirectory } from './orphans.js'
 import { isReachableBy, postgresUser } from './os-user.js'
 import { freePort } from './ports.js'
 import { findPostgres } from './postgres-binaries.js'
@@ -85,6 +86,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
         cwd: '/',
         uid: user?.uid,
         gid: user?.gid,
+        endSignal: isInTemporaryDirectory(dataDir) ? 'SIGKILL' : 'SIGINT',
       }),
     isReady: () => answersPostgres(port),
     readyDeadlineMs,

@@ -12,16 +12,30 @@ export function isAlive(pid: number): boolean {
 }
 
 /**
- * A text that tells this process from a later one with the same id: its start time as the system gives it.
- * Undefined when there is no such process.
+ * A text that tells this process from any other one with the same id: its start time as the system gives it, and on Linux the boot, since times count from
+ * there. Undefined when there is no such process.
  */
 export function processIdentity(pid: number): string | undefined {
-  if (process.platform === 'linux') return readStat(pid)?.startTicks
+  if (process.platform === 'linux') {
+    const stat = readStat(pid)
+    return stat && `${stat.startTicks}@${bootId()}`
+  }
   try {
     return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || undefined
   } catch {
     return undefined
   }
+}
+
+/** Id and identity of this process, in one text that no other process has. */
+export function ownIdentity(): string {
+  return `${process.pid} ${processIdentity(process.pid)}`
+}
+
+/** Whether the process that wrote this text by `ownIdentity` still runs. The id of a process alone is enough when it has no identity. */
+export function isRunning(identity: string): boolean {
+  const [pid = '', rest] = identity.split(/ (.*)/)
+  return Number(pid) > 0 && isAlive(Number(pid)) && (rest === undefined || processIdentity(Number(pid)) === rest)
 }
 
 /** The ids of all processes below `pid`, children before grandchildren. */
@@ -42,6 +56,13 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
     throw error
   }
+}
+
+let boot: string | undefined
+
+function bootId(): string {
+  boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  return boot
 }
 
 function parentsFromProc(): Map<number, number> {

@@ -1,7 +1,9 @@
 import { afterEach, expect, test } from '@jest/globals'
+import { isAlive } from './process-table.js'
 import { type RedisOptions, type RedisServer, startRedis } from './redis.js'
 import { type RedisClusterStack, startRedisCluster } from './redis-cluster.js'
 import { type SentinelStack, startSentinel } from './redis-sentinel.js'
+import { removeTemporary, temporaryDirectory } from './temporary.js'
 import { waitFor } from './wait.js'
 
 let started: RedisServer | SentinelStack | RedisClusterStack | undefined
@@ -25,6 +27,17 @@ test('Redis keeps every acknowledged write after SIGKILL', async () => {
   expect(await server.command('GET', 'key')).toBe('kept')
   expect(await server.command('CONFIG', 'GET', 'appendfsync')).toEqual(['appendfsync', 'always'])
   expect(await server.command('CONFIG', 'GET', 'maxmemory-policy')).toEqual(['maxmemory-policy', 'noeviction'])
+})
+
+test('a Redis that is left over on a data directory is ended before another one starts on it', async () => {
+  const dir = temporaryDirectory('millrace-leftover-')
+  const leftover = await startRedis({ dir })
+  await leftover.command('SET', 'key', 'kept')
+  const server = await start({ dir })
+  expect(isAlive(leftover.pid)).toBe(false)
+  expect(await server.command('GET', 'key')).toBe('kept')
+  await server.stop()
+  removeTemporary(dir)
 })
 
 test('the error contains the reason when Redis dies at start', async () => {

@@ -2,12 +2,14 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { startChild } from './child.js'
 import { findRedis } from './find-redis.js'
+import { type EndSignal, isInTemporaryDirectory } from './orphans.js'
 import { freePort } from './ports.js'
 import type { RedisBinary } from './redis-binary.js'
 import { type Reply, redisCommand } from './resp.js'
 import { extendServer, type Server, startServer } from './server.js'
 import { removeTemporary, temporaryDirectory } from './temporary.js'
 import { isSocketDirectory, REDIS_SOCKET } from './unix-socket.js'
+import { waitFor } from './wait.js'
 
 export interface RedisOptions {
   /** Kept between runs. Default: a temporary one, removed by `stop`. */
@@ -56,6 +58,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const base = options.dir === undefined ? temporaryDirectory('millrace-redis-') : undefined
   const dir = resolve(options.dir ?? `${base}`)
   mkdirSync(dir, { recursive: true })
+  if (base === undefined) await stopLeftover(dir)
   const { name = 'Redis', readyDeadlineMs = 60_000, cacheDir = '.cache' } = options
   const binary = findRedis(cacheDir, options.say)
   const port = options.port ?? (await freePort())
@@ -71,7 +74,10 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const args = serverArguments(options, settings)
 
   const env = { ...process.env, ...binary.env }
-  const child = { name, command: binary.command, argv0: binary.argv0, env, logFile, cwd: dir }
+  // A container goes on without its client, unless the client is asked to end.
+  const isExpendable = isInTemporaryDirectory(dir) && binary.prefix === undefined
+  const endSignal: EndSignal = isExpendable ? 'SIGKILL' : 'SIGTERM'
+  const child = { name, endSignal, command: binary.command, argv0: binary.argv0, env, logFile, cwd: dir }
   const server = await startServer({
     name,
     logFile,
@@ -86,6 +92,23 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const url = `redis://127.0.0.1:${port}`
   const localUrl = hasSocket ? `unix://${encodeURI(join(dir, REDIS_SOCKET))}` : url
   return extendServer(server, { url, localUrl, port, dir, version: binary.version, command })
+}
+
+/** A server whose starter was killed may still run on its data, and two would destroy each other's log. */
+async function stopLeftover(dir: string): Promise<void> {
+  const socket = join(dir, REDIS_SOCKET)
+  const runs = () =>
+    redisCommand(socket, ['PING']).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => !['ENOENT', 'ECONNREFUSED'].includes(error.code ?? ''),
+    )
+  if (!existsSync(socket) || !(await runs())) return
+  // It ends without an answer. Nothing is lost: every write is on disk before it is answered.
+  await redisCommand(socket, ['SHUTDOWN', 'NOSAVE']).catch(() => undefined)
+  await waitFor(async () => !(await runs()), {
+    deadlineMs: STOP_GRACE_MS,
+    what: `the end of a Redis left over on ${dir}`,
+  })
 }
 
 function serverArguments(options: RedisOptions, settings: Record<string, string>): string[] {

@@ -3,25 +3,26 @@ import { connect } from 'node:net'
 export type Reply = string | number | null | Reply[]
 
 /**
- * Sends one command to the Redis server on 127.0.0.1:`port` over a connection of its own and returns the reply (RESP2).
+ * Sends one command to the Redis server on 127.0.0.1:`server`, or on the Unix socket `server`, over a connection of its own and returns the reply (RESP2).
  * For set-up and probes only; services use `@millrace/redis`.
  * @throws the server's error text, or after `timeoutMs`.
  */
-export function redisCommand(port: number, args: (string | number)[], timeoutMs = 2000): Promise<Reply> {
+export function redisCommand(server: number | string, args: (string | number)[], timeoutMs = 2000): Promise<Reply> {
   const request = [`*${args.length}`, ...args.flatMap((arg) => [`$${Buffer.byteLength(String(arg))}`, String(arg)])]
   return new Promise((resolve, reject) => {
     let received = ''
-    const socket = connect(port, '127.0.0.1', () => socket.write(`${request.join('\r\n')}\r\n`))
+    const to = typeof server === 'string' ? { path: server } : { port: server, host: '127.0.0.1' }
+    const socket = connect(to, () => socket.write(`${request.join('\r\n')}\r\n`))
     const finish = (settle: () => void) => {
       socket.destroy()
       settle()
     }
     socket.setEncoding('latin1')
     socket.setTimeout(timeoutMs, () =>
-      finish(() => reject(new Error(`redis on port ${port} did not answer within ${timeoutMs} ms`))),
+      finish(() => reject(new Error(`redis on ${server} did not answer within ${timeoutMs} ms`))),
     )
     socket.once('error', (error) => finish(() => reject(error)))
-    socket.once('close', () => reject(new Error(`redis on port ${port} closed the connection`)))
+    socket.once('close', () => reject(new Error(`redis on ${server} closed the connection`)))
     socket.on('data', (chunk) => {
       received += chunk
       const parsed = parse(received, 0)

@@ -1,11 +1,23 @@
 import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { checkEnvironment } from './check-environment.js'
+import { endEverything } from './orphans.js'
+import { freePort } from './ports.js'
 import { type Stack, startStack } from './stack.js'
 import { describeKeys, type KeyLines } from './stack-keys.js'
+
+const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url))
+
+/** EX_CONFIG of sysexits.h, as services end with. */
+const EXIT_CODE_CONFIG = 78
+
+/** Signals within this time are one. */
+const SAME_SIGNAL_MS = 1000
 
 const DEFAULT_KEYS = { write: 'mr_write_dev', admin: 'mr_admin_dev' }
 
 /**
- * The part of `npm start` after the build: starts the stack with the settings of the environment, prints how to use it, and runs until SIGINT, SIGTERM or
+ * The part of `npm start` after the build: checks the settings and the servers that they name, starts the stack with the settings of the environment, prints how to use it, and runs until SIGINT, SIGTERM or
  * SIGHUP, or until a process keeps dying. Resolves with the exit code.
  *
  * It reads MILLRACE_DATA_DIR (default `.millrace`), MILLRACE_PORTS (`free`), HTTP_PORT, BOOTSTRAP_WRITE_KEY, BOOTSTRAP_ADMIN_KEY, DATABASE_URL and the
@@ -21,13 +33,17 @@ export async function runStack(startedAt: number, say: (line: string) => void): 
     )
     return 1
   }
+  const { problems, warnings } = await checkEnvironment(REPOSITORY, env)
+  for (const line of warnings) say(`warning: ${line}`)
+  for (const line of problems) say(line)
+  if (problems.length > 0) return EXIT_CODE_CONFIG
   const signalled = new Promise<string>((resolveSignal) => {
-    let isStopping = false
+    let firstMs: number | undefined
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.on(name, () => {
-        // The second signal ends the process at once, which kills every child.
-        if (isStopping) process.exit(130)
-        isStopping = true
+        // A later second signal ends the process at once, which kills every child. Ctrl-C comes twice: from the terminal and from npm, which passes it on.
+        if (firstMs !== undefined && performance.now() - firstMs > SAME_SIGNAL_MS) process.exit(130)
+        firstMs ??= performance.now()
         resolveSignal(name)
       })
     }
@@ -36,14 +52,16 @@ export async function runStack(startedAt: number, say: (line: string) => void): 
     say,
     writeKey,
     adminKey,
-    dataDir: resolve(env.MILLRACE_DATA_DIR ?? '.millrace'),
+    dataDir: resolve(env.MILLRACE_DATA_DIR || '.millrace'),
     ports: env.MILLRACE_PORTS === 'free' ? 'free' : 'default',
-    httpPort: env.HTTP_PORT ? Number(env.HTTP_PORT) : undefined,
+    // 0 is any free port, as for a service that is started alone.
+    httpPort: env.HTTP_PORT === '0' ? await freePort() : env.HTTP_PORT ? Number(env.HTTP_PORT) : undefined,
   })
   const stack = await Promise.race([starting, signalled])
   if (typeof stack === 'string') {
-    say(`${stack}: stopping as soon as the start has finished`)
-    await starting.then((late) => late.stop()).catch(() => {})
+    say(`${stack}: stopping what has started so far`)
+    starting.catch(() => {})
+    await endEverything()
     return 0
   }
   for (const line of instructions(stack, startedAt, await describeKeys(stack))) say(line)

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { CLUSTER_BYTES, checkSpace } from './disk.js'
 import { isReachableBy, postgresUser } from './os-user.js'
 import { freePort, isPortFree } from './ports.js'
 import { type PostgresServer, startPostgres } from './postgres.js'
+import { clusterMajor, WAL_SEGMENT_BYTES } from './postgres-cluster.js'
 import { type RedisServer, startRedis } from './redis.js'
 import type { Server } from './server.js'
 import { SERVER_PORTS } from './services.js'
@@ -28,6 +30,15 @@ export interface ServerContext {
   steps: Steps
   /** Called with each server as soon as it runs, so that a later failure can stop it. */
   keep: <S extends Server>(server: S) => S
+}
+
+/** Checks, before anything is created, that the disk has room for the servers that this stack starts itself. @throws see `checkSpace` */
+export function checkStackSpace(options: StackOptions, dataDir: string): void {
+  checkSpace(dataDir, 0)
+  if (process.env.DATABASE_URL || options.env?.DATABASE_URL) return
+  const directory = postgresDirectory(dataDir, () => undefined)
+  const isFirst = clusterMajor(directory) === undefined
+  checkSpace(directory, isFirst ? CLUSTER_BYTES + (options.walSegments ?? WAL_SEGMENTS) * WAL_SEGMENT_BYTES : 0)
 }
 
 /** Starts the servers that the environment does not name by DATABASE_URL, STREAM_REDIS_URL, CACHE_REDIS_URL, or REDIS_URL for both. */
@@ -140,6 +151,8 @@ export function postgresDirectory(dataDir: string, say: (line: string) => void):
   if (!user || isReachableBy(user, inside)) return inside
   const key = createHash('sha256').update(dataDir).digest('hex').slice(0, 12)
   const outside = join('/var/lib/millrace', key, 'postgres')
-  say(`PostgreSQL runs as ${user.name}, who may not enter ${dataDir}; its data is in ${outside}`)
+  say(
+    `PostgreSQL runs as ${user.name}, who may not enter ${dataDir}: its data is in ${outside}; it stays there when the checkout is deleted, and "rm -r ${dirname(outside)}" removes it`,
+  )
   return outside
 }

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { localDatabaseUrl } from './local-database.js'
@@ -7,6 +9,7 @@ import { type Stack, startStack } from './stack.js'
 import type { StackOptions } from './stack-options.js'
 import { removeTemporary, temporaryDirectory } from './temporary.js'
 import { createFakeRepository } from './testing/fake-repository.js'
+import { killWatcher } from './testing/kill-watcher.js'
 import { waitFor } from './wait.js'
 
 let root: string
@@ -108,4 +111,31 @@ test('a stack restarts PostgreSQL and Redis after they were killed', async () =>
   await Promise.all([stack.postgres?.server.kill(), stack.streamRedis?.server.kill()])
   await waitFor(() => lines.filter((line) => line.includes('is ready again')).length === 2)
   expect(await stack.streamRedis?.server.command('PING')).toBe('PONG')
+})
+
+/** Starts a stack in a process of its own, and kills that process and its watcher with SIGKILL when the stack is ready. Returns the processes of the stack. */
+async function startAndKill(httpPort: number): Promise<number[]> {
+  const script = `
+    const { startStack } = await import(${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)})
+    const stack = await startStack(${JSON.stringify({ root, dataDir, httpPort, ports: 'free', walSegments: 0 })})
+    console.log(JSON.stringify(stack.processes().map(({ pid }) => pid)))
+    setInterval(() => {}, 1000)`.replace('"walSegments"', '"say": () => {}, "walSegments"')
+  const supervisor = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [output] = (await once(supervisor.stdout.setEncoding('utf8'), 'data')) as [string]
+  killWatcher(supervisor.pid as number)
+  supervisor.kill('SIGKILL')
+  await once(supervisor, 'exit')
+  return JSON.parse(output) as number[]
+}
+
+test('after SIGKILL of the supervisor and of its watcher the same start works: it ends what was left behind before it looks for ports', async () => {
+  const httpPort = await freePort()
+  const pids = await startAndKill(httpPort)
+  expect(pids.filter(isAlive)).toEqual(pids)
+  stack = await start({ httpPort })
+  expect(stack.url).toBe(`http://127.0.0.1:${httpPort}`)
+  expect(pids.filter(isAlive)).toEqual([])
+  expect(lines[0]).toMatch(/^removed what an earlier start left behind when it was killed: process \d+/)
 })

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { findFullDisk } from './disk.js'
 import { reapOrphans } from './orphans.js'
 import { freePort, isPortFree } from './ports.js'
 import type { PostgresServer } from './postgres.js'
@@ -18,7 +19,7 @@ import {
 } from './services.js'
 import { lockDataDirectory } from './stack-lock.js'
 import type { StackOptions } from './stack-options.js'
-import { type StackServers, startStackServers } from './stack-servers.js'
+import { checkStackSpace, type StackServers, startStackServers } from './stack-servers.js'
 import { createSteps } from './steps.js'
 import { type Supervised, supervise } from './supervise.js'
 
@@ -61,7 +62,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const root = options.root ?? fileURLToPath(new URL('../../..', import.meta.url))
   const dataDir = resolve(options.dataDir)
   const steps = createSteps(say)
-  const instances = await planInstances(options, (request) => servicePort(options, request))
+  checkStackSpace(options, dataDir)
   const unlock = lockDataDirectory(dataDir)
   const stops: (() => Promise<void>)[] = []
   const stop = async () => {
@@ -72,17 +73,20 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const failed = new Promise<Error>((settle) => {
     fail = settle
   })
-  const watch = <S extends Server>(server: S, needs: readonly Supervised[] = []): Supervised<S> =>
+  const watch = <S extends Server>(server: S, directory: string, needs: readonly Supervised[] = []): Supervised<S> =>
     supervise(server, {
       say,
       onGivenUp: fail,
       needs,
+      findObstacle: () => findFullDisk(directory, server.tail()),
       ...(options.deathsMax !== undefined && { deathsMax: options.deathsMax }),
     })
 
   try {
-    const orphans = reapOrphans()
+    const orphans = await reapOrphans()
     if (orphans.length > 0) say(`removed what an earlier start left behind when it was killed: ${orphans.join(', ')}`)
+    // Only now, since the processes that were left behind held their ports.
+    const instances = await planInstances(options, (request) => servicePort(options, request))
     const keep = <S extends Server>(server: S): S => {
       stops.push(() => server.stop())
       return server
@@ -91,9 +95,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const servers = await startStackServers({ options, dataDir, steps, keep })
     await steps.run('database migrations and keys', () => migrateAndSeed(root, servers.databaseUrl, keys))
     stops.length = 0
-    const postgres = servers.postgres && watch(servers.postgres)
-    const streamRedis = servers.streamRedis && watch(servers.streamRedis)
-    const cacheRedis = servers.cacheRedis && watch(servers.cacheRedis)
+    const postgres = servers.postgres && watch(servers.postgres, servers.postgres.dataDir)
+    const streamRedis = servers.streamRedis && watch(servers.streamRedis, servers.streamRedis.dir)
+    const cacheRedis = servers.cacheRedis && watch(servers.cacheRedis, servers.cacheRedis.dir)
     const ours = [postgres, streamRedis, cacheRedis].filter((server) => server !== undefined)
     for (const server of ours) stops.push(() => server.stop())
 
@@ -104,7 +108,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     })
     const start = async (instance: ServiceInstance) => {
       const server = await steps.run(instance.name, () => startInstance(instance, launch), describePorts(instance))
-      services.push({ ...watch(server, ours), instance })
+      services.push({ ...watch(server, dataDir, ours), instance })
     }
     const starts = await Promise.allSettled(instances.map(start))
     const failure = starts.find((result) => result.status === 'rejected')
@@ -159,6 +163,7 @@ function startInstance(instance: ServiceInstance, launch: Launch): Promise<Servi
       DATABASE_URL: servers.local.databaseUrl,
       STREAM_REDIS_URL: servers.local.streamRedisUrl,
       CACHE_REDIS_URL: servers.local.cacheRedisUrl,
+      ...(servers.streamRedis && { STREAM_DISK_PATH: servers.streamRedis.dir }),
       BOOTSTRAP_WRITE_KEY: keys.write,
       BOOTSTRAP_ADMIN_KEY: keys.admin,
       ...instanceEnvironment(instance, launch.instances, dataDir),

@@ -1,10 +1,10 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { freePort } from './ports.js'
 import { isAlive } from './process-table.js'
 import { type ServiceProcess, startProcess } from './service-process.js'
-import { type Supervised, supervise } from './supervise.js'
+import { type Supervised, type SupervisionOptions, supervise } from './supervise.js'
 import { removeTemporary, temporaryDirectory } from './temporary.js'
 import { createFakeRepository } from './testing/fake-repository.js'
 import { waitFor } from './wait.js'
@@ -41,9 +41,9 @@ async function start(env: Record<string, string> = {}): Promise<ServiceProcess> 
 function watch(
   server: ServiceProcess,
   onGivenUp: (error: Error) => void = () => {},
-  needs: readonly Supervised[] = [],
+  more: Partial<SupervisionOptions> = {},
 ): Supervised<ServiceProcess> {
-  supervised = supervise(server, { say: (line) => lines.push(line), onGivenUp, backoffMs: 1, needs })
+  supervised = supervise(server, { say: (line) => lines.push(line), onGivenUp, backoffMs: 1, ...more })
   return supervised
 }
 
@@ -99,7 +99,7 @@ test('an end of a process counts as no failure while a server that it depends on
   const working = readFileSync(script)
   const server = await start()
   const givenUp: Error[] = []
-  watch(server, (error) => givenUp.push(error), [needed])
+  watch(server, (error) => givenUp.push(error), { needs: [needed] })
   await needed.takeDown()
   writeFileSync(script, 'process.exit(7)')
   await server.kill()
@@ -109,6 +109,38 @@ test('an end of a process counts as no failure while a server that it depends on
   await needed.bringUp()
   await waitFor(() => countOf('worker is ready again') === 1)
   await needed.stop()
+})
+
+test('a process that fails because of a full disk is started again without end, with one line, until it is ready', async () => {
+  const server = await start()
+  const script = join(root, 'apps/stream-consumer/dist/main.js')
+  const working = readFileSync(script)
+  const runs = join(home, 'runs')
+  let isFull = true
+  const givenUp: Error[] = []
+  const findObstacle = () => (isFull ? { reason: 'the disk of /data is full', isGone: () => !isFull } : undefined)
+  watch(server, (error) => givenUp.push(error), { findObstacle, obstacleMs: 1 })
+  writeFileSync(script, `require('node:fs').appendFileSync(${JSON.stringify(runs)}, 'x'); process.exit(1)`)
+  await server.kill()
+  await waitFor(() => existsSync(runs) && readFileSync(runs, 'utf8').length > 6)
+  expect(lines).toEqual([
+    'worker ended (signal SIGKILL), and the disk of /data is full; it is started again as soon as possible',
+  ])
+  writeFileSync(script, working)
+  isFull = false
+  await waitFor(() => countOf('worker is ready again') === 1)
+  expect(givenUp).toEqual([])
+})
+
+test('a restart follows at once when the obstacle is gone', async () => {
+  const server = await start()
+  let isFull = true
+  const findObstacle = () => (isFull ? { reason: 'the disk of /data is full', isGone: () => !isFull } : undefined)
+  watch(server, () => {}, { findObstacle, obstacleMs: 3_600_000 })
+  await server.kill()
+  await waitFor(() => countOf('worker ended') === 1)
+  isFull = false
+  await waitFor(() => countOf('worker is ready again') === 1)
 })
 
 test('the error of a failed start contains the exit code and the last lines of the process', async () => {

@@ -1,7 +1,7 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { rememberDirectory } from './orphans.js'
+import { rememberDirectory, removeDirectory } from './orphans.js'
 import { isReachableBy, postgresUser } from './os-user.js'
 
 const forgetters = new Map<string, () => void>()
@@ -19,7 +19,7 @@ export function temporaryDirectory(prefix: string): string {
 
 /** Removes a directory made by `temporaryDirectory`; nothing happens when it is gone. */
 export function removeTemporary(path: string): void {
-  rmSync(path, { recursive: true, force: true })
+  removeDirectory(path)
   forgetters.get(path)?.()
   forgetters.delete(path)
 }

@@ -11,7 +11,7 @@ export default async function globalSetup() {
   if (process.env.MILLRACE_TESTS_SKIP_BUILD !== '1') compile(fileURLToPath(new URL('../../../', import.meta.url)))
   const { reapOrphans } = await import('@millrace/local-stack')
   const { startServerBroker } = await import('../dist/server-broker.js')
-  reapOrphans()
+  await reapOrphans()
   const broker = await startServerBroker()
   process.env.MILLRACE_TEST_SERVERS = broker.url
   globalThis.millraceTestBroker = broker

@@ -1,0 +1,88 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { SERVICES } from './services.js'
+
+/** Longer than any check takes. */
+const TIMEOUT_MS = 10_000
+
+export interface EnvironmentReport {
+  /** One sentence each, with the setting and the remedy. A start must not go on. */
+  problems: string[]
+  /** One sentence each, for variables that look like settings and are none. */
+  warnings: string[]
+}
+
+/**
+ * Checks the environment of `npm start` before anything is started: every setting of every service, the setting of the ports, and the servers that the
+ * environment names. Takes less than two seconds, also when a server does not answer.
+ */
+export async function checkEnvironment(root: string, env: NodeJS.ProcessEnv): Promise<EnvironmentReport> {
+  const urls = redisSettings(env)
+  const [settings, database, redis] = await Promise.all([
+    checkSettings(root, env, urls),
+    env.DATABASE_URL ? runCheck(root, 'packages/database/dist/check-cli.js', ['DATABASE_URL'], env) : '',
+    urls.length > 0 ? runCheck(root, 'packages/redis/dist/check-cli.js', urls, env) : '',
+  ])
+  const ports = env.MILLRACE_PORTS
+  const isKnown = ports === undefined || ['', 'default', 'free'].includes(ports)
+  return {
+    warnings: settings.warnings,
+    problems: [
+      ...(isKnown ? [] : [`MILLRACE_PORTS must be default or free, but is "${ports}".`]),
+      ...settings.problems,
+      // A URL that is not valid is among the problems of the settings already.
+      ...(settings.problems.some((problem) => /^\w+_URL /.test(problem)) ? [] : linesOf(database + redis)),
+    ],
+  }
+}
+
+/** The settings that name a Redis server. */
+function redisSettings(env: NodeJS.ProcessEnv): string[] {
+  const isGeneralUsed = !(env.STREAM_REDIS_URL && env.CACHE_REDIS_URL)
+  return ['STREAM_REDIS_URL', 'CACHE_REDIS_URL', ...(isGeneralUsed ? ['REDIS_URL'] : [])].filter((name) => env[name])
+}
+
+interface SettingsReport {
+  problems: string[]
+  misspelled: { variable: string; meant?: string }[]
+}
+
+async function checkSettings(root: string, env: NodeJS.ProcessEnv, urls: string[]): Promise<EnvironmentReport> {
+  const script = 'packages/service/dist/check-settings.js'
+  const apps = SERVICES.map(({ name }) => join(root, 'apps', name))
+  const general = env.REDIS_URL || 'redis://127.0.0.1'
+  const text = await runCheck(root, script, apps, {
+    ...env,
+    DATABASE_URL: env.DATABASE_URL || 'postgres://127.0.0.1/millrace',
+    STREAM_REDIS_URL: env.STREAM_REDIS_URL || general,
+  })
+  if (text === '') return { problems: [], warnings: [] }
+  const { problems, misspelled } = JSON.parse(text) as SettingsReport
+  return {
+    // A problem of the stream's URL is one of REDIS_URL when only that is set.
+    problems: problems.map((problem) =>
+      urls.includes('STREAM_REDIS_URL') ? problem : problem.replace(/^STREAM_REDIS_URL /, 'REDIS_URL '),
+    ),
+    warnings: misspelled.map(({ variable, meant }) => {
+      const hint = meant === undefined ? '' : `; ${meant} was probably meant`
+      return `${variable} is set, but no setting has this name${hint}`
+    }),
+  }
+}
+
+/** What a check prints; its exit code says whether there was a problem, which the text says as well. Empty when the check is not built. */
+function runCheck(root: string, script: string, args: string[], env: NodeJS.ProcessEnv): Promise<string> {
+  const path = join(root, script)
+  if (!existsSync(path)) return Promise.resolve('')
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, [path, ...args], { env, timeout: TIMEOUT_MS }, (error, stdout, stderr) => {
+      if (error && stdout === '') reject(new Error(`${script}: ${stderr.trim() || error.message}`))
+      else resolve(stdout)
+    })
+  })
+}
+
+function linesOf(text: string): string[] {
+  return text.split('\n').filter((line) => line !== '')
+}
