@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { hashText } from '@millrace/contracts'
 import { type Database, DayPartitions, migrate, openDatabase } from '@millrace/database'
 import { createTestDatabase, type TestDatabase } from '@millrace/testing'
 import { partitionOfEvent, type TestEvent } from './support/frames.js'
@@ -103,6 +104,51 @@ describe('the handler of the events stream', () => {
     await heir.engine.assign(PARTITIONS)
     await heir.engine.step()
     expect(await storedIds()).toEqual(['a', 'b'])
+    expect(await ledger()).toEqual({ accepted: 3, stored: 2, duplicate: 1, dead_lettered: 0 })
+  })
+
+  it('the events handler stores one event for each user of a message id, whatever partitions the users are in, and each of them once', async () => {
+    const users = Array.from({ length: 20 }, (_, n) => `user ${n}`)
+    const events = users.map((userId) => ({ messageId: 'shared', userId }))
+    const first = consumer()
+    await first.engine.assign(PARTITIONS)
+    send([...events, ...events])
+    await first.engine.step()
+    send(events)
+    await first.engine.step()
+    const heir = consumer()
+    await heir.engine.assign(PARTITIONS)
+    send(events)
+    send([{ messageId: 'shared', userId: 'user 3', tenantId: 2 }])
+    await heir.engine.step()
+    const { rows } = await database.query<{ tenant_id: number; user_id: string }>(
+      'select tenant_id, user_id from events order by tenant_id, substr(user_id, 6)::integer',
+    )
+    expect(rows).toEqual([
+      ...users.map((userId) => ({ tenant_id: 1, user_id: userId })),
+      { tenant_id: 2, user_id: 'user 3' },
+    ])
+    expect(await ledger()).toEqual({ accepted: 81, stored: 21, duplicate: 60, dead_lettered: 0 })
+  })
+
+  it('a consumer recognises message ids of a journal that was written before users were part of the hashes', async () => {
+    const { engine } = consumer()
+    await engine.assign(PARTITIONS)
+    send([{ messageId: 'before', userId: 'ann' }])
+    await engine.step()
+    const { lo, hi } = hashText('before', 1, { lo: 0, hi: 0 })
+    const old = Buffer.alloc(8)
+    old.writeUInt32LE(lo, 0)
+    old.writeUInt32LE(hi, 4)
+    await database.query('update event_journal set hashes = $1, hashes_have_users = false', [old])
+    const heir = consumer()
+    await heir.engine.assign(PARTITIONS)
+    send([
+      { messageId: 'before', userId: 'ann' },
+      { messageId: 'after', userId: 'ann' },
+    ])
+    await heir.engine.step()
+    expect(await storedIds()).toEqual(['after', 'before'])
     expect(await ledger()).toEqual({ accepted: 3, stored: 2, duplicate: 1, dead_lettered: 0 })
   })
 

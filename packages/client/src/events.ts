@@ -6,7 +6,7 @@ export interface EventInput {
   readonly type?: 'track' | 'identify' | 'page' | 'screen' | 'group' | 'alias' | undefined
   /** Name of a track event. */
   readonly event?: string | undefined
-  /** Events with an id that was seen in the last 24 hours are duplicates. Default: a new id. */
+  /** Events of the same user with an id that was seen in the last 24 hours are duplicates. Default: a new id. */
   readonly messageId?: string | undefined
   /** Either userId or anonymousId is required. */
   readonly userId?: string | undefined

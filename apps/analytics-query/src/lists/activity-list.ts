@@ -21,8 +21,8 @@ export interface ActivityRow extends StepRow {
 }
 
 /**
- * A message that was sent again, with the same time, after the 24 hours of deduplication is stored twice; a page may
- * then show one of the two rows.
+ * Two activities may have the same message id and time: of different users, or of one that was sent again after the 24
+ * hours of deduplication. A page may then show one of the two rows.
  */
 export const ACTIVITIES: ListTable = {
   name: 'activity_logs',

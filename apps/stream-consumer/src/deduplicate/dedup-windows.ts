@@ -8,6 +8,8 @@ export class DedupWindows {
   readonly #windowMs: number
   readonly #idsMax: number
   readonly #windows = new Map<number, HashWindow>()
+  /** By partition, until when its window holds hashes without users. */
+  readonly #withoutUsersUntilMs = new Map<number, number>()
 
   /** `idsMax`: ids of all partitions together; with more, the oldest are dropped. */
   constructor(config: { windowMs: number; idsMax: number }) {
@@ -24,6 +26,20 @@ export class DedupWindows {
 
   close(partition: number): void {
     this.#windows.delete(partition)
+    this.#withoutUsersUntilMs.delete(partition)
+  }
+
+  /**
+   * Records that the window of `partition` also holds hashes of tenant and message id without the user, the newest
+   * from `timeMs`: they come from a journal that an earlier version wrote.
+   */
+  noteHashesWithoutUsers(partition: number, timeMs: number): void {
+    this.#withoutUsersUntilMs.set(partition, timeMs + this.#windowMs)
+  }
+
+  /** Whether the window of `partition` still holds such hashes. */
+  hasHashesWithoutUsers(partition: number, nowMs: number): boolean {
+    return nowMs < (this.#withoutUsersUntilMs.get(partition) ?? Number.NEGATIVE_INFINITY)
   }
 
   /**

@@ -12,9 +12,9 @@ interface Slice {
 }
 
 /**
- * The 64-bit message id hashes that one partition has seen within a time window. An id is remembered for the window
- * and at most 1/1024 of it longer. Takes about 24 bytes per id; the cost per id does not depend on the size, and
- * expiring searches for no id. Hashes are pairs of 32-bit words, low word first.
+ * The 64-bit hashes of events (`eventKeys`), called ids here, that one partition has seen within a time window. An id
+ * is remembered for the window and at most 1/1024 of it longer. Takes about 24 bytes per id; the cost per id does not
+ * depend on the size, and expiring searches for no id. Hashes are pairs of 32-bit words, low word first.
  */
 export class HashWindow {
   readonly #windowMs: number

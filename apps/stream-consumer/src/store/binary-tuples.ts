@@ -17,6 +17,13 @@ export class BinaryTuples {
     return this
   }
 
+  bool(value: boolean): this {
+    this.#room(5)
+    this.#used = this.#buffer.writeInt32BE(1, this.#used)
+    this.#used = this.#buffer.writeUInt8(value ? 1 : 0, this.#used)
+    return this
+  }
+
   int2(value: number): this {
     this.#room(6)
     this.#used = this.#buffer.writeInt32BE(2, this.#used)

@@ -31,21 +31,24 @@ export function deadLettersStep(stream: string, entries: readonly DeadLetterEntr
 
 /**
  * Updates the dead letters of replayed records: to 'replayed', or back to 'pending' with the new reason. A record
- * finds its dead letter by tenant and message id, since it has a new position in the stream; of several it takes the
- * oldest.
+ * finds its dead letter by tenant and message id, since it has a new position in the stream. Of several, for example of
+ * different users, it takes the one with the same bytes, or else the oldest; of equal records, each takes its own.
  */
 export function settleReplaysStep(outcomes: readonly { record: RecordRef; poison: PoisonReason | null }[]): Statement {
   return {
     text: `update dead_letters d set state = case when o.code is null then 'replayed' else 'pending' end,
              code = coalesce(o.code, d.code), reason = coalesce(o.reason, d.reason), updated_at = now()
-           from unnest($1::integer[], $2::text[], $3::text[], $4::text[]) as o (tenant_id, message_id, code, reason)
-           where d.id = (select min(id) from dead_letters
-                         where tenant_id = o.tenant_id and message_id = o.message_id and state = 'replaying')`,
+           from (select *, row_number() over (partition by tenant_id, message_id, record) - 1 as nth
+                 from unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::bytea[]) as r (tenant_id, message_id, code, reason, record)) o
+           where d.id = (select id from dead_letters l
+                         where l.tenant_id = o.tenant_id and l.message_id = o.message_id and l.state = 'replaying'
+                         order by l.record = o.record desc, l.id offset o.nth limit 1)`,
     values: [
       outcomes.map(({ record }) => tenantOf(record)),
       outcomes.map(({ record }) => messageIdOf(record)),
       outcomes.map(({ poison }) => poison?.code ?? null),
       outcomes.map(({ poison }) => poison?.reason ?? null),
+      outcomes.map(({ record }) => extractRecord(record)),
     ],
   }
 }

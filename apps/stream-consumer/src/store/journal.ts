@@ -14,6 +14,7 @@ const COLUMNS = [
   'position',
   'verdicts',
   'hashes',
+  'hashes_have_users',
 ]
 
 /** One journal row for each frame. Copied through the parent table: the day partition depends on PostgreSQL's clock. */
@@ -33,6 +34,7 @@ export function journalStep(frames: readonly PreparedFrame[]): CopyStep {
       .text(frame.position)
       .bytes(prepared.verdicts)
       .bytes(new Uint8Array(prepared.hashes.buffer))
+      .bool(true)
   }
   return { copy: { table: 'event_journal', columns: COLUMNS }, chunks: [tuples.finish()] }
 }

@@ -10,6 +10,8 @@ interface JournalRow {
   committed_at: Date
   verdicts: Buffer | null
   hashes: Buffer
+  /** False for a row from before users were part of the hashes. */
+  hashes_have_users: boolean
 }
 
 /** The part of a partition's journal to load. */
@@ -26,15 +28,18 @@ export interface WindowSpan {
  * Fills an empty window from the journal, oldest ids first, a few rows at a time. Dead-lettered records are left out,
  * because their ids may be used again. Uses the index event_journal_order, so the cost depends only on what is
  * loaded.
+ * @returns the time of the newest row whose hashes are without users, in ms since 1970; -Infinity when there is none.
  */
-export async function loadWindow(database: Queryable, window: HashWindow, span: WindowSpan): Promise<void> {
+export async function loadWindow(database: Queryable, window: HashWindow, span: WindowSpan): Promise<number> {
   const firstOrdinal = Math.max(0, span.nextOrdinal - span.idsMax)
   let from = firstOrdinal
   let oldestMs = Number.POSITIVE_INFINITY
+  let withoutUsersMs = Number.NEGATIVE_INFINITY
   for (;;) {
     const rows = await selectJournal(database, span, from)
-    for (const { committed_at, verdicts, hashes } of rows) {
+    for (const { committed_at, verdicts, hashes, hashes_have_users } of rows) {
       const timeMs = committed_at.getTime()
+      if (!hashes_have_users) withoutUsersMs = Math.max(withoutUsersMs, timeMs)
       oldestMs = Math.min(oldestMs, timeMs)
       const remembered = rememberedHashes(hashes, verdicts)
       window.add(remembered, timeMs, new Uint8Array(remembered.length / 2))
@@ -44,6 +49,7 @@ export async function loadWindow(database: Queryable, window: HashWindow, span: 
     from = Number(last.first_ordinal) + 1
   }
   if (firstOrdinal > 0 && oldestMs !== Number.POSITIVE_INFINITY) window.noteDropped(oldestMs)
+  return withoutUsersMs
 }
 
 async function selectJournal(
@@ -53,7 +59,7 @@ async function selectJournal(
 ): Promise<JournalRow[]> {
   const { rows } = await database.query<JournalRow>({
     name: 'select_window',
-    text: `select first_ordinal, committed_at, verdicts, hashes from event_journal
+    text: `select first_ordinal, committed_at, verdicts, hashes, hashes_have_users from event_journal
            where partition = $1 and first_ordinal >= $2 and records > 0 and committed_at > now() - $3 * interval '1 millisecond'
            order by first_ordinal limit ${ROWS_A_CHUNK}`,
     values: [partition, from, windowMs],

@@ -1,6 +1,8 @@
 import { FLAG } from '@millrace/contracts'
 import type { DedupWindows } from '../deduplicate/dedup-windows.js'
+import type { HashWindow } from '../deduplicate/hash-window.js'
 import { buildDays } from './build-days.js'
+import { eventKeys } from './event-keys.js'
 import { type FrameView, openFrame, WORD, WORDS } from './frame-view.js'
 import { LedgerCounts } from './ledger-counts.js'
 import {
@@ -31,7 +33,7 @@ export function prepareBatch(
   let stored = 0
   const preparedFrames = frames.map((frame, at) => {
     const view = tryOpen(frame)
-    const hashes = hashesOf(frame, view)
+    const hashes = eventKeys(frame.records, view)
     const prepared: PreparedFrame = { frame, view, hashes, verdicts: null, duplicates: 0, deadLettered: 0 }
     if (view === null) return deadLetterWhole(prepared, ledger)
     countTallies(prepared, view, ledger)
@@ -81,16 +83,6 @@ function countTallies({ frame }: PreparedFrame, view: FrameView, ledger: LedgerC
   }
 }
 
-function hashesOf({ records }: EventFrame, view: FrameView | null): Int32Array {
-  const hashes = new Int32Array(2 * records)
-  if (view === null) return hashes
-  for (let i = 0, at = WORD.messageHashLo; i < hashes.length; i += 2, at += WORDS) {
-    hashes[i] = view.words[at] as number
-    hashes[i + 1] = view.words[at + 1] as number
-  }
-  return hashes
-}
-
 interface VerdictContext {
   windows: DedupWindows
   nowMs: number
@@ -110,6 +102,7 @@ function decideVerdicts(
   if (records === 0) return stored
   const isNew = new Uint8Array(records)
   windows.of(partition).add(prepared.hashes, nowMs, isNew)
+  if (windows.hasHashesWithoutUsers(partition, nowMs)) findHashesWithoutUsers(view, windows.of(partition), isNew)
   let tenantId = words[WORD.tenantId] as number
   let count = ledger.of(partition, producer, tenantId)
   for (let index = 0, at = WORD.tenantId; index < records; index++, at += WORDS) {
@@ -131,6 +124,13 @@ function decideVerdicts(
     }
   }
   return stored
+}
+
+/** Marks records as known whose message id is in a journal row from before users were part of the hashes. */
+function findHashesWithoutUsers({ words, records }: FrameView, window: HashWindow, isNew: Uint8Array): void {
+  for (let index = 0, at = 0; index < records; index++, at += WORDS) {
+    if (window.has(words[at + WORD.messageHashLo] as number, words[at + WORD.messageHashHi] as number)) isNew[index] = 0
+  }
 }
 
 function collectTyped(frame: PreparedFrame, view: FrameView, typed: RecordRef[]): void {

@@ -28,10 +28,7 @@ export interface PreparedFrame {
   readonly frame: EventFrame
   /** null when the payload cannot be read; then all its records are dead letters. */
   readonly view: FrameView | null
-  /**
-   * Two words for each record, low word first, in the form of the journal and the deduplication window; zeros when
-   * the payload cannot be read.
-   */
+  /** The keys of deduplication: see `eventKeys`. */
   readonly hashes: Int32Array
   verdicts: Uint8Array | null
   duplicates: number

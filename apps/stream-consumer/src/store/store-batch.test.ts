@@ -236,6 +236,21 @@ describe('a batch', () => {
     expect((await database.query('select message_id from events')).rows).toEqual([{ message_id: 'm' }])
   })
 
+  it('storeBatch settles the dead letter of the replayed record, when several users have one with the same message id', async () => {
+    const poison = { messageId: 'm', timestampMs: NOW, properties: '{"nul":"\\u0000"}' }
+    await store([frameOf([poison, { ...poison, userId: 'bob' }])])
+    const states = async () => (await database.query('select state from dead_letters order by id')).rows
+    const replay = async () => {
+      await database.query(`update dead_letters set state = 'replaying'`)
+      const { rows } = await database.query<{ record: Buffer }>('select record from dead_letters order by id desc')
+      return rows.map(({ record }) => frameOf([{}], { payload: record, isReplay: true }))
+    }
+    await store(await replay())
+    expect(await states()).toEqual([{ state: 'pending' }, { state: 'pending' }])
+    await store((await replay()).slice(0, 1))
+    expect(await states()).toEqual([{ state: 'replaying' }, { state: 'pending' }])
+  })
+
   it('storeBatch writes logins, activities and sessions from typed events, with the device and browser of the user agent', async () => {
     const userAgent =
       'Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.0 Mobile/15E148 Safari/604.1'

@@ -1,7 +1,6 @@
 import { EVENT_COPY_COLUMNS } from '@millrace/contracts'
 import type { CopyStep, EventSegments, Transaction } from '@millrace/database'
 import { type DeadLetterEntry, tenantOf } from './dead-letters.js'
-import { WORD, WORDS } from './frame-view.js'
 import { type PoisonReason, toPoisonReason } from './poison-reason.js'
 import { type DayRows, type PreparedBatch, type PreparedFrame, type RecordRef, VERDICT } from './prepared-batch.js'
 
@@ -78,8 +77,6 @@ export function markDeadLettered(batch: PreparedBatch, { frame, index }: RecordR
   const count = batch.ledger.of(partition, producer, tenantOf({ frame, index }))
   count.stored--
   count.deadLettered++
-  const words = frame.view?.words
-  if (words === undefined) return
-  const at = index * WORDS
-  batch.windows.of(partition).forget(words[at + WORD.messageHashLo] as number, words[at + WORD.messageHashHi] as number)
+  const { hashes } = frame
+  batch.windows.of(partition).forget(hashes[2 * index] as number, hashes[2 * index + 1] as number)
 }

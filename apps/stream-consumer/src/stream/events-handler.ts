@@ -171,12 +171,10 @@ export class EventsHandler implements StreamHandler<PreparedEvents, Transaction>
 
   async #loadWindow({ partition, nextOrdinal }: AssignedPartition, idsMax: number): Promise<void> {
     const { database, windows } = this.#deps
-    await loadWindow(database, windows.open(partition), {
-      partition,
-      nextOrdinal,
-      idsMax,
-      windowMs: this.#config.windowMs,
-    })
+    const { windowMs } = this.#config
+    const span = { partition, nextOrdinal, idsMax, windowMs }
+    const withoutUsersMs = await loadWindow(database, windows.open(partition), span)
+    windows.noteHashesWithoutUsers(partition, withoutUsersMs)
   }
 
   async #loadRollups(assigned: AssignedPartition, context: AssignContext): Promise<void> {

@@ -61,9 +61,12 @@ export const schemas: Node = {
           'Name of a track event. $login, $activity, $session_start and $session_end have properties in a fixed form.',
           { maxLength: 255 },
         ),
-        messageId: idOrName('Events with an id that was seen in the last 24 hours are duplicates. Default: a new id.', {
-          maxLength: 255,
-        }),
+        messageId: idOrName(
+          'Events of the same user with an id that was seen in the last 24 hours are duplicates. Default: a new id.',
+          {
+            maxLength: 255,
+          },
+        ),
         userId: idOrName('Id of the user. Either userId or anonymousId is required.', { maxLength: 255 }),
         anonymousId: idOrName('Id of a user who has not been identified yet.', { maxLength: 255 }),
         timestamp: time('When the event happened. Default: when it was received.'),
@@ -160,7 +163,7 @@ export const schemas: Node = {
   Outcome: object({
     state: { enum: ['in_flight', 'settled'] },
     stored: count('Records stored as rows.'),
-    duplicate: count('Records with a message id that was seen in the last 24 hours.'),
+    duplicate: count('Records whose user had sent a record with the same message id in the last 24 hours.'),
     dead_lettered: count('Records that cannot be stored; see dead letters.'),
     in_flight: count('Records that are not committed yet.'),
   }),
@@ -168,7 +171,7 @@ export const schemas: Node = {
     state: { enum: ['in_flight', 'settled'] },
     accepted: count('Accepted records of the request.'),
     stored: count('Records stored as rows.'),
-    duplicate: count('Records with a message id that was seen in the last 24 hours.'),
+    duplicate: count('Records whose user had sent a record with the same message id in the last 24 hours.'),
     dead_lettered: count('Records that cannot be stored; see dead letters.'),
     in_flight: count('Records that are not committed yet.'),
     frames: {
@@ -190,7 +193,7 @@ export const schemas: Node = {
         accepted: count('Always stored + duplicate + rejected + dead_lettered + in_flight.'),
         stored: count('Records stored as rows, whether or not the rows are still there.'),
         expired: count('The part of stored whose rows retention has deleted; stored - expired rows are there.'),
-        duplicate: count('Records that were dropped because their message id had been seen.'),
+        duplicate: count('Records that were dropped because their user had sent a record with the same message id.'),
         rejected: count('Records that were rejected one by one inside accepted requests.'),
         dead_lettered: count('Records that cannot be stored.'),
         in_flight: count('Records that are not committed yet.'),
@@ -203,7 +206,7 @@ export const schemas: Node = {
     },
   }),
   StoredEvent: object({
-    message_id: text('Key of the deduplication.'),
+    message_id: text('Id that the client gave the event; with the user, the key of deduplication.'),
     type: text('track, identify, page, screen, group or alias.'),
     event: text('Name of the event.'),
     user_id: nullable(text('Id of the user.')),

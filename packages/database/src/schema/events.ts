@@ -1,4 +1,4 @@
-import { bigint, integer, jsonb, pgTable, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core'
+import { bigint, boolean, integer, jsonb, pgTable, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 import { bytea } from './column-types.js'
 
 /** Partitioned by day; a busy day is partitioned by segment. user_hash is a bigint, because it does not fit a number. */
@@ -32,6 +32,7 @@ export const eventJournal = pgTable('event_journal', {
   position: text('position').notNull(),
   verdicts: bytea('verdicts'),
   hashes: bytea('hashes').notNull(),
+  hashesHaveUsers: boolean('hashes_have_users').notNull().default(false),
 })
 
 /** Records that could not be stored, with their reason. */
