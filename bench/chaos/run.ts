@@ -2,6 +2,8 @@
 import { renameSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { removeTemporary, startStack, temporaryDirectory } from '@millrace/local-stack'
+import { startOutageStack } from '../outages/outage-stack.js'
+import { allCells, OutageRun } from '../outages/run-outages.js'
 import { ChaosRun, type Verdict, whyInconclusive } from './chaos-run.js'
 import { type ChaosStackSettings, chaosStackOptions } from './chaos-stack.js'
 import { runCrashMatrix, runUntilConclusive, VICTIMS, type Victim } from './crash-matrix.js'
@@ -15,7 +17,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
     victims: { type: 'string', default: VICTIMS.join(',') },
     keep: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'crash,postgres,redis,frozen,quota' },
+    only: { type: 'string', default: 'crash,postgres,redis,frozen,quota,outages' },
   },
 })
 const rounds = Number(values.rounds)
@@ -115,6 +117,20 @@ if (only.has('quota')) {
     )
     demand(acknowledgedBefore > 0, 'the gateway acknowledged nothing into its spool')
   })
+}
+if (only.has('outages')) {
+  const outages = await startOutageStack(say)
+  try {
+    const run = new OutageRun(outages, say)
+    await run.warmUp()
+    for (const cell of allCells()) {
+      const where = `${cell.dependencies.join(', ')} ${cell.fault}`
+      faults.push(...(await run.run(cell)).map((fault) => `${where}: ${fault}`))
+    }
+    findings.outages = { cells: allCells().length }
+  } finally {
+    await outages.stop()
+  }
 }
 for (const fault of faults) say(`FAULT ${fault}`)
 const result = { seed, rounds, outage_seconds: outageMs / 1000, faults, ...findings }

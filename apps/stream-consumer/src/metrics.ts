@@ -126,7 +126,7 @@ export interface ConsumerGauges {
   readonly rollupsInMemory: () => number
   readonly dirtyRollups: () => number
   readonly watchers: () => number
-  readonly watermark: () => Promise<Date | null>
+  readonly watermark: () => Date | null
 }
 
 /** Registers gauges that are read at each scrape. To be called once per process. */
@@ -148,8 +148,8 @@ export function readGaugesAtScrape(metrics: Metrics, read: ConsumerGauges): void
       help: 'Age of the watermark: everything that was accepted before is stored. Absent while it is unknown.',
       alert: 'above 60, or absent',
     },
-    async (family) => {
-      const watermark = await read.watermark().catch(() => null)
+    (family) => {
+      const watermark = read.watermark()
       if (watermark === null) family.remove({})
       else family.with({}).set(Math.max(0, Date.now() - watermark.getTime()) / 1000)
     },

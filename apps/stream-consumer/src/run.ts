@@ -34,7 +34,7 @@ import { CommitWatch } from './live/commit-watch.js'
 import { LiveCounts } from './live/live-counts.js'
 import { LiveHub } from './live/live-hub.js'
 import { createPublish } from './live/publish.js'
-import { readWatermark } from './live/watermark.js'
+import { KnownWatermark, readWatermark } from './live/watermark.js'
 import { closeIdleSessions } from './maintain/close-idle-sessions.js'
 import { createPartitionsAhead } from './maintain/create-partitions.js'
 import { type RetentionTimes, retentionRules } from './maintain/retention-rules.js'
@@ -73,6 +73,7 @@ interface Parts {
   readonly live: LiveCounts
   readonly hub: LiveHub
   readonly commitWatch: CommitWatch
+  readonly watermark: KnownWatermark
   readonly appMetrics: ConsumerAppMetrics
   readonly onBytesFreed: (bytes: number) => void
 }
@@ -102,6 +103,7 @@ async function startParts(config: Config, lifecycle: Lifecycle, onBytesFreed: (b
     live: new LiveCounts(),
     hub: new LiveHub(),
     commitWatch: new CommitWatch(),
+    watermark: new KnownWatermark(),
     appMetrics: new ConsumerAppMetrics(metrics),
   }
   const segments = new EventSegments({ bytesMin: config.EVENTS_SEGMENT_MB * MB }, database)
@@ -167,7 +169,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
     rollupsInMemory: () => rollups.size,
     dirtyRollups: () => rollups.dirtySize,
     watchers: () => parts.hub.size,
-    watermark: () => readWatermark(database, { group: config.STREAM_GROUP, stream: config.STREAM_NAME }),
+    watermark: () => parts.watermark.last,
   })
   const publish = createPublish(noticeRedis, logger)
   const handler = new EventsHandler(
@@ -231,7 +233,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
 async function startLive(
   config: Config,
   lifecycle: Lifecycle,
-  { noticeRedis, database, hub, live, commitWatch }: Parts,
+  { noticeRedis, database, watermark, hub, live, commitWatch }: Parts,
 ): Promise<void> {
   const { logger } = lifecycle
   await lifecycle.start('commit subscription', () => {
@@ -249,9 +251,13 @@ async function startLive(
   })
   const publish = createPublish(noticeRedis, logger)
   const group = { group: config.STREAM_GROUP, stream: config.STREAM_NAME }
+  await lifecycle.every('watermark', SECOND_MS, async () => {
+    watermark.last = await readWatermark(database, group)
+  })
   await lifecycle.every('live counts', SECOND_MS, async () => {
     publish(CHANNELS.liveCounts, live.take(Date.now()))
-    if (hub.size > 0) hub.tick(await readWatermark(database, group))
+    // Without a query, so that live counts go on while PostgreSQL does not answer.
+    hub.tick(watermark.last)
   })
 }
 

@@ -67,7 +67,7 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
   const watches = new Map<string, AnswerWatch>()
   const planReaders: PlanReader[] = []
   const sessionDeps = (pool: string, url: string): SessionDeps => ({
-    watch: keepIn(watches, pool, createServerWatch(config, url, deps.logger)),
+    watch: keepIn(watches, pool, createServerWatch(config, { pool, url }, deps.logger)),
     observe: createObserveRuns(
       { slowQueryMs: config.slowQueryMs ?? 100 },
       { metrics, slowQueryLog: createSlowQueryLog(config, { url, logger: deps.logger, planReaders }) },
@@ -111,11 +111,15 @@ export function openDatabase(config: DatabaseConfig, deps: DatabaseDeps = {}): D
 /** A server that does not answer must not hold up a shutdown. */
 const CLOSE_LIMIT_MS = 5_000
 
-function createServerWatch(config: DatabaseConfig, url: string, logger: Logger | undefined): AnswerWatch {
+function createServerWatch(
+  config: DatabaseConfig,
+  { pool, url }: { pool: string; url: string },
+  logger: Logger | undefined,
+): AnswerWatch {
   const client = clientConfig(config, url)
   const limitMs = Math.min(config.timeoutMs ?? PROBE_LIMIT_MS, PROBE_LIMIT_MS)
   return new AnswerWatch(
-    { name: 'PostgreSQL' },
+    { name: pool === 'primary' ? 'PostgreSQL (DATABASE_URL)' : 'PostgreSQL replica (DATABASE_REPLICA_URL)' },
     {
       probe: () => probeServer(client, limitMs),
       outage: (cause) => databaseErrors.DATABASE_UNAVAILABLE({ message: 'PostgreSQL does not answer', cause }),

@@ -49,7 +49,14 @@ export function toDatabaseError(error: unknown): MillraceError {
   if (message === CLIENT_TIMEOUT_MESSAGE) {
     return databaseErrors.DATABASE_TIMEOUT({ message: 'the database did not answer in time', cause: error })
   }
-  return databaseErrors.DATABASE_UNAVAILABLE({ message: `the database cannot be reached: ${message}`, cause: error })
+  return databaseErrors.DATABASE_UNAVAILABLE({ message: describeLoss(error, message), cause: error })
+}
+
+/** Without the address, since the message reaches clients of the API; the log has it with the cause. */
+function describeLoss(error: unknown, message: string): string {
+  const code = (error as { code?: unknown } | undefined)?.code
+  if (code === 'ECONNREFUSED') return 'PostgreSQL refuses connections'
+  return `PostgreSQL cannot be reached: ${typeof code === 'string' ? code : message}`
 }
 
 function fromServer(server: ServerError, cause: unknown): MillraceError {

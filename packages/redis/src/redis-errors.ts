@@ -21,9 +21,11 @@ export function toRedisError(action: string, error: unknown): MillraceError {
   const text = error instanceof Error ? error.message : String(error)
   const occurrence = { message: `${action}: ${text}`, cause: error }
   if (text.startsWith('OOM')) return redisErrors.REDIS_MEMORY_FULL(occurrence)
-  if (/timed out|ETIMEDOUT/i.test(text)) return redisErrors.REDIS_TIMEOUT(occurrence)
+  if (/timed out|ETIMEDOUT/i.test(text))
+    return redisErrors.REDIS_TIMEOUT({ message: `${action}: redis did not answer in time`, cause: error })
   const isReply = error instanceof Error && error.name === 'ReplyError'
-  return isReply && !passingReplies.test(text)
-    ? redisErrors.REDIS_REFUSED(occurrence)
-    : redisErrors.REDIS_UNAVAILABLE(occurrence)
+  if (isReply)
+    return passingReplies.test(text) ? redisErrors.REDIS_UNAVAILABLE(occurrence) : redisErrors.REDIS_REFUSED(occurrence)
+  // ioredis says what it did with the command ("Stream isn't writeable and enableOfflineQueue options is false"), which tells nobody the cause.
+  return redisErrors.REDIS_UNAVAILABLE({ message: `${action}: redis cannot be reached`, cause: error })
 }

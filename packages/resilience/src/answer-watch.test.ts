@@ -33,6 +33,24 @@ describe('the watch for answers of a dependency', () => {
     expect(meanwhile).toBeLessThan(3)
   })
 
+  it('fails nobody when a probe fails after another call was answered', async () => {
+    let fail: (() => void) | undefined
+    const watch = open(
+      { silentMs: 10 },
+      () => new Promise((_resolve, reject) => (fail = () => reject(new Error('late')))),
+    )
+    let lost = 0
+    watch.begin({ lose: () => void lost++ })
+    await until(() => fail !== undefined)
+    const quick = { lose: () => undefined }
+    watch.begin(quick)
+    watch.end(quick, true)
+    fail?.()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect([watch.isUp, lost]).toEqual([true, 0])
+    watch.close()
+  })
+
   it('fails the callers that wait and later ones at once while probes fail, and admits callers after a probe that succeeds', async () => {
     let isUp = false
     const probe = async () => {

@@ -102,32 +102,58 @@ class Link {
   }
 }
 
-/** Passes on bytes, the end and errors of one direction. Chunks that are delayed keep their order, because timers with equal delays do. */
+/** Passes on bytes, the end and errors of one direction. */
 function forward(from: Socket, to: Socket, { state, swallow }: { state: ProxyState; swallow: ProxyMode }): void {
+  const line = new DelayLine(() => (state.mode === 'slow' ? state.delayMs : 0))
   let isDead = false
-  const later = (work: () => void) => {
-    if (state.mode === 'slow') setTimeout(work, state.delayMs)
-    else work()
-  }
   from.on('data', (chunk) => {
     if (!isDead && state.mode === swallow) {
       isDead = true
       state.torn++
     }
     if (isDead) return
-    later(() => {
-      if (!to.writable) return
-      if (!to.write(chunk)) {
-        from.pause()
-        to.once('drain', () => from.resume())
-      }
+    line.add(() => {
+      if (!to.writable || to.write(chunk)) return
+      from.pause()
+      to.once('drain', () => from.resume())
     })
   })
   from.on('end', () => {
-    if (!isDead) later(() => to.end())
+    if (!isDead) line.add(() => to.end())
   })
   from.on('error', () => to.destroy())
   from.on('close', () => {
-    if (!isDead) later(() => to.destroySoon())
+    if (!isDead) line.add(() => to.destroySoon())
   })
+}
+
+/** Does one thing after another, each after the delay at its time. What comes later never overtakes, also when the delay has ended meanwhile. */
+class DelayLine {
+  readonly #delayMs: () => number
+  readonly #waiting: { readonly atMs: number; readonly work: () => void }[] = []
+
+  constructor(delayMs: () => number) {
+    this.#delayMs = delayMs
+  }
+
+  add(work: () => void): void {
+    const delayMs = this.#delayMs()
+    if (delayMs === 0 && this.#waiting.length === 0) {
+      work()
+      return
+    }
+    this.#waiting.push({ atMs: performance.now() + delayMs, work })
+    if (this.#waiting.length === 1) this.#next()
+  }
+
+  #next(): void {
+    const [first] = this.#waiting
+    if (first === undefined) return
+    const run = () => {
+      this.#waiting.shift()
+      first.work()
+      this.#next()
+    }
+    setTimeout(run, first.atMs - performance.now())
+  }
 }

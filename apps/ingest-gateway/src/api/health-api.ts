@@ -3,6 +3,8 @@ import type { Response } from 'express'
 import type { ApiDeps } from './api-deps.js'
 import type { ApiRoutes } from './api-routes.js'
 
+const RETRY_AFTER_S = '5'
+
 /** GET /api/health and /api/system/health for everyone, /api/health/detailed for admin keys, in the format of OPS-1. health-aggregator answers. */
 export function addHealthApi(routes: ApiRoutes, deps: ApiDeps): void {
   routes.get('/api/health', 'everyone', (_req, res) => answer(res, deps, 'summary'))
@@ -13,10 +15,8 @@ export function addHealthApi(routes: ApiRoutes, deps: ApiDeps): void {
 async function answer(res: Response, deps: ApiDeps, level: string): Promise<void> {
   try {
     const { status, bodyJson } = await deps.health.getHealth({ level }, { deadlineMs: 3000 })
-    res
-      .status(status === 'unhealthy' ? 503 : 200)
-      .type('json')
-      .send(bodyJson)
+    if (status === 'unhealthy') res.status(503).setHeader('retry-after', RETRY_AFTER_S)
+    res.type('json').send(bodyJson)
   } catch (error) {
     // The gateway works, as this response proves; only the service that knows about the others cannot be reached.
     const body = {
@@ -25,6 +25,6 @@ async function answer(res: Response, deps: ApiDeps, level: string): Promise<void
       uptime: process.uptime(),
       services: { health_aggregator: { status: 'unhealthy', code: toMillraceError(error).code } },
     }
-    res.status(503).setHeader('retry-after', '5').json(body)
+    res.status(503).setHeader('retry-after', RETRY_AFTER_S).json(body)
   }
 }

@@ -12,3 +12,12 @@ export async function readWatermark(
   })
   return rows[0]?.watermark ?? null
 }
+
+/**
+ * The watermark as it was read last, for those who must not wait for the database. An old one stays true: everything that was accepted before it is
+ * stored.
+ */
+export class KnownWatermark {
+  /** null while it is unknown. */
+  last: Date | null = null
+}

@@ -14,6 +14,8 @@ interface ReaderDeps {
 }
 
 const UNBLOCK_EVERY_MS = 20
+/** A blocking connection that answers nothing for longer counts as dead (packages/redis). The caller then reads again. */
+const BLOCK_MS_MAX = 5_000
 
 /** Reads all partitions by one XREAD BLOCK on a connection of its own. For a single server or Sentinel. */
 export class BlockingReader implements StreamReader {
@@ -51,7 +53,15 @@ export class BlockingReader implements StreamReader {
       this.#connectionId ??= this.#readConnectionId(client)
       // BLOCK 0 would wait without a limit.
       const read = (await (limits.blockMs > 0
-        ? client.xreadBuffer('COUNT', count, 'BLOCK', Math.ceil(limits.blockMs), 'STREAMS', ...keys, ...ids)
+        ? client.xreadBuffer(
+            'COUNT',
+            count,
+            'BLOCK',
+            Math.min(Math.ceil(limits.blockMs), BLOCK_MS_MAX),
+            'STREAMS',
+            ...keys,
+            ...ids,
+          )
         : client.xreadBuffer('COUNT', count, 'STREAMS', ...keys, ...ids))) as RawRead
       return (read ?? []).flatMap(([key, entries]) => {
         const index = keys.indexOf(key.toString())

@@ -1,0 +1,133 @@
+import { waitFor } from '@millrace/testing'
+import type { OutageStack } from './outage-stack.js'
+import {
+  BACK_WITHIN_S,
+  DEPENDENCIES,
+  type Dependency,
+  type Expectation,
+  expected,
+  FAULTS,
+  type Fault,
+  ROUTES,
+  type Route,
+  usual,
+} from './outage-table.js'
+import { RouteProbe, type Seen } from './probe-routes.js'
+
+/** One fault of one dependency, or of several that change different routes. */
+export interface Cell {
+  readonly dependencies: readonly Dependency[]
+  readonly fault: Fault
+}
+
+/** Added to each bound, for a busy machine: a route that waits for the wrong limit takes 20 s or more longer. */
+const SLACK_S = 10
+/** The answer cache keeps the state of a query with an open range for 1 s. */
+const SETTLE_MS = 1_200
+
+/** Every fault of every dependency. */
+export function allCells(): Cell[] {
+  return DEPENDENCIES.flatMap((dependency) => FAULTS.map((fault) => ({ dependencies: [dependency], fault })))
+}
+
+const PEERS: readonly Dependency[] = ['stream-consumer', 'analytics-query', 'health-aggregator']
+
+/** The cells of a normal test run: the faults that differ most, and the peers, which change different routes, together. */
+export function shortCells(): Cell[] {
+  const cells = (dependencies: readonly Dependency[], ...faults: readonly Fault[]) =>
+    faults.map((fault) => ({ dependencies, fault }))
+  return [
+    ...cells(['PostgreSQL'], 'down', 'frozen', 'slow', 'answers lost'),
+    ...cells(['stream Redis'], 'frozen', 'answers lost'),
+    ...cells(['cache Redis'], 'frozen', 'answers lost'),
+    ...cells(PEERS, 'down', 'frozen', 'requests lost'),
+  ]
+}
+
+/** Runs cells on one stack. */
+export class OutageRun {
+  readonly #outages: OutageStack
+  readonly #say: (line: string) => void
+  readonly #probe: RouteProbe
+
+  constructor(outages: OutageStack, say: (line: string) => void) {
+    this.#outages = outages
+    this.#say = say
+    this.#probe = new RouteProbe(outages.stack)
+  }
+
+  /** Waits until every route works, and warms the caches. */
+  async warmUp(): Promise<void> {
+    const accepted = await waitFor(async () => (await this.#probe.ask('ingest with wait=stored')).receipt, {
+      deadlineMs: 60_000,
+    })
+    this.#probe.receipt = accepted
+    await this.#untilUsual(60)
+  }
+
+  /**
+   * Breaks, asks every route once or twice, repairs, waits until every route works, and looks for every event that was accepted meanwhile. Returns what was not
+   * as the table says, one line each.
+   */
+  async run({ dependencies, fault }: Cell): Promise<string[]> {
+    const startedAt = performance.now()
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
+    for (const dependency of dependencies) await this.#outages.begin(dependency, fault)
+    const receipts: string[] = []
+    const faults: string[] = []
+    // The second round meets dependencies that are known to be out. A slow one never is.
+    const rounds = fault === 'slow' ? 1 : 2
+    for (let round = 0; round < rounds; round++) {
+      const routes = ROUTES.filter((route) => expected(route, dependencies, fault).outcomes.length > 0)
+      for (const [route, seen] of await this.#ask(routes)) {
+        if (seen.receipt !== undefined) receipts.push(seen.receipt)
+        const wrong = describeFault(seen, expected(route, dependencies, fault))
+        if (wrong !== undefined) faults.push(`${route}: ${wrong}`)
+      }
+    }
+    for (const dependency of dependencies) await this.#outages.end(dependency)
+    faults.push(...(await this.#untilUsual(BACK_WITHIN_S + SLACK_S)))
+    faults.push(...(await this.#findLoss(receipts)))
+    const took = ((performance.now() - startedAt) / 1000).toFixed(1)
+    this.#say(
+      `${dependencies.join(', ')} ${fault}: ${faults.length === 0 ? 'as expected' : faults.join('; ')} (${took} s)`,
+    )
+    return faults
+  }
+
+  #ask(routes: readonly Route[]): Promise<(readonly [Route, Seen])[]> {
+    return Promise.all(routes.map(async (route) => [route, await this.#probe.ask(route)] as const))
+  }
+
+  /** The routes that do not work as always within the time. */
+  async #untilUsual(deadlineS: number): Promise<string[]> {
+    const deadline = performance.now() + deadlineS * 1000
+    for (;;) {
+      const late = (await this.#ask(ROUTES)).flatMap(([route, seen]) => {
+        const wrong = describeFault(seen, usual(route))
+        return wrong === undefined ? [] : [`${route} does not recover: ${wrong}`]
+      })
+      if (late.length === 0 || performance.now() > deadline) return late
+      await new Promise((resolve) => setTimeout(resolve, 250))
+    }
+  }
+
+  /** Every accepted event must be stored, once. */
+  async #findLoss(receipts: readonly string[]): Promise<string[]> {
+    const lost: string[] = []
+    for (const receipt of receipts) {
+      const state = await this.#outages.settled(receipt)
+      if (state !== 'stored') lost.push(`an accepted event is ${state}`)
+    }
+    return lost
+  }
+}
+
+function describeFault(seen: Seen, { outcomes, withinS }: Expectation): string | undefined {
+  const took = (seen.tookMs / 1000).toFixed(1)
+  const what = `${seen.outcome} ${seen.code ?? ''} ${seen.detail ?? ''}`.trim()
+  if (!outcomes.includes(seen.outcome)) return `${what} after ${took} s instead of ${outcomes.join(' or ')}`
+  if (seen.tookMs > (withinS + SLACK_S) * 1000) return `${what} only after ${took} s instead of ${withinS} s`
+  if (seen.outcome === '503' && seen.needsRetryAfter && !seen.saysWhenToRetry) return `${what} without Retry-After`
+  return undefined
+}
