@@ -53,23 +53,21 @@ export function readContentEncoding(
 }
 
 /**
- * The decompressed body: at once when it is small, else as a promise. Never produces more than `bytesMax` bytes, whatever the input claims.
+ * The decompressed body: at once when it is small, else as a promise. Never produces more bytes than `limit` allows, whatever the input claims.
  * @throws BODY_TOO_LARGE or CORRUPT_ENCODING; at once or by rejecting, so await it inside a try
  */
-export function decompress(body: Buffer, encoding: ContentEncoding, bytesMax: number): Buffer | Promise<Buffer> {
+export function decompress(body: Buffer, encoding: ContentEncoding, limit: BodyLimit): Buffer | Promise<Buffer> {
   const codec = encoding === 'deflate' && !hasZlibHeader(body) ? rawDeflate : codecs[encoding]
-  const options = { maxOutputLength: bytesMax }
+  const options = { maxOutputLength: limit.bodyBytesMax }
   if (body.length > SYNC_BYTES_MAX) {
     return new Promise((resolve, reject) => {
-      codec.async(body, options, (error, result) =>
-        error === null ? resolve(result) : reject(toError(error, bytesMax)),
-      )
+      codec.async(body, options, (error, result) => (error === null ? resolve(result) : reject(toError(error, limit))))
     })
   }
   try {
     return codec.sync(body, options)
   } catch (error) {
-    throw toError(error, bytesMax)
+    throw toError(error, limit)
   }
 }
 
@@ -78,15 +76,25 @@ function hasZlibHeader(body: Buffer): boolean {
   return body.length >= 2 && ((body[0] as number) & 0x0f) === 8 && body.readUInt16BE(0) % 31 === 0
 }
 
-function toError(error: unknown, bytesMax: number): Error {
-  if ((error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE') return bodyTooLarge(bytesMax)
+function toError(error: unknown, limit: BodyLimit): Error {
+  if ((error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE')
+    return bodyTooLarge(limit, `more than ${limit.bodyBytesMax} bytes after decompression`)
   return intakeErrors.CORRUPT_ENCODING({ cause: error })
 }
 
-/** The error for a body that is larger than its route allows. */
-export function bodyTooLarge(bytesMax: number): Error {
+/** The size limit of a body. */
+export interface BodyLimit {
+  /** Largest body after decompression, in bytes. */
+  readonly bodyBytesMax: number
+  /** Setting that holds the limit; messages name it. */
+  readonly bodyBytesSetting?: string | undefined
+}
+
+/** The error for a body over its limit. `actual` says how large it is, as far as that is known. */
+export function bodyTooLarge({ bodyBytesMax, bodyBytesSetting }: BodyLimit, actual: string): Error {
+  const setting = bodyBytesSetting === undefined ? '' : ` (${bodyBytesSetting})`
   return intakeErrors.BODY_TOO_LARGE({
-    message: `the body is larger than ${bytesMax} bytes after decompression`,
-    details: { limit_bytes: bytesMax },
+    message: `the body has ${actual}, and at most ${bodyBytesMax} are allowed${setting}`,
+    details: { limit_bytes: bodyBytesMax, ...(bodyBytesSetting !== undefined && { setting: bodyBytesSetting }) },
   })
 }

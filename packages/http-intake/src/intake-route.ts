@@ -26,6 +26,8 @@ export interface IntakeRoute {
   readonly fixedBody?: FixedBody | undefined
   /** Largest body after decompression, in bytes. */
   readonly bodyBytesMax: number
+  /** Setting that holds `bodyBytesMax`; the message of 413 names it. Default: none. */
+  readonly bodyBytesSetting?: string | undefined
   /** Compression methods that clients may use. */
   readonly encodings: readonly ContentEncoding[]
   /**

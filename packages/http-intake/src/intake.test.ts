@@ -101,6 +101,7 @@ beforeEach(async () => {
     { ...route, path: '/open', keyIn: 'header-or-body' },
     { ...route, path: '/plain', encodings: [] },
     { ...route, path: '/large', bodyBytesMax: 100_000 },
+    { ...route, path: '/limited', bodyBytesSetting: 'LOG_BYTES' },
     { ...route, path: '/beacon', keyIn: 'header-or-body', keyParameter: 'writeKey' },
     { ...route, path: '/anyone', keyIn: 'nowhere', handle: (request) => request.respond('{}') },
     { ...route, path: '/pixel', method: 'GET', keyParameter: 'writeKey', fixedBody: IMAGE },
@@ -305,6 +306,19 @@ describe('a refused request', () => {
       expect(handled).toEqual([])
     },
   )
+
+  it.each([
+    ['the body has 60001 bytes, and at most 60000 are allowed (LOG_BYTES)', '/limited', large, bearer('w')],
+    [
+      'the body has more than 60000 bytes after decompression, and at most 60000 are allowed (LOG_BYTES)',
+      '/limited',
+      gzipSync(large),
+      gzip,
+    ],
+    ['the body has 60001 bytes, and at most 60000 are allowed', '/logs', large, bearer('w')],
+  ])('is told the size of its body, the limit and the setting: %s', async (detail, path, body, headers) => {
+    expect((await post(path, body, headers)).body).toMatchObject({ code: 'BODY_TOO_LARGE', detail })
+  })
 
   it('gets the error of the handler, with the time after which to retry', async () => {
     failure = coreErrors.DEPENDENCY_UNAVAILABLE({ retryAfterSeconds: 2.5 })

@@ -62,8 +62,9 @@ function begin(
     }
     const pending = verifyKey(request, route, deps)
     const encoding = readContentEncoding(headers['content-encoding'], route.encodings)
-    if (Number(headers['content-length']) > DISCARD_BYTES_MAX) {
-      request.refuse(bodyTooLarge(route.bodyBytesMax), true)
+    const announced = Number(headers['content-length'])
+    if (announced > DISCARD_BYTES_MAX) {
+      request.refuse(bodyTooLarge(route, `${announced} bytes`), true)
       return
     }
     if (deps.tracer.isOn) trace(request, { res, route, tracer: deps.tracer })
@@ -125,11 +126,13 @@ function receive(request: IntakeRequest, route: IntakeRoute, done: () => void): 
     if (request.bytes <= route.bodyBytesMax) request.chunks.push(chunk)
     else {
       request.releaseBody()
-      if (request.bytes > DISCARD_BYTES_MAX) request.refuse(bodyTooLarge(route.bodyBytesMax), true)
+      if (request.bytes > DISCARD_BYTES_MAX) {
+        request.refuse(bodyTooLarge(route, `more than ${DISCARD_BYTES_MAX} bytes`), true)
+      }
     }
   })
   req.on('end', () => {
-    if (request.bytes > route.bodyBytesMax) request.refuse(bodyTooLarge(route.bodyBytesMax))
+    if (request.bytes > route.bodyBytesMax) request.refuse(bodyTooLarge(route, `${request.bytes} bytes`))
     else done()
   })
 }
@@ -162,7 +165,7 @@ async function deliverLater(request: IntakeRequest, { route, pending, encoding }
     const { chunks } = request
     const packed = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
     request.releaseBody()
-    const plain = decompress(packed, encoding, route.bodyBytesMax)
+    const plain = decompress(packed, encoding, route)
     const body = plain instanceof Promise ? await plain : plain
     request.chunks = [body]
     request.bytes = body.length

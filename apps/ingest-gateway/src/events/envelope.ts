@@ -2,20 +2,12 @@ import { decodeString } from '../json/decode-string.js'
 import { describeValue } from '../json/describe-value.js'
 import type { RequestText } from '../json/request-text.js'
 import type { EventFormat } from './event-format.js'
+import { checkLimits, type EventLimits } from './event-limits.js'
 import type { EventRow } from './event-row.js'
 import type { EventScanner, Measure } from './event-scanner.js'
 import { type EventTable, FIELD, ROW } from './event-table.js'
 import { MergeBase } from './merge-base.js'
 import { codeOfFlags, type RejectionCode } from './rejections.js'
-
-export interface EventLimits {
-  /** Bytes of one event, including the context of its envelope. */
-  eventBytesMax: number
-  /** Levels of nesting; the event itself is the first. */
-  depthMax: number
-  /** Keys of an event, including nested ones. */
-  keysMax: number
-}
 
 /** A field of the envelope that events without it inherit. */
 interface Default {
@@ -116,15 +108,16 @@ export class Envelope {
       return 'invalid_context'
     }
     if (context.flags !== 0) return codeOfFlags(context.flags)
-    if (context.depth > this.#limits.depthMax) return 'nested_too_deep'
-    if (context.members > this.#limits.keysMax) return 'too_many_keys'
+    const { start, end, depth, members } = context
+    const code = checkLimits(event, { bytes: end - start, depth, keys: members }, this.#limits)
+    if (code !== undefined) return code
     const own = event.start(FIELD.context)
     const first = own === 0 ? LOWER_N : event.bytes[own]
     if (first === OPEN_BRACE && !this.#scanner.isEmptyObject(own)) return this.#merge(event, context)
     // A context that is not an object is rejected later, with its own reason.
     if (first !== LOWER_N && first !== OPEN_BRACE) return undefined
-    event.setRange(FIELD.context, context.start, context.end)
-    return this.#checkLimits(event, context.end - context.start, context.members + (own === 0 ? 1 : 0))
+    event.setRange(FIELD.context, start, end)
+    return this.#checkLimits(event, end - start, members + (own === 0 ? 1 : 0))
   }
 
   #merge(event: EventRow, context: EnvelopeContext): RejectionCode | undefined {
@@ -139,9 +132,11 @@ export class Envelope {
 
   #checkLimits(event: EventRow, addedBytes: number, addedMembers: number): RejectionCode | undefined {
     const { start, end } = event.range
-    if (end - start + addedBytes > this.#limits.eventBytesMax) return 'event_too_large'
     const members = this.#table.words[event.at + ROW.members] as number
-    return members + addedMembers > this.#limits.keysMax ? 'too_many_keys' : undefined
+    const size = { bytes: end - start + addedBytes, depth: 0, keys: members + addedMembers }
+    const code = checkLimits(event, size, this.#limits)
+    if (code !== undefined) event.detail = `with the context of its batch ${event.detail}`
+    return code
   }
 }
 

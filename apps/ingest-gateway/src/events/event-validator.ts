@@ -1,8 +1,9 @@
 import { EVENT_TYPES, FLAG, type Hash64, hashBytes, RecordSlices, SLICE } from '@millrace/contracts'
 import { type EventFields, readNumber } from '@millrace/rollups'
 import type { RequestText } from '../json/request-text.js'
-import { Envelope, type EventLimits } from './envelope.js'
+import { Envelope } from './envelope.js'
 import type { EventFormat } from './event-format.js'
+import { checkLimits, type EventLimits } from './event-limits.js'
 import { A_TEXT, EventRow, KIND, TEXT_BYTES_MAX } from './event-row.js'
 import type { EventScanner } from './event-scanner.js'
 import { type EventTable, FIELD, ROW } from './event-table.js'
@@ -118,10 +119,13 @@ export class EventValidator implements EventFields {
     const { words } = this.#table
     const flags = words[row + ROW.flags] as number
     if (flags !== 0) return codeOfFlags(flags)
-    if ((words[row + ROW.end] as number) - (words[row + ROW.start] as number) > this.#limits.eventBytesMax)
-      return 'event_too_large'
-    if ((words[row + ROW.depth] as number) > this.#limits.depthMax) return 'nested_too_deep'
-    if ((words[row + ROW.members] as number) > this.#limits.keysMax) return 'too_many_keys'
+    const bytes = (words[row + ROW.end] as number) - (words[row + ROW.start] as number)
+    const depth = words[row + ROW.depth] as number
+    const keys = words[row + ROW.members] as number
+    const { eventBytesMax, depthMax, keysMax } = this.#limits
+    // Compared here, so that an event within its limits costs no call.
+    if (bytes > eventBytesMax || depth > depthMax || keys > keysMax)
+      return checkLimits(this.#event, { bytes, depth, keys }, this.#limits)
     if ((words[row + ROW.escapes] as number) > 0) this.#event.decodeTexts(format.textFields)
     return undefined
   }

@@ -100,7 +100,7 @@ export class RequestParser {
       return body.locate(reader)
     } catch (error) {
       if (error instanceof TooManyEvents) {
-        const message = `a request can hold at most ${this.#config.eventsMax} events`
+        const message = `a request can have at most ${this.#config.eventsMax} events (EVENTS_PER_REQUEST_MAX), and this one has more`
         throw errors.BATCH_TOO_LARGE({ message, cause: error })
       }
       throw error instanceof JsonSyntaxError ? this.#malformed(error, body.prefixBytes) : error

@@ -13,6 +13,7 @@ export function createEventRoutes(wires: readonly Wire[], deps: AcceptEventsDeps
       keyParameter: route.keyParameter,
       fixedBody: wire.fixedBody,
       bodyBytesMax: wire.bodyBytesMax,
+      bodyBytesSetting: wire.bodyBytesSetting,
       encodings: wire.encodings,
       handle: createAcceptEvents({ wire, route }, deps),
     })),

@@ -14,6 +14,8 @@ export interface Wire {
   readonly bodyBytesMax: number
   /** Query parameters that its clients may send; all others are refused. `any` where SDKs add parameters of their own. */
   readonly query: readonly KnownParameter[] | 'any'
+  /** Setting that holds `bodyBytesMax`. */
+  readonly bodyBytesSetting: string
   /** Compression methods that its clients may use. */
   readonly encodings: readonly ContentEncoding[]
   /** Field names, where the write key may be besides the header, and how an event is normalised. */

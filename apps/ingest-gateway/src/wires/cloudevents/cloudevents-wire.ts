@@ -16,6 +16,7 @@ export function createCloudEventsWire({ eventsBytesMax }: WireLimits): Wire {
     routes: [{ path: '/v1/cloudevents', toBody }],
     query: eventListQuery,
     bodyBytesMax: eventsBytesMax,
+    bodyBytesSetting: 'EVENTS_BODY_BYTES_MAX',
     encodings: CONTENT_ENCODINGS,
     format: cloudEvents,
     response: eventListResponse,

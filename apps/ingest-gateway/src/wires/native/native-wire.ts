@@ -21,6 +21,7 @@ export function createNativeWire({ eventsBytesMax }: WireLimits): Wire {
     ],
     query: eventListQuery,
     bodyBytesMax: eventsBytesMax,
+    bodyBytesSetting: 'EVENTS_BODY_BYTES_MAX',
     encodings: CONTENT_ENCODINGS,
     format: segmentEvents,
     response: eventListResponse,

@@ -23,6 +23,7 @@ export function createPixelWire({ segmentBytesMax }: WireLimits): Wire {
     ],
     query: 'any',
     bodyBytesMax: segmentBytesMax,
+    bodyBytesSetting: 'SEGMENT_BODY_BYTES_MAX',
     encodings: [],
     format: segmentEvents,
     response: countsResponse,

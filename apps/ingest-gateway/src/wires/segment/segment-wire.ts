@@ -33,6 +33,7 @@ export function createSegmentWire({ segmentBytesMax }: WireLimits): Wire {
     ],
     query: 'any',
     bodyBytesMax: segmentBytesMax,
+    bodyBytesSetting: 'SEGMENT_BODY_BYTES_MAX',
     encodings: CONTENT_ENCODINGS,
     format: segmentEvents,
     response: countsResponse,
