@@ -72,9 +72,9 @@ export async function startChild(options: ChildOptions): Promise<Child> {
       resolve(exit)
     })
   })
+  // At once, not after the wait: this process may be killed in between.
+  if (process.pid !== undefined) void exited.then(rememberChild(process.pid, options.endSignal))
   const pid = await spawned(process, options)
-  const forget = rememberChild(pid, options.endSignal)
-  void exited.then(forget)
   return {
     name: options.name,
     pid,

@@ -20,6 +20,7 @@ beforeEach(() => {
 })
 afterEach(async () => {
   for (const { pid } of processes()) process.kill(pid, 'SIGKILL')
+  for (const stream of [npm?.stdout, npm?.stderr]) stream?.destroy()
   await waitFor(() => processes().length === 0)
   removeTemporary(home)
 })
@@ -92,7 +93,7 @@ function end(script: string, way: Way): void {
 
 const START = ['start']
 const CHAOS = ['chaos', '--', '--only', 'crash', '--rounds', '50']
-const BENCH = ['bench', '--', 'single-event', '--seconds', '600']
+const BENCH = ['bench', '--', 'cache']
 const TEST = ['test', '--', '-w', '2', 'packages/local-stack/src/supervise', 'packages/testing/src/fixtures']
 const MUTANTS = ['mutants', '--', '--package', 'spool']
 
@@ -129,7 +130,7 @@ describe('a command', () => {
       )
       expect(
         readdirSync(join(home, 'tmp')).filter(
-          (name) => !/^millrace-(owners|ports)-\d+$|^node-compile-cache$/.test(name),
+          (name) => !/^millrace-(owners|ports)-\d+$|^node-compile-cache$|^jest_/.test(name),
         ),
       ).toEqual([])
     },

@@ -1,14 +1,14 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { SERVICES, serviceProgram } from '../services.js'
+import { temporaryDirectory } from '../temporary.js'
 
 /**
  * A directory laid out like the built repository, whose services only answer `/ready` and whose migrations only check that they are
  * given a database. The service named by BREAK_SERVICE dies at start.
  */
 export function createFakeRepository(): string {
-  const root = mkdtempSync(join(tmpdir(), 'millrace-fake-'))
+  const root = temporaryDirectory('millrace-fake-')
   for (const { name } of SERVICES) write(join(root, serviceProgram(name)), SERVICE)
   write(join(root, 'packages/auth/dist/seed-cli.js'), MIGRATIONS)
   return root
