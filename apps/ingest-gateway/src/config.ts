@@ -166,12 +166,12 @@ export const configSchema = defineConfig({
   }),
 
   SEGMENT_BODY_BYTES_MAX: integer({
-    default: 512_000,
+    default: 4_194_304,
     min: 1024,
     max: 67_108_864,
     unit: 'bytes',
     description:
-      'maximum body of Segment’s paths (/v1/batch, /v1/track, …) after decompression; 500 KB as Segment documents',
+      'maximum body of Segment’s and RudderStack’s paths (/v1/batch, /v1/track, …) after decompression; Segment’s SDKs send up to 500 KB, RudderStack’s up to 4,000 KB',
   }),
   EVENTS_BODY_BYTES_MAX: integer({
     default: 5_242_880,
@@ -181,11 +181,11 @@ export const configSchema = defineConfig({
     description: 'maximum body of /v1/events and /v1/cloudevents after decompression',
   }),
   EVENT_BYTES_MAX: integer({
-    default: 32_768,
+    default: 262_144,
     min: 256,
     max: 1_048_576,
     unit: 'bytes',
-    description: 'maximum size of one event',
+    description: 'maximum size of one event; what a larger one costs is in docs/decisions/0032',
   }),
   EVENTS_PER_REQUEST_MAX: integer({
     default: 10_000,
@@ -195,14 +195,14 @@ export const configSchema = defineConfig({
     description: 'maximum number of events in one request',
   }),
   EVENT_DEPTH_MAX: integer({
-    default: 32,
+    default: 64,
     min: 2,
     max: 1000,
     unit: 'levels',
     description: 'maximum nesting of an event',
   }),
   EVENT_KEYS_MAX: integer({
-    default: 1000,
+    default: 10_000,
     min: 10,
     max: 100_000,
     unit: 'keys',
