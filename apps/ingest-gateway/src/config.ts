@@ -222,6 +222,14 @@ export const configSchema = defineConfig({
     unit: 'hours',
     description: 'events whose time is further in the future are rejected',
   }),
+  EVENTS_CLOCK_ERROR_MAX_HOURS: integer({
+    default: 24,
+    min: 0,
+    max: 720,
+    unit: 'hours',
+    description:
+      'largest difference between sentAt and the time of receipt that is taken for an error of the client’s clock and corrected; beyond it events keep their own time, as old requests that are sent again need it; 0 corrects nothing',
+  }),
   RATE_LIMIT_EVENTS_PER_SECOND: integer({
     default: 1_000_000,
     min: 1,

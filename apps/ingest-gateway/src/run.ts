@@ -336,6 +336,7 @@ function toEventLimits(config: Config) {
     keysMax: config.EVENT_KEYS_MAX,
     ageMaxMs: config.EVENTS_MAX_AGE_DAYS * DAY_MS,
     aheadMaxMs: config.EVENTS_MAX_AHEAD_HOURS * HOUR_MS,
+    clockErrorMaxMs: config.EVENTS_CLOCK_ERROR_MAX_HOURS * HOUR_MS,
     eventsMax: config.EVENTS_PER_REQUEST_MAX,
     inheritedBytesMax: config.EVENTS_BODY_BYTES_MAX,
   }

@@ -11,8 +11,8 @@ export interface EventInput {
   /** Either userId or anonymousId is required. */
   readonly userId?: string | undefined
   readonly anonymousId?: string | undefined
-  /** When the event happened. Default: when it is received. */
-  readonly timestamp?: string | Date | undefined
+  /** When the event happened. Default: when it is received. A number below 10^11 is seconds since 1970, else milliseconds. */
+  readonly timestamp?: string | number | Date | undefined
   readonly properties?: Readonly<Record<string, unknown>> | undefined
   readonly traits?: Readonly<Record<string, unknown>> | undefined
   readonly context?: Readonly<Record<string, unknown>> | undefined

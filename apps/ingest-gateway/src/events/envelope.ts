@@ -141,7 +141,10 @@ export class Envelope {
 }
 
 function applyDefaults(event: EventRow, { fields, defaults }: DefaultGroup): RejectionCode | undefined {
-  for (let i = 0; i < fields.length; i++) if (!event.isUnset(fields[i] as number)) return undefined
+  for (let i = 0; i < fields.length; i++) {
+    const field = fields[i] as number
+    if (event.start(field) !== 0 && !event.isUnset(field)) return undefined
+  }
   for (let i = 0; i < defaults.length; i++) {
     const { field, start, end, flags } = defaults[i] as Default
     if (flags !== 0) return codeOfFlags(flags)

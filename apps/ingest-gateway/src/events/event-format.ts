@@ -48,4 +48,7 @@ export const CORE_TEXT_FIELDS: readonly number[] = [
   FIELD.userId,
   FIELD.anonymousId,
   FIELD.timestamp,
+  FIELD.originalTimestamp,
+  FIELD.sentAt,
+  FIELD.receivedAt,
 ]

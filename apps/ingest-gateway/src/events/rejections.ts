@@ -25,7 +25,7 @@ export const rejectionReasons = {
   missing_group_id: 'a group event must have a groupId',
   missing_previous_id: 'an alias event must have a previousId',
   invalid_timestamp:
-    'timestamp must be an RFC 3339 time with an offset, such as 2026-11-21T08:00:00.000Z, or milliseconds since 1970',
+    'timestamp must be an RFC 3339 time with an offset, such as 2026-11-21T08:00:00.000Z, or a number of seconds or milliseconds since 1970',
   timestamp_out_of_range: 'the time of the event is too far in the past or in the future',
   invalid_properties: 'properties and traits must be objects',
   invalid_context: 'context must be an object',

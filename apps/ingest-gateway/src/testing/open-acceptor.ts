@@ -90,6 +90,7 @@ export const testLimits: ValidatorLimits & ParserConfig = {
   keysMax: 30,
   ageMaxMs: 400 * DAY_MS,
   aheadMaxMs: DAY_MS,
+  clockErrorMaxMs: DAY_MS,
   eventsMax: 100,
   inheritedBytesMax: 5000,
 }

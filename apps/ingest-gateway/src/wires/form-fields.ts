@@ -1,6 +1,6 @@
 /** The members that hold objects. Their values may be JSON texts. */
 const OBJECTS: ReadonlySet<string> = new Set(['properties', 'traits', 'context'])
-/** The members that hold times. Only digits are milliseconds since 1970. */
+/** The members that hold times. Only digits are a number, of seconds or milliseconds since 1970. */
 const TIMES: ReadonlySet<string> = new Set(['timestamp', 'originalTimestamp', 'sentAt'])
 /** Deeper names are not split further, so that a long name cannot nest objects deeper than JSON.stringify can write. */
 const LEVELS_MAX = 64

@@ -77,7 +77,6 @@ export const segmentEvents: EventFormat = {
     const type = readType(event)
     if (type < 0) return 'invalid_type'
     event.type = type
-    if (event.isUnset(FIELD.timestamp)) event.copy(FIELD.originalTimestamp, FIELD.timestamp)
     if (type === TYPE_TRACK) return undefined
     event.setText(FIELD.event, TYPE_EVENT_NAMES[type] as string)
     return readProperties(event, rules[type] as TypeRules)

@@ -13,6 +13,15 @@ export const idOrName = (description: string, more: Node = {}): Node => ({
 export const count = (description: string): Node => ({ type: 'integer', minimum: 0, description })
 /** A time in RFC 3339. */
 export const time = (description: string): Node => ({ type: 'string', format: 'date-time', description })
+/** The time of an event that is sent. */
+const timeOrNumber = (description: string): Node => ({
+  description,
+  oneOf: [
+    { type: 'string', format: 'date-time' },
+    { type: 'number', description: 'Below 10^11 seconds since 1970, else milliseconds.' },
+    { type: 'null' },
+  ],
+})
 /** An object with any members. */
 export const anyObject = (description: string): Node => ({ type: 'object', additionalProperties: true, description })
 /** The schema, or null. */
@@ -69,10 +78,12 @@ export const schemas: Node = {
         ),
         userId: idOrName('Id of the user. Either userId or anonymousId is required.', { maxLength: 255 }),
         anonymousId: idOrName('Id of a user who has not been identified yet.', { maxLength: 255 }),
-        timestamp: time('When the event happened. Default: when it was received.'),
-        sentAt: time(
-          'When the client sent the event, by its own clock. The server uses it to correct timestamp for an error of that clock.',
+        timestamp: timeOrNumber('When the event happened. Default: originalTimestamp, else when it was received.'),
+        originalTimestamp: timeOrNumber('When the event happened, by the clock of the client.'),
+        sentAt: timeOrNumber(
+          'When the client sent the event, by its own clock. The server corrects the time of the event for an error of that clock, and keeps the time before in context.originalTimestamp.',
         ),
+        receivedAt: timeOrNumber('When another server received the event; then timestamp is not corrected.'),
         properties: anyObject('Properties of the event. identify and group events use traits instead.'),
         traits: anyObject('Properties of the user or the group.'),
         context: anyObject('Where the event came from: library, ip, userAgent and more.'),
@@ -97,11 +108,11 @@ export const schemas: Node = {
   Batch: object(
     {
       batch: listOf('Event'),
-      sentAt: time('When the client sent the batch, by its own clock.'),
+      sentAt: timeOrNumber('When the client sent the batch, by its own clock.'),
       context: anyObject('Merged with the context of each event, objects inside it too; the event wins.'),
       userId: idOrName('Id of the user for events that have none.', { maxLength: 255 }),
       anonymousId: idOrName('Anonymous id for events that have none.', { maxLength: 255 }),
-      timestamp: time('When the events happened that have no time of their own.'),
+      timestamp: timeOrNumber('When the events happened that have no time of their own.'),
       writeKey: text('The API key, instead of the Authorization header.'),
     },
     ['batch'],

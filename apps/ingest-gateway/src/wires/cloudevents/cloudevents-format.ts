@@ -52,7 +52,8 @@ export const cloudEvents: EventFormat = {
     invalid_user_id: 'userid must be a string or a number of at most 255 bytes',
     invalid_anonymous_id:
       'anonymousid, or else subject, or else source must be a string or a number of at most 255 bytes',
-    invalid_timestamp: 'time must be an RFC 3339 time with an offset, such as 2026-11-21T08:00:00.000Z',
+    invalid_timestamp:
+      'time must be an RFC 3339 time with an offset, such as 2026-11-21T08:00:00.000Z, or a number of seconds or milliseconds since 1970',
     invalid_properties: 'data_base64 must be a string and cannot be combined with data',
   },
   normalise(event) {
