@@ -34,7 +34,7 @@ function generate(tenantId: number, next: () => number): TestEvent[] {
         userId: user % 7 === 0 ? null : `user-${user}`,
         anonymousId: `anonymous-${user}`,
         timestampMs,
-        properties: next() < 0.9 ? { plan: pick(['free', 'pro', 3]), size: Math.floor(next() * 10) } : null,
+        properties: next() < 0.9 ? { plan: pick(['free', 'pro', 3, '']), size: Math.floor(next() * 10) } : null,
         partition: user % 4,
       })
       timestampMs += pick([0, 0, 1, 7000, 4 * MINUTE, 30 * MINUTE - 1, 30 * MINUTE])
@@ -114,7 +114,7 @@ describe('a query over the events of each user', () => {
               (step) => (event) => event.event === step.event && holds[step.filter](event) && holds[filter](event),
             ),
             windowMs,
-            groupOf: ({ properties }) => (isGrouped && properties !== null ? String(properties.plan) : null),
+            groupOf: ({ properties }) => (isGrouped && properties !== null ? String(properties.plan) || null : null),
           },
         )
         if (!isGrouped && model.size === 0)
@@ -173,7 +173,7 @@ describe('a query over the events of each user', () => {
           starts,
           isFirst: ({ event }) => first === '' || event === first,
           isReturn: ({ event }) => returns === '' || event === returns,
-          groupOf: ({ properties }) => (isGrouped && properties !== null ? String(properties.plan) : null),
+          groupOf: ({ properties }) => (isGrouped && properties !== null ? String(properties.plan) || null : null),
         })
         if (!isGrouped && model.size === 0)
           model.set(
@@ -228,7 +228,7 @@ describe('a query over the events of each user', () => {
         )
         const counted = modelSessions(before, gapMs).filter(({ beginMs }) => beginMs >= range.from.getTime())
         const groupOf = ({ first }: (typeof counted)[number]) =>
-          isGrouped && first.properties !== null ? String(first.properties.plan) : null
+          isGrouped && first.properties !== null ? String(first.properties.plan) || null : null
         const cells = new Map<string, typeof counted>()
         for (const session of counted) {
           const key = JSON.stringify([

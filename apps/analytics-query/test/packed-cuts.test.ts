@@ -26,7 +26,7 @@ function generate(tenantId: number, visits: number, seed: number): TestEvent[] {
     const user = Math.floor(30 * next() ** 2)
     let timestampMs = START + Math.floor(next() * DAYS * DAY)
     for (let left = 1 + Math.floor(next() * 5); left > 0; left--) {
-      const plan = pick<unknown>(['free', 'pro', 3, '3', true, null, ['pro'], ['pro', 3], { a: 1 }])
+      const plan = pick<unknown>(['free', 'pro', 3, '3', '', true, null, ['pro'], ['pro', 3], { a: 1 }])
       const properties = pick([
         null,
         { plan, 'the size': { of: Math.floor(next() * 9) } },

@@ -46,7 +46,7 @@ export function generate(tenantId: number, count: number, next: () => number): T
       anonymousId: `anonymous-${Math.floor(next() * 50)}`,
       timestampMs: START + Math.floor(next() * DAYS * DAY),
       properties: {
-        ...(next() < 0.9 && { carrier: pick(['UA', 'AA', 'DL', 12, true, null, { code: 'UA' }]) }),
+        ...(next() < 0.9 && { carrier: pick(['UA', 'AA', 'DL', 12, true, null, '', { code: 'UA' }]) }),
         ...(next() < 0.9 && { 'stops.count': pick([0, 1, 2, '1']) }),
         ...(next() < 0.9 && { delay: pick([Math.floor(next() * 500) - 60, next() * 100, 'late', null]) }),
         ...(next() < 0.8 && { duration_ms: next() * 500 }),

@@ -62,7 +62,7 @@ function joined(isJson: readonly boolean[], measure: Measure): string {
 }
 
 /**
- * A JSON scalar as its text, as a JSON string. A number that JavaScript might print differently from PostgreSQL stays a
+ * A JSON scalar as its text, as a JSON string; null when the text is empty (`groupText`). A number that JavaScript might print differently from PostgreSQL stays a
  * number.
  */
 function scalarOf(json: string): string {
@@ -72,7 +72,7 @@ function scalarOf(json: string): string {
   const text = `case when ${double} <> 0 and abs(${double}) < 1e-6 then replace(${double}::text, 'e-0', 'e-') else ${double}::text::numeric::text end`
   return `case jsonb_typeof(${json})
     when 'number' then case when ${number} = 0 or (abs(${number}) >= 1e-300 and abs(${number}) < 9007199254740992) then to_jsonb(${text}) else ${json} end
-    when 'boolean' then to_jsonb(${json} #>> '{}') else ${json} end`
+    when 'boolean' then to_jsonb(${json} #>> '{}') else nullif(${json}, '""'::jsonb) end`
 }
 
 /**

@@ -3,6 +3,7 @@ import { errors } from '../errors.js'
 import type { Accumulator, Row } from '../measures/measure.js'
 import type { Cell } from '../query/cell-query.js'
 import type { FieldPath } from '../query/field-path.js'
+import { groupText } from '../query/group-text.js'
 
 interface Group {
   readonly texts: readonly (string | null)[]
@@ -39,7 +40,7 @@ export class CellTable {
   addRaw(rows: readonly Row[]): void {
     if (rows.length > this.#cellsMax) throw this.#tooMany()
     for (const row of rows) {
-      const group = this.#groupBy.map((_, index) => textOf(row[`g${index}`]))
+      const group = this.#groupBy.map((path, index) => groupText(path, textOf(row[`g${index}`])))
       this.#at(row.bucket as number, this.#find(group)).addRaw(row)
     }
   }

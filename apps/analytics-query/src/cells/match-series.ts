@@ -1,6 +1,7 @@
 import type { SeriesChoice } from '../plan/plan.js'
 import type { CellQuery } from '../query/cell-query.js'
 import type { FieldPath } from '../query/field-path.js'
+import { groupText } from '../query/group-text.js'
 import type { SeriesRow } from './rollup-statements.js'
 
 /** The group of each series that matches the filters of the query, by the id of the series. */
@@ -16,7 +17,10 @@ export function matchSeries(
       return row.dimension_values[series.dimensions.indexOf(path.name)] ?? null
     }
     if (query.filters.every((filter) => isMatch(filter, fieldOf(filter.path))))
-      groups.set(row.id, query.groupBy.map(fieldOf))
+      groups.set(
+        row.id,
+        query.groupBy.map((path) => groupText(path, fieldOf(path))),
+      )
   }
   return groups
 }

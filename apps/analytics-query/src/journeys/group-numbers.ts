@@ -1,6 +1,7 @@
 import { textOf } from '@millrace/rollups'
 import { errors } from '../errors.js'
 import type { FieldPath } from '../query/field-path.js'
+import { groupText } from '../query/group-text.js'
 
 /** Numbers groups from 0 as they are met; without fields to group by there is one. */
 export class GroupNumbers {
@@ -17,7 +18,7 @@ export class GroupNumbers {
 
   /** The number of the group whose JSON values a row has as g0, g1, …. @throws TOO_MANY_GROUPS */
   numberOf(row: { readonly [group: `g${number}`]: unknown }): number {
-    return this.#add(this.#groupBy.map((_, index) => textOf(row[`g${index}`])))
+    return this.#add(this.#groupBy.map((path, index) => groupText(path, textOf(row[`g${index}`]))))
   }
 
   #add(group: (string | null)[]): number {
