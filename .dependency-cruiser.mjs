@@ -8,6 +8,7 @@ const NOT_PRODUCT = ['\\.test\\.ts$', '/test/', '/testing/', '/e2e/', '^packages
  * of one package; a second name is a library whose own types or schemas are part of a contract. A library that is not listed may not be imported.
  */
 const LIBRARY_OWNERS = {
+  '@aws-sdk/client-s3': ['object-store'],
   '@bufbuild/protobuf': ['contracts'],
   '@grpc/grpc-js': ['service', 'contracts'],
   '@grpc/proto-loader': ['service'],

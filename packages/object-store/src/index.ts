@@ -1,0 +1,13 @@
+export type { S3Credentials } from './drivers/s3/s3-object-store.js'
+export type {
+  GetOptions,
+  ListOptions,
+  ObjectBody,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  StoredObject,
+} from './object-store.js'
+export { objectStoreErrors } from './object-store-errors.js'
+export { openObjectStore } from './open-object-store.js'
+export { type ObjectStoreAddress, parseObjectStoreUrl } from './parse-object-store-url.js'
