@@ -263,6 +263,26 @@ describe('the admin server', () => {
     await service.exitCode()
   })
 
+  it.each([
+    ['/live', 'POST', 'GET, HEAD, OPTIONS'],
+    ['/ready', 'PUT', 'GET, HEAD, OPTIONS'],
+    ['/startup', 'DELETE', 'GET, HEAD, OPTIONS'],
+    ['/metrics', 'POST', 'GET, HEAD, OPTIONS'],
+    ['/log-level', 'POST', 'GET, HEAD, PUT, OPTIONS'],
+  ])(
+    'answers %s with 405 and the methods of the path for %s, 204 for OPTIONS and 200 for HEAD',
+    async (path, method, allow) => {
+      const service = await start(async () => undefined)
+      const refused = await get(service, path, { method })
+      expect([refused.status, refused.headers.get('allow')]).toEqual([405, allow])
+      const options = await get(service, path, { method: 'OPTIONS' })
+      expect([options.status, options.headers.get('allow')]).toEqual([204, allow])
+      expect((await get(service, path, { method: 'HEAD' })).status).toBe(200)
+      service.emit('SIGTERM')
+      await service.exitCode()
+    },
+  )
+
   it('serves metrics only with the token if one is set, and never in production without a token', async () => {
     const open = await start(async () => undefined)
     expect(await (await get(open, '/metrics')).text()).toContain('process_cpu_seconds_total{service="test-service"}')

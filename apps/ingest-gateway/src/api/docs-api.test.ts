@@ -12,11 +12,15 @@ beforeEach(async () => {
 
 afterEach(() => api.close())
 
+function isInFrontOfExpress(path: string): boolean {
+  return /^\/(v1|pixel|beacon)\//.test(path) && !/^\/v1\/(receipts|projects)\//.test(path)
+}
+
 describe('the OpenAPI document', () => {
   it('describes exactly the routes that exist behind Express', async () => {
     expect((await api.ask('GET', '/openapi.json')).body).toEqual(JSON.parse(JSON.stringify(createOpenApiDocument())))
     for (const [path, item] of Object.entries(createOpenApiDocument().paths as Record<string, object>)) {
-      if (/^\/(v1|pixel|beacon)\//.test(path) && !/^\/v1\/(receipts|projects)\//.test(path)) continue
+      if (isInFrontOfExpress(path)) continue
       for (const method of Object.keys(item)) {
         api.updates = counting()
         const url = path.replace('{receipt}', TEST_RECEIPT).replace('{id}', '5').replace('{key}', 'w')
@@ -28,6 +32,23 @@ describe('the OpenAPI document', () => {
       }
     }
     async function* counting(): AsyncGenerator<WatchLiveResponse> {}
+  })
+
+  it('names every method of each path behind Express: all others get 405 with the methods, without a key too', async () => {
+    const items = { ...createOpenApiDocument().paths, '/docs': { get: {} }, '/openapi.json': { get: {} } }
+    for (const [path, item] of Object.entries(items as Record<string, object>)) {
+      if (isInFrontOfExpress(path)) continue
+      const url = `${api.origin}${path.replaceAll(/\{\w+\}/g, '5')}`
+      const known = Object.keys(item).map((method) => method.toUpperCase())
+      const allowed = [...known, ...(known.includes('GET') ? ['HEAD'] : [])].sort()
+      for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((one) => !allowed.includes(one))) {
+        const { status, headers } = await fetch(url, { method })
+        const allow = headers.get('allow')?.split(', ').sort()
+        expect([path, method, status, allow]).toEqual([path, method, 405, [...allowed, 'OPTIONS'].sort()])
+      }
+      const options = await fetch(url, { method: 'OPTIONS' })
+      expect([path, options.status]).toEqual([path, 204])
+    }
   })
 
   it('is also a page that loads nothing from elsewhere', async () => {

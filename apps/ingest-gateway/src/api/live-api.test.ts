@@ -30,6 +30,16 @@ describe('the live stream', () => {
     expect(text).toMatch(/event: problem\ndata: \{.*STREAM_UNAVAILABLE.*\}\n\n$/)
   })
 
+  it('sends its headers to HEAD and nothing more, and asks nobody for updates', async () => {
+    const response = await fetch(`${api.origin}/api/v1/live`, {
+      method: 'HEAD',
+      headers: { authorization: 'Bearer r' },
+    })
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8'])
+    expect(await response.text()).toBe('')
+    expect(api.calls).toEqual([])
+  })
+
   it('ends when the service stops, and is refused above the maximum number', async () => {
     api.updates = {
       async *[Symbol.asyncIterator]() {

@@ -7,6 +7,11 @@ import type { ApiRoutes } from './api-routes.js'
 const HEARTBEAT_MS = 15_000
 /** A client that reads nothing for this long is disconnected. */
 const STALLED_MS = 30_000
+const HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store',
+  'x-accel-buffering': 'no',
+}
 
 /**
  * GET /api/v1/live: server-sent events named `counts` once a second, a comment every 15 s, and `problem` before the stream ends because of an
@@ -14,7 +19,12 @@ const STALLED_MS = 30_000
  */
 export function addLiveApi(routes: ApiRoutes, deps: ApiDeps, { connectionsMax }: { connectionsMax: number }): void {
   let connections = 0
-  routes.get('/api/v1/live', 'read', async (_req, res, principal) => {
+  routes.get('/api/v1/live', 'read', async (req, res, principal) => {
+    if (req.method === 'HEAD') {
+      // A stream without a body would only occupy one of the connections.
+      res.writeHead(200, HEADERS).end()
+      return
+    }
     if (connections >= connectionsMax)
       throw coreErrors.DEPENDENCY_UNAVAILABLE({
         message: 'this gateway has its maximum number of live streams',
@@ -35,11 +45,7 @@ export function addLiveApi(routes: ApiRoutes, deps: ApiDeps, { connectionsMax }:
 }
 
 function begin(res: Response): void {
-  res.writeHead(200, {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-store',
-    'x-accel-buffering': 'no',
-  })
+  res.writeHead(200, HEADERS)
   res.write('retry: 2000\n\n')
 }
 

@@ -7,10 +7,10 @@ import { authErrors, type KeyVerifier, type LimitDecision, type Principal } from
 import { decodeReceipt } from '@millrace/contracts'
 import { createOpenApiDocument, readOperationInputs } from '@millrace/contracts/http'
 import { Cors, createIntake, ResponseWriter } from '@millrace/http-intake'
-import { silentLogger } from '@millrace/logger'
+import { createLogger, type RootLogger } from '@millrace/logger'
 import { createSecurityHeaders } from '@millrace/service'
 import { streamErrors } from '@millrace/streams'
-import { createHttpMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
+import { createHttpMetrics, createMetrics, type Metrics, noopTracer } from '@millrace/telemetry'
 import { ProducedCounts } from '../ledger/produced-counts.js'
 import { IngestMetrics } from '../metrics.js'
 import { createOnRefused } from '../rejections/note-rejections.js'
@@ -25,7 +25,7 @@ import { createEventRoutes } from './event-routes.js'
 /** Largest body of Segment's wire, in bytes. */
 const LIMIT = 60_000
 const writer: Principal = { keyId: '1', tenantId: 7, tenantName: 't', scopes: ['write'], limits: {} }
-const principals: Record<string, Principal> = { w: writer, r: { ...writer, scopes: ['read'] } }
+const principals: Record<string, Principal> = { w: writer, r: { ...writer, scopes: ['read'] }, mr_write_secret: writer }
 const basic = (key: string) => ({ authorization: `Basic ${Buffer.from(`${key}:`).toString('base64')}` })
 const good = { event: 'A', userId: 'u', messageId: 'm' }
 
@@ -37,6 +37,10 @@ let decision: LimitDecision
 let takeTokens: () => LimitDecision | Promise<LimitDecision>
 let outcome: Outcome | undefined
 let isSlow: boolean
+let failing: Error | undefined
+let logger: RootLogger
+let log: string
+let metrics: Metrics
 let kept: RejectionDraft[]
 
 const check = (key: string): Principal => {
@@ -61,11 +65,23 @@ beforeEach(async () => {
   producer = opened.producer
   counts = new ProducedCounts()
   decision = { ok: true } as LimitDecision
-  takeTokens = () => decision
+  takeTokens = () => {
+    if (failing !== undefined) throw failing
+    return decision
+  }
   outcome = { state: 'settled', stored: 1, duplicate: 0, dead_lettered: 0, in_flight: 0 }
   isSlow = false
+  failing = undefined
+  log = ''
+  logger = createLogger({
+    service: 'test',
+    level: 'debug',
+    write: (lines) => {
+      log += lines
+    },
+  })
   kept = []
-  const metrics = createMetrics({ service: 'test', hasProcessMetrics: false })
+  metrics = createMetrics({ service: 'test', hasProcessMetrics: false })
   const wires = createWires({ segmentBytesMax: LIMIT, eventsBytesMax: 2 * LIMIT })
   const ingestMetrics = new IngestMetrics(metrics)
   const rejections = { sample: () => 0, keep: (draft: RejectionDraft) => kept.push(draft) }
@@ -86,7 +102,7 @@ beforeEach(async () => {
     responses: new ResponseWriter(new Cors({ origins: ['*'] }), await createSecurityHeaders()),
     metrics: createHttpMetrics(metrics),
     tracer: noopTracer,
-    logger: silentLogger,
+    logger,
     onRefused: createOnRefused({ recorder: rejections, verifier, metrics: ingestMetrics, wires }),
   })
   server = createServer((req, res) => {
@@ -98,6 +114,7 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
+  logger.close()
   server.closeAllConnections()
   server.close()
   await once(server, 'close')
@@ -466,7 +483,43 @@ describe('other paths', () => {
   })
 })
 
+describe('a key in a URL', () => {
+  it('is in no log line and no metric, whether the request is accepted or refused', async () => {
+    for (const path of [
+      '/pixel/v1/track?userId=u&event=A&',
+      '/v1/pixel/track?',
+      '/beacon/v1/batch?',
+      '/v1/pixel/nothing?',
+    ]) {
+      for (const key of ['mr_write_secret', 'mr_unknown_secret']) {
+        await (await fetch(`${origin}${path}writeKey=${key}`)).arrayBuffer()
+        await (await fetch(`${origin}${path}writeKey=${key}`, { method: 'POST', body: '{' })).arrayBuffer()
+      }
+    }
+    failing = new Error('the limiter failed')
+    expect((await fetch(`${origin}/pixel/v1/track?userId=u&event=A&writeKey=mr_write_secret`)).status).toBe(500)
+    logger.flush()
+    expect(log).toContain('the limiter failed')
+    for (const text of [log, await metrics.expose()]) expect(text).not.toContain('secret')
+  })
+})
+
 describe('the OpenAPI document', () => {
+  it('names the method of each path of each wire: all others get 405 with the methods', async () => {
+    const routes = createWires({ segmentBytesMax: LIMIT, eventsBytesMax: LIMIT }).flatMap((wire) => wire.routes)
+    const items = createOpenApiDocument().paths as Record<string, object>
+    for (const { path } of [...routes, clientMetricsRoute]) {
+      const [known] = Object.keys(items[path] ?? {}).map((method) => method.toUpperCase())
+      const allow = known === 'GET' ? 'GET, HEAD, OPTIONS' : 'POST, OPTIONS'
+      for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((one) => !allow.includes(one))) {
+        const { status, headers } = await fetch(`${origin}${path}`, { method })
+        expect([path, method, status, headers.get('allow')]).toEqual([path, method, 405, allow])
+      }
+      const options = await fetch(`${origin}${path}`, { method: 'OPTIONS' })
+      expect([path, options.status, options.headers.get('allow')]).toEqual([path, 204, allow])
+    }
+  })
+
   it('describes each path of each wire', () => {
     const paths = createWires({ segmentBytesMax: LIMIT, eventsBytesMax: LIMIT }).flatMap(({ routes }) => routes)
     expect(Object.keys(createOpenApiDocument().paths)).toEqual(expect.arrayContaining(paths.map(({ path }) => path)))

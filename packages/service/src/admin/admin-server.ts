@@ -9,6 +9,14 @@ import type { Started } from '../lifecycle/lifecycle.js'
 import type { ReadinessReport } from '../lifecycle/readiness.js'
 
 const BODY_BYTES_MAX = 1_024
+const READS = ['GET', 'HEAD']
+const METHODS: Readonly<Record<string, readonly string[] | undefined>> = {
+  '/live': READS,
+  '/ready': READS,
+  '/startup': READS,
+  '/metrics': READS,
+  '/log-level': [...READS, 'PUT'],
+}
 
 /** Address, name and token of the admin server. */
 export interface AdminServerConfig {
@@ -42,17 +50,25 @@ export function startAdminServer(config: AdminServerConfig, deps: AdminServerDep
   )
 }
 
+function answerOtherMethod(req: IncomingMessage, res: ServerResponse, methods: readonly string[]): void {
+  res.setHeader('allow', [...methods, 'OPTIONS'].join(', '))
+  if (req.method !== 'OPTIONS') throw coreErrors.METHOD_NOT_ALLOWED()
+  res.writeHead(204).end()
+}
+
 async function answer(
   req: IncomingMessage,
   res: ServerResponse,
   config: AdminServerConfig,
   deps: AdminServerDeps,
 ): Promise<void> {
-  const path = (req.url ?? '/').split('?', 1)[0]
+  const path = (req.url ?? '/').split('?', 1)[0] as string
+  const methods = Object.hasOwn(METHODS, path) ? METHODS[path] : undefined
+  if (methods === undefined) throw coreErrors.ROUTE_NOT_FOUND()
+  if (!methods.includes(req.method as string)) return answerOtherMethod(req, res, methods)
   if (path === '/live') return sendJson(res, 200, { status: 'ok' })
   if (path === '/startup') return sendStatus(res, deps.phase() !== 'starting', deps.phase())
   if (path === '/ready') return await sendReadiness(res, deps)
-  if (path !== '/metrics' && path !== '/log-level') throw coreErrors.ROUTE_NOT_FOUND()
   checkToken(req, config)
   if (path === '/metrics') {
     const text = await deps.metrics.expose()
@@ -60,7 +76,6 @@ async function answer(
     return
   }
   if (req.method === 'PUT') await changeLogLevel(req, deps.logger)
-  else if (req.method !== 'GET') throw coreErrors.METHOD_NOT_ALLOWED()
   sendJson(res, 200, { level: deps.logger.level })
 }
 
