@@ -274,6 +274,13 @@ export const configSchema = defineConfig({
     description:
       'how many rejections with the same code of one tenant each gateway keeps, on average; 50 times as many after a pause; all others are only counted',
   }),
+  LIVE_TICKET_SECONDS: integer({
+    default: 60,
+    min: 5,
+    max: 3600,
+    unit: 's',
+    description: 'how long a ticket of POST /api/v1/live/tickets opens live streams; open streams go on afterwards',
+  }),
   LIVE_CONNECTIONS_MAX: integer({
     default: 256,
     min: 0,

@@ -7,6 +7,7 @@ export const errors = {
     BATCH_TOO_LARGE: ['invalid', 'the batch is over the limit', { httpStatus: 413 }],
     INVALID_UTF8: ['invalid', 'the body is not valid UTF-8'],
     WATERMARK_NOT_REACHED: ['unavailable', 'the stored events do not reach min_watermark yet'],
+    LIVE_TICKET_INVALID: ['denied', 'the ticket has expired or was never issued: request a new one'],
     RECEIPT_FOREIGN: ['not_found', 'there is no such receipt'],
   }),
 }

@@ -19,6 +19,7 @@ import {
   HOUR_MS,
   MINUTE_MS,
   RecordBatchBuilder,
+  SECOND_MS,
 } from '@millrace/contracts'
 import { type Database, startDatabase } from '@millrace/database'
 import { createCorsMiddleware, createIntake, ResponseWriter } from '@millrace/http-intake'
@@ -42,6 +43,7 @@ import { clientMetricsRoute } from './http/client-metrics-route.js'
 import { createEventRoutes } from './http/event-routes.js'
 import { createFlushProduced } from './ledger/flush-produced.js'
 import { ProducedCounts } from './ledger/produced-counts.js'
+import { LiveTickets } from './live/live-tickets.js'
 import { IngestMetrics } from './metrics.js'
 import { startPeers } from './peers.js'
 import { createOnRefused } from './rejections/note-rejections.js'
@@ -99,6 +101,11 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     ...peers,
     keys: new KeyManager({ database, redis: cacheRedis, logger }),
     rejections,
+    tickets: new LiveTickets(
+      { lifetimeMs: config.LIVE_TICKET_SECONDS * SECOND_MS },
+      { redis: cacheRedis, now: Date.now },
+    ),
+    limiter,
     identify: async (req) => verifier.verify(req.headers.authorization),
     identifyKey: async (key) => verifier.verifyKey(key),
     logger,

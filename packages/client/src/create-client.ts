@@ -8,7 +8,7 @@ import {
   withMessageIds,
 } from './events.js'
 import { QUERY_KINDS, type QueryKindName, type QueryKinds } from './gen/query-types.js'
-import { type LiveCounts, watchLive } from './live.js'
+import { type LiveCounts, type LiveTicket, watchLive } from './live.js'
 import { createPages, type Page, type Pages } from './pages.js'
 import { parseJson } from './parse-json.js'
 import type { KeptRejection, RejectionsFilter } from './rejections.js'
@@ -85,6 +85,8 @@ export interface Client {
   rejections(filter?: RejectionsFilter, options?: CallOptions): Pages<KeptRejection, Page<KeptRejection>>
   /** The number of events in each second, until the loop ends or the signal is aborted. */
   live(options?: Pick<CallOptions, 'signal'>): AsyncIterable<LiveCounts>
+  /** A ticket with which a page opens the live stream by EventSource, without the key: `new EventSource(ticket.url)`. */
+  liveTicket(options?: CallOptions): Promise<LiveTicket>
   /** Sends events. Resolves when the stream holds them, or with `wait: 'stored'` when their rows are committed. Retries store nothing twice. */
   sendEvents(
     events: readonly EventInput[],
@@ -131,6 +133,11 @@ export function buildClient(options: ClientOptions, deps: TransportDeps): Client
     live: ({ signal } = {}) => ({
       [Symbol.asyncIterator]: () => watchLive(transport, deps, signal ?? new AbortController().signal),
     }),
+    async liveTicket(more) {
+      const { text } = await transport.send({ method: 'POST', path: '/api/v1/live/tickets' }, more)
+      const ticket = parseJson<LiveTicket>(text)
+      return { ...ticket, url: `${url.replace(/\/+$/, '')}${ticket.url}` }
+    },
     async sendEvents(events, { wait, ...more } = {}) {
       const path = `/v1/events${toQueryString({ wait })}`
       const { text } = await transport.send({ method: 'POST', path, body: withMessageIds(events) }, more)

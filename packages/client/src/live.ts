@@ -14,6 +14,14 @@ export interface LiveCounts {
   readonly watermark: string | null
 }
 
+/** A ticket that opens live streams until it expires. */
+export interface LiveTicket {
+  readonly ticket: string
+  readonly expires_at: string
+  /** Address of the stream with the ticket in it, for EventSource. */
+  readonly url: string
+}
+
 /** The server sends at least a comment every 15 s, so a longer silence means that the connection is gone. */
 const SILENCE_MS_MAX = 45_000
 

@@ -241,6 +241,22 @@ describe('the client with a complete stack', () => {
     expect(await sending).toBeGreaterThan(0)
   })
 
+  it('receives the end of a live stream when its key is revoked', async () => {
+    const ask = async (method: string, path: string, body?: object) => {
+      const headers = { authorization: `Bearer ${stack.adminKey}`, 'content-type': 'application/json' }
+      const init = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) }
+      const text = await (await fetch(`${stack.url}${path}`, init)).text()
+      return (text === '' ? {} : JSON.parse(text)) as { id: string; key: string }
+    }
+    const { id, key } = await ask('POST', '/api/v1/keys', { name: 'live', scopes: ['read'] })
+    const { url } = await createClient({ url: stack.url, key }).liveTicket()
+    const response = await fetch(url)
+    await ask('DELETE', `/api/v1/keys/${id}`)
+    // The stream would go on for ever otherwise.
+    expect(await response.text()).toMatch(/event: problem\ndata: \{.*KEY_INVALID.*\}\n\n$/)
+    expect((await fetch(url)).status).toBe(403)
+  })
+
   const chromium = findChromium()
   const itInChromium = chromium === undefined ? it.skip : it
   itInChromium('works in a page of Chromium from another origin as it does in Node', async () => {
@@ -263,6 +279,8 @@ describe('the client with a complete stack', () => {
       refused: { code: 'INVALID_TIMEZONE', status: 400 },
       aborted: 'AbortError',
       isAlive: true,
+      isTicketAlive: true,
+      isClosed: true,
     })
   })
 })
@@ -305,9 +323,21 @@ for await (const { events: count } of client.live({ signal: watching.signal })) 
   isAlive = count > 0
   if (isAlive) break
 }
+const { url } = await client.liveTicket()
+const source = new EventSource(url)
+const isTicketAlive = await new Promise((resolve) => {
+  source.addEventListener('counts', ({ data }) => JSON.parse(data).events > 0 && resolve(true))
+  source.addEventListener('error', () => source.readyState === EventSource.CLOSED && resolve(false))
+})
+source.close()
+// A browser closes an EventSource for good when its ticket is refused.
+const refusedSource = new EventSource(url.slice(0, -1))
+const isClosed = await new Promise((resolve) => {
+  refusedSource.addEventListener('error', () => resolve(refusedSource.readyState === EventSource.CLOSED))
+})
 watching.abort()
 await sending
-await report({ accepted: sent.accepted, state, counts, isAsOld, events, refused, aborted, isAlive })`
+await report({ accepted: sent.accepted, state, counts, isAsOld, events, refused, aborted, isAlive, isTicketAlive, isClosed })`
 }
 
 async function arrayOf<T>(items: AsyncIterable<T>): Promise<T[]> {

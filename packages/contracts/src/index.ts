@@ -73,6 +73,7 @@ export {
   CACHE_ENTRY_PATTERN,
   cacheKeyPrefix,
   lateCursorKey,
+  liveTicketKey,
   popularQueriesKey,
   rateLimitKey,
   rejectionsKey,

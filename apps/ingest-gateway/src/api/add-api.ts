@@ -10,6 +10,7 @@ import { addHealthApi } from './health-api.js'
 import { addKeysApi } from './keys-api.js'
 import { addLedgerApi } from './ledger-api.js'
 import { addLiveApi } from './live-api.js'
+import { addLiveTicketsApi } from './live-tickets-api.js'
 import { addQueryApi } from './query-api.js'
 import { addReceiptsApi } from './receipts-api.js'
 import { addRejectionsApi } from './rejections-api.js'
@@ -23,6 +24,7 @@ export function addApi(app: Express, deps: ApiDeps, config: Config): void {
   addTypedListsApi(routes, deps)
   addQueryApi(routes, deps, { isEdgeShared: config.QUERY_EDGE_CACHE })
   addLiveApi(routes, deps, { connectionsMax: config.LIVE_CONNECTIONS_MAX })
+  addLiveTicketsApi(routes, deps)
   addLedgerApi(routes, deps)
   addRejectionsApi(routes, deps)
   addDeadLettersApi(routes, deps)

@@ -7,9 +7,14 @@ import { type CheckedInputs, checkInputs } from './check-inputs.js'
 type Method = 'get' | 'post' | 'delete'
 
 /** Who may call a route: keys with a scope, everyone, or whoever a function returns. The function throws for others. */
-export type Access = Scope | 'everyone' | ((req: Request) => Promise<Principal>)
+export type Access<Caller> = Scope | 'everyone' | ((req: Request) => Promise<Caller>)
 
-type Handler = (req: Request, res: Response, caller: Principal) => Promise<void> | void
+type Handler<Caller> = (req: Request, res: Response, caller: Caller) => Promise<void> | void
+
+interface Route<Caller> extends RouteOptions {
+  readonly access: Access<Caller>
+  readonly handle: Handler<Caller>
+}
 
 interface RouteOptions {
   /** Whether the handler rejects unknown fields of the body itself. Default: the fields are those in the OpenAPI document. */
@@ -31,23 +36,19 @@ export class ApiRoutes {
     this.#identify = identify
   }
 
-  get(path: string, access: Access, handle: Handler): void {
+  get<Caller = Principal>(path: string, access: Access<Caller>, handle: Handler<Caller>): void {
     this.#add('get', path, { access, handle })
   }
 
-  post(path: string, access: Access, handle: Handler, options: RouteOptions = {}): void {
+  post(path: string, access: Access<Principal>, handle: Handler<Principal>, options: RouteOptions = {}): void {
     this.#add('post', path, { access, handle, ...options })
   }
 
-  delete(path: string, access: Access, handle: Handler): void {
+  delete(path: string, access: Access<Principal>, handle: Handler<Principal>): void {
     this.#add('delete', path, { access, handle })
   }
 
-  #add(
-    method: Method,
-    path: string,
-    { access, handle, checksFields = false }: { access: Access; handle: Handler } & RouteOptions,
-  ): void {
+  #add<Caller>(method: Method, path: string, { access, handle, checksFields = false }: Route<Caller>): void {
     const name = `${method.toUpperCase()} ${path.replaceAll(/:(\w+)/g, '{$1}')}`
     const operation = operations.get(name)
     if (operation === undefined) throw new Error(`the OpenAPI document does not describe ${name}`)
@@ -57,12 +58,12 @@ export class ApiRoutes {
     this.#app[method](path, async (req, res) => {
       const caller = await this.#admit(req, access)
       await checkInputs(req, inputs)
-      await handle(req, res, caller as Principal)
+      await handle(req, res, caller as Caller)
     })
   }
 
   /** The caller; undefined on routes for everyone. */
-  async #admit(req: Request, access: Access): Promise<Principal | undefined> {
+  async #admit<Caller>(req: Request, access: Access<Caller>): Promise<Caller | Principal | undefined> {
     if (access === 'everyone') return undefined
     if (typeof access === 'function') return await access(req)
     const caller = await this.#identify(req)

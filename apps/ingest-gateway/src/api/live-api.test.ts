@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { WatchLiveResponse } from '@millrace/contracts'
 import { streamErrors } from '@millrace/streams'
-import { TestApi } from '../testing/test-api.js'
+import { TEST_TICKET, TestApi } from '../testing/test-api.js'
 
 let api: TestApi
 
@@ -40,6 +40,46 @@ describe('the live stream', () => {
     expect(api.calls).toEqual([])
   })
 
+  const withTicket = (ticket: string, headers: Record<string, string> = {}) =>
+    fetch(`${api.origin}/api/v1/live?ticket=${ticket}`, { headers })
+
+  it('is opened by a ticket in the URL without a key, for the tenant of the ticket', async () => {
+    api.updates = counting()
+    const response = await withTicket(TEST_TICKET, { origin: 'https://page.example' })
+    expect([response.status, await response.text()]).toEqual([200, expect.stringContaining('event: counts')])
+    expect(api.calls).toEqual([['watchLive', {}, expect.objectContaining({ tenant: '7', caller: 'k1' })]])
+    const { headers } = response
+    expect([headers.get('cache-control'), headers.get('referrer-policy')]).toEqual(['no-store', 'no-referrer'])
+    expect(headers.get('access-control-allow-origin')).toBe('*')
+  })
+
+  it('is refused for an unknown or expired ticket without the dialog that a 401 opens in browsers', async () => {
+    const response = await withTicket('expired')
+    expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([403, 'LIVE_TICKET_INVALID'])
+    expect(response.headers.get('www-authenticate')).toBeNull()
+    expect((await withTicket(`${TEST_TICKET}&ticket=${TEST_TICKET}`)).status).toBe(403)
+    expect((await withTicket('')).status).toBe(403)
+  })
+
+  it('is refused when the key of the ticket is no longer valid', async () => {
+    api.isKeyValid = false
+    expect((await withTicket(TEST_TICKET)).status).toBe(403)
+    expect(api.calls).toEqual([])
+  })
+
+  it('is refused when a request has both a key and a ticket', async () => {
+    const response = await withTicket(TEST_TICKET, { authorization: 'Bearer r' })
+    expect([response.status, await response.json()]).toEqual([
+      400,
+      expect.objectContaining({ code: 'INVALID_REQUEST' }),
+    ])
+  })
+
+  it('is the only route that takes a ticket', async () => {
+    for (const path of ['/api/v1/events', '/api/v1/rejections', '/api/v1/query/uniques', '/api/v1/live/tickets'])
+      expect((await fetch(`${api.origin}${path}?ticket=${TEST_TICKET}`)).status).not.toBe(200)
+  })
+
   it('ends when the service stops, and is refused above the maximum number', async () => {
     api.updates = {
       async *[Symbol.asyncIterator]() {
@@ -52,5 +92,33 @@ describe('the live stream', () => {
     expect([second.status, second.headers.get('retry-after')]).toEqual([503, '10'])
     api.stopping.abort()
     expect(await first.text()).toContain('event: counts')
+  })
+})
+
+describe('a ticket for live streams', () => {
+  it('is issued to a read key, with the address that it opens, and is kept by no cache', async () => {
+    const { status, headers, body } = await api.ask('POST', '/api/v1/live/tickets', 'r')
+    expect(status).toBe(201)
+    expect(body).toEqual({
+      ticket: TEST_TICKET,
+      expires_at: '1970-01-01T00:01:00.000Z',
+      url: `/api/v1/live?ticket=${TEST_TICKET}`,
+    })
+    expect(headers.get('cache-control')).toBe('no-store')
+    expect(api.calls).toEqual([['issueTicket', expect.objectContaining({ tenantId: 7, keyId: 'k1' })]])
+  })
+
+  it.each([
+    ['w', 403],
+    ['nobody', 401],
+  ])('is not issued to the key %s', async (key, status) => {
+    expect((await api.ask('POST', '/api/v1/live/tickets', key)).status).toBe(status)
+  })
+
+  it('is refused while the tenant exceeds its rate limit', async () => {
+    api.decision = { ok: false, retryAfterMs: 2500 }
+    const { status, headers, body } = await api.ask('POST', '/api/v1/live/tickets', 'r')
+    expect([status, body?.code, headers.get('retry-after')]).toEqual([429, 'RATE_LIMITED', '3'])
+    expect(api.calls).toEqual([])
   })
 })

@@ -1,6 +1,10 @@
 import { once } from 'node:events'
+import { authErrors, requireScope } from '@millrace/auth'
 import { coreErrors, toProblem, type WatchLiveResponse } from '@millrace/contracts'
-import type { Response } from 'express'
+import type { Request, Response } from 'express'
+import { errors } from '../errors.js'
+import { isKeyValid } from '../live/key-watch.js'
+import type { TicketHolder } from '../live/live-tickets.js'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
 import type { ApiRoutes } from './api-routes.js'
 
@@ -15,11 +19,12 @@ const HEADERS = {
 
 /**
  * GET /api/v1/live: server-sent events named `counts` once a second, a comment every 15 s, and `problem` before the stream ends because of an
- * error. A slow client slows down only its own stream.
+ * error. A slow client slows down only its own stream. The caller has a read key, or a ticket in the URL. A stream ends within 15 s after its key
+ * was revoked or has expired.
  */
 export function addLiveApi(routes: ApiRoutes, deps: ApiDeps, { connectionsMax }: { connectionsMax: number }): void {
   let connections = 0
-  routes.get('/api/v1/live', 'read', async (req, res, principal) => {
+  routes.get('/api/v1/live', createAdmit(deps), async (req, res, principal) => {
     if (req.method === 'HEAD') {
       // A stream without a body would only occupy one of the connections.
       res.writeHead(200, HEADERS).end()
@@ -34,14 +39,48 @@ export function addLiveApi(routes: ApiRoutes, deps: ApiDeps, { connectionsMax }:
     const closed = new AbortController()
     const signal = AbortSignal.any([closed.signal, deps.stopping])
     res.once('close', () => closed.abort())
+    const stopChecking = checkKey(res, { isValid: () => isKeyValid(principal, deps), end: () => closed.abort() })
     try {
       begin(res)
       await forward(res, deps.consumer.watchLive({}, { ...onBehalfOf(principal), signal }), signal)
     } finally {
+      stopChecking()
       connections--
       res.end()
     }
   })
+}
+
+/** Finds the caller by its key, or by a ticket. */
+function createAdmit(deps: ApiDeps): (req: Request) => Promise<TicketHolder> {
+  return async function admit(req) {
+    const { ticket } = req.query
+    if (ticket === undefined) {
+      const principal = await deps.identify(req)
+      requireScope(principal, 'read')
+      return principal
+    }
+    if (req.headers.authorization !== undefined)
+      throw errors.INVALID_REQUEST({
+        message: 'the request has an Authorization header and a ticket: send one of them',
+        details: { field: 'ticket' },
+      })
+    const holder = typeof ticket === 'string' ? await deps.tickets.find(ticket) : undefined
+    if (holder === undefined || !(await isKeyValid(holder, deps))) throw errors.LIVE_TICKET_INVALID()
+    return holder
+  }
+}
+
+/** Ends a stream when its key is no longer valid. Returns what stops the checks. */
+function checkKey(res: Response, { isValid, end }: { isValid: () => Promise<boolean>; end: () => void }): () => void {
+  const timer = setInterval(() => {
+    void isValid().then((valid) => {
+      if (valid || res.writableEnded) return
+      if (!res.writableNeedDrain) res.write(toEvent('problem', toProblem(authErrors.KEY_INVALID())))
+      end()
+    })
+  }, HEARTBEAT_MS)
+  return () => clearInterval(timer)
 }
 
 function begin(res: Response): void {
@@ -58,7 +97,7 @@ async function forward(res: Response, updates: AsyncIterable<WatchLiveResponse>,
       if (!isTaken) await drained(res, signal)
     }
   } catch (error) {
-    if (!signal.aborted) res.write(`event: problem\ndata: ${JSON.stringify(toProblem(error))}\n\n`)
+    if (!signal.aborted) res.write(toEvent('problem', toProblem(error)))
   } finally {
     clearInterval(heartbeat)
   }
@@ -74,6 +113,10 @@ async function drained(res: Response, signal: AbortSignal): Promise<void> {
   } finally {
     clearTimeout(timer)
   }
+}
+
+function toEvent(name: string, data: object): string {
+  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
 }
 
 function toJson({ time, events, byEvent, watermark }: WatchLiveResponse): string {

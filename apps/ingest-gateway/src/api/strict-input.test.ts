@@ -224,6 +224,15 @@ describe('input that would be ignored silently', () => {
     expectRefusal(await send(query('uniques'), { body, type: 'application/json' }), field)
   })
 
+  it('is refused where a body names a field twice, at any level', async () => {
+    const type = 'application/json'
+    expectRefusal(await send(query('uniques'), { text: '{"event":"A","event":"B"}', type }), 'event')
+    const filters = '{"filters":[{"property":"event","op":"eq","op":"ne","value":"A"}]}'
+    expectRefusal(await send(query('uniques'), { text: filters, type }), 'op')
+    const scopes = '{"scopes":["write"],"scopes":["admin"]}'
+    expectRefusal(await send({ path: '/api/v1/keys', method: 'post' }, { text: scopes, type }), 'scopes')
+  })
+
   it('is refused where a query string is not UTF-8', async () => {
     const response = await fetch(`${api.origin}/api/v1/query/uniques?event=%FF`, {
       headers: { authorization: 'Bearer a' },

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { authErrors, type Principal, type Scope } from '@millrace/auth'
+import { authErrors, type LimitDecision, type Principal, type Scope } from '@millrace/auth'
 import { encodeReceipt, type QueryMeta, type WatchLiveResponse } from '@millrace/contracts'
 import { createCorsMiddleware } from '@millrace/http-intake'
 import { silentLogger } from '@millrace/logger'
@@ -32,6 +32,8 @@ export const TEST_RECEIPT = encodeReceipt({
   producer: '01a1fd3b-4742-7bbc-bfa8-c4f7ba1f52b1',
   frames: [{ partition: 1, sequence: 2, first: 3, records: 4 }],
 })
+/** A ticket of tenant 7 for live streams. */
+export const TEST_TICKET = `mr_live_${'t'.repeat(32)}`
 const letter = {
   id: '5',
   stream: 'events',
@@ -97,6 +99,10 @@ export class TestApi {
     isBehind: false,
     waitedMs: 0,
   }
+  /** Whether the tenant may send more. */
+  decision: LimitDecision = { ok: true }
+  /** Whether keys are still valid when live streams check them. */
+  isKeyValid = true
   /** What the live stream sends. */
   updates: AsyncIterable<WatchLiveResponse> = { async *[Symbol.asyncIterator]() {} }
   readonly stopping = new AbortController()
@@ -236,7 +242,13 @@ function createDeps(api: TestApi): ApiDeps {
       create: answering('create', { ...key, key: 'mr_new' }),
       rotate: answering('rotate', { ...key, id: '4', key: 'mr_next' }),
       revoke: answering('revoke', undefined),
+      isValid: async () => api.isKeyValid,
     },
+    tickets: {
+      issue: answering('issueTicket', { ticket: TEST_TICKET, expiresAt: new Date(60_000) }),
+      find: async (ticket: string) => (ticket === TEST_TICKET ? { keyId: 'k1', tenantId: 7 } : undefined),
+    },
+    limiter: { take: () => api.decision },
     rejections: { list: answering('listRejections', { data: [rejection], nextCursor: 'n' }) },
     identify: async (req: IncomingMessage) => findCaller((req.headers.authorization ?? '').replace('Bearer ', '')),
     identifyKey: async (key: string) => findCaller(key),

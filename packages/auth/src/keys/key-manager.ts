@@ -9,6 +9,7 @@ import { announceKey } from './key-channel.js'
 import {
   type ApiKey,
   countValidKeys,
+  hasValidKey,
   insertKey,
   insertTenant,
   selectKeys,
@@ -110,6 +111,11 @@ export class KeyManager {
       if (!(await updateKeyRevoked(transaction, tenantId, id))) throw authErrors.KEY_NOT_FOUND()
     })
     await this.#changed('api key revoked', { id, tenantId })
+  }
+
+  /** Whether the tenant has this key and it is neither revoked nor expired. */
+  async isValid(tenantId: number, id: string): Promise<boolean> {
+    return isId(id) && (await hasValidKey(this.#database, tenantId, id))
   }
 
   /** Newest first, including revoked and expired keys. */

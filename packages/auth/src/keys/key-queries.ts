@@ -110,6 +110,11 @@ export async function selectValidKeyForUpdate(
   return row && toApiKey(row)
 }
 
+/** Whether the tenant has a key with this id that is neither revoked nor expired. */
+export async function hasValidKey(database: Queryable, tenantId: number, id: string): Promise<boolean> {
+  return (await drizzleOn(database).$count(apiKeys, and(isKey(tenantId, id), isValid))) > 0
+}
+
 /** Number of the tenant's keys with this name that are neither revoked nor expired. */
 export async function countValidKeys(database: Queryable, tenantId: number, name: string): Promise<number> {
   return await drizzleOn(database).$count(apiKeys, and(eq(apiKeys.tenantId, tenantId), eq(apiKeys.name, name), isValid))

@@ -45,6 +45,7 @@ const parameterExamples: Node = {
   entity_id: 'order-41',
   code: 'missing_user',
   wait_ms: 100,
+  ticket: 'mr_live_Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4',
   confirm: 'self',
   data: '{"event":"Email Opened","userId":"u1"}',
   writeKey: 'mr_write_dev',

@@ -243,6 +243,11 @@ export const schemas: Node = {
     record: { description: 'The record.' },
   }),
   DeadLetters: object({ data: listOf('DeadLetter'), next_cursor: nextCursor }),
+  LiveTicket: object({
+    ticket: text('The ticket. It is a secret until it expires.'),
+    expires_at: time('Until when it opens streams.'),
+    url: text('Path and query of the stream, to be appended to the address of the gateway.'),
+  }),
   Key: object(key),
   NewKey: object(
     {

@@ -209,16 +209,48 @@ const paths: Node = {
   ...listPaths,
   ...queryPaths(),
   '/api/v1/live': {
-    get: reads('query', 'Stream counts of events, one per second, as server-sent events named counts', 'read', {
-      description: 'The stream, which ends when the client closes it.',
-      content: {
-        'text/event-stream': {
-          schema: { type: 'string' },
-          example:
-            'event: counts\ndata: {"time":"2026-11-21T08:00:00.000Z","events":120,"by_event":{"Order Completed":120},"watermark":null}\n\n',
+    get: {
+      ...reads(
+        'query',
+        'Stream counts of events, one per second, as server-sent events named counts',
+        'read',
+        {
+          description: 'The stream, which ends when the client closes it.',
+          content: {
+            'text/event-stream': {
+              schema: { type: 'string' },
+              example:
+                'event: counts\ndata: {"time":"2026-11-21T08:00:00.000Z","events":120,"by_event":{"Order Completed":120},"watermark":null}\n\n',
+            },
+          },
         },
+        [inQuery('ticket', 'A ticket of POST /api/v1/live/tickets, instead of a key: for EventSource.')],
+      ),
+      security: [{ basic: [] }, { bearer: [] }, { ticket: [] }],
+      description:
+        'An event named problem, with a problem document, comes before the stream ends because of an error. The stream ends within 15 s after its key was revoked or has expired. EventSource reconnects by itself after a stream broke; LIVE_TICKET_INVALID (403) ends that when the ticket has expired, and the page requests a new one.',
+    },
+  },
+  '/api/v1/live/tickets': {
+    post: {
+      ...reads('query', 'Issue a ticket that opens live streams without a key in a header', 'read', ok('LiveTicket')),
+      description:
+        'EventSource cannot send headers, and a key in a URL would be visible in logs and histories for ever. A ticket is valid for LIVE_TICKET_SECONDS (60 s), any number of times, so that EventSource can reconnect, in every gateway, for the live counts of its tenant and nothing else. It ends with the key that it was issued to. A stream that is open when its ticket expires goes on. A ticket costs one token of the rate limit of the tenant.',
+      responses: {
+        201: {
+          description: 'The ticket.',
+          content: json('LiveTicket', {
+            ticket: 'mr_live_Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4',
+            expires_at: '2026-11-21T08:01:00.000Z',
+            url: '/api/v1/live?ticket=mr_live_Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4',
+          }),
+        },
+        400: problem('The request has a parameter or a body, but takes none; details names it.'),
+        ...commonProblems,
+        429: problem('The tenant exceeds its rate limit. Retry-After says when to try again.'),
+        503: problem('Tickets cannot be issued now, because Redis cannot be reached.'),
       },
-    }),
+    },
   },
   '/api/v1/dead-letters': {
     get: reads(
@@ -358,6 +390,7 @@ export function createOpenApiDocument() {
       securitySchemes: {
         basic: { type: 'http', scheme: 'basic', description: 'The key is the user name; the password is empty.' },
         bearer: { type: 'http', scheme: 'bearer', description: 'The key.' },
+        ticket: { type: 'apiKey', in: 'query', name: 'ticket', description: 'A ticket for live streams.' },
       },
     },
   }

@@ -23,6 +23,11 @@ export function rejectionsKey(tenantId: number): string {
   return `millrace:rejections:{${tenantId}}`
 }
 
+/** The key and the tenant that a ticket for live streams stands for, as JSON; by the hash of the ticket. */
+export function liveTicketKey(hash: string): string {
+  return `millrace:live-ticket:{${hash}}`
+}
+
 /** Up to which late event the answer cache of this name has been invalidated. */
 export function lateCursorKey(cache: string): string {
   return `millrace:${cache}:late-cursor`

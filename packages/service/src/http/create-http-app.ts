@@ -3,6 +3,7 @@ import type { Logger } from '@millrace/logger'
 import type { HttpMetrics, Tracer } from '@millrace/telemetry'
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express'
 import { answerOtherMethods } from './answer-other-methods.js'
+import { refuseRepeatedKeys } from './repeated-keys.js'
 import { createRequestScope, routeOf } from './request-scope.js'
 import { createSecurityHeaders } from './security-headers.js'
 import { sendProblem } from './send-problem.js'
@@ -50,7 +51,10 @@ export async function createHttpApp(config: HttpAppConfig, deps: HttpAppDeps): P
   app.use(createHandlerTimeout(config.handlerTimeoutMs ?? 30_000))
   if (deps.before !== undefined) app.use(deps.before)
   app.use(answerOtherMethods)
-  if (config.bodyBytesMax !== false) app.use(express.json({ limit: config.bodyBytesMax ?? 1_048_576, inflate: true }))
+  if (config.bodyBytesMax !== false) {
+    const verify = (_req: unknown, _res: unknown, body: Buffer) => refuseRepeatedKeys(body.toString('utf8'))
+    app.use(express.json({ limit: config.bodyBytesMax ?? 1_048_576, inflate: true, verify }))
+  }
   deps.routes(app)
   app.use(answerUnknownRoute)
   app.use(createErrorHandler(deps.logger))
