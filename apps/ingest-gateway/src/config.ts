@@ -5,6 +5,7 @@ import {
   boolean,
   type ConfigOf,
   checkRedisUrl,
+  choice,
   databaseSettings,
   decimal,
   defineConfig,
@@ -19,6 +20,7 @@ import {
   text,
   url,
 } from '@millrace/service'
+import { CLIENT_CONTEXTS } from './http/request-client.js'
 
 function findRollupsProblem(value: string): string | undefined {
   try {
@@ -229,6 +231,16 @@ export const configSchema = defineConfig({
     unit: 'hours',
     description:
       'largest difference between sentAt and the time of receipt that is taken for an error of the client’s clock and corrected; beyond it events keep their own time, as old requests that are sent again need it; 0 corrects nothing',
+  }),
+  EVENTS_CLIENT_CONTEXT: choice(CLIENT_CONTEXTS, {
+    default: 'browsers',
+    description:
+      'whose requests fill context.ip and context.userAgent of events that lack them: those of browsers (with Origin or Sec-Fetch-Site, or images), all, or none (off); the address respects HTTP_TRUST_PROXY',
+  }),
+  EVENTS_TRUNCATE_IP: boolean({
+    default: false,
+    description:
+      'whether context.ip is stored without its last part, also if the client sent it: IPv4 keeps 24 bits, IPv6 48',
   }),
   RATE_LIMIT_EVENTS_PER_SECOND: integer({
     default: 1_000_000,

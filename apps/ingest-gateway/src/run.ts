@@ -41,6 +41,7 @@ import { RequestParser } from './events/request-parser.js'
 import { createAwaitOutcome } from './http/await-outcome.js'
 import { clientMetricsRoute } from './http/client-metrics-route.js'
 import { createEventRoutes } from './http/event-routes.js'
+import { createReadRequestClient } from './http/request-client.js'
 import { createFlushProduced } from './ledger/flush-produced.js'
 import { ProducedCounts } from './ledger/produced-counts.js'
 import { LiveTickets } from './live/live-tickets.js'
@@ -139,6 +140,11 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     metrics: ingestMetrics,
     rejections: recorder,
     rejectedEvent: new RejectedEvent(parser),
+    readRequestClient: createReadRequestClient({
+      clientContext: config.EVENTS_CLIENT_CONTEXT,
+      trustsProxy: config.HTTP_TRUST_PROXY,
+      truncatesIp: config.EVENTS_TRUNCATE_IP,
+    }),
     tracer,
   })
   const securityHeaders = await createSecurityHeaders()
@@ -344,6 +350,7 @@ function toEventLimits(config: Config) {
     ageMaxMs: config.EVENTS_MAX_AGE_DAYS * DAY_MS,
     aheadMaxMs: config.EVENTS_MAX_AHEAD_HOURS * HOUR_MS,
     clockErrorMaxMs: config.EVENTS_CLOCK_ERROR_MAX_HOURS * HOUR_MS,
+    truncatesIp: config.EVENTS_TRUNCATE_IP,
     eventsMax: config.EVENTS_PER_REQUEST_MAX,
     inheritedBytesMax: config.EVENTS_BODY_BYTES_MAX,
   }

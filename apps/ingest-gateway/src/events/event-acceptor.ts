@@ -29,6 +29,8 @@ export interface Acceptance {
 export interface AcceptOptions {
   /** Whether the acceptance lists the message ids. */
   readonly wantsMessageIds: boolean
+  /** What the request says about the device of the user. */
+  readonly client?: RequestContext['client']
   /** Called for each rejected event, whose row is in the parser's table until it returns. */
   readonly onRejected?: (rejection: Rejection, row: number, context: RequestContext) => void
 }
@@ -59,11 +61,12 @@ export class EventAcceptor {
    * Accepts or rejects each event.
    * @throws INTERNAL when `parsed` is stale, or what the producer throws when it takes no more; then nothing may be acknowledged
    */
-  accept(parsed: ParsedRequest, tenantId: number, { wantsMessageIds, onRejected }: AcceptOptions): Acceptance {
+  accept(parsed: ParsedRequest, tenantId: number, { wantsMessageIds, client, onRejected }: AcceptOptions): Acceptance {
     const { format, catalog, firstRow, pathType } = this.#deps.parser.claim(parsed)
     const { table } = this.#deps.parser
     const receivedAtMs = this.#deps.now()
-    const context: RequestContext = { tenantId, format, receivedAtMs, envelope: firstRow === 0 ? -1 : 0, pathType }
+    const envelope = firstRow === 0 ? -1 : 0
+    const context: RequestContext = { tenantId, format, receivedAtMs, envelope, pathType, client }
     const messageIds: (string | null)[] | undefined = wantsMessageIds ? [] : undefined
     const results: Results = { firstRow, names: catalog.names(tenantId), rejected: [], messageIds, onRejected }
     this.#validator.begin(context)

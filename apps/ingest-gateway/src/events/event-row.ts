@@ -1,8 +1,10 @@
 import { decodeString } from '../json/decode-string.js'
 import { describeValue } from '../json/describe-value.js'
+import type { KeyTable } from '../json/key-table.js'
 import type { RequestText } from '../json/request-text.js'
 import type { EventScanner, MemberRange } from './event-scanner.js'
 import { type EventTable, FIELD, ROW } from './event-table.js'
+import { MergeBase } from './merge-base.js'
 
 const [SPACE, QUOTE, MINUS, ZERO, NINE, LOWER_N, OPEN_BRACE] = [0x20, 0x22, 0x2d, 0x30, 0x39, 0x6e, 0x7b]
 
@@ -41,6 +43,7 @@ export class EventRow {
   readonly #text: RequestText
   readonly #table: EventTable
   readonly #scanner: EventScanner
+  readonly #found = new Int32Array(1)
 
   constructor(deps: { text: RequestText; table: EventTable; scanner: EventScanner }) {
     this.#text = deps.text
@@ -156,6 +159,25 @@ export class EventRow {
   /** Gives a field another value, as JSON text. */
   setJson(field: number, json: string): void {
     this.setRange(field, this.#text.appendText(json), this.#text.used)
+  }
+
+  /** Where the value of the member of the object in `field` whose key is the only one in `keys` begins; 0 when there is none. */
+  findMember(field: number, keys: KeyTable): number {
+    if (!this.isObject(field)) return 0
+    this.#scanner.findMembers(this.start(field), keys, this.#found)
+    return this.#found[0] as number
+  }
+
+  /** Merges the object at `base` with the object in a field, which wins (MergeBase). A field without a value becomes the object at `base`. */
+  mergeObject(base: number, field: number): void {
+    if (this.isAbsent(field)) {
+      this.setRange(field, base, this.#scanner.endOf(base))
+      return
+    }
+    const start = this.#text.used
+    const mergeBase = new MergeBase(base, { text: this.#text, scanner: this.#scanner })
+    mergeBase.append(this.start(field), this.end(field))
+    this.setRange(field, start, this.#text.used)
   }
 
   /** Finds the watched properties again. Must be called after the properties have been replaced. */

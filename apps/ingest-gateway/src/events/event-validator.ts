@@ -12,7 +12,10 @@ import { EventTime, type TimeLimits } from './event-time.js'
 import { codeOfFlags, type RejectionCode } from './rejections.js'
 import { checkTypedEvent } from './typed-events.js'
 
-export type ValidatorLimits = EventLimits & TimeLimits
+export interface ValidatorLimits extends EventLimits, TimeLimits {
+  /** Whether `context.ip` is stored without the part that tells the hosts of one network apart. */
+  truncatesIp: boolean
+}
 
 /** What all events of a request have in common. */
 export interface RequestContext {
@@ -23,6 +26,8 @@ export interface RequestContext {
   readonly envelope: number
   /** Index in EVENT_TYPES of the type that the path names, or -1 when each event names its own. */
   readonly pathType: number
+  /** What the request says about the device of the user, for events whose context does not. */
+  readonly client: { readonly ip: string | undefined; readonly userAgent: string | undefined } | undefined
 }
 
 const [QUOTE, DOLLAR, OPEN_BRACE, LOWER_N] = [0x22, 0x24, 0x7b, 0x6e]
@@ -55,7 +60,7 @@ export class EventValidator implements EventFields {
     this.#event = new EventRow(deps)
     this.#envelope = new Envelope(limits, deps)
     this.#time = new EventTime(limits)
-    this.#additions = new ContextAdditions(deps)
+    this.#additions = new ContextAdditions(limits, deps)
     this.#newMessageId = deps.newMessageId
   }
 
@@ -79,6 +84,7 @@ export class EventValidator implements EventFields {
       context.format.normalise(event) ??
       this.#readIds(context.tenantId) ??
       this.#readTime() ??
+      this.#addContext(context) ??
       this.#readContext() ??
       this.#readProperties() ??
       this.#readName(context.format)
@@ -194,11 +200,19 @@ export class EventValidator implements EventFields {
     const code = time.read(this.#event)
     if (code !== undefined) return code
     this.slices.timestampMs = time.timestampMs
-    if (!Number.isNaN(time.originalMs)) {
-      const original = `"${new Date(time.originalMs).toISOString()}"`
-      this.#additions.add(this.#event, [original])
-    }
     return undefined
+  }
+
+  /** Adds to the context what the gateway knows: the original time of a corrected event, and the device if a browser sent it. */
+  #addContext({ client }: RequestContext): undefined {
+    const { originalMs } = this.#time
+    const isCorrected = !Number.isNaN(originalMs)
+    if (!isCorrected && client === undefined && !this.#limits.truncatesIp) return
+    this.#additions.add(this.#event, {
+      originalTimestamp: isCorrected ? new Date(originalMs).toISOString() : undefined,
+      ip: client?.ip,
+      userAgent: client?.userAgent,
+    })
   }
 
   #readContext(): RejectionCode | undefined {

@@ -14,6 +14,7 @@ import type { RejectedEvent } from '../rejections/rejected-event.js'
 import type { RejectionRecorder } from '../rejections/rejection-recorder.js'
 import type { Outcome } from '../wires/response-form.js'
 import type { Wire, WireRoute } from '../wires/wire.js'
+import type { createReadRequestClient } from './request-client.js'
 
 export interface AcceptEventsDeps {
   readonly parser: RequestParser
@@ -28,6 +29,8 @@ export interface AcceptEventsDeps {
   readonly rejections: Pick<RejectionRecorder, 'sample' | 'keep'>
   /** Reads rejected events in the parser's buffer. */
   readonly rejectedEvent: RejectedEvent
+  /** Reads what a request says about the device of the user. */
+  readonly readRequestClient: ReturnType<typeof createReadRequestClient>
   readonly tracer: Tracer
 }
 
@@ -77,6 +80,7 @@ function append(
   const rejections = new EventRejections(deps.rejections, { request, wire: wire.name, principal })
   const acceptance = deps.acceptor.accept(current, principal.tenantId, {
     wantsMessageIds: wire.response.needsMessageIds,
+    client: deps.readRequestClient(request.req, request.req.method === 'GET'),
     onRejected(rejection, row, { format, pathType, envelope }) {
       rejections.note(rejection, deps.rejectedEvent.at({ row, format, pathType, hasEnvelope: envelope >= 0 }))
     },

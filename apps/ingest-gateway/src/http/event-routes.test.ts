@@ -21,6 +21,7 @@ import type { Outcome } from '../wires/response-form.js'
 import { createWires } from '../wires/wires.js'
 import { clientMetricsRoute } from './client-metrics-route.js'
 import { createEventRoutes } from './event-routes.js'
+import { createReadRequestClient } from './request-client.js'
 
 /** Largest body of Segment's wire, in bytes. */
 const LIMIT = 60_000
@@ -95,6 +96,7 @@ beforeEach(async () => {
     metrics: ingestMetrics,
     rejections,
     rejectedEvent: new RejectedEvent(opened.parser),
+    readRequestClient: createReadRequestClient({ clientContext: 'browsers', trustsProxy: true, truncatesIp: false }),
     tracer: noopTracer,
   })
   const handle = createIntake([...routes, clientMetricsRoute], {
@@ -152,6 +154,14 @@ describe('an accepted request with events', () => {
       expect(body).toMatchObject({ success: true, accepted: 1, rejected: [] })
     },
   )
+
+  it('gives its events the address and user agent of a browser, and not those of a server', async () => {
+    const device = { ...basic('w'), 'x-forwarded-for': '203.0.113.9, 10.0.0.1', 'user-agent': 'Firefox' }
+    await post('/v1/track', good, { ...device, origin: 'https://shop.example' })
+    await post('/v1/track', good, device)
+    const contexts = producer.seal().records.map(({ context }) => context)
+    expect(contexts).toEqual(['{"ip":"203.0.113.9","userAgent":"Firefox"}', null])
+  })
 
   it('may be compressed and have any content type', async () => {
     const headers = {

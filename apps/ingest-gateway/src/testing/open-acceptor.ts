@@ -91,6 +91,7 @@ export const testLimits: ValidatorLimits & ParserConfig = {
   ageMaxMs: 400 * DAY_MS,
   aheadMaxMs: DAY_MS,
   clockErrorMaxMs: DAY_MS,
+  truncatesIp: false,
   eventsMax: 100,
   inheritedBytesMax: 5000,
 }
@@ -120,6 +121,8 @@ export interface TestRequest {
   /** Query string without its question mark. */
   readonly query?: string
   readonly headers?: IncomingHttpHeaders
+  /** What the request says about the device of the user. */
+  readonly client?: { ip: string | undefined; userAgent: string | undefined }
 }
 
 /** A body as the wire of a path sees it. Arrives in two pieces, as it may from the network. */
@@ -142,6 +145,9 @@ export function toTestBody(
 export function acceptBody(body: unknown, to: TestRequest, options?: Parameters<typeof openAcceptor>[0]) {
   const { parser, acceptor, producer } = openAcceptor(options)
   const { body: eventBody, wire } = toTestBody(body, to)
-  const acceptance = acceptor.accept(parser.parse(eventBody, wire.format), 7, { wantsMessageIds: true })
+  const acceptance = acceptor.accept(parser.parse(eventBody, wire.format), 7, {
+    wantsMessageIds: true,
+    client: to.client,
+  })
   return { acceptance, ...producer.seal() }
 }

@@ -10,6 +10,8 @@ import { KeyTable } from '../json/key-table.js'
 const OWN = defineFields(['type', 'traits', 'name', 'category', 'groupId', 'previousId', 'batch', 'writeKey'])
 
 const TYPE_TRACK = EVENT_TYPES.indexOf('track')
+const OPEN_BRACE = 0x7b
+const traitsKey = new KeyTable([['traits', 0]])
 const types = new KeyTable(EVENT_TYPES.map((type, index) => [type, index]))
 
 /** A text that is stored with the properties of an event. */
@@ -24,6 +26,8 @@ interface Extra {
 interface TypeRules {
   /** Whether its properties are called traits. */
   readonly hasTraits: boolean
+  /** Whether the traits of the user in its context belong to its traits. */
+  readonly mergeUserTraits?: true
   readonly extras: readonly Extra[]
   /** The code for an event that lacks one of the extras; undefined when they are optional. */
   readonly missing: RejectionCode | undefined
@@ -37,7 +41,7 @@ const groupId: Extra = { field: OWN.groupId, name: 'groupId', invalid: 'invalid_
 const previousId: Extra = { field: OWN.previousId, name: 'previousId', invalid: 'invalid_previous_id' }
 const rulesByType: Readonly<Record<EventType, TypeRules>> = {
   track: { hasTraits: false, extras: [], missing: undefined },
-  identify: { hasTraits: true, extras: [], missing: undefined },
+  identify: { hasTraits: true, mergeUserTraits: true, extras: [], missing: undefined },
   page: { hasTraits: false, extras: nameAndCategory, missing: undefined },
   screen: { hasTraits: false, extras: nameAndCategory, missing: undefined },
   group: { hasTraits: true, extras: [groupId], missing: 'missing_group_id' },
@@ -92,7 +96,7 @@ function readType(event: EventRow): number {
 
 function readProperties(
   event: EventRow,
-  { hasTraits: mayHaveTraits, extras, missing }: TypeRules,
+  { hasTraits: mayHaveTraits, mergeUserTraits, extras, missing }: TypeRules,
 ): RejectionCode | undefined {
   const hasTraits = mayHaveTraits && !event.isAbsent(OWN.traits)
   if (hasTraits) {
@@ -102,6 +106,7 @@ function readProperties(
     }
     event.copy(OWN.traits, FIELD.properties)
   }
+  const hasUserTraits = mergeUserTraits && addUserTraits(event)
   const found = extras.filter(({ field }) => !event.isUnset(field))
   for (const { field, invalid } of found) {
     if (event.kind(field) !== KIND.other) continue
@@ -111,8 +116,20 @@ function readProperties(
   if (missing !== undefined && found.length < extras.length) return missing
   const hasExtras = found.length > 0 && (event.isAbsent(FIELD.properties) || event.isObject(FIELD.properties))
   if (hasExtras) event.setJson(FIELD.properties, withExtras(event, found))
-  if (hasTraits || hasExtras) event.watchProperties()
+  if (hasTraits || hasUserTraits || hasExtras) event.watchProperties()
   return undefined
+}
+
+/**
+ * RudderStack's SDKs send the traits of identify events in the context. They are merged with the traits of the event, or its properties, which
+ * win. Traits in the context that are not an object stay there and change nothing.
+ */
+function addUserTraits(event: EventRow): boolean {
+  const traits = event.findMember(FIELD.context, traitsKey)
+  if (traits === 0 || event.bytes[traits] !== OPEN_BRACE) return false
+  if (!event.isAbsent(FIELD.properties) && !event.isObject(FIELD.properties)) return false
+  event.mergeObject(traits, FIELD.properties)
+  return true
 }
 
 /** The properties with further members in front of them, so that a property of the same name wins. */
