@@ -181,6 +181,25 @@ describe('stream-consumer over Redis and PostgreSQL', () => {
     })
   })
 
+  it('stream-consumer ends a page of dead letters at 8 MiB, and the next pages have all others', async () => {
+    await database.query(
+      `insert into dead_letters (stream, tenant_id, partition, position, producer, sequence, record_index, message_id, code, reason, record)
+      select 'events', 77, 0, '1-0', gen_random_uuid(), 1, 0, 'large-' || i, '22P05', 'test', decode(repeat('41', 262144), 'hex')
+      from generate_series(1, 100) i`,
+    )
+    const pages: number[] = []
+    const seen = new Set<string>()
+    let cursor = ''
+    do {
+      const page = await client[0].listDeadLetters({ limit: 100, cursor }, { tenant: '77' })
+      pages.push(page.deadLetters.length)
+      for (const { messageId } of page.deadLetters) seen.add(messageId)
+      cursor = page.nextCursor
+    } while (cursor !== '')
+    expect(pages).toEqual([32, 32, 32, 4])
+    expect(seen.size).toBe(100)
+  })
+
   it('stream-consumer streams the number of stored events by name once a second', async () => {
     const seconds = client[0].watchLive({}, { tenant: '1' })[Symbol.asyncIterator]()
     await seconds.next()

@@ -4,7 +4,7 @@ import { PgDialect, type PreparedQueryConfig } from 'drizzle-orm/pg-core'
 import { PgRemoteDatabase, PgRemoteSession, PreparedQuery, type RemoteCallback } from 'drizzle-orm/pg-proxy'
 import type { Queryable, Statement } from './statement.js'
 
-export { and, desc, eq, gt, isNull, lt, or, type SQL, sql } from 'drizzle-orm'
+export { and, desc, eq, gt, inArray, isNull, lt, or, type SQL, sql } from 'drizzle-orm'
 
 /** Typed queries over the tables of `src/schema`. */
 export type Drizzle = PgRemoteDatabase

@@ -6,7 +6,7 @@ export {
   PARTITIONED_TABLES,
   type PartitionedTable,
 } from './day-partitions.js'
-export { and, type Drizzle, desc, drizzleOn, eq, gt, isNull, lt, or, type SQL, sql } from './drizzle-on.js'
+export { and, type Drizzle, desc, drizzleOn, eq, gt, inArray, isNull, lt, or, type SQL, sql } from './drizzle-on.js'
 export { dropDayPartitionsBefore } from './drop-day-partitions.js'
 export { databaseErrors, isDataError } from './errors.js'
 export { EventSegments, type EventSegmentsConfig } from './event-segments.js'

@@ -205,6 +205,7 @@ describe('the intake', () => {
     for (const answer of answers) {
       expect(answer.headers.get('content-type')).toBe('image/gif')
       expect(answer.headers.get('www-authenticate')).toBeNull()
+      expect(answer.headers.get('cross-origin-resource-policy')).toBe('cross-origin')
       expect(await answer.text()).toBe('GIF89a')
     }
     expect(handled).toEqual([''])

@@ -9,6 +9,9 @@ export interface FixedBody {
   readonly bytes: Buffer
 }
 
+/** Pages that isolate themselves (Cross-Origin-Embedder-Policy) show images of other origins only with this header. */
+const FOREIGN = ['Cross-Origin-Resource-Policy', 'cross-origin']
+
 export interface ProblemOptions {
   /** Closes the connection after the response; for requests whose body is not read to its end. Default false. */
   readonly isLast?: boolean
@@ -46,7 +49,7 @@ export class ResponseWriter {
   /** 200 with a fixed body. Does nothing when the client is gone or a response has begun. */
   fixed(req: IncomingMessage, res: ServerResponse, { contentType, bytes }: FixedBody): void {
     if (res.destroyed || res.headersSent) return
-    const headers = ['Content-Type', contentType, ...this.#common, 'Content-Length', String(bytes.length)]
+    const headers = ['Content-Type', contentType, ...FOREIGN, ...this.#common, 'Content-Length', String(bytes.length)]
     if (req.headers.origin !== undefined) this.#cors.append(headers, req.headers.origin, 'allow')
     res.writeHead(200, headers)
     res.end(bytes)
@@ -61,7 +64,7 @@ export class ResponseWriter {
     const body = fixedBody?.bytes ?? JSON.stringify(problem)
     const headers = [...this.#common, 'X-Request-Id', ids.requestId]
     if (fixedBody === undefined) headers.push(...problemHeaders(error, problem.status))
-    else headers.push('Content-Type', fixedBody.contentType, 'Millrace-Error', toMillraceError(error).code)
+    else headers.push('Content-Type', fixedBody.contentType, ...FOREIGN, 'Millrace-Error', toMillraceError(error).code)
     headers.push('Content-Length', String(Buffer.byteLength(body)))
     if (options.allow !== undefined) headers.push('Allow', options.allow)
     if (options.isLast === true) headers.push('Connection', 'close')

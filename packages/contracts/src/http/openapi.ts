@@ -255,7 +255,7 @@ const paths: Node = {
   '/api/v1/dead-letters': {
     get: reads(
       'dead letters',
-      'List dead letters (records that cannot be stored), newest first',
+      `List dead letters (records that cannot be stored), newest first. ${PAGES}`,
       'read',
       ok('DeadLetters'),
       page,
