@@ -1,11 +1,15 @@
 import { EVENTS_STORE_GROUP } from '@millrace/contracts'
 import {
+  atMostRule,
   type ConfigOf,
   checkDatabaseUrl,
   checkRedisUrl,
+  checkRules,
   choice,
   databaseSettings,
   defineConfig,
+  eventTimeSettings,
+  eventTimesRule,
   host,
   integer,
   name,
@@ -168,14 +172,8 @@ export const configSchema = defineConfig({
     description:
       'how long beyond that a cached answer is kept, to be returned as a stale answer when the database fails or is overloaded',
   }),
-  EVENTS_MAX_AGE_DAYS: integer({
-    default: 400,
-    min: 1,
-    max: 36_500,
-    unit: 'days',
-    description:
-      'must equal EVENTS_MAX_AGE_DAYS of the ingest-gateway, which rejects older events; browsers may cache answers over older ranges as immutable',
-  }),
+  // Browsers may cache answers over ranges that are older than accepted events as immutable.
+  ...eventTimeSettings(),
   EDGE_PURGE_URL: url({
     optional: true,
     description:
@@ -222,6 +220,6 @@ export const configSchema = defineConfig({
     default: EVENTS_STORE_GROUP,
     description: 'consumer group that stores the events; its positions tell how far the events are stored',
   }),
-})
+}).superRefine(checkRules(eventTimesRule, atMostRule('QUERY_WAIT_MS', 'QUERY_WAIT_MAX_MS')))
 
 export type Config = ConfigOf<typeof configSchema>

@@ -1,6 +1,6 @@
 import { AnalyticsServiceService, descriptorSet } from '@millrace/contracts'
 import { startDatabase } from '@millrace/database'
-import { implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
+import { agreeOnSettings, implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
 import { createGrpcMetrics } from '@millrace/telemetry'
 import { openAnswers } from './answer-cache/open-answers.js'
 import type { PopularQuery } from './answer-cache/popular-queries.js'
@@ -31,6 +31,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     }),
   )
   lifecycle.ready('database', async () => void (await database.ping()))
+  await agreeOnSettings(config, lifecycle, database)
 
   const now = () => Date.now()
   const { snapshot, admission, isBusy } = await openReads(config, lifecycle, database)

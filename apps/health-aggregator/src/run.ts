@@ -2,7 +2,7 @@ import { KeyManager } from '@millrace/auth'
 import { AnalyticsServiceClient, descriptorSet, HealthServiceService, MINUTE_MS } from '@millrace/contracts'
 import { type Database, readIndexBloat, readPageCounts, readTableBloat, startDatabase } from '@millrace/database'
 import { openRedis, type RedisConnection, requireUsableRedis, streamRedisConfig } from '@millrace/redis'
-import { createGrpcClient, implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
+import { agreeOnSettings, createGrpcClient, implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
 import { openStreamDriver } from '@millrace/streams'
 import { createGrpcMetrics, createRedisMetrics, type GrpcMetrics } from '@millrace/telemetry'
 import { CachedCheck } from './checks/cached-check.js'
@@ -10,6 +10,7 @@ import { createDatabaseCheck } from './checks/database-check.js'
 import { createQueuesCheck } from './checks/queues-check.js'
 import { createRedisCheck } from './checks/redis-check.js'
 import { createServiceCheck, parseServiceAddresses } from './checks/service-check.js'
+import { createSettingsCheck } from './checks/settings-check.js'
 import { createReadSystem } from './checks/system-info.js'
 import type { Config } from './config.js'
 import { DatabaseWatch } from './database/database-watch.js'
@@ -47,6 +48,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const database = await lifecycle.start('database', () =>
     startDatabase(config, lifecycle, { statementTimeoutMs: 5000 }),
   )
+  await agreeOnSettings(config, lifecycle, database)
   const redis = await lifecycle.start('stream-redis connection', async () => {
     await requireUsableRedis(streamRedisConfig(config), 'STREAM_REDIS_URL', lifecycle.logger)
     const opened = await openRedis(redisConfig(config), {
@@ -168,7 +170,8 @@ function createChecks(
     { readState: queues.readState, ledger: () => watch.state, noteState: (state) => metrics.noteQueues(state) },
   )
   const services = addresses.map((address) => createServiceCheck(address, timeoutMs))
-  return [createDatabaseCheck(database), createRedisCheck(redis), queuesCheck, ...services].map(
+  const settings = createSettingsCheck(database)
+  return [createDatabaseCheck(database), createRedisCheck(redis), queuesCheck, settings, ...services].map(
     (check) => new CachedCheck(check, { cacheMs: config.HEALTH_CACHE_MS, timeoutMs }, now),
   )
 }

@@ -2,14 +2,18 @@ import { HOUR_MS } from '@millrace/contracts'
 import { DEFAULT_ROLLUP_DEFINITIONS, parseRollupDefinitions } from '@millrace/rollups'
 import {
   address,
+  atMostRule,
   boolean,
   type ConfigOf,
   checkRedisUrl,
+  checkRules,
   choice,
   databaseSettings,
   decimal,
   defineConfig,
   directory,
+  eventTimeSettings,
+  eventTimesRule,
   host,
   integer,
   list,
@@ -210,13 +214,7 @@ export const configSchema = defineConfig({
     unit: 'keys',
     description: 'maximum number of keys in an event, including nested ones',
   }),
-  EVENTS_MAX_AGE_DAYS: integer({
-    default: 400,
-    min: 1,
-    max: 36_500,
-    unit: 'days',
-    description: 'events with an older time are rejected',
-  }),
+  ...eventTimeSettings(),
   EVENTS_MAX_AHEAD_HOURS: integer({
     default: 24,
     min: 1,
@@ -332,6 +330,13 @@ export const configSchema = defineConfig({
     default: '127.0.0.1:9105',
     description: 'address of health-aggregator as host:port',
   }),
-})
+}).superRefine(
+  checkRules(
+    eventTimesRule,
+    // Node refuses to start a server with them the other way round.
+    atMostRule('HTTP_HEADERS_TIMEOUT_MS', 'HTTP_REQUEST_TIMEOUT_MS'),
+    atMostRule('STREAM_LINGER_MS', 'STREAM_LINGER_MAX_MS'),
+  ),
+)
 
 export type Config = ConfigOf<typeof configSchema>

@@ -26,7 +26,13 @@ import { createCorsMiddleware, createIntake, ResponseWriter } from '@millrace/ht
 import { type RedisConnection, startRedis } from '@millrace/redis'
 import { isRetryable } from '@millrace/resilience'
 import { loadRollupDefinitions, parseRollupDefinitions, registerRollupDefinitions } from '@millrace/rollups'
-import { createHttpApp, createSecurityHeaders, type Lifecycle, startHttpServer } from '@millrace/service'
+import {
+  agreeOnSettings,
+  createHttpApp,
+  createSecurityHeaders,
+  type Lifecycle,
+  startHttpServer,
+} from '@millrace/service'
 import { openProducer, openStreamDriver, type Producer, ProducerMetrics } from '@millrace/streams'
 import { createHttpMetrics, createResilienceMetrics, type ResilienceMetrics } from '@millrace/telemetry'
 import { addApi } from './api/add-api.js'
@@ -67,6 +73,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const { logger, metrics, tracer } = lifecycle
   const database = await lifecycle.start('database', () => startDatabase(config, lifecycle))
   const { streamRedis, cacheRedis } = await startRedis(config, lifecycle)
+  await agreeOnSettings(config, lifecycle, database)
   await seedFirstKeys(config, lifecycle, database)
   const catalog = await startEventCatalog(config, lifecycle, database)
   const resilienceMetrics = createResilienceMetrics(metrics)

@@ -3,9 +3,12 @@ import { COARSE_LEVELS, type CoarseLevel, MINUTE_LEVEL, type RollupLevel } from 
 import {
   type ConfigOf,
   checkRedisUrl,
+  checkRules,
   databaseSettings,
   decimal,
   defineConfig,
+  eventTimeSettings,
+  eventTimesRule,
   host,
   integer,
   name,
@@ -184,14 +187,7 @@ export const configSchema = defineConfig({
     description: 'how often the compactor rebuilds coarser rollup windows that have changed',
   }),
 
-  EVENTS_RETENTION_DAYS: integer({
-    default: 400,
-    min: 1,
-    max: 36_500,
-    unit: 'days',
-    description:
-      'how long events, logins, activities, ended sessions (from the time they were last seen) and 1-minute rollups are kept',
-  }),
+  ...eventTimeSettings(),
   // 1.5 million rows of 300 bytes have a user index of 60 MB, which fits the processor's caches and PostgreSQL's
   // buffers.
   EVENTS_SEGMENT_MB: integer({
@@ -210,7 +206,7 @@ export const configSchema = defineConfig({
     unit: 'minutes',
     description: 'a session without events for this time is ended',
   }),
-})
+}).superRefine(checkRules(eventTimesRule))
 
 export type Config = ConfigOf<typeof configSchema>
 

@@ -13,7 +13,7 @@ import { type Database, DayPartitions, EventSegments, startDatabase } from '@mil
 import { type RedisConnection, startRedis } from '@millrace/redis'
 import { createRetention } from '@millrace/retention'
 import { COARSE_LEVELS } from '@millrace/rollups'
-import { implementService, type Lifecycle, type Started, startGrpcServer } from '@millrace/service'
+import { agreeOnSettings, implementService, type Lifecycle, type Started, startGrpcServer } from '@millrace/service'
 import {
   ConsumerMetrics,
   FRAME_FLAG,
@@ -35,6 +35,7 @@ import { LiveCounts } from './live/live-counts.js'
 import { LiveHub } from './live/live-hub.js'
 import { createPublish } from './live/publish.js'
 import { KnownWatermark, readWatermark } from './live/watermark.js'
+import { createAcceptedAge } from './maintain/accepted-age.js'
 import { closeIdleSessions } from './maintain/close-idle-sessions.js'
 import { createPartitionsAhead } from './maintain/create-partitions.js'
 import { type RetentionTimes, retentionRules } from './maintain/retention-rules.js'
@@ -91,6 +92,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
 async function startParts(config: Config, lifecycle: Lifecycle, onBytesFreed: (bytes: number) => void): Promise<Parts> {
   const { metrics } = lifecycle
   const database = await lifecycle.start('database', () => startDatabase(config, lifecycle))
+  await agreeOnSettings(config, lifecycle, database)
   lifecycle.ready('database', () => database.ping().then(() => undefined))
   const { streamRedis, cacheRedis: noticeRedis } = await startRedis(config, lifecycle)
   lifecycle.ready('stream-redis', () => streamRedis.check())
@@ -123,6 +125,7 @@ async function startMaintenance(
       database,
       logger,
       now: Date.now,
+      acceptedMs: createAcceptedAge({ retentionDays: config.EVENTS_RETENTION_DAYS }, { logger }),
       publishCutoffs: publishRollupCutoffs,
       onRowsDeleted: (relation, rows) => appMetrics.addDeleted(relation, rows),
       onPartitionsDropped: () => dayPartitions.forget(),

@@ -4,6 +4,8 @@ import type { Connection } from '@millrace/database'
 export interface RetentionRule extends RetainedRelation {
   /** Data is kept at least this long, in ms, and up to a day longer: cutoffs are whole UTC days. */
   readonly keptMs: number
+  /** Events go to this relation, so it is kept at least as long as events are accepted; see `RetentionDeps.acceptedMs`. */
+  readonly takesEvents?: boolean
   /**
    * A relation that this one's data belongs to or is derived from, with a rule earlier in the table. This relation is
    * kept at least as long as that one and is deleted after it.

@@ -16,6 +16,10 @@ export interface RetentionDeps {
   /** ms since 1970. */
   readonly now: () => number
   /**
+   * How old events may be that are still accepted, in ms, whatever the rules say. When it rejects, nothing is deleted.
+   */
+  readonly acceptedMs?: (connection: Connection) => Promise<number>
+  /**
    * Called before anything is deleted, for readers that have to know from which time on data is complete. When it
    * rejects, nothing is deleted. `cutoffOf` gives the cutoff of a relation.
    */
@@ -36,7 +40,7 @@ const CONNECTION = { applicationName: 'millrace-retention', statementTimeoutMs: 
  * @throws Error when a rule depends on a relation that has no earlier rule.
  */
 export function createRetention(config: RetentionConfig, deps: RetentionDeps): (signal: AbortSignal) => Promise<void> {
-  const keptMs = keptMsOf(config.rules)
+  keptMsOf(config.rules, 0)
   return async (signal) => {
     const connection = await deps.database.connection(CONNECTION)
     try {
@@ -44,18 +48,21 @@ export function createRetention(config: RetentionConfig, deps: RetentionDeps): (
         'select pg_try_advisory_lock(hashtext($1)) as locked',
         [config.lock],
       )
-      if (rows[0]?.locked === true) await deleteAll(config.rules, { connection, keptMs, signal, deps })
+      if (rows[0]?.locked !== true) return
+      const keptMs = keptMsOf(config.rules, (await deps.acceptedMs?.(connection)) ?? 0)
+      await deleteAll(config.rules, { connection, keptMs, signal, deps })
     } finally {
       await connection.close()
     }
   }
 }
 
-/** How long each relation is kept, what it depends on included. */
-function keptMsOf(rules: readonly RetentionRule[]): ReadonlyMap<string, number> {
+/** How long each relation is kept: what it depends on included, and as long as events are accepted for it. */
+function keptMsOf(rules: readonly RetentionRule[], acceptedMs: number): ReadonlyMap<string, number> {
   const kept = new Map<string, number>()
-  for (const { relation, keptMs, dependsOn } of rules) {
-    const leastMs = dependsOn === undefined ? 0 : kept.get(dependsOn)
+  for (const { relation, keptMs, dependsOn, takesEvents } of rules) {
+    const ownMs = takesEvents === true ? acceptedMs : 0
+    const leastMs = dependsOn === undefined ? ownMs : kept.get(dependsOn)
     if (leastMs === undefined) throw new Error(`${relation} depends on ${dependsOn}, which has no earlier rule`)
     kept.set(relation, Math.max(keptMs, leastMs))
   }

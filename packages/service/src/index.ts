@@ -1,3 +1,5 @@
+export { findContradictions } from './agreement/setting-rules.js'
+export { agreeOnSettings, readPublishedSettings } from './agreement/settings-agreement.js'
 export { type ConfigOf, type ConfigSchema, defineConfig } from './config/define-config.js'
 export { describeConfig } from './config/describe-config.js'
 export { ConfigError, type Environment, parseConfig } from './config/parse-config.js'
@@ -8,6 +10,7 @@ export {
   checkRedisUrl,
   type DatabaseSettingsOptions,
   databaseSettings,
+  eventTimeSettings,
   streamSettings,
 } from './config/server-settings.js'
 export { serviceSettings } from './config/service-settings.js'
@@ -24,6 +27,7 @@ export {
   text,
   url,
 } from './config/settings.js'
+export { atMostRule, checkRules, eventTimesRule } from './config/settings-rules.js'
 export { replaceSettingsTable } from './config/settings-table.js'
 export type { CallContext } from './grpc/call-context.js'
 export type { CallIdentity } from './grpc/call-metadata.js'

@@ -20,8 +20,8 @@ export function retentionRules(
 ): RetentionRule[] {
   const events = dayPartitions('events', { beforeDrop: (table, context) => countExpired(stream, table, context) })
   return [
-    { ...events, keptMs: eventsMs },
-    { ...dayPartitions('rollups_1m'), keptMs: eventsMs },
+    { ...events, keptMs: eventsMs, takesEvents: true },
+    { ...dayPartitions('rollups_1m'), keptMs: eventsMs, takesEvents: true },
     // A late event makes the compactor rebuild a window from all the finer windows in it.
     ...COARSE_LEVELS.map((level) => ({
       ...rollupWindows(level),

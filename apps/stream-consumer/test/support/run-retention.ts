@@ -1,6 +1,6 @@
 import type { Database } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
-import { createRetention } from '@millrace/retention'
+import { createRetention, type RetentionDeps } from '@millrace/retention'
 import { COARSE_LEVELS } from '@millrace/rollups'
 import { type RetentionTimes, retentionRules } from '../../src/maintain/retention-rules.js'
 import { publishRollupCutoffs } from '../../src/maintain/rollup-retention.js'
@@ -10,6 +10,7 @@ const DAY = 86_400_000
 export interface RetentionRun extends Partial<Omit<RetentionTimes, 'levelsMs'>> {
   readonly levelsMs?: Partial<RetentionTimes['levelsMs']>
   readonly nowMs: number
+  readonly acceptedMs?: RetentionDeps['acceptedMs']
   readonly onRowsDeleted?: (relation: string, rows: number) => void
 }
 
@@ -25,6 +26,7 @@ export async function runRetention(database: Database, run: RetentionRun): Promi
       logger: silentLogger,
       now: () => nowMs,
       publishCutoffs: publishRollupCutoffs,
+      ...(run.acceptedMs !== undefined && { acceptedMs: run.acceptedMs }),
       ...(onRowsDeleted !== undefined && { onRowsDeleted }),
     },
   )

@@ -1,4 +1,4 @@
-import { bigint, integer, pgTable, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core'
+import { bigint, integer, jsonb, pgTable, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 
 const updatedAt = () => timestamp('updated_at', { withTimezone: true }).notNull().defaultNow()
 
@@ -69,6 +69,19 @@ export const ledgerProduced = pgTable(
     updatedAt: updatedAt(),
   },
   (table) => [primaryKey({ columns: [table.stream, table.producer, table.tenantId] })],
+)
+
+/** Settings of running processes that other services depend on. */
+export const serviceSettings = pgTable(
+  'service_settings',
+  {
+    service: text('service').notNull(),
+    instance: text('instance').notNull(),
+    settings: jsonb('settings').notNull(),
+    startedAt: timestamp('started_at', { withTimezone: true }).notNull().defaultNow(),
+    seenAt: timestamp('seen_at', { withTimezone: true }).notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.service, table.instance] })],
 )
 
 /** Stored records whose rows retention has deleted. */

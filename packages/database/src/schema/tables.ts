@@ -19,6 +19,7 @@ export {
   ledgerConsumed,
   ledgerExpired,
   ledgerProduced,
+  serviceSettings,
   streamMembers,
   streamPartitions,
   streamProducers,

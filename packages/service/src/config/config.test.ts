@@ -7,8 +7,10 @@ import { defineConfig } from './define-config.js'
 import { describeConfig } from './describe-config.js'
 import { ConfigError, parseConfig } from './parse-config.js'
 import { Secret } from './secret.js'
+import { eventTimeSettings } from './server-settings.js'
 import { serviceSettings } from './service-settings.js'
 import { boolean, choice, decimal, integer, list, port, secret, text, url } from './settings.js'
+import { atMostRule, checkRules, eventTimesRule } from './settings-rules.js'
 import { replaceSettingsTable } from './settings-table.js'
 
 const schema = defineConfig({
@@ -48,6 +50,23 @@ describe('a configuration', () => {
     })
     expect(config.INDEX_URL).toBeUndefined()
     expect(config.DATABASE_URL.reveal()).toBe('postgres://u:hunter2@db/x')
+  })
+
+  it('takes the value of another setting for one that is not set, and refuses settings that contradict each other in one sentence', () => {
+    const times = defineConfig(eventTimeSettings()).superRefine(checkRules(eventTimesRule))
+    expect(parseConfig(times, {})).toEqual({ EVENTS_MAX_AGE_DAYS: 400, EVENTS_RETENTION_DAYS: 400 })
+    expect(parseConfig(times, { EVENTS_RETENTION_DAYS: '30' })).toMatchObject({ EVENTS_MAX_AGE_DAYS: 30 })
+    expect(parseConfig(times, { EVENTS_MAX_AGE_DAYS: '7' })).toMatchObject({ EVENTS_RETENTION_DAYS: 400 })
+    expect(() => parseConfig(times, { EVENTS_MAX_AGE_DAYS: '31', EVENTS_RETENTION_DAYS: '30' })).toThrow(
+      new ConfigError([
+        'EVENTS_MAX_AGE_DAYS is 31, but EVENTS_RETENTION_DAYS is 30: events would be accepted and then deleted at once; set EVENTS_MAX_AGE_DAYS to at most 30, or leave it unset.',
+      ]),
+    )
+    const pair = defineConfig({
+      A: integer({ default: 1, description: 'a' }),
+      B: integer({ default: 2, description: 'b' }),
+    }).superRefine(checkRules(atMostRule('A', 'B')))
+    expect(() => parseConfig(pair, { A: '3' })).toThrow('A is 3, but B is 2: set A to at most B.')
   })
 
   it('reports all problems at once, one sentence each', () => {

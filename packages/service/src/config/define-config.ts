@@ -19,7 +19,7 @@ export type ConfigSchema = z.ZodObject<ConfigShape>
 export type ConfigOf<Schema extends z.ZodType> = z.output<Schema>
 
 /**
- * The schema of a service's configuration. A setting in milliseconds has a name that ends in `_MS`. Rules over several settings are added with zod's `refine`; their message is a whole sentence.
+ * The schema of a service's configuration. A setting in milliseconds has a name that ends in `_MS`. Rules over several settings are added by `checkRules`.
  *
  *     export const configSchema = defineConfig({ ...serviceSettings({ adminPort: 8081 }), HTTP_PORT: port({ default: 8080, description: '…' }) })
  *     export type Config = ConfigOf<typeof configSchema>

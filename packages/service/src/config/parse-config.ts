@@ -32,6 +32,10 @@ export function parseConfig<Schema extends ConfigSchema>(schema: Schema, env: En
     const value = readVariable(name, fact, env, problems)
     if (value !== undefined) values[name] = value
   }
+  for (const [name, { sameAs }] of facts) {
+    const other = sameAs === undefined ? undefined : values[sameAs]
+    if (values[name] === undefined && other !== undefined) values[name] = other
+  }
   const result = schema.safeParse(values)
   if (!result.success) {
     const unreadable = new Set(problems.map((problem) => problem.split(' ', 1)[0]?.replace(/_FILE$/, '')))

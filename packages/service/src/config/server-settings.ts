@@ -101,3 +101,29 @@ export function streamSettings() {
     }),
   }
 }
+
+/**
+ * How old accepted events may be, and how long they are kept. Every service that uses one of the two reads both, so that an environment in which they
+ * contradict each other is refused by each of them; see `eventTimesRule`.
+ */
+export function eventTimeSettings() {
+  return {
+    EVENTS_MAX_AGE_DAYS: integer({
+      default: 400,
+      sameAs: 'EVENTS_RETENTION_DAYS',
+      min: 1,
+      max: 36_500,
+      unit: 'days',
+      description:
+        'events with an older time are rejected; at most EVENTS_RETENTION_DAYS, which it equals when it is not set; the same in all services',
+    }),
+    EVENTS_RETENTION_DAYS: integer({
+      default: 400,
+      min: 1,
+      max: 36_500,
+      unit: 'days',
+      description:
+        'how long events, logins, activities, ended sessions (from the time they were last seen) and 1-minute rollups are kept; the same in all services',
+    }),
+  }
+}

@@ -10,6 +10,8 @@ export interface SettingFacts {
   readonly limits?: string
   readonly isSecret?: boolean
   readonly isOptional?: boolean
+  /** Name of the setting whose value this one has when it is not set. */
+  readonly sameAs?: string
 }
 
 /** One environment variable: a zod schema from its text to its value, with its facts. */
@@ -55,6 +57,8 @@ export interface NumberOptions extends Common<number> {
   readonly max?: number
   /** What the number counts or measures: `ms`, `bytes`, `events`. */
   readonly unit?: string
+  /** Name of the setting whose value this one has when it is not set; `default` is the default of that one. */
+  readonly sameAs?: string
 }
 
 function numeric(pattern: RegExp, kind: string, options: NumberOptions & Partial<Optional>): Setting<number> {
@@ -69,6 +73,7 @@ function numeric(pattern: RegExp, kind: string, options: NumberOptions & Partial
   return build(limited, options, {
     ...(unit === undefined ? {} : { unit }),
     ...(limits === undefined ? {} : { limits }),
+    ...(options.sameAs === undefined ? {} : { sameAs: options.sameAs }),
   })
 }
 
