@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { findTestS3, startTestS3, type TestS3 } from '@millrace/testing'
 import { type ObjectStore, openObjectStore, parseObjectStoreUrl } from '../src/index.js'
-import { findS3Server, type S3Server, startS3Server } from '../src/testing/index.js'
 
 const MIB = 1024 ** 2
 const WRITER = fileURLToPath(new URL('put-until-killed.mjs', import.meta.url))
@@ -90,15 +90,15 @@ describe('the object store in a folder', () => {
   })
 })
 
-const found = findS3Server()
+const found = findTestS3()
 const describeWithS3 = typeof found === 'string' ? describe.skip : describe
 if (typeof found === 'string') console.warn(`NOT TESTED: crashes of an S3 server, because ${found}`)
 
 describeWithS3('the object store on an S3 server', () => {
-  let server: S3Server
+  let server: TestS3
   let store: ObjectStore
   beforeAll(async () => {
-    server = await startS3Server((found as { command: string }).command)
+    server = await startTestS3((found as { command: string }).command)
     store = await openObjectStore(parseObjectStoreUrl(`${server.url}`), { credentials: server.credentials })
   })
   afterAll(async () => {
@@ -176,7 +176,7 @@ describeWithS3('the object store on an S3 server', () => {
     ['a missing bucket', { url: (url: string) => url.replace('archive', 'missing') }, 'NoSuchBucket'],
     ['a wrong region', { url: (url: string) => `${url}&region=eu-central-1` }, 'the region "eu-central-1" is wrong'],
   ])('says what the server refuses: %s', async (_, change: object, reason) => {
-    const { credentials, url } = change as { credentials?: S3Server['credentials']; url?: (url: string) => string }
+    const { credentials, url } = change as { credentials?: TestS3['credentials']; url?: (url: string) => string }
     const address = parseObjectStoreUrl(url?.(server.url) ?? server.url)
     const wrong = await openObjectStore(address, { credentials: credentials ?? server.credentials })
     await expect(wrong.check()).rejects.toThrow(reason)

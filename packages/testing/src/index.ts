@@ -17,4 +17,5 @@ export {
   type TestRedis,
 } from './test-redis.js'
 export { startTestReplica } from './test-replica.js'
+export { findTestS3, startTestS3, type TestS3 } from './test-s3.js'
 export { waitFor } from './wait-for.js'

@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import {
   canConnect,
   extendServer,
@@ -13,17 +12,16 @@ import {
   startServer,
   temporaryDirectory,
 } from '@millrace/local-stack'
-import type { S3Credentials } from '../drivers/s3/s3-object-store.js'
 
 const VERSION = 'v1.8.0'
 const MODULE = 'github.com/versity/versitygw/cmd/versitygw'
 const BUILD_MS = 600_000
 
 /** A real S3 server on 127.0.0.1 that keeps its objects in a temporary directory. */
-export interface S3Server extends Server {
+export interface TestS3 extends Server {
   /** For example http://127.0.0.1:20000. */
   readonly endpoint: string
-  readonly credentials: S3Credentials
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
   /** Address of a bucket that exists, for `parseObjectStoreUrl`. */
   readonly url: string
 }
@@ -32,7 +30,7 @@ export interface S3Server extends Server {
  * The program of Versity's S3 gateway, built with Go into `cacheDir` the first time, which takes a minute or two.
  * Returns the reason as a text when there is none.
  */
-export function findS3Server(cacheDir = '.cache'): { readonly command: string } | string {
+export function findTestS3(cacheDir = '.cache'): { readonly command: string } | string {
   const directory = resolve(cacheDir, `versitygw-${VERSION}`)
   const command = join(directory, 'versitygw')
   if (existsSync(command)) return { command }
@@ -48,10 +46,11 @@ export function findS3Server(cacheDir = '.cache'): { readonly command: string } 
 }
 
 /** Starts the server with an empty bucket. `kill` and `restart` keep port and objects; `stop` removes them. */
-export async function startS3Server(command: string): Promise<S3Server> {
+export async function startTestS3(command: string): Promise<TestS3> {
   const dir = temporaryDirectory('millrace-s3-')
   const data = join(dir, 'data')
-  mkdirSync(data)
+  // The server takes each folder for a bucket.
+  mkdirSync(join(data, 'archive'), { recursive: true })
   const port = await freePort()
   const credentials = { accessKeyId: 'test', secretAccessKey: randomBytes(16).toString('hex') }
   const logFile = join(dir, 's3.log')
@@ -68,16 +67,6 @@ export async function startS3Server(command: string): Promise<S3Server> {
     cleanUp: () => removeTemporary(dir),
   })
   const endpoint = `http://127.0.0.1:${port}`
-  await createBucket(endpoint, credentials)
   const url = `s3://archive?endpoint=${encodeURIComponent(endpoint)}`
   return extendServer(server, { endpoint, credentials, url })
-}
-
-async function createBucket(endpoint: string, credentials: S3Credentials): Promise<void> {
-  const client = new S3Client({ endpoint, credentials, region: 'us-east-1', forcePathStyle: true })
-  try {
-    await client.send(new CreateBucketCommand({ Bucket: 'archive' }))
-  } finally {
-    client.destroy()
-  }
 }
