@@ -127,6 +127,8 @@ if (only.has('outages')) {
       const where = `${cell.dependencies.join(', ')} ${cell.fault}`
       faults.push(...(await run.run(cell)).map((fault) => `${where}: ${fault}`))
     }
+    for (const server of ['PostgreSQL', 'stream Redis', 'cache Redis'] as const)
+      faults.push(...(await run.restart(server)))
     findings.outages = { cells: allCells().length }
   } finally {
     await outages.stop()

@@ -33,7 +33,7 @@ export interface OutageStack {
 const KEY_CACHE_MS = 1_000
 const LEASE_MS = 5_000
 /** The default of 10 s would make a cell take 20 s. */
-const WAIT_STORED_MS = 3_000
+const WAIT_STORED_MS = 5_000
 /** Replaced by the port of the peer once the stack runs. */
 const NO_PORT = 9
 

@@ -22,6 +22,8 @@ export interface Cell {
 
 /** Added to each bound, for a busy machine: a route that waits for the wrong limit takes 20 s or more longer. */
 const SLACK_S = 10
+/** Five processes start at once, on a busy machine. */
+const RESTART_S = 90
 /** The answer cache keeps the state of a query with an open range for 1 s. */
 const SETTLE_MS = 1_200
 
@@ -92,6 +94,29 @@ export class OutageRun {
     this.#say(
       `${dependencies.join(', ')} ${fault}: ${faults.length === 0 ? 'as expected' : faults.join('; ')} (${took} s)`,
     )
+    return faults
+  }
+
+  /**
+   * Asks every service to end while a server is frozen, and lets the supervisor start it again. Returns what was not in order: every service must end by
+   * itself, and work again once the server goes on, which it does after `until`.
+   */
+  async restart(dependency: Dependency, until?: () => Promise<unknown>): Promise<string[]> {
+    const { services } = this.#outages.stack
+    await this.#outages.begin(dependency, 'frozen')
+    const ends = services.map(async ({ server, instance }) => {
+      const { exited } = server
+      await server.kill('SIGTERM')
+      const { code, signal } = await exited
+      return code === 0
+        ? []
+        : [`${instance.name} ends with ${signal ?? `exit code ${code}`} while ${dependency} is frozen`]
+    })
+    const faults = (await Promise.all(ends)).flat()
+    await until?.()
+    await this.#outages.end(dependency)
+    faults.push(...(await this.#untilUsual(RESTART_S)))
+    this.#say(`SIGTERM while ${dependency} is frozen: ${faults.length === 0 ? 'as expected' : faults.join('; ')}`)
     return faults
   }
 

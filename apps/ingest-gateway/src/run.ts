@@ -63,6 +63,8 @@ const REFRESH_MS = 10_000
 /** A changed rate limit takes effect within a second; half of it is left for the statement and a busy machine. */
 const LIMIT_CHANGES_MS = 500
 const PRODUCER_CLOSE_MS = 5000
+/** All statements of this service are short. */
+const STATEMENT_MS = 10_000
 const START_RETRY_MS = 500
 const OVERDUE_CHECK_MS = 1000
 const DISK_CHECK_MS = 1000
@@ -71,7 +73,9 @@ const DISK_CHECK_MS = 1000
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   tuneCollector()
   const { logger, metrics, tracer } = lifecycle
-  const database = await lifecycle.start('database', () => startDatabase(config, lifecycle))
+  const database = await lifecycle.start('database', () =>
+    startDatabase(config, lifecycle, { statementTimeoutMs: STATEMENT_MS }),
+  )
   const { streamRedis, cacheRedis } = await startRedis(config, lifecycle)
   await agreeOnSettings(config, lifecycle, database)
   await seedFirstKeys(config, lifecycle, database)

@@ -51,6 +51,22 @@ describe('the watch for answers of a dependency', () => {
     watch.close()
   })
 
+  it('fails nobody when a probe fails while the process itself could not run', async () => {
+    let probes = 0
+    const watch = open({ silentMs: 10 }, async () => {
+      probes++
+      // As a garbage collection or a large answer would.
+      const until = performance.now() + 1_300
+      while (probes === 1 && performance.now() < until);
+      throw new Error('no answer')
+    })
+    let lostAfterProbes = 0
+    watch.begin({ lose: () => (lostAfterProbes = probes) })
+    await until(() => lostAfterProbes > 0)
+    watch.close()
+    expect(lostAfterProbes).toBe(2)
+  })
+
   it('fails the callers that wait and later ones at once while probes fail, and admits callers after a probe that succeeds', async () => {
     let isUp = false
     const probe = async () => {

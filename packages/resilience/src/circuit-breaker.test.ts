@@ -79,6 +79,17 @@ describe('the circuit breaker', () => {
     expect(changes).toEqual(['closed > open', 'open > half_open', 'half_open > closed'])
   })
 
+  it('refuses no burst that is smaller than the number of trials, after earlier trials have succeeded', async () => {
+    const { breaker, clock, run } = open()
+    await run(...Array.from({ length: 10 }, () => 'down' as const))
+    clock.ms = 30_000
+    await run('up', 'up', 'up')
+    expect(breaker.state).toBe('half_open')
+    const burst = Array.from({ length: 4 }, () => breaker.execute(up))
+    await expect(Promise.all(burst)).resolves.toEqual(['up', 'up', 'up', 'up'])
+    expect(breaker.state).toBe('closed')
+  })
+
   it('opens for another 30 s when one trial fails', async () => {
     const { breaker, clock, run, isRefused } = open()
     await run(...Array.from({ length: 10 }, () => 'down' as const))

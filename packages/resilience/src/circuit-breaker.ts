@@ -12,7 +12,7 @@ export interface CircuitBreakerConfig {
   readonly windowCalls?: number
   /** How long the breaker stays open, in ms. Default 30,000. */
   readonly openMs?: number
-  /** Number of trial calls while half-open. All must succeed to close the breaker; one failure opens it again. Default 5. */
+  /** Number of trial calls at a time while half-open. So many successes close the breaker; one failure opens it again. Default 5. */
   readonly trials?: number
   /** Which errors count as failures of the dependency. Default: our errors of kind `unavailable` or `internal`, and all other errors. */
   readonly isFailure?: (error: unknown) => boolean
@@ -135,7 +135,8 @@ class TrialCircuitBreaker implements CircuitBreaker {
       this.#state = state
     }
     if (state.name === 'half_open') {
-      if (state.admitted >= this.#trials) throw this.#refusal(this.#openMs - (now - state.startedAt))
+      // Those that have succeeded make room, or a burst right after the recovery would be refused.
+      if (state.admitted - state.succeeded >= this.#trials) throw this.#refusal(this.#openMs - (now - state.startedAt))
       state.admitted++
     }
     return state
