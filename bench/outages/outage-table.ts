@@ -95,7 +95,7 @@ const EFFECTS: Readonly<Record<Dependency, Effects>> = {
           'dead letters': unavailable,
           ledger: unavailable,
         }),
-    health: within(3, '503', '200'),
+    health: within(3, '503'),
     '/ready of stream-consumer': within(3, '503'),
     '/ready of analytics-query': within(3, '503'),
   }),

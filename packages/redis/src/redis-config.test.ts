@@ -82,11 +82,25 @@ describe('errors of ioredis', () => {
     [reply("READONLY You can't write against a read only replica."), 'REDIS_UNAVAILABLE', true],
     [reply('LOADING Redis is loading the dataset in memory'), 'REDIS_UNAVAILABLE', true],
     [reply('WRONGTYPE Operation against a key'), 'REDIS_REFUSED', false],
-    [new Error('Command timed out'), 'REDIS_TIMEOUT', true],
-    [new Error('Connection is closed.'), 'REDIS_UNAVAILABLE', true],
-  ])('become Millrace errors with the action in front of their message: %s', (error, code, retryable) => {
+  ])(
+    'that a server sent become Millrace errors with the action in front of their message: %s',
+    (error, code, retryable) => {
+      const ours = toRedisError('appending a frame', error)
+      expect(ours).toMatchObject({ code, retryable, cause: error })
+      expect(ours.message).toBe(`appending a frame: ${error.message}`)
+    },
+  )
+
+  it.each([
+    [new Error('Command timed out'), 'REDIS_TIMEOUT', 'redis did not answer in time'],
+    [new Error('Connection is closed.'), 'REDIS_UNAVAILABLE', 'redis cannot be reached'],
+    [
+      new Error("Stream isn't writeable and enableOfflineQueue options is false"),
+      'REDIS_UNAVAILABLE',
+      'redis cannot be reached',
+    ],
+  ])('without an answer become Millrace errors that say which part does not answer: %s', (error, code, what) => {
     const ours = toRedisError('appending a frame', error)
-    expect(ours).toMatchObject({ code, retryable, cause: error })
-    expect(ours.message).toBe(`appending a frame: ${error.message}`)
+    expect(ours).toMatchObject({ code, retryable: true, cause: error, message: `appending a frame: ${what}` })
   })
 })
