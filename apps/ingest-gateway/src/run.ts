@@ -38,6 +38,7 @@ import { createHttpMetrics, createResilienceMetrics, type ResilienceMetrics } fr
 import { addApi } from './api/add-api.js'
 import { createApiCors } from './api/api-cors.js'
 import type { ApiDeps } from './api/api-deps.js'
+import { createCheckKeyFirst } from './api/check-key-first.js'
 import type { Config } from './config.js'
 import { DiskWatch } from './disk/disk-watch.js'
 import { CurrentEventCatalog } from './events/current-event-catalog.js'
@@ -132,6 +133,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
       metrics: httpMetrics,
       tracer,
       before: createCorsMiddleware(cors),
+      beforeBody: createCheckKeyFirst(apiDeps),
       routes: (express) => addApi(express, apiDeps, config),
     },
   )

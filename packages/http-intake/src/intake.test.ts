@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
@@ -25,6 +25,8 @@ const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 let server: Server
 let origin: string
 let isLookupSlow: boolean
+/** A lookup of a key that has not ended. */
+let lookup: Promise<Principal> | undefined
 let failure: Error | undefined
 /** The bodies that reached the handlers. */
 let handled: string[]
@@ -40,7 +42,12 @@ function verifyKey(key: string): Principal | Promise<Principal> {
     if (found === undefined) throw authErrors.KEY_INVALID()
     return found
   }
-  return isLookupSlow ? Promise.resolve().then(check) : check()
+  const checkLater = async () => {
+    await setTimeout(5)
+    return check()
+  }
+  if (lookup !== undefined) return lookup
+  return isLookupSlow ? checkLater() : check()
 }
 const verifier: Pick<KeyVerifier, 'verify' | 'verifyKey'> = {
   verify: (header) => verifyKey((header ?? '').replace('Bearer ', '')),
@@ -89,6 +96,7 @@ const route = {
 
 beforeEach(async () => {
   isLookupSlow = false
+  lookup = undefined
   failure = undefined
   handled = []
   traceparents = []
@@ -170,10 +178,50 @@ describe('the intake', () => {
     expect(await post('/open', 'key=w', {})).toMatchObject({ status: 200, body: { tenant: 7 } })
   })
 
-  it('checks a key before it decompresses the body', async () => {
-    isLookupSlow = true
-    const answer = await post('/logs', 'not gzip', { ...bearer('x'), 'content-encoding': 'gzip' })
-    expect(answer).toMatchObject({ status: 401, body: { code: 'KEY_INVALID' } })
+  const huge = Buffer.alloc(17 * 1024 * 1024)
+  it.each([
+    ['no gzip', 'not gzip', { 'content-encoding': 'gzip' }],
+    ['of an unknown encoding', 'x', { 'content-encoding': 'zstd' }],
+    ['over the limit', 'x'.repeat(LIMIT + 1), {}],
+    ['over the limit after decompression', gzipSync('x'.repeat(LIMIT + 1)), { 'content-encoding': 'gzip' }],
+    ['larger than what the intake throws away', huge, {}],
+  ])(
+    'refuses a key before it looks at a body that is %s, whether it knows the key or not',
+    async (_what, body, more) => {
+      for (const isSlow of [false, true]) {
+        isLookupSlow = isSlow
+        for (const path of ['/logs', '/open', '/beacon']) {
+          const unknown = await post(path, body, { ...more, ...bearer('x') })
+          expect([path, isSlow, unknown.status, unknown.body.code]).toEqual([path, isSlow, 401, 'KEY_INVALID'])
+          const reader = await post(path, body, { ...more, ...bearer('r') })
+          expect([reader.status, reader.body.code]).toEqual([403, 'SCOPE_MISSING'])
+        }
+      }
+      expect((await post('/beacon?writeKey=x', body, more)).status).toBe(401)
+      expect(handled).toEqual([])
+    },
+  )
+
+  it('reads no more of a body than the first buffers while the key is looked up', async () => {
+    let refuse: (error: Error) => void = () => undefined
+    lookup = new Promise((_, reject) => {
+      refuse = reject
+    })
+    const sockets: Socket[] = []
+    server.on('connection', (socket) => sockets.push(socket))
+    const client = connect(Number(new URL(origin).port), '127.0.0.1')
+    client.on('error', () => undefined)
+    client.write('POST /logs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nTransfer-Encoding: chunked\r\n\r\n')
+    const chunk = `100000\r\n${'x'.repeat(0x100000)}\r\n`
+    const answer = once(client, 'data')
+    for (let i = 0; i < 12; i++) client.write(chunk)
+    // The server reads until its buffers are full and then no more, so the client cannot get rid of its data.
+    await waitUntil(() => (sockets[0]?.bytesRead ?? 0) > 0)
+    for (let i = 0; i < 20; i++) await setTimeout(5)
+    expect(sockets[0]?.bytesRead).toBeLessThan(0x100000)
+    refuse(authErrors.KEY_INVALID())
+    expect(String((await answer)[0])).toMatch(/^HTTP\/1\.1 401 /)
+    client.destroy()
   })
 
   it.each(['identity', 'Identity', ' ', ''])(

@@ -47,32 +47,44 @@ export function createIntake(
   }
 }
 
-/** Checks the headers and starts to read the body. */
+/**
+ * Checks the key first, so that its refusal does not depend on the body. While the key is looked up the body is not read, so it takes no memory.
+ */
 function begin(
   req: IncomingMessage,
   res: ServerResponse,
   { route, deps }: { route: IntakeRoute; deps: IntakeDeps },
 ): void {
   const request = new IntakeRequest(req, res, { route, deps })
-  const { headers } = req
   try {
     if (req.method === 'HEAD') {
       request.respond('')
       return
     }
     const pending = verifyKey(request, route, deps)
-    const encoding = readContentEncoding(headers['content-encoding'], route.encodings)
-    const announced = Number(headers['content-length'])
-    if (announced > DISCARD_BYTES_MAX) {
-      request.refuse(bodyTooLarge(route, `${announced} bytes`), true)
-      return
-    }
     if (deps.tracer.isOn) trace(request, { res, route, tracer: deps.tracer })
-    if (route.method === 'GET') deliver(request, { route, pending, encoding: undefined })
-    else receive(request, route, () => deliver(request, { route, pending, encoding }))
+    if (pending === undefined) takeBody(request, route)
+    else
+      pending.then(() => takeBody(request, route)).catch((error: unknown) => request.refuse(error, isEndless(request)))
   } catch (error) {
-    request.refuse(error)
+    request.refuse(error, isEndless(request))
   }
+}
+
+/** Whether it announces more than is ever thrown away. */
+function isEndless({ headers }: IntakeRequest): boolean {
+  return Number(headers['content-length']) > DISCARD_BYTES_MAX
+}
+
+/** Checks the headers that describe the body, reads it, and hands it over. */
+function takeBody(request: IntakeRequest, route: IntakeRoute): void {
+  if (route.method === 'GET') {
+    deliver(request, { route, encoding: undefined })
+    return
+  }
+  const encoding = readContentEncoding(request.headers['content-encoding'], route.encodings)
+  if (isEndless(request)) throw bodyTooLarge(route, `${request.headers['content-length']} bytes`)
+  receive(request, route, () => deliver(request, { route, encoding }))
 }
 
 /** Verifies the key in the header or the URL, if there is one; the promise of its lookup, or undefined when nothing has to be waited for. */
@@ -85,10 +97,7 @@ function verifyKey(request: IntakeRequest, route: IntakeRoute, { verifier }: Int
     return undefined
   }
   const verified = key === undefined ? request.accept(verifier.verify(authorization)) : request.authenticate(key)
-  if (!(verified instanceof Promise)) return undefined
-  // A rejection is handled once the body has arrived; until then it must not count as unhandled.
-  verified.catch(() => undefined)
-  return verified
+  return verified instanceof Promise ? verified : undefined
 }
 
 /** The first value of a query parameter; undefined when it is absent or empty. */
@@ -137,38 +146,36 @@ function receive(request: IntakeRequest, route: IntakeRoute, done: () => void): 
   })
 }
 
-/** What the delivery of a complete body may have to wait for, and where it goes. */
+/** Where a complete body goes, and how it is compressed. */
 interface Steps {
   readonly route: IntakeRoute
-  readonly pending: Promise<unknown> | undefined
   readonly encoding: ContentEncoding | undefined
 }
 
-/** Hands the complete request over: within the same tick unless its key has to be looked up or its body is compressed. */
-function deliver(request: IntakeRequest, steps: Steps): void {
-  if (steps.pending !== undefined || steps.encoding !== undefined) {
-    deliverLater(request, steps).catch((error: unknown) => request.refuse(error))
+/** Hands the complete request over: within the same tick unless its body is compressed. */
+function deliver(request: IntakeRequest, { route, encoding }: Steps): void {
+  if (encoding !== undefined) {
+    deliverLater(request, { route, encoding }).catch((error: unknown) => request.refuse(error))
     return
   }
   try {
-    const handled = steps.route.handle(request)
+    const handled = route.handle(request)
     if (handled !== undefined) handled.catch((error: unknown) => request.refuse(error))
   } catch (error) {
     request.refuse(error)
   }
 }
 
-/** The key is checked before anything is decompressed. */
-async function deliverLater(request: IntakeRequest, { route, pending, encoding }: Steps): Promise<void> {
-  if (pending !== undefined) await pending
-  if (encoding !== undefined) {
-    const { chunks } = request
-    const packed = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
-    request.releaseBody()
-    const plain = decompress(packed, encoding, route)
-    const body = plain instanceof Promise ? await plain : plain
-    request.chunks = [body]
-    request.bytes = body.length
-  }
+async function deliverLater(
+  request: IntakeRequest,
+  { route, encoding }: { readonly route: IntakeRoute; readonly encoding: ContentEncoding },
+): Promise<void> {
+  const { chunks } = request
+  const packed = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+  request.releaseBody()
+  const plain = decompress(packed, encoding, route)
+  const body = plain instanceof Promise ? await plain : plain
+  request.chunks = [body]
+  request.bytes = body.length
   await route.handle(request)
 }

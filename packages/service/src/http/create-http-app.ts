@@ -26,6 +26,8 @@ export interface HttpAppDeps {
   readonly tracer: Tracer
   /** Runs before bodies are read, so that its headers are also on the responses to bodies that are refused. */
   readonly before?: RequestHandler | undefined
+  /** Runs after `before`, for methods that the path has, and before the body is read: for checks that must not depend on the body. */
+  readonly beforeBody?: RequestHandler | undefined
   /** Adds the routes. Errors that they throw become problem documents. */
   readonly routes: (app: Express) => void
 }
@@ -51,6 +53,7 @@ export async function createHttpApp(config: HttpAppConfig, deps: HttpAppDeps): P
   app.use(createHandlerTimeout(config.handlerTimeoutMs ?? 30_000))
   if (deps.before !== undefined) app.use(deps.before)
   app.use(answerOtherMethods)
+  if (deps.beforeBody !== undefined) app.use(deps.beforeBody)
   if (config.bodyBytesMax !== false) {
     const verify = (_req: unknown, _res: unknown, body: Buffer) => refuseRepeatedKeys(body.toString('utf8'))
     app.use(express.json({ limit: config.bodyBytesMax ?? 1_048_576, inflate: true, verify }))

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Started } from '../lifecycle/lifecycle.js'
 import { type ListenAddress, toListenError } from '../lifecycle/listen-error.js'
@@ -45,6 +45,10 @@ export function startHttpServer(
     if (malformed.check(req, res)) handler(req, res)
   })
   malformed.watch(server)
+  server.on('checkContinue', (req, res) => {
+    continueOnceRead(req, res)
+    server.emit('request', req, res)
+  })
   // The size of the headers is limited. Node would ignore the 2,001st header without a word.
   server.maxHeadersCount = 0
   if (config.connectionsMax !== undefined) server.maxConnections = config.connectionsMax
@@ -63,6 +67,22 @@ export function startHttpServer(
       const timeoutMs = config.drainTimeoutMs ?? 10_000
       resolve([server, (budgetMs = timeoutMs) => drain(server, sockets, Math.min(timeoutMs, budgetMs))])
     })
+  })
+}
+
+/**
+ * A client that sends `Expect: 100-continue` waits with its body. It is told to go on when a handler begins to read the body, so that a request that is
+ * refused before never sends it. After such a refusal the server cannot know whether the body still comes, so it closes the connection.
+ */
+function continueOnceRead(req: IncomingMessage, res: ServerResponse): void {
+  const { shouldKeepAlive } = res
+  res.shouldKeepAlive = false
+  req.on('newListener', function goOn(event) {
+    if (event !== 'data' && event !== 'readable') return
+    req.off('newListener', goOn)
+    if (res.headersSent) return
+    res.shouldKeepAlive = shouldKeepAlive
+    res.writeContinue()
   })
 }
 
