@@ -3,6 +3,7 @@ import type { Config } from '../config.js'
 import type { ApiDeps } from './api-deps.js'
 import { ApiRoutes } from './api-routes.js'
 import { addClientSettingsApi } from './client-settings-api.js'
+import { createCompressResponses } from './compression/compress-responses.js'
 import { addDeadLettersApi } from './dead-letters-api.js'
 import { addDocsApi } from './docs-api.js'
 import { addEventsApi } from './events-api.js'
@@ -18,6 +19,7 @@ import { addTypedListsApi } from './typed-lists-api.js'
 
 /** Adds every public route except the ones that accept events. */
 export function addApi(app: Express, deps: ApiDeps, config: Config): void {
+  app.use(createCompressResponses())
   const routes = new ApiRoutes(app, deps)
   addReceiptsApi(routes, deps, { waitMsMax: config.WAIT_STORED_MS })
   addEventsApi(routes, deps)

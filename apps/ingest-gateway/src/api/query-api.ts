@@ -5,17 +5,20 @@ import type { Request, Response } from 'express'
 import { errors } from '../errors.js'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
 import type { ApiRoutes } from './api-routes.js'
+import { CompressedAnswers } from './compression/compressed-answers.js'
 import type { Params } from './read-params.js'
 import { readQuery } from './read-query.js'
 import { sendQueryAnswer } from './send-query-answer.js'
 
 /** GET and POST /api/v1/query/{kind}. */
 export function addQueryApi(routes: ApiRoutes, deps: ApiDeps, { isEdgeShared }: { isEdgeShared: boolean }): void {
+  const compressed = new CompressedAnswers()
   const answer = async (kind: QueryKindName, { req, res, principal }: QueryCall): Promise<void> => {
     const { request, isStrict } = readQuery(kind, (req.method === 'POST' ? req.body : req.query) as Params)
     const response = await deps.analytics.runQuery(request, onBehalfOf(principal))
     if (isStrict && response.meta?.isBehind === true) throw notReached(request, response.meta)
-    sendQueryAnswer(req, res, { response, caching: { isShared: isEdgeShared, keyId: principal.keyId } })
+    const caching = { isShared: isEdgeShared, keyId: principal.keyId }
+    await sendQueryAnswer(req, res, { response, caching, compressed })
   }
   for (const kind of Object.keys(queryKinds) as QueryKindName[]) {
     const path = `/api/v1/query/${kind}`

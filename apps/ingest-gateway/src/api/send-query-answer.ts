@@ -1,29 +1,45 @@
 import type { QueryMeta, RunQueryResponse } from '@millrace/contracts'
 import type { Request, Response } from 'express'
 import { type AnswerCaching, applyCaching } from './answer-caching.js'
+import { chooseEncoding } from './compression/choose-encoding.js'
+import type { CompressedAnswers } from './compression/compressed-answers.js'
 
 /** The current `meta`. A 304, and a cache that revalidates, replace headers but never the body. */
 const META_HEADER = 'Millrace-Meta'
 
-/** Sends the answer to a query, or 304 if the client already has it. */
-export function sendQueryAnswer(
-  req: Request,
-  res: Response,
-  { response, caching }: { response: RunQueryResponse; caching: AnswerCaching },
-): void {
+export interface QueryAnswer {
+  readonly response: RunQueryResponse
+  readonly caching: AnswerCaching
+  /** Default: the middleware compresses the answer anew. */
+  readonly compressed?: CompressedAnswers | undefined
+}
+
+/** Sends the answer to a query in an encoding that the client accepts, or 304 if the client already has it. */
+export async function sendQueryAnswer(req: Request, res: Response, answer: QueryAnswer): Promise<void> {
+  const { response, caching, compressed } = answer
   res.setHeader(META_HEADER, metaHeader(response.meta, new Date()))
   const isKnown = applyCaching(req, res, { policy: response.cache, caching })
-  if (isKnown) res.end()
-  else res.type('json').send(toBody(response))
+  if (isKnown) {
+    res.end()
+    return
+  }
+  const { start, end } = toBody(response)
+  const encoding = chooseEncoding(req, response.dataJson.length + response.summaryJson.length + end.length)
+  if (compressed === undefined || encoding === undefined) {
+    res.type('json').send(Buffer.concat([...start, end]))
+    return
+  }
+  const body = await compressed.compress({ start, end, etag: response.cache?.etag }, encoding)
+  res.setHeader('Content-Encoding', encoding)
+  res.type('json').send(body)
 }
 
 /** The public form of the answer. `data` and `summary` are JSON already and are copied without parsing. */
-function toBody({ dataJson, summaryJson, nextCursor, meta }: RunQueryResponse): Buffer {
-  const parts = [Buffer.from('{"data":'), dataJson]
-  if (summaryJson.length > 0) parts.push(Buffer.from(',"summary":'), summaryJson)
+function toBody({ dataJson, summaryJson, nextCursor, meta }: RunQueryResponse): { start: Buffer[]; end: Buffer } {
+  const start = [Buffer.from('{"data":'), dataJson]
+  if (summaryJson.length > 0) start.push(Buffer.from(',"summary":'), summaryJson)
   const cursor = nextCursor === '' ? 'null' : JSON.stringify(nextCursor)
-  parts.push(Buffer.from(`,"next_cursor":${cursor},"meta":${metaJson(meta)}}`))
-  return Buffer.concat(parts)
+  return { start, end: Buffer.from(`,"next_cursor":${cursor},"meta":${metaJson(meta)}}`) }
 }
 
 function metaJson(meta: QueryMeta | undefined): string {

@@ -2,7 +2,13 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { authErrors, type LimitDecision, type Principal, type Scope } from '@millrace/auth'
-import { encodeReceipt, type QueryMeta, type WatchLiveResponse } from '@millrace/contracts'
+import {
+  type CachePolicy,
+  encodeReceipt,
+  type QueryMeta,
+  type RunQueryRequest,
+  type WatchLiveResponse,
+} from '@millrace/contracts'
 import { createCorsMiddleware } from '@millrace/http-intake'
 import { silentLogger } from '@millrace/logger'
 import { createHttpApp, parseConfig } from '@millrace/service'
@@ -10,6 +16,7 @@ import { createHttpMetrics, createMetrics, noopTracer } from '@millrace/telemetr
 import { addApi } from '../api/add-api.js'
 import { createApiCors } from '../api/api-cors.js'
 import type { ApiDeps } from '../api/api-deps.js'
+import { createCheckKeyFirst } from '../api/check-key-first.js'
 import { configSchema } from '../config.js'
 import type { KeptRejection } from '../rejections/kept-rejection.js'
 
@@ -76,6 +83,16 @@ const rejection: KeptRejection = {
   omitted: 0,
 }
 
+/** The answer to each query for the event `Large`, which caches may keep. */
+const LARGE_DATA = Array.from({ length: 500 }, (_, value) => ({ group: { event: `é${value}` }, value }))
+const LARGE_CACHE: CachePolicy = {
+  etag: 'large',
+  maxAgeS: 60,
+  staleWhileRevalidateS: 0,
+  isImmutable: false,
+  surrogateKeys: [],
+}
+
 interface TestAnswer {
   readonly status: number
   readonly headers: Headers
@@ -122,6 +139,7 @@ export class TestApi {
       LIVE_CONNECTIONS_MAX: '1',
       ...this.#settings,
     })
+    const deps = createDeps(this)
     const app = await createHttpApp(
       {},
       {
@@ -129,7 +147,8 @@ export class TestApi {
         metrics: createHttpMetrics(createMetrics({ service: 'test', hasProcessMetrics: false })),
         tracer: noopTracer,
         before: createCorsMiddleware(createApiCors(['*'])),
-        routes: (express) => addApi(express, createDeps(this), config),
+        beforeBody: createCheckKeyFirst(deps),
+        routes: (express) => addApi(express, deps, config),
       },
     )
     this.#server.on('request', app)
@@ -223,15 +242,17 @@ function createDeps(api: TestApi): ApiDeps {
         },
       }),
       listActivities: answering('listActivities', { dataJson: Buffer.from('[]'), nextCursor: '', meta: undefined }),
-      runQuery: answering('runQuery', {
-        dataJson: Buffer.from('[{"value":2e0}]'),
-        summaryJson: Buffer.from('{"total":"é"}'),
-        nextCursor: '',
-        get meta() {
-          return api.meta
-        },
-        cache: undefined,
-      }),
+      runQuery: async (request: RunQueryRequest, ...rest: unknown[]) => {
+        await answering('runQuery', undefined)(request, ...rest)
+        const isLarge = request.event === 'Large'
+        return {
+          dataJson: Buffer.from(isLarge ? JSON.stringify(LARGE_DATA) : '[{"value":2e0}]'),
+          summaryJson: Buffer.from('{"total":"é"}'),
+          nextCursor: '',
+          meta: api.meta,
+          cache: isLarge ? LARGE_CACHE : undefined,
+        }
+      },
     },
     health: {
       getLedger: answering('getLedger', { streams: [entry] }),
