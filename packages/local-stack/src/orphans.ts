@@ -67,20 +67,26 @@ export async function endNotes(notes: Notes): Promise<string[]> {
   const children = [...notes].filter(([name]) => name.startsWith('child-')).flatMap(toRunningChild)
   for (const { pid, endSignal } of children) if (endSignal === 'SIGKILL') endTree(pid, 'SIGKILL')
   for (const { pid, endSignal } of children) if (endSignal !== 'SIGKILL') endTree(pid, endSignal)
-  const deadline = performance.now() + END_GRACE_MS
-  while (children.some(({ isGone }) => !isGone()) && performance.now() < deadline) await delay(20)
+  await waitForEnd(children)
   for (const { pid, isGone } of children) if (!isGone()) endTree(pid, 'SIGKILL')
-  while (children.some(({ isGone }) => !isGone())) await delay(20)
+  await waitForEnd(children)
   const directories = [...notes].filter(([name, path]) => name.startsWith('directory-') && existsSync(path))
   for (const [, path] of directories) removeDirectory(path)
   return [...children.map(({ pid }) => `process ${pid}`), ...directories.map(([, path]) => `directory ${path}`)]
+}
+
+/** Waits until all have ended, for at most the time of a clean end: a process that waits for a broken disk does not end at all. */
+async function waitForEnd(children: readonly RunningChild[]): Promise<void> {
+  const deadline = performance.now() + END_GRACE_MS
+  while (children.some(({ isGone }) => !isGone()) && performance.now() < deadline) await delay(20)
 }
 
 /** Removes a directory with all of its files, and unmounts what is mounted on it. Nothing happens when it is gone. */
 export function removeDirectory(path: string): void {
   const own = statSync(path, { throwIfNoEntry: false })
   if (own && own.dev !== statSync(dirname(path)).dev) spawnSync('umount', ['-l', path])
-  rmSync(path, { recursive: true, force: true })
+  // A process that was just killed may still be writing.
+  rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
 }
 
 interface RunningChild {
