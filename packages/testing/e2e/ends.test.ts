@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
@@ -30,17 +30,20 @@ interface Found {
   command: string
 }
 
-/** All processes that were started below `home`: by their environment, or by their arguments, since PostgreSQL gets an environment of its own. */
+/**
+ * All processes that were started below `home`: by their environment, their arguments or their working directory. PostgreSQL gets an environment of its own,
+ * and Redis writes its title over both.
+ */
 function processes(): Found[] {
   return readdirSync('/proc').flatMap((name) => {
     if (!/^\d+$/.test(name) || Number(name) === process.pid) return []
     try {
-      const [command, environment] = ['cmdline', 'environ'].map((file) =>
+      const [command = '', environment] = ['cmdline', 'environ'].map((file) =>
         readFileSync(`/proc/${name}/${file}`, 'latin1'),
       )
-      const isOurs = `${command}${environment}`.includes(home)
-      // The process that ends the others outlives them by a moment.
-      return isOurs && command !== '' ? [{ pid: Number(name), command: `${command}`.replaceAll('\0', ' ') }] : []
+      const isOurs = `${command}${environment}${readlinkSync(`/proc/${name}/cwd`)}`.includes(home)
+      // A zombie has no command line.
+      return isOurs && command !== '' ? [{ pid: Number(name), command: command.replaceAll('\0', ' ') }] : []
     } catch {
       return []
     }

@@ -11,6 +11,7 @@ export async function startFakeServer(answer: (data: Buffer) => Buffer | string 
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
+    sockets.add(socket)
     socket.on('error', () => {})
     socket.on('data', (data) => {
       const reply = answer(data)
