@@ -38,8 +38,9 @@ export function cloudEventsPaths(problems: Node): Node {
           }),
           ...(['specversion', 'id', 'source', 'type', 'userid'] as const).map(inBinaryMode),
         ],
+        // In binary mode an event may have no data.
         requestBody: {
-          required: true,
+          required: false,
           content: {
             'application/cloudevents+json': { schema: ref('CloudEvent'), example: event },
             'application/cloudevents-batch+json': {

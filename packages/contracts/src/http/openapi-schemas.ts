@@ -253,7 +253,7 @@ export const schemas: Node = {
     {
       name: text('Name to recognise the key by.', { maxLength: 100 }),
       scopes: { type: 'array', items: { enum: ['write', 'read', 'admin'] }, minItems: 1 },
-      expires_at: time('When the key stops working. Default: never.'),
+      expires_at: nullable(time('When the key stops working. Default, and null: never.')),
     },
     ['scopes'],
   ),

@@ -295,7 +295,7 @@ const paths: Node = {
           'application/json': {
             schema: {
               type: 'object',
-              properties: { overlap_seconds: { type: 'integer', minimum: 0, maximum: 2_592_000 } },
+              properties: { overlap_seconds: { type: ['integer', 'null'], minimum: 0, maximum: 2_592_000 } },
             },
             example: { overlap_seconds: 3600 },
           },
