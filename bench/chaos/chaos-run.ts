@@ -1,7 +1,7 @@
 import type { Stack } from '@millrace/local-stack'
 import { findLedgerFault, type LedgerEntry, waitUntilSettled } from '@millrace/testing'
 import { createRandom, type Random } from '../lib/random.js'
-import { type ChaosLoad, type ChaosLoadOptions, startChaosLoad } from './chaos-load.js'
+import { type ChaosLoad, type ChaosLoadOptions, type ChaosReport, startChaosLoad } from './chaos-load.js'
 import { checkEvents, describeFaults, type EventFindings, type SentLoad } from './check-events.js'
 import { addPoisonConstraint, findOddFault, startOddLoad } from './odd-events.js'
 import { countTakeovers } from './partitions.js'
@@ -82,12 +82,18 @@ export class ChaosRun {
       const { good, poison } = await odd.stop()
       this.odd.good.push(...good)
       this.odd.poison.push(...poison)
-      this.loads.push(report.sent)
-      this.retries += report.retries
-      this.acknowledged += report.acknowledgedEvents + good.length
-      for (const [status, count] of Object.entries(report.statuses))
-        this.statuses[status] = (this.statuses[status] ?? 0) + count
+      this.acknowledged += good.length
+      this.addSent(report)
     }
+  }
+
+  /** Keeps what a load had acknowledged for the final check. */
+  addSent(report: ChaosReport): void {
+    this.loads.push(report.sent)
+    this.retries += report.retries
+    this.acknowledged += report.acknowledgedEvents
+    for (const [status, count] of Object.entries(report.statuses))
+      this.statuses[status] = (this.statuses[status] ?? 0) + count
   }
 
   /** Adds the number of frames that a consumer dropped so far. Call it before the consumer is killed, which resets the number. */

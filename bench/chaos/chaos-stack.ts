@@ -1,10 +1,21 @@
 import type { StackOptions } from '@millrace/local-stack'
 
+/** Memory limit of Redis that some seconds of load reach. */
+const STREAM_FULL_AT = '8mb'
+
 export interface ChaosStackSettings {
   /** Size limit of the gateway's spool in bytes. Default: the service's default. */
   spoolBytesMax?: number | undefined
   /** Duration of a lease in milliseconds. Default 3,000, since a round would take half a minute with the service's default. */
   leaseMs?: number | undefined
+}
+
+/** A stack whose stream and spool are full after seconds of load. */
+export function recoveryStackOptions(): Partial<StackOptions> {
+  return {
+    ...chaosStackOptions({ spoolBytesMax: 4 * 1024 ** 2 }),
+    streamRedisSettings: { maxmemory: STREAM_FULL_AT },
+  }
 }
 
 /** The settings of a chaos run: two consumers, short leases, days that are split during the load, and restarts without limit. */

@@ -1,14 +1,15 @@
 // npm run chaos: kills, outages and a frozen consumer under load, at full length; see README.md in this folder.
 import { renameSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { removeTemporary, startStack, temporaryDirectory } from '@millrace/local-stack'
+import { removeTemporary, type StackOptions, startStack, temporaryDirectory } from '@millrace/local-stack'
 import { startOutageStack } from '../outages/outage-stack.js'
 import { allCells, OutageRun } from '../outages/run-outages.js'
 import { ChaosRun, type Verdict, whyInconclusive } from './chaos-run.js'
-import { type ChaosStackSettings, chaosStackOptions } from './chaos-stack.js'
+import { chaosStackOptions, recoveryStackOptions } from './chaos-stack.js'
 import { runCrashMatrix, runUntilConclusive, VICTIMS, type Victim } from './crash-matrix.js'
 import { runFrozenConsumer } from './frozen-consumer.js'
 import { runOutage, runSpoolQuota } from './outages.js'
+import { FILLED_WHILE_FROZEN, planRecovery, runRecovery, verifyRecovery } from './recovery.js'
 
 const { values } = parseArgs({
   options: {
@@ -17,7 +18,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
     victims: { type: 'string', default: VICTIMS.join(',') },
     keep: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'crash,postgres,redis,frozen,quota,outages' },
+    only: { type: 'string', default: 'crash,postgres,redis,frozen,quota,outages,recovery' },
   },
 })
 const rounds = Number(values.rounds)
@@ -32,11 +33,11 @@ const findings: Record<string, unknown> = {}
 /** Runs scenarios on a new stack, checks everything that was sent, and adds the findings to the result. */
 async function onStack(
   name: string,
-  settings: ChaosStackSettings,
+  options: Partial<StackOptions>,
   scenarios: (run: ChaosRun) => Promise<unknown>,
 ): Promise<Verdict | undefined> {
   const dataDir = temporaryDirectory('millrace-chaos-')
-  const stack = await startStack({ dataDir, ports: 'free', say, walSegments: 0, ...chaosStackOptions(settings) })
+  const stack = await startStack({ dataDir, ports: 'free', say, walSegments: 0, ...options })
   try {
     const run = new ChaosRun({ stack, seed, say })
     await scenarios(run)
@@ -92,16 +93,17 @@ async function outages(run: ChaosRun): Promise<void> {
 say(`seed ${seed}: --seed ${seed} repeats the choice of moments and victims`)
 if (only.has('crash')) {
   const victims = values.victims.split(',') as Victim[]
-  const verdict = await onStack('crash', {}, async (run) => {
+  const verdict = await onStack('crash', chaosStackOptions({}), async (run) => {
     await runCrashMatrix(run, { rounds, victims })
     await runUntilConclusive(run)
   })
   const reason = verdict && whyInconclusive(verdict.provoked)
   demand(reason === undefined, `the crash matrix proves nothing: ${reason}`)
 }
-if (only.has('postgres') || only.has('redis')) await onStack('outages', { spoolBytesMax: 1024 ** 3 }, outages)
+if (only.has('postgres') || only.has('redis'))
+  await onStack('outages', chaosStackOptions({ spoolBytesMax: 1024 ** 3 }), outages)
 if (only.has('frozen')) {
-  await onStack('frozen', {}, async (run) => {
+  await onStack('frozen', chaosStackOptions({}), async (run) => {
     for (let round = 0; round < Math.max(1, Math.round(rounds / 5)); round++) {
       const { takenOver } = await runFrozenConsumer(run)
       demand(takenOver > 0, 'the frozen consumer lost no partition')
@@ -109,7 +111,7 @@ if (only.has('frozen')) {
   })
 }
 if (only.has('quota')) {
-  await onStack('quota', { spoolBytesMax: 16 * 1024 ** 2 }, async (run) => {
+  await onStack('quota', chaosStackOptions({ spoolBytesMax: 16 * 1024 ** 2 }), async (run) => {
     const { refused, acknowledgedBefore } = await runSpoolQuota(run)
     demand(
       refused.status === 503 && (refused.retryAfterSeconds ?? 0) > 0,
@@ -133,6 +135,18 @@ if (only.has('outages')) {
   } finally {
     await outages.stop()
   }
+}
+if (only.has('recovery')) {
+  await onStack('recovery', recoveryStackOptions(), async (run) => {
+    const reports = [await runRecovery(run, FILLED_WHILE_FROZEN)]
+    for (let round = 0; round < rounds; round++) {
+      reports.push(await runRecovery(run, planRecovery(run.random)))
+      const { faults: found } = await verifyRecovery(run)
+      if (found.length > 0) throw new Error(`sequence ${round + 1}: ${found.join('; ')}`)
+    }
+    findings.recovery_stored_after_ms_max = Math.max(...reports.map(({ storedAfterMs }) => storedAfterMs))
+    findings.recovery_rejected_fills = reports.reduce((sum, { rejectedFills }) => sum + rejectedFills, 0)
+  })
 }
 for (const fault of faults) say(`FAULT ${fault}`)
 const result = { seed, rounds, outage_seconds: outageMs / 1000, faults, ...findings }

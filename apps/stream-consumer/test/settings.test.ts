@@ -103,7 +103,7 @@ describe('the settings of a consumer', () => {
     await database.query('delete from service_settings')
     await publish('stream-consumer', { EVENTS_RETENTION_DAYS: 20, EVENTS_MAX_AGE_DAYS: 5 })
     expect(await oldest()).toBe(21)
-    await database.query('delete from service_settings')
+    await database.query(`update service_settings set seen_at = now() - interval '1 minute'`)
     expect(await oldest()).toBe(11)
   })
 })

@@ -13,11 +13,15 @@ export function createAcceptedAge(
 ): (connection: Pick<Connection, 'query'>) => Promise<number> {
   let knownDays = retentionDays
   return async (connection) => {
-    const published = await readPublishedSettings(connection, { includesKilled: true })
-    const days = published.map(({ service, values }) =>
-      Number((service === 'ingest-gateway' ? values.EVENTS_MAX_AGE_DAYS : values.EVENTS_RETENTION_DAYS) ?? 0),
-    )
-    const keptDays = Math.max(retentionDays, ...days.filter(Number.isFinite))
+    const running = await readPublishedSettings(connection)
+    const seen = await readPublishedSettings(connection, { includesKilled: true })
+    const days = [
+      ...seen.filter(({ service }) => service === 'ingest-gateway').map(({ values }) => values.EVENTS_MAX_AGE_DAYS),
+      ...running
+        .filter(({ service }) => service === 'stream-consumer')
+        .map(({ values }) => values.EVENTS_RETENTION_DAYS),
+    ]
+    const keptDays = Math.max(retentionDays, ...days.filter((value) => typeof value === 'number'))
     if (keptDays > retentionDays && keptDays !== knownDays)
       logger.warn(
         'events are kept longer than EVENTS_RETENTION_DAYS, because another service accepts or keeps older ones',
