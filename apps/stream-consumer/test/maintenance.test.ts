@@ -63,6 +63,13 @@ describe('background work', () => {
     await insert(`${second}`, 2, 5, 7)
     // Loaded past the stream, so the ledger has never counted them.
     await insert('events', 2, 10, -100)
+    // A day without segments.
+    await new DayPartitions(database).ensure('events', old - DAY, old - DAY)
+    await database.query(
+      `insert into events (position, user_hash, "timestamp", received_at, tenant_id, partition, type, message_id, event)
+       values (0, 0, to_timestamp($1 / 1000.0), now(), 3, 0, 0, 'm', 'Seen')`,
+      [old - DAY],
+    )
     const expired = async () =>
       (await database.query('select stream, tenant_id, expired from ledger_expired order by tenant_id')).rows
     const deleted: [string, number][] = []
@@ -79,6 +86,7 @@ describe('background work', () => {
       expect(await expired()).toEqual([
         { stream: 'events', tenant_id: 1, expired: 7n },
         { stream: 'events', tenant_id: 2, expired: 5n },
+        { stream: 'events', tenant_id: 3, expired: 1n },
       ])
     }
     expect(deleted.at(-1)).toEqual(['events', 12])

@@ -17,7 +17,9 @@ export async function countExpired(
 ): Promise<Statement[] | undefined> {
   const expired = new Map<number, bigint>()
   const { rows: leaves } = await connection.query<{ leaf: string; bytes: number }>(
-    `select relid::regclass::text as leaf, pg_relation_size(relid)::float8 as bytes from pg_partition_tree($1::regclass) where isleaf`,
+    // Not pg_partition_tree: it returns nothing for a detached day that has no segments.
+    `select oid::regclass::text as leaf, pg_relation_size(oid)::float8 as bytes from pg_class
+      where relkind = 'r' and (oid = $1::regclass or oid in (select inhrelid from pg_inherits where inhparent = $1::regclass))`,
     [table],
   )
   for (const { leaf, bytes } of leaves) {
