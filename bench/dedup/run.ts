@@ -1,11 +1,17 @@
 // npm run bench -- dedup: what an event costs the deduplication window and the whole consumer, few ids or many; see README.md beside this file.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { migrate } from '@millrace/database'
-import { freePort, stackPostgresSettings, startPostgres, startProcess, startRedis } from '@millrace/local-stack'
+import {
+  freePort,
+  removeTemporary,
+  stackPostgresSettings,
+  startPostgres,
+  startProcess,
+  startRedis,
+  temporaryDirectory,
+} from '@millrace/local-stack'
 import pg from 'pg'
 import { describeMachine } from '../lib/machine.js'
 import { ROOT } from '../lib/repository.js'
@@ -54,7 +60,7 @@ function windowFigures([first, ...more]: WindowFigures[]) {
 }
 
 async function measureConsumer() {
-  const directory = mkdtempSync(join(tmpdir(), 'millrace-dedup-'))
+  const directory = temporaryDirectory('millrace-dedup-')
   const stops: (() => Promise<unknown>)[] = []
   try {
     const postgres = await startPostgres({ settings: stackPostgresSettings() })
@@ -164,6 +170,6 @@ async function measureConsumer() {
     writeResult('dedup', { machine, windows, points, result })
   } finally {
     for (const stop of stops.reverse()) await stop()
-    rmSync(directory, { recursive: true, force: true })
+    removeTemporary(directory)
   }
 }

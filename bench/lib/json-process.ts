@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { rememberChild } from '@millrace/local-stack'
 
 /** Runs one of our scripts as a separate process with `task` as its argument. Resolves with the JSON that it prints. */
 export function runJsonProcess<Result>(url: URL, task: object): Promise<Result> {
   const child = spawn(process.execPath, [fileURLToPath(url), JSON.stringify(task)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  // It ends with this process, however that ends.
+  if (child.pid !== undefined) child.once('exit', rememberChild(child.pid))
   let text = ''
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk

@@ -1,13 +1,20 @@
 // npm run bench -- single-event: requests/s of POST /v1/track against an Express route that returns a constant; see README.md beside this file.
 import { execFile, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { migrate } from '@millrace/database'
-import { freePort, startPostgres, startProcess, startRedis } from '@millrace/local-stack'
+import {
+  freePort,
+  rememberChild,
+  removeTemporary,
+  startPostgres,
+  startProcess,
+  startRedis,
+  temporaryDirectory,
+} from '@millrace/local-stack'
 import { describeMachine } from '../lib/machine.js'
 import { ROOT } from '../lib/repository.js'
 import { printTable, round, say, writeResult } from '../lib/results.js'
@@ -87,8 +94,8 @@ async function bench(): Promise<void> {
 
 /** The gateway as it is shipped, with the servers that it needs: keys in PostgreSQL, limits and the stream in Redis with appendfsync always. */
 async function startGateway(): Promise<Target> {
-  const home = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
-  stops.push(() => rmSync(home, { recursive: true, force: true }))
+  const home = temporaryDirectory('millrace-bench-')
+  stops.push(() => removeTemporary(home))
   const postgres = await startPostgres()
   stops.push(() => postgres.stop())
   const redis = await startRedis()
@@ -123,6 +130,7 @@ async function startExpress(): Promise<Target> {
   const child = fork(fileURLToPath(new URL('express.js', import.meta.url)), {
     env: { PATH: process.env.PATH, HTTP_PORT: String(port), NODE_ENV: 'production' },
   })
+  if (child.pid !== undefined) child.once('exit', rememberChild(child.pid))
   await once(child, 'message')
   stops.push(async () => {
     child.kill('SIGTERM')
