@@ -1,6 +1,6 @@
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { mountSmallDisk, removeTemporary, temporaryDirectory } from '@millrace/local-stack'
+import { mountSmallDisk, removeTemporary, type SmallDisk, temporaryDirectory } from '@millrace/local-stack'
 
 /** A part of a stack that has files of its own: a folder of the data directory. */
 export type DiskPart = 'postgres' | 'redis-stream' | 'services' | 'log'
@@ -15,10 +15,9 @@ export interface SmallDataDirectory {
 
 const DISK_BYTES = 400 * 1024 ** 2
 
-/** Returns undefined when this process may not mount a disk. */
-export function createSmallDataDirectory(parts: readonly DiskPart[]): SmallDataDirectory | undefined {
-  const disk = mountSmallDisk(DISK_BYTES)
-  if (disk === undefined) return undefined
+/** Needs `canMountSmallDisk`. */
+export function createSmallDataDirectory(parts: readonly DiskPart[]): SmallDataDirectory {
+  const disk = mountSmallDisk(DISK_BYTES) as SmallDisk
   const ordinary = temporaryDirectory('millrace-ordinary-')
   // PostgreSQL's folder is replaced when the cluster is made, so it cannot be a link: its disk holds the data directory.
   const isPostgresSmall = parts.includes('postgres')

@@ -96,12 +96,12 @@ async function send(events: readonly string[]): Promise<void> {
 async function queryMs(event: string): Promise<number> {
   const filters = JSON.stringify([{ property: 'properties.key_0', op: 'eq', value: 'nothing' }])
   const query = new URLSearchParams({ event, filters, fresh: 'true', interval: '1d' })
-  return await medianMs(`/api/v1/query/timeseries?${query}`)
+  return await medianMs(`/api/v1/query/timeseries?${query.toString()}`)
 }
 
 /** Median time of a list of up to 100 events. */
 async function listMs(event: string): Promise<number> {
-  return await medianMs(`/api/v1/events?${new URLSearchParams({ event, limit: '100' })}`)
+  return await medianMs(`/api/v1/events?${new URLSearchParams({ event, limit: '100' }).toString()}`)
 }
 
 async function medianMs(path: string): Promise<number> {

@@ -24,7 +24,11 @@ import {
   text,
   url,
 } from '@millrace/service'
-import { CLIENT_CONTEXTS } from './http/request-client.js'
+
+/** Which requests tell about the device of the user: none, those of browsers, or all. */
+const CLIENT_CONTEXTS = ['off', 'browsers', 'all'] as const
+/** A value of EVENTS_CLIENT_CONTEXT. */
+export type ClientContext = (typeof CLIENT_CONTEXTS)[number]
 
 function findRollupsProblem(value: string): string | undefined {
   try {

@@ -10,7 +10,7 @@ import { freePort } from './ports.js'
 import { type PostgresServer, startPostgres } from './postgres.js'
 import { type RedisServer, startRedis } from './redis.js'
 import { SERVICES, serviceProgram } from './services.js'
-import { mountSmallDisk } from './small-disk.js'
+import { canMountSmallDisk, mountSmallDisk, type SmallDisk } from './small-disk.js'
 import { removeTemporary, temporaryDirectory } from './temporary.js'
 import {
   type FakeServer,
@@ -245,12 +245,9 @@ describe('a start with a wrong setting', () => {
     },
   )
 
-  test('is refused when the data directory is on a read-only disk', async () => {
-    const disk = mountSmallDisk(1024 ** 2)
-    if (disk === undefined) {
-      process.stderr.write('NOT TESTED, since only root may mount a disk: a data directory on a read-only disk\n')
-      return
-    }
+  const testOnSmallDisk = canMountSmallDisk('a data directory on a read-only disk') ? test : test.skip
+  testOnSmallDisk('is refused when the data directory is on a read-only disk', async () => {
+    const disk = mountSmallDisk(1024 ** 2) as SmallDisk
     spawnSync('mount', ['-o', 'remount,ro', disk.path])
     const problems = await problemsOf({ MILLRACE_DATA_DIR: join(disk.path, 'data') })
     disk.remove()

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { checkSpace, diskOf, findFullDisk, formatBytes } from './disk.js'
-import { mountSmallDisk, type SmallDisk } from './small-disk.js'
+import { canMountSmallDisk, mountSmallDisk, type SmallDisk } from './small-disk.js'
 import { startStack } from './stack.js'
 import { removeTemporary } from './temporary.js'
 import { createFakeRepository } from './testing/fake-repository.js'
@@ -11,24 +11,24 @@ const MB = 1024 ** 2
 let disk: SmallDisk | undefined
 afterEach(() => disk?.remove())
 
-/** Runs the test on a file system of its own. A process that may not mount one says so and tests nothing. */
-function onSmallDisk(title: string, bytes: number, work: (disk: SmallDisk) => Promise<void> | void): void {
-  test(title, async () => {
-    disk = mountSmallDisk(bytes)
-    if (disk) await work(disk)
-    else process.stderr.write(`NOT TESTED, since only root may mount a small disk: ${title}\n`)
-  })
+/** A test on a file system of its own. */
+const testOnSmallDisk = canMountSmallDisk('the space of a disk') ? test : test.skip
+const mount = (bytes: number): SmallDisk => {
+  disk = mountSmallDisk(bytes) as SmallDisk
+  return disk
 }
 
 describe('the space of a disk', () => {
-  onSmallDisk('the disk of a directory that does not exist yet is the disk of its parent', 8 * MB, ({ path }) => {
+  testOnSmallDisk('the disk of a directory that does not exist yet is the disk of its parent', () => {
+    const { path } = mount(8 * MB)
     const found = diskOf(join(path, 'not', 'there'))
     expect(found.path).toBe(path)
     expect(found.freeBytes).toBeLessThanOrEqual(8 * MB)
     expect(found.freeBytes).toBeGreaterThan(6 * MB)
   })
 
-  onSmallDisk('a full disk is an obstacle until it has room again', 8 * MB, ({ path, fill, free }) => {
+  testOnSmallDisk('a full disk is an obstacle until it has room again', () => {
+    const { path, fill, free } = mount(8 * MB)
     expect(findFullDisk(path, '', MB)).toBeUndefined()
     fill()
     const obstacle = findFullDisk(path, '', MB)
@@ -50,7 +50,8 @@ describe('the space of a disk', () => {
   })
 })
 
-onSmallDisk('a first start states the space that it needs before it creates anything', 100 * MB, async ({ path }) => {
+testOnSmallDisk('a first start states the space that it needs before it creates anything', async () => {
+  const { path } = mount(100 * MB)
   const root = createFakeRepository()
   const dataDir = join(path, 'data')
   const start = startStack({ root, dataDir, ports: 'free', say: () => {} })
@@ -61,6 +62,7 @@ onSmallDisk('a first start states the space that it needs before it creates anyt
   removeTemporary(root)
 })
 
-onSmallDisk('a later start on a full disk names the disk', 8 * MB, ({ path }) => {
+testOnSmallDisk('a later start on a full disk names the disk', () => {
+  const { path } = mount(8 * MB)
   expect(() => checkSpace(path, 0)).toThrow(/^a start needs 67 MB on the disk of .*, which has 8 MB free/)
 })

@@ -14,6 +14,15 @@ export interface SmallDisk {
   remove(): void
 }
 
+/** Whether `mountSmallDisk` works here. If not, says which tests are left out. */
+export function canMountSmallDisk(tests: string): boolean {
+  const disk = mountSmallDisk(1024 ** 2)
+  disk?.remove()
+  if (disk === undefined)
+    process.stderr.write(`NOT TESTED, since only root on Linux may mount a small disk: ${tests}\n`)
+  return disk !== undefined
+}
+
 /** Mounts a file system of `bytes` on a temporary directory. Returns undefined when this process may not mount, which takes root on Linux. */
 export function mountSmallDisk(bytes: number): SmallDisk | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return undefined

@@ -89,8 +89,8 @@ describe('a gRPC peer that does not answer', () => {
       for (const calls of [connected, fresh])
         await waitFor(async () => (await calls.ask({ waitMs: 0 }, CALL)).answer === 1, { deadlineMs: SOON_MS })
       expect(await metrics.expose()).toMatch(/millrace_grpc_peer_up\{peer="echo".*\} 1/)
-      stopConnected()
-      stopFresh()
+      await stopConnected()
+      await stopFresh()
       await proxy.stop()
     },
   )
@@ -104,7 +104,7 @@ describe('a gRPC peer that does not answer', () => {
       return undefined
     }
     await soon(expect(first()).rejects.toMatchObject(outage))
-    stop()
+    await stop()
     await proxy.stop()
   })
 
@@ -120,7 +120,7 @@ describe('a gRPC peer that does not answer', () => {
     }
     await soon(expect(read()).rejects.toMatchObject({ code: 'DEPENDENCY_UNAVAILABLE' }))
     expect(answers).toEqual([1])
-    stop()
+    await stop()
     await proxy.stop()
   })
 })
@@ -136,7 +136,7 @@ describe('a gRPC peer that is slow', () => {
     const [answer] = await Promise.all([calls.ask({ waitMs: 6_000 }, CALL), read()])
     expect(answer).toEqual({ answer: 1 })
     expect(answers).toEqual([1, 2])
-    stop()
+    await stop()
     await proxy.stop()
   })
 })

@@ -1,15 +1,8 @@
 import type { OperationInputs } from '@millrace/contracts/http'
 import type { Request } from 'express'
 import { errors } from '../errors.js'
+import type { KnownParameter } from '../wires/wire.js'
 import { closestName } from './closest-name.js'
-
-/** A query parameter that a route takes. */
-export interface KnownParameter {
-  readonly name: string
-  readonly isRequired: boolean
-  /** Its values, if it has few. */
-  readonly allowed?: readonly string[]
-}
 
 /** What the check needs to know of an operation. */
 export type CheckedInputs = Pick<OperationInputs, 'query' | 'ignoresOtherParameters' | 'body'> & {

@@ -55,7 +55,7 @@ async function answer(
 ): Promise<void> {
   const response = { ...(await list(req.query, onBehalfOf(principal))), cache: undefined }
   // Not cacheable: sessions can change at any time, old ones too.
-  sendQueryAnswer(req, res, { response, caching: { isShared: false, keyId: principal.keyId } })
+  await sendQueryAnswer(req, res, { response, caching: { isShared: false, keyId: principal.keyId } })
 }
 
 function readPage(params: Params) {

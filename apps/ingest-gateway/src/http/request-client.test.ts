@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { describe, expect, it } from '@jest/globals'
+import type { ClientContext } from '../config.js'
 import { truncateAddress } from '../events/truncate-address.js'
-import { type ClientContext, createReadRequestClient } from './request-client.js'
+import { createReadRequestClient } from './request-client.js'
 
 const page = { origin: 'https://shop.example', 'user-agent': 'Firefox' }
 

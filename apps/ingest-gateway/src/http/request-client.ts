@@ -1,9 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { ClientContext } from '../config.js'
 import { readAddress, truncateAddress } from '../events/truncate-address.js'
-
-/** Which requests tell about the device of the user: none, those of browsers, or all. */
-export const CLIENT_CONTEXTS = ['off', 'browsers', 'all'] as const
-export type ClientContext = (typeof CLIENT_CONTEXTS)[number]
 
 /** What a request says about the device that sent it. */
 export interface RequestClient {

@@ -1,9 +1,16 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { ContentEncoding, FixedBody } from '@millrace/http-intake'
-import type { KnownParameter } from '../api/check-inputs.js'
 import type { EventBody } from '../events/event-body.js'
 import type { EventFormat } from '../events/event-format.js'
 import type { ResponseForm } from './response-form.js'
+
+/** A query parameter that a route takes. */
+export interface KnownParameter {
+  readonly name: string
+  readonly isRequired: boolean
+  /** Its values, if it has few. */
+  readonly allowed?: readonly string[]
+}
 
 /** A protocol that clients speak to the gateway. Each has a folder here with a function `create…Wire`, which wires.ts lists. */
 export interface Wire {
