@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { toMillraceError, toProblem } from '@millrace/contracts'
 import { problemHeaders, readRequestIds } from '@millrace/service'
 import { type Cors, isPreflight } from './cors.js'
@@ -8,6 +9,9 @@ export interface FixedBody {
   readonly contentType: string
   readonly bytes: Buffer
 }
+
+/** How long the rest of a refused request is read and thrown away, in ms. */
+const LINGER_MS = 1_000
 
 /** Pages that isolate themselves (Cross-Origin-Embedder-Policy) show images of other origins only with this header. */
 const FOREIGN = ['Cross-Origin-Resource-Policy', 'cross-origin']
@@ -67,7 +71,10 @@ export class ResponseWriter {
     else headers.push('Content-Type', fixedBody.contentType, ...FOREIGN, 'Millrace-Error', toMillraceError(error).code)
     headers.push('Content-Length', String(Buffer.byteLength(body)))
     if (options.allow !== undefined) headers.push('Allow', options.allow)
-    if (options.isLast === true) headers.push('Connection', 'close')
+    if (options.isLast === true) {
+      headers.push('Connection', 'close')
+      closeLate(req.socket)
+    }
     if (req.headers.origin !== undefined) this.#cors.append(headers, req.headers.origin, 'allow')
     res.writeHead(problem.status, headers)
     res.end(body)
@@ -81,5 +88,17 @@ export class ResponseWriter {
     else this.#cors.append(headers, req.headers.origin, 'allow')
     res.writeHead(204, headers)
     res.end()
+  }
+}
+
+/**
+ * Lets the client read the response before the connection ends. node:http calls `destroySoon` when a last response is sent. That closes the
+ * connection while the client still sends, so the system resets it, and the client loses a response that it has not read yet.
+ */
+function closeLate(socket: Socket): void {
+  socket.destroySoon = () => {
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS)
+    socket.once('close', () => clearTimeout(timer))
+    socket.end()
   }
 }
