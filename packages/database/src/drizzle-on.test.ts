@@ -36,7 +36,14 @@ describe('a drizzle query', () => {
 
   it('writes and reads rows with the types of the schema', async () => {
     const [tenant] = await database.drizzle.insert(tenants).values({ name: 'typed' }).returning()
-    expect(tenant).toEqual({ id: expect.any(Number), name: 'typed', settings: {}, createdAt: expect.any(Date) })
+    expect(tenant).toEqual({
+      id: expect.any(Number),
+      name: 'typed',
+      settings: {},
+      createdAt: expect.any(Date),
+      settingsVersion: 1,
+      changedXid: expect.any(String),
+    })
     const tenantId = Number(tenant?.id)
     const key = { tenantId, keyHash: Buffer.from('hash'), keyHint: 'h', scopes: ['write' as const], name: 'a' }
     await database.drizzle.insert(apiKeys).values([key, { ...key, keyHash: Buffer.from('other'), scopes: [] }])
@@ -74,7 +81,7 @@ describe('a drizzle query', () => {
     spans.length = 0
     await selectTenant('bob')
     expect(spans.map((attributes) => attributes['db.query.text'])).toEqual([
-      'select "id", "name", "created_at", "settings" from "tenants" where "tenants"."name" = $1',
+      'select "id", "name", "created_at", "settings", "settings_version", "changed_xid" from "tenants" where "tenants"."name" = $1',
     ])
   })
 

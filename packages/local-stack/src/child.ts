@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, realpathSync, renameSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { type EndSignal, rememberChild } from './orphans.js'
+import { type EndSignal, rememberChild, rememberStart } from './orphans.js'
 import { descendants, signal } from './process-table.js'
 import { StopWaiting, waitFor } from './wait.js'
 
@@ -54,6 +54,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   mkdirSync(dirname(options.logFile), { recursive: true })
   rotate(options.logFile)
   const log = openSync(options.logFile, 'a')
+  const forgetStart = rememberStart(realpathSync(options.logFile))
   const logStart = fstatSync(log).size
   const process = spawn(options.command, options.args, {
     argv0: options.argv0 ?? options.command,
@@ -74,6 +75,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   })
   // At once, not after the wait: this process may be killed in between.
   if (process.pid !== undefined) void exited.then(rememberChild(process.pid, options.endSignal))
+  forgetStart()
   const pid = await spawned(process, options)
   return {
     name: options.name,

@@ -62,6 +62,28 @@ describe('the children of a process that has ended without stopping them', () =>
     },
   )
 
+  test('a child is ended whose owner was killed before it knew the id of the child', async () => {
+    const logFile = join(home, 'child.log')
+    const script = join(home, 'start.mjs')
+    const library = fileURLToPath(new URL('../dist/orphans.js', import.meta.url))
+    writeFileSync(
+      script,
+      `import { spawn } from 'node:child_process'
+       import { openSync } from 'node:fs'
+       const { rememberStart } = await import(${JSON.stringify(library)})
+       rememberStart(${JSON.stringify(logFile)})
+       const log = openSync(${JSON.stringify(logFile)}, 'a')
+       spawn('sh', ['-c', 'echo $$; exec sleep 600'], { detached: true, stdio: ['ignore', log, log] })
+       setInterval(() => {}, 1000)`,
+    )
+    const starter = spawn(process.execPath, [script], { stdio: 'inherit' })
+    await waitFor(() => existsSync(logFile) && readFileSync(logFile, 'utf8'))
+    const child = Number(readFileSync(logFile, 'utf8'))
+    expect(isAlive(child)).toBe(true)
+    starter.kill('SIGKILL')
+    await waitFor(() => !isAlive(child))
+  })
+
   test('a server whose data is kept is ended cleanly after SIGKILL of the process that started it', async () => {
     const dir = join(home, 'data')
     const owner = await startOwner(dir)

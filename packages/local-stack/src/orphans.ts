@@ -1,11 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { descendants, isAlive, isRunning, ownIdentity, processIdentity, signal } from './process-table.js'
+import { descendants, isAlive, isRunning, ownIdentity, processIdentity, signal, writersOf } from './process-table.js'
 
 /*
  * Our children run in sessions of their own, and a process that is killed cannot end its children. So each child and each temporary directory is noted
@@ -19,6 +19,8 @@ export type Notes = ReadonlyMap<string, string>
 /** How a child is ended when its owner has ended: SIGKILL, or a signal that asks for a clean end. */
 export type EndSignal = 'SIGKILL' | 'SIGTERM' | 'SIGINT'
 
+const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 /** Time for a clean end before SIGKILL. */
 const END_GRACE_MS = 10_000
 
@@ -30,9 +32,20 @@ const watcher: { pipe?: Socket | undefined; killsAtExit: boolean } = { killsAtEx
  * The returned function forgets it.
  */
 export function rememberChild(pid: number, endSignal: EndSignal = 'SIGKILL'): () => void {
-  if (!watcher.killsAtExit) process.once('exit', killAtExit)
+  if (!watcher.killsAtExit) {
+    process.once('exit', killAtExit)
+    for (const name of END_SIGNALS) process.on(name, exitBySignal)
+  }
   watcher.killsAtExit = true
   return remember(`child-${pid}`, `${endSignal} ${processIdentity(pid) ?? ''}`)
+}
+
+/**
+ * Notes that a child is about to start whose output goes to `logFile`, since this process may be killed before it knows the id of the child. Then every
+ * process that writes to this file is killed. To be forgotten once `rememberChild` was called.
+ */
+export function rememberStart(logFile: string): () => void {
+  return remember(`start-${logFile.replaceAll('/', '_')}`, logFile)
 }
 
 /** Notes a temporary directory of this process, which is removed when this process ends. The returned function forgets it. */
@@ -64,6 +77,8 @@ export async function reapOrphans(): Promise<string[]> {
 
 /** Ends the children of notes and removes their directories. Children that cannot lose data are killed first. */
 export async function endNotes(notes: Notes): Promise<string[]> {
+  for (const [name, logFile] of notes)
+    if (name.startsWith('start-')) for (const pid of writersOf(logFile)) endTree(pid, 'SIGKILL')
   const children = [...notes].filter(([name]) => name.startsWith('child-')).flatMap(toRunningChild)
   for (const { pid, endSignal } of children) if (endSignal === 'SIGKILL') endTree(pid, 'SIGKILL')
   for (const { pid, endSignal } of children) if (endSignal !== 'SIGKILL') endTree(pid, endSignal)
@@ -108,6 +123,14 @@ function endTree(pid: number, name: NodeJS.Signals): void {
   const tree = [pid, ...descendants(pid)]
   for (const id of name === 'SIGKILL' ? tree : [pid]) signal(id, name)
   for (const id of tree) signal(id, 'SIGCONT')
+}
+
+/**
+ * Without a handler a signal ends this process at any moment, also between the start of a child and its note. A handler runs after both. A program that
+ * handles the signal itself decides alone.
+ */
+function exitBySignal(name: NodeJS.Signals): void {
+  if (process.listenerCount(name) === 1) process.exit(128 + constants.signals[name])
 }
 
 /** Those with data are left to the watcher, which ends them cleanly. */

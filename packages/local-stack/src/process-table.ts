@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /** Whether a process with this id exists (a zombie counts as gone). */
 export function isAlive(pid: number): boolean {
@@ -46,6 +46,20 @@ export function descendants(pid: number): number[] {
     for (const [child, itsParent] of parents) if (itsParent === parent) found.push(child)
   }
   return found.slice(1)
+}
+
+/** The ids of all processes whose standard output is a file; none where the system has no `/proc`. */
+export function writersOf(file: string): number[] {
+  if (process.platform !== 'linux') return []
+  return readdirSync('/proc').flatMap((entry) => {
+    if (!/^\d+$/.test(entry)) return []
+    try {
+      return readlinkSync(`/proc/${entry}/fd/1`) === file ? [Number(entry)] : []
+    } catch {
+      // It has ended, or belongs to another user.
+      return []
+    }
+  })
 }
 
 /** Sends a signal; false when the process is gone already. */
