@@ -1,3 +1,4 @@
+import { DAY_MS } from '@millrace/contracts'
 import type { Stack } from '@millrace/local-stack'
 import type { Route } from './outage-table.js'
 
@@ -136,7 +137,13 @@ export class RouteProbe {
   }
 }
 
-const CACHED_QUERY = { event: 'Outage', interval: '1h' }
+/** With a fixed range: without one, a query ends with the current minute, and the answer of a minute ago is another query's. */
+const CACHED_QUERY = {
+  event: 'Outage',
+  interval: '1h',
+  from: new Date(Date.now() - DAY_MS).toISOString(),
+  to: new Date(Date.now() + DAY_MS).toISOString(),
+}
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
