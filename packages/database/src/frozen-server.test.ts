@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { startTcpProxy, startTestPostgresServer, waitFor } from '@millrace/testing'
+import { startTcpProxy, startTestPostgresServer, waitFor, within } from '@millrace/testing'
 import { type Database, openDatabase } from './open-database.js'
 
 type Server = Awaited<ReturnType<typeof startTestPostgresServer>>
@@ -7,18 +7,6 @@ type Server = Awaited<ReturnType<typeof startTestPostgresServer>>
 /** Far above the 4.5 s in which a server is found not to answer, and far below the 35 s after which a statement is given up. */
 const SOON_MS = 15_000
 const unavailable = expect.objectContaining({ code: 'DATABASE_UNAVAILABLE' })
-
-async function soon<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`not finished within ${SOON_MS} ms`)), SOON_MS)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
 
 describe('a PostgreSQL server that does not answer', () => {
   let server: Server
@@ -49,9 +37,9 @@ describe('a PostgreSQL server that does not answer', () => {
         database.withTenant(1, (tx) => tx.query('select 1')),
         connection.transaction((tx) => tx.query('select 1')),
       ]
-      await soon(Promise.all(failures.map((failure) => expect(failure).rejects.toEqual(unavailable))))
-      await soon(connection.lost)
-      await soon(expect(database.query('insert into nowhere values (1)')).rejects.toEqual(unavailable))
+      await within(SOON_MS, Promise.all(failures.map((failure) => expect(failure).rejects.toEqual(unavailable))))
+      await within(SOON_MS, connection.lost)
+      await within(SOON_MS, expect(database.query('insert into nowhere values (1)')).rejects.toEqual(unavailable))
       await server.resume()
       await waitFor(async () => (await database.query('select 1 as n')).rowCount === 1)
     }))
@@ -60,8 +48,8 @@ describe('a PostgreSQL server that does not answer', () => {
     withDatabase(server.url, async (database) => {
       await server.pause()
       const failing = expect(database.query('select 1')).rejects.toEqual(unavailable)
-      await soon(database.close(100))
-      await soon(failing)
+      await within(SOON_MS, database.close(100))
+      await within(SOON_MS, failing)
       await server.resume()
     }).catch((error: Error) => {
       // The pool is closed for the second time at the end.
@@ -74,7 +62,7 @@ describe('a PostgreSQL server that does not answer', () => {
       const proxy = await startTcpProxy(server.port)
       await withDatabase(proxy.through(server.url), async (database) => {
         await proxy.set(mode)
-        await soon(expect(database.query('select 1')).rejects.toEqual(unavailable))
+        await within(SOON_MS, expect(database.query('select 1')).rejects.toEqual(unavailable))
         await proxy.set('pass')
         await waitFor(async () => (await database.query('select 1 as n')).rowCount === 1)
       })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createLogger, type RootLogger } from '@millrace/logger'
 import { createGrpcMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
-import { startTcpProxy, type TcpProxy, waitFor } from '@millrace/testing'
+import { startTcpProxy, type TcpProxy, waitFor, within } from '@millrace/testing'
 import { createGrpcClient } from '../src/grpc/create-grpc-client.js'
 import { implementService } from '../src/grpc/implement-service.js'
 import { startGrpcServer } from '../src/grpc/start-grpc-server.js'
@@ -32,18 +32,6 @@ function deps(metrics = createMetrics({ service: 'test', hasProcessMetrics: fals
 
 function connect(proxy: TcpProxy, metrics = createMetrics({ service: 'test', hasProcessMetrics: false })) {
   return createGrpcClient({ service: EchoService }, `127.0.0.1:${proxy.port}`, { name: 'echo' }, deps(metrics))
-}
-
-async function soon<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`not finished within ${SOON_MS} ms`)), SOON_MS)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 beforeAll(async () => {
@@ -82,9 +70,9 @@ describe('a gRPC peer that does not answer', () => {
       expect(await connected.ask({ waitMs: 0 }, CALL)).toEqual({ answer: 1 })
       await proxy.set(mode)
       const failures = [connected, fresh].map((calls) => calls.ask({ waitMs: 0 }, CALL))
-      await soon(Promise.all(failures.map((failure) => expect(failure).rejects.toMatchObject(outage))))
+      await within(SOON_MS, Promise.all(failures.map((failure) => expect(failure).rejects.toMatchObject(outage))))
       expect(await metrics.expose()).toMatch(/millrace_grpc_peer_up\{peer="echo".*\} 0/)
-      await soon(expect(connected.ask({ waitMs: 0 }, CALL)).rejects.toMatchObject(outage))
+      await within(SOON_MS, expect(connected.ask({ waitMs: 0 }, CALL)).rejects.toMatchObject(outage))
       await proxy.set('pass')
       for (const calls of [connected, fresh])
         await waitFor(async () => (await calls.ask({ waitMs: 0 }, CALL)).answer === 1, { deadlineMs: SOON_MS })
@@ -103,7 +91,7 @@ describe('a gRPC peer that does not answer', () => {
       for await (const { answer } of calls.watch({ waitMs: 0 }, { tenant: '1' })) return answer
       return undefined
     }
-    await soon(expect(first()).rejects.toMatchObject(outage))
+    await within(SOON_MS, expect(first()).rejects.toMatchObject(outage))
     await stop()
     await proxy.stop()
   })
@@ -118,7 +106,7 @@ describe('a gRPC peer that does not answer', () => {
         await proxy.set('swallow-answers')
       }
     }
-    await soon(expect(read()).rejects.toMatchObject({ code: 'DEPENDENCY_UNAVAILABLE' }))
+    await within(SOON_MS, expect(read()).rejects.toMatchObject({ code: 'DEPENDENCY_UNAVAILABLE' }))
     expect(answers).toEqual([1])
     await stop()
     await proxy.stop()

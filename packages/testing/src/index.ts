@@ -19,3 +19,4 @@ export {
 export { startTestReplica } from './test-replica.js'
 export { findTestS3, startTestS3, type TestS3 } from './test-s3.js'
 export { waitFor } from './wait-for.js'
+export { within } from './within.js'
