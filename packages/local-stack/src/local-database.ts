@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isAlive } from '@millrace/process-lock'
 import { DATABASE_NAME, passwordFile } from './postgres-cluster.js'
-import { isAlive } from './process-table.js'
 import { postgresDirectory } from './stack-servers.js'
 
 /** The address of the PostgreSQL that a stack runs on this data directory, or undefined when none does. */

@@ -5,7 +5,8 @@ import { constants, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { descendants, isAlive, isRunning, ownIdentity, processIdentity, signal, writersOf } from './process-table.js'
+import { isAlive, isRunning, ownIdentity, processIdentity } from '@millrace/process-lock'
+import { descendants, signal, writersOf } from './process-table.js'
 
 /*
  * Our children run in sessions of their own, and a process that is killed cannot end its children. So each child and each temporary directory is noted

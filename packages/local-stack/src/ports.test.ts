@@ -4,8 +4,8 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { ownIdentity } from '@millrace/process-lock'
 import { canConnect, freePort, isPortFree } from './ports.js'
-import { ownIdentity } from './process-table.js'
 
 const servers: Server[] = []
 afterEach(async () => {

@@ -2,8 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createExclusively } from './exclusive-file.js'
-import { isRunning, ownIdentity } from './process-table.js'
+import { createExclusively, isRunning, ownIdentity } from '@millrace/process-lock'
 
 /** Redis Cluster adds this to the port of a node to get the port of its bus. */
 export const CLUSTER_BUS_OFFSET = 10_000

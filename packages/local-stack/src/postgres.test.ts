@@ -2,10 +2,10 @@ import { existsSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import { afterEach, expect, test } from '@jest/globals'
+import { isAlive } from '@millrace/process-lock'
 import { freePort } from './ports.js'
 import { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.js'
 import { answersPostgres } from './postgres-probe.js'
-import { isAlive } from './process-table.js'
 
 let server: PostgresServer | undefined
 

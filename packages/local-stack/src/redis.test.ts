@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from '@jest/globals'
-import { isAlive } from './process-table.js'
+import { isAlive } from '@millrace/process-lock'
 import { type RedisOptions, type RedisServer, startRedis } from './redis.js'
 import { type RedisClusterStack, startRedisCluster } from './redis-cluster.js'
 import { type SentinelStack, startSentinel } from './redis-sentinel.js'

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { ownIdentity } from './process-table.js'
+import { ownIdentity } from '@millrace/process-lock'
 import { lockDataDirectory } from './stack-lock.js'
 
 const COMPILED = new URL('../dist/stack-lock.js', import.meta.url).href

@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { closeSync, constants, ftruncateSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { createExclusively } from './exclusive-file.js'
-import { isRunning, ownIdentity } from './process-table.js'
+import { createExclusively, isRunning, ownIdentity } from '@millrace/process-lock'
 
 /**
  * Locks the data directory for this process. The returned function unlocks it. The kernel keeps the lock (flock) and releases it when this process ends,
