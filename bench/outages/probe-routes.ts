@@ -12,7 +12,7 @@ export interface Seen {
   readonly detail?: string | undefined
   /** Whether the answer said when to retry. */
   readonly saysWhenToRetry?: boolean
-  /** Whether a 503 must say it: on all routes of the public API, not on those of probes. */
+  /** Whether a 503 must have a Retry-After header: true for the routes of the public API, false for the routes of probes. */
   readonly needsRetryAfter?: boolean
   /** Receipt of an accepted request. */
   readonly receipt?: string | undefined

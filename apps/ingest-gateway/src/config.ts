@@ -25,7 +25,7 @@ import {
   url,
 } from '@millrace/service'
 
-/** Which requests tell about the device of the user: none, those of browsers, or all. */
+/** Which requests describe the device of the user: no request, requests of browsers, or all requests. */
 const CLIENT_CONTEXTS = ['off', 'browsers', 'all'] as const
 /** A value of EVENTS_CLIENT_CONTEXT. */
 export type ClientContext = (typeof CLIENT_CONTEXTS)[number]
@@ -237,7 +237,7 @@ export const configSchema = defineConfig({
   EVENTS_CLIENT_CONTEXT: choice(CLIENT_CONTEXTS, {
     default: 'browsers',
     description:
-      'whose requests fill context.ip and context.userAgent of events that lack them: those of browsers (with Origin or Sec-Fetch-Site, or images), all, or none (off); the address respects HTTP_TRUST_PROXY',
+      'which requests fill in missing values of context.ip and context.userAgent: requests of browsers (with an Origin or Sec-Fetch-Site header, or for an image), all requests, or no request (off); HTTP_TRUST_PROXY decides which address is used',
   }),
   EVENTS_TRUNCATE_IP: boolean({
     default: false,

@@ -252,7 +252,7 @@ describe('the client with a complete stack', () => {
     const { url } = await createClient({ url: stack.url, key }).liveTicket()
     const response = await fetch(url)
     await ask('DELETE', `/api/v1/keys/${id}`)
-    // The stream would go on for ever otherwise.
+    // Otherwise the stream would never end.
     expect(await response.text()).toMatch(/event: problem\ndata: \{.*KEY_INVALID.*\}\n\n$/)
     expect((await fetch(url)).status).toBe(403)
   })

@@ -78,7 +78,7 @@ export interface ObjectStore {
   delete(key: string): Promise<void>
   /**
    * Removes what writers that were killed during a `put` have left behind and that has not grown since `before`.
-   * Returns the number of abandoned uploads. Without it they take room for ever.
+   * Returns the number of abandoned uploads. Uploads that are not removed take room without end.
    */
   removeAbandonedUploads(before: Date): Promise<number>
   /** Resolves when the store can be reached and may be read. The file driver also tries to write. */

@@ -6,7 +6,7 @@ import { type CheckedInputs, checkInputs } from './check-inputs.js'
 
 type Method = 'get' | 'post' | 'delete'
 
-/** Who may call a route: keys with a scope, everyone, or whoever a function returns. The function throws for others. */
+/** Who may call a route: keys with this scope, everyone, or the caller that a function finds. The function throws when the request may not call the route. */
 export type Access<Caller> = Scope | 'everyone' | ((req: Request) => Promise<Caller>)
 
 type Handler<Caller> = (req: Request, res: Response, caller: Caller) => Promise<void> | void

@@ -32,7 +32,7 @@ const all = Object.entries(createOpenApiDocument().paths as Record<string, Recor
       operation,
     })),
 )
-/** Operations behind Express, except those of SDKs. The stream of live counts does not end. */
+/** Operations behind Express, without the paths that SDKs call, and without the stream of live counts, which does not end. */
 const operations = all.filter(
   ({ path, operation }) =>
     (path.startsWith('/api/') || path.startsWith('/v1/receipts') || /^\/(docs|openapi)/.test(path)) &&
@@ -172,7 +172,7 @@ describe('an operation of the API', () => {
   })
 
   it.each(operations.filter(({ operation }) => operation.requestBody === undefined))(
-    'that takes no body refuses one: $name',
+    'without a body refuses a request that has one: $name',
     async (one) => {
       const { query } = minimumOf(one)
       expectRefusal(await send(one, { query, body: { event: 'A' }, type: 'application/json' }), 'body')
@@ -182,7 +182,7 @@ describe('an operation of the API', () => {
   )
 
   it.each(operations.filter(({ operation }) => operation.requestBody !== undefined))(
-    'refuses a body of another content type, and one that is no object: $name',
+    'refuses a body with another content type, and a body that is not an object: $name',
     async (one) => {
       const { query, body } = minimumOf(one)
       for (const type of [undefined, 'text/plain', 'application/x-www-form-urlencoded'])

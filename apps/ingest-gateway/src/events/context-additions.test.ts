@@ -30,7 +30,7 @@ describe('the context of an event from a browser', () => {
     expect(contextOf({ context, batch: [event()] }, { path: '/v1/batch' })).toEqual(wanted)
   })
 
-  it('stays as it is when the request says nothing about the device', () => {
+  it('is not changed when the request does not describe the device', () => {
     expect(contextOf(event({ locale: 'de' }), { from: null })).toEqual({ locale: 'de' })
     expect(contextOf(event(), { from: null })).toBeNull()
   })
@@ -92,11 +92,15 @@ describe('the traits of an identify event', () => {
     ['its context if its own are null', { context: { traits: { plan: 'x' } }, traits: null }, { plan: 'x' }],
     ['its context if its own are empty', { context: { traits: { plan: 'x' } }, traits: {} }, { plan: 'x' }],
     [
-      'itself if those of the context are no object',
+      'the own traits of the event if context.traits is not an object',
       { context: { traits: ['x'] }, traits: { plan: 'y' } },
       { plan: 'y' },
     ],
-    ['itself if those of the context are null', { context: { traits: null }, traits: { plan: 'y' } }, { plan: 'y' }],
+    [
+      'the own traits of the event if context.traits is null',
+      { context: { traits: null }, traits: { plan: 'y' } },
+      { plan: 'y' },
+    ],
     ['nowhere', { context: { app: 1 } }, null],
   ])('come from %s', (_name, fields, wanted) => {
     expect(take(fields).stored).toEqual(wanted)

@@ -14,7 +14,7 @@ const QUOTE = 0x22
 
 export type Additions = Readonly<Record<(typeof NAMES)[number], string | undefined>>
 
-/** Adds members to the context of an event. A member that the context has already stays as it is, also when it is null. */
+/** Adds members to the context of an event. A member that the context already has is not changed, even if it is null. */
 export class ContextAdditions {
   readonly #text: RequestText
   readonly #scanner: EventScanner

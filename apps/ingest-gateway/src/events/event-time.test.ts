@@ -31,7 +31,7 @@ describe('the time of an event', () => {
   it.each<[string, object, number | string, string | undefined]>([
     // The clock of the client is right.
     ['without any time is that of the receipt', {}, 0, undefined],
-    ['without a time of its own is that of the receipt, whatever sentAt says', { sentAt: ago(WEEKS) }, 0, undefined],
+    ['without a time of its own is the time of the receipt, also with a sentAt', { sentAt: ago(WEEKS) }, 0, undefined],
     ['is its timestamp', { timestamp: ago(HALF_HOUR) }, HALF_HOUR, undefined],
     ['is its originalTimestamp if it has no timestamp', { originalTimestamp: ago(HALF_HOUR) }, HALF_HOUR, undefined],
     [

@@ -363,7 +363,7 @@ describe('a pixel', () => {
     expect(producer.seal().records).toEqual([])
   })
 
-  it('with members of odd names stores them as they are', async () => {
+  it('with unusual member names is stored with these names', async () => {
     const deep = `properties.${'a.'.repeat(200)}b=1`
     const query = `writeKey=w&userId=u&event=A&properties.__proto__.x=1&properties.constructor=2`
     expect((await get(`/v1/pixel/track?${query}`)).status).toBe(200)

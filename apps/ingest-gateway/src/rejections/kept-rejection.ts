@@ -1,7 +1,7 @@
 import type { Masker } from '@millrace/masking'
 import { DRAFT_BYTES_MAX, type RejectionDraft } from './rejection-draft.js'
 
-/** A kept rejection, as it is stored and as GET /api/v1/rejections returns it. */
+/** One entry of the list of rejections, in the form in which Redis stores it and GET /api/v1/rejections returns it. */
 export interface KeptRejection {
   readonly time: string
   readonly scope: 'event' | 'request'

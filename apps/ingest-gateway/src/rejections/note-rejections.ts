@@ -96,7 +96,7 @@ export interface RefusalDeps {
   readonly wires: readonly Wire[]
 }
 
-/** The `onRefused` of the intake: counts each refused request, and keeps those of known callers. */
+/** The `onRefused` of the intake: counts each refused request, and keeps it in the list of rejections if its caller is known. */
 export function createOnRefused({ recorder, verifier, metrics, wires }: RefusalDeps) {
   const names = new Map(wires.flatMap(({ name, routes }) => routes.map(({ path }) => [path, name])))
   return function onRefused(request: IntakeRequest, error: MillraceError): void {

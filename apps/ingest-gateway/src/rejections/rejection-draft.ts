@@ -3,7 +3,7 @@ import type { KeptCode } from './rejection-codes.js'
 /** Bytes of an event or a body that are copied for its excerpt. */
 export const DRAFT_BYTES_MAX = 8192
 
-/** A rejection as it is noted while the request is handled: copies of what the request's buffer holds, not masked yet. */
+/** A rejection that was noted while its request was handled: copies of parts of the request's buffer, not masked yet. */
 export interface RejectionDraft {
   readonly tenantId: number
   readonly atMs: number

@@ -18,7 +18,7 @@ const types = new KeyTable(EVENT_TYPES.map((type, index) => [type, index]))
 interface Extra {
   readonly field: number
   readonly name: string
-  /** The code when its value is no text. */
+  /** The rejection code when its value is not a text. */
   readonly invalid: RejectionCode
 }
 

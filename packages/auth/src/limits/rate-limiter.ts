@@ -48,7 +48,7 @@ const RETRY_MS = 1_000
 /** Tenants in memory. Beyond that, the one that was created first is removed together with the tokens taken in advance. */
 const TENANTS_MAX = 10_000
 
-/** What a blocked tenant is told to wait, in ms: SDKs retry after that time instead of every second. */
+/** The Retry-After of a blocked tenant, in ms: SDKs retry after this time instead of every second. */
 const BLOCKED_RETRY_MS = 60_000
 
 interface Lease {

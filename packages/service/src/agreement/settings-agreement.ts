@@ -92,7 +92,7 @@ function createReport({ logger, metrics }: Lifecycle): (found: readonly Contradi
   const gauge = metrics
     .gauge({
       name: 'millrace_settings_contradictions',
-      help: 'settings of this process that contradict those of other processes',
+      help: 'settings of this process that contradict settings of other processes',
       alert: 'above 0 for more than a rolling update takes',
     })
     .with({})

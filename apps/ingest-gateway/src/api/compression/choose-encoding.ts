@@ -4,7 +4,7 @@ import Negotiator from 'negotiator'
 export const RESPONSE_ENCODINGS = ['br', 'gzip'] as const
 export type ResponseEncoding = (typeof RESPONSE_ENCODINGS)[number]
 
-/** Smaller bodies are sent as they are: they fit into one packet anyway. */
+/** Smaller bodies are not compressed, because they fit into one packet. */
 export const COMPRESSED_BYTES_MIN = 1024
 
 /** Its types do not know the options. */
