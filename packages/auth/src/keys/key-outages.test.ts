@@ -124,7 +124,7 @@ describe('API keys while PostgreSQL is frozen', () => {
     withKnownKey(async ({ verifier }) => {
       await server.pause()
       const lookUp = Promise.resolve(verifier.verifyKey('mr_x')).catch(() => undefined)
-      await within(SOON_MS, verifier.close())
+      expect(await within(SOON_MS, verifier.close())).toBeUndefined()
       await within(SOON_MS, lookUp)
     }))
 })
