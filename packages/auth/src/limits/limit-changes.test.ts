@@ -137,19 +137,20 @@ describe('a changed rate limit', () => {
   })
 
   it('is reported although the transaction that made it began first and committed last', async () => {
-    const reported: number[] = []
-    const readChanges = createLimitChanges({ database, changed: (id) => reported.push(id) })
+    const bursts = new Map<number, number | undefined>()
+    const readChanges = createLimitChanges({ database, changed: (id, { burst }) => bursts.set(id, burst) })
     await readChanges()
     const other = await new KeyManager({ database }).createTenant(`tenant ${++tenants}`)
     await database.transaction(async (transaction) => {
       await transaction.query(`update tenants set settings = '{"limits":{"burst":1}}' where id = $1`, [tenantId])
       await database.query(`update tenants set settings = '{"limits":{"burst":1}}' where id = $1`, [other])
       await readChanges()
-      expect(reported).toContain(other)
-      expect(reported).not.toContain(tenantId)
+      expect(bursts.get(other)).toBe(1)
+      // The tenant itself may be reported with its old limits: an open transaction of any other database of the server keeps the bound low.
+      expect(bursts.get(tenantId)).toBeUndefined()
     })
     await readChanges()
-    expect(reported).toContain(tenantId)
+    expect(bursts.get(tenantId)).toBe(1)
   })
 
   it('is reported after the database could not be read for a while', async () => {
