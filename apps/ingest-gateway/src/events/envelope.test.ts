@@ -154,8 +154,14 @@ describe('the envelope of a request', () => {
     expect(acceptance.messageIds).toEqual(['made-1', 'made-2'])
   })
 
+  it('may have an empty list for its context, and so may its events, as PHP writes an array without members', () => {
+    const batch = [{ context: [] }, { context: { a: 1 } }, {}].map((event) => ({ event: 'A', userId: 'u', ...event }))
+    expect(contextsOf({ context: [], batch })).toEqual([{}, { a: 1 }, null])
+    expect(contextsOf({ context: { b: 2 }, batch })).toEqual([{ b: 2 }, { b: 2, a: 1 }, { b: 2 }])
+  })
+
   it.each([
-    [{ context: [] }, 'invalid_context', 'context of the batch must be an object, not a list'],
+    [{ context: [{}] }, 'invalid_context', 'context of the batch must be an object, not a list'],
     [{ context: 'web' }, 'invalid_context', 'context of the batch must be an object, not a string'],
     [{ context: false }, 'invalid_context', 'context of the batch must be an object, not a boolean'],
     [{ context: { a: '\0' } }, 'nul_character', expect.any(String)],

@@ -30,7 +30,7 @@ interface EnvelopeContext extends Measure {
   readonly isObject: boolean
 }
 
-const [QUOTE, BACKSLASH, OPEN_BRACE, LOWER_N] = [0x22, 0x5c, 0x7b, 0x6e]
+const [QUOTE, OPEN_BRACKET, BACKSLASH, OPEN_BRACE, LOWER_N] = [0x22, 0x5b, 0x5c, 0x7b, 0x6e]
 
 /**
  * Gives the fields of a request's envelope to its events. The context of the envelope and that of the event are merged, members of members
@@ -95,7 +95,8 @@ export class Envelope {
     const { words } = this.#table
     const start = words[at + ROW.fields + 2 * FIELD.context] as number
     const first = start === 0 ? LOWER_N : this.#text.bytes[start]
-    if (first === LOWER_N) return undefined
+    // An empty list stands for an empty object, see EventFormat.objectFields.
+    if (first === LOWER_N || (first === OPEN_BRACKET && this.#scanner.isEmptyList(start))) return undefined
     const end = words[at + ROW.fields + 2 * FIELD.context + 1] as number
     const isObject = first === OPEN_BRACE
     const measure = this.#scanner.measure(start)

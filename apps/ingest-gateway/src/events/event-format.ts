@@ -10,6 +10,8 @@ export interface EventFormat extends FieldNames {
   readonly fieldNames: readonly string[]
   /** Fields whose strings are compared, hashed or stored, so their JSON escapes must be decoded. */
   readonly textFields: readonly number[]
+  /** Fields whose values are objects. An empty list stands for an empty object there, because PHP writes an array without members as []. */
+  readonly objectFields: readonly number[]
   /** The field of the body that may hold the write key; -1 when keys come in the header only. */
   readonly keyField: number
   /** Groups of fields that events inherit from the envelope of the request: all fields of a group, if the event has none of them. */

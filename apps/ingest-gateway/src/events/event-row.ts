@@ -6,7 +6,9 @@ import type { EventScanner, MemberRange } from './event-scanner.js'
 import { type EventTable, FIELD, ROW } from './event-table.js'
 import { MergeBase } from './merge-base.js'
 
-const [SPACE, QUOTE, MINUS, ZERO, NINE, LOWER_N, OPEN_BRACE] = [0x20, 0x22, 0x2d, 0x30, 0x39, 0x6e, 0x7b]
+const [SPACE, QUOTE, MINUS, ZERO, NINE, OPEN_BRACKET, LOWER_N, OPEN_BRACE] = [
+  0x20, 0x22, 0x2d, 0x30, 0x39, 0x5b, 0x6e, 0x7b,
+]
 
 /** Longest id or name, in bytes. */
 export const TEXT_BYTES_MAX = 255
@@ -159,6 +161,16 @@ export class EventRow {
   /** Gives a field another value, as JSON text. */
   setJson(field: number, json: string): void {
     this.setRange(field, this.#text.appendText(json), this.#text.used)
+  }
+
+  /** Replaces empty lists in these fields by empty objects. */
+  replaceEmptyLists(fields: readonly number[]): void {
+    for (let i = 0; i < fields.length; i++) {
+      const field = fields[i] as number
+      const start = this.start(field)
+      if (start !== 0 && this.bytes[start] === OPEN_BRACKET && this.#scanner.isEmptyList(start))
+        this.setJson(field, '{}')
+    }
   }
 
   /** Where the value of the member of the object in `field` whose key is the only one in `keys` begins; 0 when there is none. */

@@ -166,6 +166,12 @@ export class EventScanner {
     return this.#scanner.bytes[this.#scanner.skipSpace(at + 1)] === CLOSE_BRACE
   }
 
+  /** Whether the list at `at`, which was scanned before, has no items. */
+  isEmptyList(at: number): boolean {
+    this.#refresh()
+    return this.#scanner.bytes[this.#scanner.skipSpace(at + 1)] === CLOSE_BRACKET
+  }
+
   /** What the value at `at`, which was scanned before, adds to an event of which it is a field. */
   measure(at: number): Measure {
     this.#refresh()

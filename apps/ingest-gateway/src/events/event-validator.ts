@@ -135,6 +135,7 @@ export class EventValidator implements EventFields {
     if (bytes > eventBytesMax || depth > depthMax || keys > keysMax)
       return checkLimits(this.#event, { bytes, depth, keys }, this.#limits)
     if ((words[row + ROW.escapes] as number) > 0) this.#event.decodeTexts(format.textFields)
+    this.#event.replaceEmptyLists(format.objectFields)
     return undefined
   }
 

@@ -188,7 +188,9 @@ describe('the objects of an event', () => {
     ['""', 'an empty string'],
     ['1', 'a number'],
     ['true', 'a boolean'],
-    ['[]', 'a list'],
+    ['[1]', 'a list'],
+    ['[[]]', 'a list'],
+    ['[ {} ]', 'a list'],
   ] as const
   const objects = EVENT_TYPES.flatMap((type) => {
     const traits = type === 'identify' || type === 'group'
@@ -206,6 +208,18 @@ describe('the objects of an event', () => {
       reason: `${field} must be an object, not ${found}`,
     })
   })
+
+  // PHP's json_encode writes an array without members as [], and PHP has one type for lists and objects.
+  it.each(EVENT_TYPES.flatMap((type) => ['[]', '[ \n ]'].map((list) => [type, list] as const)))(
+    'may be empty lists, which stand for empty objects: type %s, %j',
+    (type, list) => {
+      const takeWith = (object: string) =>
+        take({ ...required, type: `"${type}"`, context: object, properties: object, traits: object })
+      const { record, rejection } = takeWith(list)
+      expect(rejection).toBeUndefined()
+      expect(record).toEqual(takeWith('{}').record)
+    },
+  )
 
   it.each(EVENT_TYPES)('may be null: type %s', (type) => {
     const { record, rejection } = take({

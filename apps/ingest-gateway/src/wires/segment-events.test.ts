@@ -156,7 +156,7 @@ describe('a rejected event', () => {
     [{ userId: 'x'.repeat(256) }, 'invalid_user_id'],
     [{ anonymousId: [] }, 'invalid_anonymous_id'],
     [{ messageId: 'x'.repeat(256) }, 'invalid_message_id'],
-    [{ properties: [] }, 'invalid_properties'],
+    [{ properties: [1] }, 'invalid_properties'],
     [{ properties: 'x' }, 'invalid_properties'],
     [{ properties: null }, undefined],
     [{ context: 1 }, 'invalid_context'],

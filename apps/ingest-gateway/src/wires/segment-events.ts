@@ -66,6 +66,7 @@ export const segmentEvents: EventFormat = {
     previous_id: OWN.previousId,
   }),
   textFields: [...CORE_TEXT_FIELDS, OWN.type, OWN.name, OWN.category, OWN.groupId, OWN.previousId],
+  objectFields: [FIELD.properties, FIELD.context, OWN.traits],
   listField: OWN.batch,
   keyField: OWN.writeKey,
   reservedNames: new Set(TYPE_EVENT_NAMES),

@@ -40,6 +40,8 @@ export const cloudEvents: EventFormat = {
     anonymousid: FIELD.anonymousId,
   }),
   textFields: [...CORE_TEXT_FIELDS, OWN.specversion, OWN.id, OWN.source, OWN.subject],
+  // An empty list in data is data: it becomes a property.
+  objectFields: [],
   listField: -1,
   keyField: -1,
   reservedNames: new Set(TYPE_EVENT_NAMES),
