@@ -116,7 +116,7 @@ describe('the traits of an identify event', () => {
   })
 
   it('cannot be another type because of those in the context', () => {
-    expect(take({ context: { traits: { plan: 'x' } }, traits: [] }).code).toBe('invalid_properties')
+    expect(take({ context: { traits: { plan: 'x' } }, traits: [1] }).code).toBe('invalid_properties')
     expect(take({ context: { traits: { plan: 'x' } }, properties: [1] }).code).toBe('invalid_properties')
   })
 
