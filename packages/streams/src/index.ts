@@ -28,6 +28,7 @@ export {
   type AppendResult,
   BEGINNING,
   type BrokerGroupListener,
+  type BrokerGroupMember,
   type BrokerMembership,
   type FrameToAppend,
   type GroupMirror,

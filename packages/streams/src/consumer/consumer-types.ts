@@ -70,6 +70,11 @@ export interface ConsumerConfig<Prepared, Tx extends SqlTransaction> {
   readonly group: string
   /** Readable name for `stream_members` and logs; the consumer makes it unique. */
   readonly member: string
+  /**
+   * Only where the broker assigns partitions: a name that no other running member has and that stays the same when this process is started again
+   * (static membership, Kafka's group.instance.id). Default: none.
+   */
+  readonly instance?: string | undefined
   readonly database: StreamDatabase<Tx>
   readonly handler: StreamHandler<Prepared, Tx>
   readonly settings?: Partial<ConsumerSettings>

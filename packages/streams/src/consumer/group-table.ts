@@ -134,13 +134,17 @@ export class GroupTable {
     return rows.map(toTaken)
   }
 
-  /** Takes these partitions from any owner, because the broker assigned them to this member. Waits for a commit of the old owner that is under way. */
-  async claim(partitions: readonly number[]): Promise<TakenPartition[]> {
+  /**
+   * Takes those of these partitions, assigned to this member by the broker, that are free, whose lease has expired, that an earlier session of this
+   * member held, or that are among `overdue`: those are taken from any owner. Waits for a commit of the old owner that is under way.
+   */
+  async claim(partitions: readonly number[], overdue: readonly number[]): Promise<TakenPartition[]> {
     const { rows } = await this.#client.query<PartitionRow>(
       `update stream_partitions p set
          owner = $3, epoch = p.epoch + 1, lease_expires_at = clock_timestamp() + $4 * interval '1 millisecond', updated_at = clock_timestamp()
-       where group_name = $1 and stream = $2 and partition = any($5::smallint[]) ${RETURNING}`,
-      [this.#group, this.#stream, this.#member, this.#leaseMs, [...partitions]],
+       where group_name = $1 and stream = $2 and partition = any($5::smallint[])
+         and (owner is null or owner = $3 or lease_expires_at < clock_timestamp() or partition = any($6::smallint[])) ${RETURNING}`,
+      [this.#group, this.#stream, this.#member, this.#leaseMs, [...partitions], [...overdue]],
     )
     return rows.map(toTaken)
   }

@@ -1,11 +1,13 @@
-import type { BrokerMembership, StreamDriver, StreamReader } from '../driver/stream-driver.js'
+import type { BrokerGroupMember, BrokerMembership, StreamDriver, StreamReader } from '../driver/stream-driver.js'
 import type { GroupTable, TakenPartition } from './group-table.js'
+
+/** How often a member asks whether the previous owner has released a partition, in ms. */
+const CLAIM_EVERY_MS = 100
 
 /** Decides which partitions this member should hold: its share of the leases, or the partitions that the broker assigns. */
 export interface PartitionAssignment {
-  /** Opens a reader. Close it by `closeReader`. */
+  /** Opens a reader; the caller closes it. */
   openReader(): Promise<StreamReader>
-  closeReader(reader: StreamReader): Promise<void>
   /** Called with the number of live members after each heartbeat. */
   setLiveMembers(members: number): void
   /** Whether partitions should be taken or released. Cheap. */
@@ -38,10 +40,6 @@ export class LeaseAssignment implements PartitionAssignment {
     return this.#driver.openReader(this.#stream)
   }
 
-  closeReader(reader: StreamReader): Promise<void> {
-    return reader.close()
-  }
-
   setLiveMembers(members: number): void {
     this.#liveMembers = members
     this.#mayTake = true
@@ -71,30 +69,50 @@ export class LeaseAssignment implements PartitionAssignment {
   }
 }
 
-/** The broker assigns partitions. They are claimed in PostgreSQL as well, so that the new epoch fences the previous owner. */
-export class BrokerAssignment implements PartitionAssignment {
-  readonly #table: GroupTable
-  readonly #membership: BrokerMembership
-  readonly #wanted: ReadonlySet<number>
+interface BrokerAssignmentDeps {
+  readonly driver: StreamDriver
+  readonly table: GroupTable
+  /** Called when the broker has changed the assignment. */
+  readonly onChange: () => void
+  /** Monotonic ms. */
+  readonly now: () => number
+  /** How long a partition is left to its previous owner, which commits its last batch and releases it, in ms. */
+  readonly handOverMs: number
+}
 
-  private constructor(table: GroupTable, membership: BrokerMembership, wanted: ReadonlySet<number>) {
-    this.#table = table
+/**
+ * The broker assigns partitions. They are claimed in PostgreSQL as well, so that the new epoch fences the previous owner. A previous owner that is
+ * alive learns of the new assignment at the same time: it is given `handOverMs` to release the partition, because a commit of it that is fenced
+ * would cost it its whole session.
+ */
+export class BrokerAssignment implements PartitionAssignment {
+  readonly #deps: BrokerAssignmentDeps
+  readonly #stream: string
+  /** The partitions that the broker has assigned, with the time of the assignment. */
+  readonly #wanted: ReadonlyMap<number, number>
+  readonly #membership: BrokerMembership
+  #nextTakeMs = 0
+  #timer: NodeJS.Timeout | undefined
+
+  private constructor(
+    deps: BrokerAssignmentDeps,
+    stream: string,
+    { membership, wanted }: { membership: BrokerMembership; wanted: ReadonlyMap<number, number> },
+  ) {
+    this.#deps = deps
+    this.#stream = stream
     this.#membership = membership
     this.#wanted = wanted
   }
 
-  static async join(
-    driver: StreamDriver,
-    { stream, group, member }: { stream: string; group: string; member: string },
-    table: GroupTable,
-    onChange: () => void,
-  ): Promise<BrokerAssignment> {
+  static async join(member: BrokerGroupMember, deps: BrokerAssignmentDeps): Promise<BrokerAssignment> {
+    const { driver, onChange, now } = deps
     if (driver.joinGroup === undefined)
       throw new TypeError(`the driver ${driver.name} has assignment "broker" but no joinGroup`)
-    const wanted = new Set<number>()
-    const membership = await driver.joinGroup(stream, group, member, {
+    const wanted = new Map<number, number>()
+    const membership = await driver.joinGroup(member, {
       assigned: (partitions) => {
-        for (const partition of partitions) wanted.add(partition)
+        for (const partition of partitions) wanted.set(partition, now())
         onChange()
       },
       revoked: (partitions) => {
@@ -102,21 +120,18 @@ export class BrokerAssignment implements PartitionAssignment {
         onChange()
       },
     })
-    return new BrokerAssignment(table, membership, wanted)
+    return new BrokerAssignment(deps, member.stream, { membership, wanted })
   }
 
-  async openReader(): Promise<StreamReader> {
-    return this.#membership.reader
-  }
-
-  async closeReader(reader: StreamReader): Promise<void> {
-    for (const partition of this.#wanted) reader.remove(partition)
+  openReader(): Promise<StreamReader> {
+    return this.#deps.driver.openReader(this.#stream)
   }
 
   setLiveMembers(): void {}
 
   isDue(held: ReadonlySet<number>): boolean {
-    return held.size !== this.#wanted.size || [...held].some((partition) => !this.#wanted.has(partition))
+    if ([...held].some((partition) => !this.#wanted.has(partition))) return true
+    return held.size < this.#wanted.size && this.#deps.now() >= this.#nextTakeMs
   }
 
   surplus(held: ReadonlySet<number>): number[] {
@@ -124,12 +139,24 @@ export class BrokerAssignment implements PartitionAssignment {
   }
 
   async take(held: ReadonlySet<number>): Promise<TakenPartition[]> {
-    const missing = [...this.#wanted].filter((partition) => !held.has(partition))
-    return missing.length > 0 ? await this.#table.claim(missing) : []
+    const missing = [...this.#wanted].filter(([partition]) => !held.has(partition))
+    if (missing.length === 0) return []
+    const { table, now, handOverMs } = this.#deps
+    const numbers = missing.map(([partition]) => partition)
+    const overdue = missing.filter(([, sinceMs]) => now() - sinceMs >= handOverMs).map(([partition]) => partition)
+    const taken = await table.claim(numbers, overdue)
+    if (taken.length < missing.length) this.#claimAgainIn(Math.min(CLAIM_EVERY_MS, handOverMs / 4))
+    return taken
   }
 
-  async close(): Promise<void> {
-    await this.#membership.leave()
-    await this.#membership.reader.close()
+  close(): Promise<void> {
+    clearTimeout(this.#timer)
+    return this.#membership.leave()
+  }
+
+  #claimAgainIn(ms: number): void {
+    this.#nextTakeMs = this.#deps.now() + ms
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(this.#deps.onChange, ms + 1)
   }
 }

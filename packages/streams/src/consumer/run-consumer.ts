@@ -145,7 +145,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
         await this.#session.run()
       } finally {
         this.#session = undefined
-        await assignment.closeReader(reader)
+        await reader.close()
       }
     } finally {
       await connection.close().catch(() => undefined)
@@ -158,7 +158,11 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     await table.ensurePartitions(settings.partitions)
     await driver.prepare(stream, settings.partitions)
     if (driver.assignment === 'leases') return new LeaseAssignment(driver, stream, table, settings.partitions)
-    return await BrokerAssignment.join(driver, { stream, group, member }, table, () => this.#session?.wake())
+    const { leaseMs } = settings
+    return await BrokerAssignment.join(
+      { stream, group, member, instance: config.instance, sessionTimeoutMs: leaseMs },
+      { driver, table, now: this.#context.now, handOverMs: leaseMs / 3, onChange: () => this.#session?.wake() },
+    )
   }
 
   /** Heartbeats never overlap: a caller that arrives during one waits, then shares the next. */

@@ -99,17 +99,32 @@ export interface TrimRequest {
   readonly newest?: Position
 }
 
+/** A member that joins a group which the broker manages. */
+export interface BrokerGroupMember {
+  readonly stream: string
+  readonly group: string
+  /** Name of this run of the member, for logs. */
+  readonly member: string
+  /**
+   * A name that stays the same when the process is started again (Kafka's group.instance.id): the broker then keeps the partitions for it until the
+   * session times out. Undefined: the partitions go to others at once when the member leaves.
+   */
+  readonly instance: string | undefined
+  /** The broker gives the partitions of a member to others when it has not heard of it for this long, in ms. */
+  readonly sessionTimeoutMs: number
+}
+
 /** Called by a broker that assigns partitions itself. */
 export interface BrokerGroupListener {
-  /** The broker has assigned these partitions to this member; read them with the membership's reader. */
+  /** The broker has assigned these partitions to this member. */
   assigned(partitions: readonly number[]): void
   /** The broker has revoked these partitions; another member may own them already. */
   revoked(partitions: readonly number[]): void
 }
 
-/** Membership in a group that the broker manages. */
+/** Membership in a group that the broker manages. It joins again by itself after a loss; the listener learns of each change. */
 export interface BrokerMembership {
-  readonly reader: StreamReader
+  /** Never rejects and ends within seconds, also when the broker does not answer. The listener is not called any more. */
   leave(): Promise<void>
 }
 
@@ -149,7 +164,7 @@ export interface StreamDriver {
   mirrorGroup(stream: string, group: string, positions: readonly GroupMirror[]): Promise<void>
   memory(): Promise<StreamMemory>
   /** Required when `assignment` is 'broker'. */
-  joinGroup?(stream: string, group: string, member: string, listener: BrokerGroupListener): Promise<BrokerMembership>
+  joinGroup?(member: BrokerGroupMember, listener: BrokerGroupListener): Promise<BrokerMembership>
   /** Closes the connections that the driver opened itself. */
   close(): Promise<void>
 }

@@ -1,6 +1,7 @@
 import type {
   AppendResult,
   BrokerGroupListener,
+  BrokerGroupMember,
   BrokerMembership,
   FrameToAppend,
   GroupMirror,
@@ -123,18 +124,15 @@ export class MemoryDriver implements StreamDriver {
   }
 
   async joinGroup(
-    stream: string,
-    group: string,
-    member: string,
+    { stream, group, member }: BrokerGroupMember,
     listener: BrokerGroupListener,
   ): Promise<BrokerMembership> {
     this.#assertUp()
     const key = `${stream}/${group}`
     const coordinator = this.#groups.get(key) ?? new MemoryGroup(this.#partitionCounts.get(stream) ?? 16)
     this.#groups.set(key, coordinator)
-    const reader = await this.openReader(stream)
     coordinator.join(member, listener)
-    return { reader, leave: async () => coordinator.leave(member) }
+    return { leave: async () => coordinator.leave(member) }
   }
 
   async close(): Promise<void> {}
