@@ -1,4 +1,4 @@
-import { startPostgres, startRedis } from '@millrace/local-stack'
+import { startKafka, startPostgres, startRedis } from '@millrace/local-stack'
 
 export interface RunningServer {
   url: string
@@ -10,6 +10,8 @@ export interface RunningServer {
 export interface Backend {
   postgres(): Promise<RunningServer>
   redis(): Promise<RunningServer>
+  /** Its `url` is a list of brokers, for KAFKA_BROKERS. Always a local process. */
+  kafka(): Promise<RunningServer>
 }
 
 /** Enough logical databases for every `createTestRedis` of a run. */
@@ -24,6 +26,7 @@ export async function chooseBackend(): Promise<Backend> {
   return {
     postgres: () => orContainers(localPostgres, (backend) => backend.postgres()),
     redis: () => orContainers(localRedis, (backend) => backend.redis()),
+    kafka: localKafka,
   }
 }
 
@@ -35,6 +38,11 @@ async function localPostgres(): Promise<RunningServer> {
 async function localRedis(): Promise<RunningServer> {
   const server = await startRedis({ settings: { databases: REDIS_DATABASES } })
   return { url: server.url, backend: `${server.version}, a local process`, stop: server.stop }
+}
+
+async function localKafka(): Promise<RunningServer> {
+  const server = await startKafka()
+  return { url: server.brokers, backend: `${server.version}, a local process`, stop: server.stop }
 }
 
 async function orContainers(
@@ -73,5 +81,6 @@ async function containers(): Promise<Backend> {
       const url = `redis://${container.getHost()}:${container.getMappedPort(6379)}`
       return { url, backend: '7, a container', stop: async () => void (await container.stop()) }
     },
+    kafka: localKafka,
   }
 }

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { Redis } from 'ioredis'
 import pg from 'pg'
-import { createTestDatabase, createTestRedis } from './index.js'
+import { createTestDatabase, createTestRedis, findTestKafka, useTestKafka } from './index.js'
 import { releaseLeaks } from './leaks.js'
 
 test('each caller gets its own migrated database, and release drops it', async () => {
@@ -43,6 +43,18 @@ test('each caller gets an empty Redis database, and its release fails while a cl
   other.disconnect()
   await second.release()
 })
+
+const testWithKafka = typeof findTestKafka('the shared Kafka broker') === 'string' ? test.skip : test
+
+testWithKafka(
+  'each caller gets the same Kafka broker with a prefix of its own',
+  async () => {
+    const [first, second] = await Promise.all([useTestKafka(), useTestKafka()])
+    expect(first.brokers).toBe(second.brokers)
+    expect(first.prefix).not.toBe(second.prefix)
+  },
+  120_000,
+)
 
 test('what a test file did not give back is named and given back', async () => {
   const database = await createTestDatabase()

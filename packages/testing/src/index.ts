@@ -8,6 +8,13 @@ export { takeRepeats } from './repeats.js'
 export { type SpawnServiceOptions, spawnService, startTestStack } from './spawn-service.js'
 export { type ProxyMode, startTcpProxy, type TcpProxy, type TcpProxyOptions } from './tcp-proxy.js'
 export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from './test-database.js'
+export {
+  findTestKafka,
+  startTestKafka,
+  startTestKafkaCluster,
+  type TestKafka,
+  useTestKafka,
+} from './test-kafka.js'
 export { startTestPostgresServer } from './test-postgres.js'
 export {
   createTestRedis,

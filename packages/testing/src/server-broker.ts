@@ -2,6 +2,10 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Backend, chooseBackend, type RunningServer } from './backend.js'
 
+const NAMES = { postgres: 'PostgreSQL', redis: 'Redis', kafka: 'Kafka' } as const
+
+type ServerKind = keyof typeof NAMES
+
 /** The environment variable by which workers find the broker. */
 export const BROKER_VARIABLE = 'MILLRACE_TEST_SERVERS'
 
@@ -22,24 +26,29 @@ export interface GrantedServer {
 }
 
 /**
- * One PostgreSQL and one Redis for a whole test run, each started when the first test asks for it; a run of pure tests starts none. Workers ask by
- * `GET /postgres` and `GET /redis`. DATABASE_URL_TEST and REDIS_URL_TEST name servers to use instead.
+ * One PostgreSQL, one Redis and one Kafka broker for a whole test run, each started when the first test asks for it; a run of pure tests starts none. Workers ask by
+ * `GET /postgres`, `GET /redis` and `GET /kafka`. DATABASE_URL_TEST, REDIS_URL_TEST and KAFKA_BROKERS_TEST name servers to use instead.
  */
 export async function startServerBroker(): Promise<ServerBroker> {
-  const given = { postgres: process.env.DATABASE_URL_TEST, redis: process.env.REDIS_URL_TEST }
+  const given = {
+    postgres: process.env.DATABASE_URL_TEST,
+    redis: process.env.REDIS_URL_TEST,
+    kafka: process.env.KAFKA_BROKERS_TEST,
+  }
   const running = new Map<string, Promise<RunningServer>>()
   const grants = new Map<string, number>()
   let backend: Promise<Backend> | undefined
-  const start = async (kind: 'postgres' | 'redis'): Promise<RunningServer> => {
+  const start = async (kind: ServerKind): Promise<RunningServer> => {
     const url = given[kind]
     if (url) return { url, backend: 'given by the environment', stop: async () => {} }
     backend ??= chooseBackend()
     const server = await (await backend)[kind]()
-    process.stderr.write(`tests use ${kind === 'postgres' ? 'PostgreSQL' : 'Redis'}: ${server.backend}\n`)
+    process.stderr.write(`tests use ${NAMES[kind]}: ${server.backend}\n`)
     return server
   }
   const http = createServer((req, res) => {
-    const kind = req.url === '/postgres' ? 'postgres' : 'redis'
+    const kind = req.url?.slice(1) as ServerKind
+    if (!(kind in NAMES)) return void res.writeHead(404).end(`there is no server ${kind}`)
     const server = running.get(kind) ?? start(kind)
     running.set(kind, server)
     const grant = (grants.get(kind) ?? 0) + 1
@@ -66,7 +75,7 @@ export async function startServerBroker(): Promise<ServerBroker> {
 }
 
 /** Asks the broker of this run for a server. */
-export async function askForServer(kind: 'postgres' | 'redis'): Promise<GrantedServer> {
+export async function askForServer(kind: ServerKind): Promise<GrantedServer> {
   const broker = process.env[BROKER_VARIABLE]
   if (!broker)
     throw new Error(

@@ -1,0 +1,222 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test } from '@jest/globals'
+import { removeTemporary, temporaryDirectory } from '../temporary.js'
+import { waitFor } from '../wait.js'
+import { findKafka, type KafkaProgram } from './find-kafka.js'
+import { type KafkaOptions, type KafkaServer, startKafka } from './kafka.js'
+import { startKafkaCluster } from './kafka-cluster.js'
+import { runKafkaTool } from './kafka-tool.js'
+
+const found = findKafka('.cache')
+const describeWithKafka = typeof found === 'string' ? describe.skip : describe
+if (typeof found === 'string') process.stderr.write(`NOT TESTED: Kafka brokers as local processes, because ${found}\n`)
+const program = found as KafkaProgram
+
+/** For several starts of a broker. */
+const TEST_MS = 240_000
+/** A password with the characters that a properties file and a JAAS configuration treat specially. */
+const PASSWORD = 'pa\\ss "word'
+
+const releases: (() => unknown)[] = []
+afterEach(async () => {
+  for (const release of releases.splice(0).reverse()) await release()
+})
+
+function directory(): string {
+  const path = temporaryDirectory('millrace-kafka-test-')
+  releases.push(() => removeTemporary(path))
+  return path
+}
+
+async function start(options: KafkaOptions = {}): Promise<KafkaServer> {
+  const server = await startKafka({ program, ...options })
+  releases.push(() => server.stop())
+  return server
+}
+
+describeWithKafka('a Kafka broker', () => {
+  test(
+    'keeps its port and its topics when it is killed and started again, also by a later start on its directory',
+    async () => {
+      const dir = directory()
+      const first = await start({ dir })
+      await first.tool('kafka-topics', '--create', '--topic', 'kept', '--partitions', '3')
+      await first.kill()
+      await first.restart()
+      expect(await first.tool('kafka-topics', '--list')).toBe('kept\n')
+      await first.stop()
+      const second = await start({ dir, port: first.port })
+      expect(second.brokers).toBe(first.brokers)
+      expect(await second.tool('kafka-topics', '--list')).toBe('kept\n')
+    },
+    TEST_MS,
+  )
+
+  test(
+    'refuses to start on the data of a broker that runs, with the reason in the error',
+    async () => {
+      const { dir } = await start({ dir: directory() })
+      await expect(start({ dir, logFile: join(dir, 'second.log') })).rejects.toThrow(/Failed to acquire lock on file/)
+    },
+    TEST_MS,
+  )
+
+  test(
+    'prepares its data directory anew when it was killed while it prepared it',
+    async () => {
+      const dir = directory()
+      const formatted = join(dir, 'data.new')
+      mkdirSync(formatted)
+      writeFileSync(join(formatted, 'meta.properties'), 'version=1\n')
+      await start({ dir })
+      expect(readFileSync(join(dir, 'data/meta.properties'), 'utf8')).toContain('cluster.id')
+    },
+    TEST_MS,
+  )
+})
+
+describeWithKafka('a Kafka broker with security', () => {
+  test(
+    'lets in clients with TLS and a right password by PLAIN and by SCRAM, and refuses a wrong password',
+    async () => {
+      const dir = directory()
+      const tls = createCertificate(dir)
+      const { brokers } = await start({ security: { users: { ada: PASSWORD }, tls } })
+      const list = (mechanism: string, password: string) =>
+        runKafkaTool(program, 'kafka-topics', [
+          ...['--bootstrap-server', brokers, '--list'],
+          ...['--command-config', clientConfig(dir, mechanism, password)],
+        ])
+      for (const mechanism of ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']) {
+        expect(await list(mechanism, PASSWORD)).toBe('\n')
+        await expect(list(mechanism, 'wrong')).rejects.toThrow(/Authentication failed/)
+      }
+    },
+    TEST_MS,
+  )
+
+  test(
+    'forbids a user the deletion of records that it denies, and allows it to others',
+    async () => {
+      const dir = directory()
+      const denials = [{ user: 'ada', operation: 'Delete' }] as const
+      const server = await start({ security: { users: { ada: PASSWORD, bob: PASSWORD }, denials } })
+      await server.tool('kafka-topics', '--create', '--topic', 'events', '--partitions', '1')
+      const file = join(dir, 'offsets.json')
+      writeFileSync(file, '{"partitions": [{"topic": "events", "partition": 0, "offset": 0}], "version": 1}')
+      const deleteRecords = (user: string) =>
+        runKafkaTool(program, 'kafka-delete-records', [
+          ...['--bootstrap-server', server.brokers, '--offset-json-file', file],
+          ...['--command-config', clientConfig(dir, 'PLAIN', PASSWORD, user)],
+        ])
+      expect(await deleteRecords('ada').catch((error: Error) => error.message)).toMatch(/[Aa]uthoriz/)
+      expect(await deleteRecords('bob')).toMatch(/low_watermark: 0/)
+    },
+    TEST_MS,
+  )
+})
+
+describeWithKafka('a Kafka cluster', () => {
+  test(
+    'replicates topics to three brokers and elects another controller when the controller is killed',
+    async () => {
+      const cluster = await startKafkaCluster({ program })
+      releases.push(() => cluster.stop())
+      const killed = await cluster.controller()
+      const other = cluster.nodes.find(({ nodeId }) => nodeId !== killed.nodeId) as KafkaServer
+      await other.tool(
+        'kafka-topics',
+        '--create',
+        '--topic',
+        'events',
+        '--partitions',
+        '1',
+        '--replication-factor',
+        '3',
+      )
+      await killed.kill()
+      const next = await waitFor(
+        async () => {
+          const node = await cluster.controller()
+          return node.nodeId !== killed.nodeId && node
+        },
+        { deadlineMs: TEST_MS / 4 },
+      )
+      const inSync = async () => {
+        const text = await next.tool('kafka-topics', '--describe', '--topic', 'events')
+        return /Isr: ([\d,]+)/.exec(text)?.[1]?.split(',').length
+      }
+      await waitFor(async () => (await inSync()) === 2, { deadlineMs: TEST_MS / 4 })
+      await killed.restart()
+      await waitFor(async () => (await inSync()) === 3, { deadlineMs: TEST_MS / 4 })
+    },
+    TEST_MS,
+  )
+})
+
+describe('the search for a Kafka broker', () => {
+  const { PATH, JAVA_HOME } = process.env
+  afterEach(() => {
+    process.env.PATH = PATH
+    if (JAVA_HOME === undefined) delete process.env.JAVA_HOME
+    else process.env.JAVA_HOME = JAVA_HOME
+  })
+
+  test('names Java as the reason when there is none, and how to install it', () => {
+    process.env.PATH = directory()
+    delete process.env.JAVA_HOME
+    expect(findKafka(directory())).toMatch(/needs Java 17 or newer.*apt-get install openjdk-17/)
+  })
+
+  test('names Java as the reason when it is too old', () => {
+    process.env.PATH = programs({ java: 'echo \'openjdk version "11.0.2"\' >&2' })
+    delete process.env.JAVA_HOME
+    expect(findKafka(directory())).toMatch(/needs Java 17 or newer/)
+  })
+
+  test('names Maven as the reason when it is missing, and what Maven said when it failed', () => {
+    const java = 'echo \'openjdk version "21.0.2"\' >&2'
+    process.env.PATH = programs({ java })
+    expect(findKafka(directory())).toMatch(/there is no program mvn on PATH: install Maven/)
+    process.env.PATH = programs({ java, mvn: 'echo "[ERROR] Could not transfer artifact -> [Help 1]"; exit 1' })
+    expect(findKafka(directory())).toMatch(
+      /could not resolve the jars .*\(Could not transfer artifact\): check the network/,
+    )
+  })
+})
+
+/** A directory with shell scripts. */
+function programs(scripts: Record<string, string>): string {
+  const path = directory()
+  for (const [name, script] of Object.entries(scripts))
+    writeFileSync(join(path, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  return path
+}
+
+/** Of a server on 127.0.0.1, signed by itself. */
+function createCertificate(dir: string): { certificate: string; key: string } {
+  const [keyFile, file] = [join(dir, 'key.pem'), join(dir, 'certificate.pem')]
+  const subject = ['-subj', '/CN=broker', '-addext', 'subjectAltName=IP:127.0.0.1']
+  const args = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-keyout', keyFile, '-out', file]
+  const { status, stderr } = spawnSync('openssl', [...args, ...subject], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`openssl: ${stderr}`)
+  return { certificate: readFileSync(file, 'utf8'), key: readFileSync(keyFile, 'utf8') }
+}
+
+function clientConfig(dir: string, mechanism: string, password: string, user = 'ada'): string {
+  const hasTls = existsSync(join(dir, 'certificate.pem'))
+  const module = mechanism === 'PLAIN' ? 'plain.PlainLoginModule' : 'scram.ScramLoginModule'
+  const quoted = password.replaceAll('\\', '\\\\').replaceAll('"', '\\"')
+  const login = `username="${user}" password="${quoted}"`
+  const file = join(dir, 'client.properties')
+  const lines = [
+    `security.protocol=${hasTls ? 'SASL_SSL' : 'SASL_PLAINTEXT'}`,
+    `sasl.mechanism=${mechanism}`,
+    `sasl.jaas.config=org.apache.kafka.common.security.${module} required ${login};`.replaceAll('\\', '\\\\'),
+    ...(hasTls ? ['ssl.truststore.type=PEM', `ssl.truststore.location=${join(dir, 'certificate.pem')}`] : []),
+  ]
+  writeFileSync(file, lines.join('\n'))
+  return file
+}
