@@ -93,6 +93,14 @@ export const configSchema = defineConfig({
     unit: 'ms',
     description: 'a consumer that has not renewed its lease for this time loses its partitions',
   }),
+  STREAM_STALL_MS: integer({
+    default: 30_000,
+    min: 1000,
+    max: HOUR_MS,
+    unit: 'ms',
+    description:
+      'when a partition has frames that reads do not return for this time, the consumer opens a new reader, then leaves its group, then raises an alarm',
+  }),
   STREAM_WINDOW_RECORDS: integer({
     default: 10_000_000,
     min: 1,

@@ -212,6 +212,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
           batchLingerMs: config.BATCH_LINGER_MS,
           blockMs: config.STREAM_BLOCK_MS,
           leaseMs: config.LEASE_MS,
+          stallAfterMs: config.STREAM_STALL_MS,
           windowRecords: config.STREAM_WINDOW_RECORDS,
           windowMs: config.STREAM_WINDOW_DAYS * DAY_MS,
           producerMemoryMs: config.STREAM_PRODUCER_DAYS * DAY_MS,
@@ -228,8 +229,10 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
     return [consumer, () => consumer.stop()]
   })
   lifecycle.ready('consumer', () => {
-    const { blockedReason } = consumer.state()
+    const { blockedReason, stalledPartitions } = consumer.state()
     if (blockedReason !== undefined) throw new Error(`no batch can be stored: ${blockedReason}`)
+    if (stalledPartitions.length > 0)
+      throw new Error(`frames of partitions ${stalledPartitions.join(', ')} cannot be read`)
   })
 }
 

@@ -10,5 +10,6 @@ export const streamErrors = defineErrors({
   STREAM_CLOSED: ['unavailable', 'the producer is closing'],
   FRAME_CORRUPT: ['internal', 'the bytes are not a valid frame'],
   STREAM_CONFIG: ['invalid', 'the settings of the stream are not valid'],
+  STREAM_STALLED: ['unavailable', 'the stream has frames that are not being read'],
   LEASE_LOST: ['conflict', 'another member has taken over a partition'],
 })

@@ -26,6 +26,7 @@ export function completeSettings(given: Partial<ConsumerSettings> = {}): Consume
     producerMemoryMs: 180 * DAY_MS,
     forgetMs: DAY_MS / 24,
     trimMemoryShare: 0.5,
+    stallAfterMs: 30_000,
     hungAfterMs: Math.max(MINUTE_MS, 5 * leaseMs),
     ...given,
   }

@@ -1,4 +1,5 @@
 import type { CounterChild, GaugeChild, HistogramChild, Metrics } from '@millrace/telemetry'
+import type { StallStep } from './stall-detector.js'
 
 /** Create one a process; its consumers share it. All series are labelled with the stream and most with the consumer group. */
 export class ConsumerMetrics {
@@ -16,6 +17,8 @@ export class ConsumerMetrics {
   readonly #lagFrames
   readonly #held
   readonly #blocked
+  readonly #stalls
+  readonly #stalled
   readonly #memoryUsed
   readonly #memoryCeiling
 
@@ -96,6 +99,17 @@ export class ConsumerMetrics {
       alert: 'above 0 for more than a minute',
       labels: ['stream', 'group'],
     })
+    this.#stalls = metrics.counter({
+      name: 'millrace_stream_stalls_total',
+      help: 'Steps taken because reads returned no frames although the stream has some',
+      labels: ['stream', 'group', 'step'],
+    })
+    this.#stalled = metrics.gauge({
+      name: 'millrace_stream_stalled_partitions',
+      help: 'Partitions that this member cannot read although they have frames, after a new reader and a new membership have not helped',
+      alert: 'above 0',
+      labels: ['stream', 'group'],
+    })
     this.#memoryUsed = metrics.gauge({
       name: 'millrace_stream_memory_used_bytes',
       help: 'Memory that the server of the stream uses',
@@ -125,6 +139,8 @@ export class ConsumerMetrics {
       batchFailed: this.#batchDuration.with({ ...labels, outcome: 'failed' }),
       leasesHeld: this.#held.with(labels),
       blockedPartitions: this.#blocked.with(labels),
+      stalls: (step) => this.#stalls.with({ ...labels, step }),
+      stalledPartitions: this.#stalled.with(labels),
       memoryUsed: this.#memoryUsed.with({ stream }),
       memoryCeiling: this.#memoryCeiling.with({ stream }),
       lag: (partition, frames, records) => {
@@ -154,6 +170,8 @@ export interface GroupMetrics {
   readonly batchFailed: HistogramChild
   readonly leasesHeld: GaugeChild
   readonly blockedPartitions: GaugeChild
+  stalls(step: StallStep): CounterChild
+  readonly stalledPartitions: GaugeChild
   readonly memoryUsed: GaugeChild
   readonly memoryCeiling: GaugeChild
   lag(partition: number, frames: number | undefined, records: number): void

@@ -11,6 +11,7 @@ import type { PartitionAssignment } from './partition-assignment.js'
 import type { PartitionCommit, PartitionState } from './partition-state.js'
 import { replayFrames } from './replay-frames.js'
 import { RetryingReader } from './retrying-reader.js'
+import type { ReadCounts, WatchedSession } from './stall-detector.js'
 import type { AssignedPartition, FlushedPositions, NewFrame } from './stream-handler.js'
 import { traceBatch } from './trace-batch.js'
 
@@ -27,9 +28,10 @@ interface SessionDeps<Tx extends SqlTransaction> {
  * One session: it begins without state and ends with the first failed transaction, lost lease or lost connection. The next batch is read and
  * prepared while the transaction of the previous batch is committing; there is one transaction at a time.
  */
-export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
+export class ConsumerSession<Prepared, Tx extends SqlTransaction> implements WatchedSession {
   readonly #context: ConsumerContext<Prepared, Tx>
   readonly #deps: SessionDeps<Tx>
+  readonly #reader: RetryingReader<Prepared, Tx>
   readonly #collector: BatchCollector<Prepared, Tx>
   readonly states = new Map<number, PartitionState>()
   #isStopping = false
@@ -43,8 +45,9 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
   constructor(context: ConsumerContext<Prepared, Tx>, deps: SessionDeps<Tx>) {
     this.#context = context
     this.#deps = deps
+    this.#reader = new RetryingReader(context, deps.reader, this.states)
     this.#collector = new BatchCollector(context, {
-      reader: new RetryingReader(context, deps.reader, this.states),
+      reader: this.#reader,
       states: this.states,
       mustReturn: () => this.#isStopping || this.#failure !== undefined || this.#isRebalanceDue,
       committing: () => this.#committing,
@@ -75,6 +78,16 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> {
   stop(): void {
     this.#isStopping = true
     this.#deps.reader.wake()
+  }
+
+  /** Ends the session with this error, also while a read does not end. */
+  abort(error: Error): void {
+    this.#fail(error)
+    this.#reader.abort(error)
+  }
+
+  get reads(): ReadCounts {
+    return this.#reader.reads
   }
 
   /** Ends a waiting read, because the assignment has changed. */

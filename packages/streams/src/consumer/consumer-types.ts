@@ -59,6 +59,11 @@ export interface ConsumerSettings {
   readonly forgetMs: number
   /** Above this share of the memory ceiling, frames inside the windows are trimmed as well. Default 0.5. */
   readonly trimMemoryShare: number
+  /**
+   * When a partition has unread frames and reads return none of them for this long, the reader is replaced; if that does not help, the member leaves
+   * the group, and then an alarm is raised, in ms. Default 30,000.
+   */
+  readonly stallAfterMs: number
   /** A call of the handler that takes longer counts as hung, and the member's leases are not renewed, in ms. Default 5 leases, at least 60,000. */
   readonly hungAfterMs: number
 }
@@ -101,6 +106,8 @@ export interface ConsumerState {
   readonly partitions: readonly number[]
   /** Why batches keep failing, or undefined. */
   readonly blockedReason: string | undefined
+  /** Partitions that this member cannot read although they have frames; empty until a new reader and a new membership have not helped. */
+  readonly stalledPartitions: readonly number[]
   /** Records in the stream that are not committed yet, by held partition; from the last measurement. */
   readonly lagRecords: ReadonlyMap<number, number>
 }

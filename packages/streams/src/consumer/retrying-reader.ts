@@ -5,6 +5,7 @@ import type { ConsumerContext } from './consumer-context.js'
 import type { SqlTransaction } from './database-port.js'
 import { isRegressed } from './load-partitions.js'
 import type { PartitionState } from './partition-state.js'
+import type { ReadCounts } from './stall-detector.js'
 
 const PAUSE_FIRST_MS = 20
 const PAUSE_LAST_MS = 1000
@@ -14,7 +15,13 @@ export class RetryingReader<Prepared, Tx extends SqlTransaction> {
   readonly #context: ConsumerContext<Prepared, Tx>
   readonly #reader: StreamReader
   readonly #states: ReadonlyMap<number, PartitionState>
+  #started = 0
+  #ended = 0
+  #endedMs = 0
+  #startedAtMs = 0
   #pauseMs = PAUSE_FIRST_MS
+  #rejectRead: ((error: Error) => void) | undefined
+  #isAborted = false
 
   constructor(
     context: ConsumerContext<Prepared, Tx>,
@@ -26,8 +33,35 @@ export class RetryingReader<Prepared, Tx extends SqlTransaction> {
     this.#states = states
   }
 
-  /** Empty while the stream cannot be reached. @throws when the stream has come back without its newest frames. */
+  get reads(): ReadCounts {
+    const isReading = this.#started > this.#ended
+    const totalMs = this.#endedMs + (isReading ? this.#context.now() - this.#startedAtMs : 0)
+    return { started: this.#started, ended: this.#ended, totalMs }
+  }
+
+  /** Empty while the stream cannot be reached. @throws when the stream has come back without its newest frames, and what `abort` is given. */
   async read(limits: ReadLimits): Promise<StoredFrame[]> {
+    this.#started++
+    this.#startedAtMs = this.#context.now()
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#rejectRead = reject
+        this.#readOrRetry(limits).then(resolve, reject)
+      })
+    } finally {
+      this.#rejectRead = undefined
+      this.#ended++
+      this.#endedMs += this.#context.now() - this.#startedAtMs
+    }
+  }
+
+  /** Ends a read that is under way, even if the driver never answers. Do not read again afterwards. */
+  abort(error: Error): void {
+    this.#isAborted = true
+    this.#rejectRead?.(error)
+  }
+
+  async #readOrRetry(limits: ReadLimits): Promise<StoredFrame[]> {
     const { logger, settings } = this.#context
     if (this.#states.size === 0) {
       await sleep(Math.min(limits.blockMs, settings.heartbeatMs / 4))
@@ -39,7 +73,7 @@ export class RetryingReader<Prepared, Tx extends SqlTransaction> {
       this.#pauseMs = PAUSE_FIRST_MS
       return frames
     } catch (error) {
-      if (!streamErrors.STREAM_UNAVAILABLE.matches(error)) throw error
+      if (this.#isAborted || !streamErrors.STREAM_UNAVAILABLE.matches(error)) throw error
       if (this.#pauseMs === PAUSE_FIRST_MS) logger.warn('the stream cannot be read; it is tried again', { error })
       await sleep(Math.min(this.#pauseMs, limits.blockMs))
       this.#pauseMs = Math.min(PAUSE_LAST_MS, this.#pauseMs * 2)

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isMillraceError, MINUTE_MS } from '@millrace/contracts'
 import { computeRetryDelayMs } from '@millrace/resilience'
 import { streamErrors } from '../errors.js'
+import { CLOSE_MS, closeInTime } from './close-in-time.js'
 import { completeSettings } from './complete-settings.js'
 import type { ConsumerContext } from './consumer-context.js'
 import { ConsumerSession } from './consumer-session.js'
@@ -11,6 +12,7 @@ import type { SqlTransaction } from './database-port.js'
 import { GroupTable } from './group-table.js'
 import { Maintenance } from './maintenance.js'
 import { BrokerAssignment, LeaseAssignment, type PartitionAssignment } from './partition-assignment.js'
+import { Watchdog } from './watchdog.js'
 
 /** Longest time that a member stays out of the group before it tries again, in ms. */
 const STAND_BY_MS_MAX = 600_000
@@ -35,6 +37,7 @@ export async function runConsumer<Prepared, Tx extends SqlTransaction>(
 class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
   readonly #context: ConsumerContext<Prepared, Tx>
   readonly #maintenance: Maintenance<Prepared, Tx>
+  readonly #watchdog: Watchdog<Prepared, Tx>
   readonly #random: () => number
   readonly #stopping = new AbortController()
   readonly #timers: NodeJS.Timeout[] = []
@@ -69,6 +72,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
       now: deps.monotonicMs ?? (() => performance.now()),
     }
     this.#maintenance = new Maintenance(this.#context)
+    this.#watchdog = new Watchdog(this.#context)
   }
 
   start(): void {
@@ -77,6 +81,8 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     // A failed heartbeat needs no handling: the session's own connection fails as well.
     this.#timers.push(setInterval(() => void this.#heartbeat().catch(() => undefined), settings.heartbeatMs))
     this.#timers.push(setInterval(() => this.#maintain(), settings.mirrorMs))
+    const watch = () => void this.#watchdog.check(this.#blockedReason === undefined ? this.#session : undefined)
+    this.#timers.push(setInterval(watch, this.#watchdog.checkEveryMs))
   }
 
   state(): ConsumerState {
@@ -85,6 +91,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
       member: this.#context.member,
       partitions: states.map(({ partition }) => partition).sort((a, b) => a - b),
       blockedReason: this.#blockedReason,
+      stalledPartitions: this.#watchdog.alarmed,
       lagRecords: new Map(states.map(({ partition, lagRecords }) => [partition, lagRecords])),
     }
   }
@@ -98,10 +105,15 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     this.#stopping.abort()
     this.#session?.stop()
     for (const timer of this.#timers) clearInterval(timer)
+    const hung = setTimeout(
+      () => this.#session?.abort(streamErrors.STREAM_STALLED({ message: 'a read does not end' })),
+      CLOSE_MS,
+    )
     await this.#running
+    clearTimeout(hung)
     await this.#heartbeatUnderWay?.catch(() => undefined)
     await this.#maintenanceUnderWay
-    await this.#assignment?.close()
+    await this.#leaveBroker()
     await this.#context.table.leave().catch((error: unknown) => {
       this.#context.logger.warn('partitions could not be released; they become free when their leases expire', {
         error,
@@ -145,7 +157,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
         await this.#session.run()
       } finally {
         this.#session = undefined
-        await reader.close()
+        await closeInTime(reader.close(), { action: 'closing a reader', logger: this.#context.logger })
       }
     } finally {
       await connection.close().catch(() => undefined)
@@ -215,6 +227,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
       logger.warn('another member has taken over a partition; the session starts again', { error })
       return await this.#pause(settings.retryFirstMs)
     }
+    if (streamErrors.STREAM_STALLED.matches(error)) return await this.#handleStall(error)
     this.#failures++
     metrics?.retries.inc()
     if (this.#failures <= settings.retryAttempts) {
@@ -227,22 +240,28 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     else await this.#pause(settings.retryCapMs)
   }
 
+  /** The next session opens a new reader in any case. */
+  async #handleStall(error: unknown): Promise<void> {
+    if (this.#watchdog.takeStep(error) === 'rebuild_reader') return
+    const { table } = this.#context
+    if (await table.isOtherMemberWorking().catch(() => false)) await this.#standBy()
+    else await this.#leave()
+  }
+
   /** Whether the fault concerns only this member, so that the others can work without it. */
   async #canOthersContinue(): Promise<boolean> {
-    const { settings, table, config, now } = this.#context
-    if (config.driver.assignment !== 'leases' || now() - this.#blockedSinceMs < settings.leaveAfterMs) return false
+    const { settings, table, now } = this.#context
+    if (now() - this.#blockedSinceMs < settings.leaveAfterMs) return false
     return await table.isOtherMemberWorking().catch(() => false)
   }
 
   /** Leaves the group for a while, each time twice as long, and returns to try again. */
   async #standBy(): Promise<void> {
-    const { settings, table, logger } = this.#context
+    const { settings, logger } = this.#context
     const forMs = Math.min(STAND_BY_MS_MAX, settings.leaveAfterMs * 2 ** ++this.#standBys)
     this.#isStandingBy = true
     try {
-      await this.#heartbeatUnderWay?.catch(() => undefined)
-      // If this fails, the leases expire.
-      await table.leave().catch(() => undefined)
+      await this.#leave()
       logger.error('only this member keeps failing; it leaves the group for a while', { forMs })
       await this.#pause(forMs)
     } finally {
@@ -251,6 +270,21 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
       this.#blockedReason = undefined
       this.#context.metrics?.blockedPartitions.set(0)
     }
+  }
+
+  /** Gives all partitions to the others at once; the next session joins again. */
+  async #leave(): Promise<void> {
+    await this.#heartbeatUnderWay?.catch(() => undefined)
+    await this.#leaveBroker()
+    // If this fails, the leases expire.
+    await this.#context.table.leave().catch(() => undefined)
+  }
+
+  async #leaveBroker(): Promise<void> {
+    const assignment = this.#assignment
+    this.#assignment = undefined
+    const { logger } = this.#context
+    if (assignment !== undefined) await closeInTime(assignment.close(), { action: 'leaving the group', logger })
   }
 
   /** Shows the partitions as blocked until a commit succeeds. No frame is skipped. */
