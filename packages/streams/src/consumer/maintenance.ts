@@ -14,7 +14,8 @@ const TAIL_FRAMES = 4
  */
 export class Maintenance<Prepared, Tx extends SqlTransaction> {
   readonly #context: ConsumerContext<Prepared, Tx>
-  readonly #mirrored = new Map<number, Position>()
+  /** What was shown last of each partition. A new epoch is shown again: meanwhile another member may have shown something else. */
+  readonly #mirrored = new Map<number, { readonly epoch: number; readonly position: Position }>()
   readonly #trimmer: StreamTrimmer<Prepared, Tx>
   /** Actions whose last run failed. */
   readonly #failing = new Set<string>()
@@ -55,14 +56,21 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
     )
     for (const [index, state] of held.entries())
       await this.#measure(state, descriptions[index] as PartitionDescription, askedAtMs)
-    const moved = held.filter(({ partition, committedPosition }) => this.#mirrored.get(partition) !== committedPosition)
-    const mirrors = moved.map(({ partition, committedPosition: position, committedFrames: framesRead }) => ({
-      partition,
-      position,
-      framesRead,
+    const moved = held.filter(({ partition, epoch, committedPosition }) => {
+      const shown = this.#mirrored.get(partition)
+      return shown?.epoch !== epoch || shown.position !== committedPosition
+    })
+    const mirrors = moved.map(({ partition, epoch, committedPosition: position, committedFrames: framesRead }) => ({
+      epoch,
+      mirror: { partition, position, framesRead },
     }))
-    if (mirrors.length > 0) await driver.mirrorGroup(stream, group, mirrors)
-    for (const { partition, position } of mirrors) this.#mirrored.set(partition, position)
+    if (mirrors.length === 0) return
+    await driver.mirrorGroup(
+      stream,
+      group,
+      mirrors.map(({ mirror }) => mirror),
+    )
+    for (const { epoch, mirror } of mirrors) this.#mirrored.set(mirror.partition, { epoch, position: mirror.position })
   }
 
   async #measure(state: PartitionState, description: PartitionDescription, askedAtMs: number): Promise<void> {
