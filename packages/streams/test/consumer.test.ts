@@ -504,6 +504,9 @@ describe('a consumer group', () => {
     consumers.push(consumer)
     for (let i = 0; i < 5; i++) await send(1, 'x', 'y')
     await waitFor(async () => consumer.state().lagRecords.get(1) === 10)
+    const lagSeconds = async () =>
+      Number(/millrace_stream_lag_seconds\{.*partition="1".*\} (\S+)/.exec(await metrics.expose())?.[1])
+    await waitFor(async () => (await lagSeconds()) > 0)
     handler.beforeCommit = async () => undefined
     open()
     await waitFor(async () => consumer.state().lagRecords.get(1) === 0)
@@ -511,6 +514,13 @@ describe('a consumer group', () => {
     const text = await metrics.expose()
     expect(text).toMatch(/millrace_stream_committed_records_total\{.*\} 10/)
     expect(text).toMatch(/millrace_stream_lag_records\{.*partition="1".*\} 0/)
+    expect(await lagSeconds()).toBe(0)
+    const bytes = driver
+      .log('lines', 1)
+      .after('', 10)
+      .reduce((sum, frame) => sum + frame.bytes.length, 0)
+    expect(text).toMatch(new RegExp(`millrace_stream_read_bytes_total\\{.*\\} ${bytes}\\n`))
+    expect(text).toMatch(/millrace_stream_read_duration_seconds_count\{.*outcome="frames".*\} [1-9]/)
   })
 
   it('continues to read when the stream comes back, without losing its state', async () => {

@@ -8,10 +8,12 @@ import {
   decodeFrame,
   decodeFrameTraces,
   type MemoryDriver,
+  type MemoryFault,
   openProducer,
   type Producer,
   type ProducerConfig,
   type ProducerDeps,
+  ProducerMetrics,
 } from '@millrace/streams'
 import { createMetrics, createResilienceMetrics } from '@millrace/telemetry'
 import { waitFor } from '@millrace/testing'
@@ -247,6 +249,18 @@ describe('the producer', () => {
       { lines: ['a'], gaps: 0 },
       { lines: ['b'], gaps: 0 },
     ])
+  })
+
+  it('counts the frames that the stream has not acknowledged, by reason', async () => {
+    const metrics = createMetrics({ service: 'test', hasProcessMetrics: false })
+    const faults: MemoryFault[] = ['lost', 'ambiguous', 'ambiguous']
+    driver.faultOf = () => faults.shift()
+    const producer = await start({ sendAttempts: 5 }, { metrics: new ProducerMetrics(metrics) })
+    await send(producer, 0, 'a')
+    const text = await metrics.expose()
+    expect(text).toMatch(/millrace_stream_append_failures_total\{[^}]*reason="not_stored"[^}]*\} 1\n/)
+    expect(text).toMatch(/millrace_stream_append_failures_total\{[^}]*reason="no_answer"[^}]*\} 2\n/)
+    expect(text).not.toContain('reason="full"')
   })
 
   it('shows by a metric whether its circuit breaker is open', async () => {

@@ -4,6 +4,8 @@ import type { StallStep } from './stall-detector.js'
 /** Create one a process; its consumers share it. All series are labelled with the stream and most with the consumer group. */
 export class ConsumerMetrics {
   readonly #readFrames
+  readonly #readBytes
+  readonly #readDuration
   readonly #committedRecords
   readonly #committedFrames
   readonly #repeatedFrames
@@ -15,6 +17,7 @@ export class ConsumerMetrics {
   readonly #batchDuration
   readonly #lagRecords
   readonly #lagFrames
+  readonly #lagSeconds
   readonly #held
   readonly #blocked
   readonly #stalls
@@ -27,6 +30,16 @@ export class ConsumerMetrics {
       name: 'millrace_stream_read_frames_total',
       help: 'Frames read from the stream, including repeated ones',
       labels: ['stream', 'group'],
+    })
+    this.#readBytes = metrics.counter({
+      name: 'millrace_stream_read_bytes_total',
+      help: 'Bytes of frames read from the stream, compressed, including repeated ones',
+      labels: ['stream', 'group'],
+    })
+    this.#readDuration = metrics.histogram({
+      name: 'millrace_stream_read_duration_seconds',
+      help: 'Duration of a read that returned frames or failed, including the time it waited for them',
+      labels: ['stream', 'group', 'outcome'],
     })
     this.#committedRecords = metrics.counter({
       name: 'millrace_stream_committed_records_total',
@@ -87,6 +100,12 @@ export class ConsumerMetrics {
       help: 'Frames in the stream that are not committed yet',
       labels: ['stream', 'group', 'partition'],
     })
+    this.#lagSeconds = metrics.gauge({
+      name: 'millrace_stream_lag_seconds',
+      help: 'Age of the newest frame that was read; 0 when everything in the stream is committed',
+      alert: 'above 60 for minutes, or rising',
+      labels: ['stream', 'group', 'partition'],
+    })
     this.#held = metrics.gauge({
       name: 'millrace_stream_leases_held',
       help: 'Partitions whose lease this member holds',
@@ -127,6 +146,9 @@ export class ConsumerMetrics {
     const labels = { stream, group }
     return {
       readFrames: this.#readFrames.with(labels),
+      readBytes: this.#readBytes.with(labels),
+      readReturned: this.#readDuration.with({ ...labels, outcome: 'frames' }),
+      readFailed: this.#readDuration.with({ ...labels, outcome: 'failed' }),
       committedRecords: this.#committedRecords.with(labels),
       committedFrames: this.#committedFrames.with(labels),
       repeatedFrames: this.#repeatedFrames.with(labels),
@@ -143,21 +165,33 @@ export class ConsumerMetrics {
       stalledPartitions: this.#stalled.with(labels),
       memoryUsed: this.#memoryUsed.with({ stream }),
       memoryCeiling: this.#memoryCeiling.with({ stream }),
-      lag: (partition, frames, records) => {
-        if (frames !== undefined) this.#lagFrames.with({ ...labels, partition: String(partition) }).set(frames)
-        this.#lagRecords.with({ ...labels, partition: String(partition) }).set(records)
+      lag: (partition, { frames, records, seconds }) => {
+        const series = { ...labels, partition: String(partition) }
+        if (frames !== undefined) this.#lagFrames.with(series).set(frames)
+        if (seconds !== undefined) this.#lagSeconds.with(series).set(seconds)
+        this.#lagRecords.with(series).set(records)
       },
       forget: (partition) => {
-        this.#lagFrames.remove({ ...labels, partition: String(partition) })
-        this.#lagRecords.remove({ ...labels, partition: String(partition) })
+        const series = { ...labels, partition: String(partition) }
+        for (const gauge of [this.#lagFrames, this.#lagRecords, this.#lagSeconds]) gauge.remove(series)
       },
     }
   }
 }
 
+/** How far a group is behind the end of a partition; what is not known is undefined. */
+interface PartitionLag {
+  readonly frames: number | undefined
+  readonly records: number
+  readonly seconds: number | undefined
+}
+
 /** The metrics of one stream and consumer group. */
 export interface GroupMetrics {
   readonly readFrames: CounterChild
+  readonly readBytes: CounterChild
+  readonly readReturned: HistogramChild
+  readonly readFailed: HistogramChild
   readonly committedRecords: CounterChild
   readonly committedFrames: CounterChild
   readonly repeatedFrames: CounterChild
@@ -174,7 +208,7 @@ export interface GroupMetrics {
   readonly stalledPartitions: GaugeChild
   readonly memoryUsed: GaugeChild
   readonly memoryCeiling: GaugeChild
-  lag(partition: number, frames: number | undefined, records: number): void
+  lag(partition: number, lag: PartitionLag): void
   /** Removes the series of a partition that this member has given up. */
   forget(partition: number): void
 }

@@ -23,6 +23,7 @@ export class FrameFilter {
   take(stored: StoredFrame, state: PartitionState): NewFrame | undefined {
     const { driver, metrics } = this.#deps
     metrics?.readFrames.inc()
+    metrics?.readBytes.inc(stored.bytes.length)
     const isReread = driver.comparePositions(stored.position, state.position) <= 0
     if (!isReread) state.advance(stored.position, stored.appendedAtMs)
     const { partition, position, appendedAtMs } = stored

@@ -86,7 +86,8 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
         ? undefined
         : Math.max(0, description.framesEver - state.committedFrames)
     state.lagRecords = isAtEnd ? 0 : await this.#lagRecords(state, lagFrames)
-    metrics?.lag(partition, lagFrames, state.lagRecords)
+    const seconds = isAtEnd ? 0 : ageSeconds(state.watermarkMaxMs, askedAtMs)
+    metrics?.lag(partition, { frames: lagFrames, records: state.lagRecords, seconds })
   }
 
   /**
@@ -125,6 +126,11 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
     }
     if (young.length > 0) await table.forgetProducers(young, memoryMs)
   }
+}
+
+/** Undefined before the first frame. The clocks of the stream and of this machine may differ. */
+function ageSeconds(timeMs: number, nowMs: number): number | undefined {
+  return Number.isFinite(timeMs) ? Math.max(0, nowMs - timeMs) / 1000 : undefined
 }
 
 function tryDecodeHeader(bytes: Buffer): FrameHeader | undefined {

@@ -62,17 +62,20 @@ export class RetryingReader<Prepared, Tx extends SqlTransaction> {
   }
 
   async #readOrRetry(limits: ReadLimits): Promise<StoredFrame[]> {
-    const { logger, settings } = this.#context
+    const { logger, metrics, now, settings } = this.#context
     if (this.#states.size === 0) {
       await sleep(Math.min(limits.blockMs, settings.heartbeatMs / 4))
       return []
     }
+    const startedAtMs = now()
     try {
       const frames = await this.#reader.read(limits)
+      if (frames.length > 0) metrics?.readReturned.observe((now() - startedAtMs) / 1000)
       if (this.#pauseMs > PAUSE_FIRST_MS) logger.info('the stream can be read again')
       this.#pauseMs = PAUSE_FIRST_MS
       return frames
     } catch (error) {
+      metrics?.readFailed.observe((now() - startedAtMs) / 1000)
       if (this.#isAborted || !streamErrors.STREAM_UNAVAILABLE.matches(error)) throw error
       if (this.#pauseMs === PAUSE_FIRST_MS) logger.warn('the stream cannot be read; it is tried again', { error })
       await sleep(Math.min(this.#pauseMs, limits.blockMs))

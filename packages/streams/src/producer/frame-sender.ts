@@ -3,7 +3,7 @@ import type { CircuitBreaker } from '@millrace/resilience'
 import type { Tracer } from '@millrace/telemetry'
 import type { AppendResult, FrameToAppend, StreamDriver } from '../driver/stream-driver.js'
 import { originOf } from '../frame/trace-origin.js'
-import type { StreamProducerMetrics } from './producer-metrics.js'
+import type { AppendFailure, StreamProducerMetrics } from './producer-metrics.js'
 
 /** The driver's result for a frame, or `circuit_open` when nothing was sent. */
 export type SendResult = AppendResult | { readonly kind: 'circuit_open'; readonly cause: Error }
@@ -40,7 +40,7 @@ export class FrameSender {
 
   /** One result a frame, in the given order. Never rejects. */
   send(frames: readonly TracedFrame[]): Promise<readonly SendResult[]> {
-    return this.#measure(frames, () => this.#deps.breaker.execute(() => this.#appendTraced(frames)))
+    return this.#send(frames, () => this.#deps.breaker.execute(() => this.#appendTraced(frames)))
   }
 
   /**
@@ -50,7 +50,7 @@ export class FrameSender {
   async sendDespiteOpenCircuit(frames: readonly TracedFrame[]): Promise<readonly SendResult[]> {
     const results = await this.send(frames)
     if (results.some(({ kind }) => kind !== 'circuit_open') || !(await this.#isStreamUp())) return results
-    return await this.#measure(frames, () => this.#appendTraced(frames))
+    return await this.#send(frames, () => this.#appendTraced(frames))
   }
 
   #isStreamUp(): Promise<boolean> {
@@ -58,6 +58,15 @@ export class FrameSender {
       () => true,
       () => false,
     )
+  }
+
+  async #send(
+    frames: readonly TracedFrame[],
+    append: () => Promise<readonly AppendResult[]>,
+  ): Promise<readonly SendResult[]> {
+    const results = await this.#measure(frames, append)
+    for (const result of results) if (result.kind !== 'held') this.#deps.metrics?.appendFailure(failureOf(result)).inc()
+    return results
   }
 
   async #measure(
@@ -104,4 +113,9 @@ export class FrameSender {
     if (results.every(({ kind }) => kind === 'unavailable')) throw new NothingHeld(results)
     return results
   }
+}
+
+function failureOf(result: Exclude<SendResult, { kind: 'held' }>): AppendFailure {
+  if (result.kind !== 'unavailable') return result.kind
+  return result.isAmbiguous ? 'no_answer' : 'not_stored'
 }

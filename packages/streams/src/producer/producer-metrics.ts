@@ -5,12 +5,19 @@ export type RefusalReason = 'closed' | 'overloaded' | 'disk_full' | 'full' | 'sp
 
 type AppendOutcome = 'held' | 'full' | 'unavailable'
 
+/**
+ * Why the stream has not acknowledged a frame: its server is full, it has not answered and may have stored the frame, it cannot be reached or has refused
+ * the frame, or nothing was sent because the circuit breaker is open.
+ */
+export type AppendFailure = 'full' | 'no_answer' | 'not_stored' | 'circuit_open'
+
 /** Create one a process; its producers share it. All series are labelled with the stream. */
 export class ProducerMetrics {
   readonly #appendedFrames
   readonly #appendedRecords
   readonly #appendedBytes
   readonly #appendDuration
+  readonly #failedFrames
   readonly #resentFrames
   readonly #spooledFrames
   readonly #refused
@@ -33,6 +40,12 @@ export class ProducerMetrics {
       name: 'millrace_stream_appended_bytes_total',
       help: 'Bytes of frames that the stream has taken, compressed',
       labels: ['stream'],
+    })
+    this.#failedFrames = metrics.counter({
+      name: 'millrace_stream_append_failures_total',
+      help: 'Frames that the stream has not acknowledged, by reason: full, no_answer (may be stored), not_stored, circuit_open (not sent)',
+      alert: 'rises for minutes',
+      labels: ['stream', 'reason'],
     })
     this.#resentFrames = metrics.counter({
       name: 'millrace_stream_resent_frames_total',
@@ -78,6 +91,7 @@ export class ProducerMetrics {
       appendedFrames: this.#appendedFrames.with({ stream }),
       appendedRecords: this.#appendedRecords.with({ stream }),
       appendedBytes: this.#appendedBytes.with({ stream }),
+      appendFailure: (reason) => this.#failedFrames.with({ stream, reason }),
       resentFrames: this.#resentFrames.with({ stream }),
       spooledFrames: this.#spooledFrames.with({ stream }),
       refused: (reason) => this.#refused.with({ stream, reason }),
@@ -101,4 +115,5 @@ export interface StreamProducerMetrics {
   readonly unacknowledgedBytes: GaugeChild
   refused(reason: RefusalReason): CounterChild
   appendDuration(outcome: AppendOutcome): HistogramChild
+  appendFailure(reason: AppendFailure): CounterChild
 }
