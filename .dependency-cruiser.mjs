@@ -25,6 +25,7 @@ const LIBRARY_OWNERS = {
   'grpc-health-check': ['service'],
   helmet: ['service'],
   ioredis: ['redis'],
+  kafkajs: ['streams'],
   'lru-cache': ['cache', 'ingest-gateway'],
   'lz4-napi': ['streams', 'cache'],
   negotiator: ['ingest-gateway'],

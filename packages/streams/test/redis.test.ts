@@ -30,12 +30,17 @@ describe('a stream in Redis', () => {
     expect(await replicated.append('s', [FRAME])).toMatchObject([{ kind: 'unavailable' }])
   })
 
-  it('is not opened by STREAM_DRIVER=kafka: one error names the setting and says that the driver is not built yet', async () => {
-    const opened = openStreamDriver({ STREAM_DRIVER: 'kafka' }, { redis, logger: silentLogger })
-    await expect(opened).rejects.toMatchObject({
-      code: 'STREAM_CONFIG',
-      message: 'STREAM_DRIVER is "kafka", but the Kafka driver is not built yet; set STREAM_DRIVER to "redis"',
-    })
+  it('is not opened without what its driver needs: one error names the setting', async () => {
+    const deps = { redis: undefined, logger: silentLogger }
+    for (const [driver, setting] of [
+      ['redis', 'STREAM_REDIS_URL'],
+      ['kafka', 'KAFKA_BROKERS'],
+    ] as const) {
+      await expect(openStreamDriver({ STREAM_DRIVER: driver }, deps)).rejects.toMatchObject({
+        code: 'STREAM_CONFIG',
+        message: `STREAM_DRIVER is "${driver}", which needs ${setting}, but it is not set`,
+      })
+    }
   })
 
   it('shows the exact lag of each group in XINFO GROUPS', async () => {

@@ -3,3 +3,8 @@ export const EVENTS_STREAM = 'events'
 
 /** Default of STREAM_GROUP: the consumer group that stores the events in PostgreSQL. */
 export const EVENTS_STORE_GROUP = 'events-store'
+
+/** The Kafka topic that holds a stream. */
+export function streamTopic(stream: string): string {
+  return `millrace.${stream}`
+}

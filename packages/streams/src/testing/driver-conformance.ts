@@ -4,13 +4,14 @@ import { BEGINNING, type StoredFrame, type StreamDriver, type StreamReader } fro
 
 export interface DriverFixture {
   readonly driver: StreamDriver
+  /** Name of an empty stream. Default 'conformance'. */
+  readonly stream?: string
   /** Stops the server; `bringUp` starts it again with the same frames. */
   takeDown(): Promise<void>
   bringUp(): Promise<void>
   release(): Promise<void>
 }
 
-const STREAM = 'conformance'
 const PARTITIONS = 4
 const LIMITS = { framesMax: 100, bytesMax: 1024 * 1024, blockMs: 20_000 }
 
@@ -19,12 +20,14 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
   describe(`the ${name} driver`, () => {
     let fixture: DriverFixture
     let driver: StreamDriver
+    let stream: string
     let readers: StreamReader[] = []
 
     beforeEach(async () => {
       fixture = await open()
       driver = fixture.driver
-      await driver.prepare(STREAM, PARTITIONS)
+      stream = fixture.stream ?? 'conformance'
+      await driver.prepare(stream, PARTITIONS)
     })
     afterEach(async () => {
       for (const reader of readers) await reader.close()
@@ -36,27 +39,27 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
     const append = async (partition: number, ...texts: string[]) => {
       const positions: string[] = []
       for (const text of texts) {
-        const [result] = await driver.append(STREAM, [{ partition, frame: Buffer.from(text) }])
+        const [result] = await driver.append(stream, [{ partition, frame: Buffer.from(text) }])
         if (result?.kind !== 'held') throw new Error(`not held: ${JSON.stringify(result)}`)
         positions.push(result.position)
       }
       return positions
     }
     const reading = async (...seeks: [partition: number, after: string][]) => {
-      const reader = await driver.openReader(STREAM)
+      const reader = await driver.openReader(stream)
       readers.push(reader)
       for (const [partition, after] of seeks) reader.seek(partition, after)
       return reader
     }
     const describeOne = async (partition: number) => {
-      const [description] = await driver.describe(STREAM, [partition])
+      const [description] = await driver.describe(stream, [partition])
       return description as NonNullable<typeof description>
     }
 
     it('returns every frame that it reported as held, with its bytes, partition and append time', async () => {
       const bytes = Buffer.from(Array.from({ length: 256 }, (_, index) => index))
       const before = Date.now()
-      const results = await driver.append(STREAM, [{ partition: 1, frame: bytes }])
+      const results = await driver.append(stream, [{ partition: 1, frame: bytes }])
       const [frame] = await (await reading([1, BEGINNING])).read(LIMITS)
       expect(results).toEqual([{ kind: 'held', position: frame?.position }])
       expect(frame).toMatchObject({ partition: 1, bytes })
@@ -65,7 +68,7 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
 
     it('appends to many partitions in one call and returns the results in the given order', async () => {
       const frames = [3, 0, 2].map((partition) => ({ partition, frame: Buffer.from(`for ${partition}`) }))
-      const results = await driver.append(STREAM, frames)
+      const results = await driver.append(stream, frames)
       expect(results.map(({ kind }) => kind)).toEqual(['held', 'held', 'held'])
       const read = await readAll(await reading([0, BEGINNING], [2, BEGINNING], [3, BEGINNING]), 3)
       expect(texts(read).sort()).toEqual(['for 0', 'for 2', 'for 3'])
@@ -164,58 +167,58 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
 
     it('returns the newest frames of a partition, newest first', async () => {
       await append(0, 'a', 'b', 'c')
-      expect(texts(await driver.tail(STREAM, 0, 2))).toEqual(['c', 'b'])
-      expect(await driver.tail(STREAM, 1, 2)).toEqual([])
+      expect(texts(await driver.tail(stream, 0, 2))).toEqual(['c', 'b'])
+      expect(await driver.tail(stream, 1, 2)).toEqual([])
     })
 
     it('finds the position before all frames that were appended since a time', async () => {
       await append(0, 'a', 'b')
-      const early = await driver.positionAt(STREAM, 0, Date.now() - HOUR_MS)
-      const late = await driver.positionAt(STREAM, 0, Date.now() + HOUR_MS)
+      const early = await driver.positionAt(stream, 0, Date.now() - HOUR_MS)
+      const late = await driver.positionAt(stream, 0, Date.now() + HOUR_MS)
       expect(texts(await (await reading([0, early])).read(LIMITS))).toEqual(['a', 'b'])
       expect(await (await reading([0, late])).read({ ...LIMITS, blockMs: 0 })).toEqual([])
     })
 
     it('trims at most the given number of frames, and none at or after the given position', async () => {
       const positions = await append(0, ...Array.from({ length: 100 }, (_, index) => String(index)))
-      expect(await driver.trim(STREAM, 0, { before: BEGINNING })).toBe(0)
-      expect(await driver.trim(STREAM, 0, { before: positions[70] as string, framesMax: 40 })).toBe(40)
+      expect(await driver.trim(stream, 0, { before: BEGINNING })).toBe(0)
+      expect(await driver.trim(stream, 0, { before: positions[70] as string, framesMax: 40 })).toBe(40)
       expect(await describeOne(0)).toMatchObject({
         first: positions[40],
         last: positions[99],
         frames: 60,
         framesEver: 100,
       })
-      expect(await driver.trim(STREAM, 0, { before: positions[70] as string, framesMax: 40 })).toBe(30)
+      expect(await driver.trim(stream, 0, { before: positions[70] as string, framesMax: 40 })).toBe(30)
       expect((await describeOne(0)).first).toBe(positions[70])
-      await driver.trim(STREAM, 0, { before: positions[90] as string })
+      await driver.trim(stream, 0, { before: positions[90] as string })
       const left = await readAll(await reading([0, BEGINNING]), 10)
       expect(texts(left).slice(-10)).toEqual(Array.from({ length: 10 }, (_, index) => String(90 + index)))
     })
 
     it('trims nothing when the newest frame is not the one that the caller names', async () => {
       const [first, second, third] = (await append(0, 'a', 'b', 'c')) as [string, string, string]
-      expect(await driver.trim(STREAM, 0, { before: second, newest: second })).toBe(0)
-      expect(await driver.trim(STREAM, 1, { before: first, newest: first })).toBe(0)
-      expect(await driver.trim(STREAM, 0, { before: third, newest: third, framesMax: 1 })).toBe(1)
-      expect(await driver.trim(STREAM, 0, { before: third, newest: third })).toBe(1)
+      expect(await driver.trim(stream, 0, { before: second, newest: second })).toBe(0)
+      expect(await driver.trim(stream, 1, { before: first, newest: first })).toBe(0)
+      expect(await driver.trim(stream, 0, { before: third, newest: third, framesMax: 1 })).toBe(1)
+      expect(await driver.trim(stream, 0, { before: third, newest: third })).toBe(1)
       expect(await describeOne(0)).toMatchObject({ first: third, last: third, frames: 1, framesEver: 3 })
     })
 
     it('remembers the highest position when its frames are trimmed', async () => {
       const [, , , , , sixth] = await append(0, 'a', 'b', 'c', 'd', 'e', 'f')
-      await driver.trim(STREAM, 0, { before: sixth as string, framesMax: 5 })
+      await driver.trim(stream, 0, { before: sixth as string, framesMax: 5 })
       expect(await describeOne(0)).toMatchObject({ last: sixth, frames: 1, framesEver: 6 })
     })
 
     it('accepts group positions for the stream’s own tools repeatedly', async () => {
       const [first, second] = (await append(0, 'a', 'b')) as [string, string]
-      await driver.mirrorGroup(STREAM, 'readers', [
+      await driver.mirrorGroup(stream, 'readers', [
         { partition: 0, position: BEGINNING, framesRead: 0 },
         { partition: 1, position: BEGINNING, framesRead: 0 },
       ])
-      await driver.mirrorGroup(STREAM, 'readers', [{ partition: 0, position: first, framesRead: 1 }])
-      const again = driver.mirrorGroup(STREAM, 'readers', [{ partition: 0, position: second, framesRead: 2 }])
+      await driver.mirrorGroup(stream, 'readers', [{ partition: 0, position: first, framesRead: 1 }])
+      const again = driver.mirrorGroup(stream, 'readers', [{ partition: 0, position: second, framesRead: 2 }])
       await expect(again).resolves.toBeUndefined()
     })
 
@@ -229,13 +232,13 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       const reader = await reading([0, BEGINNING])
       await readAll(reader, 1)
       await fixture.takeDown()
-      const [result] = await driver.append(STREAM, [{ partition: 0, frame: Buffer.from('lost') }])
+      const [result] = await driver.append(stream, [{ partition: 0, frame: Buffer.from('lost') }])
       expect(result?.kind).toBe('unavailable')
-      await expect(driver.describe(STREAM, [0])).rejects.toMatchObject({ code: 'STREAM_UNAVAILABLE' })
+      await expect(driver.describe(stream, [0])).rejects.toMatchObject({ code: 'STREAM_UNAVAILABLE' })
       await expect(reader.read(LIMITS)).rejects.toMatchObject({ code: 'STREAM_UNAVAILABLE' })
       await fixture.bringUp()
       await until(
-        async () => (await driver.append(STREAM, [{ partition: 0, frame: Buffer.from('after') }]))[0]?.kind === 'held',
+        async () => (await driver.append(stream, [{ partition: 0, frame: Buffer.from('after') }]))[0]?.kind === 'held',
       )
       const seen = new Set<string>()
       await until(async () => {

@@ -1,0 +1,180 @@
+import { streamTopic } from '@millrace/contracts'
+import {
+  type AppendResult,
+  BEGINNING,
+  type FrameToAppend,
+  type GroupMirror,
+  type PartitionDescription,
+  type Position,
+  type StoredFrame,
+  type StreamDriver,
+  type StreamMemory,
+  type StreamReader,
+  type TrimRequest,
+} from '../../driver/stream-driver.js'
+import { streamErrors } from '../../errors.js'
+import type { KafkaClient, ProduceOutcome } from './kafka-client.js'
+import { comparePositions, offsetAfter, positionOf } from './position.js'
+import { KafkaReader } from './reader.js'
+import { prepareTopic, type TopicSettings } from './topic.js'
+
+/** Times and limits of the Kafka driver, and the settings of its topics. */
+export interface KafkaDriverConfig extends Partial<TopicSettings> {
+  /** An append without an answer after this long counts as ambiguous, in ms. Default 1,500. */
+  readonly appendTimeoutMs?: number
+}
+
+const TAIL_LIMITS = { framesMax: Number.MAX_SAFE_INTEGER, bytesMax: 4 * 1024 * 1024, blockMs: 0 }
+const MIB = 1024 ** 2
+
+/** Streams in Kafka: one topic a stream, one message a frame. Works with any `KafkaClient`. */
+export class KafkaDriver implements StreamDriver {
+  readonly name = 'kafka'
+  readonly assignment = 'leases'
+  readonly comparePositions = comparePositions
+  readonly #config: KafkaDriverConfig
+  readonly #client: KafkaClient
+  /** Topics that this driver has been asked for; `memory` counts their bytes. */
+  readonly #topics = new Set<string>()
+  readonly #readers = new Set<StreamReader>()
+
+  constructor(config: KafkaDriverConfig, client: KafkaClient) {
+    this.#config = config
+    this.#client = client
+  }
+
+  prepare(stream: string, partitions: number): Promise<void> {
+    const { replicationFactor = -1, minInsyncReplicas, retentionMs = -1, frameBytesMax = 16 * MIB } = this.#config
+    const settings = { partitions, replicationFactor, minInsyncReplicas, retentionMs, frameBytesMax }
+    return this.#guard('preparing the topic', () => prepareTopic(this.#client, this.#topic(stream), settings))
+  }
+
+  /** Offsets of acknowledged frames are never assigned again, as long as unclean leader elections are off. */
+  safeStart(position: Position): Position {
+    return position
+  }
+
+  async append(stream: string, frames: readonly FrameToAppend[]): Promise<AppendResult[]> {
+    const timestampMs = Date.now()
+    const messages = frames.map(({ partition, frame }) => ({ partition, value: frame, timestampMs }))
+    const timeoutMs = this.#config.appendTimeoutMs ?? 1_500
+    return (await this.#client.produce(this.#topic(stream), messages, { timeoutMs })).map(toResult)
+  }
+
+  async openReader(stream: string): Promise<StreamReader> {
+    const topic = this.#topic(stream)
+    const reader: KafkaReader = new KafkaReader({
+      topic,
+      openFetcher: () => this.#client.openFetcher(),
+      offsets: async (partition) => {
+        const [offsets] = await this.#client.offsets(topic, [partition])
+        return offsets as NonNullable<typeof offsets>
+      },
+      closed: () => this.#readers.delete(reader),
+    })
+    this.#readers.add(reader)
+    return reader
+  }
+
+  describe(stream: string, partitions: readonly number[]): Promise<PartitionDescription[]> {
+    return this.#guard('describing the stream', async () => {
+      const offsets = await this.#client.offsets(this.#topic(stream), partitions)
+      return offsets.map(({ partition, earliest, latest }) => ({
+        partition,
+        first: earliest === latest ? BEGINNING : positionOf(earliest),
+        last: positionOf(latest - 1),
+        frames: latest - earliest,
+        framesEver: latest,
+      }))
+    })
+  }
+
+  tail(stream: string, partition: number, frames: number): Promise<StoredFrame[]> {
+    return this.#guard('reading the newest frames', async () => {
+      const [ends] = await this.#client.offsets(this.#topic(stream), [partition])
+      const { earliest, latest } = ends as NonNullable<typeof ends>
+      const from = Math.max(earliest, latest - frames)
+      const reader = await this.openReader(stream)
+      const newest: StoredFrame[] = []
+      try {
+        reader.seek(partition, positionOf(from - 1))
+        while (newest.length < latest - from) {
+          const read = await reader.read(TAIL_LIMITS)
+          if (read.length === 0) break
+          newest.push(...read.filter(({ position }) => offsetAfter(position) <= latest))
+        }
+      } finally {
+        await reader.close()
+      }
+      return newest.reverse()
+    })
+  }
+
+  positionAt(stream: string, partition: number, timeMs: number): Promise<Position> {
+    return this.#guard('looking for a time', async () => {
+      const topic = this.#topic(stream)
+      const offset = await this.#client.offsetAt(topic, partition, timeMs)
+      if (offset !== undefined) return positionOf(offset - 1)
+      const [ends] = await this.#client.offsets(topic, [partition])
+      return positionOf((ends as NonNullable<typeof ends>).latest - 1)
+    })
+  }
+
+  trim(stream: string, partition: number, { before, framesMax, newest }: TrimRequest): Promise<number> {
+    return this.#guard('trimming the stream', async () => {
+      if (before === BEGINNING) return 0
+      const topic = this.#topic(stream)
+      const [ends] = await this.#client.offsets(topic, [partition])
+      const { earliest, latest } = ends as NonNullable<typeof ends>
+      if (newest !== undefined && newest !== positionOf(latest - 1)) return 0
+      const offset = Math.min(offsetAfter(before) - 1, earliest + Math.floor(framesMax ?? latest))
+      // A position beyond the end is from a topic that was deleted; its offset says nothing about the frames of this one.
+      if (offset <= earliest || offsetAfter(before) > latest) return 0
+      const outcome = await this.#client.deleteRecords(topic, [{ partition, offset }])
+      return outcome === 'deleted' ? offset - earliest : 0
+    })
+  }
+
+  mirrorGroup(stream: string, group: string, positions: readonly GroupMirror[]): Promise<void> {
+    const offsets = positions.map(({ partition, position }) => ({ partition, offset: offsetAfter(position) }))
+    return this.#guard('copying group positions', () => this.#client.commitOffsets(group, this.#topic(stream), offsets))
+  }
+
+  memory(): Promise<StreamMemory> {
+    return this.#guard('reading the size of the logs', async () => {
+      const bytes = await this.#client.logBytes([...this.#topics])
+      return { usedBytes: bytes?.usedBytes ?? 0, ceilingBytes: bytes?.ceilingBytes }
+    })
+  }
+
+  async close(): Promise<void> {
+    for (const reader of [...this.#readers]) await reader.close()
+    await this.#client.close()
+  }
+
+  #topic(stream: string): string {
+    const topic = streamTopic(stream)
+    this.#topics.add(topic)
+    return topic
+  }
+
+  async #guard<T>(action: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (cause) {
+      if (streamErrors.STREAM_CONFIG.matches(cause) || streamErrors.STREAM_UNAVAILABLE.matches(cause)) throw cause
+      throw streamErrors.STREAM_UNAVAILABLE({ message: `${action}: ${(cause as Error).message}`, cause })
+    }
+  }
+}
+
+/** The driver closes the client. */
+export function createKafkaDriver(config: KafkaDriverConfig, deps: { readonly client: KafkaClient }): StreamDriver {
+  return new KafkaDriver(config, deps.client)
+}
+
+function toResult(outcome: ProduceOutcome): AppendResult {
+  if (outcome.kind === 'stored') return { kind: 'held', position: positionOf(outcome.offset) }
+  const { isAmbiguous, isFull, cause } = outcome
+  return isFull && !isAmbiguous ? { kind: 'full', cause } : { kind: 'unavailable', isAmbiguous, cause }
+}

@@ -1,0 +1,236 @@
+import type { ClusterDescription, GroupOffset, PartitionOffsets, TopicDescription } from '../kafka-client.js'
+import type { BrokerNodes, TopicMetadata } from './broker-nodes.js'
+import { ERROR_CODE, kafkaError } from './error-codes.js'
+import type { KafkajsBroker } from './internals.js'
+import { logDirsRequest } from './log-dirs-request.js'
+
+const LATEST = -1
+const EARLIEST = -2
+const RESOURCE_TOPIC = 2
+const RESOURCE_BROKER = 4
+const READ_UNCOMMITTED = 0
+/** Time limit of a request, in ms; creating a topic may take longer. */
+const REQUEST_TIMEOUT_MS = 2_000
+const CREATE_TIMEOUT_MS = 15_000
+
+/** Names of the errors that say that this client lacks a permission. */
+const NOT_PERMITTED = /^(TOPIC|CLUSTER)_AUTHORIZATION_FAILED$|^POLICY_VIOLATION$/
+
+type TypedError = Error & { readonly type?: string }
+
+/** Everything but produce, fetch and group membership. */
+export class KafkajsAdmin {
+  readonly #nodes: BrokerNodes
+
+  constructor(nodes: BrokerNodes) {
+    this.#nodes = nodes
+  }
+
+  async offsets(topic: string, partitions: readonly number[]): Promise<PartitionOffsets[]> {
+    // The start first: it never lies behind the end then, although both move.
+    const earliest = await this.#listOffsets(topic, partitions, EARLIEST)
+    const latest = await this.#listOffsets(topic, partitions, LATEST)
+    return partitions.map((partition) => ({
+      partition,
+      earliest: earliest.get(partition) as number,
+      latest: latest.get(partition) as number,
+    }))
+  }
+
+  async offsetAt(topic: string, partition: number, timeMs: number): Promise<number | undefined> {
+    const offset = (await this.#listOffsets(topic, [partition], Math.max(0, Math.floor(timeMs)))).get(partition)
+    return offset === undefined || offset < 0 ? undefined : offset
+  }
+
+  async deleteRecords(topic: string, before: readonly GroupOffset[]): Promise<'deleted' | 'not_permitted'> {
+    const offsetOf = new Map(before.map(({ partition, offset }) => [partition, offset]))
+    try {
+      await this.#onLeaders(topic, [...offsetOf.keys()], 'DeleteRecords', (broker, own) =>
+        broker.deleteRecords({
+          topics: [
+            { topic, partitions: own.map((partition) => ({ partition, offset: String(offsetOf.get(partition)) })) },
+          ],
+        }),
+      )
+      return 'deleted'
+    } catch (error) {
+      const { partitions } = error as { partitions?: readonly { readonly error: TypedError }[] }
+      const cause = (partitions?.[0]?.error ?? error) as TypedError
+      if (NOT_PERMITTED.test(cause.type ?? '')) return 'not_permitted'
+      throw cause
+    }
+  }
+
+  async describeTopic(topic: string): Promise<TopicDescription | undefined> {
+    const [metadata] = (await this.#nodes.metadata([topic])).topics
+    if (metadata === undefined || metadata.errorCode === ERROR_CODE.unknownTopicOrPartition) return undefined
+    if (metadata.errorCode !== 0) throw kafkaError(metadata.errorCode, `the topic ${topic}`)
+    const partitions = metadata.partitions.map(({ partition, leader, replicas, isr }) => ({
+      partition,
+      leader: leader < 0 ? undefined : leader,
+      replicas,
+      isr,
+    }))
+    const { controller } = await this.#nodes.cluster()
+    return { partitions, configs: await this.#configs(controller, RESOURCE_TOPIC, topic) }
+  }
+
+  async createTopic(
+    topic: string,
+    spec: {
+      readonly partitions: number
+      readonly replicationFactor: number
+      readonly configs: Readonly<Record<string, string>>
+    },
+  ): Promise<'created' | 'exists'> {
+    const { controller } = await this.#nodes.cluster()
+    const configEntries = Object.entries(spec.configs).map(([name, value]) => ({ name, value }))
+    const { partitions: numPartitions, replicationFactor } = spec
+    const topics = [{ topic, numPartitions, replicationFactor, configEntries }]
+    const broker = await this.#nodes.connect(controller)
+    const create = () => broker.createTopics({ topics, timeout: CREATE_TIMEOUT_MS - 1000 })
+    try {
+      await this.#nodes.run(broker, create, CREATE_TIMEOUT_MS, 'CreateTopics')
+      return 'created'
+    } catch (error) {
+      const cause = ((error as AggregateError).errors?.[0] ?? error) as TypedError
+      if (cause.type === 'TOPIC_ALREADY_EXISTS') return 'exists'
+      throw cause
+    }
+  }
+
+  async defaultReplicationFactor(): Promise<number | undefined> {
+    const { controller } = await this.#nodes.cluster()
+    const factor = (await this.#configs(controller, RESOURCE_BROKER, String(controller)))['default.replication.factor']
+    return factor === undefined ? undefined : Number(factor)
+  }
+
+  async describeCluster(): Promise<ClusterDescription> {
+    const { brokers, controller, topics } = await this.#nodes.metadata(undefined)
+    const partitions = topics.flatMap((topic) => topic.partitions)
+    return {
+      brokers,
+      controller: controller < 0 ? undefined : controller,
+      underReplicated: partitions.filter(({ isr, replicas }) => isr.length < replicas.length).length,
+      offline: partitions.filter(({ leader }) => leader < 0).length,
+    }
+  }
+
+  async logBytes(topics: readonly string[]): Promise<{ usedBytes: number; ceilingBytes?: number } | undefined> {
+    await this.#nodes.metadata([])
+    const { nodes } = await this.#nodes.cluster()
+    const answers = await Promise.allSettled(nodes.map((node) => this.#logBytesOf(node, topics)))
+    const figures = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+    if (figures.length === 0)
+      throw (answers[0] as PromiseRejectedResult | undefined)?.reason ?? new Error('no broker is known')
+    const known = figures.filter((figure) => figure !== undefined)
+    if (known.length === 0) return undefined
+    const share = ({ usedBytes, freeBytes }: LogBytes) =>
+      usedBytes / Math.max(1, usedBytes + (freeBytes ?? Number.POSITIVE_INFINITY))
+    const { usedBytes, freeBytes } = known.reduce((fullest, next) => (share(next) > share(fullest) ? next : fullest))
+    return freeBytes === undefined ? { usedBytes } : { usedBytes, ceilingBytes: usedBytes + freeBytes }
+  }
+
+  async commitOffsets(group: string, topic: string, offsets: readonly GroupOffset[]): Promise<void> {
+    const { nodes } = await this.#nodes.cluster()
+    const any = await this.#nodes.connect(nodes[Math.floor(Math.random() * nodes.length)] as number)
+    const find = () => any.findGroupCoordinator({ groupId: group, coordinatorType: 0 })
+    const { coordinator } = await this.#nodes.run(any, find, REQUEST_TIMEOUT_MS, 'FindCoordinator')
+    const broker = await this.#nodes.connect(coordinator.nodeId)
+    const partitions = offsets.map(({ partition, offset }) => ({ partition, offset: String(offset) }))
+    const commit = () =>
+      broker.offsetCommit({
+        groupId: group,
+        groupGenerationId: -1,
+        memberId: '',
+        retentionTime: -1,
+        topics: [{ topic, partitions }],
+      })
+    await this.#nodes.run(broker, commit, REQUEST_TIMEOUT_MS, 'OffsetCommit')
+  }
+
+  close(): void {
+    this.#nodes.close()
+  }
+
+  /** Empty when this client may not read them. */
+  async #configs(node: number, type: number, name: string): Promise<Record<string, string>> {
+    const broker = await this.#nodes.connect(node)
+    const describe = () => broker.describeConfigs({ resources: [{ type, name }] })
+    try {
+      const { resources } = await this.#nodes.run(broker, describe, REQUEST_TIMEOUT_MS, 'DescribeConfigs')
+      const entries = resources.flatMap(({ configEntries }) => configEntries)
+      return Object.fromEntries(entries.map(({ configName, configValue }) => [configName, configValue]))
+    } catch (error) {
+      if (NOT_PERMITTED.test((error as TypedError).type ?? '')) return {}
+      throw error
+    }
+  }
+
+  async #logBytesOf(node: number, topics: readonly string[]): Promise<LogBytes | undefined> {
+    const broker = await this.#nodes.connect(node)
+    if ((broker.versions?.[logDirsRequest.apiKey]?.maxVersion ?? 0) < logDirsRequest.apiVersion) return undefined
+    const { errorCode, dirs } = await this.#nodes.send(broker, logDirsRequest.create(), REQUEST_TIMEOUT_MS)
+    if (errorCode === ERROR_CODE.clusterAuthorizationFailed) return undefined
+    if (errorCode !== 0) throw kafkaError(errorCode, `the log directories of broker ${node}`)
+    const wanted = new Set(topics)
+    let fullest: LogBytes | undefined
+    for (const dir of dirs) {
+      const usedBytes = dir.partitions.reduce((sum, { topic, bytes }) => sum + (wanted.has(topic) ? bytes : 0), 0)
+      const freeBytes = dir.usableBytes < 0 ? undefined : dir.usableBytes
+      if (fullest === undefined || usedBytes > fullest.usedBytes) fullest = { usedBytes, freeBytes }
+    }
+    return fullest
+  }
+
+  async #listOffsets(topic: string, partitions: readonly number[], timestamp: number): Promise<Map<number, number>> {
+    const answers = await this.#onLeaders(topic, partitions, 'ListOffsets', (broker, own) =>
+      broker.listOffsets({
+        isolationLevel: READ_UNCOMMITTED,
+        topics: [{ topic, partitions: own.map((partition) => ({ partition, timestamp })) }],
+      }),
+    )
+    const found = answers.flatMap(({ responses }) => responses).flatMap((response) => response.partitions)
+    return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]))
+  }
+
+  /** Sends each leader one request for its partitions. After a failure it asks for the leaders again and tries once more. */
+  async #onLeaders<T>(
+    topic: string,
+    partitions: readonly number[],
+    action: string,
+    call: (broker: KafkajsBroker, partitions: readonly number[]) => Promise<T>,
+  ): Promise<T[]> {
+    const attempt = async (metadata: TopicMetadata) => {
+      const byLeader = groupByLeader(topic, partitions, metadata)
+      return await Promise.all(
+        [...byLeader].map(async ([leader, own]) => {
+          const broker = await this.#nodes.connect(leader)
+          return await this.#nodes.run(broker, () => call(broker, own), REQUEST_TIMEOUT_MS, action)
+        }),
+      )
+    }
+    try {
+      return await attempt(await this.#nodes.topic(topic))
+    } catch (error) {
+      this.#nodes.forget(topic)
+      if ((error as TypedError).type !== undefined && NOT_PERMITTED.test((error as TypedError).type ?? '')) throw error
+      return await attempt(await this.#nodes.topic(topic))
+    }
+  }
+}
+
+interface LogBytes {
+  readonly usedBytes: number
+  readonly freeBytes: number | undefined
+}
+
+function groupByLeader(topic: string, partitions: readonly number[], metadata: TopicMetadata): Map<number, number[]> {
+  const byLeader = new Map<number, number[]>()
+  for (const wanted of partitions) {
+    const leader = metadata.partitions.find(({ partition }) => partition === wanted)?.leader ?? -1
+    if (leader < 0) throw new Error(`partition ${wanted} of ${topic} has no leader`)
+    byLeader.set(leader, [...(byLeader.get(leader) ?? []), wanted])
+  }
+  return byLeader
+}

@@ -1,0 +1,252 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Position, ReadLimits, StoredFrame, StreamReader } from '../../driver/stream-driver.js'
+import { streamErrors } from '../../errors.js'
+import type { FetchedPartition, KafkaFetcher, PartitionOffsets } from './kafka-client.js'
+import { type ReadCursor, ReadCursors } from './read-cursors.js'
+
+interface ReaderDeps {
+  readonly topic: string
+  /** Opens a set of connections. */
+  readonly openFetcher: () => Promise<KafkaFetcher>
+  readonly offsets: (partition: number) => Promise<PartitionOffsets>
+  readonly closed: () => void
+}
+
+/** How long a broker waits for frames before it answers without any, in ms. */
+const POLL_MS_MAX = 500
+/** One answer of one broker holds at most about this many bytes. So the memory of a reader is bounded, however slow its caller is. */
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024
+/** Longest wait for the brokers of a read that may not wait for frames, in ms. */
+const ASK_MS_MAX = 5_000
+/** Pause after an answer that says that the leader has moved, in ms: an election takes a moment. */
+const MOVED_PAUSE_MS = 50
+
+/** One set of connections with the brokers that have a request under way on it. */
+interface Lane {
+  readonly fetcher: Promise<KafkaFetcher>
+  readonly busy: Set<number>
+}
+
+/**
+ * Reads partitions from their leaders. Two lanes of connections: on one the brokers wait for frames (a broker handles the requests of a connection
+ * one after another), on the other they answer at once, which `blockMs: 0` and new partitions need. A partition is asked for again only when its
+ * frames have been returned.
+ */
+export class KafkaReader implements StreamReader {
+  readonly #deps: ReaderDeps
+  readonly #cursors = new ReadCursors()
+  readonly #waiting: Lane
+  #prompt: Lane | undefined
+  #failure: Error | undefined
+  #isWoken = false
+  #isClosed = false
+  #signal: (() => void) | undefined
+
+  constructor(deps: ReaderDeps) {
+    this.#deps = deps
+    this.#waiting = createLane(deps)
+  }
+
+  seek(partition: number, after: Position): void {
+    this.#cursors.seek(partition, after)
+    this.wake()
+  }
+
+  remove(partition: number): void {
+    this.#cursors.remove(partition)
+    this.wake()
+  }
+
+  async read(limits: ReadLimits): Promise<StoredFrame[]> {
+    const endsAt = performance.now() + limits.blockMs
+    this.#isWoken = false
+    if (this.#cursors.size === 0) return []
+    const frames = this.#cursors.take(limits)
+    if (frames.length > 0) return this.#returned(frames, limits)
+    return limits.blockMs > 0 ? await this.#wait(limits, endsAt) : await this.#askAtOnce(limits)
+  }
+
+  wake(): void {
+    this.#isWoken = true
+    this.#signal?.()
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#cursors.clear()
+    this.wake()
+    for (const lane of [this.#waiting, this.#prompt]) await (await lane?.fetcher)?.close()
+    this.#deps.closed()
+  }
+
+  async #wait(limits: ReadLimits, endsAt: number): Promise<StoredFrame[]> {
+    for (;;) {
+      const frames = this.#cursors.take(limits)
+      if (frames.length > 0) return this.#returned(frames, limits)
+      this.#throwFailure()
+      const leftMs = endsAt - performance.now()
+      if (leftMs <= 0 || this.#isWoken) return []
+      const signal = this.#nextSignal(leftMs)
+      void this.#poll(limits, Math.min(POLL_MS_MAX, Math.ceil(leftMs)))
+      await signal
+    }
+  }
+
+  /** Returns nothing only after every leader has said that it has nothing. */
+  async #askAtOnce(limits: ReadLimits): Promise<StoredFrame[]> {
+    const since = performance.now()
+    for (;;) {
+      const frames = this.#cursors.take(limits)
+      if (frames.length > 0) return this.#returned(frames, limits)
+      this.#throwFailure()
+      const unanswered = this.#cursors.empty().filter(({ askedAtMs }) => askedAtMs < since)
+      if (this.#isWoken || unanswered.length === 0) return []
+      if (performance.now() - since > ASK_MS_MAX) this.#fail(new Error('a broker has not answered'))
+      const signal = this.#nextSignal(POLL_MS_MAX)
+      void this.#ask(unanswered, limits)
+      await signal
+    }
+  }
+
+  /** Fetches the frames behind those that are returned now, if there are any: they arrive while the caller works. */
+  #returned(frames: StoredFrame[], limits: ReadLimits): StoredFrame[] {
+    const behind = this.#cursors.empty().filter(({ isBehind }) => isBehind)
+    if (behind.length > 0) void this.#ask(behind, limits)
+    return frames
+  }
+
+  /** Lets each leader wait for frames. A leader that is waiting already is asked at once about partitions that are new. */
+  async #poll(limits: ReadLimits, maxWaitMs: number): Promise<void> {
+    const open = this.#cursors.empty().filter(({ isPolled, isPrompted }) => !isPolled && !isPrompted)
+    const isBusy = this.#waiting.busy
+    const fresh: ReadCursor[] = []
+    await this.#forLeaders(open, (node, own) => {
+      if (isBusy.has(node)) fresh.push(...own.filter(({ askedAtMs }) => askedAtMs === 0))
+      else void this.#fetch(this.#waiting, node, own, { limits, maxWaitMs })
+    })
+    if (fresh.length > 0) await this.#ask(fresh, limits)
+  }
+
+  /** Asks the leaders for frames that they have, except those that are being asked. */
+  async #ask(cursors: readonly ReadCursor[], limits: ReadLimits): Promise<void> {
+    this.#prompt ??= createLane(this.#deps)
+    const lane = this.#prompt
+    const open = cursors.filter(({ isPrompted }) => !isPrompted)
+    await this.#forLeaders(open, (node, own) => {
+      if (!lane.busy.has(node)) void this.#fetch(lane, node, own, { limits, maxWaitMs: 0 })
+    })
+  }
+
+  async #forLeaders(cursors: readonly ReadCursor[], call: (node: number, own: ReadCursor[]) => void): Promise<void> {
+    if (cursors.length === 0) return
+    try {
+      const leaders = await (await this.#waiting.fetcher).leaders(this.#deps.topic)
+      const byNode = new Map<number, ReadCursor[]>()
+      for (const cursor of cursors) {
+        const node = leaders.get(cursor.partition)
+        if (node === undefined) throw new Error(`partition ${cursor.partition} has no leader`)
+        byNode.set(node, [...(byNode.get(node) ?? []), cursor])
+      }
+      for (const [node, own] of byNode) call(node, own)
+    } catch (error) {
+      await this.#refresh()
+      this.#fail(error)
+    }
+  }
+
+  async #fetch(
+    lane: Lane,
+    node: number,
+    cursors: readonly ReadCursor[],
+    { limits, maxWaitMs }: { readonly limits: ReadLimits; readonly maxWaitMs: number },
+  ): Promise<void> {
+    const mark = lane === this.#waiting ? 'isPolled' : 'isPrompted'
+    for (const cursor of cursors) cursor[mark] = true
+    lane.busy.add(node)
+    const bytesMax = Math.max(1, Math.min(ANSWER_BYTES_MAX, limits.bytesMax))
+    const requests = cursors.map(({ partition, next }) => ({ partition, offset: next, bytesMax }))
+    const askedAtMs = performance.now()
+    try {
+      const fetcher = await lane.fetcher
+      const answers = await fetcher.fetch(node, this.#deps.topic, requests, { maxWaitMs, bytesMax })
+      const taken = answers.map((answer, index) => {
+        const { offset } = requests[index] as { readonly offset: number }
+        return this.#take(cursors[index] as ReadCursor, { offset, askedAtMs }, answer)
+      })
+      await Promise.all(taken)
+    } catch (error) {
+      await this.#refresh()
+      this.#fail(error)
+    } finally {
+      lane.busy.delete(node)
+      for (const cursor of cursors) cursor[mark] = false
+      this.#signal?.()
+    }
+  }
+
+  async #take(
+    cursor: ReadCursor,
+    { offset, askedAtMs }: { readonly offset: number; readonly askedAtMs: number },
+    answer: FetchedPartition,
+  ): Promise<void> {
+    switch (answer.kind) {
+      case 'messages':
+        this.#cursors.keep(cursor, offset, { ...answer, askedAtMs })
+        return
+      case 'moved':
+        await this.#refresh()
+        await sleep(MOVED_PAUSE_MS)
+        return
+      case 'out_of_range':
+        await this.#moveIntoRange(cursor, offset)
+        return
+      case 'failed':
+        this.#fail(answer.cause)
+    }
+  }
+
+  /** Messages that were trimmed are passed over. A partition that ends before the offset has lost messages or was created again. */
+  async #moveIntoRange(cursor: ReadCursor, offset: number): Promise<void> {
+    const { earliest, latest } = await this.#deps.offsets(cursor.partition)
+    if (offset > latest)
+      throw new Error(`partition ${cursor.partition} ends at offset ${latest}, before the offset ${offset} to read`)
+    if (offset < earliest && cursor.next === offset) cursor.next = earliest
+  }
+
+  async #refresh(): Promise<void> {
+    if (this.#isClosed) return
+    const fetcher = await this.#waiting.fetcher.catch(() => undefined)
+    await Promise.all(
+      [fetcher, await this.#prompt?.fetcher].map((one) => one?.refresh(this.#deps.topic).catch(() => undefined)),
+    )
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error as Error
+    this.#signal?.()
+  }
+
+  #throwFailure(): void {
+    const cause = this.#failure
+    if (cause === undefined) return
+    this.#failure = undefined
+    if (!this.#isClosed)
+      throw streamErrors.STREAM_UNAVAILABLE({ message: `reading the stream: ${cause.message}`, cause })
+  }
+
+  #nextSignal(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer)
+        this.#signal = undefined
+        resolve()
+      }
+      const timer = setTimeout(done, ms)
+      this.#signal = done
+    })
+  }
+}
+
+function createLane({ openFetcher }: ReaderDeps): Lane {
+  return { fetcher: openFetcher(), busy: new Set() }
+}
