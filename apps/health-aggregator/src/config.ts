@@ -2,6 +2,8 @@ import { EVENTS_STORE_GROUP } from '@millrace/contracts'
 import {
   address,
   type ConfigOf,
+  checkRedisUrl,
+  checkRules,
   databaseSettings,
   defineConfig,
   host,
@@ -9,7 +11,9 @@ import {
   list,
   name,
   port,
+  secret,
   serviceSettings,
+  streamRules,
   streamSettings,
   text,
   url,
@@ -27,6 +31,11 @@ export const configSchema = defineConfig({
     retryAttempts: 1,
   }),
   ...streamSettings(),
+  CACHE_REDIS_URL: secret({
+    optional: true,
+    check: checkRedisUrl,
+    description: 'Redis whose health is reported with STREAM_DRIVER kafka; otherwise it is the Redis of the stream',
+  }),
   ADMIN_URLS: list({
     default: [
       'ingest-gateway=http://127.0.0.1:8081',
@@ -90,6 +99,6 @@ export const configSchema = defineConfig({
   }),
   STREAM_GROUP: name({ default: EVENTS_STORE_GROUP, description: 'name of the consumer group that stores events' }),
   MILLRACE_DATA_DIR: text({ default: '.millrace', description: 'directory on the disk whose free space is reported' }),
-})
+}).superRefine(checkRules(...streamRules))
 
 export type Config = ConfigOf<typeof configSchema>

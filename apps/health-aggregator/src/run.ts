@@ -1,7 +1,7 @@
 import { KeyManager } from '@millrace/auth'
 import { AnalyticsServiceClient, descriptorSet, HealthServiceService, MINUTE_MS } from '@millrace/contracts'
 import { type Database, readIndexBloat, readPageCounts, readTableBloat, startDatabase } from '@millrace/database'
-import { openRedis, type RedisConnection, requireUsableRedis, streamRedisConfig } from '@millrace/redis'
+import { namedRedis, openRedis, type RedisConnection, requireUsableRedis } from '@millrace/redis'
 import { agreeOnSettings, createGrpcClient, implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
 import { openStreamDriver } from '@millrace/streams'
 import { createGrpcMetrics, createRedisMetrics, type GrpcMetrics } from '@millrace/telemetry'
@@ -37,7 +37,8 @@ interface Parts {
   readonly config: Config
   readonly lifecycle: Lifecycle
   readonly database: Database
-  readonly redis: RedisConnection
+  /** The Redis of the stream, or that of the cache when the stream is on Kafka. Undefined when no setting names one. */
+  readonly redis: RedisConnection | undefined
   readonly metrics: HealthMetrics
   readonly grpcMetrics: GrpcMetrics
 }
@@ -49,14 +50,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     startDatabase(config, lifecycle, { statementTimeoutMs: 5000 }),
   )
   await agreeOnSettings(config, lifecycle, database)
-  const redis = await lifecycle.start('stream-redis connection', async () => {
-    await requireUsableRedis(streamRedisConfig(config), 'STREAM_REDIS_URL', lifecycle.logger)
-    const opened = await openRedis(redisConfig(config), {
-      logger: lifecycle.logger,
-      metrics: createRedisMetrics(lifecycle.metrics),
-    })
-    return [opened, () => opened.close()]
-  })
+  const redis = await startRedis(config, lifecycle)
   const parts: Parts = {
     config,
     lifecycle,
@@ -90,6 +84,21 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   )
 }
 
+async function startRedis(config: Config, lifecycle: Lifecycle): Promise<RedisConnection | undefined> {
+  const { logger, metrics } = lifecycle
+  const { stream, cache } = namedRedis(config)
+  const server = stream ?? cache
+  if (server === undefined) return undefined
+  return await lifecycle.start('redis connection', async () => {
+    await requireUsableRedis(server.config, server.setting, logger)
+    const opened = await openRedis(
+      { ...server.config, name: 'health', commandTimeoutMs: config.HEALTH_CHECK_TIMEOUT_MS, isLazy: true },
+      { logger, metrics: createRedisMetrics(metrics) },
+    )
+    return [opened, () => opened.close()]
+  })
+}
+
 async function startDatabaseWatch({ lifecycle, database, metrics }: Parts): Promise<void> {
   const watch = new DatabaseWatch({
     readPageCounts: () => readPageCounts(database),
@@ -110,7 +119,10 @@ async function startLedger({
   const { logger } = lifecycle
   const scope = { stream: config.STREAM_NAME, group: config.STREAM_GROUP, partitions: config.STREAM_PARTITIONS }
   const driver = await lifecycle.start('stream driver', async () => {
-    const opened = await openStreamDriver(config, { redis, logger })
+    const opened = await openStreamDriver(config, {
+      redis: config.STREAM_DRIVER === 'redis' ? redis : undefined,
+      logger,
+    })
     return [opened, () => opened.close()]
   })
   const queues = createQueues(scope, { database, driver })
@@ -171,16 +183,8 @@ function createChecks(
   )
   const services = addresses.map((address) => createServiceCheck(address, timeoutMs))
   const settings = createSettingsCheck(database)
-  return [createDatabaseCheck(database), createRedisCheck(redis), queuesCheck, settings, ...services].map(
+  const redisChecks = redis === undefined ? [] : [createRedisCheck(redis)]
+  return [createDatabaseCheck(database), ...redisChecks, queuesCheck, settings, ...services].map(
     (check) => new CachedCheck(check, { cacheMs: config.HEALTH_CACHE_MS, timeoutMs }, now),
   )
-}
-
-function redisConfig(config: Config) {
-  return {
-    ...streamRedisConfig(config),
-    name: 'health',
-    commandTimeoutMs: config.HEALTH_CHECK_TIMEOUT_MS,
-    isLazy: true,
-  }
 }

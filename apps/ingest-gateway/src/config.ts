@@ -5,6 +5,7 @@ import {
   atMostRule,
   boolean,
   type ConfigOf,
+  cacheRedisRule,
   checkRedisUrl,
   checkRules,
   choice,
@@ -18,8 +19,10 @@ import {
   integer,
   list,
   port,
+  redisReplicasRule,
   secret,
   serviceSettings,
+  streamRules,
   streamSettings,
   text,
   url,
@@ -164,7 +167,7 @@ export const configSchema = defineConfig({
   }),
   STREAM_DISK_PATH: text({
     optional: true,
-    description: 'directory of the data of the stream’s Redis, when it is on this machine; npm start sets it',
+    description: 'directory of the data of the stream’s server, when it is on this machine; npm start sets it',
   }),
   DISK_FREE_BYTES_MIN: integer({
     default: 67_108_864,
@@ -172,7 +175,7 @@ export const configSchema = defineConfig({
     max: 1_099_511_627_776,
     unit: 'bytes',
     description:
-      'while less is free on the disk of STREAM_DISK_PATH, events get 503, so that Redis and PostgreSQL keep room to work; the spool takes no events while less is free on its disk; 0 waits for a write that fails',
+      'while less is free on the disk of STREAM_DISK_PATH, events get 503, so that the stream and PostgreSQL keep room to work; the spool takes no events while less is free on its disk; 0 waits for a write that fails',
   }),
 
   SEGMENT_BODY_BYTES_MAX: integer({
@@ -340,6 +343,9 @@ export const configSchema = defineConfig({
     // Node refuses to start a server with them the other way round.
     atMostRule('HTTP_HEADERS_TIMEOUT_MS', 'HTTP_REQUEST_TIMEOUT_MS'),
     atMostRule('STREAM_LINGER_MS', 'STREAM_LINGER_MAX_MS'),
+    ...streamRules,
+    cacheRedisRule('rate limits and notices between services need'),
+    redisReplicasRule,
   ),
 )
 

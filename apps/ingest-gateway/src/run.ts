@@ -296,7 +296,7 @@ function spoolDirectory(config: Config): string {
 function startProducer(
   config: Config,
   lifecycle: Lifecycle,
-  deps: { redis: RedisConnection; resilienceMetrics: ResilienceMetrics; disks: DiskWatch },
+  deps: { redis: RedisConnection | undefined; resilienceMetrics: ResilienceMetrics; disks: DiskWatch },
 ): Promise<Producer<RecordBatchBuilder>> {
   const { redis, resilienceMetrics, disks } = deps
   return lifecycle.start('stream producer', async () => {

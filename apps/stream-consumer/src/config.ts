@@ -2,6 +2,7 @@ import { EVENTS_STORE_GROUP, HOUR_MS } from '@millrace/contracts'
 import { COARSE_LEVELS, type CoarseLevel, MINUTE_LEVEL, type RollupLevel } from '@millrace/rollups'
 import {
   type ConfigOf,
+  cacheRedisRule,
   checkRedisUrl,
   checkRules,
   databaseSettings,
@@ -13,9 +14,11 @@ import {
   integer,
   name,
   port,
+  redisReplicasRule,
   type Setting,
   secret,
   serviceSettings,
+  streamRules,
   streamSettings,
 } from '@millrace/service'
 
@@ -214,7 +217,9 @@ export const configSchema = defineConfig({
     unit: 'minutes',
     description: 'a session without events for this time is ended',
   }),
-}).superRefine(checkRules(eventTimesRule))
+}).superRefine(
+  checkRules(eventTimesRule, ...streamRules, cacheRedisRule('notices between services need'), redisReplicasRule),
+)
 
 export type Config = ConfigOf<typeof configSchema>
 

@@ -68,7 +68,6 @@ interface Parts {
   readonly database: Database
   readonly dayPartitions: DayPartitions
   readonly segments: EventSegments
-  readonly streamRedis: RedisConnection
   readonly noticeRedis: RedisConnection
   readonly driver: StreamDriver
   readonly live: LiveCounts
@@ -95,7 +94,7 @@ async function startParts(config: Config, lifecycle: Lifecycle, onBytesFreed: (b
   await agreeOnSettings(config, lifecycle, database)
   lifecycle.ready('database', () => database.ping().then(() => undefined))
   const { streamRedis, cacheRedis: noticeRedis } = await startRedis(config, lifecycle)
-  lifecycle.ready('stream-redis', () => streamRedis.check())
+  if (streamRedis !== undefined) lifecycle.ready('stream-redis', () => streamRedis.check())
   const driver = await lifecycle.start('stream driver', async () => {
     const made = await openStreamDriver(config, { redis: streamRedis, logger: lifecycle.logger })
     return [made, () => made.close()]
@@ -109,7 +108,7 @@ async function startParts(config: Config, lifecycle: Lifecycle, onBytesFreed: (b
     appMetrics: new ConsumerAppMetrics(metrics),
   }
   const segments = new EventSegments({ bytesMin: config.EVENTS_SEGMENT_MB * MB }, database)
-  return { database, dayPartitions: new DayPartitions(database), segments, streamRedis, noticeRedis, driver, ...shared }
+  return { database, dayPartitions: new DayPartitions(database), segments, noticeRedis, driver, ...shared }
 }
 
 async function startMaintenance(

@@ -73,6 +73,22 @@ describe('the settings of a consumer', () => {
     await expect(start()).rejects.toThrow(/STREAM_PARTITIONS of .* is .*, but STREAM_PARTITIONS of .* is /)
   })
 
+  it.each([
+    ['redis', '7', 'Kafka', 'kafka'],
+    ['kafka', '1700000000000-0', 'Redis', 'redis'],
+  ])('are refused when STREAM_DRIVER is %s and the stored position is %s', async (driver, position, name, other) => {
+    await database.query(
+      `insert into stream_partitions (group_name, stream, partition, position) select 'events-store', 'events', p, $1 from generate_series(0, 1) p`,
+      [position],
+    )
+    const env = { STREAM_DRIVER: driver, KAFKA_BROKERS: '127.0.0.1:1' }
+    await expect(start(env)).rejects.toThrow(
+      new RegExp(
+        `^STREAM_DRIVER of stream-consumer is ${driver}, but the events .* were read from ${name}: set STREAM_DRIVER to ${other}`,
+      ),
+    )
+  })
+
   it('are refused when the stream has events in another number of partitions, or another group has stored them', async () => {
     await database.query(
       `insert into stream_partitions (group_name, stream, partition, position) select 'events-store', 'events', p, '1-0' from generate_series(0, 1) p`,

@@ -4,10 +4,13 @@ import { requireUsableRedis } from './check-redis.js'
 import { openRedis } from './open-redis.js'
 import type { RedisConfig } from './redis-config.js'
 import type { RedisConnection } from './redis-connection.js'
+import { redisErrors } from './redis-errors.js'
 
 /** Settings as a service's configuration names them (OPS-7). */
 export interface StreamRedisSettings {
-  readonly STREAM_REDIS_URL: { reveal(): string }
+  readonly STREAM_DRIVER: 'redis' | 'kafka'
+  /** Required with STREAM_DRIVER redis. */
+  readonly STREAM_REDIS_URL?: { reveal(): string } | undefined
   readonly REDIS_CLUSTER_ENABLED: boolean
   readonly REDIS_SENTINEL_HOSTS: readonly string[]
   readonly REDIS_MASTER_NAME?: string | undefined
@@ -20,8 +23,11 @@ interface Starter {
   start<T>(name: string, fn: () => Promise<readonly [T, () => Promise<void>]>): Promise<T>
 }
 
-/** The connection settings of the stream's Redis. */
-export function streamRedisConfig(settings: StreamRedisSettings): Omit<RedisConfig, 'name'> {
+type Config = Omit<RedisConfig, 'name'>
+
+/** The connection settings of the Redis of STREAM_REDIS_URL. Undefined when that is not set. */
+function streamRedisConfig(settings: StreamRedisSettings): Config | undefined {
+  if (settings.STREAM_REDIS_URL === undefined) return undefined
   return {
     url: settings.STREAM_REDIS_URL.reveal(),
     sentinelHosts: settings.REDIS_SENTINEL_HOSTS,
@@ -30,27 +36,55 @@ export function streamRedisConfig(settings: StreamRedisSettings): Omit<RedisConf
   }
 }
 
+/** A Redis server and the setting that names it. */
+export interface NamedRedis {
+  readonly setting: 'STREAM_REDIS_URL' | 'CACHE_REDIS_URL'
+  readonly config: Config
+}
+
+/** The servers that the settings name. `stream` is undefined when the stream is on Kafka; the cache is on the server of the stream unless it has its own. */
+export function namedRedis(settings: StreamRedisSettings & CacheRedisSettings): {
+  stream: NamedRedis | undefined
+  cache: NamedRedis | undefined
+} {
+  const config = streamRedisConfig(settings)
+  const general: NamedRedis | undefined = config && { setting: 'STREAM_REDIS_URL', config }
+  const url = settings.CACHE_REDIS_URL?.reveal()
+  return {
+    stream: settings.STREAM_DRIVER === 'redis' ? general : undefined,
+    cache: url === undefined ? general : { setting: 'CACHE_REDIS_URL', config: { url } },
+  }
+}
+
+interface CacheRedisSettings {
+  readonly CACHE_REDIS_URL?: { reveal(): string } | undefined
+}
+
 /**
- * Opens the connections to the stream's Redis and to the Redis for caches, limits and messages, which may be the same. A server that cannot be reached is no
- * error, since it may still be starting: one log line says so, and the connection is tried again.
- * @throws REDIS_CONFIG with the remedy when a server answers that cannot be used: another program, a wrong password, an old version
+ * Opens the connections to the stream's Redis and to the Redis for caches, limits and messages, which may be the same. With STREAM_DRIVER kafka there is no
+ * connection for the stream. A server that cannot be reached is no error, since it may still be starting: one log line says so, and the connection is tried
+ * again.
+ * @throws REDIS_CONFIG with the remedy when a server answers that cannot be used: another program, a wrong password, an old version; or when no setting names
+ * a server
  */
 export async function startRedis(
-  settings: StreamRedisSettings & { readonly CACHE_REDIS_URL?: { reveal(): string } | undefined },
+  settings: StreamRedisSettings & CacheRedisSettings,
   lifecycle: Starter,
-): Promise<{ streamRedis: RedisConnection; cacheRedis: RedisConnection }> {
+): Promise<{ streamRedis: RedisConnection | undefined; cacheRedis: RedisConnection }> {
   const { logger } = lifecycle
   const metrics = createRedisMetrics(lifecycle.metrics)
-  const open = (name: string, config: Omit<RedisConfig, 'name'>) =>
+  const open = (name: string, { config }: NamedRedis) =>
     lifecycle.start(`${name} connection`, async () => {
       const redis = await openRedis({ ...config, name, isLazy: true }, { logger, metrics })
       return [redis, () => redis.close()] as const
     })
-  const url = settings.CACHE_REDIS_URL?.reveal()
-  await Promise.all([
-    requireUsableRedis(streamRedisConfig(settings), 'STREAM_REDIS_URL', logger),
-    url === undefined ? undefined : requireUsableRedis({ url }, 'CACHE_REDIS_URL', logger),
-  ])
-  const streamRedis = await open('stream-redis', streamRedisConfig(settings))
-  return { streamRedis, cacheRedis: url === undefined ? streamRedis : await open('cache-redis', { url }) }
+  const { stream, cache } = namedRedis(settings)
+  if (cache === undefined)
+    throw redisErrors.REDIS_CONFIG({ message: 'no Redis is named: set CACHE_REDIS_URL or STREAM_REDIS_URL' })
+  await Promise.all(
+    [...new Set([stream, cache])].map((server) => server && requireUsableRedis(server.config, server.setting, logger)),
+  )
+  const streamRedis = stream && (await open('stream-redis', stream))
+  const isSame = streamRedis !== undefined && stream === cache
+  return { streamRedis, cacheRedis: isSame ? streamRedis : await open('cache-redis', cache) }
 }

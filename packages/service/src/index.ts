@@ -6,11 +6,14 @@ export { ConfigError, type Environment, parseConfig } from './config/parse-confi
 export { address, directory, host } from './config/place-settings.js'
 export { Secret } from './config/secret.js'
 export {
+  cacheRedisRule,
   checkDatabaseUrl,
   checkRedisUrl,
   type DatabaseSettingsOptions,
   databaseSettings,
   eventTimeSettings,
+  redisReplicasRule,
+  streamRules,
   streamSettings,
 } from './config/server-settings.js'
 export { serviceSettings } from './config/service-settings.js'

@@ -25,6 +25,7 @@ describe('the comparison of settings of several services', () => {
 
   it.each([
     ['STREAM_NAME', 'events', 'other', true],
+    ['STREAM_DRIVER', 'redis', 'kafka', true],
     ['STREAM_PARTITIONS', 16, 8, true],
     ['STREAM_GROUP', 'events-store', 'other', true],
     ['EVENTS_RETENTION_DAYS', 400, 30, false],

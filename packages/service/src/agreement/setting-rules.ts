@@ -51,6 +51,13 @@ const RULES: readonly Rule[] = [
   },
   {
     relation: 'equals',
+    left: 'STREAM_DRIVER',
+    right: 'STREAM_DRIVER',
+    isDangerous: true,
+    consequence: 'events that one service writes would never be stored by the other',
+  },
+  {
+    relation: 'equals',
     left: 'STREAM_PARTITIONS',
     right: 'STREAM_PARTITIONS',
     isDangerous: true,

@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from 'node:fs'
+import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { build, type Common, type Optional, type Setting } from './settings.js'
@@ -33,6 +33,24 @@ export function directory(options: Common<string> & Partial<Optional>): Setting<
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
   })
   return build(parser, options, {})
+}
+
+/** A file with certificates or a key as PEM text. The value is its path, so that a file that is replaced is read again. */
+export function pemFile(options: Common<string> & Optional): Setting<string | undefined> {
+  const parser = z.string().superRefine((value, context) => {
+    const problem = findPemProblem(value)
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+  })
+  return build(parser, options, { limits: 'a PEM file' })
+}
+
+function findPemProblem(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'latin1').includes('-----BEGIN ') ? undefined : 'must be a PEM file'
+  } catch (error) {
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException
+    return `must be a file that this process can read (${code === 'ENOENT' ? 'there is none of this name' : code})`
+  }
 }
 
 function findDirectoryProblem(path: string): string | undefined {

@@ -1,6 +1,9 @@
 import { EVENTS_STREAM } from '@millrace/contracts'
+import { kafkaRules, kafkaSettings } from './kafka-settings.js'
 import { isAddress } from './place-settings.js'
+import type { Secret } from './secret.js'
 import { boolean, choice, integer, list, name, secret } from './settings.js'
+import type { SettingsRule } from './settings-rules.js'
 
 /** The rule of a setting with the URL of a PostgreSQL server. The message does not repeat the URL, which may contain a password. */
 export function checkDatabaseUrl(value: string): string | undefined {
@@ -67,12 +70,16 @@ export function databaseSettings(options: DatabaseSettingsOptions) {
   }
 }
 
-/** The settings of a service that uses the stream and its Redis; `streamRedisConfig` of @millrace/redis takes them. */
+/**
+ * The settings of a service that uses the stream, on Redis or on Kafka; `startRedis` of @millrace/redis and `openStreamDriver` of @millrace/streams take
+ * them. `streamRules` checks them together.
+ */
 export function streamSettings() {
   return {
     STREAM_DRIVER: choice(['redis', 'kafka'], {
       default: 'redis',
-      description: 'server that holds the stream; the start fails when this version has no driver for it',
+      description:
+        'server that holds the stream: the Redis of STREAM_REDIS_URL, or the Kafka cluster of KAFKA_BROKERS; the same in all services, and must not change once the stream holds events',
     }),
     STREAM_NAME: name({ default: EVENTS_STREAM, description: 'name of the stream' }),
     STREAM_PARTITIONS: integer({
@@ -83,8 +90,9 @@ export function streamSettings() {
       description: 'number of partitions of the stream; must not change once it holds events',
     }),
     STREAM_REDIS_URL: secret({
+      optional: true,
       check: checkRedisUrl,
-      description: 'Redis that holds the stream, as redis://user:password@host:port',
+      description: 'Redis that holds the stream, as redis://user:password@host:port; required with STREAM_DRIVER redis',
     }),
     REDIS_CLUSTER_ENABLED: boolean({
       default: false,
@@ -99,7 +107,54 @@ export function streamSettings() {
       optional: true,
       description: 'name of the primary in the configuration of the Sentinels',
     }),
+    ...kafkaSettings(),
   }
+}
+
+/** Rules over `streamSettings`, for `checkRules`. */
+export const streamRules = [streamServerRule, ...kafkaRules] as const
+
+function streamServerRule(config: {
+  readonly STREAM_DRIVER: 'redis' | 'kafka'
+  readonly STREAM_REDIS_URL?: Secret | undefined
+  readonly KAFKA_BROKERS: readonly string[]
+}): string | undefined {
+  if (config.STREAM_DRIVER === 'redis')
+    return config.STREAM_REDIS_URL === undefined
+      ? 'STREAM_REDIS_URL is not set: Redis that holds the stream, as redis://user:password@host:port.'
+      : undefined
+  return config.KAFKA_BROKERS.length === 0
+    ? 'KAFKA_BROKERS is not set, but STREAM_DRIVER is kafka: set KAFKA_BROKERS to host:port of brokers of the cluster, separated by commas.'
+    : undefined
+}
+
+/**
+ * For a service that needs a Redis also when the stream is on Kafka.
+ * @param uses what the service uses it for, with a verb: "rate limits need"
+ */
+export function cacheRedisRule(uses: string): SettingsRule<CacheRedisValues> {
+  return (config) =>
+    config.STREAM_DRIVER === 'kafka' && config.CACHE_REDIS_URL === undefined && config.STREAM_REDIS_URL === undefined
+      ? `CACHE_REDIS_URL is not set: ${uses} a Redis, also with STREAM_DRIVER kafka.`
+      : undefined
+}
+
+export interface CacheRedisValues {
+  readonly STREAM_DRIVER: 'redis' | 'kafka'
+  readonly STREAM_REDIS_URL?: Secret | undefined
+  readonly CACHE_REDIS_URL?: Secret | undefined
+}
+
+/** Refuses a number of Redis replicas for a stream that is on Kafka. */
+export function redisReplicasRule({
+  STREAM_DRIVER: driver,
+  STREAM_MIN_REPLICAS: replicas,
+}: {
+  readonly STREAM_DRIVER: 'redis' | 'kafka'
+  readonly STREAM_MIN_REPLICAS: number
+}): string | undefined {
+  if (driver === 'redis' || replicas === 0) return undefined
+  return `STREAM_MIN_REPLICAS is ${replicas}, but STREAM_DRIVER is kafka: it counts replicas of Redis; set KAFKA_MIN_INSYNC_REPLICAS instead.`
 }
 
 /**

@@ -145,8 +145,16 @@ export function boolean(options: Common<boolean>): Setting<boolean> {
 /** One of a closed set of words. */
 export function choice<const Choice extends string>(
   choices: readonly Choice[],
+  options: Common<NoInfer<Choice>> & Optional,
+): Setting<Choice | undefined>
+export function choice<const Choice extends string>(
+  choices: readonly Choice[],
   options: Common<NoInfer<Choice>>,
-): Setting<Choice> {
+): Setting<Choice>
+export function choice<const Choice extends string>(
+  choices: readonly Choice[],
+  options: Common<NoInfer<Choice>> & Partial<Optional>,
+): Setting<Choice | undefined> {
   const limits = choices.join(', ')
   return build(
     z.enum(choices, { error: `must be one of ${limits}` }) as unknown as z.ZodType<Choice, string>,
