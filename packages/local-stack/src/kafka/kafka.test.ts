@@ -8,6 +8,7 @@ import { findKafka, type KafkaProgram } from './find-kafka.js'
 import { type KafkaOptions, type KafkaServer, startKafka } from './kafka.js'
 import { startKafkaCluster } from './kafka-cluster.js'
 import { runKafkaTool } from './kafka-tool.js'
+import { readPartitions } from './read-partitions.js'
 
 const found = findKafka('.cache')
 const describeWithKafka = typeof found === 'string' ? describe.skip : describe
@@ -145,12 +146,15 @@ describeWithKafka('a Kafka cluster', () => {
         { deadlineMs: TEST_MS / 4 },
       )
       const inSync = async () => {
-        const text = await next.tool('kafka-topics', '--describe', '--topic', 'events')
-        return /Isr: ([\d,]+)/.exec(text)?.[1]?.split(',').length
+        const [partition] = await readPartitions(next.internalPort, 'events')
+        expect(partition).toMatchObject({ partition: 0, replicas: expect.arrayContaining([1, 2, 3]) })
+        expect(partition?.leader === -1 || partition?.inSync.includes(partition.leader)).toBe(true)
+        return partition?.inSync.length
       }
       await waitFor(async () => (await inSync()) === 2, { deadlineMs: TEST_MS / 4 })
       await killed.restart()
       await waitFor(async () => (await inSync()) === 3, { deadlineMs: TEST_MS / 4 })
+      await expect(readPartitions(next.internalPort, 'unknown')).rejects.toThrow(/does not describe the topic unknown/)
     },
     TEST_MS,
   )
