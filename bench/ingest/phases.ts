@@ -10,6 +10,12 @@ import type { ProbeReport } from '../load/run-probes.js'
 const LOAD = new URL('load.js', import.meta.url)
 const PROBE = new URL('probe.js', import.meta.url)
 
+/** A process that works for the stack and is not part of it. */
+export interface Process {
+  readonly name: string
+  readonly pid: number
+}
+
 export interface Phase {
   batchEvents: number
   connections: number
@@ -28,12 +34,14 @@ export class Phases {
   readonly sent: SentLoad[] = []
   acknowledged = 0
   private readonly stack: Stack
+  private readonly others: readonly Process[]
   private readonly urls: string[]
   private seed: number
   private client: pg.Client | undefined
 
-  constructor(stack: Stack, { seed }: { seed: number }) {
+  constructor(stack: Stack, { seed, others }: { seed: number; others: readonly Process[] }) {
     this.stack = stack
+    this.others = others
     this.seed = seed
     this.urls = stack.services.flatMap(({ instance }) =>
       instance.httpPort ? [`http://127.0.0.1:${instance.httpPort}`] : [],
@@ -49,7 +57,7 @@ export class Phases {
     const { stack } = this
     const numbering = { seed: this.seed++, batchEvents, connections }
     const before = await this.committed()
-    const meter = startMeter(() => stack.processes())
+    const meter = startMeter(() => [...stack.processes(), ...this.others])
     const startedAt = performance.now()
     const durationMs = seconds * 1000
     const [load, probe] = await Promise.all([
