@@ -1,21 +1,23 @@
-import type { Stack } from '@millrace/local-stack'
+import type { Stack, Supervised } from '@millrace/local-stack'
 import { findLedgerFault, type LedgerEntry, waitUntilSettled } from '@millrace/testing'
 import { createRandom, type Random } from '../lib/random.js'
 import { type ChaosLoad, type ChaosLoadOptions, type ChaosReport, startChaosLoad } from './chaos-load.js'
 import { checkEvents, describeFaults, type EventFindings, type SentLoad } from './check-events.js'
 import { addPoisonConstraint, findOddFault, startOddLoad } from './odd-events.js'
 import { countTakeovers } from './partitions.js'
-import { readReplays } from './replays.js'
+import { ServiceCounters, type ServiceCounts } from './service-counters.js'
 
 export interface ChaosRunOptions {
   stack: Stack
+  /** The server of the stream, when the stack uses one that it did not start. */
+  stream?: Supervised | undefined
   /** Determines moments, victims and message ids. It is printed, so that a run can be repeated. */
   seed: number
   say: (line: string) => void
 }
 
 /** What happened to the stack. A run in which too little happened proves nothing. */
-export interface Provoked {
+export interface Provoked extends ServiceCounts {
   kills: number
   outages: number
   clientRetries: number
@@ -24,8 +26,6 @@ export interface Provoked {
   /** Events that the gateway rejected, and events that PostgreSQL refused. */
   rejected: number
   deadLettered: number
-  /** Frames that reached a consumer again and were dropped by their sequence. */
-  framesReplayed: number
   /** Times a partition changed its owner. */
   takeovers: number
 }
@@ -42,6 +42,7 @@ export interface Verdict {
 /** The state that the scenarios on one stack share: what all loads sent, and what happened to the stack. */
 export class ChaosRun {
   readonly stack: Stack
+  private readonly givenStream: Supervised | undefined
   readonly random: Random
   readonly say: (line: string) => void
   readonly gatewayUrls: string[]
@@ -50,19 +51,26 @@ export class ChaosRun {
   private readonly loads: SentLoad[] = []
   private readonly statuses: Record<string, number> = {}
   private retries = 0
-  /** The last count of each consumer process, by process id. */
-  private readonly replays = new Map<number, number>()
+  private readonly counters = new ServiceCounters()
   private acknowledged = 0
   private readonly odd = { good: [] as string[], poison: [] as string[] }
   private isPoisonRefused = false
 
-  constructor({ stack, seed, say }: ChaosRunOptions) {
+  constructor({ stack, stream, seed, say }: ChaosRunOptions) {
     this.stack = stack
+    this.givenStream = stream
     this.random = createRandom(seed)
     this.say = say
     this.gatewayUrls = stack.services.flatMap(({ instance }) =>
       instance.httpPort ? [`http://127.0.0.1:${instance.httpPort}`] : [],
     )
+  }
+
+  /** The server of the stream: the broker, or the Redis for streams. @throws when this run did not start it */
+  get stream(): Supervised {
+    const server = this.givenStream ?? this.stack.streamRedis
+    if (server) return server
+    throw new Error('the server of the stream cannot be broken: the environment names one that this run did not start')
   }
 
   /** Runs `work` under load, and keeps what the load had acknowledged for the final check. */
@@ -96,10 +104,9 @@ export class ChaosRun {
       this.statuses[status] = (this.statuses[status] ?? 0) + count
   }
 
-  /** Adds the number of frames that a consumer dropped so far. Call it before the consumer is killed, which resets the number. */
-  async noteReplays(service: Stack['services'][number]): Promise<void> {
-    const { pid, adminUrl } = service.server
-    this.replays.set(pid, Math.max(this.replays.get(pid) ?? 0, await readReplays(adminUrl)))
+  /** Adds what a service has counted so far. Call it before the service is killed, which resets its counters. */
+  async noteCounts({ server }: Stack['services'][number]): Promise<void> {
+    await this.counters.note(server)
   }
 
   /** Waits until nothing is in flight, then compares the ledger, the table and what was sent. */
@@ -107,8 +114,7 @@ export class ChaosRun {
     const source = { gatewayUrl: this.stack.url, readKey: this.stack.adminKey }
     const ledger = await waitUntilSettled(source, this.acknowledged, deadlineMs)
     const events = await checkEvents(this.stack.databaseUrl, this.loads)
-    for (const service of this.stack.services)
-      if (service.instance.entry.name === 'stream-consumer') await this.noteReplays(service)
+    for (const service of this.stack.services) await this.noteCounts(service)
     const { databaseUrl } = this.stack
     const faults = [
       await findLedgerFault(databaseUrl, ledger),
@@ -122,7 +128,7 @@ export class ChaosRun {
       duplicates: ledger.duplicate,
       rejected: ledger.rejected,
       deadLettered: ledger.dead_lettered,
-      framesReplayed: [...this.replays.values()].reduce((sum, count) => sum + count, 0),
+      ...this.counters.sum(),
       takeovers: await countTakeovers(this.stack.databaseUrl),
     }
     return { ledger, events, provoked, statuses: this.statuses, faults }

@@ -1,4 +1,4 @@
-import type { StackOptions } from '@millrace/local-stack'
+import type { KafkaCluster, StackOptions } from '@millrace/local-stack'
 
 /** Memory limit of Redis that some seconds of load reach. */
 const STREAM_FULL_AT = '8mb'
@@ -10,7 +10,7 @@ export interface ChaosStackSettings {
   leaseMs?: number | undefined
 }
 
-/** A stack whose stream and spool are full after seconds of load. */
+/** A stack whose stream, if it is Redis, and spool are full after seconds of load. */
 export function recoveryStackOptions(): Partial<StackOptions> {
   return {
     ...chaosStackOptions({ spoolBytesMax: 4 * 1024 ** 2 }),
@@ -29,4 +29,11 @@ export function chaosStackOptions({ spoolBytesMax, leaseMs = 3_000 }: ChaosStack
       ...(spoolBytesMax !== undefined && { SPOOL_BYTES_MAX: String(spoolBytesMax) }),
     },
   }
+}
+
+/** A stack that uses the brokers of a cluster, with each frame on all three of them and an acknowledgement when two have it. */
+export function clusterStackOptions({ brokers }: KafkaCluster): Partial<StackOptions> {
+  const options = chaosStackOptions({ spoolBytesMax: 1024 ** 3 })
+  const env = { ...options.env, STREAM_DRIVER: 'kafka', KAFKA_BROKERS: brokers, KAFKA_REPLICATION_FACTOR: '3' }
+  return { ...options, env }
 }

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import type { Stack } from '@millrace/local-stack'
+import type { Stack, Supervised } from '@millrace/local-stack'
 import { startTestStack } from '@millrace/testing'
 import pg from 'pg'
 import { ChaosRun, whyInconclusive } from './chaos-run.js'
 import { chaosStackOptions } from './chaos-stack.js'
 import { runCrashMatrix, runUntilConclusive } from './crash-matrix.js'
 import { runFrozenConsumer } from './frozen-consumer.js'
-import { runOutage, runSpoolQuota } from './outages.js'
+import { downOutage, runOutage, runSpoolQuota } from './outages.js'
 
 /*
  * The short form of `npm run chaos`: the same code with two rounds per process and a few seconds of outage, on one stack. The tests build on each other:
@@ -42,7 +42,7 @@ describe('a stack under load with two consumers', () => {
   }, 900_000)
 
   test('while PostgreSQL is down, the gateway accepts events, reads answer 200 or 503 with Retry-After, and no event is lost', async () => {
-    const report = await runOutage(run, 'postgres', 5_000)
+    const report = await runOutage(run, downOutage(stack.postgres as Supervised), 5_000)
     for (const batches of report.acknowledged) expect(batches).toBeGreaterThan(0)
     expect(Object.keys(report.reads).filter((answer) => answer !== '200' && answer !== '503')).toEqual([])
     expect((await run.verify()).faults).toEqual([])

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { waitFor } from '@millrace/local-stack'
+import { type Supervised, waitFor } from '@millrace/local-stack'
 import type { ChaosLoad } from './chaos-load.js'
 import { type ChaosRun, whyInconclusive } from './chaos-run.js'
 import { waitUntilStoring } from './partitions.js'
 
-/** The processes to kill. `consumer` is one of the two consumers, chosen at random each time. */
-export const VICTIMS = ['gateway', 'consumer', 'redis', 'postgres'] as const
+/** The processes to kill. `consumer` is one of the two consumers, chosen at random each time; `stream` is the server of the stream: Redis, or the broker. */
+export const VICTIMS = ['gateway', 'consumer', 'query', 'stream', 'postgres'] as const
 export type Victim = (typeof VICTIMS)[number]
 
 export interface CrashMatrixOptions {
@@ -35,13 +35,13 @@ export async function runCrashMatrix(run: ChaosRun, options: CrashMatrixOptions)
 /** Since moments are random, adds a few kills when none has made an event arrive twice. */
 export async function runUntilConclusive(run: ChaosRun): Promise<void> {
   for (let more = 0; more < 5 && whyInconclusive((await run.verify()).provoked) !== undefined; more++)
-    await runCrashMatrix(run, { rounds: 1, victims: ['gateway', 'redis'] })
+    await runCrashMatrix(run, { rounds: 1, victims: ['gateway', 'stream'] })
 }
 
 async function killOnce(run: ChaosRun, victim: Victim, load: ChaosLoad, round: number): Promise<void> {
   const { server } = findVictim(run, victim)
-  const consumer = run.stack.services.find((service) => service.server === server && victim === 'consumer')
-  if (consumer) await run.noteReplays(consumer)
+  const service = run.stack.services.find((one) => one.server === server)
+  if (service) await run.noteCounts(service)
   const { pid } = server
   const killedAt = performance.now()
   await server.kill('SIGKILL')
@@ -53,15 +53,20 @@ async function killOnce(run: ChaosRun, victim: Victim, load: ChaosLoad, round: n
   )
 }
 
-function findVictim(run: ChaosRun, victim: Victim) {
-  const { services, streamRedis, postgres } = run.stack
-  const ofKind = (name: string) => services.filter(({ instance }) => instance.entry.name === name)
-  const found = {
-    gateway: () => run.random.pick(ofKind('ingest-gateway')),
-    consumer: () => run.random.pick(ofKind('stream-consumer')),
-    redis: () => streamRedis,
-    postgres: () => postgres,
-  }[victim]()
-  if (!found) throw new Error(`${victim} cannot be killed: the environment names a server that this run did not start`)
-  return found
+function findVictim(run: ChaosRun, victim: Victim): Supervised {
+  const { services, postgres } = run.stack
+  const service = (name: string) => run.random.pick(services.filter(({ instance }) => instance.entry.name === name))
+  switch (victim) {
+    case 'gateway':
+      return service('ingest-gateway')
+    case 'consumer':
+      return service('stream-consumer')
+    case 'query':
+      return service('analytics-query')
+    case 'stream':
+      return run.stream
+    case 'postgres':
+      if (postgres) return postgres
+      throw new Error('PostgreSQL cannot be killed: the environment names one that this run did not start')
+  }
 }

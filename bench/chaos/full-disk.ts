@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { mountSmallDisk, removeTemporary, type SmallDisk, temporaryDirectory } from '@millrace/local-stack'
 
 /** A part of a stack that has files of its own: a folder of the data directory. */
-export type DiskPart = 'postgres' | 'redis-stream' | 'services' | 'log'
+export type DiskPart = 'postgres' | 'redis-stream' | 'kafka' | 'services' | 'log'
 
 /** A data directory of which some parts are on a small disk of their own and the rest is on the ordinary one. */
 export interface SmallDataDirectory {
@@ -24,7 +24,7 @@ export function createSmallDataDirectory(parts: readonly DiskPart[]): SmallDataD
   const [home, other] = isPostgresSmall ? [disk.path, ordinary] : [ordinary, disk.path]
   const path = join(home, 'data')
   mkdirSync(path, { mode: 0o755 })
-  for (const part of ['redis-stream', 'services', 'log'] as const) {
+  for (const part of ['redis-stream', 'kafka', 'services', 'log'] as const) {
     if (parts.includes(part) === isPostgresSmall) continue
     mkdirSync(join(other, part))
     symlinkSync(join(other, part), join(path, part))

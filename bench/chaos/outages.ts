@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { waitFor } from '@millrace/local-stack'
+import { type Server, type Supervised, waitFor } from '@millrace/local-stack'
+import type { TcpProxy } from '@millrace/testing'
 import { retryAfterSeconds, WireConnection, type WireResponse } from '../load/wire-connection.js'
 import type { ChaosRun } from './chaos-run.js'
 
@@ -14,17 +15,38 @@ export interface OutageReport {
 
 const EXTRA_MS_MAX = 30_000
 
-/** Takes Redis or PostgreSQL down under load, reads all the time, and waits until everything is stored. */
-export async function runOutage(run: ChaosRun, what: 'redis' | 'postgres', lastsMs: number): Promise<OutageReport> {
-  const server = what === 'redis' ? run.stack.streamRedis : run.stack.postgres
-  if (!server)
-    throw new Error(`${what} cannot be taken down: the environment names a server that this run did not start`)
+/** A fault that lasts for a while. */
+export interface Outage {
+  /** Completes "while …", for example "PostgreSQL is down". */
+  readonly name: string
+  begin(): Promise<unknown>
+  end(): Promise<unknown>
+}
+
+/** The server is killed, and started again at the end. */
+export function downOutage({ server, takeDown, bringUp }: Supervised): Outage {
+  return { name: `${server.name} is down`, begin: () => takeDown('SIGKILL'), end: bringUp }
+}
+
+/** The server keeps its connections and does not answer. */
+export function frozenOutage({ name, pause, resume }: Server): Outage {
+  return { name: `${name} is frozen`, begin: pause, end: resume }
+}
+
+/** The network loses what one side sends. Connections that lost bytes stay dead, and nobody closes them. */
+export function cutOutage(name: string, proxy: TcpProxy, lost: 'requests' | 'answers'): Outage {
+  const mode = lost === 'requests' ? 'swallow-requests' : 'swallow-answers'
+  return { name: `the ${lost} of ${name} are lost`, begin: () => proxy.set(mode), end: () => proxy.set('pass') }
+}
+
+/** Causes an outage under load, reads all the time, and waits until everything is stored. */
+export async function runOutage(run: ChaosRun, { name, begin, end }: Outage, lastsMs: number): Promise<OutageReport> {
   const acknowledged: number[] = []
   const reads: Record<string, number> = {}
   await run.underLoad(async (load) => {
     run.outages++
-    run.say(`${server.server.name} goes down for ${lastsMs / 1000} s`)
-    await server.takeDown('SIGKILL')
+    run.say(`${name} for ${lastsMs / 1000} s`)
+    await begin()
     for (let third = 0; third < 3; third++) {
       const before = load.acknowledged()
       const until = performance.now() + lastsMs / 3
@@ -39,13 +61,13 @@ export async function runOutage(run: ChaosRun, what: 'redis' | 'postgres', lasts
       }
       acknowledged.push(load.acknowledged() - before)
     }
-    await server.bringUp()
+    await end()
     await load.progress(50)
   })
   const endedAt = performance.now()
   await run.verify()
   const report = { acknowledged, reads, caughtUpMs: Math.round(performance.now() - endedAt) }
-  run.say(`${server.server.name} was down: ${JSON.stringify(report)}`)
+  run.say(`after ${name}: ${JSON.stringify(report)}`)
   return report
 }
 
@@ -70,15 +92,13 @@ export interface QuotaReport {
   acknowledgedBefore: number
 }
 
-/** Takes Redis down until the spool is full and the gateway refuses; then brings it back and waits until all is stored. */
+/** Takes the server of the stream down until the spool is full and the gateway refuses; then brings it back and waits until all is stored. */
 export async function runSpoolQuota(run: ChaosRun): Promise<QuotaReport> {
-  const { streamRedis } = run.stack
-  if (!streamRedis)
-    throw new Error('Redis cannot be taken down: the environment names a server that this run did not start')
+  const stream = run.stream
   return await run.underLoad(
     async (load) => {
       run.outages++
-      await streamRedis.takeDown('SIGKILL')
+      await stream.takeDown('SIGKILL')
       const before = load.acknowledged()
       const refused = await waitFor(() => sendOne(run), {
         deadlineMs: 120_000,
@@ -86,7 +106,7 @@ export async function runSpoolQuota(run: ChaosRun): Promise<QuotaReport> {
         what: 'a refusal by a full spool',
       })
       const acknowledgedBefore = load.acknowledged() - before
-      await streamRedis.bringUp()
+      await stream.bringUp()
       await load.progress(50)
       const problem = JSON.parse(refused.body) as { code?: string }
       run.say(`the spool was full after ${acknowledgedBefore} batches: ${refused.status} ${problem.code}`)

@@ -5,7 +5,7 @@ import type { Random } from '../lib/random.js'
 import { type ChaosReport, startChaosLoad } from './chaos-load.js'
 import type { ChaosRun, Verdict } from './chaos-run.js'
 
-const PARTS = ['postgres', 'streamRedis', 'cacheRedis', 'consumer', 'gateway'] as const
+const PARTS = ['postgres', 'stream', 'cacheRedis', 'consumer', 'gateway'] as const
 type Part = (typeof PARTS)[number]
 
 /** One thing that happens to the stack. `fill` sends events as fast as possible until the gateway rejects some, or for a while. */
@@ -42,7 +42,7 @@ export function planRecovery(random: Random): RecoveryStep[] {
       broken.delete(part)
     } else if (state === 'killed') {
       // A service is ready only when its servers answer.
-      if (isService(part) && (broken.has('postgres') || broken.has('streamRedis') || broken.has('cacheRedis'))) continue
+      if (isService(part) && (broken.has('postgres') || broken.has('stream') || broken.has('cacheRedis'))) continue
       steps.push({ what: 'free', part })
       broken.delete(part)
     } else if (choice < 0.25) steps.push({ what: 'fill' })
@@ -184,11 +184,12 @@ async function sendOne(
   return { status: response.status, body: (await response.json()) as { outcome?: { stored?: number } } }
 }
 
-function find({ stack }: ChaosRun, part: Part): Supervised {
+function find(run: ChaosRun, part: Part): Supervised {
+  const { stack } = run
   const service = (name: string) => stack.services.find(({ instance }) => instance.entry.name === name)
   const found = {
     postgres: () => stack.postgres,
-    streamRedis: () => stack.streamRedis,
+    stream: () => run.stream,
     cacheRedis: () => stack.cacheRedis,
     consumer: () => service('stream-consumer'),
     gateway: () => service('ingest-gateway'),

@@ -1,154 +1,172 @@
-// npm run chaos: kills, outages and a frozen consumer under load, at full length; see README.md in this folder.
-import { renameSync } from 'node:fs'
+// npm run chaos: kills, outages and frozen processes under load, at full length; see README.md in this folder.
 import { parseArgs } from 'node:util'
-import { removeTemporary, type StackOptions, startStack, temporaryDirectory } from '@millrace/local-stack'
+import { startKafkaCluster } from '@millrace/local-stack'
+import { parseStreamKind } from '../lib/stream-kind.js'
 import { startOutageStack } from '../outages/outage-stack.js'
 import { allCells, OutageRun } from '../outages/run-outages.js'
-import { ChaosRun, type Verdict, whyInconclusive } from './chaos-run.js'
-import { chaosStackOptions, recoveryStackOptions } from './chaos-stack.js'
+import { type BrokerReport, clusterScenarios, whyClusterInconclusive } from './broker-cluster.js'
+import { watchBrokers } from './broker-watch.js'
+import { ChaosResult } from './chaos-result.js'
+import { type ChaosRun, whyInconclusive } from './chaos-run.js'
+import { chaosStackOptions, clusterStackOptions, recoveryStackOptions } from './chaos-stack.js'
 import { runCrashMatrix, runUntilConclusive, VICTIMS, type Victim } from './crash-matrix.js'
 import { runFrozenConsumer } from './frozen-consumer.js'
-import { runOutage, runSpoolQuota } from './outages.js'
+import { cutOutage, downOutage, frozenOutage, type Outage, runOutage, runSpoolQuota } from './outages.js'
 import { FILLED_WHILE_FROZEN, planRecovery, runRecovery, verifyRecovery } from './recovery.js'
+
+const PARTS = {
+  crash,
+  postgres: () => onePart('postgres', (run) => outage(run, downOutage(postgresOf(run)))),
+  stream: () => onePart('stream', (run) => outage(run, downOutage(run.stream))),
+  'stream-frozen': () => onePart('stream-frozen', (run) => outage(run, frozenOutage(run.stream.server))),
+  'stream-cut': cutStream,
+  frozen,
+  quota,
+  outages,
+  recovery,
+  cluster,
+}
+type Part = keyof typeof PARTS
 
 const { values } = parseArgs({
   options: {
+    stream: { type: 'string', default: 'redis' },
     rounds: { type: 'string', default: '20' },
     'outage-seconds': { type: 'string', default: '60' },
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
     victims: { type: 'string', default: VICTIMS.join(',') },
     keep: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'crash,postgres,redis,frozen,quota,outages,recovery' },
+    only: { type: 'string' },
   },
 })
+const kind = parseStreamKind(values.stream)
 const rounds = Number(values.rounds)
 const outageMs = Number(values['outage-seconds']) * 1000
 const seed = Number(values.seed)
-const only = new Set(values.only.split(','))
+const parts = Object.keys(PARTS).filter((part) => kind === 'kafka' || part !== 'cluster') as Part[]
+
+const CLUSTER_FROZEN_MS = 30_000
 
 const say = (line: string) => process.stdout.write(`${new Date().toISOString().slice(11, 23)} ${line}\n`)
-const faults: string[] = []
-const findings: Record<string, unknown> = {}
+const result = new ChaosResult({ kind, seed, say, isKept: values.keep })
 
-/** Runs scenarios on a new stack, checks everything that was sent, and adds the findings to the result. */
-async function onStack(
-  name: string,
-  options: Partial<StackOptions>,
-  scenarios: (run: ChaosRun) => Promise<unknown>,
-): Promise<Verdict | undefined> {
-  const dataDir = temporaryDirectory('millrace-chaos-')
-  const stack = await startStack({ dataDir, ports: 'free', say, walSegments: 0, ...options })
-  try {
-    const run = new ChaosRun({ stack, seed, say })
-    await scenarios(run)
-    const verdict = await run.verify()
-    findings[name] = {
-      provoked: verdict.provoked,
-      statuses: verdict.statuses,
-      ledger: verdict.ledger,
-      events: verdict.events,
-    }
-    faults.push(...verdict.faults.map((fault) => `${name}: ${fault}`))
-    say(`${name}: provoked ${JSON.stringify(verdict.provoked)}`)
-    say(`${name}: ledger ${JSON.stringify(verdict.ledger)}`)
-    say(
-      `${name}: ${verdict.faults.length === 0 ? 'every acknowledged event is stored once and in order' : verdict.faults.join('; ')}`,
-    )
-    return verdict
-  } catch (error) {
-    faults.push(`${name}: ${(error as Error).message}`)
-    return undefined
-  } finally {
-    await stack.stop()
-    if (faults.length === 0 && !values.keep) removeTemporary(dataDir)
-    else say(`data and logs are kept in ${keepAside(dataDir)}`)
-  }
-}
-
-/** Renames the data directory, since the next start removes temporary directories of processes that are gone. */
-function keepAside(dataDir: string): string {
-  const kept = `${dataDir}-kept`
-  renameSync(dataDir, kept)
-  return kept
-}
-
-/** Notes a fault unless the condition holds. */
-function demand(isTrue: boolean, fault: string): void {
-  if (!isTrue) faults.push(fault)
-}
-
-async function outages(run: ChaosRun): Promise<void> {
-  for (const what of (['postgres', 'redis'] as const).filter((name) => only.has(name))) {
-    const report = await runOutage(run, what, outageMs)
-    findings[`${what}_outage`] = report
-    demand(
-      report.acknowledged.every((batches) => batches > 0),
-      `${what} down: ingest stood still`,
-    )
-    const bad = Object.keys(report.reads).filter((answer) => answer !== '200' && answer !== '503')
-    demand(bad.length === 0, `${what} down: reads answered ${bad.join(', ')}`)
-  }
-}
-
-say(`seed ${seed}: --seed ${seed} repeats the choice of moments and victims`)
-if (only.has('crash')) {
+async function crash(): Promise<void> {
   const victims = values.victims.split(',') as Victim[]
-  const verdict = await onStack('crash', chaosStackOptions({}), async (run) => {
+  const verdict = await result.onStack('crash', chaosStackOptions({}), async (run) => {
     await runCrashMatrix(run, { rounds, victims })
     await runUntilConclusive(run)
   })
   const reason = verdict && whyInconclusive(verdict.provoked)
-  demand(reason === undefined, `the crash matrix proves nothing: ${reason}`)
+  result.demand(reason === undefined, `the crash matrix proves nothing: ${reason}`)
 }
-if (only.has('postgres') || only.has('redis'))
-  await onStack('outages', chaosStackOptions({ spoolBytesMax: 1024 ** 3 }), outages)
-if (only.has('frozen')) {
-  await onStack('frozen', chaosStackOptions({}), async (run) => {
+
+async function onePart(name: Part, work: (run: ChaosRun) => Promise<unknown>): Promise<void> {
+  await result.onStack(name, chaosStackOptions({ spoolBytesMax: 1024 ** 3 }), work)
+}
+
+function postgresOf({ stack }: ChaosRun) {
+  if (stack.postgres) return stack.postgres
+  throw new Error('PostgreSQL cannot be taken down: the environment names one that this run did not start')
+}
+
+async function outage(run: ChaosRun, what: Outage): Promise<void> {
+  const report = await runOutage(run, what, outageMs)
+  result.findings[`while ${what.name}`] = report
+  result.demand(
+    report.acknowledged.every((batches) => batches > 0),
+    `ingest stood still while ${what.name}`,
+  )
+  const bad = Object.keys(report.reads).filter((answer) => answer !== '200' && answer !== '503')
+  result.demand(bad.length === 0, `reads answered ${bad.join(', ')} while ${what.name}`)
+}
+
+/** The network between the services and the server of the stream loses what one side sends. */
+async function cutStream(): Promise<void> {
+  await result.onProxiedStack('stream-cut', chaosStackOptions({ spoolBytesMax: 1024 ** 3 }), async (run, proxy) => {
+    for (const lost of ['answers', 'requests'] as const)
+      await outage(run, cutOutage(run.stream.server.name, proxy, lost))
+    result.demand(proxy.torn > 0, 'no connection to the stream lost bytes')
+  })
+}
+
+async function frozen(): Promise<void> {
+  await result.onStack('frozen', chaosStackOptions({}), async (run) => {
     for (let round = 0; round < Math.max(1, Math.round(rounds / 5)); round++) {
       const { takenOver } = await runFrozenConsumer(run)
-      demand(takenOver > 0, 'the frozen consumer lost no partition')
+      result.demand(takenOver > 0, 'the frozen consumer lost no partition')
     }
   })
 }
-if (only.has('quota')) {
-  await onStack('quota', chaosStackOptions({ spoolBytesMax: 16 * 1024 ** 2 }), async (run) => {
+
+async function quota(): Promise<void> {
+  await result.onStack('quota', chaosStackOptions({ spoolBytesMax: 16 * 1024 ** 2 }), async (run) => {
     const { refused, acknowledgedBefore } = await runSpoolQuota(run)
-    demand(
+    result.demand(
       refused.status === 503 && (refused.retryAfterSeconds ?? 0) > 0,
       `a full spool answered ${JSON.stringify(refused)}`,
     )
-    demand(acknowledgedBefore > 0, 'the gateway acknowledged nothing into its spool')
+    result.demand(acknowledgedBefore > 0, 'the gateway acknowledged nothing into its spool')
   })
 }
-if (only.has('outages')) {
-  const outages = await startOutageStack(say)
+
+async function outages(): Promise<void> {
+  const stack = await startOutageStack(say, kind)
   try {
-    const run = new OutageRun(outages, say)
+    const run = new OutageRun(stack, say)
     await run.warmUp()
-    for (const cell of allCells()) {
+    for (const cell of allCells(kind)) {
       const where = `${cell.dependencies.join(', ')} ${cell.fault}`
-      faults.push(...(await run.run(cell)).map((fault) => `${where}: ${fault}`))
+      result.faults.push(...(await run.run(cell)).map((fault) => `${where}: ${fault}`))
     }
-    for (const server of ['PostgreSQL', 'stream Redis', 'cache Redis'] as const)
-      faults.push(...(await run.restart(server)))
-    findings.outages = { cells: allCells().length }
+    for (const server of stack.servers) result.faults.push(...(await run.restart(server)))
+    result.findings.outages = { cells: allCells(kind).length }
   } finally {
-    await outages.stop()
+    await stack.stop()
   }
 }
-if (only.has('recovery')) {
-  await onStack('recovery', recoveryStackOptions(), async (run) => {
+
+async function recovery(): Promise<void> {
+  await result.onStack('recovery', recoveryStackOptions(), async (run) => {
     const reports = [await runRecovery(run, FILLED_WHILE_FROZEN)]
     for (let round = 0; round < rounds; round++) {
       reports.push(await runRecovery(run, planRecovery(run.random)))
-      const { faults: found } = await verifyRecovery(run)
-      if (found.length > 0) throw new Error(`sequence ${round + 1}: ${found.join('; ')}`)
+      const { faults } = await verifyRecovery(run)
+      if (faults.length > 0) throw new Error(`sequence ${round + 1}: ${faults.join('; ')}`)
     }
-    findings.recovery_stored_after_ms_max = Math.max(...reports.map(({ storedAfterMs }) => storedAfterMs))
-    findings.recovery_rejected_fills = reports.reduce((sum, { rejectedFills }) => sum + rejectedFills, 0)
+    result.findings.recovery_stored_after_ms_max = Math.max(...reports.map(({ storedAfterMs }) => storedAfterMs))
+    result.findings.recovery_rejected_fills = reports.reduce((sum, { rejectedFills }) => sum + rejectedFills, 0)
   })
 }
-for (const fault of faults) say(`FAULT ${fault}`)
-const result = { seed, rounds, outage_seconds: outageMs / 1000, faults, ...findings }
-process.stdout.write(`RESULT ${JSON.stringify(result)}\n`)
+
+/** Three brokers: one after another is killed, frozen, restarted and replaced, and all are frozen at once. */
+async function cluster(): Promise<void> {
+  const brokers = await startKafkaCluster({ say })
+  const reports: BrokerReport[] = []
+  try {
+    const verdict = await result.onStackWith('cluster', clusterStackOptions(brokers), async (run) => {
+      const clusterRun = { run, cluster: brokers, watch: watchBrokers(brokers) }
+      for (const scenario of clusterScenarios({ controllerMoves: 3, allFrozenMs: CLUSTER_FROZEN_MS })) {
+        say(`while ${scenario.name}:`)
+        reports.push({ name: scenario.name, ...(await scenario.run(clusterRun)) })
+        const { faults } = await run.verify()
+        if (faults.length > 0) throw new Error(`while ${scenario.name}: ${faults.join('; ')}`)
+      }
+    })
+    result.findings.brokers = reports
+    const reason = verdict && whyClusterInconclusive(reports, verdict.provoked)
+    result.demand(reason === undefined, `the run with three brokers proves nothing: ${reason}`)
+  } finally {
+    await brokers.stop()
+  }
+}
+
+say(`seed ${seed}: --seed ${seed} repeats the choice of moments and victims`)
+const chosen = values.only?.split(',') ?? parts
+const unknown = chosen.filter((part) => !parts.includes(part as Part))
+if (unknown.length > 0) throw new Error(`--only names ${unknown.join(', ')}; the parts are ${parts.join(', ')}`)
+for (const part of parts) if (chosen.includes(part)) await PARTS[part]()
+for (const fault of result.faults) say(`FAULT ${fault}`)
+const { faults, findings } = result
+const summary = { stream: kind, seed, rounds, outage_seconds: outageMs / 1000, faults, ...findings }
+process.stdout.write(`RESULT ${JSON.stringify(summary)}\n`)
 process.exitCode = faults.length === 0 ? 0 : 1

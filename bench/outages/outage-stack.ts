@@ -7,7 +7,9 @@ import {
   temporaryDirectory,
 } from '@millrace/local-stack'
 import { startTcpProxy, type TcpProxy, waitFor } from '@millrace/testing'
-import type { Dependency, Fault } from './outage-table.js'
+import { startProxiedStream } from '../lib/proxied-stream.js'
+import type { StreamKind } from '../lib/stream-kind.js'
+import { type Dependency, type Fault, STREAM_SERVERS } from './outage-table.js'
 
 /** Something that can fail in every way of the table. */
 interface Breakable {
@@ -20,6 +22,8 @@ interface Breakable {
 /** A stack whose services reach servers and each other through proxies. */
 export interface OutageStack {
   readonly stack: Stack
+  /** The dependencies that are no services of ours. */
+  readonly servers: readonly Dependency[]
   /** Begins the fault and returns once it is in effect. */
   begin(dependency: Dependency, fault: Fault): Promise<void>
   /** Ends every fault of the dependency. */
@@ -37,8 +41,8 @@ const WAIT_STORED_MS = 5_000
 /** Replaced by the port of the peer once the stack runs. */
 const NO_PORT = 9
 
-/** Starts PostgreSQL, two Redis servers, all services and a proxy in front of each of them. */
-export async function startOutageStack(say: (line: string) => void): Promise<OutageStack> {
+/** Starts PostgreSQL, the server of the stream, Redis for the cache, all services and a proxy in front of each of them. */
+export async function startOutageStack(say: (line: string) => void, kind: StreamKind = 'redis'): Promise<OutageStack> {
   const stops: (() => Promise<void>)[] = []
   const keep = <T extends { stop(): Promise<void> }>(started: T): T => {
     stops.push(() => started.stop())
@@ -48,15 +52,14 @@ export async function startOutageStack(say: (line: string) => void): Promise<Out
     for (const each of stops.splice(0).reverse()) await each()
   }
   try {
-    const [postgres, streamRedis, cacheRedis] = [
+    const [postgres, stream, cacheRedis] = [
       keep(await startPostgres()),
-      keep(await startRedis({ name: 'Redis for streams' })),
+      keep(await startProxiedStream(kind, say)),
       keep(await startRedis({ name: 'Redis for the cache', appendonly: false })),
     ]
     const proxyOf = async (port: number) => keep(await startTcpProxy(port))
     const proxies = {
       postgres: await proxyOf(postgres.port),
-      streamRedis: await proxyOf(streamRedis.port),
       cacheRedis: await proxyOf(cacheRedis.port),
       consumer: await proxyOf(NO_PORT),
       analytics: await proxyOf(NO_PORT),
@@ -72,7 +75,7 @@ export async function startOutageStack(say: (line: string) => void): Promise<Out
         ports: 'free',
         env: {
           DATABASE_URL: proxies.postgres.through(postgres.url),
-          STREAM_REDIS_URL: proxies.streamRedis.through(streamRedis.url),
+          ...stream.env,
           CACHE_REDIS_URL: proxies.cacheRedis.through(cacheRedis.url),
           KEY_CACHE_MS: String(KEY_CACHE_MS),
           LEASE_MS: String(LEASE_MS),
@@ -99,18 +102,24 @@ export async function startOutageStack(say: (line: string) => void): Promise<Out
       proxy.target(service.instance.grpcPort)
       return server(proxy, service.server)
     }
-    const breakables: Record<Dependency, Breakable> = {
+    const breakables: Partial<Record<Dependency, Breakable>> = {
       PostgreSQL: server(proxies.postgres, postgres),
-      'stream Redis': server(proxies.streamRedis, streamRedis),
+      [STREAM_SERVERS[kind]]: server(stream.proxy, stream.supervised.server),
       'cache Redis': server(proxies.cacheRedis, cacheRedis),
       'stream-consumer': peer(proxies.consumer, 'stream-consumer'),
       'analytics-query': peer(proxies.analytics, 'analytics-query'),
       'health-aggregator': peer(proxies.health, 'health-aggregator'),
     }
+    const find = (dependency: Dependency): Breakable => {
+      const breakable = breakables[dependency]
+      if (breakable === undefined) throw new Error(`the stack does not use ${dependency}`)
+      return breakable
+    }
     return {
       stack,
-      begin: (dependency, fault) => begin(breakables[dependency], fault),
-      end: (dependency) => end(breakables[dependency]),
+      servers: ['PostgreSQL', STREAM_SERVERS[kind], 'cache Redis'],
+      begin: (dependency, fault) => begin(find(dependency), fault),
+      end: (dependency) => end(find(dependency)),
       settled: (receipt) => readOutcome(stack, receipt),
       stop,
     }

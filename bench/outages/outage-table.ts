@@ -1,13 +1,22 @@
-/** A part that others depend on. To add one (Kafka, S3, OpenSearch): a line here, its effects in EFFECTS, and how to break it in outage-stack.ts. */
+import type { StreamKind } from '../lib/stream-kind.js'
+
+/** A part that others depend on. To add one (S3, OpenSearch): a line here, its effects in EFFECTS, and how to break it in outage-stack.ts. */
 export const DEPENDENCIES = [
   'PostgreSQL',
   'stream Redis',
+  'Kafka',
   'cache Redis',
   'stream-consumer',
   'analytics-query',
   'health-aggregator',
 ] as const
 export type Dependency = (typeof DEPENDENCIES)[number]
+
+/** The server of the stream by what STREAM_DRIVER names. A stack has one of them. */
+export const STREAM_SERVERS = { redis: 'stream Redis', kafka: 'Kafka' } as const satisfies Record<
+  StreamKind,
+  Dependency
+>
 
 export const FAULTS = ['down', 'frozen', 'slow', 'requests lost', 'answers lost'] as const
 export type Fault = (typeof FAULTS)[number]
@@ -100,6 +109,13 @@ const EFFECTS: Readonly<Record<Dependency, Effects>> = {
     '/ready of analytics-query': within(3, '503'),
   }),
   'stream Redis': (fault) => ({
+    'ingest, known key': within(2, '200'),
+    'ingest with wait=stored':
+      fault === 'slow' ? within(WAIT_S, '200 in_flight', '200 settled') : within(WAIT_S, '200 in_flight'),
+    health: within(3, '200', '503'),
+    '/ready of stream-consumer': within(3, '503'),
+  }),
+  Kafka: (fault) => ({
     'ingest, known key': within(2, '200'),
     'ingest with wait=stored':
       fault === 'slow' ? within(WAIT_S, '200 in_flight', '200 settled') : within(WAIT_S, '200 in_flight'),

@@ -1,4 +1,5 @@
 import { waitFor } from '@millrace/testing'
+import type { StreamKind } from '../lib/stream-kind.js'
 import type { OutageStack } from './outage-stack.js'
 import {
   BACK_WITHIN_S,
@@ -10,6 +11,7 @@ import {
   type Fault,
   ROUTES,
   type Route,
+  STREAM_SERVERS,
   usual,
 } from './outage-table.js'
 import { RouteProbe, type Seen } from './probe-routes.js'
@@ -29,9 +31,15 @@ const RESTART_S = 90
 /** The answer cache keeps the state of a query with an open range for 1 s. */
 const SETTLE_MS = 1_200
 
-/** Every fault of every dependency. */
-export function allCells(): Cell[] {
-  return DEPENDENCIES.flatMap((dependency) => FAULTS.map((fault) => ({ dependencies: [dependency], fault })))
+/** Every fault of every dependency of a stack with this kind of stream. */
+export function allCells(kind: StreamKind): Cell[] {
+  return DEPENDENCIES.filter((dependency) => !isOtherStream(dependency, kind)).flatMap((dependency) =>
+    FAULTS.map((fault) => ({ dependencies: [dependency], fault })),
+  )
+}
+
+function isOtherStream(dependency: Dependency, kind: StreamKind): boolean {
+  return dependency !== STREAM_SERVERS[kind] && Object.values<Dependency>(STREAM_SERVERS).includes(dependency)
 }
 
 const PEERS: readonly Dependency[] = ['stream-consumer', 'analytics-query', 'health-aggregator']
