@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import type { Stack } from '@millrace/local-stack'
+import { type Stack, waitFor } from '@millrace/local-stack'
 import { findTestKafka, hold, startTestStack } from '@millrace/testing'
 import { type ProxiedStream, startProxiedStream } from '../lib/proxied-stream.js'
 import { ChaosRun, whyInconclusive } from './chaos-run.js'
@@ -55,15 +55,27 @@ describeWithKafka('a stack over Kafka under load with two consumers', () => {
     spooled = verdict.provoked.framesSpooled
   }, 900_000)
 
+  /** The outage, begun when every consumer has noticed it. */
+  const untilNotReady = ({ begin, ...outage }: Outage): Outage => ({
+    ...outage,
+    begin: async () => {
+      await begin()
+      const consumers = stack.services.filter(({ instance }) => instance.entry.name === 'stream-consumer')
+      for (const { server } of consumers) {
+        const isNotReady = async () => (await fetch(`${server.adminUrl}/ready`)).status === 503
+        await waitFor(isNotReady, { deadlineMs: 60_000, what: `${server.name} that is not ready` })
+      }
+    },
+  })
   const outages: [string, () => Outage][] = [
     ['is frozen', () => frozenOutage(broker.supervised.server)],
     ['gets requests whose answers are lost', () => cutOutage('the broker', broker.proxy, 'answers')],
   ]
   test.each(outages)(
-    'while the broker %s, the gateway acknowledges events into its spool, reads answer 200 or 503 with Retry-After, and no event is lost',
+    'while the broker %s, consumers are not ready, the gateway acknowledges events into its spool, reads answer 200 or 503 with Retry-After, and no event is lost',
     async (_, outage) => {
       const before = spooled
-      const report = await runOutage(run, outage(), OUTAGE_MS)
+      const report = await runOutage(run, untilNotReady(outage()), OUTAGE_MS)
       for (const batches of report.acknowledged) expect(batches).toBeGreaterThan(0)
       expect(Object.keys(report.reads).filter((answer) => answer !== '200' && answer !== '503')).toEqual([])
       const { faults, provoked } = await run.verify()

@@ -99,6 +99,8 @@ async function startParts(config: Config, lifecycle: Lifecycle, onBytesFreed: (b
     const made = await openStreamDriver(config, { redis: streamRedis, logger: lifecycle.logger })
     return [made, () => made.close()]
   })
+  if (config.STREAM_DRIVER === 'kafka')
+    lifecycle.ready('stream-kafka', () => driver.describe(config.STREAM_NAME, [0]).then(() => undefined))
   const shared = {
     onBytesFreed,
     live: new LiveCounts(),
