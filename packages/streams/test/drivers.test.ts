@@ -1,9 +1,15 @@
 import { afterAll, beforeAll, describe } from '@jest/globals'
 import { silentLogger } from '@millrace/logger'
 import { openRedis } from '@millrace/redis'
-import { createMemoryDriver, createRedisDriver } from '@millrace/streams'
+import { createMemoryDriver, createRedisDriver, openStreamDriver } from '@millrace/streams'
 import { describeDriver } from '@millrace/streams/testing'
-import { startTestRedisCluster, startTestRedisServer } from '@millrace/testing'
+import {
+  findTestKafka,
+  startTestKafka,
+  startTestKafkaCluster,
+  startTestRedisCluster,
+  startTestRedisServer,
+} from '@millrace/testing'
 
 describeDriver('memory', async () => {
   const driver = createMemoryDriver()
@@ -64,4 +70,51 @@ describe('three masters', () => {
       },
     }
   })
+})
+
+const describeWithKafka =
+  typeof findTestKafka('the conformance of the Kafka driver') === 'string' ? describe.skip : describe
+
+/** Each test has a topic of its own. */
+let streams = 0
+
+function openKafka(brokers: string, replication: { readonly KAFKA_REPLICATION_FACTOR?: number } = {}) {
+  const settings = { STREAM_DRIVER: 'kafka', KAFKA_BROKERS: brokers.split(','), ...replication } as const
+  return openStreamDriver(settings, { redis: undefined, logger: silentLogger })
+}
+
+describeWithKafka('a single broker', () => {
+  let server: Awaited<ReturnType<typeof startTestKafka>>
+  beforeAll(async () => {
+    server = await startTestKafka()
+  })
+  afterAll(() => server.stop())
+
+  describeDriver('Kafka', async () => ({
+    driver: await openKafka(server.brokers),
+    stream: `conformance-${++streams}`,
+    takeDown: () => server.kill(),
+    bringUp: () => server.restart(),
+    release: async () => undefined,
+  }))
+})
+
+describeWithKafka('three brokers', () => {
+  let cluster: Awaited<ReturnType<typeof startTestKafkaCluster>>
+  beforeAll(async () => {
+    cluster = await startTestKafkaCluster()
+  })
+  afterAll(() => cluster.stop())
+
+  describeDriver('Kafka cluster', async () => ({
+    driver: await openKafka(cluster.brokers, { KAFKA_REPLICATION_FACTOR: 3 }),
+    stream: `conformance-${++streams}`,
+    takeDown: async () => {
+      await Promise.all(cluster.nodes.map((node) => node.kill()))
+    },
+    bringUp: async () => {
+      await Promise.all(cluster.nodes.map((node) => node.restart()))
+    },
+    release: async () => undefined,
+  }))
 })

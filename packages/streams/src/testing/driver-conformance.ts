@@ -146,11 +146,12 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       await append(0, ...Array.from({ length: 30 }, () => 'busy'))
       await append(1, 'quiet')
       const reader = await reading([0, BEGINNING], [1, BEGINNING])
-      const two = [
-        ...(await reader.read({ ...LIMITS, framesMax: 4 })),
-        ...(await reader.read({ ...LIMITS, framesMax: 4 })),
-      ]
-      expect(texts(two)).toContain('quiet')
+      for (let reads = 0; reads < 100; reads++) {
+        const read = texts(await reader.read({ ...LIMITS, framesMax: 4 }))
+        if (read.includes('quiet')) return
+        await append(0, ...read)
+      }
+      throw new Error('100 reads returned only frames of the partition that always has some')
     })
 
     it('describes an empty partition and one with frames', async () => {

@@ -108,10 +108,14 @@ export class KafkaReader implements StreamReader {
     }
   }
 
-  /** Fetches the frames behind those that are returned now, if there are any: they arrive while the caller works. */
+  /**
+   * Frames that are left in the stream arrive while the caller works. All leaders are asked, also while frames of some are still here: otherwise a
+   * caller that always finds frames of one leader would never see those of another.
+   */
   #returned(frames: StoredFrame[], limits: ReadLimits): StoredFrame[] {
-    const behind = this.#cursors.empty().filter(({ isBehind }) => isBehind)
-    if (behind.length > 0) void this.#ask(behind, limits)
+    const empty = this.#cursors.empty()
+    if (empty.some(({ isBehind }) => isBehind)) void this.#ask(empty, limits)
+    else if (empty.length > 0 && empty.length < this.#cursors.size) void this.#poll(limits, POLL_MS_MAX)
     return frames
   }
 

@@ -93,7 +93,7 @@ function problemsOf(topic: TopicDescription, partitions: number, settings: Topic
   const wanted = minInsyncOf(settings, replicas)
   if (minInsync > replicas)
     problems.push(
-      `min.insync.replicas is ${minInsync}, but its partitions have only ${replicas} replicas, so nothing can be stored`,
+      `min.insync.replicas is ${minInsync}, which cannot be satisfied, because its partitions have only ${replicas} replicas`,
     )
   if (configs['min.insync.replicas'] !== undefined && minInsync < wanted)
     problems.push(

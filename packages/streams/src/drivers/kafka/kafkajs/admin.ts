@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClusterDescription, GroupOffset, PartitionOffsets, TopicDescription } from '../kafka-client.js'
 import type { BrokerNodes, TopicMetadata } from './broker-nodes.js'
 import { ERROR_CODE, kafkaError } from './error-codes.js'
@@ -12,9 +13,14 @@ const READ_UNCOMMITTED = 0
 /** Time limit of a request, in ms; creating a topic may take longer. */
 const REQUEST_TIMEOUT_MS = 2_000
 const CREATE_TIMEOUT_MS = 15_000
+const COORDINATOR_MS_MAX = 5_000
+const COORDINATOR_PAUSE_MS = 100
 
 /** Names of the errors that say that this client lacks a permission. */
 const NOT_PERMITTED = /^(TOPIC|CLUSTER)_AUTHORIZATION_FAILED$|^POLICY_VIOLATION$/
+
+/** Errors that pass when the coordinator of the group is there. */
+const COORDINATOR_MOVED = /^(GROUP_COORDINATOR_NOT_AVAILABLE|NOT_COORDINATOR_FOR_GROUP|GROUP_LOAD_IN_PROGRESS)$/
 
 type TypedError = Error & { readonly type?: string }
 
@@ -131,7 +137,20 @@ export class KafkajsAdmin {
     return freeBytes === undefined ? { usedBytes } : { usedBytes, ceilingBytes: usedBytes + freeBytes }
   }
 
+  /** The first commit on a cluster creates the topic of the offsets, which takes the coordinator a moment. */
   async commitOffsets(group: string, topic: string, offsets: readonly GroupOffset[]): Promise<void> {
+    const endsAt = performance.now() + COORDINATOR_MS_MAX
+    for (;;) {
+      try {
+        return await this.#commitOffsets(group, topic, offsets)
+      } catch (error) {
+        if (!COORDINATOR_MOVED.test((error as TypedError).type ?? '') || performance.now() > endsAt) throw error
+        await sleep(COORDINATOR_PAUSE_MS)
+      }
+    }
+  }
+
+  async #commitOffsets(group: string, topic: string, offsets: readonly GroupOffset[]): Promise<void> {
     const { nodes } = await this.#nodes.cluster()
     const any = await this.#nodes.connect(nodes[Math.floor(Math.random() * nodes.length)] as number)
     const find = () => any.findGroupCoordinator({ groupId: group, coordinatorType: 0 })
