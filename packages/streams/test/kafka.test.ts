@@ -160,6 +160,17 @@ describeWithKafka('the Kafka driver', () => {
     })
   })
 
+  describe('a connection', () => {
+    it('runs no timer while it is idle', async () => {
+      const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
+      const before = timers()
+      await driver.prepare(stream, 1)
+      await append('a')
+      await driver.memory()
+      await waitFor(() => timers() <= before)
+    })
+  })
+
   describe('an append', () => {
     it('of a frame that is too large for the topic was not stored, and does not take the other frames with it', async () => {
       await createTopic(2, { 'max.message.bytes': '2000' })

@@ -17,7 +17,14 @@ export interface WireRequest<T> {
   readonly response: { decode(body: Buffer): Promise<T>; parse(decoded: T): Promise<T> }
 }
 
+interface RequestQueue {
+  readonly pending: readonly unknown[]
+  scheduleCheckPendingRequests(): void
+  destroy(): void
+}
+
 interface Connection {
+  readonly requestQueue: RequestQueue
   socket?: { destroy(): void }
   connectionStatus: string
   rejectRequests(error: Error): void
@@ -108,12 +115,21 @@ export function createBroker({ host, port, clientId, ssl, sasl, connectTimeoutMs
     // The callers limit the time; kafkajs would run a timer of 100 ms on each connection.
     enforceRequestTimeout: false,
   })
+  for (const { requestQueue } of connectionPool.pool) checkOnlyWhatWaits(requestQueue)
   return new Broker({
     connectionPool,
     logger,
     allowAutoTopicCreation: false,
     authenticationTimeout: connectTimeoutMs,
   })
+}
+
+/** After its first answer kafkajs checks each millisecond for the rest of the connection whether requests wait for their turn, also when none do. */
+function checkOnlyWhatWaits(queue: RequestQueue): void {
+  const schedule = queue.scheduleCheckPendingRequests.bind(queue)
+  queue.scheduleCheckPendingRequests = () => {
+    if (queue.pending.length > 0) schedule()
+  }
 }
 
 /** Sends a request of our own. Requests for `Fetch` have a connection of their own. */
@@ -126,6 +142,7 @@ export function destroyBroker({ connectionPool }: KafkajsBroker, cause: Error): 
   for (const connection of connectionPool.pool) {
     connection.connectionStatus = 'disconnected'
     connection.rejectRequests(cause)
+    connection.requestQueue.destroy()
     connection.socket?.destroy()
   }
 }
