@@ -32,7 +32,7 @@ export interface StreamDriverDeps {
  */
 export async function openStreamDriver(
   settings: StreamDriverSettings,
-  { redis }: StreamDriverDeps,
+  { redis, logger }: StreamDriverDeps,
 ): Promise<StreamDriver> {
   switch (settings.STREAM_DRIVER) {
     case 'redis': {
@@ -41,15 +41,18 @@ export async function openStreamDriver(
       return createRedisDriver(minReplicas === undefined ? {} : { minReplicas }, { redis })
     }
     case 'kafka':
-      return openKafkaDriver(settings)
+      return openKafkaDriver(settings, logger)
   }
 }
 
-function openKafkaDriver(settings: StreamDriverSettings): StreamDriver {
+function openKafkaDriver(settings: StreamDriverSettings, logger: Logger): StreamDriver {
   const connection = toKafkaConnection(settings)
   if (connection.brokers.length === 0) throw missing('KAFKA_BROKERS', 'kafka')
   const { KAFKA_REPLICATION_FACTOR: replicationFactor = -1, KAFKA_MIN_INSYNC_REPLICAS: minInsyncReplicas } = settings
-  return createKafkaDriver({ replicationFactor, minInsyncReplicas }, { client: createKafkajsClient(connection) })
+  return createKafkaDriver(
+    { replicationFactor, minInsyncReplicas },
+    { client: createKafkajsClient(connection), logger },
+  )
 }
 
 function missing(setting: string, driver: string): Error {

@@ -1,7 +1,11 @@
 import { streamTopic } from '@millrace/contracts'
+import type { Logger } from '@millrace/logger'
 import {
   type AppendResult,
   BEGINNING,
+  type BrokerGroupListener,
+  type BrokerGroupMember,
+  type BrokerMembership,
   type FrameToAppend,
   type GroupMirror,
   type PartitionDescription,
@@ -13,6 +17,7 @@ import {
   type TrimRequest,
 } from '../../driver/stream-driver.js'
 import { streamErrors } from '../../errors.js'
+import { BrokerGroups } from './group/broker-groups.js'
 import type { KafkaClient, ProduceOutcome } from './kafka-client.js'
 import { comparePositions, offsetAfter, positionOf } from './position.js'
 import { KafkaReader } from './reader.js'
@@ -24,27 +29,43 @@ export interface KafkaDriverConfig extends Partial<TopicSettings> {
   readonly appendTimeoutMs?: number
 }
 
+/** What a Kafka driver works with. */
+export interface KafkaDriverDeps {
+  /** Closed with the driver. */
+  readonly client: KafkaClient
+  readonly logger: Logger
+}
+
 const TAIL_LIMITS = { framesMax: Number.MAX_SAFE_INTEGER, bytesMax: 4 * 1024 * 1024, blockMs: 0 }
 const MIB = 1024 ** 2
 
 /** Streams in Kafka: one topic a stream, one message a frame. Works with any `KafkaClient`. */
 export class KafkaDriver implements StreamDriver {
   readonly name = 'kafka'
-  readonly assignment = 'leases'
+  readonly assignment = 'broker'
   readonly comparePositions = comparePositions
   readonly #config: KafkaDriverConfig
   readonly #client: KafkaClient
   /** Topics that this driver has been asked for; `memory` counts their bytes. */
   readonly #topics = new Set<string>()
   readonly #readers = new Set<StreamReader>()
+  readonly #groups: BrokerGroups
+  /** Partitions of each stream that was prepared. */
+  readonly #partitions = new Map<string, number>()
 
-  constructor(config: KafkaDriverConfig, client: KafkaClient) {
+  constructor(config: KafkaDriverConfig, { client, logger }: KafkaDriverDeps) {
     this.#config = config
     this.#client = client
+    this.#groups = new BrokerGroups({
+      openCoordinator: (topic, group) => client.openCoordinator(topic, group),
+      commitAlone: (group, topic, offsets) => client.commitOffsets(group, topic, offsets),
+      logger,
+    })
   }
 
   prepare(stream: string, partitions: number): Promise<void> {
     const { replicationFactor = -1, minInsyncReplicas, retentionMs = -1, frameBytesMax = 16 * MIB } = this.#config
+    this.#partitions.set(stream, partitions)
     const settings = { partitions, replicationFactor, minInsyncReplicas, retentionMs, frameBytesMax }
     return this.#guard('preparing the topic', () => prepareTopic(this.#client, this.#topic(stream), settings))
   }
@@ -136,8 +157,18 @@ export class KafkaDriver implements StreamDriver {
   }
 
   mirrorGroup(stream: string, group: string, positions: readonly GroupMirror[]): Promise<void> {
-    const offsets = positions.map(({ partition, position }) => ({ partition, offset: offsetAfter(position) }))
-    return this.#guard('copying group positions', () => this.#client.commitOffsets(group, this.#topic(stream), offsets))
+    const offsets = positions.map(({ partition, position, framesRead }) => ({
+      partition,
+      offset: position === BEGINNING ? framesRead : offsetAfter(position),
+    }))
+    return this.#guard('copying group positions', () => this.#groups.commit(this.#topic(stream), group, offsets))
+  }
+
+  /** Call `prepare` first: the members share the partitions that it was given. */
+  joinGroup(member: BrokerGroupMember, listener: BrokerGroupListener): Promise<BrokerMembership> {
+    const topic = this.#topic(member.stream)
+    const partitions = this.#partitions.get(member.stream) ?? 0
+    return this.#guard('joining the group', () => this.#groups.join({ topic, partitions }, member, listener))
   }
 
   memory(): Promise<StreamMemory> {
@@ -149,6 +180,7 @@ export class KafkaDriver implements StreamDriver {
 
   async close(): Promise<void> {
     for (const reader of [...this.#readers]) await reader.close()
+    await this.#groups.close()
     await this.#client.close()
   }
 
@@ -168,9 +200,8 @@ export class KafkaDriver implements StreamDriver {
   }
 }
 
-/** The driver closes the client. */
-export function createKafkaDriver(config: KafkaDriverConfig, deps: { readonly client: KafkaClient }): StreamDriver {
-  return new KafkaDriver(config, deps.client)
+export function createKafkaDriver(config: KafkaDriverConfig, deps: KafkaDriverDeps): StreamDriver {
+  return new KafkaDriver(config, deps)
 }
 
 function toResult(outcome: ProduceOutcome): AppendResult {

@@ -1,3 +1,5 @@
+import type { GroupCoordinator } from './group/group-protocol.js'
+
 /** One message to be stored. Offsets and times are safe integers. */
 export interface KafkaMessage {
   readonly partition: number
@@ -78,28 +80,8 @@ export interface ClusterDescription {
   readonly offline: number
 }
 
-/** How a member joins a group that the broker manages. */
-export interface JoinGroupOptions {
-  readonly topic: string
-  readonly group: string
-  /** Identifies the member; the group.instance.id when `isStatic`. */
-  readonly member: string
-  readonly isStatic: boolean
-  readonly sessionTimeoutMs: number
-  /** Called with the whole assignment of each generation. */
-  onAssigned(partitions: readonly number[]): void
-  /** The member is no longer in the group: it was fenced, its session expired, or the coordinator does not know it. */
-  onLost(): void
-}
-
 /** The first offsets that are not processed yet. */
 export type GroupOffset = { readonly partition: number; readonly offset: number }
-
-/** Membership in a group. */
-export interface KafkaMembership {
-  commit(offsets: readonly GroupOffset[]): Promise<void>
-  leave(): Promise<void>
-}
 
 /** Reads messages from the leaders of partitions, on connections of its own, so that waiting requests delay nothing else. */
 export interface KafkaFetcher {
@@ -158,7 +140,8 @@ export interface KafkaClient {
   logBytes(
     topics: readonly string[],
   ): Promise<{ readonly usedBytes: number; readonly ceilingBytes?: number } | undefined>
-  joinGroup?(options: JoinGroupOptions): Promise<KafkaMembership>
+  /** Connects with its first request. The caller closes it. */
+  openCoordinator(topic: string, group: string): GroupCoordinator
   /** For a group without members: the broker refuses it while the group has some. */
   commitOffsets(group: string, topic: string, offsets: readonly GroupOffset[]): Promise<void>
   close(): Promise<void>

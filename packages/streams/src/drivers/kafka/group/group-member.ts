@@ -146,8 +146,8 @@ export class GroupMember {
   async leave(): Promise<void> {
     this.#stopping.abort()
     // A join under way waits for the other members.
-    await Promise.race([this.#running, sleep(LEAVE_MS)])
-    if (this.#memberId !== '' && !this.#isFenced) await Promise.race([this.#sayGoodbye(), sleep(LEAVE_MS)])
+    await atMost(LEAVE_MS, this.#running)
+    if (this.#memberId !== '' && !this.#isFenced) await atMost(LEAVE_MS, this.#sayGoodbye())
     this.#coordinator.close()
   }
 
@@ -336,4 +336,11 @@ export class GroupMember {
     this.#offsets.delete(partition)
     this.#changed.delete(partition)
   }
+}
+
+/** Waits for `work`, which never rejects, but not longer than `ms`. */
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  const done = new AbortController()
+  await Promise.race([work, sleep(ms, undefined, { signal: done.signal }).catch(() => undefined)])
+  done.abort()
 }

@@ -1,4 +1,5 @@
 import type { KafkaConnection } from '../connection.js'
+import type { GroupCoordinator } from '../group/group-protocol.js'
 import type {
   ClusterDescription,
   GroupOffset,
@@ -13,6 +14,7 @@ import { within } from '../within.js'
 import { KafkajsAdmin } from './admin.js'
 import { BrokerNodes } from './broker-nodes.js'
 import { KafkajsFetcher } from './fetcher.js'
+import { KafkajsGroupCoordinator } from './group-coordinator.js'
 import { produce } from './produce.js'
 
 const LIMITS = { connectTimeoutMs: 1_000, metadataTimeoutMs: 1_000 }
@@ -80,6 +82,10 @@ class KafkajsClient implements KafkaClient {
 
   logBytes(topics: readonly string[]): ReturnType<KafkaClient['logBytes']> {
     return this.#admin.logBytes(topics)
+  }
+
+  openCoordinator(topic: string, group: string): GroupCoordinator {
+    return new KafkajsGroupCoordinator({ topic, group }, () => new BrokerNodes(this.#connection, LIMITS))
   }
 
   commitOffsets(group: string, topic: string, offsets: readonly GroupOffset[]): Promise<void> {

@@ -1,0 +1,90 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { type Logger, silentLogger } from '@millrace/logger'
+import type { BrokerMembership, StreamDriver } from '@millrace/streams'
+import { findTestKafka, useTestKafka, waitFor } from '@millrace/testing'
+import { openTestKafkaDriver } from './kafka-driver.js'
+
+const describeIfKafka = typeof findTestKafka('the membership in Kafka groups') === 'string' ? describe.skip : describe
+
+describeIfKafka('the membership in a Kafka group', () => {
+  let brokers: string
+  let stream: string
+  let drivers: StreamDriver[]
+
+  beforeEach(async () => {
+    const kafka = await useTestKafka()
+    brokers = kafka.brokers
+    stream = `${kafka.prefix}-lines`
+    drivers = []
+  })
+  afterEach(async () => {
+    for (const driver of drivers) await driver.close()
+  })
+
+  /** A driver of its own for each member, as in processes. */
+  const join = async (
+    name: string,
+    { instance, logger = silentLogger }: { instance?: string; logger?: Logger } = {},
+  ) => {
+    const driver = await openTestKafkaDriver(brokers, logger)
+    drivers.push(driver)
+    await driver.prepare(stream, 6)
+    const held = new Set<number>()
+    const events: string[] = []
+    const membership: BrokerMembership = (await driver.joinGroup?.(
+      { stream, group: `${stream}-group`, member: name, instance, sessionTimeoutMs: 3000 },
+      {
+        assigned: (partitions) => {
+          events.push(`+${partitions.join()}`)
+          for (const partition of partitions) held.add(partition)
+        },
+        revoked: (partitions) => {
+          events.push(`-${partitions.join()}`)
+          for (const partition of partitions) held.delete(partition)
+        },
+      },
+    )) as BrokerMembership
+    return { driver, held, events, membership, sorted: () => [...held].sort((a, b) => a - b) }
+  }
+
+  it('shares the partitions evenly, and moves only those that have to move when a member joins or leaves', async () => {
+    const one = await join('one')
+    expect(one.sorted()).toEqual([0, 1, 2, 3, 4, 5])
+    const two = await join('two')
+    await waitFor(async () => one.held.size === 3 && two.held.size === 3)
+    const kept = one.sorted()
+    const three = await join('three')
+    await waitFor(async () => one.held.size === 2 && two.held.size === 2 && three.held.size === 2)
+    for (const partition of one.held) expect(kept).toContain(partition)
+    await two.membership.leave()
+    await waitFor(async () => one.held.size === 3 && three.held.size === 3)
+    expect(new Set([...one.held, ...three.held])).toEqual(new Set([0, 1, 2, 3, 4, 5]))
+    // Nothing that stayed was ever taken away.
+    expect(one.events.filter((event) => event.startsWith('+'))).toHaveLength(2)
+  })
+
+  it('gives a static member its partitions back after a restart, without any change for the others', async () => {
+    const one = await join('one', { instance: 'consumer-1' })
+    const two = await join('two', { instance: 'consumer-2' })
+    await waitFor(async () => one.held.size === 3 && two.held.size === 3)
+    const before = one.sorted()
+    const seen = two.events.length
+    await one.membership.leave()
+    const again = await join('one again', { instance: 'consumer-1' })
+    expect(again.sorted()).toEqual(before)
+    expect(two.events).toHaveLength(seen)
+  })
+
+  it('lets the older one of two processes with the same instance name stay out of the group until the newer one has ended', async () => {
+    const logged: string[] = []
+    const logger: Logger = { ...silentLogger, child: () => logger, error: (message) => void logged.push(message) }
+    const older = await join('older', { instance: 'consumer-1', logger })
+    const newer = await join('newer', { instance: 'consumer-1' })
+    await waitFor(async () => older.held.size === 0)
+    expect(newer.sorted()).toEqual([0, 1, 2, 3, 4, 5])
+    expect(logged).toEqual([expect.stringMatching(/same instance name/)])
+    await newer.membership.leave()
+    // A static member that has ended is removed when its session times out.
+    await waitFor(async () => older.held.size === 6, { deadlineMs: 30_000 })
+  })
+})
