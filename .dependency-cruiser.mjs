@@ -13,6 +13,7 @@ const LIBRARY_OWNERS = {
   '@grpc/grpc-js': ['service', 'contracts'],
   '@grpc/proto-loader': ['service'],
   '@grpc/reflection': ['service'],
+  '@node-rs/crc32': ['streams'],
   '@opentelemetry/api': ['telemetry'],
   '@opentelemetry/exporter-trace-otlp-proto': ['telemetry'],
   '@opentelemetry/sdk-node': ['telemetry'],
