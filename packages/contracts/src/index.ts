@@ -4,6 +4,7 @@ export { type ErrorKind, KIND_TRAITS, type KindTraits, kindOfGrpcStatus } from '
 export { type ErrorDetails, isMillraceError, MillraceError, type MillraceErrorInit } from './errors/millrace-error.js'
 export { PROBLEM_CONTENT_TYPE, type Problem, toProblem } from './errors/to-problem.js'
 export { toMillraceError, wrapError } from './errors/wrap-error.js'
+export { type StoredEvent, toEventJson } from './events/event-json.js'
 export { type Hash64, hashBytes, hashText, hashToBigint, partitionOf } from './events/hash.js'
 export { LATE_NOTICES_KEPT_MS, type LateDay, lateNameOf, NORMAL_DELAY_MS } from './events/late-events.js'
 export {

@@ -1,5 +1,5 @@
+import { toEventJson } from '@millrace/contracts'
 import type { BoundedPage } from '@millrace/pagination'
-import { toEventJson } from './event-json.js'
 import { encodeEventPosition } from './events-query.js'
 import type { EventRow } from './events-statements.js'
 

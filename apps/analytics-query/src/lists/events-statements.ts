@@ -1,3 +1,4 @@
+import type { StoredEvent } from '@millrace/contracts'
 import type { Statement } from '@millrace/database'
 import type { TimeRange } from '../query/time-range.js'
 import { userHash } from '../query/user-hash.js'
@@ -5,19 +6,7 @@ import { filterSql } from '../sql/field-sql.js'
 import { instant, SqlValues } from '../sql/sql-values.js'
 import type { EventsQuery } from './events-query.js'
 
-export interface EventRow {
-  readonly timestamp_us: bigint
-  readonly received_at: Date
-  readonly partition: number
-  readonly position: bigint
-  readonly type: number
-  readonly message_id: string
-  readonly event: string
-  readonly user_id: string | null
-  readonly anonymous_id: string | null
-  /** JSON texts */
-  readonly properties: string | null
-  readonly context: string | null
+export interface EventRow extends StoredEvent {
   /** Whether further rows follow that were not returned because of their size. */
   readonly has_next: boolean
 }

@@ -13,6 +13,8 @@ export const ADVISORY_LOCKS = {
   compactor: 'millrace:compactor',
   /** With the key of a rollup definition as the second name: series are counted and created one after the other. */
   series: 'millrace:series',
+  /** Only one process builds the index of events by partition and position. */
+  eventPositions: 'millrace:event-positions',
   /** With the name of a report as the second name: only one process refreshes it. */
   reports: 'millrace:reports',
 } as const
