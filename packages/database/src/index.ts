@@ -9,6 +9,7 @@ export {
 export { and, type Drizzle, desc, drizzleOn, eq, gt, inArray, isNull, lt, or, type SQL, sql } from './drizzle-on.js'
 export { dropDayPartitionsBefore } from './drop-day-partitions.js'
 export { databaseErrors, isDataError } from './errors.js'
+export { ensureEventPositionIndex, hasEventPositionIndex } from './event-position-index.js'
 export { EventSegments, type EventSegmentsConfig } from './event-segments.js'
 export { type MigrateOptions, type MigrateResult, migrate } from './migrate.js'
 export { type ConnectionOptions, type Database, openDatabase, type PoolState } from './open-database.js'

@@ -71,6 +71,24 @@ export const ledgerProduced = pgTable(
   (table) => [primaryKey({ columns: [table.stream, table.producer, table.tenantId] })],
 )
 
+/** How far each partition's stored events have been written to a Kafka topic. */
+export const mirrorPositions = pgTable(
+  'mirror_positions',
+  {
+    topic: text('topic').notNull(),
+    groupName: text('group_name').notNull(),
+    stream: text('stream').notNull(),
+    partition: smallint('partition').notNull(),
+    nextOrdinal: bigint('next_ordinal', { mode: 'number' }).notNull(),
+    mirroredUntil: timestamp('mirrored_until', { withTimezone: true }).notNull().defaultNow(),
+    missed: bigint('missed', { mode: 'number' }).notNull().default(0),
+    blockedReason: text('blocked_reason'),
+    blockedSince: timestamp('blocked_since', { withTimezone: true }),
+    updatedAt: updatedAt(),
+  },
+  (table) => [primaryKey({ columns: [table.topic, table.groupName, table.stream, table.partition] })],
+)
+
 /** Settings of running processes that other services depend on. */
 export const serviceSettings = pgTable(
   'service_settings',

@@ -19,6 +19,7 @@ export {
   ledgerConsumed,
   ledgerExpired,
   ledgerProduced,
+  mirrorPositions,
   serviceSettings,
   streamMembers,
   streamPartitions,
