@@ -42,6 +42,13 @@ export {
   type TrimRequest,
 } from './driver/stream-driver.js'
 export {
+  openTopicWriter,
+  type TopicMessage,
+  type TopicWriter,
+  type TopicWriterConfig,
+  type WriteOptions,
+} from './drivers/kafka/topic-writer.js'
+export {
   createMemoryDriver,
   MemoryDriver,
   type MemoryDriverOptions,
