@@ -5,6 +5,7 @@ import {
   cacheRedisRule,
   checkRedisUrl,
   checkRules,
+  choice,
   databaseSettings,
   decimal,
   defineConfig,
@@ -12,6 +13,8 @@ import {
   eventTimesRule,
   host,
   integer,
+  mirrorRule,
+  mirrorSettings,
   name,
   port,
   redisReplicasRule,
@@ -37,6 +40,19 @@ export const configSchema = defineConfig({
   }),
 
   ...streamSettings(),
+  ...mirrorSettings(),
+  KAFKA_MIRROR_START: choice(['now', 'beginning'], {
+    default: 'now',
+    description:
+      'where KAFKA_MIRROR_TOPIC begins when nothing was mirrored to it yet: with the events stored from now on, or with the oldest stored event',
+  }),
+  KAFKA_MIRROR_PARTITIONS: integer({
+    default: 16,
+    min: 1,
+    max: 10_000,
+    unit: 'partitions',
+    description: 'number of partitions with which KAFKA_MIRROR_TOPIC is created; a topic that exists keeps its own',
+  }),
   STREAM_GROUP: name({
     default: EVENTS_STORE_GROUP,
     description: 'consumer group; its positions are rows of stream_partitions',
@@ -218,7 +234,13 @@ export const configSchema = defineConfig({
     description: 'a session without events for this time is ended',
   }),
 }).superRefine(
-  checkRules(eventTimesRule, ...streamRules, cacheRedisRule('notices between services need'), redisReplicasRule),
+  checkRules(
+    eventTimesRule,
+    mirrorRule,
+    ...streamRules,
+    cacheRedisRule('notices between services need'),
+    redisReplicasRule,
+  ),
 )
 
 export type Config = ConfigOf<typeof configSchema>

@@ -42,6 +42,8 @@ import { type RetentionTimes, retentionRules } from './maintain/retention-rules.
 import { publishRollupCutoffs } from './maintain/rollup-retention.js'
 import { summariseTimeIndex } from './maintain/summarise-time-index.js'
 import { ConsumerAppMetrics, readGaugesAtScrape } from './metrics.js'
+import { createMirrorHandler } from './mirror/mirror-handler.js'
+import { startMirror } from './mirror/start-mirror.js'
 import { createDiscardDeadLetter } from './rpc/discard-dead-letter.js'
 import { createGetReceipt } from './rpc/get-receipt.js'
 import { createListDeadLetters } from './rpc/list-dead-letters.js'
@@ -196,12 +198,14 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
       monotonicMs: () => performance.now(),
     },
   )
+  // Before the consumer, so that it stops after it and can mirror the last batches.
+  const mirror = await startMirror(config, lifecycle, database)
   const consumer = await lifecycle.start('stream consumer', async () => {
     const consumer = await runConsumer(
       {
         driver,
         database,
-        handler,
+        handler: mirror === undefined ? handler : createMirrorHandler(handler, mirror),
         stream: config.STREAM_NAME,
         group: config.STREAM_GROUP,
         member: `${hostname()}:${process.pid}`,

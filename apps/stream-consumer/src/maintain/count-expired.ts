@@ -33,6 +33,7 @@ export async function countExpired(
     }
   }
   if (expired.size === 0) return []
+  const missed = await countMissed(stream, table, connection)
   onRowsDeleted([...expired.values()].reduce((sum, records) => sum + Number(records), 0))
   return [
     {
@@ -40,5 +41,25 @@ export async function countExpired(
         on conflict (stream, tenant_id) do update set expired = l.expired + excluded.expired, updated_at = now()`,
       values: [stream, [...expired.keys()], [...expired.values()]],
     },
+    ...missed,
   ]
+}
+
+/** Counts the events of the table that the mirror to Kafka has not written yet. Costs one look-up when nothing is mirrored. */
+async function countMissed(
+  stream: string,
+  table: string,
+  connection: DeletionContext['connection'],
+): Promise<Statement[]> {
+  const { rows: mirrored } = await connection.query('select from mirror_positions where stream = $1 limit 1', [stream])
+  if (mirrored.length === 0) return []
+  const { rows } = await connection.query<{ topic: string; group_name: string; partition: number; missed: bigint }>(
+    `select m.topic, m.group_name, m.partition, count(*) as missed from ${table} e
+      join mirror_positions m on m.partition = e.partition and e.position >= m.next_ordinal where m.stream = $1 group by 1, 2, 3`,
+    [stream],
+  )
+  return rows.map(({ topic, group_name, partition, missed }) => ({
+    text: `update mirror_positions set missed = missed + $5 where topic = $1 and group_name = $2 and stream = $3 and partition = $4`,
+    values: [topic, group_name, stream, partition, missed],
+  }))
 }

@@ -100,6 +100,7 @@ const RULES: readonly Rule[] = [
   amongConsumers('ROLLUP_1D_RETENTION_DAYS', 'rollups are kept for the shorter time'),
   amongConsumers('DEDUP_WINDOW_HOURS', 'whether a repeated event is recognised depends on the consumer that reads it'),
   amongConsumers('LEASE_MS', 'a consumer may take partitions of another one that still works'),
+  amongConsumers('KAFKA_MIRROR_TOPIC', 'each topic lacks the events that the other consumer stores'),
   amongConsumers('SESSION_IDLE_MINUTES', 'sessions end after the shorter time'),
 ]
 

@@ -1,0 +1,305 @@
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { RecordBatchBuilder } from '@millrace/contracts'
+import { type Database, migrate, openDatabase } from '@millrace/database'
+import { silentLogger } from '@millrace/logger'
+import { openRedis } from '@millrace/redis'
+import { createRedisDriver, openProducer, type Producer } from '@millrace/streams'
+import {
+  createTestDatabase,
+  createTestRedis,
+  findTestKafka,
+  freePort,
+  spawnService,
+  startTestKafka,
+  waitFor,
+} from '@millrace/testing'
+import { addEvents, partitionOfEvent, type TestEvent } from './support/frames.js'
+
+const PARTITIONS = 4
+const TOPIC = 'mirrored.events'
+/** For several starts of a broker. */
+const TEST_MS = 300_000
+/** A broker that was killed or frozen takes its time; nothing is measured here. */
+const PATIENT = { deadlineMs: 90_000 }
+
+const kafka = findTestKafka('the mirror of stored events to Kafka')
+const describeWithKafka = typeof kafka === 'string' ? describe.skip : describe
+
+/** A message as Kafka's own console consumer prints it. */
+interface Message {
+  readonly partition: number
+  readonly headers: string
+  readonly key: string
+  readonly value: Record<string, unknown>
+}
+
+describeWithKafka('the mirror of stored events to Kafka', () => {
+  const releases: (() => unknown)[] = []
+  afterEach(async () => {
+    for (const release of releases.splice(0).reverse()) await release()
+  })
+
+  async function open() {
+    const testDatabase = await createTestDatabase({ migrate })
+    releases.push(() => testDatabase.release())
+    const testRedis = await createTestRedis()
+    releases.push(() => testRedis.release())
+    const database = openDatabase({ url: testDatabase.url })
+    releases.push(() => database.close())
+    const redis = await openRedis({ url: testRedis.url, name: 'test' }, { logger: silentLogger })
+    releases.push(() => redis.close())
+    const driver = createRedisDriver({}, { redis })
+    const producer = await openProducer(
+      { stream: 'events', partitions: PARTITIONS, createBuilder: () => new RecordBatchBuilder() },
+      { driver, logger: silentLogger },
+    )
+    releases.push(() => producer.close())
+    await database.query(`insert into tenants (name) values ('default'), ('acme')`)
+    return { testDatabase, testRedis, database, producer }
+  }
+
+  type Opened = Awaited<ReturnType<typeof open>>
+
+  const startConsumer = async ({ testDatabase, testRedis }: Opened, brokers: string) => {
+    const service = await spawnService({
+      app: 'stream-consumer',
+      env: {
+        DATABASE_URL: testDatabase.url,
+        STREAM_REDIS_URL: testRedis.url,
+        STREAM_PARTITIONS: String(PARTITIONS),
+        STREAM_BLOCK_MS: '100',
+        LEASE_MS: '1500',
+        GRPC_PORT: String(await freePort()),
+        KAFKA_BROKERS: brokers,
+        KAFKA_MIRROR_TOPIC: TOPIC,
+      },
+    })
+    releases.push(() => service.stop())
+    return service
+  }
+
+  async function send(producer: Producer<RecordBatchBuilder>, events: readonly TestEvent[]): Promise<void> {
+    const byPartition = new Map<number, TestEvent[]>()
+    for (const event of events) {
+      const partition = partitionOfEvent(event, PARTITIONS)
+      byPartition.set(partition, [...(byPartition.get(partition) ?? []), event])
+    }
+    for (const [partition, some] of byPartition) {
+      const { builder, appended } = producer.open(partition)
+      addEvents(builder, some)
+      await appended
+    }
+  }
+
+  /** Sends 20 events a round for as long as `during` takes, the first of each round twice. */
+  async function sendWhile({ producer }: Opened, first: number, during: () => Promise<unknown>): Promise<number> {
+    let isOver = false
+    const over = during().finally(() => {
+      isOver = true
+    })
+    let next = first
+    while (!isOver) {
+      const events = Array.from({ length: 20 }, (): TestEvent => {
+        const n = next++
+        return { messageId: `m${n}`, userId: `user ${n % 7}`, tenantId: 1 + (n % 2), properties: `{"n":${n}}` }
+      })
+      await send(producer, [...events, events[0] as TestEvent])
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    await over
+    return next
+  }
+
+  const storedCount = async (database: Database): Promise<number> =>
+    Number((await database.query<{ n: bigint }>('select count(*) as n from events')).rows[0]?.n)
+
+  /** Waits until everything that was sent is stored and mirrored. */
+  async function settle(database: Database, events: number): Promise<void> {
+    await waitFor(async () => (await storedCount(database)) === events, PATIENT)
+    await waitFor(async () => {
+      const { rows } = await database.query(
+        `select from stream_partitions p left join mirror_positions m using (group_name, stream, partition) where m.next_ordinal is distinct from p.next_ordinal`,
+      )
+      return rows.length === 0
+    }, PATIENT)
+  }
+
+  async function readTopic(server: Awaited<ReturnType<typeof startTestKafka>>): Promise<Message[]> {
+    const properties = ['print.partition', 'print.headers', 'print.key', 'print.value'].flatMap((name) => [
+      '--formatter-property',
+      `${name}=true`,
+    ])
+    const printed = await server.tool(
+      'kafka-console-consumer',
+      '--topic',
+      TOPIC,
+      '--from-beginning',
+      '--timeout-ms',
+      '5000',
+      ...properties,
+    )
+    return printed
+      .split('\n')
+      .filter((line) => line.startsWith('Partition:'))
+      .map((line) => {
+        const [partition, headers, key, ...value] = line.split('\t')
+        return {
+          partition: Number(partition?.slice('Partition:'.length)),
+          headers: headers ?? '',
+          key: key ?? '',
+          value: JSON.parse(value.join('\t')) as Record<string, unknown>,
+        }
+      })
+  }
+
+  /** What is wrong with the topic, compared with the stored events; undefined when nothing is. */
+  async function findFault(database: Database, messages: readonly Message[]): Promise<string | undefined> {
+    const { rows } = await database.query<{ id: string; key: string; partition: number; position: bigint }>(
+      `select e.message_id as id, t.name || ':' || e.user_id as key, e.partition, e.position from events e join tenants t on t.id = e.tenant_id order by e.partition, e.position`,
+    )
+    const copies = new Map<string, Message[]>()
+    for (const message of messages) {
+      const id = String(message.value.message_id)
+      copies.set(id, [...(copies.get(id) ?? []), message])
+    }
+    const missing = rows.filter(({ id }) => !copies.has(id))
+    if (missing.length > 0) return `${missing.length} stored events are missing, for example ${missing[0]?.id}`
+    if (copies.size !== rows.length) return `the topic has ${copies.size} events, of which ${rows.length} are stored`
+    for (const { id, key } of rows) {
+      const first = copies.get(id)?.[0] as Message
+      if (first.key !== key) return `the key of ${id} is ${first.key}`
+      if (!first.headers.includes(`message_id:${id}`)) return `the headers of ${id} are ${first.headers}`
+      if (new Set(copies.get(id)?.map(({ partition }) => partition)).size > 1) return `${id} is in several partitions`
+    }
+    // The first copies of a user's events have the order in which the events were stored.
+    const lastOf = new Map<string, number>()
+    const seen = new Set<string>()
+    for (const { key, value } of messages) {
+      if (seen.has(String(value.message_id))) continue
+      seen.add(String(value.message_id))
+      const position = Number(value.position)
+      if (position <= (lastOf.get(key) ?? -1)) return `${value.message_id} comes after a later event of ${key}`
+      lastOf.set(key, position)
+    }
+    return undefined
+  }
+
+  const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+  it(
+    'every stored event is in the topic at least once, in the order of its user, although consumers and the broker are killed and frozen under load',
+    async () => {
+      const broker = await startTestKafka()
+      releases.push(() => broker.stop())
+      const opened = await open()
+      const first = await startConsumer(opened, broker.brokers)
+      const second = await startConsumer(opened, broker.brokers)
+      let events = 0
+      events = await sendWhile(opened, events, () => after(2_000))
+      events = await sendWhile(opened, events, async () => {
+        await first.kill()
+        await after(1_000)
+        await first.restart()
+      })
+      events = await sendWhile(opened, events, async () => {
+        await broker.kill()
+        await after(2_000)
+        await broker.restart()
+      })
+      // Beyond the time limit of a request, so that a message that was sent is sent again while the broker may still take it.
+      events = await sendWhile(opened, events, async () => {
+        await broker.pause()
+        await after(7_000)
+        await broker.resume()
+      })
+      // Beyond its lease, with a request to the broker in progress.
+      events = await sendWhile(opened, events, async () => {
+        await second.pause()
+        await after(4_000)
+        await second.resume()
+      })
+      events = await sendWhile(opened, events, async () => {
+        await broker.pause()
+        await first.kill()
+        await broker.resume()
+        await first.restart()
+      })
+      await settle(opened.database, events)
+      const messages = await readTopic(broker)
+      expect(await findFault(opened.database, messages)).toBeUndefined()
+      expect(messages.length).toBeLessThan(2 * events)
+    },
+    TEST_MS,
+  )
+
+  it(
+    'events are stored while no broker was ever there, and are mirrored when it comes',
+    async () => {
+      const opened = await open()
+      const port = await freePort()
+      const consumer = await startConsumer(opened, `127.0.0.1:${port}`)
+      const events = await sendWhile(opened, 0, () => after(2_000))
+      await waitFor(async () => (await storedCount(opened.database)) === events, PATIENT)
+      await waitFor(async () => {
+        const { rows } = await opened.database.query('select from mirror_positions where blocked_reason is not null')
+        return rows.length === PARTITIONS
+      }, PATIENT)
+      const metrics = await (await fetch(`${consumer.adminUrl}/metrics`)).text()
+      expect(Number(/^millrace_mirror_lag_records\{.*\} (\d+)/m.exec(metrics)?.[1])).toBeGreaterThanOrEqual(events)
+      expect(Number(/^millrace_mirror_lag_seconds\{.*\} ([\d.]+)/m.exec(metrics)?.[1])).toBeGreaterThan(0)
+
+      const broker = await startTestKafka({ port })
+      releases.push(() => broker.stop())
+      await settle(opened.database, events)
+      expect(await findFault(opened.database, await readTopic(broker))).toBeUndefined()
+    },
+    TEST_MS,
+  )
+
+  it(
+    'a topic that is deleted under the mirror is created again, and events that come afterwards are in it',
+    async () => {
+      const broker = await startTestKafka()
+      releases.push(() => broker.stop())
+      const opened = await open()
+      await startConsumer(opened, broker.brokers)
+      const before = await sendWhile(opened, 0, () => after(500))
+      await settle(opened.database, before)
+      await broker.tool('kafka-topics', '--delete', '--topic', TOPIC)
+      const events = await sendWhile(opened, before, () => after(500))
+      await settle(opened.database, events)
+      const ids = new Set((await readTopic(broker)).map(({ value }) => String(value.message_id)))
+      for (let n = before; n < events; n++) expect(ids).toContain(`m${n}`)
+    },
+    TEST_MS,
+  )
+
+  it(
+    'a topic whose largest message is lowered under the mirror gets the events that are too large without properties, and all others whole',
+    async () => {
+      const broker = await startTestKafka()
+      releases.push(() => broker.stop())
+      const opened = await open()
+      await startConsumer(opened, broker.brokers)
+      await send(opened.producer, [
+        { messageId: 'before', userId: 'ann', properties: `{"text":"${'x'.repeat(60_000)}"}` },
+      ])
+      await settle(opened.database, 1)
+      await broker.tool('kafka-configs', '--alter', '--topic', TOPIC, '--add-config', 'max.message.bytes=40000')
+      await send(opened.producer, [
+        { messageId: 'large', userId: 'ann', properties: `{"text":"${'x'.repeat(60_000)}"}` },
+        ...Array.from({ length: 50 }, (_, n) => ({
+          messageId: `s${n}`,
+          userId: 'ann',
+          properties: `{"text":"${'y'.repeat(5_000)}"}`,
+        })),
+      ])
+      await settle(opened.database, 52)
+      const messages = await readTopic(broker)
+      expect(await findFault(opened.database, messages)).toBeUndefined()
+      const omitted = messages.filter(({ value }) => 'omitted' in value)
+      expect(new Set(omitted.map(({ value }) => value.message_id))).toEqual(new Set(['large']))
+    },
+    TEST_MS,
+  )
+})
