@@ -9,6 +9,7 @@ import {
   host,
   integer,
   list,
+  mirrorSettings,
   name,
   port,
   secret,
@@ -31,6 +32,7 @@ export const configSchema = defineConfig({
     retryAttempts: 1,
   }),
   ...streamSettings(),
+  ...mirrorSettings(),
   CACHE_REDIS_URL: secret({
     optional: true,
     check: checkRedisUrl,

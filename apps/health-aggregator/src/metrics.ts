@@ -2,6 +2,7 @@ import type { Metrics } from '@millrace/telemetry'
 import type { HealthStatus } from './checks/health-check.js'
 import type { LedgerState } from './ledger/ledger-watch.js'
 import type { ProbeResult } from './probe/probe.js'
+import type { MirrorLag } from './queues/mirror-state.js'
 import type { QueueState } from './queues/queue-state.js'
 
 const STATUS_VALUES = { healthy: 0, degraded: 1, unhealthy: 2 } as const
@@ -10,6 +11,9 @@ const STATUS_VALUES = { healthy: 0, degraded: 1, unhealthy: 2 } as const
 export class HealthMetrics {
   readonly #status
   readonly #lag
+  readonly #mirrorLag
+  readonly #mirrorSeconds
+  readonly #mirrorMissed
   readonly #deadLetters
   readonly #ledger
   readonly #unbalanced
@@ -33,6 +37,23 @@ export class HealthMetrics {
       name: 'millrace_queue_lag_records',
       help: 'Records of a partition that are in the stream and not yet stored',
       alert: 'above 1,000 for minutes, or rising',
+      labels: ['partition'] as const,
+    })
+    this.#mirrorLag = metrics.gauge({
+      name: 'millrace_queue_mirror_lag_records',
+      help: 'Stored records of a partition that are not in KAFKA_MIRROR_TOPIC yet, duplicates and dead letters among them included',
+      labels: ['partition'] as const,
+    })
+    this.#mirrorSeconds = metrics.gauge({
+      name: 'millrace_queue_mirror_lag_seconds',
+      help: 'How long the oldest event of a partition has waited to be written to KAFKA_MIRROR_TOPIC',
+      alert: 'above 300; events are deleted after EVENTS_RETENTION_DAYS, mirrored or not',
+      labels: ['partition'] as const,
+    })
+    this.#mirrorMissed = metrics.gauge({
+      name: 'millrace_queue_mirror_missed_events',
+      help: 'Events that retention deleted before they were written to KAFKA_MIRROR_TOPIC',
+      alert: 'rises: the topic lacks these events',
       labels: ['partition'] as const,
     })
     this.#deadLetters = metrics
@@ -106,6 +127,15 @@ export class HealthMetrics {
       if (lagRecords !== null) this.#lag.with({ partition: String(partition) }).set(lagRecords)
     }
     this.#deadLetters.set(state.deadLetters)
+  }
+
+  noteMirror(lags: readonly MirrorLag[]): void {
+    for (const { partition, lagRecords, lagSeconds, missed } of lags) {
+      const labels = { partition: String(partition) }
+      if (lagRecords !== null) this.#mirrorLag.with(labels).set(lagRecords)
+      this.#mirrorSeconds.with(labels).set(lagSeconds)
+      this.#mirrorMissed.with(labels).set(missed)
+    }
   }
 
   noteLedger(state: LedgerState): void {

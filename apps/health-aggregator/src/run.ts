@@ -7,6 +7,8 @@ import { openStreamDriver } from '@millrace/streams'
 import { createGrpcMetrics, createRedisMetrics, type GrpcMetrics } from '@millrace/telemetry'
 import { CachedCheck } from './checks/cached-check.js'
 import { createDatabaseCheck } from './checks/database-check.js'
+import type { HealthCheck } from './checks/health-check.js'
+import { createMirrorCheck } from './checks/mirror-check.js'
 import { createQueuesCheck } from './checks/queues-check.js'
 import { createRedisCheck } from './checks/redis-check.js'
 import { createServiceCheck, parseServiceAddresses } from './checks/service-check.js'
@@ -21,6 +23,7 @@ import { createProbe } from './probe/probe.js'
 import { createProbeKeys } from './probe/probe-keys.js'
 import { ProbeState } from './probe/probe-state.js'
 import { createProbeTarget } from './probe/probe-target.js'
+import { createReadMirror, createReadRetention } from './queues/mirror-state.js'
 import { createQueues, type Queues } from './queues/queue-state.js'
 import { createHealthReporter } from './report/health-reporter.js'
 import { createGetHealth } from './rpc/get-health.js'
@@ -184,7 +187,24 @@ function createChecks(
   const services = addresses.map((address) => createServiceCheck(address, timeoutMs))
   const settings = createSettingsCheck(database)
   const redisChecks = redis === undefined ? [] : [createRedisCheck(redis)]
-  return [createDatabaseCheck(database), ...redisChecks, queuesCheck, settings, ...services].map(
+  const mirror = createMirrorChecks({ config, database, metrics })
+  return [createDatabaseCheck(database), ...redisChecks, queuesCheck, ...mirror, settings, ...services].map(
     (check) => new CachedCheck(check, { cacheMs: config.HEALTH_CACHE_MS, timeoutMs }, now),
   )
+}
+
+/** The check of the mirror to Kafka, if there is one. */
+function createMirrorChecks({
+  config,
+  database,
+  metrics,
+}: Pick<Parts, 'config' | 'database' | 'metrics'>): HealthCheck[] {
+  const topic = config.KAFKA_MIRROR_TOPIC
+  if (topic === undefined) return []
+  const scope = { topic, group: config.STREAM_GROUP, stream: config.STREAM_NAME }
+  const readMirror = createReadMirror(scope, { database })
+  const readRetentionSeconds = createReadRetention(database)
+  return [
+    createMirrorCheck({ topic }, { readMirror, readRetentionSeconds, noteMirror: (lags) => metrics.noteMirror(lags) }),
+  ]
 }
