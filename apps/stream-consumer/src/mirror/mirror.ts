@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { DAY_MS } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { TopicMessage, TopicWriter } from '@millrace/streams'
 import { toEventMessage } from './event-message.js'
@@ -269,7 +270,7 @@ export class Mirror {
       logger.error('events will soon be deleted by retention before they are mirrored to Kafka', {
         topic: this.#config.topic,
         waiting_since: new Date(now() - lagMs).toISOString(),
-        retention_days: this.#config.retentionMs / 86_400_000,
+        retention_days: this.#config.retentionMs / DAY_MS,
       })
     this.#isNearRetention = isNear
   }
