@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { streamTopic } from '@millrace/contracts'
 import { silentLogger } from '@millrace/logger'
@@ -217,6 +218,23 @@ describeWithKafka('the Kafka driver', () => {
   })
 
   describe('a reader', () => {
+    it('opens no further connections for the newest frames, which consumers look at every second', async () => {
+      await driver.prepare(stream, 1)
+      await append('a', 'b')
+      const newest = async () => (await driver.tail(stream, 0, 2)).map(({ bytes }) => bytes.toString())
+      expect(await newest()).toEqual(['b', 'a'])
+      let connections = 0
+      const count = () => void connections++
+      subscribe('net.client.socket', count)
+      try {
+        await append('c')
+        for (let time = 0; time < 3; time++) expect(await newest()).toEqual(['c', 'b'])
+      } finally {
+        unsubscribe('net.client.socket', count)
+      }
+      expect(connections).toBe(0)
+    })
+
     it('passes over frames that were trimmed before it came to them', async () => {
       await driver.prepare(stream, 1)
       const positions = await append('a', 'b', 'c', 'd')

@@ -38,6 +38,8 @@ export interface KafkaDriverDeps {
 
 const TAIL_LIMITS = { framesMax: Number.MAX_SAFE_INTEGER, bytesMax: 4 * 1024 * 1024, blockMs: 0 }
 const MIB = 1024 ** 2
+/** Idle readers of `tail` that a stream keeps. */
+const IDLE_READERS_MAX = 4
 
 /** Streams in Kafka: one topic a stream, one message a frame. Works with any `KafkaClient`. */
 export class KafkaDriver implements StreamDriver {
@@ -49,6 +51,8 @@ export class KafkaDriver implements StreamDriver {
   /** Topics that this driver has been asked for; `memory` counts their bytes. */
   readonly #topics = new Set<string>()
   readonly #readers = new Set<StreamReader>()
+  /** Readers that `tail` has used, by stream. A new one opens several connections, and consumers measure their lag every second. */
+  readonly #idle = new Map<string, StreamReader[]>()
   readonly #groups: BrokerGroups
   /** Partitions of each stream that was prepared. */
   readonly #partitions = new Map<string, number>()
@@ -115,8 +119,10 @@ export class KafkaDriver implements StreamDriver {
       const [ends] = await this.#client.offsets(this.#topic(stream), [partition])
       const { earliest, latest } = ends as NonNullable<typeof ends>
       const from = Math.max(earliest, latest - frames)
-      const reader = await this.openReader(stream)
+      const idle = this.#idleReaders(stream)
+      const reader = idle.pop() ?? (await this.openReader(stream))
       const newest: StoredFrame[] = []
+      let isReusable = false
       try {
         reader.seek(partition, positionOf(from - 1))
         while (newest.length < latest - from) {
@@ -124,8 +130,11 @@ export class KafkaDriver implements StreamDriver {
           if (read.length === 0) break
           newest.push(...read.filter(({ position }) => offsetAfter(position) <= latest))
         }
+        reader.remove(partition)
+        isReusable = idle.length < IDLE_READERS_MAX
       } finally {
-        await reader.close()
+        if (isReusable) idle.push(reader)
+        else await reader.close()
       }
       return newest.reverse()
     })
@@ -188,6 +197,12 @@ export class KafkaDriver implements StreamDriver {
     const topic = streamTopic(stream)
     this.#topics.add(topic)
     return topic
+  }
+
+  #idleReaders(stream: string): StreamReader[] {
+    const idle = this.#idle.get(stream) ?? []
+    this.#idle.set(stream, idle)
+    return idle
   }
 
   async #guard<T>(action: string, work: () => Promise<T>): Promise<T> {
