@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { findMissingProgram } from './kafka/find-kafka.js'
 import { SERVICES } from './services.js'
+import { kafkaCacheDirs } from './stack-servers.js'
 
 /** Longer than any check takes. */
 const TIMEOUT_MS = 10_000
@@ -19,22 +21,49 @@ export interface EnvironmentReport {
  */
 export async function checkEnvironment(root: string, env: NodeJS.ProcessEnv): Promise<EnvironmentReport> {
   const urls = redisSettings(env)
-  const [settings, database, redis] = await Promise.all([
+  const brokers = env.STREAM_DRIVER === 'kafka' || env.KAFKA_MIRROR_TOPIC ? env.KAFKA_BROKERS : ''
+  const [settings, database, redis, kafka] = await Promise.all([
     checkSettings(root, env, urls),
     env.DATABASE_URL ? runCheck(root, 'packages/database/dist/check-cli.js', ['DATABASE_URL'], env) : '',
     urls.length > 0 ? runCheck(root, 'packages/redis/dist/check-cli.js', urls, env) : '',
+    brokers ? runCheck(root, 'packages/streams/dist/check-cli.js', [], env) : '',
   ])
   const ports = env.MILLRACE_PORTS
   const isKnown = ports === undefined || ['', 'default', 'free'].includes(ports)
   return {
-    warnings: settings.warnings,
+    warnings: [...settings.warnings, ...unusedBrokers(env)],
     problems: [
       ...(isKnown ? [] : [`MILLRACE_PORTS must be default or free, but is "${ports}".`]),
       ...settings.problems,
-      // A URL that is not valid is among the problems of the settings already.
-      ...(settings.problems.some((problem) => /^\w+_URL /.test(problem)) ? [] : linesOf(database + redis)),
+      ...ownBrokerProblems(root, env),
+      // A setting of a server that is not valid is among the problems already.
+      ...(settings.problems.some((problem) => /^(\w+_URL|KAFKA_\w+) /.test(problem))
+        ? []
+        : linesOf(database + redis + kafka)),
     ],
   }
+}
+
+/** Brokers that are named and not used: STREAM_DRIVER was probably forgotten. */
+function unusedBrokers(env: NodeJS.ProcessEnv): string[] {
+  if (!env.KAFKA_BROKERS || env.STREAM_DRIVER === 'kafka' || env.KAFKA_MIRROR_TOPIC) return []
+  return ['KAFKA_BROKERS is set, but the stream is on Redis; set STREAM_DRIVER to kafka to use the brokers']
+}
+
+/** What keeps a start from running a Kafka broker of its own, which it does when KAFKA_BROKERS is not set. */
+function ownBrokerProblems(root: string, env: NodeJS.ProcessEnv): string[] {
+  if (env.STREAM_DRIVER !== 'kafka' || env.KAFKA_BROKERS) return []
+  const missing = findMissingProgram(kafkaCacheDirs(root, env.MILLRACE_DATA_DIR || '.millrace'))
+  const setting = ['KAFKA_SSL_ENABLED', 'KAFKA_SASL_MECHANISM'].find((name) => /^(?!(0|false)?$)/.test(env[name] ?? ''))
+  const replicas = ['KAFKA_REPLICATION_FACTOR', 'KAFKA_MIN_INSYNC_REPLICAS'].find((name) => Number(env[name]) > 1)
+  const own = 'KAFKA_BROKERS is not: the broker that npm start runs itself'
+  return [
+    ...(missing === undefined ? [] : [`${missing}; or set KAFKA_BROKERS to the brokers of a cluster`]),
+    ...(setting === undefined ? [] : [`${setting} is set, but ${own} has neither TLS nor a login; set KAFKA_BROKERS.`]),
+    ...(replicas === undefined
+      ? []
+      : [`${replicas} is ${env[replicas]}, but ${own} is a single one; set KAFKA_BROKERS.`]),
+  ]
 }
 
 /** The settings that name a Redis server. */
@@ -56,6 +85,7 @@ async function checkSettings(root: string, env: NodeJS.ProcessEnv, urls: string[
     ...env,
     DATABASE_URL: env.DATABASE_URL || 'postgres://127.0.0.1/millrace',
     STREAM_REDIS_URL: env.STREAM_REDIS_URL || general,
+    KAFKA_BROKERS: env.KAFKA_BROKERS || '127.0.0.1:9092',
   })
   if (text === '') return { problems: [], warnings: [] }
   const { problems, misspelled } = JSON.parse(text) as SettingsReport

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkEnvironment } from './check-environment.js'
 import { endEverything } from './orphans.js'
@@ -20,8 +20,8 @@ const DEFAULT_KEYS = { write: 'mr_write_dev', admin: 'mr_admin_dev' }
  * The part of `npm start` after the build: checks the settings and the servers that they name, starts the stack with the settings of the environment, prints how to use it, and runs until SIGINT, SIGTERM or
  * SIGHUP, or until a process keeps dying. Resolves with the exit code.
  *
- * It reads MILLRACE_DATA_DIR (default `.millrace`), MILLRACE_PORTS (`free`), HTTP_PORT, BOOTSTRAP_WRITE_KEY, BOOTSTRAP_ADMIN_KEY, DATABASE_URL and the
- * Redis URLs.
+ * It reads MILLRACE_DATA_DIR (default `.millrace`), MILLRACE_PORTS (`free`), HTTP_PORT, BOOTSTRAP_WRITE_KEY, BOOTSTRAP_ADMIN_KEY, DATABASE_URL, the
+ * Redis URLs, STREAM_DRIVER and KAFKA_BROKERS.
  */
 export async function runStack(startedAt: number, say: (line: string) => void): Promise<number> {
   const { env } = process
@@ -66,7 +66,11 @@ export async function runStack(startedAt: number, say: (line: string) => void): 
   }
   for (const line of instructions(stack, startedAt, await describeKeys(stack))) say(line)
   const end = await Promise.race([signalled, stack.failed])
-  say(end instanceof Error ? end.message : `${end}: stopping services, then Redis, then PostgreSQL`)
+  say(
+    end instanceof Error
+      ? end.message
+      : `${end}: stopping services, then ${stack.kafkaBrokers === undefined ? 'Redis' : 'Redis and Kafka'}, then PostgreSQL`,
+  )
   const stopStart = performance.now()
   await stack.stop()
   say(`stopped after ${((performance.now() - stopStart) / 1000).toFixed(1)} s`)
@@ -80,12 +84,25 @@ function instructions(stack: Stack, startedAt: number, { keys, tries }: KeyLines
     `  API         ${stack.url}          docs ${stack.url}/docs`,
     ...keys,
     `  PostgreSQL  ${stack.databaseUrl}`,
-    `  Redis       streams ${stack.streamRedisUrl}   cache ${stack.cacheRedisUrl}`,
+    ...describeStream(stack),
     ...stack.services.map(
       ({ server, instance }) => `  ${instance.name.padEnd(18)} ${server.adminUrl}/metrics   log ${server.logFile}`,
     ),
-    ...(tries.length === 0 ? [] : ['', 'Try it:', ...tries]),
+    ...(tries.length === 0 ? [] : ['', 'Try it:', ...tries, ...lagCommand(stack)]),
     '',
     'Ctrl-C stops everything.',
   ]
+}
+
+function describeStream({ streamRedisUrl, cacheRedisUrl, kafkaBrokers }: Stack): string[] {
+  if (kafkaBrokers === undefined) return [`  Redis       streams ${streamRedisUrl}   cache ${cacheRedisUrl}`]
+  return [`  Kafka       streams ${kafkaBrokers}`, `  Redis       cache ${cacheRedisUrl}`]
+}
+
+/** How to see the lag with Kafka's own tool. Our own broker has it as a script; for other brokers it comes with Kafka. */
+function lagCommand({ kafka, kafkaBrokers }: Stack): string[] {
+  if (kafkaBrokers === undefined) return []
+  const tool =
+    kafka === undefined ? 'kafka-consumer-groups.sh' : join(kafka.server.toolsDir, 'kafka-consumer-groups.sh')
+  return [`  ${tool} --bootstrap-server ${kafkaBrokers} --describe --all-groups`]
 }

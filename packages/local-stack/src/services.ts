@@ -22,7 +22,7 @@ export const SERVICES: readonly ServiceEntry[] = [
 ]
 
 /** Preferred ports of the servers that we start ourselves. They differ from the usual ones, which may be in use on the machine. */
-export const SERVER_PORTS = { postgres: 15432, streamRedis: 16379, cacheRedis: 16380 }
+export const SERVER_PORTS = { postgres: 15432, streamRedis: 16379, cacheRedis: 16380, kafka: 19092 }
 
 /** Each further instance of a service prefers ports that are this much higher than those of the instance before. */
 export const INSTANCE_PORT_STEP = 10

@@ -9,7 +9,7 @@ export interface StackOptions {
   httpPort?: number | undefined
   /** Number of instances by service name. Default 1 each. */
   instances?: Record<string, number> | undefined
-  /** Added to the environment of every service. DATABASE_URL, REDIS_URL and the like replace our servers. */
+  /** Added to the environment of every service. DATABASE_URL, REDIS_URL, KAFKA_BROKERS and the like replace our servers; STREAM_DRIVER decides which server holds the stream. */
   env?: Record<string, string> | undefined
   /** Added to the environment of one instance or of all instances of a service, by name. */
   serviceEnv?: Record<string, Record<string, string>> | undefined
@@ -22,6 +22,8 @@ export interface StackOptions {
   /** Segments of 16 MB that the write-ahead log of a new cluster has from the start. Default 64, which takes some seconds of the first start; use 0 for temporary stacks. */
   walSegments?: number | undefined
   streamRedisSettings?: Record<string, string> | undefined
+  /** Properties of the Kafka broker that a stack with STREAM_DRIVER kafka starts. */
+  kafkaSettings?: Record<string, string> | undefined
   cacheRedisSettings?: Record<string, string> | undefined
   writeKey?: string | undefined
   adminKey?: string | undefined

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { CLUSTER_BYTES, checkSpace } from './disk.js'
+import { findKafka, type KafkaProgram } from './kafka/find-kafka.js'
+import { type KafkaServer, startKafka } from './kafka/kafka.js'
 import { isReachableBy, postgresUser } from './os-user.js'
 import { freePort, isPortFree } from './ports.js'
 import { type PostgresServer, startPostgres } from './postgres.js'
@@ -15,18 +17,24 @@ import type { Steps } from './steps.js'
 /** URLs of the servers that the services use, and the servers that this stack started and has to stop. */
 export interface StackServers {
   databaseUrl: string
-  streamRedisUrl: string
+  /** Undefined when the stream is on Kafka. */
+  streamRedisUrl: string | undefined
   cacheRedisUrl: string
+  /** For KAFKA_BROKERS. Undefined when the stream is on Redis. */
+  kafkaBrokers: string | undefined
   /** The same for processes on this machine, by Unix sockets where possible: they cost both sides less than TCP. */
-  local: { databaseUrl: string; streamRedisUrl: string; cacheRedisUrl: string }
+  local: { databaseUrl: string; streamRedisUrl: string | undefined; cacheRedisUrl: string }
   postgres: PostgresServer | undefined
   streamRedis: RedisServer | undefined
   cacheRedis: RedisServer | undefined
+  kafka: KafkaServer | undefined
 }
 
 export interface ServerContext {
   options: StackOptions
   dataDir: string
+  /** Root of the repository. */
+  root: string
   steps: Steps
   /** Called with each server as soon as it runs, so that a later failure can stop it. */
   keep: <S extends Server>(server: S) => S
@@ -41,7 +49,10 @@ export function checkStackSpace(options: StackOptions, dataDir: string): void {
   checkSpace(directory, isFirst ? CLUSTER_BYTES + (options.walSegments ?? WAL_SEGMENTS) * WAL_SEGMENT_BYTES : 0)
 }
 
-/** Starts the servers that the environment does not name by DATABASE_URL, STREAM_REDIS_URL, CACHE_REDIS_URL, or REDIS_URL for both. */
+/**
+ * Starts the servers that the environment does not name by DATABASE_URL, STREAM_REDIS_URL, CACHE_REDIS_URL, or REDIS_URL for both; with STREAM_DRIVER kafka
+ * by KAFKA_BROKERS instead of STREAM_REDIS_URL.
+ */
 export async function startStackServers(context: ServerContext): Promise<StackServers> {
   const env = { ...process.env, ...context.options.env }
   const named = {
@@ -49,22 +60,62 @@ export async function startStackServers(context: ServerContext): Promise<StackSe
     stream: env.STREAM_REDIS_URL || env.REDIS_URL,
     cache: env.CACHE_REDIS_URL || env.REDIS_URL,
   }
+  const isOnKafka = env.STREAM_DRIVER === 'kafka'
+  // Before anything is started, since it may have to download the broker.
+  const program = isOnKafka && !env.KAFKA_BROKERS ? findStackKafka(context) : undefined
   const postgres = named.database ? undefined : await startDatabase(context)
-  const streamRedis = named.stream ? undefined : await startStreamRedis(context)
+  const streamRedis = named.stream || isOnKafka ? undefined : await startStreamRedis(context)
+  const kafka = program && (await startStackKafka(context, program))
   const cacheRedis = named.cache ? undefined : await startCacheRedis(context)
   return {
     databaseUrl: postgres?.url ?? `${named.database}`,
-    streamRedisUrl: streamRedis?.url ?? `${named.stream}`,
+    streamRedisUrl: isOnKafka ? undefined : (streamRedis?.url ?? `${named.stream}`),
     cacheRedisUrl: cacheRedis?.url ?? `${named.cache}`,
+    kafkaBrokers: isOnKafka ? (kafka?.brokers ?? `${env.KAFKA_BROKERS}`) : undefined,
     local: {
       databaseUrl: postgres?.localUrl ?? `${named.database}`,
-      streamRedisUrl: streamRedis?.localUrl ?? `${named.stream}`,
+      streamRedisUrl: isOnKafka ? undefined : (streamRedis?.localUrl ?? `${named.stream}`),
       cacheRedisUrl: cacheRedis?.localUrl ?? `${named.cache}`,
     },
     postgres,
     streamRedis,
     cacheRedis,
+    kafka,
   }
+}
+
+/** Where the jars of a Kafka broker may be: tests keep them in the checkout. */
+export function kafkaCacheDirs(root: string, dataDir: string): readonly string[] {
+  return [join(root, '.cache'), join(dataDir, 'cache')]
+}
+
+/** @throws the reason and the remedy when there is no Java or no Maven */
+function findStackKafka({ options, root, dataDir }: ServerContext): KafkaProgram {
+  const program = findKafka(kafkaCacheDirs(root, dataDir), options.say)
+  if (typeof program === 'string') throw new Error(`${program}; or set KAFKA_BROKERS to the brokers of a cluster`)
+  return program
+}
+
+/** More patient than the brokers of tests, so that a busy machine is not taken for a broker that is gone. Topics of others expire as by Kafka's default. */
+const KAFKA_SETTINGS = {
+  'broker.session.timeout.ms': '3000',
+  'broker.heartbeat.interval.ms': '500',
+  'log.retention.ms': '604800000',
+}
+
+async function startStackKafka(
+  { options, dataDir, steps, keep }: ServerContext,
+  program: KafkaProgram,
+): Promise<KafkaServer> {
+  const start = async () =>
+    startKafka({
+      program,
+      dir: join(dataDir, 'kafka'),
+      port: await serverPort(options, SERVER_PORTS.kafka),
+      settings: { ...KAFKA_SETTINGS, ...options.kafkaSettings },
+      logFile: join(dataDir, 'log', 'kafka.log'),
+    })
+  return keep(await steps.run('Kafka', start, ({ version, port }) => `${version} from the jars of Maven, port ${port}`))
 }
 
 /** Limit of the memory of streams: when nobody reads them, requests are spooled and then refused before the machine runs out of memory. */

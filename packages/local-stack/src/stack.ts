@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { findFullDisk } from './disk.js'
+import type { KafkaServer } from './kafka/kafka.js'
 import { reapOrphans } from './orphans.js'
 import { freePort, isPortFree } from './ports.js'
 import type { PostgresServer } from './postgres.js'
@@ -28,21 +29,25 @@ export interface Stack {
   /** The address of the first gateway, for example "http://127.0.0.1:8080". */
   readonly url: string
   readonly databaseUrl: string
-  readonly streamRedisUrl: string
+  /** Undefined when the stream is on Kafka. */
+  readonly streamRedisUrl: string | undefined
   readonly cacheRedisUrl: string
+  /** For KAFKA_BROKERS. Undefined when the stream is on Redis. */
+  readonly kafkaBrokers: string | undefined
   readonly writeKey: string
   readonly adminKey: string
   /** Undefined when the environment names a server, so that the stack does not run one. */
   readonly postgres: Supervised<PostgresServer> | undefined
   readonly streamRedis: Supervised<RedisServer> | undefined
   readonly cacheRedis: Supervised<RedisServer> | undefined
+  readonly kafka: Supervised<KafkaServer> | undefined
   /** In the order of the table of services; instances of one service follow each other. */
   readonly services: readonly StackService[]
   /** Resolves with the reason when a process keeps dying; the other processes keep running. */
   readonly failed: Promise<Error>
   /** Name and current process id of every process of the stack. */
   processes(): { name: string; pid: number }[]
-  /** Stops services, then Redis, then PostgreSQL. Safe to call twice. */
+  /** Stops services, then Redis and Kafka, then PostgreSQL. Safe to call twice. */
   stop(): Promise<void>
 }
 
@@ -92,13 +97,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       return server
     }
     const keys = { write: options.writeKey ?? DEV_KEYS.write, admin: options.adminKey ?? DEV_KEYS.admin }
-    const servers = await startStackServers({ options, dataDir, steps, keep })
+    const servers = await startStackServers({ options, dataDir, root, steps, keep })
     await steps.run('database migrations and keys', () => migrateAndSeed(root, servers.databaseUrl, keys))
     stops.length = 0
     const postgres = servers.postgres && watch(servers.postgres, servers.postgres.dataDir)
     const streamRedis = servers.streamRedis && watch(servers.streamRedis, servers.streamRedis.dir)
     const cacheRedis = servers.cacheRedis && watch(servers.cacheRedis, servers.cacheRedis.dir)
-    const ours = [postgres, streamRedis, cacheRedis].filter((server) => server !== undefined)
+    const kafka = servers.kafka && watch(servers.kafka, servers.kafka.dir)
+    const ours = [postgres, streamRedis, kafka, cacheRedis].filter((server) => server !== undefined)
     for (const server of ours) stops.push(() => server.stop())
 
     const launch = { options, root, dataDir, instances, servers, keys }
@@ -120,16 +126,18 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       databaseUrl: servers.databaseUrl,
       streamRedisUrl: servers.streamRedisUrl,
       cacheRedisUrl: servers.cacheRedisUrl,
+      kafkaBrokers: servers.kafkaBrokers,
       writeKey: keys.write,
       adminKey: keys.admin,
       postgres,
       streamRedis,
       cacheRedis,
+      kafka,
       services,
       failed,
       stop,
       processes: () =>
-        [postgres, streamRedis, cacheRedis, ...services].flatMap((one) =>
+        [postgres, streamRedis, kafka, cacheRedis, ...services].flatMap((one) =>
           one ? [{ name: one.server.name, pid: one.server.pid }] : [],
         ),
     }
@@ -151,6 +159,7 @@ interface Launch {
 function startInstance(instance: ServiceInstance, launch: Launch): Promise<ServiceProcess> {
   const { options, root, dataDir, servers, keys } = launch
   const { name, entry } = instance
+  const streamDir = (servers.streamRedis ?? servers.kafka)?.dir
   return startProcess({
     name,
     script: join(root, serviceProgram(entry.name)),
@@ -161,9 +170,10 @@ function startInstance(instance: ServiceInstance, launch: Launch): Promise<Servi
     env: {
       ...process.env,
       DATABASE_URL: servers.local.databaseUrl,
-      STREAM_REDIS_URL: servers.local.streamRedisUrl,
+      ...(servers.local.streamRedisUrl && { STREAM_REDIS_URL: servers.local.streamRedisUrl }),
+      ...(servers.kafkaBrokers && { KAFKA_BROKERS: servers.kafkaBrokers }),
       CACHE_REDIS_URL: servers.local.cacheRedisUrl,
-      ...(servers.streamRedis && { STREAM_DISK_PATH: servers.streamRedis.dir }),
+      ...(streamDir !== undefined && { STREAM_DISK_PATH: streamDir }),
       BOOTSTRAP_WRITE_KEY: keys.write,
       BOOTSTRAP_ADMIN_KEY: keys.admin,
       ...instanceEnvironment(instance, launch.instances, dataDir),

@@ -17,7 +17,7 @@ import { withStop } from './test-redis.js'
  * skipped, for example "the conformance of the Kafka driver".
  */
 export function findTestKafka(what: string): KafkaProgram | string {
-  const found = findKafka('.cache', (line) => void process.stderr.write(`${line}\n`))
+  const found = findKafka(['.cache'], (line) => void process.stderr.write(`${line}\n`))
   if (typeof found === 'string') process.stderr.write(`NOT TESTED: ${what}, because ${found}\n`)
   return found
 }

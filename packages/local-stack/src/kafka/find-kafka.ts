@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { has } from '../debian-packages.js'
 
 const VERSION = '4.3.1'
+const DIRECTORY = `kafka-${VERSION}`
 const JAVA_MAJOR_MIN = 17
 /** A first download of 45 MB over a slow line. */
 const MAVEN_MS = 600_000
@@ -19,20 +20,31 @@ export interface KafkaProgram {
 
 /**
  * Finds Java and the jars of a Kafka broker. Missing jars are resolved by Maven, from the repository that Maven is configured for, and copied into
- * `cacheDir`. Returns the reason with the remedy, as a clause without a full stop, when that is not possible.
+ * the last of `cacheDirs`. Returns the reason with the remedy, as a clause without a full stop, when that is not possible.
  * @param say receives a line before a download.
  */
-export function findKafka(cacheDir: string, say: (line: string) => void = () => {}): KafkaProgram | string {
-  const java = findJava()
-  if (java === undefined)
-    return `a Kafka broker needs Java ${JAVA_MAJOR_MIN} or newer, which is neither in JAVA_HOME nor on PATH: install a Java runtime (Debian: apt-get install openjdk-17-jre-headless)`
-  const libraries = resolve(cacheDir, `kafka-${VERSION}`)
+export function findKafka(cacheDirs: readonly string[], say: (line: string) => void = () => {}): KafkaProgram | string {
+  const missing = findMissingProgram(cacheDirs)
+  if (missing !== undefined) return missing
+  const java = `${findJava()}`
+  const libraries = librariesIn(cacheDirs) ?? resolve(`${cacheDirs.at(-1)}`, DIRECTORY)
   if (existsSync(libraries)) return { java, libraries, version: VERSION }
-  if (!has('mvn'))
-    return 'the jars of a Kafka broker are resolved by Maven, and there is no program mvn on PATH: install Maven (Debian: apt-get install maven)'
   say(`Kafka ${VERSION} is missing: Maven resolves its jars into ${libraries}`)
   const complaint = resolveJars(libraries)
   return complaint === undefined ? { java, libraries, version: VERSION } : complaint
+}
+
+/** The reason, with the remedy, when a Kafka broker cannot be run for want of a program. Downloads nothing. */
+export function findMissingProgram(cacheDirs: readonly string[]): string | undefined {
+  if (findJava() === undefined)
+    return `a Kafka broker needs Java ${JAVA_MAJOR_MIN} or newer, which is neither in JAVA_HOME nor on PATH: install a Java runtime (Debian: apt-get install openjdk-17-jre-headless)`
+  if (librariesIn(cacheDirs) === undefined && !has('mvn'))
+    return 'the jars of a Kafka broker are resolved by Maven, and there is no program mvn on PATH: install Maven (Debian: apt-get install maven)'
+  return undefined
+}
+
+function librariesIn(cacheDirs: readonly string[]): string | undefined {
+  return cacheDirs.map((directory) => resolve(directory, DIRECTORY)).find((path) => existsSync(path))
 }
 
 function findJava(): string | undefined {

@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { KafkaProgram } from './find-kafka.js'
 
@@ -23,6 +25,19 @@ const OUTPUT_BYTES_MAX = 16 * 1024 ** 2
 
 /** Options of Java for a short run. */
 const SHORT_RUN = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error']
+
+/** Writes a script for each tool into `directory`, named as in Kafka's distribution, so that its documentation applies. */
+export function writeToolScripts({ java, libraries }: KafkaProgram, directory: string): void {
+  mkdirSync(directory, { recursive: true })
+  for (const [tool, className] of Object.entries(CLASSES)) {
+    const command = [java, ...SHORT_RUN, '-cp', `${libraries}/*`, className].map(quoteForShell).join(' ')
+    writeFileSync(join(directory, `${tool}.sh`), `#!/bin/sh\nexec ${command} "$@"\n`, { mode: 0o755 })
+  }
+}
+
+function quoteForShell(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
+}
 
 /**
  * Runs a tool of Kafka to its end and returns what it printed.

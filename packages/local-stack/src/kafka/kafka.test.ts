@@ -10,7 +10,7 @@ import { startKafkaCluster } from './kafka-cluster.js'
 import { runKafkaTool } from './kafka-tool.js'
 import { readPartitions } from './read-partitions.js'
 
-const found = findKafka('.cache')
+const found = findKafka(['.cache'])
 const describeWithKafka = typeof found === 'string' ? describe.skip : describe
 if (typeof found === 'string') process.stderr.write(`NOT TESTED: Kafka brokers as local processes, because ${found}\n`)
 const program = found as KafkaProgram
@@ -171,21 +171,21 @@ describe('the search for a Kafka broker', () => {
   test('names Java as the reason when there is none, and how to install it', () => {
     process.env.PATH = directory()
     delete process.env.JAVA_HOME
-    expect(findKafka(directory())).toMatch(/needs Java 17 or newer.*apt-get install openjdk-17/)
+    expect(findKafka([directory()])).toMatch(/needs Java 17 or newer.*apt-get install openjdk-17/)
   })
 
   test('names Java as the reason when it is too old', () => {
     process.env.PATH = programs({ java: 'echo \'openjdk version "11.0.2"\' >&2' })
     delete process.env.JAVA_HOME
-    expect(findKafka(directory())).toMatch(/needs Java 17 or newer/)
+    expect(findKafka([directory()])).toMatch(/needs Java 17 or newer/)
   })
 
   test('names Maven as the reason when it is missing, and what Maven said when it failed', () => {
     const java = 'echo \'openjdk version "21.0.2"\' >&2'
     process.env.PATH = programs({ java })
-    expect(findKafka(directory())).toMatch(/there is no program mvn on PATH: install Maven/)
+    expect(findKafka([directory()])).toMatch(/there is no program mvn on PATH: install Maven/)
     process.env.PATH = programs({ java, mvn: 'echo "[ERROR] Could not transfer artifact -> [Help 1]"; exit 1' })
-    expect(findKafka(directory())).toMatch(
+    expect(findKafka([directory()])).toMatch(
       /could not resolve the jars .*\(Could not transfer artifact\): check the network/,
     )
   })

@@ -14,7 +14,7 @@ import {
   tlsFiles,
 } from './broker-properties.js'
 import { findKafka, type KafkaProgram } from './find-kafka.js'
-import { type KafkaTool, runKafkaTool } from './kafka-tool.js'
+import { type KafkaTool, runKafkaTool, writeToolScripts } from './kafka-tool.js'
 
 export interface KafkaOptions {
   /** Default: found by `findKafka`, which may download it. */
@@ -35,8 +35,8 @@ export interface KafkaOptions {
   logFile?: string | undefined
   /** Time allowed for a start, recovery included, in milliseconds. Default 120,000. */
   readyDeadlineMs?: number | undefined
-  /** Where the jars are kept. Default: `.cache` under the working directory. */
-  cacheDir?: string | undefined
+  /** Where the jars may be; missing ones are kept in the last of them. Default: `.cache` under the working directory. */
+  cacheDirs?: readonly string[] | undefined
   /** Told what is being downloaded, if anything. */
   say?: ((line: string) => void) | undefined
   /** Default: a cluster of this node alone. */
@@ -62,6 +62,8 @@ export interface KafkaServer extends Server {
   readonly nodeId: number
   readonly dir: string
   readonly version: string
+  /** Directory of Kafka's command-line tools as scripts, for example kafka-consumer-groups.sh. */
+  readonly toolsDir: string
   /** Runs a command-line tool of Kafka against this broker, over the listener that needs no login, and returns what it printed. */
   tool(tool: KafkaTool, ...args: string[]): Promise<string>
 }
@@ -87,7 +89,7 @@ const STOP_GRACE_MS = 10_000
  */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServer> {
   const { name = 'Kafka', security, readyDeadlineMs = 120_000 } = options
-  const program = options.program ?? findKafka(options.cacheDir ?? '.cache', options.say)
+  const program = options.program ?? findKafka(options.cacheDirs ?? ['.cache'], options.say)
   if (typeof program === 'string') throw new Error(program)
   const base = options.dir === undefined ? temporaryDirectory('millrace-kafka-') : undefined
   const dir = resolve(options.dir ?? `${base}`)
@@ -95,6 +97,8 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
   const properties = { ...brokerProperties(node), ...options.settings, 'log.dirs': join(dir, 'data') }
   const file = join(dir, 'server.properties')
   writeNodeFiles(node, file, properties)
+  const toolsDir = join(dir, 'bin')
+  writeToolScripts(program, toolsDir)
   const logFile = options.logFile ?? join(dir, 'kafka.log')
   const endSignal: EndSignal = isInTemporaryDirectory(dir) ? 'SIGKILL' : 'SIGTERM'
   const java = [...JAVA_OPTIONS, ...(options.javaOptions ?? []), '-cp', `${program.libraries}/*`, 'kafka.Kafka', file]
@@ -131,6 +135,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
     nodeId: node.id,
     dir,
     version: program.version,
+    toolsDir,
     tool: (tool: KafkaTool, ...args: string[]) =>
       runKafkaTool(program, tool, ['--bootstrap-server', `127.0.0.1:${internalPort}`, ...args]),
   })
