@@ -113,6 +113,20 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       expect(await reader.read({ ...LIMITS, blockMs: 20 })).toEqual([])
     })
 
+    it('returns each frame once and in order, while reads that wait and reads that do not alternate', async () => {
+      const reader = await reading([0, BEGINNING])
+      const read: StoredFrame[] = []
+      const wanted = Array.from({ length: 20 }, (_, index) => `frame ${index}`)
+      for (const text of wanted) {
+        read.push(...(await reader.read({ ...LIMITS, blockMs: 5 })))
+        await append(0, text)
+        read.push(...(await reader.read({ ...LIMITS, blockMs: 0 })))
+        expect(read.at(-1)?.bytes.toString()).toBe(text)
+      }
+      read.push(...(await reader.read({ ...LIMITS, blockMs: 600 })))
+      expect(texts(read)).toEqual(wanted)
+    })
+
     it('ends a waiting read when the reader is woken', async () => {
       const reader = await reading([0, BEGINNING])
       const read = reader.read({ ...LIMITS, blockMs: 50_000 })

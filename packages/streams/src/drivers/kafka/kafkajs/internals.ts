@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 
 /**
  * The parts of kafkajs that its types do not export: the connection to one broker with its handshake, SASL and TLS. kafkajs offers no way to read
- * chosen partitions or to learn the result of each partition of a request, and it has no further releases, so the version is pinned (decision 0040).
+ * chosen partitions or to learn the result of each partition of a request, and it has no further releases, so the version is pinned (decision 0041).
  */
 const load = createRequire(import.meta.url)
 
