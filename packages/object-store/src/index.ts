@@ -1,4 +1,4 @@
-export type { S3Credentials } from './drivers/s3/s3-object-store.js'
+export type { S3Credentials, S3Options } from './drivers/s3/s3-client.js'
 export type {
   GetOptions,
   ListOptions,

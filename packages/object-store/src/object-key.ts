@@ -17,6 +17,11 @@ export function checkKey(key: string): void {
     })
 }
 
+/** Whether a store can hold an object with this key. What others put into the folder or bucket under another name is no object. */
+export function isValidKey(key: string): boolean {
+  return findFault(key) === undefined
+}
+
 function findFault(key: string): string | undefined {
   if (key.length > KEY_LENGTH_MAX) return `it has more than ${KEY_LENGTH_MAX} characters`
   for (const part of key.split('/')) {

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 export interface ObjectInfo {
   readonly key: string
   readonly bytes: number
-  /** When the object was put, by the clock of the store. */
+  /** When the object was put, by the clock of the store. In the answer of `put` to S3: by the clock of the caller. */
   readonly modifiedAt: Date
 }
 
@@ -13,18 +13,21 @@ export interface PutOptions {
    * Whether `put` rejects with `OBJECT_EXISTS` when an object with the key exists. Of several callers at once exactly
    * one succeeds. Default false: the new object replaces the old one.
    *
-   * The S3 driver repeats a request whose answer was lost. So `OBJECT_EXISTS` may mean that the object of this very
-   * call is stored: a caller that must know compares the stored object with its own.
+   * The S3 driver repeats a request whose answer was lost, and recognizes the object of its own first attempt: `put`
+   * resolves then.
    */
   readonly ifAbsent?: boolean
   /** Default `application/octet-stream`. The file driver does not keep it. */
   readonly contentType?: string
-  /** Ends the call; nothing is stored then, unless the store had just acknowledged the object. */
+  /** Ends the call; nothing is stored then, unless the store had the whole object already. */
   readonly signal?: AbortSignal
 }
 
 export interface GetOptions {
-  /** The part of the object to read. It may reach beyond the end of the object. Default: everything. */
+  /**
+   * The part of the object to read: whole numbers of at least 0, else `OBJECT_RANGE_INVALID`. It may reach beyond the
+   * end of the object. Default: everything.
+   */
   readonly range?: { readonly offset: number; readonly bytes?: number }
   /** Ends the call, and the body with an error. */
   readonly signal?: AbortSignal
@@ -63,7 +66,7 @@ export interface ObjectStore {
   /** Where the objects are, without credentials, for messages: `file:///var/lib/archive` or `s3://bucket/prefix`. */
   readonly location: string
   /**
-   * Stores an object of any size, with bounded memory. When it resolves, the object is durable. Readers see the old
+   * Stores an object with bounded memory; S3 takes up to 156 GiB, else `OBJECT_TOO_LARGE`. When it resolves, the object is durable. Readers see the old
    * object or the whole new one and never a part. When it rejects, nothing of the new object stays, except after
    * `OBJECT_STORE_UNAVAILABLE`, when the whole object may be stored.
    */
@@ -72,17 +75,18 @@ export interface ObjectStore {
   get(key: string, options?: GetOptions): Promise<StoredObject>
   /** Undefined when there is no such object. */
   head(key: string): Promise<ObjectInfo | undefined>
-  /** In the order of the keys' bytes. Objects that are put or deleted meanwhile may be missing or listed. */
+  /** In the order of the keys' bytes, without files and objects of others whose names are no valid keys. Objects that are put or deleted meanwhile may be missing or listed. */
   list(options?: ListOptions): AsyncIterable<ObjectInfo>
   /** Resolves also when there is no such object. */
   delete(key: string): Promise<void>
   /**
    * Removes what writers that were killed during a `put` have left behind and that has not grown since `before`.
-   * Returns the number of abandoned uploads. Uploads that are not removed take room without end.
+   * Returns the number of abandoned uploads. Uploads that are not removed take room without end. On S3 these are all
+   * uploads below the prefix, also those of other programs.
    */
   removeAbandonedUploads(before: Date): Promise<number>
-  /** Resolves when the store can be reached and may be read. The file driver also tries to write. */
-  check(): Promise<void>
+  /** Resolves when the store can be reached, may be read and takes writes. It leaves nothing behind. */
+  check(options?: { readonly signal?: AbortSignal }): Promise<void>
   /** Ends all connections. Calls after it reject. */
   close(): Promise<void>
 }

@@ -1,4 +1,4 @@
-import { isAbsolute, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** Where objects are kept. */
@@ -38,12 +38,25 @@ export function parseObjectStoreUrl(text: string): ObjectStoreAddress {
 
 function parseDirectory(path: string): string {
   if (path === '' || path.includes('\0')) throw new Error('file: needs a folder, for example file:/var/lib/archive')
-  if (!path.startsWith('//')) return isAbsolute(path) ? path : resolve(path)
+  if (/[?#]/.test(path)) throw new Error('file: takes no parameters; ? is written %3F and # is written %23')
+  if (!path.startsWith('//')) return resolve(decodePath(path))
+  decodePath(path)
   try {
-    return fileURLToPath(new URL(`file:${path}`))
+    return resolve(fileURLToPath(new URL(`file:${path}`)))
   } catch (cause) {
     throw new Error('file:// must be followed by an absolute path on this machine', { cause })
   }
+}
+
+/** The path with the characters that percent signs stand for. */
+function decodePath(path: string): string {
+  try {
+    const decoded = decodeURIComponent(path)
+    if (!decoded.includes('\0')) return decoded
+  } catch {
+    // The same sentence for both.
+  }
+  throw new Error('a percent sign must be written %25, and %00 is not allowed')
 }
 
 function parseS3(text: string): ObjectStoreAddress {
@@ -53,11 +66,15 @@ function parseS3(text: string): ObjectStoreAddress {
   if (username !== '' || password !== '') throw new Error('it must not hold credentials')
   if (port !== '') throw new Error('s3: is followed by the bucket; the host of another server belongs into endpoint=')
   if (!BUCKET.test(bucket)) throw new Error('the bucket must have 3 to 63 characters a-z 0-9 . -')
-  const prefix = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, '')
+  if (url.hash !== '') throw new Error('it must not have a part after #')
+  const prefix = decodePath(url.pathname).replace(/^\/+|\/+$/g, '')
   if (!PREFIX.test(prefix === '' ? '' : `${prefix}/`)) throw new Error('the prefix has a character that is not allowed')
   for (const name of searchParams.keys())
     if (!S3_PARAMETERS.some((known) => known === name) || searchParams.getAll(name).length > 1)
       throw new Error(`the parameter ${name} is unknown or comes twice; there are ${S3_PARAMETERS.join(', ')}`)
+  for (const [name, value] of searchParams) if (value === '') throw new Error(`the parameter ${name} has no value`)
+  const encryption = parseChoice(searchParams, 'encryption', ['AES256', 'aws:kms'])
+  if (searchParams.has('kms_key_id') && encryption !== 'aws:kms') throw new Error('kms_key_id needs encryption=aws:kms')
   const endpoint = parseEndpoint(searchParams.get('endpoint'))
   const pathStyle = parseChoice(searchParams, 'path_style', ['true', 'false'])
   return {
@@ -67,7 +84,7 @@ function parseS3(text: string): ObjectStoreAddress {
     region: searchParams.get('region') ?? 'us-east-1',
     endpoint,
     isPathStyle: pathStyle === undefined ? endpoint !== undefined : pathStyle === 'true',
-    encryption: parseChoice(searchParams, 'encryption', ['AES256', 'aws:kms']),
+    encryption,
     kmsKeyId: searchParams.get('kms_key_id') ?? undefined,
   }
 }
@@ -78,6 +95,7 @@ function parseEndpoint(text: string | null): string | undefined {
   if (url === undefined || !['http:', 'https:'].includes(url.protocol))
     throw new Error('endpoint must be an http: or https: URL')
   if (url.username !== '' || url.password !== '') throw new Error('endpoint must not hold credentials')
+  if (url.search !== '' || url.hash !== '') throw new Error('endpoint must not hold ? or #')
   return url.href
 }
 

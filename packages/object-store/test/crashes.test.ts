@@ -98,7 +98,7 @@ describeWithS3('the object store on an S3 server', () => {
   let server: TestS3
   let store: ObjectStore
   beforeAll(async () => {
-    server = await startTestS3((found as { command: string }).command)
+    server = await startTestS3(found as Exclude<typeof found, string>)
     store = await openObjectStore(parseObjectStoreUrl(`${server.url}`), { credentials: server.credentials })
   })
   afterAll(async () => {

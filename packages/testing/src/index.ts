@@ -24,6 +24,6 @@ export {
   type TestRedis,
 } from './test-redis.js'
 export { startTestReplica } from './test-replica.js'
-export { findTestS3, startTestS3, type TestS3 } from './test-s3.js'
+export { fallbackTestS3, findTestS3, type S3Program, startTestS3, type TestS3 } from './test-s3.js'
 export { waitFor } from './wait-for.js'
 export { within } from './within.js'

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it as jestIt } from '@jest/globals'
 import type { ObjectInfo, ObjectStore } from '../object-store.js'
 
 export interface StoreUnderTest {
@@ -11,8 +11,19 @@ export interface StoreUnderTest {
 
 const MIB = 1024 ** 2
 
-/** What every driver promises. `start` is called once. */
-export function describeObjectStore(name: string, start: () => Promise<StoreUnderTest>): void {
+/**
+ * What every driver promises. `start` is called once. `knownFailures` has titles of tests that a server is known to fail: they
+ * are skipped, and each is named on standard error.
+ */
+export function describeObjectStore(
+  name: string,
+  start: () => Promise<StoreUnderTest>,
+  knownFailures: readonly string[] = [],
+): void {
+  for (const title of knownFailures)
+    process.stderr.write(`NOT TESTED with ${name}, which fails it: the store ${title}\n`)
+  const it = (title: string, test: () => Promise<void>) =>
+    (knownFailures.includes(title) ? jestIt.skip : jestIt)(title, test)
   describe(`the object store (${name})`, () => {
     let under: StoreUnderTest
     let store: ObjectStore
@@ -100,6 +111,26 @@ export function describeObjectStore(name: string, start: () => Promise<StoreUnde
       }
     })
 
+    it('rejects a range that has no meaning, and does not read the whole object instead', async () => {
+      await store.put('bad-range', Buffer.from('0123456789'))
+      for (const range of [{ offset: -1 }, { offset: 0.5 }, { offset: 0, bytes: -1 }, { offset: Number.NaN }]) {
+        const invalid = { code: 'OBJECT_RANGE_INVALID', kind: 'invalid' }
+        await expect(store.get('bad-range', { range })).rejects.toMatchObject(invalid)
+      }
+    })
+
+    it('holds a key with every character that is allowed, as long as a part may be', async () => {
+      const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._=+@:,~-'
+      const keys = [`every/${letters}`, `every/${'x'.repeat(200)}`]
+      for (const key of keys) {
+        await store.put(key, Buffer.from(key))
+        expect((await read(other, key)).toString()).toBe(key)
+      }
+      expect(await keysOf(other, { prefix: 'every/' })).toEqual(keys)
+      await store.delete(keys[0] as string)
+      expect(await keysOf(other, { prefix: 'every/' })).toEqual(keys.slice(1))
+    })
+
     it('rejects a read of a missing object, and finds nothing at its key', async () => {
       await expect(store.get('missing/object')).rejects.toMatchObject({ code: 'OBJECT_NOT_FOUND', kind: 'not_found' })
       await expect(store.get('missing/object', { range: { offset: 0, bytes: 0 } })).rejects.toMatchObject({
@@ -149,7 +180,7 @@ export function describeObjectStore(name: string, start: () => Promise<StoreUnde
     })
 
     it('lists more objects than one page of a server holds', async () => {
-      const keys = Array.from({ length: 1100 }, (_, index) => `many/${String(index).padStart(5, '0')}`)
+      const keys = Array.from({ length: 5000 }, (_, index) => `many/${String(index).padStart(5, '0')}`)
       for (let from = 0; from < keys.length; from += 50)
         await Promise.all(keys.slice(from, from + 50).map((key) => store.put(key, Buffer.from('x'))))
       expect(await keysOf(store, { prefix: 'many/' })).toEqual(keys)

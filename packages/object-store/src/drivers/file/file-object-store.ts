@@ -1,10 +1,10 @@
-import { constants } from 'node:fs'
-import { mkdir, open, opendir, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { Readable } from 'node:stream'
+import { randomUUID } from 'node:crypto'
+import { mkdir, opendir, rm, rmdir, stat, unlink } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { isMillraceError } from '@millrace/contracts'
 import { CallerBodyError } from '../../caller-body.js'
 import { checkKey } from '../../object-key.js'
+import { checkRange } from '../../object-range.js'
 import type {
   GetOptions,
   ListOptions,
@@ -15,17 +15,25 @@ import type {
   StoredObject,
 } from '../../object-store.js'
 import { objectStoreErrors } from '../../object-store-errors.js'
+import { hasLinkedFolder } from './has-linked-folder.js'
 import { describeFile, listFiles } from './list-files.js'
+import { readFileRange } from './read-file.js'
 import { systemCode, toFileError } from './to-file-error.js'
 import { syncFolder, writeFileAtomically } from './write-file.js'
 
 /** A key cannot begin with a dot. */
 const UPLOADS = '.uploads'
+/** What `check` writes: a full disk still takes an empty file. */
+const CHECK_BYTES = 4096
 
 /** Opens a store in a folder, which is made when it is missing. Any number of processes may use the same folder. */
-export async function openFileObjectStore({ directory }: { readonly directory: string }): Promise<ObjectStore> {
+export async function openFileObjectStore(address: { readonly directory: string }): Promise<ObjectStore> {
+  const directory = resolve(address.directory)
   try {
-    await mkdir(join(directory, UPLOADS), { recursive: true, mode: 0o700 })
+    const made = await mkdir(join(directory, UPLOADS), { recursive: true, mode: 0o700 })
+    // Without this, a power loss could remove the folders of the store with everything in them.
+    for (let folder = directory; made !== undefined && folder.length >= made.length; folder = dirname(folder))
+      await syncFolder(dirname(folder))
   } catch (error) {
     throw toFileError(error, `opening the object store in ${directory}`)
   }
@@ -46,37 +54,31 @@ class FileObjectStore implements ObjectStore {
     const path = this.#pathOf(key)
     signal?.throwIfAborted()
     const target = { root: this.#root, uploads: join(this.#root, UPLOADS), path, ifAbsent }
-    const isStored = await this.#run(key, 'storing', () => writeFileAtomically(target, body, signal))
-    if (!isStored) throw objectStoreErrors.OBJECT_EXISTS({ message: `the object ${key} exists`, details: { key } })
-    const info = await this.head(key)
-    // Another process may have deleted it already.
-    return info ?? { key, bytes: 0, modifiedAt: new Date() }
+    const written = await this.#run(key, 'storing', async () => {
+      if (await hasLinkedFolder(this.#root, key)) throw linkedFolder(key)
+      return await writeFileAtomically(target, body, signal)
+    })
+    if (written !== undefined) return { key, ...written }
+    throw objectStoreErrors.OBJECT_EXISTS({ message: `the object ${key} exists`, details: { key } })
   }
 
-  async get(key: string, { range, signal }: GetOptions = {}): Promise<StoredObject> {
+  async get(key: string, options: GetOptions = {}): Promise<StoredObject> {
     const path = this.#pathOf(key)
-    signal?.throwIfAborted()
+    checkRange(options.range)
+    options.signal?.throwIfAborted()
     return await this.#run(key, 'reading', async () => {
-      const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
-      const stats = await file.stat()
-      if (!stats.isFile()) {
-        await file.close()
-        throw objectStoreErrors.OBJECT_NOT_FOUND({ message: `there is no object ${key}`, details: { key } })
-      }
-      const info = { key, bytes: stats.size, modifiedAt: stats.mtime }
-      const start = Math.min(range?.offset ?? 0, stats.size)
-      const end = range?.bytes === undefined ? stats.size : Math.min(stats.size, start + range.bytes)
-      if (start === end) {
-        await file.close()
-        return { info, body: Readable.from([]) }
-      }
-      return { info, body: file.createReadStream({ start, end: end - 1, ...(signal !== undefined && { signal }) }) }
+      const isReachable = !(await hasLinkedFolder(this.#root, key))
+      const found = isReachable ? await readFileRange(path, key, options) : undefined
+      if (found !== undefined) return found
+      throw objectStoreErrors.OBJECT_NOT_FOUND({ message: `there is no object ${key}`, details: { key } })
     })
   }
 
   async head(key: string): Promise<ObjectInfo | undefined> {
     const path = this.#pathOf(key)
-    return await this.#run(key, 'reading', () => describeFile(path, key))
+    return await this.#run(key, 'reading', async () =>
+      (await hasLinkedFolder(this.#root, key)) ? undefined : await describeFile(path, key),
+    )
   }
 
   async *list(options: ListOptions = {}): AsyncGenerator<ObjectInfo> {
@@ -92,6 +94,7 @@ class FileObjectStore implements ObjectStore {
   async delete(key: string): Promise<void> {
     const path = this.#pathOf(key)
     await this.#run(key, 'deleting', async () => {
+      if (await hasLinkedFolder(this.#root, key)) return
       try {
         await unlink(path)
       } catch (error) {
@@ -106,23 +109,31 @@ class FileObjectStore implements ObjectStore {
   async removeAbandonedUploads(before: Date): Promise<number> {
     this.#throwIfClosed()
     let removed = 0
-    for await (const { name } of await opendir(join(this.#root, UPLOADS))) {
-      const path = join(this.#root, UPLOADS, name)
-      const { mtime } = (await stat(path).catch(() => undefined)) ?? {}
-      if (mtime === undefined || mtime >= before) continue
-      await rm(path, { force: true })
-      removed++
+    try {
+      for await (const { name } of await opendir(join(this.#root, UPLOADS))) {
+        const path = join(this.#root, UPLOADS, name)
+        const stats = await stat(path).catch(() => undefined)
+        if (stats === undefined || stats.mtime >= before || !stats.isFile()) continue
+        await rm(path, { force: true })
+        removed++
+      }
+    } catch (error) {
+      throw toFileError(error, `removing abandoned uploads in ${this.#root}`)
     }
     return removed
   }
 
-  async check(): Promise<void> {
+  async check({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.#throwIfClosed()
-    const probe = join(this.#root, UPLOADS, `check-${process.pid}`)
+    signal?.throwIfAborted()
+    const uploads = join(this.#root, UPLOADS)
+    const target = { root: uploads, uploads, path: join(uploads, `check-${randomUUID()}`), ifAbsent: false }
     try {
-      await writeFile(probe, '')
-      await rm(probe, { force: true })
+      await writeFileAtomically(target, new Uint8Array(CHECK_BYTES), signal)
+      await rm(target.path)
+      await opendir(this.#root).then((folder) => folder.close())
     } catch (error) {
+      if (signal?.aborted === true || systemCode(error) === undefined) throw error
       throw toFileError(error, `writing to the object store in ${this.#root}`)
     }
   }
@@ -151,9 +162,9 @@ class FileObjectStore implements ObjectStore {
       if (error instanceof CallerBodyError) throw error.reason
       const code = systemCode(error)
       if (isMillraceError(error) || code === undefined) throw error
-      if (action === 'reading' && (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP'))
+      if (action === 'reading' && ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(code))
         throw objectStoreErrors.OBJECT_NOT_FOUND({ message: `there is no object ${key}`, details: { key } })
-      if (action === 'storing' && ['EISDIR', 'ENOTDIR', 'EEXIST', 'ENOTEMPTY'].includes(code ?? ''))
+      if (action === 'storing' && ['EISDIR', 'ENOTDIR', 'EEXIST', 'ENOTEMPTY'].includes(code))
         throw objectStoreErrors.OBJECT_KEY_INVALID({
           message: `the key ${key} is the folder of another key, or another key is its folder`,
           cause: error,
@@ -173,6 +184,13 @@ class FileObjectStore implements ObjectStore {
       }
     }
   }
+}
+
+function linkedFolder(key: string): Error {
+  return objectStoreErrors.OBJECT_KEY_INVALID({
+    message: `a folder of the key ${key} is a symbolic link, which a store does not follow`,
+    details: { key },
+  })
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { lstat, opendir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isValidKey } from '../../object-key.js'
 import type { ListOptions, ObjectInfo } from '../../object-store.js'
 import { systemCode } from './to-file-error.js'
 
@@ -14,6 +15,7 @@ export async function* listFiles(
   root: string,
   { prefix = '', after = '', signal }: ListOptions,
 ): AsyncGenerator<ObjectInfo> {
+  signal?.throwIfAborted()
   const bounds = { root, prefix, after, signal }
   yield* listFolder(bounds, '')
 }
@@ -35,14 +37,14 @@ async function* listFolder(bounds: Bounds, folder: string): AsyncGenerator<Objec
       // All keys in the folder begin with its own.
       const mayHoldLater = key > after || after.startsWith(key)
       if (mayHoldPrefix && mayHoldLater) yield* listFolder(bounds, key)
-    } else if (key.startsWith(prefix) && key > after) {
+    } else if (key.startsWith(prefix) && key > after && isValidKey(key)) {
       const info = await describeFile(join(root, key), key)
       if (info !== undefined) yield info
     }
   }
 }
 
-/** The entries of a folder in order; none when the folder has just been removed. Names that no key can have are left out. */
+/** The entries of a folder in order; none when the folder has just been removed. */
 async function readEntries(path: string): Promise<Entry[]> {
   const entries: Entry[] = []
   try {

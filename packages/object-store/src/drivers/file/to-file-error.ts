@@ -2,7 +2,8 @@ import { objectStoreErrors } from '../../object-store-errors.js'
 
 /** A full disk, as quotas, limits of file size and file systems report it. */
 const FULL_CODES = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
-const REFUSED_CODES = new Set(['EACCES', 'EPERM', 'EROFS'])
+/** A retry does not help. The last two: the file system has no hard links, which `ifAbsent` needs. */
+const REFUSED_CODES = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTSUP', 'ENOSYS'])
 
 /** The system's code of an error of `node:fs`; undefined for other errors. */
 export function systemCode(error: unknown): string | undefined {

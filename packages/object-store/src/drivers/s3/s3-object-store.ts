@@ -1,18 +1,20 @@
+import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import {
   AbortMultipartUploadCommand,
+  CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
-  ListMultipartUploadsCommand,
   ListObjectsV2Command,
   paginateListObjectsV2,
-  S3Client,
+  type S3Client,
   S3ServiceException,
 } from '@aws-sdk/client-s3'
 import { isMillraceError } from '@millrace/contracts'
 import { CallerBodyError } from '../../caller-body.js'
-import { checkKey } from '../../object-key.js'
+import { checkKey, isValidKey } from '../../object-key.js'
+import { checkRange } from '../../object-range.js'
 import type {
   GetOptions,
   ListOptions,
@@ -23,38 +25,20 @@ import type {
   StoredObject,
 } from '../../object-store.js'
 import { objectStoreErrors } from '../../object-store-errors.js'
-import type { ObjectStoreAddress } from '../../parse-object-store-url.js'
-import { statusOf, toS3Error } from './to-s3-error.js'
+import { abortAbandonedUploads } from './abandoned-uploads.js'
+import { readBody } from './read-body.js'
+import { createS3Client, type S3Address, type S3Options } from './s3-client.js'
+import { isMissingUpload, statusOf, toS3Error } from './to-s3-error.js'
 import { type UploadTarget, uploadObject } from './upload-object.js'
 
-/** Static keys. */
-export interface S3Credentials {
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
-  readonly sessionToken?: string
-}
-
-type S3Address = Extract<ObjectStoreAddress, { driver: 's3' }>
-
-const CONNECT_TIMEOUT_MS = 5000
-/** Longest time without a byte from the server. */
-const IDLE_TIMEOUT_MS = 30_000
-const ATTEMPTS_MAX = 4
+/** The metadata of an object that names the call of `put` which stored it. */
+const PUT_ID = 'millrace-put'
+/** What `check` begins to upload: no valid key, so it is never an object. */
+const CHECK_KEY = '.check'
 
 /** Opens a store in a bucket, which must exist. Nothing is sent before the first call. */
-export function openS3ObjectStore(
-  address: S3Address,
-  { credentials }: { readonly credentials?: S3Credentials | undefined },
-): ObjectStore {
-  const client = new S3Client({
-    region: address.region,
-    forcePathStyle: address.isPathStyle,
-    maxAttempts: ATTEMPTS_MAX,
-    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: IDLE_TIMEOUT_MS },
-    ...(address.endpoint !== undefined && { endpoint: address.endpoint }),
-    ...(credentials !== undefined && { credentials }),
-  })
-  return new S3ObjectStore(address, client)
+export function openS3ObjectStore(address: S3Address, options: S3Options): ObjectStore {
+  return new S3ObjectStore(address, createS3Client(address, options))
 }
 
 class S3ObjectStore implements ObjectStore {
@@ -71,21 +55,27 @@ class S3ObjectStore implements ObjectStore {
 
   async put(key: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
     const { ifAbsent = false, contentType = 'application/octet-stream', signal } = options
-    const target = { ...this.#target(key), ContentType: contentType, ...this.#encryption() }
+    const putId = randomUUID()
+    const target = {
+      ...this.#target(key),
+      ContentType: contentType,
+      Metadata: { [PUT_ID]: putId },
+      ...this.#encryption(),
+    }
     signal?.throwIfAborted()
     try {
       const bytes = await uploadObject(target, { body, ifAbsent }, { client: this.#client, signal })
       return { key, bytes, modifiedAt: new Date() }
     } catch (error) {
-      // 409: another upload of the same key was completed at the same moment.
-      if (ifAbsent && [409, 412].includes(statusOf(error) ?? 0))
-        throw objectStoreErrors.OBJECT_EXISTS({ message: `the object ${key} exists`, details: { key }, cause: error })
+      const isConflict = ifAbsent && [409, 412].includes(statusOf(error) ?? 0)
+      if (isConflict || isMissingUpload(error)) return await this.#explainRefusal(key, putId, error)
       throw this.#toError(error, `storing the object ${key}`, signal)
     }
   }
 
   async get(key: string, { range, signal }: GetOptions = {}): Promise<StoredObject> {
     const target = this.#target(key)
+    checkRange(range)
     signal?.throwIfAborted()
     if (range?.bytes === 0) return await this.#getNothing(key)
     const last = range?.bytes === undefined ? '' : range.offset + range.bytes - 1
@@ -93,10 +83,23 @@ class S3ObjectStore implements ObjectStore {
     try {
       const options = signal === undefined ? {} : { abortSignal: signal }
       const answer = await this.#client.send(new GetObjectCommand({ ...target, Range }), options)
-      const whole = /\/(\d+)$/.exec(answer.ContentRange ?? '')?.[1] ?? answer.ContentLength ?? 0
-      const info = { key, bytes: Number(whole), modifiedAt: answer.LastModified ?? new Date(0) }
-      const bytes = this.#readBody(answer.Body as Readable, { key, bytes: answer.ContentLength ?? 0 })
-      return { info, body: Readable.from(bytes, { objectMode: false, ...(signal !== undefined && { signal }) }) }
+      const { ContentRange, ContentLength = 0, ETag, LastModified = new Date(0) } = answer
+      const source = answer.Body as Readable
+      const start = range?.offset ?? 0
+      if (range !== undefined && ContentLength > 0 && ContentRange?.startsWith(`bytes ${start}-`) !== true) {
+        source.destroy()
+        throw new Error('the server has ignored the range')
+      }
+      const info = {
+        key,
+        bytes: Number(/\/(\d+)$/.exec(ContentRange ?? '')?.[1] ?? ContentLength),
+        modifiedAt: LastModified,
+      }
+      const end = start + ContentLength
+      const reopen = (at: number, abortSignal: AbortSignal) =>
+        this.#reopen({ ...target, ETag }, { at, end }, abortSignal)
+      const toError = (error: unknown) => this.#toError(error, `reading the object ${key}`, signal)
+      return { info, body: readBody({ source, start, end, reopen, toError, signal }) }
     } catch (error) {
       // The range begins at or after the end.
       if (statusOf(error) === 416) return await this.#getNothing(key)
@@ -106,14 +109,7 @@ class S3ObjectStore implements ObjectStore {
   }
 
   async head(key: string): Promise<ObjectInfo | undefined> {
-    const target = this.#target(key)
-    try {
-      const { ContentLength, LastModified } = await this.#client.send(new HeadObjectCommand(target))
-      return { key, bytes: ContentLength ?? 0, modifiedAt: LastModified ?? new Date(0) }
-    } catch (error) {
-      if (isMissingObject(error)) return undefined
-      throw this.#toError(error, `reading the object ${key}`)
-    }
+    return (await this.#describe(key))?.info
   }
 
   async *list({ prefix = '', after, signal }: ListOptions = {}): AsyncGenerator<ObjectInfo> {
@@ -121,10 +117,14 @@ class S3ObjectStore implements ObjectStore {
     const { bucket, prefix: own } = this.#address
     const request = { Bucket: bucket, Prefix: own + prefix, ...(after !== undefined && { StartAfter: own + after }) }
     try {
-      for await (const page of paginateListObjectsV2({ client: this.#client }, request)) {
-        signal?.throwIfAborted()
-        for (const { Key = '', Size = 0, LastModified = new Date(0) } of page.Contents ?? [])
-          yield { key: Key.slice(own.length), bytes: Size, modifiedAt: LastModified }
+      signal?.throwIfAborted()
+      const options = signal === undefined ? {} : { abortSignal: signal }
+      for await (const page of paginateListObjectsV2({ client: this.#client }, request, options)) {
+        for (const { Key = '', Size = 0, LastModified = new Date(0) } of page.Contents ?? []) {
+          signal?.throwIfAborted()
+          const key = Key.slice(own.length)
+          if (isValidKey(key)) yield { key, bytes: Size, modifiedAt: LastModified }
+        }
       }
     } catch (error) {
       throw this.#toError(error, `listing the objects in ${this.location}`, signal)
@@ -144,31 +144,30 @@ class S3ObjectStore implements ObjectStore {
   async removeAbandonedUploads(before: Date): Promise<number> {
     this.#throwIfClosed()
     const { bucket: Bucket, prefix: Prefix } = this.#address
-    let removed = 0
     try {
-      let markers: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } = {}
-      for (;;) {
-        const page = await this.#client.send(new ListMultipartUploadsCommand({ Bucket, Prefix, ...markers }))
-        for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
-          if (Initiated === undefined || Initiated >= before) continue
-          await this.#client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }))
-          removed++
-        }
-        if (page.IsTruncated !== true) return removed
-        markers = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker }
-      }
+      return await abortAbandonedUploads(this.#client, { Bucket, Prefix }, before)
     } catch (error) {
       throw this.#toError(error, `removing abandoned uploads in ${this.location}`)
     }
   }
 
-  async check(): Promise<void> {
+  async check({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.#throwIfClosed()
+    signal?.throwIfAborted()
+    const { bucket: Bucket, prefix: Prefix } = this.#address
+    const options = signal === undefined ? {} : { abortSignal: signal }
     try {
       // Unlike HeadBucket, its errors have a text.
-      await this.#client.send(new ListObjectsV2Command({ Bucket: this.#address.bucket, MaxKeys: 1 }))
+      await this.#client.send(new ListObjectsV2Command({ Bucket, Prefix, MaxKeys: 1 }), options)
+      // Needs the same rights as a write and, unlike an object, leaves no version and is not held by an object lock.
+      const target = { Bucket, Key: Prefix + CHECK_KEY }
+      const { UploadId } = await this.#client.send(
+        new CreateMultipartUploadCommand({ ...target, ...this.#encryption() }),
+        options,
+      )
+      await this.#client.send(new AbortMultipartUploadCommand({ ...target, UploadId }), options)
     } catch (error) {
-      throw this.#toError(error, `reaching ${this.location}`)
+      throw this.#toError(error, `reaching ${this.location}`, signal)
     }
   }
 
@@ -203,18 +202,40 @@ class S3ObjectStore implements ObjectStore {
     return { info, body: Readable.from([]) }
   }
 
-  /** The bytes from the server. Ends with an error unless exactly `bytes` of them arrive. */
-  async *#readBody(source: Readable, { key, bytes }: { readonly key: string; readonly bytes: number }) {
-    let received = 0
+  /**
+   * What happened to a put whose last request the server has refused. The SDK repeats a request whose answer was lost,
+   * and then the server refuses the second one, because the object exists or the upload is completed.
+   */
+  async #explainRefusal(key: string, putId: string, cause: unknown): Promise<ObjectInfo> {
+    const stored = await this.#describe(key)
+    if (stored?.putId === putId) return stored.info
+    const isStoredByAnother = !isMissingUpload(cause) && (stored !== undefined || statusOf(cause) === 412)
+    if (isStoredByAnother)
+      throw objectStoreErrors.OBJECT_EXISTS({ message: `the object ${key} exists`, details: { key }, cause })
+    const reason = isMissingUpload(cause) ? 'its upload was removed' : 'another write of it was under way'
+    throw objectStoreErrors.OBJECT_STORE_UNAVAILABLE({ message: `storing the object ${key}: ${reason}`, cause })
+  }
+
+  async #describe(key: string): Promise<{ info: ObjectInfo; putId: string | undefined } | undefined> {
     try {
-      for await (const piece of source as AsyncIterable<Uint8Array>) {
-        received += piece.length
-        yield piece
-      }
-      if (received !== bytes) throw new Error(`${received} of ${bytes} bytes arrived`)
+      const answer = await this.#client.send(new HeadObjectCommand(this.#target(key)))
+      const { ContentLength: bytes = 0, LastModified: modifiedAt = new Date(0), Metadata } = answer
+      return { info: { key, bytes, modifiedAt }, putId: Metadata?.[PUT_ID] }
     } catch (error) {
+      if (isMissingObject(error)) return undefined
       throw this.#toError(error, `reading the object ${key}`)
     }
+  }
+
+  /** The rest of an object, unless it was replaced meanwhile. */
+  async #reopen(
+    { Bucket, Key, ETag }: { readonly Bucket: string; readonly Key: string; readonly ETag: string | undefined },
+    { at, end }: { readonly at: number; readonly end: number },
+    abortSignal: AbortSignal,
+  ): Promise<Readable> {
+    const Range = `bytes=${at}-${end - 1}`
+    const answer = await this.#client.send(new GetObjectCommand({ Bucket, Key, IfMatch: ETag, Range }), { abortSignal })
+    return answer.Body as Readable
   }
 
   #toError(error: unknown, action: string, signal?: AbortSignal): unknown {
