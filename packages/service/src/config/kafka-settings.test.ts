@@ -39,7 +39,6 @@ describe('the settings of Kafka', () => {
       KAFKA_CLIENT_ID: 'millrace',
       KAFKA_SSL_ENABLED: false,
       KAFKA_REPLICATION_FACTOR: -1,
-      KAFKA_CLIENT: 'kafkajs',
     })
   })
 
@@ -142,7 +141,6 @@ describe('the settings of Kafka', () => {
       { STREAM_MIN_REPLICAS: '1' },
       'STREAM_MIN_REPLICAS is 1, but STREAM_DRIVER is kafka: it counts replicas of Redis; set KAFKA_MIN_INSYNC_REPLICAS instead.',
     ],
-    ['an unknown client', { KAFKA_CLIENT: 'librdkafka' }, /^KAFKA_CLIENT must be one of kafkajs, platformatic/],
   ])('are refused with one sentence that names the settings and the remedy: %s', (_, env, sentence) => {
     const problems = problemsOf({ ...base, ...env })
     expect(problems).toEqual([typeof sentence === 'string' ? sentence : expect.stringMatching(sentence)])

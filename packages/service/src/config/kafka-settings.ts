@@ -50,10 +50,6 @@ export function kafkaSettings() {
       description:
         'number of brokers that must have stored an event before it is acknowledged; default: 2 for topics with 3 or more replicas, else 1',
     }),
-    KAFKA_CLIENT: choice(['kafkajs', 'platformatic'], {
-      default: 'kafkajs',
-      description: 'the library that talks to the brokers',
-    }),
   }
 }
 

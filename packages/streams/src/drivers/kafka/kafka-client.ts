@@ -103,7 +103,7 @@ export interface KafkaFetcher {
 
 /** What the driver needs of a Kafka client library. All methods but `produce` reject when the brokers do not answer in time. */
 export interface KafkaClient {
-  readonly name: 'kafkajs' | 'platformatic'
+  readonly name: 'kafkajs'
   /**
    * Stores messages with acks=-1 and without idempotence, in the given order within each partition, and returns one outcome a message in the given
    * order. Messages of the same partition are stored together or not at all. Never rejects and never takes longer than `timeoutMs`.
