@@ -27,6 +27,11 @@ export function kafkaSettings() {
       description: 'PEM file with the certificate of this client, for brokers that ask for one',
     }),
     KAFKA_SSL_KEY: pemFile({ optional: true, description: 'PEM file with the private key of KAFKA_SSL_CERT' }),
+    KAFKA_SSL_SERVER_NAME: name({
+      optional: true,
+      description:
+        'host name that the certificates of the brokers must have; default: the host by which each broker is reached',
+    }),
     KAFKA_SASL_MECHANISM: choice(['plain', 'scram-sha-256', 'scram-sha-512'], {
       optional: true,
       description:
@@ -59,6 +64,7 @@ export interface KafkaValues {
   readonly KAFKA_SSL_CA?: string | undefined
   readonly KAFKA_SSL_CERT?: string | undefined
   readonly KAFKA_SSL_KEY?: string | undefined
+  readonly KAFKA_SSL_SERVER_NAME?: string | undefined
   readonly KAFKA_SASL_MECHANISM?: string | undefined
   readonly KAFKA_SASL_USERNAME?: string | undefined
   readonly KAFKA_SASL_PASSWORD?: Secret | undefined
@@ -89,7 +95,7 @@ function are(settings: readonly string[]): string {
 
 function tlsRule(config: KafkaValues): string | undefined {
   if (config.KAFKA_SSL_ENABLED) return undefined
-  const setting = (['KAFKA_SSL_CA', 'KAFKA_SSL_CERT', 'KAFKA_SSL_KEY'] as const).find(
+  const setting = (['KAFKA_SSL_CA', 'KAFKA_SSL_CERT', 'KAFKA_SSL_KEY', 'KAFKA_SSL_SERVER_NAME'] as const).find(
     (one) => config[one] !== undefined,
   )
   if (setting === undefined) return undefined

@@ -2,6 +2,7 @@ import type { Logger } from '@millrace/logger'
 import type { RedisConnection } from '@millrace/redis'
 import type { StreamDriver } from '../driver/stream-driver.js'
 import { streamErrors } from '../errors.js'
+import { requireUsableKafka } from './kafka/check-kafka.js'
 import { type KafkaConnectionSettings, toKafkaConnection } from './kafka/connection.js'
 import { createKafkaDriver } from './kafka/driver.js'
 import { createKafkajsClient } from './kafka/kafkajs/client.js'
@@ -28,7 +29,7 @@ export interface StreamDriverDeps {
 
 /**
  * Opens the driver that STREAM_DRIVER names: the only place that knows which drivers exist.
- * @throws STREAM_CONFIG when what the driver needs is missing
+ * @throws STREAM_CONFIG when what the driver needs is missing, or when a server answers that cannot be used: a wrong password, an unknown certificate
  */
 export async function openStreamDriver(
   settings: StreamDriverSettings,
@@ -41,13 +42,18 @@ export async function openStreamDriver(
       return createRedisDriver(minReplicas === undefined ? {} : { minReplicas }, { redis })
     }
     case 'kafka':
-      return openKafkaDriver(settings, logger)
+      return await openKafkaDriver(settings, logger)
   }
 }
 
-function openKafkaDriver(settings: StreamDriverSettings, logger: Logger): StreamDriver {
-  const connection = toKafkaConnection(settings)
+async function openKafkaDriver(settings: StreamDriverSettings, logger: Logger): Promise<StreamDriver> {
+  const connection = toKafkaConnection(settings, (error) =>
+    logger.warn('the TLS files for Kafka were replaced by files that cannot be used; the earlier ones stay in use', {
+      error,
+    }),
+  )
   if (connection.brokers.length === 0) throw missing('KAFKA_BROKERS', 'kafka')
+  await requireUsableKafka(settings, logger)
   const { KAFKA_REPLICATION_FACTOR: replicationFactor = -1, KAFKA_MIN_INSYNC_REPLICAS: minInsyncReplicas } = settings
   return createKafkaDriver(
     { replicationFactor, minInsyncReplicas },

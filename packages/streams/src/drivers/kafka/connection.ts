@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { openTlsFiles } from './tls-files.js'
 
 /** The settings that say how brokers are reached, as a service's configuration names them. */
 export interface KafkaConnectionSettings {
@@ -9,9 +9,24 @@ export interface KafkaConnectionSettings {
   readonly KAFKA_SSL_CA?: string | undefined
   readonly KAFKA_SSL_CERT?: string | undefined
   readonly KAFKA_SSL_KEY?: string | undefined
-  readonly KAFKA_SASL_MECHANISM?: 'plain' | 'scram-sha-256' | 'scram-sha-512' | undefined
+  /** The name in the certificates of the brokers. Default: the host by which each broker is reached. */
+  readonly KAFKA_SSL_SERVER_NAME?: string | undefined
+  readonly KAFKA_SASL_MECHANISM?: KafkaMechanism | undefined
   readonly KAFKA_SASL_USERNAME?: string | undefined
   readonly KAFKA_SASL_PASSWORD?: { reveal(): string } | undefined
+}
+
+type KafkaMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512'
+
+/**
+ * TLS options, with certificates and keys as PEM text. Each property is read from its file again when it is used, so that a new connection uses
+ * certificates that were replaced on disk: do not copy the object for later.
+ */
+export interface KafkaTls {
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  readonly servername?: string
 }
 
 /** How a client reaches the brokers. */
@@ -20,30 +35,34 @@ export interface KafkaConnection {
   readonly brokers: readonly string[]
   /** Shown in the brokers' logs and quotas. */
   readonly clientId: string
-  /** TLS; certificates and keys as PEM text. Undefined: no TLS. */
-  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string }
-  readonly sasl?: {
-    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
-    readonly username: string
-    readonly password: string
-  }
+  /** Undefined: no TLS. */
+  readonly tls?: KafkaTls
+  /** Undefined: no login. */
+  readonly sasl?: { readonly mechanism: KafkaMechanism; readonly username: string; readonly password: string }
 }
 
-/** Reads the PEM files. */
-export function toKafkaConnection(settings: KafkaConnectionSettings): KafkaConnection {
+/**
+ * Reads and checks the PEM files.
+ * @param onProblem called when files that were replaced later cannot be used; the earlier ones stay in use then
+ * @throws STREAM_CONFIG when a file cannot be read, or when certificate and key do not belong together
+ */
+export function toKafkaConnection(
+  settings: KafkaConnectionSettings,
+  onProblem?: (error: Error) => void,
+): KafkaConnection {
   const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = settings
   return {
     brokers: settings.KAFKA_BROKERS ?? [],
     clientId: settings.KAFKA_CLIENT_ID ?? 'millrace',
-    ...(settings.KAFKA_SSL_ENABLED && { tls: readTls(settings) }),
+    ...(settings.KAFKA_SSL_ENABLED && { tls: openTlsFiles(settings, onProblem) }),
     ...(mechanism !== undefined &&
       username !== undefined &&
-      password !== undefined && { sasl: { mechanism, username, password: password.reveal() } }),
+      password !== undefined && { sasl: hidden({ mechanism, username, password: password.reveal() }) }),
   }
 }
 
-function readTls(settings: KafkaConnectionSettings): NonNullable<KafkaConnection['tls']> {
-  const { KAFKA_SSL_CA: ca, KAFKA_SSL_CERT: cert, KAFKA_SSL_KEY: key } = settings
-  const files = Object.entries({ ca, cert, key }).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  return Object.fromEntries(files.map(([name, path]) => [name, readFileSync(path, 'utf8')]))
+/** A log line or an error that shows the object does not show the password. */
+function hidden<T extends { readonly password: string }>(sasl: T): T {
+  const shown = { ...sasl, password: '[secret]' }
+  return Object.defineProperty(sasl, 'toJSON', { value: () => shown, enumerable: false })
 }

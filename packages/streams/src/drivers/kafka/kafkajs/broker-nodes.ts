@@ -148,7 +148,8 @@ export class BrokerNodes {
       host: address.slice(0, colon).replace(/^\[(.*)\]$/, '$1'),
       port: Number(address.slice(colon + 1)),
       clientId,
-      ssl: tls && { ...tls },
+      // Not a copy: each connection reads the files again.
+      ssl: tls,
       // kafkajs keeps state in this object.
       sasl: sasl && { ...sasl },
       connectTimeoutMs: this.#config.connectTimeoutMs,
