@@ -3,11 +3,12 @@ import { AnalyticsServiceClient, descriptorSet, HealthServiceService, MINUTE_MS 
 import { type Database, readIndexBloat, readPageCounts, readTableBloat, startDatabase } from '@millrace/database'
 import { namedRedis, openRedis, type RedisConnection, requireUsableRedis } from '@millrace/redis'
 import { agreeOnSettings, createGrpcClient, implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
-import { openStreamDriver } from '@millrace/streams'
+import { openStreamDriver, type StreamDriver } from '@millrace/streams'
 import { createGrpcMetrics, createRedisMetrics, type GrpcMetrics } from '@millrace/telemetry'
 import { CachedCheck } from './checks/cached-check.js'
 import { createDatabaseCheck } from './checks/database-check.js'
 import type { HealthCheck } from './checks/health-check.js'
+import { createKafkaCheck } from './checks/kafka-check.js'
 import { createMirrorCheck } from './checks/mirror-check.js'
 import { createQueuesCheck } from './checks/queues-check.js'
 import { createRedisCheck } from './checks/redis-check.js'
@@ -63,10 +64,10 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     grpcMetrics: createGrpcMetrics(lifecycle.metrics),
   }
   await startDatabaseWatch(parts)
-  const { queues, watch } = await startLedger(parts)
+  const { driver, queues, watch } = await startLedger(parts)
   const probeState = await startProbe(parts)
   const reportHealth = createHealthReporter({
-    checks: createChecks(parts, { queues, watch, addresses }),
+    checks: createChecks(parts, { driver, queues, watch, addresses }),
     readSystem: createReadSystem(config.MILLRACE_DATA_DIR),
     synthetic: () => probeState.describe(),
     noteStatus: (status) => parts.metrics.noteStatus(status),
@@ -118,7 +119,7 @@ async function startLedger({
   database,
   redis,
   metrics,
-}: Parts): Promise<{ queues: Queues; watch: LedgerWatch }> {
+}: Parts): Promise<{ driver: StreamDriver; queues: Queues; watch: LedgerWatch }> {
   const { logger } = lifecycle
   const scope = { stream: config.STREAM_NAME, group: config.STREAM_GROUP, partitions: config.STREAM_PARTITIONS }
   const driver = await lifecycle.start('stream driver', async () => {
@@ -143,7 +144,7 @@ async function startLedger({
     // A comparison that fails changes nothing but the age of the last one, which is a metric too.
     await watch.step().finally(() => metrics.noteLedger(watch.state))
   })
-  return { queues, watch }
+  return { driver, queues, watch }
 }
 
 async function startProbe({ config, lifecycle, database, metrics, grpcMetrics }: Parts): Promise<ProbeState> {
@@ -174,10 +175,11 @@ async function startProbe({ config, lifecycle, database, metrics, grpcMetrics }:
 function createChecks(
   { config, database, redis, metrics }: Parts,
   {
+    driver,
     queues,
     watch,
     addresses,
-  }: { queues: Queues; watch: LedgerWatch; addresses: ReturnType<typeof parseServiceAddresses> },
+  }: { driver: StreamDriver; queues: Queues; watch: LedgerWatch; addresses: ReturnType<typeof parseServiceAddresses> },
 ): CachedCheck[] {
   const timeoutMs = config.HEALTH_CHECK_TIMEOUT_MS
   const queuesCheck = createQueuesCheck(
@@ -186,11 +188,20 @@ function createChecks(
   )
   const services = addresses.map((address) => createServiceCheck(address, timeoutMs))
   const settings = createSettingsCheck(database)
+  const { describeCluster } = driver
+  const kafkaChecks =
+    describeCluster === undefined ? [] : [createKafkaCheck(() => describeCluster.call(driver, config.STREAM_NAME))]
   const redisChecks = redis === undefined ? [] : [createRedisCheck(redis)]
   const mirror = createMirrorChecks({ config, database, metrics })
-  return [createDatabaseCheck(database), ...redisChecks, queuesCheck, ...mirror, settings, ...services].map(
-    (check) => new CachedCheck(check, { cacheMs: config.HEALTH_CACHE_MS, timeoutMs }, now),
-  )
+  return [
+    createDatabaseCheck(database),
+    ...redisChecks,
+    ...kafkaChecks,
+    queuesCheck,
+    ...mirror,
+    settings,
+    ...services,
+  ].map((check) => new CachedCheck(check, { cacheMs: config.HEALTH_CACHE_MS, timeoutMs }, now))
 }
 
 /** The check of the mirror to Kafka, if there is one. */

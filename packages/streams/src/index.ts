@@ -36,6 +36,7 @@ export {
   type Position,
   type ReadLimits,
   type StoredFrame,
+  type StreamCluster,
   type StreamDriver,
   type StreamMemory,
   type StreamReader,

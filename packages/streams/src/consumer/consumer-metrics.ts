@@ -22,6 +22,7 @@ export class ConsumerMetrics {
   readonly #blocked
   readonly #stalls
   readonly #stalled
+  readonly #expiring
   readonly #memoryUsed
   readonly #memoryCeiling
 
@@ -129,6 +130,12 @@ export class ConsumerMetrics {
       alert: 'above 0',
       labels: ['stream', 'group'],
     })
+    this.#expiring = metrics.gauge({
+      name: 'millrace_stream_expiring_partitions',
+      help: 'Partitions with frames that the server of the stream removes soon because of their age although a group has not stored them',
+      alert: 'above 0: these frames will be lost',
+      labels: ['stream', 'group'],
+    })
     this.#memoryUsed = metrics.gauge({
       name: 'millrace_stream_memory_used_bytes',
       help: 'Memory that the server of the stream uses',
@@ -163,6 +170,7 @@ export class ConsumerMetrics {
       blockedPartitions: this.#blocked.with(labels),
       stalls: (step) => this.#stalls.with({ ...labels, step }),
       stalledPartitions: this.#stalled.with(labels),
+      expiringPartitions: this.#expiring.with(labels),
       memoryUsed: this.#memoryUsed.with({ stream }),
       memoryCeiling: this.#memoryCeiling.with({ stream }),
       lag: (partition, { frames, records, seconds }) => {
@@ -206,6 +214,7 @@ export interface GroupMetrics {
   readonly blockedPartitions: GaugeChild
   stalls(step: StallStep): CounterChild
   readonly stalledPartitions: GaugeChild
+  readonly expiringPartitions: GaugeChild
   readonly memoryUsed: GaugeChild
   readonly memoryCeiling: GaugeChild
   lag(partition: number, lag: PartitionLag): void

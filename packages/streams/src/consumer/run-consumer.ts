@@ -168,7 +168,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     const { config, settings, table, member } = this.#context
     const { driver, stream, group } = config
     await table.ensurePartitions(settings.partitions)
-    await driver.prepare(stream, settings.partitions)
+    await driver.prepare(stream, settings.partitions, settings.windowMs)
     if (driver.assignment === 'leases') return new LeaseAssignment(driver, stream, table, settings.partitions)
     const { leaseMs } = settings
     return await BrokerAssignment.join(

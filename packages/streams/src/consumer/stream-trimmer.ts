@@ -4,6 +4,7 @@ import type { ConsumerContext } from './consumer-context.js'
 import type { SqlTransaction } from './database-port.js'
 import type { FlushedPosition } from './group-table.js'
 import type { PartitionState } from './partition-state.js'
+import { RetentionWatch } from './retention-watch.js'
 import { isAboveShare, planTrim } from './trim-plan.js'
 
 /**
@@ -12,20 +13,27 @@ import { isAboveShare, planTrim } from './trim-plan.js'
  */
 export class StreamTrimmer<Prepared, Tx extends SqlTransaction> {
   readonly #context: ConsumerContext<Prepared, Tx>
+  readonly #watch: RetentionWatch<Prepared, Tx>
   #nextMs = 0
+  /** Until then the server's usage does not show what was trimmed last. */
+  #freedAtMs = 0
 
   constructor(context: ConsumerContext<Prepared, Tx>) {
     this.#context = context
+    this.#watch = new RetentionWatch(context)
   }
 
   async run(states: ReadonlyMap<number, PartitionState>): Promise<void> {
     const { config, settings, table, metrics, now } = this.#context
-    const memory = await config.driver.memory()
-    metrics?.memoryUsed.set(memory.usedBytes)
-    metrics?.memoryCeiling.set(memory.ceilingBytes ?? 0)
+    const usage = await config.driver.memory()
+    metrics?.memoryUsed.set(usage.usedBytes)
+    metrics?.memoryCeiling.set(usage.ceilingBytes ?? 0)
+    const memory = now() < this.#freedAtMs ? { ...usage, ceilingBytes: undefined } : usage
     if (now() < this.#nextMs && !isAboveShare(memory, settings.trimMemoryShare)) return
     this.#nextMs = now() + settings.maintenanceMs
     const flushed = await table.flushedPositions([...states.keys()])
+    await this.#watch.check(flushed)
+    if (isAboveShare(memory, settings.trimMemoryShare)) this.#freedAtMs = now() + (memory.freedAfterMs ?? 0)
     for (const state of states.values()) {
       const own = flushed.filter(({ partition }) => partition === state.partition)
       if (own.length === 0) continue
@@ -64,7 +72,7 @@ export class StreamTrimmer<Prepared, Tx extends SqlTransaction> {
     const { driver, stream } = this.#context.config
     const bounds = groups.map(async ({ partition, position, watermarkMs }) => {
       const byPosition = driver.safeStart(position)
-      if (watermarkMs === undefined) return byPosition
+      if (watermarkMs === undefined || byPosition === position) return byPosition
       const byTime = driver.safeStart(await driver.positionAt(stream, partition, watermarkMs))
       return this.#latest([byPosition, this.#earliest([position, byTime])])
     })

@@ -87,6 +87,29 @@ export interface StreamMemory {
   readonly usedBytes: number
   /** Undefined when memory is not limited. */
   readonly ceilingBytes: number | undefined
+  /** How long after trimming the server frees what was removed, in ms. Default 0. */
+  readonly freedAfterMs?: number
+}
+
+/** The brokers that hold a stream, for health reports. */
+export interface StreamCluster {
+  readonly brokers: readonly { readonly id: number; readonly host: string; readonly port: number }[]
+  /** The broker that clients send administrative requests to. */
+  readonly controller: number | undefined
+  /** Brokers that should hold replicas of the stream and are not there. */
+  readonly missingBrokers: readonly number[]
+  /** Partitions of the stream in these states. */
+  readonly partitions: {
+    readonly total: number
+    /** Some replicas are not in sync. */
+    readonly underReplicated: number
+    /** Too few replicas are in sync to store anything. */
+    readonly belowMinInsync: number
+    /** There is no leader. */
+    readonly offline: number
+  }
+  /** Sentences about settings of the topic because of which acknowledged events may be lost. */
+  readonly problems: readonly string[]
 }
 
 /** What may be removed from a partition. */
@@ -137,8 +160,11 @@ export interface StreamDriver {
   readonly name: 'memory' | 'redis' | 'kafka'
   /** How members get their partitions: by leases in PostgreSQL, or from the broker through `joinGroup`. Positions are in PostgreSQL in both cases. */
   readonly assignment: 'leases' | 'broker'
-  /** Creates what a stream needs before it is used (a Kafka topic), unless it exists. */
-  prepare(stream: string, partitions: number): Promise<void>
+  /**
+   * Creates what a stream needs before it is used (a Kafka topic), unless it exists. `windowMs`: how long the server may keep frames if this client may
+   * not remove them itself.
+   */
+  prepare(stream: string, partitions: number, windowMs?: number): Promise<void>
   /** Negative, 0 or positive when `a` lies before, at or after `b` in one partition. */
   comparePositions(a: Position, b: Position): number
   /**
@@ -160,6 +186,12 @@ export interface StreamDriver {
   positionAt(stream: string, partition: number, timeMs: number): Promise<Position>
   /** Removes old frames and returns how many. May remove fewer than requested, never more. */
   trim(stream: string, partition: number, request: TrimRequest): Promise<number>
+  /**
+   * After this time the server removes frames by itself, whether or not a group has read them, in ms; undefined when it never does. Default: never.
+   */
+  retentionMs?(stream: string): Promise<number | undefined>
+  /** Only where the stream is on a cluster of brokers. */
+  describeCluster?(stream: string): Promise<StreamCluster>
   /** Copies the group's positions to the stream, for its own tools. Nothing reads the copy. */
   mirrorGroup(stream: string, group: string, positions: readonly GroupMirror[]): Promise<void>
   memory(): Promise<StreamMemory>

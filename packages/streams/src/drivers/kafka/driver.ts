@@ -11,12 +11,14 @@ import {
   type PartitionDescription,
   type Position,
   type StoredFrame,
+  type StreamCluster,
   type StreamDriver,
   type StreamMemory,
   type StreamReader,
   type TrimRequest,
 } from '../../driver/stream-driver.js'
 import { streamErrors } from '../../errors.js'
+import { describeCluster } from './describe-cluster.js'
 import { BrokerGroups } from './group/broker-groups.js'
 import type { KafkaClient, ProduceOutcome } from './kafka-client.js'
 import { comparePositions, offsetAfter, positionOf } from './position.js'
@@ -40,6 +42,11 @@ const TAIL_LIMITS = { framesMax: Number.MAX_SAFE_INTEGER, bytesMax: 4 * 1024 * 1
 const MIB = 1024 ** 2
 /** Idle readers of `tail` that a stream keeps. */
 const IDLE_READERS_MAX = 4
+/**
+ * Kafka removes whole segments: it looks for them every log.retention.check.interval.ms (default 5 minutes) and deletes their files after
+ * file.delete.delay.ms (default 1 minute).
+ */
+const FREED_AFTER_MS = 390_000
 
 /** Streams in Kafka: one topic a stream, one message a frame. Works with any `KafkaClient`. */
 export class KafkaDriver implements StreamDriver {
@@ -67,8 +74,8 @@ export class KafkaDriver implements StreamDriver {
     })
   }
 
-  prepare(stream: string, partitions: number): Promise<void> {
-    const { replicationFactor = -1, minInsyncReplicas, retentionMs = -1, frameBytesMax = 16 * MIB } = this.#config
+  prepare(stream: string, partitions: number, windowMs = -1): Promise<void> {
+    const { replicationFactor = -1, minInsyncReplicas, retentionMs = windowMs, frameBytesMax = 16 * MIB } = this.#config
     this.#partitions.set(stream, partitions)
     const settings = { partitions, replicationFactor, minInsyncReplicas, retentionMs, frameBytesMax }
     return this.#guard('preparing the topic', () => prepareTopic(this.#client, this.#topic(stream), settings))
@@ -165,6 +172,18 @@ export class KafkaDriver implements StreamDriver {
     })
   }
 
+  retentionMs(stream: string): Promise<number | undefined> {
+    return this.#guard('reading the retention of the topic', async () => {
+      const topic = await this.#client.describeTopic(this.#topic(stream))
+      const retentionMs = Number(topic?.configs['retention.ms'] ?? -1)
+      return retentionMs < 0 ? undefined : retentionMs
+    })
+  }
+
+  describeCluster(stream: string): Promise<StreamCluster> {
+    return this.#guard('describing the cluster', () => describeCluster(this.#client, this.#topic(stream)))
+  }
+
   mirrorGroup(stream: string, group: string, positions: readonly GroupMirror[]): Promise<void> {
     const offsets = positions.map(({ partition, position, framesRead }) => ({
       partition,
@@ -183,7 +202,7 @@ export class KafkaDriver implements StreamDriver {
   memory(): Promise<StreamMemory> {
     return this.#guard('reading the size of the logs', async () => {
       const bytes = await this.#client.logBytes([...this.#topics])
-      return { usedBytes: bytes?.usedBytes ?? 0, ceilingBytes: bytes?.ceilingBytes }
+      return { usedBytes: bytes?.usedBytes ?? 0, ceilingBytes: bytes?.ceilingBytes, freedAfterMs: FREED_AFTER_MS }
     })
   }
 

@@ -119,6 +119,8 @@ export interface KafkaClient {
   offsetAt(topic: string, partition: number, timeMs: number): Promise<number | undefined>
   /** Removes the messages before the offsets. */
   deleteRecords(topic: string, before: readonly GroupOffset[]): Promise<'deleted' | 'not_permitted'>
+  /** Whether this client may remove messages of the topic, which need not exist. Default: it may. */
+  mayDeleteRecords?(topic: string): Promise<boolean>
   /** Undefined when there is no such topic. */
   describeTopic(topic: string): Promise<TopicDescription | undefined>
   createTopic(

@@ -8,7 +8,7 @@ export interface TopicSettings {
   readonly replicationFactor: number
   /** Replicas that must have a frame before it is acknowledged. Undefined: 2 where there are 3 replicas or more, otherwise 1. */
   readonly minInsyncReplicas: number | undefined
-  /** How long Kafka keeps frames, in ms; -1: until they are trimmed. */
+  /** How long Kafka keeps frames where this client may not trim them, in ms; -1: for ever. Where it may, they are kept until they are trimmed. */
   readonly retentionMs: number
   /** The largest frame. */
   readonly frameBytesMax: number
@@ -32,7 +32,9 @@ export async function prepareTopic(
   if (description === undefined) {
     const { replicationFactor } = settings
     const replicas = replicationFactor > 0 ? replicationFactor : await client.defaultReplicationFactor()
-    await client.createTopic(topic, { partitions, replicationFactor, configs: configsOf(settings, replicas) })
+    const mayTrim = (await client.mayDeleteRecords?.(topic)) ?? true
+    const configs = configsOf(mayTrim ? { ...settings, retentionMs: -1 } : settings, replicas)
+    await client.createTopic(topic, { partitions, replicationFactor, configs })
     description = await whenVisible(client, topic, partitions)
   }
   const problems = problemsOf(description, partitions, settings)

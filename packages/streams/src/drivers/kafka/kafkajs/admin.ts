@@ -67,6 +67,22 @@ export class KafkajsAdmin {
     }
   }
 
+  /** Asks for nothing to be deleted: a broker checks the permission first, also for a topic that does not exist. */
+  async mayDeleteRecords(topic: string): Promise<boolean> {
+    const { nodes } = await this.#nodes.cluster()
+    const broker = await this.#nodes.connect(nodes[0] as number)
+    const nothing = { topics: [{ topic, partitions: [{ partition: 0, offset: '0' }] }] }
+    try {
+      await this.#nodes.run(broker, () => broker.deleteRecords(nothing), REQUEST_TIMEOUT_MS, 'DeleteRecords')
+      return true
+    } catch (error) {
+      const { partitions } = error as { partitions?: readonly { readonly error: TypedError }[] }
+      const cause = (partitions?.[0]?.error ?? error) as TypedError
+      if (cause.type === undefined) throw cause
+      return !NOT_PERMITTED.test(cause.type)
+    }
+  }
+
   async describeTopic(topic: string): Promise<TopicDescription | undefined> {
     const [metadata] = (await this.#nodes.metadata([topic])).topics
     if (metadata === undefined || metadata.errorCode === ERROR_CODE.unknownTopicOrPartition) return undefined

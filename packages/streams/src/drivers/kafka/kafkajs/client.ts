@@ -64,6 +64,10 @@ class KafkajsClient implements KafkaClient {
     return this.#admin.deleteRecords(topic, before)
   }
 
+  mayDeleteRecords(topic: string): Promise<boolean> {
+    return this.#admin.mayDeleteRecords(topic)
+  }
+
   describeTopic(topic: string): Promise<TopicDescription | undefined> {
     return this.#admin.describeTopic(topic)
   }
