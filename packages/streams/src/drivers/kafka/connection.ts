@@ -1,33 +1,16 @@
-import { openTlsFiles } from './tls-files.js'
+import { type KafkaTls, openTlsFiles, type TlsFileSettings } from './tls-files.js'
 
 /** The settings that say how brokers are reached, as a service's configuration names them. */
-export interface KafkaConnectionSettings {
+export interface KafkaConnectionSettings extends TlsFileSettings {
   readonly KAFKA_BROKERS?: readonly string[] | undefined
   readonly KAFKA_CLIENT_ID?: string | undefined
   readonly KAFKA_SSL_ENABLED?: boolean | undefined
-  /** Paths of PEM files. */
-  readonly KAFKA_SSL_CA?: string | undefined
-  readonly KAFKA_SSL_CERT?: string | undefined
-  readonly KAFKA_SSL_KEY?: string | undefined
-  /** The name in the certificates of the brokers. Default: the host by which each broker is reached. */
-  readonly KAFKA_SSL_SERVER_NAME?: string | undefined
   readonly KAFKA_SASL_MECHANISM?: KafkaMechanism | undefined
   readonly KAFKA_SASL_USERNAME?: string | undefined
   readonly KAFKA_SASL_PASSWORD?: { reveal(): string } | undefined
 }
 
 type KafkaMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512'
-
-/**
- * TLS options, with certificates and keys as PEM text. Each property is read from its file again when it is used, so that a new connection uses
- * certificates that were replaced on disk: do not copy the object for later.
- */
-export interface KafkaTls {
-  readonly ca?: string
-  readonly cert?: string
-  readonly key?: string
-  readonly servername?: string
-}
 
 /** How a client reaches the brokers. */
 export interface KafkaConnection {

@@ -1,7 +1,27 @@
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import { streamErrors } from '../../errors.js'
-import type { KafkaConnectionSettings, KafkaTls } from './connection.js'
+
+/** The settings for TLS, as a service's configuration names them. */
+export interface TlsFileSettings {
+  /** Paths of PEM files. */
+  readonly KAFKA_SSL_CA?: string | undefined
+  readonly KAFKA_SSL_CERT?: string | undefined
+  readonly KAFKA_SSL_KEY?: string | undefined
+  /** The name in the certificates of the brokers. Default: the host by which each broker is reached. */
+  readonly KAFKA_SSL_SERVER_NAME?: string | undefined
+}
+
+/**
+ * TLS options, with certificates and keys as PEM text. Each property is read from its file again when it is used, so that a new connection uses
+ * certificates that were replaced on disk: do not copy the object for later.
+ */
+export interface KafkaTls {
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  readonly servername?: string
+}
 
 const FILES = { ca: 'KAFKA_SSL_CA', cert: 'KAFKA_SSL_CERT', key: 'KAFKA_SSL_KEY' } as const
 type Files = { readonly [name in keyof typeof FILES]?: string }
@@ -13,7 +33,7 @@ const REREAD_AFTER_MS = 500
  * TLS options whose certificates and key are read from their files again for each new connection.
  * @throws STREAM_CONFIG when the files cannot be used now. Later, files that cannot be used are reported and the earlier ones stay.
  */
-export function openTlsFiles(settings: KafkaConnectionSettings, onProblem?: (error: Error) => void): KafkaTls {
+export function openTlsFiles(settings: TlsFileSettings, onProblem?: (error: Error) => void): KafkaTls {
   let files = readFiles(settings)
   let readAtMs = performance.now()
   let isReported = false
@@ -36,7 +56,7 @@ export function openTlsFiles(settings: KafkaConnectionSettings, onProblem?: (err
   return Object.defineProperties({ ...(servername !== undefined && { servername }) }, Object.fromEntries(getters))
 }
 
-function readFiles(settings: KafkaConnectionSettings): Files {
+function readFiles(settings: TlsFileSettings): Files {
   const entries = Object.entries(FILES).flatMap(([name, setting]) => {
     const path = settings[setting]
     return path === undefined ? [] : [[name, readPem(setting, path)] as const]
