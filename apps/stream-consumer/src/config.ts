@@ -110,7 +110,13 @@ export const configSchema = defineConfig({
     min: 500,
     max: 600_000,
     unit: 'ms',
-    description: 'a consumer that has not renewed its lease for this time loses its partitions',
+    description:
+      'a consumer that has not renewed its lease for this time loses its partitions; with STREAM_DRIVER kafka also its session timeout, which the brokers limit (6,000 to 1,800,000 by default)',
+  }),
+  KAFKA_GROUP_INSTANCE_ID: name({
+    optional: true,
+    description:
+      'with STREAM_DRIVER kafka, a name of this process (group.instance.id) that no other running process has: a restart within LEASE_MS then moves no partitions; default: none',
   }),
   STREAM_STALL_MS: integer({
     default: 30_000,

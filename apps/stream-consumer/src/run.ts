@@ -209,6 +209,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
         stream: config.STREAM_NAME,
         group: config.STREAM_GROUP,
         member: `${hostname()}:${process.pid}`,
+        instance: config.KAFKA_GROUP_INSTANCE_ID,
         settings: {
           partitions: config.STREAM_PARTITIONS,
           batchRecordsMax: config.BATCH_RECORDS_MAX,

@@ -1,13 +1,14 @@
-// A consumer as a process of its own: argv has the URLs of Redis and PostgreSQL and a name. Stores lines into the table effects.
+// A consumer as a process of its own. argv: redis or kafka, its URL or brokers, the stream, the URL of PostgreSQL, a name. Stores lines into the table effects.
 import { openDatabase } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
 import { openRedis } from '@millrace/redis'
-import { createRedisDriver, runConsumer } from '../dist/index.js'
+import { openStreamDriver, runConsumer } from '../dist/index.js'
 
-const [, , redisUrl, databaseUrl, member] = process.argv
+const [, , kind, url, stream, databaseUrl, member] = process.argv
 const say = (message) => process.stdout.write(`${message}\n`)
 const logger = { ...silentLogger, child: () => logger, info: say, warn: say, error: say }
-const redis = await openRedis({ url: redisUrl, name: 'stream' }, { logger: silentLogger })
+const redis = kind === 'redis' ? await openRedis({ url, name: 'stream' }, { logger: silentLogger }) : undefined
+const driver = await openStreamDriver({ STREAM_DRIVER: kind, KAFKA_BROKERS: [url] }, { redis, logger })
 const database = openDatabase({ url: databaseUrl })
 const handler = {
   async assigned() {},
@@ -36,8 +37,5 @@ const settings = {
   retryFirstMs: 20,
   retryCapMs: 200,
 }
-await runConsumer(
-  { driver: createRedisDriver({}, { redis }), stream: 'lines', group: 'store', member, database, handler, settings },
-  { logger },
-)
+await runConsumer({ driver, stream, group: 'store', member, database, handler, settings }, { logger })
 say('running')

@@ -15,11 +15,13 @@ import {
   type Producer,
   parseProducerId,
   runConsumer,
+  type StreamDriver,
   type StreamReader,
 } from '@millrace/streams'
 import { createMetrics, noopTracer, type SpanOptions, type Tracer } from '@millrace/telemetry'
-import { waitFor } from '@millrace/testing'
+import { findTestKafka, useTestKafka, waitFor } from '@millrace/testing'
 import { type Effects, openEffects, StoringHandler } from './effects.js'
+import { openTestKafkaDriver } from './kafka-driver.js'
 import { LinesBuilder, linesOf } from './lines-builder.js'
 
 const QUICK: Partial<ConsumerSettings> = {
@@ -34,9 +36,29 @@ const QUICK: Partial<ConsumerSettings> = {
   blockMs: 500,
 }
 
-describe('a consumer group', () => {
+/** The drivers that these tests run on. The stream must be empty. */
+const DRIVERS: [name: string, open: () => Promise<{ driver: StreamDriver; stream: string }>][] = [
+  ['memory', async () => ({ driver: createMemoryDriver(), stream: 'lines' })],
+]
+if (typeof findTestKafka('consumer groups with Kafka') !== 'string') {
+  DRIVERS.push([
+    'Kafka',
+    async () => {
+      const { brokers, prefix } = await useTestKafka()
+      const driver = await openTestKafkaDriver(brokers, silentLogger)
+      await driver.prepare(`${prefix}-lines`, 4)
+      return { driver, stream: `${prefix}-lines` }
+    },
+  ])
+}
+
+describe.each(DRIVERS)('a consumer group (%s)', (name, open) => {
+  const isMemory = name === 'memory'
   let effects: Effects
-  let driver: MemoryDriver
+  let stream: string
+  let driver: StreamDriver
+  /** The same driver, in tests that look into the memory driver. */
+  let memory: MemoryDriver
   let producer: Producer<LinesBuilder>
   let consumers: Consumer[]
   let tracer: Tracer
@@ -44,9 +66,12 @@ describe('a consumer group', () => {
 
   beforeEach(async () => {
     effects = await openEffects()
-    driver = createMemoryDriver()
+    const opened = await open()
+    stream = opened.stream
+    driver = opened.driver
+    memory = driver as MemoryDriver
     producer = await openProducer(
-      { stream: 'lines', partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 1 },
+      { stream, partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 1 },
       { driver, logger: silentLogger },
     )
     consumers = []
@@ -56,6 +81,7 @@ describe('a consumer group', () => {
   afterEach(async () => {
     for (const consumer of consumers) await consumer.stop()
     await producer.close()
+    await driver.close()
     await effects.release()
   })
 
@@ -63,7 +89,7 @@ describe('a consumer group', () => {
     const consumer = await runConsumer(
       {
         driver,
-        stream: 'lines',
+        stream,
         group: 'store',
         member,
         database: effects.database,
@@ -79,6 +105,11 @@ describe('a consumer group', () => {
     const { builder, appended } = producer.open(partition)
     for (const line of lines) builder.add(line)
     return await appended
+  }
+
+  /** For tests that look into the memory driver, or need a clock of their own. */
+  const itInMemory = (title: string, test: () => Promise<void>) => {
+    if (isMemory) it(title, test)
   }
 
   it('stores every record once, in order within its partition', async () => {
@@ -99,7 +130,7 @@ describe('a consumer group', () => {
     await start(new StoringHandler())
     const { sequence } = await send(2, 'a', 'b')
     await waitFor(async () => notices.length > 0)
-    expect(notices).toEqual([{ stream: 'lines', partition: 2, producers: { [producer.id]: sequence } }])
+    expect(notices).toEqual([{ stream, partition: 2, producers: { [producer.id]: sequence } }])
   })
 
   it('distributes partitions evenly when members join, and takes them over when a member leaves', async () => {
@@ -157,7 +188,7 @@ describe('a consumer group', () => {
     const hung = await runConsumer(
       {
         driver,
-        stream: 'lines',
+        stream,
         group: 'store',
         member: 'hung',
         database: effects.database,
@@ -168,17 +199,19 @@ describe('a consumer group', () => {
     )
     consumers.push(hung)
     await waitFor(async () => hung.state().partitions.length === 4)
-    await send(0, 'once')
+    // The one that goes to the other member: leases go by their number, a broker takes away the last ones.
+    const moved = isMemory ? 0 : 3
+    await send(moved, 'once')
     await waitFor(async () => isIn)
     const other = await start(new StoringHandler(), 'other')
-    await waitFor(async () => other.state().partitions.includes(0))
+    await waitFor(async () => other.state().partitions.includes(moved))
     await effects.untilCount(1)
     slow.beforeCommit = async () => undefined
     isReleased = true
     await waitFor(async () => warnings.length > 0)
     expect(slow.revocations.length).toBeGreaterThan(0)
     expect(warnings).toEqual(['another member has taken over a partition; the session starts again'])
-    expect(await effects.lines()).toEqual(new Map([[0, ['once']]]))
+    expect(await effects.lines()).toEqual(new Map([[moved, ['once']]]))
   })
 
   it('moves the partitions of a member whose handler hangs to another member', async () => {
@@ -316,8 +349,11 @@ describe('a consumer group', () => {
     await start(new StoringHandler())
     await effects.untilCount(3)
     expect(spans).toEqual([
-      { name: 'process lines', options: { kind: 'consumer', parent: one } },
-      { name: 'process lines', options: { kind: 'consumer', isRoot: true, links: expect.arrayContaining([one, two]) } },
+      { name: `process ${stream}`, options: { kind: 'consumer', parent: one } },
+      {
+        name: `process ${stream}`,
+        options: { kind: 'consumer', isRoot: true, links: expect.arrayContaining([one, two]) },
+      },
     ])
   })
 
@@ -334,7 +370,7 @@ describe('a consumer group', () => {
         lastTimeMs: 2,
         payload: Buffer.from(records.join('\n')),
       })
-    const append = async (bytes: Buffer) => await driver.append('lines', [{ partition: 3, frame: bytes }])
+    const append = async (bytes: Buffer) => await driver.append(stream, [{ partition: 3, frame: bytes }])
     await append(frame(1, ['a'], 1))
     await append(frame(1, ['a'], 1))
     await append(frame(2, ['b'], 2))
@@ -350,25 +386,28 @@ describe('a consumer group', () => {
     expect(rows).toEqual([{ last_sequence: '6', records: '10', lost_records: '5' }])
   })
 
-  it('reads a stream that has lost its newest frames again from its start, and recognises new frames by their sequences', async () => {
-    const consumer = await start(new StoringHandler())
-    for (const line of ['a', 'b', 'c']) await send(0, line)
-    await effects.untilCount(3)
-    await consumer.stop()
-    driver.log('lines', 0).loseEnd(2)
-    const other = await openProducer(
-      { stream: 'lines', partitions: 4, createBuilder: () => new LinesBuilder() },
-      { driver, logger: silentLogger },
-    )
-    const { builder, appended } = other.open(0)
-    builder.add('d')
-    // It gets the second position, which is lower than the committed third one.
-    await appended
-    await other.close()
-    await start(new StoringHandler(), 'b')
-    await effects.untilCount(4)
-    expect(await effects.lines()).toEqual(new Map([[0, ['a', 'b', 'c', 'd']]]))
-  })
+  itInMemory(
+    'reads a stream that has lost its newest frames again from its start, and recognises new frames by their sequences',
+    async () => {
+      const consumer = await start(new StoringHandler())
+      for (const line of ['a', 'b', 'c']) await send(0, line)
+      await effects.untilCount(3)
+      await consumer.stop()
+      memory.log('lines', 0).loseEnd(2)
+      const other = await openProducer(
+        { stream, partitions: 4, createBuilder: () => new LinesBuilder() },
+        { driver, logger: silentLogger },
+      )
+      const { builder, appended } = other.open(0)
+      builder.add('d')
+      // It gets the second position, which is lower than the committed third one.
+      await appended
+      await other.close()
+      await start(new StoringHandler(), 'b')
+      await effects.untilCount(4)
+      expect(await effects.lines()).toEqual(new Map([[0, ['a', 'b', 'c', 'd']]]))
+    },
+  )
 
   it('replays to a new owner exactly the frames between the flushed and the committed position', async () => {
     const replayed: string[] = []
@@ -427,30 +466,33 @@ describe('a consumer group', () => {
     expect(handler.revocations).toEqual([[0, 1, 2, 3]])
   })
 
-  it('trims frames beyond the window that every group has flushed, and none that the slowest group has not flushed', async () => {
-    const settings = { windowRecords: 4 * 10 }
-    await start(new StoringHandler(), 'a', settings)
-    for (let i = 0; i < 50; i++) await send(0, `${i}`)
-    await effects.untilCount(50)
-    await waitFor(async () => driver.log('lines', 0).length <= 11)
-    expect(driver.log('lines', 0).length).toBeGreaterThanOrEqual(10)
-    await effects.database.query(
-      `insert into stream_partitions (group_name, stream, partition, flushed_position) values ('slow', 'lines', 0, '45')`,
-    )
-    for (let i = 50; i < 80; i++) await send(0, `${i}`)
-    await effects.untilCount(80)
-    await waitFor(async () => driver.log('lines', 0).first === '45', { what: 'the trim up to the slowest group' })
-    const trim = jest.spyOn(driver, 'trim')
-    await waitFor(async () => trim.mock.calls.filter(([, partition]) => partition === 0).length >= 4, {
-      what: 'two more rounds of trimming',
-    })
-    expect(driver.log('lines', 0).first).toBe('45')
-  })
+  itInMemory(
+    'trims frames beyond the window that every group has flushed, and none that the slowest group has not flushed',
+    async () => {
+      const settings = { windowRecords: 4 * 10 }
+      await start(new StoringHandler(), 'a', settings)
+      for (let i = 0; i < 50; i++) await send(0, `${i}`)
+      await effects.untilCount(50)
+      await waitFor(async () => memory.log('lines', 0).length <= 11)
+      expect(memory.log('lines', 0).length).toBeGreaterThanOrEqual(10)
+      await effects.database.query(
+        `insert into stream_partitions (group_name, stream, partition, flushed_position) values ('slow', 'lines', 0, '45')`,
+      )
+      for (let i = 50; i < 80; i++) await send(0, `${i}`)
+      await effects.untilCount(80)
+      await waitFor(async () => memory.log('lines', 0).first === '45', { what: 'the trim up to the slowest group' })
+      const trim = jest.spyOn(driver, 'trim')
+      await waitFor(async () => trim.mock.calls.filter(([, partition]) => partition === 0).length >= 4, {
+        what: 'two more rounds of trimming',
+      })
+      expect(memory.log('lines', 0).first).toBe('45')
+    },
+  )
 
-  it('forgets only producers that were silent for long and have no frame in the stream', async () => {
+  itInMemory('forgets only producers that were silent for long and have no frame in the stream', async () => {
     const HOUR = 3_600_000
     let nowMs = Date.now() - 2 * HOUR
-    driver = createMemoryDriver({ now: () => nowMs })
+    driver = memory = createMemoryDriver({ now: () => nowMs })
     const sendAs = async (member: string, partition: number, sequence = 1) => {
       const payload = Buffer.from(member)
       const facts = {
@@ -463,7 +505,7 @@ describe('a consumer group', () => {
         payload,
       }
       const frame = encodeFrame({ producer: parseProducerId(`00000000-0000-4000-8000-00000000000${member}`), ...facts })
-      await driver.append('lines', [{ partition, frame }])
+      await driver.append(stream, [{ partition, frame }])
     }
     const known = async () => {
       const { rows } = await effects.database.query<{ known: string }>(
@@ -490,7 +532,7 @@ describe('a consumer group', () => {
     await waitFor(async () => (await known()).join() === '0 2,1 1,1 2')
   })
 
-  it('measures its lag in frames and records, and shows its positions to the stream’s own tools', async () => {
+  itInMemory('measures its lag in frames and records, and shows its positions to the stream’s own tools', async () => {
     const metrics = createMetrics({ service: 'test', hasProcessMetrics: false })
     const handler = new StoringHandler()
     let open: () => void = () => undefined
@@ -498,7 +540,7 @@ describe('a consumer group', () => {
       if (batch.records > 0) await new Promise<void>((resolve) => (open = resolve))
     }
     const consumer = await runConsumer(
-      { driver, stream: 'lines', group: 'store', member: 'm', database: effects.database, handler, settings: QUICK },
+      { driver, stream, group: 'store', member: 'm', database: effects.database, handler, settings: QUICK },
       { logger: silentLogger, metrics: new ConsumerMetrics(metrics) },
     )
     consumers.push(consumer)
@@ -510,12 +552,12 @@ describe('a consumer group', () => {
     handler.beforeCommit = async () => undefined
     open()
     await waitFor(async () => consumer.state().lagRecords.get(1) === 0)
-    await waitFor(async () => driver.mirrored.get('lines/store/1')?.framesRead === 5)
+    await waitFor(async () => memory.mirrored.get('lines/store/1')?.framesRead === 5)
     const text = await metrics.expose()
     expect(text).toMatch(/millrace_stream_committed_records_total\{.*\} 10/)
     expect(text).toMatch(/millrace_stream_lag_records\{.*partition="1".*\} 0/)
     expect(await lagSeconds()).toBe(0)
-    const bytes = driver
+    const bytes = memory
       .log('lines', 1)
       .after('', 10)
       .reduce((sum, frame) => sum + frame.bytes.length, 0)
@@ -523,7 +565,7 @@ describe('a consumer group', () => {
     expect(text).toMatch(/millrace_stream_read_duration_seconds_count\{.*outcome="frames".*\} [1-9]/)
   })
 
-  it('continues to read when the stream comes back, without losing its state', async () => {
+  itInMemory('continues to read when the stream comes back, without losing its state', async () => {
     const handler = new StoringHandler()
     const openReader = jest.spyOn(driver, 'openReader')
     await start(handler)
@@ -531,13 +573,13 @@ describe('a consumer group', () => {
     await effects.untilCount(1)
     const reader = (await openReader.mock.results[0]?.value) as StreamReader
     const read = jest.spyOn(reader, 'read')
-    driver.isUp = false
+    memory.isUp = false
     const failed = async () => {
       const results = await Promise.allSettled(read.mock.results.map(({ value }) => value))
       return results.filter(({ status }) => status === 'rejected').length >= 2
     }
     await waitFor(failed, { what: 'reads that fail' })
-    driver.isUp = true
+    memory.isUp = true
     await waitFor(async () => {
       await send(0, 'b').catch(() => undefined)
       return (await effects.count()) >= 2
@@ -545,10 +587,10 @@ describe('a consumer group', () => {
     expect(handler.revocations).toEqual([])
   })
 
-  it('stores every record once when the broker assigns the partitions', async () => {
-    driver = createMemoryDriver({ assignment: 'broker' })
+  itInMemory('stores every record once when the broker assigns the partitions', async () => {
+    driver = memory = createMemoryDriver({ assignment: 'broker' })
     producer = await openProducer(
-      { stream: 'lines', partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 1 },
+      { stream, partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 1 },
       { driver, logger: silentLogger },
     )
     const first = await start(new StoringHandler(), 'a')

@@ -1,10 +1,15 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { type Logger, silentLogger } from '@millrace/logger'
-import type { BrokerMembership, StreamDriver } from '@millrace/streams'
+import { type BrokerMembership, openProducer, runConsumer, type StreamDriver } from '@millrace/streams'
 import { findTestKafka, useTestKafka, waitFor } from '@millrace/testing'
+import { openEffects, StoringHandler } from './effects.js'
 import { openTestKafkaDriver } from './kafka-driver.js'
+import { LinesBuilder } from './lines-builder.js'
 
-const describeIfKafka = typeof findTestKafka('the membership in Kafka groups') === 'string' ? describe.skip : describe
+const program = findTestKafka('the membership in Kafka groups')
+const describeIfKafka = typeof program === 'string' ? describe.skip : describe
 
 describeIfKafka('the membership in a Kafka group', () => {
   let brokers: string
@@ -73,6 +78,66 @@ describeIfKafka('the membership in a Kafka group', () => {
     const again = await join('one again', { instance: 'consumer-1' })
     expect(again.sorted()).toEqual(before)
     expect(two.events).toHaveLength(seen)
+  })
+
+  it('shows the position and the lag of each partition to kafka-consumer-groups, also after the consumer has stopped', async () => {
+    const driver = await openTestKafkaDriver(brokers, silentLogger)
+    drivers.push(driver)
+    await driver.prepare(stream, 2)
+    const effects = await openEffects()
+    const group = `${stream}-store`
+    const send = async (partition: number, frames: number) => {
+      const producer = await openProducer(
+        { stream, partitions: 2, createBuilder: () => new LinesBuilder(), lingerMs: 0 },
+        { driver, logger: silentLogger },
+      )
+      for (let i = 0; i < frames; i++) {
+        const { builder, appended } = producer.open(partition)
+        builder.add(`${i}`)
+        await appended
+      }
+      await producer.close()
+    }
+    /** Partition, committed offset, end of the log and lag. */
+    const described = async () => {
+      if (typeof program === 'string') throw new Error(program)
+      const tool = 'org.apache.kafka.tools.consumer.group.ConsumerGroupCommand'
+      const args = ['--bootstrap-server', brokers, '--describe', '--group', group]
+      const { stdout: text } = await promisify(execFile)(program.java, ['-cp', `${program.libraries}/*`, tool, ...args])
+      const rows = text.split('\n').map((line) => line.split(/\s+/))
+      return rows.filter(([name]) => name === group).map((row) => row.slice(2, 6).map(Number))
+    }
+    const consumer = await runConsumer(
+      {
+        driver,
+        stream,
+        group,
+        member: 'm',
+        database: effects.database,
+        handler: new StoringHandler(),
+        settings: { partitions: 2, leaseMs: 3000 },
+      },
+      { logger: silentLogger },
+    )
+    await send(0, 5)
+    await effects.untilCount(5)
+    await waitFor(
+      async () =>
+        expect((await described()).sort()).toEqual([
+          [0, 5, 5, 0],
+          [1, 0, 0, 0],
+        ]) === undefined,
+      { deadlineMs: 60_000 },
+    )
+    await send(1, 2)
+    await effects.untilCount(7)
+    await consumer.stop()
+    await send(1, 3)
+    expect((await described()).sort()).toEqual([
+      [0, 5, 5, 0],
+      [1, 2, 5, 3],
+    ])
+    await effects.release()
   })
 
   it('lets the older one of two processes with the same instance name stay out of the group until the newer one has ended', async () => {

@@ -1,11 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { silentLogger } from '@millrace/logger'
-import { openRedis, type RedisConnection } from '@millrace/redis'
-import { createRedisDriver, openProducer, type Producer } from '@millrace/streams'
-import { createTestRedis, type TestRedis, waitFor } from '@millrace/testing'
+import { openRedis } from '@millrace/redis'
+import { createRedisDriver, openProducer, type Producer, type StreamDriver } from '@millrace/streams'
+import { findTestKafka, startTestKafka, startTestRedisServer, waitFor } from '@millrace/testing'
 import { type Effects, openEffects } from './effects.js'
+import { openTestKafkaDriver } from './kafka-driver.js'
 import { LinesBuilder } from './lines-builder.js'
 
 interface Member {
@@ -16,35 +19,56 @@ interface Member {
 /** Most lines that may wait: some seconds of work on a slow machine. */
 const BACKLOG_MAX = 2000
 
-describe('consumer processes', () => {
+interface OpenedStream {
+  /** For consumer-process.mjs: the kind of the stream, its address and its name. */
+  readonly args: readonly [kind: 'redis' | 'kafka', url: string, stream: string]
+  readonly driver: StreamDriver
+  /** Kills the server; `restart` starts it again with the same frames. */
+  kill(): Promise<void>
+  restart(): Promise<void>
+  release(): Promise<void>
+}
+
+const STREAMS: [name: string, open: () => Promise<OpenedStream>][] = [['Redis', openRedisStream]]
+if (typeof findTestKafka('consumer processes with Kafka') !== 'string') STREAMS.push(['Kafka', openKafkaStream])
+
+describe.each(STREAMS)('consumer processes (%s)', (_, open) => {
   let effects: Effects
-  let server: TestRedis
-  let redis: RedisConnection
+  let opened: OpenedStream
+  let directory: string
   let producer: Producer<LinesBuilder>
   let members: Member[]
 
   beforeEach(async () => {
     effects = await openEffects()
-    server = await createTestRedis()
-    redis = await openRedis({ url: server.url, name: 'stream' }, { logger: silentLogger })
+    opened = await open()
+    const { args, driver } = opened
+    directory = mkdtempSync(join(tmpdir(), 'millrace-processes-'))
     producer = await openProducer(
-      { stream: 'lines', partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 2 },
-      { driver: createRedisDriver({}, { redis }), logger: silentLogger },
+      {
+        stream: args[2],
+        partitions: 4,
+        createBuilder: () => new LinesBuilder(),
+        lingerMs: 2,
+        // Takes the frames while the server is down.
+        spool: { directory },
+      },
+      { driver, logger: silentLogger },
     )
     members = []
   })
   afterEach(async () => {
     for (const { child } of members) await kill(child)
     await producer.close()
-    await redis.close()
-    await server.release()
+    rmSync(directory, { recursive: true, force: true })
+    await opened.release()
     await effects.release()
   })
 
   const start = async (name: string): Promise<Member> => {
     const child = spawn(
       process.execPath,
-      [join(import.meta.dirname, 'consumer-process.mjs'), server.url, effects.url, name],
+      [join(import.meta.dirname, 'consumer-process.mjs'), ...opened.args, effects.url, name],
       {
         stdio: ['ignore', 'pipe', 'inherit'],
       },
@@ -107,7 +131,10 @@ describe('consumer processes', () => {
       frozen.child.kill('SIGCONT')
       // It learns of it from its heartbeat, or from the loss of the transaction in which it was suspended.
       await waitFor(
-        () => /another member has taken over a partition|a batch failed/.test(frozen.output.slice(length)),
+        () =>
+          /another member has taken over a partition|a batch failed|no longer in the consumer group/.test(
+            frozen.output.slice(length),
+          ),
         { what: 'the notice that it was fenced' },
       )
     }
@@ -128,8 +155,55 @@ describe('consumer processes', () => {
     await expectExactly(await running.stop())
   })
 
+  it('store every record once and in order while the server of the stream is killed and started again as a member joins', async () => {
+    await start('one')
+    const running = load()
+    await effects.untilCount(200)
+    const joining = start('two')
+    await opened.kill()
+    await opened.restart()
+    await joining
+    const before = await effects.count()
+    await effects.untilCount(before + 200)
+    await waitFor(async () => (await owners()).some((owner) => owner.startsWith('two')), {
+      what: 'a share of the new member',
+    })
+    await expectExactly(await running.stop())
+  })
+
   async function owners(): Promise<string[]> {
     const { rows } = await effects.database.query<{ owner: string | null }>('select owner from stream_partitions')
     return rows.map(({ owner }) => owner ?? '')
   }
 })
+
+async function openRedisStream(): Promise<OpenedStream> {
+  const server = await startTestRedisServer()
+  const redis = await openRedis({ url: server.url, name: 'stream' }, { logger: silentLogger })
+  return {
+    args: ['redis', server.url, 'lines'],
+    driver: createRedisDriver({}, { redis }),
+    kill: () => server.kill(),
+    restart: () => server.restart(),
+    release: async () => {
+      await redis.close()
+      await server.stop()
+    },
+  }
+}
+
+async function openKafkaStream(): Promise<OpenedStream> {
+  const server = await startTestKafka()
+  const driver = await openTestKafkaDriver(server.brokers, silentLogger)
+  await driver.prepare('lines', 4)
+  return {
+    args: ['kafka', server.brokers, 'lines'],
+    driver,
+    kill: () => server.kill(),
+    restart: () => server.restart(),
+    release: async () => {
+      await driver.close()
+      await server.stop()
+    },
+  }
+}

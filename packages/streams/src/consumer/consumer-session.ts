@@ -22,6 +22,8 @@ interface SessionDeps<Tx extends SqlTransaction> {
   /** Renews the leases now; the result comes through `onHeartbeat`. */
   readonly heartbeat: () => Promise<void>
   readonly onCommit: () => void
+  /** Called when everything is committed and the partitions are about to be released, because the consumer stops. Must not reject. */
+  readonly onStopping: () => Promise<void>
 }
 
 /**
@@ -66,6 +68,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> implements Wat
       await this.#waitForCommit()
       this.#context.config.handler.stopping?.()
       await this.#flush()
+      await this.#deps.onStopping()
     } finally {
       await this.#committing?.catch(() => undefined)
       const held = [...this.states.keys()]

@@ -47,7 +47,7 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
   }
 
   async #observe(states: ReadonlyMap<number, PartitionState>): Promise<void> {
-    const { driver, stream, group } = this.#context.config
+    const { driver, stream } = this.#context.config
     const askedAtMs = Date.now()
     const held = [...states.values()]
     const descriptions = await driver.describe(
@@ -56,6 +56,16 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
     )
     for (const [index, state] of held.entries())
       await this.#measure(state, descriptions[index] as PartitionDescription, askedAtMs)
+    await this.#showPositions(held)
+  }
+
+  /** Shows the positions to the stream's own tools once more, before the partitions are given up. Never rejects. */
+  async showPositions(states: ReadonlyMap<number, PartitionState>): Promise<void> {
+    await this.#attempt('showing the last positions', () => this.#showPositions([...states.values()]))
+  }
+
+  async #showPositions(held: readonly PartitionState[]): Promise<void> {
+    const { driver, stream, group } = this.#context.config
     const moved = held.filter(({ partition, epoch, committedPosition }) => {
       const shown = this.#mirrored.get(partition)
       return shown?.epoch !== epoch || shown.position !== committedPosition

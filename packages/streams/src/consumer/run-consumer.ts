@@ -49,6 +49,8 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
   #failures = 0
   #blockedReason: string | undefined
   #blockedSinceMs = 0
+  /** Why the stream cannot be used with these settings. */
+  #refusedReason: string | undefined
   /** While it stands by it is not a member: it sends no heartbeats and has no share. */
   #isStandingBy = false
   #standBys = 0
@@ -90,7 +92,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     return {
       member: this.#context.member,
       partitions: states.map(({ partition }) => partition).sort((a, b) => a - b),
-      blockedReason: this.#blockedReason,
+      blockedReason: this.#blockedReason ?? this.#refusedReason,
       stalledPartitions: this.#watchdog.alarmed,
       lagRecords: new Map(states.map(({ partition, lagRecords }) => [partition, lagRecords])),
     }
@@ -137,6 +139,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
   /** See ConsumerSession. */
   async #runSession(): Promise<void> {
     const assignment = this.#assignment ?? (await this.#join())
+    this.#refusedReason = undefined
     this.#assignment = assignment
     await this.#heartbeat()
     const { config, settings, member } = this.#context
@@ -152,6 +155,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
           assignment,
           heartbeat: () => this.#heartbeat(),
           onCommit: () => this.#noteCommit(),
+          onStopping: () => this.#showLastPositions(),
         })
         if (this.#stopping.signal.aborted) return
         await this.#session.run()
@@ -162,6 +166,12 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     } finally {
       await connection.close().catch(() => undefined)
     }
+  }
+
+  async #showLastPositions(): Promise<void> {
+    const { logger } = this.#context
+    const shown = this.#maintenance.showPositions(this.#session?.states ?? new Map())
+    await closeInTime(shown, { action: 'showing the last positions', logger })
   }
 
   async #join(): Promise<PartitionAssignment> {
@@ -191,8 +201,10 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     const { table, settings, now, logger } = this.#context
     const session = this.#session
     const isHung = session !== undefined && session.busyMs > settings.hungAfterMs
-    if (isHung !== this.#isHung && isHung)
+    if (isHung !== this.#isHung && isHung) {
       logger.error('the handler hangs; the leases of this member are not renewed', { busyMs: session.busyMs })
+      this.#giveUpHungSession(session)
+    }
     this.#isHung = isHung
     if (isHung) return
     const heldEpochs = session?.epochs ?? new Map<number, number>()
@@ -200,6 +212,13 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     const heartbeat = await table.heartbeat(idleTimes(session))
     this.#assignment?.setLiveMembers(heartbeat.liveMembers)
     if (session === this.#session) session?.onHeartbeat(heartbeat, heldEpochs, sentAtMs)
+  }
+
+  /** A broker would leave the partitions to this member for as long as the process lives. With leases they expire. */
+  #giveUpHungSession(session: ConsumerSession<Prepared, Tx>): void {
+    if (this.#context.config.driver.assignment !== 'broker') return
+    session.abort(streamErrors.LEASE_LOST({ message: 'the handler hung, and this member has left the group' }))
+    void this.#leaveBroker()
   }
 
   #maintain(): void {
@@ -227,6 +246,7 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
       logger.warn('another member has taken over a partition; the session starts again', { error })
       return await this.#pause(settings.retryFirstMs)
     }
+    if (streamErrors.STREAM_CONFIG.matches(error)) return await this.#waitForSettings(error as Error)
     if (streamErrors.STREAM_STALLED.matches(error)) return await this.#handleStall(error)
     this.#failures++
     metrics?.retries.inc()
@@ -238,6 +258,14 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     await this.#block(error)
     if (await this.#canOthersContinue()) await this.#standBy()
     else await this.#pause(settings.retryCapMs)
+  }
+
+  /** A person may change the stream, so that the settings fit again. */
+  async #waitForSettings(error: Error): Promise<void> {
+    const { logger, settings } = this.#context
+    if (this.#refusedReason !== error.message) logger.error('the stream cannot be used with these settings', { error })
+    this.#refusedReason = error.message
+    await this.#pause(settings.retryCapMs)
   }
 
   /** The next session opens a new reader in any case. */
