@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { removeTemporary, temporaryDirectory } from '@millrace/local-stack'
+import { findTestKafka } from '../src/test-kafka.js'
 import { waitFor } from '../src/wait-for.js'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
@@ -50,7 +51,7 @@ function processes(): Found[] {
   })
 }
 
-function run(args: string[]): void {
+function run(args: string[], env: Record<string, string> = {}): void {
   mkdirSync(join(home, 'tmp'), { mode: 0o711 })
   npm = spawn('npm', ['run', '--silent', ...args], {
     cwd: ROOT,
@@ -65,6 +66,7 @@ function run(args: string[]): void {
       MILLRACE_TESTS_SKIP_BUILD: '1',
       DISK_FREE_BYTES_MIN: '0',
       NODE_OPTIONS: '',
+      ...env,
     },
   })
   for (const stream of [npm.stdout, npm.stderr])
@@ -94,6 +96,7 @@ function end(script: string, way: Way): void {
   else process.kill(commandProcess(script), way === 'SIGHUP of the command' ? 'SIGHUP' : 'SIGKILL')
 }
 
+const testWithKafka = typeof findTestKafka('the end of a start with Kafka') === 'string' ? test.skip : test
 const START = ['start']
 const CHAOS = ['chaos', '--', '--only', 'crash', '--rounds', '50']
 const BENCH = ['bench', '--', 'cache']
@@ -116,6 +119,17 @@ const cases: [string, string[], Way, string][] = [
 ]
 
 describe('a command', () => {
+  testWithKafka('ends the Kafka broker that npm start has started when it is killed', async () => {
+    run(START, { STREAM_DRIVER: 'kafka' })
+    await waitFor(() => isRunning('health-aggregator/dist/main.js'), {
+      deadlineMs: WAIT_MS,
+      what: `a start (${output})`,
+    })
+    expect(isRunning('kafka.Kafka')).toBe(true)
+    end('start', 'SIGKILL of the command')
+    await waitFor(() => processes().length === 0, { deadlineMs: WAIT_MS, what: 'the end of all processes' })
+  })
+
   test.each(cases)(
     'leaves no process and no temporary file behind: npm run %s %j, ended by %s',
     async (script, args, way, atWork) => {
