@@ -1,27 +1,30 @@
+import { readFileSync } from 'node:fs'
 import { checkKafka } from './drivers/kafka/check-kafka.js'
+import type { KafkaConnectionSettings } from './drivers/kafka/connection.js'
 
 // Usage: node packages/streams/dist/check-cli.js
-// Checks the Kafka brokers that the environment variables KAFKA_… name. Prints a sentence if there is a problem and ends with exit code 1 then.
+// Checks the brokers that the environment names by KAFKA_BROKERS, with TLS and a login as it says. Prints a sentence for a problem and ends with exit code 1.
+// The settings are valid already: another program checks each of them.
 
-const { env } = process
-const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
-const password = env.KAFKA_SASL_PASSWORD
-const state = await checkKafka({
-  KAFKA_BROKERS: (env.KAFKA_BROKERS ?? '')
-    .split(',')
-    .map((broker) => broker.trim())
-    .filter((broker) => broker !== ''),
-  KAFKA_CLIENT_ID: env.KAFKA_CLIENT_ID,
-  KAFKA_SSL_ENABLED: /^(true|1)$/.test(env.KAFKA_SSL_ENABLED ?? ''),
-  KAFKA_SSL_CA: env.KAFKA_SSL_CA,
-  KAFKA_SSL_CERT: env.KAFKA_SSL_CERT,
-  KAFKA_SSL_KEY: env.KAFKA_SSL_KEY,
-  KAFKA_SSL_SERVER_NAME: env.KAFKA_SSL_SERVER_NAME,
-  KAFKA_SASL_MECHANISM: mechanisms.find((one) => one === env.KAFKA_SASL_MECHANISM),
-  KAFKA_SASL_USERNAME: env.KAFKA_SASL_USERNAME,
-  KAFKA_SASL_PASSWORD: password === undefined ? undefined : { reveal: () => password },
-})
+const state = await checkKafka(readSettings(process.env))
 if (state.kind !== 'ok') {
   process.stdout.write(`${state.problem}\n`)
   process.exitCode = 1
+}
+
+function readSettings(env: NodeJS.ProcessEnv): KafkaConnectionSettings {
+  const file = env.KAFKA_SASL_PASSWORD_FILE
+  const password = file ? readFileSync(file, 'utf8').replace(/\r?\n$/, '') : env.KAFKA_SASL_PASSWORD
+  const mechanism = env.KAFKA_SASL_MECHANISM || undefined
+  return {
+    KAFKA_BROKERS: (env.KAFKA_BROKERS ?? '').split(',').flatMap((broker) => broker.trim() || []),
+    KAFKA_CLIENT_ID: env.KAFKA_CLIENT_ID || undefined,
+    KAFKA_SSL_ENABLED: /^(true|1)$/.test(env.KAFKA_SSL_ENABLED ?? ''),
+    KAFKA_SSL_CA: env.KAFKA_SSL_CA || undefined,
+    KAFKA_SSL_CERT: env.KAFKA_SSL_CERT || undefined,
+    KAFKA_SSL_KEY: env.KAFKA_SSL_KEY || undefined,
+    KAFKA_SASL_MECHANISM: mechanism as KafkaConnectionSettings['KAFKA_SASL_MECHANISM'],
+    KAFKA_SASL_USERNAME: env.KAFKA_SASL_USERNAME || undefined,
+    KAFKA_SASL_PASSWORD: password ? { reveal: () => password } : undefined,
+  }
 }
