@@ -87,14 +87,15 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
     const { config, metrics } = this.#context
     const { partition } = state
     const order = config.driver.comparePositions(description.last, state.committedPosition)
-    const isAtEnd = order <= 0
+    // Nothing is left to read when the stream itself has removed all frames, read or not.
+    const isAtEnd = order <= 0 || description.frames === 0
     // A stream that ends before the committed position may be on a new server, with frames that nobody has read yet.
     if (order === 0 || description.frames === 0) state.noteEnd(askedAtMs)
     const lagFrames = isAtEnd
       ? 0
       : description.framesEver === undefined
         ? undefined
-        : Math.max(0, description.framesEver - state.committedFrames)
+        : Math.min(description.frames, Math.max(0, description.framesEver - state.committedFrames))
     state.lagRecords = isAtEnd ? 0 : await this.#lagRecords(state, lagFrames)
     const seconds = isAtEnd ? 0 : ageSeconds(state.watermarkMaxMs, askedAtMs)
     metrics?.lag(partition, { frames: lagFrames, records: state.lagRecords, seconds })

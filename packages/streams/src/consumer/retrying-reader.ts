@@ -9,6 +9,8 @@ import type { ReadCounts } from './stall-detector.js'
 
 const PAUSE_FIRST_MS = 20
 const PAUSE_LAST_MS = 1000
+/** Reads that have failed are logged once until none has failed for this long, in ms: while one partition has no leader, every other read may fail. */
+const CALM_AFTER_MS = 5000
 
 /** Reads the stream and retries while it does not answer. Leases and state are kept meanwhile: a stream that is down is no failure of the session. */
 export class RetryingReader<Prepared, Tx extends SqlTransaction> {
@@ -20,6 +22,8 @@ export class RetryingReader<Prepared, Tx extends SqlTransaction> {
   #endedMs = 0
   #startedAtMs = 0
   #pauseMs = PAUSE_FIRST_MS
+  /** When a read last failed; undefined when none has failed for some time. */
+  #failedAtMs: number | undefined
   #rejectRead: ((error: Error) => void) | undefined
   #isAborted = false
 
@@ -71,13 +75,17 @@ export class RetryingReader<Prepared, Tx extends SqlTransaction> {
     try {
       const frames = await this.#reader.read(limits)
       if (frames.length > 0) metrics?.readReturned.observe((now() - startedAtMs) / 1000)
-      if (this.#pauseMs > PAUSE_FIRST_MS) logger.info('the stream can be read again')
       this.#pauseMs = PAUSE_FIRST_MS
+      if (this.#failedAtMs !== undefined && now() - this.#failedAtMs >= CALM_AFTER_MS) {
+        this.#failedAtMs = undefined
+        logger.info('the stream can be read again')
+      }
       return frames
     } catch (error) {
       metrics?.readFailed.observe((now() - startedAtMs) / 1000)
       if (this.#isAborted || !streamErrors.STREAM_UNAVAILABLE.matches(error)) throw error
-      if (this.#pauseMs === PAUSE_FIRST_MS) logger.warn('the stream cannot be read; it is tried again', { error })
+      if (this.#failedAtMs === undefined) logger.warn('the stream cannot be read; it is tried again', { error })
+      this.#failedAtMs = now()
       await sleep(Math.min(this.#pauseMs, limits.blockMs))
       this.#pauseMs = Math.min(PAUSE_LAST_MS, this.#pauseMs * 2)
       await this.#seekAgain()

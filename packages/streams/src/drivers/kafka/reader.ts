@@ -20,10 +20,14 @@ const ANSWER_BYTES_MAX = 4 * 1024 * 1024
 const ASK_MS_MAX = 5_000
 /** Pause after an answer that says that the leader has moved, in ms: an election takes a moment. */
 const MOVED_PAUSE_MS = 50
+/** Shortest time between two questions whether a partition without a leader has one again, in ms. */
+const LEADERLESS_MS = 250
 
 /** One set of connections with the brokers that have a request under way on it. */
 interface Lane {
-  readonly fetcher: Promise<KafkaFetcher>
+  /** Opened with the first use, and again after a failure. */
+  fetcher(): Promise<KafkaFetcher>
+  close(): Promise<void>
   readonly busy: Set<number>
 }
 
@@ -38,6 +42,8 @@ export class KafkaReader implements StreamReader {
   readonly #waiting: Lane
   #prompt: Lane | undefined
   #failure: Error | undefined
+  /** When the brokers were last asked about partitions without a leader, by performance.now. */
+  #leadersAskedAtMs = Number.NEGATIVE_INFINITY
   #isWoken = false
   #isClosed = false
   #signal: (() => void) | undefined
@@ -75,7 +81,7 @@ export class KafkaReader implements StreamReader {
     this.#isClosed = true
     this.#cursors.clear()
     this.wake()
-    for (const lane of [this.#waiting, this.#prompt]) await (await lane?.fetcher)?.close()
+    for (const lane of [this.#waiting, this.#prompt]) await lane?.close()
     this.#deps.closed()
   }
 
@@ -103,7 +109,7 @@ export class KafkaReader implements StreamReader {
       if (this.#isWoken || unanswered.length === 0) return []
       if (performance.now() - since > ASK_MS_MAX) this.#fail(new Error('a broker has not answered'))
       const signal = this.#nextSignal(POLL_MS_MAX)
-      void this.#ask(unanswered, limits)
+      void this.#ask(unanswered, limits).then((leaderless) => this.#failWithoutLeader(leaderless))
       await signal
     }
   }
@@ -124,38 +130,47 @@ export class KafkaReader implements StreamReader {
     const open = this.#cursors.empty().filter(({ isPolled, isPrompted }) => !isPolled && !isPrompted)
     const isBusy = this.#waiting.busy
     const fresh: ReadCursor[] = []
-    await this.#forLeaders(open, (node, own) => {
+    const leaderless = await this.#forLeaders(open, (node, own) => {
       if (isBusy.has(node)) fresh.push(...own.filter(({ askedAtMs }) => askedAtMs === 0))
       else void this.#fetch(this.#waiting, node, own, { limits, maxWaitMs })
     })
     if (fresh.length > 0) await this.#ask(fresh, limits)
+    // While others have leaders, their frames are waited for.
+    if (leaderless.length === this.#cursors.size) this.#failWithoutLeader(leaderless)
   }
 
-  /** Asks the leaders for frames that they have, except those that are being asked. */
-  async #ask(cursors: readonly ReadCursor[], limits: ReadLimits): Promise<void> {
+  /** Asks the leaders for frames that they have, except those that are being asked. Returns the partitions without a leader. */
+  async #ask(cursors: readonly ReadCursor[], limits: ReadLimits): Promise<number[]> {
     this.#prompt ??= createLane(this.#deps)
     const lane = this.#prompt
     const open = cursors.filter(({ isPrompted }) => !isPrompted)
-    await this.#forLeaders(open, (node, own) => {
+    return await this.#forLeaders(open, (node, own) => {
       if (!lane.busy.has(node)) void this.#fetch(lane, node, own, { limits, maxWaitMs: 0 })
     })
   }
 
-  async #forLeaders(cursors: readonly ReadCursor[], call: (node: number, own: ReadCursor[]) => void): Promise<void> {
-    if (cursors.length === 0) return
+  /** Calls `call` for each leader. Returns the partitions that have none; they do not hold up the others. Never rejects. */
+  async #forLeaders(
+    cursors: readonly ReadCursor[],
+    call: (node: number, own: ReadCursor[]) => void,
+  ): Promise<number[]> {
+    if (cursors.length === 0) return []
+    const leaderless: number[] = []
     try {
-      const leaders = await (await this.#waiting.fetcher).leaders(this.#deps.topic)
+      const leaders = await (await this.#waiting.fetcher()).leaders(this.#deps.topic)
       const byNode = new Map<number, ReadCursor[]>()
       for (const cursor of cursors) {
         const node = leaders.get(cursor.partition)
-        if (node === undefined) throw new Error(`partition ${cursor.partition} has no leader`)
-        byNode.set(node, [...(byNode.get(node) ?? []), cursor])
+        if (node === undefined) leaderless.push(cursor.partition)
+        else byNode.set(node, [...(byNode.get(node) ?? []), cursor])
       }
       for (const [node, own] of byNode) call(node, own)
+      if (leaderless.length > 0) await this.#lookForLeaders()
     } catch (error) {
       await this.#refresh()
       this.#fail(error)
     }
+    return leaderless
   }
 
   async #fetch(
@@ -171,7 +186,7 @@ export class KafkaReader implements StreamReader {
     const requests = cursors.map(({ partition, next }) => ({ partition, offset: next, bytesMax }))
     const askedAtMs = performance.now()
     try {
-      const fetcher = await lane.fetcher
+      const fetcher = await lane.fetcher()
       const answers = await fetcher.fetch(node, this.#deps.topic, requests, { maxWaitMs, bytesMax })
       const taken = answers.map((answer, index) => {
         const { offset } = requests[index] as { readonly offset: number }
@@ -180,7 +195,8 @@ export class KafkaReader implements StreamReader {
       await Promise.all(taken)
     } catch (error) {
       await this.#refresh()
-      this.#fail(error)
+      // An error of partitions that are no longer read, or are read from elsewhere, is nobody's concern.
+      if (cursors.some((cursor) => this.#cursors.isCurrent(cursor))) this.#fail(error)
     } finally {
       lane.busy.delete(node)
       for (const cursor of cursors) cursor[mark] = false
@@ -205,7 +221,7 @@ export class KafkaReader implements StreamReader {
         await this.#moveIntoRange(cursor, offset)
         return
       case 'failed':
-        this.#fail(answer.cause)
+        if (this.#cursors.isCurrent(cursor)) this.#fail(answer.cause)
     }
   }
 
@@ -214,15 +230,28 @@ export class KafkaReader implements StreamReader {
     const { earliest, latest } = await this.#deps.offsets(cursor.partition)
     if (offset > latest)
       throw new Error(`partition ${cursor.partition} ends at offset ${latest}, before the offset ${offset} to read`)
-    if (offset < earliest && cursor.next === offset) cursor.next = earliest
+    if (offset >= earliest) {
+      // The broker that was asked and the leader disagree.
+      await this.#refresh()
+      await sleep(MOVED_PAUSE_MS)
+    } else if (cursor.next === offset) cursor.next = earliest
+  }
+
+  async #lookForLeaders(): Promise<void> {
+    if (performance.now() - this.#leadersAskedAtMs < LEADERLESS_MS) return
+    this.#leadersAskedAtMs = performance.now()
+    await this.#refresh()
+    this.#signal?.()
+  }
+
+  #failWithoutLeader(leaderless: readonly number[]): void {
+    if (leaderless.length > 0) this.#fail(new Error(`partition ${leaderless.join(', ')} has no leader`))
   }
 
   async #refresh(): Promise<void> {
     if (this.#isClosed) return
-    const fetcher = await this.#waiting.fetcher.catch(() => undefined)
-    await Promise.all(
-      [fetcher, await this.#prompt?.fetcher].map((one) => one?.refresh(this.#deps.topic).catch(() => undefined)),
-    )
+    const refresh = async (lane: Lane) => await (await lane.fetcher()).refresh(this.#deps.topic)
+    await Promise.allSettled([this.#waiting, this.#prompt].map((lane) => lane && refresh(lane)))
   }
 
   #fail(error: unknown): void {
@@ -252,5 +281,24 @@ export class KafkaReader implements StreamReader {
 }
 
 function createLane({ openFetcher }: ReaderDeps): Lane {
-  return { fetcher: openFetcher(), busy: new Set() }
+  let opened: Promise<KafkaFetcher> | undefined
+  let isClosed = false
+  return {
+    async fetcher() {
+      if (isClosed) throw new Error('the reader is closed')
+      opened ??= openFetcher()
+      try {
+        return await opened
+      } catch (error) {
+        opened = undefined
+        throw error
+      }
+    },
+    async close() {
+      isClosed = true
+      const fetcher = await opened?.catch(() => undefined)
+      await fetcher?.close()
+    },
+    busy: new Set(),
+  }
 }

@@ -69,17 +69,19 @@ async function whenVisible(client: KafkaClient, topic: string, partitions: numbe
   const endsAt = performance.now() + VISIBLE_WITHIN_MS
   const numbers = Array.from({ length: partitions }, (_, partition) => partition)
   for (;;) {
+    let cause: unknown
     try {
       await client.offsets(topic, numbers)
       const description = await client.describeTopic(topic)
       if (description !== undefined) return description
-    } catch (cause) {
-      if (performance.now() > endsAt)
-        throw streamErrors.STREAM_UNAVAILABLE({
-          message: `the Kafka topic ${topic} was created, but its leaders do not answer`,
-          cause,
-        })
+    } catch (error) {
+      cause = error
     }
+    if (performance.now() > endsAt)
+      throw streamErrors.STREAM_UNAVAILABLE({
+        message: `the Kafka topic ${topic} was created, but its leaders do not answer`,
+        cause,
+      })
     await sleep(POLL_MS)
   }
 }

@@ -173,7 +173,7 @@ describe('a member of a Kafka group', () => {
 
   it.each([
     [GROUP_ERROR.inconsistentGroupProtocol, 'members that are not Millrace consumers'],
-    [GROUP_ERROR.invalidSessionTimeout, 'group.min.session.timeout.ms'],
+    [GROUP_ERROR.invalidSessionTimeout, 'set it between group.min.session.timeout.ms'],
     [GROUP_ERROR.groupAuthorizationFailed, 'may not join'],
   ])('is rejected with the reason in plain words when the broker refuses it with code %s', async (code, reason) => {
     fail('join', code, Number.POSITIVE_INFINITY)

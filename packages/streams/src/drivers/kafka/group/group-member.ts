@@ -56,7 +56,7 @@ const REFUSALS = new Map<number, string>([
   [GROUP_ERROR.invalidGroupId, 'the broker does not accept the name of the consumer group'],
   [
     GROUP_ERROR.invalidSessionTimeout,
-    'the broker does not accept the lease as session timeout; see group.min.session.timeout.ms and group.max.session.timeout.ms of the broker',
+    'the broker does not accept LEASE_MS as the session timeout of members; set it between group.min.session.timeout.ms and group.max.session.timeout.ms of the broker',
   ],
   [GROUP_ERROR.topicAuthorizationFailed, 'this client may not read the topic'],
   [GROUP_ERROR.groupAuthorizationFailed, 'this client may not join the consumer group'],

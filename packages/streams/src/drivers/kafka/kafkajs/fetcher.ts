@@ -33,7 +33,13 @@ export class KafkajsFetcher implements KafkaFetcher {
     options: { readonly maxWaitMs: number; readonly bytesMax: number },
   ): Promise<FetchedPartition[]> {
     const broker = await this.#nodes.connect(node)
-    const wire = fetchRequest(topic, requests, options)
+    const { partitions } = await this.#nodes.topic(topic)
+    const epochs = new Map(
+      partitions
+        .filter(({ leader }) => leader === node)
+        .map(({ partition, leaderEpoch }) => [partition, leaderEpoch] as const),
+    )
+    const wire = fetchRequest(topic, requests, { ...options, epochs })
     const answers = await this.#nodes.send(broker, wire, options.maxWaitMs + ANSWER_MS)
     const byPartition = new Map(answers.map((answer) => [answer.partition, answer]))
     return requests.map((request) => toFetched(topic, request, byPartition.get(request.partition)))
@@ -58,6 +64,7 @@ function toFetched(
   try {
     return { partition, kind: 'messages', ...decodeRecordBatches(records, offset), highWatermark, logStart }
   } catch (cause) {
-    return { partition, kind: 'failed', cause: cause as Error }
+    const { message } = cause as Error
+    return { partition, kind: 'failed', cause: new Error(`partition ${partition} of ${topic}: ${message}`, { cause }) }
   }
 }

@@ -94,8 +94,10 @@ export class KafkajsGroupCoordinator implements GroupCoordinator {
   }
 
   async #connect(nodes: BrokerNodes): Promise<KafkajsBroker> {
-    const { nodes: known } = await nodes.cluster()
     if (this.#node === undefined) {
+      // All brokers that were known may have been replaced.
+      await nodes.metadata([])
+      const { nodes: known } = await nodes.cluster()
       const any = await nodes.connect(known[Math.floor(Math.random() * known.length)] as number)
       const find = () => any.findGroupCoordinator({ groupId: this.#name.group, coordinatorType: 0 })
       const { coordinator } = await nodes.run(any, find, FIND_TIMEOUT_MS, 'FindCoordinator')

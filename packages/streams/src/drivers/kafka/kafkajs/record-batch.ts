@@ -99,7 +99,7 @@ export interface DecodedRecords {
  * Decodes batches. The last one may be cut off by the size limit of the fetch and is then left out. The values are parts of `records`.
  * A batch of another producer that is compressed with an unknown codec is returned as one message without a value, so that it is reported and
  * skipped like any message that is not a frame.
- * @throws Error for a batch of an old format and for one that does not match its checksum.
+ * @throws Error when the first batch has an old format or does not match its checksum; the batches before a later one are returned
  */
 export function decodeRecordBatches(records: Buffer, from: number): DecodedRecords {
   const messages: FetchedMessage[] = []
@@ -109,7 +109,14 @@ export function decodeRecordBatches(records: Buffer, from: number): DecodedRecor
     const length = records.readInt32BE(at + 8)
     const end = at + LENGTH_END + length
     if (end > records.length) break
-    nextOffset = Math.max(nextOffset, decodeBatch(records.subarray(at, end), from, messages))
+    const before = messages.length
+    try {
+      nextOffset = Math.max(nextOffset, decodeBatch(records.subarray(at, end), from, messages))
+    } catch (error) {
+      if (at === 0) throw error
+      messages.length = before
+      break
+    }
     at = end
   }
   return { messages, nextOffset }

@@ -64,11 +64,18 @@ export interface FetchedRecords {
   readonly records: Buffer
 }
 
-/** Fetch, version 11, without a session. Also returns messages of transactions that are not committed: frames are never part of one. */
+/**
+ * Fetch, version 11, without a session. `epochs`: the leader epoch of each partition, if it is known. A broker that is the leader of another epoch
+ * refuses the request, so a broker that has been deposed and does not know it yet is not read. Also returns messages of transactions that are not committed: frames are never part of one.
+ */
 export function fetchRequest(
   topic: string,
   partitions: readonly FetchRequest[],
-  { maxWaitMs, bytesMax }: { readonly maxWaitMs: number; readonly bytesMax: number },
+  {
+    maxWaitMs,
+    bytesMax,
+    epochs,
+  }: { readonly maxWaitMs: number; readonly bytesMax: number; readonly epochs: ReadonlyMap<number, number> },
 ): WireRequest<FetchedRecords[]> {
   return request(
     { apiKey: 1, apiVersion: 11, apiName: 'Fetch' },
@@ -77,7 +84,12 @@ export function fetchRequest(
       out.int32(-1).int32(maxWaitMs).int32(1).int32(bytesMax).int8(0).int32(0).int32(-1)
       out.int32(1).string(topic).int32(partitions.length)
       for (const { partition, offset, bytesMax: partitionBytes } of partitions)
-        out.int32(partition).int32(-1).int64(offset).int64(-1).int32(partitionBytes)
+        out
+          .int32(partition)
+          .int32(epochs.get(partition) ?? -1)
+          .int64(offset)
+          .int64(-1)
+          .int32(partitionBytes)
       out.int32(0).string('')
       return out.bytes.subarray(0, out.offset)
     },
