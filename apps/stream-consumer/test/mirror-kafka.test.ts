@@ -178,7 +178,7 @@ describeWithKafka('the mirror of stored events to Kafka', () => {
       if (seen.has(String(value.message_id))) continue
       seen.add(String(value.message_id))
       const position = Number(value.position)
-      if (position <= (lastOf.get(key) ?? -1)) return `${value.message_id} comes after a later event of ${key}`
+      if (position <= (lastOf.get(key) ?? -1)) return `${String(value.message_id)} comes after a later event of ${key}`
       lastOf.set(key, position)
     }
     return undefined

@@ -99,7 +99,7 @@ describe('the mirror of stored events', () => {
 
   const idsOf = (events: readonly TestEvent[]): string[] => events.map(({ messageId }) => messageId as string).sort()
 
-  const mirrored = (ids: readonly string[]): Promise<unknown> =>
+  const expectMirrored = (ids: readonly string[]): Promise<unknown> =>
     holds(() => expect(topic.ids().sort()).toEqual([...ids].sort()))
 
   const positions = async (): Promise<unknown[]> =>
@@ -128,7 +128,7 @@ describe('the mirror of stored events', () => {
       { messageId: 'b', tenantId: 2, userId: null, anonymousId: 'é"', timestampMs, properties: null },
     ])
     await engine.step()
-    await mirrored(['a', 'b'])
+    await expectMirrored(['a', 'b'])
     const [a, b] = topic.messages.toSorted((x, y) => `${x.headers.message_id}`.localeCompare(`${y.headers.message_id}`))
     expect(a?.key.toString()).toBe('default:ann')
     expect(a?.headers).toEqual({ message_id: 'a', tenant: 'default', type: 'track' })
@@ -157,7 +157,7 @@ describe('the mirror of stored events', () => {
       send(some)
       await engine.step()
     }
-    await mirrored(idsOf(all))
+    await expectMirrored(idsOf(all))
     for (const { userId } of users(0, 7)) {
       const sent = all.filter((event) => event.userId === userId).map(({ messageId }) => messageId)
       const written = topic.messages.filter(({ key }) => key.toString() === `default:${userId}`)
@@ -180,7 +180,7 @@ describe('the mirror of stored events', () => {
     const heir = consumer()
     await heir.engine.assign(PARTITIONS)
     await heir.engine.step()
-    await mirrored(idsOf(users(0, 20)))
+    await expectMirrored(idsOf(users(0, 20)))
   })
 
   it('a mirror that starts now leaves out what was stored before, one that starts at the beginning does not', async () => {
@@ -193,14 +193,14 @@ describe('the mirror of stored events', () => {
     await first.engine.assign(PARTITIONS)
     send(users(20, 20))
     await first.engine.step()
-    await mirrored(idsOf(users(20, 20)))
+    await expectMirrored(idsOf(users(20, 20)))
     await first.stop()
 
     await database.query('delete from mirror_positions')
     topic = new RecordedTopic()
     const second = consumer({ startsAt: 'beginning' })
     await second.engine.assign(PARTITIONS)
-    await mirrored(idsOf(users(0, 40)))
+    await expectMirrored(idsOf(users(0, 40)))
   })
 
   it('while the topic cannot be written to, events are stored and the mirror shows its lag and the reason; afterwards it writes them all', async () => {
@@ -228,7 +228,7 @@ describe('the mirror of stored events', () => {
     })
     expect(mirror.lagMs).toBeGreaterThan(0)
     topic.outage = undefined
-    await mirrored(idsOf(users(0, 5000)))
+    await expectMirrored(idsOf(users(0, 5000)))
     await holds(async () => {
       expect(mirror.lagRecords).toBe(0)
       expect(mirror.lagMs).toBe(0)
@@ -255,7 +255,7 @@ describe('the mirror of stored events', () => {
     await heir.engine.assign(PARTITIONS)
     send(users(10, 10))
     await heir.engine.step()
-    await mirrored(idsOf(users(0, 20)))
+    await expectMirrored(idsOf(users(0, 20)))
     await holds(() => expect(heir.mirror.lagRecords).toBe(0))
     const after = await ordinals()
 
@@ -270,14 +270,14 @@ describe('the mirror of stored events', () => {
     await first.engine.assign(PARTITIONS)
     send(users(0, 30))
     await first.engine.step()
-    await mirrored(idsOf(users(0, 30)))
+    await expectMirrored(idsOf(users(0, 30)))
     await first.stop()
     await database.query('update mirror_positions set next_ordinal = 0')
     send(users(30, 10))
     const heir = consumer()
     await heir.engine.assign(PARTITIONS)
     await heir.engine.step()
-    await mirrored([...idsOf(users(0, 30)), ...idsOf(users(0, 40))])
+    await expectMirrored([...idsOf(users(0, 30)), ...idsOf(users(0, 40))])
   })
 
   it('an event that is larger than the topic takes is written without properties and context, and says so', async () => {
@@ -291,7 +291,7 @@ describe('the mirror of stored events', () => {
       { messageId: 'small', userId: 'ann' },
     ])
     await engine.step()
-    await mirrored(['large', 'small'])
+    await expectMirrored(['large', 'small'])
     expect(topic.values()[0]).toMatchObject({
       message_id: 'large',
       properties: null,

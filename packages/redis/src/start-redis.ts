@@ -81,9 +81,8 @@ export async function startRedis(
   const { stream, cache } = namedRedis(settings)
   if (cache === undefined)
     throw redisErrors.REDIS_CONFIG({ message: 'no Redis is named: set CACHE_REDIS_URL or STREAM_REDIS_URL' })
-  await Promise.all(
-    [...new Set([stream, cache])].map((server) => server && requireUsableRedis(server.config, server.setting, logger)),
-  )
+  const servers = stream === undefined || stream === cache ? [cache] : [stream, cache]
+  await Promise.all(servers.map(({ config, setting }) => requireUsableRedis(config, setting, logger)))
   const streamRedis = stream && (await open('stream-redis', stream))
   const isSame = streamRedis !== undefined && stream === cache
   return { streamRedis, cacheRedis: isSame ? streamRedis : await open('cache-redis', cache) }

@@ -53,6 +53,7 @@ if (typeof findTestKafka('consumer groups with Kafka') !== 'string') {
 }
 
 describe.each(DRIVERS)('a consumer group (%s)', (name, open) => {
+  /** Some tests look into the memory driver, or need a clock of their own. */
   const isMemory = name === 'memory'
   let effects: Effects
   let stream: string
@@ -105,11 +106,6 @@ describe.each(DRIVERS)('a consumer group (%s)', (name, open) => {
     const { builder, appended } = producer.open(partition)
     for (const line of lines) builder.add(line)
     return await appended
-  }
-
-  /** For tests that look into the memory driver, or need a clock of their own. */
-  const itInMemory = (title: string, test: () => Promise<void>) => {
-    if (isMemory) it(title, test)
   }
 
   it('stores every record once, in order within its partition', async () => {
@@ -386,9 +382,8 @@ describe.each(DRIVERS)('a consumer group (%s)', (name, open) => {
     expect(rows).toEqual([{ last_sequence: '6', records: '10', lost_records: '5' }])
   })
 
-  itInMemory(
-    'reads a stream that has lost its newest frames again from its start, and recognises new frames by their sequences',
-    async () => {
+  if (isMemory)
+    it('reads a stream that has lost its newest frames again from its start, and recognises new frames by their sequences', async () => {
       const consumer = await start(new StoringHandler())
       for (const line of ['a', 'b', 'c']) await send(0, line)
       await effects.untilCount(3)
@@ -406,8 +401,7 @@ describe.each(DRIVERS)('a consumer group (%s)', (name, open) => {
       await start(new StoringHandler(), 'b')
       await effects.untilCount(4)
       expect(await effects.lines()).toEqual(new Map([[0, ['a', 'b', 'c', 'd']]]))
-    },
-  )
+    })
 
   it('replays to a new owner exactly the frames between the flushed and the committed position', async () => {
     const replayed: string[] = []
@@ -466,9 +460,8 @@ describe.each(DRIVERS)('a consumer group (%s)', (name, open) => {
     expect(handler.revocations).toEqual([[0, 1, 2, 3]])
   })
 
-  itInMemory(
-    'trims frames beyond the window that every group has flushed, and none that the slowest group has not flushed',
-    async () => {
+  if (isMemory)
+    it('trims frames beyond the window that every group has flushed, and none that the slowest group has not flushed', async () => {
       const settings = { windowRecords: 4 * 10 }
       await start(new StoringHandler(), 'a', settings)
       for (let i = 0; i < 50; i++) await send(0, `${i}`)
@@ -486,128 +479,134 @@ describe.each(DRIVERS)('a consumer group (%s)', (name, open) => {
         what: 'two more rounds of trimming',
       })
       expect(memory.log('lines', 0).first).toBe('45')
-    },
-  )
-
-  itInMemory('forgets only producers that were silent for long and have no frame in the stream', async () => {
-    const HOUR = 3_600_000
-    let nowMs = Date.now() - 2 * HOUR
-    driver = memory = createMemoryDriver({ now: () => nowMs })
-    const sendAs = async (member: string, partition: number, sequence = 1) => {
-      const payload = Buffer.from(member)
-      const facts = {
-        flags: 0,
-        records: 1,
-        cumulativeRecords: sequence,
-        firstTimeMs: 1,
-        lastTimeMs: 1,
-        sequence,
-        payload,
-      }
-      const frame = encodeFrame({ producer: parseProducerId(`00000000-0000-4000-8000-00000000000${member}`), ...facts })
-      await driver.append(stream, [{ partition, frame }])
-    }
-    const known = async () => {
-      const { rows } = await effects.database.query<{ known: string }>(
-        `select partition || ' ' || right(producer::text, 1) as known from stream_producers order by 1`,
-      )
-      return rows.map(({ known }) => known)
-    }
-    await sendAs('1', 0)
-    await sendAs('1', 1)
-    const first = await start(new StoringHandler())
-    await effects.untilCount(2)
-    await first.stop()
-    await effects.database.query(`update stream_producers set updated_at = updated_at - interval '2 hours'`)
-    for (const [sequence, agoMs] of [HOUR * 0.75, 0].entries()) {
-      nowMs = Date.now() - agoMs
-      await sendAs('2', 0, sequence + 1)
-      await sendAs('2', 1, sequence + 1)
-    }
-    // A group that has read nothing of partition 1 keeps its frames there.
-    await effects.database.query(
-      `insert into stream_partitions (group_name, stream, partition) values ('slow', 'lines', 1)`,
-    )
-    await start(new StoringHandler(), 'b', { windowMs: HOUR / 2, producerMemoryMs: HOUR, forgetMs: 100 })
-    await waitFor(async () => (await known()).join() === '0 2,1 1,1 2')
-  })
-
-  itInMemory('measures its lag in frames and records, and shows its positions to the stream’s own tools', async () => {
-    const metrics = createMetrics({ service: 'test', hasProcessMetrics: false })
-    const handler = new StoringHandler()
-    let open: () => void = () => undefined
-    handler.beforeCommit = async (batch) => {
-      if (batch.records > 0) await new Promise<void>((resolve) => (open = resolve))
-    }
-    const consumer = await runConsumer(
-      { driver, stream, group: 'store', member: 'm', database: effects.database, handler, settings: QUICK },
-      { logger: silentLogger, metrics: new ConsumerMetrics(metrics) },
-    )
-    consumers.push(consumer)
-    for (let i = 0; i < 5; i++) await send(1, 'x', 'y')
-    await waitFor(async () => consumer.state().lagRecords.get(1) === 10)
-    const lagSeconds = async () =>
-      Number(/millrace_stream_lag_seconds\{.*partition="1".*\} (\S+)/.exec(await metrics.expose())?.[1])
-    await waitFor(async () => (await lagSeconds()) > 0)
-    handler.beforeCommit = async () => undefined
-    open()
-    await waitFor(async () => consumer.state().lagRecords.get(1) === 0)
-    await waitFor(async () => memory.mirrored.get('lines/store/1')?.framesRead === 5)
-    const text = await metrics.expose()
-    expect(text).toMatch(/millrace_stream_committed_records_total\{.*\} 10/)
-    expect(text).toMatch(/millrace_stream_lag_records\{.*partition="1".*\} 0/)
-    expect(await lagSeconds()).toBe(0)
-    const bytes = memory
-      .log('lines', 1)
-      .after('', 10)
-      .reduce((sum, frame) => sum + frame.bytes.length, 0)
-    expect(text).toMatch(new RegExp(`millrace_stream_read_bytes_total\\{.*\\} ${bytes}\\n`))
-    expect(text).toMatch(/millrace_stream_read_duration_seconds_count\{.*outcome="frames".*\} [1-9]/)
-  })
-
-  itInMemory('continues to read when the stream comes back, without losing its state', async () => {
-    const handler = new StoringHandler()
-    const openReader = jest.spyOn(driver, 'openReader')
-    await start(handler)
-    await send(0, 'a')
-    await effects.untilCount(1)
-    const reader = (await openReader.mock.results[0]?.value) as StreamReader
-    const read = jest.spyOn(reader, 'read')
-    memory.isUp = false
-    const failed = async () => {
-      const results = await Promise.allSettled(read.mock.results.map(({ value }) => value))
-      return results.filter(({ status }) => status === 'rejected').length >= 2
-    }
-    await waitFor(failed, { what: 'reads that fail' })
-    memory.isUp = true
-    await waitFor(async () => {
-      await send(0, 'b').catch(() => undefined)
-      return (await effects.count()) >= 2
     })
-    expect(handler.revocations).toEqual([])
-  })
 
-  itInMemory('stores every record once when the broker assigns the partitions', async () => {
-    driver = memory = createMemoryDriver({ assignment: 'broker' })
-    producer = await openProducer(
-      { stream, partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 1 },
-      { driver, logger: silentLogger },
-    )
-    const first = await start(new StoringHandler(), 'a')
-    await waitFor(async () => first.state().partitions.length === 4)
-    const second = await start(new StoringHandler(), 'b')
-    await waitFor(async () => first.state().partitions.length === 2 && second.state().partitions.length === 2)
-    for (let i = 0; i < 40; i++) await send(i % 4, `${i}`)
-    await effects.untilCount(40)
-    await first.stop()
-    await waitFor(async () => second.state().partitions.length === 4)
-    await send(0, '40')
-    await effects.untilCount(41)
-    expect(
-      [...(await effects.lines()).values()]
-        .flat()
-        .map(Number)
-        .sort((a, b) => a - b),
-    ).toEqual(Array.from({ length: 41 }, (_, i) => i))
-  })
+  if (isMemory)
+    it('forgets only producers that were silent for long and have no frame in the stream', async () => {
+      const HOUR = 3_600_000
+      let nowMs = Date.now() - 2 * HOUR
+      driver = memory = createMemoryDriver({ now: () => nowMs })
+      const sendAs = async (member: string, partition: number, sequence = 1) => {
+        const payload = Buffer.from(member)
+        const facts = {
+          flags: 0,
+          records: 1,
+          cumulativeRecords: sequence,
+          firstTimeMs: 1,
+          lastTimeMs: 1,
+          sequence,
+          payload,
+        }
+        const frame = encodeFrame({
+          producer: parseProducerId(`00000000-0000-4000-8000-00000000000${member}`),
+          ...facts,
+        })
+        await driver.append(stream, [{ partition, frame }])
+      }
+      const known = async () => {
+        const { rows } = await effects.database.query<{ known: string }>(
+          `select partition || ' ' || right(producer::text, 1) as known from stream_producers order by 1`,
+        )
+        return rows.map(({ known }) => known)
+      }
+      await sendAs('1', 0)
+      await sendAs('1', 1)
+      const first = await start(new StoringHandler())
+      await effects.untilCount(2)
+      await first.stop()
+      await effects.database.query(`update stream_producers set updated_at = updated_at - interval '2 hours'`)
+      for (const [sequence, agoMs] of [HOUR * 0.75, 0].entries()) {
+        nowMs = Date.now() - agoMs
+        await sendAs('2', 0, sequence + 1)
+        await sendAs('2', 1, sequence + 1)
+      }
+      // A group that has read nothing of partition 1 keeps its frames there.
+      await effects.database.query(
+        `insert into stream_partitions (group_name, stream, partition) values ('slow', 'lines', 1)`,
+      )
+      await start(new StoringHandler(), 'b', { windowMs: HOUR / 2, producerMemoryMs: HOUR, forgetMs: 100 })
+      await waitFor(async () => (await known()).join() === '0 2,1 1,1 2')
+    })
+
+  if (isMemory)
+    it('measures its lag in frames and records, and shows its positions to the stream’s own tools', async () => {
+      const metrics = createMetrics({ service: 'test', hasProcessMetrics: false })
+      const handler = new StoringHandler()
+      let open: () => void = () => undefined
+      handler.beforeCommit = async (batch) => {
+        if (batch.records > 0) await new Promise<void>((resolve) => (open = resolve))
+      }
+      const consumer = await runConsumer(
+        { driver, stream, group: 'store', member: 'm', database: effects.database, handler, settings: QUICK },
+        { logger: silentLogger, metrics: new ConsumerMetrics(metrics) },
+      )
+      consumers.push(consumer)
+      for (let i = 0; i < 5; i++) await send(1, 'x', 'y')
+      await waitFor(async () => consumer.state().lagRecords.get(1) === 10)
+      const lagSeconds = async () =>
+        Number(/millrace_stream_lag_seconds\{.*partition="1".*\} (\S+)/.exec(await metrics.expose())?.[1])
+      await waitFor(async () => (await lagSeconds()) > 0)
+      handler.beforeCommit = async () => undefined
+      open()
+      await waitFor(async () => consumer.state().lagRecords.get(1) === 0)
+      await waitFor(async () => memory.mirrored.get('lines/store/1')?.framesRead === 5)
+      const text = await metrics.expose()
+      expect(text).toMatch(/millrace_stream_committed_records_total\{.*\} 10/)
+      expect(text).toMatch(/millrace_stream_lag_records\{.*partition="1".*\} 0/)
+      expect(await lagSeconds()).toBe(0)
+      const bytes = memory
+        .log('lines', 1)
+        .after('', 10)
+        .reduce((sum, frame) => sum + frame.bytes.length, 0)
+      expect(text).toMatch(new RegExp(`millrace_stream_read_bytes_total\\{.*\\} ${bytes}\\n`))
+      expect(text).toMatch(/millrace_stream_read_duration_seconds_count\{.*outcome="frames".*\} [1-9]/)
+    })
+
+  if (isMemory)
+    it('continues to read when the stream comes back, without losing its state', async () => {
+      const handler = new StoringHandler()
+      const openReader = jest.spyOn(driver, 'openReader')
+      await start(handler)
+      await send(0, 'a')
+      await effects.untilCount(1)
+      const reader = (await openReader.mock.results[0]?.value) as StreamReader
+      const read = jest.spyOn(reader, 'read')
+      memory.isUp = false
+      const failed = async () => {
+        const results = await Promise.allSettled(read.mock.results.map(({ value }) => value))
+        return results.filter(({ status }) => status === 'rejected').length >= 2
+      }
+      await waitFor(failed, { what: 'reads that fail' })
+      memory.isUp = true
+      await waitFor(async () => {
+        await send(0, 'b').catch(() => undefined)
+        return (await effects.count()) >= 2
+      })
+      expect(handler.revocations).toEqual([])
+    })
+
+  if (isMemory)
+    it('stores every record once when the broker assigns the partitions', async () => {
+      driver = memory = createMemoryDriver({ assignment: 'broker' })
+      producer = await openProducer(
+        { stream, partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 1 },
+        { driver, logger: silentLogger },
+      )
+      const first = await start(new StoringHandler(), 'a')
+      await waitFor(async () => first.state().partitions.length === 4)
+      const second = await start(new StoringHandler(), 'b')
+      await waitFor(async () => first.state().partitions.length === 2 && second.state().partitions.length === 2)
+      for (let i = 0; i < 40; i++) await send(i % 4, `${i}`)
+      await effects.untilCount(40)
+      await first.stop()
+      await waitFor(async () => second.state().partitions.length === 4)
+      await send(0, '40')
+      await effects.untilCount(41)
+      expect(
+        [...(await effects.lines()).values()]
+          .flat()
+          .map(Number)
+          .sort((a, b) => a - b),
+      ).toEqual(Array.from({ length: 41 }, (_, i) => i))
+    })
 })

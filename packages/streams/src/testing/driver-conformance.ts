@@ -160,12 +160,12 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       await append(0, ...Array.from({ length: 30 }, () => 'busy'))
       await append(1, 'quiet')
       const reader = await reading([0, BEGINNING], [1, BEGINNING])
-      for (let reads = 0; reads < 100; reads++) {
-        const read = texts(await reader.read({ ...LIMITS, framesMax: 4 }))
-        if (read.includes('quiet')) return
+      let read: string[] = []
+      for (let reads = 0; reads < 100 && !read.includes('quiet'); reads++) {
         await append(0, ...read)
+        read = texts(await reader.read({ ...LIMITS, framesMax: 4 }))
       }
-      throw new Error('100 reads returned only frames of the partition that always has some')
+      expect(read).toContain('quiet')
     })
 
     it('describes an empty partition and one with frames', async () => {

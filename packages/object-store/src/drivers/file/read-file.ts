@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import { callbackify } from 'node:util'
 import type { GetOptions, StoredObject } from '../../object-store.js'
 import { objectStoreErrors } from '../../object-store-errors.js'
 import { systemCode, toFileError } from './to-file-error.js'
@@ -63,10 +64,8 @@ function openBody(file: FileHandle, { key, start, end, signal }: Section): Reada
       )
     },
     destroy(error, done) {
-      file.close().then(
-        () => done(error),
-        (failure: unknown) => done(error ?? (failure as Error)),
-      )
+      const closed = callbackify(() => file.close())
+      closed((failure: Error | null) => done(error ?? failure))
     },
   })
 }
