@@ -236,7 +236,60 @@ describe('a start with a wrong setting', () => {
     ],
   ]
 
-  test.each(cases)(
+  const kafkaCases: [string, Given, RegExp][] = [
+    [
+      'KAFKA_BROKERS with a broker without a port',
+      () => ({ STREAM_DRIVER: 'kafka', KAFKA_BROKERS: 'kafka-1' }),
+      /^KAFKA_BROKERS must .*"kafka-1"/,
+    ],
+    [
+      'KAFKA_BROKERS with a port where nothing listens',
+      async () => ({ STREAM_DRIVER: 'kafka', KAFKA_BROKERS: `127.0.0.1:${await freePort()}` }),
+      /^KAFKA_BROKERS names 127\.0\.0\.1:\d+, where nothing listens: start Kafka, or correct the host and the port$/,
+    ],
+    [
+      'KAFKA_BROKERS of a mirror with a port where nothing listens',
+      async () => ({ KAFKA_MIRROR_TOPIC: 'mirror', KAFKA_BROKERS: `127.0.0.1:${await freePort()}` }),
+      /^KAFKA_BROKERS names 127\.0\.0\.1:\d+, where nothing listens/,
+    ],
+    [
+      'KAFKA_BROKERS with the port of another program',
+      async () => ({ STREAM_DRIVER: 'kafka', KAFKA_BROKERS: `127.0.0.1:${await fake(startWebServer())}` }),
+      /^KAFKA_BROKERS names \S+, where a program other than Kafka answers/,
+    ],
+    [
+      'a login to Kafka without a password',
+      () => ({
+        STREAM_DRIVER: 'kafka',
+        KAFKA_BROKERS: '127.0.0.1:9092',
+        KAFKA_SASL_MECHANISM: 'plain',
+        KAFKA_SASL_USERNAME: 'ada',
+      }),
+      /^KAFKA_SASL_MECHANISM and KAFKA_SASL_USERNAME are set, but KAFKA_SASL_PASSWORD is not/,
+    ],
+    [
+      'a server name for TLS without TLS',
+      () => ({ STREAM_DRIVER: 'kafka', KAFKA_BROKERS: '127.0.0.1:9092', KAFKA_SSL_SERVER_NAME: 'broker.example' }),
+      /^KAFKA_SSL_SERVER_NAME is set, but KAFKA_SSL_ENABLED is false/,
+    ],
+    [
+      'more replicas in sync than replicas',
+      () => ({
+        STREAM_DRIVER: 'kafka',
+        KAFKA_BROKERS: '127.0.0.1:9092',
+        KAFKA_REPLICATION_FACTOR: '1',
+        KAFKA_MIN_INSYNC_REPLICAS: '2',
+      }),
+      /^KAFKA_MIN_INSYNC_REPLICAS is 2, but KAFKA_REPLICATION_FACTOR is 1/,
+    ],
+    [
+      'a mirror to Kafka without brokers',
+      () => ({ KAFKA_MIRROR_TOPIC: 'mirror' }),
+      /^KAFKA_MIRROR_TOPIC is mirror, but KAFKA_BROKERS is not set/,
+    ],
+  ]
+
+  test.each([...cases, ...kafkaCases])(
     'is refused with one sentence that names the setting and the remedy: %s',
     async (_, given, sentence) => {
       const problems = await problemsOf(await given())
@@ -258,6 +311,33 @@ describe('a start with a wrong setting', () => {
     ])
   })
 
+  test('is refused when npm start has to run a Kafka broker itself and there is no Java or no Maven', async () => {
+    const { PATH, JAVA_HOME } = process.env
+    const programs = temporaryDirectory('millrace-programs-')
+    // Without the jars of earlier runs, which make Maven unnecessary.
+    const problems = async () =>
+      (await checkEnvironment(programs, { STREAM_DRIVER: 'kafka', MILLRACE_DATA_DIR: home })).problems
+    try {
+      delete process.env.JAVA_HOME
+      process.env.PATH = programs
+      expect(await problems()).toEqual([
+        expect.stringMatching(
+          /^a Kafka broker needs Java 17 or newer, .*; or set KAFKA_BROKERS to the brokers of a cluster$/,
+        ),
+      ])
+      const java = '#!/bin/sh\necho \'openjdk version "17.0.1"\' >&2\n'
+      writeFileSync(join(programs, 'java'), java, { mode: 0o755 })
+      expect(await problems()).toEqual([
+        expect.stringMatching(
+          /no program mvn on PATH: install Maven .*; or set KAFKA_BROKERS to the brokers of a cluster$/,
+        ),
+      ])
+    } finally {
+      Object.assign(process.env, { PATH, ...(JAVA_HOME !== undefined && { JAVA_HOME }) })
+      removeTemporary(programs)
+    }
+  })
+
   test('is refused when the user of the database may not create tables', async () => {
     await createReader(postgres.url)
     const url = databaseUrl((one) => Object.assign(one, { username: 'reader', password: 'secret' }))
@@ -275,6 +355,17 @@ test('a start with right settings of servers is not refused, and several problem
   expect(await problemsOf({})).toEqual([])
   const problems = await problemsOf({ ...right, HTTP_PORT: 'abc', EVENT_BYTES_MAX: 'big', LOG_LEVEL: 'loud' })
   expect(problems.map((problem) => problem.split(' ')[0])).toEqual(['LOG_LEVEL', 'HTTP_PORT', 'EVENT_BYTES_MAX'])
+})
+
+test('a start without KAFKA_BROKERS is refused when other settings ask for a login or for replicas, which the broker of npm start has not', async () => {
+  const own = { STREAM_DRIVER: 'kafka', KAFKA_SSL_ENABLED: 'true', KAFKA_REPLICATION_FACTOR: '3' }
+  const problems = await problemsOf(own)
+  expect(problems).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/^KAFKA_SSL_ENABLED is set, but KAFKA_BROKERS is not: .*; set KAFKA_BROKERS\.$/),
+      expect.stringMatching(/^KAFKA_REPLICATION_FACTOR is 3, but KAFKA_BROKERS is not: .*; set KAFKA_BROKERS\.$/),
+    ]),
+  )
 })
 
 test('a start warns of variables that look like settings and are none', async () => {
@@ -302,6 +393,8 @@ const FREE_TEXTS = [
   'ADMIN_TOKEN',
   'STREAM_DISK_PATH',
   'MILLRACE_DATA_DIR',
+  'KAFKA_SASL_USERNAME',
+  'KAFKA_SASL_PASSWORD',
 ]
 
 describe.each(SERVICES.map(({ name }) => name))('the settings of %s', (name) => {

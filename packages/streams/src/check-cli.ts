@@ -23,6 +23,7 @@ function readSettings(env: NodeJS.ProcessEnv): KafkaConnectionSettings {
     KAFKA_SSL_CA: env.KAFKA_SSL_CA || undefined,
     KAFKA_SSL_CERT: env.KAFKA_SSL_CERT || undefined,
     KAFKA_SSL_KEY: env.KAFKA_SSL_KEY || undefined,
+    KAFKA_SSL_SERVER_NAME: env.KAFKA_SSL_SERVER_NAME || undefined,
     KAFKA_SASL_MECHANISM: mechanism as KafkaConnectionSettings['KAFKA_SASL_MECHANISM'],
     KAFKA_SASL_USERNAME: env.KAFKA_SASL_USERNAME || undefined,
     KAFKA_SASL_PASSWORD: password ? { reveal: () => password } : undefined,
