@@ -167,7 +167,8 @@ export const configSchema = defineConfig({
   }),
   STREAM_DISK_PATH: text({
     optional: true,
-    description: 'directory of the data of the stream’s server, when it is on this machine; npm start sets it',
+    description:
+      'data directory of the server of the stream (Redis or Kafka), when it is on this machine; npm start sets it',
   }),
   DISK_FREE_BYTES_MIN: integer({
     default: 67_108_864,

@@ -44,7 +44,7 @@ export const configSchema = defineConfig({
   KAFKA_MIRROR_START: choice(['now', 'beginning'], {
     default: 'now',
     description:
-      'where KAFKA_MIRROR_TOPIC begins when nothing was mirrored to it yet: with the events stored from now on, or with the oldest stored event',
+      'which events are mirrored first when nothing was written to KAFKA_MIRROR_TOPIC yet; now: those stored from now on; beginning: the oldest that are still kept',
   }),
   KAFKA_MIRROR_PARTITIONS: integer({
     default: 16,
@@ -111,12 +111,12 @@ export const configSchema = defineConfig({
     max: 600_000,
     unit: 'ms',
     description:
-      'a consumer that has not renewed its lease for this time loses its partitions; with STREAM_DRIVER kafka also its session timeout, which the brokers limit (6,000 to 1,800,000 by default)',
+      'a consumer that has not renewed its lease for this time loses its partitions; with STREAM_DRIVER kafka also session.timeout.ms of the consumer, which the brokers limit (6,000 to 1,800,000 by default)',
   }),
   KAFKA_GROUP_INSTANCE_ID: name({
     optional: true,
     description:
-      'with STREAM_DRIVER kafka, a name of this process (group.instance.id) that no other running process has: a restart within LEASE_MS then moves no partitions; default: none',
+      'with STREAM_DRIVER kafka: group.instance.id of this process, for static membership; each running process needs a different one; a restart within LEASE_MS then moves no partitions; default: none',
   }),
   STREAM_STALL_MS: integer({
     default: 30_000,
@@ -124,7 +124,7 @@ export const configSchema = defineConfig({
     max: HOUR_MS,
     unit: 'ms',
     description:
-      'when a partition has frames that reads do not return for this time, the consumer opens a new reader, then leaves its group, then raises an alarm',
+      'when a partition has unread frames and reads return none of them for this time, the consumer opens a new reader; after the same time again it leaves its group, and after that it raises an alarm',
   }),
   STREAM_WINDOW_RECORDS: integer({
     default: 10_000_000,

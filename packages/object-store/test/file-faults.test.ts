@@ -89,7 +89,7 @@ describe('the object store in a folder with faults', () => {
     }
   })
 
-  it('says what a caller that may not write is refused', async () => {
+  it('rejects puts, deletes and checks as refused, without a retry, when it may not write to the folder', async () => {
     const store = await open('refused')
     await store.put('a/kept', Buffer.from('x'))
     const root = process.getuid?.() === 0

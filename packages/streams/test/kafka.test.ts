@@ -235,7 +235,7 @@ describeWithKafka('the Kafka driver', () => {
       expect(connections).toBe(0)
     })
 
-    it('passes over frames that were trimmed before it came to them', async () => {
+    it('goes on with the oldest frame that is left when frames were trimmed before it read them', async () => {
       await driver.prepare(stream, 1)
       const positions = await append('a', 'b', 'c', 'd')
       const reader = await reading(BEGINNING)
@@ -259,7 +259,7 @@ describeWithKafka('the Kafka driver', () => {
       expect(read[2]?.bytes.equals(frame)).toBe(true)
     })
 
-    it('returns messages of other producers as frames without a meaning, and goes on behind them', async () => {
+    it('returns messages of other producers like frames, which the consumer will skip, and reads the messages after them', async () => {
       await driver.prepare(stream, 1)
       const topic = streamTopic(stream)
       const producer = peer.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner })

@@ -17,7 +17,7 @@ export class MirrorMetrics {
     this.#events = metrics
       .counter({
         name: 'millrace_mirror_events_total',
-        help: 'Stored events that were written to KAFKA_MIRROR_TOPIC, repeated ones included.',
+        help: 'Stored events that were written to KAFKA_MIRROR_TOPIC; an event that was written twice counts twice.',
       })
       .with({})
     this.#omitted = metrics
@@ -30,7 +30,7 @@ export class MirrorMetrics {
     this.#failures = metrics
       .counter({
         name: 'millrace_mirror_failures_total',
-        help: 'Failed attempts to read stored events or to write them to the topic. They are repeated.',
+        help: 'Failed attempts to read stored events or to write them to KAFKA_MIRROR_TOPIC. A failed attempt is repeated.',
       })
       .with({})
   }

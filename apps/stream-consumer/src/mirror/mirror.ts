@@ -231,11 +231,14 @@ export class Mirror {
     await writer.write(messages, { signal, onFailure: (reason) => this.#failed(reason) })
     metrics.addMirrored(messages.length, omitted)
     if (omitted > 0)
-      this.#deps.logger.warn('events were mirrored without properties and context, which the topic is too small for', {
-        topic: this.#config.topic,
-        events: omitted,
-        message_bytes_max: writer.messageBytesMax,
-      })
+      this.#deps.logger.warn(
+        'events were mirrored without properties and context, because they are larger than max.message.bytes of the topic',
+        {
+          topic: this.#config.topic,
+          events: omitted,
+          message_bytes_max: writer.messageBytesMax,
+        },
+      )
   }
 
   async #move(pieces: readonly Piece[]): Promise<void> {
@@ -267,7 +270,7 @@ export class Mirror {
     const lagMs = this.lagMs
     const isNear = lagMs > this.#config.retentionMs * RETENTION_SHARE_MAX
     if (isNear && !this.#isNearRetention)
-      logger.error('events will soon be deleted by retention before they are mirrored to Kafka', {
+      logger.error('retention will soon delete events that are not mirrored to Kafka yet', {
         topic: this.#config.topic,
         waiting_since: new Date(now() - lagMs).toISOString(),
         retention_days: this.#config.retentionMs / DAY_MS,

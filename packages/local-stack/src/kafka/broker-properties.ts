@@ -56,7 +56,7 @@ export function brokerProperties(node: KafkaNode): Record<string, string> {
     'share.coordinator.state.topic.num.partitions': '2',
     'log.cleaner.dedupe.buffer.size': '4194304',
     'group.initial.rebalance.delay.ms': '0',
-    // A short LEASE_MS is the session timeout.
+    // Consumers use LEASE_MS as their session timeout, and tests set a short one.
     'group.min.session.timeout.ms': '500',
     'log.retention.ms': '-1',
     // A broker that died is noticed early, also by itself: after a crash it registers again once its old session has expired.

@@ -34,7 +34,7 @@ export function findKafka(cacheDirs: readonly string[], say: (line: string) => v
   return complaint === undefined ? { java, libraries, version: VERSION } : complaint
 }
 
-/** The reason, with the remedy, when a Kafka broker cannot be run for want of a program. Downloads nothing. */
+/** The reason, with the remedy, when a program is missing without which a Kafka broker cannot be run. Downloads nothing. */
 export function findMissingProgram(cacheDirs: readonly string[]): string | undefined {
   if (findJava() === undefined)
     return `a Kafka broker needs Java ${JAVA_MAJOR_MIN} or newer, which is neither in JAVA_HOME nor on PATH: install a Java runtime (Debian: apt-get install openjdk-17-jre-headless)`

@@ -10,17 +10,17 @@ export function kafkaSettings() {
       default: [],
       items: { are: 'brokers as host:port', isValid: isAddress },
       description:
-        'host:port of brokers of the Kafka cluster, of which one suffices to find the others; required with STREAM_DRIVER kafka',
+        'bootstrap servers of the Kafka cluster, as host:port; one that answers is enough to find all brokers; required with STREAM_DRIVER kafka and with KAFKA_MIRROR_TOPIC',
     }),
     KAFKA_CLIENT_ID: name({
       default: 'millrace',
-      description: 'name of this client in the logs, metrics and quotas of the brokers',
+      description: 'client.id: the name of Millrace in the logs, metrics and quotas of the brokers',
     }),
     KAFKA_SSL_ENABLED: boolean({ default: false, description: 'whether to use TLS for connections to the brokers' }),
     KAFKA_SSL_CA: pemFile({
       optional: true,
       description:
-        'PEM file with the certificates of the authorities that sign those of the brokers; default: the authorities that Node.js knows',
+        'PEM file with the certificate authorities (CAs) that are trusted to sign the certificates of the brokers; default: the CAs that Node.js trusts',
     }),
     KAFKA_SSL_CERT: pemFile({
       optional: true,
@@ -30,22 +30,22 @@ export function kafkaSettings() {
     KAFKA_SSL_SERVER_NAME: name({
       optional: true,
       description:
-        'host name that the certificates of the brokers must have; default: the host by which each broker is reached',
+        'host name that the certificates of all brokers must have; default: the host under which each broker is reached',
     }),
     KAFKA_SASL_MECHANISM: choice(['plain', 'scram-sha-256', 'scram-sha-512'], {
       optional: true,
       description:
-        'how to log in to the brokers; without it no login takes place; plain sends the password as it is, so use it with TLS',
+        'SASL mechanism of the login to the brokers; there is no login without it; plain sends the password unencrypted, so use it with TLS',
     }),
-    KAFKA_SASL_USERNAME: text({ optional: true, description: 'user for KAFKA_SASL_MECHANISM' }),
-    KAFKA_SASL_PASSWORD: secret({ optional: true, description: 'password for KAFKA_SASL_MECHANISM' }),
+    KAFKA_SASL_USERNAME: text({ optional: true, description: 'user name of the login to the brokers' }),
+    KAFKA_SASL_PASSWORD: secret({ optional: true, description: 'password of the login to the brokers' }),
     KAFKA_REPLICATION_FACTOR: integer({
       default: -1,
       min: -1,
       max: 100,
       unit: 'replicas',
       description:
-        'number of brokers that store each partition of a topic that is created; -1: the default of the brokers',
+        'replication factor of topics that Millrace creates, and the least that an existing topic of the stream may have; -1: default.replication.factor of the brokers',
     }),
     KAFKA_MIN_INSYNC_REPLICAS: integer({
       optional: true,
@@ -53,7 +53,7 @@ export function kafkaSettings() {
       max: 100,
       unit: 'replicas',
       description:
-        'number of brokers that must have stored an event before it is acknowledged; default: 2 for topics with 3 or more replicas, else 1',
+        'min.insync.replicas of topics that Millrace creates, and the least that an existing topic of the stream may have: the number of replicas that must have an event before it is acknowledged; default: 2 for topics with 3 or more replicas, else 1',
     }),
   }
 }

@@ -14,7 +14,7 @@ export function mirrorSettings() {
           ? undefined
           : `must be the name of a Kafka topic: at most ${TOPIC_CHARACTERS_MAX} letters, digits, dots, underscores and hyphens`,
       description:
-        'topic of the Kafka cluster of KAFKA_BROKERS to which every stored event is written as a JSON message, for other systems; nothing is written without it; the same in all services',
+        'Kafka topic to which every stored event is written as a JSON message, for other systems; it is in the cluster of KAFKA_BROKERS; without this setting nothing is written; the same in all services',
     }),
   }
 }

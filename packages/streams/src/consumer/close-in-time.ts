@@ -15,6 +15,6 @@ export async function closeInTime(
     .catch((error: unknown) => logger.warn('a client of the stream could not be closed', { action, error }))
     .then(() => false)
   if (await Promise.race([done, late]))
-    logger.warn('a client of the stream does not close; it is left behind', { action })
+    logger.warn('a client of the stream did not close in time; its connections are left open', { action })
   closed.abort()
 }

@@ -103,7 +103,7 @@ export class ConsumerMetrics {
     })
     this.#lagSeconds = metrics.gauge({
       name: 'millrace_stream_lag_seconds',
-      help: 'Age of the newest frame that was read; 0 when everything in the stream is committed',
+      help: 'Time since the append of the newest frame that was read; 0 when everything in the stream is committed',
       alert: 'above 60 for minutes, or rising',
       labels: ['stream', 'group', 'partition'],
     })
@@ -121,18 +121,18 @@ export class ConsumerMetrics {
     })
     this.#stalls = metrics.counter({
       name: 'millrace_stream_stalls_total',
-      help: 'Steps taken because reads returned no frames although the stream has some',
+      help: 'Steps of the watchdog (a new reader, leaving the group, the alarm) because reads did not return frames that the stream has',
       labels: ['stream', 'group', 'step'],
     })
     this.#stalled = metrics.gauge({
       name: 'millrace_stream_stalled_partitions',
-      help: 'Partitions that this member cannot read although they have frames, after a new reader and a new membership have not helped',
+      help: 'Partitions with unread frames that this member cannot read, although it has opened a new reader and joined the group again',
       alert: 'above 0',
       labels: ['stream', 'group'],
     })
     this.#expiring = metrics.gauge({
       name: 'millrace_stream_expiring_partitions',
-      help: 'Partitions with frames that the server of the stream removes soon because of their age although a group has not stored them',
+      help: 'Partitions with frames that a consumer group has not stored and that the server of the stream will soon remove by their age',
       alert: 'above 0: these frames will be lost',
       labels: ['stream', 'group'],
     })

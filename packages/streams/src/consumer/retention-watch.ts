@@ -28,13 +28,14 @@ export class RetentionWatch<Prepared, Tx extends SqlTransaction> {
     const isAlarm = expiring.length > 0
     if (isAlarm && !this.#isAlarm)
       logger.error(
-        'the server of the stream will soon remove frames because of their age that a group has not stored',
+        'the server of the stream will soon remove frames by their age, although a consumer group has not stored them',
         {
           partitions: expiring,
           retentionMs,
         },
       )
-    if (!isAlarm && this.#isAlarm) logger.info('no frame of the stream will be removed before it is stored any more')
+    if (!isAlarm && this.#isAlarm)
+      logger.info('the server of the stream is no longer about to remove frames that a consumer group has not stored')
     this.#isAlarm = isAlarm
   }
 

@@ -17,7 +17,7 @@ export interface WatchedSession {
   abort(error: Error): void
 }
 
-/** What does not move although it should. */
+/** What a session does not read although the stream has it. */
 export interface Stall {
   /** Partitions with frames that were not read, with the position at which they stand still. */
   readonly partitions: ReadonlyMap<number, Position>
@@ -25,7 +25,7 @@ export interface Stall {
   readonly isReadHung: boolean
 }
 
-/** What is done about a stall: each step when the one before has not helped; the last one is repeated. */
+/** What is done about a stall: each step is taken when the one before has not helped, and the last one is repeated. */
 export type StallStep = 'rebuild_reader' | 'leave_group' | 'alarm'
 
 interface Observation {

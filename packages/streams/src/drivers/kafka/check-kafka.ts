@@ -7,8 +7,8 @@ import { createKafkajsClient } from './kafkajs/client.js'
 import { type BrokerAnswer, ProbeError, probeBroker } from './probe-broker.js'
 
 /**
- * What was found at KAFKA_BROKERS. `unreachable` may pass by itself, as when the brokers are still starting; `wrong` needs a person. `problem` is a
- * sentence with the remedy, without a password.
+ * What was found at KAFKA_BROKERS. `unreachable` may end without a change, for example when the brokers are still starting; `wrong` lasts until a person
+ * changes something. `problem` is a sentence with the remedy, without a password.
  */
 export type KafkaState = { readonly kind: 'ok' } | KafkaProblem
 
@@ -101,7 +101,7 @@ async function checkCluster(connection: KafkaConnection): Promise<KafkaState> {
   }
 }
 
-/** A cluster whose brokers advertise names that mean nothing here answers the first request and none after it. */
+/** Brokers may advertise addresses that cannot be reached from here: then the first request is answered and every later one fails. */
 async function checkAdvertised(
   brokers: ClusterDescription['brokers'],
   connection: KafkaConnection,
@@ -157,7 +157,7 @@ function explainProbe({ reason }: ProbeError, names: string, isTls: boolean): Ka
   }
 }
 
-/** What is wrong with a certificate, in the words of a person who has to replace one. Undefined when it is something else. */
+/** What is wrong with a certificate, and the remedy. Undefined when the error has another cause. */
 function explainCertificate(code: string, message: string): string | undefined {
   switch (code) {
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':

@@ -155,7 +155,7 @@ describe('a member of a Kafka group', () => {
     expect(events).toEqual([[0, 1, 2], 'lost'])
     expect(coordinator.joins).toEqual([''])
     expect(logged.filter((line) => line.startsWith('ERROR'))).toEqual([
-      'ERROR another process has joined the consumer group with the same instance name; this process stays out of the group until that one has left',
+      'ERROR another process with the same instance name (KAFKA_GROUP_INSTANCE_ID) has joined the consumer group; this process stays out of the group until the other one has left',
     ])
     fail('heartbeat', GROUP_ERROR.unknownMemberId)
     await waitFor(async () => events.length >= 3)

@@ -51,7 +51,7 @@ const COORDINATOR_MOVED = new Set<number>([
 const REFUSALS = new Map<number, string>([
   [
     GROUP_ERROR.inconsistentGroupProtocol,
-    'the consumer group has members that are not Millrace consumers; stop them, or choose another group',
+    'the consumer group has members that are not Millrace consumers: stop them, or set STREAM_GROUP to another name',
   ],
   [GROUP_ERROR.invalidGroupId, 'the broker does not accept the name of the consumer group'],
   [
@@ -68,7 +68,7 @@ interface Joined {
   reject(error: Error): void
 }
 
-/** Where a member learns who is in its group, and whom it tells about trouble. */
+/** What a member of a group works with. */
 export interface GroupMemberDeps {
   /** Closed when the member leaves. */
   readonly coordinator: GroupCoordinator
@@ -257,7 +257,9 @@ export class GroupMember {
       case GROUP_ERROR.unknownMemberId:
         this.#memberId = ''
         if (this.#isFenced)
-          this.#logger.info('the other process with the same instance name has left; this one joins the group')
+          this.#logger.info(
+            'the other process with the same instance name (KAFKA_GROUP_INSTANCE_ID) has left; this process joins the group',
+          )
         else this.#lose(error)
         this.#isFenced = false
         this.#generation = undefined
@@ -273,15 +275,15 @@ export class GroupMember {
   }
 
   /**
-   * A newer process has the same instance name. This one does not fight for it: its heartbeats are refused until the other one has left, and do not
-   * disturb it.
+   * The coordinator has fenced this process, because a newer process has joined with the same instance name. This process joins only when the newer one
+   * has left. Until then it goes on with heartbeats: the coordinator refuses them, and they do not disturb the newer process.
    */
   #standAside(error: Error): number {
     const generation = this.#generation ?? this.#ownedGeneration
     if (!this.#isFenced) {
       const { instance } = this.#options
       this.#logger.error(
-        'another process has joined the consumer group with the same instance name; this process stays out of the group until that one has left',
+        'another process with the same instance name (KAFKA_GROUP_INSTANCE_ID) has joined the consumer group; this process stays out of the group until the other one has left',
         { instance },
       )
       this.#lose(error)
