@@ -159,6 +159,17 @@ test('a process that is taken down stays down until it is brought up, and nothin
   expect((await fetch(`${server.adminUrl}/ready`)).status).toBe(200)
 })
 
+test('a process that fails when it is brought up is started again until it is ready', async () => {
+  const script = join(root, 'apps/stream-consumer/dist/main.js')
+  const working = readFileSync(script)
+  const watched = watch(await start())
+  await watched.takeDown()
+  writeFileSync(script, 'process.exit(7)')
+  await expect(watched.bringUp()).rejects.toThrow('worker ended at start (exit code 7)')
+  writeFileSync(script, working)
+  await waitFor(() => countOf('worker is ready again') === 1)
+})
+
 test('stopping a process lets it drain', async () => {
   const server = await start()
   await watch(server).stop()

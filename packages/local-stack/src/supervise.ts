@@ -37,7 +37,7 @@ export interface Supervised<S extends Server = Server> {
   wasDown(sinceMs: number): boolean
   /** Begins an outage: ends the server by `signal` (default SIGKILL) and does not restart it. */
   takeDown(signal?: NodeJS.Signals): Promise<void>
-  /** Ends the outage. */
+  /** Ends the outage. When the server does not become ready, this rejects, and further restarts are tried. */
   bringUp(): Promise<void>
   /** Shuts the server down cleanly and ends the supervision. */
   stop(): Promise<void>
@@ -137,8 +137,11 @@ export function supervise<S extends Server>(server: S, options: SupervisionOptio
     takeDown: (signal = 'SIGKILL') => end(() => server.kill(signal)),
     bringUp: async () => {
       isWanted = true
-      await start()
-      watching = watch()
+      try {
+        await start()
+      } finally {
+        watching = watch()
+      }
     },
     stop: () => end(() => server.stop()),
   }

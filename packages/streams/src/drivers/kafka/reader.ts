@@ -251,7 +251,7 @@ export class KafkaReader implements StreamReader {
   async #refresh(): Promise<void> {
     if (this.#isClosed) return
     const refresh = async (lane: Lane) => await (await lane.fetcher()).refresh(this.#deps.topic)
-    await Promise.allSettled([this.#waiting, this.#prompt].map((lane) => lane && refresh(lane)))
+    await Promise.allSettled([this.#waiting, this.#prompt].filter((lane) => lane !== undefined).map(refresh))
   }
 
   #fail(error: unknown): void {
