@@ -58,6 +58,8 @@ describe('the cache when Redis', () => {
     const server = await startTestRedisServer()
     await withTwo({ redis: { url: server.url } }, async (a, b) => {
       await a.namespace.getOrSet('k', () => 'old')
+      // The value is stored in the background. Before that, a's lease of the key would be kept over the restart and make both processes wait.
+      await waitFor(() => a.redis.client.exists('millrace:cache:{test:test}:entry:k'))
       await server.restart()
       await waitUntilShared(a, b)
       await waitUntilShared(b, a)
