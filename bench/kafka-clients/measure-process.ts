@@ -1,4 +1,4 @@
-// One measurement of one client, in a process of its own, so that its memory and its processor time are not mixed with those of others.
+// This program measures one Kafka client in one mode and then ends. Each measurement has its own process, so its memory and CPU time include no other client.
 import { setTimeout as delay } from 'node:timers/promises'
 import { ownCpuSeconds, printReport, readTask } from '../lib/json-process.js'
 import { type Contestant, PARTITIONS, type Target } from './contestant.js'

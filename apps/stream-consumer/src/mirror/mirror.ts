@@ -53,9 +53,10 @@ interface Piece {
 }
 
 /**
- * Writes the stored events of the partitions that this consumer owns to a Kafka topic, each at least once, those of a user in order. Reads them back from
- * PostgreSQL, so a topic that cannot be written to for days costs neither memory nor the stream's space, and delays nothing. A position moves after the
- * broker has stored the events before it; whoever owns the partition next continues there.
+ * Writes stored events to a Kafka topic: those of the partitions that this consumer owns. Each event is written at least once. The events of one user
+ * are written in the order in which they were stored. The mirror reads the events from PostgreSQL. So while the topic cannot be written to, even for
+ * days, no events wait in memory, frames in the stream can be trimmed, and other events are stored without delay. The position of a partition moves
+ * only after the broker has stored all events before it. The next owner of the partition continues at this position.
  */
 export class Mirror {
   readonly #config: MirrorConfig
