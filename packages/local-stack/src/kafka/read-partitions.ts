@@ -15,6 +15,8 @@ export interface KafkaPartition {
 
 /**
  * The partitions of a topic by the knowledge of the broker that listens on 127.0.0.1:`port` without TLS and login; it lags behind the controller's.
+ * A request of our own, because Kafka clients ask whichever broker answers, Kafka's tools start a JVM for each question, and this package must not
+ * depend on streams.
  * @throws when the broker does not answer, or does not know the topic.
  */
 export async function readPartitions(port: number, topic: string): Promise<KafkaPartition[]> {

@@ -1,6 +1,6 @@
 import type { JoinAnswer, JoinRequest, MemberIdentity } from '../group/group-protocol.js'
+import { WireReader, WireWriter } from '../wire.js'
 import type { WireRequest } from './internals.js'
-import { WireReader, WireWriter } from './wire.js'
 
 /** An answer of the coordinator: `value` counts only without an error. */
 export interface GroupAnswer<T> {
@@ -27,7 +27,7 @@ export function joinRequest(group: string, join: JoinRequest): WireRequest<Group
       const members = reader.array((member) => {
         const id = member.string()
         member.nullableString()
-        return { memberId: id, metadata: bytes(member) }
+        return { memberId: id, metadata: member.bytes() }
       })
       return { errorCode, value: { generation, leader, memberId: own, members } }
     },
@@ -46,7 +46,7 @@ export function syncRequest(
       nullableString(out.string(group).int32(generation).string(memberId), instance).int32(assignments.length)
       for (const one of assignments) out.string(one.memberId).int32(one.assignment.length).raw(one.assignment)
     },
-    (reader) => ({ errorCode: reader.int16(), value: bytes(reader) }),
+    (reader) => ({ errorCode: reader.int16(), value: reader.bytes() }),
   )
 }
 
@@ -118,7 +118,7 @@ function request<T>(
       encode: async () => {
         const out = new WireWriter(REQUEST_BYTES_MAX)
         write(out)
-        const body = Buffer.from(out.bytes.subarray(0, out.offset))
+        const body = Buffer.from(out.written)
         return { buf: body, buffer: body }
       },
     },
@@ -136,8 +136,4 @@ function request<T>(
 
 function nullableString(out: WireWriter, value: string | undefined): WireWriter {
   return value === undefined ? out.int16(-1) : out.string(value)
-}
-
-function bytes(reader: WireReader): Buffer {
-  return reader.raw(Math.max(0, reader.int32()))
 }

@@ -1,5 +1,5 @@
+import { WireReader } from '../wire.js'
 import type { WireRequest } from './internals.js'
-import { WireReader } from './wire.js'
 
 /** A directory of a broker with the logs in it. */
 interface LogDir {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
+import { WireWriter } from '../wire.js'
 import { decodeRecordBatches, recordBatchSize, writeRecordBatch } from './record-batch.js'
 import { fetchRequest } from './requests.js'
-import { WireWriter } from './wire.js'
 
 /** A batch with one message at an offset. */
 function batchAt(offset: number): Buffer {

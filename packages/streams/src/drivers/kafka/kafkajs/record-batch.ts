@@ -1,7 +1,7 @@
 import { gunzipSync } from 'node:zlib'
 import type { FetchedMessage, KafkaMessage } from '../kafka-client.js'
+import { varintSize, WireReader, type WireWriter } from '../wire.js'
 import { crc32c } from './crc32c.js'
-import { varintSize, WireReader, type WireWriter } from './wire.js'
 
 /**
  * Record batches of format 2. Length and CRC-32C precede the part that they cover.

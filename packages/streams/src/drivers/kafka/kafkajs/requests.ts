@@ -1,7 +1,7 @@
 import type { FetchRequest, KafkaMessage } from '../kafka-client.js'
+import { WireReader, WireWriter } from '../wire.js'
 import type { WireRequest } from './internals.js'
 import { recordBatchSize, writeRecordBatch } from './record-batch.js'
-import { WireReader, WireWriter } from './wire.js'
 
 /** The part of the answer to `produceRequest` for one partition. */
 interface ProducedPartition {
@@ -91,7 +91,7 @@ export function fetchRequest(
           .int64(-1)
           .int32(partitionBytes)
       out.int32(0).string('')
-      return out.bytes.subarray(0, out.offset)
+      return out.written
     },
     decodeFetched,
   )
@@ -116,7 +116,7 @@ function decodeFetchedPartition(reader: WireReader): FetchedRecords {
   const logStart = reader.int64()
   reader.array((aborted) => aborted.skip(16))
   reader.skip(4)
-  return { ...head, logStart, records: reader.raw(Math.max(0, reader.int32())) }
+  return { ...head, logStart, records: reader.bytes() }
 }
 
 /** A partition in the metadata of a topic. */

@@ -1,4 +1,4 @@
-/** Writes the fields of a Kafka request (big-endian) into a buffer of known size. https://kafka.apache.org/protocol.html#protocol_types */
+/** Writes the fields of a Kafka message (big-endian) into a buffer of known size. https://kafka.apache.org/protocol.html#protocol_types */
 export class WireWriter {
   readonly bytes: Buffer
   #at = 0
@@ -9,6 +9,11 @@ export class WireWriter {
 
   get offset(): number {
     return this.#at
+  }
+
+  /** The bytes that were written so far, without a copy. */
+  get written(): Buffer {
+    return this.bytes.subarray(0, this.#at)
   }
 
   int8(value: number): this {
@@ -73,7 +78,7 @@ function zigzag(value: number): number {
   return value < 0 ? -2 * value - 1 : 2 * value
 }
 
-/** Reads the fields of a Kafka response. @throws RangeError when the bytes end too early. */
+/** Reads the fields of a Kafka message. @throws RangeError when the bytes end too early. */
 export class WireReader {
   readonly #bytes: Buffer
   #at = 0
@@ -112,6 +117,11 @@ export class WireReader {
   nullableString(): string | undefined {
     const length = this.int16()
     return length < 0 ? undefined : this.raw(length).toString()
+  }
+
+  /** BYTES: its length as int32, and its bytes, without a copy. Null is read as empty. */
+  bytes(): Buffer {
+    return this.raw(Math.max(0, this.int32()))
   }
 
   array<T>(read: (reader: WireReader) => T): T[] {
