@@ -1,6 +1,9 @@
 import { EVENTS_STORE_GROUP } from '@millrace/contracts'
+import { parseObjectStoreUrl } from '@millrace/object-store'
 import {
   address,
+  archiveRules,
+  archiveSettings,
   type ConfigOf,
   checkRedisUrl,
   checkRules,
@@ -100,7 +103,11 @@ export const configSchema = defineConfig({
     description: 'the status is degraded when the lag of a partition exceeds this',
   }),
   STREAM_GROUP: name({ default: EVENTS_STORE_GROUP, description: 'name of the consumer group that stores events' }),
-  MILLRACE_DATA_DIR: text({ default: '.millrace', description: 'directory on the disk whose free space is reported' }),
-}).superRefine(checkRules(...streamRules))
+  MILLRACE_DATA_DIR: text({
+    default: '.millrace',
+    description: 'directory on the disk whose free space is reported, and in which the archive is without ARCHIVE_URL',
+  }),
+  ...archiveSettings({ parseUrl: parseObjectStoreUrl }),
+}).superRefine(checkRules(...streamRules, ...archiveRules))
 
 export type Config = ConfigOf<typeof configSchema>

@@ -1,5 +1,5 @@
 import type { Metrics } from '@millrace/telemetry'
-import type { HealthStatus } from './checks/health-check.js'
+import type { CheckResult, HealthStatus } from './checks/health-check.js'
 import type { LedgerState } from './ledger/ledger-watch.js'
 import type { ProbeResult } from './probe/probe.js'
 import type { MirrorLag } from './queues/mirror-state.js'
@@ -10,6 +10,7 @@ const STATUS_VALUES = { healthy: 0, degraded: 1, unhealthy: 2 } as const
 /** The metrics that alerts are built on. */
 export class HealthMetrics {
   readonly #status
+  readonly #parts
   readonly #lag
   readonly #mirrorLag
   readonly #mirrorSeconds
@@ -33,6 +34,12 @@ export class HealthMetrics {
         alert: '2, or 1 for more than ten minutes',
       })
       .with({})
+    this.#parts = metrics.gauge({
+      name: 'millrace_health_part_level',
+      help: 'Status of a part of the health report, such as database or archive: 0 healthy, 1 degraded, 2 unhealthy',
+      alert: 'above 0 for more than ten minutes',
+      labels: ['part'] as const,
+    })
     this.#lag = metrics.gauge({
       name: 'millrace_queue_lag_records',
       help: 'Records of a partition that are in the stream and not yet stored',
@@ -117,8 +124,9 @@ export class HealthMetrics {
     })
   }
 
-  noteStatus(status: HealthStatus): void {
+  noteReport(status: HealthStatus, services: ReadonlyMap<string, CheckResult>): void {
     this.#status.set(STATUS_VALUES[status])
+    for (const [part, result] of services) this.#parts.with({ part }).set(STATUS_VALUES[result.status])
   }
 
   /** An unknown lag leaves the last value in place. */

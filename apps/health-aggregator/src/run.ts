@@ -1,10 +1,12 @@
 import { KeyManager } from '@millrace/auth'
 import { AnalyticsServiceClient, descriptorSet, HealthServiceService, MINUTE_MS } from '@millrace/contracts'
 import { type Database, readIndexBloat, readPageCounts, readTableBloat, startDatabase } from '@millrace/database'
+import { openArchive } from '@millrace/object-store'
 import { namedRedis, openRedis, type RedisConnection, requireUsableRedis } from '@millrace/redis'
 import { agreeOnSettings, createGrpcClient, implementService, type Lifecycle, startGrpcServer } from '@millrace/service'
 import { openStreamDriver, type StreamDriver } from '@millrace/streams'
 import { createGrpcMetrics, createRedisMetrics, type GrpcMetrics } from '@millrace/telemetry'
+import { createArchive } from './checks/archive-check.js'
 import { CachedCheck } from './checks/cached-check.js'
 import { createDatabaseCheck } from './checks/database-check.js'
 import type { HealthCheck } from './checks/health-check.js'
@@ -34,6 +36,8 @@ const VERSION = '0.1.0'
 const CHECKPOINT_MAX_MS = MINUTE_MS
 const DATABASE_WATCH_MS = MINUTE_MS
 const REPORT_MS = 5000
+/** A check of the archive costs three requests to S3. */
+const ARCHIVE_CHECK_MS = 30_000
 const now = () => Date.now()
 
 /** What several parts need. */
@@ -66,11 +70,12 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   await startDatabaseWatch(parts)
   const { driver, queues, watch } = await startLedger(parts)
   const probeState = await startProbe(parts)
+  const archiveCheck = await startArchive(parts)
   const reportHealth = createHealthReporter({
-    checks: createChecks(parts, { driver, queues, watch, addresses }),
+    checks: [...createChecks(parts, { driver, queues, watch, addresses }), archiveCheck],
     readSystem: createReadSystem(config.MILLRACE_DATA_DIR),
     synthetic: () => probeState.describe(),
-    noteStatus: (status) => parts.metrics.noteStatus(status),
+    noteReport: (status, services) => parts.metrics.noteReport(status, services),
     now,
     version: VERSION,
   })
@@ -101,6 +106,17 @@ async function startRedis(config: Config, lifecycle: Lifecycle): Promise<RedisCo
     )
     return [opened, () => opened.close()]
   })
+}
+
+/** The check of the archive. A failure makes the part degraded and not unhealthy: no service stores anything there yet. */
+async function startArchive({ config, lifecycle }: Parts): Promise<CachedCheck> {
+  const archive = await lifecycle.start('archive', () => {
+    const created = createArchive(() => openArchive(config))
+    return [created, () => created.close()]
+  })
+  const timeoutMs = config.HEALTH_CHECK_TIMEOUT_MS
+  const cacheMs = Math.max(ARCHIVE_CHECK_MS, config.HEALTH_CACHE_MS)
+  return new CachedCheck(archive.check, { cacheMs, timeoutMs, failedStatus: 'degraded' }, now)
 }
 
 async function startDatabaseWatch({ lifecycle, database, metrics }: Parts): Promise<void> {

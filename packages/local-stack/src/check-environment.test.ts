@@ -234,6 +234,28 @@ describe('a start with a wrong setting', () => {
       async () => ({ DATABASE_URL: `postgres://u:secret@127.0.0.1:${await fake(startFakePostgres('14.9'))}/x` }),
       /^PostgreSQL at \S+ \(DATABASE_URL\) is version 14\.9: Millrace needs 15 or newer$/,
     ],
+    [
+      'an archive with keys in its URL',
+      () => ({ ARCHIVE_URL: 's3://key:secret@archive' }),
+      /^ARCHIVE_URL must be a URL such as .*\(it must not hold credentials: they belong into ARCHIVE_S3_ACCESS_KEY_ID/,
+    ],
+    [
+      'an archive in a folder below a file',
+      () => {
+        writeFileSync(join(home, 'file'), '')
+        return { ARCHIVE_URL: `file:${home}/file/archive` }
+      },
+      /^ARCHIVE_URL names the folder \S+, to which this process cannot write \(ENOTDIR/,
+    ],
+    [
+      'an archive on an S3 server whose port is closed',
+      async () => ({
+        ARCHIVE_URL: `s3://archive?endpoint=http://127.0.0.1:${await freePort()}`,
+        ARCHIVE_S3_ACCESS_KEY_ID: 'key',
+        ARCHIVE_S3_SECRET_ACCESS_KEY: 'hunter2',
+      }),
+      /^ARCHIVE_URL names 127\.0\.0\.1:\d+, where nothing listens: start the S3 server, or correct endpoint in ARCHIVE_URL$/,
+    ],
   ]
 
   const kafkaCases: [string, Given, RegExp][] = [

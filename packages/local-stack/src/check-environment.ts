@@ -17,16 +17,18 @@ export interface EnvironmentReport {
 
 /**
  * Checks the environment of `npm start` before anything is started: every setting of every service, the setting of the ports, and the servers that the
- * environment names. A server that does not answer is waited for for at most 2 s, Kafka brokers for 10 s.
+ * environment names. A server that does not answer is waited for for at most 2 s, S3 for 5 s, Kafka brokers for 10 s.
  */
 export async function checkEnvironment(root: string, env: NodeJS.ProcessEnv): Promise<EnvironmentReport> {
   const urls = redisSettings(env)
   const brokers = env.STREAM_DRIVER === 'kafka' || env.KAFKA_MIRROR_TOPIC ? env.KAFKA_BROKERS : ''
-  const [settings, database, redis, kafka] = await Promise.all([
+  const [settings, database, redis, kafka, archive] = await Promise.all([
     checkSettings(root, env, urls),
     env.DATABASE_URL ? runCheck(root, 'packages/database/dist/check-cli.js', ['DATABASE_URL'], env) : '',
     urls.length > 0 ? runCheck(root, 'packages/redis/dist/check-cli.js', urls, env) : '',
     brokers ? runCheck(root, 'packages/streams/dist/check-cli.js', [], env) : '',
+    // Without ARCHIVE_URL it is in MILLRACE_DATA_DIR, which is checked as a setting.
+    env.ARCHIVE_URL ? runCheck(root, 'packages/object-store/dist/check-cli.js', [], env) : '',
   ])
   const ports = env.MILLRACE_PORTS
   const isKnown = ports === undefined || ['', 'default', 'free'].includes(ports)
@@ -37,9 +39,9 @@ export async function checkEnvironment(root: string, env: NodeJS.ProcessEnv): Pr
       ...settings.problems,
       ...ownBrokerProblems(root, env),
       // A setting of a server that is not valid is among the problems already.
-      ...(settings.problems.some((problem) => /^(\w+_URL|KAFKA_\w+) /.test(problem))
+      ...(settings.problems.some((problem) => /^(\w+_URL|KAFKA_\w+|ARCHIVE_\w+) /.test(problem))
         ? []
-        : linesOf(database + redis + kafka)),
+        : linesOf(database + redis + kafka + archive)),
     ],
   }
 }

@@ -21,7 +21,7 @@ const DEFAULT_KEYS = { write: 'mr_write_dev', admin: 'mr_admin_dev' }
  * SIGHUP, or until a process keeps dying. Resolves with the exit code.
  *
  * It reads MILLRACE_DATA_DIR (default `.millrace`), MILLRACE_PORTS (`free`), HTTP_PORT, BOOTSTRAP_WRITE_KEY, BOOTSTRAP_ADMIN_KEY, DATABASE_URL, the
- * Redis URLs, STREAM_DRIVER and KAFKA_BROKERS.
+ * Redis URLs, STREAM_DRIVER, KAFKA_BROKERS and ARCHIVE_URL.
  */
 export async function runStack(startedAt: number, say: (line: string) => void): Promise<number> {
   const { env } = process

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { findFullDisk } from './disk.js'
 import type { KafkaServer } from './kafka/kafka.js'
@@ -176,6 +176,8 @@ function startInstance(instance: ServiceInstance, launch: Launch): Promise<Servi
       ...(streamDir !== undefined && { STREAM_DISK_PATH: streamDir }),
       BOOTSTRAP_WRITE_KEY: keys.write,
       BOOTSTRAP_ADMIN_KEY: keys.admin,
+      // The default is below the data directory of each service, but all services must have the same archive.
+      ARCHIVE_URL: process.env.ARCHIVE_URL || pathToFileURL(join(dataDir, 'archive')).href,
       ...instanceEnvironment(instance, launch.instances, dataDir),
       ...options.env,
       ...options.serviceEnv?.[entry.name],

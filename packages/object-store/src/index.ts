@@ -1,3 +1,4 @@
+export { type ArchiveSettings, openArchive } from './archive.js'
 export type { S3Credentials, S3Options } from './drivers/s3/s3-client.js'
 export type {
   GetOptions,

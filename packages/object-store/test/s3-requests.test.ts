@@ -353,11 +353,27 @@ describeWithS3('the S3 driver', () => {
     await expect(store.check()).rejects.toMatchObject({ code: 'OBJECT_STORE_REFUSED' })
   })
 
-  it('tells apart a full server, a bucket elsewhere and missing credentials', async () => {
+  it('tells apart a full server and a bucket elsewhere', async () => {
     const store = await open()
     proxy.handle = () => (response) => response.writeHead(507).end()
     await expect(store.put('a', Buffer.from('x'))).rejects.toMatchObject({ code: 'OBJECT_STORE_FULL' })
     proxy.handle = () => (response) => response.writeHead(301, { 'x-amz-bucket-region': 'eu-central-1' }).end()
     await expect(store.put('a', Buffer.from('x'))).rejects.toMatchObject({ code: 'OBJECT_STORE_REFUSED' })
+  })
+
+  it('says that it is refused when the SDK finds credentials in none of its places', async () => {
+    const script = `
+      const { openObjectStore, parseObjectStoreUrl } = await import('@millrace/object-store')
+      const store = await openObjectStore(parseObjectStoreUrl(${JSON.stringify(server.url)}))
+      await store.check().catch(({ code, message }) => console.log(code, message))
+      await store.close()`
+    const args = ['--no-warnings', '--input-type=module', '-e', script]
+    const nowhere = { AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' }
+    const env = { PATH: process.env.PATH, AWS_EC2_METADATA_DISABLED: 'true', ...nowhere }
+    const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', cwd: import.meta.dirname, env })
+    expect({ stdout, stderr }).toEqual({
+      stdout: expect.stringMatching(/^OBJECT_STORE_REFUSED reaching s3:\/\/archive: CredentialsProviderError: /),
+      stderr: '',
+    })
   })
 })

@@ -1,5 +1,6 @@
 export { findContradictions } from './agreement/setting-rules.js'
 export { agreeOnSettings, readPublishedSettings } from './agreement/settings-agreement.js'
+export { archiveRules, archiveSettings } from './config/archive-settings.js'
 export { type ConfigOf, type ConfigSchema, defineConfig } from './config/define-config.js'
 export { describeConfig } from './config/describe-config.js'
 export { mirrorRule, mirrorSettings } from './config/mirror-settings.js'

@@ -28,6 +28,14 @@ describe('a cached check', () => {
     expect(await check.result()).toEqual({ status: 'unhealthy', error: 'no route' })
   })
 
+  it('is degraded when it throws or hangs and a failure counts as degraded', async () => {
+    const config = { cacheMs: 0, timeoutMs: 10, failedStatus: 'degraded' } as const
+    const throwing = new CachedCheck({ name: 'x', run: () => Promise.reject(new Error('no route')) }, config, () => 0)
+    expect(await throwing.result()).toEqual({ status: 'degraded', error: 'no route' })
+    const hanging = new CachedCheck({ name: 'x', run: () => new Promise(() => undefined) }, config, () => 0)
+    expect(await hanging.result()).toEqual({ status: 'degraded', error: 'no answer in 10 ms' })
+  })
+
   it('is unhealthy while the check hangs, starts no second one, and uses the result when it ends', async () => {
     let runs = 0
     let finish: (result: CheckResult) => void = () => {}

@@ -1,15 +1,17 @@
 import { isMillraceError } from '@millrace/contracts'
-import type { CheckResult, HealthCheck } from './health-check.js'
+import type { CheckResult, HealthCheck, HealthStatus } from './health-check.js'
 
 export interface CachedCheckConfig {
   /** How long a result is reused, in ms. */
   readonly cacheMs: number
   readonly timeoutMs: number
+  /** The status while the check fails or hangs. Default unhealthy. */
+  readonly failedStatus?: HealthStatus
 }
 
 /**
  * Runs a check at most once at a time and at most once in `cacheMs`, however many callers there are. Never rejects and never takes longer than
- * `timeoutMs`: a check that hangs counts as unhealthy until it ends, and no second one is started.
+ * `timeoutMs`: a check that hangs counts as failed until it ends, and no second one is started.
  */
 export class CachedCheck {
   readonly name: string
@@ -30,7 +32,9 @@ export class CachedCheck {
   async result(): Promise<CheckResult> {
     if (this.#result !== undefined && this.#now() - this.#checkedAtMs < this.#config.cacheMs) return this.#result
     this.#running ??= this.#run()
-    const result = await withTimeout(this.#running, this.#config.timeoutMs)
+    const { timeoutMs } = this.#config
+    const late = this.#failed(`no answer in ${timeoutMs} ms`)
+    const result = await withTimeout(this.#running, timeoutMs, late)
     this.#keep(result)
     return result
   }
@@ -42,10 +46,14 @@ export class CachedCheck {
       this.#keep(result)
       return result
     } catch (error) {
-      return { status: 'unhealthy', error: messageOf(error) }
+      return this.#failed(messageOf(error))
     } finally {
       this.#running = undefined
     }
+  }
+
+  #failed(error: string): CheckResult {
+    return { status: this.#config.failedStatus ?? 'unhealthy', error }
   }
 
   #keep(result: CheckResult): void {
@@ -54,13 +62,13 @@ export class CachedCheck {
   }
 }
 
-async function withTimeout(running: Promise<CheckResult>, timeoutMs: number): Promise<CheckResult> {
+async function withTimeout(running: Promise<CheckResult>, timeoutMs: number, late: CheckResult): Promise<CheckResult> {
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<CheckResult>((resolve) => {
-    timer = setTimeout(() => resolve({ status: 'unhealthy', error: `no answer in ${timeoutMs} ms` }), timeoutMs)
+  const timeout = new Promise<CheckResult>((resolve) => {
+    timer = setTimeout(() => resolve(late), timeoutMs)
   })
   try {
-    return await Promise.race([running, late])
+    return await Promise.race([running, timeout])
   } finally {
     clearTimeout(timer)
   }

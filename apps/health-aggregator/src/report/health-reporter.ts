@@ -7,7 +7,7 @@ export interface HealthReporterDeps {
   readonly checks: readonly CachedCheck[]
   readonly readSystem: () => Promise<SystemInfo>
   readonly synthetic: () => CheckResult
-  readonly noteStatus: (status: HealthStatus) => void
+  readonly noteReport: (status: HealthStatus, services: ReadonlyMap<string, CheckResult>) => void
   readonly now: () => number
   readonly version: string
 }
@@ -18,16 +18,18 @@ export function createHealthReporter(deps: HealthReporterDeps) {
   return async function reportHealth(
     level: HealthLevel,
   ): Promise<{ status: HealthStatus; body: Record<string, unknown> }> {
-    const results = await Promise.all(deps.checks.map(async (check) => [check.name, await check.result()] as const))
+    const services = new Map(
+      await Promise.all(deps.checks.map(async (check) => [check.name, await check.result()] as const)),
+    )
     const report = buildReport(level, {
       nowMs: deps.now(),
       version: deps.version,
       startedAtMs,
-      services: new Map(results),
+      services,
       system: await deps.readSystem(),
       synthetic: deps.synthetic(),
     })
-    deps.noteStatus(report.status)
+    deps.noteReport(report.status, services)
     return report
   }
 }

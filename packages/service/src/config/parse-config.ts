@@ -71,7 +71,9 @@ function toSentence(name: string, message: string, fact: SettingFacts | undefine
   // The message of a rule over several settings is a whole sentence already.
   if (fact === undefined) return name === '' ? message : `${name} ${message}.`
   if (value === undefined) return `${name} is not set: ${fact.description}.`
-  return fact.isSecret === true ? `${name} ${message}.` : `${name} ${message}, but is "${shorten(value)}".`
+  return fact.isSecret === true || fact.isHidden === true
+    ? `${name} ${message}.`
+    : `${name} ${message}, but is "${shorten(value)}".`
 }
 
 /** A value may be a whole JSON document. */

@@ -9,6 +9,8 @@ export interface SettingFacts {
   readonly default?: string
   readonly limits?: string
   readonly isSecret?: boolean
+  /** Whether problems leave its value out, because a wrong one may hold a password. */
+  readonly isHidden?: boolean
   readonly isOptional?: boolean
   /** Name of the setting whose value this one has when it is not set. */
   readonly sameAs?: string
@@ -108,11 +110,16 @@ interface TextRule {
   readonly check?: (value: string) => string | undefined
 }
 
-export function text(options: Common<string> & TextRule & Optional): Setting<string | undefined>
-export function text(options: Common<string> & TextRule): Setting<string>
-export function text(options: Common<string> & TextRule & Partial<Optional>): Setting<string | undefined> {
+interface TextOptions extends Common<string>, TextRule {
+  /** Whether problems leave the value out, because a wrong one may hold a password. Default false. */
+  readonly isHidden?: boolean
+}
+
+export function text(options: TextOptions & Optional): Setting<string | undefined>
+export function text(options: TextOptions): Setting<string>
+export function text(options: TextOptions & Partial<Optional>): Setting<string | undefined> {
   const parser = z.string().trim().min(1, 'must not be blank')
-  return build(withCheck(parser, options.check), options, {})
+  return build(withCheck(parser, options.check), options, options.isHidden === true ? { isHidden: true } : {})
 }
 
 function withCheck<T extends z.ZodType<string, string>>(
