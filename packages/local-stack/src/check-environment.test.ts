@@ -51,7 +51,8 @@ async function fake(starting: Promise<FakeServer>): Promise<number> {
 
 /** What `npm start` says about an environment before it starts anything. */
 async function problemsOf(env: Record<string, string>): Promise<string[]> {
-  return (await checkEnvironment(ROOT, { PATH: process.env.PATH, MILLRACE_DATA_DIR: home, ...env })).problems
+  const { PATH, JAVA_HOME } = process.env
+  return (await checkEnvironment(ROOT, { PATH, JAVA_HOME, MILLRACE_DATA_DIR: home, ...env })).problems
 }
 
 /** A role that may log in and read. The library is that of @millrace/database, since this package has none. */
@@ -334,14 +335,11 @@ describe('a start with a wrong setting', () => {
   })
 
   test('is refused when npm start has to run a Kafka broker itself and there is no Java or no Maven', async () => {
-    const { PATH, JAVA_HOME } = process.env
     const programs = temporaryDirectory('millrace-programs-')
     // Without the jars of earlier runs, which make Maven unnecessary.
-    const problems = async () =>
-      (await checkEnvironment(programs, { STREAM_DRIVER: 'kafka', MILLRACE_DATA_DIR: home })).problems
+    const env = { PATH: programs, STREAM_DRIVER: 'kafka', MILLRACE_DATA_DIR: home }
+    const problems = async () => (await checkEnvironment(programs, env)).problems
     try {
-      delete process.env.JAVA_HOME
-      process.env.PATH = programs
       expect(await problems()).toEqual([
         expect.stringMatching(
           /^a Kafka broker needs Java 17 or newer, .*; or set KAFKA_BROKERS to the brokers of a cluster$/,
@@ -355,7 +353,6 @@ describe('a start with a wrong setting', () => {
         ),
       ])
     } finally {
-      Object.assign(process.env, { PATH, ...(JAVA_HOME !== undefined && { JAVA_HOME }) })
       removeTemporary(programs)
     }
   })

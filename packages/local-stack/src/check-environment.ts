@@ -55,7 +55,7 @@ function unusedBrokers(env: NodeJS.ProcessEnv): string[] {
 /** What keeps a start from running a Kafka broker of its own, which it does when KAFKA_BROKERS is not set. */
 function ownBrokerProblems(root: string, env: NodeJS.ProcessEnv): string[] {
   if (env.STREAM_DRIVER !== 'kafka' || env.KAFKA_BROKERS) return []
-  const missing = findMissingProgram(kafkaCacheDirs(root, env.MILLRACE_DATA_DIR || '.millrace'))
+  const missing = findMissingProgram(kafkaCacheDirs(root, env.MILLRACE_DATA_DIR || '.millrace'), env)
   const setting = ['KAFKA_SSL_ENABLED', 'KAFKA_SASL_MECHANISM'].find((name) => /^(?!(0|false)?$)/.test(env[name] ?? ''))
   const replicas = ['KAFKA_REPLICATION_FACTOR', 'KAFKA_MIN_INSYNC_REPLICAS'].find((name) => Number(env[name]) > 1)
   const own = 'KAFKA_BROKERS is not: the broker that npm start runs itself'

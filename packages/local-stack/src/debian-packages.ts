@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Whether a program is on PATH. */
-export function has(tool: string): boolean {
-  return (process.env.PATH ?? '').split(':').some((directory) => existsSync(join(directory, tool)))
+/** Whether a program is on the PATH of `env`. */
+export function has(tool: string, env: NodeJS.ProcessEnv = process.env): boolean {
+  return (env.PATH ?? '').split(':').some((directory) => existsSync(join(directory, tool)))
 }
 
 /** Whether Debian packages can be downloaded and unpacked here. */

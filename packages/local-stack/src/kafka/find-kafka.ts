@@ -22,23 +22,28 @@ export interface KafkaProgram {
  * Finds Java and the jars of a Kafka broker. Missing jars are resolved by Maven, from the repository that Maven is configured for, and copied into
  * the last of `cacheDirs`. Returns the reason with the remedy, as a clause without a full stop, when that is not possible.
  * @param say receives a line before a download.
+ * @param env says where programs are (PATH, JAVA_HOME), and is the environment of Maven.
  */
-export function findKafka(cacheDirs: readonly string[], say: (line: string) => void = () => {}): KafkaProgram | string {
-  const missing = findMissingProgram(cacheDirs)
+export function findKafka(
+  cacheDirs: readonly string[],
+  say: (line: string) => void = () => {},
+  env: NodeJS.ProcessEnv = process.env,
+): KafkaProgram | string {
+  const missing = findMissingProgram(cacheDirs, env)
   if (missing !== undefined) return missing
-  const java = `${findJava()}`
+  const java = `${findJava(env)}`
   const libraries = librariesIn(cacheDirs) ?? resolve(`${cacheDirs.at(-1)}`, DIRECTORY)
   if (existsSync(libraries)) return { java, libraries, version: VERSION }
   say(`Kafka ${VERSION} is missing: Maven resolves its jars into ${libraries}`)
-  const complaint = resolveJars(libraries)
+  const complaint = resolveJars(libraries, env)
   return complaint === undefined ? { java, libraries, version: VERSION } : complaint
 }
 
-/** The reason, with the remedy, when a program is missing without which a Kafka broker cannot be run. Downloads nothing. */
-export function findMissingProgram(cacheDirs: readonly string[]): string | undefined {
-  if (findJava() === undefined)
+/** The reason, with the remedy, when PATH and JAVA_HOME of `env` lack a program that a Kafka broker needs. Downloads nothing. */
+export function findMissingProgram(cacheDirs: readonly string[], env: NodeJS.ProcessEnv): string | undefined {
+  if (findJava(env) === undefined)
     return `a Kafka broker needs Java ${JAVA_MAJOR_MIN} or newer, which is neither in JAVA_HOME nor on PATH: install a Java runtime (Debian: apt-get install openjdk-17-jre-headless)`
-  if (librariesIn(cacheDirs) === undefined && !has('mvn'))
+  if (librariesIn(cacheDirs) === undefined && !has('mvn', env))
     return 'the jars of a Kafka broker are resolved by Maven, and there is no program mvn on PATH: install Maven (Debian: apt-get install maven)'
   return undefined
 }
@@ -47,19 +52,19 @@ function librariesIn(cacheDirs: readonly string[]): string | undefined {
   return cacheDirs.map((directory) => resolve(directory, DIRECTORY)).find((path) => existsSync(path))
 }
 
-function findJava(): string | undefined {
-  const candidates = [...(process.env.JAVA_HOME ? [join(process.env.JAVA_HOME, 'bin/java')] : []), 'java']
-  return candidates.find((command) => majorOf(command) >= JAVA_MAJOR_MIN)
+function findJava(env: NodeJS.ProcessEnv): string | undefined {
+  const candidates = [...(env.JAVA_HOME ? [join(env.JAVA_HOME, 'bin/java')] : []), 'java']
+  return candidates.find((command) => majorOf(command, env) >= JAVA_MAJOR_MIN)
 }
 
 /** 0 when the program cannot be run. Java 8 calls itself 1.8. */
-function majorOf(java: string): number {
-  const { stderr } = spawnSync(java, ['-version'], { encoding: 'utf8', env: process.env })
+function majorOf(java: string, env: NodeJS.ProcessEnv): number {
+  const { stderr } = spawnSync(java, ['-version'], { encoding: 'utf8', env })
   return Number(/version "(\d+)/.exec(stderr ?? '')?.[1] ?? 0)
 }
 
 /** Returns why it failed. */
-function resolveJars(target: string): string | undefined {
+function resolveJars(target: string, env: NodeJS.ProcessEnv): string | undefined {
   const part = `${target}.${process.pid}`
   rmSync(part, { recursive: true, force: true })
   mkdirSync(part, { recursive: true })
@@ -71,7 +76,7 @@ function resolveJars(target: string): string | undefined {
     const result = spawnSync('mvn', [...args, ...goal], {
       encoding: 'utf8',
       timeout: MAVEN_MS,
-      env: process.env,
+      env,
     })
     if (result.status !== 0)
       return `Maven could not resolve the jars of a Kafka broker (${firstError(result.stdout) ?? result.error?.message ?? 'it gave no reason'}): check the network, or the mirror in Maven's settings.xml`

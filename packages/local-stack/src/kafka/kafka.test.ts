@@ -161,31 +161,21 @@ describeWithKafka('a Kafka cluster', () => {
 })
 
 describe('the search for a Kafka broker', () => {
-  const { PATH, JAVA_HOME } = process.env
-  afterEach(() => {
-    process.env.PATH = PATH
-    if (JAVA_HOME === undefined) delete process.env.JAVA_HOME
-    else process.env.JAVA_HOME = JAVA_HOME
-  })
+  /** Searches where only these shell scripts are on PATH, and no jars of earlier runs are there. */
+  const search = (scripts: Record<string, string>) => findKafka([directory()], () => {}, { PATH: programs(scripts) })
 
   test('names Java as the reason when there is none, and how to install it', () => {
-    process.env.PATH = directory()
-    delete process.env.JAVA_HOME
-    expect(findKafka([directory()])).toMatch(/needs Java 17 or newer.*apt-get install openjdk-17/)
+    expect(search({})).toMatch(/needs Java 17 or newer.*apt-get install openjdk-17/)
   })
 
   test('names Java as the reason when it is too old', () => {
-    process.env.PATH = programs({ java: 'echo \'openjdk version "11.0.2"\' >&2' })
-    delete process.env.JAVA_HOME
-    expect(findKafka([directory()])).toMatch(/needs Java 17 or newer/)
+    expect(search({ java: 'echo \'openjdk version "11.0.2"\' >&2' })).toMatch(/needs Java 17 or newer/)
   })
 
   test('names Maven as the reason when it is missing, and what Maven said when it failed', () => {
     const java = 'echo \'openjdk version "21.0.2"\' >&2'
-    process.env.PATH = programs({ java })
-    expect(findKafka([directory()])).toMatch(/there is no program mvn on PATH: install Maven/)
-    process.env.PATH = programs({ java, mvn: 'echo "[ERROR] Could not transfer artifact -> [Help 1]"; exit 1' })
-    expect(findKafka([directory()])).toMatch(
+    expect(search({ java })).toMatch(/there is no program mvn on PATH: install Maven/)
+    expect(search({ java, mvn: 'echo "[ERROR] Could not transfer artifact -> [Help 1]"; exit 1' })).toMatch(
       /could not resolve the jars .*\(Could not transfer artifact\): check the network/,
     )
   })
