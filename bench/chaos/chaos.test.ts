@@ -5,8 +5,8 @@ import pg from 'pg'
 import { ChaosRun, whyInconclusive } from './chaos-run.js'
 import { chaosStackOptions } from './chaos-stack.js'
 import { runCrashMatrix, runUntilConclusive } from './crash-matrix.js'
-import { runFrozenConsumer } from './frozen-consumer.js'
-import { downOutage, runOutage, runSpoolQuota } from './outages.js'
+import { downOutage, runOutage } from './outages.js'
+import { declareStreamFaultTests } from './stream-fault-tests.js'
 
 /*
  * The short form of `npm run chaos`: the same code with two rounds per process and a few seconds of outage, on one stack. The tests build on each other:
@@ -48,19 +48,7 @@ describe('a stack under load with two consumers', () => {
     expect((await run.verify()).faults).toEqual([])
   })
 
-  test('while Redis is down, the gateway spools events, answers 503 with Retry-After once the spool is full, and loses no event', async () => {
-    const { refused, acknowledgedBefore } = await runSpoolQuota(run)
-    expect(acknowledgedBefore).toBeGreaterThan(0)
-    expect(refused.status).toBe(503)
-    expect(refused.retryAfterSeconds).toBeGreaterThan(0)
-    expect((await run.verify()).faults).toEqual([])
-  })
-
-  test('a consumer that was frozen past its lease is fenced when it continues, and no event is stored twice', async () => {
-    const { takenOver } = await runFrozenConsumer(run)
-    expect(takenOver).toBeGreaterThan(0)
-    expect((await run.verify()).faults).toEqual([])
-  })
+  declareStreamFaultTests({ server: 'Redis', claim: 'lease' }, () => run)
 
   test('the check reports a fault when a row is missing, doubled or not in the ledger', async () => {
     const client = new pg.Client({ connectionString: stack.databaseUrl })

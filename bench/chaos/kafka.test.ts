@@ -5,8 +5,8 @@ import { type ProxiedStream, startProxiedStream } from '../lib/proxied-stream.js
 import { ChaosRun, whyInconclusive } from './chaos-run.js'
 import { chaosStackOptions } from './chaos-stack.js'
 import { runCrashMatrix, runUntilConclusive } from './crash-matrix.js'
-import { runFrozenConsumer } from './frozen-consumer.js'
-import { cutOutage, frozenOutage, type Outage, runOutage, runSpoolQuota } from './outages.js'
+import { cutOutage, frozenOutage, type Outage, runOutage } from './outages.js'
+import { declareStreamFaultTests } from './stream-fault-tests.js'
 
 /*
  * The short form of `npm run chaos -- --stream kafka`: one broker behind a proxy, one round per process and a few seconds of outage. The tests build on
@@ -85,17 +85,5 @@ describeWithKafka('a stack over Kafka under load with two consumers', () => {
     },
   )
 
-  test('while the broker is down, the gateway spools events, answers 503 with Retry-After once the spool is full, and loses no event', async () => {
-    const { refused, acknowledgedBefore } = await runSpoolQuota(run)
-    expect(acknowledgedBefore).toBeGreaterThan(0)
-    expect(refused.status).toBe(503)
-    expect(refused.retryAfterSeconds).toBeGreaterThan(0)
-    expect((await run.verify()).faults).toEqual([])
-  })
-
-  test('a consumer that was frozen past its session at the broker is fenced when it continues, and no event is stored twice', async () => {
-    const { takenOver } = await runFrozenConsumer(run)
-    expect(takenOver).toBeGreaterThan(0)
-    expect((await run.verify()).faults).toEqual([])
-  })
+  declareStreamFaultTests({ server: 'the broker', claim: 'session at the broker' }, () => run)
 })
