@@ -39,11 +39,13 @@ beforeAll(async () => {
   const services = [
     implementService(EchoService, {
       ask: async ({ waitMs }) => {
+        // The peer is slow for as long as the caller asks: a test compares this time with the 4.5 s after which a silent peer is given up.
         await new Promise((resolve) => setTimeout(resolve, waitMs))
         return { answer: 1 }
       },
       watch: async function* () {
         yield { answer: 1 }
+        // The pause between two messages is what is tested: it is longer than those 4.5 s.
         await new Promise((resolve) => setTimeout(resolve, 6_000))
         yield { answer: 2 }
       },
