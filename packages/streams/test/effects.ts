@@ -3,6 +3,9 @@ import type { AssignContext, AssignedPartition, FrameBatch, StreamHandler } from
 import { createTestDatabase, waitFor } from '@millrace/testing'
 import { linesOf } from './lines-builder.js'
 
+/** For a busy machine, and below the 30 s after which a consumer opens a new reader, so that a test notices a reader that stands still. */
+const DEADLINE_MS = 25_000
+
 export interface Effects {
   readonly database: Database
   readonly url: string
@@ -35,7 +38,10 @@ export async function openEffects(): Promise<Effects> {
       return byPartition
     },
     untilCount: async (wanted) => {
-      await waitFor(async () => (await count()) >= wanted, { what: `${wanted} stored records` })
+      await waitFor(async () => (await count()) >= wanted, {
+        deadlineMs: DEADLINE_MS,
+        what: `${wanted} stored records`,
+      })
     },
     release: async () => {
       await database.close()

@@ -95,6 +95,7 @@ describe.each(STREAMS)('consumer processes (%s)', (_, open) => {
         for (let i = 0; i < 50; i++) {
           producer.open(sent.length % 4).builder.add(`${sent.length}`)
           sent.push(`${sent.length}`)
+          // Spreads the load over the time in which members are killed and suspended.
           if (i % 5 === 4) await new Promise((resolve) => setTimeout(resolve, 2))
         }
       }
@@ -127,7 +128,8 @@ describe.each(STREAMS)('consumer processes (%s)', (_, open) => {
       await waitFor(async () => (await owners()).every((owner) => owner.startsWith('other')), {
         what: 'the take-over',
       })
-      await new Promise((resolve) => setTimeout(resolve, 100 * round))
+      // Each round the other member has come further when the suspended one continues.
+      await effects.untilCount((await effects.count()) + 200 * round)
       frozen.child.kill('SIGCONT')
       // It learns of it from its heartbeat, or from the loss of the transaction in which it was suspended.
       await waitFor(
@@ -147,6 +149,7 @@ describe.each(STREAMS)('consumer processes (%s)', (_, open) => {
     let [one, two] = [await start('one'), await start('two')]
     for (let round = 0; round < 5; round++) {
       const before = await effects.count()
+      // The time itself matters: after a condition such as a stored record, each kill would hit a member at the same point of its work.
       await new Promise((resolve) => setTimeout(resolve, 50 + 130 * round))
       await kill(one.child)
       ;[one, two] = [two, await start(`next-${round}`)]
