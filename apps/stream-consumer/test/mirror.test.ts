@@ -242,6 +242,30 @@ describe('the mirror of stored events', () => {
     })
   })
 
+  it('a partition that is still blocked shows its reason again after the mirror of another consumer has recovered', async () => {
+    const broken = new RecordedTopic()
+    broken.outage = topic.outage = 'no broker answers'
+    const [well, ill] = [consumer(), consumer({}, broken)]
+    await well.engine.assign([0, 1])
+    await ill.engine.assign([2, 3])
+    const blocked = async () => {
+      const { rows } = await database.query<{ partition: number }>(
+        'select partition from mirror_positions where blocked_reason is not null order by 1',
+      )
+      return rows.map(({ partition }) => partition)
+    }
+    send(users(0, 40))
+    await well.engine.step()
+    await ill.engine.step()
+    await holds(async () => expect(await blocked()).toEqual(PARTITIONS))
+    topic.outage = undefined
+    await holds(() => expect(well.mirror.problem).toBeUndefined())
+    await holds(async () => expect(await blocked()).toEqual([2, 3]))
+    // As the recovery of a consumer does, at any moment.
+    await new MirrorPositions(SCOPE, { database }).unblock()
+    await holds(async () => expect(await blocked()).toEqual([2, 3]))
+  })
+
   it('a suspended mirror that goes on after another took its partitions over moves no position back and repeats at most what it held', async () => {
     const frozen = new RecordedTopic()
     frozen.outage = 'suspended'

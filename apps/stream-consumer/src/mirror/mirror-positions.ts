@@ -75,7 +75,10 @@ export class MirrorPositions {
     return new Set(rows.map(({ partition }) => partition))
   }
 
-  /** Forgets why partitions did not move; those of other consumers note it again if they still do not. */
+  /**
+   * Clears the noted reason of every partition of the group, including the partitions of other consumers. A consumer whose writes still fail notes its
+   * reason again with its next attempt.
+   */
   async unblock(): Promise<void> {
     await this.#database.query(
       `update mirror_positions set blocked_reason = null, blocked_since = null
@@ -84,11 +87,11 @@ export class MirrorPositions {
     )
   }
 
-  /** Notes why these partitions do not move. The next move clears it. */
+  /** Notes why these partitions do not move. The next move clears it. Writes nothing where the reason is noted already. */
   async block(partitions: readonly number[], reason: string): Promise<void> {
     await this.#database.query(
       `update mirror_positions set blocked_reason = $5, blocked_since = coalesce(blocked_since, now())
-       where topic = $1 and group_name = $2 and stream = $3 and partition = any ($4::smallint[])`,
+       where topic = $1 and group_name = $2 and stream = $3 and partition = any ($4::smallint[]) and blocked_reason is distinct from $5`,
       [...this.#scope, partitions, reason],
     )
   }

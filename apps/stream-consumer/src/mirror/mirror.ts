@@ -69,6 +69,7 @@ export class Mirror {
   #isDraining = false
   #problem: string | undefined
   #isNearRetention = false
+  #noting: Promise<void> | undefined
   /** The partition that the next round begins with, so that none waits for a busier one. */
   #turn = 0
 
@@ -262,11 +263,12 @@ export class Mirror {
         topic: this.#config.topic,
         reason,
       })
-    if (this.#problem !== reason) {
-      const partitions = [...this.#partitions.keys()]
-      // Only for the health report; PostgreSQL may be what fails.
-      void positions.block(partitions, reason).catch(() => undefined)
-    }
+    // Again with each attempt: another consumer may have cleared the reason, and partitions may have been assigned since the last attempt.
+    // Only for the health report; PostgreSQL may be what fails.
+    this.#noting ??= positions
+      .block([...this.#partitions.keys()], reason)
+      .catch(() => undefined)
+      .finally(() => (this.#noting = undefined))
     this.#problem = reason
     const lagMs = this.lagMs
     const isNear = lagMs > this.#config.retentionMs * RETENTION_SHARE_MAX
@@ -283,7 +285,9 @@ export class Mirror {
     if (this.#problem === undefined) return
     this.#problem = undefined
     this.#isNearRetention = false
-    void this.#deps.positions.unblock().catch(() => undefined)
+    void Promise.resolve(this.#noting)
+      .then(() => this.#deps.positions.unblock())
+      .catch(() => undefined)
     this.#deps.logger.info('stored events are mirrored to Kafka again', { topic: this.#config.topic })
   }
 
