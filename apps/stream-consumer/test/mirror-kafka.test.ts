@@ -104,6 +104,7 @@ describeWithKafka('the mirror of stored events to Kafka', () => {
         return { messageId: `m${n}`, userId: `user ${n % 7}`, tenantId: 1 + (n % 2), properties: `{"n":${n}}` }
       })
       await send(producer, [...events, events[0] as TestEvent])
+      // Spreads the load over the time that `during` takes.
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
     await over
@@ -184,7 +185,42 @@ describeWithKafka('the mirror of stored events to Kafka', () => {
     return undefined
   }
 
-  const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+  /** Waits until a query of one boolean returns true. */
+  async function untilTrue(database: Database, what: string, sql: string, values: unknown[] = []): Promise<void> {
+    const ask = async () => (await database.query<{ is_true: boolean | null }>(sql, values)).rows[0]?.is_true === true
+    await waitFor(ask, { ...PATIENT, what })
+  }
+
+  /** Waits until so many consumers share the partitions. */
+  const untilOwners = (database: Database, count: number) =>
+    untilTrue(
+      database,
+      `${count} owners of partitions`,
+      'select bool_and(owner is not null) and count(distinct owner) = $1 as is_true from stream_partitions',
+      [count],
+    )
+
+  /** Waits until at least one partition, or each of them, shows why it is not mirrored. */
+  const untilBlocked = (database: Database, which: 'some' | 'all') =>
+    untilTrue(
+      database,
+      'the reason why nothing is mirrored',
+      `select count(blocked_reason) >= $1 as is_true from mirror_positions`,
+      [which === 'all' ? PARTITIONS : 1],
+    )
+
+  /** Waits until something of each partition that is stored after the call is mirrored as well, so that nothing is blocked any more. */
+  async function untilMirroring(database: Database): Promise<void> {
+    const { rows } = await database.query<{ ordinals: string }>(
+      'select json_object_agg(partition, next_ordinal)::text as ordinals from stream_partitions',
+    )
+    await untilTrue(
+      database,
+      'events of all partitions that are mirrored',
+      `select count(*) = $2 as is_true from mirror_positions where next_ordinal > coalesce(($1::json ->> partition::text)::bigint, 0)`,
+      [rows[0]?.ordinals ?? '{}', PARTITIONS],
+    )
+  }
 
   it(
     'every stored event is in the topic at least once, in the order of its user, although consumers and the broker are killed and frozen under load',
@@ -194,31 +230,35 @@ describeWithKafka('the mirror of stored events to Kafka', () => {
       const opened = await open()
       const first = await startConsumer(opened, broker.brokers)
       const second = await startConsumer(opened, broker.brokers)
-      let events = 0
-      events = await sendWhile(opened, events, () => after(2_000))
-      events = await sendWhile(opened, events, async () => {
+      const { database } = opened
+      const events = await sendWhile(opened, 0, async () => {
+        await untilOwners(database, 2)
+        await untilMirroring(database)
+
         await first.kill()
-        await after(1_000)
+        await untilOwners(database, 1)
         await first.restart()
-      })
-      events = await sendWhile(opened, events, async () => {
+        await untilOwners(database, 2)
+        await untilMirroring(database)
+
         await broker.kill()
-        await after(2_000)
+        await untilBlocked(database, 'some')
         await broker.restart()
-      })
-      // Beyond the time limit of a request, so that a message that was sent is sent again while the broker may still take it.
-      events = await sendWhile(opened, events, async () => {
+        await untilMirroring(database)
+
+        // Until a request has timed out, so that its messages are sent again while the broker may still take them.
         await broker.pause()
-        await after(7_000)
+        await untilBlocked(database, 'some')
         await broker.resume()
-      })
-      // Beyond its lease, with a request to the broker in progress.
-      events = await sendWhile(opened, events, async () => {
+        await untilMirroring(database)
+
+        // Beyond its lease, with a request to the broker in progress.
         await second.pause()
-        await after(4_000)
+        await untilOwners(database, 1)
         await second.resume()
-      })
-      events = await sendWhile(opened, events, async () => {
+        await untilOwners(database, 2)
+        await untilMirroring(database)
+
         await broker.pause()
         await first.kill()
         await broker.resume()
@@ -238,12 +278,8 @@ describeWithKafka('the mirror of stored events to Kafka', () => {
       const opened = await open()
       const port = await freePort()
       const consumer = await startConsumer(opened, `127.0.0.1:${port}`)
-      const events = await sendWhile(opened, 0, () => after(2_000))
+      const events = await sendWhile(opened, 0, () => untilBlocked(opened.database, 'all'))
       await waitFor(async () => (await storedCount(opened.database)) === events, PATIENT)
-      await waitFor(async () => {
-        const { rows } = await opened.database.query('select from mirror_positions where blocked_reason is not null')
-        return rows.length === PARTITIONS
-      }, PATIENT)
       const metrics = await (await fetch(`${consumer.adminUrl}/metrics`)).text()
       expect(Number(/^millrace_mirror_lag_records\{.*\} (\d+)/m.exec(metrics)?.[1])).toBeGreaterThanOrEqual(events)
       expect(Number(/^millrace_mirror_lag_seconds\{.*\} ([\d.]+)/m.exec(metrics)?.[1])).toBeGreaterThan(0)
@@ -263,10 +299,10 @@ describeWithKafka('the mirror of stored events to Kafka', () => {
       releases.push(() => broker.stop())
       const opened = await open()
       await startConsumer(opened, broker.brokers)
-      const before = await sendWhile(opened, 0, () => after(500))
+      const before = await sendWhile(opened, 0, () => untilMirroring(opened.database))
       await settle(opened.database, before)
       await broker.tool('kafka-topics', '--delete', '--topic', TOPIC)
-      const events = await sendWhile(opened, before, () => after(500))
+      const events = await sendWhile(opened, before, () => untilMirroring(opened.database))
       await settle(opened.database, events)
       const ids = new Set((await readTopic(broker)).map(({ value }) => String(value.message_id)))
       for (let n = before; n < events; n++) expect(ids).toContain(`m${n}`)
