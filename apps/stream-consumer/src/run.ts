@@ -102,7 +102,10 @@ async function startParts(config: Config, lifecycle: Lifecycle, onBytesFreed: (b
     return [made, () => made.close()]
   })
   if (config.STREAM_DRIVER === 'kafka')
-    lifecycle.ready('stream-kafka', () => driver.describe(config.STREAM_NAME, [0]).then(() => undefined))
+    lifecycle.ready('stream-kafka', async () => {
+      const partitions = Array.from({ length: config.STREAM_PARTITIONS }, (_, partition) => partition)
+      await driver.describe(config.STREAM_NAME, partitions)
+    })
   const shared = {
     onBytesFreed,
     live: new LiveCounts(),

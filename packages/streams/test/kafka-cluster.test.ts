@@ -1,9 +1,19 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { streamTopic } from '@millrace/contracts'
 import { silentLogger } from '@millrace/logger'
-import { BEGINNING, openStreamDriver, type StreamDriver, type StreamReader } from '@millrace/streams'
+import {
+  BEGINNING,
+  type Consumer,
+  openProducer,
+  openStreamDriver,
+  runConsumer,
+  type StreamDriver,
+  type StreamReader,
+} from '@millrace/streams'
 import { findTestKafka, startTestKafkaCluster, waitFor, within } from '@millrace/testing'
 import kafkajs, { type Admin } from 'kafkajs'
+import { openEffects, StoringHandler } from './effects.js'
+import { LinesBuilder } from './lines-builder.js'
 
 const describeWithKafka =
   typeof findTestKafka('the Kafka driver on three brokers') === 'string' ? describe.skip : describe
@@ -122,5 +132,52 @@ describeWithKafka('the Kafka driver on three brokers', () => {
       await cluster.nodes[1]?.restart()
     }
     await waitFor(async () => (await append())?.kind === 'held', ELECTED)
+  })
+
+  it('serves a consumer the partitions that have leaders while the only replica of another is down, and that one afterwards', async () => {
+    const replicaAssignment = cluster.nodes.map(({ nodeId }, partition) => ({ partition, replicas: [nodeId] }))
+    await admin.createTopics({ waitForLeaders: true, topics: [{ topic: streamTopic(stream), replicaAssignment }] })
+    const single = await openStreamDriver(
+      { STREAM_DRIVER: 'kafka', KAFKA_BROKERS: cluster.brokers.split(','), KAFKA_REPLICATION_FACTOR: 1 },
+      { redis: undefined, logger: silentLogger },
+    )
+    const effects = await openEffects()
+    const all = [0, 1, 2]
+    const described = async () => (await single.describe(stream, all)).map(({ partition }) => partition)
+    const producer = await openProducer(
+      { stream, partitions: PARTITIONS, createBuilder: () => new LinesBuilder(), lingerMs: 1 },
+      { driver: single, logger: silentLogger },
+    )
+    for (const partition of all) {
+      const { builder, appended } = producer.open(partition)
+      builder.add(`to ${partition}`)
+      await appended
+    }
+    expect(await described()).toEqual(all)
+    await cluster.nodes[0]?.kill()
+    let consumer: Consumer | undefined
+    try {
+      expect(await described()).toEqual([1, 2])
+      await expect(single.describe(stream, [0])).rejects.toMatchObject({ code: 'STREAM_UNAVAILABLE' })
+      const { database } = effects
+      const handler = new StoringHandler()
+      const settings = { partitions: PARTITIONS, leaseMs: 6000, heartbeatMs: 500, blockMs: 500 }
+      consumer = await runConsumer(
+        { driver: single, stream, group: 'store', member: 'a', database, handler, settings },
+        { logger: silentLogger },
+      )
+      await effects.untilCount(2)
+      expect(consumer.state().partitions).toEqual([1, 2])
+      await cluster.nodes[0]?.restart()
+      await effects.untilCount(3)
+      expect(await effects.lines()).toEqual(new Map(all.map((partition) => [partition, [`to ${partition}`]])))
+      expect(await described()).toEqual(all)
+    } finally {
+      if ((await described().catch(() => [])).length < PARTITIONS) await cluster.nodes[0]?.restart()
+      await consumer?.stop()
+      await producer.close()
+      await single.close()
+      await effects.release()
+    }
   })
 })

@@ -34,6 +34,8 @@ export function createQueues(scope: QueueScope, deps: { database: Database; driv
 
   async function readEnds(): Promise<PartitionPosition[]> {
     const described = await driver.describe(stream, all)
+    // Without the end of every partition nothing tells when all counted records are read.
+    if (described.length < all.length) throw new Error('not all partitions of the stream can be described at present')
     return described.map(({ partition, last }) => ({ partition, position: last }))
   }
 

@@ -5,7 +5,7 @@ import { commitStatement } from './commit-statement.js'
 import type { ConsumerContext } from './consumer-context.js'
 import type { CommittedNotice } from './consumer-types.js'
 import type { SqlConnection, SqlTransaction } from './database-port.js'
-import type { Heartbeat } from './group-table.js'
+import type { Heartbeat, TakenPartition } from './group-table.js'
 import { type LoadedPartition, loadPartitions } from './load-partitions.js'
 import type { PartitionAssignment } from './partition-assignment.js'
 import type { PartitionCommit, PartitionState } from './partition-state.js'
@@ -14,6 +14,7 @@ import { RetryingReader } from './retrying-reader.js'
 import type { ReadCounts, WatchedSession } from './stall-detector.js'
 import type { AssignedPartition, FlushedPositions, NewFrame } from './stream-handler.js'
 import { traceBatch } from './trace-batch.js'
+import { WaitingPartitions } from './waiting-partitions.js'
 
 interface SessionDeps<Tx extends SqlTransaction> {
   readonly connection: SqlConnection<Tx>
@@ -36,6 +37,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> implements Wat
   readonly #reader: RetryingReader<Prepared, Tx>
   readonly #collector: BatchCollector<Prepared, Tx>
   readonly states = new Map<number, PartitionState>()
+  readonly #waiting: WaitingPartitions<Prepared, Tx>
   #isStopping = false
   #failure: Error | undefined
   #committing: Promise<void> | undefined
@@ -47,6 +49,7 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> implements Wat
   constructor(context: ConsumerContext<Prepared, Tx>, deps: SessionDeps<Tx>) {
     this.#context = context
     this.#deps = deps
+    this.#waiting = new WaitingPartitions(context, () => deps.reader.wake())
     this.#reader = new RetryingReader(context, deps.reader, this.states)
     this.#collector = new BatchCollector(context, {
       reader: this.#reader,
@@ -72,7 +75,9 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> implements Wat
     } finally {
       await this.#committing?.catch(() => undefined)
       const held = [...this.states.keys()]
-      for (const partition of held) this.#deps.reader.remove(partition)
+      for (const partition of held) this.#reader.remove(partition)
+      this.#reader.close()
+      this.#waiting.close()
       this.states.clear()
       if (held.length > 0) this.#context.config.handler.revoked(held)
     }
@@ -104,21 +109,29 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> implements Wat
   }
 
   get epochs(): Map<number, number> {
-    return new Map([...this.states].map(([partition, { epoch }]) => [partition, epoch]))
+    const read = [...this.states].map(([partition, { epoch }]) => [partition, epoch] as const)
+    return new Map([...read, ...this.#waiting.epochs])
   }
 
   /** `heldEpochs`: the epochs that were held when the heartbeat was sent, at `sentAtMs`. */
   onHeartbeat({ renewed }: Heartbeat, heldEpochs: ReadonlyMap<number, number>, sentAtMs: number): void {
     this.#leaseUntilMs = sentAtMs + this.#context.settings.leaseMs
+    const epochs = this.epochs
     for (const [partition, epoch] of heldEpochs) {
-      if (this.states.get(partition)?.epoch === epoch && renewed.get(partition) !== epoch)
+      if (epochs.get(partition) === epoch && renewed.get(partition) !== epoch)
         this.#fail(streamErrors.LEASE_LOST({ details: { partition } }))
     }
     if (this.#isRebalanceDue) this.#deps.reader.wake()
   }
 
   get #isRebalanceDue(): boolean {
-    return this.#deps.assignment.isDue(new Set(this.states.keys()))
+    return this.#waiting.isDue || this.#deps.assignment.isDue(this.#held)
+  }
+
+  get #held(): Set<number> {
+    const held = new Set(this.states.keys())
+    for (const [partition] of this.#waiting.epochs) held.add(partition)
+    return held
   }
 
   #fail(error: Error): void {
@@ -128,37 +141,51 @@ export class ConsumerSession<Prepared, Tx extends SqlTransaction> implements Wat
 
   async #rebalance(): Promise<void> {
     await this.#waitForCommit()
-    const { assignment, reader } = this.#deps
-    const { table, config, metrics } = this.#context
-    const surplus = assignment.surplus(new Set(this.states.keys()))
-    if (surplus.length > 0) {
-      for (const partition of surplus) {
-        reader.remove(partition)
-        this.states.delete(partition)
-        metrics?.forget(partition)
-      }
-      config.handler.revoked(surplus)
-      await table.release(surplus)
-    }
+    const { assignment } = this.#deps
+    const surplus = assignment.surplus(this.#held)
+    if (surplus.length > 0) await this.#release(surplus)
     const sentAtMs = this.#context.now()
-    const taken = await assignment.take(new Set(this.states.keys()))
-    if (taken.length > 0) {
-      this.#leaseUntilMs = Math.min(this.#leaseUntilMs, sentAtMs + this.#context.settings.leaseMs)
-      const numbers = taken.map(({ partition }) => partition)
-      try {
-        await this.#assign(await loadPartitions(this.#context, taken))
-      } catch (error) {
-        await table.release(numbers).catch(() => undefined)
-        throw error
-      }
-    }
-    metrics?.leasesHeld.set(this.states.size)
-    if (surplus.length + taken.length > 0) {
+    const taken = await assignment.take(this.#held)
+    if (taken.length > 0) this.#leaseUntilMs = Math.min(this.#leaseUntilMs, sentAtMs + this.#context.settings.leaseMs)
+    const gained = await this.#load([...this.#waiting.takeDue(), ...taken])
+    this.#context.metrics?.leasesHeld.set(this.#held.size)
+    if (surplus.length + gained > 0) {
       this.#context.logger.info('the partitions of this member have changed', {
         held: [...this.states.keys()],
-        gained: taken.length,
+        gained,
         released: surplus.length,
       })
+    }
+  }
+
+  async #release(partitions: readonly number[]): Promise<void> {
+    const { table, config, metrics } = this.#context
+    for (const partition of partitions) {
+      this.#reader.remove(partition)
+      this.#waiting.delete(partition)
+      metrics?.forget(partition)
+    }
+    const assigned = partitions.filter((partition) => this.states.delete(partition))
+    if (assigned.length > 0) config.handler.revoked(assigned)
+    await table.release(partitions)
+  }
+
+  /** Begins to read the partitions that can be described, and returns how many those are; the others wait. */
+  async #load(taken: readonly TakenPartition[]): Promise<number> {
+    if (taken.length === 0) return 0
+    // Without this a member would give up all its partitions, because one that it has taken in addition has no leader.
+    const mayWait = this.#held.size > 0
+    try {
+      const loaded = await loadPartitions(this.#context, taken).catch((error: unknown) => {
+        if (mayWait && streamErrors.STREAM_UNAVAILABLE.matches(error)) return []
+        throw error
+      })
+      this.#waiting.add(taken.filter(({ partition }) => !loaded.some(({ state }) => state.partition === partition)))
+      if (loaded.length > 0) await this.#assign(loaded)
+      return loaded.length
+    } catch (error) {
+      await this.#context.table.release(taken.map(({ partition }) => partition)).catch(() => undefined)
+      throw error
     }
   }
 

@@ -11,7 +11,10 @@ export interface LoadedPartition {
   readonly state: PartitionState
 }
 
-/** Loads the state of partitions that were just taken. A partition whose stream ends before its position is reset to the start of the stream. */
+/**
+ * Loads the state of partitions that were just taken. Those that the driver cannot describe are missing in the result. A partition whose stream ends before its position is reset to the
+ * start of the stream.
+ */
 export async function loadPartitions<Prepared, Tx extends SqlTransaction>(
   context: ConsumerContext<Prepared, Tx>,
   taken: readonly TakenPartition[],
@@ -24,7 +27,8 @@ export async function loadPartitions<Prepared, Tx extends SqlTransaction>(
   ])
   const ready: LoadedPartition[] = []
   for (const row of taken) {
-    const description = descriptions.find(({ partition }) => partition === row.partition) as PartitionDescription
+    const description = descriptions.find(({ partition }) => partition === row.partition)
+    if (description === undefined) continue
     const current = isRegressed(context, row.position, description) ? await rewind(context, row, description) : row
     const isFresh = current.position === BEGINNING && current.nextOrdinal === 0
     const trimmed = trimmedFrames(description)

@@ -49,14 +49,9 @@ export class Maintenance<Prepared, Tx extends SqlTransaction> {
   async #observe(states: ReadonlyMap<number, PartitionState>): Promise<void> {
     const { driver, stream } = this.#context.config
     const askedAtMs = Date.now()
-    const held = [...states.values()]
-    const descriptions = await driver.describe(
-      stream,
-      held.map(({ partition }) => partition),
-    )
-    for (const [index, state] of held.entries())
-      await this.#measure(state, descriptions[index] as PartitionDescription, askedAtMs)
-    await this.#showPositions(held)
+    for (const description of await driver.describe(stream, [...states.keys()]))
+      await this.#measure(states.get(description.partition) as PartitionState, description, askedAtMs)
+    await this.#showPositions([...states.values()])
   }
 
   /** Shows the positions to the stream's own tools once more, before the partitions are given up. Never rejects. */

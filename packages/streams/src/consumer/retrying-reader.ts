@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ReadLimits, StoredFrame, StreamReader } from '../driver/stream-driver.js'
+import type { PartitionDescription, ReadLimits, StoredFrame, StreamReader } from '../driver/stream-driver.js'
 import { streamErrors } from '../errors.js'
 import type { ConsumerContext } from './consumer-context.js'
 import type { SqlTransaction } from './database-port.js'
 import { isRegressed } from './load-partitions.js'
+import { PartitionProbe } from './partition-probe.js'
 import type { PartitionState } from './partition-state.js'
 import type { ReadCounts } from './stall-detector.js'
 
@@ -26,6 +27,10 @@ export class RetryingReader<Prepared, Tx extends SqlTransaction> {
   #failedAtMs: number | undefined
   #rejectRead: ((error: Error) => void) | undefined
   #isAborted = false
+  /** Partitions that are not read until they can be described again: the stream may have lost their newest frames. */
+  readonly #probe: PartitionProbe<Prepared, Tx>
+  /** What the descriptions have shown while no read was under way. */
+  #failure: Error | undefined
 
   constructor(
     context: ConsumerContext<Prepared, Tx>,
@@ -35,6 +40,7 @@ export class RetryingReader<Prepared, Tx extends SqlTransaction> {
     this.#context = context
     this.#reader = reader
     this.#states = states
+    this.#probe = new PartitionProbe(context, (descriptions) => this.#continueLater(descriptions))
   }
 
   get reads(): ReadCounts {
@@ -48,6 +54,7 @@ export class RetryingReader<Prepared, Tx extends SqlTransaction> {
     this.#started++
     this.#startedAtMs = this.#context.now()
     try {
+      if (this.#failure !== undefined) throw this.#failure
       return await new Promise((resolve, reject) => {
         this.#rejectRead = reject
         this.#readOrRetry(limits).then(resolve, reject)
@@ -65,9 +72,19 @@ export class RetryingReader<Prepared, Tx extends SqlTransaction> {
     this.#rejectRead?.(error)
   }
 
+  remove(partition: number): void {
+    this.#probe.delete(partition)
+    this.#reader.remove(partition)
+  }
+
+  /** The caller closes the reader that it has given. */
+  close(): void {
+    this.#probe.close()
+  }
+
   async #readOrRetry(limits: ReadLimits): Promise<StoredFrame[]> {
     const { logger, metrics, now, settings } = this.#context
-    if (this.#states.size === 0) {
+    if (this.#states.size === this.#probe.size) {
       await sleep(Math.min(limits.blockMs, settings.heartbeatMs / 4))
       return []
     }
@@ -96,7 +113,28 @@ export class RetryingReader<Prepared, Tx extends SqlTransaction> {
   /** After a lost connection another server may answer, one that lacks the newest frames. */
   async #seekAgain(): Promise<void> {
     const { driver, stream } = this.#context.config
-    const descriptions = await driver.describe(stream, [...this.#states.keys()]).catch(() => [])
+    const partitions = [...this.#states.keys()].filter((partition) => !this.#probe.has(partition))
+    const descriptions = await driver.describe(stream, partitions).catch(() => undefined)
+    if (descriptions === undefined) return
+    this.#continue(descriptions)
+    const described = new Set(descriptions.map(({ partition }) => partition))
+    const missing = partitions.filter((partition) => this.#states.has(partition) && !described.has(partition))
+    for (const partition of missing) this.#reader.remove(partition)
+    this.#probe.add(missing)
+  }
+
+  #continueLater(descriptions: readonly PartitionDescription[]): void {
+    try {
+      this.#continue(descriptions)
+    } catch (error) {
+      this.#failure = error as Error
+      this.abort(this.#failure)
+    }
+  }
+
+  /** @throws when one of the partitions has lost its newest frames */
+  #continue(descriptions: readonly PartitionDescription[]): void {
+    const { driver } = this.#context.config
     for (const description of descriptions) {
       const state = this.#states.get(description.partition)
       if (state === undefined) continue

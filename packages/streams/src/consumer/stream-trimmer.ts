@@ -31,11 +31,13 @@ export class StreamTrimmer<Prepared, Tx extends SqlTransaction> {
     const memory = now() < this.#freedAtMs ? { ...usage, ceilingBytes: undefined } : usage
     if (now() < this.#nextMs && !isAboveShare(memory, settings.trimMemoryShare)) return
     this.#nextMs = now() + settings.maintenanceMs
-    const flushed = await table.flushedPositions([...states.keys()])
+    const described = await config.driver.describe(config.stream, [...states.keys()])
+    const flushed = await table.flushedPositions(described.map(({ partition }) => partition))
     await this.#watch.check(flushed)
     if (isAboveShare(memory, settings.trimMemoryShare)) this.#freedAtMs = now() + (memory.freedAfterMs ?? 0)
-    for (const state of states.values()) {
-      const own = flushed.filter(({ partition }) => partition === state.partition)
+    for (const { partition } of described) {
+      const state = states.get(partition) as PartitionState
+      const own = flushed.filter((one) => one.partition === partition)
       if (own.length === 0) continue
       const trimmed = await this.#trim(state, own, memory)
       metrics?.trimmedFrames.inc(trimmed)

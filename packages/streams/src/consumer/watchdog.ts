@@ -107,10 +107,13 @@ export class Watchdog<Prepared, Tx extends SqlTransaction> {
     return unread
   }
 
-  /** A stall has ended when each of its partitions has moved, has no unread frames or is held by another member, and reads end. */
+  /** A stall has ended when each of its partitions is described and has moved, has no unread frames or is held by another member, and reads end. */
   #closeStall({ states, reads }: WatchedSession, descriptions: readonly PartitionDescription[]): void {
     if (this.#open === undefined) return
     const { driver } = this.#context.config
+    const described = new Set(descriptions.map(({ partition }) => partition))
+    const isUnknown = [...this.#open.partitions.keys()].some((one) => states.has(one) && !described.has(one))
+    if (isUnknown) return
     const standsStill = descriptions.some(({ partition, last, frames }) => {
       const stalledAt = this.#open?.partitions.get(partition)
       const state = states.get(partition)

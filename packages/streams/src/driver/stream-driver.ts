@@ -178,7 +178,11 @@ export interface StreamDriver {
    */
   append(stream: string, frames: readonly FrameToAppend[]): Promise<AppendResult[]>
   openReader(stream: string): Promise<StreamReader>
-  /** @throws STREAM_UNAVAILABLE, as do all methods below. */
+  /**
+   * A partition that cannot be described at present, because it has no leader or its server does not answer, is missing in the result: the others
+   * can be used. Treat it as unknown: neither read it nor conclude anything about it.
+   * @throws STREAM_UNAVAILABLE when none can be described. All methods below throw it, too.
+   */
   describe(stream: string, partitions: readonly number[]): Promise<PartitionDescription[]>
   /** The newest frames of a partition, newest first. */
   tail(stream: string, partition: number, frames: number): Promise<StoredFrame[]>

@@ -114,6 +114,7 @@ export interface KafkaClient {
     options: { readonly timeoutMs: number },
   ): Promise<ProduceOutcome[]>
   openFetcher(): Promise<KafkaFetcher>
+  /** Partitions without a leader that answers are missing. Rejects when no partition is left. */
   offsets(topic: string, partitions: readonly number[]): Promise<PartitionOffsets[]>
   /** The first offset whose message has a timestamp at or after `timeMs`; undefined when there is none. */
   offsetAt(topic: string, partition: number, timeMs: number): Promise<number | undefined>

@@ -71,9 +71,9 @@ async function whenVisible(client: KafkaClient, topic: string, partitions: numbe
   for (;;) {
     let cause: unknown
     try {
-      await client.offsets(topic, numbers)
+      const { length } = await client.offsets(topic, numbers)
       const description = await client.describeTopic(topic)
-      if (description !== undefined) return description
+      if (description !== undefined && length === partitions) return description
     } catch (error) {
       cause = error
     }

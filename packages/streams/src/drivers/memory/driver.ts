@@ -39,6 +39,8 @@ export class MemoryDriver implements StreamDriver {
   readonly mirrored = new Map<string, GroupMirror>()
   /** Called for every appended frame; a fault makes its append fail. */
   faultOf: (stream: string, frame: FrameToAppend) => MemoryFault | undefined = () => undefined
+  /** Partitions that have no leader: they can be neither described nor used, and their frames stay. */
+  readonly withoutLeader = new Set<number>()
   readonly #ceilingBytes: number | undefined
   readonly #now: () => number
   readonly #logs = new Map<string, Map<number, PartitionLog>>()
@@ -80,7 +82,8 @@ export class MemoryDriver implements StreamDriver {
 
   async openReader(stream: string): Promise<StreamReader> {
     const reader: MemoryReader = new MemoryReader({
-      after: (partition, position, framesMax) => this.log(stream, partition).after(position, framesMax),
+      after: (partition, position, framesMax) =>
+        this.withoutLeader.has(partition) ? [] : this.log(stream, partition).after(position, framesMax),
       assertUp: () => this.#assertUp(),
       closed: () => this.#readers.delete(reader),
     })
@@ -90,24 +93,26 @@ export class MemoryDriver implements StreamDriver {
 
   async describe(stream: string, partitions: readonly number[]): Promise<PartitionDescription[]> {
     this.#assertUp()
-    return partitions.map((partition) => {
+    const described = partitions.filter((partition) => !this.withoutLeader.has(partition))
+    if (described.length === 0) this.#assertLeader(partitions[0])
+    return described.map((partition) => {
       const { first, last, length, framesEver } = this.log(stream, partition)
       return { partition, first, last, frames: length, framesEver }
     })
   }
 
   async tail(stream: string, partition: number, frames: number): Promise<StoredFrame[]> {
-    this.#assertUp()
+    this.#assertLeader(partition)
     return this.log(stream, partition).tail(frames)
   }
 
   async positionAt(stream: string, partition: number, timeMs: number): Promise<Position> {
-    this.#assertUp()
+    this.#assertLeader(partition)
     return this.log(stream, partition).positionAt(timeMs)
   }
 
   async trim(stream: string, partition: number, { before, framesMax, newest }: TrimRequest): Promise<number> {
-    this.#assertUp()
+    this.#assertLeader(partition)
     const log = this.log(stream, partition)
     if (newest !== undefined && log.tail(1)[0]?.position !== newest) return 0
     return log.trim(before, framesMax ?? Number.MAX_SAFE_INTEGER)
@@ -145,7 +150,7 @@ export class MemoryDriver implements StreamDriver {
   }
 
   #appendOne(stream: string, frame: FrameToAppend): AppendResult {
-    const fault = this.#isDown ? 'lost' : this.faultOf(stream, frame)
+    const fault = this.#isDown || this.withoutLeader.has(frame.partition) ? 'lost' : this.faultOf(stream, frame)
     if (fault === 'lost')
       return { kind: 'unavailable', isAmbiguous: false, cause: new Error('the stream in memory is down') }
     if (this.#ceilingBytes !== undefined && this.#usedBytes() + frame.frame.length > this.#ceilingBytes) {
@@ -161,6 +166,12 @@ export class MemoryDriver implements StreamDriver {
     let bytes = 0
     for (const logs of this.#logs.values()) for (const log of logs.values()) bytes += log.bytes
     return bytes
+  }
+
+  #assertLeader(partition: number | undefined): void {
+    this.#assertUp()
+    if (partition !== undefined && this.withoutLeader.has(partition))
+      throw streamErrors.STREAM_UNAVAILABLE({ message: `partition ${partition} has no leader` })
   }
 
   #assertUp(): void {

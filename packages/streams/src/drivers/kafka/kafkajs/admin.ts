@@ -35,12 +35,13 @@ export class KafkajsAdmin {
   async offsets(topic: string, partitions: readonly number[]): Promise<PartitionOffsets[]> {
     // The start first: it never lies behind the end then, although both move.
     const earliest = await this.#listOffsets(topic, partitions, EARLIEST)
-    const latest = await this.#listOffsets(topic, partitions, LATEST)
-    return partitions.map((partition) => ({
-      partition,
-      earliest: earliest.get(partition) as number,
-      latest: latest.get(partition) as number,
-    }))
+    const latest = await this.#listOffsets(topic, [...earliest.keys()], LATEST)
+    return partitions.flatMap((partition) => {
+      const ends = { earliest: earliest.get(partition), latest: latest.get(partition) }
+      return ends.earliest === undefined || ends.latest === undefined
+        ? []
+        : [{ partition, earliest: ends.earliest, latest: ends.latest }]
+    })
   }
 
   async offsetAt(topic: string, partition: number, timeMs: number): Promise<number | undefined> {
@@ -51,13 +52,14 @@ export class KafkajsAdmin {
   async deleteRecords(topic: string, before: readonly GroupOffset[]): Promise<'deleted' | 'not_permitted'> {
     const offsetOf = new Map(before.map(({ partition, offset }) => [partition, offset]))
     try {
-      await this.#onLeaders(topic, [...offsetOf.keys()], 'DeleteRecords', (broker, own) =>
+      const { failure } = await this.#onLeaders(topic, [...offsetOf.keys()], 'DeleteRecords', (broker, own) =>
         broker.deleteRecords({
           topics: [
             { topic, partitions: own.map((partition) => ({ partition, offset: String(offsetOf.get(partition)) })) },
           ],
         }),
       )
+      if (failure !== undefined) throw failure.cause
       return 'deleted'
     } catch (error) {
       const { partitions } = error as { partitions?: readonly { readonly error: TypedError }[] }
@@ -218,41 +220,71 @@ export class KafkajsAdmin {
     return fullest
   }
 
+  /** Without the partitions whose leaders do not answer. Rejects when no partition is left. */
   async #listOffsets(topic: string, partitions: readonly number[], timestamp: number): Promise<Map<number, number>> {
-    const answers = await this.#onLeaders(topic, partitions, 'ListOffsets', (broker, own) =>
+    const { answers, failure } = await this.#onLeaders(topic, partitions, 'ListOffsets', (broker, own) =>
       broker.listOffsets({
         isolationLevel: READ_UNCOMMITTED,
         topics: [{ topic, partitions: own.map((partition) => ({ partition, timestamp })) }],
       }),
     )
+    if (answers.length === 0 && failure !== undefined) throw failure.cause
     const found = answers.flatMap(({ responses }) => responses).flatMap((response) => response.partitions)
     return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]))
   }
 
-  /** Sends each leader one request for its partitions. After a failure it asks for the leaders again and tries once more. */
+  /** Sends each leader one request for its partitions. Asks for the leaders of those that failed again and tries once more. */
   async #onLeaders<T>(
     topic: string,
     partitions: readonly number[],
     action: string,
     call: (broker: KafkajsBroker, partitions: readonly number[]) => Promise<T>,
-  ): Promise<T[]> {
-    const attempt = async (metadata: TopicMetadata) => {
-      const byLeader = groupByLeader(topic, partitions, metadata)
-      return await Promise.all(
-        [...byLeader].map(async ([leader, own]) => {
-          const broker = await this.#nodes.connect(leader)
-          return await this.#nodes.run(broker, () => call(broker, own), REQUEST_TIMEOUT_MS, action)
-        }),
-      )
+  ): Promise<LeaderAnswers<T>> {
+    const ask = async (leader: number, own: readonly number[]) => {
+      if (leader < 0) throw new Error(`partition ${own.join(', ')} of ${topic} has no leader`)
+      const broker = await this.#nodes.connect(leader)
+      return await this.#nodes.run(broker, () => call(broker, own), REQUEST_TIMEOUT_MS, action)
     }
-    try {
-      return await attempt(await this.#nodes.topic(topic))
-    } catch (error) {
-      this.#nodes.forget(topic)
-      if ((error as TypedError).type !== undefined && NOT_PERMITTED.test((error as TypedError).type ?? '')) throw error
-      return await attempt(await this.#nodes.topic(topic))
+    const attempt = async (wanted: readonly number[]): Promise<LeaderAnswers<T>> => {
+      try {
+        return await settleAll(groupByLeader(wanted, await this.#nodes.topic(topic)), ask)
+      } catch (cause) {
+        return { answers: [], failure: { partitions: wanted, cause } }
+      }
     }
+    const { answers, failure } = await attempt(partitions)
+    if (failure === undefined) return { answers, failure }
+    this.#nodes.forget(topic)
+    if (NOT_PERMITTED.test((failure.cause as TypedError).type ?? '')) throw failure.cause
+    const second = await attempt(failure.partitions)
+    return { answers: [...answers, ...second.answers], failure: second.failure }
   }
+}
+
+/** What the leaders have answered. */
+interface LeaderAnswers<T> {
+  readonly answers: readonly T[]
+  /** The partitions without an answer, with the first error. */
+  readonly failure: { readonly partitions: readonly number[]; readonly cause: unknown } | undefined
+}
+
+async function settleAll<T>(
+  byLeader: ReadonlyMap<number, readonly number[]>,
+  ask: (leader: number, partitions: readonly number[]) => Promise<T>,
+): Promise<LeaderAnswers<T>> {
+  const answers: T[] = []
+  const partitions: number[] = []
+  const causes: unknown[] = []
+  const asked = [...byLeader].map(async ([leader, own]) => {
+    try {
+      answers.push(await ask(leader, own))
+    } catch (cause) {
+      partitions.push(...own)
+      causes.push(cause)
+    }
+  })
+  await Promise.all(asked)
+  return { answers, failure: causes.length === 0 ? undefined : { partitions, cause: causes[0] } }
 }
 
 interface LogBytes {
@@ -260,11 +292,11 @@ interface LogBytes {
   readonly freeBytes: number | undefined
 }
 
-function groupByLeader(topic: string, partitions: readonly number[], metadata: TopicMetadata): Map<number, number[]> {
+/** Under -1 those without a leader. */
+function groupByLeader(partitions: readonly number[], metadata: TopicMetadata): Map<number, number[]> {
   const byLeader = new Map<number, number[]>()
   for (const wanted of partitions) {
     const leader = metadata.partitions.find(({ partition }) => partition === wanted)?.leader ?? -1
-    if (leader < 0) throw new Error(`partition ${wanted} of ${topic} has no leader`)
     byLeader.set(leader, [...(byLeader.get(leader) ?? []), wanted])
   }
   return byLeader
