@@ -74,7 +74,7 @@ describe.each([['leases'], ['broker']] as const)(
     }
     const untilHeld = (consumer: Consumer, partitions: number[]) =>
       waitFor(async () => consumer.state().partitions.join() === partitions.join(), {
-        what: `partitions ${partitions}`,
+        what: `partitions ${partitions.join()}`,
       })
     /** Loses the two newest frames of partition 2, and appends `line`, which gets a position that was read already. */
     const replaceNewest = async (line: string) => {
