@@ -28,7 +28,7 @@ const LIBRARY_OWNERS = {
   ioredis: ['redis'],
   kafkajs: ['streams'],
   'lru-cache': ['cache', 'ingest-gateway'],
-  'lz4-napi': ['streams', 'cache'],
+  'lz4-napi': ['streams', 'cache', 'column-store'],
   negotiator: ['ingest-gateway'],
   pg: ['database'],
   'pg-copy-streams': ['database'],
