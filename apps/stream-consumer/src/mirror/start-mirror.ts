@@ -20,11 +20,11 @@ export async function startMirror(
   if (topic === undefined) return undefined
   const { logger, metrics } = lifecycle
   const retentionMs = config.EVENTS_RETENTION_DAYS * DAY_MS
-  return await lifecycle.start('mirror to Kafka', () => {
+  return await lifecycle.start('mirror to Kafka', async () => {
     const mirror = new Mirror(
       { topic, startsAt: config.KAFKA_MIRROR_START, retentionMs },
       {
-        writer: openTopicWriter({ topic, partitions: config.KAFKA_MIRROR_PARTITIONS }, config),
+        writer: await openTopicWriter({ topic, partitions: config.KAFKA_MIRROR_PARTITIONS }, config),
         positions: new MirrorPositions({ topic, group: config.STREAM_GROUP, stream: config.STREAM_NAME }, { database }),
         tenants: new TenantNames(database),
         readStoredEvents: createReadStoredEvents({ database }),

@@ -2,21 +2,14 @@ import type { Logger } from '@millrace/logger'
 import type { RedisConnection } from '@millrace/redis'
 import type { StreamDriver } from '../driver/stream-driver.js'
 import { streamErrors } from '../errors.js'
-import { requireUsableKafka } from './kafka/check-kafka.js'
-import { type KafkaConnectionSettings, toKafkaConnection } from './kafka/connection.js'
-import { createKafkaDriver } from './kafka/driver.js'
-import { createKafkajsClient } from './kafka/kafkajs/client.js'
+import type { KafkaDriverSettings } from './kafka/open-kafka-driver.js'
 import { createRedisDriver } from './redis/driver.js'
 
 /** As a service's configuration names them. */
-export interface StreamDriverSettings extends KafkaConnectionSettings {
+export interface StreamDriverSettings extends KafkaDriverSettings {
   readonly STREAM_DRIVER: 'redis' | 'kafka'
   /** Redis replicas that must confirm a frame before it is acknowledged. Default 0. */
   readonly STREAM_MIN_REPLICAS?: number
-  /** Replicas of a topic that is created. Default -1: the default of the brokers. */
-  readonly KAFKA_REPLICATION_FACTOR?: number | undefined
-  /** Replicas that must have a frame before it is acknowledged. Default: 2 for topics with 3 replicas or more, otherwise 1. */
-  readonly KAFKA_MIN_INSYNC_REPLICAS?: number | undefined
 }
 
 /** Connections that the drivers use. */
@@ -41,24 +34,14 @@ export async function openStreamDriver(
       if (redis === undefined) throw missing('STREAM_REDIS_URL', 'redis')
       return createRedisDriver(minReplicas === undefined ? {} : { minReplicas }, { redis })
     }
-    case 'kafka':
+    case 'kafka': {
+      if (settings.KAFKA_BROKERS === undefined || settings.KAFKA_BROKERS.length === 0)
+        throw missing('KAFKA_BROKERS', 'kafka')
+      // Loaded only when it is used: kafkajs takes several MB of memory in every process that loads it.
+      const { openKafkaDriver } = await import('./kafka/open-kafka-driver.js')
       return await openKafkaDriver(settings, logger)
+    }
   }
-}
-
-async function openKafkaDriver(settings: StreamDriverSettings, logger: Logger): Promise<StreamDriver> {
-  const connection = toKafkaConnection(settings, (error) =>
-    logger.warn('the TLS files for Kafka were replaced by files that cannot be used; the earlier ones stay in use', {
-      error,
-    }),
-  )
-  if (connection.brokers.length === 0) throw missing('KAFKA_BROKERS', 'kafka')
-  await requireUsableKafka(settings, logger)
-  const { KAFKA_REPLICATION_FACTOR: replicationFactor = -1, KAFKA_MIN_INSYNC_REPLICAS: minInsyncReplicas } = settings
-  return createKafkaDriver(
-    { replicationFactor, minInsyncReplicas },
-    { client: createKafkajsClient(connection), logger },
-  )
 }
 
 function missing(setting: string, driver: string): Error {

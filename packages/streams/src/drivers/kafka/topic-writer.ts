@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type KafkaConnectionSettings, toKafkaConnection } from './connection.js'
 import type { KafkaClient, KafkaMessage } from './kafka-client.js'
-import { createKafkajsClient } from './kafkajs/client.js'
 import { partitionOfKey } from './key-partition.js'
 
 /** A message for other systems that read Kafka. Its key decides the partition. */
@@ -63,7 +62,9 @@ const DESCRIBE_EVERY_MS = 60_000
 const DEFAULT_BATCH_BYTES = 1_048_588
 
 /** Connects with the first call, so it succeeds while no broker can be reached. */
-export function openTopicWriter(config: TopicWriterConfig, settings: TopicWriterSettings): TopicWriter {
+export async function openTopicWriter(config: TopicWriterConfig, settings: TopicWriterSettings): Promise<TopicWriter> {
+  // Loaded only when it is used: kafkajs takes several MB of memory in every process that loads it.
+  const { createKafkajsClient } = await import('./kafkajs/client.js')
   return new KafkaTopicWriter(config, { settings, client: createKafkajsClient(toKafkaConnection(settings)) })
 }
 
