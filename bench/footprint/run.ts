@@ -12,7 +12,10 @@ import { commandLine, processFigures } from '../load/process-figures.js'
 
 /** CI fails when the figure lies more than this above the recorded one. */
 const GROWTH_MAX = 0.15
-const SAMPLES = 5
+/** The median is that of this number of samples, which begin when the total falls by no more than this share from one such number of samples to the next. */
+const SAMPLES = 10
+const FALL_MAX = 0.01
+const SAMPLES_MAX = 120
 const RECORDED = join(ROOT, 'bench/footprint/recorded.json')
 
 interface ProgramMemory {
@@ -88,15 +91,34 @@ function tenths(value: number): number {
   return Number(value.toFixed(1))
 }
 
-/** The median of some samples, so that a single garbage collection makes no difference. */
+/**
+ * The median of the last samples, one a second, from when the total has stopped falling: services give memory back a few seconds after their start, and later on
+ * a busy machine.
+ */
 async function measure(pid: number): Promise<ProgramMemory[]> {
   const samples: ProgramMemory[][] = []
-  for (let i = 0; i < SAMPLES; i++) {
+  while (samples.length < SAMPLES_MAX && !isSteady(samples.map(sumOfPss))) {
     samples.push(programs(pid))
     await delay(1000)
   }
-  const sum = (sample: ProgramMemory[]) => sample.reduce((total, one) => total + one.pssMib, 0)
-  return samples.sort((a, b) => sum(a) - sum(b))[Math.floor(SAMPLES / 2)] ?? []
+  const last = samples.slice(-SAMPLES).sort((a, b) => sumOfPss(a) - sumOfPss(b))
+  say(`memory was sampled for ${samples.length} s; total of the last ${SAMPLES} samples: ${describeRange(last)}`)
+  return last[Math.floor(last.length / 2)] ?? []
+}
+
+/** Whether the lowest total of the last samples is hardly below the lowest one of as many samples before them. */
+function isSteady(totals: readonly number[]): boolean {
+  if (totals.length < 2 * SAMPLES) return false
+  const before = Math.min(...totals.slice(-2 * SAMPLES, -SAMPLES))
+  return Math.min(...totals.slice(-SAMPLES)) > before * (1 - FALL_MAX)
+}
+
+function sumOfPss(sample: readonly ProgramMemory[]): number {
+  return sample.reduce((total, one) => total + one.pssMib, 0)
+}
+
+function describeRange(sorted: readonly ProgramMemory[][]): string {
+  return `${sumOfPss(sorted.at(0) ?? []).toFixed(1)} to ${sumOfPss(sorted.at(-1) ?? []).toFixed(1)} MiB`
 }
 
 /** The supervising process, and each program below it with all its own children. */

@@ -5,6 +5,7 @@ import { type ConfigSchema, settingsOf } from './config/define-config.js'
 import { findMisspelled } from './config/misspelled.js'
 import { ConfigError, parseConfig } from './config/parse-config.js'
 import type { Lifecycle } from './lifecycle/lifecycle.js'
+import { createReturnMemory, processMemory } from './lifecycle/return-memory.js'
 import { RunningService, type ServiceConfig, type ServiceHost } from './running-service.js'
 
 /** EX_CONFIG of sysexits.h. A restart does not help until the configuration is changed. */
@@ -72,5 +73,6 @@ export function processHost(): ServiceHost {
     on: (event: string, listener: (error: unknown) => void) => void process.on(event, listener),
     exit: (code) => process.exit(code),
     printError: (text) => void process.stderr.write(text),
+    returnMemory: createReturnMemory(processMemory()),
   }
 }

@@ -23,6 +23,8 @@ export interface ServiceHost {
   on(event: 'uncaughtException' | 'unhandledRejection', listener: (error: unknown) => void): void
   exit(code: number): void
   printError(text: string): void
+  /** Called every few seconds while the service runs, to give unused memory back. */
+  readonly returnMemory?: () => void
   /** Where log lines go; undefined is standard output. */
   readonly writeLog?: (lines: string) => void
 }
@@ -37,6 +39,7 @@ interface RunningServiceOptions {
 
 /** Part of SHUTDOWN_TIMEOUT_MS that is kept for the export of traces, in ms; a tenth of the time-out if that is less. */
 const TRACER_MS = 2000
+const RETURN_MEMORY_MS = 5000
 
 /** A service from its configuration to its exit code. It ends once, however many reasons there are. */
 export class RunningService {
@@ -71,6 +74,7 @@ export class RunningService {
       return await this.#failStart(error)
     }
     if (this.#phase !== 'starting') return
+    await this.#startReturningMemory()
     this.#phase = 'running'
     logger.info('the service is running', {
       start_ms: Math.round(performance.now() - startedAt),
@@ -109,6 +113,13 @@ export class RunningService {
         phase: () => this.#phase,
       }),
     )
+  }
+
+  async #startReturningMemory(): Promise<void> {
+    const { returnMemory } = this.#options.host
+    if (returnMemory === undefined) return
+    const config = { name: 'unused memory', periodMs: RETURN_MEMORY_MS, runsAtStart: false }
+    await this.#parts.start(config.name, () => startPeriodicTask(config, () => returnMemory(), this.#options))
   }
 
   async #failStart(error: unknown): Promise<void> {
