@@ -1,6 +1,8 @@
 // npm run chaos: kills, outages and frozen processes under load, at full length; see README.md in this folder.
 import { parseArgs } from 'node:util'
-import { startKafkaCluster } from '@millrace/local-stack'
+import { removeTemporary, startKafkaCluster, temporaryDirectory } from '@millrace/local-stack'
+import { findTestS3, startTestS3 } from '@millrace/testing'
+import { createRandom } from '../lib/random.js'
 import { parseStreamKind } from '../lib/stream-kind.js'
 import { startOutageStack } from '../outages/outage-stack.js'
 import { allCells, OutageRun } from '../outages/run-outages.js'
@@ -11,6 +13,7 @@ import { type ChaosRun, whyInconclusive } from './chaos-run.js'
 import { chaosStackOptions, clusterStackOptions, recoveryStackOptions } from './chaos-stack.js'
 import { runCrashMatrix, runUntilConclusive, VICTIMS, type Victim } from './crash-matrix.js'
 import { runFrozenConsumer } from './frozen-consumer.js'
+import { ObjectRounds, type ObjectRoundsOptions, whyObjectsInconclusive } from './objects/object-rounds.js'
 import { cutOutage, downOutage, frozenOutage, type Outage, runOutage, runSpoolQuota } from './outages.js'
 import { FILLED_WHILE_FROZEN, planRecovery, runRecovery, verifyRecovery } from './recovery.js'
 
@@ -25,13 +28,14 @@ const PARTS = {
   outages,
   recovery,
   cluster,
+  objects,
 }
 type Part = keyof typeof PARTS
 
 const { values } = parseArgs({
   options: {
     stream: { type: 'string', default: 'redis' },
-    rounds: { type: 'string', default: '20' },
+    rounds: { type: 'string' },
     'outage-seconds': { type: 'string', default: '60' },
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
     victims: { type: 'string', default: VICTIMS.join(',') },
@@ -40,7 +44,9 @@ const { values } = parseArgs({
   },
 })
 const kind = parseStreamKind(values.stream)
-const rounds = Number(values.rounds)
+const rounds = Number(values.rounds ?? 20)
+/** Rounds of the part `objects`, which are shorter. */
+const objectRounds = Number(values.rounds ?? 50)
 const outageMs = Number(values['outage-seconds']) * 1000
 const seed = Number(values.seed)
 const parts = Object.keys(PARTS).filter((part) => kind === 'kafka' || part !== 'cluster') as Part[]
@@ -157,6 +163,46 @@ async function cluster(): Promise<void> {
     result.demand(reason === undefined, `the run with three brokers proves nothing: ${reason}`)
   } finally {
     await brokers.stop()
+  }
+}
+
+/** The object store: on an S3 server that is killed, frozen and restarted, and in a folder; the writers of both are killed and frozen. */
+async function objects(): Promise<void> {
+  const program = findTestS3()
+  if (typeof program === 'string') result.faults.push(`objects on s3: there is no S3 server: ${program}`)
+  else {
+    const server = await startTestS3(program)
+    const { url, credentials } = server
+    try {
+      await runObjects('s3', { target: { url, credentials }, server, faultsPerRound: 3 })
+    } finally {
+      await server.stop()
+    }
+  }
+  const directory = temporaryDirectory('millrace-chaos-objects-')
+  try {
+    await runObjects('file', { target: { url: `file:${directory}` }, faultsPerRound: 2 })
+  } finally {
+    removeTemporary(directory)
+  }
+}
+
+async function runObjects(
+  name: 's3' | 'file',
+  options: Pick<ObjectRoundsOptions, 'target' | 'server' | 'faultsPerRound'>,
+): Promise<void> {
+  const sayFor = (line: string) => say(`objects on ${name}: ${line}`)
+  const run = new ObjectRounds({ ...options, random: createRandom(seed), freezeMsMax: 10_000, say: sayFor })
+  try {
+    for (let round = 0; round < objectRounds; round++) await run.round()
+    const found = await run.finish()
+    const { faults: own, ...counts } = found
+    result.findings[`objects_${name}`] = counts
+    result.faults.push(...own.map((fault) => `objects on ${name}: ${fault}`))
+    const reason = whyObjectsInconclusive(found, options.server !== undefined)
+    result.demand(reason === undefined, `the rounds on objects (${name}) prove nothing: ${reason}`)
+  } finally {
+    await run.stop()
   }
 }
 
