@@ -109,10 +109,10 @@ export class ChaosRun {
     await this.counters.note(server)
   }
 
-  /** Waits until nothing is in flight, then compares the ledger, the table and what was sent. */
-  async verify(deadlineMs = 120_000): Promise<Verdict> {
+  /** Waits until nothing is in flight, then compares the ledger, the table and what was sent. Fails when nothing more is stored for `stuckMs`. */
+  async verify(stuckMs = 120_000): Promise<Verdict> {
     const source = { gatewayUrl: this.stack.url, readKey: this.stack.adminKey }
-    const ledger = await waitUntilSettled(source, this.acknowledged, deadlineMs)
+    const ledger = await waitUntilSettled(source, this.acknowledged, stuckMs)
     const events = await checkEvents(this.stack.databaseUrl, this.loads)
     for (const service of this.stack.services) await this.noteCounts(service)
     const { databaseUrl } = this.stack

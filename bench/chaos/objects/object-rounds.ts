@@ -1,7 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Child, removeTemporary, type Server, startChild, temporaryDirectory } from '@millrace/local-stack'
+import { HOUR_MS } from '@millrace/contracts'
+import {
+  type Child,
+  removeTemporary,
+  type Server,
+  startChild,
+  temporaryDirectory,
+  waitFor,
+} from '@millrace/local-stack'
 import type { ObjectStore } from '@millrace/object-store'
 import { within } from '@millrace/testing'
 import type { Random } from '../../lib/random.js'
@@ -52,7 +60,6 @@ const LARGE_BYTES = 16 * 1024 ** 2
 /** Longest wait for a long upload whose writer is to be killed. */
 const LONG_UPLOAD_MS = 5000
 const END_MS = 180_000
-const HOUR_MS = 3_600_000
 
 interface Writer extends Child {
   readonly logFile: string
@@ -149,6 +156,11 @@ export class ObjectRounds {
     })
     this.#writers.push(Object.assign(child, { logFile }))
     logs.push(logFile)
+    // From then on SIGTERM ends it in order.
+    await waitFor(async () => readLines(logFile).length > 0, {
+      deadlineMs: END_MS,
+      what: 'the first change of a writer',
+    })
   }
 
   async #break(fault: ObjectFault, ms: number, startWriter: () => Promise<void>): Promise<void> {

@@ -40,21 +40,32 @@ export async function readLedger({ gatewayUrl, readKey }: LedgerSource): Promise
 
 /**
  * Waits until at least `stored` events are stored and nothing is in flight. The number of accepted events is no criterion: it includes repeated events,
- * and the gateway's own count may be a second old.
+ * and the gateway's own count may be a second old. @throws when no further event has been stored, dropped as a duplicate or dead-lettered for `stuckMs`: a
+ * busy machine may need any time for a long backlog
  */
-export async function waitUntilSettled(source: LedgerSource, stored: number, deadlineMs: number): Promise<LedgerEntry> {
+export async function waitUntilSettled(source: LedgerSource, stored: number, stuckMs: number): Promise<LedgerEntry> {
   let last: LedgerEntry | undefined
-  try {
-    return await waitFor(
-      async () => {
+  let settled = -1
+  for (;;) {
+    try {
+      const isSettledOrMoves = async () => {
         last = await readLedger(source)
-        return last.stored >= stored && last.in_flight === 0 && last.balanced && last
-      },
-      { deadlineMs, intervalMs: 250, what: `the storage of ${stored} events` },
-    )
-  } catch (error) {
-    throw new Error(`${(error as Error).message}; the last ledger: ${JSON.stringify(last)}`, { cause: error })
+        const sum = last.stored + last.duplicate + last.dead_lettered
+        const hasMoved = sum > settled
+        settled = Math.max(sum, settled)
+        return (isSettled(last, stored) || hasMoved) && last
+      }
+      const what = `the storage of ${stored} events`
+      const entry = await waitFor(isSettledOrMoves, { deadlineMs: stuckMs, intervalMs: 250, what })
+      if (isSettled(entry, stored)) return entry
+    } catch (error) {
+      throw new Error(`${(error as Error).message}; the last ledger: ${JSON.stringify(last)}`, { cause: error })
+    }
   }
+}
+
+function isSettled(entry: LedgerEntry, stored: number): boolean {
+  return entry.stored >= stored && entry.in_flight === 0 && entry.balanced
 }
 
 /** The first fault of the balance, also compared with the table; undefined when there is none. */
