@@ -1,15 +1,11 @@
-import type { CounterChild, GaugeChild, Metrics } from '@millrace/telemetry'
+import type { CounterChild, Metrics } from '@millrace/telemetry'
 import type { Rejection } from './events/rejections.js'
-
-/** A disk that events need: of the stream's server, if it is on this machine, or of the spool. */
-export type DiskName = 'stream' | 'spool'
 
 /** The metrics of this service besides those of the packages. http-intake counts requests with events among all HTTP requests. */
 export class IngestMetrics {
   readonly #events
   readonly #accepted: CounterChild
   readonly #refused
-  readonly #diskFree
 
   constructor(metrics: Metrics) {
     this.#events = metrics.counter({
@@ -19,12 +15,6 @@ export class IngestMetrics {
       labels: ['verdict'],
     })
     this.#accepted = this.#events.with({ verdict: 'accepted' })
-    this.#diskFree = metrics.gauge({
-      name: 'millrace_ingest_disk_free_bytes',
-      help: 'Free bytes of the disk of the stream (with STREAM_DISK_PATH) and of the disk of the spool',
-      alert: 'below 10 times DISK_FREE_BYTES_MIN: below DISK_FREE_BYTES_MIN events are refused with 503',
-      labels: ['disk'],
-    })
     this.#refused = metrics.counter({
       name: 'millrace_ingest_refused_requests_total',
       help: 'Requests with events that were refused whole, by error code',
@@ -36,10 +26,6 @@ export class IngestMetrics {
   /** Counts a request that was refused whole. Error codes are a closed set. */
   refused(code: string): void {
     this.#refused.with({ code }).inc()
-  }
-
-  diskFreeBytes(disk: DiskName): GaugeChild {
-    return this.#diskFree.with({ disk })
   }
 
   /** Counts the events of an acknowledged request. */

@@ -33,14 +33,21 @@ import {
   type Lifecycle,
   startHttpServer,
 } from '@millrace/service'
-import { openProducer, openStreamDriver, type Producer, ProducerMetrics } from '@millrace/streams'
+import {
+  createFlushProduced,
+  DiskWatch,
+  openProducer,
+  openStreamDriver,
+  ProducedCounts,
+  type Producer,
+  ProducerMetrics,
+} from '@millrace/streams'
 import { createHttpMetrics, createResilienceMetrics, type ResilienceMetrics } from '@millrace/telemetry'
 import { addApi } from './api/add-api.js'
 import { createApiCors } from './api/api-cors.js'
 import type { ApiDeps } from './api/api-deps.js'
 import { createCheckKeyFirst } from './api/check-key-first.js'
 import type { Config } from './config.js'
-import { DiskWatch } from './disk/disk-watch.js'
 import { CurrentEventCatalog } from './events/current-event-catalog.js'
 import { EventAcceptor } from './events/event-acceptor.js'
 import { newMessageId } from './events/new-message-id.js'
@@ -49,8 +56,6 @@ import { createAwaitOutcome } from './http/await-outcome.js'
 import { clientMetricsRoute } from './http/client-metrics-route.js'
 import { createEventRoutes } from './http/event-routes.js'
 import { createReadRequestClient } from './http/request-client.js'
-import { createFlushProduced } from './ledger/flush-produced.js'
-import { ProducedCounts } from './ledger/produced-counts.js'
 import { LiveTickets } from './live/live-tickets.js'
 import { IngestMetrics } from './metrics.js'
 import { startPeers } from './peers.js'
@@ -83,7 +88,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const catalog = await startEventCatalog(config, lifecycle, database)
   const resilienceMetrics = createResilienceMetrics(metrics)
   const ingestMetrics = new IngestMetrics(metrics)
-  const disks = await startDiskWatch(config, lifecycle, ingestMetrics)
+  const disks = await startDiskWatch(config, lifecycle)
   const producer = await startProducer(config, lifecycle, { redis: streamRedis, resilienceMetrics, disks })
   const counts = await startLedger(config, lifecycle, { database, producer })
   const verifier = await lifecycle.start('key verifier', () => {
@@ -276,14 +281,14 @@ async function untilAvailable<T>(lifecycle: Lifecycle, work: () => Promise<T>): 
   }
 }
 
-async function startDiskWatch(config: Config, lifecycle: Lifecycle, metrics: IngestMetrics): Promise<DiskWatch> {
+async function startDiskWatch(config: Config, lifecycle: Lifecycle): Promise<DiskWatch> {
   const watch = new DiskWatch(
     {
       streamPath: config.STREAM_DISK_PATH,
       spoolPath: config.SPOOL_BYTES_MAX > 0 ? spoolDirectory(config) : undefined,
       freeBytesMin: config.DISK_FREE_BYTES_MIN,
     },
-    { logger: lifecycle.logger, metrics },
+    { logger: lifecycle.logger, metrics: lifecycle.metrics },
   )
   await lifecycle.every('free space of disks', DISK_CHECK_MS, () => watch.poll())
   return watch

@@ -2,10 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { type Database, migrate, openDatabase } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
 import { loadRollupDefinitions, registerRollupDefinitions } from '@millrace/rollups'
+import { createFlushProduced, ProducedCounts } from '@millrace/streams'
 import { createTestDatabase } from '@millrace/testing'
 import { CurrentEventCatalog } from '../src/events/current-event-catalog.js'
-import { createFlushProduced } from '../src/ledger/flush-produced.js'
-import { ProducedCounts } from '../src/ledger/produced-counts.js'
 
 const producerId = '01a1fd3b-4742-7bbc-bfa8-c4f7ba1f52b1'
 const byValue = { event: '*', dimensions: [], property: 'properties.value' }

@@ -80,7 +80,7 @@ export {
   rejectionsKey,
   streamKey,
 } from './names/redis-keys.js'
-export { EVENTS_STORE_GROUP, EVENTS_STREAM, streamTopic } from './names/streams.js'
+export { EVENTS_STORE_GROUP, EVENTS_STREAM, LOGS_STORE_GROUP, LOGS_STREAM, streamTopic } from './names/streams.js'
 export { CURSOR_LENGTH_MAX } from './queries/cursor-length.js'
 export type { PointOf, QueryKindName, QueryPoint, SummaryOf } from './queries/query-kinds.js'
 export { type PageLimit, QUERY_LIMITS } from './queries/query-limits.js'

@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
-import { authErrors, type KeyVerifier, type Principal, requireScope, type Scope } from '@millrace/auth'
-import { isMillraceError, type MillraceError, toMillraceError } from '@millrace/contracts'
+import { authErrors, type KeyVerifier, type Principal, requireScope } from '@millrace/auth'
+import { isMillraceError, type MillraceError, type Problem, toMillraceError } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { HttpMetrics, Tracer } from '@millrace/telemetry'
-import type { FixedBody, ResponseWriter } from './response-writer.js'
+import type { IntakeRoute } from './intake-route.js'
+import type { IntakeResponse, ResponseWriter } from './response-writer.js'
 
 export interface IntakeDeps {
   readonly verifier: Pick<KeyVerifier, 'verify' | 'verifyKey'>
@@ -15,11 +16,7 @@ export interface IntakeDeps {
   readonly onRefused?: (request: IntakeRequest, error: MillraceError) => void
 }
 
-interface RouteOfRequest {
-  readonly path: string
-  readonly scope: Scope
-  readonly fixedBody?: FixedBody | undefined
-}
+type RouteOfRequest = Pick<IntakeRoute, 'path' | 'scope' | 'fixedBody' | 'formatRefusal'>
 
 /** One request from its headers to its response. */
 export class IntakeRequest {
@@ -91,15 +88,23 @@ export class IntakeRequest {
     this.#observe(200)
   }
 
+  /** Responds in a form of its own. */
+  respondWith(response: IntakeResponse): void {
+    this.#deps.responses.own(this.req, this.#res, response)
+    this.#observe(response.status)
+  }
+
   /**
-   * Responds with the problem document of `error`. Errors that are our fault are logged. `isLast` closes the connection, for a body that is
+   * Responds with the problem document of `error`, or in the form of the route. Errors that are our fault are logged. `isLast` closes the connection, for a body that is
    * not read to its end.
    */
   refuse(error: unknown, isLast = false): void {
     if (!isMillraceError(error) || error.kind === 'internal')
       this.#deps.logger.error('a request failed because of an internal error', { error, path: this.#route.path })
-    const { fixedBody } = this.#route
-    const status = this.#deps.responses.problem(this.req, this.#res, error, { isLast, fixedBody })
+    const { fixedBody, formatRefusal } = this.#route
+    const format =
+      formatRefusal && ((refused: MillraceError, problem: Problem) => formatRefusal(this, refused, problem))
+    const status = this.#deps.responses.problem(this.req, this.#res, error, { isLast, fixedBody, format })
     // A request is refused once; later failures of the same request find its response sent.
     if (status > 0) {
       this.#observe(status)

@@ -1,14 +1,19 @@
+import type { IncomingMessage } from 'node:http'
 import type { Scope } from '@millrace/auth'
+import type { MillraceError, Problem } from '@millrace/contracts'
 import type { ContentEncoding } from './decompress.js'
 import type { IntakeRequest } from './intake-request.js'
-import type { FixedBody } from './response-writer.js'
+import type { FixedBody, IntakeResponse } from './response-writer.js'
 
 /** A path that takes in data: in the body of a POST request, or in the URL of a GET request. */
 export interface IntakeRoute {
-  /** Exact path; the same path with a slash at its end is served too. Also the `route` label of metrics and spans. */
+  /**
+   * Exact path, or a path with segments in braces that stand for any text: `/{index}/_bulk`. The same path with a slash at its end is served too. An exact
+   * path counts before one with braces. Also the `route` label of metrics and spans. Routes with the same path must have different methods.
+   */
   readonly path: string
   /** Default POST. A route with GET reads no body; HEAD gets the same response without `handle` being called, so it takes in nothing. */
-  readonly method?: 'GET' | 'POST' | undefined
+  readonly method?: 'GET' | 'POST' | 'PUT' | undefined
   /** The scope that the caller's key must have. */
   readonly scope: Scope
   /**
@@ -22,6 +27,18 @@ export interface IntakeRoute {
    * that can send it in no other way, because URLs are written to logs on their way. Default: none.
    */
   readonly keyParameter?: string | undefined
+  /**
+   * Finds the key where the clients of this route put it besides `Authorization: Basic` and `Bearer`: in a header of their own, or in another scheme. It
+   * counts before every other place. Default: no other place.
+   */
+  readonly readKey?: ((req: IncomingMessage) => string | undefined) | undefined
+  /**
+   * The response to a refused request, in the form that the clients of this route understand. Its status must be that of the problem; a Retry-After header
+   * is added where the problem document has one. Default: the problem document.
+   */
+  readonly formatRefusal?:
+    | ((request: IntakeRequest, error: MillraceError, problem: Problem) => IntakeResponse)
+    | undefined
   /** Body of every response, whatever its status; for images. Default: the text of `request.respond`, or a problem document. */
   readonly fixedBody?: FixedBody | undefined
   /** Largest body after decompression, in bytes. */

@@ -107,6 +107,19 @@ beforeEach(async () => {
   const routes: IntakeRoute[] = [
     { ...route, path: '/logs' },
     { ...route, path: '/open', keyIn: 'header-or-body' },
+    {
+      ...route,
+      path: '/{index}/lines',
+      readKey: ({ headers }) => headers['x-key']?.toString(),
+      handle: (request) =>
+        request.respondWith({ status: 202, contentType: 'text/plain', headers: { 'X-Own': '1' }, body: 'taken' }),
+      formatRefusal: (_request, { code }, { status }) => ({
+        status,
+        contentType: 'text/plain',
+        body: `refused: ${code}`,
+      }),
+    },
+    { ...route, path: '/a/lines', method: 'PUT' },
     { ...route, path: '/plain', encodings: [] },
     { ...route, path: '/large', bodyBytesMax: 100_000 },
     { ...route, path: '/limited', bodyBytesSetting: 'LOG_BYTES' },
@@ -327,6 +340,31 @@ describe('the intake', () => {
       },
     ])
     expect(traceparents).toEqual([CHILD])
+  })
+
+  it('finds a route by a path with a variable segment, and an exact path before it', async () => {
+    const send = (path: string, method: string) => fetch(`${origin}${path}`, { method, headers: bearer('w'), body: '' })
+    const variable = await send('/b/lines?x=1', 'POST')
+    expect([variable.status, variable.headers.get('x-own'), await variable.text()]).toEqual([202, '1', 'taken'])
+    expect((await send('/a/lines', 'PUT')).status).toBe(200)
+    const wrong = await send('/a/lines', 'POST')
+    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'PUT, OPTIONS'])
+    expect((await send('/a/b/lines', 'POST')).status).not.toBe(202)
+  })
+
+  it('takes the key from the place that its route names', async () => {
+    const send = (key: string) => fetch(`${origin}/b/lines`, { method: 'POST', headers: { 'x-key': key }, body: '' })
+    expect((await send('w')).status).toBe(202)
+    expect((await send('r')).status).toBe(403)
+  })
+
+  it('is refused in the form of its route, with the status and headers of the problem', async () => {
+    const refused = await fetch(`${origin}/b/lines`, { method: 'POST', headers: bearer('unknown'), body: '' })
+    expect(refused.status).toBe(401)
+    expect(refused.headers.get('content-type')).toBe('text/plain')
+    expect(refused.headers.get('www-authenticate')).toContain('Basic')
+    expect(refused.headers.get('millrace-error')).toBe('KEY_INVALID')
+    expect(await refused.text()).toBe('refused: KEY_INVALID')
   })
 
   it('does not start with two routes of the same path', () => {

@@ -6,6 +6,7 @@ import { bodyTooLarge, type ContentEncoding, decompress, readContentEncoding } f
 import { intakeErrors } from './errors.js'
 import { type IntakeDeps, IntakeRequest } from './intake-request.js'
 import type { IntakeRoute } from './intake-route.js'
+import { RoutePaths } from './route-paths.js'
 
 /**
  * A body over its limit is still read, and thrown away, up to this size. Most clients read the response only after they have sent everything;
@@ -21,30 +22,32 @@ export function createIntake(
   routes: readonly IntakeRoute[],
   deps: IntakeDeps,
 ): (req: IncomingMessage, res: ServerResponse) => boolean {
-  const byPath = new Map<string, IntakeRoute>()
-  for (const route of routes) {
-    for (const path of [route.path, `${route.path}/`]) {
-      if (byPath.has(path)) throw new Error(`two routes have the path ${path}`)
-      byPath.set(path, route)
-    }
-  }
+  const paths = new RoutePaths(routes)
   return function handleIntake(req, res) {
     const url = req.url as string
     const query = url.indexOf('?')
     const path = query < 0 ? url : url.slice(0, query)
     // Clients whose host ends in a slash send two of them.
-    const route = byPath.get(path) ?? (path.includes('//') ? byPath.get(path.replace(/\/{2,}/g, '/')) : undefined)
-    if (route === undefined) return false
+    const found = paths.find(path) ?? (path.includes('//') ? paths.find(path.replace(/\/{2,}/g, '/')) : undefined)
+    if (found === undefined) return false
     const { method } = req
-    const allowed = route.method ?? 'POST'
-    if (method === allowed || (allowed === 'GET' && method === 'HEAD')) begin(req, res, { route, deps })
+    const route = found.find((one) => {
+      const allowed = one.method ?? 'POST'
+      return method === allowed || (allowed === 'GET' && method === 'HEAD')
+    })
+    if (route !== undefined) begin(req, res, { route, deps })
     else {
-      const allow = allowed === 'GET' ? 'GET, HEAD, OPTIONS' : 'POST, OPTIONS'
+      const allow = allowedMethods(found)
       if (method === 'OPTIONS') deps.responses.options(req, res, allow)
       else deps.responses.problem(req, res, intakeErrors.METHOD_NOT_ALLOWED({ details: { method, allow } }), { allow })
     }
     return true
   }
+}
+
+function allowedMethods(routes: readonly IntakeRoute[]): string {
+  const methods = routes.flatMap(({ method = 'POST' }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+  return [...methods, 'OPTIONS'].join(', ')
 }
 
 /**
@@ -90,6 +93,11 @@ function takeBody(request: IntakeRequest, route: IntakeRoute): void {
 /** Verifies the key in the header or the URL, if there is one; the promise of its lookup, or undefined when nothing has to be waited for. */
 function verifyKey(request: IntakeRequest, route: IntakeRoute, { verifier }: IntakeDeps): Promise<unknown> | undefined {
   if (route.keyIn === 'nowhere') return undefined
+  const own = route.readKey?.(request.req)
+  if (own !== undefined) {
+    const verified = request.authenticate(own)
+    return verified instanceof Promise ? verified : undefined
+  }
   const { authorization } = request.headers
   const key = authorization === undefined ? readParameter(request.url, route.keyParameter) : undefined
   if (authorization === undefined && key === undefined) {

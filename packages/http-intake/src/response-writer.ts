@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { toMillraceError, toProblem } from '@millrace/contracts'
+import { type MillraceError, type Problem, toMillraceError, toProblem } from '@millrace/contracts'
 import { problemHeaders, readRequestIds } from '@millrace/service'
 import { type Cors, isPreflight } from './cors.js'
 
@@ -8,6 +8,15 @@ import { type Cors, isPreflight } from './cors.js'
 export interface FixedBody {
   readonly contentType: string
   readonly bytes: Buffer
+}
+
+/** A response of a route that has its own form. */
+export interface IntakeResponse {
+  readonly status: number
+  /** Default: no Content-Type header. */
+  readonly contentType?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly body: string | Buffer
 }
 
 /** How long the rest of a refused request is read and thrown away, in ms. */
@@ -23,6 +32,8 @@ export interface ProblemOptions {
   readonly allow?: string
   /** Sent instead of the problem document, whose code is then in the header Millrace-Error. Default: the problem document. */
   readonly fixedBody?: FixedBody | undefined
+  /** Makes the response that is sent instead of the problem document, as for `fixedBody`. Default: the problem document. */
+  readonly format?: ((error: MillraceError, problem: Problem) => IntakeResponse) | undefined
 }
 
 /**
@@ -59,15 +70,30 @@ export class ResponseWriter {
     res.end(bytes)
   }
 
+  /** A response in a form of its own. Does nothing when the client is gone or a response has begun. */
+  own(req: IncomingMessage, res: ServerResponse, response: IntakeResponse): void {
+    if (res.destroyed || res.headersSent) return
+    const headers = [...this.#common]
+    if (response.contentType !== undefined) headers.push('Content-Type', response.contentType)
+    for (const [name, value] of Object.entries(response.headers ?? {})) headers.push(name, value)
+    headers.push('Content-Length', String(Buffer.byteLength(response.body)))
+    if (req.headers.origin !== undefined) this.#cors.append(headers, req.headers.origin, 'allow')
+    res.writeHead(response.status, headers)
+    res.end(response.body)
+  }
+
   /** The problem document of an error. Returns its status, or 0 when the client is gone or a response has begun. */
   problem(req: IncomingMessage, res: ServerResponse, error: unknown, options: ProblemOptions = {}): number {
     if (res.destroyed || res.headersSent) return 0
     const ids = readRequestIds(req.headers)
     const problem = toProblem(error, ids)
-    const { fixedBody } = options
-    const body = fixedBody?.bytes ?? JSON.stringify(problem)
+    const { fixedBody, format } = options
+    const own = format?.(toMillraceError(error), problem)
+    const body = fixedBody?.bytes ?? own?.body ?? JSON.stringify(problem)
     const headers = [...this.#common, 'X-Request-Id', ids.requestId]
-    if (fixedBody === undefined) headers.push(...problemHeaders(error, problem.status))
+    if (own !== undefined)
+      headers.push(...ownHeaders(own, problemHeaders(error, problem.status)), 'Millrace-Error', problem.code)
+    else if (fixedBody === undefined) headers.push(...problemHeaders(error, problem.status))
     else headers.push('Content-Type', fixedBody.contentType, ...FOREIGN, 'Millrace-Error', toMillraceError(error).code)
     headers.push('Content-Length', String(Buffer.byteLength(body)))
     if (options.allow !== undefined) headers.push('Allow', options.allow)
@@ -89,6 +115,17 @@ export class ResponseWriter {
     res.writeHead(204, headers)
     res.end()
   }
+}
+
+/** The headers of a refusal in a form of its own: those of the problem document, but for its type. */
+function ownHeaders({ contentType, headers = {} }: IntakeResponse, problem: readonly string[]): string[] {
+  const all = contentType === undefined ? [] : ['Content-Type', contentType]
+  for (let at = 0; at < problem.length; at += 2) {
+    const name = problem[at] as string
+    if (name.toLowerCase() !== 'content-type') all.push(name, problem[at + 1] as string)
+  }
+  for (const [name, value] of Object.entries(headers)) all.push(name, value)
+  return all
 }
 
 /**

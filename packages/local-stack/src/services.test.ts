@@ -9,6 +9,7 @@ import {
   portEnvironment,
   SERVICES,
   type ServiceInstance,
+  urlSetting,
 } from './services.js'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
@@ -32,7 +33,7 @@ interface Setting {
 /** The settings of a service that have a default and hold the address of a peer, from its own schema. */
 async function peerDefaultsOf(name: string): Promise<Record<string, unknown>> {
   const defaultOf = await defaultsOf(name)
-  const peers = instances.map((peer) => addressSetting(peer.name))
+  const peers = instances.flatMap((peer) => [addressSetting(peer.name), urlSetting(peer.name)])
   return Object.fromEntries(
     peers.map((setting) => [setting, defaultOf(setting)]).filter(([, value]) => value !== undefined),
   )
@@ -94,6 +95,7 @@ describe('planning instances', () => {
       'ingest-gateway',
       'stream-consumer',
       'stream-consumer-2',
+      'log-shipper',
       'analytics-query',
       'health-aggregator',
     ])

@@ -2,7 +2,7 @@
 export interface ServiceEntry {
   /** Also the name of its folder below apps/, of its container and of its log file. */
   name: string
-  /** Port of the public HTTP API, for a service that has one. */
+  /** Port of the HTTP server besides the admin server, for a service that has one. */
   httpPort?: number
   /** Port of the gRPC server, for a service that has one. */
   grpcPort?: number
@@ -17,9 +17,13 @@ export interface ServiceEntry {
 export const SERVICES: readonly ServiceEntry[] = [
   { name: 'ingest-gateway', httpPort: 8080, adminPort: 8081 },
   { name: 'stream-consumer', grpcPort: 9101, adminPort: 10101 },
+  { name: 'log-shipper', httpPort: 4318, grpcPort: 9103, adminPort: 10103 },
   { name: 'analytics-query', grpcPort: 9102, adminPort: 10102 },
   { name: 'health-aggregator', grpcPort: 9105, adminPort: 10105 },
 ]
+
+/** The service with the public HTTP API. */
+export const GATEWAY = 'ingest-gateway'
 
 /** Preferred ports of the servers that we start ourselves. They differ from the usual ones, which may be in use on the machine. */
 export const SERVER_PORTS = { postgres: 15432, streamRedis: 16379, cacheRedis: 16380, kafka: 19092 }
@@ -71,7 +75,7 @@ export async function planInstances(
     for (let index = 0; index < (plan.instances?.[entry.name] ?? 1); index++) {
       const owner = index === 0 ? entry.name : `${entry.name}-${index + 1}`
       const choose = (port: number) => pick({ port: port + index * INSTANCE_PORT_STEP, owner, isWished: false })
-      const wish = index === 0 ? plan.httpPort : undefined
+      const wish = index === 0 && entry.name === GATEWAY ? plan.httpPort : undefined
       instances.push({
         name: owner,
         entry,
@@ -86,6 +90,11 @@ export async function planInstances(
   return instances
 }
 
+/** The setting by which the gateway learns where a service with an HTTP server of its own is: "log-shipper" is found by LOG_SHIPPER_URL. */
+export function urlSetting(name: string): string {
+  return `${name.replaceAll('-', '_').toUpperCase()}_URL`
+}
+
 /** The settings that tell services where the other services are. `hostOf` gives the host by which an instance is reached. */
 export function peerEnvironment(
   instances: readonly ServiceInstance[],
@@ -96,7 +105,12 @@ export function peerEnvironment(
     const first = instances.find(({ entry, grpcPort }) => entry.name === name && grpcPort !== undefined)
     if (first) env[addressSetting(name)] = `${hostOf(first)}:${first.grpcPort}`
   }
-  const gateway = instances.find(({ httpPort }) => httpPort !== undefined)
+  for (const instance of instances) {
+    const { entry, httpPort } = instance
+    if (entry.name === GATEWAY || httpPort === undefined || instance.name !== entry.name) continue
+    env[urlSetting(entry.name)] = `http://${hostOf(instance)}:${httpPort}`
+  }
+  const gateway = instances.find(({ entry }) => entry.name === GATEWAY)
   if (gateway) env.GATEWAY_URL = `http://${hostOf(gateway)}:${gateway.httpPort}`
   const admins = instances.map((instance) => `${instance.name}=http://${hostOf(instance)}:${instance.adminPort}`)
   return { ...env, ADMIN_URLS: admins.join(',') }

@@ -42,6 +42,7 @@ test('a stack starts servers and services, gives every service its settings, and
     'ingest-gateway',
     'stream-consumer',
     'stream-consumer-2',
+    'log-shipper',
     'analytics-query',
     'health-aggregator',
   ])

@@ -12,6 +12,7 @@ import type { RedisServer } from './redis.js'
 import type { Server } from './server.js'
 import { type ServiceProcess, startProcess } from './service-process.js'
 import {
+  GATEWAY,
   instanceEnvironment,
   type PortRequest,
   planInstances,
@@ -120,7 +121,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const failure = starts.find((result) => result.status === 'rejected')
     if (failure) throw failure.reason
     services.sort((a, b) => instances.indexOf(a.instance) - instances.indexOf(b.instance))
-    const gateway = services.find(({ instance }) => instance.httpPort !== undefined)
+    const gateway = services.find(({ instance }) => instance.entry.name === GATEWAY)
     return {
       url: `http://127.0.0.1:${gateway?.instance.httpPort}`,
       databaseUrl: servers.databaseUrl,

@@ -16,6 +16,7 @@ export {
   eventTimeSettings,
   redisReplicasRule,
   streamRules,
+  streamServerSettings,
   streamSettings,
 } from './config/server-settings.js'
 export { serviceSettings } from './config/service-settings.js'

@@ -24,6 +24,7 @@ export type {
   ReceivedFrame,
   StreamHandler,
 } from './consumer/stream-handler.js'
+export { DiskWatch } from './disk/disk-watch.js'
 export {
   type AppendResult,
   BEGINNING,
@@ -71,6 +72,10 @@ export {
   type FrameToEncode,
   parseProducerId,
 } from './frame/frame.js'
+export { addConsumedStatement } from './ledger/add-consumed.js'
+export { ConsumedCounts } from './ledger/consumed-counts.js'
+export { createFlushProduced } from './ledger/flush-produced.js'
+export { type Produced, ProducedCounts } from './ledger/produced-counts.js'
 export { openProducer, type ProducerConfig, type ProducerDeps } from './producer/open-producer.js'
 export { ProducerMetrics } from './producer/producer-metrics.js'
 export type {

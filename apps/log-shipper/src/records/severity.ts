@@ -94,7 +94,7 @@ export function severityOfSyslog(level: number): number {
   return SYSLOG[level] ?? 0
 }
 
-/** The severity number of a level of bunyan and pino (10 trace to 60 fatal) or of Python's logging (10 debug to 50 critical) cannot be told apart below 10. */
+/** The severity number of a numeric level of pino and bunyan, 10 (trace) to 60 (fatal); 0 for numbers below 10. */
 export function severityOfPino(level: number): number {
   if (!(level >= 10)) return 0
   if (level >= 60) return 21

@@ -1,10 +1,10 @@
 import { FLAG } from '@millrace/contracts'
+import { ConsumedCounts } from '@millrace/streams'
 import type { DedupWindows } from '../deduplicate/dedup-windows.js'
 import type { HashWindow } from '../deduplicate/hash-window.js'
 import { buildDays } from './build-days.js'
 import { eventKeys } from './event-keys.js'
 import { type FrameView, openFrame, WORD, WORDS } from './frame-view.js'
-import { LedgerCounts } from './ledger-counts.js'
 import {
   type EventFrame,
   type PreparedBatch,
@@ -25,7 +25,7 @@ export function prepareBatch(
   { windows, buffers, nowMs }: { windows: DedupWindows; buffers: RowBuffers; nowMs: number },
 ): PreparedBatch {
   windows.evict(nowMs)
-  const ledger = new LedgerCounts()
+  const ledger = new ConsumedCounts()
   const typed: RecordRef[] = []
   const records = frames.reduce((sum, frame) => sum + frame.records, 0)
   const frameOf = new Uint32Array(records)
@@ -63,7 +63,7 @@ function tryOpen(frame: EventFrame): FrameView | null {
   }
 }
 
-function deadLetterWhole(prepared: PreparedFrame, ledger: LedgerCounts): PreparedFrame {
+function deadLetterWhole(prepared: PreparedFrame, ledger: ConsumedCounts): PreparedFrame {
   const { partition, producer, records, isReplay } = prepared.frame
   prepared.verdicts = new Uint8Array(records).fill(VERDICT.deadLettered)
   prepared.deadLettered = records
@@ -75,7 +75,7 @@ function deadLetterWhole(prepared: PreparedFrame, ledger: LedgerCounts): Prepare
   return prepared
 }
 
-function countTallies({ frame }: PreparedFrame, view: FrameView, ledger: LedgerCounts): void {
+function countTallies({ frame }: PreparedFrame, view: FrameView, ledger: ConsumedCounts): void {
   for (const { tenantId, accepted, rejected } of view.reader.tallies()) {
     const count = ledger.of(frame.partition, frame.producer, tenantId)
     count.accepted += accepted
@@ -86,7 +86,7 @@ function countTallies({ frame }: PreparedFrame, view: FrameView, ledger: LedgerC
 interface VerdictContext {
   windows: DedupWindows
   nowMs: number
-  ledger: LedgerCounts
+  ledger: ConsumedCounts
   indexOf: Uint32Array
   stored: number
 }

@@ -1,6 +1,6 @@
+import type { ConsumedCounts } from '@millrace/streams'
 import type { DedupWindows } from '../deduplicate/dedup-windows.js'
 import type { FrameView } from './frame-view.js'
-import type { LedgerCounts } from './ledger-counts.js'
 
 /** The verdicts, as numbers in the journal. */
 export const VERDICT = { stored: 0, duplicate: 1, deadLettered: 2 } as const
@@ -56,7 +56,7 @@ export interface RecordRef {
 export interface PreparedBatch {
   readonly frames: readonly PreparedFrame[]
   readonly days: readonly DayRows[]
-  readonly ledger: LedgerCounts
+  readonly ledger: ConsumedCounts
   /** New records that also need a row in a typed table. */
   readonly typed: readonly RecordRef[]
   readonly windows: DedupWindows

@@ -1,7 +1,7 @@
 import type { Step, Transaction } from '@millrace/database'
+import { addConsumedStatement } from '@millrace/streams'
 import { type DeadLetterEntry, deadLettersStep, settleReplaysStep } from './dead-letters.js'
 import { journalStep } from './journal.js'
-import { ledgerStep } from './ledger.js'
 import { type PoisonReason, toPoisonReason } from './poison-reason.js'
 import { type PreparedBatch, type RecordRef, VERDICT } from './prepared-batch.js'
 import { copyStep, isStorableDay, markDeadLettered, recordOf, storeRowByRow, type Tables } from './store-rows.js'
@@ -72,7 +72,7 @@ function deadBeforehand(batch: PreparedBatch): DeadLetterEntry[] {
 function recordSteps(config: StoreConfig, batch: PreparedBatch, dead: readonly DeadLetterEntry[]): Step[] {
   const steps: Step[] = [journalStep(batch.frames)]
   const counts = batch.ledger.sorted()
-  if (counts.length > 0) steps.push(ledgerStep(config.stream, counts))
+  if (counts.length > 0) steps.push(addConsumedStatement(config.stream, counts))
   const fresh = dead.filter(({ frame }) => !frame.frame.isReplay)
   if (fresh.length > 0) steps.push(deadLettersStep(config.stream, fresh))
   const replays = replayOutcomes(batch, dead)

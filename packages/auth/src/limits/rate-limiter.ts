@@ -6,6 +6,8 @@ import type { TenantLimits } from './tenant-limits.js'
 import { ALLOWED, type LimitDecision, TokenBucket } from './token-bucket.js'
 
 export interface RateLimiterConfig {
+  /** Name of the tokens, where a tenant has separate limits for different things. Default: the tokens for events. */
+  readonly bucket?: string | undefined
   /** Tokens per second for a tenant without its own limit. 0 means no limit. */
   readonly ratePerSecond: number
   /** Capacity of the token bucket: tokens that can be spent at once after a pause. */
@@ -196,10 +198,10 @@ class LeasingLimiter implements RateLimiter {
       timer = setTimeout(() => reject(new Error('Redis did not answer in time')), this.#config.timeoutMs ?? 250)
     })
     try {
-      return (await Promise.race([script.run(this.#redis.client, [rateLimitKey(tenantId)], args), late])) as [
-        number,
-        number,
-      ]
+      return (await Promise.race([
+        script.run(this.#redis.client, [rateLimitKey(tenantId, this.#config.bucket)], args),
+        late,
+      ])) as [number, number]
     } finally {
       clearTimeout(timer)
     }

@@ -13,9 +13,9 @@ export function cacheKeyPrefix(cache: string, namespace: string): string {
 /** Pattern for SCAN: the hash of every cache entry, with the value in field `v` and its encoding in field `c`. */
 export const CACHE_ENTRY_PATTERN = 'millrace:cache:*:entry:*'
 
-/** The token bucket of a tenant: a hash with the fields `tokens` and `at`. */
-export function rateLimitKey(tenantId: number): string {
-  return `millrace:limit:{${tenantId}}`
+/** A token bucket of a tenant: a hash with the fields `tokens` and `at`. The bucket for events has no name. */
+export function rateLimitKey(tenantId: number, bucket?: string): string {
+  return bucket === undefined ? `millrace:limit:{${tenantId}}` : `millrace:limit:${bucket}:{${tenantId}}`
 }
 
 /** The most recent rejections of a tenant: a stream whose entries have one field, JSON. */

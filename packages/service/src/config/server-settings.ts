@@ -111,6 +111,12 @@ export function streamSettings() {
   }
 }
 
+/** `streamSettings` for a service with a stream of its own: without the name and the number of partitions of the stream of events. */
+export function streamServerSettings() {
+  const { STREAM_NAME: _name, STREAM_PARTITIONS: _partitions, ...settings } = streamSettings()
+  return settings
+}
+
 /** Rules over `streamSettings`, for `checkRules`. */
 export const streamRules = [streamServerRule, ...kafkaRules] as const
 

@@ -1,8 +1,12 @@
 import { statfs } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { Logger } from '@millrace/logger'
-import { type ProducerDisks, streamErrors } from '@millrace/streams'
-import type { DiskName, IngestMetrics } from '../metrics.js'
+import type { Metrics } from '@millrace/telemetry'
+import { streamErrors } from '../errors.js'
+import type { ProducerDisks } from '../producer/producer-types.js'
+
+/** A disk that a producer needs: of the stream's server, if it is on this machine, or of the spool. */
+type DiskName = 'stream' | 'spool'
 
 /** A disk counts as full until it has this much more free space than the limit: the state must not flicker. */
 const HYSTERESIS = 1.1
@@ -18,7 +22,7 @@ export interface DiskWatchConfig {
 
 export interface DiskWatchDeps {
   readonly logger: Logger
-  readonly metrics: Pick<IngestMetrics, 'diskFreeBytes'>
+  readonly metrics: Metrics
   /** Free bytes of the disk below a directory. Default: what the system says. */
   readonly readFreeBytes?: (path: string) => Promise<number>
 }
@@ -30,17 +34,24 @@ interface WatchedDisk {
   isFull: boolean
 }
 
-/** Knows which of the disks that events need have too little room, from the last call of `poll`. */
+/** Knows which of the disks that a producer needs have too little room, from the last call of `poll`. */
 export class DiskWatch implements ProducerDisks {
   readonly #config: DiskWatchConfig
   readonly #deps: DiskWatchDeps
   readonly #disks: readonly WatchedDisk[]
+  readonly #freeBytes
   isStreamDiskFull = false
   isSpoolDiskFull = false
 
   constructor(config: DiskWatchConfig, deps: DiskWatchDeps) {
     this.#config = config
     this.#deps = deps
+    this.#freeBytes = deps.metrics.gauge({
+      name: 'millrace_ingest_disk_free_bytes',
+      help: 'Free bytes of the disk of the stream (with STREAM_DISK_PATH) and of the disk of the spool',
+      alert: 'below 10 times DISK_FREE_BYTES_MIN: below DISK_FREE_BYTES_MIN records are refused with 503',
+      labels: ['disk'],
+    })
     const paths: [DiskName, string | undefined][] = [
       ['stream', config.streamPath],
       ['spool', config.spoolPath],
@@ -54,7 +65,7 @@ export class DiskWatch implements ProducerDisks {
   async poll(): Promise<void> {
     for (const disk of this.#disks) {
       disk.freeBytes = await (this.#deps.readFreeBytes ?? readFreeBytes)(disk.path)
-      if (Number.isFinite(disk.freeBytes)) this.#deps.metrics.diskFreeBytes(disk.name).set(disk.freeBytes)
+      if (Number.isFinite(disk.freeBytes)) this.#freeBytes.with({ disk: disk.name }).set(disk.freeBytes)
       const needed = this.#config.freeBytesMin * (disk.isFull ? HYSTERESIS : 1)
       this.#note(disk, disk.freeBytes < needed)
     }
@@ -84,7 +95,7 @@ export class DiskWatch implements ProducerDisks {
 
   #note(disk: WatchedDisk, isFull: boolean): void {
     if (isFull && !disk.isFull)
-      this.#deps.logger.warn('a disk is almost full and events may be refused', this.#factsOf(disk))
+      this.#deps.logger.warn('a disk is almost full and records may be refused', this.#factsOf(disk))
     if (!isFull && disk.isFull) this.#deps.logger.info('a disk has room again', this.#factsOf(disk))
     disk.isFull = isFull
   }

@@ -2,7 +2,7 @@
  * Counts of the verdicts on the records of one producer, tenant and partition in one batch; they are added to the
  * stored totals.
  */
-export interface LedgerCount {
+export interface ConsumedCount {
   readonly partition: number
   readonly producer: string
   readonly tenantId: number
@@ -17,10 +17,10 @@ export interface LedgerCount {
  * The counts by (partition, producer, tenant). Callers may keep one of them while records of the same key follow each
  * other.
  */
-export class LedgerCounts {
-  readonly #counts = new Map<string, LedgerCount>()
+export class ConsumedCounts {
+  readonly #counts = new Map<string, ConsumedCount>()
 
-  of(partition: number, producer: string, tenantId: number): LedgerCount {
+  of(partition: number, producer: string, tenantId: number): ConsumedCount {
     const key = `${partition} ${tenantId} ${producer}`
     let count = this.#counts.get(key)
     if (count === undefined) {
@@ -31,7 +31,7 @@ export class LedgerCounts {
   }
 
   /** In key order, so that two writers lock rows in the same order. */
-  sorted(): LedgerCount[] {
+  sorted(): ConsumedCount[] {
     return [...this.#counts.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, count]) => count)
   }
 }

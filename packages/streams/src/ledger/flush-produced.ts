@@ -1,4 +1,4 @@
-import type { Queryable } from '@millrace/database'
+import type { SqlClient } from '../consumer/database-port.js'
 import type { ProducedCounts } from './produced-counts.js'
 
 // Counts are absolute, so a flush can be repeated; greatest() keeps a delayed one from lowering them. Each row is written by one process
@@ -15,11 +15,11 @@ const upsert = `
 
 /**
  * Returns a function that writes the counts that changed to `ledger_produced`. When that fails it throws and keeps the counts for the next call:
- * the gateway accepts events without the database.
+ * a producer accepts records without the database.
  */
 export function createFlushProduced(
   source: { stream: string; producerId: string; counts: ProducedCounts; isSpoolEmpty: () => boolean },
-  deps: { database: Queryable },
+  deps: { database: SqlClient },
 ): () => Promise<void> {
   return async function flushProduced() {
     if (source.isSpoolEmpty()) source.counts.clearSpooled()

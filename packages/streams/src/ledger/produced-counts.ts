@@ -8,7 +8,7 @@ export interface Produced {
   spooled: number
 }
 
-/** What this process has acknowledged for each tenant: the gateway's side of the ledger. */
+/** What this process has acknowledged for each tenant: the producer's side of the ledger. */
 export class ProducedCounts {
   readonly #byTenant = new Map<number, Produced>()
   /** Tenants whose counts changed since the last `takeChanged`. */

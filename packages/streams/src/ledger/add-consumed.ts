@@ -1,12 +1,12 @@
-import type { Statement } from '@millrace/database'
-import type { LedgerCount } from './ledger-counts.js'
+import type { SqlStatement } from '../consumer/database-port.js'
+import type { ConsumedCount } from './consumed-counts.js'
 
 /**
  * Adds to the totals of each (partition, producer, tenant). Rows are in key order, so that two writers cannot
  * deadlock.
  */
-export function ledgerStep(stream: string, counts: readonly LedgerCount[]): Statement {
-  const of = <K extends keyof LedgerCount>(key: K): LedgerCount[K][] => counts.map((count) => count[key])
+export function addConsumedStatement(stream: string, counts: readonly ConsumedCount[]): SqlStatement {
+  const of = <K extends keyof ConsumedCount>(key: K): ConsumedCount[K][] => counts.map((count) => count[key])
   return {
     name: 'add_ledger_consumed',
     text: `insert into ledger_consumed as l

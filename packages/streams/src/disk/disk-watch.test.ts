@@ -1,8 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { createLogger } from '@millrace/logger'
-import { streamErrors } from '@millrace/streams'
 import { createMetrics } from '@millrace/telemetry'
-import { IngestMetrics } from '../metrics.js'
+import { streamErrors } from '../errors.js'
 import { DiskWatch, type DiskWatchConfig } from './disk-watch.js'
 
 const MIN = 1000
@@ -17,14 +16,14 @@ function open(config: Partial<DiskWatchConfig> = {}) {
     { streamPath: '/redis', spoolPath: '/spool', freeBytesMin: MIN, ...config },
     {
       logger: createLogger({ service: 'test', flushLines: 1, write: (text) => lines.push(text) }),
-      metrics: new IngestMetrics(createMetrics({ service: 'test' })),
+      metrics: createMetrics({ service: 'test' }),
       readFreeBytes: async (path) => free.get(path) ?? Number.POSITIVE_INFINITY,
     },
   )
   return { watch, free, lines }
 }
 
-describe('the watch over the disks of a gateway', () => {
+describe('the watch over the disks of a producer', () => {
   it('counts a disk as full below the limit, and again as usable a tenth above it', async () => {
     const { watch, free } = open()
     const states: boolean[] = []

@@ -1,0 +1,181 @@
+import { HOUR_MS, LOGS_STORE_GROUP, LOGS_STREAM } from '@millrace/contracts'
+import {
+  atMostRule,
+  type ConfigOf,
+  cacheRedisRule,
+  checkRedisUrl,
+  checkRules,
+  databaseSettings,
+  decimal,
+  defineConfig,
+  directory,
+  host,
+  integer,
+  name,
+  port,
+  redisReplicasRule,
+  secret,
+  serviceSettings,
+  streamRules,
+  streamServerSettings,
+  text,
+} from '@millrace/service'
+
+export const configSchema = defineConfig({
+  ...serviceSettings({ adminPort: 10_103 }),
+  HTTP_HOST: host({
+    default: '127.0.0.1',
+    description: 'address on which the HTTP server for log lines listens; 0.0.0.0 listens on every network',
+  }),
+  HTTP_PORT: port({ default: 4318, description: 'port of the HTTP server for log lines' }),
+  HTTP_CONNECTIONS_MAX: integer({
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    unit: 'connections',
+    description: 'maximum open connections; further ones are closed at once',
+  }),
+  HTTP_HEADERS_TIMEOUT_MS: integer({
+    default: 10_000,
+    min: 100,
+    max: 600_000,
+    unit: 'ms',
+    description: 'time within which the headers of a request must arrive',
+  }),
+  HTTP_REQUEST_TIMEOUT_MS: integer({
+    default: 30_000,
+    min: 100,
+    max: 600_000,
+    unit: 'ms',
+    description: 'time within which a whole request must arrive',
+  }),
+  GRPC_HOST: host({
+    default: '127.0.0.1',
+    description: 'bind address of the gRPC server; callers are not authenticated, do not expose it',
+  }),
+  GRPC_PORT: port({ default: 9103, description: 'port of the gRPC server' }),
+
+  ...databaseSettings({
+    holds: 'log lines, positions, keys and this service’s side of the ledger',
+    connectionLimit: 5,
+    poolNote: ', besides the connection that stores log lines',
+  }),
+
+  KEY_CACHE_MS: integer({
+    default: 30_000,
+    min: 100,
+    max: HOUR_MS,
+    unit: 'ms',
+    description:
+      'how long the result of the look-up of an API key is used; a revocation that is not announced takes effect within this time',
+  }),
+  KEY_GRACE_MINUTES: integer({
+    default: 60,
+    min: 0,
+    max: 10_080,
+    unit: 'minutes',
+    description:
+      'how much longer a key that was looked up stays valid while PostgreSQL is down or does not answer; then requests get 503',
+  }),
+
+  ...streamServerSettings(),
+  LOG_STREAM_NAME: name({ default: LOGS_STREAM, description: 'name of the stream of log lines' }),
+  LOG_STREAM_PARTITIONS: integer({
+    default: 16,
+    min: 1,
+    max: 1024,
+    unit: 'partitions',
+    description: 'number of partitions of the stream of log lines; must not change once it holds lines',
+  }),
+  LOG_STREAM_GROUP: name({
+    default: LOGS_STORE_GROUP,
+    description: 'consumer group of the stream of log lines; its positions are rows of stream_partitions',
+  }),
+  CACHE_REDIS_URL: secret({
+    optional: true,
+    check: checkRedisUrl,
+    description: 'Redis for rate limits and for notices between services; default: STREAM_REDIS_URL',
+  }),
+  STREAM_MIN_REPLICAS: integer({
+    default: 0,
+    min: 0,
+    max: 10,
+    unit: 'replicas',
+    description: 'Redis replicas that must confirm a frame (WAIT) before it is acknowledged',
+  }),
+  STREAM_LINGER_MS: decimal({
+    default: 1,
+    min: 0,
+    max: 1000,
+    unit: 'ms',
+    description: 'how long the producer waits for more lines before it seals a batch, at low load',
+  }),
+  STREAM_LINGER_MAX_MS: decimal({
+    default: 10,
+    min: 0,
+    max: 1000,
+    unit: 'ms',
+    description: 'longest such wait; it grows by 1 ms for each 4,000 lines/s',
+  }),
+  STREAM_UNACKNOWLEDGED_BYTES_MAX: integer({
+    default: 67_108_864,
+    min: 1_048_576,
+    max: 4_294_967_296,
+    unit: 'bytes',
+    description: 'maximum bytes of frames that the stream has not acknowledged yet; beyond that requests get 429',
+  }),
+  MILLRACE_DATA_DIR: directory({ default: '.millrace', description: 'folder in which the spool is kept' }),
+  SPOOL_BYTES_MAX: integer({
+    default: 1_073_741_824,
+    min: 0,
+    max: 1_099_511_627_776,
+    unit: 'bytes',
+    description: 'maximum size of the spool; 0 switches it off',
+  }),
+  STREAM_DISK_PATH: text({
+    optional: true,
+    description:
+      'data directory of the server of the stream (Redis or Kafka), when it is on this machine; npm start sets it',
+  }),
+  DISK_FREE_BYTES_MIN: integer({
+    default: 67_108_864,
+    min: 0,
+    max: 1_099_511_627_776,
+    unit: 'bytes',
+    description:
+      'while less is free on the disk of STREAM_DISK_PATH, log lines get 503, so that the stream and PostgreSQL keep room to work; the spool takes no lines while less is free on its disk; 0 waits for a write that fails',
+  }),
+
+  LOG_BODY_BYTES_MAX: integer({
+    default: 20_971_520,
+    min: 1024,
+    max: 134_217_728,
+    unit: 'bytes',
+    description: 'maximum body of a request with log lines, after decompression',
+  }),
+  LOG_RATE_LIMIT_LINES_PER_SECOND: integer({
+    default: 1_000_000,
+    min: 1,
+    max: 1_000_000_000,
+    unit: 'lines/s',
+    description: 'average rate of log lines that a tenant may send',
+  }),
+  LOG_RATE_LIMIT_BURST_LINES: integer({
+    default: 2_000_000,
+    min: 1,
+    max: 1_000_000_000,
+    unit: 'lines',
+    description: 'number of log lines that a tenant may send at once',
+  }),
+}).superRefine(
+  checkRules(
+    // Node refuses to start a server with them the other way round.
+    atMostRule('HTTP_HEADERS_TIMEOUT_MS', 'HTTP_REQUEST_TIMEOUT_MS'),
+    atMostRule('STREAM_LINGER_MS', 'STREAM_LINGER_MAX_MS'),
+    ...streamRules,
+    cacheRedisRule('rate limits and notices between services need'),
+    redisReplicasRule,
+  ),
+)
+
+export type Config = ConfigOf<typeof configSchema>

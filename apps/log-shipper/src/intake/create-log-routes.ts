@@ -1,0 +1,65 @@
+import { isMillraceError, toMillraceError } from '@millrace/contracts'
+import type { IntakeRequest, IntakeResponse, IntakeRoute } from '@millrace/http-intake'
+import type { AcceptLogs } from './accept-logs.js'
+import type { HttpSource, HttpSourceRoute, SourceRequest } from './http-source.js'
+
+export interface LogRoutesConfig {
+  readonly bodyBytesMax: number
+}
+
+/** The paths of all HTTP sources, for createIntake. */
+export function createLogRoutes(
+  sources: readonly HttpSource[],
+  { bodyBytesMax }: LogRoutesConfig,
+  deps: { readonly acceptLogs: AcceptLogs; readonly now: () => number },
+): IntakeRoute[] {
+  return sources.flatMap(({ name, routes }) =>
+    routes.map((route) => ({
+      path: route.path,
+      method: route.method,
+      scope: 'write' as const,
+      keyIn: 'header' as const,
+      readKey: route.readKey,
+      bodyBytesMax,
+      bodyBytesSetting: 'LOG_BODY_BYTES_MAX',
+      encodings: route.encodings,
+      formatRefusal: createFormatRefusal(route),
+      handle: (request: IntakeRequest) => acceptRequest(request, { name, route, deps }),
+    })),
+  )
+}
+
+async function acceptRequest(
+  request: IntakeRequest,
+  {
+    name,
+    route,
+    deps,
+  }: { name: string; route: HttpSourceRoute; deps: { readonly acceptLogs: AcceptLogs; readonly now: () => number } },
+): Promise<void> {
+  const { chunks, principal } = request
+  if (principal === undefined) throw new Error('a route whose key is in a header has no principal')
+  const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+  const source: SourceRequest = { headers: request.headers, url: request.url, body, receivedAtMs: deps.now() }
+  const outcome = await deps.acceptLogs({ principal, source: name, traceparent: request.traceparent }, (sink) => {
+    route.decode(source, sink)
+    request.releaseBody()
+  })
+  request.respondWith(route.respond({ ...source, body: NOTHING }, outcome))
+}
+
+/** The body is given up before the answer waits for the stream. */
+const NOTHING = Buffer.alloc(0)
+
+function createFormatRefusal({ refuse }: HttpSourceRoute): IntakeRoute['formatRefusal'] {
+  if (refuse === undefined) return undefined
+  return (request, error, problem): IntakeResponse =>
+    refuse(
+      { headers: request.headers, url: request.url },
+      {
+        error: isMillraceError(error) ? error : toMillraceError(error),
+        status: problem.status,
+        detail: problem.detail,
+      },
+    )
+}

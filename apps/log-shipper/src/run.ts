@@ -1,0 +1,177 @@
+import { join } from 'node:path'
+import { createKeyVerifier, createRateLimiter } from '@millrace/auth'
+import { coreErrors, MINUTE_MS, SECOND_MS } from '@millrace/contracts'
+import { type Database, startDatabase } from '@millrace/database'
+import { Cors, createIntake, ResponseWriter } from '@millrace/http-intake'
+import { createMasker } from '@millrace/masking'
+import { type RedisConnection, startRedis } from '@millrace/redis'
+import { agreeOnSettings, createSecurityHeaders, type Lifecycle, startHttpServer } from '@millrace/service'
+import {
+  createFlushProduced,
+  DiskWatch,
+  openProducer,
+  openStreamDriver,
+  ProducedCounts,
+  type Producer,
+  ProducerMetrics,
+  type StreamDriver,
+} from '@millrace/streams'
+import { createHttpMetrics, createResilienceMetrics } from '@millrace/telemetry'
+import { LogFrameBuilder } from './append/log-frame.js'
+import type { Config } from './config.js'
+import { type AcceptLogs, createAcceptLogs } from './intake/accept-logs.js'
+import { createLogRoutes } from './intake/create-log-routes.js'
+import { ShipperMetrics } from './metrics.js'
+import { HTTP_SOURCES } from './sources/sources.js'
+
+const FLUSH_MS = SECOND_MS
+const DISK_CHECK_MS = SECOND_MS
+const OVERDUE_CHECK_MS = SECOND_MS
+const PRODUCER_CLOSE_MS = 5000
+
+/** What several parts need. */
+interface Parts {
+  readonly config: Config
+  readonly lifecycle: Lifecycle
+  readonly database: Database
+  readonly driver: StreamDriver
+  readonly cacheRedis: RedisConnection
+  readonly metrics: ShipperMetrics
+}
+
+/** The composition root: the only file that knows all concrete parts. Parts stop in reverse order: the servers first, the database last. */
+export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
+  const parts = await startParts(config, lifecycle)
+  const acceptLogs = await startIntake(parts)
+  await startHttp(parts, acceptLogs)
+}
+
+async function startParts(config: Config, lifecycle: Lifecycle): Promise<Parts> {
+  const database = await lifecycle.start('database', () => startDatabase(config, lifecycle))
+  await agreeOnSettings(config, lifecycle, database)
+  const { streamRedis, cacheRedis } = await startRedis(config, lifecycle)
+  const driver = await lifecycle.start('stream driver', async () => {
+    const made = await openStreamDriver(config, { redis: streamRedis, logger: lifecycle.logger })
+    return [made, () => made.close()]
+  })
+  return { config, lifecycle, database, driver, cacheRedis, metrics: new ShipperMetrics(lifecycle.metrics) }
+}
+
+/** The part that every source hands its records to. */
+async function startIntake({ config, lifecycle, database, driver, cacheRedis, metrics }: Parts): Promise<AcceptLogs> {
+  const { logger } = lifecycle
+  const spoolDirectory = join(config.MILLRACE_DATA_DIR, 'spool')
+  const disks = new DiskWatch(
+    {
+      streamPath: config.STREAM_DISK_PATH,
+      spoolPath: config.SPOOL_BYTES_MAX > 0 ? spoolDirectory : undefined,
+      freeBytesMin: config.DISK_FREE_BYTES_MIN,
+    },
+    { logger, metrics: lifecycle.metrics },
+  )
+  await lifecycle.every('free space of disks', DISK_CHECK_MS, () => disks.poll())
+  const producer = await lifecycle.start('stream producer', async () => {
+    const opened = await openProducer(
+      {
+        stream: config.LOG_STREAM_NAME,
+        partitions: config.LOG_STREAM_PARTITIONS,
+        createBuilder: () => new LogFrameBuilder(),
+        lingerMs: config.STREAM_LINGER_MS,
+        lingerMsMax: config.STREAM_LINGER_MAX_MS,
+        unacknowledgedBytesMax: config.STREAM_UNACKNOWLEDGED_BYTES_MAX,
+        ...(config.SPOOL_BYTES_MAX > 0 && { spool: { directory: spoolDirectory, bytesMax: config.SPOOL_BYTES_MAX } }),
+      },
+      {
+        driver,
+        logger,
+        metrics: new ProducerMetrics(lifecycle.metrics),
+        resilienceMetrics: createResilienceMetrics(lifecycle.metrics),
+        tracer: lifecycle.tracer,
+        disks,
+      },
+    )
+    // Half for the stream; what it has not taken by then needs the other half to be written to the spool.
+    return [opened, (budgetMs = PRODUCER_CLOSE_MS) => opened.close(Math.min(PRODUCER_CLOSE_MS, budgetMs / 2))]
+  })
+  // A process that would refuse every line is not ready.
+  lifecycle.ready('stream', () => {
+    try {
+      producer.check()
+    } catch (error) {
+      throw disks.explain(error)
+    }
+  })
+  const counts = await startLedger({ config, lifecycle, database, producer })
+  const limiter = createRateLimiter(
+    {
+      bucket: 'logs',
+      ratePerSecond: config.LOG_RATE_LIMIT_LINES_PER_SECOND,
+      burst: config.LOG_RATE_LIMIT_BURST_LINES,
+    },
+    { redis: cacheRedis, logger, metrics: lifecycle.metrics },
+  )
+  const masker = createMasker({ fieldNames: config.LOG_MASK_FIELDS })
+  return createAcceptLogs({ producer, limiter, masker, counts, metrics, now: Date.now })
+}
+
+/** Started after the producer and so stopped before it: frames that the producer writes while it closes carry their own counts. */
+async function startLedger({
+  config,
+  lifecycle,
+  database,
+  producer,
+}: Pick<Parts, 'config' | 'lifecycle' | 'database'> & {
+  readonly producer: Producer<LogFrameBuilder>
+}): Promise<ProducedCounts> {
+  const counts = new ProducedCounts()
+  const isSpoolEmpty = () => producer.counts().spoolFrames === 0
+  const source = { stream: config.LOG_STREAM_NAME, producerId: producer.id, counts, isSpoolEmpty }
+  const flush = createFlushProduced(source, { database })
+  await lifecycle.every('ledger counts', FLUSH_MS, flush, { runsAtStart: false, runsAtEnd: true })
+  return counts
+}
+
+async function startHttp(
+  { config, lifecycle, database, cacheRedis, metrics }: Parts,
+  acceptLogs: AcceptLogs,
+): Promise<void> {
+  const { logger, tracer } = lifecycle
+  const verifier = await lifecycle.start('key verifier', () => {
+    const limits = { positiveTtlMs: config.KEY_CACHE_MS, outageGraceMs: config.KEY_GRACE_MINUTES * MINUTE_MS }
+    const keys = createKeyVerifier(limits, { database, redis: cacheRedis, logger, metrics: lifecycle.metrics })
+    return [keys, () => keys.close()]
+  })
+  const securityHeaders = await createSecurityHeaders()
+  // Web pages send their lines to the gateway, which has the setting for their origins.
+  const responses = new ResponseWriter(new Cors({ origins: [] }), securityHeaders)
+  const routes = createLogRoutes(
+    HTTP_SOURCES,
+    { bodyBytesMax: config.LOG_BODY_BYTES_MAX },
+    { acceptLogs, now: Date.now },
+  )
+  const handleLogs = createIntake(routes, {
+    verifier,
+    responses,
+    metrics: createHttpMetrics(lifecycle.metrics),
+    tracer,
+    logger,
+    onRefused: (_request, { code }) => metrics.noteRefused(code),
+  })
+  await lifecycle.start('http server', () =>
+    startHttpServer(
+      {
+        handler: (req, res) => {
+          if (!handleLogs(req, res)) responses.problem(req, res, coreErrors.ROUTE_NOT_FOUND())
+        },
+        port: config.HTTP_PORT,
+        host: config.HTTP_HOST,
+        setting: 'HTTP_PORT',
+        headersTimeoutMs: config.HTTP_HEADERS_TIMEOUT_MS,
+        requestTimeoutMs: config.HTTP_REQUEST_TIMEOUT_MS,
+        overdueCheckMs: OVERDUE_CHECK_MS,
+        connectionsMax: config.HTTP_CONNECTIONS_MAX,
+      },
+      { logger, metrics: lifecycle.metrics, headers: () => [...securityHeaders] },
+    ),
+  )
+}
