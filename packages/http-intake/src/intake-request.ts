@@ -1,10 +1,9 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
-import { authErrors, type KeyVerifier, type Principal, requireScope } from '@millrace/auth'
+import { authErrors, type KeyVerifier, type Principal, requireScope, type Scope } from '@millrace/auth'
 import { isMillraceError, type MillraceError, type Problem, toMillraceError } from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { HttpMetrics, Tracer } from '@millrace/telemetry'
-import type { IntakeRoute } from './intake-route.js'
-import type { IntakeResponse, ResponseWriter } from './response-writer.js'
+import type { FixedBody, IntakeResponse, ResponseWriter } from './response-writer.js'
 
 export interface IntakeDeps {
   readonly verifier: Pick<KeyVerifier, 'verify' | 'verifyKey'>
@@ -16,7 +15,14 @@ export interface IntakeDeps {
   readonly onRefused?: (request: IntakeRequest, error: MillraceError) => void
 }
 
-type RouteOfRequest = Pick<IntakeRoute, 'path' | 'scope' | 'fixedBody' | 'formatRefusal'>
+interface RouteOfRequest {
+  readonly path: string
+  readonly scope: Scope
+  readonly fixedBody?: FixedBody | undefined
+  readonly formatRefusal?:
+    | ((request: IntakeRequest, error: MillraceError, problem: Problem) => IntakeResponse)
+    | undefined
+}
 
 /** One request from its headers to its response. */
 export class IntakeRequest {
