@@ -1,12 +1,11 @@
-/** One kind of data that must not be shown, and what is shown instead. */
+/** A rule of one's own: a kind of data that must not be shown, and what is shown instead. Applied after the built-in rules, by a second pass. */
 export interface MaskRule {
   /** Label of the rule's counter, for example `email`. */
   readonly name: string
   /**
-   * A global regular expression, or a finder. In an expression every repeat is bounded (`{1,64}`, not `+`), except one at its very end: that keeps
-   * the time linear. The named groups `before` and `after` are kept; the rest of the match is replaced.
+   * A global regular expression. Every repeat is bounded (`{1,64}`, not `+`), except one at its very end: that keeps the time linear. The named groups `before` and `after` are kept; the rest of the match is replaced.
    */
-  readonly detector: RegExp | Finder
+  readonly detector: RegExp
   /** ASCII without quotes and backslashes, such as `[email]`, so that masked JSON stays JSON. */
   readonly replacement: string
   /** A second look at a match, such as a checksum or what stands before it in the text. Default: every match counts. */
@@ -15,28 +14,9 @@ export interface MaskRule {
   readonly needs?: string | RegExp
 }
 
-/** A part of a text, to be replaced by `text`. */
-export interface Finding {
-  readonly start: number
-  readonly end: number
-  /** Default: the rule's replacement. */
-  readonly text?: string
-}
-
-/**
- * Finds all matches, in ascending order and without overlap, and reads each character a bounded number of times. It must treat all characters from
- * U+0080 alike: UTF-8 bytes are handed to it one byte a character.
- */
-export type Finder = (text: string) => Iterable<Finding>
-
 /** @throws RangeError when the rule's time is not linear or its replacement could break JSON. */
 export function checkRule({ name, detector, replacement, needs }: MaskRule): void {
-  const problem =
-    typeof detector === 'function'
-      ? undefined
-      : detector.global
-        ? unboundedRepeat(detector.source)
-        : 'its expression is not global'
+  const problem = detector.global ? unboundedRepeat(detector.source) : 'its expression is not global'
   if (problem !== undefined) throw new RangeError(`mask rule ${name}: ${problem}`)
   if (needs instanceof RegExp && needs.flags !== '')
     throw new RangeError(`mask rule ${name}: the expression of what it needs must have no flags`)
@@ -61,7 +41,6 @@ function unboundedRepeat(source: string): string | undefined {
  * a match neither begins nor ends inside a character.
  */
 export function readsBytes({ detector }: MaskRule): boolean {
-  if (typeof detector === 'function') return true
   if (/[uv]/.test(detector.flags)) return false
   return [...detector.source.matchAll(TOKEN)].every(([token]) => isAsciiToken(token))
 }

@@ -1,5 +1,5 @@
 import type { FieldNames } from './field-names.js'
-import { MASKED_VALUE } from './find-field-values.js'
+import { BUILT_IN_REPLACEMENTS } from './text-view.js'
 
 /** Keeps a masked object small; what is left out is named in brackets. */
 export interface ValueLimits {
@@ -12,9 +12,10 @@ export interface ValueLimits {
 }
 
 interface ValueMaskerDeps {
-  readonly text: (text: string) => string
+  readonly text: (text: string, isId: boolean) => string
   readonly names: FieldNames
-  readonly count: (name: string) => void
+  /** Counts a value that was masked for its name. */
+  readonly countField: () => void
 }
 
 /** Objects around a value, outermost first. */
@@ -36,14 +37,14 @@ export class ValueMasker {
     this.#textLengthMax = limits.textLength ?? Number.POSITIVE_INFINITY
   }
 
-  value(input: unknown, parents: Parents = []): unknown {
+  value(input: unknown, parents: Parents = [], isId = false): unknown {
     switch (typeof input) {
       case 'string':
-        return this.#text(input)
+        return this.#text(input, isId)
       case 'number':
-        return this.#number(input)
+        return this.#number(input, isId)
       case 'bigint':
-        return this.#text(String(input))
+        return this.#text(String(input), isId)
       case 'boolean':
       case 'undefined':
         return input
@@ -56,22 +57,23 @@ export class ValueMasker {
 
   /** The value of a field: masked as a whole when the field's name says so. */
   field(name: string, input: unknown, parents: Parents = []): unknown {
-    if (input === undefined || input === null || !this.#deps.names.has(name)) return this.value(input, parents)
-    this.#deps.count('field')
-    return MASKED_VALUE
+    const kind = input === undefined || input === null ? undefined : this.#deps.names.kindOf(name)
+    if (kind !== 'secret') return this.value(input, parents, kind === 'id')
+    this.#deps.countField()
+    return BUILT_IN_REPLACEMENTS.field
   }
 
-  #text(input: string): string {
-    const masked = this.#deps.text(input)
+  #text(input: string, isId = false): string {
+    const masked = this.#deps.text(input, isId)
     return masked.length > this.#textLengthMax ? `${masked.slice(0, this.#textLengthMax)}[cut]` : masked
   }
 
-  #number(input: number): number | string {
+  #number(input: number, isId: boolean): number | string {
     if (!Number.isFinite(input)) return String(input)
     // Shorter numbers cannot be card numbers.
-    if (Math.abs(input) < 1e12 || !Number.isInteger(input)) return input
+    if (isId || Math.abs(input) < 1e12 || !Number.isInteger(input)) return input
     const digits = String(input)
-    const masked = this.#deps.text(digits)
+    const masked = this.#deps.text(digits, false)
     return masked === digits ? input : masked
   }
 

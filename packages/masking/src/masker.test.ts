@@ -51,6 +51,14 @@ const PIECES = [
   '\u0000',
   '[masked]',
   '[card]',
+  'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJib2IifQ.c2ln',
+  'DE89 3704 0044 0532 0130 00',
+  'ghp_0123456789abcdefghijABCDEFGHIJ012345',
+  'sk-',
+  '-----BEGIN PRIVATE KEY-----',
+  '-----END PRIVATE KEY-----',
+  'order_id',
+  '%40',
 ]
 const hostileText = fc
   .array(fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...PIECES) }, fc.string({ unit: 'binary', maxLength: 4 })))
@@ -157,10 +165,40 @@ describe('a masker', () => {
       repeated('\\":'),
       repeated('[4111111111111111,"token="'),
       repeated('bearer '),
+      repeated('eyJ-'),
+      repeated('eyJaaaaaaaaaaaa.'),
+      repeated('xoxb-'),
+      repeated('hvs.'),
+      repeated('sk-'),
+      repeated('a%40a'),
+      repeated('order_id='),
+      repeated('"order_id":"'),
+      repeated('-----BEGIN PRIVATE KEY-----'),
+      repeated('DE89 '),
+      repeated('+1-'),
+      repeated('(415)'),
+      repeated('ä@ä.'),
+      repeated('\\n'),
     ]) {
       const masked = masker.text(text)
       expect(masker.bytes(Buffer.from(text)).toString()).toBe(masked)
     }
+  })
+
+  it('leaves nothing that the regular expressions of an address, a social security number or a telephone number find', () => {
+    const reference = [
+      /(?<![\w.%+'\\-])[A-Za-z0-9._+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}(?!png|js)[A-Za-z]{2,24}\b/,
+      /(?<![\w.\\-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w.-])/,
+      /(?<![\w.\\-])(?:\(\d{3}\) |\d{3}-)\d{3}-\d{4}(?![\w.-])/,
+      /(?<![\w.\\-])4\d{15}(?![\w.-])/,
+    ]
+    fc.assert(
+      fc.property(hostileText, (text) => {
+        const masked = masker.text(text).replaceAll('4111111111111112', '')
+        for (const expression of reference) expect(masked).not.toMatch(expression)
+      }),
+      RUNS,
+    )
   })
 
   it('counts what each rule has masked, in texts, bytes and objects', () => {
@@ -171,11 +209,14 @@ describe('a masker', () => {
     expect(Object.fromEntries(counted.counts)).toEqual({
       field: 2,
       url_password: 0,
-      email: 2,
       authorization: 0,
+      email: 2,
       card: 1,
       ssn: 0,
       phone: 1,
+      iban: 0,
+      jwt: 0,
+      key: 0,
     })
   })
 })
@@ -184,8 +225,20 @@ describe('a mask rule', () => {
   it('is one entry: a name, an expression and a replacement', () => {
     const rules = [{ name: 'order', detector: /\bORD-\d{6,10}/g, replacement: '[order]' }]
     const one = createMasker({ rules })
-    expect(one.text('order ORD-1234567 of bob@example.com')).toBe('order [order] of bob@example.com')
+    expect(one.text('order ORD-1234567 of bob@example.com')).toBe('order [order] of [email]')
     expect(one.counts.get('order')).toBe(1)
+  })
+
+  it('masks a number of a JSON text as a string, also behind characters beyond ASCII', () => {
+    const one = createMasker({ rules: [{ name: 'pin', detector: /77\d{4}/g, replacement: '[pin]' }] })
+    expect(one.text('{"ä":"Ģ","n":771234,"m":"771234"}')).toBe('{"ä":"Ģ","n":"[pin]","m":"[pin]"}')
+  })
+
+  it('is off when the masker is created without it', () => {
+    const one = createMasker({ builtIn: ['card'] })
+    expect(one.text('card 4111111111111111 of bob@example.com, password=x')).toBe(
+      'card [card] of bob@example.com, password=x',
+    )
   })
 
   it('keeps what its groups before and after match', () => {

@@ -1,17 +1,24 @@
-import { isAscii } from 'node:buffer'
-import { defaultMaskRules } from './default-rules.js'
-import { defaultFieldNames, FieldNames } from './field-names.js'
-import { findFieldValues, MASKED_VALUE } from './find-field-values.js'
-import { JsonStrings } from './json-strings.js'
-import { checkRule, type Finder, type MaskRule, readsBytes } from './mask-rule.js'
+import { defaultFieldNames, defaultIdNames, FieldNames } from './field-names.js'
+import { type MaskRange, maskColumn, maskLines, type TextColumn } from './mask-rows.js'
+import type { MaskRule } from './mask-rule.js'
 import { type ValueLimits, ValueMasker } from './mask-value.js'
+import { OwnRules } from './own-rules.js'
+import { Scanner } from './scanner.js'
+import { BUILT_IN_REPLACEMENTS, type BuiltInRule, type ByteFinding } from './text-view.js'
+
+/** Names of all built-in rules. */
+export const builtInRules = Object.keys(BUILT_IN_REPLACEMENTS) as readonly BuiltInRule[]
 
 /** Settings of `createMasker`; all have defaults. */
 export interface MaskerConfig {
-  /** Default: `defaultMaskRules`. Applied in their order. */
+  /** Built-in rules that are on. Default: all. */
+  readonly builtIn?: readonly BuiltInRule[]
+  /** Rules of one's own, applied after the built-in ones. Default: none. */
   readonly rules?: readonly MaskRule[]
   /** Field names whose values are always masked, besides `defaultFieldNames`. */
   readonly fieldNames?: readonly string[]
+  /** Field names whose digits are ids and never card, social security or telephone numbers, besides `defaultIdNames`. A name of `fieldNames` wins. */
+  readonly idNames?: readonly string[]
   /** What `value` and `field` leave out of an object. Default: a depth of 100, nothing else. */
   readonly limits?: ValueLimits
 }
@@ -22,6 +29,13 @@ export interface Masker {
   text(text: string): string
   /** The same for UTF-8. Returns the argument itself where nothing is masked; otherwise new bytes. */
   bytes(bytes: Uint8Array): Uint8Array
+  /**
+   * The same for each text of a column, apart from its neighbours. `name` is the name of the field that the column holds: it decides once whether all values
+   * are secrets, ids or ordinary texts. Returns the argument itself where nothing is masked.
+   */
+  column(column: TextColumn, name?: string): TextColumn
+  /** The same for texts that end in a newline each. */
+  lines(bytes: Uint8Array, name?: string): Uint8Array
   /** A copy that is ready for JSON. */
   value(value: unknown): unknown
   /** The same for the value of a field; a value with a name of `fieldNames` is masked as a whole. */
@@ -30,118 +44,128 @@ export interface Masker {
   readonly counts: ReadonlyMap<string, number>
 }
 
-/** A replacement may complete a match of an earlier rule, for example a card number inside the password of a URL. */
-const PASSES_MAX = 5
-
-/** @throws RangeError when a rule may take more than linear time or break JSON */
+/** @throws RangeError when a rule of one's own may take more than linear time or break JSON */
 export function createMasker(config: MaskerConfig = {}): Masker {
-  const rules = config.rules ?? defaultMaskRules
-  for (const rule of rules) checkRule(rule)
-  const names = new FieldNames([...defaultFieldNames, ...(config.fieldNames ?? [])])
-  const readsAllBytes = names.isAscii && rules.every(readsBytes)
-  const counts = new Map([['field', 0], ...rules.map(({ name }): [string, number] => [name, 0])])
-  const count = (name: string) => counts.set(name, (counts.get(name) ?? 0) + 1)
-  const fields: MaskRule = {
-    name: 'field',
-    detector: (text) => findFieldValues(text, names),
-    replacement: MASKED_VALUE,
-    needs: /[:=]/,
-  }
-  const all = [fields, ...rules]
+  return new ScanningMasker(config)
+}
 
-  const needsOfAny = joinNeeds(all)
-  const text = (input: string): string => {
-    if (!needsOfAny.test(input)) return input
-    let output = input
-    // After a change the rules up to the one that made it are applied again. Later rules have already seen the new text.
-    let end = all.length
-    for (let pass = 0; pass < PASSES_MAX && end > 0; pass++) {
-      let changed = 0
-      for (let index = 0; index < end; index++) {
-        const rule = all[index] as MaskRule
-        if (!mayMatch(output, rule.needs)) continue
-        const masked = applyRule(output, rule, count)
-        if (masked !== output) changed = index + 1
-        output = masked
-      }
-      end = changed
+/** A replacement may complete another match: in `+49 30 123 4567bob@example.com` the address hides where the telephone number ends. */
+const PASSES_MAX = 5
+const SCRATCH_BYTES = 65_536
+/** Up to this length a loop is quicker than a call of the encoder. */
+const LOOP_LENGTH_MAX = 64
+const MASKED = Buffer.from(BUILT_IN_REPLACEMENTS.field)
+
+class ScanningMasker implements Masker {
+  readonly counts = new Map<string, number>()
+  readonly #scanner: Scanner
+  readonly #names: FieldNames
+  readonly #ownRules: OwnRules
+  readonly #hasOwnRules: boolean
+  readonly #values: ValueMasker
+  #scratch: Buffer | undefined
+
+  constructor(config: MaskerConfig) {
+    const { builtIn = builtInRules, rules = [] } = config
+    for (const name of [...builtIn, ...rules.map(({ name }) => name)]) this.counts.set(name, 0)
+    this.#names = new FieldNames({
+      secrets: [...defaultFieldNames, ...(config.fieldNames ?? [])],
+      ids: [...defaultIdNames, ...(config.idNames ?? [])],
+    })
+    this.#scanner = new Scanner(this.#names, builtIn)
+    this.#ownRules = new OwnRules(rules, (rule) => this.#count(rule))
+    this.#hasOwnRules = rules.length > 0
+    const text = (input: string, isId: boolean) => this.#text(input, isId)
+    this.#values = new ValueMasker({ text, names: this.#names, countField: () => this.#count('field') }, config.limits)
+  }
+
+  text(text: string): string {
+    return this.#text(text, false)
+  }
+
+  bytes(bytes: Uint8Array): Uint8Array {
+    const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    return this.#mask(buffer, 0, buffer.length, false) ?? bytes
+  }
+
+  column(column: TextColumn, name = ''): TextColumn {
+    return maskColumn(column, this.#rangeMasker(name))
+  }
+
+  lines(bytes: Uint8Array, name = ''): Uint8Array {
+    return maskLines(bytes, this.#rangeMasker(name))
+  }
+
+  value(value: unknown): unknown {
+    return this.#values.value(value)
+  }
+
+  field(name: string, value: unknown): unknown {
+    return this.#values.field(name, value)
+  }
+
+  #rangeMasker(name: string): MaskRange {
+    const kind = this.#names.kindOf(name)
+    if (kind === 'secret') return (bytes, start, end) => this.#maskWhole(bytes, start, end)
+    return (bytes, start, end) => this.#mask(bytes, start, end, kind === 'id')
+  }
+
+  #maskWhole(bytes: Buffer, start: number, end: number): Buffer | undefined {
+    if (start === end || bytes.subarray(start, end).equals(MASKED)) return undefined
+    this.#count('field')
+    return MASKED
+  }
+
+  #text(text: string, isId: boolean): string {
+    if (text === '') return text
+    this.#scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+    const scratch = text.length * 3 <= SCRATCH_BYTES ? this.#scratch : Buffer.from(text)
+    const length = scratch === this.#scratch ? encode(text, scratch) : scratch.length
+    const masked = this.#mask(scratch, 0, length, isId)
+    return masked === undefined ? text : masked.toString()
+  }
+
+  /** The masked bytes from `start` to `end`, or undefined where nothing is masked. */
+  #mask(bytes: Buffer, start: number, end: number, isId: boolean): Buffer | undefined {
+    let findings = this.#scanner.scan(bytes, { start, end, isId })
+    if (findings === undefined && !this.#hasOwnRules) return undefined
+    let input = bytes.subarray(start, end)
+    let offset = start
+    for (let pass = 0; pass < PASSES_MAX; pass++) {
+      const before = input
+      if (findings !== undefined) input = this.#replace(input, findings, offset)
+      input = this.#ownRules.mask(input)
+      if (input === before) return pass === 0 ? undefined : input
+      offset = 0
+      findings = this.#scanner.scan(input, { start: 0, end: input.length, isId })
     }
-    return output
+    return input
   }
 
-  const bytes = (input: Uint8Array): Uint8Array => {
-    const buffer = Buffer.from(input.buffer, input.byteOffset, input.byteLength)
-    const encoding = readsAllBytes || isAscii(buffer) ? 'latin1' : 'utf8'
-    const decoded = buffer.toString(encoding)
-    const masked = text(decoded)
-    return masked === decoded ? input : Buffer.from(masked, encoding)
-  }
-
-  const values = new ValueMasker({ text, names, count }, config.limits)
-  return {
-    text,
-    bytes,
-    counts,
-    value: (input) => values.value(input),
-    field: (name, input) => values.field(name, input),
-  }
-}
-
-/** Matches where the need of any rule is met; everywhere when a rule has none. */
-function joinNeeds(rules: readonly MaskRule[]): RegExp {
-  const sources = new Set(
-    rules.map(({ needs = '' }) => (typeof needs === 'string' ? needs.replace(/[^\w ]/g, '\\$&') : needs.source)),
-  )
-  return new RegExp([...sources].join('|'))
-}
-
-function mayMatch(text: string, needs: MaskRule['needs']): boolean {
-  if (needs === undefined) return true
-  return typeof needs === 'string' ? text.includes(needs) : needs.test(text)
-}
-
-function applyRule(text: string, rule: MaskRule, count: (name: string) => void): string {
-  return typeof rule.detector === 'function'
-    ? applyFinder(text, rule, rule.detector, count)
-    : applyExpression(text, rule, rule.detector, count)
-}
-
-function applyFinder(text: string, rule: MaskRule, find: Finder, count: (name: string) => void): string {
-  let output = ''
-  let done = 0
-  for (const found of find(text)) {
-    const replacement = found.text ?? rule.replacement
-    if (text.slice(found.start, found.end) === replacement) continue
-    output += text.slice(done, found.start) + replacement
-    done = found.end
-    count(rule.name)
-  }
-  return done === 0 ? text : output + text.slice(done)
-}
-
-function applyExpression(text: string, rule: MaskRule, expression: RegExp, count: (name: string) => void): string {
-  let strings: JsonStrings | undefined
-  let output = ''
-  let done = 0
-  expression.lastIndex = 0
-  for (let match = expression.exec(text); match !== null; match = expression.exec(text)) {
-    const [found] = match
-    const end = match.index + found.length
-    if (found === '' || rule.accepts?.(found, text, match.index) === false) {
-      expression.lastIndex = match.index + 1
-      continue
+  #replace(bytes: Buffer, findings: readonly ByteFinding[], offset: number): Buffer {
+    const pieces: Buffer[] = []
+    let done = 0
+    for (const { rule, start, end, text } of findings) {
+      this.#count(rule)
+      pieces.push(bytes.subarray(done, start - offset), Buffer.from(text, 'latin1'))
+      done = end - offset
     }
-    count(rule.name)
-    let replacement = `${match.groups?.before ?? ''}${rule.replacement}${match.groups?.after ?? ''}`
-    if (JSON_NUMBER.test(found)) {
-      strings ??= new JsonStrings(text)
-      // A masked number of a JSON text has to become a string.
-      if (strings.isJson && !strings.isInside(match.index)) replacement = `"${replacement}"`
-    }
-    output += text.slice(done, match.index) + replacement
-    done = end
+    pieces.push(bytes.subarray(done))
+    return Buffer.concat(pieces)
   }
-  return done === 0 ? text : output + text.slice(done)
+
+  #count(rule: string): void {
+    this.counts.set(rule, (this.counts.get(rule) ?? 0) + 1)
+  }
 }
 
-const JSON_NUMBER = /^-?\d+$/
+/** Writes the text as UTF-8 and returns the number of bytes. */
+function encode(text: string, into: Buffer): number {
+  if (text.length > LOOP_LENGTH_MAX) return into.write(text, 0)
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code >= 0x80) return into.write(text, 0)
+    into[at] = code
+  }
+  return text.length
+}

@@ -3,7 +3,7 @@ import { createMasker } from './masker.js'
 
 const masker = createMasker({ fieldNames: ['iban'] })
 
-describe('the default rules', () => {
+describe('the built-in rules', () => {
   it.each([
     ['mail bob.smith+x@mail.example.co.uk now', 'mail [email] now'],
     ['<bob@example.com>', '<[email]>'],
@@ -69,5 +69,13 @@ describe('the default rules', () => {
   ])('keep JSON valid in %j', (text, masked) => {
     expect(masker.text(text)).toBe(masked)
     expect(() => JSON.parse(masked)).not.toThrow()
+  })
+})
+
+describe('masking once', () => {
+  it('also masks what a replacement completes', () => {
+    const text = 'call +49 30 123 4567bob@example.com'
+    expect(masker.text(text)).toBe('call [phone] [email]')
+    expect(masker.text(masker.text(text))).toBe(masker.text(text))
   })
 })

@@ -1,0 +1,1 @@
+export { measureRates, type Rates } from './rates.js'
