@@ -106,6 +106,35 @@ describeWithKafka('the Kafka driver on three brokers', () => {
     },
   )
 
+  it('describes the cluster: a broker that is killed or hangs is missing, and when all hang the description fails in bounded time', async () => {
+    await driver.prepare(stream, PARTITIONS)
+    const describeCluster = () => within(BOUNDED_MS, driver.describeCluster?.(stream))
+    const eventually = (expected: object, what: string) =>
+      waitFor(
+        async () => {
+          const found = await describeCluster().catch(() => undefined)
+          return JSON.stringify({ ...found, ...expected }) === JSON.stringify(found)
+        },
+        { ...ELECTED, what },
+      )
+    const partitions = { total: PARTITIONS, underReplicated: 0, belowMinInsync: 0, offline: 0 }
+    const whole = { missingBrokers: [], partitions, problems: [] }
+    await eventually(whole, 'a whole cluster')
+    for (const [index, node] of cluster.nodes.slice(0, 2).entries()) {
+      if (index === 0) await node.kill()
+      else await node.pause()
+      const lacking = { missingBrokers: [node.nodeId], partitions: { ...partitions, underReplicated: PARTITIONS } }
+      await eventually(lacking, `a cluster without ${node.name}`)
+      if (index === 0) await node.restart()
+      else await node.resume()
+      await eventually(whole, `a cluster with ${node.name} again`)
+    }
+    for (const node of cluster.nodes) await node.pause()
+    await expect(describeCluster()).rejects.toMatchObject({ code: 'STREAM_UNAVAILABLE' })
+    for (const node of cluster.nodes) await node.resume()
+    await eventually(whole, 'a cluster that goes on')
+  })
+
   it('says that a frame was not stored while too few replicas are in sync', async () => {
     const [first, second] = cluster.nodes.map(({ nodeId }) => nodeId) as [number, number]
     await admin.createTopics({

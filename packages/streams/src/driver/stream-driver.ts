@@ -64,7 +64,8 @@ export interface StreamReader {
   /** Stops reading `partition`; ignore its frames that a running `read` still returns. Ends a waiting `read`. */
   remove(partition: number): void
   /**
-   * The next frames, in order within each partition; empty when none arrived within `blockMs` or when `wake`, `seek` or `remove` ended the wait.
+   * The next frames, in order within each partition; empty when none arrived within `blockMs` or when `wake`, `seek` or `remove` ended the wait. With
+   * `blockMs: 0` it returns what the servers have, without the partitions of a server that does not answer while others do.
    * @throws STREAM_UNAVAILABLE when the connection is lost. The next call continues after the last frame that was returned; call `describe` first,
    * since the stream may have lost its newest frames meanwhile.
    */

@@ -32,12 +32,19 @@ export class ReadCursors {
   readonly #cursors = new Map<number, ReadCursor>()
   /** Changes with each use, so that no partition is always first. */
   #turn = 0
+  #heldBytes = 0
 
   get size(): number {
     return this.#cursors.size
   }
 
+  /** Bytes of the frames of all partitions that were not returned yet. */
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
   seek(partition: number, after: Position): void {
+    this.remove(partition)
     this.#cursors.set(partition, {
       partition,
       next: offsetAfter(after),
@@ -51,11 +58,15 @@ export class ReadCursors {
   }
 
   remove(partition: number): void {
+    const cursor = this.#cursors.get(partition)
+    if (cursor === undefined) return
+    for (const { bytes } of cursor.frames.slice(cursor.taken)) this.#heldBytes -= bytes.length
     this.#cursors.delete(partition)
   }
 
   clear(): void {
     this.#cursors.clear()
+    this.#heldBytes = 0
   }
 
   isCurrent(cursor: ReadCursor): boolean {
@@ -77,6 +88,7 @@ export class ReadCursors {
       appendedAtMs: timestampMs,
       bytes: value,
     }))
+    for (const { value } of answer.messages) this.#heldBytes += value.length
     cursor.taken = 0
     cursor.next = answer.nextOffset
     cursor.isBehind = answer.nextOffset < answer.highWatermark
@@ -97,6 +109,7 @@ export class ReadCursors {
           if (taken.length > 0 && (taken.length >= framesMax || bytes + frame.bytes.length > bytesMax)) return taken
           taken.push(frame)
           bytes += frame.bytes.length
+          this.#heldBytes -= frame.bytes.length
           cursor.taken++
         }
         // The buffers of the answer can be freed.

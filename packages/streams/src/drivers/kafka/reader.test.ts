@@ -34,6 +34,29 @@ class FakeFetcher implements KafkaFetcher {
   async close() {}
 }
 
+/** Broker 1 does not answer until `release`. */
+class HangingFetcher extends FakeFetcher {
+  release: () => void = () => undefined
+  readonly #released = new Promise<void>((resolve) => {
+    this.release = resolve
+  })
+
+  constructor() {
+    super()
+    this.leaderOf.set(1, 2)
+  }
+
+  override async fetch(
+    node: number,
+    topic: string,
+    requests: readonly FetchRequest[],
+    options: { maxWaitMs: number },
+  ): Promise<FetchedPartition[]> {
+    if (node === 1) await this.#released
+    return await super.fetch(node, topic, requests, options)
+  }
+}
+
 function messageAt0({ partition, offset }: FetchRequest): FetchedPartition {
   const messages = offset === 0 ? [{ offset: 0, timestampMs: 1, value: Buffer.from('frame') }] : []
   return { partition, kind: 'messages', messages, nextOffset: 1, highWatermark: 1, logStart: 0 }
@@ -73,6 +96,56 @@ describe('the reader of Kafka', () => {
     reader.seek(0, BEGINNING)
     await expect(reader.read(AT_ONCE)).rejects.toMatchObject({ code: 'STREAM_UNAVAILABLE' })
     await expect(reader.read(WAITING)).rejects.toThrow('partition 0 has no leader')
+  })
+
+  it('returns from a read that may not wait although a broker hangs that leads other partitions', async () => {
+    const fetcher = new HangingFetcher()
+    const reader = open(async () => fetcher)
+    reader.seek(0, BEGINNING)
+    reader.seek(1, BEGINNING)
+    expect((await reader.read(AT_ONCE)).map(({ partition }) => partition)).toEqual([1])
+    expect(await reader.read(AT_ONCE)).toEqual([])
+    expect(await reader.read(AT_ONCE)).toEqual([])
+    fetcher.release()
+    expect((await reader.read(WAITING)).map(({ partition }) => partition)).toEqual([0])
+  })
+
+  it('does not say that there are no frames when the only broker that was asked hangs', async () => {
+    const fetcher = new HangingFetcher()
+    const reader = open(async () => fetcher)
+    reader.seek(0, BEGINNING)
+    const reading = reader.read(AT_ONCE)
+    const late = new Promise((resolve) => setTimeout(resolve, 1000, 'waits'))
+    expect(await Promise.race([reading, late])).toBe('waits')
+    fetcher.release()
+    expect(await reading).toHaveLength(1)
+  })
+
+  it('holds a bounded number of bytes, however many partitions have frames and however slow its caller is', async () => {
+    const fetcher = new FakeFetcher()
+    let fetched = 0
+    fetcher.answer = ({ partition, offset, bytesMax }) => {
+      fetched += bytesMax
+      const messages = [{ offset, timestampMs: 1, value: Buffer.alloc(bytesMax) }]
+      return { partition, kind: 'messages', messages, nextOffset: offset + 1, highWatermark: 1000, logStart: 0 }
+    }
+    const reader = open(async () => fetcher)
+    for (let partition = 0; partition < 200; partition++) {
+      // Each answer is for one partition, as from a broker that has many frames of each.
+      fetcher.leaderOf.set(partition, partition)
+      reader.seek(partition, BEGINNING)
+    }
+    let returned = 0
+    let heldMax = 0
+    for (let reads = 0; reads < 50; reads++) {
+      const frames = await reader.read({ ...WAITING, bytesMax: 16 * 1024 ** 2, framesMax: 1 })
+      returned += frames.reduce((sum, { bytes }) => sum + bytes.length, 0)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      heldMax = Math.max(heldMax, fetched - returned)
+    }
+    expect(returned).toBeGreaterThan(0)
+    // What it holds when it stops asking, and an answer of every broker on each of two lanes.
+    expect(heldMax).toBeLessThanOrEqual((8 + 2 * 12) * 1024 ** 2 + 200)
   })
 
   it('opens its connections again after that has failed', async () => {

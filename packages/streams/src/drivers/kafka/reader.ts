@@ -14,10 +14,15 @@ interface ReaderDeps {
 
 /** How long a broker waits for frames before it answers without any, in ms. */
 const POLL_MS_MAX = 500
-/** One answer of one broker holds at most about this many bytes. So the memory of a reader is bounded, however slow its caller is. */
+/** About how many bytes one answer of one broker holds at most, and the answers of all brokers on one lane together. */
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024
+const ANSWERS_BYTES_MAX = 12 * 1024 * 1024
+/** While a reader holds this many bytes of frames that its caller has not taken, it asks for no more: its memory does not grow with the number of partitions. */
+const HELD_BYTES_MAX = 8 * 1024 * 1024
 /** Longest wait for the brokers of a read that may not wait for frames, in ms. */
 const ASK_MS_MAX = 5_000
+/** How long such a read waits for some brokers when others have answered, in ms. */
+const LATE_MS = 250
 /** Pause after an answer that says that the leader has moved, in ms: an election takes a moment. */
 const MOVED_PAUSE_MS = 50
 /** Shortest time between two questions whether a partition without a leader has one again, in ms. */
@@ -29,6 +34,13 @@ interface Lane {
   fetcher(): Promise<KafkaFetcher>
   close(): Promise<void>
   readonly busy: Set<number>
+}
+
+/** What a broker is asked for. */
+interface Ask {
+  readonly limits: ReadLimits
+  readonly answerBytesMax: number
+  readonly maxWaitMs: number
 }
 
 /**
@@ -98,7 +110,7 @@ export class KafkaReader implements StreamReader {
     }
   }
 
-  /** Returns nothing only after every leader has said that it has nothing. */
+  /** Returns nothing only after every leader has said that it has nothing, or after some have and the others are late: a broker that hangs must not hold up the partitions of others. */
   async #askAtOnce(limits: ReadLimits): Promise<StoredFrame[]> {
     const since = performance.now()
     for (;;) {
@@ -107,8 +119,10 @@ export class KafkaReader implements StreamReader {
       this.#throwFailure()
       const unanswered = this.#cursors.empty().filter(({ askedAtMs }) => askedAtMs < since)
       if (this.#isWoken || unanswered.length === 0) return []
-      if (performance.now() - since > ASK_MS_MAX) this.#fail(new Error('a broker has not answered'))
-      const signal = this.#nextSignal(POLL_MS_MAX)
+      const waitedMs = performance.now() - since
+      if (unanswered.length < this.#cursors.size && waitedMs >= LATE_MS) return []
+      if (waitedMs > ASK_MS_MAX) this.#fail(new Error('a broker has not answered'))
+      const signal = this.#nextSignal(waitedMs < LATE_MS ? LATE_MS - waitedMs : POLL_MS_MAX)
       void this.#ask(unanswered, limits).then((leaderless) => this.#failWithoutLeader(leaderless))
       await signal
     }
@@ -119,6 +133,7 @@ export class KafkaReader implements StreamReader {
    * caller that always finds frames of one leader would never see those of another.
    */
   #returned(frames: StoredFrame[], limits: ReadLimits): StoredFrame[] {
+    if (this.#cursors.heldBytes >= HELD_BYTES_MAX) return frames
     const empty = this.#cursors.empty()
     if (empty.some(({ isBehind }) => isBehind)) void this.#ask(empty, limits)
     else if (empty.length > 0 && empty.length < this.#cursors.size) void this.#poll(limits, POLL_MS_MAX)
@@ -130,9 +145,9 @@ export class KafkaReader implements StreamReader {
     const open = this.#cursors.empty().filter(({ isPolled, isPrompted }) => !isPolled && !isPrompted)
     const isBusy = this.#waiting.busy
     const fresh: ReadCursor[] = []
-    const leaderless = await this.#forLeaders(open, (node, own) => {
+    const leaderless = await this.#forLeaders(open, (node, own, answerBytesMax) => {
       if (isBusy.has(node)) fresh.push(...own.filter(({ askedAtMs }) => askedAtMs === 0))
-      else void this.#fetch(this.#waiting, node, own, { limits, maxWaitMs })
+      else void this.#fetch(this.#waiting, node, own, { limits, answerBytesMax, maxWaitMs })
     })
     if (fresh.length > 0) await this.#ask(fresh, limits)
     // While others have leaders, their frames are waited for.
@@ -144,15 +159,15 @@ export class KafkaReader implements StreamReader {
     this.#prompt ??= createLane(this.#deps)
     const lane = this.#prompt
     const open = cursors.filter(({ isPrompted }) => !isPrompted)
-    return await this.#forLeaders(open, (node, own) => {
-      if (!lane.busy.has(node)) void this.#fetch(lane, node, own, { limits, maxWaitMs: 0 })
+    return await this.#forLeaders(open, (node, own, answerBytesMax) => {
+      if (!lane.busy.has(node)) void this.#fetch(lane, node, own, { limits, answerBytesMax, maxWaitMs: 0 })
     })
   }
 
   /** Calls `call` for each leader. Returns the partitions that have none; they do not hold up the others. Never rejects. */
   async #forLeaders(
     cursors: readonly ReadCursor[],
-    call: (node: number, own: ReadCursor[]) => void,
+    call: (node: number, own: ReadCursor[], answerBytesMax: number) => void,
   ): Promise<number[]> {
     if (cursors.length === 0) return []
     const leaderless: number[] = []
@@ -164,7 +179,8 @@ export class KafkaReader implements StreamReader {
         if (node === undefined) leaderless.push(cursor.partition)
         else byNode.set(node, [...(byNode.get(node) ?? []), cursor])
       }
-      for (const [node, own] of byNode) call(node, own)
+      const share = ANSWERS_BYTES_MAX / Math.max(1, new Set(leaders.values()).size)
+      for (const [node, own] of byNode) call(node, own, Math.min(ANSWER_BYTES_MAX, Math.ceil(share)))
       if (leaderless.length > 0) await this.#lookForLeaders()
     } catch (error) {
       await this.#refresh()
@@ -177,12 +193,12 @@ export class KafkaReader implements StreamReader {
     lane: Lane,
     node: number,
     cursors: readonly ReadCursor[],
-    { limits, maxWaitMs }: { readonly limits: ReadLimits; readonly maxWaitMs: number },
+    { limits, answerBytesMax, maxWaitMs }: Ask,
   ): Promise<void> {
     const mark = lane === this.#waiting ? 'isPolled' : 'isPrompted'
     for (const cursor of cursors) cursor[mark] = true
     lane.busy.add(node)
-    const bytesMax = Math.max(1, Math.min(ANSWER_BYTES_MAX, limits.bytesMax))
+    const bytesMax = Math.max(1, Math.min(answerBytesMax, limits.bytesMax))
     const requests = cursors.map(({ partition, next }) => ({ partition, offset: next, bytesMax }))
     const askedAtMs = performance.now()
     try {

@@ -4,12 +4,12 @@ import type { BrokerNodes, TopicMetadata } from './broker-nodes.js'
 import { ERROR_CODE, kafkaError } from './error-codes.js'
 import type { KafkajsBroker } from './internals.js'
 import { logDirsRequest } from './log-dirs-request.js'
+import { listOffsetsRequest } from './requests.js'
 
 const LATEST = -1
 const EARLIEST = -2
 const RESOURCE_TOPIC = 2
 const RESOURCE_BROKER = 4
-const READ_UNCOMMITTED = 0
 /** Time limit of a request, in ms; creating a topic may take longer. */
 const REQUEST_TIMEOUT_MS = 2_000
 const CREATE_TIMEOUT_MS = 15_000
@@ -52,13 +52,11 @@ export class KafkajsAdmin {
   async deleteRecords(topic: string, before: readonly GroupOffset[]): Promise<'deleted' | 'not_permitted'> {
     const offsetOf = new Map(before.map(({ partition, offset }) => [partition, offset]))
     try {
-      const { failure } = await this.#onLeaders(topic, [...offsetOf.keys()], 'DeleteRecords', (broker, own) =>
-        broker.deleteRecords({
-          topics: [
-            { topic, partitions: own.map((partition) => ({ partition, offset: String(offsetOf.get(partition)) })) },
-          ],
-        }),
-      )
+      const { failure } = await this.#onLeaders(topic, [...offsetOf.keys()], async ({ broker, own }) => {
+        const partitions = own.map((partition) => ({ partition, offset: String(offsetOf.get(partition)) }))
+        const remove = () => broker.deleteRecords({ topics: [{ topic, partitions }] })
+        return { answer: await this.#nodes.run(broker, remove, REQUEST_TIMEOUT_MS, 'DeleteRecords') }
+      })
       if (failure !== undefined) throw failure.cause
       return 'deleted'
     } catch (error) {
@@ -220,34 +218,37 @@ export class KafkajsAdmin {
     return fullest
   }
 
-  /** Without the partitions whose leaders do not answer. Rejects when no partition is left. */
+  /** Without the partitions whose leaders do not answer or refuse. Rejects when no partition is left. */
   async #listOffsets(topic: string, partitions: readonly number[], timestamp: number): Promise<Map<number, number>> {
-    const { answers, failure } = await this.#onLeaders(topic, partitions, 'ListOffsets', (broker, own) =>
-      broker.listOffsets({
-        isolationLevel: READ_UNCOMMITTED,
-        topics: [{ topic, partitions: own.map((partition) => ({ partition, timestamp })) }],
-      }),
-    )
-    if (answers.length === 0 && failure !== undefined) throw failure.cause
-    const found = answers.flatMap(({ responses }) => responses).flatMap((response) => response.partitions)
-    return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]))
+    const { answers, failure } = await this.#onLeaders(topic, partitions, async ({ broker, own, epochs }) => {
+      const wire = listOffsetsRequest(topic, own, { timestamp, epochs })
+      const listed = await this.#nodes.send(broker, wire, REQUEST_TIMEOUT_MS)
+      const refused = listed.filter(({ errorCode }) => errorCode !== 0)
+      const answer = listed.filter(({ errorCode }) => errorCode === 0)
+      if (refused[0] === undefined) return { answer }
+      const cause = kafkaError(refused[0].errorCode, `partition ${refused[0].partition} of ${topic}`)
+      return { answer, failure: { partitions: refused.map(({ partition }) => partition), cause } }
+    })
+    const found = answers.flat()
+    if (found.length === 0 && failure !== undefined) throw failure.cause
+    return new Map(found.map(({ partition, offset }) => [partition, offset]))
   }
 
   /** Sends each leader one request for its partitions. Asks for the leaders of those that failed again and tries once more. */
   async #onLeaders<T>(
     topic: string,
     partitions: readonly number[],
-    action: string,
-    call: (broker: KafkajsBroker, partitions: readonly number[]) => Promise<T>,
+    call: (leader: Leader) => Promise<LeaderAnswer<T>>,
   ): Promise<LeaderAnswers<T>> {
-    const ask = async (leader: number, own: readonly number[]) => {
+    const ask = async (leader: number, own: readonly number[], epochs: ReadonlyMap<number, number>) => {
       if (leader < 0) throw new Error(`partition ${own.join(', ')} of ${topic} has no leader`)
-      const broker = await this.#nodes.connect(leader)
-      return await this.#nodes.run(broker, () => call(broker, own), REQUEST_TIMEOUT_MS, action)
+      return await call({ broker: await this.#nodes.connect(leader), own, epochs })
     }
     const attempt = async (wanted: readonly number[]): Promise<LeaderAnswers<T>> => {
       try {
-        return await settleAll(groupByLeader(wanted, await this.#nodes.topic(topic)), ask)
+        const metadata = await this.#nodes.topic(topic)
+        const epochs = new Map(metadata.partitions.map(({ partition, leaderEpoch }) => [partition, leaderEpoch]))
+        return await settleAll(groupByLeader(wanted, metadata), (leader, own) => ask(leader, own, epochs))
       } catch (cause) {
         return { answers: [], failure: { partitions: wanted, cause } }
       }
@@ -261,26 +262,50 @@ export class KafkajsAdmin {
   }
 }
 
+/** A broker and the partitions that it leads, with the leader epochs of all partitions of the topic. */
+interface Leader {
+  readonly broker: KafkajsBroker
+  readonly own: readonly number[]
+  readonly epochs: ReadonlyMap<number, number>
+}
+
+/** The partitions without an answer, with the first error. */
+interface LeaderFailure {
+  readonly partitions: readonly number[]
+  readonly cause: unknown
+}
+
+/** What one leader has answered. */
+interface LeaderAnswer<T> {
+  readonly answer: T
+  /** Partitions that it has refused. */
+  readonly failure?: LeaderFailure
+}
+
 /** What the leaders have answered. */
 interface LeaderAnswers<T> {
   readonly answers: readonly T[]
-  /** The partitions without an answer, with the first error. */
-  readonly failure: { readonly partitions: readonly number[]; readonly cause: unknown } | undefined
+  readonly failure: LeaderFailure | undefined
 }
 
 async function settleAll<T>(
   byLeader: ReadonlyMap<number, readonly number[]>,
-  ask: (leader: number, partitions: readonly number[]) => Promise<T>,
+  ask: (leader: number, partitions: readonly number[]) => Promise<LeaderAnswer<T>>,
 ): Promise<LeaderAnswers<T>> {
   const answers: T[] = []
   const partitions: number[] = []
   const causes: unknown[] = []
+  const note = (failure: LeaderFailure) => {
+    partitions.push(...failure.partitions)
+    causes.push(failure.cause)
+  }
   const asked = [...byLeader].map(async ([leader, own]) => {
     try {
-      answers.push(await ask(leader, own))
+      const { answer, failure } = await ask(leader, own)
+      answers.push(answer)
+      if (failure !== undefined) note(failure)
     } catch (cause) {
-      partitions.push(...own)
-      causes.push(cause)
+      note({ partitions: own, cause })
     }
   })
   await Promise.all(asked)

@@ -24,6 +24,7 @@ export const ERROR_CODE = {
   invalidTimestamp: 32,
   unsupportedVersion: 35,
   policyViolation: 44,
+  kafkaStorageError: 56,
   fencedLeaderEpoch: 74,
   unknownLeaderEpoch: 75,
   unsupportedCompression: 76,
@@ -58,6 +59,8 @@ const MOVED = new Set<number>([
   ERROR_CODE.leaderNotAvailable,
   ERROR_CODE.notLeaderOrFollower,
   ERROR_CODE.replicaNotAvailable,
+  // The disk of the partition has failed: the broker will lead it no longer.
+  ERROR_CODE.kafkaStorageError,
   ERROR_CODE.fencedLeaderEpoch,
   ERROR_CODE.unknownLeaderEpoch,
   ERROR_CODE.offsetNotAvailable,
@@ -73,9 +76,9 @@ export function isMoved(code: number): boolean {
 }
 
 /** The error for a code, with the name that Kafka's documentation uses. */
-export function kafkaError(code: number, subject: string): Error {
+export function kafkaError(code: number, subject: string): Error & { readonly type: string } {
   const { type, message } = createErrorFromCode(code)
-  return new Error(`${subject}: ${type} (${message})`)
+  return Object.assign(new Error(`${subject}: ${type} (${message})`), { type })
 }
 
 /** Whether a broker answered with an error code; its connection is still good then. */

@@ -45,10 +45,6 @@ export interface KafkajsBroker {
   isConnected(): boolean
   connect(): Promise<void>
   disconnect(): Promise<void>
-  listOffsets(request: {
-    readonly isolationLevel: 0
-    readonly topics: Partitioned<{ readonly partition: number; readonly timestamp: number }>
-  }): Promise<{ readonly responses: Partitioned<{ readonly partition: number; readonly offset: string }> }>
   deleteRecords(request: {
     readonly topics: Partitioned<{ readonly partition: number; readonly offset: string }>
   }): Promise<unknown>

@@ -119,6 +119,54 @@ function decodeFetchedPartition(reader: WireReader): FetchedRecords {
   return { ...head, logStart, records: reader.bytes() }
 }
 
+/** The part of the answer to `listOffsetsRequest` for one partition. `offset` is -1 when no message has the time or a later one. */
+export interface ListedOffset {
+  readonly partition: number
+  readonly errorCode: number
+  readonly offset: number
+}
+
+/**
+ * ListOffsets, version 5: the first offset at or after a time, or the end (-1) or the start (-2) of each partition. `epochs` as in `fetchRequest`: kafkajs
+ * sends none, and a broker that was the leader would answer with an end that lies before acknowledged messages.
+ */
+export function listOffsetsRequest(
+  topic: string,
+  partitions: readonly number[],
+  { timestamp, epochs }: { readonly timestamp: number; readonly epochs: ReadonlyMap<number, number> },
+): WireRequest<ListedOffset[]> {
+  return request(
+    { apiKey: 2, apiVersion: 5, apiName: 'ListOffsets' },
+    () => {
+      const out = new WireWriter(15 + Buffer.byteLength(topic) + 16 * partitions.length)
+      out.int32(-1).int8(0).int32(1).string(topic).int32(partitions.length)
+      for (const partition of partitions)
+        out
+          .int32(partition)
+          .int32(epochs.get(partition) ?? -1)
+          .int64(timestamp)
+      return out.written
+    },
+    decodeListedOffsets,
+  )
+}
+
+function decodeListedOffsets(body: Buffer): ListedOffset[] {
+  const reader = new WireReader(body)
+  reader.skip(4)
+  const topics = reader.array((topic) => {
+    topic.string()
+    return topic.array((partition) => {
+      const head = { partition: partition.int32(), errorCode: partition.int16() }
+      partition.skip(8)
+      const offset = partition.int64()
+      partition.skip(4)
+      return { ...head, offset }
+    })
+  })
+  return topics.flat()
+}
+
 /** A partition in the metadata of a topic. */
 interface PartitionMetadata {
   readonly partition: number
