@@ -6,15 +6,29 @@ import type { KafkaConnectionSettings } from './drivers/kafka/connection.js'
 // Checks the brokers that the environment names by KAFKA_BROKERS, with TLS and a login as it says. Prints a sentence for a problem and ends with exit code 1.
 // The settings are valid already: another program checks each of them.
 
-const state = await checkKafka(readSettings(process.env))
-if (state.kind !== 'ok') {
-  process.stdout.write(`${state.problem}\n`)
+const password = readPassword(process.env)
+if ('problem' in password) fail(password.problem)
+else {
+  const state = await checkKafka(readSettings(process.env, password.value))
+  if (state.kind !== 'ok') fail(state.problem)
+}
+
+function fail(problem: string): void {
+  process.stdout.write(`${problem}\n`)
   process.exitCode = 1
 }
 
-function readSettings(env: NodeJS.ProcessEnv): KafkaConnectionSettings {
+function readPassword(env: NodeJS.ProcessEnv): { value: string | undefined } | { problem: string } {
   const file = env.KAFKA_SASL_PASSWORD_FILE
-  const password = file ? readFileSync(file, 'utf8').replace(/\r?\n$/, '') : env.KAFKA_SASL_PASSWORD
+  if (!file) return { value: env.KAFKA_SASL_PASSWORD }
+  try {
+    return { value: readFileSync(file, 'utf8').replace(/\r?\n$/, '') }
+  } catch (error) {
+    return { problem: `the file of KAFKA_SASL_PASSWORD_FILE cannot be read: ${(error as Error).message}` }
+  }
+}
+
+function readSettings(env: NodeJS.ProcessEnv, password: string | undefined): KafkaConnectionSettings {
   const mechanism = env.KAFKA_SASL_MECHANISM || undefined
   return {
     KAFKA_BROKERS: (env.KAFKA_BROKERS ?? '').split(',').flatMap((broker) => broker.trim() || []),

@@ -14,6 +14,7 @@ export type {
   SqlTransaction,
   StreamDatabase,
 } from './consumer/database-port.js'
+export { findExpiringPartitions } from './consumer/find-expiring-partitions.js'
 export { runConsumer } from './consumer/run-consumer.js'
 export type {
   AssignContext,

@@ -7,6 +7,7 @@ import { completeSettings } from '../src/consumer/complete-settings.js'
 import type { ConsumerContext } from '../src/consumer/consumer-context.js'
 import { ConsumerMetrics } from '../src/consumer/consumer-metrics.js'
 import type { SqlTransaction } from '../src/consumer/database-port.js'
+import { findExpiringPartitions } from '../src/consumer/find-expiring-partitions.js'
 import type { FlushedPosition } from '../src/consumer/group-table.js'
 import { PartitionState } from '../src/consumer/partition-state.js'
 import { StreamTrimmer } from '../src/consumer/stream-trimmer.js'
@@ -26,8 +27,12 @@ describeWithKafka('the trimming of a stream on Kafka', () => {
   const lines: string[] = []
   const logger = createLogger({ service: 'test', write: (line) => void lines.push(line) })
   beforeAll(async () => {
-    const denials = [{ user: 'reader', operation: 'Delete' }] as const
-    server = await startTestKafka({ security: { users: { owner: PASSWORD, reader: PASSWORD }, denials } })
+    const denials = [
+      { user: 'reader', operation: 'Delete' },
+      { user: 'guest', operation: 'Write' },
+    ] as const
+    const users = { owner: PASSWORD, reader: PASSWORD, guest: PASSWORD }
+    server = await startTestKafka({ security: { users, denials } })
   }, TEST_MS)
   afterAll(async () => {
     for (const driver of drivers) await driver.close()
@@ -108,6 +113,20 @@ describeWithKafka('the trimming of a stream on Kafka', () => {
   )
 
   it(
+    'a frame of a client that may not write is not stored, and the reason names the missing right',
+    async () => {
+      const owner = await open('owner')
+      await owner.prepare('guarded', 1, WINDOW_MS)
+      const guest = await open('guest')
+      const [result] = await guest.append('guarded', [{ partition: 0, frame: Buffer.from('x') }])
+      expect(result).toMatchObject({ kind: 'unavailable', isAmbiguous: false })
+      expect(result?.kind === 'unavailable' && result.cause.message).toContain('TOPIC_AUTHORIZATION_FAILED')
+      expect((await owner.describe('guarded', [0]))[0]?.framesEver).toBe(0)
+    },
+    TEST_MS,
+  )
+
+  it(
     'where the client may not delete records, the topic gets the window as its retention, and an alarm tells when a group has not flushed frames that will soon be removed',
     async () => {
       const driver = await open('reader')
@@ -128,6 +147,10 @@ describeWithKafka('the trimming of a stream on Kafka', () => {
         await behind.trim()
         return metric(1).test(await behind.expose())
       })
+      const flushed = (position: string | undefined) => [{ partition: 0, position: position as string }]
+      // Health finds them also while no consumer runs.
+      expect((await findExpiringPartitions(driver, 'kept', flushed(first))).partitions).toEqual([0])
+      expect((await findExpiringPartitions(driver, 'kept', flushed(third))).partitions).toEqual([])
       await current.trim()
       expect(await current.expose()).toMatch(metric(0))
       await waitFor(async () => lines.some((line) => line.includes('will soon remove frames')))

@@ -14,7 +14,10 @@ export interface QueuesCheckDeps {
   readonly noteState: (state: QueueState) => void
 }
 
-/** Lag, dead letters and ledger of a stream: unhealthy when records are lost, degraded when a partition is blocked or too far behind. */
+/**
+ * Lag, dead letters and ledger of a stream: unhealthy when records are lost, or will soon be because the server removes frames that are not stored yet;
+ * degraded when a partition is blocked or too far behind.
+ */
 export function createQueuesCheck({ stream, lagMax }: QueuesCheckConfig, deps: QueuesCheckDeps): HealthCheck {
   return {
     name: 'queues',
@@ -26,13 +29,15 @@ export function createQueuesCheck({ stream, lagMax }: QueuesCheckConfig, deps: Q
       const blocked = state.partitions.filter(({ blockedReason }) => blockedReason !== null)
       const isBehind = lags.some((lag) => lag === null || lag > lagMax)
       const isBalanced = ledger.unbalancedTenants === 0
-      const status = isBalanced ? (blocked.length > 0 || isBehind ? 'degraded' : 'healthy') : 'unhealthy'
+      const isUnsafe = !isBalanced || state.expiringPartitions.length > 0
+      const status = isUnsafe ? 'unhealthy' : blocked.length > 0 || isBehind ? 'degraded' : 'healthy'
       return {
         status,
         [stream]: {
           lag: lags.every((lag) => lag === null) ? null : lags.reduce<number>((sum, lag) => sum + (lag ?? 0), 0),
           dead_letters: state.deadLetters,
           blocked_partitions: blocked.length,
+          expiring_partitions: state.expiringPartitions,
           in_flight: ledger.inFlight,
           lost: ledger.lost,
           balanced: isBalanced,

@@ -1,5 +1,10 @@
 import type { Database } from '@millrace/database'
-import { decodeFrameHeader, type PartitionDescription, type StreamDriver } from '@millrace/streams'
+import {
+  decodeFrameHeader,
+  findExpiringPartitions,
+  type PartitionDescription,
+  type StreamDriver,
+} from '@millrace/streams'
 import type { PartitionPosition } from '../ledger/ledger-rows.js'
 
 export interface QueueScope {
@@ -19,6 +24,8 @@ export interface PartitionLag {
 
 export interface QueueState {
   readonly partitions: readonly PartitionLag[]
+  /** Partitions from which the server will soon remove frames by their age, although a group has not stored them. Empty while the stream cannot be reached. */
+  readonly expiringPartitions: readonly number[]
   /** Dead letters that are neither replayed nor discarded yet. */
   readonly deadLetters: number
 }
@@ -40,16 +47,28 @@ export function createQueues(scope: QueueScope, deps: { database: Database; driv
   }
 
   async function readState(): Promise<QueueState> {
-    const [rows, described, deadLetters] = await Promise.all([
+    const [rows, described, deadLetters, expiringPartitions] = await Promise.all([
       database.query<PartitionRow>({ name: 'queue_partitions', text: PARTITIONS, values: [group, stream] }),
       driver.describe(stream, all).catch(() => null),
       database.query<{ pending: bigint }>({ name: 'queue_dead_letters', text: DEAD_LETTERS, values: [stream] }),
+      findExpiring().catch(() => []),
     ])
     const stored = new Map(rows.rows.map((row) => [row.partition, row]))
     const lags = await Promise.all(
       all.map((partition) => describePartition(partition, stored.get(partition), described)),
     )
-    return { partitions: lags, deadLetters: Number(deadLetters.rows[0]?.pending ?? 0n) }
+    return { partitions: lags, expiringPartitions, deadLetters: Number(deadLetters.rows[0]?.pending ?? 0n) }
+  }
+
+  /** Not only the consumers look for them: they may be what is down. */
+  async function findExpiring(): Promise<readonly number[]> {
+    if (driver.retentionMs === undefined) return []
+    const { rows } = await database.query<{ partition: number; position: string }>({
+      name: 'queue_flushed',
+      text: FLUSHED,
+      values: [stream],
+    })
+    return (await findExpiringPartitions(driver, stream, rows)).partitions
   }
 
   async function describePartition(
@@ -102,6 +121,8 @@ interface PartitionRow {
 
 const PARTITIONS = `select partition, position, owner, blocked_reason, watermark from stream_partitions
   where group_name = $1 and stream = $2 order by partition`
+/** Of every group of the stream. */
+const FLUSHED = `select partition, flushed_position as position from stream_partitions where stream = $1`
 /** Few rows match, and the table is small. */
 const DEAD_LETTERS = `select count(*) as pending from dead_letters where stream = $1 and state in ('pending', 'replaying')`
 const PRODUCERS = `select producer::text as producer, records from stream_producers
