@@ -7,5 +7,12 @@ export const columnStoreErrors = defineErrors({
   COLUMN_VALUE_INVALID: ['invalid', 'the value does not fit its column'],
   COLUMN_BATCH_FULL: ['exhausted', 'the batch takes no more rows'],
   COLUMN_BATCH_CORRUPT: ['internal', 'the bytes are not a valid batch of columns', { retryable: false }],
+  COLUMN_SEGMENT_MISSING: ['internal', 'a segment that holds the column was not handed in', { retryable: false }],
+  COLUMN_CODEC_UNAVAILABLE: ['internal', 'this process cannot decompress the segment', { retryable: false }],
+  COLUMN_CHUNK_UNPROVEN: [
+    'internal',
+    'a chunk does not decode to the rows that it was made from',
+    { retryable: false },
+  ],
   COLUMN_CHUNK_CORRUPT: ['internal', 'the bytes are not a valid chunk of columns', { retryable: false }],
 })

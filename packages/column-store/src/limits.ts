@@ -6,8 +6,8 @@ export const COLUMNS_MAX = 255
 /** Bytes of one value of text. */
 export const VALUE_BYTES_MAX = 16 * 1024 * 1024
 
-/** Bytes of one column of text in a batch or chunk, so that offsets fit into 32 bits and buffers stay small. */
-export const COLUMN_BYTES_MAX = 256 * 1024 * 1024
+/** Bytes of one column of text in a batch or chunk, and of a decompressed segment. */
+export const COLUMN_BYTES_MAX = 128 * 1024 * 1024
 
 /** Nanoseconds of a millisecond. */
 export const SUB_NS_MAX = 999_999

@@ -58,7 +58,10 @@ export interface Schema<Definitions extends ColumnDefinitions = ColumnDefinition
 }
 
 const NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,62}$/
-const HEX_BYTES_MAX = 64
+/** What the names of segments end in that hold the variables of a column. */
+export const VARIABLES = '.variables'
+export const HEX_BYTES_MAX = 64
+export const UUID_BYTES = 16
 
 /**
  * Checks the definitions of columns.
@@ -77,7 +80,8 @@ function completeColumn(name: string, definition: ColumnDefinition): SchemaColum
   if (!NAME.test(name)) throw invalid(`the name of a column must match ${NAME}, and ${JSON.stringify(name)} does not`)
   const { type, optional = false, segment = name } = definition
   if (!Object.hasOwn(COLUMN_TYPE_IDS, type)) throw invalid(`column ${name} has the unknown type ${String(type)}`)
-  if (!NAME.test(segment)) throw invalid(`the segment of column ${name} must match ${NAME}`)
+  if (!NAME.test(segment) || segment.endsWith(VARIABLES))
+    throw invalid(`the segment of column ${name} must match ${NAME} and not end in ${VARIABLES}`)
   const width = widthOf(definition)
   if (!Number.isInteger(width) || width < 0 || width > HEX_BYTES_MAX || (type === 'hex' && width === 0))
     throw invalid(`column ${name} must have from 1 to ${HEX_BYTES_MAX} bytes`)
@@ -86,7 +90,7 @@ function completeColumn(name: string, definition: ColumnDefinition): SchemaColum
 
 function widthOf(definition: ColumnDefinition): number {
   if (definition.type === 'hex') return definition.bytes
-  return definition.type === 'uuid' ? 16 : 0
+  return definition.type === 'uuid' ? UUID_BYTES : 0
 }
 
 function invalid(message: string): Error {

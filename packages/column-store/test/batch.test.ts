@@ -1,8 +1,9 @@
 import { crc32 } from 'node:zlib'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { type ColumnDefinitions, columnStoreErrors, createBatchWriter, defineSchema, readBatch } from '../src/index.js'
+import { type ColumnDefinitions, createBatchWriter, defineSchema, readBatch } from '../src/index.js'
 import { anyDefinitions, anyRow } from './any-records.js'
+import { codeOf } from './code-of.js'
 
 const everyType = defineSchema({
   time: { type: 'time' },
@@ -224,15 +225,4 @@ function exampleBatch(): Buffer {
 
 function anyBytes() {
   return fc.uint8Array({ maxLength: 300 })
-}
-
-function codeOf(action: () => unknown): string {
-  try {
-    action()
-    return 'none'
-  } catch (error) {
-    const found = Object.values(columnStoreErrors).find((factory) => factory.matches(error))
-    if (found === undefined) throw error
-    return found.code
-  }
 }

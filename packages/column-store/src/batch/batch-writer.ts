@@ -4,7 +4,7 @@ import { appendValue } from '../columns/append-value.js'
 import { type Appender, type Appenders, createAppender, type Row } from '../columns/columns.js'
 import { ROWS_MAX } from '../limits.js'
 import type { ColumnDefinitions, Schema } from '../schema.js'
-import { CRC_AT, crcOf, encodeColumns, HEAD_BYTES, KIND_BATCH, LENGTH_AT, MAGIC, VERSION } from './batch-format.js'
+import { encodeColumns, HEAD_BYTES, KIND_BATCH, MAGIC, sealHead, VERSION } from './batch-format.js'
 
 /** Makes a writer for batches of a schema. One writer makes any number of batches, one after the other. */
 export function createBatchWriter<D extends ColumnDefinitions>(schema: Schema<D>): BatchWriter<D> {
@@ -97,7 +97,7 @@ export class BatchWriter<D extends ColumnDefinitions> {
       out.endLength(place)
     }
     this.clear()
-    return sealed(out.view())
+    return sealHead(out.view())
   }
 
   /** Forgets all rows. */
@@ -117,11 +117,4 @@ export class BatchWriter<D extends ColumnDefinitions> {
       details: { column: appender.column.name },
     })
   }
-}
-
-/** Fills in length and checksum. */
-function sealed(bytes: Buffer): Buffer {
-  bytes.writeUInt32LE(bytes.length, LENGTH_AT)
-  bytes.writeUInt32LE(crcOf(bytes), CRC_AT)
-  return bytes
 }

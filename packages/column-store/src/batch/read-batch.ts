@@ -1,10 +1,11 @@
 import { ByteReader, InvalidBytes } from '../bytes/byte-reader.js'
-import { GrowingBytes } from '../bytes/growing-bytes.js'
 import { columnStoreErrors } from '../column-store-errors.js'
-import { type Column, type ColumnOf, createAppender, decodeColumn, type Row } from '../columns/columns.js'
+import { ColumnReader, corruptAs } from '../columns/column-reader.js'
+import { decodeColumn } from '../columns/columns.js'
+import { columnWithoutValues, requireFit } from '../columns/fit-schema.js'
 import { COLUMNS_MAX, ROWS_MAX } from '../limits.js'
 import type { ColumnDefinitions, Schema, SchemaColumn } from '../schema.js'
-import { crcOf, decodeColumns, HEAD_BYTES, KIND_BATCH, MAGIC, type StoredColumn, VERSION } from './batch-format.js'
+import { crcOf, decodeColumns, HEAD_BYTES, KIND_BATCH, MAGIC, VERSION } from './batch-format.js'
 
 /**
  * Reads a batch. Its checksum is verified at once, and each column is decoded when it is first asked for. Columns are found by name: one that the
@@ -12,57 +13,15 @@ import { crcOf, decodeColumns, HEAD_BYTES, KIND_BATCH, MAGIC, type StoredColumn,
  * @throws COLUMN_BATCH_CORRUPT for anything that is not a whole, unchanged batch
  * @throws COLUMN_SCHEMA_MISMATCH when the batch has a column that the schema has not, or has with another type
  */
-export function readBatch<D extends ColumnDefinitions>(schema: Schema<D>, bytes: Uint8Array): Batch<D> {
-  const { columns, rows, blocks } = corruptAs(() => readParts(bytes))
-  for (const column of columns) requireSame(schema, column)
+export function readBatch<D extends ColumnDefinitions>(schema: Schema<D>, bytes: Uint8Array): ColumnReader<D> {
+  const { columns, rows, blocks } = corruptAs(columnStoreErrors.COLUMN_BATCH_CORRUPT, () => readParts(bytes))
+  requireFit(schema, columns)
   const stored = new Map(columns.map(({ name }, index) => [name, blocks[index] as Buffer]))
-  for (const { name, optional } of schema.columns)
-    if (!optional && !stored.has(name)) throw mismatch(`the bytes have no column ${name}`)
-  return new Batch(schema, rows, stored)
-}
-
-export class Batch<D extends ColumnDefinitions> {
-  readonly schema: Schema<D>
-  readonly rows: number
-  readonly #blocks: ReadonlyMap<string, Buffer>
-  readonly #decoded = new Map<string, Column>()
-
-  /** @internal */
-  constructor(schema: Schema<D>, rows: number, blocks: ReadonlyMap<string, Buffer>) {
-    this.schema = schema
-    this.rows = rows
-    this.#blocks = blocks
+  const decode = (column: SchemaColumn) => {
+    const block = stored.get(column.name)
+    return block === undefined ? columnWithoutValues(column, rows) : decodeColumn(new ByteReader(block), column, rows)
   }
-
-  /** A column, decoded. Its bytes are views of the batch where possible. @throws COLUMN_BATCH_CORRUPT */
-  column<Name extends keyof D & string>(name: Name): ColumnOf<D, Name> {
-    let decoded = this.#decoded.get(name)
-    if (decoded === undefined) {
-      decoded = this.#decode(name)
-      this.#decoded.set(name, decoded)
-    }
-    return decoded as ColumnOf<D, Name>
-  }
-
-  /** One row as an object. @throws COLUMN_BATCH_CORRUPT */
-  row(index: number): Row<D> {
-    const row: Record<string, unknown> = {}
-    for (const { name } of this.schema.columns) row[name] = corruptAs(() => this.column(name).value(index))
-    return row as Row<D>
-  }
-
-  /** Decodes all columns, so that nothing that follows can throw. @throws COLUMN_BATCH_CORRUPT */
-  decode(): this {
-    for (const { name } of this.schema.columns) this.column(name)
-    return this
-  }
-
-  #decode(name: string): Column {
-    const column = this.schema.columns.find((candidate) => candidate.name === name)
-    if (column === undefined) throw mismatch(`the schema has no column ${name}`)
-    const block = this.#blocks.get(name) ?? blockWithoutValues(column, this.rows)
-    return corruptAs(() => decodeColumn(new ByteReader(block), column, this.rows))
-  }
+  return new ColumnReader(schema, { rows, decode, corrupt: columnStoreErrors.COLUMN_BATCH_CORRUPT })
 }
 
 function readParts(bytes: Uint8Array) {
@@ -83,34 +42,4 @@ function readParts(bytes: Uint8Array) {
   const blocks = columns.map(() => reader.counted())
   reader.end()
   return { columns, rows, blocks }
-}
-
-function requireSame({ columns }: Schema, stored: StoredColumn): void {
-  const column = columns.find(({ name }) => name === stored.name)
-  if (column === undefined) throw mismatch(`the schema has no column ${JSON.stringify(stored.name)}`)
-  if (column.type !== stored.type || column.width !== stored.width)
-    throw mismatch(`column ${stored.name} has another type than in the schema`)
-  if (stored.optional && !column.optional) throw mismatch(`column ${stored.name} may be without values`)
-}
-
-function blockWithoutValues(column: SchemaColumn, rows: number): Buffer {
-  const appender = createAppender(column)
-  for (let row = 0; row < rows; row++) appender.appendNull()
-  const out = new GrowingBytes()
-  appender.encode(out)
-  return out.view()
-}
-
-function mismatch(message: string): Error {
-  return columnStoreErrors.COLUMN_SCHEMA_MISMATCH({ message })
-}
-
-/** Runs a decoder. Whatever is wrong with the bytes becomes COLUMN_BATCH_CORRUPT. */
-function corruptAs<T>(decode: () => T): T {
-  try {
-    return decode()
-  } catch (cause) {
-    if (!(cause instanceof InvalidBytes || cause instanceof SyntaxError)) throw cause
-    throw columnStoreErrors.COLUMN_BATCH_CORRUPT({ message: `the batch is corrupt: ${cause.message}`, cause })
-  }
 }

@@ -34,6 +34,17 @@ export class ByteReader {
     return this.#bytes.readDoubleLE(this.#take(8))
   }
 
+  /** An integer as `varint` of GrowingBytes writes it. */
+  varint(): number {
+    let value = 0
+    for (let scale = 1; ; scale *= 0x80) {
+      const byte = this.u8()
+      value += (byte & 0x7f) * scale
+      if (value > Number.MAX_SAFE_INTEGER || scale > 2 ** 49) throw new InvalidBytes('an integer is too large')
+      if (byte < 0x80) return value
+    }
+  }
+
   /** A view of the next bytes. */
   bytes(count: number): Buffer {
     const start = this.#take(count)

@@ -88,6 +88,17 @@ export class GrowingBytes {
     this.#length = this.#bytes.writeDoubleLE(value, this.#length)
   }
 
+  /** Appends an integer from 0 to 2^53 - 1, seven bits in a byte, the lowest first. */
+  varint(value: number): void {
+    this.reserve(8)
+    let rest = value
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest % 0x80) | 0x80
+      rest = Math.floor(rest / 0x80)
+    }
+    this.#bytes[this.#length++] = rest
+  }
+
   /** Leaves room for a u32 that `endLength` fills in. Returns its place. */
   beginLength(): number {
     this.u32(0)

@@ -17,6 +17,10 @@ export class BoolAppender extends ColumnAppender {
     this.addedValue()
   }
 
+  protected appendValueFrom(column: BoolColumn, row: number): void {
+    this.append(column.values[row] === 1)
+  }
+
   protected truncateValues(slots: number): void {
     this.#flags.length = slots
   }

@@ -1,7 +1,17 @@
 import type { GrowingBytes } from '../bytes/growing-bytes.js'
-import { encodePresence } from '../bytes/presence.js'
+import { encodePresence, type Presence } from '../bytes/presence.js'
 import { columnStoreErrors } from '../column-store-errors.js'
 import type { SchemaColumn } from '../schema.js'
+
+/** What all decoded columns have. */
+export interface DecodedColumn {
+  readonly presence: Presence
+}
+
+export interface Range {
+  readonly min: number
+  readonly max: number
+}
 
 /** Collects the values of one column. Only rows that have a value take room for one. */
 export abstract class ColumnAppender {
@@ -60,6 +70,30 @@ export abstract class ColumnAppender {
   }
 
   /** Removes the last `removed` values, so that `slots` of them are left. */
+  /** Appends the value of a row of a decoded column of the same type. */
+  appendFrom(column: DecodedColumn, row: number): void {
+    if (column.presence !== undefined && column.presence[row] === 0) this.appendNull()
+    else this.appendValueFrom(column, row)
+  }
+
+  /** Writes all rows in the form of chunks: smaller than that of batches, and slower to write. Values that are rarely read go to `extra`. */
+  encodeStored(out: GrowingBytes, extra: GrowingBytes): void {
+    encodePresence(out, this.#presence, { rows: this.#rows, slots: this.#slots })
+    this.encodeStoredValues(out, extra)
+  }
+
+  /** The least and the greatest value of columns of numbers; undefined for others and without values. */
+  range(): Range | undefined {
+    return undefined
+  }
+
+  protected abstract appendValueFrom(column: DecodedColumn, row: number): void
+
+  /** The form of batches, unless a type has a smaller one. */
+  protected encodeStoredValues(out: GrowingBytes, _extra: GrowingBytes): void {
+    this.encodeValues(out)
+  }
+
   protected abstract truncateValues(slots: number, removed: number): void
 
   protected abstract clearValues(): void

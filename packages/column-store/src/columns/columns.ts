@@ -1,12 +1,20 @@
-import type { ByteReader } from '../bytes/byte-reader.js'
+import { ByteReader } from '../bytes/byte-reader.js'
 import { decodePresence } from '../bytes/presence.js'
 import type { ColumnDefinition, ColumnDefinitions, SchemaColumn } from '../schema.js'
 import { BoolAppender, type BoolColumn, decodeBools } from './bool-column.js'
 import { decodeKeywords, KeywordAppender, type KeywordColumn } from './keyword-column.js'
-import { decodeFloats, decodeInts, FloatAppender, IntAppender, type NumberColumn } from './number-column.js'
+import {
+  decodeFloats,
+  decodeInts,
+  decodeScaled,
+  FloatAppender,
+  IntAppender,
+  type NumberColumn,
+} from './number-column.js'
 import { decodePacked, PackedAppender, type PackedColumn } from './packed-column.js'
-import { decodeTextColumn, TextAppender, type TextColumn } from './text-column.js'
-import { decodeTimes, TimeAppender, type TimeColumn, type TimeValue } from './time-column.js'
+import { decodeStoredTexts } from './stored-texts.js'
+import { decodeTextColumn, TextAppender, TextColumn } from './text-column.js'
+import { decodeStoredTimes, decodeTimes, TimeAppender, type TimeColumn, type TimeValue } from './time-column.js'
 
 /** For each type of column: what collects it, what it is when decoded, and its value in a row object. */
 interface Kinds {
@@ -64,6 +72,46 @@ export function decodeColumn(reader: ByteReader, column: SchemaColumn, rows: num
   const decoded = decodeValues(reader, column, { presence, slots })
   reader.end()
   return decoded
+}
+
+/**
+ * Decodes one column of a chunk up to the end of the reader. `extra` returns the second block of the column, at once or later.
+ * @throws InvalidBytes
+ */
+export function decodeStoredColumn(block: Buffer, column: SchemaColumn, { rows, ...later }: StoredShape): Column {
+  const reader = new ByteReader(block)
+  const { presence, slots } = decodePresence(reader, rows)
+  const decoded = decodeStoredValues(reader, column, { presence, slots, ...later })
+  reader.end()
+  return decoded
+}
+
+interface StoredShape {
+  readonly rows: number
+  readonly extra: () => Buffer
+  /** Runs what is decoded later, and turns InvalidBytes into an error with a code. */
+  readonly guard: <T>(decode: () => T) => T
+}
+
+function decodeStoredValues(
+  reader: ByteReader,
+  column: SchemaColumn,
+  { presence, slots, extra, guard }: ReturnType<typeof decodePresence> & Omit<StoredShape, 'rows'>,
+): Column {
+  switch (column.type) {
+    case 'time':
+      return decodeStoredTimes(reader, presence, slots)
+    case 'float':
+      return decodeScaled(reader, presence, slots)
+    case 'text':
+    case 'json': {
+      const { templates, join } = decodeStoredTexts(reader, slots, extra)
+      const stored = { join: () => guard(join), ...(templates !== undefined && { templates }) }
+      return new TextColumn(presence, stored, { isJson: column.type === 'json' })
+    }
+    default:
+      return decodeValues(reader, column, { presence, slots })
+  }
 }
 
 function decodeValues(

@@ -1,11 +1,11 @@
-import { ByteReader, InvalidBytes } from '../bytes/byte-reader.js'
+import type { ByteReader } from '../bytes/byte-reader.js'
 import { doubled } from '../bytes/doubled.js'
 import type { GrowingBytes } from '../bytes/growing-bytes.js'
-import { decodeIntegers, encodeIntegers } from '../bytes/integers.js'
 import type { Presence } from '../bytes/presence.js'
 import type { ReplaceText } from '../bytes/text-list.js'
-import { decodeTexts, encodeTexts, stringOf, type Texts, viewOf } from '../bytes/texts.js'
-import { COLUMN_BYTES_MAX, ROWS_MAX, VALUE_BYTES_MAX } from '../limits.js'
+import { startOf, stringOf, type Texts, viewOf } from '../bytes/texts.js'
+import { COLUMN_BYTES_MAX, VALUE_BYTES_MAX } from '../limits.js'
+import { decodeDictionary, encodeDictionary } from './coded-texts.js'
 import { ColumnAppender } from './column-appender.js'
 import { Dictionary } from './dictionary.js'
 import { spreadNumbers } from './number-column.js'
@@ -40,6 +40,11 @@ export class KeywordAppender extends ColumnAppender {
     return this.#dictionary.replace(replace)
   }
 
+  protected appendValueFrom({ dictionary, ids }: KeywordColumn, row: number): void {
+    const id = ids[row] as number
+    this.append(dictionary.bytes, startOf(dictionary, id), dictionary.ends[id])
+  }
+
   // A value that only removed rows had must not stay in the bytes.
   protected truncateValues(slots: number, removed: number): void {
     let used = removed === 1 ? this.#countBefore : 0
@@ -52,12 +57,7 @@ export class KeywordAppender extends ColumnAppender {
   }
 
   protected encodeValues(out: GrowingBytes): void {
-    const { count, texts } = this.#dictionary
-    out.u32(count)
-    const place = out.beginLength()
-    encodeTexts(out, texts, count)
-    out.endLength(place)
-    encodeIntegers(out, this.#ids, this.slots)
+    encodeDictionary(out, { dictionary: this.#dictionary, ids: this.#ids, count: this.slots })
   }
 
   #requireRoom(length: number): void {
@@ -104,10 +104,6 @@ export class KeywordColumn {
 
 /** @throws InvalidBytes */
 export function decodeKeywords(reader: ByteReader, presence: Presence, slots: number): KeywordColumn {
-  const count = reader.u32()
-  if (count > ROWS_MAX) throw new InvalidBytes(`the dictionary has ${count} values`)
-  const dictionary = decodeTexts(new ByteReader(reader.counted()), count)
-  const ids = decodeIntegers(reader, slots)
-  for (const id of ids) if (id < 0 || id >= count) throw new InvalidBytes(`value ${id} is not in the dictionary`)
+  const { dictionary, ids } = decodeDictionary(reader, slots)
   return new KeywordColumn(presence, dictionary, ids)
 }

@@ -50,6 +50,10 @@ export class PackedAppender extends ColumnAppender {
     this.addedValue()
   }
 
+  protected appendValueFrom({ bytes, width }: PackedColumn, row: number): void {
+    this.appendPacked(bytes, row * width, (row + 1) * width)
+  }
+
   protected truncateValues(slots: number): void {
     this.#bytes.length = slots * this.#width
   }

@@ -2,9 +2,11 @@ import type { ByteReader } from '../bytes/byte-reader.js'
 import type { GrowingBytes } from '../bytes/growing-bytes.js'
 import type { Presence } from '../bytes/presence.js'
 import { type ReplaceText, TextList } from '../bytes/text-list.js'
-import { decodeTexts, encodeTexts, stringOf, type Texts, viewOf } from '../bytes/texts.js'
+import { decodeTexts, encodeTexts, startOf, stringOf, type Texts, viewOf } from '../bytes/texts.js'
 import { COLUMN_BYTES_MAX, VALUE_BYTES_MAX } from '../limits.js'
 import { ColumnAppender } from './column-appender.js'
+import { encodeStoredTexts, type StoredTexts } from './stored-texts.js'
+import type { Templates } from './templates.js'
 
 /** Collects values of `text` and `json`. It does not look at them. */
 export class TextAppender extends ColumnAppender {
@@ -35,6 +37,14 @@ export class TextAppender extends ColumnAppender {
     return this.#list.replace(replace)
   }
 
+  protected appendValueFrom({ texts }: TextColumn, row: number): void {
+    this.append(texts.bytes, startOf(texts, row), texts.ends[row])
+  }
+
+  protected override encodeStoredValues(out: GrowingBytes, extra: GrowingBytes): void {
+    encodeStoredTexts({ out, extra }, this.#list.texts, { count: this.slots, isJson: this.column.type === 'json' })
+  }
+
   protected truncateValues(slots: number): void {
     this.#list.truncate(slots)
   }
@@ -56,13 +66,27 @@ export class TextAppender extends ColumnAppender {
 /** A decoded column of byte strings. Rows without a value hold an empty one. */
 export class TextColumn {
   readonly presence: Presence
-  readonly texts: Texts
+  /** Of a chunk: the texts as templates without their variables, if they are stored so and every row has one. */
+  readonly templates: Templates | undefined
+  readonly #join: () => Texts
   readonly #isJson: boolean
+  #texts: Texts | undefined
 
-  constructor(presence: Presence, texts: Texts, { isJson = false } = {}) {
+  constructor(presence: Presence, { join, templates }: StoredTexts, { isJson }: { isJson: boolean }) {
     this.presence = presence
-    this.texts = presence === undefined ? texts : { bytes: texts.bytes, ends: spreadEnds(texts.ends, presence) }
+    this.templates = presence === undefined ? templates : undefined
+    this.#join = join
     this.#isJson = isJson
+  }
+
+  get rows(): number {
+    return this.presence?.length ?? this.templates?.ids.length ?? this.texts.ends.length
+  }
+
+  /** All texts. The first call puts variables and templates together. */
+  get texts(): Texts {
+    this.#texts ??= spreadTexts(this.#join(), this.presence)
+    return this.#texts
   }
 
   /** The exact bytes of a value; null for a row without one. */
@@ -78,7 +102,8 @@ export class TextColumn {
   }
 }
 
-function spreadEnds(ends: Uint32Array, presence: Uint8Array): Uint32Array {
+function spreadTexts({ bytes, ends }: Texts, presence: Presence): Texts {
+  if (presence === undefined) return { bytes, ends }
   const spread = new Uint32Array(presence.length)
   let slot = 0
   let end = 0
@@ -86,12 +111,13 @@ function spreadEnds(ends: Uint32Array, presence: Uint8Array): Uint32Array {
     if (presence[row] === 1) end = ends[slot++] as number
     spread[row] = end
   }
-  return spread
+  return { bytes, ends: spread }
 }
 
-/** Reads to the end of the reader. @throws InvalidBytes */
+/** Reads texts of a batch up to the end of the reader. @throws InvalidBytes */
 export function decodeTextColumn(reader: ByteReader, presence: Presence, { slots, isJson }: TextShape): TextColumn {
-  return new TextColumn(presence, decodeTexts(reader, slots), { isJson })
+  const texts = decodeTexts(reader, slots)
+  return new TextColumn(presence, { join: () => texts }, { isJson })
 }
 
 interface TextShape {

@@ -4,8 +4,8 @@ import type { GrowingBytes } from '../bytes/growing-bytes.js'
 import { decodeIntegers, encodeIntegers } from '../bytes/integers.js'
 import type { Presence } from '../bytes/presence.js'
 import { SUB_NS_MAX } from '../limits.js'
-import { ColumnAppender } from './column-appender.js'
-import { spreadNumbers } from './number-column.js'
+import { ColumnAppender, type Range } from './column-appender.js'
+import { rangeOf, spreadNumbers } from './number-column.js'
 
 /** An instant with nanoseconds: exact, and without BigInt. */
 export interface TimeValue {
@@ -14,6 +14,14 @@ export interface TimeValue {
   /** Nanoseconds after them, from 0 to 999,999. */
   readonly subNs: number
 }
+
+/** Milliseconds and nanoseconds as two lists of integers. */
+const SEPARATE = 0
+/** The first time, then the nanoseconds from each time to the next. */
+const ASCENDING = 1
+const NS_PER_MS = SUB_NS_MAX + 1
+/** Adding the nanoseconds of a time to it must be exact. */
+const DISTANCE_MAX = Number.MAX_SAFE_INTEGER - NS_PER_MS
 
 export class TimeAppender extends ColumnAppender {
   #ms = new Float64Array(64)
@@ -38,6 +46,15 @@ export class TimeAppender extends ColumnAppender {
     this.addedValue()
   }
 
+  /** In milliseconds. */
+  override range(): Range | undefined {
+    return rangeOf(this.#ms, this.slots)
+  }
+
+  protected appendValueFrom(column: TimeColumn, row: number): void {
+    this.append(column.ms[row] as number, column.subNs[row] as number)
+  }
+
   protected truncateValues(): void {}
 
   protected clearValues(): void {}
@@ -47,6 +64,32 @@ export class TimeAppender extends ColumnAppender {
     encodeIntegers(out, this.#ms, this.slots)
     out.endLength(place)
     encodeIntegers(out, this.#subNs, this.slots)
+  }
+
+  protected override encodeStoredValues(out: GrowingBytes): void {
+    if (this.slots === 0 || !this.#isAscending()) {
+      out.u8(SEPARATE)
+      this.encodeValues(out)
+      return
+    }
+    out.u8(ASCENDING)
+    out.f64(this.#ms[0] as number)
+    out.u32(this.#subNs[0] as number)
+    for (let slot = 1; slot < this.slots; slot++) out.varint(this.#distance(slot))
+  }
+
+  #isAscending(): boolean {
+    for (let slot = 1; slot < this.slots; slot++) {
+      const distance = this.#distance(slot)
+      if (!(distance >= 0 && distance <= DISTANCE_MAX)) return false
+    }
+    return true
+  }
+
+  /** Nanoseconds since the time before. */
+  #distance(slot: number): number {
+    const ms = (this.#ms[slot] as number) - (this.#ms[slot - 1] as number)
+    return ms * NS_PER_MS + (this.#subNs[slot] as number) - (this.#subNs[slot - 1] as number)
   }
 }
 
@@ -75,5 +118,26 @@ export function decodeTimes(reader: ByteReader, presence: Presence, slots: numbe
   msReader.end()
   const subNs = decodeIntegers(reader, slots)
   for (const value of subNs) if (value < 0 || value > SUB_NS_MAX) throw new InvalidBytes('nanoseconds are out of range')
+  return new TimeColumn(presence, { ms, subNs })
+}
+
+/** Reads times of a chunk. @throws InvalidBytes */
+export function decodeStoredTimes(reader: ByteReader, presence: Presence, slots: number): TimeColumn {
+  const form = reader.u8()
+  if (form === SEPARATE) return decodeTimes(reader, presence, slots)
+  if (form !== ASCENDING || slots === 0) throw new InvalidBytes(`times have the unknown form ${form}`)
+  const ms = new Float64Array(slots)
+  const subNs = new Float64Array(slots)
+  ms[0] = reader.f64()
+  subNs[0] = reader.u32()
+  if ((subNs[0] as number) > SUB_NS_MAX) throw new InvalidBytes('nanoseconds are out of range')
+  for (let slot = 1; slot < slots; slot++) {
+    const ns = (subNs[slot - 1] as number) + reader.varint()
+    subNs[slot] = ns % NS_PER_MS
+    ms[slot] = (ms[slot - 1] as number) + Math.floor(ns / NS_PER_MS)
+  }
+  // Times ascend, so the first and the last one bound all of them.
+  if (!Number.isSafeInteger(ms[0]) || !Number.isSafeInteger(ms[slots - 1]))
+    throw new InvalidBytes('a time is out of range')
   return new TimeColumn(presence, { ms, subNs })
 }
