@@ -62,7 +62,7 @@ export class ChaosRun {
     this.random = createRandom(seed)
     this.say = say
     this.gatewayUrls = stack.services.flatMap(({ instance }) =>
-      instance.httpPort ? [`http://127.0.0.1:${instance.httpPort}`] : [],
+      instance.entry.name === 'ingest-gateway' ? [`http://127.0.0.1:${instance.httpPort}`] : [],
     )
   }
 

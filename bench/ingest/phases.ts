@@ -44,7 +44,7 @@ export class Phases {
     this.others = others
     this.seed = seed
     this.urls = stack.services.flatMap(({ instance }) =>
-      instance.httpPort ? [`http://127.0.0.1:${instance.httpPort}`] : [],
+      instance.entry.name === 'ingest-gateway' ? [`http://127.0.0.1:${instance.httpPort}`] : [],
     )
   }
 

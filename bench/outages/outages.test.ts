@@ -38,7 +38,7 @@ describe('a stack with a dependency that fails', () => {
   })
 
   it('ends every service in order on SIGTERM while PostgreSQL is frozen, and a service that starts meanwhile says what it waits for', async () => {
-    const gateway = outages.stack.services.find(({ instance }) => instance.httpPort !== undefined)
+    const gateway = outages.stack.services.find(({ instance }) => instance.entry.name === 'ingest-gateway')
     const waits = 'PostgreSQL (DATABASE_URL) cannot be reached or does not answer; the start waits for it'
     const isWaiting = () => waitFor(() => gateway?.server.tail().includes(waits), { deadlineMs: 60_000 })
     expect(await run.restart('PostgreSQL', isWaiting)).toEqual([])
