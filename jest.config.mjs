@@ -22,7 +22,9 @@ export default {
   globalTeardown: '<rootDir>/packages/testing/jest/global-teardown.mjs',
   setupFilesAfterEnv: ['<rootDir>/packages/testing/src/jest-setup.ts'],
   reporters: ['default', '<rootDir>/packages/testing/jest/closing-line-reporter.mjs'],
-  maxWorkers: 2,
+  testSequencer: '<rootDir>/packages/testing/jest/longest-first-sequencer.mjs',
+  // On two cores, two workers left a third of the processor time unused: many tests wait for a server to start, to time out or to recover.
+  maxWorkers: 3,
   // Reached only by what is broken: nothing may fail for want of speed.
   testTimeout: 240_000,
 }
