@@ -4,7 +4,7 @@ import { findTestKafka, startTestKafkaCluster, startTestStack } from '@millrace/
 import { type BrokerReport, clusterScenarios, whyClusterInconclusive } from './broker-cluster.js'
 import { watchBrokers } from './broker-watch.js'
 import { ChaosRun } from './chaos-run.js'
-import { clusterStackOptions } from './chaos-stack.js'
+import { clusterStackOptions, SHORT_LOAD } from './chaos-stack.js'
 
 /* The short form of `npm run chaos -- --stream kafka --only cluster`, which also freezes, restarts and replaces brokers. */
 
@@ -27,7 +27,7 @@ describeWithKafka('a stack over three brokers, with each frame on all of them an
     brokers = await startTestKafkaCluster()
     stack = await startTestStack(clusterStackOptions(brokers))
     say(`seed ${SEED}; CHAOS_SEED=${SEED} repeats the choice of brokers`)
-    run = new ChaosRun({ stack, seed: SEED, say })
+    run = new ChaosRun({ stack, seed: SEED, say, load: SHORT_LOAD })
   })
 
   afterAll(async () => {

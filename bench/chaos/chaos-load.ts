@@ -4,10 +4,14 @@ import type { Numbering } from '../load/numbering.js'
 import { type LoadReport, runLoad } from '../load/run-load.js'
 import type { SentLoad } from './check-events.js'
 
-export interface ChaosLoadOptions {
+export interface ChaosLoadOptions extends ChaosLoadShape {
   urls: string[]
   writeKey: string
   seed: number
+}
+
+/** How much a load sends. */
+export interface ChaosLoadShape {
   /** Default 12. */
   connections?: number | undefined
   /** Default 40. */

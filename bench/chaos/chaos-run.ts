@@ -1,7 +1,7 @@
 import type { Stack, Supervised } from '@millrace/local-stack'
 import { findLedgerFault, type LedgerEntry, waitUntilSettled } from '@millrace/testing'
 import { createRandom, type Random } from '../lib/random.js'
-import { type ChaosLoad, type ChaosLoadOptions, type ChaosReport, startChaosLoad } from './chaos-load.js'
+import { type ChaosLoad, type ChaosLoadShape, type ChaosReport, startChaosLoad } from './chaos-load.js'
 import { checkEvents, describeFaults, type EventFindings, type SentLoad } from './check-events.js'
 import { addPoisonConstraint, findOddFault, startOddLoad } from './odd-events.js'
 import { countTakeovers } from './partitions.js'
@@ -14,6 +14,8 @@ export interface ChaosRunOptions {
   /** Determines moments, victims and message ids. It is printed, so that a run can be repeated. */
   seed: number
   say: (line: string) => void
+  /** The load of every scenario, where a scenario needs no load of its own. */
+  load?: ChaosLoadShape | undefined
 }
 
 /** What happened to the stack. A run in which too little happened proves nothing. */
@@ -48,6 +50,7 @@ export class ChaosRun {
   readonly gatewayUrls: string[]
   kills = 0
   outages = 0
+  private readonly load: ChaosLoadShape
   private readonly loads: SentLoad[] = []
   private readonly statuses: Record<string, number> = {}
   private retries = 0
@@ -56,11 +59,12 @@ export class ChaosRun {
   private readonly odd = { good: [] as string[], poison: [] as string[] }
   private isPoisonRefused = false
 
-  constructor({ stack, stream, seed, say }: ChaosRunOptions) {
+  constructor({ stack, stream, seed, say, load = {} }: ChaosRunOptions) {
     this.stack = stack
     this.givenStream = stream
     this.random = createRandom(seed)
     this.say = say
+    this.load = load
     this.gatewayUrls = stack.services.flatMap(({ instance }) =>
       instance.entry.name === 'ingest-gateway' ? [`http://127.0.0.1:${instance.httpPort}`] : [],
     )
@@ -74,12 +78,12 @@ export class ChaosRun {
   }
 
   /** Runs `work` under load, and keeps what the load had acknowledged for the final check. */
-  async underLoad<T>(work: (load: ChaosLoad) => Promise<T>, options: Partial<ChaosLoadOptions> = {}): Promise<T> {
+  async underLoad<T>(work: (load: ChaosLoad) => Promise<T>, shape: ChaosLoadShape = {}): Promise<T> {
     const { writeKey, databaseUrl } = this.stack
     if (!this.isPoisonRefused) await addPoisonConstraint(databaseUrl)
     this.isPoisonRefused = true
     const common = { urls: this.gatewayUrls, writeKey, seed: this.random.between(1, 2 ** 32 - 1) }
-    const load = startChaosLoad({ ...common, ...options })
+    const load = startChaosLoad({ ...common, ...this.load, ...shape })
     const odd = startOddLoad(common)
     let report: Awaited<ReturnType<ChaosLoad['stop']>>
     try {

@@ -1,7 +1,14 @@
 import type { KafkaCluster, StackOptions } from '@millrace/local-stack'
+import type { ChaosLoadShape } from './chaos-load.js'
 
 /** Memory limit of Redis that some seconds of load reach. */
 const STREAM_FULL_AT = '8mb'
+
+/**
+ * The load of the tests. As many requests as in `npm run chaos` meet a fault, with a quarter of the events in each: storing the others takes most of
+ * the time of a run and shows nothing new.
+ */
+export const SHORT_LOAD: ChaosLoadShape = { batchEvents: 10 }
 
 export interface ChaosStackSettings {
   /** Size limit of the gateway's spool in bytes. Default: the service's default. */

@@ -3,7 +3,7 @@ import type { Stack, Supervised } from '@millrace/local-stack'
 import { startTestStack } from '@millrace/testing'
 import pg from 'pg'
 import { ChaosRun, whyInconclusive } from './chaos-run.js'
-import { chaosStackOptions } from './chaos-stack.js'
+import { chaosStackOptions, SHORT_LOAD } from './chaos-stack.js'
 import { runCrashMatrix, runUntilConclusive } from './crash-matrix.js'
 import { downOutage, runOutage } from './outages.js'
 import { declareStreamFaultTests } from './stream-fault-tests.js'
@@ -13,7 +13,7 @@ import { declareStreamFaultTests } from './stream-fault-tests.js'
  * each of them checks everything that was sent since the start.
  */
 
-const SPOOL_BYTES_MAX = 16 * 1024 * 1024
+const SPOOL_BYTES_MAX = 8 * 1024 * 1024
 const SEED = Number(process.env.CHAOS_SEED ?? Date.now() % 2 ** 31)
 
 let stack: Stack
@@ -24,7 +24,7 @@ describe('a stack under load with two consumers', () => {
     stack = await startTestStack(chaosStackOptions({ spoolBytesMax: SPOOL_BYTES_MAX }))
     const say = (line: string) => void process.stderr.write(`chaos: ${line}\n`)
     say(`seed ${SEED}; CHAOS_SEED=${SEED} repeats the choice of moments and victims`)
-    run = new ChaosRun({ stack, seed: SEED, say })
+    run = new ChaosRun({ stack, seed: SEED, say, load: SHORT_LOAD })
   })
 
   afterAll(async () => {

@@ -5,7 +5,7 @@ import { canMountSmallDisk, type Stack, supervise, waitFor } from '@millrace/loc
 import { findTestKafka, startTestKafka, startTestStack } from '@millrace/testing'
 import type { StreamKind } from '../lib/stream-kind.js'
 import { ChaosRun } from './chaos-run.js'
-import { chaosStackOptions } from './chaos-stack.js'
+import { chaosStackOptions, SHORT_LOAD } from './chaos-stack.js'
 import { createSmallDataDirectory, type DiskPart } from './full-disk.js'
 
 const WAIT_MS = 120_000
@@ -89,7 +89,13 @@ testOnSmallDisk.each(cases)(
     const failures: Error[] = []
     void stack.failed.then((error) => failures.push(error))
     try {
-      const run = new ChaosRun({ stack, stream: broker?.supervised, seed: 1, say: (line) => lines.push(line) })
+      const run = new ChaosRun({
+        stack,
+        stream: broker?.supervised,
+        seed: 1,
+        say: (line) => lines.push(line),
+        load: SHORT_LOAD,
+      })
       await run.underLoad(async (load) => {
         directory.fill()
         await waitFor(async () => (await sendEvent(stack)) === answer, { deadlineMs: WAIT_MS, what: answer })

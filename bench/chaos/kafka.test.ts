@@ -3,7 +3,7 @@ import { type Stack, waitFor } from '@millrace/local-stack'
 import { findTestKafka, hold, startTestStack } from '@millrace/testing'
 import { type ProxiedStream, startProxiedStream } from '../lib/proxied-stream.js'
 import { ChaosRun, whyInconclusive } from './chaos-run.js'
-import { chaosStackOptions } from './chaos-stack.js'
+import { chaosStackOptions, SHORT_LOAD } from './chaos-stack.js'
 import { runCrashMatrix, runUntilConclusive } from './crash-matrix.js'
 import { cutOutage, frozenOutage, type Outage, runOutage } from './outages.js'
 import { declareStreamFaultTests } from './stream-fault-tests.js'
@@ -33,10 +33,10 @@ describeWithKafka('a stack over Kafka under load with two consumers', () => {
     const say = (line: string) => void process.stderr.write(`chaos over Kafka: ${line}\n`)
     broker = await startProxiedStream('kafka', say)
     stopBroker = hold('a broker behind a proxy', broker.stop)
-    const options = chaosStackOptions({ spoolBytesMax: 16 * 1024 ** 2 })
+    const options = chaosStackOptions({ spoolBytesMax: 8 * 1024 ** 2 })
     stack = await startTestStack({ ...options, env: { ...options.env, ...broker.env } })
     say(`seed ${SEED}; CHAOS_SEED=${SEED} repeats the choice of moments and victims`)
-    run = new ChaosRun({ stack, stream: broker.supervised, seed: SEED, say })
+    run = new ChaosRun({ stack, stream: broker.supervised, seed: SEED, say, load: SHORT_LOAD })
   })
 
   afterAll(async () => {

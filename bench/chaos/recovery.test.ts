@@ -3,7 +3,7 @@ import type { Stack } from '@millrace/local-stack'
 import { startTestStack } from '@millrace/testing'
 import { createRandom } from '../lib/random.js'
 import { ChaosRun } from './chaos-run.js'
-import { recoveryStackOptions } from './chaos-stack.js'
+import { recoveryStackOptions, SHORT_LOAD } from './chaos-stack.js'
 import { describeSteps, FILLED_WHILE_FROZEN, planRecovery, runRecovery, verifyRecovery } from './recovery.js'
 
 /* The short form of `npm run chaos -- --only recovery`. */
@@ -19,7 +19,7 @@ describe('a stack whose parts are filled, frozen and killed', () => {
     stack = await startTestStack(recoveryStackOptions())
     const say = (line: string) => void process.stderr.write(`recovery: ${line}\n`)
     say(`seed ${SEED}; CHAOS_SEED=${SEED} repeats the sequences`)
-    run = new ChaosRun({ stack, seed: SEED, say })
+    run = new ChaosRun({ stack, seed: SEED, say, load: SHORT_LOAD })
   })
 
   afterAll(async () => {
