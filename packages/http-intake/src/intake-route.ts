@@ -14,6 +14,8 @@ export interface IntakeRoute {
   readonly path: string
   /** Default POST. A route with GET reads no body; HEAD gets the same response without `handle` being called, so it takes in nothing. */
   readonly method?: 'GET' | 'POST' | 'PUT' | undefined
+  /** Whether a HEAD request is handled like a GET request, so that its response has the same headers. For routes that take in nothing. Default false. */
+  readonly handlesHead?: boolean | undefined
   /** The scope that the caller's key must have. */
   readonly scope: Scope
   /**

@@ -126,6 +126,13 @@ beforeEach(async () => {
     { ...route, path: '/beacon', keyIn: 'header-or-body', keyParameter: 'writeKey' },
     { ...route, path: '/anyone', keyIn: 'nowhere', handle: (request) => request.respond('{}') },
     { ...route, path: '/pixel', method: 'GET', keyParameter: 'writeKey', fixedBody: IMAGE },
+    {
+      ...route,
+      path: '/probe',
+      method: 'GET',
+      handlesHead: true,
+      handle: (request) => request.respondWith({ status: 200, headers: { 'X-Probe': 'yes' }, body: 'text' }),
+    },
   ]
   const handleIntake = createIntake(routes, {
     verifier,
@@ -284,6 +291,13 @@ describe('the intake', () => {
     const response = await fetch(`${origin}/pixel?writeKey=w`, { method: 'HEAD' })
     expect([response.status, response.headers.get('content-type')]).toEqual([200, 'image/gif'])
     expect(handled).toEqual([])
+  })
+
+  it('gives HEAD the headers of GET, after it has checked the key, where the route asks for it', async () => {
+    const head = (headers: Record<string, string>) => fetch(`${origin}/probe`, { method: 'HEAD', headers })
+    const response = await head({ authorization: 'Bearer w' })
+    expect([response.status, response.headers.get('x-probe'), await response.text()]).toEqual([200, 'yes', ''])
+    expect((await head({})).status).toBe(401)
   })
 
   it.each([

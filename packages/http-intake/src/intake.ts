@@ -60,7 +60,7 @@ function begin(
 ): void {
   const request = new IntakeRequest(req, res, { route, deps })
   try {
-    if (req.method === 'HEAD') {
+    if (req.method === 'HEAD' && route.handlesHead !== true) {
       request.respond('')
       return
     }

@@ -17,6 +17,8 @@ export function createLogRoutes(
     routes.map((route) => ({
       path: route.path,
       method: route.method,
+      // A GET request of a wire asks about the server and brings no lines.
+      handlesHead: route.method === 'GET',
       scope: 'write' as const,
       keyIn: 'header' as const,
       readKey: route.readKey,
@@ -41,11 +43,12 @@ async function acceptRequest(
   if (principal === undefined) throw new Error('a route whose key is in a header has no principal')
   const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
   const source: SourceRequest = { headers: request.headers, url: request.url, body, receivedAtMs: deps.now() }
+  let decoded: unknown
   const outcome = await deps.acceptLogs({ principal, source: name, traceparent: request.traceparent }, (sink) => {
-    route.decode(source, sink)
+    decoded = route.decode(source, sink)
     request.releaseBody()
   })
-  request.respondWith(route.respond({ ...source, body: NOTHING }, outcome))
+  request.respondWith(route.respond({ ...source, body: NOTHING }, outcome, decoded))
 }
 
 /** The body is given up before the answer waits for the stream. */

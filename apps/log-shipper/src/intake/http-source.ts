@@ -43,12 +43,12 @@ export interface SourceResponse {
 /** A path of a wire. The options that are those of `IntakeRoute` mean the same. */
 export interface HttpSourceRoute extends Pick<IntakeRoute, 'path' | 'method' | 'encodings' | 'readKey'> {
   /**
-   * Reads the whole request and hands every record to the sink. Runs within one turn of the event loop.
+   * Reads the whole request and hands every record to the sink. Runs within one turn of the event loop. What it returns is handed to `respond`.
    * @throws a MillraceError that refuses the whole request, for a body that cannot be read at all
    */
-  readonly decode: (request: SourceRequest, sink: LogSink) => void
-  /** The response once everything that was accepted is safe. */
-  readonly respond: (request: SourceRequest, outcome: SourceOutcome) => SourceResponse
+  readonly decode: (request: SourceRequest, sink: LogSink) => unknown
+  /** The response once everything that was accepted is safe. The body of the request is given up by then. */
+  readonly respond: (request: SourceRequest, outcome: SourceOutcome, decoded: unknown) => SourceResponse
   /**
    * The response to a request that was refused whole, in the form that the clients of the wire understand. Its status must be `status`, and 429 and 503
    * keep their Retry-After header. Default: a problem document (RFC 9457).

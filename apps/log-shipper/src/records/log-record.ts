@@ -39,7 +39,7 @@ export const LOG_FLAGS = {
   depthCut: 8,
   /** Attributes beyond the largest number were left out. */
   attributesCut: 16,
-  /** A key occurred more than once; the last value is kept. */
+  /** A key occurred more than once: the first value has the key itself, the others have `key#2`, `key#3` and so on. */
   keysRepeated: 32,
 } as const
 

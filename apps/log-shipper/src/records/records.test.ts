@@ -2,7 +2,6 @@ import { describe, expect, it } from '@jest/globals'
 import { createMasker } from '@millrace/masking'
 import fc from 'fast-check'
 import { flagNames, LOG_FLAGS, type LogRecord } from './log-record.js'
-import { parseJson } from './parse-json.js'
 import { formatTime, fromNanoseconds, parseTime } from './parse-time.js'
 import { RecordCollector } from './record-collector.js'
 import { limitRecord } from './record-limits.js'
@@ -94,63 +93,6 @@ describe('the severity of a log line', () => {
       'error',
       'fatal',
     ])
-  })
-})
-
-describe('the exact JSON parser', () => {
-  it('keeps the digits of numbers that a double cannot hold', () => {
-    const { value } = parseJson(
-      '{"a":9007199254740993,"b":1e400,"c":0.1,"d":1234567890123456,"e":1.0000000000000000,"f":-0.12345678901234567890}',
-    )
-    expect(value).toEqual({
-      a: '9007199254740993',
-      b: '1e400',
-      c: 0.1,
-      d: 1234567890123456,
-      e: 1,
-      f: '-0.12345678901234567890',
-    })
-  })
-
-  it('notices repeated keys and keeps the last value', () => {
-    expect(parseJson('{"a":1,"a":1e1}')).toEqual({ value: { a: 10 }, hasRepeatedKeys: true })
-  })
-
-  it('keeps a key __proto__ as a key', () => {
-    expect(JSON.stringify(parseJson('{"__proto__":{"x":1e1}}').value)).toBe('{"__proto__":{"x":10}}')
-  })
-
-  it('reads a long string and a deep array without running out of stack', () => {
-    const long = JSON.stringify({ n: 1e21, s: 'x\\"'.repeat(1_000_000) })
-    expect(parseJson(long.replace('1e+21', '1e21')).value).toEqual(JSON.parse(long))
-    const deep = `${'['.repeat(100_000)}1e1${']'.repeat(100_000)}`
-    expect(Array.isArray(parseJson(deep).value)).toBe(true)
-  })
-
-  it('accepts and refuses the same texts as JSON.parse, with the same values where doubles suffice', () => {
-    const texts = fc.oneof(
-      fc.json(),
-      fc.string(),
-      fc
-        .tuple(fc.json(), fc.nat(200), fc.string({ minLength: 1, maxLength: 1 }))
-        .map(([text, at, insert]) => text.slice(0, at) + insert + text.slice(at)),
-    )
-    fc.assert(
-      fc.property(texts, (text) => {
-        const outer = `[${text},1e1]`
-        let expected: unknown
-        try {
-          expected = JSON.parse(outer)
-        } catch {
-          expect(() => parseJson(outer)).toThrow(SyntaxError)
-          return
-        }
-        const normal = JSON.stringify(expected, (_key, value) => (typeof value === 'number' ? 0 : value))
-        const parsed = JSON.stringify(parseJson(outer).value, (_key, value) => (typeof value === 'number' ? 0 : value))
-        if (!/\d{16}|\d[eE]|\d\.\d{15}/.test(text)) expect(parsed).toBe(normal)
-      }),
-      { numRuns: 500 },
-    )
   })
 })
 

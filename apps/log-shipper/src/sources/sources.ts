@@ -1,5 +1,8 @@
 import type { HttpSource } from '../intake/http-source.js'
+import { elasticsearchSource } from './elasticsearch/route.js'
+import { lokiSource } from './loki/route.js'
 import { ndjsonSource } from './ndjson/route.js'
+import { otlpSource } from './otlp/route.js'
 
 /** Every wire over HTTP. To add one, add its folder and a line here. */
-export const HTTP_SOURCES: readonly HttpSource[] = [ndjsonSource]
+export const HTTP_SOURCES: readonly HttpSource[] = [otlpSource, ndjsonSource, elasticsearchSource, lokiSource]

@@ -66,7 +66,7 @@ describe('the NDJSON decoder', () => {
       time: 'later',
       message: { a: 1 },
       trace_id: 'xyz',
-      service: { name: 'a', version: 1 },
+      service: { version: 1 },
     })
   })
 
