@@ -4,6 +4,7 @@ export { type ChunkBuilderOptions, createChunkBuilder } from './chunk/chunk-buil
 export { readChunkHead, segmentsOf } from './chunk/chunk-head.js'
 export { openChunk, openChunkFile } from './chunk/open-chunk.js'
 export { columnStoreErrors } from './column-store-errors.js'
+export { copyRowsStatement, readCopyRows } from './copy/read-copy-rows.js'
 export { type ColumnDefinition, type ColumnDefinitions, defineSchema } from './schema.js'
 export { createWordMatcher } from './tokens/match-words.js'
 export { blocksFor, candidates, createFilter, mayHave, rangeOfToken, transposeFilters } from './tokens/token-filter.js'

@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib'
+import * as zlib from 'node:zlib'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { proveColumn } from '../src/chunk/prove-column.js'
@@ -27,8 +27,12 @@ const lines = defineSchema({
   attributes: { type: 'json' },
 })
 
+/** Node has zstd from 22.15 on. */
+const hasZstd = 'zstdCompressSync' in zlib
+const codecsOfThisNode = ['raw', 'deflate', 'lz4', ...(hasZstd ? (['zstd'] as const) : [])] as const
+
 describe('chunk of columns', () => {
-  it.each(['raw', 'deflate', 'lz4'] as const)('gives back any rows of any schema with the codec %s', (codec) => {
+  it.each(codecsOfThisNode)('gives back any rows of any schema with the codec %s', (codec) => {
     const schemaWithRows = anyDefinitions().chain((definitions) =>
       fc.tuple(fc.constant(definitions), fc.array(anyRow(definitions), { minLength: 1, maxLength: 60 })),
     )
@@ -117,7 +121,7 @@ describe('chunk of columns', () => {
     }
   })
 
-  it.each(['raw', 'deflate', 'lz4'] as const)(
+  it.each(codecsOfThisNode)(
     'that was changed and has fitting checksums is either refused or decoded to complete rows, with the codec %s',
     (codec) => {
       const chunk = exampleChunk(40, codec)
@@ -163,6 +167,22 @@ describe('chunk of columns', () => {
     expect(columns.find(({ name }) => name === 'time')?.range).toEqual({ min: line(0).time.ms, max: line(49).time.ms })
     expect(columns.find(({ name }) => name === 'severity')?.range).toEqual({ min: 5, max: 17 })
     expect(columns.find(({ name }) => name === 'message')?.range).toBeUndefined()
+  })
+
+  it('with zstd is refused with COLUMN_CODEC_UNAVAILABLE by a Node without it, and as corrupt by others when the bytes are no zstd', () => {
+    const schema = defineSchema({ text: { type: 'text' } })
+    const writer = createBatchWriter(schema)
+    writer.appendRow({ text: 'no zstd' })
+    const builder = createChunkBuilder(schema, { codecs: { text: 'raw' } })
+    builder.add(readBatch(schema, writer.finish()))
+    const chunk = builder.finish()[0] as Parts
+    const parts = [Buffer.from(chunk.head), ...chunk.segments.map(({ bytes }) => bytes)]
+    const head = parts[0] as Buffer
+    // The codec lies 13 bytes before the end of the head.
+    head[head.length - 13] = 3
+    forgeChecksums(parts, 1)
+    const code = codeOf(() => openChunkFile(Buffer.concat(parts)).decode())
+    expect(code).toBe(hasZstd ? 'COLUMN_CHUNK_CORRUPT' : 'COLUMN_CODEC_UNAVAILABLE')
   })
 
   it('decodes only as many bytes as its head allows, whatever a compressed segment holds', () => {
@@ -276,7 +296,7 @@ function batchOf(rows: ReturnType<typeof line>[]) {
   return readBatch(lines, writer.finish())
 }
 
-function exampleChunk(rows: number, codec?: 'raw' | 'deflate' | 'lz4') {
+function exampleChunk(rows: number, codec?: (typeof codecsOfThisNode)[number]) {
   const names = ['time', 'meta', 'trace', 'message', 'message.variables', 'attributes']
   const codecs = codec === undefined ? {} : Object.fromEntries(names.map((name) => [name, codec]))
   const builder = createChunkBuilder(lines, { sortBy: 'time', codecs })
@@ -314,10 +334,10 @@ function forgeChecksums(parts: readonly Buffer[], count: number): void {
   let end = head.length
   for (let index = count - 1; index >= 0; index--) {
     const bytes = segments[index] as Buffer
-    if (end >= 4) head.writeUInt32LE(crc32(bytes), end - 4)
+    if (end >= 4) head.writeUInt32LE(zlib.crc32(bytes), end - 4)
     end -= 14 + nameLength(head, end)
   }
-  head.writeUInt32LE(crc32(head.subarray(20), crc32(head.subarray(0, 16))), 16)
+  head.writeUInt32LE(zlib.crc32(head.subarray(20), zlib.crc32(head.subarray(0, 16))), 16)
 }
 
 /** The length of the name of the segment whose entry ends at `end`: the entry is one byte, the name, and 13 bytes. */

@@ -9,6 +9,8 @@ import { COLUMN_TYPE_IDS, type ColumnType, HEX_BYTES_MAX, UUID_BYTES } from '../
 export const MAGIC = 0x4c4f434d
 export const VERSION = 1
 export const KIND_BATCH = 1
+/** Where the kind lies in the head. */
+export const KIND_AT = 5
 
 /** Magic u32, version u8, kind u8, columns u16, rows u32, length of all bytes u32, CRC-32 of all other bytes u32. */
 export const HEAD_BYTES = 20

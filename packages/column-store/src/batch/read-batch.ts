@@ -2,10 +2,12 @@ import { ByteReader, InvalidBytes } from '../bytes/byte-reader.js'
 import { columnStoreErrors } from '../column-store-errors.js'
 import { ColumnReader, corruptAs } from '../columns/column-reader.js'
 import { decodeColumn } from '../columns/columns.js'
-import { columnWithoutValues, requireFit } from '../columns/fit-schema.js'
+import { columnWithoutValues, requireFit, schemaOf } from '../columns/fit-schema.js'
 import { COLUMNS_MAX, ROWS_MAX } from '../limits.js'
 import type { ColumnDefinitions, Schema, SchemaColumn } from '../schema.js'
-import { crcOf, decodeColumns, HEAD_BYTES, KIND_BATCH, MAGIC, VERSION } from './batch-format.js'
+import { crcOf, decodeColumns, HEAD_BYTES, KIND_AT, KIND_BATCH, MAGIC, VERSION } from './batch-format.js'
+
+const corrupt = columnStoreErrors.COLUMN_BATCH_CORRUPT
 
 /**
  * Reads a batch. Its checksum is verified at once, and each column is decoded when it is first asked for. Columns are found by name: one that the
@@ -14,14 +16,37 @@ import { crcOf, decodeColumns, HEAD_BYTES, KIND_BATCH, MAGIC, VERSION } from './
  * @throws COLUMN_SCHEMA_MISMATCH when the batch has a column that the schema has not, or has with another type
  */
 export function readBatch<D extends ColumnDefinitions>(schema: Schema<D>, bytes: Uint8Array): ColumnReader<D> {
-  const { columns, rows, blocks } = corruptAs(columnStoreErrors.COLUMN_BATCH_CORRUPT, () => readParts(bytes))
+  return openParts(
+    schema,
+    corruptAs(corrupt, () => readParts(bytes)),
+  )
+}
+
+/** Whether bytes begin as a batch does. */
+export function isBatch(bytes: Uint8Array): boolean {
+  return bytes[KIND_AT] === KIND_BATCH
+}
+
+/** Reads a batch by the names in it. @throws COLUMN_BATCH_CORRUPT */
+export function openBatch(bytes: Uint8Array): ColumnReader<ColumnDefinitions> {
+  const parts = corruptAs(corrupt, () => readParts(bytes))
+  return openParts(
+    corruptAs(corrupt, () => schemaOf(parts.columns)),
+    parts,
+  )
+}
+
+function openParts<D extends ColumnDefinitions>(
+  schema: Schema<D>,
+  { columns, rows, blocks }: ReturnType<typeof readParts>,
+): ColumnReader<D> {
   requireFit(schema, columns)
   const stored = new Map(columns.map(({ name }, index) => [name, blocks[index] as Buffer]))
   const decode = (column: SchemaColumn) => {
     const block = stored.get(column.name)
     return block === undefined ? columnWithoutValues(column, rows) : decodeColumn(new ByteReader(block), column, rows)
   }
-  return new ColumnReader(schema, { rows, decode, corrupt: columnStoreErrors.COLUMN_BATCH_CORRUPT })
+  return new ColumnReader(schema, { rows, decode, corrupt })
 }
 
 function readParts(bytes: Uint8Array) {

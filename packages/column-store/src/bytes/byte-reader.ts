@@ -30,6 +30,16 @@ export class ByteReader {
     return this.#bytes.readUInt32LE(this.#take(4))
   }
 
+  /** Big-endian, as PostgreSQL sends numbers. */
+  u16be(): number {
+    return this.#bytes.readUInt16BE(this.#take(2))
+  }
+
+  /** Big-endian. */
+  u32be(): number {
+    return this.#bytes.readUInt32BE(this.#take(4))
+  }
+
   f64(): number {
     return this.#bytes.readDoubleLE(this.#take(8))
   }

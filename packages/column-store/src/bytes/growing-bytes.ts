@@ -1,5 +1,5 @@
 /** Below this length a loop in JavaScript is faster than the call of a native copy. */
-const LOOP_BELOW = 24
+const LOOP_BELOW = 48
 
 /** A buffer that has grown beyond this size is given back when it is cleared, so that one large batch does not hold memory for good. */
 const KEPT_BYTES_MAX = 4 * 1024 * 1024

@@ -1,14 +1,16 @@
 import { columnStoreErrors } from '../column-store-errors.js'
 import type { ColumnReader } from '../columns/column-reader.js'
 import { type Appender, type Column, createAppender } from '../columns/columns.js'
+import type { RowOrder } from '../columns/row-order.js'
+import { TextAppender, type TextColumn } from '../columns/text-column.js'
 import type { TimeColumn } from '../columns/time-column.js'
-import type { ColumnDefinitions, Schema } from '../schema.js'
+import type { ColumnDefinitions, Schema, SchemaColumn } from '../schema.js'
 import { addTokens } from '../tokens/add-tokens.js'
 import { TokenSet } from '../tokens/token-set.js'
 import { type ChunkParts, encodeChunk, type SegmentCodecs } from './encode-chunk.js'
 import { openChunk } from './open-chunk.js'
+import { orderByTime } from './order-by-time.js'
 import { proveColumn } from './prove-column.js'
-import { orderByTime, type RowOrder } from './row-order.js'
 
 export interface ChunkBuilderOptions<D extends ColumnDefinitions> {
   /** The column of times by which rows are sorted; rows of equal time keep their order. It must have a value in each row. Default: rows are not sorted. */
@@ -19,7 +21,7 @@ export interface ChunkBuilderOptions<D extends ColumnDefinitions> {
   readonly tokensMax?: number
   /** Default 8,192. */
   readonly rowsMax?: number
-  /** A chunk ends with the row that brings it to about this many bytes. Default 32 MiB. */
+  /** A chunk ends with the row that brings its texts to this many bytes. Default 32 MiB. */
   readonly bytesMax?: number
   /** Codecs of segments by name. Default: the smallest one that this process has. */
   readonly codecs?: SegmentCodecs
@@ -98,30 +100,31 @@ export class ChunkBuilder<D extends ColumnDefinitions> {
   }
 
   *#cut(sources: readonly ColumnReader<D>[], order: RowOrder): Generator<Chunk> {
-    const columns = sources.map((source) => this.#schema.columns.map(({ name }) => source.column(name) as Column))
-    const isCounted = this.#schema.columns.map(({ name }) => this.#options.tokensOf?.includes(name) ?? false)
+    const { tokensOf, tokensMax, rowsMax, bytesMax } = this.#options
+    const { columns } = this.#schema
+    const decoded = columns.map(({ name }) => sources.map((source): Column => source.column(name)))
+    const counted = decoded.filter((_, index) => tokensOf?.includes((columns[index] as SchemaColumn).name))
+    const texts = decoded.filter((_, index) => this.#appenders[index] instanceof TextAppender) as TextColumn[][]
+    let start = 0
+    let bytes = 0
     for (let index = 0; index < order.rows.length; index++) {
+      const source = order.sources[index] as number
       const row = order.rows[index] as number
-      const from = columns[order.sources[index] as number] as readonly Column[]
-      for (let column = 0; column < from.length; column++) {
-        const appender = this.#appenders[column] as Appender
-        appender.appendFrom(from[column] as Column, row)
-        if (isCounted[column]) addTokens(this.#tokens, from[column] as Column, row)
-      }
-      if (this.#isFull(index)) yield this.#finishChunk()
+      for (const ofSource of counted) addTokens(this.#tokens, ofSource[source] as Column, row)
+      for (const ofSource of texts) bytes += (ofSource[source] as TextColumn).lengthOf(row)
+      if (this.#tokens.size < tokensMax && index + 1 - start < rowsMax && bytes < bytesMax) continue
+      yield this.#makeChunk(decoded, order, { start, end: index + 1 })
+      start = index + 1
+      bytes = 0
     }
-    if ((this.#appenders[0]?.rows ?? 0) > 0) yield this.#finishChunk()
+    if (start < order.rows.length) yield this.#makeChunk(decoded, order, { start, end: order.rows.length })
   }
 
-  #isFull(index: number): boolean {
-    const { tokensMax, rowsMax, bytesMax } = this.#options
-    if (this.#tokens.size >= tokensMax || (this.#appenders[0] as Appender).rows >= rowsMax) return true
-    // Adding up the bytes of all columns for each row would cost more than it is worth.
-    return index % 16 === 0 && this.#appenders.reduce((sum, { bytes }) => sum + bytes, 0) >= bytesMax
-  }
-
-  #finishChunk(): Chunk {
+  #makeChunk(decoded: readonly (readonly Column[])[], order: RowOrder, range: { start: number; end: number }): Chunk {
     try {
+      // One column after the other: each loop runs the code of one type.
+      for (const [index, appender] of this.#appenders.entries())
+        appender.appendRows(decoded[index] as readonly Column[], order, range)
       const parts = encodeChunk(this.#appenders, this.#options.codecs ?? {})
       this.#unproven += this.#options.provenShare
       if (this.#unproven >= 1) this.#prove(parts)

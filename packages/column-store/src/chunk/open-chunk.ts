@@ -4,9 +4,8 @@ import { decompress } from '../codecs/codecs.js'
 import { columnStoreErrors } from '../column-store-errors.js'
 import { ColumnReader, corruptAs } from '../columns/column-reader.js'
 import { type Column, decodeStoredColumn } from '../columns/columns.js'
-import { columnWithoutValues, requireFit } from '../columns/fit-schema.js'
-import type { ColumnDefinition, ColumnDefinitions, Schema, SchemaColumn } from '../schema.js'
-import { defineSchema } from '../schema.js'
+import { columnWithoutValues, requireFit, schemaOf } from '../columns/fit-schema.js'
+import type { ColumnDefinitions, Schema, SchemaColumn } from '../schema.js'
 import { type ChunkColumn, type ChunkHead, readChunkHead } from './chunk-head.js'
 
 const corrupt = columnStoreErrors.COLUMN_CHUNK_CORRUPT
@@ -43,21 +42,11 @@ export function openChunkFile(bytes: Uint8Array): ColumnReader<ColumnDefinitions
   }
   if (start !== bytes.length)
     throw corrupt({ message: `the file has ${bytes.length} bytes where its head says ${start}` })
-  return openChunk(schemaOf(head), bytes, segments)
-}
-
-function schemaOf({ columns }: ChunkHead): Schema {
-  const definitions = columns.map(({ name, type, width, optional }): [string, ColumnDefinition] => [
-    name,
-    { ...(type === 'hex' ? { type, bytes: width } : { type }), ...(optional && { optional: true }) },
-  ])
-  if (new Set(columns.map(({ name }) => name)).size < columns.length)
-    throw corrupt({ message: 'two columns have the same name' })
-  try {
-    return defineSchema(Object.fromEntries(definitions))
-  } catch (cause) {
-    throw corrupt({ message: 'the head holds no valid columns', cause })
-  }
+  return openChunk(
+    corruptAs(corrupt, () => schemaOf(head.columns)),
+    bytes,
+    segments,
+  )
 }
 
 /** Decompresses each segment once, and finds the blocks of its columns. */

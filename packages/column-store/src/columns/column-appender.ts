@@ -2,6 +2,7 @@ import type { GrowingBytes } from '../bytes/growing-bytes.js'
 import { encodePresence, type Presence } from '../bytes/presence.js'
 import { columnStoreErrors } from '../column-store-errors.js'
 import type { SchemaColumn } from '../schema.js'
+import type { RowOrder } from './row-order.js'
 
 /** What all decoded columns have. */
 export interface DecodedColumn {
@@ -74,6 +75,13 @@ export abstract class ColumnAppender {
   appendFrom(column: DecodedColumn, row: number): void {
     if (column.presence !== undefined && column.presence[row] === 0) this.appendNull()
     else this.appendValueFrom(column, row)
+  }
+
+  /** Appends rows of decoded columns of the same type, those from `start` to before `end` in the given order. */
+  appendRows(columns: readonly DecodedColumn[], order: RowOrder, { start, end }: { start: number; end: number }): void {
+    const { sources, rows } = order
+    for (let index = start; index < end; index++)
+      this.appendFrom(columns[sources[index] as number] as DecodedColumn, rows[index] as number)
   }
 
   /** Writes all rows in the form of chunks: smaller than that of batches, and slower to write. Values that are rarely read go to `extra`. */

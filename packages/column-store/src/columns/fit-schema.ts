@@ -1,7 +1,7 @@
-import { ByteReader } from '../bytes/byte-reader.js'
+import { ByteReader, InvalidBytes } from '../bytes/byte-reader.js'
 import { GrowingBytes } from '../bytes/growing-bytes.js'
 import { columnStoreErrors } from '../column-store-errors.js'
-import type { Schema, SchemaColumn } from '../schema.js'
+import { type ColumnDefinition, defineSchema, type Schema, type SchemaColumn } from '../schema.js'
 import { type Column, createAppender, decodeColumn } from './columns.js'
 
 /** The columns that bytes say they have. */
@@ -29,6 +29,21 @@ export function columnWithoutValues(column: SchemaColumn, rows: number): Column 
   const out = new GrowingBytes()
   appender.encode(out)
   return decodeColumn(new ByteReader(out.view()), column, rows)
+}
+
+/** The schema of bytes that are read without one. @throws InvalidBytes */
+export function schemaOf(columns: readonly StoredColumn[]): Schema {
+  if (new Set(columns.map(({ name }) => name)).size < columns.length)
+    throw new InvalidBytes('two columns have the same name')
+  const definitions = columns.map(({ name, type, width, optional }): [string, ColumnDefinition] => [
+    name,
+    { ...(type === 'hex' ? { type, bytes: width } : { type }), ...(optional && { optional: true }) },
+  ])
+  try {
+    return defineSchema(Object.fromEntries(definitions))
+  } catch (cause) {
+    throw new InvalidBytes('the names of the columns are not valid', { cause })
+  }
 }
 
 function mismatch(message: string): Error {

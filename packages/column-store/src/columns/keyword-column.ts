@@ -10,12 +10,17 @@ import { ColumnAppender } from './column-appender.js'
 import { Dictionary } from './dictionary.js'
 import { spreadNumbers } from './number-column.js'
 
+const UNKNOWN = -1
+
 /** Collects byte strings of which many are equal: each value once, and its number for each row. */
 export class KeywordAppender extends ColumnAppender {
   readonly #dictionary = new Dictionary()
   #ids = new Float64Array(64)
   /** Values in the dictionary before the last row. */
   #countBefore = 0
+  /** The dictionary from which values were last copied, and which number here each of its values has. */
+  #source: Texts | undefined
+  #idOfSource = new Int32Array(0)
 
   get bytes(): number {
     return this.#dictionary.bytes.length + this.slots
@@ -42,17 +47,30 @@ export class KeywordAppender extends ColumnAppender {
 
   protected appendValueFrom({ dictionary, ids }: KeywordColumn, row: number): void {
     const id = ids[row] as number
-    this.append(dictionary.bytes, startOf(dictionary, id), dictionary.ends[id])
+    if (dictionary !== this.#source) {
+      this.#source = dictionary
+      this.#idOfSource = new Int32Array(dictionary.ends.length).fill(UNKNOWN)
+    }
+    const known = this.#idOfSource[id] as number
+    if (known !== UNKNOWN) {
+      this.#countBefore = this.#dictionary.count
+      this.#store(known)
+    } else {
+      this.append(dictionary.bytes, startOf(dictionary, id), dictionary.ends[id])
+      this.#idOfSource[id] = this.#ids[this.slots - 1] as number
+    }
   }
 
   // A value that only removed rows had must not stay in the bytes.
   protected truncateValues(slots: number, removed: number): void {
+    this.#source = undefined
     let used = removed === 1 ? this.#countBefore : 0
     if (removed > 1) for (let slot = 0; slot < slots; slot++) used = Math.max(used, (this.#ids[slot] as number) + 1)
     this.#dictionary.truncate(used)
   }
 
   protected clearValues(): void {
+    this.#source = undefined
     this.#dictionary.clear()
   }
 
@@ -66,10 +84,14 @@ export class KeywordAppender extends ColumnAppender {
   }
 
   #endText(): void {
+    this.#countBefore = this.#dictionary.count
+    this.#store(this.#dictionary.endText())
+  }
+
+  #store(id: number): void {
     const slot = this.slots
     if (slot === this.#ids.length) this.#ids = doubled(this.#ids)
-    this.#countBefore = this.#dictionary.count
-    this.#ids[slot] = this.#dictionary.endText()
+    this.#ids[slot] = id
     this.addedValue()
   }
 }

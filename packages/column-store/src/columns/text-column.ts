@@ -89,6 +89,12 @@ export class TextColumn {
     return this.#texts
   }
 
+  /** How many bytes a value has. */
+  lengthOf(row: number): number {
+    const { ends } = this.texts
+    return (ends[row] as number) - (row === 0 ? 0 : (ends[row - 1] as number))
+  }
+
   /** The exact bytes of a value; null for a row without one. */
   view(row: number): Buffer | null {
     return this.presence !== undefined && this.presence[row] === 0 ? null : viewOf(this.texts, row)

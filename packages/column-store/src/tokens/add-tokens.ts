@@ -16,7 +16,5 @@ export function addTokens(tokens: TokenSet, column: Column, row: number): void {
 }
 
 function addWords(tokens: TokenSet, texts: Texts, index: number): void {
-  visitWords(texts.bytes, { start: startOf(texts, index), end: texts.ends[index] as number }, (hash) =>
-    tokens.add(hash),
-  )
+  visitWords(texts.bytes, { start: startOf(texts, index), end: texts.ends[index] as number }, tokens.visit)
 }

@@ -5,6 +5,9 @@ export class TokenSet {
   #count = 0
   #hasZero = false
 
+  /** `add` as a function of its own, for callers that visit many words. */
+  readonly visit = (hash: number): void => this.add(hash)
+
   get size(): number {
     return this.#count + (this.#hasZero ? 1 : 0)
   }

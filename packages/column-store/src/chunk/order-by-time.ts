@@ -1,10 +1,5 @@
+import type { RowOrder } from '../columns/row-order.js'
 import type { TimeColumn } from '../columns/time-column.js'
-
-/** Rows of several sources in an order: the number of the source and the row in it. */
-export interface RowOrder {
-  readonly sources: Uint32Array
-  readonly rows: Uint32Array
-}
 
 /** All rows of some columns of times in the order of time; rows of equal time keep their order. */
 export function orderByTime(columns: readonly TimeColumn[]): RowOrder {
