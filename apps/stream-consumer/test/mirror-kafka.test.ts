@@ -17,6 +17,7 @@ import { addEvents, partitionOfEvent, type TestEvent } from './support/frames.js
 
 const PARTITIONS = 4
 const TOPIC = 'mirrored.events'
+const PASSWORD = 'secret of the mirror'
 /** For several starts of a broker. */
 const TEST_MS = 300_000
 /** A broker that was killed or frozen takes its time; nothing is measured here. */
@@ -60,7 +61,11 @@ describeWithKafka('the mirror of stored events to Kafka', () => {
 
   type Opened = Awaited<ReturnType<typeof open>>
 
-  const startConsumer = async ({ testDatabase, testRedis }: Opened, brokers: string) => {
+  const startConsumer = async (
+    { testDatabase, testRedis }: Opened,
+    brokers: string,
+    env: Readonly<Record<string, string>> = {},
+  ) => {
     const service = await spawnService({
       app: 'stream-consumer',
       env: {
@@ -72,6 +77,7 @@ describeWithKafka('the mirror of stored events to Kafka', () => {
         GRPC_PORT: String(await freePort()),
         KAFKA_BROKERS: brokers,
         KAFKA_MIRROR_TOPIC: TOPIC,
+        ...env,
       },
     })
     releases.push(() => service.stop())
@@ -279,18 +285,22 @@ describeWithKafka('the mirror of stored events to Kafka', () => {
   )
 
   it(
-    'events are stored while no broker was ever there, and are mirrored when it comes',
+    'events are stored while no broker was ever there, and are mirrored when it comes and asks for a login',
     async () => {
       const opened = await open()
       const port = await freePort()
-      const consumer = await startConsumer(opened, `127.0.0.1:${port}`)
+      const consumer = await startConsumer(opened, `127.0.0.1:${port}`, {
+        KAFKA_SASL_MECHANISM: 'scram-sha-512',
+        KAFKA_SASL_USERNAME: 'mirror',
+        KAFKA_SASL_PASSWORD: PASSWORD,
+      })
       const events = await sendWhile(opened, 0, () => untilBlocked(opened.database, 'all'))
       await waitFor(async () => (await storedCount(opened.database)) === events, PATIENT)
       const metrics = await (await fetch(`${consumer.adminUrl}/metrics`)).text()
       expect(Number(/^millrace_mirror_lag_records\{.*\} (\d+)/m.exec(metrics)?.[1])).toBeGreaterThanOrEqual(events)
       expect(Number(/^millrace_mirror_lag_seconds\{.*\} ([\d.]+)/m.exec(metrics)?.[1])).toBeGreaterThan(0)
 
-      const broker = await startTestKafka({ port })
+      const broker = await startTestKafka({ port, security: { users: { mirror: PASSWORD } } })
       releases.push(() => broker.stop())
       await settle(opened.database, events)
       expect(await findFault(opened.database, await readTopic(broker))).toBeUndefined()
