@@ -66,21 +66,22 @@ describe('the assignment of partitions to the members of a group', () => {
     )
   })
 
-  it('leaves a partition that two members claim to the one of the newer generation', () => {
-    const assigned = assignPartitions(
-      [
-        { memberId: 'frozen', owned: [0, 1], generation: 4 },
-        { memberId: 'other', owned: [1], generation: 5 },
-      ],
-      2,
-    )
-    expect(assigned).toEqual(
-      new Map([
-        ['frozen', [0]],
-        ['other', [1]],
-      ]),
-    )
-  })
+  it.each([
+    ['frozen', 'other'],
+    ['other', 'frozen'],
+  ])(
+    'leaves a partition that %s and %s claim to the one of the newer generation, whatever their names',
+    (older, newer) => {
+      const assigned = assignPartitions(
+        [
+          { memberId: older, owned: [0, 1], generation: 4 },
+          { memberId: newer, owned: [0], generation: 5 },
+        ],
+        2,
+      )
+      expect(Object.fromEntries(assigned)).toEqual({ [older]: [1], [newer]: [0] })
+    },
+  )
 })
 
 /** Whether the member `one` has got one partition more than others, which is allowed when the number of partitions cannot be divided. */
