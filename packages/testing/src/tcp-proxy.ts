@@ -37,16 +37,15 @@ export async function startTcpProxy(targetPort: number, { delayMs = 2_000 }: Tcp
   const state = { mode: 'pass' as ProxyMode, port: targetPort, delayMs, torn: 0 }
   const links = new Set<Link>()
   const server = createServer((client) => {
-    const link = new Link(client, state)
+    const link = new Link(client, state, () => links.delete(link))
     links.add(link)
-    client.once('close', () => links.delete(link))
   })
   await listen(server, 0)
   const { port } = server.address() as AddressInfo
-  const close = async () => {
+  const close = async (end: 'reset' | 'destroy') => {
     if (!server.listening) return
     server.close()
-    for (const link of links) link.reset()
+    for (const link of links) link[end]()
     await once(server, 'close')
   }
   return {
@@ -61,13 +60,13 @@ export async function startTcpProxy(targetPort: number, { delayMs = 2_000 }: Tcp
     },
     set: async (mode) => {
       state.mode = mode
-      if (mode === 'refuse') await close()
+      if (mode === 'refuse') await close('reset')
       else if (!server.listening) await listen(server, port)
     },
     get torn() {
       return state.torn
     },
-    stop: hold(`TCP proxy on port ${port}`, close),
+    stop: hold(`TCP proxy on port ${port}`, () => close('destroy')),
   }
 }
 
@@ -88,10 +87,17 @@ class Link {
   readonly #client: Socket
   readonly #upstream: Socket
 
-  constructor(client: Socket, state: ProxyState) {
+  /** `onClosed` is called when both connections are closed: after lost bytes, one of them may stay open for long after the other. */
+  constructor(client: Socket, state: ProxyState, onClosed: () => void) {
     this.#client = client
     this.#upstream = connect({ host: HOST, port: state.port, noDelay: true })
     client.setNoDelay(true)
+    let open = 2
+    for (const socket of [this.#client, this.#upstream]) {
+      socket.once('close', () => {
+        if (--open === 0) onClosed()
+      })
+    }
     forward(client, this.#upstream, { state, swallow: 'swallow-requests' })
     forward(this.#upstream, client, { state, swallow: 'swallow-answers' })
   }
@@ -99,6 +105,15 @@ class Link {
   reset(): void {
     this.#client.resetAndDestroy()
     this.#upstream.resetAndDestroy()
+  }
+
+  /**
+   * Closes both without a reset. When the peer closes a connection at the moment of a reset, Node 20 forgets the socket and leaves it open, and the process
+   * cannot end.
+   */
+  destroy(): void {
+    this.#client.destroy()
+    this.#upstream.destroy()
   }
 }
 
