@@ -121,7 +121,6 @@ describe('a running gateway', () => {
         }
       }
     },
-    60_000,
   )
 
   it('does not ask a client with an unknown key for its body', async () => {

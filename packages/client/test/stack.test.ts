@@ -29,7 +29,7 @@ describe('the client with a complete stack', () => {
     edge = edgeCommand === undefined ? undefined : await startTestEdge(edgeCommand, stack.url)
     reader = createClient({ url: `${stack.url}/`, key: stack.adminKey })
     writer = createClient({ url: stack.url, key: stack.writeKey })
-  }, 120_000)
+  })
   afterAll(async () => {
     await edge?.stop()
     await stack?.stop()

@@ -172,7 +172,7 @@ describe('the value of a field', () => {
         ],
       },
     )
-  }, 120_000)
+  })
 
   it('the value of a field has the same text and the same number in the bytes of an event and in its parsed JSON', () => {
     fc.assert(

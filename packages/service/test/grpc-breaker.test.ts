@@ -120,5 +120,5 @@ describe('the circuit breaker of a gRPC client', () => {
     const { stop } = await serve(async () => ({ answer: 2 }), first.port)
     stops.push(stop)
     await waitFor(async () => (await ask()) === 'OK', { deadlineMs: 60_000 })
-  }, 120_000)
+  })
 })

@@ -98,7 +98,7 @@ describe('a stream in Redis that was filled within seconds while nothing could b
     await effects.untilCount(sent)
     await waitFor(isAccepting, { deadlineMs: SOON_MS, intervalMs: 100, what: 'a record that the stream takes' })
     await effects.untilCount(sent + 1)
-  }, 60_000)
+  })
 
   it('is trimmed even when the server refuses to copy the positions of the group for want of memory', async () => {
     const sent = await fill()
@@ -107,5 +107,5 @@ describe('a stream in Redis that was filled within seconds while nothing could b
     await consume()
     await effects.untilCount(sent)
     await waitFor(async () => (await driver.memory()).usedBytes < 9 * 1024 ** 2, { what: 'a trimmed stream' })
-  }, 60_000)
+  })
 })

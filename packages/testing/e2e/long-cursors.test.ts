@@ -61,7 +61,7 @@ describe('the next page of a list whose rows have the longest names that are acc
     }
     const isStored = async () => (await ask('/api/v1/events')).body.data.length === events.length
     await waitFor(isStored, { deadlineMs: 60_000, what: 'the events to be stored' })
-  }, 120_000)
+  })
   afterAll(() => stack?.stop())
 
   const byGroups = `event=${EVENT}&group_by=${groups.join(',')}`

@@ -55,7 +55,7 @@ describe('the public API', () => {
     receipt = String(taken.body.receipt)
     const isStored = async () => (await ask(`/v1/receipts/${receipt}?wait_ms=5000`)).body.stored === sampleEvents.length
     await waitFor(isStored, { deadlineMs: 60_000, what: 'the sample events to be stored' })
-  }, 120_000)
+  })
   afterAll(() => stack?.stop())
 
   describe('the example of each query in the OpenAPI document', () => {

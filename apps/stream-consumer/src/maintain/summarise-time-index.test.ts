@@ -75,5 +75,5 @@ describe('the index on time', () => {
     })
     await holder.close()
     expect(await rowsLookedAt()).toBe(lookedAt)
-  }, 30_000)
+  })
 })

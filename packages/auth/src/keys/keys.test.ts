@@ -342,7 +342,7 @@ describe('API keys', () => {
     expect(await settings()).toEqual({ other: 1, limits: { ratePerSecond: 0 } })
     await run('slow', 'default')
     expect(await settings()).toEqual({ other: 1 })
-  }, 60_000)
+  })
 
   it('the limits of a principal come from the settings of its tenant', () =>
     withVerifier(async (verifier) => {
