@@ -10,7 +10,7 @@ const NOT_PRODUCT = ['\\.test\\.ts$', '/test/', '/testing/', '/e2e/', '^packages
 const LIBRARY_OWNERS = {
   '@aws-sdk/client-s3': ['object-store'],
   '@bufbuild/protobuf': ['contracts'],
-  '@grpc/grpc-js': ['service', 'contracts'],
+  '@grpc/grpc-js': ['service', 'contracts', 'logger'],
   '@grpc/proto-loader': ['service'],
   '@grpc/reflection': ['service'],
   '@node-rs/crc32': ['streams'],

@@ -1,4 +1,4 @@
-import { sanitiseSql } from './sanitise-sql.js'
+import { sanitiseSql } from '@millrace/logger'
 import { isCopy, type Step } from './statement.js'
 
 /** The texts of the first ten steps without literals, which may be personal data. */

@@ -1,8 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
-import { currentContext, type Logger } from '@millrace/logger'
+import { currentContext, type Logger, sanitiseSql } from '@millrace/logger'
 import { isControl } from './describe-steps.js'
 import { databaseErrors } from './errors.js'
-import { sanitiseSql } from './sanitise-sql.js'
 import { isCopy, type Step } from './statement.js'
 
 /** A statement that one request has run many times, as N+1 reads do. */

@@ -1,13 +1,16 @@
 import { createMasker, type Masker } from '@millrace/masking'
 import winston from 'winston'
 import { createFdWriter } from './fd-writer.js'
+import type { LineSink } from './line-sink.js'
 import { LineTransport } from './line-transport.js'
 import { currentContext } from './log-context.js'
 import { type LogLevel, type LogThreshold, logLevels } from './log-level.js'
 import { LogQueue, renameReserved } from './log-queue.js'
 import type { LogFields, Logger, RootLogger } from './logger.js'
 import { maskFormat } from './mask-format.js'
-import { sampleFormat } from './sample-format.js'
+import { type SamplingRule, sampleFormat } from './sample-format.js'
+import { createLineShipper, type LineShipper, type ShippingConfig } from './ship-lines.js'
+import type { ShippingCounts } from './shipping-counts.js'
 
 /** Settings of `createLogger`; only the name of the service is required. */
 export interface LoggerConfig {
@@ -23,6 +26,12 @@ export interface LoggerConfig {
   readonly flushMs?: number
   /** Lines a second of one message and endpoint that are written; the next line carries the number of dropped ones. 0 writes all. Default 100. */
   readonly samplePerSecond?: number
+  /** Other limits for some routes and levels; the first rule that fits a line counts, `samplePerSecond` when none does. */
+  readonly sampling?: readonly SamplingRule[]
+  /** Whether lines go to standard output. Default true. */
+  readonly stdout?: boolean
+  /** Sends lines to log-shipper as well. Default: they are not sent. */
+  readonly shipTo?: ShippingConfig
 }
 
 /** Output and clock of the logger, for tests and command-line programs. */
@@ -41,16 +50,15 @@ const LIMITS = { depth: 8, items: 200, textLength: 32_768 }
  * error or by running out of work. SIGKILL loses what is buffered (at most `flushMs`); `fatal`, `audit` and `security` are never buffered.
  */
 export function createLogger(config: LoggerConfig & LoggerDeps): RootLogger {
-  const { level = 'info', write } = config
+  const { level = 'info' } = config
   const masker = createMasker({ fieldNames: config.maskFields ?? [], limits: LIMITS })
-  const transport = new LineTransport(
-    write === undefined ? createFdWriter(process.stdout.fd) : { write, finish: () => undefined },
-  )
+  const shipper = config.shipTo === undefined ? undefined : createLineShipper(config.shipTo)
+  const transport = new LineTransport([...outputOf(config), ...(shipper === undefined ? [] : [shipper])])
   const root = winston.createLogger({
     levels: logLevels,
     level,
     format: winston.format.combine(
-      sampleFormat(config.samplePerSecond ?? 100),
+      sampleFormat(config.samplePerSecond ?? 100, config.sampling),
       maskFormat(masker),
       winston.format.printf(({ timestamp, level, message, ...fields }) =>
         JSON.stringify({ timestamp, level, message, ...fields }),
@@ -62,8 +70,14 @@ export function createLogger(config: LoggerConfig & LoggerDeps): RootLogger {
     { flushLines: config.flushLines ?? 256, flushMs: config.flushMs ?? 100 },
     { onFlushed: () => transport.flush() },
   )
-  const shared: Shared = { root, threshold: logLevels[level], masker, queue, transport, now: config.now ?? Date.now }
+  const now = config.now ?? Date.now
+  const shared: Shared = { root, threshold: logLevels[level], masker, queue, transport, shipper, now }
   return new QueuedRootLogger(shared, root.child({ service: config.service }))
+}
+
+function outputOf({ write, stdout = true }: LoggerConfig & LoggerDeps): LineSink[] {
+  if (write !== undefined) return [{ write: (lines) => write(lines), finish: () => undefined }]
+  return stdout ? [createFdWriter(process.stdout.fd)] : []
 }
 
 interface Shared {
@@ -73,6 +87,7 @@ interface Shared {
   readonly masker: Masker
   readonly queue: LogQueue
   readonly transport: LineTransport
+  readonly shipper: LineShipper | undefined
   readonly now: () => number
 }
 
@@ -156,6 +171,15 @@ class QueuedRootLogger extends QueuedLogger implements RootLogger {
 
   flush(): void {
     this.shared.queue.flush()
+  }
+
+  get shipping(): ShippingCounts | undefined {
+    return this.shared.shipper?.counts
+  }
+
+  async drained(timeoutMs = 5_000): Promise<void> {
+    this.flush()
+    await this.shared.shipper?.drained(timeoutMs)
   }
 
   close(): void {

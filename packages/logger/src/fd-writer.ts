@@ -1,21 +1,16 @@
 import { writeSync } from 'node:fs'
+import type { LineSink } from './line-sink.js'
 
 const RETRY_MS = 5
 const PENDING_BYTES_MAX = 33_554_432
 const FINISH_TIMEOUT_MS = 5_000
 
-/** Takes whole lines. `finish` returns when the last byte is out, or after 5 s. */
-export interface LineWriter {
-  write(lines: string): void
-  finish(): void
-}
-
 /**
  * Writes to a file descriptor. `process.stdout` cannot be used: when its pipe is full it keeps the rest in a queue that `process.exit` throws away.
  * Here bytes that a full pipe does not take wait in memory and are tried again every 5 ms. The process waits for the reader of the pipe only
- * when more than 32 MiB wait, and in `finish`.
+ * when more than 32 MiB wait, and in `finish`, which returns when the last byte is out, or after 5 s.
  */
-export function createFdWriter(fd: number): LineWriter {
+export function createFdWriter(fd: number): LineSink {
   const pending: Buffer[] = []
   let pendingBytes = 0
   let timer: NodeJS.Timeout | undefined

@@ -1,29 +1,35 @@
 import Transport from 'winston-transport'
-import type { LineWriter } from './fd-writer.js'
+import type { LineSink } from './line-sink.js'
 
 const MESSAGE = Symbol.for('message')
 
-/** A winston transport that collects finished lines and writes them as one piece. */
+/** A winston transport that collects finished lines and writes them as one piece to each sink. */
 export class LineTransport extends Transport {
-  readonly #writer: LineWriter
+  readonly #sinks: readonly LineSink[]
   #lines = ''
+  #count = 0
   #isFinished = false
 
-  constructor(writer: LineWriter) {
+  constructor(sinks: readonly LineSink[]) {
     super()
-    this.#writer = writer
+    this.#sinks = sinks
   }
 
   override log(info: { readonly [MESSAGE]: string }, next: () => void): void {
     this.#lines += `${info[MESSAGE]}\n`
+    this.#count++
     next()
   }
 
   flush(): void {
     const lines = this.#lines
+    const count = this.#count
     this.#lines = ''
-    if (lines !== '') this.#writer.write(lines)
-    if (this.#isFinished) this.#writer.finish()
+    this.#count = 0
+    for (const sink of this.#sinks) {
+      if (count > 0) sink.write(lines, count)
+      if (this.#isFinished) sink.finish()
+    }
   }
 
   /** Waits until the last byte is out, now and after each later flush. */

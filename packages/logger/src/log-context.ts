@@ -7,6 +7,7 @@ export interface LogContext {
   readonly tenant?: string | undefined
   readonly requestId?: string | undefined
   readonly userId?: string | undefined
+  readonly sessionId?: string | undefined
 }
 
 const storage = new AsyncLocalStorage<LogContext>()

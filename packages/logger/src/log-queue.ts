@@ -90,6 +90,7 @@ function toInfo({ level, message, timeMs, context, fields }: LogEntry): Record<s
     ...(context?.requestId !== undefined && { request_id: context.requestId }),
     ...(context?.tenant !== undefined && { tenant: context.tenant }),
     ...(context?.userId !== undefined && { user_id: context.userId }),
+    ...(context?.sessionId !== undefined && { session_id: context.sessionId }),
     ...(fields !== undefined && renameReserved(fields)),
   }
 }

@@ -1,4 +1,5 @@
 import type { LogLevel, LogThreshold } from './log-level.js'
+import type { ShippingCounts } from './shipping-counts.js'
 
 /** Facts of one line, of any type. Their state at the time of the call is written, masked and as JSON. */
 export type LogFields = Readonly<Record<string, unknown>>
@@ -31,6 +32,10 @@ export interface RootLogger extends Logger {
   setLevel(level: LogThreshold): void
   /** Writes all buffered lines. */
   flush(): void
+  /** What became of the lines for log-shipper; undefined without `shipTo`. */
+  readonly shipping: ShippingCounts | undefined
+  /** Flushes and resolves when log-shipper has acknowledged all lines, or after `timeoutMs` (default 5,000). For the end of a service. */
+  drained(timeoutMs?: number): Promise<void>
   /** Flushes, waits until all is written and removes the listener of the exit event. Lines logged later are written at once. */
   close(): void
 }

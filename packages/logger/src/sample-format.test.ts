@@ -1,14 +1,16 @@
 import { describe, expect, it } from '@jest/globals'
 import { createLogger } from './create-logger.js'
 import type { LogLevel } from './log-level.js'
+import type { SamplingRule } from './sample-format.js'
 
-function open(samplePerSecond: number) {
+function open(samplePerSecond: number, sampling: readonly SamplingRule[] = []) {
   let text = ''
   let nowMs = 0
   const logger = createLogger({
     service: 'test',
     level: 'debug',
     samplePerSecond,
+    sampling,
     now: () => nowMs,
     write: (lines) => {
       text += lines
@@ -44,10 +46,30 @@ describe('log sampling', () => {
     expect(records().map(({ suppressed }) => suppressed)).toEqual([4, undefined])
   })
 
-  it.each(['fatal', 'audit', 'security'] as LogLevel[])('never drops a %s line', (level) => {
+  it.each(['error', 'fatal', 'audit', 'security'] as LogLevel[])('never drops a %s line', (level) => {
     const { logger, records } = open(1)
     for (let i = 0; i < 3; i++) logger[level]('again', { route: '/a' })
     expect(records()).toHaveLength(3)
+  })
+
+  it('follows the first rule that fits the route and level of a line', () => {
+    const { logger, records } = open(3, [
+      { route: '/health', linesPerSecond: 1 },
+      { route: '/audited', level: 'info', linesPerSecond: 0 },
+      { level: 'debug', linesPerSecond: 2 },
+    ])
+    for (let i = 0; i < 5; i++) {
+      logger.info('asked', { route: '/health' })
+      logger.info('asked', { route: '/audited' })
+      logger.warn('asked', { route: '/audited' })
+      logger.debug('asked', { route: '/other' })
+    }
+    const lines = records().map(({ level, route }) => `${String(level)} ${String(route)}`)
+    const count = (line: string) => lines.filter((one) => one === line).length
+    expect(count('info /health')).toBe(1)
+    expect(count('info /audited')).toBe(5)
+    expect(count('warn /audited')).toBe(3)
+    expect(count('debug /other')).toBe(2)
   })
 
   it('drops nothing when sampling is off', () => {

@@ -11,11 +11,22 @@ interface Source {
   suppressed: number
 }
 
+/** How many lines of a route and level are written. */
+export interface SamplingRule {
+  /** The field `route`, else `path`, else `method` of a line. Default: every one. */
+  readonly route?: string
+  /** Default: every level that may be dropped. */
+  readonly level?: 'debug' | 'info' | 'warn'
+  /** 0 writes all. */
+  readonly linesPerSecond: number
+}
+
 /**
  * A winston format that drops lines of a noisy endpoint: of one message and endpoint (field `route`, `path` or `method`) `linesPerSecond` lines a second
- * pass, and the next one carries the number of dropped ones as `suppressed`. 0 passes all. `fatal`, `audit` and `security` always pass.
+ * pass, and the next one carries the number of dropped ones as `suppressed`. 0 passes all. The first of `rules` that fits a line replaces the number. `error`,
+ * `fatal`, `audit` and `security` always pass.
  */
-export function sampleFormat(linesPerSecond: number): winston.Logform.Format {
+export function sampleFormat(linesPerSecond: number, rules: readonly SamplingRule[] = []): winston.Logform.Format {
   const sources = new Map<string, Source>()
 
   const sourceOf = (key: string): Source => {
@@ -28,13 +39,16 @@ export function sampleFormat(linesPerSecond: number): winston.Logform.Format {
   }
 
   return winston.format((info) => {
-    if (linesPerSecond === 0 || logLevels[info.level as LogLevel] < logLevels.error) return info
+    if (logLevels[info.level as LogLevel] <= logLevels.error) return info
     const endpoint = info.route ?? info.path ?? info.method
+    const rule = rules.find(({ route = endpoint, level = info.level }) => route === endpoint && level === info.level)
+    const limit = rule?.linesPerSecond ?? linesPerSecond
+    if (limit === 0) return info
     const source = sourceOf(`${info.level} ${String(info.message)} ${typeof endpoint === 'string' ? endpoint : ''}`)
     const timeMs = Date.parse(info.timestamp as string)
     // A window also starts when the clock was set back.
     if (Math.abs(timeMs - source.windowStartMs) >= WINDOW_MS) Object.assign(source, { windowStartMs: timeMs, lines: 0 })
-    if (source.lines >= linesPerSecond) {
+    if (source.lines >= limit) {
       source.suppressed++
       return false
     }

@@ -22,6 +22,5 @@ export {
 } from './metric-families.js'
 export { createMetrics, type Metrics, type MetricsConfig } from './metrics.js'
 export { startTracing } from './start-tracing.js'
-export { createSpanId, createTraceId, formatTraceparent, parseTraceparent, type TraceParent } from './traceparent.js'
 export { noopTracer, type Span, type SpanAttributes, type SpanKind, type SpanOptions, type Tracer } from './tracer.js'
 export type { TracingConfig } from './tracing-config.js'

@@ -1,3 +1,4 @@
+import { formatTraceparent, parseTraceparent } from '@millrace/logger'
 import type { Span as OtelSpan, SpanContext } from '@opentelemetry/api'
 import {
   type Context,
@@ -13,7 +14,6 @@ import {
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { node, resources, tracing } from '@opentelemetry/sdk-node'
 import { createErrorKeepingProcessor, createSampler } from './otel-sampling.js'
-import { formatTraceparent, parseTraceparent } from './traceparent.js'
 import type { Span, SpanAttributes, SpanKind, SpanOptions, Tracer } from './tracer.js'
 import type { TracingConfig } from './tracing-config.js'
 

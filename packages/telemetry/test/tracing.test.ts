@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from '@jest/globals'
+import { formatTraceparent, parseTraceparent } from '@millrace/logger'
 import { startTracing } from '../src/start-tracing.js'
-import { formatTraceparent, parseTraceparent } from '../src/traceparent.js'
 import { noopTracer } from '../src/tracer.js'
 
 const folder = fileURLToPath(new URL('..', import.meta.url))

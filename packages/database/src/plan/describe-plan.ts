@@ -1,4 +1,4 @@
-import { sanitiseSql } from '../sanitise-sql.js'
+import { sanitiseSql } from '@millrace/logger'
 import type { PlanNode } from './plan-node.js'
 
 const LENGTH_MAX = 4_000

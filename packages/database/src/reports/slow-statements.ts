@@ -1,5 +1,5 @@
+import { sanitiseSql } from '@millrace/logger'
 import type { Database } from '../open-database.js'
-import { sanitiseSql } from '../sanitise-sql.js'
 import { adviseIndexes } from './advise-index.js'
 import { readGenericPlan } from './generic-plan.js'
 import type { Section } from './render-report.js'

@@ -1,7 +1,7 @@
 import { Metadata } from '@grpc/grpc-js'
 import { METADATA_KEYS } from '@millrace/contracts'
 import type { LogContext } from '@millrace/logger'
-import { formatTraceparent, parseTraceparent } from '@millrace/telemetry'
+import { formatTraceparent, parseTraceparent } from '@millrace/logger'
 
 const IDENTITY = ['traceparent', 'requestId', 'tenant', 'caller'] as const
 

@@ -1,14 +1,7 @@
 import { status as grpcStatus, type ServerUnaryCall, type ServerWritableStream } from '@grpc/grpc-js'
 import { coreErrors, isMillraceError, KIND_TRAITS, type MillraceError, toMillraceError } from '@millrace/contracts'
-import { type Logger, runWithContext } from '@millrace/logger'
-import {
-  createSpanId,
-  createTraceId,
-  type GrpcMetrics,
-  parseTraceparent,
-  type Span,
-  type Tracer,
-} from '@millrace/telemetry'
+import { createSpanId, createTraceId, type Logger, parseTraceparent, runWithContext } from '@millrace/logger'
+import type { GrpcMetrics, Span, Tracer } from '@millrace/telemetry'
 import type { CallContext } from './call-context.js'
 import { fromMetadata } from './call-metadata.js'
 import { toStatus } from './status-mapping.js'

@@ -1,8 +1,8 @@
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { coreErrors, type MillraceError, toProblem } from '@millrace/contracts'
-import { type Logger, silentLogger } from '@millrace/logger'
-import { createTraceId, type Metrics } from '@millrace/telemetry'
+import { createTraceId, type Logger, silentLogger } from '@millrace/logger'
+import type { Metrics } from '@millrace/telemetry'
 import { problemHeaders } from './send-problem.js'
 
 export interface MalformedRequestsDeps {

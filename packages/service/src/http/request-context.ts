@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { createSpanId, createTraceId, parseTraceparent } from '@millrace/telemetry'
+import { createSpanId, createTraceId, parseTraceparent } from '@millrace/logger'
 
 /** The ids of one request, taken from the caller's headers or created. */
 export interface RequestIds {
