@@ -103,13 +103,24 @@ describe('the logger', () => {
     expect(records().map((record) => record.message)).toEqual(['kept', 'kept', 'kept'])
   })
 
-  it('writes waiting lines as one piece when enough of them wait', () => {
-    const { logger, written } = open({ flushLines: 3 })
+  it('writes waiting lines as one piece in the next turn of the event loop when enough of them wait', async () => {
+    const { logger, written } = open({ flushLines: 3, flushMs: 60_000 })
     logger.info('1')
     logger.info('2')
+    await new Promise((resolve) => setImmediate(resolve))
     expect(written).toEqual([])
     logger.info('3')
+    logger.info('4')
+    expect(written).toEqual([])
+    await new Promise((resolve) => setImmediate(resolve))
     expect(written).toHaveLength(1)
+    logger.close()
+  })
+
+  it('writes the lines of a loop that never yields before more than 16,384 of them wait', () => {
+    const { logger, records } = open({ samplePerSecond: 0 })
+    for (let i = 0; i < 16_384; i++) logger.info('again')
+    expect(records()).toHaveLength(16_384)
     logger.close()
   })
 

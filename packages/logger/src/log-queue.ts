@@ -27,6 +27,9 @@ interface LogQueueDeps {
   readonly onFlushed: () => void
 }
 
+/** A loop that logs and never yields is made to write its lines itself at this number, so that the memory stays bounded. */
+const ENTRIES_MAX = 16_384
+
 /**
  * Keeps what was logged and hands it to winston in groups: masking and formatting a line costs a hundred times as much as the call, so callers do
  * not wait for it (docs/decisions/0019).
@@ -36,6 +39,7 @@ export class LogQueue {
   readonly #onFlushed: () => void
   #entries: LogEntry[] = []
   #timer: NodeJS.Timeout | undefined
+  #turn: NodeJS.Immediate | undefined
   #isClosed = false
 
   constructor(config: LogQueueConfig, deps: LogQueueDeps) {
@@ -45,14 +49,17 @@ export class LogQueue {
 
   add(entry: LogEntry): void {
     this.#entries.push(entry)
-    if (this.#isClosed || this.#entries.length >= this.#config.flushLines) this.flush()
+    if (this.#isClosed || this.#entries.length >= ENTRIES_MAX) this.flush()
+    // Not in this call: it would pay for the lines of all calls before it.
+    else if (this.#entries.length >= this.#config.flushLines) this.#turn ??= setImmediate(() => this.flush())
     // The timer does not keep the process alive: the exit event flushes.
     else this.#timer ??= setTimeout(() => this.flush(), this.#config.flushMs).unref()
   }
 
   flush(): void {
     clearTimeout(this.#timer)
-    this.#timer = undefined
+    clearImmediate(this.#turn)
+    this.#timer = this.#turn = undefined
     const entries = this.#entries
     if (entries.length === 0) return
     this.#entries = []

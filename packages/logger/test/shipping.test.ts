@@ -117,7 +117,10 @@ describe('lines for log-shipper', () => {
     const { child, url, records } = await startReceiver()
     child.kill('SIGSTOP')
     const logger = open({ url, bufferBytesMax: 50_000, requestTimeoutMs: 300 })
-    for (let i = 0; i < 2_000; i++) logger.info('measured', { i, filler: 'x'.repeat(100) })
+    for (let i = 0; i < 2_000; i++) {
+      logger.info('measured', { i, filler: 'x'.repeat(100) })
+      if (i % 10 === 9) logger.flush()
+    }
     const counts = logger.shipping
     expect(counts?.waitingBytes).toBeLessThanOrEqual(50_000)
     expect(counts?.dropped).toBeGreaterThan(1_000)
