@@ -22,11 +22,11 @@ export interface Contestant {
 }
 
 const openers: Readonly<Record<string, (url: string) => Contestant>> = {
-  millrace: () => {
+  'this logger': () => {
     const logger = createLogger({ service: 'bench', samplePerSecond: 0 })
     return { log: (message, fields) => logger.info(message, fields), finish: async () => logger.close() }
   },
-  'millrace to log-shipper': (url) => {
+  'this logger to log-shipper': (url) => {
     const shipTo = { url, writeKey: 'key', bufferBytesMax: 1_073_741_824 }
     const logger = createLogger({ service: 'bench', samplePerSecond: 0, stdout: false, shipTo })
     return {

@@ -45,7 +45,7 @@ try {
 }
 printTable(rows)
 const of = (name: string) => rows.find(({ contestant }) => contestant === name)
-const [ours, winston, pino] = [of('millrace'), of('winston, masked'), of('pino, redaction')]
+const [ours, winston, pino] = [of('this logger'), of('winston, masked'), of('pino, redaction')]
 writeResult('logger', {
   machine,
   lines,
@@ -53,8 +53,8 @@ writeResult('logger', {
   result: {
     caller_ns: ours?.caller_ns,
     delivered_per_s: ours?.delivered_per_s,
-    acknowledged_per_s: of('millrace to log-shipper')?.acknowledged_per_s,
-    lost: rows.reduce((sum, row) => sum + (row.contestant.startsWith('millrace') ? row.lost : 0), 0),
+    acknowledged_per_s: of('this logger to log-shipper')?.acknowledged_per_s,
+    lost: rows.reduce((sum, row) => sum + (row.contestant.startsWith('this logger') ? row.lost : 0), 0),
     ratio_to_winston: round((ours?.caller_ns ?? 0) / (winston?.caller_ns ?? 0), 3),
     ratio_to_pino: round((ours?.caller_ns ?? 0) / (pino?.caller_ns ?? 0), 3),
   },
