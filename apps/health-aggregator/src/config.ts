@@ -12,6 +12,7 @@ import {
   host,
   integer,
   list,
+  logStreamSettings,
   mirrorSettings,
   name,
   port,
@@ -35,6 +36,7 @@ export const configSchema = defineConfig({
     retryAttempts: 1,
   }),
   ...streamSettings(),
+  ...logStreamSettings(),
   ...mirrorSettings(),
   CACHE_REDIS_URL: secret({
     optional: true,
@@ -45,6 +47,7 @@ export const configSchema = defineConfig({
     default: [
       'ingest-gateway=http://127.0.0.1:8081',
       'stream-consumer=http://127.0.0.1:10101',
+      'log-shipper=http://127.0.0.1:10103',
       'analytics-query=http://127.0.0.1:10102',
     ],
     items: { are: 'pairs of the form name=url', isValid: (item) => /^[^=]+=https?:\/\/[^/]/.test(item) },

@@ -69,6 +69,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   }
   await startDatabaseWatch(parts)
   const { driver, queues, watch } = await startLedger(parts)
+  const logWatch = await startLogLedger(parts, driver)
   const probeState = await startProbe(parts)
   const archiveCheck = await startArchive(parts)
   const reportHealth = createHealthReporter({
@@ -82,7 +83,13 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   // Keeps the metrics up to date while nobody calls GetHealth.
   await lifecycle.every('health report', REPORT_MS, () => reportHealth('summary'))
   const health = implementService(HealthServiceService, {
-    getLedger: createGetLedger({ stream: config.STREAM_NAME }, { database, lost: () => watch.lost }),
+    getLedger: createGetLedger(
+      [
+        { stream: config.STREAM_NAME, lost: () => watch.lost },
+        { stream: config.LOG_STREAM_NAME, lost: () => logWatch.lost },
+      ],
+      { database },
+    ),
     getHealth: createGetHealth({ reportHealth }),
   })
   await lifecycle.start('grpc server', () =>
@@ -161,6 +168,27 @@ async function startLedger({
     await watch.step().finally(() => metrics.noteLedger(watch.state))
   })
   return { driver, queues, watch }
+}
+
+/** The comparison of the ledger of log lines; health and metrics show that of the events. */
+async function startLogLedger({ config, lifecycle, database }: Parts, driver: StreamDriver): Promise<LedgerWatch> {
+  const scope = {
+    stream: config.LOG_STREAM_NAME,
+    group: config.LOG_STREAM_GROUP,
+    partitions: config.LOG_STREAM_PARTITIONS,
+  }
+  const watch = new LedgerWatch(
+    { lostAfterMs: config.LEDGER_LOST_AFTER_MS, checkpointMaxMs: CHECKPOINT_MAX_MS },
+    {
+      readLedger: () => readLedger(database, scope),
+      readEnds: createQueues(scope, { database, driver }).readEnds,
+      comparePositions: (a, b) => driver.comparePositions(a, b),
+      now,
+      logger: lifecycle.logger,
+    },
+  )
+  await lifecycle.every('ledger comparison of log lines', config.LEDGER_INTERVAL_MS, () => watch.step())
+  return watch
 }
 
 async function startProbe({ config, lifecycle, database, metrics, grpcMetrics }: Parts): Promise<ProbeState> {

@@ -330,6 +330,15 @@ export const configSchema = defineConfig({
     default: '127.0.0.1:9101',
     description: 'address of stream-consumer as host:port',
   }),
+  LOG_SHIPPER_ADDRESS: address({
+    default: '127.0.0.1:9103',
+    description: 'address of log-shipper’s gRPC server as host:port',
+  }),
+  LOG_SHIPPER_URL: url({
+    default: 'http://127.0.0.1:4318',
+    protocols: ['http:'],
+    description: 'URL of log-shipper’s HTTP server, to which requests with log lines are passed on',
+  }),
   ANALYTICS_QUERY_ADDRESS: address({
     default: '127.0.0.1:9102',
     description: 'address of analytics-query as host:port',

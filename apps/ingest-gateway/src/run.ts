@@ -17,6 +17,7 @@ import {
   DAY_MS,
   HealthServiceService,
   HOUR_MS,
+  LogServiceService,
   MINUTE_MS,
   RecordBatchBuilder,
   SECOND_MS,
@@ -57,6 +58,7 @@ import { clientMetricsRoute } from './http/client-metrics-route.js'
 import { createEventRoutes } from './http/event-routes.js'
 import { createReadRequestClient } from './http/request-client.js'
 import { LiveTickets } from './live/live-tickets.js'
+import { createLogPipe } from './logs/log-pipe.js'
 import { IngestMetrics } from './metrics.js'
 import { startPeers } from './peers.js'
 import { createOnRefused } from './rejections/note-rejections.js'
@@ -109,6 +111,12 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
         name: 'analytics-query',
         address: config.ANALYTICS_QUERY_ADDRESS,
         service: AnalyticsServiceService,
+        deadlineMs: config.QUERY_DEADLINE_MS,
+      },
+      logs: {
+        name: 'log-shipper',
+        address: config.LOG_SHIPPER_ADDRESS,
+        service: LogServiceService,
         deadlineMs: config.QUERY_DEADLINE_MS,
       },
       health: { name: 'health-aggregator', address: config.HEALTH_AGGREGATOR_ADDRESS, service: HealthServiceService },
@@ -180,11 +188,15 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     cors.append(all, origin)
     return all
   }
+  const pipeLogs = await lifecycle.start('pipe to log-shipper', () => {
+    const pipe = createLogPipe({ url: config.LOG_SHIPPER_URL }, { responses, metrics: httpMetrics, logger })
+    return [pipe.handle, () => pipe.close()]
+  })
   await lifecycle.start('http server', () =>
     startHttpServer(
       {
         handler: (req, res) => {
-          if (!handleEvents(req, res)) app(req, res)
+          if (!handleEvents(req, res) && !pipeLogs(req, res)) app(req, res)
         },
         port: config.HTTP_PORT,
         host: config.HTTP_HOST,

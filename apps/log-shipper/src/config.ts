@@ -1,4 +1,4 @@
-import { HOUR_MS, LOGS_STORE_GROUP, LOGS_STREAM } from '@millrace/contracts'
+import { HOUR_MS } from '@millrace/contracts'
 import {
   atMostRule,
   type ConfigOf,
@@ -11,7 +11,7 @@ import {
   directory,
   host,
   integer,
-  name,
+  logStreamSettings,
   port,
   redisReplicasRule,
   secret,
@@ -79,18 +79,7 @@ export const configSchema = defineConfig({
   }),
 
   ...streamServerSettings(),
-  LOG_STREAM_NAME: name({ default: LOGS_STREAM, description: 'name of the stream of log lines' }),
-  LOG_STREAM_PARTITIONS: integer({
-    default: 16,
-    min: 1,
-    max: 1024,
-    unit: 'partitions',
-    description: 'number of partitions of the stream of log lines; must not change once it holds lines',
-  }),
-  LOG_STREAM_GROUP: name({
-    default: LOGS_STORE_GROUP,
-    description: 'consumer group of the stream of log lines; its positions are rows of stream_partitions',
-  }),
+  ...logStreamSettings(),
   CACHE_REDIS_URL: secret({
     optional: true,
     check: checkRedisUrl,
@@ -144,6 +133,45 @@ export const configSchema = defineConfig({
     unit: 'bytes',
     description:
       'while less is free on the disk of STREAM_DISK_PATH, log lines get 503, so that the stream and PostgreSQL keep room to work; the spool takes no lines while less is free on its disk; 0 waits for a write that fails',
+  }),
+
+  LEASE_MS: integer({
+    default: 30_000,
+    min: 500,
+    max: 600_000,
+    unit: 'ms',
+    description:
+      'a process that has not renewed its lease for this time loses its partitions; with STREAM_DRIVER kafka also session.timeout.ms of the consumer, which the brokers limit (6,000 to 1,800,000 by default)',
+  }),
+  LOG_WINDOW_SECONDS: decimal({
+    default: 15,
+    min: 0.1,
+    max: 600,
+    unit: 's',
+    description:
+      'log lines are written to PostgreSQL at the latest after this time; until then they are in memory and in the stream, and searches find them',
+  }),
+  LOG_WINDOW_LINES: integer({
+    default: 131_072,
+    min: 1,
+    max: 1_000_000,
+    unit: 'lines',
+    description: 'log lines are written to PostgreSQL as soon as this number of them is in memory',
+  }),
+  LOG_TAIL_BYTES_MAX: integer({
+    default: 67_108_864,
+    min: 65_536,
+    max: 4_294_967_296,
+    unit: 'bytes',
+    description: 'log lines are written to PostgreSQL as soon as they take this number of bytes in memory',
+  }),
+  LOG_RETENTION_DAYS: integer({
+    default: 90,
+    min: 1,
+    max: 36_500,
+    unit: 'days',
+    description:
+      'how long log lines are kept, by their time; older lines that arrive are kept for this time from their receipt',
   }),
 
   LOG_BODY_BYTES_MAX: integer({

@@ -1,9 +1,11 @@
-import type { Metrics } from '@millrace/telemetry'
+import type { CounterChild, Metrics } from '@millrace/telemetry'
 
 /** The metrics of this service besides those of the packages. */
 export class ShipperMetrics {
   readonly #lines
   readonly #refused
+  readonly #stored: CounterChild
+  readonly #chunks: CounterChild
 
   constructor(metrics: Metrics) {
     this.#lines = metrics.counter({
@@ -18,6 +20,18 @@ export class ShipperMetrics {
       alert: 'a code rises that clients have to act on, such as KEY_INVALID or MALFORMED_BODY',
       labels: ['code'],
     })
+    this.#stored = metrics
+      .counter({ name: 'millrace_log_stored_lines_total', help: 'Log lines that were written to log_chunks' })
+      .with({})
+    this.#chunks = metrics
+      .counter({ name: 'millrace_log_chunks_total', help: 'Chunks that were written to log_chunks' })
+      .with({})
+  }
+
+  /** Counts a window that was written. */
+  noteWindow(lines: number, chunks: number): void {
+    this.#stored.inc(lines)
+    this.#chunks.inc(chunks)
   }
 
   /** Counts the lines of an acknowledged request. Sources are a closed set. */
@@ -30,4 +44,16 @@ export class ShipperMetrics {
   noteRefused(code: string): void {
     this.#refused.with({ code }).inc()
   }
+}
+
+/** What is known only at a scrape. */
+export function readTailAtScrape(metrics: Metrics, tail: { readonly lines: number; readonly bytes: number }): void {
+  metrics.gauge(
+    { name: 'millrace_log_tail_lines', help: 'Log lines in memory that are not in a chunk yet' },
+    (family) => family.with({}).set(tail.lines),
+  )
+  metrics.gauge(
+    { name: 'millrace_log_tail_bytes', help: 'Bytes of the log lines in memory that are not in a chunk yet' },
+    (family) => family.with({}).set(tail.bytes),
+  )
 }

@@ -1,12 +1,31 @@
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createKeyVerifier, createRateLimiter } from '@millrace/auth'
-import { coreErrors, MINUTE_MS, SECOND_MS } from '@millrace/contracts'
-import { type Database, startDatabase } from '@millrace/database'
+import {
+  ADVISORY_LOCKS,
+  coreErrors,
+  DAY_MS,
+  descriptorSet,
+  HOUR_MS,
+  LogServiceService,
+  MINUTE_MS,
+  SECOND_MS,
+} from '@millrace/contracts'
+import { type Database, DayPartitions, startDatabase } from '@millrace/database'
 import { Cors, createIntake, ResponseWriter } from '@millrace/http-intake'
 import { createMasker } from '@millrace/masking'
 import { type RedisConnection, startRedis } from '@millrace/redis'
-import { agreeOnSettings, createSecurityHeaders, type Lifecycle, startHttpServer } from '@millrace/service'
+import { createRetention } from '@millrace/retention'
 import {
+  agreeOnSettings,
+  createSecurityHeaders,
+  implementService,
+  type Lifecycle,
+  startGrpcServer,
+  startHttpServer,
+} from '@millrace/service'
+import {
+  ConsumerMetrics,
   createFlushProduced,
   DiskWatch,
   openProducer,
@@ -14,20 +33,27 @@ import {
   ProducedCounts,
   type Producer,
   ProducerMetrics,
+  runConsumer,
   type StreamDriver,
 } from '@millrace/streams'
-import { createHttpMetrics, createResilienceMetrics } from '@millrace/telemetry'
+import { createGrpcMetrics, createHttpMetrics, createResilienceMetrics } from '@millrace/telemetry'
 import { LogFrameBuilder } from './append/log-frame.js'
 import type { Config } from './config.js'
 import { type AcceptLogs, createAcceptLogs } from './intake/accept-logs.js'
 import { createLogRoutes } from './intake/create-log-routes.js'
-import { ShipperMetrics } from './metrics.js'
+import { readTailAtScrape, ShipperMetrics } from './metrics.js'
+import { createSearchLogs } from './rpc/search-logs.js'
+import { readWatermark } from './search/read-watermark.js'
 import { HTTP_SOURCES } from './sources/sources.js'
+import { logRetentionRules } from './store/log-retention.js'
+import { LogsHandler } from './store/logs-handler.js'
+import { MemoryTail } from './tail/memory-tail.js'
 
 const FLUSH_MS = SECOND_MS
 const DISK_CHECK_MS = SECOND_MS
 const OVERDUE_CHECK_MS = SECOND_MS
 const PRODUCER_CLOSE_MS = 5000
+const DAYS_AHEAD = 3
 
 /** What several parts need. */
 interface Parts {
@@ -42,7 +68,9 @@ interface Parts {
 /** The composition root: the only file that knows all concrete parts. Parts stop in reverse order: the servers first, the database last. */
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const parts = await startParts(config, lifecycle)
+  const tail = await startStorage(parts)
   const acceptLogs = await startIntake(parts)
+  await startRpc(parts, tail)
   await startHttp(parts, acceptLogs)
 }
 
@@ -55,6 +83,71 @@ async function startParts(config: Config, lifecycle: Lifecycle): Promise<Parts> 
     return [made, () => made.close()]
   })
   return { config, lifecycle, database, driver, cacheRedis, metrics: new ShipperMetrics(lifecycle.metrics) }
+}
+
+/** The consumer that stores the lines, and what keeps its table in order. */
+async function startStorage({ config, lifecycle, database, driver, metrics }: Parts): Promise<MemoryTail> {
+  const { logger, tracer } = lifecycle
+  const tail = new MemoryTail()
+  readTailAtScrape(lifecycle.metrics, tail)
+  const dayPartitions = new DayPartitions(database)
+  const retentionMs = config.LOG_RETENTION_DAYS * DAY_MS
+  await lifecycle.every('day partitions of log lines', HOUR_MS, () =>
+    dayPartitions.ensure('log_chunks', Date.now() - DAY_MS, Date.now() + DAYS_AHEAD * DAY_MS),
+  )
+  const rules = logRetentionRules(config.LOG_STREAM_NAME, retentionMs)
+  const retain = createRetention(
+    { rules, lock: ADVISORY_LOCKS.logRetention },
+    { database, logger, now: Date.now, onPartitionsDropped: () => dayPartitions.forget() },
+  )
+  await lifecycle.every('retention of log lines', HOUR_MS, retain)
+  const handler = new LogsHandler(
+    {
+      stream: config.LOG_STREAM_NAME,
+      group: config.LOG_STREAM_GROUP,
+      windowLines: config.LOG_WINDOW_LINES,
+      windowMs: config.LOG_WINDOW_SECONDS * SECOND_MS,
+      tailBytesMax: config.LOG_TAIL_BYTES_MAX,
+      retentionMs,
+    },
+    { database, dayPartitions, tail, metrics, logger, monotonicMs: () => performance.now() },
+  )
+  const consumer = await lifecycle.start('stream consumer', async () => {
+    const started = await runConsumer(
+      {
+        driver,
+        database,
+        handler,
+        stream: config.LOG_STREAM_NAME,
+        group: config.LOG_STREAM_GROUP,
+        member: `${hostname()}:${process.pid}`,
+        settings: { partitions: config.LOG_STREAM_PARTITIONS, leaseMs: config.LEASE_MS },
+      },
+      { logger, tracer, metrics: new ConsumerMetrics(lifecycle.metrics) },
+    )
+    return [started, () => started.stop()]
+  })
+  lifecycle.ready('consumer', () => {
+    const { blockedReason, stalledPartitions } = consumer.state()
+    if (blockedReason !== undefined) throw new Error(`no lines can be stored: ${blockedReason}`)
+    if (stalledPartitions.length > 0)
+      throw new Error(`frames of partitions ${stalledPartitions.join(', ')} cannot be read`)
+  })
+  return tail
+}
+
+async function startRpc({ config, lifecycle, database }: Parts, tail: MemoryTail): Promise<void> {
+  const { logger, metrics, tracer } = lifecycle
+  const group = { group: config.LOG_STREAM_GROUP, stream: config.LOG_STREAM_NAME }
+  const service = implementService(LogServiceService, {
+    searchLogs: createSearchLogs({ database, tail, readWatermark: () => readWatermark(database, group) }),
+  })
+  await lifecycle.start('grpc server', () =>
+    startGrpcServer(
+      { port: config.GRPC_PORT, host: config.GRPC_HOST, setting: 'GRPC_PORT', descriptorSet: descriptorSet() },
+      { services: [service], logger, metrics: createGrpcMetrics(metrics), tracer },
+    ),
+  )
 }
 
 /** The part that every source hands its records to. */

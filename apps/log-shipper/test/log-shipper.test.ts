@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { generateApiKey, seedKeys } from '@millrace/auth'
-import { LOGS_STREAM } from '@millrace/contracts'
+import { LOGS_STREAM, LogServiceClient } from '@millrace/contracts'
 import { type Database, migrate, openDatabase } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
 import { openRedis, type RedisConnection } from '@millrace/redis'
+import { type Calls, createGrpcClient } from '@millrace/service'
 import { createRedisDriver, decodeFrame } from '@millrace/streams'
+import { createGrpcMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
 import {
   createTestDatabase,
   createTestRedis,
@@ -15,9 +17,12 @@ import {
   waitFor,
 } from '@millrace/testing'
 import { readLogFrame } from '../src/append/log-frame.js'
-import { decodeBatch } from '../src/batch/log-batch.js'
 
 const CANARY = 'canary.person@example.com'
+/** A process that was killed holds its partitions until its lease ends. */
+const LEASE_MS = 2000
+const ROUNDS = 3
+const DEADLINE = { deadlineMs: 60_000 }
 
 let testDatabase: TestDatabase
 let testRedis: TestRedis
@@ -25,24 +30,39 @@ let database: Database
 let redis: RedisConnection
 let service: Awaited<ReturnType<typeof spawnService>>
 let origin: string
+let logs: Calls<typeof LogServiceClient.service>
+let closeClient: () => void | Promise<void>
 const key = generateApiKey()
+
+const none: string[] = []
+const ask = { levels: none, services: none, host: '', traceId: '', query: '', contains: '', limit: 100, cursor: '' }
 
 async function send(body: string, headers: Record<string, string> = { authorization: `Bearer ${key}` }) {
   return await fetch(`${origin}/v1/logs/ndjson`, { method: 'POST', headers, body })
 }
 
-/** All lines in the stream, of all partitions. */
-async function readStream() {
-  const driver = createRedisDriver({}, { redis })
-  const reader = await driver.openReader(LOGS_STREAM)
-  for (let partition = 0; partition < 16; partition++) reader.seek(partition, '')
-  const frames = await reader.read({ framesMax: 1000, bytesMax: 1e9, blockMs: 0 })
-  await reader.close()
-  await driver.close()
-  return frames.flatMap(({ bytes }) => {
-    const { header, payload } = decodeFrame(bytes)
-    return readLogFrame(payload, header.records).batches.flatMap((batch) => decodeBatch(batch.bytes).lines)
-  })
+/** All lines that a search finds, over all pages. */
+async function search(more: Partial<typeof ask>): Promise<Record<string, unknown>[]> {
+  const found: Record<string, unknown>[] = []
+  let cursor = ''
+  do {
+    const page = await logs.searchLogs(
+      { ...ask, from: undefined, to: undefined, ...more, cursor },
+      { tenant: '1', caller: 'test' },
+    )
+    found.push(...page.linesJson.map((text) => JSON.parse(text) as Record<string, unknown>))
+    cursor = page.nextCursor
+  } while (cursor !== '')
+  return found
+}
+
+async function readLedger() {
+  const { rows } = await database.query<{ accepted: bigint; rejected: bigint; stored: bigint }>(
+    `select coalesce(sum(accepted), 0)::bigint as accepted, coalesce(sum(rejected), 0)::bigint as rejected, coalesce(sum(stored), 0)::bigint as stored
+     from ledger_consumed where stream = $1`,
+    [LOGS_STREAM],
+  )
+  return rows[0]
 }
 
 describe('log-shipper', () => {
@@ -52,7 +72,7 @@ describe('log-shipper', () => {
     database = openDatabase({ url: testDatabase.url })
     redis = await openRedis({ url: testRedis.url, name: 'test' }, { logger: silentLogger })
     await seedKeys({ writeKey: key, adminKey: undefined, isProduction: false }, { database, logger: silentLogger })
-    const port = await freePort()
+    const [port, grpcPort] = [await freePort(), await freePort()]
     origin = `http://127.0.0.1:${port}`
     service = await spawnService({
       app: 'log-shipper',
@@ -60,12 +80,23 @@ describe('log-shipper', () => {
         DATABASE_URL: testDatabase.url,
         STREAM_REDIS_URL: testRedis.url,
         HTTP_PORT: String(port),
-        GRPC_PORT: String(await freePort()),
+        GRPC_PORT: String(grpcPort),
+        LOG_WINDOW_SECONDS: '0.5',
+        LEASE_MS: String(LEASE_MS),
       },
     })
+    const [client, close] = await createGrpcClient(
+      { service: LogServiceClient.service },
+      `127.0.0.1:${grpcPort}`,
+      { name: 'log-shipper' },
+      { logger: silentLogger, tracer: noopTracer, metrics: createGrpcMetrics(createMetrics({ service: 'test' })) },
+    )
+    logs = client
+    closeClient = close
   })
 
   afterAll(async () => {
+    await closeClient?.()
     await service?.stop()
     await redis?.close()
     await database?.close()
@@ -73,22 +104,32 @@ describe('log-shipper', () => {
     await testDatabase?.release()
   })
 
-  it('answers once the lines of a request are in the stream, masked, and counts a refused line in the ledger', async () => {
+  it('answers once the lines of a request are in the stream, stores them masked, and counts every record in the ledger', async () => {
     const response = await send(
-      `{"msg":"to ${CANARY}","service":"cart"}\nnot json\n{"msg":"b","user":{"mail":"${CANARY}"}}`,
+      `{"msg":"to ${CANARY}","service":"cart"}\nnot json\n{"msg":"b","user":{"mail":"${CANARY}"},"password":"hunter2-canary"}`,
     )
     expect(response.status).toBe(200)
     expect(await response.json()).toEqual({
       accepted: 2,
       rejected: [{ index: 1, code: 'invalid_json', reason: 'the line is not valid JSON' }],
     })
-    const lines = await readStream()
-    expect(lines.map(({ message }) => message).sort()).toEqual(['b', 'to [email]'])
-    expect(JSON.stringify(lines)).not.toContain(CANARY)
-    const readCounts = async () =>
-      (await database.query('select accepted, rejected from ledger_produced where stream = $1', [LOGS_STREAM])).rows
-    await waitFor(async () => (await readCounts()).length > 0)
-    expect(await readCounts()).toEqual([{ accepted: 3n, rejected: 1n }])
+    await waitFor(async () => (await readLedger())?.stored === 2n, DEADLINE)
+    expect(await readLedger()).toEqual({ accepted: 3n, rejected: 1n, stored: 2n })
+    expect((await search({})).map(({ message }) => message).sort()).toEqual(['b', 'to [email]'])
+    expect(await search({ query: 'email', services: ['cart'] })).toHaveLength(1)
+
+    const driver = createRedisDriver({}, { redis })
+    const reader = await driver.openReader(LOGS_STREAM)
+    for (let partition = 0; partition < 16; partition++) reader.seek(partition, '')
+    const frames = await reader.read({ framesMax: 1000, bytesMax: 1e9, blockMs: 0 })
+    await reader.close()
+    await driver.close()
+    expect(frames.length).toBeGreaterThan(0)
+    for (const { bytes } of frames) {
+      const { header, payload } = decodeFrame(bytes)
+      readLogFrame(payload, header.records)
+      expect(payload.includes(CANARY) || payload.includes('hunter2-canary')).toBe(false)
+    }
   })
 
   it('refuses requests without a valid key, and paths that it does not have', async () => {
@@ -96,4 +137,43 @@ describe('log-shipper', () => {
     expect((await send('{}', { authorization: 'Bearer mr_write_wrong' })).status).toBe(401)
     expect((await fetch(`${origin}/nothing`)).status).toBe(404)
   })
+
+  it('finds every acknowledged line once after it was killed while lines arrived and windows were written', async () => {
+    const acknowledged = new Set<string>()
+    for (let round = 0; round < ROUNDS; round++) {
+      let isSending = true
+      const sending = (async () => {
+        for (let request = 0; isSending; request++) {
+          const names = Array.from({ length: 20 }, (_, line) => `r${round}x${request}x${line}`)
+          const body = names
+            .map((name) => JSON.stringify({ msg: `crash ${name}`, service: `s${request % 5}` }))
+            .join('\n')
+          const response = await send(body).catch(() => undefined)
+          if (response?.status !== 200) break
+          for (const name of names) acknowledged.add(name)
+        }
+      })()
+      const before = acknowledged.size
+      // Some windows are written before the kill.
+      await waitFor(() => acknowledged.size >= before + 200 * (round + 1), DEADLINE)
+      await service.kill('SIGKILL')
+      isSending = false
+      await sending
+      await service.restart()
+    }
+    const find = async () =>
+      (await search({ query: 'crash' })).map(({ message }) => String(message).slice('crash '.length))
+    await waitFor(async () => {
+      const ledger = await readLedger()
+      return (
+        ledger !== undefined &&
+        ledger.accepted === ledger.stored + ledger.rejected &&
+        new Set(await find()).size >= acknowledged.size
+      )
+    }, DEADLINE)
+    const found = await find()
+    expect(new Set(found).size).toBe(found.length)
+    const missing = [...acknowledged].filter((name) => !found.includes(name))
+    expect(missing).toEqual([])
+  }, 240_000)
 })

@@ -47,7 +47,11 @@ export async function startShipper(env: (key: string) => Record<string, string> 
     return frames.flatMap(({ bytes }) => {
       const { header, payload } = decodeFrame(bytes)
       const { batches } = readLogFrame(payload, header.records)
-      return batches.flatMap((batch) => decodeBatch(batch.bytes).lines.map(toStreamed))
+      return batches.flatMap(({ bytes: lines, service }) =>
+        decodeBatch(lines, { service, partition: 0, firstOrdinal: 0 }).map(({ partition: _, ordinal: __, ...record }) =>
+          toStreamed(record),
+        ),
+      )
     })
   }
 

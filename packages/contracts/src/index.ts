@@ -66,6 +66,13 @@ export {
   HealthServiceService,
   type LedgerEntry,
 } from './gen/millrace/v1/health.js'
+export {
+  LogServiceClient,
+  type LogServiceServer,
+  LogServiceService,
+  type SearchLogsRequest,
+  type SearchLogsResponse,
+} from './gen/millrace/v1/logs.js'
 export { decodeReceipt, encodeReceipt, type Receipt, type ReceiptFrameRange } from './http/receipt.js'
 export { ADVISORY_LOCKS } from './names/advisory-locks.js'
 export { CHANNELS, cacheChannel } from './names/channels.js'

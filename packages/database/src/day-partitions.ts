@@ -4,7 +4,7 @@ import type { Queryable, Statement } from './statement.js'
 import type { Transaction } from './transaction.js'
 
 /** Tables that are partitioned by UTC day. */
-export const PARTITIONED_TABLES = ['events', 'event_journal', 'rollups_1m'] as const
+export const PARTITIONED_TABLES = ['events', 'event_journal', 'rollups_1m', 'log_chunks'] as const
 /** A table of `PARTITIONED_TABLES`. */
 export type PartitionedTable = (typeof PARTITIONED_TABLES)[number]
 
@@ -17,6 +17,7 @@ const STORAGE: Readonly<Record<PartitionedTable, string>> = {
     'fillfactor = 100, autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 200000',
   // Current minutes are rewritten each second: leave room on the page, so that an update needs no index entry.
   rollups_1m: 'fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05',
+  log_chunks: 'fillfactor = 100, autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 10000',
 }
 
 /** The partition of the day that holds `timeMs`, for example events_20261121. */

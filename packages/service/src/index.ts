@@ -14,6 +14,7 @@ export {
   type DatabaseSettingsOptions,
   databaseSettings,
   eventTimeSettings,
+  logStreamSettings,
   redisReplicasRule,
   streamRules,
   streamServerSettings,

@@ -12,6 +12,7 @@ import { addKeysApi } from './keys-api.js'
 import { addLedgerApi } from './ledger-api.js'
 import { addLiveApi } from './live-api.js'
 import { addLiveTicketsApi } from './live-tickets-api.js'
+import { addLogsApi } from './logs-api.js'
 import { addQueryApi } from './query-api.js'
 import { addReceiptsApi } from './receipts-api.js'
 import { addRejectionsApi } from './rejections-api.js'
@@ -28,6 +29,7 @@ export function addApi(app: Express, deps: ApiDeps, config: Config): void {
   addLiveApi(routes, deps, { connectionsMax: config.LIVE_CONNECTIONS_MAX })
   addLiveTicketsApi(routes, deps)
   addLedgerApi(routes, deps)
+  addLogsApi(routes, deps)
   addRejectionsApi(routes, deps)
   addDeadLettersApi(routes, deps)
   addKeysApi(routes, deps)

@@ -1,5 +1,10 @@
 import type { KeyManager, Principal, RateLimiter } from '@millrace/auth'
-import type { AnalyticsServiceService, ConsumerServiceService, HealthServiceService } from '@millrace/contracts'
+import type {
+  AnalyticsServiceService,
+  ConsumerServiceService,
+  HealthServiceService,
+  LogServiceService,
+} from '@millrace/contracts'
 import type { Logger } from '@millrace/logger'
 import type { Calls } from '@millrace/service'
 import type { Request } from 'express'
@@ -11,6 +16,7 @@ export interface ApiDeps {
   readonly consumer: Calls<typeof ConsumerServiceService>
   readonly analytics: Calls<typeof AnalyticsServiceService>
   readonly health: Calls<typeof HealthServiceService>
+  readonly logs: Calls<typeof LogServiceService>
   readonly keys: KeyManager
   readonly rejections: Pick<RejectionStore, 'list'>
   readonly tickets: Pick<LiveTickets, 'issue' | 'find'>

@@ -228,6 +228,16 @@ function createDeps(api: TestApi): ApiDeps {
         return api.updates
       },
     },
+    logs: {
+      searchLogs: async () => ({
+        linesJson: [],
+        nextCursor: '',
+        scanned: 0n,
+        skipped: 0n,
+        total: 0n,
+        watermark: undefined,
+      }),
+    },
     analytics: {
       listEvents: answering('listEvents', {
         eventsJson: ['{"message_id":"m1"}', '{"message_id":"m2"}'],

@@ -1,15 +1,102 @@
+import { createBatchWriter, readBatch } from '@millrace/column-store'
 import type { StoredRecord } from '../records/record-limits.js'
+import { batchSchema, chunkSchema } from './log-schema.js'
 
-/** Lines of one tenant and service, in the order in which they were accepted. */
-export interface LogBatch {
-  readonly lines: readonly StoredRecord[]
+/** A stored line with its place in the stream of log lines. */
+export interface LogLine extends StoredRecord {
+  readonly partition: number
+  /** Its number in its partition, from 0 in the order of acceptance. With the partition it identifies the line. */
+  readonly ordinal: number
 }
 
+type Columns = ReturnType<typeof createBatchWriter<typeof batchSchema.definitions>>['columns']
+
+const batchWriter = createBatchWriter(batchSchema)
+const chunkWriter = createBatchWriter(chunkSchema)
+const NO_ATTRIBUTES = '{}'
+
+/** The lines as a batch of columns. */
 export function encodeBatch(lines: readonly StoredRecord[]): Buffer {
-  return Buffer.from(JSON.stringify(lines))
+  for (const line of lines) {
+    appendLine(batchWriter.columns, line)
+    batchWriter.endRow()
+  }
+  return Buffer.from(batchWriter.finish())
 }
 
-/** @throws SyntaxError when the bytes are no batch */
-export function decodeBatch(bytes: Buffer): LogBatch {
-  return { lines: JSON.parse(bytes.toString('utf8')) as StoredRecord[] }
+/** The lines as columns of a chunk. */
+export function encodeChunk(lines: readonly LogLine[]): Buffer {
+  const { columns } = chunkWriter
+  for (const line of lines) {
+    appendLine(columns, line)
+    columns.service.appendString(line.service)
+    columns.partition.append(line.partition)
+    columns.ordinal.append(line.ordinal)
+    chunkWriter.endRow()
+  }
+  return chunkWriter.finish()
+}
+
+function appendLine(columns: Columns, line: StoredRecord): void {
+  columns.time.append(line.timeMs, line.timeSubNs)
+  columns.severity.append(line.severity)
+  columns.severityText.appendString(line.severityText)
+  columns.host.appendString(line.host)
+  if (line.traceId !== '') columns.trace.appendString(line.traceId)
+  if (line.spanId !== '') columns.span.appendString(line.spanId)
+  columns.message.appendString(line.message)
+  if (line.attributesJson !== NO_ATTRIBUTES) columns.attributes.appendString(line.attributesJson)
+  columns.flags.append(line.flags)
+  columns.originalBytes.append(line.originalBytes)
+}
+
+/** What all lines of a batch have in common. */
+export interface BatchPlace {
+  readonly service: string
+  readonly partition: number
+  readonly firstOrdinal: number
+}
+
+/** Reads lines that `encodeBatch` wrote, in their order. @throws COLUMN_BATCH_CORRUPT, COLUMN_SCHEMA_MISMATCH */
+export function decodeBatch(bytes: Buffer, { service, partition, firstOrdinal }: BatchPlace): LogLine[] {
+  const batch = readBatch(batchSchema, bytes).decode()
+  return Array.from({ length: batch.rows }, (_, row) => ({
+    ...readLine((name) => batch.column(name), row),
+    service,
+    partition,
+    ordinal: firstOrdinal + row,
+  }))
+}
+
+/** Reads lines that `encodeChunk` wrote, in their order. @throws COLUMN_BATCH_CORRUPT, COLUMN_SCHEMA_MISMATCH */
+export function decodeChunk(bytes: Buffer): LogLine[] {
+  const batch = readBatch(chunkSchema, bytes).decode()
+  const services = batch.column('service')
+  const partitions = batch.column('partition')
+  const ordinals = batch.column('ordinal')
+  return Array.from({ length: batch.rows }, (_, row) => ({
+    ...readLine((name) => batch.column(name), row),
+    service: services.value(row) ?? '',
+    partition: partitions.value(row) ?? 0,
+    ordinal: ordinals.value(row) ?? 0,
+  }))
+}
+
+type LineColumns = ReturnType<typeof readBatch<typeof batchSchema.definitions>>
+
+function readLine(column: LineColumns['column'], row: number): Omit<StoredRecord, 'service'> {
+  const time = column('time').value(row)
+  return {
+    timeMs: time?.ms ?? 0,
+    timeSubNs: time?.subNs ?? 0,
+    severity: column('severity').value(row) ?? 0,
+    severityText: column('severityText').value(row) ?? '',
+    host: column('host').value(row) ?? '',
+    traceId: column('trace').value(row) ?? '',
+    spanId: column('span').value(row) ?? '',
+    message: column('message').view(row)?.toString('utf8') ?? '',
+    attributesJson: column('attributes').view(row)?.toString('utf8') ?? NO_ATTRIBUTES,
+    flags: column('flags').value(row) ?? 0,
+    originalBytes: column('originalBytes').value(row) ?? 0,
+  }
 }

@@ -9,6 +9,8 @@ export const ADVISORY_LOCKS = {
   partitions: 'millrace:partitions',
   /** Only one process deletes what is beyond its retention. */
   retention: 'millrace:retention',
+  /** Only one process deletes log lines beyond their retention. */
+  logRetention: 'millrace:log-retention',
   /** Only one process merges finer rollup windows into coarser ones. */
   compactor: 'millrace:compactor',
   /** With the key of a rollup definition as the second name: series are counted and created one after the other. */

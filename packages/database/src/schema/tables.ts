@@ -3,6 +3,7 @@ export { activityLogs, loginEvents, userSessions } from './activity.js'
 export { deadLetters, eventJournal, events } from './events.js'
 export { apiKeys, tenants } from './identity.js'
 export { journeyCutMarks, journeyCuts, journeyDays, journeyMarks } from './journeys.js'
+export { logChunks, logFlushed } from './logs.js'
 export { dailyUsers, reportRefreshes } from './reports.js'
 export {
   rollupDefinitions,

@@ -70,6 +70,15 @@ const RULES: readonly Rule[] = [
     isDangerous: true,
     consequence: 'events would be stored twice, or queries would not know how far they are stored',
   },
+  ...['LOG_STREAM_NAME', 'LOG_STREAM_PARTITIONS', 'LOG_STREAM_GROUP'].map(
+    (setting): Rule => ({
+      relation: 'equals',
+      left: setting,
+      right: setting,
+      isDangerous: true,
+      consequence: 'accepted log lines would not be stored, or not be found in the ledger',
+    }),
+  ),
   {
     relation: 'is at most',
     left: 'EVENTS_MAX_AGE_DAYS',

@@ -1,4 +1,4 @@
-import { EVENTS_STREAM } from '@millrace/contracts'
+import { EVENTS_STREAM, LOGS_STORE_GROUP, LOGS_STREAM } from '@millrace/contracts'
 import { kafkaRules, kafkaSettings } from './kafka-settings.js'
 import { isAddress } from './place-settings.js'
 import type { Secret } from './secret.js'
@@ -115,6 +115,24 @@ export function streamSettings() {
 export function streamServerSettings() {
   const { STREAM_NAME: _name, STREAM_PARTITIONS: _partitions, ...settings } = streamSettings()
   return settings
+}
+
+/** The settings of the stream of log lines, which is on the server of `streamServerSettings`. */
+export function logStreamSettings() {
+  return {
+    LOG_STREAM_NAME: name({ default: LOGS_STREAM, description: 'name of the stream of log lines' }),
+    LOG_STREAM_PARTITIONS: integer({
+      default: 16,
+      min: 1,
+      max: 1024,
+      unit: 'partitions',
+      description: 'number of partitions of the stream of log lines; must not change once it holds lines',
+    }),
+    LOG_STREAM_GROUP: name({
+      default: LOGS_STORE_GROUP,
+      description: 'consumer group of the stream of log lines; its positions are rows of stream_partitions',
+    }),
+  }
 }
 
 /** Rules over `streamSettings`, for `checkRules`. */

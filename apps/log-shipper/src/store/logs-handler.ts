@@ -1,0 +1,250 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Database, DayPartitions, Step, Transaction } from '@millrace/database'
+import type { Logger } from '@millrace/logger'
+import {
+  type AssignContext,
+  type AssignedPartition,
+  addConsumedStatement,
+  ConsumedCounts,
+  type FlushedPositions,
+  type FrameBatch,
+  type ReceivedFrame,
+  type StreamHandler,
+} from '@millrace/streams'
+import { readLogFrame } from '../append/log-frame.js'
+import { decodeBatch } from '../batch/log-batch.js'
+import type { ShipperMetrics } from '../metrics.js'
+import type { MemoryTail, TailBatch, TailWindow } from '../tail/memory-tail.js'
+import { buildChunks, type Chunk } from './build-chunks.js'
+import { type DeadFrame, insertChunks, insertDeadFrames, noteFlushed } from './store-statements.js'
+
+export interface LogsHandlerConfig {
+  readonly stream: string
+  readonly group: string
+  /** A window is written when it has this many lines, */
+  readonly windowLines: number
+  /** when its oldest line is this old, in ms, */
+  readonly windowMs: number
+  /** or when its batches have this many bytes. */
+  readonly tailBytesMax: number
+  readonly retentionMs: number
+}
+
+export interface LogsHandlerDeps {
+  readonly database: Database
+  readonly dayPartitions: DayPartitions
+  readonly tail: MemoryTail
+  readonly metrics: ShipperMetrics
+  readonly logger: Logger
+  readonly monotonicMs: () => number
+}
+
+/** A frame whose lines can be read, or why not. */
+interface PreparedFrame {
+  readonly partition: number
+  readonly position: string
+  readonly producer: string
+  readonly sequence: number
+  readonly records: number
+  readonly batches: readonly TailBatch[]
+  readonly refused: ReadonlyMap<number, number>
+  readonly dead: DeadFrame | undefined
+}
+
+export interface PreparedLogs {
+  readonly frames: readonly PreparedFrame[]
+  /** Filled by `apply` when it writes a window. */
+  window?: TailWindow
+  chunks: number
+}
+
+/**
+ * Stores the frames of the `logs` stream. Each commit moves the position; the lines stay in the memory tail, where searches find them, until a window of
+ * them is written as chunks together with the flushed position, in one transaction. After a failure or a takeover the tail is read again from the stream.
+ */
+export class LogsHandler implements StreamHandler<PreparedLogs, Transaction> {
+  readonly #config: LogsHandlerConfig
+  readonly #deps: LogsHandlerDeps
+  #isStopping = false
+
+  constructor(config: LogsHandlerConfig, deps: LogsHandlerDeps) {
+    this.#config = config
+    this.#deps = deps
+  }
+
+  async assigned(partitions: readonly AssignedPartition[], context: AssignContext): Promise<void> {
+    const known = await this.#readFlushed(partitions.map(({ partition }) => partition))
+    for (const assigned of partitions) await this.#rebuild(assigned, context, known)
+  }
+
+  prepare({ frames }: FrameBatch): PreparedLogs {
+    return { frames: frames.map((frame) => prepareFrame(frame, frame.firstOrdinal)), chunks: 0 }
+  }
+
+  async apply(prepared: PreparedLogs, tx: Transaction): Promise<FlushedPositions> {
+    const { tail, monotonicMs } = this.#deps
+    const { stream } = this.#config
+    const counts = new ConsumedCounts()
+    const dead: DeadFrame[] = []
+    for (const frame of prepared.frames) {
+      tail.add(frame, frame.batches, monotonicMs())
+      countRead(frame, counts)
+      if (frame.dead !== undefined) dead.push(frame.dead)
+    }
+    const steps: Step[] = []
+    if (dead.length > 0) steps.push(insertDeadFrames(stream, dead))
+    let flushed: FlushedPositions = new Map()
+    if (this.#isDue()) {
+      const window = tail.window()
+      const chunks = await this.#build(window)
+      countStored(window, counts)
+      steps.push(...insertChunks(chunks))
+      if (window.producers.length > 0) steps.push(noteFlushed(this.#config, window.producers))
+      prepared.window = window
+      prepared.chunks = chunks.length
+      flushed = window.flushed
+    }
+    const sorted = counts.sorted()
+    if (sorted.length > 0) steps.push(addConsumedStatement(stream, sorted))
+    if (steps.length > 0) await tx.pipeline(steps)
+    return flushed
+  }
+
+  committed({ frames, window, chunks }: PreparedLogs): void {
+    const { logger, metrics, tail } = this.#deps
+    for (const { dead } of frames) {
+      if (dead === undefined) continue
+      const { partition, position, reason } = dead
+      logger.error('a frame of log lines cannot be read and became a dead letter', { partition, position, reason })
+    }
+    if (window === undefined) return
+    tail.flushed(window)
+    metrics.noteWindow(
+      window.batches.reduce((sum, { lines }) => sum + lines, 0),
+      chunks,
+    )
+  }
+
+  revoked(partitions: readonly number[]): void {
+    for (const partition of partitions) this.#deps.tail.close(partition)
+    // A day partition may have been dropped, which may be the reason for the failure.
+    this.#deps.dayPartitions.forget()
+  }
+
+  wantsCommit(): boolean {
+    return this.#isDue()
+  }
+
+  stopping(): void {
+    this.#isStopping = true
+  }
+
+  #isDue(): boolean {
+    const { tail, monotonicMs } = this.#deps
+    if (tail.oldestMs === undefined) return false
+    const { windowLines, windowMs, tailBytesMax } = this.#config
+    return (
+      this.#isStopping ||
+      tail.lines >= windowLines ||
+      tail.bytes >= tailBytesMax ||
+      monotonicMs() - tail.oldestMs >= windowMs
+    )
+  }
+
+  /** Builds all chunks and creates the day partitions that they need. Lets other work run between two chunks. */
+  async #build({ batches }: TailWindow): Promise<Chunk[]> {
+    const { dayPartitions } = this.#deps
+    const chunks: Chunk[] = []
+    for (const chunk of buildChunks(batches, this.#config)) {
+      chunks.push(chunk)
+      await setImmediate()
+    }
+    for (const day of new Set(chunks.map(({ dayMs }) => dayMs)))
+      if (!dayPartitions.isKnown('log_chunks', day)) await dayPartitions.ensure('log_chunks', day, day)
+    return chunks
+  }
+
+  async #readFlushed(partitions: readonly number[]): Promise<ReadonlyMap<string, number>> {
+    const { rows } = await this.#deps.database.query<{ partition: number; producer: string; last_sequence: bigint }>(
+      `select partition, producer::text as producer, last_sequence from log_flushed
+       where group_name = $1 and stream = $2 and partition = any($3::smallint[])`,
+      [this.#config.group, this.#config.stream, [...partitions]],
+    )
+    return new Map(rows.map((row) => [`${row.partition} ${row.producer}`, Number(row.last_sequence)]))
+  }
+
+  /** Reads the frames between the flushed and the committed position again. Which of them are new is decided by their sequences, as it was the first time. */
+  async #rebuild(
+    { partition, flushedPosition, flushedOrdinal, nextOrdinal }: AssignedPartition,
+    context: AssignContext,
+    known: ReadonlyMap<string, number>,
+  ): Promise<void> {
+    const { tail, logger, monotonicMs } = this.#deps
+    tail.open(partition, { position: flushedPosition, ordinal: flushedOrdinal })
+    const sequences = new Map<string, number>()
+    for await (const received of context.replay(partition)) {
+      const { producer, sequence } = received.header
+      if (sequence <= (sequences.get(producer) ?? known.get(`${partition} ${producer}`) ?? 0)) continue
+      sequences.set(producer, sequence)
+      const frame = prepareFrame(received, tail.nextOrdinal(partition))
+      tail.add(frame, frame.batches, monotonicMs())
+    }
+    const found = tail.nextOrdinal(partition)
+    if (found !== nextOrdinal)
+      logger.error('the stream no longer holds log lines that were not in a chunk yet: they are lost', {
+        partition,
+        lines: nextOrdinal - found,
+        flushed_ordinal: flushedOrdinal,
+        next_ordinal: nextOrdinal,
+      })
+  }
+}
+
+function prepareFrame(
+  { partition, position, header, payload, appendedAtMs }: ReceivedFrame,
+  firstOrdinal: number,
+): PreparedFrame {
+  const { producer, sequence, records } = header
+  const place = { partition, position, producer, sequence, records }
+  try {
+    const { batches, refused } = readLogFrame(payload, records)
+    let ordinal = firstOrdinal
+    const read = batches.map(({ tenantId, service, lines, bytes }): TailBatch => {
+      const batch = { tenantId, service, partition, producer, firstOrdinal: ordinal, lines, receivedAtMs: appendedAtMs }
+      // The payload is only valid until the commit.
+      const kept = Buffer.from(bytes)
+      if (decodeBatch(kept, batch).length !== lines)
+        throw new RangeError('a batch has another number of lines than the frame says')
+      ordinal += lines
+      return { ...batch, bytes: kept }
+    })
+    return { ...place, batches: read, refused, dead: undefined }
+  } catch (error) {
+    const reason = (error as Error).message
+    const dead = { partition, position, producer, sequence, reason, payload: Buffer.from(payload) }
+    return { ...place, batches: [], refused: new Map(), dead }
+  }
+}
+
+/** Lines count as accepted when they are read, and as stored when their window is written. */
+function countRead(
+  { partition, producer, records, batches, refused, dead }: PreparedFrame,
+  counts: ConsumedCounts,
+): void {
+  if (dead !== undefined) {
+    const count = counts.of(partition, producer, 0)
+    count.accepted += records
+    count.deadLettered += records
+  }
+  for (const { tenantId, lines } of batches) counts.of(partition, producer, tenantId).accepted += lines
+  for (const [tenantId, lines] of refused) {
+    const count = counts.of(partition, producer, tenantId)
+    count.accepted += lines
+    count.rejected += lines
+  }
+}
+
+function countStored({ batches }: TailWindow, counts: ConsumedCounts): void {
+  for (const { partition, producer, tenantId, lines } of batches)
+    counts.of(partition, producer, tenantId).stored += lines
+}

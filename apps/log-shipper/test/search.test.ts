@@ -1,0 +1,327 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { type Database, DayPartitions, migrate, openDatabase } from '@millrace/database'
+import { silentLogger } from '@millrace/logger'
+import type { AssignedPartition, NewFrame, ReceivedFrame } from '@millrace/streams'
+import { createMetrics } from '@millrace/telemetry'
+import { createTestDatabase, type TestDatabase } from '@millrace/testing'
+import fc from 'fast-check'
+import { LogFrameBuilder } from '../src/append/log-frame.js'
+import { encodeBatch, type LogLine } from '../src/batch/log-batch.js'
+import { ShipperMetrics } from '../src/metrics.js'
+import { limitRecord } from '../src/records/record-limits.js'
+import { createSearchLogs } from '../src/rpc/search-logs.js'
+import { fold, type LogQuery, matches, wordsOf } from '../src/search/log-query.js'
+import { searchLines } from '../src/search/search-lines.js'
+import { compareLines } from '../src/store/build-chunks.js'
+import { LogsHandler } from '../src/store/logs-handler.js'
+import { MemoryTail } from '../src/tail/memory-tail.js'
+
+const DAY_MS = 86_400_000
+const NOON = Math.floor(Date.now() / DAY_MS) * DAY_MS + DAY_MS / 2
+const TENANT = 1
+const PRODUCER = '0af76519-16cd-43dd-8448-eb211c80319c'
+const WORDS = ['payment', 'failed', 'Order', 'MÜLLER', 'straße', 'a_b', '42', 'order-41', '𝔘nicode', 'quote"d']
+
+let test: TestDatabase
+let database: Database
+
+/** A handler with its tail, and what has been given to it. */
+class Store {
+  readonly tail = new MemoryTail()
+  nowMs = 0
+  readonly lines: LogLine[] = []
+  readonly frames: ReceivedFrame[] = []
+  readonly handler
+  #sequence = 0
+
+  constructor() {
+    this.handler = new LogsHandler(
+      {
+        stream: 'logs',
+        group: 'g',
+        windowLines: 1_000_000,
+        windowMs: 1000,
+        tailBytesMax: 1e9,
+        retentionMs: 90 * DAY_MS,
+      },
+      {
+        database,
+        dayPartitions: new DayPartitions(database),
+        tail: this.tail,
+        metrics: new ShipperMetrics(createMetrics({ service: 'test' })),
+        logger: silentLogger,
+        monotonicMs: () => this.nowMs,
+      },
+    )
+  }
+
+  async assign(from: Partial<AssignedPartition> = {}, frames: readonly ReceivedFrame[] = []): Promise<void> {
+    const assigned = {
+      partition: 0,
+      epoch: 1,
+      position: '',
+      nextOrdinal: 0,
+      flushedPosition: '',
+      flushedOrdinal: 0,
+      ...from,
+    }
+    await this.handler.assigned([assigned], {
+      async *replay() {
+        yield* frames
+      },
+    })
+  }
+
+  frame(services: ReadonlyMap<string, readonly Parameters<typeof limitRecord>[0][]>): NewFrame {
+    const builder = new LogFrameBuilder()
+    const firstOrdinal = this.lines.length
+    for (const [service, records] of services) {
+      const stored = records.map((record) => limitRecord({ ...record, service }, NOON))
+      builder.add({
+        tenantId: TENANT,
+        service,
+        lines: stored.length,
+        bytes: encodeBatch(stored),
+        firstTimeMs: 0,
+        lastTimeMs: 0,
+      })
+      for (const line of stored) this.lines.push({ ...line, partition: 0, ordinal: this.lines.length })
+    }
+    const sequence = ++this.#sequence
+    const records = builder.records
+    const frame = {
+      partition: 0,
+      position: `${sequence}-0`,
+      appendedAtMs: NOON,
+      header: { producer: PRODUCER, sequence, records, cumulativeRecords: this.lines.length } as NewFrame['header'],
+      payload: builder.seal(Buffer.alloc(0)),
+      firstOrdinal,
+      watermarkMaxMs: 0,
+    }
+    this.frames.push(frame)
+    return frame
+  }
+
+  /** Commits frames, or a flush alone. `between` runs after the commit in the database and before the handler learns of it. */
+  async commit(frames: readonly NewFrame[], between: () => Promise<void> = async () => {}): Promise<void> {
+    const prepared = this.handler.prepare({ frames, records: 0 })
+    await database.transaction((tx) => this.handler.apply(prepared, tx))
+    await between()
+    this.handler.committed(prepared)
+  }
+
+  async flush(between?: () => Promise<void>): Promise<void> {
+    this.nowMs += 2000
+    await this.commit([], between)
+    this.nowMs += 1
+  }
+
+  expected(query: LogQuery): LogLine[] {
+    return this.lines.filter((line) => matches(line, query)).sort((a, b) => compareLines(b, a))
+  }
+
+  /** All pages of a search. */
+  async search(query: LogQuery, scanMax?: number): Promise<LogLine[]> {
+    const found: LogLine[] = []
+    let before: LogQuery['before']
+    for (let pages = 0; pages < 1000; pages++) {
+      const page = await searchLines(
+        TENANT,
+        { ...query, before },
+        { database, tail: this.tail, ...(scanMax !== undefined && { scanMax }) },
+      )
+      expect(page.lines.length).toBeLessThanOrEqual(query.limit)
+      found.push(...page.lines)
+      if (page.next === undefined) return found
+      before = page.next
+    }
+    throw new Error('the pages do not end')
+  }
+}
+
+const everything: LogQuery = {
+  fromMs: 0,
+  toMs: Number.MAX_SAFE_INTEGER,
+  levels: 127,
+  services: [],
+  host: '',
+  traceId: '',
+  words: [],
+  contains: '',
+  limit: 100,
+  before: undefined,
+}
+
+const text = fc.array(fc.constantFrom(...WORDS), { maxLength: 4 }).map((words) => words.join(' '))
+const record = fc.record({
+  timeMs: fc.oneof(
+    fc.integer({ min: NOON - 20, max: NOON + 20 }),
+    fc.constant(NOON - 3 * DAY_MS),
+    fc.constant(NOON - 400 * DAY_MS),
+    fc.constant(undefined),
+  ),
+  timeSubNs: fc.constantFrom(0, 1, 999_999),
+  severity: fc.integer({ min: 0, max: 24 }),
+  severityText: fc.constantFrom('', 'info'),
+  service: fc.constant(''),
+  host: fc.constantFrom('a', 'b'),
+  traceId: fc.constantFrom('', '0af7651916cd43dd8448eb211c80319c'),
+  spanId: fc.constantFrom('', 'b7ad6b7169203331'),
+  message: text,
+  attributes: fc.oneof(fc.constant({}), fc.record({ n: fc.integer(), deep: fc.record({ text }) })),
+  flags: fc.constant(0),
+  originalBytes: fc.constant(0),
+})
+const request = fc.dictionary(fc.constantFrom('cart', 'pay', ''), fc.array(record, { minLength: 1, maxLength: 8 }), {
+  minKeys: 1,
+})
+const searches = fc
+  .record({
+    fromMs: fc.constantFrom(0, NOON - 5, NOON - 3 * DAY_MS),
+    toMs: fc.constantFrom(Number.MAX_SAFE_INTEGER, NOON + 5),
+    levels: fc.constantFrom(127, 32, 64 + 1),
+    services: fc.constantFrom<readonly string[]>([], ['cart'], ['pay', '']),
+    host: fc.constantFrom('', 'a'),
+    traceId: fc.constantFrom('', '0af7651916cd43dd8448eb211c80319c'),
+    words: fc.oneof(
+      fc.constant([]),
+      text.map((words) => wordsOf(fold(words))),
+    ),
+    contains: fc.oneof(fc.constant(''), fc.constantFrom('ORD', 'üll', 'ß', '"', 'nicode')),
+    limit: fc.constantFrom(1, 3, 100),
+  })
+  .map((fields): LogQuery => ({ ...fields, contains: fold(fields.contains), before: undefined }))
+
+describe('the store of log lines', () => {
+  beforeAll(async () => {
+    test = await createTestDatabase({ migrate })
+    database = openDatabase({ url: test.url })
+  })
+  afterAll(async () => {
+    await database?.close()
+    await test?.release()
+  })
+
+  it('finds exactly the lines that a comparison of all lines finds, in the tail, in chunks, over their borders, and between a commit and the end of its flush', async () => {
+    const step = fc.oneof({ weight: 3, arbitrary: request }, { weight: 1, arbitrary: fc.constant('flush' as const) })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { minLength: 1, maxLength: 8 }),
+        fc.array(searches, { minLength: 1, maxLength: 2 }),
+        async (steps, queries) => {
+          await database.query('truncate log_chunks, log_flushed, ledger_consumed')
+          const store = new Store()
+          await store.assign()
+          const check = async () => {
+            for (const one of queries) {
+              const places = (lines: readonly LogLine[]) => lines.map(({ ordinal, message }) => [ordinal, message])
+              expect(places(await store.search(one))).toEqual(places(store.expected(one)))
+            }
+          }
+          for (const one of steps) {
+            if (one === 'flush') await store.flush(check)
+            else await store.commit([store.frame(new Map(Object.entries(one)))])
+          }
+          await check()
+          const [one] = queries
+          if (one !== undefined) expect(await store.search(one, 1)).toEqual(store.expected(one))
+          expect(await store.search(everything)).toEqual(store.expected(everything))
+        },
+      ),
+      { numRuns: 12 },
+    )
+  }, 240_000)
+
+  it('rebuilds the tail from the stream after a takeover: each line is found once, and the ledger has each line stored once', async () => {
+    await database.query('truncate log_chunks, log_flushed, ledger_consumed')
+    const first = new Store()
+    await first.assign()
+    const of = (message: string) =>
+      new Map([
+        [
+          'cart',
+          [
+            {
+              timeMs: NOON,
+              timeSubNs: 0,
+              severity: 9,
+              severityText: '',
+              service: '',
+              host: '',
+              traceId: '',
+              spanId: '',
+              message,
+              attributes: {},
+              flags: 0,
+              originalBytes: 0,
+            },
+          ],
+        ],
+      ])
+    await first.commit([first.frame(of('in a chunk'))])
+    await first.flush()
+    await first.commit([first.frame(of('only in the stream')), first.frame(of('the same'))])
+    const second = new Store()
+    // The stream gives an old frame again: its sequence shows that its lines are in a chunk.
+    await second.assign({ position: '3-0', nextOrdinal: 3, flushedPosition: '0-0', flushedOrdinal: 1 }, first.frames)
+    expect((await second.search(everything)).map(({ message }) => message).sort()).toEqual([
+      'in a chunk',
+      'only in the stream',
+      'the same',
+    ])
+    await second.flush()
+    expect(second.tail.lines).toBe(0)
+    expect((await second.search(everything)).length).toBe(3)
+    const { rows } = await database.query(
+      'select sum(accepted)::int as accepted, sum(stored)::int as stored from ledger_consumed',
+    )
+    expect(rows).toEqual([{ accepted: 3, stored: 3 }])
+  })
+
+  it('makes a dead letter of a frame that cannot be read, and stores the others', async () => {
+    await database.query('truncate log_chunks, log_flushed, ledger_consumed, dead_letters')
+    const store = new Store()
+    await store.assign()
+    const one = {
+      timeMs: NOON,
+      timeSubNs: 0,
+      severity: 9,
+      severityText: '',
+      service: '',
+      host: '',
+      traceId: '',
+      spanId: '',
+      message: 'x',
+      attributes: {},
+      flags: 0,
+      originalBytes: 0,
+    }
+    const bad = store.frame(new Map([['cart', [one]]]))
+    bad.payload.writeUInt8(255, bad.payload.length - 3)
+    await store.commit([bad, store.frame(new Map([['cart', [one]]]))])
+    await store.flush()
+    const { rows } = await database.query('select code, record_index, tenant_id from dead_letters')
+    expect(rows).toEqual([{ code: 'frame_unreadable', record_index: -1, tenant_id: 0 }])
+    expect((await store.search(everything)).map(({ ordinal }) => ordinal)).toEqual([1])
+  })
+
+  it('refuses a cursor of another search and a search that is not valid', async () => {
+    const search = createSearchLogs({ database, tail: new MemoryTail(), readWatermark: async () => undefined })
+    const ask = {
+      from: undefined,
+      to: undefined,
+      levels: [],
+      services: [],
+      host: '',
+      traceId: '',
+      query: '',
+      contains: '',
+      limit: 0,
+      cursor: '',
+    }
+    const call = { tenant: '1', signal: new AbortController().signal }
+    await expect(search({ ...ask, cursor: 'abc' }, call)).rejects.toMatchObject({ code: 'INVALID_CURSOR' })
+    for (const wrong of [{ levels: ['loud'] }, { limit: 101 }, { traceId: 'xyz' }, { query: '--' }])
+      await expect(search({ ...ask, ...wrong }, call)).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
+  })
+})

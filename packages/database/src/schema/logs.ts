@@ -1,0 +1,30 @@
+import { sql } from 'drizzle-orm'
+import { bigint, integer, pgTable, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core'
+import { bytea } from './column-types.js'
+
+/** Log lines in compressed columns, partitioned by day. */
+export const logChunks = pgTable('log_chunks', {
+  tenantId: integer('tenant_id').notNull(),
+  day: timestamp('day', { withTimezone: true }).notNull(),
+  chunkId: bigint('chunk_id', { mode: 'number' }).notNull().default(sql`nextval('log_chunk_ids')`),
+  firstMs: bigint('first_ms', { mode: 'number' }).notNull(),
+  lastMs: bigint('last_ms', { mode: 'number' }).notNull(),
+  lines: integer('lines').notNull(),
+  levels: smallint('levels').notNull(),
+  services: text('services').array().notNull(),
+  data: bytea('data').notNull(),
+})
+
+/** The last frame of each producer whose lines are in `log_chunks`. */
+export const logFlushed = pgTable(
+  'log_flushed',
+  {
+    groupName: text('group_name').notNull(),
+    stream: text('stream').notNull(),
+    partition: smallint('partition').notNull(),
+    producer: uuid('producer').notNull(),
+    lastSequence: bigint('last_sequence', { mode: 'number' }).notNull(),
+    updatedAt: timestamp('updated_at', { withTimezone: true }).notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.groupName, table.stream, table.partition, table.producer] })],
+)
