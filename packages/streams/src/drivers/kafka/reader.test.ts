@@ -123,16 +123,28 @@ describe('the reader of Kafka', () => {
 
   it('holds a bounded number of bytes, however many partitions have frames and however slow its caller is', async () => {
     const fetcher = new FakeFetcher()
+    const one = fetcher.fetch.bind(fetcher)
     let fetched = 0
-    fetcher.answer = ({ partition, offset, bytesMax }) => {
-      fetched += bytesMax
-      const messages = [{ offset, timestampMs: 1, value: Buffer.alloc(bytesMax) }]
-      return { partition, kind: 'messages', messages, nextOffset: offset + 1, highWatermark: 1000, logStart: 0 }
+    fetcher.fetch = async (node, topic, requests, options) => {
+      // As from a broker that has many frames of each partition: the first one fills the answer.
+      fetcher.answer = ({ partition, offset, bytesMax }) => {
+        const isFirst = partition === requests[0]?.partition
+        if (isFirst) fetched += bytesMax
+        const frames = isFirst ? 64 : 0
+        const value = Buffer.alloc(bytesMax / 64)
+        const messages = Array.from({ length: frames }, (_, index) => ({
+          offset: offset + index,
+          timestampMs: 1,
+          value,
+        }))
+        const nextOffset = offset + frames
+        return { partition, kind: 'messages', messages, nextOffset, highWatermark: 100_000, logStart: 0 }
+      }
+      return await one(node, topic, requests, options)
     }
     const reader = open(async () => fetcher)
     for (let partition = 0; partition < 200; partition++) {
-      // Each answer is for one partition, as from a broker that has many frames of each.
-      fetcher.leaderOf.set(partition, partition)
+      fetcher.leaderOf.set(partition, 1)
       reader.seek(partition, BEGINNING)
     }
     let returned = 0
