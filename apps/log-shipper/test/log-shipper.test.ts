@@ -85,7 +85,7 @@ describe('log-shipper', () => {
         LEASE_MS: String(LEASE_MS),
       },
     })
-    const [client, close] = await createGrpcClient(
+    const [client, close] = createGrpcClient(
       { service: LogServiceClient.service },
       `127.0.0.1:${grpcPort}`,
       { name: 'log-shipper' },
@@ -115,7 +115,7 @@ describe('log-shipper', () => {
     })
     await waitFor(async () => (await readLedger())?.stored === 2n, DEADLINE)
     expect(await readLedger()).toEqual({ accepted: 3n, rejected: 1n, stored: 2n })
-    expect((await search({})).map(({ message }) => message).sort()).toEqual(['b', 'to [email]'])
+    expect(new Set((await search({})).map(({ message }) => message))).toEqual(new Set(['b', 'to [email]']))
     expect(await search({ query: 'email', services: ['cart'] })).toHaveLength(1)
 
     const driver = createRedisDriver({}, { redis })

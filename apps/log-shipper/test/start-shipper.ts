@@ -48,9 +48,7 @@ export async function startShipper(env: (key: string) => Record<string, string> 
       const { header, payload } = decodeFrame(bytes)
       const { batches } = readLogFrame(payload, header.records)
       return batches.flatMap(({ bytes: lines, service }) =>
-        decodeBatch(lines, { service, partition: 0, firstOrdinal: 0 }).map(({ partition: _, ordinal: __, ...record }) =>
-          toStreamed(record),
-        ),
+        decodeBatch(lines, { service, partition: 0, firstOrdinal: 0 }).map(toStreamed),
       )
     })
   }
@@ -84,6 +82,9 @@ export async function startShipper(env: (key: string) => Record<string, string> 
   }
 }
 
-function toStreamed({ attributesJson, ...record }: StoredRecord): StreamedRecord {
-  return { ...record, attributes: JSON.parse(attributesJson) }
+function toStreamed(line: StoredRecord): StreamedRecord {
+  const { timeMs, timeSubNs, severity, severityText, service, host, traceId, spanId, message, flags } = line
+  const names = { severity, severityText, service, host, traceId, spanId, message, flags }
+  const { attributesJson, originalBytes } = line
+  return { timeMs, timeSubNs, ...names, originalBytes, attributes: JSON.parse(attributesJson) }
 }

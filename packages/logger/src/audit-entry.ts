@@ -25,7 +25,7 @@ export interface SecurityEntry {
 
 /** Writes an audit entry at once and at every level. The user comes from the context; secrets in the values are masked. */
 export function logAudit(logger: Logger, entry: AuditEntry): void {
-  logger.audit(`${entry.action} ${entry.resource}`, {
+  logger.audit('an action on a resource', {
     action: entry.action,
     resource: entry.resource,
     resource_id: entry.resourceId,
@@ -39,7 +39,7 @@ export function logAudit(logger: Logger, entry: AuditEntry): void {
 
 /** Writes a security entry at once and at every level. */
 export function logSecurity(logger: Logger, entry: SecurityEntry): void {
-  logger.security(entry.event, {
+  logger.security('a security event', {
     event: entry.event,
     result: entry.result,
     reason: entry.reason,

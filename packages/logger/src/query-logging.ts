@@ -18,8 +18,9 @@ export function createQueryLogging(logger: Logger, { slowMs = 500 }: { readonly 
   return ({ statement, durationMs, rows, error }: FinishedQuery): void => {
     const level = error !== undefined ? 'error' : durationMs >= slowMs ? 'warn' : 'debug'
     if (!logger.isEnabled(level)) return
-    const message =
-      level === 'error' ? 'a query failed' : level === 'warn' ? 'a query was slow' : 'a query was answered'
-    logger[level](message, { statement: sanitiseSql(statement), duration_ms: durationMs, rows, error })
+    const fields = { statement: sanitiseSql(statement), duration_ms: durationMs, rows, error }
+    if (level === 'error') logger.error('a query failed', fields)
+    else if (level === 'warn') logger.warn('a query was slow', fields)
+    else logger.debug('a query was answered', fields)
   }
 }

