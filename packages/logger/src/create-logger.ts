@@ -1,11 +1,11 @@
-import { createMasker, type Masker } from '@millrace/masking'
+import { createMasker, createValueCopier } from '@millrace/masking'
 import winston from 'winston'
 import { createFdWriter } from './fd-writer.js'
 import type { LineSink } from './line-sink.js'
 import { LineTransport } from './line-transport.js'
 import { currentContext } from './log-context.js'
 import { type LogLevel, type LogThreshold, logLevels } from './log-level.js'
-import { LogQueue, renameReserved } from './log-queue.js'
+import { LogQueue, maskObjects, renameReserved } from './log-queue.js'
 import type { LogFields, Logger, RootLogger } from './logger.js'
 import { maskFormat } from './mask-format.js'
 import { type SamplingRule, sampleFormat } from './sample-format.js'
@@ -42,8 +42,9 @@ export interface LoggerDeps {
   readonly now?: () => number
 }
 
-/** Limits of an object in one line: levels, entries of each object, characters of each text. */
-const LIMITS = { depth: 8, items: 200, textLength: 32_768 }
+/** Limits of an object in one line: levels, entries of each object. */
+const copyObject = createValueCopier({ depth: 8, items: 200 })
+const TEXT_LENGTH_MAX = 32_768
 
 /**
  * The logger of one process. It writes JSON lines through winston: masked, buffered, and flushed when the process ends by `process.exit`, by an uncaught
@@ -51,7 +52,7 @@ const LIMITS = { depth: 8, items: 200, textLength: 32_768 }
  */
 export function createLogger(config: LoggerConfig & LoggerDeps): RootLogger {
   const { level = 'info' } = config
-  const masker = createMasker({ fieldNames: config.maskFields ?? [], limits: LIMITS })
+  const masker = createMasker({ fieldNames: config.maskFields ?? [], limits: { textLength: TEXT_LENGTH_MAX } })
   const shipper = config.shipTo === undefined ? undefined : createLineShipper(config.shipTo)
   const transport = new LineTransport([...outputOf(config), ...(shipper === undefined ? [] : [shipper])])
   const root = winston.createLogger({
@@ -66,12 +67,13 @@ export function createLogger(config: LoggerConfig & LoggerDeps): RootLogger {
     ),
     transports: [transport],
   })
+  const mask = (name: string, value: object) => masker.field(name, value)
   const queue = new LogQueue(
     { flushLines: config.flushLines ?? 256, flushMs: config.flushMs ?? 100 },
-    { onFlushed: () => transport.flush() },
+    { mask, onFlushed: () => transport.flush() },
   )
   const now = config.now ?? Date.now
-  const shared: Shared = { root, threshold: logLevels[level], masker, queue, transport, shipper, now }
+  const shared: Shared = { root, threshold: logLevels[level], mask, queue, transport, shipper, now }
   return new QueuedRootLogger(shared, root.child({ service: config.service }))
 }
 
@@ -84,7 +86,7 @@ interface Shared {
   readonly root: winston.Logger
   /** The number of the root's level, so that a disabled call costs one comparison. */
   threshold: number
-  readonly masker: Masker
+  readonly mask: (name: string, value: object) => unknown
   readonly queue: LogQueue
   readonly transport: LineTransport
   readonly shipper: LineShipper | undefined
@@ -129,7 +131,8 @@ class QueuedLogger implements Logger {
   }
 
   child(fields: LogFields): Logger {
-    return new QueuedLogger(this.shared, this.#winston.child(renameReserved(copyFields(this.shared.masker, fields))))
+    const masked = maskObjects(copyFields(fields), this.shared.mask)
+    return new QueuedLogger(this.shared, this.#winston.child(renameReserved(masked)))
   }
 
   isEnabled(level: LogLevel): boolean {
@@ -137,14 +140,14 @@ class QueuedLogger implements Logger {
   }
 
   #add(level: LogLevel, message: string, fields: LogFields | undefined): void {
-    const { masker, now, queue } = this.shared
+    const { now, queue } = this.shared
     queue.add({
       logger: this.#winston,
       timeMs: now(),
       level,
       message,
       context: currentContext(),
-      fields: fields === undefined ? undefined : copyFields(masker, fields),
+      fields: fields === undefined ? undefined : copyFields(fields),
     })
     if (logLevels[level] < logLevels.error) queue.flush()
   }
@@ -189,21 +192,13 @@ class QueuedRootLogger extends QueuedLogger implements RootLogger {
   }
 }
 
-/** A copy that later changes of the caller's objects do not reach: objects are masked now, which copies them; texts and numbers when the line is written. */
-function copyFields(masker: Masker, fields: LogFields): LogFields {
-  for (const name in fields) {
-    const value = fields[name]
-    if (typeof value === 'object' && value !== null) return maskObjects(masker, fields)
-  }
+/** A copy that later changes of the caller's objects do not reach. It is masked when the line is written, because masking costs more than the call may. */
+function copyFields(fields: LogFields): LogFields {
   // The spread is much quicker than a copy name by name.
-  return { ...fields }
-}
-
-function maskObjects(masker: Masker, fields: LogFields): LogFields {
-  const copy: Record<string, unknown> = {}
-  for (const name in fields) {
-    const value = fields[name]
-    copy[name] = typeof value === 'object' && value !== null ? masker.field(name, value) : value
+  const copy: Record<string, unknown> = { ...fields }
+  for (const name in copy) {
+    const value = copy[name]
+    if (typeof value === 'object' && value !== null) copy[name] = copyObject(value)
   }
   return copy
 }

@@ -11,7 +11,7 @@ interface LogEntry {
   readonly level: LogLevel
   readonly message: string
   readonly context: LogContext | undefined
-  /** Objects are masked copies already; texts and numbers are not masked yet. */
+  /** Not masked yet. Objects are copies. */
   readonly fields: LogFields | undefined
 }
 
@@ -23,6 +23,8 @@ interface LogQueueConfig {
 }
 
 interface LogQueueDeps {
+  /** Masks an object. Texts and numbers are masked by winston's format. */
+  readonly mask: (name: string, value: object) => unknown
   /** Called when winston has taken all entries. */
   readonly onFlushed: () => void
 }
@@ -36,7 +38,7 @@ const ENTRIES_MAX = 16_384
  */
 export class LogQueue {
   readonly #config: LogQueueConfig
-  readonly #onFlushed: () => void
+  readonly #deps: LogQueueDeps
   #entries: LogEntry[] = []
   #timer: NodeJS.Timeout | undefined
   #turn: NodeJS.Immediate | undefined
@@ -44,7 +46,7 @@ export class LogQueue {
 
   constructor(config: LogQueueConfig, deps: LogQueueDeps) {
     this.#config = config
-    this.#onFlushed = deps.onFlushed
+    this.#deps = deps
   }
 
   add(entry: LogEntry): void {
@@ -63,8 +65,8 @@ export class LogQueue {
     const entries = this.#entries
     if (entries.length === 0) return
     this.#entries = []
-    for (const entry of entries) entry.logger.write(toInfo(entry))
-    this.#onFlushed()
+    for (const entry of entries) entry.logger.write(toInfo(entry, this.#deps.mask))
+    this.#deps.onFlushed()
   }
 
   /** Flushes now and at each later call of `add`. */
@@ -87,7 +89,10 @@ export function renameReserved(fields: LogFields): Record<string, unknown> {
 }
 
 /** The entry in winston's form; the child's own fields are added by winston. */
-function toInfo({ level, message, timeMs, context, fields }: LogEntry): Record<string, unknown> {
+function toInfo(
+  { level, message, timeMs, context, fields }: LogEntry,
+  mask: LogQueueDeps['mask'],
+): Record<string, unknown> {
   return {
     level,
     message: String(message),
@@ -98,6 +103,16 @@ function toInfo({ level, message, timeMs, context, fields }: LogEntry): Record<s
     ...(context?.tenant !== undefined && { tenant: context.tenant }),
     ...(context?.userId !== undefined && { user_id: context.userId }),
     ...(context?.sessionId !== undefined && { session_id: context.sessionId }),
-    ...(fields !== undefined && renameReserved(fields)),
+    ...(fields !== undefined && renameReserved(maskObjects(fields, mask))),
   }
+}
+
+/** The fields with their objects masked. */
+export function maskObjects(fields: LogFields, mask: LogQueueDeps['mask']): LogFields {
+  const masked: Record<string, unknown> = { ...fields }
+  for (const name in masked) {
+    const value = masked[name]
+    if (typeof value === 'object' && value !== null) masked[name] = mask(name, value)
+  }
+  return masked
 }

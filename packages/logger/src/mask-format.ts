@@ -1,7 +1,7 @@
 import type { Masker } from '@millrace/masking'
 import winston from 'winston'
 
-/** A winston format that masks the message and all fields but objects, which were masked and copied when the line was logged. */
+/** A winston format that masks the message and all fields but objects, which are masked before winston gets them. */
 export function maskFormat(masker: Masker): winston.Logform.Format {
   return winston.format((info) => {
     info.message = masker.text(info.message as string)

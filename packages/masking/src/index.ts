@@ -1,6 +1,6 @@
 export { defaultFieldNames, defaultIdNames } from './field-names.js'
 export type { TextColumn } from './mask-rows.js'
 export type { MaskRule } from './mask-rule.js'
-export type { ValueLimits } from './mask-value.js'
+export { createValueCopier, type ValueLimits } from './mask-value.js'
 export { builtInRules, createMasker, type Masker, type MaskerConfig } from './masker.js'
 export type { BuiltInRule } from './text-view.js'

@@ -13,7 +13,7 @@ export interface ValueLimits {
 
 interface ValueMaskerDeps {
   readonly text: (text: string, isId: boolean) => string
-  readonly names: FieldNames
+  readonly names: Pick<FieldNames, 'kindOf'>
   /** Counts a value that was masked for its name. */
   readonly countField: () => void
 }
@@ -131,6 +131,16 @@ export class ValueMasker {
     if (parents.length === 1 && error.stack !== undefined) output.stack = this.#text(error.stack)
     return output
   }
+}
+
+/**
+ * Returns a function that copies a value of any type into what JSON.stringify accepts, as a masker does, but masks nothing and cuts no text: so a copy
+ * can be taken at once and masked later. A getter of the value that throws is named in brackets.
+ */
+export function createValueCopier(limits: Omit<ValueLimits, 'textLength'>): (value: unknown) => unknown {
+  const names = { kindOf: () => undefined }
+  const copier = new ValueMasker({ text: (text) => text, names, countField: () => undefined }, limits)
+  return (value) => copier.value(value)
 }
 
 /** An assignment to `__proto__` would change the prototype. */
