@@ -26,7 +26,7 @@ export function createLogRoutes(
       bodyBytesSetting: 'LOG_BODY_BYTES_MAX',
       encodings: route.encodings,
       formatRefusal: createFormatRefusal(route),
-      handle: (request: IntakeRequest) => acceptRequest(request, { name, route, deps }),
+      handle: (request: IntakeRequest) => acceptRequest(request, { name, route, bodyBytesMax, deps }),
     })),
   )
 }
@@ -36,13 +36,19 @@ async function acceptRequest(
   {
     name,
     route,
+    bodyBytesMax,
     deps,
-  }: { name: string; route: HttpSourceRoute; deps: { readonly acceptLogs: AcceptLogs; readonly now: () => number } },
+  }: LogRoutesConfig & {
+    name: string
+    route: HttpSourceRoute
+    deps: { readonly acceptLogs: AcceptLogs; readonly now: () => number }
+  },
 ): Promise<void> {
   const { chunks, principal } = request
   if (principal === undefined) throw new Error('a route whose key is in a header has no principal')
   const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
-  const source: SourceRequest = { headers: request.headers, url: request.url, body, receivedAtMs: deps.now() }
+  const { headers, url } = request
+  const source: SourceRequest = { headers, url, body, bodyBytesMax, receivedAtMs: deps.now() }
   let decoded: unknown
   const outcome = await deps.acceptLogs({ principal, source: name, traceparent: request.traceparent }, (sink) => {
     decoded = route.decode(source, sink)

@@ -18,6 +18,8 @@ export interface SourceRequest {
   readonly url: string
   /** The whole body. */
   readonly body: Buffer
+  /** LOG_BODY_BYTES_MAX, for a source that decompresses the body itself. */
+  readonly bodyBytesMax: number
   /** ms since 1970. */
   readonly receivedAtMs: number
 }

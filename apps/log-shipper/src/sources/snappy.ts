@@ -1,3 +1,4 @@
+import { coreErrors } from '@millrace/contracts'
 import { DecodeFault } from './decode-fault.js'
 
 /** How many bytes a byte of input can stand for: a copy of up to 64 bytes takes three. */
@@ -6,11 +7,14 @@ const RATIO_MAX = 22
 /**
  * Decompresses a block of Snappy, https://github.com/google/snappy/blob/main/format_description.txt. Allocates at most `bytesMax`, and at most what
  * the input can stand for, whatever length it claims.
- * @throws DecodeFault
+ * @throws DecodeFault; BODY_TOO_LARGE
  */
 export function decompressSnappy(input: Buffer, bytesMax: number): Buffer {
   const { length, start } = readLength(input)
-  if (length > bytesMax) throw fault(`it has ${length} bytes after decompression, and at most ${bytesMax} are allowed`)
+  if (length > bytesMax)
+    throw coreErrors.BODY_TOO_LARGE({
+      message: `the body has ${length} bytes after decompression, and at most ${bytesMax} are allowed (LOG_BODY_BYTES_MAX)`,
+    })
   if (length > input.length * RATIO_MAX) throw fault('it claims to have more bytes than it can have')
   const output = Buffer.allocUnsafe(length)
   let from = start

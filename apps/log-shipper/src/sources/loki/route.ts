@@ -7,9 +7,6 @@ import { decompressSnappy } from '../snappy.js'
 import { decodeLoki } from './decode.js'
 import { decodeLokiJson } from './decode-json.js'
 
-/** A body of Snappy is at most this large after decompression; the limit of the route holds before it. */
-const BYTES_MAX = 128 * 1024 * 1024
-
 /** Loki's push API, https://grafana.com/docs/loki/latest/reference/loki-http-api/#ingest-logs */
 export const lokiSource: HttpSource = {
   name: 'loki',
@@ -21,11 +18,11 @@ function pushRoute(path: string): HttpSourceRoute {
     path,
     encodings: CONTENT_ENCODINGS,
     readKey: readKeyOfScheme,
-    decode: ({ headers, body }, sink) => {
+    decode: ({ headers, body, bodyBytesMax }, sink) => {
       const type = mediaType(headers['content-type'])
       if (type === 'application/json') decodeWhole(() => decodeLokiJson(body, sink))
       else if (type === 'application/x-protobuf' || type === '')
-        decodeWhole(() => decodeLoki(decompressSnappy(body, BYTES_MAX), sink))
+        decodeWhole(() => decodeLoki(decompressSnappy(body, bodyBytesMax), sink))
       else
         throw sourceErrors.UNSUPPORTED_CONTENT_TYPE({
           message: 'the content type must be application/json, or application/x-protobuf with a body in Snappy',
