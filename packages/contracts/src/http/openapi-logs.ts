@@ -43,9 +43,21 @@ const descriptions = {
   cursor: 'next_cursor of the previous page of the same search.',
 }
 
-/** Schemas of the search for log lines. */
+/** Schemas of log lines and their search. */
 export const logSchemas: Node = {
   LogLine: line,
+  LogAcceptance: object({
+    accepted: count('Lines that are kept.'),
+    rejected: {
+      type: 'array',
+      items: object({
+        index: count('Index of the line among the lines that are not blank, from 0.'),
+        code: text('A stable code, such as invalid_json.'),
+        reason: text('What is wrong with the line.'),
+      }),
+      description: 'The lines that were refused.',
+    },
+  }),
   LogLines: object({
     data: { type: 'array', items: ref('LogLine') },
     next_cursor: nextCursor,
@@ -105,14 +117,39 @@ const example = {
 }
 const SUMMARY =
   'Search log lines, newest first. Only a page without a cursor is the last; a page may be short or empty and still have one.'
-const down = problem('The log lines cannot be searched now; Retry-After says when to try again.')
+const down = problem('Log lines cannot be taken or searched now; Retry-After says when to try again.')
 const withDown = (operation: Node): Node => ({
   ...operation,
   responses: { ...(operation.responses as Node), 503: down },
 })
 
-/** The search for log lines. */
+const lines =
+  '{"time":"2026-11-21T08:00:00.123456789Z","level":"error","service":"cart","message":"payment of order 42 failed"}\n'
+
+/** Log lines as NDJSON, and the search for log lines. */
 export const logPaths: Node = {
+  '/v1/logs/ndjson': {
+    post: withDown({
+      tags: ['ingest'],
+      summary: 'Accept log lines as NDJSON',
+      description:
+        'One JSON object a line, whatever the content type says, with the field names of the usual loggers. log-shipper also takes OTLP over HTTP (/v1/logs), Elasticsearch bulk (/_bulk) and Loki push (/loki/api/v1/push), as their clients send them. Lines are masked before they are kept, and are found by GET /api/v1/logs at once.',
+      ...needs('write'),
+      requestBody: {
+        required: true,
+        content: { 'application/x-ndjson': { schema: { type: 'string' }, example: lines } },
+      },
+      responses: {
+        200: {
+          description: 'The stream holds every accepted line.',
+          content: json('LogAcceptance', { accepted: 1, rejected: [] }),
+        },
+        ...commonProblems,
+        413: problem('The body exceeds the size limit, which applies after decompression. No line was kept.'),
+        415: problem('The content encoding is not gzip, deflate or br.'),
+      },
+    }),
+  },
   '/api/v1/logs': {
     get: withDown(
       reads('query', SUMMARY, 'read', ok('LogLines', example), [
