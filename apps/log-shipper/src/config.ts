@@ -20,6 +20,7 @@ import {
   streamServerSettings,
   text,
 } from '@millrace/service'
+import { sourceSettings } from './sources/source-settings.js'
 
 export const configSchema = defineConfig({
   ...serviceSettings({ adminPort: 10_103 }),
@@ -54,6 +55,8 @@ export const configSchema = defineConfig({
     description: 'bind address of the gRPC server; callers are not authenticated, do not expose it',
   }),
   GRPC_PORT: port({ default: 9103, description: 'port of the gRPC server' }),
+
+  ...sourceSettings(),
 
   ...databaseSettings({
     holds: 'log lines, positions, keys and this service’s side of the ledger',

@@ -10,7 +10,7 @@ export class ShipperMetrics {
   constructor(metrics: Metrics) {
     this.#lines = metrics.counter({
       name: 'millrace_log_lines_total',
-      help: 'Log lines by source and result: accepted, or rejected one by one inside an accepted request',
+      help: 'Log lines by source and result: accepted, rejected one by one inside an accepted request, or dropped because they came by UDP while the stream took nothing',
       alert: 'the share of rejected lines rises',
       labels: ['source', 'verdict'],
     })
@@ -38,6 +38,11 @@ export class ShipperMetrics {
   noteAccepted(source: string, accepted: number, rejected: number): void {
     if (accepted > 0) this.#lines.with({ source, verdict: 'accepted' }).inc(accepted)
     if (rejected > 0) this.#lines.with({ source, verdict: 'rejected' }).inc(rejected)
+  }
+
+  /** Counts lines that were lost because their sender cannot be told to wait. */
+  noteDropped(source: string, lines: number): void {
+    this.#lines.with({ source, verdict: 'dropped' }).inc(lines)
   }
 
   /** Counts a request that was refused whole. Error codes are a closed set. */

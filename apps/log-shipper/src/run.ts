@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { createKeyVerifier, createRateLimiter } from '@millrace/auth'
+import { createKeyVerifier, createRateLimiter, type KeyVerifier } from '@millrace/auth'
 import {
   ADVISORY_LOCKS,
   coreErrors,
@@ -45,6 +45,7 @@ import { readTailAtScrape, ShipperMetrics } from './metrics.js'
 import { createSearchLogs } from './rpc/search-logs.js'
 import { readWatermark } from './search/read-watermark.js'
 import { HTTP_SOURCES } from './sources/sources.js'
+import { startListeners } from './sources/start-listeners.js'
 import { logRetentionRules } from './store/log-retention.js'
 import { LogsHandler } from './store/logs-handler.js'
 import { MemoryTail } from './tail/memory-tail.js'
@@ -71,7 +72,9 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const tail = await startStorage(parts)
   const acceptLogs = await startIntake(parts)
   await startRpc(parts, tail)
-  await startHttp(parts, acceptLogs)
+  const verifier = await startVerifier(parts)
+  await startHttp(parts, { acceptLogs, verifier })
+  await startListeners({ ...parts, acceptLogs, verifier })
 }
 
 async function startParts(config: Config, lifecycle: Lifecycle): Promise<Parts> {
@@ -224,16 +227,20 @@ async function startLedger({
   return counts
 }
 
-async function startHttp(
-  { config, lifecycle, database, cacheRedis, metrics }: Parts,
-  acceptLogs: AcceptLogs,
-): Promise<void> {
-  const { logger, tracer } = lifecycle
-  const verifier = await lifecycle.start('key verifier', () => {
+async function startVerifier({ config, lifecycle, database, cacheRedis }: Parts): Promise<KeyVerifier> {
+  const { logger } = lifecycle
+  return await lifecycle.start('key verifier', () => {
     const limits = { positiveTtlMs: config.KEY_CACHE_MS, outageGraceMs: config.KEY_GRACE_MINUTES * MINUTE_MS }
     const keys = createKeyVerifier(limits, { database, redis: cacheRedis, logger, metrics: lifecycle.metrics })
     return [keys, () => keys.close()]
   })
+}
+
+async function startHttp(
+  { config, lifecycle, metrics }: Parts,
+  { acceptLogs, verifier }: { readonly acceptLogs: AcceptLogs; readonly verifier: KeyVerifier },
+): Promise<void> {
+  const { logger, tracer } = lifecycle
   const securityHeaders = await createSecurityHeaders()
   // Web pages send their lines to the gateway, which has the setting for their origins.
   const responses = new ResponseWriter(new Cors({ origins: [] }), securityHeaders)

@@ -5,7 +5,7 @@ export { type ConfigOf, type ConfigSchema, defineConfig } from './config/define-
 export { describeConfig } from './config/describe-config.js'
 export { mirrorRule, mirrorSettings } from './config/mirror-settings.js'
 export { ConfigError, type Environment, parseConfig } from './config/parse-config.js'
-export { address, directory, host } from './config/place-settings.js'
+export { address, directory, host, pemFile } from './config/place-settings.js'
 export { Secret } from './config/secret.js'
 export {
   cacheRedisRule,

@@ -1,0 +1,94 @@
+import { hostname } from 'node:os'
+import type { KeyVerifier, Principal } from '@millrace/auth'
+import { requireScope } from '@millrace/auth'
+import { SECOND_MS } from '@millrace/contracts'
+import type { Lifecycle } from '@millrace/service'
+import type { Config } from '../config.js'
+import type { AcceptLogs } from '../intake/accept-logs.js'
+import type { ShipperMetrics } from '../metrics.js'
+import { listenForward } from './forward/listen.js'
+import { listenSyslog } from './syslog/listen.js'
+
+/** Faults of connections are logged at most this often for each wire. */
+const FAULT_LOG_MS = 10 * SECOND_MS
+const UNSTORED_BYTES_MAX = 8 * 1_048_576
+
+interface ListenerDeps {
+  readonly config: Config
+  readonly lifecycle: Lifecycle
+  readonly acceptLogs: AcceptLogs
+  readonly verifier: Pick<KeyVerifier, 'verifyKey'>
+  readonly metrics: ShipperMetrics
+}
+
+/** Starts the servers of the wires that are not HTTP and that have a key. */
+export async function startListeners(deps: ListenerDeps): Promise<void> {
+  const { config, lifecycle } = deps
+  const keys = (config.FORWARD_API_KEYS?.reveal() ?? '')
+    .split(',')
+    .map((key) => key.trim())
+    .filter((key) => key !== '')
+  if (keys.length > 0)
+    await lifecycle.start('forward server', async () => {
+      const server = await listenForward(
+        {
+          host: config.LISTEN_HOST,
+          port: config.FORWARD_PORT,
+          connectionsMax: config.LISTEN_CONNECTIONS_MAX,
+          messageBytesMax: config.LOG_BODY_BYTES_MAX,
+          unstoredBytesMax: UNSTORED_BYTES_MAX,
+          hostname: hostname(),
+          keys,
+          needsHandshake: config.FORWARD_HANDSHAKE,
+        },
+        { ...common(deps), onFault: createOnFault('forward', deps) },
+      )
+      return [server, () => server.stop()]
+    })
+  const key = config.SYSLOG_API_KEY?.reveal()
+  if (key !== undefined) await startSyslog(key, deps)
+}
+
+async function startSyslog(key: string, deps: ListenerDeps): Promise<void> {
+  const { config, lifecycle, metrics } = deps
+  const { SYSLOG_TLS_CERT_FILE: certFile, SYSLOG_TLS_KEY_FILE: keyFile, SYSLOG_TLS_PORT: port } = config
+  await lifecycle.start('syslog servers', async () => {
+    const servers = await listenSyslog(
+      {
+        host: config.LISTEN_HOST,
+        port: config.SYSLOG_PORT,
+        tls: certFile === undefined || keyFile === undefined ? undefined : { port, certFile, keyFile },
+        connectionsMax: config.LISTEN_CONNECTIONS_MAX,
+        key,
+      },
+      {
+        ...common(deps),
+        onFault: createOnFault('syslog', deps),
+        onDropped: (lines) => metrics.noteDropped('syslog', lines),
+      },
+    )
+    return [servers, () => servers.stop()]
+  })
+}
+
+function common({ acceptLogs, verifier }: ListenerDeps) {
+  const verifyKey = async (key: string): Promise<Principal> => {
+    const principal = await verifier.verifyKey(key)
+    requireScope(principal, 'write')
+    return principal
+  }
+  return { acceptLogs, verifyKey }
+}
+
+/** Logs that a connection was closed; a client that connects again and again must not fill the log. */
+function createOnFault(source: string, { lifecycle }: ListenerDeps): (reason: string, error?: unknown) => void {
+  let nextAt = 0
+  let closed = 0
+  return (reason, error) => {
+    closed++
+    if (Date.now() < nextAt) return
+    nextAt = Date.now() + FAULT_LOG_MS
+    lifecycle.logger.warn('connections of a log client were closed', { source, reason, closed, error })
+    closed = 0
+  }
+}
