@@ -53,7 +53,12 @@ describe('the table of services', () => {
   })
 
   test('no two ports of the table are the same', () => {
-    const ports = SERVICES.flatMap(({ httpPort, grpcPort, adminPort }) => [httpPort, grpcPort, adminPort])
+    const ports = SERVICES.flatMap(({ httpPort, grpcPort, adminPort, wirePorts = {} }) => [
+      httpPort,
+      grpcPort,
+      adminPort,
+      ...Object.values(wirePorts),
+    ])
     const used = ports.filter((port) => port !== undefined)
     expect(new Set(used).size).toBe(used.length)
   })

@@ -8,6 +8,8 @@ export interface ServiceEntry {
   grpcPort?: number
   /** Port of /live, /ready, /startup, /metrics and /log-level. */
   adminPort: number
+  /** Further ports by the setting that holds each. */
+  wirePorts?: Record<string, number>
 }
 
 /**
@@ -17,7 +19,13 @@ export interface ServiceEntry {
 export const SERVICES: readonly ServiceEntry[] = [
   { name: 'ingest-gateway', httpPort: 8080, adminPort: 8081 },
   { name: 'stream-consumer', grpcPort: 9101, adminPort: 10101 },
-  { name: 'log-shipper', httpPort: 4318, grpcPort: 9103, adminPort: 10103 },
+  {
+    name: 'log-shipper',
+    httpPort: 4318,
+    grpcPort: 9103,
+    adminPort: 10103,
+    wirePorts: { FORWARD_PORT: 24224, SYSLOG_PORT: 5514 },
+  },
   { name: 'analytics-query', grpcPort: 9102, adminPort: 10102 },
   { name: 'health-aggregator', grpcPort: 9105, adminPort: 10105 },
 ]
@@ -49,6 +57,8 @@ export interface ServiceInstance {
   httpPort?: number | undefined
   grpcPort?: number | undefined
   adminPort: number
+  /** By the setting that holds each. */
+  wirePorts: Record<string, number>
 }
 
 /** The port that `owner` prefers. `isWished` is true when the user chose it. */
@@ -75,11 +85,14 @@ export async function planInstances(
     for (let index = 0; index < (plan.instances?.[entry.name] ?? 1); index++) {
       const owner = index === 0 ? entry.name : `${entry.name}-${index + 1}`
       const choose = (port: number) => pick({ port: port + index * INSTANCE_PORT_STEP, owner, isWished: false })
+      const wirePorts: Record<string, number> = {}
+      for (const [setting, port] of Object.entries(entry.wirePorts ?? {})) wirePorts[setting] = await choose(port)
       const wish = index === 0 && entry.name === GATEWAY ? plan.httpPort : undefined
       instances.push({
         name: owner,
         entry,
         adminPort: await choose(entry.adminPort),
+        wirePorts,
         ...(entry.grpcPort !== undefined && { grpcPort: await choose(entry.grpcPort) }),
         ...(entry.httpPort !== undefined && {
           httpPort: wish ? await pick({ port: wish, owner, isWished: true }) : await choose(entry.httpPort),
@@ -133,10 +146,11 @@ export function instanceEnvironment(
 }
 
 /** The settings that tell a process which ports to listen on. */
-export function portEnvironment({ httpPort, grpcPort, adminPort }: ServiceInstance): Record<string, string> {
+export function portEnvironment({ httpPort, grpcPort, adminPort, wirePorts }: ServiceInstance): Record<string, string> {
   return {
     ...(httpPort !== undefined && { HTTP_PORT: String(httpPort) }),
     ...(grpcPort !== undefined && { GRPC_PORT: String(grpcPort) }),
     ADMIN_PORT: String(adminPort),
+    ...Object.fromEntries(Object.entries(wirePorts).map(([setting, port]) => [setting, String(port)])),
   }
 }

@@ -177,6 +177,8 @@ function startInstance(instance: ServiceInstance, launch: Launch): Promise<Servi
       ...(streamDir !== undefined && { STREAM_DISK_PATH: streamDir }),
       BOOTSTRAP_WRITE_KEY: keys.write,
       BOOTSTRAP_ADMIN_KEY: keys.admin,
+      FORWARD_API_KEYS: process.env.FORWARD_API_KEYS || keys.write,
+      SYSLOG_API_KEY: process.env.SYSLOG_API_KEY || keys.write,
       // The default is below the data directory of each service, but all services must have the same archive.
       ARCHIVE_URL: process.env.ARCHIVE_URL || pathToFileURL(join(dataDir, 'archive')).href,
       ...instanceEnvironment(instance, launch.instances, dataDir),
@@ -187,8 +189,10 @@ function startInstance(instance: ServiceInstance, launch: Launch): Promise<Servi
   })
 }
 
-function describePorts({ httpPort, grpcPort, adminPort }: ServiceInstance): () => string {
-  const parts = [httpPort && `HTTP ${httpPort}`, grpcPort && `gRPC ${grpcPort}`, `admin ${adminPort}`]
+function describePorts({ httpPort, grpcPort, adminPort, wirePorts }: ServiceInstance): () => string {
+  // FORWARD_PORT is shown as "forward".
+  const wires = Object.entries(wirePorts).map(([setting, port]) => `${setting.split('_')[0]?.toLowerCase()} ${port}`)
+  const parts = [httpPort && `HTTP ${httpPort}`, grpcPort && `gRPC ${grpcPort}`, ...wires, `admin ${adminPort}`]
   return () => parts.filter(Boolean).join(', ')
 }
 
