@@ -65,7 +65,8 @@ describe('the health service on PostgreSQL and Redis', () => {
     for (const release of releases) await release()
   })
 
-  const ledger = async (tenant = String(acme)) => (await service.calls.getLedger({}, { tenant })).streams
+  const ledgers = async (tenant: string) => (await service.calls.getLedger({}, { tenant })).streams
+  const ledger = async (tenant = String(acme)) => (await ledgers(tenant)).filter(({ stream }) => stream === 'events')
   const noteProduced = (accepted: number, spooled = 0) =>
     database.query(
       `insert into ledger_produced (stream, producer, tenant_id, accepted, rejected, spooled) values ('events', $1, $2, $3, 0, $4)
@@ -225,6 +226,12 @@ describe('the health service on PostgreSQL and Redis', () => {
     const { rows } = await database.query<{ id: number }>(`insert into tenants (name) values ('other') returning id`)
     expect(await ledger(String(rows[0]?.id))).toMatchObject([{ tenant: 'other', accepted: 0n, balanced: true }])
     expect((await ledger('*')).map(({ tenant }) => tenant)).toEqual(['acme', 'other'])
+    expect((await ledgers('*')).map(({ stream, tenant }) => [stream, tenant])).toEqual([
+      ['events', 'acme'],
+      ['events', 'other'],
+      ['logs', 'acme'],
+      ['logs', 'other'],
+    ])
     await expect(service.calls.getLedger({})).rejects.toMatchObject({ code: 'TENANT_MISSING' })
   })
 })
