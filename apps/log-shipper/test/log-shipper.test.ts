@@ -111,7 +111,7 @@ describe('log-shipper', () => {
     expect(response.status).toBe(200)
     expect(await response.json()).toEqual({
       accepted: 2,
-      rejected: [{ index: 1, code: 'invalid_json', reason: 'the line is not valid JSON' }],
+      rejected: [{ index: 1, code: 'invalid_json', reason: 'not valid JSON at character 0: not a JSON value' }],
     })
     await waitFor(async () => (await readLedger())?.stored === 2n, DEADLINE)
     expect(await readLedger()).toEqual({ accepted: 3n, rejected: 1n, stored: 2n })

@@ -7,7 +7,7 @@ const NOON = Date.UTC(2026, 10, 21, 12)
 /** One row of tenants 1 and 2 in every table that belongs to tenants. */
 async function fill(database: Database): Promise<void> {
   const partitions = new DayPartitions(database)
-  for (const table of ['events', 'rollups_1m'] as const) await partitions.ensure(table, NOON, NOON)
+  for (const table of ['events', 'rollups_1m', 'log_chunks'] as const) await partitions.ensure(table, NOON, NOON)
   const uuid = '00000000-0000-4000-8000-000000000001'
   for (const tenant of [1, 2]) {
     await database.query(
@@ -58,6 +58,10 @@ async function fill(database: Database): Promise<void> {
         insert into journey_cut_marks (cut_id, tenant_id, day, as_of_xid, marks) select id, $1, '2026-11-21', '1', '' from cut`,
       [tenant],
     )
+    await database.query(
+      `insert into log_chunks (tenant_id, day, first_ms, last_ms, lines, levels, services, data) values ($1, to_timestamp($2), 0, 0, 1, 0, '{}', '')`,
+      [tenant, NOON / 1000],
+    )
     await database.query(`insert into window_versions (tenant_id, event, day) values ($1, 'e', '2026-11-21')`, [tenant])
     await database.query(
       `insert into user_sessions (tenant_id, session_id, started_at, last_seen_at) values ($1, 's', now(), now())`,
@@ -89,7 +93,7 @@ describe('tenant isolation', () => {
 
   it('shows a reader only the rows of its tenant, in every table with tenants, even when the statement has no filter', async () => {
     const tables = await tenantTables()
-    expect(tables).toHaveLength(19)
+    expect(tables).toHaveLength(20)
     for (const table of tables) {
       const { rows } = await database.withTenant(2, (tx) =>
         tx.query<{ tenant_id: number }>(`select tenant_id from ${table}`),

@@ -83,7 +83,7 @@ test('a stack starts no server that the environment names', async () => {
     CACHE_REDIS_URL: 'redis://elsewhere:2',
   }
   stack = await start({ env })
-  expect(stack.processes()).toHaveLength(4)
+  expect(stack.processes()).toHaveLength(5)
   expect([stack.databaseUrl, stack.streamRedisUrl, stack.cacheRedisUrl]).toEqual([
     env.DATABASE_URL,
     env.REDIS_URL,
