@@ -24,10 +24,11 @@ describe('a real client', () => {
     ['@rudderstack/rudder-sdk-node', sendByRudder],
   ])('%s, unmodified, delivers 10,000 events that are counted exactly', async (name, send) => {
     const source = { gatewayUrl: stack.url, readKey: stack.adminKey }
-    const before = await readLedger(source).catch(() => ({ accepted: 0, stored: 0 }))
+    const before = await readLedger(source).catch(() => ({ accepted: 0, stored: 0, duplicate: 0 }))
     await send(`${name} event`)
     const after = await waitUntilSettled(source, before.stored + EVENTS, 60_000)
-    expect(after.accepted - before.accepted).toBe(EVENTS)
+    // On a machine that is too busy to answer in time the client sends a batch again, and its events are duplicates.
+    expect(after.accepted - before.accepted - (after.duplicate - before.duplicate)).toBe(EVENTS)
     expect(after.stored - before.stored).toBe(EVENTS)
     expect(await findLedgerFault(stack.databaseUrl, after)).toBeUndefined()
     expect(await countStored(`${name} event`)).toEqual({

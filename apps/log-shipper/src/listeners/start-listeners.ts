@@ -6,8 +6,8 @@ import type { Lifecycle } from '@millrace/service'
 import type { Config } from '../config.js'
 import type { AcceptLogs } from '../intake/accept-logs.js'
 import type { ShipperMetrics } from '../metrics.js'
-import { listenForward } from './forward/listen.js'
-import { listenSyslog } from './syslog/listen.js'
+import { listenForward } from '../sources/forward/listen.js'
+import { listenSyslog } from '../sources/syslog/listen.js'
 
 /** Faults of connections are logged at most this often for each wire. */
 const FAULT_LOG_MS = 10 * SECOND_MS
