@@ -105,6 +105,8 @@ describe('a running gateway', () => {
       const paths = Object.entries(createOpenApiDocument().paths as Record<string, Record<string, object>>)
         .filter(([, item]) => item.post !== undefined && 'x-scope' in item.post)
         .map(([path]) => path.replace('{id}', '1'))
+        // log-shipper checks the keys of requests with log lines, which the gateway passes on unread.
+        .filter((path) => !path.startsWith('/v1/logs'))
       expect(paths.length).toBeGreaterThan(20)
       for (const path of paths) {
         // The first answer needs a look-up; the second comes from the cache of refused keys.

@@ -414,6 +414,8 @@ const FREE_TEXTS = [
   'MILLRACE_DATA_DIR',
   'KAFKA_SASL_USERNAME',
   'KAFKA_SASL_PASSWORD',
+  'FORWARD_API_KEYS',
+  'SYSLOG_API_KEY',
 ]
 
 describe.each(SERVICES.map(({ name }) => name))('the settings of %s', (name) => {
