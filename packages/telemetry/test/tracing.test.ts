@@ -15,7 +15,8 @@ const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 function trace(options: string, work: string): { result: unknown; exported: string } {
   const program = `
     import { createServer } from 'node:http'
-    import { parseTraceparent, startTracing } from './dist/index.js'
+    import { parseTraceparent } from '@millrace/logger'
+    import { startTracing } from './dist/index.js'
     const parent = '${parent}'
     let exported = ''
     const collector = createServer((req, res) => {
