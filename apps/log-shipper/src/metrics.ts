@@ -1,6 +1,6 @@
 import type { CounterChild, Metrics } from '@millrace/telemetry'
 
-/** The metrics of this service besides those of the packages. */
+/** The metrics that only log-shipper has. The packages that it uses register their own. */
 export class ShipperMetrics {
   readonly #lines
   readonly #refused

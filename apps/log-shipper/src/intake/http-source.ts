@@ -42,7 +42,7 @@ export interface SourceResponse {
   readonly body: string | Buffer
 }
 
-/** A path of a wire. The options that are those of `IntakeRoute` mean the same. */
+/** A path of a wire. `path`, `method`, `encodings` and `readKey` mean what they mean in `IntakeRoute` of @millrace/http-intake. */
 export interface HttpSourceRoute extends Pick<IntakeRoute, 'path' | 'method' | 'encodings' | 'readKey'> {
   /**
    * Reads the whole request and hands every record to the sink. Runs within one turn of the event loop. What it returns is handed to `respond`.

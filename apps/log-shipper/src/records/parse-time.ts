@@ -39,7 +39,7 @@ function fromNumber(value: number): ExactTime | undefined {
   if (!Number.isFinite(value) || value < 0) return undefined
   if (Number.isSafeInteger(value)) return fromDigits(String(value), '')
   if (value >= 1e15) return fromDigits(BigInt(Math.floor(value)).toString(), '')
-  // The shortest digits that stand for the number: more digits would be those of its binary form.
+  // The shortest decimal text that is read back as the same double: further digits would only be noise of the binary form.
   const digits = String(value)
   const [whole = '0', fraction = ''] = digits.includes('e') ? value.toFixed(9).split('.') : digits.split('.')
   return fromDigits(whole, fraction)

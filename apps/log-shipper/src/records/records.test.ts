@@ -76,7 +76,7 @@ describe('the severity of a log line', () => {
     expect(decideSeverity(0, 'constructor')).toBe(0)
   })
 
-  it('severities of syslog and pino are those of OpenTelemetry', () => {
+  it('severities of syslog and levels of pino are mapped to the severity numbers of OpenTelemetry', () => {
     expect([0, 3, 4, 6, 7, 8].map((level) => levelOf(severityOfSyslog(level)))).toEqual([
       'fatal',
       'error',

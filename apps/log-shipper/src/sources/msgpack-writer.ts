@@ -1,6 +1,6 @@
 /** Writes the few MessagePack values that sources answer with. */
 
-/** A text; a Buffer is written as it is. */
+/** Encodes a string. A Buffer is taken as the bytes of the string, also when they are not valid UTF-8. */
 export function packText(text: string | Buffer): Buffer {
   const bytes = Buffer.from(text)
   const { length } = bytes

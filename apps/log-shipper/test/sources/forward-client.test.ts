@@ -156,6 +156,7 @@ describe('the Forward protocol', () => {
     const acknowledged = new Set<number>()
     let settled = 0
     const sent = Array.from({ length: EVENTS }, async (_, index) => {
+      // Spreads the events over a second, so that the kill comes in the middle of them.
       await new Promise((resolve) => setTimeout(resolve, index * 5))
       await client.emit({ message: `line ${index}`, index }).then(
         () => acknowledged.add(index),

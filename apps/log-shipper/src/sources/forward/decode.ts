@@ -81,7 +81,7 @@ function findChunk(options: Buffer): Buffer | undefined {
 }
 
 /**
- * Gives each entry of a message a verdict. `bytes` are those of `message.entries`, decompressed. In a packed message an entry whose end cannot be found
+ * Gives each entry of a message a verdict. `bytes` is `entries.bytes` of the message, decompressed. In a packed message an entry whose end cannot be found
  * ends the message: it is refused, and with it what follows.
  */
 export function addEntries(tag: string, { mode, bytes }: { mode: string; bytes: Buffer }, sink: LogSink): void {
@@ -150,7 +150,7 @@ interface Origin {
   readonly notes: DecodeNotes
 }
 
-/** The time of the entry is the time of the record; fields of the record that look like a time stay as they are. */
+/** The line gets the time of the entry. Fields of the record with names such as `time` become attributes. */
 function toLogRecord(fields: Members, { tag, time, metadata, notes }: Origin): LogRecord {
   const kept = time === undefined ? createMembers() : setAside(fields, 'time')
   const record = recordOfFields(fields, notes)

@@ -28,7 +28,7 @@ export interface LokiEntry {
 }
 
 /**
- * The record of one entry: labels and structured metadata become attributes, except for those that name a field of a record (service, host, level,
+ * The record of one entry: labels and structured metadata become attributes, except labels that name a field of a record (service, host, level,
  * trace id and so on, see log-fields.ts). The metadata counts before the labels. The line itself is not parsed.
  */
 export function toLogRecord(labels: Members, { time, line, metadata }: LokiEntry, notes: DecodeNotes): LogRecord {
