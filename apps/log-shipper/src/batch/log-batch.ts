@@ -13,7 +13,8 @@ type Columns = ReturnType<typeof createBatchWriter<typeof batchSchema.definition
 
 const batchWriter = createBatchWriter(batchSchema)
 const chunkWriter = createBatchWriter(chunkSchema)
-const NO_ATTRIBUTES = '{}'
+/** The attributes of a line that has none. */
+export const NO_ATTRIBUTES = '{}'
 
 /** The lines as a batch of columns. */
 export function encodeBatch(lines: readonly StoredRecord[]): Buffer {
@@ -68,18 +69,14 @@ export function decodeBatch(bytes: Buffer, { service, partition, firstOrdinal }:
   }))
 }
 
-/** Reads lines that `encodeChunk` wrote, in their order. @throws COLUMN_BATCH_CORRUPT, COLUMN_SCHEMA_MISMATCH */
-export function decodeChunk(bytes: Buffer): LogLine[] {
-  const batch = readBatch(chunkSchema, bytes).decode()
-  const services = batch.column('service')
-  const partitions = batch.column('partition')
-  const ordinals = batch.column('ordinal')
-  return Array.from({ length: batch.rows }, (_, row) => ({
-    ...readLine((name) => batch.column(name), row),
-    service: services.value(row) ?? '',
-    partition: partitions.value(row) ?? 0,
-    ordinal: ordinals.value(row) ?? 0,
-  }))
+/** Opens what `encodeBatch` wrote. @throws COLUMN_BATCH_CORRUPT, COLUMN_SCHEMA_MISMATCH */
+export function openBatch(bytes: Buffer): LineColumns {
+  return readBatch(batchSchema, bytes)
+}
+
+/** Opens what `encodeChunk` wrote. @throws COLUMN_BATCH_CORRUPT, COLUMN_SCHEMA_MISMATCH */
+export function openChunkBatch(bytes: Buffer): ReturnType<typeof readBatch<typeof chunkSchema.definitions>> {
+  return readBatch(chunkSchema, bytes)
 }
 
 type LineColumns = ReturnType<typeof readBatch<typeof batchSchema.definitions>>

@@ -1,18 +1,21 @@
-import type { SearchLogsRequest, SearchLogsResponse } from '@millrace/contracts'
+import { coreErrors, type SearchLogsRequest, type SearchLogsResponse } from '@millrace/contracts'
 import { bindCursor, decodePosition, encodePosition, unbindCursor } from '@millrace/pagination'
 import { type CallContext, tenantOf } from '@millrace/service'
 import type { LogLine } from '../batch/log-batch.js'
+import type { LogPlace } from '../batch/log-place.js'
 import { flagNames } from '../records/log-record.js'
 import { formatTime } from '../records/parse-time.js'
 import { levelOf } from '../records/severity.js'
-import { toLogQuery } from '../search/log-query.js'
+import { compileRequest } from '../search/compile-request.js'
 import { type SearchDeps, searchLines } from '../search/search-lines.js'
-import type { LogPlace } from '../store/build-chunks.js'
 
 export interface SearchLogsDeps extends SearchDeps {
   /** Everything accepted before this time is found; undefined while it is unknown. */
   readonly readWatermark: () => Promise<Date | undefined>
 }
+
+const LIMIT_DEFAULT = 10
+const LIMIT_MAX = 100
 
 /** Finds a page of lines of the tenant of the call. */
 export function createSearchLogs(deps: SearchLogsDeps) {
@@ -21,18 +24,20 @@ export function createSearchLogs(deps: SearchLogsDeps) {
     call: Pick<CallContext, 'tenant' | 'signal'>,
   ): Promise<SearchLogsResponse> {
     const tenantId = tenantOf(call)
-    const { cursor: _cursor, limit: _limit, ...asked } = request
+    const { cursor, limit, ...asked } = request
+    if (limit > LIMIT_MAX) throw coreErrors.INVALID_REQUEST({ message: `limit must be from 1 to ${LIMIT_MAX}` })
     const key = ['logs', asked]
-    const before = toPlace(unbindCursor(request.cursor, key))
+    const before = toPlace(unbindCursor(cursor, key))
+    const page = { query: compileRequest(asked), limit: limit === 0 ? LIMIT_DEFAULT : limit, before }
     // Before the search, so that the answer has everything up to it.
     const watermark = await deps.readWatermark()
-    const page = await searchLines(tenantId, toLogQuery(request, before), { ...deps, signal: call.signal })
+    const found = await searchLines(tenantId, page, { ...deps, signal: call.signal })
     return {
-      linesJson: page.lines.map(toJson),
-      nextCursor: page.next === undefined ? '' : bindCursor(encodePosition(fromPlace(page.next)), key),
-      scanned: BigInt(page.scanned),
-      skipped: BigInt(page.skipped),
-      total: page.total === undefined ? undefined : BigInt(page.total),
+      linesJson: found.lines.map(toJson),
+      nextCursor: found.next === undefined ? '' : bindCursor(encodePosition(fromPlace(found.next)), key),
+      scanned: BigInt(found.scanned),
+      skipped: BigInt(found.skipped),
+      total: found.total === undefined ? undefined : BigInt(found.total),
       watermark,
     }
   }

@@ -1,6 +1,7 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { DAY_MS } from '@millrace/contracts'
-import { decodeBatch, decodeChunk, encodeChunk, type LogLine } from '../batch/log-batch.js'
+import { decodeBatch, encodeChunk, type LogLine, openChunkBatch } from '../batch/log-batch.js'
+import { compareLines } from '../batch/log-place.js'
 import { levelIndex } from '../records/severity.js'
 import type { TailBatch } from '../tail/memory-tail.js'
 
@@ -66,14 +67,6 @@ function* chunksOf(batches: readonly TailBatch[], { retentionMs }: DayRule): Gen
   }
 }
 
-/** Orders lines from the oldest to the newest: by time, then by their place in the stream, so that no two are equal. */
-export function compareLines(a: LogPlace, b: LogPlace): number {
-  return a.timeMs - b.timeMs || a.timeSubNs - b.timeSubNs || a.partition - b.partition || a.ordinal - b.ordinal
-}
-
-/** What decides the order of a line. */
-export type LogPlace = Pick<LogLine, 'timeMs' | 'timeSubNs' | 'partition' | 'ordinal'>
-
 function* cut(lines: readonly LogLine[]): Generator<readonly LogLine[]> {
   let start = 0
   let length = 0
@@ -100,10 +93,10 @@ function toChunk(lines: readonly LogLine[], tenantId: number, dayMs: number): Ch
   return { tenantId, dayMs, firstMs, lastMs, lines: lines.length, levels, services: [...services], data }
 }
 
-/** The lines of the data of a chunk, from the oldest to the newest. @throws when the bytes are not whole and unchanged */
-export function readChunk(data: Buffer): LogLine[] {
+/** Opens the data of a chunk. @throws when the bytes are not whole and unchanged */
+export function openStoredChunk(data: Buffer): ReturnType<typeof openChunkBatch> {
   if (data[0] !== CODEC_DEFLATE) throw new RangeError(`the chunk has the unknown codec ${data[0]}`)
-  return decodeChunk(inflateRawSync(data.subarray(1), { maxOutputLength: DATA_BYTES_MAX }))
+  return openChunkBatch(inflateRawSync(data.subarray(1), { maxOutputLength: DATA_BYTES_MAX }))
 }
 
 function groupBy<Item, Key>(items: readonly Item[], keyOf: (item: Item) => Key): Map<Key, Item[]> {
