@@ -36,7 +36,7 @@ import {
   runConsumer,
   type StreamDriver,
 } from '@millrace/streams'
-import { createGrpcMetrics, createHttpMetrics, createResilienceMetrics } from '@millrace/telemetry'
+import { createGrpcMetrics, createHttpMetrics, createResilienceMetrics, type GrpcMetrics } from '@millrace/telemetry'
 import { LogFrameBuilder } from './append/log-frame.js'
 import type { Config } from './config.js'
 import { type AcceptLogs, createAcceptLogs } from './intake/accept-logs.js'
@@ -64,6 +64,7 @@ interface Parts {
   readonly driver: StreamDriver
   readonly cacheRedis: RedisConnection
   readonly metrics: ShipperMetrics
+  readonly grpcMetrics: GrpcMetrics
 }
 
 /** The composition root: the only file that knows all concrete parts. Parts stop in reverse order: the servers first, the database last. */
@@ -85,7 +86,8 @@ async function startParts(config: Config, lifecycle: Lifecycle): Promise<Parts> 
     const made = await openStreamDriver(config, { redis: streamRedis, logger: lifecycle.logger })
     return [made, () => made.close()]
   })
-  return { config, lifecycle, database, driver, cacheRedis, metrics: new ShipperMetrics(lifecycle.metrics) }
+  const metrics = new ShipperMetrics(lifecycle.metrics)
+  return { config, lifecycle, database, driver, cacheRedis, metrics, grpcMetrics: createGrpcMetrics(lifecycle.metrics) }
 }
 
 /** The consumer that stores the lines, and what keeps its table in order. */
@@ -139,8 +141,8 @@ async function startStorage({ config, lifecycle, database, driver, metrics }: Pa
   return tail
 }
 
-async function startRpc({ config, lifecycle, database }: Parts, tail: MemoryTail): Promise<void> {
-  const { logger, metrics, tracer } = lifecycle
+async function startRpc({ config, lifecycle, database, grpcMetrics }: Parts, tail: MemoryTail): Promise<void> {
+  const { logger, tracer } = lifecycle
   const group = { group: config.LOG_STREAM_GROUP, stream: config.LOG_STREAM_NAME }
   const service = implementService(LogServiceService, {
     searchLogs: createSearchLogs({ database, tail, readWatermark: () => readWatermark(database, group) }),
@@ -148,7 +150,7 @@ async function startRpc({ config, lifecycle, database }: Parts, tail: MemoryTail
   await lifecycle.start('grpc server', () =>
     startGrpcServer(
       { port: config.GRPC_PORT, host: config.GRPC_HOST, setting: 'GRPC_PORT', descriptorSet: descriptorSet() },
-      { services: [service], logger, metrics: createGrpcMetrics(metrics), tracer },
+      { services: [service], logger, metrics: grpcMetrics, tracer },
     ),
   )
 }

@@ -18,7 +18,7 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 export interface SpawnServiceOptions {
   /** Folder below apps/, for example "ingest-gateway". */
   app: string
-  /** Added to PATH, NODE_ENV (test), ADMIN_PORT (a free one) and MILLRACE_DATA_DIR (a temporary one). */
+  /** Added to PATH, NODE_ENV (test), ADMIN_PORT and OTLP_GRPC_PORT (free ones) and MILLRACE_DATA_DIR (a temporary one). */
   env: Record<string, string>
   /** Options for Node itself. */
   nodeOptions?: string[]
@@ -45,6 +45,8 @@ export async function spawnService(options: SpawnServiceOptions): Promise<Servic
       PATH: process.env.PATH,
       NODE_ENV: 'test',
       ADMIN_PORT: String(adminPort),
+      // Two processes of log-shipper cannot listen on the same default port.
+      OTLP_GRPC_PORT: '0',
       MILLRACE_DATA_DIR: home,
       ...options.env,
     },

@@ -1,12 +1,14 @@
 import { hostname } from 'node:os'
 import type { KeyVerifier, Principal } from '@millrace/auth'
 import { requireScope } from '@millrace/auth'
-import { SECOND_MS } from '@millrace/contracts'
-import type { Lifecycle } from '@millrace/service'
+import { SECOND_MS, toMillraceError } from '@millrace/contracts'
+import { type Lifecycle, startGrpcServer } from '@millrace/service'
+import type { GrpcMetrics } from '@millrace/telemetry'
 import type { Config } from '../config.js'
 import type { AcceptLogs } from '../intake/accept-logs.js'
 import type { ShipperMetrics } from '../metrics.js'
 import { listenForward } from '../sources/forward/listen.js'
+import { createOtlpGrpcService } from '../sources/otlp/serve-grpc.js'
 import { listenSyslog } from '../sources/syslog/listen.js'
 
 /** Faults of connections are logged at most this often for each wire. */
@@ -17,13 +19,15 @@ interface ListenerDeps {
   readonly config: Config
   readonly lifecycle: Lifecycle
   readonly acceptLogs: AcceptLogs
-  readonly verifier: Pick<KeyVerifier, 'verifyKey'>
+  readonly verifier: Pick<KeyVerifier, 'verify' | 'verifyKey'>
   readonly metrics: ShipperMetrics
+  readonly grpcMetrics: GrpcMetrics
 }
 
-/** Starts the servers of the wires that are not HTTP and that have a key. */
+/** Starts the servers of the wires that are not HTTP; of those whose clients cannot send a key, the ones that have one. */
 export async function startListeners(deps: ListenerDeps): Promise<void> {
   const { config, lifecycle } = deps
+  await startOtlpGrpc(deps)
   const keys = (config.FORWARD_API_KEYS?.reveal() ?? '')
     .split(',')
     .map((key) => key.trim())
@@ -47,6 +51,27 @@ export async function startListeners(deps: ListenerDeps): Promise<void> {
     })
   const key = config.SYSLOG_API_KEY?.reveal()
   if (key !== undefined) await startSyslog(key, deps)
+}
+
+async function startOtlpGrpc(deps: ListenerDeps): Promise<void> {
+  const { config, lifecycle, acceptLogs, verifier, metrics, grpcMetrics } = deps
+  const { logger, tracer } = lifecycle
+  const service = createOtlpGrpcService({
+    acceptLogs,
+    verifier,
+    onRefused: (error) => metrics.noteRefused(toMillraceError(error).code),
+  })
+  await lifecycle.start('server for OTLP over gRPC', () =>
+    startGrpcServer(
+      {
+        host: config.LISTEN_HOST,
+        port: config.OTLP_GRPC_PORT,
+        setting: 'OTLP_GRPC_PORT',
+        messageBytesMax: config.LOG_BODY_BYTES_MAX,
+      },
+      { services: [service], logger, metrics: grpcMetrics, tracer },
+    ),
+  )
 }
 
 async function startSyslog(key: string, deps: ListenerDeps): Promise<void> {

@@ -1,11 +1,15 @@
 import { boolean, host, integer, pemFile, port, secret } from '@millrace/service'
 
-/** The settings of the wires that are not HTTP. Each wire listens only when its first setting is set, because it needs to know whose lines they are. */
+/**
+ * The settings of the wires that are not HTTP. A wire whose clients cannot send a key listens only when its key is set, because it needs to know whose
+ * lines they are.
+ */
 export function sourceSettings() {
   return {
     LISTEN_HOST: host({
       default: '127.0.0.1',
-      description: 'address on which the servers for Forward and syslog listen; 0.0.0.0 listens on every network',
+      description:
+        'address on which the servers for OTLP over gRPC, Forward and syslog listen; 0.0.0.0 listens on every network',
     }),
     LISTEN_CONNECTIONS_MAX: integer({
       default: 1_000,
@@ -14,6 +18,7 @@ export function sourceSettings() {
       unit: 'connections',
       description: 'maximum open connections of each server for Forward and syslog; further ones are closed at once',
     }),
+    OTLP_GRPC_PORT: port({ default: 4317, description: 'port for OTLP over gRPC' }),
     FORWARD_API_KEYS: secret({
       optional: true,
       description:

@@ -9,6 +9,7 @@ import {
   MillraceError,
   toMillraceError,
 } from '@millrace/contracts'
+import { encodeRetryInfo } from './retry-info.js'
 
 /** The parts of an error for which a gRPC status has no field. */
 interface ErrorFacts {
@@ -24,7 +25,13 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   [coreErrors.CALL_CANCELLED.code]: grpcStatus.CANCELLED,
 }
 
-/** The gRPC status of an error, with our code in `millrace-code`. The message and details of an internal error are not sent. */
+/** The standard key for a google.rpc.Status in metadata. */
+const STATUS_DETAILS = 'grpc-status-details-bin'
+
+/**
+ * The gRPC status of an error, with our code in `millrace-code`, and with a RetryInfo when it says when to try again. The message and details of an
+ * internal error are not sent.
+ */
 export function toStatus(error: unknown): StatusObject {
   const known = toMillraceError(error)
   const { retryable, retryAfterSeconds, httpStatus } = known
@@ -33,11 +40,11 @@ export function toStatus(error: unknown): StatusObject {
   const metadata = new Metadata()
   metadata.set(METADATA_KEYS.errorCode, known.code)
   metadata.set(METADATA_KEYS.errorFacts, Buffer.from(JSON.stringify(facts)))
-  return {
-    code: STATUS_BY_CODE[known.code] ?? KIND_TRAITS[known.kind].grpcStatus,
-    details: isInternal ? coreErrors.INTERNAL().message : known.message,
-    metadata,
-  }
+  const code = STATUS_BY_CODE[known.code] ?? KIND_TRAITS[known.kind].grpcStatus
+  const text = isInternal ? coreErrors.INTERNAL().message : known.message
+  if (retryable && retryAfterSeconds !== undefined)
+    metadata.set(STATUS_DETAILS, encodeRetryInfo({ code, details: text, retryAfterSeconds }))
+  return { code, details: text, metadata }
 }
 
 const CODE_BY_KIND: Readonly<Record<ErrorKind, ErrorFactory>> = {

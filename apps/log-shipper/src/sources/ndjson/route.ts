@@ -1,5 +1,6 @@
 import { CONTENT_ENCODINGS } from '@millrace/http-intake'
 import type { HttpSource } from '../../intake/http-source.js'
+import { readKeyOfScheme } from '../read-key.js'
 import { decodeNdjson } from './decode.js'
 
 export const ndjsonSource: HttpSource = {
@@ -8,6 +9,7 @@ export const ndjsonSource: HttpSource = {
     {
       path: '/v1/logs/ndjson',
       encodings: CONTENT_ENCODINGS,
+      readKey: readKeyOfScheme,
       decode: ({ body }, sink) => decodeNdjson(body, sink),
       respond: (_request, { accepted, rejections }) => ({
         status: 200,

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { CONTENT_ENCODINGS } from '@millrace/http-intake'
 import type { HttpSource } from '../../intake/http-source.js'
 import { decodeWhole, mediaType, sourceErrors } from '../errors.js'
+import { readKeyOfScheme } from '../read-key.js'
 import { decodeOtlp } from './decode.js'
 import { decodeOtlpJson } from './decode-json.js'
 import { JSON_TYPE, type OtlpForm, PROTOBUF, respondRefused, respondTaken } from './respond.js'
@@ -13,6 +14,7 @@ export const otlpSource: HttpSource = {
     {
       path: '/v1/logs',
       encodings: CONTENT_ENCODINGS,
+      readKey: readKeyOfScheme,
       decode: ({ headers, body }, sink) => {
         const form = readForm(headers)
         if (form === undefined) {
