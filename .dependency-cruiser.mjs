@@ -33,6 +33,7 @@ const LIBRARY_OWNERS = {
   pg: ['database'],
   'pg-copy-streams': ['database'],
   'prom-client': ['telemetry'],
+  re2js: ['log-shipper'],
   winston: ['logger'],
   'winston-transport': ['logger'],
   zod: ['contracts', 'service', 'ingest-gateway', 'rollups'],

@@ -357,7 +357,11 @@ describe('the store of log lines', () => {
     }
     const call = { tenant: '1', signal: new AbortController().signal }
     await expect(search({ ...ask, cursor: 'abc' }, call)).rejects.toMatchObject({ code: 'INVALID_CURSOR' })
-    for (const wrong of [{ levels: ['loud'] }, { limit: 101 }, { traceId: 'xyz' }, { query: '--' }])
+    for (const wrong of [{ levels: ['loud'] }, { limit: 101 }, { traceId: 'xyz' }])
       await expect(search({ ...ask, ...wrong }, call)).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
+    await expect(search({ ...ask, query: 'a "b' }, call)).rejects.toMatchObject({
+      code: 'LOG_QUERY_INVALID',
+      details: { field: 'q', position: 2 },
+    })
   })
 })

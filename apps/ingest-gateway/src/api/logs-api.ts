@@ -6,6 +6,8 @@ import type { ApiRoutes } from './api-routes.js'
 import { type Params, readCount, readList, readText, readTime } from './read-params.js'
 
 const PATH = '/api/v1/logs'
+/** As many characters as log-shipper takes. */
+const QUERY_LENGTH_MAX = 4096
 
 /** GET and POST /api/v1/logs: log lines of the caller's tenant, newest first. */
 export function addLogsApi(routes: ApiRoutes, deps: Pick<ApiDeps, 'logs'>): void {
@@ -19,7 +21,7 @@ export function addLogsApi(routes: ApiRoutes, deps: Pick<ApiDeps, 'logs'>): void
         services: readList(params, 'service'),
         host: readText(params, 'host'),
         traceId: readText(params, 'trace_id'),
-        query: readText(params, 'q'),
+        query: readText(params, 'q', QUERY_LENGTH_MAX),
         contains: readText(params, 'contains'),
         limit: readCount(params, 'limit', { min: 1, max: 100 }),
         cursor: readText(params, 'cursor', CURSOR_LENGTH_MAX),

@@ -1,33 +1,49 @@
-import { wordsOf } from '@millrace/column-store'
 import { coreErrors, type SearchLogsRequest } from '@millrace/contracts'
+import { type CompiledConditions, compileQuery } from '../query/compile-query.js'
+import { ALL_LEVELS } from '../query/match-term.js'
+import { parseQuery } from '../query/parse-query.js'
 import { LEVEL_NAMES } from '../records/severity.js'
 import type { CompiledQuery, Need } from './compiled-query.js'
 import { foldText } from './match-text.js'
 
-const ALL_LEVELS = (1 << LEVEL_NAMES.length) - 1
-const WORD_MAX = 32
+/** The parameters that say which lines are meant. All of them must hold. */
+export type LogConditions = Pick<
+  SearchLogsRequest,
+  'from' | 'to' | 'levels' | 'services' | 'host' | 'traceId' | 'query' | 'contains'
+>
 
-/** What the parameters of a search ask for. @throws INVALID_REQUEST */
-export function compileRequest(request: Omit<SearchLogsRequest, 'cursor' | 'limit'>): CompiledQuery {
-  const { from, to, levels, services, host, traceId, query, contains } = request
-  if (traceId !== '' && !/^[\da-f]{32}$/i.test(traceId))
-    throw coreErrors.INVALID_REQUEST({ message: 'trace_id must be 32 hexadecimal digits' })
-  const words = [...new Set(wordsOf(query))]
-  if (words.length > WORD_MAX) throw coreErrors.INVALID_REQUEST({ message: `q has more than ${WORD_MAX} words` })
-  if (query !== '' && words.length === 0)
-    throw coreErrors.INVALID_REQUEST({ message: 'q has no word: a word is made of letters, digits and underscores' })
-  const needs: Need[] = words.map((text) => ({ kind: 'text', form: 'phrase', text }))
-  if (contains !== '') needs.push({ kind: 'text', form: 'substring', text: foldText(contains) })
-  if (host !== '') needs.push({ kind: 'equals', column: 'host', value: host })
-  if (traceId !== '') needs.push({ kind: 'equals', column: 'traceId', value: traceId.toLowerCase() })
+/** What the parameters of a search ask for. @throws INVALID_REQUEST, LOG_QUERY_INVALID */
+export function compileRequest({ from, to, levels, services, query, ...more }: LogConditions): CompiledQuery {
+  const asked = compileQuery(parseQuery(query))
+  const levelsAsked = levels.length === 0 ? ALL_LEVELS : levels.reduce((mask, level) => mask | levelBit(level), 0)
+  const needs = [...(asked.needs === undefined ? [] : [asked.needs]), ...needsOf(more)]
+  const both = intersect(services, asked.services)
   return {
     fromMs: from?.getTime() ?? 0,
     toMs: to?.getTime() ?? Number.MAX_SAFE_INTEGER,
-    levels: levels.length === 0 ? ALL_LEVELS : levels.reduce((mask, level) => mask | levelBit(level), 0),
-    services,
+    // An empty list of services means all services, so a search that no service can fulfil wants no level.
+    levels: both === undefined ? 0 : levelsAsked & asked.levels,
+    services: both ?? [],
     needs: needs.length === 0 ? undefined : { kind: 'all', of: needs },
-    matches: undefined,
+    matches: asked.matches,
   }
+}
+
+/** The services that are in both lists; empty: all services; undefined: none. */
+function intersect(services: readonly string[], asked: CompiledConditions['services']): readonly string[] | undefined {
+  if (asked === undefined) return services
+  const both = services.length === 0 ? asked : asked.filter((service) => services.includes(service))
+  return both.length === 0 ? undefined : both
+}
+
+function needsOf({ host, traceId, contains }: Pick<LogConditions, 'host' | 'traceId' | 'contains'>): Need[] {
+  if (traceId !== '' && !/^[\da-f]{32}$/i.test(traceId))
+    throw coreErrors.INVALID_REQUEST({ message: 'trace_id must be 32 hexadecimal digits' })
+  const needs: Need[] = []
+  if (contains !== '') needs.push({ kind: 'text', form: 'substring', text: foldText(contains) })
+  if (host !== '') needs.push({ kind: 'equals', column: 'host', value: host })
+  if (traceId !== '') needs.push({ kind: 'equals', column: 'traceId', value: traceId.toLowerCase() })
+  return needs
 }
 
 function levelBit(name: string): number {

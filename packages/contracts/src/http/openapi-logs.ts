@@ -37,7 +37,7 @@ const descriptions = {
   service: 'Names of services, any of which wrote the line. Default: all.',
   host: 'Name of the host.',
   trace_id: 'Id of the trace: 32 hexadecimal digits.',
-  q: 'Words that must all be in the message or in the values of the attributes, as whole words. Capital and small letters are the same.',
+  q: 'A query: words, "phrases", prefix*, *part of a text*, /regular expressions/, field:value, level>=warn, http.status>=500, AND, OR, NOT and parentheses; docs/reference/log-query.md has the grammar. Capital and small letters are the same.',
   contains:
     'A text that must be in the message or in one value of the attributes. Capital and small letters are the same.',
   cursor: 'next_cursor of the previous page of the same search.',

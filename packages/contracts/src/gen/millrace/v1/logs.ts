@@ -39,7 +39,7 @@ export interface SearchLogsRequest {
   services: string[];
   host: string;
   traceId: string;
-  /** Words that must all be in the message or in the values of the attributes. */
+  /** In the query language of docs/reference/log-query.md. */
   query: string;
   /** A text that must be in the message or in a value of the attributes. */
   contains: string;
