@@ -13,6 +13,8 @@ export const logChunks = pgTable('log_chunks', {
   levels: smallint('levels').notNull(),
   services: text('services').array().notNull(),
   data: bytea('data').notNull(),
+  storedAt: timestamp('stored_at', { withTimezone: true }).notNull().defaultNow(),
+  archiveState: smallint('archive_state').notNull().default(0),
 })
 
 /** The last frame of each producer whose lines are in `log_chunks`. */
