@@ -28,7 +28,7 @@ export const defaultFieldNames: readonly string[] = [
   'cvc',
 ]
 
-/** Names of ids: their digits are not taken for card, social security or telephone numbers. */
+/** Names of ids: a value that is one plain id is not taken for a card, social security, account or telephone number. */
 export const defaultIdNames: readonly string[] = [
   'order_id',
   'order_number',

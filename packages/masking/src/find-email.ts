@@ -103,16 +103,22 @@ function lastCharacter(text: string, end: number): string {
   return text.slice(code >= 0xdc00 && code <= 0xdfff ? Math.max(0, end - 2) : end - 1, end)
 }
 
+/** The same as `endOfDomain` by characters: letters of every script may be a top-level domain, other characters end it. */
 function endOfUnicodeDomain(bytes: Buffer, domain: number, end: number): number | undefined {
-  const text = bytes.toString('utf8', domain, end)
-  const [labels = ''] = UNICODE_LABELS.exec(text) ?? []
-  const dot = labels.lastIndexOf('.')
-  const topLevel = labels.slice(dot + 1)
-  if (dot <= 0 || !UNICODE_TOP_LEVEL.test(topLevel) || FILE_ENDINGS.has(topLevel.toLowerCase())) return undefined
-  return domain + Buffer.byteLength(labels)
+  const [domains = ''] = UNICODE_LABELS.exec(bytes.toString('utf8', domain, end)) ?? []
+  let found: number | undefined
+  for (let dot = domains.indexOf('.'); dot >= 0; ) {
+    const next = domains.indexOf('.', dot + 1)
+    const label = domains.slice(dot + 1, next < 0 ? undefined : next)
+    const [topLevel = ''] = UNICODE_TOP_LEVEL.exec(label) ?? []
+    if (topLevel !== '' && !(topLevel === label && FILE_ENDINGS.has(label.toLowerCase())))
+      found = dot + 1 + topLevel.length
+    dot = next
+  }
+  return found === undefined ? undefined : domain + Buffer.byteLength(domains.slice(0, found))
 }
 const UNICODE_LABELS = /^[\p{L}\p{M}\p{N}-]+(?:\.[\p{L}\p{M}\p{N}-]+)*/u
-const UNICODE_TOP_LEVEL = /^(?:xn--[a-z0-9-]+|[\p{L}\p{M}]{2,24})$/iu
+const UNICODE_TOP_LEVEL = /^(?:xn--[a-z0-9-]+|[\p{L}\p{M}]{2,24}(?![\p{L}\p{M}]))/iu
 
 /** Whether `%40` stands at `at`. */
 export function isEncodedAtSign(view: TextView, at: number): boolean {

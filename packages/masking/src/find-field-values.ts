@@ -1,5 +1,6 @@
 import { APOSTROPHE, BACKSLASH, byteSet, isWhiteSpace, LETTERS_AND_DIGITS, QUOTE } from './byte-table.js'
 import type { FieldNames, NameKind } from './field-names.js'
+import { findIdEnd, skipQuote } from './find-id.js'
 import type { JsonStrings } from './json-strings.js'
 import { BUILT_IN_REPLACEMENTS, byteAt, type TextView } from './text-view.js'
 
@@ -35,11 +36,18 @@ export function findFieldValue({ view, names, strings }: FieldSearch, at: number
   if (closing === QUOTE) {
     const level = quoteLevel(view, nameEnd - 1)
     const kind = names.kindBefore(view, nameEnd - 1 - backslashes(level), true)
-    if (kind === undefined) return undefined
-    return withKind(kind, findJsonValue(view, skipSpaces(view, at + 1), { level, isId: kind === 'id' }))
+    if (kind !== 'secret') return kind && findId(view, at)
+    return withKind(kind, findJsonValue(view, skipSpaces(view, at + 1), level))
   }
   const kind = names.kindBefore(view, closing === APOSTROPHE ? nameEnd - 1 : nameEnd, false)
-  return kind === undefined ? undefined : withKind(kind, findPlainValue(view, skipSpaces(view, at + 1), strings))
+  if (kind !== 'secret') return kind && findId(view, at)
+  return withKind(kind, findPlainValue(view, skipSpaces(view, at + 1), strings))
+}
+
+function findId(view: TextView, at: number): FieldValue | undefined {
+  const start = skipQuote(view, skipSpaces(view, at + 1))
+  const end = findIdEnd(view, start)
+  return end === undefined ? undefined : { kind: 'id', start, end }
 }
 
 function withKind(kind: NameKind, value: Value | undefined): FieldValue | undefined {
@@ -47,11 +55,7 @@ function withKind(kind: NameKind, value: Value | undefined): FieldValue | undefi
 }
 
 /** What follows a name in quotes: a string, an object or array, or a number or literal; null is left alone. */
-function findJsonValue(
-  view: TextView,
-  start: number,
-  { level, isId }: { level: number; isId: boolean },
-): Value | undefined {
+function findJsonValue(view: TextView, start: number, level: number): Value | undefined {
   const found = quoteLevelFrom(view, start)
   const quoteAt = start + backslashes(found)
   const first = byteAt(view, quoteAt)
@@ -61,8 +65,7 @@ function findJsonValue(
   }
   const quote = `${'\\'.repeat(backslashes(level))}"`
   const replacement = `${quote}${BUILT_IN_REPLACEMENTS.field}${quote}`
-  if (first === 0x7b || first === 0x5b)
-    return isId ? undefined : { start, end: bracketsEnd(view, start, level), text: replacement }
+  if (first === 0x7b || first === 0x5b) return { start, end: bracketsEnd(view, start, level), text: replacement }
   const end = literalEnd(view, start)
   return isNull(view, start, end) ? undefined : { start, end, text: replacement }
 }

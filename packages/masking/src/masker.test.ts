@@ -192,14 +192,60 @@ describe('a masker', () => {
       /(?<![\w.\\-])(?:\(\d{3}\) |\d{3}-)\d{3}-\d{4}(?![\w.-])/,
       /(?<![\w.\\-])4\d{15}(?![\w.-])/,
     ]
+    // A field that is an id may hold one plain id, which may consist of digits.
+    const plainId = /(?<=order[_ -]*id(?:\\*["']|)\s*[:=]\s*(?:\\*["']|))[\w.:/#-]{1,128}(?![^\s\\"',;&|)\]}>])/gi
     fc.assert(
       fc.property(hostileText, (text) => {
-        const masked = masker.text(text).replaceAll('4111111111111112', '')
+        const masked = masker.text(text).replaceAll('4111111111111112', '').replace(plainId, '')
         for (const expression of reference) expect(masked).not.toMatch(expression)
       }),
       RUNS,
     )
   })
+
+  it.each([
+    ['order_id:{078-05-1120', 'order_id:{[ssn]'],
+    ['order_id={"a":"415-555-2671"}', 'order_id={"a":"[phone]"}'],
+    ['order_id=078 05 1120', 'order_id=[ssn]'],
+    ['order_id=x@4111111111111111', 'order_id=x@[card]'],
+    ['{"order_id":"call 415-555-2671"}', '{"order_id":"call [phone]"}'],
+    ['order_id=7|password=hunter2', 'order_id=7|password=[masked]'],
+    ['order_id=a/password:hunter2', 'order_id=a/password:[masked]'],
+  ])('masks what the field of an id holds besides one plain id: %s', (text, masked) => {
+    expect(masker.text(text)).toBe(masked)
+  })
+
+  it.each([
+    'order_id=4111111111111111',
+    'order_id: 078-05-1120, next',
+    '[order_id=415-555-2671]',
+    "{'order_id': '4111111111111111'}",
+    '{"order_id":"urn:order:4111111111111111","n":1}',
+    String.raw`{"line":"{\"order_id\":\"4111111111111111\"}"}`,
+  ])('leaves one plain id in the field of an id: %s', (text) => {
+    expect(masker.text(text)).toBe(text)
+  })
+
+  it.each([
+    ['https://4111111111111111:hunter2@example.com', 'https://[card]:[masked]@example.com'],
+    ['://078-05-1120:hunter2@h', '://[ssn]:[masked]@h'],
+    ['://token=abc:hunter2@h', '://token=[masked]'],
+  ])('masks the user of a URL with a password as well: %s', (text, masked) => {
+    expect(masker.text(text)).toBe(masked)
+  })
+
+  it.each([
+    ['bob@example.com\u{10858}', '[email]\u{10858}'],
+    ['bob@example.comsk-\u{18df3}x', '[email]-\u{18df3}x'],
+    ['bob@exämple.com-x', '[email]-x'],
+    ['bob@bücher.de.png', '[email].png'],
+    ['bob@bücher.png', 'bob@bücher.png'],
+  ])(
+    'ends an address behind the last letters that may be a top-level domain, beyond ASCII as well: %s',
+    (text, masked) => {
+      expect(masker.text(text)).toBe(masked)
+    },
+  )
 
   it('counts what each rule has masked, in texts, bytes and objects', () => {
     const counted = createMasker()

@@ -17,7 +17,10 @@ export interface MaskerConfig {
   readonly rules?: readonly MaskRule[]
   /** Field names whose values are always masked, besides `defaultFieldNames`. */
   readonly fieldNames?: readonly string[]
-  /** Field names whose digits are ids and never card, social security or telephone numbers, besides `defaultIdNames`. A name of `fieldNames` wins. */
+  /**
+   * Field names besides `defaultIdNames` whose values are ids: one plain id of letters, digits and `_-.:/#` is no card, social security, account or
+   * telephone number. A name of `fieldNames` wins.
+   */
   readonly idNames?: readonly string[]
   /** What `value` and `field` leave out of an object. Default: a depth of 100, nothing else. */
   readonly limits?: ValueLimits

@@ -19,6 +19,7 @@ import type { FieldNames } from './field-names.js'
 import { findEmail, isEncodedAtSign } from './find-email.js'
 import { type FieldSearch, findFieldValue } from './find-field-values.js'
 import { findIban } from './find-iban.js'
+import { findIdEnd } from './find-id.js'
 import { findInternationalPhone, findNumber, findPhoneInParentheses } from './find-numbers.js'
 import {
   findCredential,
@@ -37,7 +38,7 @@ import { BUILT_IN_REPLACEMENTS, type BuiltInRule, type ByteFinding, byteAt, type
 export interface ScanRange {
   readonly start: number
   readonly end: number
-  /** Whether digits are an id, so that the rules for numbers do not apply. */
+  /** Whether a text that is one plain id may consist of digits: the rules for numbers do not apply to it. */
   readonly isId: boolean
 }
 
@@ -72,7 +73,7 @@ export class Scanner implements TextView {
     this.start = start
     this.end = end
     this.done = -1
-    this.#idEnd = isId ? end : start
+    this.#idEnd = isId && findIdEnd(this, start) === end ? end : start
     this.#strings = undefined
     this.#runs.tokenEnd = this.#runs.dottedEnd = this.#runs.jwtFrom = start
     this.#readAll(bytes, start, end)
@@ -82,8 +83,8 @@ export class Scanner implements TextView {
     return findings
   }
 
-  /** Kept free of everything but the table, because it decides what a text without findings costs. */
-  #readAll(bytes: Buffer, start: number, end: number): void {
+  /** Returns where to go on. Kept free of everything but the table, because it decides what a text without findings costs. */
+  #readAll(bytes: Buffer, start: number, end: number): number {
     const table = BYTE_KIND
     let at = start
     while (at < end) {
@@ -109,12 +110,13 @@ export class Scanner implements TextView {
       else if (mayBeSecret(bytes[from] as number, bytes[from + 1] as number)) at = this.#readWord(from, at)
       else if ((kinds & DIGIT) !== 0 && mayBeIban(bytes, from, at)) at = this.#readIban(from, at)
     }
+    return at
   }
 
   #readDigits(at: number, end: number): number {
-    if (at < this.#idEnd) return end
     const found = findNumber(this, at, end, this.#isOn)
-    if (found === undefined) return end
+    // A number that begins in an id and ends behind it, as in "order_id=078 05 1120", is no id.
+    if (found === undefined || found.end <= this.#idEnd) return end
     return this.#add(found.rule, { start: at, end: found.end })
   }
 
@@ -167,12 +169,15 @@ export class Scanner implements TextView {
 
   #readColon(at: number): number {
     const password = this.#isOn.url_password ? findUrlPassword(this, at) : undefined
-    return password === undefined ? this.#readField(at) : this.#add('url_password', password)
+    if (password === undefined) return this.#readField(at)
+    // The user's name may be an address or a card number. It holds no other "://", so this is called once.
+    const read = this.#readAll(this.bytes, at + 3, password.start - 1)
+    const start = Math.max(read, password.start)
+    return start < password.end ? this.#add('url_password', { start, end: password.end }) : read
   }
 
   #readField(at: number): number {
-    // Inside the value of an id nothing else is named: `order_id=order_id=…` would be read again and again.
-    if (at < this.#idEnd || !this.#isOn.field) return at + 1
+    if (!this.#isOn.field) return at + 1
     const { bytes } = this
     const nameEnd = bytes[at - 1] === QUOTE || bytes[at - 1] === APOSTROPHE ? at - 1 : at
     if (nameEnd < this.start + 2) return at + 1
@@ -181,7 +186,7 @@ export class Scanner implements TextView {
     const value = findFieldValue(this.#search, at)
     if (value === undefined) return at + 1
     if (value.kind === 'id') {
-      this.#idEnd = value.end
+      this.#idEnd = Math.max(this.#idEnd, value.end)
       return at + 1
     }
     if (value.end <= value.start) return at + 1
