@@ -71,10 +71,10 @@ interface Parts {
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const parts = await startParts(config, lifecycle)
   const tail = await startStorage(parts)
-  const acceptLogs = await startIntake(parts)
+  const { acceptLogs, checkIntake } = await startIntake(parts)
   await startRpc(parts, tail)
   const verifier = await startVerifier(parts)
-  await startHttp(parts, { acceptLogs, verifier })
+  await startHttp(parts, { acceptLogs, checkIntake, verifier })
   await startListeners({ ...parts, acceptLogs, verifier })
 }
 
@@ -156,7 +156,13 @@ async function startRpc({ config, lifecycle, database, grpcMetrics }: Parts, tai
 }
 
 /** The part that every source hands its records to. */
-async function startIntake({ config, lifecycle, database, driver, cacheRedis, metrics }: Parts): Promise<AcceptLogs> {
+interface Intake {
+  readonly acceptLogs: AcceptLogs
+  /** @throws when no lines can be taken now */
+  readonly checkIntake: () => void
+}
+
+async function startIntake({ config, lifecycle, database, driver, cacheRedis, metrics }: Parts): Promise<Intake> {
   const { logger } = lifecycle
   const spoolDirectory = join(config.MILLRACE_DATA_DIR, 'spool')
   const disks = new DiskWatch(
@@ -191,14 +197,15 @@ async function startIntake({ config, lifecycle, database, driver, cacheRedis, me
     // Half for the stream; what it has not taken by then needs the other half to be written to the spool.
     return [opened, (budgetMs = PRODUCER_CLOSE_MS) => opened.close(Math.min(PRODUCER_CLOSE_MS, budgetMs / 2))]
   })
-  // A process that would refuse every line is not ready.
-  lifecycle.ready('stream', () => {
+  const checkIntake = () => {
     try {
       producer.check()
     } catch (error) {
       throw disks.explain(error)
     }
-  })
+  }
+  // A process that would refuse every line is not ready.
+  lifecycle.ready('stream', checkIntake)
   const counts = await startLedger({ config, lifecycle, database, producer })
   const limiter = createRateLimiter(
     {
@@ -209,7 +216,8 @@ async function startIntake({ config, lifecycle, database, driver, cacheRedis, me
     { redis: cacheRedis, logger, metrics: lifecycle.metrics },
   )
   const masker = createMasker({ fieldNames: config.LOG_MASK_FIELDS })
-  return createAcceptLogs({ producer, limiter, masker, counts, metrics, now: Date.now })
+  const acceptLogs = createAcceptLogs({ producer, limiter, masker, counts, metrics, now: Date.now })
+  return { acceptLogs, checkIntake }
 }
 
 /** Started after the producer and so stopped before it: frames that the producer writes while it closes carry their own counts. */
@@ -240,7 +248,7 @@ async function startVerifier({ config, lifecycle, database, cacheRedis }: Parts)
 
 async function startHttp(
   { config, lifecycle, metrics }: Parts,
-  { acceptLogs, verifier }: { readonly acceptLogs: AcceptLogs; readonly verifier: KeyVerifier },
+  { acceptLogs, checkIntake, verifier }: Intake & { readonly verifier: KeyVerifier },
 ): Promise<void> {
   const { logger, tracer } = lifecycle
   const securityHeaders = await createSecurityHeaders()
@@ -249,7 +257,7 @@ async function startHttp(
   const routes = createLogRoutes(
     HTTP_SOURCES,
     { bodyBytesMax: config.LOG_BODY_BYTES_MAX },
-    { acceptLogs, now: Date.now },
+    { acceptLogs, checkIntake, now: Date.now },
   )
   const handleLogs = createIntake(routes, {
     verifier,

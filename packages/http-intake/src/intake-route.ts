@@ -16,6 +16,8 @@ export interface IntakeRoute {
   readonly method?: 'GET' | 'POST' | 'PUT' | undefined
   /** Whether a HEAD request is handled like a GET request, so that its response has the same headers. For routes that take in nothing. Default false. */
   readonly handlesHead?: boolean | undefined
+  /** Status of the response to OPTIONS. Default 204; some clients check a server by OPTIONS and want 200. */
+  readonly optionsStatus?: 200 | 204 | undefined
   /** The scope that the caller's key must have. */
   readonly scope: Scope
   /**

@@ -39,7 +39,7 @@ export function createIntake(
     if (route !== undefined) begin(req, res, { route, deps })
     else {
       const allow = allowedMethods(found)
-      if (method === 'OPTIONS') deps.responses.options(req, res, allow)
+      if (method === 'OPTIONS') deps.responses.options(req, res, allow, found[0]?.optionsStatus)
       else deps.responses.problem(req, res, intakeErrors.METHOD_NOT_ALLOWED({ details: { method, allow } }), { allow })
     }
     return true

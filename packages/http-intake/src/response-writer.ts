@@ -108,11 +108,11 @@ export class ResponseWriter {
   }
 
   /** The response to OPTIONS: to a browser's preflight request, or to a client that asks for the methods of a path. */
-  options(req: IncomingMessage, res: ServerResponse, allow: string): void {
+  options(req: IncomingMessage, res: ServerResponse, allow: string, status: 200 | 204 = 204): void {
     const headers = [...this.#common, 'Content-Length', '0', 'Allow', allow]
     if (isPreflight(req)) this.#cors.appendPreflight(headers, req.headers, 'allow')
     else this.#cors.append(headers, req.headers.origin, 'allow')
-    res.writeHead(204, headers)
+    res.writeHead(status, headers)
     res.end()
   }
 }

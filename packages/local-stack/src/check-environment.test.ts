@@ -416,6 +416,7 @@ const FREE_TEXTS = [
   'KAFKA_SASL_PASSWORD',
   'FORWARD_API_KEYS',
   'SYSLOG_API_KEY',
+  'GELF_API_KEY',
 ]
 
 describe.each(SERVICES.map(({ name }) => name))('the settings of %s', (name) => {

@@ -24,7 +24,7 @@ export const SERVICES: readonly ServiceEntry[] = [
     httpPort: 4318,
     grpcPort: 9103,
     adminPort: 10103,
-    wirePorts: { OTLP_GRPC_PORT: 4317, FORWARD_PORT: 24224, SYSLOG_PORT: 5514 },
+    wirePorts: { OTLP_GRPC_PORT: 4317, FORWARD_PORT: 24224, SYSLOG_PORT: 5514, GELF_PORT: 12201 },
   },
   { name: 'analytics-query', grpcPort: 9102, adminPort: 10102 },
   { name: 'health-aggregator', grpcPort: 9105, adminPort: 10105 },

@@ -179,6 +179,7 @@ function startInstance(instance: ServiceInstance, launch: Launch): Promise<Servi
       BOOTSTRAP_ADMIN_KEY: keys.admin,
       FORWARD_API_KEYS: process.env.FORWARD_API_KEYS || keys.write,
       SYSLOG_API_KEY: process.env.SYSLOG_API_KEY || keys.write,
+      GELF_API_KEY: process.env.GELF_API_KEY || keys.write,
       // The default is below the data directory of each service, but all services must have the same archive.
       ARCHIVE_URL: process.env.ARCHIVE_URL || pathToFileURL(join(dataDir, 'archive')).href,
       ...instanceEnvironment(instance, launch.instances, dataDir),

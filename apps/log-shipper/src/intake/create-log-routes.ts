@@ -7,11 +7,19 @@ export interface LogRoutesConfig {
   readonly bodyBytesMax: number
 }
 
+export interface LogRoutesDeps {
+  readonly acceptLogs: AcceptLogs
+  /** @throws when no lines can be taken now */
+  readonly checkIntake: () => void
+  /** ms since 1970. */
+  readonly now: () => number
+}
+
 /** The paths of all HTTP sources, for createIntake. */
 export function createLogRoutes(
   sources: readonly HttpSource[],
   { bodyBytesMax }: LogRoutesConfig,
-  deps: { readonly acceptLogs: AcceptLogs; readonly now: () => number },
+  deps: LogRoutesDeps,
 ): IntakeRoute[] {
   return sources.flatMap(({ name, routes }) =>
     routes.map((route) => ({
@@ -20,7 +28,8 @@ export function createLogRoutes(
       // A GET request of a wire asks about the server and brings no lines.
       handlesHead: route.method === 'GET',
       scope: 'write' as const,
-      keyIn: 'header' as const,
+      keyIn: route.isPublic === true ? ('nowhere' as const) : ('header' as const),
+      optionsStatus: route.optionsStatus,
       readKey: route.readKey,
       bodyBytesMax,
       bodyBytesSetting: 'LOG_BODY_BYTES_MAX',
@@ -41,14 +50,19 @@ async function acceptRequest(
   }: LogRoutesConfig & {
     name: string
     route: HttpSourceRoute
-    deps: { readonly acceptLogs: AcceptLogs; readonly now: () => number }
+    deps: LogRoutesDeps
   },
 ): Promise<void> {
   const { chunks, principal } = request
-  if (principal === undefined) throw new Error('a route whose key is in a header has no principal')
   const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
   const { headers, url } = request
   const source: SourceRequest = { headers, url, body, bodyBytesMax, receivedAtMs: deps.now() }
+  if (principal === undefined) {
+    if (route.isPublic !== true) throw new Error('a route whose key is in a header has no principal')
+    deps.checkIntake()
+    request.respondWith(route.respond(source, { accepted: 0, rejections: [] }, undefined))
+    return
+  }
   let decoded: unknown
   const outcome = await deps.acceptLogs({ principal, source: name, traceparent: request.traceparent }, (sink) => {
     decoded = route.decode(source, sink)

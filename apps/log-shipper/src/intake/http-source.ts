@@ -42,8 +42,11 @@ export interface SourceResponse {
   readonly body: string | Buffer
 }
 
-/** A path of a wire. `path`, `method`, `encodings` and `readKey` mean what they mean in `IntakeRoute` of @millrace/http-intake. */
-export interface HttpSourceRoute extends Pick<IntakeRoute, 'path' | 'method' | 'encodings' | 'readKey'> {
+/** A path of a wire. What it has of `IntakeRoute` of @millrace/http-intake means the same here. */
+export interface HttpSourceRoute
+  extends Pick<IntakeRoute, 'path' | 'method' | 'encodings' | 'readKey' | 'optionsStatus'> {
+  /** Whether no key is needed, for questions about the state of the server. No lines can be sent to such a route. Default false. */
+  readonly isPublic?: boolean
   /**
    * Reads the whole request and hands every record to the sink. Runs within one turn of the event loop. What it returns is handed to `respond`.
    * @throws a MillraceError that refuses the whole request, for a body that cannot be read at all

@@ -2,14 +2,17 @@ import { hostname } from 'node:os'
 import type { KeyVerifier, Principal } from '@millrace/auth'
 import { requireScope } from '@millrace/auth'
 import { SECOND_MS, toMillraceError } from '@millrace/contracts'
-import { type Lifecycle, startGrpcServer } from '@millrace/service'
+import { type Lifecycle, type Secret, startGrpcServer } from '@millrace/service'
 import type { GrpcMetrics } from '@millrace/telemetry'
 import type { Config } from '../config.js'
 import type { AcceptLogs } from '../intake/accept-logs.js'
 import type { ShipperMetrics } from '../metrics.js'
 import { listenForward } from '../sources/forward/listen.js'
+import { gelfWire } from '../sources/gelf/gelf-wire.js'
 import { createOtlpGrpcService } from '../sources/otlp/serve-grpc.js'
-import { listenSyslog } from '../sources/syslog/listen.js'
+import { listenSockets, type SocketsConfig } from '../sources/sockets/listen-sockets.js'
+import type { SocketWire } from '../sources/sockets/socket-wire.js'
+import { syslogWire } from '../sources/syslog/syslog-wire.js'
 
 /** Faults of connections are logged at most this often for each wire. */
 const FAULT_LOG_MS = 10 * SECOND_MS
@@ -49,8 +52,10 @@ export async function startListeners(deps: ListenerDeps): Promise<void> {
       )
       return [server, () => server.stop()]
     })
-  const key = config.SYSLOG_API_KEY?.reveal()
-  if (key !== undefined) await startSyslog(key, deps)
+  const { SYSLOG_TLS_CERT_FILE: certFile, SYSLOG_TLS_KEY_FILE: keyFile, SYSLOG_TLS_PORT: tlsPort } = config
+  const tls = certFile === undefined || keyFile === undefined ? undefined : { port: tlsPort, certFile, keyFile }
+  await startSockets(syslogWire, { key: config.SYSLOG_API_KEY, port: config.SYSLOG_PORT, tls }, deps)
+  await startSockets(gelfWire, { key: config.GELF_API_KEY, port: config.GELF_PORT, tls: undefined }, deps)
 }
 
 async function startOtlpGrpc(deps: ListenerDeps): Promise<void> {
@@ -74,22 +79,23 @@ async function startOtlpGrpc(deps: ListenerDeps): Promise<void> {
   )
 }
 
-async function startSyslog(key: string, deps: ListenerDeps): Promise<void> {
+/** Starts the servers of a wire without keys when there is a key for its lines. */
+async function startSockets<Message extends { readonly bytes: Buffer }>(
+  wire: SocketWire<Message>,
+  { key, port, tls }: Pick<SocketsConfig, 'port' | 'tls'> & { readonly key: Secret | undefined },
+  deps: ListenerDeps,
+): Promise<void> {
+  if (key === undefined) return
   const { config, lifecycle, metrics } = deps
-  const { SYSLOG_TLS_CERT_FILE: certFile, SYSLOG_TLS_KEY_FILE: keyFile, SYSLOG_TLS_PORT: port } = config
-  await lifecycle.start('syslog servers', async () => {
-    const servers = await listenSyslog(
-      {
-        host: config.LISTEN_HOST,
-        port: config.SYSLOG_PORT,
-        tls: certFile === undefined || keyFile === undefined ? undefined : { port, certFile, keyFile },
-        connectionsMax: config.LISTEN_CONNECTIONS_MAX,
-        key,
-      },
+  const { LISTEN_HOST: host, LISTEN_CONNECTIONS_MAX: connectionsMax } = config
+  await lifecycle.start(`${wire.name} servers`, async () => {
+    const servers = await listenSockets(
+      wire,
+      { host, port, tls, connectionsMax, key: key.reveal() },
       {
         ...common(deps),
-        onFault: createOnFault('syslog', deps),
-        onDropped: (lines) => metrics.noteDropped('syslog', lines),
+        onFault: createOnFault(wire.name, deps),
+        onDropped: (lines) => metrics.noteDropped(wire.name, lines),
       },
     )
     return [servers, () => servers.stop()]

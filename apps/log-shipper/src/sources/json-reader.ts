@@ -1,5 +1,5 @@
 import { DecodeFault } from './decode-fault.js'
-import { createNotes } from './decode-notes.js'
+import { createNotes, type DecodeNotes } from './decode-notes.js'
 import { MemberAdder } from './member-adder.js'
 
 const DIGITS_EXACT = 15
@@ -31,7 +31,7 @@ export class JsonReader {
   readonly #text: string
   readonly #depthMax: number
   #position = 0
-  readonly notes = createNotes()
+  notes: DecodeNotes = createNotes()
 
   constructor(text: string, depthMax: number) {
     this.#text = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
@@ -47,6 +47,18 @@ export class JsonReader {
     this.#skipSpace()
     if (this.#position < this.#text.length) throw this.#fault('text after the end of the value')
     return value
+  }
+
+  /**
+   * The next of several values, which stand one after the other with or without spaces between them; `notes` are its own. Undefined at the end of the
+   * text.
+   * @throws DecodeFault invalid_json; then the rest cannot be read
+   */
+  next(): { readonly value: unknown } | undefined {
+    this.#skipSpace()
+    if (this.#position >= this.#text.length) return undefined
+    this.notes = createNotes()
+    return { value: this.#value(0) }
   }
 
   #value(depth: number): unknown {

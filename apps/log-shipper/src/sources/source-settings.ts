@@ -9,14 +9,15 @@ export function sourceSettings() {
     LISTEN_HOST: host({
       default: '127.0.0.1',
       description:
-        'address on which the servers for OTLP over gRPC, Forward and syslog listen; 0.0.0.0 listens on every network',
+        'address on which the servers for OTLP over gRPC, Forward, syslog and GELF listen; 0.0.0.0 listens on every network',
     }),
     LISTEN_CONNECTIONS_MAX: integer({
       default: 1_000,
       min: 1,
       max: 100_000,
       unit: 'connections',
-      description: 'maximum open connections of each server for Forward and syslog; further ones are closed at once',
+      description:
+        'maximum open connections of each server for Forward, syslog and GELF; further ones are closed at once',
     }),
     OTLP_GRPC_PORT: port({ default: 4317, description: 'port for OTLP over gRPC' }),
     FORWARD_API_KEYS: secret({
@@ -44,6 +45,12 @@ export function sourceSettings() {
       optional: true,
       description: 'certificate of the server for syslog over TLS, as a PEM file; opens that server',
     }),
+    GELF_API_KEY: secret({
+      optional: true,
+      description:
+        'API key with the scope write; opens the servers for GELF over TCP and UDP, which take lines of everyone who can connect, with this key. Over HTTP clients send a key of their own',
+    }),
+    GELF_PORT: port({ default: 12_201, description: 'TCP and UDP port for GELF' }),
     SYSLOG_TLS_KEY_FILE: pemFile({ optional: true, description: 'key of that certificate, as a PEM file' }),
   }
 }

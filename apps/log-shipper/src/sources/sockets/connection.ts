@@ -1,10 +1,7 @@
 import type { Socket } from 'node:net'
 import type { LogSink } from '../../records/log-sink.js'
-import { decodeSyslog } from './decode.js'
-import { type SyslogFrame, SyslogFramer } from './syslog-framer.js'
+import { addMessages, type Framer, type SocketWire } from './socket-wire.js'
 
-/** Beyond it a message is cut; limits of records hold for what is in it. */
-const FRAME_BYTES_MAX = 1_048_576
 /** While more bytes than this of one connection are being stored, nothing is read from it. */
 const UNSTORED_BYTES_MAX = 4 * 1_048_576
 
@@ -12,22 +9,29 @@ const UNSTORED_BYTES_MAX = 4 * 1_048_576
 export type StoreLines = (fill: (sink: LogSink, receivedAtMs: number) => void, onWait: () => void) => Promise<void>
 
 /** Hands the messages of one connection over as they come; each piece that is received becomes one append. */
-export class SyslogConnection {
+export class LineConnection<Message extends { readonly bytes: Buffer }> {
   readonly #socket: Socket
+  readonly #wire: SocketWire<Message>
   readonly #store: StoreLines
   readonly #onFault: (error: unknown) => void
-  readonly #framer = new SyslogFramer(FRAME_BYTES_MAX)
+  readonly #framer: Framer<Message>
   readonly #storing = new Set<Promise<void>>()
   readonly #peer: string
   #unstoredBytes = 0
 
-  constructor(socket: Socket, store: StoreLines, onFault: (error: unknown) => void) {
+  constructor(
+    socket: Socket,
+    wire: SocketWire<Message>,
+    { store, onFault }: { readonly store: StoreLines; readonly onFault: (error: unknown) => void },
+  ) {
     this.#socket = socket
+    this.#wire = wire
     this.#store = store
     this.#onFault = onFault
+    this.#framer = wire.createFramer()
     this.#peer = socket.remoteAddress ?? ''
     socket.on('data', (chunk) => this.#take(this.#framer.push(chunk)))
-    // A client may leave without a line feed after its last message.
+    // A client may leave without an end after its last message.
     socket.on('close', () => this.#take(this.#framer.end()))
     socket.on('error', () => socket.destroy())
   }
@@ -39,12 +43,13 @@ export class SyslogConnection {
     await Promise.allSettled(this.#storing)
   }
 
-  #take(frames: readonly SyslogFrame[]): void {
-    if (frames.length === 0) return
-    const bytes = frames.reduce((sum, frame) => sum + frame.bytes.length, 0)
+  #take(messages: readonly Message[]): void {
+    if (messages.length === 0) return
+    const bytes = messages.reduce((sum, message) => sum + message.bytes.length, 0)
     this.#unstoredBytes += bytes
     if (this.#unstoredBytes > UNSTORED_BYTES_MAX) this.#socket.pause()
-    const fill = (sink: LogSink, receivedAtMs: number) => addFrames(frames, this.#peer, { sink, receivedAtMs })
+    const sent = messages.map((message) => ({ message, peer: this.#peer }))
+    const fill = (sink: LogSink, receivedAtMs: number) => addMessages(this.#wire, sent, { sink, receivedAtMs })
     const stored = this.#store(fill, () => this.#socket.pause())
       .catch((error: unknown) => {
         this.#onFault(error)
@@ -56,17 +61,5 @@ export class SyslogConnection {
         if (this.#unstoredBytes <= UNSTORED_BYTES_MAX) this.#socket.resume()
       })
     this.#storing.add(stored)
-  }
-}
-
-/** Adds the records of messages; one without a host gets the address of its sender. */
-export function addFrames(
-  frames: readonly SyslogFrame[],
-  peer: string,
-  { sink, receivedAtMs }: { readonly sink: LogSink; readonly receivedAtMs: number },
-): void {
-  for (const frame of frames) {
-    const record = decodeSyslog(frame, receivedAtMs)
-    sink.add(record.host === '' ? { ...record, host: peer.replace(/^::ffff:/, '') } : record)
   }
 }

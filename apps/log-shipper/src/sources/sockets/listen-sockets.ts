@@ -5,10 +5,11 @@ import { createServer as createTlsServer } from 'node:tls'
 import type { Principal } from '@millrace/auth'
 import type { AcceptLogs } from '../../intake/accept-logs.js'
 import { storeWithRetry } from '../store-with-retry.js'
-import { type StoreLines, SyslogConnection } from './connection.js'
-import { bindDatagrams, SyslogDatagrams } from './datagrams.js'
+import { LineConnection, type StoreLines } from './connection.js'
+import { bindDatagrams, LineDatagrams } from './datagrams.js'
+import type { SocketWire } from './socket-wire.js'
 
-export interface SyslogListenConfig {
+export interface SocketsConfig {
   readonly host: string
   /** TCP and UDP. 0 takes a free one. */
   readonly port: number
@@ -20,37 +21,42 @@ export interface SyslogListenConfig {
   readonly key: string
 }
 
-export interface SyslogDeps {
+export interface SocketsDeps {
   readonly acceptLogs: AcceptLogs
   /** @throws when the key is not valid, or keys cannot be looked up */
   readonly verifyKey: (key: string) => Principal | Promise<Principal>
   /** Called when lines of a connection could not be stored, and it was closed. */
   readonly onFault: (reason: string, error?: unknown) => void
-  /** Called for datagrams that could not be stored. */
-  readonly onDropped: (datagrams: number) => void
+  /** Called for messages of datagrams that could not be stored. */
+  readonly onDropped: (messages: number) => void
 }
 
-/** Servers for syslog that listen. */
-export interface SyslogServers {
+/** Servers of a wire that listen. */
+export interface SocketServers {
   readonly port: number
   readonly tlsPort: number | undefined
   /** Takes nothing more, stores what was read, and closes everything. */
   stop(): Promise<void>
 }
 
-/** Listens for syslog over TCP, UDP and, with a certificate, TLS. */
-export async function listenSyslog(config: SyslogListenConfig, deps: SyslogDeps): Promise<SyslogServers> {
+/** Listens for the messages of a wire over TCP, UDP and, with a certificate, TLS. */
+export async function listenSockets<Message extends { readonly bytes: Buffer }>(
+  wire: SocketWire<Message>,
+  config: SocketsConfig,
+  deps: SocketsDeps,
+): Promise<SocketServers> {
   let isStopped = false
   const store: StoreLines = (fill, onWait) =>
     storeWithRetry(
-      async () => deps.acceptLogs({ principal: await deps.verifyKey(config.key), source: 'syslog' }, fill),
+      async () => deps.acceptLogs({ principal: await deps.verifyKey(config.key), source: wire.name }, fill),
       { isStopped: () => isStopped, onWait },
     )
-  const connections = new Set<SyslogConnection>()
+  const connections = new Set<LineConnection<Message>>()
   const serve = (socket: Socket) => {
-    const connection = new SyslogConnection(socket, store, (error) =>
-      deps.onFault('its lines could not be stored', error),
-    )
+    const connection = new LineConnection(socket, wire, {
+      store,
+      onFault: (error) => deps.onFault('its lines could not be stored', error),
+    })
     connections.add(connection)
     socket.once('close', () => connections.delete(connection))
   }
@@ -64,7 +70,10 @@ export async function listenSyslog(config: SyslogListenConfig, deps: SyslogDeps)
     const server = createServer({ keepAlive: true }, serve)
     const port = await listen(server, config.port, config)
     opened.push(() => close(server))
-    const datagrams = new SyslogDatagrams(await bindDatagrams(config.host, port), store, deps.onDropped)
+    const datagrams = new LineDatagrams(await bindDatagrams(config.host, port), wire, {
+      store,
+      onDropped: deps.onDropped,
+    })
     opened.push(() => datagrams.stop())
     if (config.tls === undefined) return { port, tlsPort: undefined, stop }
     const { certFile, keyFile } = config.tls
@@ -78,7 +87,7 @@ export async function listenSyslog(config: SyslogListenConfig, deps: SyslogDeps)
   }
 }
 
-async function listen(server: Server, port: number, { host, connectionsMax }: SyslogListenConfig): Promise<number> {
+async function listen(server: Server, port: number, { host, connectionsMax }: SocketsConfig): Promise<number> {
   server.maxConnections = connectionsMax
   server.listen(port, host)
   await once(server, 'listening')

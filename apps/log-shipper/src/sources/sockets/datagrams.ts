@@ -1,27 +1,34 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import type { StoreLines } from './connection.js'
-import { addFrames } from './connection.js'
-import type { SyslogFrame } from './syslog-framer.js'
+import { addMessages, type SocketWire } from './socket-wire.js'
 
 /** Messages that wait to be stored. A sender of datagrams cannot be told to wait, so beyond this they are dropped and counted. */
 const QUEUE_BYTES_MAX = 16 * 1_048_576
 /** The kernel keeps this much while this process is busy. */
 const RECEIVE_BUFFER_BYTES = 4 * 1_048_576
 
-/** Takes syslog messages by UDP, one a datagram, and stores all that have come while the ones before were stored. */
-export class SyslogDatagrams {
+/** Takes messages by UDP, and stores all that have come while the ones before were stored. */
+export class LineDatagrams<Message extends { readonly bytes: Buffer }> {
   readonly #socket: Socket
+  readonly #wire: SocketWire<Message>
   readonly #store: StoreLines
-  readonly #onDropped: (datagrams: number) => void
-  #queue: { readonly peer: string; readonly frame: SyslogFrame }[] = []
+  readonly #onDropped: (messages: number) => void
+  readonly #read: (datagram: Buffer, peer: string) => Message | undefined
+  #queue: { readonly peer: string; readonly message: Message }[] = []
   #queuedBytes = 0
   #storing: Promise<void> | undefined
 
-  constructor(socket: Socket, store: StoreLines, onDropped: (datagrams: number) => void) {
+  constructor(
+    socket: Socket,
+    wire: SocketWire<Message>,
+    { store, onDropped }: { readonly store: StoreLines; readonly onDropped: (messages: number) => void },
+  ) {
     this.#socket = socket
+    this.#wire = wire
     this.#store = store
     this.#onDropped = onDropped
+    this.#read = wire.createDatagramReader(onDropped)
     socket.on('message', (bytes, { address }) => this.#take(bytes, address))
   }
 
@@ -31,15 +38,15 @@ export class SyslogDatagrams {
     await this.#storing
   }
 
-  #take(bytes: Buffer, peer: string): void {
-    let { length } = bytes
-    while (length > 0 && (bytes[length - 1] as number) <= 0x0d) length--
-    if (length === 0) return
+  #take(datagram: Buffer, peer: string): void {
+    const message = this.#read(datagram, peer)
+    if (message === undefined) return
+    const { length } = message.bytes
     if (this.#queuedBytes + length > QUEUE_BYTES_MAX) {
       this.#onDropped(1)
       return
     }
-    this.#queue.push({ peer, frame: { bytes: bytes.subarray(0, length), originalBytes: 0 } })
+    this.#queue.push({ peer, message })
     this.#queuedBytes += length
     this.#storing ??= this.#storeQueue().finally(() => {
       this.#storing = undefined
@@ -51,13 +58,11 @@ export class SyslogDatagrams {
       // Datagrams that have come already are taken together.
       await new Promise((resolve) => setImmediate(resolve))
       const queue = this.#queue
-      const bytes = this.#queuedBytes
+      const bytes = queue.reduce((sum, { message }) => sum + message.bytes.length, 0)
       this.#queue = []
       try {
         await this.#store(
-          (sink, receivedAtMs) => {
-            for (const { frame, peer } of queue) addFrames([frame], peer, { sink, receivedAtMs })
-          },
+          (sink, receivedAtMs) => addMessages(this.#wire, queue, { sink, receivedAtMs }),
           () => {},
         )
       } catch {
