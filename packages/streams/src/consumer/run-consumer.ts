@@ -114,7 +114,9 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     await this.#running
     clearTimeout(hung)
     await this.#heartbeatUnderWay?.catch(() => undefined)
-    await this.#maintenanceUnderWay
+    const { logger } = this.#context
+    const maintained = this.#maintenanceUnderWay ?? Promise.resolve()
+    await closeInTime(maintained, { action: 'ending the maintenance of the stream', logger })
     await this.#leaveBroker()
     await this.#context.table.leave().catch((error: unknown) => {
       this.#context.logger.warn('partitions could not be released; they become free when their leases expire', {
