@@ -52,4 +52,28 @@ describe('.ci/run', () => {
       expect(lines.at(-1)).toBe(step === 'test' ? '4 passed, 1 failed, 0 skipped' : '5 passed, 0 failed, 0 skipped')
     },
   )
+
+  it('shows the failed tests again behind all other output, before the times of the steps', () => {
+    const { lines } = runCi({
+      test: '{ echo a.test.ts >$MILLRACE_FAILURES_FILE; echo "  stores a line" >>$MILLRACE_FAILURES_FILE; echo 4 passed, 1 failed, 0 skipped; exit 1; }',
+    })
+    const from = lines.indexOf('Failed in npm test:')
+    expect(lines.slice(from, from + 5)).toEqual([
+      'Failed in npm test:',
+      'a.test.ts',
+      '  stores a line',
+      '',
+      'Steps of .ci/run:',
+    ])
+  })
+
+  it('shows the last lines of a failed step without a list of tests, from both of its outputs', () => {
+    const { lines } = runCi({ check: '{ seq 20; echo "app.ts: unused" >&2; exit 1; }' })
+    const from = lines.indexOf('The last lines of npm run check:')
+    expect(lines.slice(from + 1, from + 16)).toEqual([
+      ...Array.from({ length: 14 }, (_, i) => `${i + 7}`),
+      'app.ts: unused',
+    ])
+    expect(lines.at(-1)).toBe('5 passed, 0 failed, 0 skipped')
+  })
 })

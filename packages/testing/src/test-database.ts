@@ -38,18 +38,27 @@ export async function createTestDatabase(options: TestDatabaseOptions = {}): Pro
   return database
 }
 
+interface OpenConnection {
+  query: string
+  /** What the connection does at present, what it waits for, and for how long. */
+  doing: string
+}
+
+const OPEN_CONNECTIONS = `select query, concat_ws(', ', application_name, state, 'waits for ' || wait_event,
+    round(extract(epoch from clock_timestamp() - state_change)::numeric, 1) || ' s') as doing
+  from pg_stat_activity where datname = $1 and backend_type = 'client backend'`
+
 async function drop(serverUrl: string, name: string, graceMs = 10_000): Promise<void> {
   await asAdmin(serverUrl, async (admin) => {
-    let open: { query: string }[] = []
+    let open: OpenConnection[] = []
     const isUnused = async () => {
-      const sql = `select query from pg_stat_activity where datname = $1 and backend_type = 'client backend'`
-      open = (await admin.query<{ query: string }>(sql, [name])).rows
+      open = (await admin.query<OpenConnection>(OPEN_CONNECTIONS, [name])).rows
       return open.length === 0
     }
     await waitFor(isUnused, { deadlineMs: graceMs }).catch(() => {})
     await admin.query(`drop database ${name} with (force)`)
     if (open.length === 0) return
-    const last = open.map(({ query }) => query.slice(0, 80) || '(no statement)').join('; ')
+    const last = open.map(({ query, doing }) => `${query.slice(0, 80) || '(no statement)'} (${doing})`).join('; ')
     throw new Error(`${open.length} connections to ${name} were left open; their last statements: ${last}`)
   })
 }
