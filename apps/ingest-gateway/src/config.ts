@@ -10,15 +10,14 @@ import {
   checkRules,
   choice,
   databaseSettings,
-  decimal,
   defineConfig,
-  directory,
   eventTimeSettings,
   eventTimesRule,
   host,
   integer,
   list,
   port,
+  producerSettings,
   redisReplicasRule,
   secret,
   serviceSettings,
@@ -129,55 +128,7 @@ export const configSchema = defineConfig({
     check: checkRedisUrl,
     description: 'Redis for rate limits and for notices between services; default: STREAM_REDIS_URL',
   }),
-  STREAM_MIN_REPLICAS: integer({
-    default: 0,
-    min: 0,
-    max: 10,
-    unit: 'replicas',
-    description: 'Redis replicas that must confirm a frame (WAIT) before it is acknowledged',
-  }),
-  STREAM_LINGER_MS: decimal({
-    default: 1,
-    min: 0,
-    max: 1000,
-    unit: 'ms',
-    description: 'how long the producer waits for more records before it seals a batch, at low load',
-  }),
-  STREAM_LINGER_MAX_MS: decimal({
-    default: 10,
-    min: 0,
-    max: 1000,
-    unit: 'ms',
-    description: 'longest such wait; it grows by 1 ms for each 4,000 events/s',
-  }),
-  STREAM_UNACKNOWLEDGED_BYTES_MAX: integer({
-    default: 67_108_864,
-    min: 1_048_576,
-    max: 4_294_967_296,
-    unit: 'bytes',
-    description: 'maximum bytes of frames that the stream has not acknowledged yet; beyond that requests get 429',
-  }),
-  MILLRACE_DATA_DIR: directory({ default: '.millrace', description: 'folder in which the spool is kept' }),
-  SPOOL_BYTES_MAX: integer({
-    default: 1_073_741_824,
-    min: 0,
-    max: 1_099_511_627_776,
-    unit: 'bytes',
-    description: 'maximum size of the spool; 0 switches it off',
-  }),
-  STREAM_DISK_PATH: text({
-    optional: true,
-    description:
-      'data directory of the server of the stream (Redis or Kafka), when it is on this machine; npm start sets it',
-  }),
-  DISK_FREE_BYTES_MIN: integer({
-    default: 67_108_864,
-    min: 0,
-    max: 1_099_511_627_776,
-    unit: 'bytes',
-    description:
-      'while less is free on the disk of STREAM_DISK_PATH, events get 503, so that the stream and PostgreSQL keep room to work; the spool takes no events while less is free on its disk; 0 waits for a write that fails',
-  }),
+  ...producerSettings({ records: 'events' }),
 
   SEGMENT_BODY_BYTES_MAX: integer({
     default: 4_194_304,
@@ -338,6 +289,14 @@ export const configSchema = defineConfig({
     default: 'http://127.0.0.1:4318',
     protocols: ['http:'],
     description: 'URL of log-shipper’s HTTP server, to which requests with log lines are passed on',
+  }),
+  LOG_SHIPPER_TIMEOUT_MS: integer({
+    default: 10_000,
+    min: 100,
+    max: 600_000,
+    unit: 'ms',
+    description:
+      'how long log-shipper may take no bytes of a request with log lines, or not answer it; then the client gets 503 and sends it again',
   }),
   ANALYTICS_QUERY_ADDRESS: address({
     default: '127.0.0.1:9102',

@@ -189,7 +189,10 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
     return all
   }
   const pipeLogs = await lifecycle.start('pipe to log-shipper', () => {
-    const pipe = createLogPipe({ url: config.LOG_SHIPPER_URL }, { responses, metrics: httpMetrics, logger })
+    const pipe = createLogPipe(
+      { url: config.LOG_SHIPPER_URL, timeoutMs: config.LOG_SHIPPER_TIMEOUT_MS },
+      { responses, metrics: httpMetrics, logger },
+    )
     return [pipe.handle, () => pipe.close()]
   })
   await lifecycle.start('http server', () =>

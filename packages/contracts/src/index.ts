@@ -76,6 +76,7 @@ export {
 export { decodeReceipt, encodeReceipt, type Receipt, type ReceiptFrameRange } from './http/receipt.js'
 export { ADVISORY_LOCKS } from './names/advisory-locks.js'
 export { CHANNELS, cacheChannel } from './names/channels.js'
+export { LOG_WIRE_PATHS } from './names/log-wire-paths.js'
 export { METADATA_KEYS } from './names/metadata-keys.js'
 export {
   CACHE_ENTRY_PATTERN,

@@ -34,3 +34,16 @@ function toPattern(path: string): RegExp {
   const source = path.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{[^}]*\}/g, '[^/]+')
   return new RegExp(`^${source}/?$`)
 }
+
+/**
+ * Whether a path is one of `paths`, which are written as in `IntakeRoute.path`. Slashes that are doubled or at the end do not count, as in the intake.
+ */
+export function createPathMatcher(paths: readonly string[]): (path: string) => boolean {
+  const withoutEnd = (path: string) => path.replace(/(.)\/+$/, '$1')
+  const exact = new Set(paths.filter((path) => !path.includes('{')).map(withoutEnd))
+  const patterns = paths.filter((path) => path.includes('{')).map(toPattern)
+  return (path) => {
+    const clean = withoutEnd(path.includes('//') ? path.replace(/\/{2,}/g, '/') : path)
+    return exact.has(clean) || patterns.some((pattern) => pattern.test(clean))
+  }
+}

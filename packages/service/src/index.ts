@@ -7,6 +7,7 @@ export { mirrorRule, mirrorSettings } from './config/mirror-settings.js'
 export { isSlip } from './config/misspelled.js'
 export { ConfigError, type Environment, parseConfig } from './config/parse-config.js'
 export { address, directory, host, pemFile } from './config/place-settings.js'
+export { producerSettings } from './config/producer-settings.js'
 export { Secret } from './config/secret.js'
 export {
   cacheRedisRule,

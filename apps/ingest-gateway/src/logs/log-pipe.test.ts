@@ -1,10 +1,14 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Cors, ResponseWriter } from '@millrace/http-intake'
 import { silentLogger } from '@millrace/logger'
 import { createLogPipe, type LogPipe } from './log-pipe.js'
+
+const TIMEOUT_MS = 2_000
+const IN_PROGRESS_MAX = 8
 
 let shipper: Server
 let gateway: Server
@@ -23,7 +27,7 @@ beforeEach(async () => {
   observed = []
   shipper = createServer((req, res) => answer(req, res))
   pipe = createLogPipe(
-    { url: await listen(shipper) },
+    { url: await listen(shipper), timeoutMs: TIMEOUT_MS, inProgressMax: IN_PROGRESS_MAX },
     {
       responses: new ResponseWriter(new Cors({ origins: [] }), []),
       metrics: { observe: (labels) => observed.push(labels) },
@@ -78,5 +82,62 @@ describe('the pipe to log-shipper', () => {
   it('answers 503 when log-shipper dies in the middle of a request', async () => {
     answer = (req) => req.socket.destroy()
     expect((await fetch(`${origin}/v1/logs`, { method: 'POST', body: '{}' })).status).toBe(503)
+  })
+
+  it('answers 503 when log-shipper takes the request and does not answer, and when it does not even read it', async () => {
+    answer = (req) => req.resume()
+    expect((await fetch(`${origin}/v1/logs`, { method: 'POST', body: '{}' })).status).toBe(503)
+    answer = () => {}
+    // Larger than what the buffers of the connections hold.
+    const body = new Uint8Array(16 * 1_048_576)
+    expect((await fetch(`${origin}/v1/logs`, { method: 'POST', body })).status).toBe(503)
+  })
+
+  it('does not take a client that is slow for a log-shipper that is', async () => {
+    answer = (req, res) => req.resume().once('end', () => res.end('taken'))
+    const sent = request(`${origin}/v1/logs`, { method: 'POST' })
+    sent.write('a')
+    await setTimeout(TIMEOUT_MS * 2)
+    sent.end('b')
+    const [response] = (await once(sent, 'response')) as [IncomingMessage]
+    expect(response.statusCode).toBe(200)
+    response.resume()
+  })
+
+  it('refuses at once what is beyond the number of requests in progress', async () => {
+    const release: (() => void)[] = []
+    answer = (req, res) => {
+      req.resume()
+      release.push(() => res.end())
+    }
+    const send = () => fetch(`${origin}/v1/logs`, { method: 'POST', body: '{}' })
+    const first = Array.from({ length: IN_PROGRESS_MAX }, send)
+    while (release.length < IN_PROGRESS_MAX) await setTimeout(5)
+    expect((await send()).status).toBe(503)
+    for (const end of release) end()
+    expect(new Set((await Promise.all(first)).map(({ status }) => status))).toEqual(new Set([200]))
+    answer = (_req, res) => res.end()
+    expect((await send()).status).toBe(200)
+  })
+
+  it.each([
+    '/v1/logs/ndjson',
+    '/elasticsearch',
+    '/elasticsearch/',
+    '/elasticsearch/_bulk',
+    '/elasticsearch/a/_bulk',
+    '//a//_bulk',
+    '/_license',
+    '/_ilm/policy/x',
+    '/loki/api/v1/push/',
+    '/api/prom/push',
+    '/api/v2/logs?ddtags=a:b',
+    '/v1/input/mr_key',
+    '/services/collector',
+    '/services/collector/raw?source=x',
+    '/gelf',
+  ])('passes %s on', async (path) => {
+    answer = (req, res) => res.end(req.url)
+    expect(await (await fetch(`${origin}${path}`)).text()).toBe(path)
   })
 })

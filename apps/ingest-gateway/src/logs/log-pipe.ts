@@ -1,12 +1,10 @@
 import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http'
-import { coreErrors } from '@millrace/contracts'
-import type { ResponseWriter } from '@millrace/http-intake'
+import { coreErrors, LOG_WIRE_PATHS } from '@millrace/contracts'
+import { createPathMatcher, type ResponseWriter } from '@millrace/http-intake'
 import type { Logger } from '@millrace/logger'
 import type { HttpMetrics } from '@millrace/telemetry'
 
-/** The paths of the wires of log lines, exact or as patterns; log-shipper has a folder for each. */
-const EXACT = new Set(['/v1/logs', '/v1/logs/ndjson', '/_bulk', '/loki/api/v1/push'])
-const PATTERNS = [/^\/[^/]+\/_bulk$/]
+const isLogPath = createPathMatcher(LOG_WIRE_PATHS)
 /** Label of metrics. */
 const ROUTE = 'log wires'
 
@@ -22,14 +20,15 @@ const OWN_HEADERS = new Set([
   'expect',
   'host',
 ])
-const CONNECTIONS_MAX = 256
-/** Longest time without a byte from log-shipper. It answers within some seconds even when the stream hangs. */
-const IDLE_MS = 60_000
 const RETRY_AFTER_SECONDS = 1
 
 export interface LogPipeConfig {
   /** URL of log-shipper's HTTP server. */
   readonly url: string
+  /** How long log-shipper may make no progress with a request, in ms. It answers within some seconds even when the stream hangs. */
+  readonly timeoutMs: number
+  /** Requests in progress; further ones get 503 at once, so that none waits unseen for a connection. Default 1,024. */
+  readonly inProgressMax?: number
 }
 
 export interface LogPipeDeps {
@@ -48,30 +47,42 @@ export interface LogPipe {
  * Passes requests with log lines on to log-shipper without reading them, so that one URL is enough for clients and a flood of log lines is not parsed
  * beside the events. Bytes flow at the speed of the slower side. While log-shipper cannot be reached, clients get 503 with Retry-After.
  */
-export function createLogPipe({ url }: LogPipeConfig, deps: LogPipeDeps): LogPipe {
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX })
+export function createLogPipe({ url, timeoutMs, inProgressMax = 1024 }: LogPipeConfig, deps: LogPipeDeps): LogPipe {
+  const agent = new Agent({ keepAlive: true })
   const target = new URL(url)
+  let inProgress = 0
   return {
     handle(req, res) {
-      if (!isLogPath(req.url as string)) return false
-      pass(req, res, { target, agent, deps })
+      const requested = req.url as string
+      const query = requested.indexOf('?')
+      if (!isLogPath(query < 0 ? requested : requested.slice(0, query))) return false
+      if (inProgress >= inProgressMax) {
+        const busy = coreErrors.DEPENDENCY_UNAVAILABLE({
+          message: `log-shipper has ${inProgressMax} requests of this gateway in progress`,
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
+        })
+        deps.responses.problem(req, res, busy, { isLast: true })
+        return true
+      }
+      inProgress++
+      res.once('close', () => {
+        inProgress--
+      })
+      pass(req, res, { target, agent, timeoutMs, deps })
       return true
     },
     close: () => agent.destroy(),
   }
 }
 
-function isLogPath(url: string): boolean {
-  const query = url.indexOf('?')
-  const path = (query < 0 ? url : url.slice(0, query)).replace(/\/{2,}/g, '/').replace(/(.)\/$/, '$1')
-  return EXACT.has(path) || PATTERNS.some((pattern) => pattern.test(path))
+interface Passage {
+  readonly target: URL
+  readonly agent: Agent
+  readonly timeoutMs: number
+  readonly deps: LogPipeDeps
 }
 
-function pass(
-  req: IncomingMessage,
-  res: ServerResponse,
-  { target, agent, deps }: { readonly target: URL; readonly agent: Agent; readonly deps: LogPipeDeps },
-): void {
+function pass(req: IncomingMessage, res: ServerResponse, { target, agent, timeoutMs, deps }: Passage): void {
   const startedAt = performance.now()
   res.once('close', () => {
     const labels = { method: req.method as string, route: ROUTE, status: String(res.statusCode) }
@@ -85,7 +96,7 @@ function pass(
     method: req.method,
     path: req.url,
     headers: ['Host', target.host, ...passedHeaders(req.rawHeaders, req.socket.remoteAddress)],
-    timeout: IDLE_MS,
+    timeout: timeoutMs,
   })
   const fail = (cause: unknown) => {
     req.unpipe(upstream)
@@ -100,7 +111,11 @@ function pass(
     }
   }
   upstream.once('error', fail)
-  upstream.once('timeout', () => upstream.destroy(new Error('log-shipper does not answer')))
+  upstream.on('timeout', () => {
+    // Nothing happens either while a slow client sends nothing; the server of this process has a time limit for that.
+    const waitsForClient = (!req.complete && !upstream.writableNeedDrain) || res.writableNeedDrain
+    if (!waitsForClient) upstream.destroy(new Error('log-shipper does not answer'))
+  })
   upstream.once('response', (answer) => {
     // An answer before the end of the body is a refusal: the rest is not read, so the connection cannot be used again.
     const isEarly = !req.complete

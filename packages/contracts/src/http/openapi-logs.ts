@@ -133,7 +133,7 @@ export const logPaths: Node = {
       tags: ['ingest'],
       summary: 'Accept log lines as NDJSON',
       description:
-        'One JSON object a line, whatever the content type says, with the field names of the usual loggers. log-shipper also takes OTLP over HTTP (/v1/logs), Elasticsearch bulk (/_bulk) and Loki push (/loki/api/v1/push), as their clients send them. Lines are masked before they are kept, and are found by GET /api/v1/logs at once.',
+        'One JSON object a line, whatever the content type says, with the field names of the usual loggers. The wires of other clients are served too, as they send them: OTLP over HTTP (/v1/logs), Elasticsearch bulk (/_bulk), Loki push (/loki/api/v1/push), Datadog (/api/v2/logs), Splunk HEC (/services/collector) and GELF (/gelf). Lines are masked before they are kept, and are found by GET /api/v1/logs at once.',
       ...needs('write'),
       requestBody: {
         required: true,

@@ -1,0 +1,11 @@
+import { describe, expect, it } from '@jest/globals'
+import { LOG_WIRE_PATHS } from '@millrace/contracts'
+import { HTTP_SOURCES } from './sources.js'
+
+describe('the wires over HTTP', () => {
+  it('have the paths that the gateway passes on, and besides them only the root, which is a page of the gateway there', () => {
+    const served = new Set(HTTP_SOURCES.flatMap(({ routes }) => routes.map(({ path }) => path)))
+    served.delete('/')
+    expect([...served].sort()).toEqual([...LOG_WIRE_PATHS].sort())
+  })
+})
