@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { columnStoreErrors, foldText, type TextForm } from '@millrace/column-store'
 import { type Database, DayPartitions, migrate, openDatabase } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
 import type { AssignedPartition, NewFrame, ReceivedFrame } from '@millrace/streams'
@@ -12,11 +13,13 @@ import { ShipperMetrics } from '../src/metrics.js'
 import { limitRecord } from '../src/records/record-limits.js'
 import { levelIndex } from '../src/records/severity.js'
 import { createSearchLogs } from '../src/rpc/search-logs.js'
-import type { CompiledQuery, Need, TextForm } from '../src/search/compiled-query.js'
+import type { CompiledQuery, Need } from '../src/search/compiled-query.js'
 import { completeLine, type LogRows } from '../src/search/log-rows.js'
-import { foldText, meets } from '../src/search/match-text.js'
+import { meets } from '../src/search/match-text.js'
 import type { PageRequest } from '../src/search/newest-lines.js'
 import { scanLines, searchLines } from '../src/search/search-lines.js'
+import { LogChunkBuilder } from '../src/store/build-chunks.js'
+import { GROUP_CHUNKS, groupFilters } from '../src/store/group-filters.js'
 import { LogsHandler } from '../src/store/logs-handler.js'
 import { MemoryTail } from '../src/tail/memory-tail.js'
 
@@ -29,6 +32,8 @@ const WORDS = ['payment', 'failed', 'Order', 'MÜLLER', 'straße', 'a_b', '42', 
 let test: TestDatabase
 let database: Database
 
+const RULE = { retentionMs: 90 * DAY_MS, provenShare: 1 }
+
 /** A handler with its tail, and what has been given to it. */
 class Store {
   readonly tail = new MemoryTail()
@@ -37,6 +42,7 @@ class Store {
   readonly frames: ReceivedFrame[] = []
   readonly handler
   #sequence = 0
+  builder = new LogChunkBuilder(RULE)
 
   constructor() {
     this.handler = new LogsHandler(
@@ -46,12 +52,12 @@ class Store {
         windowLines: 1_000_000,
         windowMs: 1000,
         tailBytesMax: 1e9,
-        retentionMs: 90 * DAY_MS,
       },
       {
         database,
         dayPartitions: new DayPartitions(database),
         tail: this.tail,
+        build: (batches) => this.builder.build(batches),
         metrics: new ShipperMetrics(createMetrics({ service: 'test' })),
         logger: silentLogger,
         monotonicMs: () => this.nowMs,
@@ -165,6 +171,21 @@ function matches(line: LogLine, { fromMs, toMs, levels, services, needs, matches
   )
 }
 
+const plain = {
+  timeMs: NOON,
+  timeSubNs: 0,
+  severity: 9,
+  severityText: '',
+  service: '',
+  host: '',
+  traceId: '',
+  spanId: '',
+  message: 'x',
+  attributes: {},
+  flags: 0,
+  originalBytes: 0,
+}
+
 const everything: CompiledQuery = {
   fromMs: 0,
   toMs: Number.MAX_SAFE_INTEGER,
@@ -272,28 +293,7 @@ describe('the store of log lines', () => {
     await database.query('truncate log_chunks, log_flushed, ledger_consumed')
     const first = new Store()
     await first.assign()
-    const of = (message: string) =>
-      new Map([
-        [
-          'cart',
-          [
-            {
-              timeMs: NOON,
-              timeSubNs: 0,
-              severity: 9,
-              severityText: '',
-              service: '',
-              host: '',
-              traceId: '',
-              spanId: '',
-              message,
-              attributes: {},
-              flags: 0,
-              originalBytes: 0,
-            },
-          ],
-        ],
-      ])
+    const of = (message: string) => new Map([['cart', [{ ...plain, message }]]])
     await first.commit([first.frame(of('in a chunk'))])
     await first.flush()
     await first.commit([first.frame(of('only in the stream')), first.frame(of('the same'))])
@@ -318,20 +318,7 @@ describe('the store of log lines', () => {
     await database.query('truncate log_chunks, log_flushed, ledger_consumed, dead_letters')
     const store = new Store()
     await store.assign()
-    const one = {
-      timeMs: NOON,
-      timeSubNs: 0,
-      severity: 9,
-      severityText: '',
-      service: '',
-      host: '',
-      traceId: '',
-      spanId: '',
-      message: 'x',
-      attributes: {},
-      flags: 0,
-      originalBytes: 0,
-    }
+    const one = plain
     const bad = store.frame(new Map([['cart', [one]]]))
     bad.payload.writeUInt8(255, bad.payload.length - 3)
     await store.commit([bad, store.frame(new Map([['cart', [one]]]))])
@@ -339,6 +326,75 @@ describe('the store of log lines', () => {
     const { rows } = await database.query('select code, record_index, tenant_id from dead_letters')
     expect(rows).toEqual([{ code: 'frame_unreadable', record_index: -1, tenant_id: 0 }])
     expect((await store.search(everything)).map(({ ordinal }) => ordinal)).toEqual([1])
+  })
+
+  it('leaves out chunks whose token filter lacks a word, with single filters and with filters in groups, and finds every line either way', async () => {
+    await database.query('truncate log_chunks, log_flushed, ledger_consumed')
+    const store = new Store()
+    await store.assign()
+    for (let number = 0; number < GROUP_CHUNKS + 3; number++) {
+      await store.commit([
+        store.frame(new Map([['cart', [{ ...plain, message: `order n${number} of word${number % 7}` }]]])),
+      ])
+      await store.flush()
+    }
+    const filters = async () =>
+      (
+        await database.query(
+          'select count(filter)::int as single, count(filter_slot)::int as grouped, count(group_filter)::int as groups from log_chunks',
+        )
+      ).rows[0]
+    const check = async () => {
+      for (const word of ['n0', 'n17', `n${GROUP_CHUNKS + 2}`, 'word3', 'order', 'absent']) {
+        const query = { ...everything, needs: { kind: 'text', form: 'phrase', text: word } } as const
+        expect(await store.search(query)).toEqual(store.expected(query))
+        const { scanned, skipped, total } = await searchLines(
+          TENANT,
+          { query, limit: 1, before: undefined },
+          { database, tail: store.tail },
+        )
+        expect(scanned + skipped).toBeLessThanOrEqual(GROUP_CHUNKS + 3)
+        if (/^n|absent/.test(word)) {
+          // Some filters say of a few words that they may be there.
+          expect(scanned).toBeLessThan(30)
+          expect(scanned + skipped).toBe(GROUP_CHUNKS + 3)
+          expect(total).toBe(word === 'absent' ? 0 : 1)
+        }
+      }
+    }
+    expect(await filters()).toEqual({ single: GROUP_CHUNKS + 3, grouped: 0, groups: 0 })
+    await check()
+    expect(await groupFilters(database)).toBe(1)
+    expect(await groupFilters(database)).toBe(0)
+    expect(await filters()).toEqual({ single: 3, grouped: GROUP_CHUNKS, groups: 1 })
+    await check()
+  }, 120_000)
+
+  it('finds the lines of chunks that an older version wrote, and those of chunks that could not be built as columns', async () => {
+    await database.query('truncate log_chunks, log_flushed, ledger_consumed')
+    const store = new Store()
+    await store.assign()
+    store.builder = new LogChunkBuilder(RULE, {
+      add: () => undefined,
+      finish: () => {
+        throw columnStoreErrors.COLUMN_CHUNK_UNPROVEN({ message: 'a chunk does not decode to its rows' })
+      },
+    })
+    const lines = ['first', 'second failed', 'third'].map((message, index) => ({
+      ...plain,
+      timeMs: NOON + index,
+      message,
+    }))
+    await store.commit([store.frame(new Map([['cart', lines]]))])
+    await store.flush()
+    expect(
+      (await database.query('select count(data)::int as old, count(head)::int as columns from log_chunks')).rows,
+    ).toEqual([{ old: 1, columns: 0 }])
+    for (const text of ['failed', 'absent']) {
+      const query = { ...everything, needs: { kind: 'text', form: 'phrase', text } } as const
+      expect(await store.search(query)).toEqual(store.expected(query))
+    }
+    expect(await store.search(everything)).toEqual(store.expected(everything))
   })
 
   it('refuses a cursor of another search and a search that is not valid', async () => {

@@ -78,7 +78,10 @@ export class PipelineQuery {
 
   handleCopyInResponse(): void {}
 
-  handleCopyData(): void {}
+  /** Data of `copyOut`. The bytes are only valid during the call. */
+  handleCopyData({ chunk }: { readonly chunk: Buffer }): void {
+    this.#queries[this.#current]?._result.rows.push({ bytes: Buffer.from(chunk) })
+  }
 
   handlePortalSuspended(): void {}
 

@@ -15,6 +15,11 @@ export interface Statement {
   readonly mayRepeat?: boolean
 }
 
+/** One row of the result of `COPY (…) TO STDOUT`: bytes that follow those of the rows before it. */
+export interface CopiedBytes {
+  readonly bytes: Buffer
+}
+
 /** Where COPY writes; `table` may be a day partition. Names are quoted for the caller. */
 export interface CopyTarget {
   readonly table: string

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { createTestDatabase, type TestDatabase } from '@millrace/testing'
-import { type Connection, type Database, migrate, openDatabase } from './index.js'
+import { type Connection, type CopiedBytes, type Database, migrate, openDatabase } from './index.js'
 
 /** Tuples of (int4, text) in COPY's binary format. */
 function tuples(...items: readonly (readonly [number, string])[]): Buffer {
@@ -47,6 +47,23 @@ describe('a transaction', () => {
     expect(await connection.transaction((tx) => tx.copyBinary(target, chunks))).toBe(3)
     expect(await ids()).toEqual([1, 2, 3])
     expect(await connection.transaction((tx) => tx.copyBinary(target, []))).toBe(0)
+  })
+
+  it('returns the bytes of COPY … TO STDOUT as rows, in a pipeline with statements, and an error of the server as for any statement', async () => {
+    await connection.transaction((tx) => tx.copyBinary(target, [tuples([1, 'one'], [2, 'x'.repeat(300_000)])]))
+    const copy = { text: 'copy (select id, name from item order by id) to stdout (format binary)' }
+    const [before, copied, after] = await connection.transaction((tx) =>
+      tx.pipeline([{ text: 'select 1 as one' }, copy, { text: 'select 2 as two' }]),
+    )
+    expect([before?.rows, after?.rows]).toEqual([[{ one: 1 }], [{ two: 2 }]])
+    const rows = (copied?.rows ?? []) as unknown as readonly CopiedBytes[]
+    const bytes = Buffer.concat(rows.map(({ bytes }) => bytes))
+    expect(bytes.subarray(19, -2).equals(tuples([1, 'one'], [2, 'x'.repeat(300_000)]))).toBe(true)
+    expect(copied?.rowCount).toBe(2)
+    await expect(
+      connection.query({ text: 'copy (select 1 / (id - 2) from item order by id) to stdout (format binary)' }),
+    ).rejects.toMatchObject({ code: 'DATABASE_DATA_ERROR' })
+    expect(await ids()).toEqual([1, 2])
   })
 
   it('stores nothing of a COPY with a refused row, names the reason without the value, and leaves the connection usable', async () => {

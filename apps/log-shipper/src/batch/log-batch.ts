@@ -70,7 +70,7 @@ export function decodeBatch(bytes: Buffer, { service, partition, firstOrdinal }:
 }
 
 /** Opens what `encodeBatch` wrote. @throws COLUMN_BATCH_CORRUPT, COLUMN_SCHEMA_MISMATCH */
-export function openBatch(bytes: Buffer): LineColumns {
+export function openBatch(bytes: Buffer): ReturnType<typeof readBatch<typeof batchSchema.definitions>> {
   return readBatch(batchSchema, bytes)
 }
 

@@ -16,10 +16,18 @@ const LINE_COLUMNS = {
 /** The lines of one tenant and service in a frame. */
 export const batchSchema = defineSchema(LINE_COLUMNS)
 
+/** Columns that are small and mostly read together. */
+const META = 'meta'
+
 /** Lines in the store: of several services, each with its place in the stream, which identifies it. */
 export const chunkSchema = defineSchema({
   ...LINE_COLUMNS,
-  service: { type: 'keyword' },
-  partition: { type: 'int' },
-  ordinal: { type: 'int' },
+  severity: { ...LINE_COLUMNS.severity, segment: META },
+  severityText: { ...LINE_COLUMNS.severityText, segment: META },
+  host: { ...LINE_COLUMNS.host, segment: META },
+  flags: { ...LINE_COLUMNS.flags, segment: META },
+  originalBytes: { ...LINE_COLUMNS.originalBytes, segment: META },
+  service: { type: 'keyword', segment: META },
+  partition: { type: 'int', segment: 'place' },
+  ordinal: { type: 'int', segment: 'place' },
 })

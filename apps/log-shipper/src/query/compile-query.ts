@@ -1,6 +1,5 @@
-import { wordsOf } from '@millrace/column-store'
+import { foldText, wordsOf } from '@millrace/column-store'
 import type { CompiledQuery, LogRow, Need } from '../search/compiled-query.js'
-import { foldText } from '../search/match-text.js'
 import { literalOf } from './linear-regex.js'
 import { ALL_LEVELS, compileTerm, levelsOf, toComparable } from './match-term.js'
 import { QueryLine } from './query-line.js'

@@ -1,6 +1,6 @@
+import { foldText, textHas } from '@millrace/column-store'
 import { flagNames } from '../records/log-record.js'
 import { levelIndex } from '../records/severity.js'
-import { foldText, textHas } from '../search/match-text.js'
 import { parseLevel } from './check-term.js'
 import { compileRegex } from './linear-regex.js'
 import { type QueryLine, type Scalar, scalarsIn, valuesAt } from './query-line.js'

@@ -1,5 +1,5 @@
+import { foldText } from '@millrace/column-store'
 import type { LogRow } from '../search/compiled-query.js'
-import { foldText } from '../search/match-text.js'
 
 /** A value of an attribute that holds no others. */
 export type Scalar = string | number | boolean

@@ -1,17 +1,12 @@
+import type { TextForm } from '@millrace/column-store'
 import type { LogLine } from '../batch/log-batch.js'
 
 /** A line as queries see it. Of stored lines each field is decoded when it is first read, so a query pays only for what it reads. */
 export type LogRow = LogLine
 
 /**
- * How a text has to occur: `phrase` not inside longer words at either end, `prefix` not behind another character of its word, `suffix` not before one,
- * `substring` anywhere.
- */
-export type TextForm = 'phrase' | 'prefix' | 'suffix' | 'substring'
-
-/**
  * A condition that the store can test, or use to leave out whole chunks, without making lines:
- * - `text`: the folded text (`foldText`) occurs in the message or in a value of an attribute, or only in one of the two. A single word is a phrase.
+ * - `text`: the folded text (`foldText` of column-store) occurs in the given form in the message or in a value of an attribute, or only in one of the two. A single word is a phrase.
  * - `equals`: the column has exactly this value. Ids are lower-case digits.
  * - `token`: a word (`wordsOf`, one of a text or an id as digits) that the message, the host, the trace id, or a key or value of the attributes has. It only
  *   leaves out chunks.

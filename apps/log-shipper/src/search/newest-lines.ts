@@ -1,7 +1,5 @@
 import { compareLines, type LogPlace } from '../batch/log-place.js'
 import type { CompiledQuery, LogRow } from './compiled-query.js'
-import { findMatches } from './find-matches.js'
-import { completeLine, type LogRows } from './log-rows.js'
 
 /** A page of a search. */
 export interface PageRequest {
@@ -24,10 +22,17 @@ export interface LogPage {
   readonly total: number | undefined
 }
 
+/** A line that may be on the page, not made yet. */
+export interface FoundLine<Source> {
+  readonly place: LogPlace
+  readonly source: Source
+  readonly index: number
+}
+
 /** Keeps the newest lines that match. */
-export class NewestLines {
+export class NewestLines<Source> {
   readonly #request: PageRequest
-  #lines: LogRow[] = []
+  #lines: FoundLine<Source>[] = []
   #matched = 0
   scanned = 0
 
@@ -35,36 +40,44 @@ export class NewestLines {
     this.#request = request
   }
 
-  scan(rows: LogRows, isWanted?: (index: number) => boolean): void {
-    const { before, limit, query } = this.#request
-    this.scanned += rows.count
-    const found = findMatches(rows, query, isWanted)
-    const added = before === undefined ? found : found.filter((index) => compareLines(rows.row(index), before) < 0)
-    this.#matched += added.length
-    // Rows of a chunk are sorted: only the last ones can be on the page.
-    const newest =
-      added.length > limit + 1
-        ? added.sort((a, b) => compareLines(rows.row(b), rows.row(a))).slice(0, limit + 1)
-        : added
-    for (const index of newest) this.#lines.push(completeLine(rows.row(index)))
+  /** Adds matching lines of a batch or chunk. `isSorted`: in the order of `compareLines`, so that only the last ones can be on the page. */
+  add(
+    source: Source,
+    matching: readonly number[],
+    { placeOf, isSorted }: { placeOf: (index: number) => LogPlace; isSorted: boolean },
+  ): void {
+    const { before, limit } = this.#request
+    let taken = 0
+    if (before === undefined) this.#matched += matching.length
+    for (let at = matching.length - 1; at >= 0 && !(isSorted && taken > limit); at--) {
+      const index = matching[at] as number
+      const { timeMs, timeSubNs, partition, ordinal } = placeOf(index)
+      // A copy, which does not hold on to the columns of the line.
+      const place = { timeMs, timeSubNs, partition, ordinal }
+      if (before !== undefined && compareLines(place, before) >= 0) continue
+      taken++
+      this.#lines.push({ place, source, index })
+    }
     if (this.#lines.length <= limit) return
-    this.#lines.sort((a, b) => compareLines(b, a))
+    this.#lines.sort(newestFirst)
     this.#lines.length = limit + 1
   }
 
   /** Lines up to this time cannot be on the page any more, since it is full of newer ones; undefined while it is not full. */
   get oldestMs(): number | undefined {
     const { limit } = this.#request
-    return this.#lines.length > limit ? this.#lines[limit]?.timeMs : undefined
+    return this.#lines.length > limit ? this.#lines[limit]?.place.timeMs : undefined
   }
 
-  finish(skipped: number, hasReadAll: boolean): LogPage {
+  finish(hasReadAll: boolean): PageOutline<Source> {
     const { limit, before } = this.#request
-    const sorted = this.#lines.sort((a, b) => compareLines(b, a))
-    const lines = sorted.slice(0, limit)
-    const next = sorted.length > limit ? lines.at(-1) : undefined
-    const total = hasReadAll && before === undefined ? this.#matched : undefined
-    return { lines, next, scanned: this.scanned, skipped, total }
+    const sorted = this.#lines.sort(newestFirst)
+    const found = sorted.slice(0, limit)
+    return {
+      found,
+      next: sorted.length > limit ? found.at(-1)?.place : undefined,
+      total: hasReadAll && before === undefined ? this.#matched : undefined,
+    }
   }
 
   /** Whether a page that ends there gets further than the one before. */
@@ -73,14 +86,25 @@ export class NewestLines {
   }
 
   /** Ends the page before everything is compared: only lines newer than this time are certain. */
-  cutAt(ms: number): LogPage {
-    const certain = this.#lines.filter(({ timeMs }) => timeMs > ms).sort((a, b) => compareLines(b, a))
+  cutAt(ms: number): PageOutline<Source> {
+    const certain = this.#lines.filter(({ place }) => place.timeMs > ms).sort(newestFirst)
     const { limit } = this.#request
-    const lines = certain.slice(0, limit)
+    const found = certain.slice(0, limit)
     const next =
       certain.length > limit
-        ? (lines.at(-1) as LogPlace)
+        ? (found.at(-1)?.place as LogPlace)
         : { timeMs: ms, timeSubNs: 1_000_000, partition: 0, ordinal: 0 }
-    return { lines, next, scanned: this.scanned, skipped: 0, total: undefined }
+    return { found, next, total: undefined }
   }
+}
+
+/** A page whose lines are still to be made. */
+export interface PageOutline<Source> {
+  readonly found: readonly FoundLine<Source>[]
+  readonly next: LogPlace | undefined
+  readonly total: number | undefined
+}
+
+function newestFirst(a: FoundLine<unknown>, b: FoundLine<unknown>): number {
+  return compareLines(b.place, a.place)
 }

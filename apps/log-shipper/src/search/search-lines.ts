@@ -1,19 +1,28 @@
 import { setImmediate } from 'node:timers/promises'
 import { openBatch } from '../batch/log-batch.js'
-import type { MemoryTail, TailSnapshot } from '../tail/memory-tail.js'
-import type { CompiledQuery } from './compiled-query.js'
-import { findMatches } from './find-matches.js'
-import { type LogRows, rowsOfBatch } from './log-rows.js'
-import { type LogPage, NewestLines, type PageRequest } from './newest-lines.js'
-import { ChunkSearch, type FoundChunk, type ReadDeps } from './read-chunks.js'
+import type { MemoryTail, TailBatch, TailSnapshot } from '../tail/memory-tail.js'
+import { ChunkGroups, type ReadDeps } from './chunk-groups.js'
+import type { CompiledQuery, LogRow } from './compiled-query.js'
+import { findMatches, openConditions } from './find-matches.js'
+import { completeLine, type LogRows, rowsOfBatch } from './log-rows.js'
+import { type FoundLine, type LogPage, NewestLines, type PageRequest } from './newest-lines.js'
+import { ALL_COLUMNS, type ChunkColumn, StoredChunk } from './stored-chunk.js'
 
 export interface SearchDeps extends ReadDeps {
   readonly tail: Pick<MemoryTail, 'snapshot'>
-  /** Lines that one page may compare before it answers with what it has and a cursor. */
+  /** Lines that one page may compare before it answers with what it has and a cursor. Default 20 million. */
   readonly scanMax?: number
+  /** The same for bytes that it reads. Default 2 GiB. */
+  readonly bytesMax?: number
+  /** The same for its time. Default 10 s. */
+  readonly timeMaxMs?: number
 }
 
-const SCAN_LINES_MAX = 5_000_000
+const SCAN_LINES_MAX = 20_000_000
+const SCAN_BYTES_MAX = 2 ** 31
+const SCAN_TIME_MAX_MS = 10_000
+/** The columns that decide the order of lines. */
+const PLACE_COLUMNS = ['time', 'partition', 'ordinal'] as const
 
 /**
  * Finds a page of lines of a tenant: in the memory tail, and in the chunks from the newest to the oldest until no older chunk can have a line of the page.
@@ -21,80 +30,175 @@ const SCAN_LINES_MAX = 5_000_000
  */
 export async function searchLines(tenantId: number, request: PageRequest, deps: SearchDeps): Promise<LogPage> {
   const { query, before } = request
-  const snapshot = deps.tail.snapshot(tenantId)
-  const page = new NewestLines(request)
-  await eachBatch(snapshot, query, (rows) => page.scan(rows))
-  const search = new ChunkSearch(tenantId, query, deps)
-  const scanMax = deps.scanMax ?? SCAN_LINES_MAX
-  const newestMs = before?.timeMs ?? Number.MAX_SAFE_INTEGER
-  for (;;) {
-    const oldestMs = page.oldestMs
-    const chunks = await search.read({ oldestMs: oldestMs ?? 0, newestMs })
-    if (chunks.length === 0) return page.finish(await search.countSkipped(), oldestMs === undefined)
-    await eachChunk(chunks, snapshot, (rows, isWanted) => page.scan(rows, isWanted))
-    // The chunks that follow are not newer than this one, so a line that is newer is complete.
-    const last = chunks.at(-1) as FoundChunk
-    if (page.scanned >= scanMax && page.canCutAt(last.lastMs)) return page.cutAt(last.lastMs)
+  const scan = new Scan(tenantId, query, deps)
+  const page = new NewestLines<LogRows | StoredChunk>(request)
+  await scan.tail((rows, matching) =>
+    page.add(rows, matching, { placeOf: (index) => rows.row(index), isSorted: false }),
+  )
+  const options = {
+    columns: PLACE_COLUMNS,
+    newestMs: before?.timeMs ?? Number.MAX_SAFE_INTEGER,
+    oldestMs: () => page.oldestMs,
   }
+  let outline: ReturnType<typeof page.finish> | undefined
+  for await (const group of scan.groups.read(options)) {
+    await scan.chunks(group, [], (chunk, rows, matching) =>
+      page.add(chunk, matching, { placeOf: (index) => rows.row(index), isSorted: true }),
+    )
+    // The chunks that follow are not newer than this one, so a line that is newer is complete.
+    const lastMs = group.at(-1)?.place.lastMs ?? 0
+    if (!scan.isOver || !page.canCutAt(lastMs)) continue
+    outline = page.cutAt(lastMs)
+    break
+  }
+  const isCut = outline !== undefined
+  outline ??= page.finish(!scan.groups.hasLeftOut)
+  const skipped = scan.groups.skipped + (isCut ? 0 : await scan.groups.countSkipped())
+  const { next, total } = outline
+  return { lines: await scan.lines(outline.found), next, total, scanned: scan.scanned, skipped }
 }
 
 /** What a scan has compared. */
 export interface ScanResult {
   readonly scanned: number
   readonly skipped: number
-  /** Lines up to this time were not compared, because the scan reached `scanMax`; undefined when everything was. */
+  /** Lines up to this time were not compared, because the scan reached a limit; undefined when everything was. */
   readonly cutAtMs: number | undefined
 }
 
+/** A scan of all matching lines. */
+export interface ScanRequest {
+  readonly query: CompiledQuery
+  /** The columns that `visit` reads. Default: all. */
+  readonly columns?: readonly ChunkColumn[]
+  /** Gets the lines of one batch or chunk, and the indexes of those that match. The rows are valid during the call only. */
+  readonly visit: (rows: LogRows, matching: readonly number[]) => void
+}
+
 /**
- * Shows all matching lines of a tenant to `visit`, each exactly once: the lines of one batch or chunk at a time, in no particular order within it, chunks
- * from the newest to the oldest. The rows are valid during the call only.
+ * Shows all matching lines of a tenant, each exactly once: the lines of one batch or chunk at a time, chunks from the newest to the oldest.
  */
-export async function scanLines(
-  tenantId: number,
-  { query, visit }: { readonly query: CompiledQuery; readonly visit: (rows: LogRows, matching: number[]) => void },
-  deps: SearchDeps,
-): Promise<ScanResult> {
-  const snapshot = deps.tail.snapshot(tenantId)
-  let scanned = 0
-  const show = (rows: LogRows, isWanted?: (index: number) => boolean) => {
-    scanned += rows.count
-    const matching = findMatches(rows, query, isWanted)
-    if (matching.length > 0) visit(rows, matching)
+export async function scanLines(tenantId: number, request: ScanRequest, deps: SearchDeps): Promise<ScanResult> {
+  const { query, columns = ALL_COLUMNS, visit } = request
+  const scan = new Scan(tenantId, query, deps)
+  await scan.tail(visit)
+  const options = { columns: [], newestMs: Number.MAX_SAFE_INTEGER, oldestMs: () => undefined }
+  for await (const group of scan.groups.read(options)) {
+    await scan.chunks(group, columns, (_chunk, rows, matching) => visit(rows, matching))
+    const cutAtMs = group.at(-1)?.place.lastMs
+    if (scan.isOver) return { scanned: scan.scanned, skipped: scan.groups.skipped, cutAtMs }
   }
-  await eachBatch(snapshot, query, show)
-  const search = new ChunkSearch(tenantId, query, deps)
-  const scanMax = deps.scanMax ?? SCAN_LINES_MAX
-  for (;;) {
-    const chunks = await search.read({ oldestMs: 0, newestMs: Number.MAX_SAFE_INTEGER })
-    if (chunks.length === 0) return { scanned, skipped: await search.countSkipped(), cutAtMs: undefined }
-    await eachChunk(chunks, snapshot, show)
-    if (scanned >= scanMax) return { scanned, skipped: 0, cutAtMs: chunks.at(-1)?.lastMs }
-  }
+  const skipped = scan.groups.skipped + (await scan.groups.countSkipped())
+  return { scanned: scan.scanned, skipped, cutAtMs: undefined }
 }
 
-async function eachBatch(
-  { batches }: TailSnapshot,
-  query: CompiledQuery,
-  visit: (rows: LogRows) => void,
-): Promise<void> {
-  for (const batch of batches) {
-    if (query.services.length > 0 && !query.services.includes(batch.service)) continue
-    visit(rowsOfBatch(openBatch(batch.bytes), batch))
+/** One pass over the lines of a tenant. */
+class Scan {
+  readonly #query: CompiledQuery
+  readonly #deps: SearchDeps
+  readonly #snapshot: TailSnapshot
+  readonly #startedAt = performance.now()
+  readonly groups: ChunkGroups
+  #bytes = 0
+  /** Lines that were compared. */
+  scanned = 0
+
+  constructor(tenantId: number, query: CompiledQuery, deps: SearchDeps) {
+    this.#query = query
+    this.#deps = deps
+    this.#snapshot = deps.tail.snapshot(tenantId)
+    this.groups = new ChunkGroups(tenantId, query, deps)
+  }
+
+  /** Whether it has reached a limit. */
+  get isOver(): boolean {
+    const { scanMax = SCAN_LINES_MAX, bytesMax = SCAN_BYTES_MAX, timeMaxMs = SCAN_TIME_MAX_MS } = this.#deps
+    return this.scanned >= scanMax || this.#bytes >= bytesMax || performance.now() - this.#startedAt >= timeMaxMs
+  }
+
+  async tail(visit: (rows: LogRows, matching: readonly number[]) => void): Promise<void> {
+    const { services } = this.#query
+    for (const batch of this.#snapshot.batches) {
+      if (services.length > 0 && !services.includes(batch.service)) continue
+      const rows = openTailBatch(batch)
+      this.scanned += rows.count
+      const matching = this.#exact(rows, findMatches(rows, this.#query))
+      if (matching.length > 0) visit(rows, matching)
+      await this.#pause()
+    }
+  }
+
+  /** Compares the lines of chunks. `columns` are loaded for the chunks that have matches. */
+  async chunks(
+    group: readonly StoredChunk[],
+    columns: readonly ChunkColumn[],
+    visit: (chunk: StoredChunk, rows: LogRows, matching: readonly number[]) => void,
+  ): Promise<void> {
+    await this.groups.load(
+      group.filter((chunk) => chunk.rows !== undefined && chunk.mayBeInTail(this.#snapshot)),
+      () => ['partition', 'ordinal'],
+    )
+    const matched: { chunk: StoredChunk; rows: LogRows; matching: number[] }[] = []
+    for (const chunk of group) {
+      const { rows } = chunk
+      if (rows === undefined) continue
+      this.scanned += rows.count
+      let matching = findMatches(rows, this.#query, openConditions(this.#query, chunk.place))
+      if (matching.length > 0 && chunk.mayBeInTail(this.#snapshot))
+        matching = matching.filter((index) => !isInTail(rows, index, this.#snapshot))
+      if (matching.length > 0) matched.push({ chunk, rows, matching })
+      await this.#pause()
+    }
+    const wanted = this.#query.matches === undefined ? columns : ALL_COLUMNS
+    await this.groups.load(
+      matched.map(({ chunk }) => chunk),
+      () => wanted,
+    )
+    for (const { chunk, rows, matching } of matched) {
+      const exact = this.#exact(rows, matching)
+      if (exact.length > 0) visit(chunk, rows, exact)
+      this.#bytes += chunk.bytes
+      if (this.#query.matches !== undefined) await this.#pause()
+    }
+    for (const chunk of group) chunk.release()
+  }
+
+  /** Makes lines of which only the place is known. */
+  async lines(found: readonly FoundLine<LogRows | StoredChunk>[]): Promise<LogRow[]> {
+    const lines = new Map<FoundLine<LogRows | StoredChunk>, LogRow>()
+    const make = (one: FoundLine<LogRows | StoredChunk>, rows: LogRows | undefined) => {
+      if (rows !== undefined) lines.set(one, completeLine(rows.row(one.index)))
+    }
+    for (const one of found) if (!(one.source instanceof StoredChunk)) make(one, one.source)
+    const chunks = [...new Set(found.map(({ source }) => source))].filter((source) => source instanceof StoredChunk)
+    for (let start = 0; start < chunks.length; start += LINES_CHUNKS) {
+      const group = chunks.slice(start, start + LINES_CHUNKS)
+      await this.groups.load(group, () => ALL_COLUMNS)
+      for (const one of found)
+        if (one.source instanceof StoredChunk && group.includes(one.source)) make(one, one.source.rows)
+      for (const chunk of group) chunk.release()
+    }
+    // Lines of a chunk that was dropped meanwhile are gone.
+    return found.map((one) => lines.get(one)).filter((line) => line !== undefined)
+  }
+
+  #exact(rows: LogRows, matching: number[]): number[] {
+    const { matches } = this.#query
+    return matches === undefined ? matching : matching.filter((index) => matches(rows.row(index)))
+  }
+
+  /** Lets other work run, and ends when the caller is gone. */
+  async #pause(): Promise<void> {
+    this.#deps.signal?.throwIfAborted()
     await setImmediate()
   }
 }
 
-async function eachChunk(
-  chunks: readonly FoundChunk[],
-  snapshot: TailSnapshot,
-  visit: (rows: LogRows, isWanted: (index: number) => boolean) => void,
-): Promise<void> {
-  for (const chunk of chunks) {
-    const rows = chunk.open()
-    visit(rows, (index) => !isInTail(rows, index, snapshot))
-    await setImmediate()
-  }
+/** Chunks of a page that are loaded completely by one statement. */
+const LINES_CHUNKS = 16
+
+function openTailBatch(batch: TailBatch): LogRows {
+  return rowsOfBatch(openBatch(batch.bytes), batch)
 }
 
 /** Whether a line of a chunk was shown as a line of the tail already. */

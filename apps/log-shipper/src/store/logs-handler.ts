@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Database, DayPartitions, Step, Transaction } from '@millrace/database'
 import type { Logger } from '@millrace/logger'
 import {
@@ -12,11 +11,12 @@ import {
   type StreamHandler,
 } from '@millrace/streams'
 import { readLogFrame } from '../append/log-frame.js'
-import { decodeBatch } from '../batch/log-batch.js'
+import { openBatch } from '../batch/log-batch.js'
 import type { ShipperMetrics } from '../metrics.js'
 import type { MemoryTail, TailBatch, TailWindow } from '../tail/memory-tail.js'
-import { buildChunks, type Chunk } from './build-chunks.js'
-import { type DeadFrame, insertChunks, insertDeadFrames, noteFlushed } from './store-statements.js'
+import type { BatchToStore, BuiltWindow } from './build-chunks.js'
+import type { ChunkRow } from './chunk-row.js'
+import { copyChunks, type DeadFrame, insertDeadFrames, noteFlushed } from './store-statements.js'
 
 export interface LogsHandlerConfig {
   readonly stream: string
@@ -27,13 +27,14 @@ export interface LogsHandlerConfig {
   readonly windowMs: number
   /** or when its batches have this many bytes. */
   readonly tailBytesMax: number
-  readonly retentionMs: number
 }
 
 export interface LogsHandlerDeps {
   readonly database: Database
   readonly dayPartitions: DayPartitions
   readonly tail: MemoryTail
+  /** Makes the chunks of a window. */
+  readonly build: (batches: readonly BatchToStore[]) => BuiltWindow | Promise<BuiltWindow>
   readonly metrics: ShipperMetrics
   readonly logger: Logger
   readonly monotonicMs: () => number
@@ -96,12 +97,12 @@ export class LogsHandler implements StreamHandler<PreparedLogs, Transaction> {
     let flushed: FlushedPositions = new Map()
     if (this.#isDue()) {
       const window = tail.window()
-      const chunks = await this.#build(window)
+      const rows = await this.#build(window)
       countStored(window, counts)
-      steps.push(...insertChunks(chunks))
+      if (rows.length > 0) steps.push(copyChunks(rows))
       if (window.producers.length > 0) steps.push(noteFlushed(this.#config, window.producers))
       prepared.window = window
-      prepared.chunks = chunks.length
+      prepared.chunks = rows.length
       flushed = window.flushed
     }
     const sorted = counts.sorted()
@@ -151,17 +152,15 @@ export class LogsHandler implements StreamHandler<PreparedLogs, Transaction> {
     )
   }
 
-  /** Builds all chunks and creates the day partitions that they need. Lets other work run between two chunks. */
-  async #build({ batches }: TailWindow): Promise<Chunk[]> {
-    const { dayPartitions } = this.#deps
-    const chunks: Chunk[] = []
-    for (const chunk of buildChunks(batches, this.#config)) {
-      chunks.push(chunk)
-      await setImmediate()
-    }
-    for (const day of new Set(chunks.map(({ dayMs }) => dayMs)))
+  /** Builds all chunks and creates the day partitions that they need. */
+  async #build({ batches }: TailWindow): Promise<readonly ChunkRow[]> {
+    const { build, dayPartitions, logger } = this.#deps
+    const { rows, unproven } = await build(batches)
+    for (const reason of unproven)
+      logger.error('a chunk of log lines could not be built and is stored without an index', { reason })
+    for (const day of new Set(rows.map(({ dayMs }) => dayMs)))
       if (!dayPartitions.isKnown('log_chunks', day)) await dayPartitions.ensure('log_chunks', day, day)
-    return chunks
+    return rows
   }
 
   async #readFlushed(partitions: readonly number[]): Promise<ReadonlyMap<string, number>> {
@@ -211,9 +210,10 @@ function prepareFrame(
     let ordinal = firstOrdinal
     const read = batches.map(({ tenantId, service, lines, bytes }): TailBatch => {
       const batch = { tenantId, service, partition, producer, firstOrdinal: ordinal, lines, receivedAtMs: appendedAtMs }
-      // The payload is only valid until the commit.
-      const kept = Buffer.from(bytes)
-      if (decodeBatch(kept, batch).length !== lines)
+      // The payload is only valid until the commit. The memory is shared, so that the thread that builds chunks needs no copy.
+      const kept = Buffer.from(new SharedArrayBuffer(bytes.length))
+      kept.set(bytes)
+      if (openBatch(kept).decode().rows !== lines)
         throw new RangeError('a batch has another number of lines than the frame says')
       ordinal += lines
       return { ...batch, bytes: kept }

@@ -1,35 +1,12 @@
 import type { Step } from '@millrace/database'
 import type { TailWindow } from '../tail/memory-tail.js'
-import type { Chunk } from './build-chunks.js'
+import { CHUNK_ROW_COLUMNS, type ChunkRow } from './chunk-row.js'
 
-/** Rows of log_chunks, 8 a statement: one costs little more than a single row. */
-export function insertChunks(chunks: readonly Chunk[]): Step[] {
-  const steps: Step[] = []
-  for (let start = 0; start < chunks.length; start += CHUNKS_PER_STATEMENT)
-    steps.push(insertSome(chunks.slice(start, start + CHUNKS_PER_STATEMENT)))
-  return steps
-}
-
-const CHUNKS_PER_STATEMENT = 8
-const COLUMNS = 8
-
-function insertSome(chunks: readonly Chunk[]): Step {
-  const rows = chunks.map((_, row) => {
-    const parameter = (column: number) => `$${row * COLUMNS + column}`
-    return `(${parameter(1)}, to_timestamp(${parameter(2)}::float8), ${[3, 4, 5, 6, 7, 8].map(parameter).join(', ')})`
-  })
+/** Writes rows of log_chunks. */
+export function copyChunks(rows: readonly ChunkRow[]): Step {
   return {
-    text: `insert into log_chunks (tenant_id, day, first_ms, last_ms, lines, levels, services, data) values ${rows.join(', ')}`,
-    values: chunks.flatMap(({ tenantId, dayMs, firstMs, lastMs, lines, levels, services, data }) => [
-      tenantId,
-      dayMs / 1000,
-      firstMs,
-      lastMs,
-      lines,
-      levels,
-      services,
-      data,
-    ]),
+    copy: { table: 'log_chunks', columns: CHUNK_ROW_COLUMNS },
+    chunks: rows.map(({ tuple }) => Buffer.from(tuple.buffer, tuple.byteOffset, tuple.byteLength)),
   }
 }
 

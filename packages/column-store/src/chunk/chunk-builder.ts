@@ -47,12 +47,29 @@ export function createChunkBuilder<D extends ColumnDefinitions>(
   return new ChunkBuilder(schema, options)
 }
 
+/** Rows as columns. */
+export type RowSource<D extends ColumnDefinitions> = Pick<ColumnReader<D>, 'rows' | 'column'>
+
+interface Source<D extends ColumnDefinitions> {
+  readonly source: RowSource<D>
+  /** 1 for each row that was asked for; undefined: all of them. */
+  readonly wanted: Uint8Array | undefined
+}
+
+/** Leaves out the rows that were not asked for. */
+function wantedOf(order: RowOrder, all: readonly Source<ColumnDefinitions>[]): RowOrder {
+  if (all.every(({ wanted }) => wanted === undefined)) return order
+  const isWanted = (_: number, index: number) =>
+    all[order.sources[index] as number]?.wanted?.[order.rows[index] as number] !== 0
+  return { sources: order.sources.filter(isWanted), rows: order.rows.filter(isWanted) }
+}
+
 export class ChunkBuilder<D extends ColumnDefinitions> {
   readonly #schema: Schema<D>
   readonly #options: ChunkBuilderOptions<D> & typeof DEFAULTS
   readonly #appenders: readonly Appender[]
   readonly #tokens = new TokenSet()
-  #sources: ColumnReader<D>[] = []
+  #sources: Source<D>[] = []
   #rows = 0
   #unproven = 0
 
@@ -72,10 +89,14 @@ export class ChunkBuilder<D extends ColumnDefinitions> {
     return this.#rows
   }
 
-  /** Adds all rows of a batch or a chunk. Its bytes must not change until `finish`. */
-  add(source: ColumnReader<D>): void {
-    this.#sources.push(source)
-    this.#rows += source.rows
+  /**
+   * Adds the rows of a batch or a chunk, or only those for which `isWanted` holds. Its bytes must not change until `finish`.
+   */
+  add(source: RowSource<D>, isWanted?: (row: number) => boolean): void {
+    const wanted =
+      isWanted === undefined ? undefined : Uint8Array.from({ length: source.rows }, (_, row) => +isWanted(row))
+    this.#sources.push({ source, wanted })
+    this.#rows += wanted === undefined ? source.rows : wanted.reduce((sum, one) => sum + one, 0)
   }
 
   /**
@@ -86,10 +107,11 @@ export class ChunkBuilder<D extends ColumnDefinitions> {
     const sources = this.#sources
     this.#sources = []
     this.#rows = 0
-    return [...this.#cut(sources, this.#orderOf(sources))]
+    const readers = sources.map(({ source }) => source)
+    return [...this.#cut(readers, wantedOf(this.#orderOf(readers), sources))]
   }
 
-  #orderOf(sources: readonly ColumnReader<D>[]): RowOrder {
+  #orderOf(sources: readonly RowSource<D>[]): RowOrder {
     const { sortBy } = this.#options
     if (sortBy !== undefined)
       return orderByTime(sources.map((source) => source.column(sortBy) as unknown as TimeColumn))
@@ -99,7 +121,7 @@ export class ChunkBuilder<D extends ColumnDefinitions> {
     }
   }
 
-  *#cut(sources: readonly ColumnReader<D>[], order: RowOrder): Generator<Chunk> {
+  *#cut(sources: readonly RowSource<D>[], order: RowOrder): Generator<Chunk> {
     const { tokensOf, tokensMax, rowsMax, bytesMax } = this.#options
     const { columns } = this.#schema
     const decoded = columns.map(({ name }) => sources.map((source): Column => source.column(name)))

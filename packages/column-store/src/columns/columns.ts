@@ -106,7 +106,8 @@ function decodeStoredValues(
     case 'text':
     case 'json': {
       const { templates, join } = decodeStoredTexts(reader, slots, extra)
-      const stored = { join: () => guard(join), ...(templates !== undefined && { templates }) }
+      const variables = () => guard(extra)
+      const stored = { join: () => guard(join), ...(templates !== undefined && { templates, variables }) }
       return new TextColumn(presence, stored, { isJson: column.type === 'json' })
     }
     default:

@@ -40,6 +40,8 @@ export function encodeStoredTexts(
 /** Texts of a chunk. Those that are split are joined when they are first needed. */
 export interface StoredTexts {
   readonly templates?: Templates
+  /** The variables of the templates, each followed by a line feed. */
+  readonly variables?: () => Buffer
   readonly join: () => Texts
 }
 

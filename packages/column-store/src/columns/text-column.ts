@@ -68,15 +68,18 @@ export class TextColumn {
   readonly presence: Presence
   /** Of a chunk: the texts as templates without their variables, if they are stored so and every row has one. */
   readonly templates: Templates | undefined
+  /** The variables that `templates` lack, in the order of rows, each followed by a line feed. */
+  readonly variables: () => Buffer
   readonly #join: () => Texts
-  readonly #isJson: boolean
+  readonly isJson: boolean
   #texts: Texts | undefined
 
-  constructor(presence: Presence, { join, templates }: StoredTexts, { isJson }: { isJson: boolean }) {
+  constructor(presence: Presence, { join, templates, variables }: StoredTexts, { isJson }: { isJson: boolean }) {
     this.presence = presence
     this.templates = presence === undefined ? templates : undefined
+    this.variables = variables ?? (() => Buffer.alloc(0))
     this.#join = join
-    this.#isJson = isJson
+    this.isJson = isJson
   }
 
   get rows(): number {
@@ -104,7 +107,7 @@ export class TextColumn {
   value(row: number): unknown {
     if (this.presence !== undefined && this.presence[row] === 0) return null
     const text = stringOf(this.texts, row)
-    return this.#isJson ? JSON.parse(text) : text
+    return this.isJson ? JSON.parse(text) : text
   }
 }
 
