@@ -49,6 +49,8 @@ export interface IntakeRoute {
   readonly bodyBytesMax: number
   /** Setting that holds `bodyBytesMax`; the message of 413 names it. Default: none. */
   readonly bodyBytesSetting?: string | undefined
+  /** Largest ratio of decompression, above 1 MiB: a body beyond it gets 413 before it is unpacked whole. Default: no limit but `bodyBytesMax`. */
+  readonly inflateRatioMax?: number | undefined
   /** Compression methods that clients may use. */
   readonly encodings: readonly ContentEncoding[]
   /**

@@ -7,6 +7,9 @@ export interface LogRoutesConfig {
   readonly bodyBytesMax: number
 }
 
+/** Log lines do not reach a tenth of it, zeros reach 1,000. */
+const INFLATE_RATIO_MAX = 100
+
 export interface LogRoutesDeps {
   readonly acceptLogs: AcceptLogs
   /** @throws when no lines can be taken now */
@@ -33,6 +36,7 @@ export function createLogRoutes(
       readKey: route.readKey,
       bodyBytesMax,
       bodyBytesSetting: 'LOG_BODY_BYTES_MAX',
+      inflateRatioMax: INFLATE_RATIO_MAX,
       encodings: route.encodings,
       formatRefusal: createFormatRefusal(route),
       handle: (request: IntakeRequest) => acceptRequest(request, { name, route, bodyBytesMax, deps }),
