@@ -67,6 +67,12 @@ describe('a configuration', () => {
       B: integer({ default: 2, description: 'b' }),
     }).superRefine(checkRules(atMostRule('A', 'B')))
     expect(() => parseConfig(pair, { A: '3' })).toThrow('A is 3, but B is 2: set A to at most B.')
+    const open = defineConfig({
+      A: integer({ default: 1, description: 'a' }),
+      B: integer({ optional: true, description: 'b' }),
+    }).superRefine(checkRules(atMostRule('A', 'B')))
+    expect(parseConfig(open, { A: '3' })).toEqual({ A: 3, B: undefined })
+    expect(() => parseConfig(open, { A: '3', B: '2' })).toThrow('A is 3, but B is 2: set A to at most B.')
   })
 
   it('reports all problems at once, one sentence each', () => {

@@ -38,13 +38,13 @@ export function eventTimesRule({
   return `EVENTS_MAX_AGE_DAYS is ${maxAge}, but EVENTS_RETENTION_DAYS is ${retention}: events would be accepted and then deleted at once; set EVENTS_MAX_AGE_DAYS to at most ${retention}, or leave it unset.`
 }
 
-/** Refuses a configuration in which one setting is above another one. */
+/** Refuses a configuration in which one setting is above another one; the other one may be unset. */
 export function atMostRule<Name extends string, Limit extends string>(
   name: Name,
   limit: Limit,
-): SettingsRule<Readonly<Record<Name | Limit, number>>> {
+): SettingsRule<Readonly<Record<Name, number> & Record<Limit, number | undefined>>> {
   return (config) =>
-    config[name] > config[limit]
+    config[name] > (config[limit] ?? Number.POSITIVE_INFINITY)
       ? `${name} is ${config[name]}, but ${limit} is ${config[limit]}: set ${name} to at most ${limit}.`
       : undefined
 }

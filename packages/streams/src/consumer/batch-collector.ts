@@ -50,9 +50,12 @@ export class BatchCollector<Prepared, Tx extends SqlTransaction> {
     const { mustReturn, committing } = this.#deps
     const batch = new Batch()
     const untilMs = now() + Math.min(settings.blockMs, settings.idleCommitMs)
-    while (batch.frames.length === 0 && !mustReturn() && now() < untilMs) await this.#read(batch, untilMs - now())
+    // A read that waits for nothing still asks the server, so it is made only when it is likely to find many frames.
+    let isMoreLikely = false
+    while (batch.frames.length === 0 && !mustReturn() && now() < untilMs)
+      isMoreLikely = await this.#read(batch, untilMs - now())
     if (batch.frames.length > 0 && !mustReturn()) {
-      while (await this.#read(batch, 0));
+      while (isMoreLikely) isMoreLikely = await this.#read(batch, 0)
       await (committing() ?? sleep(settings.batchLingerMs))
       await this.#read(batch, 0)
       this.#recordsPerFrame = Math.max(1, batch.records / batch.frames.length)

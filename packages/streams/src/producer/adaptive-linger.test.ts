@@ -11,7 +11,8 @@ function after(recordsPerSecond: number, { seconds = 1, tickMs = 5, linger = fre
 }
 
 let clockMs = 0
-const fresh = () => new AdaptiveLinger({ minMs: 1, maxMs: 10, nowMs: clockMs })
+const GROWTH = { recordsPerSecond: 4000, msMax: 10 }
+const fresh = (growth = GROWTH) => new AdaptiveLinger({ minMs: 1, growth, nowMs: clockMs })
 
 describe('the linger of an open batch', () => {
   it('is the minimum at low load', () => {
@@ -29,6 +30,14 @@ describe('the linger of an open batch', () => {
     expect(after(load)).toBeCloseTo(wantedMs, 3)
   })
 
+  it.each([
+    [3_000, 2],
+    [20_000, 13.3],
+    [500_000, 20],
+  ])('grows as fast and as far as the stream asks for, as at %d records/s', (load, wantedMs) => {
+    expect(after(load, { linger: fresh({ recordsPerSecond: 1500, msMax: 20 }) })).toBeCloseTo(wantedMs, 1)
+  })
+
   it('does not depend on how often the load is observed', () => {
     for (const tickMs of [1, 2, 10]) expect(after(20_000, { tickMs })).toBeCloseTo(5, 3)
   })
@@ -43,7 +52,7 @@ describe('the linger of an open batch', () => {
   })
 
   it('is constant when its two limits are equal', () => {
-    const linger = new AdaptiveLinger({ minMs: 3, maxMs: 3, nowMs: clockMs })
+    const linger = new AdaptiveLinger({ minMs: 3, growth: { ...GROWTH, msMax: 3 }, nowMs: clockMs })
     expect(after(100_000, { linger })).toBe(3)
   })
 })

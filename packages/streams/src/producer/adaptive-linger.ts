@@ -1,5 +1,5 @@
-/** 1 ms for each 4,000 records/s: a frame in each of 16 partitions then holds some 6 records at 20,000/s and 60 at 100,000/s. */
-const RECORDS_A_MS_PER_LINGER_MS = 4
+import type { LingerGrowth } from '../driver/stream-driver.js'
+
 /** The part of a change that one observation takes over, so that a single full or empty tick has little effect. */
 const SHARE_PER_OBSERVATION = 1 / 8
 
@@ -9,13 +9,13 @@ const SHARE_PER_OBSERVATION = 1 / 8
  */
 export class AdaptiveLinger {
   readonly #minMs: number
-  readonly #maxMs: number
+  readonly #growth: LingerGrowth
   #observedAtMs: number
   #ms: number
 
-  constructor(config: { readonly minMs: number; readonly maxMs: number; readonly nowMs: number }) {
+  constructor(config: { readonly minMs: number; readonly growth: LingerGrowth; readonly nowMs: number }) {
     this.#minMs = config.minMs
-    this.#maxMs = config.maxMs
+    this.#growth = config.growth
     this.#observedAtMs = config.nowMs
     this.#ms = config.minMs
   }
@@ -26,9 +26,10 @@ export class AdaptiveLinger {
 
   /** `records` were added since the last call. */
   observe(records: number, nowMs: number): void {
-    const perMs = records / Math.max(1, nowMs - this.#observedAtMs)
+    const { msMax, recordsPerSecond } = this.#growth
+    const perSecond = (1000 * records) / Math.max(1, nowMs - this.#observedAtMs)
     this.#observedAtMs = nowMs
-    const wantedMs = Math.min(this.#maxMs, Math.max(this.#minMs, perMs / RECORDS_A_MS_PER_LINGER_MS))
+    const wantedMs = Math.min(msMax, Math.max(this.#minMs, perSecond / recordsPerSecond))
     this.#ms += (wantedMs - this.#ms) * SHARE_PER_OBSERVATION
   }
 }

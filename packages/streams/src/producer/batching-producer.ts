@@ -2,7 +2,7 @@ import type { Logger } from '@millrace/logger'
 import type { CircuitBreaker } from '@millrace/resilience'
 import type { Spool } from '@millrace/spool'
 import type { Tracer } from '@millrace/telemetry'
-import type { FrameToAppend, StreamDriver } from '../driver/stream-driver.js'
+import type { FrameToAppend, LingerGrowth, StreamDriver } from '../driver/stream-driver.js'
 import { streamErrors } from '../errors.js'
 import { decodeFrameHeader, parseProducerId } from '../frame/frame.js'
 import { Dispatcher } from './dispatcher.js'
@@ -18,7 +18,7 @@ interface BatchingProducerConfig<Builder extends BatchBuilder> {
   readonly partitions: number
   readonly createBuilder: () => Builder
   readonly lingerMs: number
-  readonly lingerMsMax: number
+  readonly lingerGrowth: LingerGrowth
   readonly frameBytesMax: number
   readonly unacknowledgedBytesMax: number
   readonly memoryShareMax: number

@@ -1,6 +1,6 @@
 import { computeRetryDelayMs } from '@millrace/resilience'
 import { type Spool, spoolErrors } from '@millrace/spool'
-import type { FrameToAppend } from '../driver/stream-driver.js'
+import type { FrameToAppend, LingerGrowth } from '../driver/stream-driver.js'
 import { streamErrors } from '../errors.js'
 import { AdaptiveLinger } from './adaptive-linger.js'
 import type { FrameSender, SendResult } from './frame-sender.js'
@@ -11,7 +11,7 @@ import type { BatchBuilder } from './producer-types.js'
 
 interface DispatcherConfig {
   readonly lingerMs: number
-  readonly lingerMsMax: number
+  readonly lingerGrowth: LingerGrowth
   /** Failed sends of one frame after which its partition goes to the spool. */
   readonly sendAttempts: number
   /** A frame that was first sent this long ago goes to the spool at its next failure, in ms. */
@@ -53,7 +53,7 @@ export class Dispatcher<Builder extends BatchBuilder> {
   constructor(config: DispatcherConfig, deps: DispatcherDeps<Builder>) {
     this.#config = config
     this.#deps = deps
-    this.#linger = new AdaptiveLinger({ minMs: config.lingerMs, maxMs: config.lingerMsMax, nowMs: performance.now() })
+    this.#linger = new AdaptiveLinger({ minMs: config.lingerMs, growth: config.lingerGrowth, nowMs: performance.now() })
   }
 
   /** How long an open batch waits for more records at the present load, in ms. */

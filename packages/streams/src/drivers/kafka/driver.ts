@@ -48,10 +48,17 @@ const IDLE_READERS_MAX = 4
  */
 const FREED_AFTER_MS = 390_000
 
+/**
+ * A frame in Kafka costs the broker some 70 µs of processor time, several times as much as Redis, and there is one a partition in each append. At 20,000
+ * records/s in 16 partitions an append each 13 ms holds 16 records a frame.
+ */
+const LINGER_GROWTH = { recordsPerSecond: 1500, msMax: 20 }
+
 /** Streams in Kafka: one topic a stream, one message a frame. Works with any `KafkaClient`. */
 export class KafkaDriver implements StreamDriver {
   readonly name = 'kafka'
   readonly assignment = 'broker'
+  readonly lingerGrowth = LINGER_GROWTH
   readonly comparePositions = comparePositions
   readonly #config: KafkaDriverConfig
   readonly #client: KafkaClient
