@@ -106,7 +106,8 @@ export interface KafkaClient {
   readonly name: 'kafkajs'
   /**
    * Stores messages with acks=-1 and without idempotence, in the given order within each partition, and returns one outcome a message in the given
-   * order. Messages of the same partition are stored together or not at all. Never rejects and never takes longer than `timeoutMs`.
+   * order. Messages of the same partition are stored together or not at all. Never rejects. Takes at most `timeoutMs` or, where the connection to a
+   * broker is slow, a few of its round trips.
    */
   produce(
     topic: string,

@@ -1,5 +1,6 @@
 import type { KafkaConnection } from '../connection.js'
 import { within } from '../within.js'
+import { CONNECT_MS_MAX, Connector } from './connector.js'
 import { isProtocolError, kafkaError } from './error-codes.js'
 import { createBroker, destroyBroker, type KafkajsBroker, sendTo, type WireRequest } from './internals.js'
 import { type Metadata, metadataRequest } from './requests.js'
@@ -9,14 +10,18 @@ export type TopicMetadata = Metadata['topics'][number]
 
 /** Limits for one set of connections. */
 interface BrokerNodesConfig {
-  /** Longest time to connect to a broker, handshake and login included, in ms. */
+  /** How long a request waits for a connection to its broker, handshake and login included, in ms. Connecting goes on afterwards. */
   readonly connectTimeoutMs: number
-  /** Longest time for metadata, in ms. */
+  /** Longest time for metadata, in ms. Like all limits of requests it is longer on a slow connection. */
   readonly metadataTimeoutMs: number
 }
 
 /** Another broker is asked for metadata when one has not answered for this long, in ms: it may hang. */
 const HEDGE_MS = 250
+/** Connecting takes one round trip at least, and a request may take this many times as long as connecting took, or as the fastest answer since then. */
+const ROUND_TRIPS = 3
+/** However slow a connection is, a request has no longer limit than this, in ms, or its own. */
+const REQUEST_MS_MAX = 15_000
 
 /**
  * Connections to the brokers of one cluster, and where the leaders of partitions are. A broker that does not answer in time loses its connection, so
@@ -27,6 +32,8 @@ export class BrokerNodes {
   readonly #config: BrokerNodesConfig
   /** By `host:port`. */
   readonly #brokers = new Map<string, KafkajsBroker>()
+  readonly #connectors = new Map<string, Connector>()
+  readonly #roundTripMs = new WeakMap<KafkajsBroker, number>()
   #addresses = new Map<number, string>()
   #controller = -1
   readonly #topics = new Map<string, TopicMetadata>()
@@ -87,10 +94,21 @@ export class BrokerNodes {
     return this.run(broker, () => sendTo(broker, request), timeoutMs, request.request.apiName)
   }
 
-  /** Runs a request of kafkajs. Any failure but an error code from the broker ends the connection. */
+  /** The time limit of a request to this broker: `timeoutMs`, or longer if the connection is slow. */
+  limitOf(broker: KafkajsBroker, timeoutMs: number): number {
+    const roundTripMs = this.#roundTripMs.get(broker) ?? 0
+    return Math.max(timeoutMs, Math.min(REQUEST_MS_MAX, ROUND_TRIPS * roundTripMs))
+  }
+
+  /** Runs a request of kafkajs within `limitOf`. Any failure but an error code from the broker ends the connection. */
   async run<T>(broker: KafkajsBroker, call: () => Promise<T>, timeoutMs: number, action: string): Promise<T> {
+    const startedAtMs = performance.now()
     try {
-      return await within(timeoutMs, call(), `the request ${action}`)
+      const answer = await within(this.limitOf(broker, timeoutMs), call(), `the request ${action}`)
+      const tookMs = performance.now() - startedAtMs
+      // A fetch may wait for messages, so only a faster answer says something about the connection.
+      if (tookMs < (this.#roundTripMs.get(broker) ?? 0)) this.#roundTripMs.set(broker, tookMs)
+      return answer
     } catch (error) {
       if (!isProtocolError(error)) this.#drop(broker, error as Error)
       throw error
@@ -99,7 +117,9 @@ export class BrokerNodes {
 
   close(): void {
     this.#isClosed = true
-    for (const broker of this.#brokers.values()) destroyBroker(broker, new Error('the connection is closed'))
+    const cause = new Error('the connection is closed')
+    for (const connector of this.#connectors.values()) connector.close(cause)
+    for (const broker of this.#brokers.values()) destroyBroker(broker, cause)
     this.#brokers.clear()
   }
 
@@ -130,21 +150,26 @@ export class BrokerNodes {
 
   async #connect(address: string): Promise<KafkajsBroker> {
     if (this.#isClosed) throw new Error('the connection is closed')
-    const broker = this.#brokers.get(address) ?? this.#create(address)
-    if (broker.isConnected()) return broker
-    try {
-      await within(this.#config.connectTimeoutMs, broker.connect(), `connecting to ${address}`)
-      return broker
-    } catch (error) {
-      this.#drop(broker, error as Error)
-      throw error
+    const broker = this.#brokers.get(address)
+    if (broker?.isConnected()) return broker
+    this.#brokers.delete(address)
+    let connector = this.#connectors.get(address)
+    if (connector === undefined) {
+      const create = () => this.#create(address)
+      const connected = (found: KafkajsBroker, tookMs: number) => {
+        this.#roundTripMs.set(found, tookMs)
+        this.#brokers.set(address, found)
+      }
+      connector = new Connector(address, { create, connected })
+      this.#connectors.set(address, connector)
     }
+    return await connector.connect(this.#config.connectTimeoutMs, broker)
   }
 
   #create(address: string): KafkajsBroker {
     const colon = address.lastIndexOf(':')
     const { clientId, tls, sasl } = this.#connection
-    const broker = createBroker({
+    return createBroker({
       host: address.slice(0, colon).replace(/^\[(.*)\]$/, '$1'),
       port: Number(address.slice(colon + 1)),
       clientId,
@@ -152,10 +177,8 @@ export class BrokerNodes {
       ssl: tls,
       // kafkajs keeps state in this object.
       sasl: sasl && { ...sasl },
-      connectTimeoutMs: this.#config.connectTimeoutMs,
+      connectTimeoutMs: CONNECT_MS_MAX,
     })
-    this.#brokers.set(address, broker)
-    return broker
   }
 
   #drop(broker: KafkajsBroker, cause: Error): void {

@@ -10,7 +10,6 @@ import type {
   ProduceOutcome,
   TopicDescription,
 } from '../kafka-client.js'
-import { within } from '../within.js'
 import { KafkajsAdmin } from './admin.js'
 import { BrokerNodes } from './broker-nodes.js'
 import { KafkajsFetcher } from './fetcher.js'
@@ -39,11 +38,7 @@ class KafkajsClient implements KafkaClient {
     { timeoutMs }: { readonly timeoutMs: number },
   ): Promise<ProduceOutcome[]> {
     if (messages.length === 0) return []
-    try {
-      return await within(timeoutMs + 50, produce(this.#producing, topic, messages, timeoutMs), 'storing messages')
-    } catch (cause) {
-      return messages.map(() => ({ kind: 'failed', isAmbiguous: true, cause: cause as Error }))
-    }
+    return await produce(this.#producing, topic, messages, timeoutMs)
   }
 
   async openFetcher(): Promise<KafkaFetcher> {

@@ -25,7 +25,7 @@ interface RequestQueue {
 
 interface Connection {
   readonly requestQueue: RequestQueue
-  socket?: { destroy(): void }
+  socket?: { destroy(error?: Error): void }
   connectionStatus: string
   rejectRequests(error: Error): void
 }
@@ -136,9 +136,11 @@ export function sendTo<T>(broker: KafkajsBroker, request: WireRequest<T>): Promi
 /** Ends the connections at once. kafkajs' own `disconnect` waits for answers, which a broker that hangs never gives. */
 export function destroyBroker({ connectionPool }: KafkajsBroker, cause: Error): void {
   for (const connection of connectionPool.pool) {
+    // While kafkajs connects, only an error of the socket ends its wait and its timer.
+    const error = connection.connectionStatus === 'connected' ? undefined : cause
     connection.connectionStatus = 'disconnected'
     connection.rejectRequests(cause)
     connection.requestQueue.destroy()
-    connection.socket?.destroy()
+    connection.socket?.destroy(error)
   }
 }

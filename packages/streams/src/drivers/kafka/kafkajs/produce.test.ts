@@ -10,6 +10,7 @@ function refusingNodes(errorCode: number) {
   const nodes = {
     topic: async () => ({ errorCode: 0, topic: 't', partitions }),
     connect: async () => ({}),
+    limitOf: (_: unknown, timeoutMs: number) => timeoutMs,
     forget: () => void forgotten++,
     send: async () => [
       { partition: 0, errorCode: 0, offset: 5 },

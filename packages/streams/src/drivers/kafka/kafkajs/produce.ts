@@ -1,4 +1,5 @@
 import type { KafkaMessage, ProduceOutcome } from '../kafka-client.js'
+import { within } from '../within.js'
 import type { BrokerNodes } from './broker-nodes.js'
 import { isMoved, kafkaError, mayBeStored } from './error-codes.js'
 import { type PartitionMessages, produceRequest } from './requests.js'
@@ -22,7 +23,7 @@ export async function produce(
   const batches = groupByPartition(messages)
   let byLeader: Map<number, PartitionMessages[]>
   try {
-    byLeader = await groupByLeader(nodes, topic, batches)
+    byLeader = await within(timeoutMs, groupByLeader(nodes, topic, batches), 'finding the leaders')
   } catch (cause) {
     return messages.map(() => notSent(cause))
   }
@@ -59,8 +60,9 @@ async function sendToLeader(nodes: BrokerNodes, request: LeaderRequest): Promise
     nodes.forget(topic)
     return batches.map(() => notSent(broker))
   }
-  const timeoutMs = endsAt - performance.now()
-  if (timeoutMs < 1) return batches.map(() => notSent(new Error('connecting to the leader took too long')))
+  const leftMs = endsAt - performance.now()
+  if (leftMs < 1) return batches.map(() => notSent(new Error('connecting to the leader took too long')))
+  const timeoutMs = nodes.limitOf(broker, leftMs)
   try {
     const wire = produceRequest(topic, batches, Math.max(1, Math.floor(timeoutMs - ANSWER_MS)))
     const answers = await nodes.send(broker, wire, timeoutMs)
