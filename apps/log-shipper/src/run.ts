@@ -148,7 +148,7 @@ async function startStorage({ config, lifecycle, database, driver, metrics }: Pa
       },
       { logger, tracer, metrics: new ConsumerMetrics(lifecycle.metrics) },
     )
-    return [started, () => started.stop()]
+    return [started, (budgetMs) => started.stop(budgetMs)]
   })
   lifecycle.ready('consumer', () => {
     const { blockedReason, stalledPartitions } = consumer.state()

@@ -235,7 +235,7 @@ async function startStorage(config: Config, lifecycle: Lifecycle, parts: Parts):
         onCommitted: (notices) => publish(CHANNELS.committed, [notices]),
       },
     )
-    return [consumer, () => consumer.stop()]
+    return [consumer, (budgetMs) => consumer.stop(budgetMs)]
   })
   lifecycle.ready('consumer', () => {
     const { blockedReason, stalledPartitions } = consumer.state()

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Logger } from '@millrace/logger'
 import { silentLogger } from '@millrace/logger'
 import { openRedis } from '@millrace/redis'
@@ -15,9 +15,10 @@ import {
   type StreamReader,
 } from '@millrace/streams'
 import { createMetrics } from '@millrace/telemetry'
-import { createTestRedis, waitFor } from '@millrace/testing'
+import { createTestRedis, findTestKafka, useTestKafka, waitFor } from '@millrace/testing'
 import { streamErrors } from '../src/errors.js'
 import { type Effects, openEffects, StoringHandler } from './effects.js'
+import { openTestKafkaDriver } from './kafka-driver.js'
 import { LinesBuilder } from './lines-builder.js'
 
 const QUICK: Partial<ConsumerSettings> = {
@@ -29,7 +30,6 @@ const QUICK: Partial<ConsumerSettings> = {
   retryFirstMs: 10,
   retryCapMs: 100,
   blockMs: 200,
-  stallAfterMs: 500,
   leaveAfterMs: 20_000,
 }
 
@@ -38,23 +38,39 @@ type Fault = 'returns no frames' | 'hangs' | 'fails'
 
 interface Opened {
   readonly driver: StreamDriver
+  readonly stream: string
   release(): Promise<void>
 }
 
-const DRIVERS: [name: string, open: () => Promise<Opened>][] = [
-  ['memory', async () => ({ driver: createMemoryDriver(), release: async () => undefined })],
-  [
-    'memory, with partitions assigned by the broker',
-    async () => ({ driver: createMemoryDriver({ assignment: 'broker' }), release: async () => undefined }),
-  ],
-  [
-    'Redis',
-    async () => {
+/** `stallAfterMs`: long enough for a reader's first answer. */
+interface Kind {
+  readonly name: string
+  readonly stallAfterMs: number
+  open(): Promise<Opened>
+}
+
+const nothing = async () => undefined
+const DRIVERS: Kind[] = [
+  {
+    name: 'memory',
+    stallAfterMs: 500,
+    open: async () => ({ driver: createMemoryDriver(), stream: 'lines', release: nothing }),
+  },
+  {
+    name: 'memory, with partitions assigned by the broker',
+    stallAfterMs: 500,
+    open: async () => ({ driver: createMemoryDriver({ assignment: 'broker' }), stream: 'lines', release: nothing }),
+  },
+  {
+    name: 'Redis',
+    stallAfterMs: 500,
+    open: async () => {
       const server = await createTestRedis()
       const redis = await openRedis({ url: server.url, name: 'stream' }, { logger: silentLogger })
       const driver = createRedisDriver({}, { redis })
       return {
         driver,
+        stream: 'lines',
         release: async () => {
           await driver.close()
           await redis.close()
@@ -62,13 +78,25 @@ const DRIVERS: [name: string, open: () => Promise<Opened>][] = [
         },
       }
     },
-  ],
+  },
 ]
+if (typeof findTestKafka('the watchdog of a member on Kafka') !== 'string')
+  DRIVERS.push({
+    name: 'Kafka',
+    stallAfterMs: 2000,
+    open: async () => {
+      const { brokers, prefix } = await useTestKafka()
+      const driver = await openTestKafkaDriver(brokers, silentLogger)
+      return { driver, stream: `${prefix}-lines`, release: () => driver.close() }
+    },
+  })
 
-describe.each(DRIVERS)('the watchdog of a member (%s)', (_, open) => {
+describe.each(DRIVERS)('the watchdog of a member ($name)', ({ open, stallAfterMs }) => {
   let effects: Effects
   let opened: Opened
   let driver: StreamDriver
+  /** What members see instead of the driver's own methods, which it also uses itself. */
+  let faults: Partial<StreamDriver>
   let producer: Producer<LinesBuilder>
   let consumers: Consumer[]
   let logged: string[]
@@ -76,16 +104,18 @@ describe.each(DRIVERS)('the watchdog of a member (%s)', (_, open) => {
   beforeEach(async () => {
     effects = await openEffects()
     opened = await open()
-    driver = opened.driver
+    faults = {}
+    driver = withFaults(opened.driver, () => faults)
+    await opened.driver.prepare(opened.stream, 4)
     producer = await openProducer(
-      { stream: 'lines', partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 1 },
+      { stream: opened.stream, partitions: 4, createBuilder: () => new LinesBuilder(), lingerMs: 1 },
       { driver, logger: silentLogger },
     )
     consumers = []
     logged = []
   })
   afterEach(async () => {
-    jest.restoreAllMocks()
+    faults = {}
     for (const consumer of consumers) await consumer.stop()
     await producer.close()
     await opened.release()
@@ -103,12 +133,12 @@ describe.each(DRIVERS)('the watchdog of a member (%s)', (_, open) => {
     const consumer = await runConsumer(
       {
         driver,
-        stream: 'lines',
-        group: 'store',
+        stream: opened.stream,
+        group: `${opened.stream}-store`,
         member: `m${consumers.length}`,
         database: effects.database,
         handler,
-        settings: { ...QUICK, ...given },
+        settings: { ...QUICK, stallAfterMs, ...given },
       },
       { logger, metrics: new ConsumerMetrics(metrics) },
     )
@@ -122,13 +152,16 @@ describe.each(DRIVERS)('the watchdog of a member (%s)', (_, open) => {
   }
   /** Each read of a reader fails as `faultOf` says; readers are numbered from 0. Returns the number of readers that were opened. */
   const breakReaders = (faultOf: (reader: number) => Fault | undefined) => {
-    const openReader = driver.openReader.bind(driver)
     let readers = 0
-    jest.spyOn(driver, 'openReader').mockImplementation(async (stream) => {
+    faults.openReader = async (stream) => {
       const number = readers++
-      return breakable(await openReader(stream), () => faultOf(number))
-    })
+      return breakable(await opened.driver.openReader(stream), () => faultOf(number))
+    }
     return () => readers
+  }
+  const untilPassed = async (ms: number) => {
+    const endsAt = performance.now() + ms
+    await waitFor(() => performance.now() > endsAt, { deadlineMs: 2 * ms + 10_000 })
   }
 
   it.each<[Fault]>([['returns no frames'], ['hangs']])(
@@ -169,10 +202,13 @@ describe.each(DRIVERS)('the watchdog of a member (%s)', (_, open) => {
   it('raises an alarm when neither a new reader nor a new membership helps, and ends it when frames are read again', async () => {
     let isFaulty = true
     breakReaders(() => (isFaulty ? 'hangs' : undefined))
-    const { consumer, metrics } = await start({ stallAfterMs: 300 })
+    const { consumer, metrics } = await start({ stallAfterMs: 0.6 * stallAfterMs })
     await waitFor(async () => consumer.state().partitions.length === 4)
     for (const partition of [0, 1]) await send(partition, `to ${partition}`)
-    await waitFor(async () => /stalled_partitions\{.*\} [12]\b/.test(await metrics.expose()), { what: 'the alarm' })
+    await waitFor(async () => /stalled_partitions\{.*\} [12]\b/.test(await metrics.expose()), {
+      what: 'the alarm',
+      deadlineMs: 30_000,
+    })
     expect(logged.filter((line) => line.startsWith('ERROR'))).toContain(
       'ERROR this member cannot read frames that are in the stream; it leaves the group again',
     )
@@ -194,25 +230,55 @@ describe.each(DRIVERS)('the watchdog of a member (%s)', (_, open) => {
     expect(rows).toEqual([])
   })
 
+  it('stops although its maintenance never ends', async () => {
+    const { consumer } = await start({ stallAfterMs: 600_000 })
+    await waitFor(async () => consumer.state().partitions.length === 4)
+    let isHanging = false
+    faults.describe = () => {
+      isHanging = true
+      return new Promise(() => undefined)
+    }
+    await waitFor(() => isHanging)
+    await consumer.stop(2000)
+    const { rows } = await effects.database.query('select from stream_partitions where owner is not null')
+    expect(rows).toEqual([])
+  })
+
+  it('stops although a transaction never ends, and another member stores its records once', async () => {
+    const handler = new StoringHandler()
+    let hung: (() => void) | undefined
+    handler.beforeCommit = (batch) =>
+      batch.records === 0 ? Promise.resolve() : new Promise((resolve) => (hung = resolve))
+    const { consumer } = await start({}, handler)
+    await waitFor(async () => consumer.state().partitions.length === 4)
+    for (let i = 0; i < 4; i++) await send(i, `${i}`)
+    await waitFor(() => hung !== undefined)
+    await consumer.stop(2000)
+    await start()
+    await effects.untilCount(4)
+    // The transaction continues after all: its partitions belong to another member.
+    hung?.()
+    await untilPassed(500)
+    expect(await effects.count()).toBe(4)
+  })
+
   it('does nothing while partitions are blocked', async () => {
     const handler = new StoringHandler()
-    let failures = 0
     handler.beforeCommit = async (batch) => {
-      if (batch.records > 0) throw new Error(`full, for the ${++failures}th time`)
+      if (batch.records > 0) throw new Error('full')
     }
     const { metrics } = await start({}, handler)
     for (let i = 0; i < 8; i++) await send(i % 4, `${i}`)
-    // One failure every 100 ms, three times stallAfterMs.
-    await waitFor(async () => failures > 18)
+    await untilPassed(3 * stallAfterMs)
     expect(await metrics.expose()).not.toMatch(/millrace_stream_stalls_total\{/)
   })
 
   it('does nothing while a slow handler is at work', async () => {
     const handler = new StoringHandler()
     handler.beforeCommit = async (batch) => {
-      if (batch.records > 0) await new Promise((resolve) => setTimeout(resolve, 800))
+      if (batch.records > 0) await new Promise((resolve) => setTimeout(resolve, 1.6 * stallAfterMs))
     }
-    const { metrics } = await start({ batchFramesMax: 1 }, handler)
+    const { metrics } = await start({ batchFramesMax: 1, leaseMs: 30_000 }, handler)
     for (let i = 0; i < 4; i++) await send(i, `${i}`)
     await effects.untilCount(4)
     expect(await metrics.expose()).not.toMatch(/millrace_stream_stalls_total\{/)
@@ -221,9 +287,7 @@ describe.each(DRIVERS)('the watchdog of a member (%s)', (_, open) => {
   it('does nothing while no frames come', async () => {
     const { consumer, metrics } = await start()
     await waitFor(async () => consumer.state().partitions.length === 4)
-    const described = jest.spyOn(driver, 'describe')
-    // Maintenance describes the stream ten times within stallAfterMs, as often as the watchdog does.
-    await waitFor(async () => described.mock.calls.length >= 60)
+    await untilPassed(3 * stallAfterMs)
     expect(await metrics.expose()).not.toMatch(/millrace_stream_stalls_total\{/)
   })
 
@@ -233,17 +297,26 @@ describe.each(DRIVERS)('the watchdog of a member (%s)', (_, open) => {
     const { consumer, handler, metrics } = await start()
     await waitFor(async () => consumer.state().partitions.length === 4)
     isDown = true
-    const down = streamErrors.STREAM_UNAVAILABLE()
-    const described = jest.spyOn(driver, 'describe').mockImplementation(() => Promise.reject(down))
+    faults.describe = () => Promise.reject(streamErrors.STREAM_UNAVAILABLE())
     for (let i = 0; i < 4; i++) await send(i, `${i}`)
-    await waitFor(async () => described.mock.calls.length >= 60)
+    await untilPassed(3 * stallAfterMs)
     expect(await metrics.expose()).not.toMatch(/millrace_stream_stalls_total\{/)
     isDown = false
-    described.mockRestore()
+    faults = {}
     await effects.untilCount(4)
     expect(handler.revocations).toEqual([])
   })
 })
+
+/** The driver, with some methods replaced for those who call them on the result. */
+function withFaults(driver: StreamDriver, faults: () => Partial<StreamDriver>): StreamDriver {
+  return new Proxy(driver, {
+    get: (target, name: keyof StreamDriver) => {
+      const own = faults()[name] ?? target[name]
+      return typeof own === 'function' ? own.bind(target) : own
+    },
+  })
+}
 
 function breakable(reader: StreamReader, faultNow: () => Fault | undefined): StreamReader {
   return {

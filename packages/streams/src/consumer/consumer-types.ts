@@ -115,6 +115,9 @@ export interface ConsumerState {
 /** A running member of a consumer group. */
 export interface Consumer {
   state(): ConsumerState
-  /** Commits prepared batches, releases the partitions at once and resolves when everything is closed. */
-  stop(): Promise<void>
+  /**
+   * Commits prepared batches, releases the partitions at once and resolves when everything is closed. After about `timeoutMs` (default 20,000) it resolves
+   * although the stream or the database does not answer: partitions that could not be released become free when their leases expire.
+   */
+  stop(timeoutMs?: number): Promise<void>
 }

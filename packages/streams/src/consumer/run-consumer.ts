@@ -14,6 +14,9 @@ import { Maintenance } from './maintenance.js'
 import { BrokerAssignment, LeaseAssignment, type PartitionAssignment } from './partition-assignment.js'
 import { Watchdog } from './watchdog.js'
 
+/** Default time limit of a stop, in ms. */
+const STOP_MS = 20_000
+
 /** Longest time that a member stays out of the group before it tries again, in ms. */
 const STAND_BY_MS_MAX = 600_000
 
@@ -98,32 +101,35 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
     }
   }
 
-  stop(): Promise<void> {
-    this.#stopped ??= this.#stop()
+  stop(timeoutMs = STOP_MS): Promise<void> {
+    this.#stopped ??= this.#stop(performance.now() + timeoutMs)
     return this.#stopped
   }
 
-  async #stop(): Promise<void> {
+  /** Each step takes at most half of the time that is left. */
+  async #stop(endsAtMs: number): Promise<void> {
+    const { logger, table, metrics } = this.#context
+    const end = (work: Promise<void> | undefined, action: string) => {
+      const timeoutMs = Math.max(0, (endsAtMs - performance.now()) / 2)
+      return work && closeInTime(work, { action, logger, timeoutMs })
+    }
     this.#stopping.abort()
     this.#session?.stop()
     for (const timer of this.#timers) clearInterval(timer)
     const hung = setTimeout(
       () => this.#session?.abort(streamErrors.STREAM_STALLED({ message: 'a read does not end' })),
-      CLOSE_MS,
+      Math.min(CLOSE_MS, (endsAtMs - performance.now()) / 4),
     )
-    await this.#running
+    await end(this.#running, 'ending the session')
     clearTimeout(hung)
-    await this.#heartbeatUnderWay?.catch(() => undefined)
-    const { logger } = this.#context
-    const maintained = this.#maintenanceUnderWay ?? Promise.resolve()
-    await closeInTime(maintained, { action: 'ending the maintenance of the stream', logger })
+    await end(
+      this.#heartbeatUnderWay?.catch(() => undefined),
+      'the last heartbeat',
+    )
+    await end(this.#maintenanceUnderWay, 'maintenance of the stream')
     await this.#leaveBroker()
-    await this.#context.table.leave().catch((error: unknown) => {
-      this.#context.logger.warn('partitions could not be released; they become free when their leases expire', {
-        error,
-      })
-    })
-    this.#context.metrics?.leasesHeld.set(0)
+    await end(table.leave(), 'releasing the partitions')
+    metrics?.leasesHeld.set(0)
   }
 
   async #run(): Promise<void> {
@@ -166,7 +172,10 @@ class RunningConsumer<Prepared, Tx extends SqlTransaction> implements Consumer {
         await closeInTime(reader.close(), { action: 'closing a reader', logger: this.#context.logger })
       }
     } finally {
-      await connection.close().catch(() => undefined)
+      await closeInTime(connection.close(), {
+        action: 'closing the connection to PostgreSQL',
+        logger: this.#context.logger,
+      })
     }
   }
 

@@ -2,13 +2,12 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from '@jest/globals'
-import { waitFor } from '@millrace/testing'
-import { createAuthority } from '../../../test/certificates.js'
+import { createTestAuthority, waitFor } from '@millrace/testing'
 import { toKafkaConnection } from './connection.js'
 
 describe('the TLS files of a Kafka connection', () => {
   const dir = mkdtempSync(join(tmpdir(), 'millrace-tls-'))
-  const authority = createAuthority(dir, 'authority')
+  const authority = createTestAuthority(dir, 'authority')
   const first = authority.issue('first', 'DNS:client')
   const second = authority.issue('second', 'DNS:client')
   const settings = { KAFKA_BROKERS: ['broker:9093'], KAFKA_SSL_ENABLED: true }
