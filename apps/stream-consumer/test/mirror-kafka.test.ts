@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { RecordBatchBuilder } from '@millrace/contracts'
 import { type Database, migrate, openDatabase } from '@millrace/database'
@@ -5,12 +8,15 @@ import { silentLogger } from '@millrace/logger'
 import { openRedis } from '@millrace/redis'
 import { createRedisDriver, openProducer, type Producer } from '@millrace/streams'
 import {
+  createTestAuthority,
   createTestDatabase,
   createTestRedis,
   findTestKafka,
   freePort,
   spawnService,
   startTestKafka,
+  startTestKafkaCluster,
+  startTestPostgresServer,
   waitFor,
 } from '@millrace/testing'
 import { addEvents, partitionOfEvent, type TestEvent } from './support/frames.js'
@@ -40,12 +46,17 @@ describeWithKafka('the mirror of stored events to Kafka', () => {
     for (const release of releases.splice(0).reverse()) await release()
   })
 
-  async function open() {
-    const testDatabase = await createTestDatabase({ migrate })
-    releases.push(() => testDatabase.release())
+  /** `databaseUrl`: of a migrated database. Default: one on the server that all tests use. */
+  async function open(databaseUrl?: string) {
+    let url = databaseUrl
+    if (url === undefined) {
+      const testDatabase = await createTestDatabase({ migrate })
+      releases.push(() => testDatabase.release())
+      url = testDatabase.url
+    }
     const testRedis = await createTestRedis()
     releases.push(() => testRedis.release())
-    const database = openDatabase({ url: testDatabase.url })
+    const database = openDatabase({ url })
     releases.push(() => database.close())
     const redis = await openRedis({ url: testRedis.url, name: 'test' }, { logger: silentLogger })
     releases.push(() => redis.close())
@@ -56,20 +67,20 @@ describeWithKafka('the mirror of stored events to Kafka', () => {
     )
     releases.push(() => producer.close())
     await database.query(`insert into tenants (name) values ('default'), ('acme')`)
-    return { testDatabase, testRedis, database, producer }
+    return { databaseUrl: url, testRedis, database, producer }
   }
 
   type Opened = Awaited<ReturnType<typeof open>>
 
   const startConsumer = async (
-    { testDatabase, testRedis }: Opened,
+    { databaseUrl, testRedis }: Opened,
     brokers: string,
     env: Readonly<Record<string, string>> = {},
   ) => {
     const service = await spawnService({
       app: 'stream-consumer',
       env: {
-        DATABASE_URL: testDatabase.url,
+        DATABASE_URL: databaseUrl,
         STREAM_REDIS_URL: testRedis.url,
         STREAM_PARTITIONS: String(PARTITIONS),
         STREAM_BLOCK_MS: '100',
@@ -280,6 +291,85 @@ describeWithKafka('the mirror of stored events to Kafka', () => {
       const messages = await readTopic(broker)
       expect(await findFault(opened.database, messages)).toBeUndefined()
       expect(messages.length).toBeLessThan(2 * events)
+    },
+    TEST_MS,
+  )
+
+  it(
+    'every stored event is in the topic at least once, in the order of its user, although PostgreSQL is killed and frozen under load',
+    async () => {
+      const broker = await startTestKafka()
+      releases.push(() => broker.stop())
+      const postgres = await startTestPostgresServer()
+      releases.push(() => postgres.stop())
+      await migrate(postgres.url)
+      const opened = await open(postgres.url)
+      await startConsumer(opened, broker.brokers)
+      await startConsumer(opened, broker.brokers)
+      const { database } = opened
+      const events = await sendWhile(opened, 0, async () => {
+        await untilOwners(database, 2)
+        await untilMirroring(database)
+
+        for (let round = 0; round < 3; round++) {
+          await postgres.kill()
+          await postgres.restart()
+          await untilMirroring(database)
+        }
+
+        // Beyond the leases, with statements in progress.
+        postgres.pause()
+        await new Promise((resolve) => setTimeout(resolve, 3000))
+        postgres.resume()
+        await untilMirroring(database)
+      })
+      await settle(database, events)
+      const messages = await readTopic(broker)
+      expect(await findFault(database, messages)).toBeUndefined()
+      expect(messages.length).toBeLessThan(2 * events)
+    },
+    TEST_MS,
+  )
+
+  it(
+    'every stored event is in the topic of three brokers at least once over TLS with a login, although each broker is killed and one is frozen under load',
+    async () => {
+      const dir = mkdtempSync(join(tmpdir(), 'millrace-mirror-'))
+      releases.push(() => rmSync(dir, { recursive: true, force: true }))
+      const authority = createTestAuthority(dir, 'authority')
+      const security = { users: { mirror: PASSWORD }, tls: authority.issue('broker', 'IP:127.0.0.1') }
+      const cluster = await startTestKafkaCluster({ security })
+      releases.push(() => cluster.stop())
+      const opened = await open()
+      const secure = {
+        KAFKA_SSL_ENABLED: 'true',
+        KAFKA_SSL_CA: authority.certificateFile,
+        KAFKA_SASL_MECHANISM: 'scram-sha-256',
+        KAFKA_SASL_USERNAME: 'mirror',
+        KAFKA_SASL_PASSWORD: PASSWORD,
+        KAFKA_REPLICATION_FACTOR: '3',
+        KAFKA_MIN_INSYNC_REPLICAS: '2',
+      }
+      await startConsumer(opened, cluster.brokers, secure)
+      await startConsumer(opened, cluster.brokers, secure)
+      const { database } = opened
+      const events = await sendWhile(opened, 0, async () => {
+        await untilOwners(database, 2)
+        await untilMirroring(database)
+        for (const node of cluster.nodes) {
+          await node.kill()
+          // The two others take over its partitions.
+          await untilMirroring(database)
+          await node.restart()
+        }
+        const [frozen] = cluster.nodes
+        frozen?.pause()
+        await untilMirroring(database)
+        frozen?.resume()
+      })
+      await settle(database, events)
+      const messages = await readTopic(cluster.nodes[0] as Awaited<ReturnType<typeof startTestKafka>>)
+      expect(await findFault(database, messages)).toBeUndefined()
     },
     TEST_MS,
   )

@@ -4,11 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createLogger } from '@millrace/logger'
-import { findTestKafka, freePort, startTestKafka, waitFor } from '@millrace/testing'
+import { createTestAuthority, findTestKafka, freePort, startTestKafka, waitFor } from '@millrace/testing'
 import { checkKafka, requireUsableKafka } from '../src/drivers/kafka/check-kafka.js'
 import { type KafkaConnectionSettings, toKafkaConnection } from '../src/drivers/kafka/connection.js'
 import { createKafkajsClient } from '../src/drivers/kafka/kafkajs/client.js'
-import { createAuthority } from './certificates.js'
 
 type KafkaServer = Awaited<ReturnType<typeof startTestKafka>>
 
@@ -20,8 +19,8 @@ const PASSWORD = 'c4nary:pa\\ss "word'
 const TEST_MS = 240_000
 
 const dir = mkdtempSync(join(tmpdir(), 'millrace-kafka-security-'))
-const authority = createAuthority(dir, 'authority')
-const stranger = createAuthority(dir, 'stranger')
+const authority = createTestAuthority(dir, 'authority')
+const stranger = createTestAuthority(dir, 'stranger')
 const broker = authority.issue('broker', 'IP:127.0.0.1')
 const servers: KafkaServer[] = []
 afterAll(() => rmSync(dir, { recursive: true, force: true }))

@@ -7,6 +7,7 @@ export { findLedgerFault, type LedgerEntry, readLedger, waitUntilSettled } from 
 export { takeRepeats } from './repeats.js'
 export { type SpawnServiceOptions, spawnService, startTestStack } from './spawn-service.js'
 export { type ProxyMode, startTcpProxy, type TcpProxy, type TcpProxyOptions } from './tcp-proxy.js'
+export { createTestAuthority } from './test-authority.js'
 export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from './test-database.js'
 export {
   findTestKafka,

@@ -17,7 +17,7 @@ export interface TestAuthority extends TestCertificate {
 }
 
 /** Needs the program openssl. */
-export function createAuthority(dir: string, name: string): TestAuthority {
+export function createTestAuthority(dir: string, name: string): TestAuthority {
   const own = filesOf(dir, name)
   const { keyFile, certificateFile } = own
   openssl('req', '-x509', '-days', '30', '-subj', `/CN=${name}`, '-out', certificateFile, ...newKey(keyFile))
