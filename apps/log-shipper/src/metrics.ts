@@ -4,6 +4,7 @@ import type { CounterChild, Metrics } from '@millrace/telemetry'
 export class ShipperMetrics {
   readonly #lines
   readonly #refused
+  readonly #transformed
   readonly #stored: CounterChild
   readonly #chunks: CounterChild
 
@@ -19,6 +20,12 @@ export class ShipperMetrics {
       help: 'Requests with log lines that were refused whole, by error code',
       alert: 'a code rises that clients have to act on, such as KEY_INVALID or MALFORMED_BODY',
       labels: ['code'],
+    })
+    this.#transformed = metrics.counter({
+      name: 'millrace_log_transformed_lines_total',
+      help: 'Log lines by what the rules of their tenant did with them: changed, dropped, sampled_out, or failed, which keeps a line and says so in its attribute millrace.transform_error',
+      alert: 'failed rises: rules do not fit the lines of a tenant',
+      labels: ['result'],
     })
     this.#stored = metrics
       .counter({ name: 'millrace_log_stored_lines_total', help: 'Log lines that were written to log_chunks' })
@@ -38,6 +45,11 @@ export class ShipperMetrics {
   noteAccepted(source: string, accepted: number, rejected: number): void {
     if (accepted > 0) this.#lines.with({ source, verdict: 'accepted' }).inc(accepted)
     if (rejected > 0) this.#lines.with({ source, verdict: 'rejected' }).inc(rejected)
+  }
+
+  /** Counts the lines of a request by what rules did with them. */
+  noteTransformed(counts: Readonly<Record<'changed' | 'failed' | 'dropped' | 'sampled_out', number>>): void {
+    for (const [result, lines] of Object.entries(counts)) if (lines > 0) this.#transformed.with({ result }).inc(lines)
   }
 
   /** Counts lines that were lost because their sender cannot be told to wait. */

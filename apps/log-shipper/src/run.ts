@@ -13,7 +13,7 @@ import {
 } from '@millrace/contracts'
 import { type Database, DayPartitions, startDatabase } from '@millrace/database'
 import { Cors, createIntake, ResponseWriter } from '@millrace/http-intake'
-import { createMasker } from '@millrace/masking'
+import { createMasker, type Masker } from '@millrace/masking'
 import { type RedisConnection, startRedis } from '@millrace/redis'
 import { createRetention } from '@millrace/retention'
 import {
@@ -44,6 +44,7 @@ import { createLogRoutes } from './intake/create-log-routes.js'
 import { startListeners } from './listeners/start-listeners.js'
 import { readTailAtScrape, ShipperMetrics } from './metrics.js'
 import { createSearchLogs } from './rpc/search-logs.js'
+import { createTransformCalls } from './rpc/transforms.js'
 import { readWatermark } from './search/read-watermark.js'
 import { HTTP_SOURCES } from './sources/sources.js'
 import { LogChunkBuilder } from './store/build-chunks.js'
@@ -51,9 +52,12 @@ import { groupFilters } from './store/group-filters.js'
 import { logRetentionRules } from './store/log-retention.js'
 import { LogsHandler } from './store/logs-handler.js'
 import { MemoryTail } from './tail/memory-tail.js'
+import { CurrentRules } from './transforms/current-rules.js'
+import { RuleStore } from './transforms/rule-store.js'
 
 const FLUSH_MS = SECOND_MS
 const DISK_CHECK_MS = SECOND_MS
+const RULES_REFRESH_MS = 500
 const OVERDUE_CHECK_MS = SECOND_MS
 const PRODUCER_CLOSE_MS = 5000
 const DAYS_AHEAD = 3
@@ -75,8 +79,10 @@ interface Parts {
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const parts = await startParts(config, lifecycle)
   const tail = await startStorage(parts)
-  const { acceptLogs, checkIntake } = await startIntake(parts)
-  await startRpc(parts, tail)
+  const masker = createMasker({ fieldNames: config.LOG_MASK_FIELDS })
+  const rules = await followRules(parts)
+  const { acceptLogs, checkIntake } = await startIntake(parts, { masker, rules })
+  await startRpc(parts, { tail, masker, rules })
   const verifier = await startVerifier(parts)
   await startHttp(parts, { acceptLogs, checkIntake, verifier })
   await startListeners({ ...parts, acceptLogs, verifier })
@@ -159,11 +165,30 @@ async function startStorage({ config, lifecycle, database, driver, metrics }: Pa
   return tail
 }
 
-async function startRpc({ config, lifecycle, database, grpcMetrics }: Parts, tail: MemoryTail): Promise<void> {
+/** What the rules of tenants need, when lines arrive and when rules are tried. */
+interface Transforming {
+  readonly masker: Masker
+  readonly rules: CurrentRules
+}
+
+/** Rules that were changed are in use within half a second. Until they were read once, no lines are taken. */
+async function followRules({ lifecycle, database }: Parts): Promise<CurrentRules> {
+  const rules = new CurrentRules({ database, logger: lifecycle.logger })
+  await lifecycle.every('rules for log lines', RULES_REFRESH_MS, () => rules.refresh())
+  return rules
+}
+
+async function startRpc(
+  { config, lifecycle, database, grpcMetrics }: Parts,
+  { tail, masker, rules }: Transforming & { readonly tail: MemoryTail },
+): Promise<void> {
   const { logger, tracer } = lifecycle
   const group = { group: config.LOG_STREAM_GROUP, stream: config.LOG_STREAM_NAME }
+  const searchLogs = createSearchLogs({ database, tail, readWatermark: () => readWatermark(database, group) })
+  const store = new RuleStore(database)
   const service = implementService(LogServiceService, {
-    searchLogs: createSearchLogs({ database, tail, readWatermark: () => readWatermark(database, group) }),
+    searchLogs,
+    ...createTransformCalls({ store, current: rules, masker, searchLogs, now: Date.now }),
   })
   await lifecycle.start('grpc server', () =>
     startGrpcServer(
@@ -180,7 +205,10 @@ interface Intake {
   readonly checkIntake: () => void
 }
 
-async function startIntake({ config, lifecycle, database, driver, cacheRedis, metrics }: Parts): Promise<Intake> {
+async function startIntake(
+  { config, lifecycle, database, driver, cacheRedis, metrics }: Parts,
+  { masker, rules }: Transforming,
+): Promise<Intake> {
   const { logger } = lifecycle
   const spoolDirectory = join(config.MILLRACE_DATA_DIR, 'spool')
   const disks = new DiskWatch(
@@ -233,8 +261,7 @@ async function startIntake({ config, lifecycle, database, driver, cacheRedis, me
     },
     { redis: cacheRedis, logger, metrics: lifecycle.metrics },
   )
-  const masker = createMasker({ fieldNames: config.LOG_MASK_FIELDS })
-  const acceptLogs = createAcceptLogs({ producer, limiter, masker, counts, metrics, now: Date.now })
+  const acceptLogs = createAcceptLogs({ producer, limiter, masker, rules, counts, metrics, now: Date.now })
   return { acceptLogs, checkIntake }
 }
 

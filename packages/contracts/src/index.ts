@@ -67,11 +67,17 @@ export {
   type LedgerEntry,
 } from './gen/millrace/v1/health.js'
 export {
+  type GetTransformsRequest,
+  type GetTransformsResponse,
   LogServiceClient,
   type LogServiceServer,
   LogServiceService,
-  type SearchLogsRequest,
+  type PutTransformsRequest,
+  type PutTransformsResponse,
+  SearchLogsRequest,
   type SearchLogsResponse,
+  type TryTransformsRequest,
+  type TryTransformsResponse,
 } from './gen/millrace/v1/logs.js'
 export { decodeReceipt, encodeReceipt, type Receipt, type ReceiptFrameRange } from './http/receipt.js'
 export { ADVISORY_LOCKS } from './names/advisory-locks.js'

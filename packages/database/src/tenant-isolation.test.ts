@@ -62,6 +62,10 @@ async function fill(database: Database): Promise<void> {
       `insert into log_chunks (tenant_id, day, first_ms, last_ms, lines, levels, services, data) values ($1, to_timestamp($2), 0, 0, 1, 0, '{}', '')`,
       [tenant, NOON / 1000],
     )
+    await database.query(
+      `insert into log_transforms (tenant_id, version, document, created_by) values ($1, 1, '', '')`,
+      [tenant],
+    )
     await database.query(`insert into window_versions (tenant_id, event, day) values ($1, 'e', '2026-11-21')`, [tenant])
     await database.query(
       `insert into user_sessions (tenant_id, session_id, started_at, last_seen_at) values ($1, 's', now(), now())`,
@@ -93,7 +97,7 @@ describe('tenant isolation', () => {
 
   it('shows a reader only the rows of its tenant, in every table with tenants, even when the statement has no filter', async () => {
     const tables = await tenantTables()
-    expect(tables).toHaveLength(20)
+    expect(tables).toHaveLength(23)
     for (const table of tables) {
       const { rows } = await database.withTenant(2, (tx) =>
         tx.query<{ tenant_id: number }>(`select tenant_id from ${table}`),

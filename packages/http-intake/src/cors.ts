@@ -54,7 +54,7 @@ export class Cors {
   appendPreflight(headers: string[], request: IncomingHttpHeaders, credentials: CorsCredentials = 'omit'): void {
     this.append(headers, request.origin ?? '', credentials)
     const asked = request['access-control-request-headers']
-    headers.push('Access-Control-Allow-Methods', 'GET, HEAD, POST, DELETE, OPTIONS')
+    headers.push('Access-Control-Allow-Methods', 'GET, HEAD, POST, PUT, DELETE, OPTIONS')
     headers.push(
       'Access-Control-Allow-Headers',
       typeof asked === 'string' && FIELD_NAMES.test(asked) ? asked : USUAL_REQUEST_HEADERS,

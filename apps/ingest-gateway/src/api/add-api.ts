@@ -12,6 +12,7 @@ import { addKeysApi } from './keys-api.js'
 import { addLedgerApi } from './ledger-api.js'
 import { addLiveApi } from './live-api.js'
 import { addLiveTicketsApi } from './live-tickets-api.js'
+import { addLogTransformsApi } from './log-transforms-api.js'
 import { addLogsApi } from './logs-api.js'
 import { addQueryApi } from './query-api.js'
 import { addReceiptsApi } from './receipts-api.js'
@@ -30,6 +31,7 @@ export function addApi(app: Express, deps: ApiDeps, config: Config): void {
   addLiveTicketsApi(routes, deps)
   addLedgerApi(routes, deps)
   addLogsApi(routes, deps)
+  addLogTransformsApi(routes, deps)
   addRejectionsApi(routes, deps)
   addDeadLettersApi(routes, deps)
   addKeysApi(routes, deps)

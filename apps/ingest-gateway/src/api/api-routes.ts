@@ -4,7 +4,7 @@ import type { Express, Request, Response } from 'express'
 import type { ApiDeps } from './api-deps.js'
 import { type CheckedInputs, checkInputs } from './check-inputs.js'
 
-type Method = 'get' | 'post' | 'delete'
+type Method = 'get' | 'post' | 'put' | 'delete'
 
 /** Who may call a route: keys with this scope, everyone, or the caller that a function finds. The function throws when the request may not call the route. */
 export type Access<Caller> = Scope | 'everyone' | ((req: Request) => Promise<Caller>)
@@ -42,6 +42,10 @@ export class ApiRoutes {
 
   post(path: string, access: Access<Principal>, handle: Handler<Principal>, options: RouteOptions = {}): void {
     this.#add('post', path, { access, handle, ...options })
+  }
+
+  put(path: string, access: Access<Principal>, handle: Handler<Principal>): void {
+    this.#add('put', path, { access, handle })
   }
 
   delete(path: string, access: Access<Principal>, handle: Handler<Principal>): void {

@@ -229,6 +229,15 @@ function createDeps(api: TestApi): ApiDeps {
       },
     },
     logs: {
+      getTransforms: answering('getTransforms', {
+        version: 3,
+        rulesJson: '{"rules":[]}',
+        createdAt: new Date(0),
+        createdBy: 'k1',
+        versions: [],
+      }),
+      putTransforms: answering('putTransforms', { version: 4, createdAt: new Date(0), createdBy: 'k1' }),
+      tryTransforms: answering('tryTransforms', { linesJson: ['{"outcome":"kept"}'], leftOut: 0 }),
       searchLogs: async () => ({
         linesJson: [],
         nextCursor: '',

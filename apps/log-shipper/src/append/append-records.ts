@@ -12,7 +12,9 @@ export interface AppendedLines extends AppendedFrame {
 
 interface RequestRecords {
   readonly tenantId: number
-  readonly collector: Pick<RecordCollector, 'services' | 'rejections'>
+  readonly services: RecordCollector['services']
+  /** Records that are not stored: they were refused one by one, or dropped by a rule of the tenant. */
+  readonly refused: number
   readonly traceparent: string | undefined
 }
 
@@ -25,11 +27,10 @@ const BATCH_LINES_MAX = 8192
  * first record, nothing was appended; when a later frame fails, the caller sees the error, and records of earlier frames may still be stored.
  */
 export async function appendRecords(
-  { tenantId, collector, traceparent }: RequestRecords,
+  { tenantId, services, refused, traceparent }: RequestRecords,
   producer: Pick<Producer<LogFrameBuilder>, 'open' | 'partitions'>,
 ): Promise<readonly AppendedLines[]> {
-  const refused = collector.rejections.length
-  const targets = [...collector.services].map(([service, lines]) => ({
+  const targets = [...services].map(([service, lines]) => ({
     service,
     lines,
     partition: partitionOfService(tenantId, service, producer.partitions),

@@ -6,12 +6,16 @@ import type { LogFrameBuilder } from '../append/log-frame.js'
 import type { ShipperMetrics } from '../metrics.js'
 import type { LogSink } from '../records/log-sink.js'
 import { RecordCollector } from '../records/record-collector.js'
+import type { CurrentRules } from '../transforms/current-rules.js'
+import { TransformingSink } from '../transforms/transforming-sink.js'
 import type { SourceOutcome } from './http-source.js'
 
 export interface AcceptLogsDeps {
   readonly producer: Pick<Producer<LogFrameBuilder>, 'open' | 'check' | 'partitions'>
   readonly limiter: Pick<RateLimiter, 'take'>
   readonly masker: Masker
+  /** The rules of each tenant. */
+  readonly rules: Pick<CurrentRules, 'of'>
   readonly counts: ProducedCounts
   readonly metrics: ShipperMetrics
   /** ms since 1970. */
@@ -38,22 +42,29 @@ export type AcceptLogs = (
 ) => Promise<SourceOutcome>
 
 export function createAcceptLogs(deps: AcceptLogsDeps): AcceptLogs {
-  const { producer, limiter, masker, counts, metrics, now } = deps
+  const { producer, limiter, masker, rules, counts, metrics, now } = deps
   return async function acceptLogs({ principal, source, traceparent }, fill) {
     // Before any work is done for a request that the stream could not take.
     producer.check()
     const receivedAtMs = now()
-    const collector = new RecordCollector({ masker, receivedAtMs })
-    fill(collector, receivedAtMs)
     const { tenantId } = principal
-    const { accepted, rejections } = collector
+    const collector = new RecordCollector({ masker, receivedAtMs })
+    const ownRules = rules.of(tenantId)
+    const transforming = ownRules && new TransformingSink(ownRules, collector)
+    fill(transforming ?? collector, receivedAtMs)
+    const { rejections } = collector
+    // What a rule drops was accepted from the client, and counts as rejected in the ledger, because it is not stored.
+    const dropped = transforming?.droppedLines ?? 0
+    const refused = rejections.length + dropped
+    const accepted = collector.accepted + dropped
     // A tenant's own rate is for events; but a tenant that is blocked sends no lines either.
     const blocked = principal.limits?.ratePerSecond === 0 ? principal.limits : undefined
     const decision = await limiter.take(tenantId, accepted + rejections.length, blocked)
     if (!decision.ok) throw rateLimited(decision)
-    const appended = await appendRecords({ tenantId, collector, traceparent }, producer)
+    const appended = await appendRecords({ tenantId, services: collector.services, refused, traceparent }, producer)
     const spooled = appended.reduce((sum, { records, isSpooled }) => sum + (isSpooled ? records : 0), 0)
-    counts.add(tenantId, { accepted: accepted + rejections.length, rejected: rejections.length, spooled })
+    counts.add(tenantId, { accepted: accepted + rejections.length, rejected: refused, spooled })
+    if (transforming !== undefined) metrics.noteTransformed(transforming.counts)
     metrics.noteAccepted(source, accepted, rejections.length)
     return { accepted, rejections }
   }

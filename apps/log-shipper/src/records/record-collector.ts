@@ -29,15 +29,7 @@ export class RecordCollector implements LogSink {
 
   add(record: LogRecord): void {
     const { masker, receivedAtMs } = this.#deps
-    const masked = {
-      ...record,
-      service: masker.text(record.service),
-      host: masker.text(record.host),
-      severityText: masker.text(record.severityText),
-      message: masker.text(record.message),
-      attributes: masker.value(record.attributes) as Readonly<Record<string, unknown>>,
-    }
-    const stored = limitRecord(masked, receivedAtMs)
+    const stored = limitRecord(maskRecord(record, masker), receivedAtMs)
     const same = this.#byService.get(stored.service)
     if (same === undefined) this.#byService.set(stored.service, [stored])
     else same.push(stored)
@@ -46,5 +38,17 @@ export class RecordCollector implements LogSink {
 
   reject(index: number, code: LogRejectionCode, reason: string): void {
     this.rejections.push({ index, code, reason })
+  }
+}
+
+/** The record with all its texts masked. */
+export function maskRecord(record: LogRecord, masker: CollectorDeps['masker']): LogRecord {
+  return {
+    ...record,
+    service: masker.text(record.service),
+    host: masker.text(record.host),
+    severityText: masker.text(record.severityText),
+    message: masker.text(record.message),
+    attributes: masker.value(record.attributes) as Readonly<Record<string, unknown>>,
   }
 }

@@ -44,6 +44,7 @@ const parameterExamples: Node = {
   entity_type: 'order',
   entity_id: 'order-41',
   code: 'missing_user',
+  version: 3,
   level: 'error,fatal',
   service: 'cart',
   host: 'web-1',

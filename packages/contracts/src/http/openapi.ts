@@ -2,6 +2,7 @@ import { capital, queryComponents } from '../queries/query-components.js'
 import { clientPaths } from './openapi-clients.js'
 import { cloudEventsPaths, cloudEventsSchemas } from './openapi-cloudevents.js'
 import { listPaths, listSchemas } from './openapi-lists.js'
+import { logTransformPaths, logTransformSchemas } from './openapi-log-transforms.js'
 import { logPaths, logSchemas } from './openapi-logs.js'
 import { commonProblems, inPath, inQuery, json, needs, ok, pageLimit, problem, reads } from './openapi-parts.js'
 import { queryPaths } from './openapi-queries.js'
@@ -209,6 +210,7 @@ const paths: Node = {
   },
   ...listPaths,
   ...logPaths,
+  ...logTransformPaths,
   ...queryPaths(),
   '/api/v1/live': {
     get: {
@@ -375,7 +377,14 @@ function withOperationIds(all: Node): Node {
 
 /** The public HTTP contract as an OpenAPI 3.1 document. */
 export function createOpenApiDocument() {
-  const components = { ...schemas, ...cloudEventsSchemas, ...listSchemas, ...logSchemas, ...queryComponents }
+  const components = {
+    ...schemas,
+    ...cloudEventsSchemas,
+    ...listSchemas,
+    ...logSchemas,
+    ...logTransformSchemas,
+    ...queryComponents,
+  }
   return {
     openapi: '3.1.0',
     info: {

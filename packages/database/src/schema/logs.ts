@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { bigint, integer, pgTable, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core'
-import { bytea } from './column-types.js'
+import { bytea, xid8 } from './column-types.js'
 
 /** Log lines in compressed columns, partitioned by day. */
 export const logChunks = pgTable('log_chunks', {
@@ -44,4 +44,18 @@ export const logFlushed = pgTable(
     updatedAt: timestamp('updated_at', { withTimezone: true }).notNull().defaultNow(),
   },
   (table) => [primaryKey({ columns: [table.groupName, table.stream, table.partition, table.producer] })],
+)
+
+/** The rules for the log lines of tenants, a row for each version. */
+export const logTransforms = pgTable(
+  'log_transforms',
+  {
+    tenantId: integer('tenant_id').notNull(),
+    version: integer('version').notNull(),
+    document: text('document').notNull(),
+    createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
+    createdBy: text('created_by').notNull(),
+    changedXid: xid8('changed_xid').notNull().default(sql`pg_current_xact_id()`),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.version] })],
 )

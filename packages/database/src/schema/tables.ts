@@ -4,7 +4,7 @@ export { archiveChains, archiveSegments } from './archive.js'
 export { deadLetters, eventJournal, events } from './events.js'
 export { apiKeys, tenants } from './identity.js'
 export { journeyCutMarks, journeyCuts, journeyDays, journeyMarks } from './journeys.js'
-export { logChunks, logFlushed } from './logs.js'
+export { logChunks, logFlushed, logTransforms } from './logs.js'
 export { dailyUsers, reportRefreshes } from './reports.js'
 export {
   rollupDefinitions,

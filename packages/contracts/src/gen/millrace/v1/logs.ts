@@ -64,6 +64,62 @@ export interface SearchLogsResponse {
   watermark: Date | undefined;
 }
 
+export interface GetTransformsRequest {
+  /** 0 is the newest version. */
+  version: number;
+}
+
+export interface TransformsVersion {
+  version: number;
+  createdAt:
+    | Date
+    | undefined;
+  /** Id of the API key that stored the version. */
+  createdBy: string;
+}
+
+export interface GetTransformsResponse {
+  /** 0 when the tenant never had rules. */
+  version: number;
+  rulesJson: string;
+  createdAt: Date | undefined;
+  createdBy: string;
+  /** All versions that are kept, the newest one first. */
+  versions: TransformsVersion[];
+}
+
+export interface PutTransformsRequest {
+  rulesJson: string;
+  /** The version that the new one replaces; absent replaces any. */
+  expectedVersion?: number | undefined;
+}
+
+export interface PutTransformsResponse {
+  version: number;
+  createdAt: Date | undefined;
+  createdBy: string;
+}
+
+export interface TryTransformsRequest {
+  /** Empty: the rules of the tenant. */
+  rulesJson: string;
+  /** Each a JSON text, or an object in the shape of a line in the public API. */
+  samplesJson: string[];
+  /** The number of stored lines to try besides, the newest ones. */
+  last: number;
+  /** Service of the stored lines; empty: all. */
+  service: string;
+  /** Query that the stored lines match; empty: all. */
+  query: string;
+}
+
+export interface TryTransformsResponse {
+  /** One JSON object per line, in the shape of the public API. */
+  linesJson: string[];
+  /** Lines that did not fit into the answer. */
+  leftOut: number;
+}
+
 function createBaseSearchLogsRequest(): SearchLogsRequest {
   return {
     from: undefined,
@@ -458,6 +514,765 @@ export const SearchLogsResponse: MessageFns<SearchLogsResponse> = {
   },
 };
 
+function createBaseGetTransformsRequest(): GetTransformsRequest {
+  return { version: 0 };
+}
+
+export const GetTransformsRequest: MessageFns<GetTransformsRequest> = {
+  encode(message: GetTransformsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.version !== 0) {
+      writer.uint32(8).uint32(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTransformsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetTransformsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetTransformsRequest {
+    return { version: isSet(object.version) ? globalThis.Number(object.version) : 0 };
+  },
+
+  toJSON(message: GetTransformsRequest): unknown {
+    const obj: any = {};
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetTransformsRequest>, I>>(base?: I): GetTransformsRequest {
+    return GetTransformsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetTransformsRequest>, I>>(object: I): GetTransformsRequest {
+    const message = createBaseGetTransformsRequest();
+    message.version = object.version ?? 0;
+    return message;
+  },
+};
+
+function createBaseTransformsVersion(): TransformsVersion {
+  return { version: 0, createdAt: undefined, createdBy: "" };
+}
+
+export const TransformsVersion: MessageFns<TransformsVersion> = {
+  encode(message: TransformsVersion, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.version !== 0) {
+      writer.uint32(8).uint32(message.version);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.createdAt), writer.uint32(18).fork()).join();
+    }
+    if (message.createdBy !== "") {
+      writer.uint32(26).string(message.createdBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TransformsVersion {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTransformsVersion();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.createdAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.createdBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TransformsVersion {
+    return {
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      createdAt: isSet(object.createdAt)
+        ? fromJsonTimestamp(object.createdAt)
+        : isSet(object.created_at)
+        ? fromJsonTimestamp(object.created_at)
+        : undefined,
+      createdBy: isSet(object.createdBy)
+        ? globalThis.String(object.createdBy)
+        : isSet(object.created_by)
+        ? globalThis.String(object.created_by)
+        : "",
+    };
+  },
+
+  toJSON(message: TransformsVersion): unknown {
+    const obj: any = {};
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.createdAt !== undefined) {
+      obj.createdAt = message.createdAt.toISOString();
+    }
+    if (message.createdBy !== "") {
+      obj.createdBy = message.createdBy;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TransformsVersion>, I>>(base?: I): TransformsVersion {
+    return TransformsVersion.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TransformsVersion>, I>>(object: I): TransformsVersion {
+    const message = createBaseTransformsVersion();
+    message.version = object.version ?? 0;
+    message.createdAt = object.createdAt ?? undefined;
+    message.createdBy = object.createdBy ?? "";
+    return message;
+  },
+};
+
+function createBaseGetTransformsResponse(): GetTransformsResponse {
+  return { version: 0, rulesJson: "", createdAt: undefined, createdBy: "", versions: [] };
+}
+
+export const GetTransformsResponse: MessageFns<GetTransformsResponse> = {
+  encode(message: GetTransformsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.version !== 0) {
+      writer.uint32(8).uint32(message.version);
+    }
+    if (message.rulesJson !== "") {
+      writer.uint32(18).string(message.rulesJson);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.createdAt), writer.uint32(26).fork()).join();
+    }
+    if (message.createdBy !== "") {
+      writer.uint32(34).string(message.createdBy);
+    }
+    for (const v of message.versions) {
+      TransformsVersion.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTransformsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetTransformsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rulesJson = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.createdAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.createdBy = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.versions.push(TransformsVersion.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetTransformsResponse {
+    return {
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      rulesJson: isSet(object.rulesJson)
+        ? globalThis.String(object.rulesJson)
+        : isSet(object.rules_json)
+        ? globalThis.String(object.rules_json)
+        : "",
+      createdAt: isSet(object.createdAt)
+        ? fromJsonTimestamp(object.createdAt)
+        : isSet(object.created_at)
+        ? fromJsonTimestamp(object.created_at)
+        : undefined,
+      createdBy: isSet(object.createdBy)
+        ? globalThis.String(object.createdBy)
+        : isSet(object.created_by)
+        ? globalThis.String(object.created_by)
+        : "",
+      versions: globalThis.Array.isArray(object?.versions)
+        ? object.versions.map((e: any) => TransformsVersion.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: GetTransformsResponse): unknown {
+    const obj: any = {};
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.rulesJson !== "") {
+      obj.rulesJson = message.rulesJson;
+    }
+    if (message.createdAt !== undefined) {
+      obj.createdAt = message.createdAt.toISOString();
+    }
+    if (message.createdBy !== "") {
+      obj.createdBy = message.createdBy;
+    }
+    if (message.versions?.length) {
+      obj.versions = message.versions.map((e) => TransformsVersion.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetTransformsResponse>, I>>(base?: I): GetTransformsResponse {
+    return GetTransformsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetTransformsResponse>, I>>(object: I): GetTransformsResponse {
+    const message = createBaseGetTransformsResponse();
+    message.version = object.version ?? 0;
+    message.rulesJson = object.rulesJson ?? "";
+    message.createdAt = object.createdAt ?? undefined;
+    message.createdBy = object.createdBy ?? "";
+    message.versions = object.versions?.map((e) => TransformsVersion.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePutTransformsRequest(): PutTransformsRequest {
+  return { rulesJson: "", expectedVersion: undefined };
+}
+
+export const PutTransformsRequest: MessageFns<PutTransformsRequest> = {
+  encode(message: PutTransformsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rulesJson !== "") {
+      writer.uint32(10).string(message.rulesJson);
+    }
+    if (message.expectedVersion !== undefined) {
+      writer.uint32(16).uint32(message.expectedVersion);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PutTransformsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePutTransformsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rulesJson = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.expectedVersion = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PutTransformsRequest {
+    return {
+      rulesJson: isSet(object.rulesJson)
+        ? globalThis.String(object.rulesJson)
+        : isSet(object.rules_json)
+        ? globalThis.String(object.rules_json)
+        : "",
+      expectedVersion: isSet(object.expectedVersion)
+        ? globalThis.Number(object.expectedVersion)
+        : isSet(object.expected_version)
+        ? globalThis.Number(object.expected_version)
+        : undefined,
+    };
+  },
+
+  toJSON(message: PutTransformsRequest): unknown {
+    const obj: any = {};
+    if (message.rulesJson !== "") {
+      obj.rulesJson = message.rulesJson;
+    }
+    if (message.expectedVersion !== undefined) {
+      obj.expectedVersion = Math.round(message.expectedVersion);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PutTransformsRequest>, I>>(base?: I): PutTransformsRequest {
+    return PutTransformsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PutTransformsRequest>, I>>(object: I): PutTransformsRequest {
+    const message = createBasePutTransformsRequest();
+    message.rulesJson = object.rulesJson ?? "";
+    message.expectedVersion = object.expectedVersion ?? undefined;
+    return message;
+  },
+};
+
+function createBasePutTransformsResponse(): PutTransformsResponse {
+  return { version: 0, createdAt: undefined, createdBy: "" };
+}
+
+export const PutTransformsResponse: MessageFns<PutTransformsResponse> = {
+  encode(message: PutTransformsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.version !== 0) {
+      writer.uint32(8).uint32(message.version);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.createdAt), writer.uint32(18).fork()).join();
+    }
+    if (message.createdBy !== "") {
+      writer.uint32(26).string(message.createdBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PutTransformsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePutTransformsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.createdAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.createdBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PutTransformsResponse {
+    return {
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      createdAt: isSet(object.createdAt)
+        ? fromJsonTimestamp(object.createdAt)
+        : isSet(object.created_at)
+        ? fromJsonTimestamp(object.created_at)
+        : undefined,
+      createdBy: isSet(object.createdBy)
+        ? globalThis.String(object.createdBy)
+        : isSet(object.created_by)
+        ? globalThis.String(object.created_by)
+        : "",
+    };
+  },
+
+  toJSON(message: PutTransformsResponse): unknown {
+    const obj: any = {};
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.createdAt !== undefined) {
+      obj.createdAt = message.createdAt.toISOString();
+    }
+    if (message.createdBy !== "") {
+      obj.createdBy = message.createdBy;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PutTransformsResponse>, I>>(base?: I): PutTransformsResponse {
+    return PutTransformsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PutTransformsResponse>, I>>(object: I): PutTransformsResponse {
+    const message = createBasePutTransformsResponse();
+    message.version = object.version ?? 0;
+    message.createdAt = object.createdAt ?? undefined;
+    message.createdBy = object.createdBy ?? "";
+    return message;
+  },
+};
+
+function createBaseTryTransformsRequest(): TryTransformsRequest {
+  return { rulesJson: "", samplesJson: [], last: 0, service: "", query: "" };
+}
+
+export const TryTransformsRequest: MessageFns<TryTransformsRequest> = {
+  encode(message: TryTransformsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rulesJson !== "") {
+      writer.uint32(10).string(message.rulesJson);
+    }
+    for (const v of message.samplesJson) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.last !== 0) {
+      writer.uint32(24).uint32(message.last);
+    }
+    if (message.service !== "") {
+      writer.uint32(34).string(message.service);
+    }
+    if (message.query !== "") {
+      writer.uint32(42).string(message.query);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TryTransformsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTryTransformsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rulesJson = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.samplesJson.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.last = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.query = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TryTransformsRequest {
+    return {
+      rulesJson: isSet(object.rulesJson)
+        ? globalThis.String(object.rulesJson)
+        : isSet(object.rules_json)
+        ? globalThis.String(object.rules_json)
+        : "",
+      samplesJson: globalThis.Array.isArray(object?.samplesJson)
+        ? object.samplesJson.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.samples_json)
+        ? object.samples_json.map((e: any) => globalThis.String(e))
+        : [],
+      last: isSet(object.last) ? globalThis.Number(object.last) : 0,
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      query: isSet(object.query) ? globalThis.String(object.query) : "",
+    };
+  },
+
+  toJSON(message: TryTransformsRequest): unknown {
+    const obj: any = {};
+    if (message.rulesJson !== "") {
+      obj.rulesJson = message.rulesJson;
+    }
+    if (message.samplesJson?.length) {
+      obj.samplesJson = message.samplesJson;
+    }
+    if (message.last !== 0) {
+      obj.last = Math.round(message.last);
+    }
+    if (message.service !== "") {
+      obj.service = message.service;
+    }
+    if (message.query !== "") {
+      obj.query = message.query;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TryTransformsRequest>, I>>(base?: I): TryTransformsRequest {
+    return TryTransformsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TryTransformsRequest>, I>>(object: I): TryTransformsRequest {
+    const message = createBaseTryTransformsRequest();
+    message.rulesJson = object.rulesJson ?? "";
+    message.samplesJson = object.samplesJson?.map((e) => e) || [];
+    message.last = object.last ?? 0;
+    message.service = object.service ?? "";
+    message.query = object.query ?? "";
+    return message;
+  },
+};
+
+function createBaseTryTransformsResponse(): TryTransformsResponse {
+  return { linesJson: [], leftOut: 0 };
+}
+
+export const TryTransformsResponse: MessageFns<TryTransformsResponse> = {
+  encode(message: TryTransformsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.linesJson) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.leftOut !== 0) {
+      writer.uint32(16).uint32(message.leftOut);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TryTransformsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTryTransformsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.linesJson.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.leftOut = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TryTransformsResponse {
+    return {
+      linesJson: globalThis.Array.isArray(object?.linesJson)
+        ? object.linesJson.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.lines_json)
+        ? object.lines_json.map((e: any) => globalThis.String(e))
+        : [],
+      leftOut: isSet(object.leftOut)
+        ? globalThis.Number(object.leftOut)
+        : isSet(object.left_out)
+        ? globalThis.Number(object.left_out)
+        : 0,
+    };
+  },
+
+  toJSON(message: TryTransformsResponse): unknown {
+    const obj: any = {};
+    if (message.linesJson?.length) {
+      obj.linesJson = message.linesJson;
+    }
+    if (message.leftOut !== 0) {
+      obj.leftOut = Math.round(message.leftOut);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TryTransformsResponse>, I>>(base?: I): TryTransformsResponse {
+    return TryTransformsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TryTransformsResponse>, I>>(object: I): TryTransformsResponse {
+    const message = createBaseTryTransformsResponse();
+    message.linesJson = object.linesJson?.map((e) => e) || [];
+    message.leftOut = object.leftOut ?? 0;
+    return message;
+  },
+};
+
 /** Answered by log-shipper. The tenant is in the metadata of the call. */
 export type LogServiceService = typeof LogServiceService;
 export const LogServiceService = {
@@ -471,11 +1286,50 @@ export const LogServiceService = {
     responseSerialize: (value: SearchLogsResponse): Buffer => Buffer.from(SearchLogsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SearchLogsResponse => SearchLogsResponse.decode(value),
   },
+  /** The rules that change the lines of the tenant before they are stored. */
+  getTransforms: {
+    path: "/millrace.v1.LogService/GetTransforms" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetTransformsRequest): Buffer => Buffer.from(GetTransformsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetTransformsRequest => GetTransformsRequest.decode(value),
+    responseSerialize: (value: GetTransformsResponse): Buffer =>
+      Buffer.from(GetTransformsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetTransformsResponse => GetTransformsResponse.decode(value),
+  },
+  /** Stores a new version of the rules. */
+  putTransforms: {
+    path: "/millrace.v1.LogService/PutTransforms" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PutTransformsRequest): Buffer => Buffer.from(PutTransformsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PutTransformsRequest => PutTransformsRequest.decode(value),
+    responseSerialize: (value: PutTransformsResponse): Buffer =>
+      Buffer.from(PutTransformsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PutTransformsResponse => PutTransformsResponse.decode(value),
+  },
+  /** What rules would do with lines. Stores nothing. */
+  tryTransforms: {
+    path: "/millrace.v1.LogService/TryTransforms" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TryTransformsRequest): Buffer => Buffer.from(TryTransformsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TryTransformsRequest => TryTransformsRequest.decode(value),
+    responseSerialize: (value: TryTransformsResponse): Buffer =>
+      Buffer.from(TryTransformsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TryTransformsResponse => TryTransformsResponse.decode(value),
+  },
 } as const;
 
 export interface LogServiceServer extends UntypedServiceImplementation {
   /** Pages of log lines, newest first. */
   searchLogs: handleUnaryCall<SearchLogsRequest, SearchLogsResponse>;
+  /** The rules that change the lines of the tenant before they are stored. */
+  getTransforms: handleUnaryCall<GetTransformsRequest, GetTransformsResponse>;
+  /** Stores a new version of the rules. */
+  putTransforms: handleUnaryCall<PutTransformsRequest, PutTransformsResponse>;
+  /** What rules would do with lines. Stores nothing. */
+  tryTransforms: handleUnaryCall<TryTransformsRequest, TryTransformsResponse>;
 }
 
 export interface LogServiceClient extends Client {
@@ -494,6 +1348,54 @@ export interface LogServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SearchLogsResponse) => void,
+  ): ClientUnaryCall;
+  /** The rules that change the lines of the tenant before they are stored. */
+  getTransforms(
+    request: GetTransformsRequest,
+    callback: (error: ServiceError | null, response: GetTransformsResponse) => void,
+  ): ClientUnaryCall;
+  getTransforms(
+    request: GetTransformsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetTransformsResponse) => void,
+  ): ClientUnaryCall;
+  getTransforms(
+    request: GetTransformsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetTransformsResponse) => void,
+  ): ClientUnaryCall;
+  /** Stores a new version of the rules. */
+  putTransforms(
+    request: PutTransformsRequest,
+    callback: (error: ServiceError | null, response: PutTransformsResponse) => void,
+  ): ClientUnaryCall;
+  putTransforms(
+    request: PutTransformsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PutTransformsResponse) => void,
+  ): ClientUnaryCall;
+  putTransforms(
+    request: PutTransformsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PutTransformsResponse) => void,
+  ): ClientUnaryCall;
+  /** What rules would do with lines. Stores nothing. */
+  tryTransforms(
+    request: TryTransformsRequest,
+    callback: (error: ServiceError | null, response: TryTransformsResponse) => void,
+  ): ClientUnaryCall;
+  tryTransforms(
+    request: TryTransformsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: TryTransformsResponse) => void,
+  ): ClientUnaryCall;
+  tryTransforms(
+    request: TryTransformsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: TryTransformsResponse) => void,
   ): ClientUnaryCall;
 }
 
