@@ -47,7 +47,7 @@ import { createSearchLogs } from './rpc/search-logs.js'
 import { createTransformCalls } from './rpc/transforms.js'
 import { readWatermark } from './search/read-watermark.js'
 import { HTTP_SOURCES } from './sources/sources.js'
-import { LogChunkBuilder } from './store/build-chunks.js'
+import { ChunkThread } from './store/chunk-thread.js'
 import { groupFilters } from './store/group-filters.js'
 import { logRetentionRules } from './store/log-retention.js'
 import { LogsHandler } from './store/logs-handler.js'
@@ -119,9 +119,10 @@ async function startStorage({ config, lifecycle, database, driver, metrics }: Pa
   await lifecycle.every('groups of token filters', MINUTE_MS, async () => {
     await groupFilters(database)
   })
-  const builder = new LogChunkBuilder({
-    retentionMs,
-    provenShare: config.NODE_ENV === 'production' ? PROVEN_SHARE : 1,
+  const rule = { retentionMs, provenShare: config.NODE_ENV === 'production' ? PROVEN_SHARE : 1 }
+  const thread = await lifecycle.start('thread that builds chunks', () => {
+    const started = new ChunkThread({ rule })
+    return [started, () => started.close()]
   })
   const handler = new LogsHandler(
     {
@@ -135,7 +136,7 @@ async function startStorage({ config, lifecycle, database, driver, metrics }: Pa
       database,
       dayPartitions,
       tail,
-      build: (batches) => builder.build(batches),
+      build: (batches) => thread.build(batches),
       metrics,
       logger,
       monotonicMs: () => performance.now(),
