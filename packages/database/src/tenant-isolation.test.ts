@@ -66,6 +66,26 @@ async function fill(database: Database): Promise<void> {
       `insert into log_transforms (tenant_id, version, document, created_by) values ($1, 1, '', '')`,
       [tenant],
     )
+    await database.query(`insert into archive_chains values ($1, 's', '2026-11-21', 1, '')`, [tenant])
+    await database.query(
+      `insert into archive_segments values ($1, 's', '2026-11-21', 1, '', 'k', now(), 1, 1, 0, 0, '{}')`,
+      [tenant],
+    )
+    await database.query(
+      `with job as (insert into data_import_jobs (tenant_id, settings) values ($1, '{}') returning job_id),
+        reject as (insert into import_rejects (job_id, tenant_id, record, fault, line, code, reason) select job_id, $1, 1, 0, 1, 'c', 'r' from job)
+        insert into data_migration_logs (job_id, tenant_id, row_key, action, row_before) select job_id, $1, 'k', 'update', '{}' from job`,
+      [tenant],
+    )
+    await database.query(`insert into users (tenant_id, user_id) values ($1, 'u')`, [tenant])
+    await database.query(
+      `insert into povs (tenant_id, pov_id, name, customer, status) values ($1, 'p', 'n', 'c', 'won')`,
+      [tenant],
+    )
+    await database.query(
+      `insert into trrs (tenant_id, trr_id, pov_id, title, risk, status) values ($1, 't', 'p', 't', 'low', 'open')`,
+      [tenant],
+    )
     await database.query(`insert into window_versions (tenant_id, event, day) values ($1, 'e', '2026-11-21')`, [tenant])
     await database.query(
       `insert into user_sessions (tenant_id, session_id, started_at, last_seen_at) values ($1, 's', now(), now())`,
@@ -97,7 +117,7 @@ describe('tenant isolation', () => {
 
   it('shows a reader only the rows of its tenant, in every table with tenants, even when the statement has no filter', async () => {
     const tables = await tenantTables()
-    expect(tables).toHaveLength(23)
+    expect(tables).toHaveLength(29)
     for (const table of tables) {
       const { rows } = await database.withTenant(2, (tx) =>
         tx.query<{ tenant_id: number }>(`select tenant_id from ${table}`),
