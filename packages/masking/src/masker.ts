@@ -1,4 +1,4 @@
-import { defaultFieldNames, defaultIdNames, FieldNames } from './field-names.js'
+import { defaultFieldNames, defaultIdNames, FieldNames, type NameKind } from './field-names.js'
 import { type MaskRange, maskColumn, maskLines, type TextColumn } from './mask-rows.js'
 import type { MaskRule } from './mask-rule.js'
 import { type ValueLimits, ValueMasker } from './mask-value.js'
@@ -26,6 +26,13 @@ export interface MaskerConfig {
   readonly limits?: ValueLimits
 }
 
+/** A text in bytes, from `start` to `end`. `isId`: it is the value of a field that holds ids. */
+export interface TextPart {
+  readonly start: number
+  readonly end: number
+  readonly isId: boolean
+}
+
 /** Replaces personal data and secrets. Masking a masked value changes nothing. Never throws. */
 export interface Masker {
   /** Takes time in proportion to the length of the text. A JSON object or array, or one on each line, stays JSON. */
@@ -39,6 +46,12 @@ export interface Masker {
   column(column: TextColumn, name?: string): TextColumn
   /** The same for texts that end in a newline each. */
   lines(bytes: Uint8Array, name?: string): Uint8Array
+  /** The same for the bytes from `start` to `end`; undefined where nothing is masked. */
+  range(bytes: Buffer, start: number, end: number): Buffer | undefined
+  /** Whether nothing would be masked in a part of the bytes. Counts nothing. With rules of one's own it may be false for a text that they leave unchanged. */
+  isClean(bytes: Buffer, part: TextPart): boolean
+  /** What the name of a field says about its value. */
+  kindOf(name: string): NameKind | undefined
   /** A copy that is ready for JSON. */
   value(value: unknown): unknown
   /** The same for the value of a field; a value with a name of `fieldNames` is masked as a whole. */
@@ -97,6 +110,18 @@ class ScanningMasker implements Masker {
 
   lines(bytes: Uint8Array, name = ''): Uint8Array {
     return maskLines(bytes, this.#rangeMasker(name))
+  }
+
+  range(bytes: Buffer, start: number, end: number): Buffer | undefined {
+    return this.#mask(bytes, start, end, false)
+  }
+
+  isClean(bytes: Buffer, part: TextPart): boolean {
+    return !this.#hasOwnRules && this.#scanner.scan(bytes, part) === undefined
+  }
+
+  kindOf(name: string): NameKind | undefined {
+    return this.#names.kindOf(name)
   }
 
   value(value: unknown): unknown {

@@ -9,7 +9,8 @@ export interface LogLine extends StoredRecord {
   readonly ordinal: number
 }
 
-type Columns = ReturnType<typeof createBatchWriter<typeof batchSchema.definitions>>['columns']
+/** Where the values of a line are appended. */
+export type LineAppenders = ReturnType<typeof createBatchWriter<typeof batchSchema.definitions>>['columns']
 
 const batchWriter = createBatchWriter(batchSchema)
 const chunkWriter = createBatchWriter(chunkSchema)
@@ -38,7 +39,8 @@ export function encodeChunk(lines: readonly LogLine[]): Buffer {
   return chunkWriter.finish()
 }
 
-function appendLine(columns: Columns, line: StoredRecord): void {
+/** Appends the values of a line. */
+export function appendLine(columns: LineAppenders, line: StoredRecord): void {
   columns.time.append(line.timeMs, line.timeSubNs)
   columns.severity.append(line.severity)
   columns.severityText.appendString(line.severityText)

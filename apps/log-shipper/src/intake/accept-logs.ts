@@ -3,9 +3,9 @@ import type { Masker } from '@millrace/masking'
 import type { ProducedCounts, Producer } from '@millrace/streams'
 import { appendRecords } from '../append/append-records.js'
 import type { LogFrameBuilder } from '../append/log-frame.js'
+import { RecordCollector } from '../batch/record-collector.js'
 import type { ShipperMetrics } from '../metrics.js'
 import type { LogSink } from '../records/log-sink.js'
-import { RecordCollector } from '../records/record-collector.js'
 import type { CurrentRules } from '../transforms/current-rules.js'
 import { TransformingSink } from '../transforms/transforming-sink.js'
 import type { SourceOutcome } from './http-source.js'
@@ -53,6 +53,7 @@ export function createAcceptLogs(deps: AcceptLogsDeps): AcceptLogs {
     const transforming = ownRules && new TransformingSink(ownRules, collector)
     fill(transforming ?? collector, receivedAtMs)
     const { rejections } = collector
+    const services = collector.finish()
     // What a rule drops was accepted from the client, and counts as rejected in the ledger, because it is not stored.
     const dropped = transforming?.droppedLines ?? 0
     const refused = rejections.length + dropped
@@ -61,7 +62,7 @@ export function createAcceptLogs(deps: AcceptLogsDeps): AcceptLogs {
     const blocked = principal.limits?.ratePerSecond === 0 ? principal.limits : undefined
     const decision = await limiter.take(tenantId, accepted + rejections.length, blocked)
     if (!decision.ok) throw rateLimited(decision)
-    const appended = await appendRecords({ tenantId, services: collector.services, refused, traceparent }, producer)
+    const appended = await appendRecords({ tenantId, services, refused, traceparent }, producer)
     const spooled = appended.reduce((sum, { records, isSpooled }) => sum + (isSpooled ? records : 0), 0)
     counts.add(tenantId, { accepted: accepted + rejections.length, rejected: refused, spooled })
     if (transforming !== undefined) metrics.noteTransformed(transforming.counts)

@@ -1,4 +1,5 @@
 import type { LogRecord } from './log-record.js'
+import type { ScannedSink } from './scanned-line.js'
 
 /** A record that was refused, while the others of its request are accepted. */
 export interface LogRejection {
@@ -20,4 +21,6 @@ export type LogRejectionCode = 'invalid_json' | 'not_an_object' | 'invalid_recor
 export interface LogSink {
   add(record: LogRecord): void
   reject(index: number, code: LogRejectionCode, reason: string): void
+  /** The way for lines that need no object. Default: every record comes by `add`. */
+  readonly scanned?: ScannedSink
 }

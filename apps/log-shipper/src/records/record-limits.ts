@@ -68,9 +68,14 @@ export function limitRecord(
 }
 
 /** A short text that every column can hold. */
-function toName(text: string): string {
+export function toName(text: string): string {
   const name = text.length > NAME_LENGTH_MAX ? text.slice(0, NAME_LENGTH_MAX) : text
   return name.toWellFormed().replaceAll('\0', '\ufffd')
+}
+
+/** Whether a time can be that of a line; else the time of receipt is taken. */
+export function isUsableTime(timeMs: number, receivedAtMs: number): boolean {
+  return timeMs >= 0 && timeMs <= receivedAtMs + AHEAD_MAX_MS && Number.isInteger(timeMs)
 }
 
 function toUsableTime(
@@ -78,8 +83,7 @@ function toUsableTime(
   receivedAtMs: number,
 ): { ms: number; subNs: number; isGuessed: boolean; original?: string } {
   if (timeMs === undefined) return { ms: receivedAtMs, subNs: 0, isGuessed: true }
-  if (timeMs >= 0 && timeMs <= receivedAtMs + AHEAD_MAX_MS && Number.isInteger(timeMs))
-    return { ms: timeMs, subNs: timeSubNs, isGuessed: false }
+  if (isUsableTime(timeMs, receivedAtMs)) return { ms: timeMs, subNs: timeSubNs, isGuessed: false }
   const isDate = Number.isFinite(timeMs) && Math.abs(timeMs) <= 8.64e15
   const original = isDate ? formatTime(Math.trunc(timeMs), timeSubNs) : String(timeMs)
   return { ms: receivedAtMs, subNs: 0, isGuessed: true, original }

@@ -1,9 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
-import { createMasker } from '@millrace/masking'
 import fc from 'fast-check'
 import { flagNames, LOG_FLAGS, type LogRecord } from './log-record.js'
 import { formatTime, fromNanoseconds, parseTime } from './parse-time.js'
-import { RecordCollector } from './record-collector.js'
 import { limitRecord } from './record-limits.js'
 import { decideSeverity, levelOf, severityOfPino, severityOfSyslog } from './severity.js'
 
@@ -154,23 +152,5 @@ describe('the limits of a log line', () => {
     const stored = limitRecord(record({ message: 'a\ud800b', service: 'x\0y', traceId: 'ABC' }), NOW)
     expect(stored).toMatchObject({ message: 'a\ufffdb', service: 'x\ufffdy', traceId: '' })
     expect(stored.flags & LOG_FLAGS.utf8Repaired).toBe(LOG_FLAGS.utf8Repaired)
-  })
-})
-
-describe('the collector of the records of a request', () => {
-  it('masks every text of a record before it keeps it', () => {
-    const collector = new RecordCollector({ masker: createMasker(), receivedAtMs: NOW })
-    const mail = 'bob@example.com'
-    collector.add(
-      record({
-        service: mail,
-        host: mail,
-        severityText: mail,
-        message: `to ${mail}`,
-        attributes: { a: { b: [mail] }, password: 'x', [mail]: 1 },
-      }),
-    )
-    expect(JSON.stringify([...collector.services])).not.toContain(mail)
-    expect(JSON.stringify([...collector.services])).not.toContain('"x"')
   })
 })

@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals'
 import { isMillraceError } from '@millrace/contracts'
 import { createMasker } from '@millrace/masking'
 import fc from 'fast-check'
+import { RecordCollector } from '../batch/record-collector.js'
 import type { LogRecord } from '../records/log-record.js'
-import { RecordCollector } from '../records/record-collector.js'
 import { CollectedRecords } from '../testing/collect-records.js'
 import { compileRules } from './compile-rules.js'
 import { ERROR_ATTRIBUTE } from './run-rules.js'
@@ -496,7 +496,11 @@ describe('rules for log lines', () => {
     const collector = new RecordCollector({ masker, receivedAtMs: NOW })
     const given = record({ message: `to ${canary}`, attributes: { user, domain, password: 'canary-secret-1' } })
     new TransformingSink(rules, collector).add(given)
-    const stored = JSON.stringify([...collector.services])
+    const batches = [...collector.finish()].flatMap(([service, all]) => [
+      service,
+      ...all.map(({ bytes }) => bytes.toString('utf8')),
+    ])
+    const stored = batches.join('\n')
     const shown = JSON.stringify(tryRules(rules, [given], { masker, nowMs: NOW }))
     for (const text of [stored, shown]) {
       expect(text).toContain('[email]')

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Masker } from '@millrace/masking'
 import type { LogRecord } from '../records/log-record.js'
-import { maskRecord } from '../records/record-collector.js'
+import { maskRecord } from '../records/mask-record.js'
 import { limitRecord } from '../records/record-limits.js'
 import type { CompiledRules } from './compile-rules.js'
 import { type EditableLine, toEditable } from './editable-line.js'

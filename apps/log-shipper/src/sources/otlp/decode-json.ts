@@ -16,7 +16,7 @@ import {
 } from './otlp-record.js'
 
 /** A level of nesting in an AnyValue is up to four levels of JSON: value, kvlistValue, values, and the item. */
-const JSON_DEPTH_MAX = 4 * (VALUE_DEPTH_MAX + 1) + 8
+export const JSON_DEPTH_MAX = 4 * (VALUE_DEPTH_MAX + 1) + 8
 
 /**
  * The same for the JSON form of OTLP. Takes what the JSON mapping of protobuf allows (names in either case style, 64-bit numbers as text or
@@ -67,7 +67,8 @@ function findBatches(request: Members): Batch[] {
   return batches
 }
 
-function readOrigin(resourceLogs: Members, scopeLogs: Members, notes: DecodeNotes): OtlpOrigin {
+/** What the records of a scope of a resource have in common. @throws DecodeFault */
+export function readOrigin(resourceLogs: Members, scopeLogs: Members, notes: DecodeNotes): OtlpOrigin {
   const resource = asObject(member(resourceLogs, 'resource') ?? {}, 'resource')
   const scope = asObject(member(scopeLogs, 'scope') ?? {}, 'scope')
   const parts: OtlpScope = {
@@ -87,7 +88,12 @@ interface RecordContext {
   readonly originNotes: DecodeNotes
 }
 
-function readRecord(value: unknown, origin: OtlpOrigin, { mayBeRepaired, originNotes }: RecordContext): LogRecord {
+/** @throws DecodeFault */
+export function readRecord(
+  value: unknown,
+  origin: OtlpOrigin,
+  { mayBeRepaired, originNotes }: RecordContext,
+): LogRecord {
   const record = asObject(value, 'a log record')
   const notes = { ...originNotes }
   if (

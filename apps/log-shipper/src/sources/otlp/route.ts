@@ -6,6 +6,7 @@ import { readKeyOfScheme } from '../read-key.js'
 import { decodeOtlp } from './decode.js'
 import { decodeOtlpJson } from './decode-json.js'
 import { JSON_TYPE, type OtlpForm, PROTOBUF, respondRefused, respondTaken } from './respond.js'
+import { scanOtlpJson } from './scan.js'
 
 /** OTLP over HTTP, https://opentelemetry.io/docs/specs/otlp/#otlphttp */
 export const otlpSource: HttpSource = {
@@ -21,7 +22,10 @@ export const otlpSource: HttpSource = {
           const message = `the content type must be ${PROTOBUF} or ${JSON_TYPE}`
           throw sourceErrors.UNSUPPORTED_CONTENT_TYPE({ message })
         }
-        decodeWhole(() => (form === PROTOBUF ? decodeOtlp(body, sink) : decodeOtlpJson(body, sink)))
+        decodeWhole(() => {
+          if (form === PROTOBUF) decodeOtlp(body, sink)
+          else if (!scanOtlpJson(body, sink)) decodeOtlpJson(body, sink)
+        })
       },
       respond: ({ headers }, outcome) => respondTaken(readForm(headers) ?? JSON_TYPE, outcome),
       refuse: ({ headers }, refusal) => respondRefused(readForm(headers) ?? JSON_TYPE, refusal),
