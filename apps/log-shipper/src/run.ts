@@ -51,6 +51,7 @@ import { ChunkThread } from './store/chunk-thread.js'
 import { groupFilters } from './store/group-filters.js'
 import { logRetentionRules } from './store/log-retention.js'
 import { LogsHandler } from './store/logs-handler.js'
+import { StreamTail } from './store/stream-tail.js'
 import { MemoryTail } from './tail/memory-tail.js'
 import { CurrentRules } from './transforms/current-rules.js'
 import { RuleStore } from './transforms/rule-store.js'
@@ -180,12 +181,21 @@ async function followRules({ lifecycle, database }: Parts): Promise<CurrentRules
 }
 
 async function startRpc(
-  { config, lifecycle, database, grpcMetrics }: Parts,
+  { config, lifecycle, database, driver, grpcMetrics }: Parts,
   { tail, masker, rules }: Transforming & { readonly tail: MemoryTail },
 ): Promise<void> {
   const { logger, tracer } = lifecycle
   const group = { group: config.LOG_STREAM_GROUP, stream: config.LOG_STREAM_NAME }
-  const searchLogs = createSearchLogs({ database, tail, readWatermark: () => readWatermark(database, group) })
+  const streamTail = new StreamTail(
+    { ...group, partitions: config.LOG_STREAM_PARTITIONS, bytesMax: config.LOG_TAIL_BYTES_MAX },
+    { database, driver, logger },
+  )
+  const searchLogs = createSearchLogs({
+    database,
+    tail,
+    streamTail,
+    readWatermark: () => readWatermark(database, group),
+  })
   const store = new RuleStore(database)
   const service = implementService(LogServiceService, {
     searchLogs,

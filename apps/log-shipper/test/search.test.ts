@@ -21,6 +21,7 @@ import { scanLines, searchLines } from '../src/search/search-lines.js'
 import { LogChunkBuilder } from '../src/store/build-chunks.js'
 import { GROUP_CHUNKS, groupFilters } from '../src/store/group-filters.js'
 import { LogsHandler } from '../src/store/logs-handler.js'
+import { StreamTail } from '../src/store/stream-tail.js'
 import { MemoryTail } from '../src/tail/memory-tail.js'
 
 const DAY_MS = 86_400_000
@@ -395,6 +396,28 @@ describe('the store of log lines', () => {
       expect(await store.search(query)).toEqual(store.expected(query))
     }
     expect(await store.search(everything)).toEqual(store.expected(everything))
+  })
+
+  it('names the partitions whose lines are missing when the stream cannot be read, and finds the rest', async () => {
+    await database.query('truncate log_chunks, log_flushed, ledger_consumed')
+    const store = new Store()
+    await store.assign()
+    await store.commit([store.frame(new Map([['cart', [plain]]]))])
+    const streamTail = new StreamTail(
+      { group: 'g', stream: 'logs', partitions: 3, bytesMax: 1e6 },
+      {
+        database,
+        driver: { openReader: () => Promise.reject(new Error('no stream')) },
+        logger: silentLogger,
+      },
+    )
+    const { lines, incomplete } = await searchLines(
+      TENANT,
+      { query: everything, limit: 10, before: undefined },
+      { database, tail: store.tail, streamTail },
+    )
+    expect(lines).toEqual(store.expected(everything))
+    expect(incomplete).toEqual([expect.stringContaining('lines of partitions 1, 2')])
   })
 
   it('refuses a cursor of another search and a search that is not valid', async () => {

@@ -27,15 +27,10 @@ export async function startShipper(env: (key: string) => Record<string, string> 
   const key = generateApiKey()
   await seedKeys({ writeKey: key, adminKey: undefined, isProduction: false }, { database, logger: silentLogger })
   const port = await freePort()
+  const shared = { DATABASE_URL: testDatabase.url, STREAM_REDIS_URL: testRedis.url }
   const service = await spawnService({
     app: 'log-shipper',
-    env: {
-      DATABASE_URL: testDatabase.url,
-      STREAM_REDIS_URL: testRedis.url,
-      HTTP_PORT: String(port),
-      GRPC_PORT: String(await freePort()),
-      ...env(key),
-    },
+    env: { ...shared, HTTP_PORT: String(port), GRPC_PORT: String(await freePort()), ...env(key) },
   })
   const driver = createRedisDriver({}, { redis })
 
@@ -59,6 +54,9 @@ export async function startShipper(env: (key: string) => Record<string, string> 
     port,
     origin: `http://127.0.0.1:${port}`,
     service,
+    database,
+    /** Settings of a further process on the same database and stream. */
+    env: shared,
     /** The records of the stream for which `matches` holds, as soon as there are `count` of them. */
     async records(count: number, matches: (record: StreamedRecord) => boolean = () => true): Promise<StreamedRecord[]> {
       let found: StreamedRecord[] = []

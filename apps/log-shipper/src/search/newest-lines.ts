@@ -20,6 +20,8 @@ export interface LogPage {
   readonly skipped: number
   /** The number of all matching lines, when everything was compared. */
   readonly total: number | undefined
+  /** What the page lacks, in sentences; empty when it has everything. */
+  readonly incomplete: readonly string[]
 }
 
 /** A line that may be on the page, not made yet. */

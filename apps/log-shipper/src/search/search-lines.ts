@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { openBatch } from '../batch/log-batch.js'
+import type { StreamTail } from '../store/stream-tail.js'
 import type { MemoryTail, TailBatch, TailSnapshot } from '../tail/memory-tail.js'
 import { ChunkGroups, type ReadDeps } from './chunk-groups.js'
 import type { CompiledQuery, LogRow } from './compiled-query.js'
@@ -10,6 +11,8 @@ import { ALL_COLUMNS, type ChunkColumn, StoredChunk } from './stored-chunk.js'
 
 export interface SearchDeps extends ReadDeps {
   readonly tail: Pick<MemoryTail, 'snapshot'>
+  /** Lines that are in the stream and in no chunk, of the partitions that are not in the tail. */
+  readonly streamTail?: Pick<StreamTail, 'read'> | undefined
   /** Lines that one page may compare before it answers with what it has and a cursor. Default 20 million. */
   readonly scanMax?: number
   /** The same for bytes that it reads. Default 2 GiB. */
@@ -55,13 +58,16 @@ export async function searchLines(tenantId: number, request: PageRequest, deps: 
   outline ??= page.finish(!scan.groups.hasLeftOut)
   const skipped = scan.groups.skipped + (isCut ? 0 : await scan.groups.countSkipped())
   const { next, total } = outline
-  return { lines: await scan.lines(outline.found), next, total, scanned: scan.scanned, skipped }
+  const { scanned, incomplete } = scan
+  return { lines: await scan.lines(outline.found), next, total, scanned, skipped, incomplete }
 }
 
 /** What a scan has compared. */
 export interface ScanResult {
   readonly scanned: number
   readonly skipped: number
+  /** What the answer lacks, in sentences; empty when it has everything. */
+  readonly incomplete: readonly string[]
   /** Lines up to this time were not compared, because the scan reached a limit; undefined when everything was. */
   readonly cutAtMs: number | undefined
 }
@@ -86,17 +92,23 @@ export async function scanLines(tenantId: number, request: ScanRequest, deps: Se
   for await (const group of scan.groups.read(options)) {
     await scan.chunks(group, columns, (_chunk, rows, matching) => visit(rows, matching))
     const cutAtMs = group.at(-1)?.place.lastMs
-    if (scan.isOver) return { scanned: scan.scanned, skipped: scan.groups.skipped, cutAtMs }
+    if (scan.isOver) return { ...countsOf(scan, 0), cutAtMs }
   }
-  const skipped = scan.groups.skipped + (await scan.groups.countSkipped())
-  return { scanned: scan.scanned, skipped, cutAtMs: undefined }
+  return { ...countsOf(scan, await scan.groups.countSkipped()), cutAtMs: undefined }
+}
+
+function countsOf({ scanned, groups, incomplete }: Scan, skippedByHead: number): Omit<ScanResult, 'cutAtMs'> {
+  return { scanned, skipped: groups.skipped + skippedByHead, incomplete }
 }
 
 /** One pass over the lines of a tenant. */
 class Scan {
   readonly #query: CompiledQuery
   readonly #deps: SearchDeps
-  readonly #snapshot: TailSnapshot
+  readonly #tenantId: number
+  #snapshot: TailSnapshot = { batches: [], ranges: new Map() }
+  /** What the answer lacks, in sentences. */
+  incomplete: readonly string[] = []
   readonly #startedAt = performance.now()
   readonly groups: ChunkGroups
   #bytes = 0
@@ -106,7 +118,7 @@ class Scan {
   constructor(tenantId: number, query: CompiledQuery, deps: SearchDeps) {
     this.#query = query
     this.#deps = deps
-    this.#snapshot = deps.tail.snapshot(tenantId)
+    this.#tenantId = tenantId
     this.groups = new ChunkGroups(tenantId, query, deps)
   }
 
@@ -118,6 +130,7 @@ class Scan {
 
   async tail(visit: (rows: LogRows, matching: readonly number[]) => void): Promise<void> {
     const { services } = this.#query
+    await this.#takeSnapshot()
     for (const batch of this.#snapshot.batches) {
       if (services.length > 0 && !services.includes(batch.service)) continue
       const rows = openTailBatch(batch)
@@ -126,6 +139,18 @@ class Scan {
       if (matching.length > 0) visit(rows, matching)
       await this.#pause()
     }
+  }
+
+  /** Before chunks are read, so that a line that moves to a chunk meanwhile is found. */
+  async #takeSnapshot(): Promise<void> {
+    const { tail, streamTail } = this.#deps
+    const own = tail.snapshot(this.#tenantId)
+    this.#snapshot = own
+    if (streamTail === undefined) return
+    const { batches, ranges, incomplete } = await streamTail.read(new Set(own.ranges.keys()))
+    const others = batches.filter(({ tenantId }) => tenantId === this.#tenantId)
+    this.#snapshot = { batches: [...own.batches, ...others], ranges: new Map([...own.ranges, ...ranges]) }
+    this.incomplete = incomplete
   }
 
   /** Compares the lines of chunks. `columns` are loaded for the chunks that have matches. */
@@ -202,7 +227,9 @@ function openTailBatch(batch: TailBatch): LogRows {
 }
 
 /** Whether a line of a chunk was shown as a line of the tail already. */
-function isInTail({ places }: LogRows, index: number, { firstOrdinals }: TailSnapshot): boolean {
-  const first = firstOrdinals.get(places.partition(index))
-  return first !== undefined && places.ordinal(index) >= first
+function isInTail({ places }: LogRows, index: number, { ranges }: TailSnapshot): boolean {
+  const range = ranges.get(places.partition(index))
+  if (range === undefined) return false
+  const ordinal = places.ordinal(index)
+  return ordinal >= range.first && ordinal < range.next
 }

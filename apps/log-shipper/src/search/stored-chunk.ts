@@ -77,14 +77,15 @@ export class StoredChunk {
   }
 
   /** Whether lines of it may have been shown as lines of the tail already; the ranges in its head tell. */
-  mayBeInTail({ firstOrdinals }: TailSnapshot): boolean {
+  mayBeInTail({ ranges }: TailSnapshot): boolean {
     if (this.place.isPlain || this.#head === undefined) return true
     const { columns } = readChunkHead(this.#head)
     const partitions = columns.find(({ name }) => name === 'partition')?.range
     const ordinals = columns.find(({ name }) => name === 'ordinal')?.range
     if (partitions === undefined || ordinals === undefined) return true
-    for (const [partition, first] of firstOrdinals)
-      if (partition >= partitions.min && partition <= partitions.max && first <= ordinals.max) return true
+    for (const [partition, { first, next }] of ranges)
+      if (partition >= partitions.min && partition <= partitions.max && first <= ordinals.max && next > ordinals.min)
+        return true
     return false
   }
 }

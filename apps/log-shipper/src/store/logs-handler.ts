@@ -7,15 +7,13 @@ import {
   ConsumedCounts,
   type FlushedPositions,
   type FrameBatch,
-  type ReceivedFrame,
   type StreamHandler,
 } from '@millrace/streams'
-import { readLogFrame } from '../append/log-frame.js'
-import { openBatch } from '../batch/log-batch.js'
 import type { ShipperMetrics } from '../metrics.js'
-import type { MemoryTail, TailBatch, TailWindow } from '../tail/memory-tail.js'
+import type { MemoryTail, TailWindow } from '../tail/memory-tail.js'
 import type { BatchToStore, BuiltWindow } from './build-chunks.js'
 import type { ChunkRow } from './chunk-row.js'
+import { type PreparedFrame, prepareFrame } from './prepare-frame.js'
 import { copyChunks, type DeadFrame, insertDeadFrames, noteFlushed } from './store-statements.js'
 
 export interface LogsHandlerConfig {
@@ -38,18 +36,6 @@ export interface LogsHandlerDeps {
   readonly metrics: ShipperMetrics
   readonly logger: Logger
   readonly monotonicMs: () => number
-}
-
-/** A frame whose lines can be read, or why not. */
-interface PreparedFrame {
-  readonly partition: number
-  readonly position: string
-  readonly producer: string
-  readonly sequence: number
-  readonly records: number
-  readonly batches: readonly TailBatch[]
-  readonly refused: ReadonlyMap<number, number>
-  readonly dead: DeadFrame | undefined
 }
 
 export interface PreparedLogs {
@@ -188,6 +174,7 @@ export class LogsHandler implements StreamHandler<PreparedLogs, Transaction> {
       const frame = prepareFrame(received, tail.nextOrdinal(partition))
       tail.add(frame, frame.batches, monotonicMs())
     }
+    tail.ready(partition)
     const found = tail.nextOrdinal(partition)
     if (found !== nextOrdinal)
       logger.error('the stream no longer holds log lines that were not in a chunk yet: they are lost', {
@@ -196,33 +183,6 @@ export class LogsHandler implements StreamHandler<PreparedLogs, Transaction> {
         flushed_ordinal: flushedOrdinal,
         next_ordinal: nextOrdinal,
       })
-  }
-}
-
-function prepareFrame(
-  { partition, position, header, payload, appendedAtMs }: ReceivedFrame,
-  firstOrdinal: number,
-): PreparedFrame {
-  const { producer, sequence, records } = header
-  const place = { partition, position, producer, sequence, records }
-  try {
-    const { batches, refused } = readLogFrame(payload, records)
-    let ordinal = firstOrdinal
-    const read = batches.map(({ tenantId, service, lines, bytes }): TailBatch => {
-      const batch = { tenantId, service, partition, producer, firstOrdinal: ordinal, lines, receivedAtMs: appendedAtMs }
-      // The payload is only valid until the commit. The memory is shared, so that the thread that builds chunks needs no copy.
-      const kept = Buffer.from(new SharedArrayBuffer(bytes.length))
-      kept.set(bytes)
-      if (openBatch(kept).decode().rows !== lines)
-        throw new RangeError('a batch has another number of lines than the frame says')
-      ordinal += lines
-      return { ...batch, bytes: kept }
-    })
-    return { ...place, batches: read, refused, dead: undefined }
-  } catch (error) {
-    const reason = (error as Error).message
-    const dead = { partition, position, producer, sequence, reason, payload: Buffer.from(payload) }
-    return { ...place, batches: [], refused: new Map(), dead }
   }
 }
 

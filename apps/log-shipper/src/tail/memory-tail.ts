@@ -16,6 +16,8 @@ export interface TailBatch {
 /** One partition of the stream in memory. */
 interface TailPartition {
   batches: TailBatch[]
+  /** Whether all unflushed lines are in memory; not while it is rebuilt. */
+  isReady: boolean
   position: string
   nextOrdinal: number
   flushedOrdinal: number
@@ -26,8 +28,14 @@ interface TailPartition {
 /** What one search sees of the tail. */
 export interface TailSnapshot {
   readonly batches: readonly TailBatch[]
-  /** By partition: lines from this ordinal on are in `batches`, and a chunk that has them too was written meanwhile. */
-  readonly firstOrdinals: ReadonlyMap<number, number>
+  /** By partition: which lines are in `batches`. A chunk that has them too was written meanwhile. */
+  readonly ranges: ReadonlyMap<number, TailRange>
+}
+
+/** Lines of a partition by their numbers: from `first` on, without `next`. */
+export interface TailRange {
+  readonly first: number
+  readonly next: number
 }
 
 /** What is written to chunks together. */
@@ -50,11 +58,18 @@ export class MemoryTail {
     this.close(partition)
     this.#partitions.set(partition, {
       batches: [],
+      isReady: false,
       position: from.position,
       nextOrdinal: from.ordinal,
       flushedOrdinal: from.ordinal,
       producers: new Map(),
     })
+  }
+
+  /** All unflushed lines of the partition were added: searches may rely on it. */
+  ready(partition: number): void {
+    const opened = this.#partitions.get(partition)
+    if (opened !== undefined) opened.isReady = true
   }
 
   close(partition: number): void {
@@ -125,12 +140,17 @@ export class MemoryTail {
     if (this.lines === 0) this.oldestMs = undefined
   }
 
-  /** The batches of a tenant at this moment. */
+  /** The batches of a tenant at this moment, of the partitions that are complete in memory. */
   snapshot(tenantId: number): TailSnapshot {
-    const all = [...this.#partitions]
+    const all = [...this.#partitions].filter(([, { isReady }]) => isReady)
     return {
       batches: all.flatMap(([, { batches }]) => batches.filter((batch) => batch.tenantId === tenantId)),
-      firstOrdinals: new Map(all.map(([partition, { flushedOrdinal }]) => [partition, flushedOrdinal])),
+      ranges: new Map(
+        all.map(([partition, { flushedOrdinal, nextOrdinal }]) => [
+          partition,
+          { first: flushedOrdinal, next: nextOrdinal },
+        ]),
+      ),
     }
   }
 
