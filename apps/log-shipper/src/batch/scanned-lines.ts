@@ -4,11 +4,14 @@ import {
   ATTRIBUTES_MAX,
   type AttributeName,
   ESCAPED,
+  FALSE,
   type LevelText,
   LITERAL,
+  NUMBER,
   type ScannedLine,
   type ScannedOrigin,
   type ScannedSink,
+  TRUE,
 } from '../records/scanned-line.js'
 import { severityOfText } from '../records/severity.js'
 import { KnownTexts } from './known-texts.js'
@@ -18,6 +21,8 @@ import type { LineBatches } from './line-batches.js'
 const TEXT_BYTES_MAX = 64 * 1024
 /** Of the member for the flags of a trace. */
 const TRACE_FLAGS_BYTES = 24
+/** Of a double in JSON, with the comma in front of its member. */
+const NUMBER_BYTES_MAX = 28
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const COMMA = 0x2c
@@ -159,6 +164,10 @@ export class ScannedLines implements ScannedSink {
         to = copy(bytes, start, { end, to })
         continue
       }
+      if (kind >= NUMBER) {
+        to += scratch.write(wordOf(kind, line.numbers[index] as number), to, 'latin1')
+        continue
+      }
       const length = kind === ESCAPED ? removeEscapes(bytes, start, end) : 0
       const isClean =
         kind === ESCAPED
@@ -212,11 +221,21 @@ function isPlainName(text: string, masker: Masker): boolean {
   return masker.text(text) === text && toName(text) === text
 }
 
-function reserve({ attributes, names, starts, ends }: ScannedLine, more: number): void {
+function reserve({ attributes, names, starts, ends, kinds }: ScannedLine, more: number): void {
   let needed = more + TRACE_FLAGS_BYTES + 2
-  for (let index = 0; index < attributes; index++)
-    needed += (names[index] as AttributeName).json.length + (ends[index] as number) - (starts[index] as number) + 3
+  for (let index = 0; index < attributes; index++) {
+    const isInBytes = (kinds[index] as number) < NUMBER
+    const length = isInBytes ? (ends[index] as number) - (starts[index] as number) + 3 : NUMBER_BYTES_MAX
+    needed += (names[index] as AttributeName).json.length + length
+  }
   if (needed > scratch.length) scratch = Buffer.allocUnsafeSlow(needed * 2)
+}
+
+/** The JSON of a value that does not stand in the bytes. */
+function wordOf(kind: number, number: number): string {
+  if (kind === TRUE || kind === FALSE) return kind === TRUE ? 'true' : 'false'
+  // A zero with a sign is written without it.
+  return String(number)
 }
 
 /** Copies to `scratch` and returns where to go on. Most texts are so short that a loop is faster than a call. */

@@ -45,6 +45,10 @@ export const ATTRIBUTES_MAX = 128
 export const TEXT = 0
 export const ESCAPED = 1
 export const LITERAL = 2
+/** Values that do not stand in the bytes in the form of JSON: a finite number in `numbers`, `true` and `false`. */
+export const NUMBER = 3
+export const TRUE = 4
+export const FALSE = 5
 
 /** A line as a scanner found it: mostly where its parts lie in the bytes of the request. One object is used for all lines. */
 export class ScannedLine {
@@ -67,6 +71,7 @@ export class ScannedLine {
   readonly starts = new Uint32Array(ATTRIBUTES_MAX)
   readonly ends = new Uint32Array(ATTRIBUTES_MAX)
   readonly kinds = new Uint8Array(ATTRIBUTES_MAX)
+  readonly numbers = new Float64Array(ATTRIBUTES_MAX)
 
   /** Forgets the line before. */
   clear(): void {

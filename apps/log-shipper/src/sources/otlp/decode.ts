@@ -1,4 +1,5 @@
 import type { LogSink } from '../../records/log-sink.js'
+import type { ScannedSink } from '../../records/scanned-line.js'
 import { readFault } from '../decode-fault.js'
 import { createNotes, type DecodeNotes } from '../decode-notes.js'
 import { MemberAdder, type Members } from '../member-adder.js'
@@ -13,6 +14,7 @@ import {
   toLogRecord,
   VALUE_DEPTH_MAX,
 } from './otlp-record.js'
+import { scanRecord } from './scan.js'
 
 // Field numbers of opentelemetry/proto/collector/logs/v1, logs/v1, resource/v1 and common/v1.
 const REQUEST = { resourceLogs: 1 }
@@ -46,7 +48,12 @@ export function decodeOtlp(body: Buffer, sink: LogSink): void {
   const batches = findBatches(body)
   let index = 0
   for (const { records, origin, notes } of batches) {
+    const scanned = scannedOf(sink, origin, notes)
     for (const range of records) {
+      if (scanned !== undefined && scanRecord(body, range, scanned)) {
+        index++
+        continue
+      }
       try {
         sink.add(readRecord(new ProtobufReader(body, { ...notes }, range), origin))
       } catch (error) {
@@ -56,6 +63,12 @@ export function decodeOtlp(body: Buffer, sink: LogSink): void {
       index++
     }
   }
+}
+
+/** The quick way for records that need no object; undefined when all records of the origin have to be decoded exactly. */
+function scannedOf({ scanned }: LogSink, origin: OtlpOrigin, notes: DecodeNotes): ScannedSink | undefined {
+  if (scanned === undefined || notes.isRepaired || notes.isDepthCut || notes.isRepeated) return undefined
+  return scanned.begin(origin) ? scanned : undefined
 }
 
 /** The records of one scope of one resource. */

@@ -6,7 +6,7 @@ import { readKeyOfScheme } from '../read-key.js'
 import { decodeOtlp } from './decode.js'
 import { decodeOtlpJson } from './decode-json.js'
 import { JSON_TYPE, type OtlpForm, PROTOBUF, respondRefused, respondTaken } from './respond.js'
-import { scanOtlpJson } from './scan.js'
+import { scanOtlpJson } from './scan-json.js'
 
 /** OTLP over HTTP, https://opentelemetry.io/docs/specs/otlp/#otlphttp */
 export const otlpSource: HttpSource = {

@@ -63,7 +63,7 @@ let observedSubNs = 0
  * Reads a log record that begins at `from` and adds it. Returns the place behind it, or -1 when nothing was added and the record has to be decoded exactly:
  * for names that it does not know, names that occur twice, nested values, white space, escapes beyond those of two characters and large numbers.
  */
-export function scanRecord(bytes: Buffer, from: number, lines: ScannedSink): number {
+export function scanJsonRecord(bytes: Buffer, from: number, lines: ScannedSink): number {
   line.clear()
   lines.beginLine()
   found = 0
