@@ -2,7 +2,7 @@ export { type Child, type ChildOptions, type Exit, startChild } from './child.js
 export { canUnpackDebian, has, unpackDebian } from './debian-packages.js'
 export type { KafkaSecurity } from './kafka/broker-properties.js'
 export { findKafka, type KafkaProgram } from './kafka/find-kafka.js'
-export { type KafkaOptions, type KafkaServer, startKafka } from './kafka/kafka.js'
+export { type KafkaOptions, type KafkaServer, prepareKafkaStarts, startKafka } from './kafka/kafka.js'
 export { type KafkaCluster, type KafkaClusterOptions, startKafkaCluster } from './kafka/kafka-cluster.js'
 export { type KafkaPartition, readPartitions } from './kafka/read-partitions.js'
 export { localDatabaseUrl } from './local-database.js'

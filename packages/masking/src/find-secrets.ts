@@ -178,7 +178,8 @@ function withoutDots(bytes: Buffer, from: number, end: number): number {
 
 function isMixedText(bytes: Buffer, from: number, end: number): boolean {
   let kinds = 0
-  for (let at = from; at < Math.min(end, from + 128); at++) kinds |= BYTE_KIND[bytes[at] as number] as number
+  const stop = Math.min(end, from + 128)
+  for (let at = from; at < stop; at++) kinds |= BYTE_KIND[bytes[at] as number] as number
   return (kinds & DIGIT) !== 0 && (kinds & UPPER) !== 0
 }
 

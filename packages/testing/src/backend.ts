@@ -1,4 +1,4 @@
-import { startKafka, startPostgres, startRedis } from '@millrace/local-stack'
+import { findKafka, prepareKafkaStarts, startKafka, startPostgres, startRedis } from '@millrace/local-stack'
 
 export interface RunningServer {
   url: string
@@ -31,13 +31,22 @@ export async function chooseBackend(): Promise<Backend> {
 }
 
 async function localPostgres(): Promise<RunningServer> {
-  const server = await startPostgres({ settings: { max_connections: '200' } })
+  // A test ends processes, not the machine, and all tests of a run would wait for each other's disk flushes.
+  const server = await startPostgres({ settings: { max_connections: '200', fsync: 'off' } })
   return { url: server.url, backend: `${server.version}, ${server.binaries}, a local process`, stop: server.stop }
 }
 
 async function localRedis(): Promise<RunningServer> {
   const server = await startRedis({ settings: { databases: REDIS_DATABASES } })
   return { url: server.url, backend: `${server.version}, a local process`, stop: server.stop }
+}
+
+/**
+ * Makes the starts of Kafka brokers cheap, once for each directory of jars: the tests of a run start dozens. Does nothing where brokers cannot be started.
+ */
+export async function prepareKafka(): Promise<void> {
+  const program = findKafka(['.cache'], (line) => void process.stderr.write(`${line}\n`))
+  if (typeof program !== 'string') await prepareKafkaStarts(program)
 }
 
 async function localKafka(): Promise<RunningServer> {

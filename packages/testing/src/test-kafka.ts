@@ -9,7 +9,7 @@ import {
   startKafkaCluster,
 } from '@millrace/local-stack'
 import { hold } from './leaks.js'
-import { askForServer } from './server-broker.js'
+import { askForServer, untilKafkaStarts } from './server-broker.js'
 import { withStop } from './test-redis.js'
 
 /**
@@ -38,12 +38,14 @@ export async function useTestKafka(): Promise<TestKafka> {
 
 /** A Kafka broker for this test alone, to configure, kill, pause and restart; `stop` gives it back. */
 export async function startTestKafka(options: KafkaOptions = {}): Promise<KafkaServer> {
+  await untilKafkaStarts()
   const server = await startKafka(options)
   return withStop(server, hold(`Kafka broker on port ${server.port}`, server.stop))
 }
 
 /** A Kafka cluster of three brokers for this test alone; `stop` gives it back. */
 export async function startTestKafkaCluster(options: KafkaClusterOptions = {}): Promise<KafkaCluster> {
+  await untilKafkaStarts()
   const cluster = await startKafkaCluster(options)
   return withStop(cluster, hold('Kafka cluster', cluster.stop))
 }

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { KafkaProgram } from './find-kafka.js'
+import { javaArchiveOptions } from './kafka-image.js'
 
 /** Kafka's command-line tools, which its distribution starts by scripts of the same name. */
 const CLASSES = {
@@ -44,7 +45,7 @@ function quoteForShell(text: string): string {
  * @throws an error with its output when it fails.
  */
 export async function runKafkaTool(program: KafkaProgram, tool: KafkaTool, args: readonly string[]): Promise<string> {
-  const all = [...SHORT_RUN, '-cp', `${program.libraries}/*`, CLASSES[tool], ...args]
+  const all = [...SHORT_RUN, ...javaArchiveOptions(program), '-cp', `${program.libraries}/*`, CLASSES[tool], ...args]
   try {
     const options = { timeout: TOOL_MS, maxBuffer: OUTPUT_BYTES_MAX }
     return (await promisify(execFile)(program.java, all, options)).stdout

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { removeTemporary, temporaryDirectory } from '../temporary.js'
 import { waitFor } from '../wait.js'
 import { findKafka, type KafkaProgram } from './find-kafka.js'
-import { type KafkaOptions, type KafkaServer, startKafka } from './kafka.js'
+import { type KafkaOptions, type KafkaServer, prepareKafkaStarts, startKafka } from './kafka.js'
 import { startKafkaCluster } from './kafka-cluster.js'
 import { runKafkaTool } from './kafka-tool.js'
 import { readPartitions } from './read-partitions.js'
@@ -51,6 +51,25 @@ describeWithKafka('a Kafka broker', () => {
       const second = await start({ dir, port: first.port })
       expect(second.brokers).toBe(first.brokers)
       expect(await second.tool('kafka-topics', '--list')).toBe('kept\n')
+    },
+    TEST_MS,
+  )
+
+  test(
+    'takes its classes from an archive and its first files from an earlier cluster, once both are prepared',
+    async () => {
+      const libraries = join(directory(), 'kafka')
+      symlinkSync((program as KafkaProgram).libraries, libraries)
+      const prepared = { ...(program as KafkaProgram), libraries }
+      await prepareKafkaStarts(prepared)
+      const broker = await start({ program: prepared, javaOptions: ['-Xlog:class+load=info'] })
+      expect(readFileSync(broker.logFile, 'utf8')).toContain('shared objects file (top)')
+      expect(readFileSync(join(broker.dir, 'data/bootstrap.checkpoint'))).toEqual(
+        readFileSync(`${libraries}.checkpoint`),
+      )
+      await broker.tool('kafka-topics', '--create', '--topic', 'kept', '--partitions', '3')
+      await broker.restart()
+      expect(await broker.tool('kafka-topics', '--list')).toBe('kept\n')
     },
     TEST_MS,
   )
