@@ -371,7 +371,8 @@ describeWithKafka('the mirror of stored events to Kafka', () => {
       const messages = await readTopic(cluster.nodes[0] as Awaited<ReturnType<typeof startTestKafka>>)
       expect(await findFault(database, messages)).toBeUndefined()
     },
-    TEST_MS,
+    // Three more brokers, each of which is started again.
+    2 * TEST_MS,
   )
 
   it(

@@ -18,6 +18,9 @@ interface ComposeService {
   build?: { args?: Record<string, string> }
   environment?: Record<string, string>
   ports?: string[]
+  profiles?: string[]
+  depends_on?: Record<string, { required?: boolean }>
+  healthcheck?: { test: string[] }
 }
 
 const compose = parse(readFileSync(`${ROOT}/docker-compose.yml`, 'utf8'), { merge: true }) as {
@@ -81,6 +84,28 @@ describe('the table of services', () => {
     )
     expect(published).toEqual([['ingest-gateway', '127.0.0.1:8080:8080']])
   })
+
+  test('docker-compose.yml runs a Kafka broker only with the profile kafka, at the address that its first lines and docs/operations/kafka.md name', () => {
+    const { profiles, environment = {}, healthcheck } = compose.services.kafka as ComposeService
+    expect(profiles).toEqual(['kafka'])
+    const [, address = ''] = /^PLAINTEXT:\/\/(.+)$/.exec(environment.KAFKA_ADVERTISED_LISTENERS ?? '') ?? []
+    expect(address).toBe('kafka:9092')
+    expect(healthcheck?.test).toContain(address)
+    for (const file of ['docker-compose.yml', 'docs/operations/kafka.md'])
+      expect(readFileSync(`${ROOT}/${file}`, 'utf8')).toContain(
+        `STREAM_DRIVER=kafka KAFKA_BROKERS=${address} docker compose --profile kafka up --build`,
+      )
+  })
+
+  test.each(names)(
+    'docker-compose.yml starts %s without Kafka too, and with the STREAM_DRIVER and KAFKA_BROKERS that are given to it',
+    (name) => {
+      const { depends_on: needs, environment } = compose.services[name] as ComposeService
+      expect(needs?.kafka).toMatchObject({ required: false })
+      expect(environment?.STREAM_DRIVER).toMatch(/^\$\{STREAM_DRIVER:-redis\}$/)
+      expect(environment?.KAFKA_BROKERS).toMatch(/^\$\{KAFKA_BROKERS:-\}$/)
+    },
+  )
 
   test.each(instances)('$name listens by default on the ports of the table', async (instance: ServiceInstance) => {
     const defaultOf = await defaultsOf(instance.name)

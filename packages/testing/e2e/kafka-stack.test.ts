@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import type { Stack } from '@millrace/local-stack'
+import { removeTemporary, type Stack, temporaryDirectory } from '@millrace/local-stack'
 import { findTestKafka, readLedger, startTestStack, waitFor, waitUntilSettled } from '../src/index.js'
 import { readCurlLines } from './curl-lines.js'
 
@@ -14,11 +14,16 @@ const WAIT_MS = 240_000
 describeWithKafka('a stack whose stream is on Kafka', () => {
   let stack: Stack
   const said: string[] = []
+  const dataDir = temporaryDirectory('millrace-kafka-stack-')
+  const start = () => startTestStack({ dataDir, env: { STREAM_DRIVER: 'kafka' }, say: (line) => void said.push(line) })
 
   beforeAll(async () => {
-    stack = await startTestStack({ env: { STREAM_DRIVER: 'kafka' }, say: (line) => void said.push(line) })
+    stack = await start()
   }, WAIT_MS)
-  afterAll(() => stack?.stop(), WAIT_MS)
+  afterAll(async () => {
+    await stack?.stop()
+    removeTemporary(dataDir)
+  }, WAIT_MS)
 
   async function ask(
     path: string,
@@ -109,6 +114,30 @@ describeWithKafka('a stack whose stream is on Kafka', () => {
       expect(found.some(({ end }) => Number(end) > 0)).toBe(true)
     },
     WAIT_MS,
+  )
+
+  it(
+    'refuses a second start on its data directory, and goes on',
+    async () => {
+      const pid = stack.kafka?.server.pid
+      await expect(start()).rejects.toThrow(/a stack already runs on/)
+      expect(stack.kafka?.server.pid).toBe(pid)
+      expect((await track('while a second start was refused')).status).toBe(200)
+    },
+    WAIT_MS,
+  )
+
+  it(
+    'continues where it ended when it is started again on its data directory',
+    async () => {
+      const before = await waitUntilSettled(source(), 1, WAIT_MS)
+      await stack.stop()
+      stack = await start()
+      expect((await track('after another start')).status).toBe(200)
+      const after = await waitUntilSettled(source(), before.stored + 1, WAIT_MS)
+      expect(after).toMatchObject({ stored: before.stored + 1, lost: 0, duplicate: before.duplicate, balanced: true })
+    },
+    2 * WAIT_MS,
   )
 
   function run(command: string): Promise<{ stdout: string; stderr: string }> {
