@@ -204,7 +204,7 @@ async function startProbe({ config, lifecycle, database, metrics, grpcMetrics }:
       { metrics: grpcMetrics, tracer, logger },
     ),
   )
-  const keys = createProbeKeys({ keys: new KeyManager({ database, logger }), now })
+  const keys = createProbeKeys({ keys: new KeyManager({ database, logger, actor: 'service:health-aggregator' }), now })
   const target = createProbeTarget({ gatewayUrl: config.GATEWAY_URL.replace(/\/$/, '') }, { keys, analytics })
   const probe = createProbe({ timeoutMs: config.SYNTHETIC_TIMEOUT_MS }, target)
   await lifecycle.every('synthetic events', intervalMs, async (signal) => {

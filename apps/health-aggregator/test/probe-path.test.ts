@@ -55,7 +55,7 @@ describe('the path of a synthetic event', () => {
         return { eventsJson: ['{}'], nextCursor: '' }
       },
     }
-    const keys = createProbeKeys({ keys: new KeyManager({ database }), now: () => Date.now() })
+    const keys = createProbeKeys({ keys: new KeyManager({ database, actor: 'test' }), now: () => Date.now() })
     const probe = createProbe({ timeoutMs: 60_000 }, createProbeTarget({ gatewayUrl }, { keys, analytics }))
     const { tenantId } = await keys.current()
     expect((await probe(new AbortController().signal)).failure).toBeUndefined()
@@ -79,7 +79,7 @@ describe('the path of a synthetic event', () => {
     await database.query('delete from api_keys')
     await database.query('delete from tenants')
     const instances = [1, 2, 3].map(() =>
-      createProbeKeys({ keys: new KeyManager({ database }), now: () => Date.now() }),
+      createProbeKeys({ keys: new KeyManager({ database, actor: 'test' }), now: () => Date.now() }),
     )
     const tenants = await Promise.all(instances.map(async (keys) => (await keys.current()).tenantId))
     expect(new Set(tenants).size).toBe(1)

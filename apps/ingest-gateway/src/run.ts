@@ -125,7 +125,7 @@ export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   )
   const apiDeps: ApiDeps = {
     ...peers,
-    keys: new KeyManager({ database, redis: cacheRedis, logger }),
+    keys: new KeyManager({ database, redis: cacheRedis, logger, actor: 'service:ingest-gateway' }),
     rejections,
     tickets: new LiveTickets(
       { lifetimeMs: config.LIVE_TICKET_SECONDS * SECOND_MS },

@@ -13,6 +13,9 @@ const USAGE = `usage: npm run tenants -- COMMAND
 Keys cannot be printed again. Uses the database in DATABASE_URL, or else that of the stack that npm start runs.
 `
 
+/** In audit entries. */
+const ACTOR = 'command:tenants'
+
 interface Tools {
   readonly database: Database
   readonly manager: KeyManager
@@ -40,7 +43,8 @@ const commands: Readonly<Record<string, Command>> = {
     const isValid = isDefault || (rate !== undefined && (burst !== undefined || burstText === undefined))
     if (!name || rest.length > 0 || !isValid) return undefined
     const limits = isDefault ? undefined : { ratePerSecond: rate, burst }
-    await setTenantLimits(database, await findTenant(manager, name), limits)
+    const tenantId = await findTenant(manager, name)
+    await setTenantLimits(database, { tenantId, limits, origin: { actor: ACTOR } })
     if (limits === undefined) return `tenant ${name} has the limit of the service`
     return rate === 0 ? `tenant ${name} is blocked` : `tenant ${name} may send ${rate} events a second`
   },
@@ -72,7 +76,7 @@ async function main([name = '', ...args]: readonly string[], url: string | undef
   })
   const database = openDatabase({ url, connectionLimit: 1, applicationName: 'millrace-tenants' })
   try {
-    const output = await command({ database, manager: new KeyManager({ database, logger }) }, args)
+    const output = await command({ database, manager: new KeyManager({ database, logger, actor: ACTOR }) }, args)
     process[output === undefined ? 'stderr' : 'stdout'].write(output === undefined ? USAGE : `${output}\n`)
     return output === undefined ? 2 : 0
   } catch (error) {

@@ -1,5 +1,6 @@
-import { type ApiKey, CONFIRMATIONS, type Confirmation, SCOPES, type Scope } from '@millrace/auth'
+import { type ApiKey, CONFIRMATIONS, type Confirmation, type Principal, SCOPES, type Scope } from '@millrace/auth'
 import { DAY_MS, SECOND_MS } from '@millrace/contracts'
+import type { Request } from 'express'
 import type { ApiDeps } from './api-deps.js'
 import type { ApiRoutes } from './api-routes.js'
 import { invalid, type Params, readCount, readList, readText, readTime } from './read-params.js'
@@ -15,19 +16,19 @@ export function addKeysApi(routes: ApiRoutes, deps: ApiDeps): void {
   routes.post('/api/v1/keys', 'admin', async (req, res, principal) => {
     const params = (req.body ?? {}) as Params
     const expiresAt = readExpiry(params)
-    const request = { tenantId: principal.tenantId, name: readText(params, 'name', 100), scopes: readScopes(params) }
+    const origin = originOf(req, principal)
+    const request = { tenantId: principal.tenantId, origin, name: readText(params, 'name', 100), scopes: readScopes(params) }
     const created = await deps.keys.create(expiresAt === undefined ? request : { ...request, expiresAt })
     res.status(201).json({ ...toJson(created), key: created.key })
   })
   routes.post('/api/v1/keys/:id/rotate', 'admin', async (req, res, principal) => {
     const params = (req.body ?? {}) as Params
-    const request = { overlapMs: readOverlapMs(params), callerId: principal.keyId, confirmed: readConfirmed(req.query) }
+    const request = { overlapMs: readOverlapMs(params), ...readCaller(req, principal) }
     const created = await deps.keys.rotate(principal.tenantId, readText(req.params, 'id'), request)
     res.status(201).json({ ...toJson(created), key: created.key })
   })
   routes.delete('/api/v1/keys/:id', 'admin', async (req, res, principal) => {
-    const request = { callerId: principal.keyId, confirmed: readConfirmed(req.query) }
-    await deps.keys.revoke(principal.tenantId, readText(req.params, 'id'), request)
+    await deps.keys.revoke(principal.tenantId, readText(req.params, 'id'), readCaller(req, principal))
     res.status(204).end()
   })
 }
@@ -47,6 +48,19 @@ function readOverlapMs(params: Params): number | undefined {
   if (value === undefined || value === null) return undefined
   if (value === '') throw invalid('overlap_seconds', `a whole number from 0 to ${OVERLAP_SECONDS_MAX}`)
   return readCount(params, 'overlap_seconds', { min: 0, max: OVERLAP_SECONDS_MAX }) * SECOND_MS
+}
+
+function readCaller(req: Request, principal: Principal) {
+  return {
+    callerId: principal.keyId,
+    confirmed: readConfirmed(req.query),
+    origin: originOf(req, principal),
+  }
+}
+
+/** For audit entries: which key did it, and from where. */
+function originOf(req: Request, { keyId }: Principal) {
+  return { actor: `key:${keyId}`, ip: req.ip, userAgent: req.get('user-agent')?.slice(0, 512) }
 }
 
 /** `?confirm=self`, `?confirm=self,expiry`: what may happen to the caller's own access. */

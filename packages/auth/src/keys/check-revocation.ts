@@ -1,3 +1,4 @@
+import type { AuditOrigin } from '@millrace/audit'
 import { authErrors } from '../errors.js'
 
 /** What a caller confirms: `self`, that the request may end the key that it is sent with; `expiry`, that the remaining admin keys expire earlier. */
@@ -9,6 +10,8 @@ export interface KeyEndRequest {
   /** The key that the request is sent with; undefined for a person at the machine. */
   readonly callerId?: string | undefined
   readonly confirmed?: readonly Confirmation[] | undefined
+  /** For the audit entry. Default: that of the key manager. */
+  readonly origin?: AuditOrigin | undefined
 }
 
 /** A valid key with the scope admin. */

@@ -1,5 +1,6 @@
-import { HOUR_MS, isMillraceError, MINUTE_MS } from '@millrace/contracts'
-import { type Database, isDataError } from '@millrace/database'
+import { type AuditEntry, type AuditOrigin, appendAudit } from '@millrace/audit'
+import { HOUR_MS, isMillraceError, KIND_TRAITS, MINUTE_MS } from '@millrace/contracts'
+import { type Database, isDataError, type Transaction } from '@millrace/database'
 import { type Logger, silentLogger } from '@millrace/logger'
 import type { RedisConnection } from '@millrace/redis'
 import { authErrors } from '../errors.js'
@@ -26,6 +27,8 @@ export interface KeyManagerDeps {
   /** Without it other processes notice a revocation only when their cache entry ends. */
   readonly redis?: RedisConnection | undefined
   readonly logger?: Logger | undefined
+  /** Who changes keys, for audit entries of requests without an origin of their own, such as `command:tenants`. */
+  readonly actor: string
 }
 
 export interface CreateKeyRequest {
@@ -34,6 +37,8 @@ export interface CreateKeyRequest {
   /** At least one. */
   readonly scopes: readonly Scope[]
   readonly expiresAt?: Date | undefined
+  /** For the audit entry. Default: that of the key manager. */
+  readonly origin?: AuditOrigin | undefined
 }
 
 /** `key` is returned only here and is stored nowhere. */
@@ -48,22 +53,32 @@ const DEFAULT_OVERLAP_MS = 24 * HOUR_MS
 /** A caller whose own key ends sooner than this may be locked out when the response with its successor is lost, so it has to confirm. */
 const OWN_OVERLAP_MS_MIN = MINUTE_MS
 
-/** Creates, rotates, revokes and lists API keys. Each change is written to the audit log and announced to all key verifiers. */
+/**
+ * Creates, rotates, revokes and lists API keys. Each change has an audit entry, written in the same transaction; so has a change that was refused. Changes
+ * are logged and announced to all key verifiers.
+ */
 export class KeyManager {
   readonly #database: Database
   readonly #redis: RedisConnection | undefined
   readonly #logger: Logger
+  readonly #origin: AuditOrigin
 
   constructor(deps: KeyManagerDeps) {
     this.#database = deps.database
     this.#redis = deps.redis
     this.#logger = deps.logger ?? silentLogger
+    this.#origin = { actor: deps.actor }
   }
 
   /** Returns the id of the new tenant. @throws authErrors.TENANT_EXISTS */
   async createTenant(name: string): Promise<number> {
-    const id = await insertTenant(this.#database, name)
-    if (id === undefined) throw authErrors.TENANT_EXISTS({ details: { name } })
+    const id = await this.#database.transaction(async (transaction) => {
+      const created = await insertTenant(transaction, name)
+      if (created === undefined) throw authErrors.TENANT_EXISTS({ details: { name } })
+      const what = { tenantId: created, action: 'CREATE', resource: 'tenant', resourceId: String(created) } as const
+      await appendAudit(transaction, { ...what, newValue: { name }, result: 'SUCCESS', origin: this.#origin })
+      return created
+    })
     this.#logger.audit('tenant created', { tenant_id: id, name })
     return id
   }
@@ -74,7 +89,11 @@ export class KeyManager {
 
   /** @throws authErrors.TENANT_NOT_FOUND */
   async create(request: CreateKeyRequest): Promise<CreatedKey> {
-    const created = await this.#insert(this.#database, request)
+    const created = await this.#database.transaction(async (transaction) => {
+      const inserted = await this.#insert(transaction, request)
+      await appendAudit(transaction, this.#created(inserted, request.origin))
+      return inserted
+    })
     await this.#changed('api key created', created)
     return created
   }
@@ -87,13 +106,20 @@ export class KeyManager {
    */
   async rotate(tenantId: number, id: string, request: RotateRequest = {}): Promise<CreatedKey> {
     const { overlapMs = DEFAULT_OVERLAP_MS } = request
-    if (overlapMs < OWN_OVERLAP_MS_MIN) checkOwnKey(id, request)
-    const successor = await this.#database.transaction(async (transaction) => {
+    const attempt = this.#attempt({ tenantId, action: 'UPDATE', resourceId: id }, request.origin)
+    const successor = await this.#audited(attempt, async (transaction) => {
+      if (overlapMs < OWN_OVERLAP_MS_MIN) checkOwnKey(id, request)
       const old = isId(id) ? await selectValidKeyForUpdate(transaction, tenantId, id) : undefined
       if (!old) throw authErrors.KEY_NOT_FOUND()
       if ((await countValidKeys(transaction, tenantId, old.name)) > 1) throw authErrors.KEY_ROTATING()
       await updateKeyExpiry(transaction, id, overlapMs)
-      return await this.#insert(transaction, { ...old, expiresAt: renewed(old) })
+      const created = await this.#insert(transaction, { ...old, expiresAt: renewed(old) })
+      await appendAudit(transaction, {
+        ...attempt,
+        newValue: { successor: created.id, overlap_ms: overlapMs },
+        result: 'SUCCESS',
+      })
+      return created
     })
     await this.#changed('api key rotated', successor, { predecessor: id })
     await announceKey(this.#redis, id, this.#logger)
@@ -105,10 +131,12 @@ export class KeyManager {
    * @throws authErrors.KEY_NOT_FOUND, and the errors of `checkRevocation` when the tenant or the caller might be locked out
    */
   async revoke(tenantId: number, id: string, request: KeyEndRequest = {}): Promise<void> {
-    if (!isId(id)) throw authErrors.KEY_NOT_FOUND()
-    await this.#database.transaction(async (transaction) => {
+    const attempt = this.#attempt({ tenantId, action: 'DELETE', resourceId: id }, request.origin)
+    await this.#audited(attempt, async (transaction) => {
+      if (!isId(id)) throw authErrors.KEY_NOT_FOUND()
       checkRevocation(id, await selectValidAdminKeysForUpdate(transaction, tenantId), request)
       if (!(await updateKeyRevoked(transaction, tenantId, id))) throw authErrors.KEY_NOT_FOUND()
+      await appendAudit(transaction, { ...attempt, result: 'SUCCESS' })
     })
     await this.#changed('api key revoked', { id, tenantId })
   }
@@ -121,6 +149,26 @@ export class KeyManager {
   /** Newest first, including revoked and expired keys. */
   list(tenantId: number): Promise<ApiKey[]> {
     return selectKeys(this.#database, tenantId)
+  }
+
+  #attempt(what: Pick<AuditEntry, 'tenantId' | 'action' | 'resourceId'>, origin = this.#origin) {
+    return { ...what, resourceId: what.resourceId.slice(0, 100), resource: 'api_key', origin }
+  }
+
+  #created({ id, tenantId, name, scopes, hint, expiresAt }: ApiKey, origin = this.#origin): AuditEntry {
+    const what = { tenantId, action: 'CREATE', resource: 'api_key', resourceId: id } as const
+    return { ...what, newValue: { name, scopes, hint, expires_at: expiresAt }, result: 'SUCCESS', origin }
+  }
+
+  /** Runs a change in a transaction; a change that is refused has an entry of its own. */
+  async #audited<T>(attempt: Omit<AuditEntry, 'result'>, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    try {
+      return await this.#database.transaction(work)
+    } catch (error) {
+      if (isMillraceError(error) && error.code in authErrors && !KIND_TRAITS[error.kind].retryable)
+        await appendAudit(this.#database, { ...attempt, result: 'DENIED', code: error.code })
+      throw error
+    }
   }
 
   async #insert(

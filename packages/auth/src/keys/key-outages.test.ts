@@ -29,7 +29,7 @@ let tenants = 0
 /** A key that the verifier knows, and a clock that the test moves. */
 async function withKnownKey(use: (keys: Keys) => Promise<void>): Promise<void> {
   const database = openDatabase({ url: server.url })
-  const manager = new KeyManager({ database })
+  const manager = new KeyManager({ database, actor: 'test' })
   const tenantId = await manager.createTenant(`tenant ${++tenants}`)
   const { key, id } = await manager.create({ tenantId, name: 'web', scopes: ['write'] })
   const clock = { now: 1_000_000 }

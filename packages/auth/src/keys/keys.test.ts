@@ -32,7 +32,7 @@ describe('API keys', () => {
     testRedis = await createTestRedis()
     database = openDatabase({ url: testDatabase.url })
     redis = await openRedis({ url: testRedis.url, name: 'auth-test' }, { logger: silentLogger })
-    manager = new KeyManager({ database, redis })
+    manager = new KeyManager({ database, redis, actor: 'test' })
     tenantId = await manager.createTenant('acme')
   })
   afterAll(async () => {
@@ -86,7 +86,7 @@ describe('API keys', () => {
         await withVerifier(
           async (verifier) => {
             await subscribed(own)
-            await use(verifier, new KeyManager({ database, redis: own }))
+            await use(verifier, new KeyManager({ database, redis: own, actor: 'test' }))
           },
           { redis: own, now: () => 0 },
         )
@@ -121,7 +121,7 @@ describe('API keys', () => {
   it('the key verifier looks up every cached key again after its subscription was interrupted, because it may have missed a revocation', async () => {
     const server = await startTestRedisServer()
     const own = await openRedis({ url: server.url, name: 'auth-test' }, { logger: silentLogger })
-    const unannounced = new KeyManager({ database })
+    const unannounced = new KeyManager({ database, actor: 'test' })
     await withVerifier(
       async (verifier) => {
         await subscribed(own)
@@ -369,7 +369,7 @@ describe('API keys while PostgreSQL is down', () => {
     const server = await startTestPostgresServer()
     await migrate(server.url)
     const database = openDatabase({ url: server.url, retryAttempts: 1, timeoutMs: 1_000 })
-    const manager = new KeyManager({ database })
+    const manager = new KeyManager({ database, actor: 'test' })
     const tenantId = await manager.createTenant('acme')
     const { key, id } = await manager.create({ tenantId, name: '', scopes: ['write'] })
     let now = Date.now()

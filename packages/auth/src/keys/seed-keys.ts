@@ -1,3 +1,4 @@
+import { appendAudit } from '@millrace/audit'
 import type { Database } from '@millrace/database'
 import { type Logger, silentLogger } from '@millrace/logger'
 import { authErrors } from '../errors.js'
@@ -46,7 +47,20 @@ export async function seedKeys(config: SeedKeysConfig, deps: SeedKeysDeps): Prom
   if (tenantId === undefined) throw authErrors.TENANT_NOT_FOUND()
   for (const { setting, name, key, scopes } of wanted) {
     if (!key) continue
-    const created = await insertKey(database, { tenantId, name, scopes, hash: hashApiKey(key), hint: hintOf(key) })
+    const created = await database.transaction(async (tx) => {
+      const inserted = await insertKey(tx, { tenantId, name, scopes, hash: hashApiKey(key), hint: hintOf(key) })
+      if (inserted !== undefined)
+        await appendAudit(tx, {
+          tenantId,
+          action: 'CREATE',
+          resource: 'api_key',
+          resourceId: inserted.id,
+          newValue: { name, scopes },
+          result: 'SUCCESS',
+          origin: { actor: `setting:${setting}` },
+        })
+      return inserted
+    })
     if (created) logger.audit('api key seeded', { key_id: created.id, tenant_id: tenantId, name })
     else if ((await selectKeyByHash(database, hashApiKey(key))) === undefined)
       logger.warn(

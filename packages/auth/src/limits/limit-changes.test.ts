@@ -40,7 +40,7 @@ describe('a changed rate limit', () => {
 
   let tenants = 0
   beforeEach(async () => {
-    const manager = new KeyManager({ database })
+    const manager = new KeyManager({ database, actor: 'test' })
     tenantId = await manager.createTenant(`tenant ${++tenants}`)
     key = (await manager.create({ tenantId, name: '', scopes: ['write'] })).key
     gateways = [await openGateway(), await openGateway()]
@@ -140,7 +140,7 @@ describe('a changed rate limit', () => {
     const bursts = new Map<number, number | undefined>()
     const readChanges = createLimitChanges({ database, changed: (id, { burst }) => bursts.set(id, burst) })
     await readChanges()
-    const other = await new KeyManager({ database }).createTenant(`tenant ${++tenants}`)
+    const other = await new KeyManager({ database, actor: 'test' }).createTenant(`tenant ${++tenants}`)
     await database.transaction(async (transaction) => {
       await transaction.query(`update tenants set settings = '{"limits":{"burst":1}}' where id = $1`, [tenantId])
       await database.query(`update tenants set settings = '{"limits":{"burst":1}}' where id = $1`, [other])
