@@ -10,6 +10,7 @@ const NOT_PRODUCT = ['\\.test\\.ts$', '/test/', '/testing/', '/e2e/', '^packages
 const LIBRARY_OWNERS = {
   '@aws-sdk/client-s3': ['object-store'],
   '@bufbuild/protobuf': ['contracts'],
+  '@duckdb/node-api': ['log-shipper'],
   '@grpc/grpc-js': ['service', 'contracts', 'logger'],
   '@grpc/proto-loader': ['service'],
   '@grpc/reflection': ['service'],

@@ -115,10 +115,10 @@ async function startRedis(config: Config, lifecycle: Lifecycle): Promise<RedisCo
   })
 }
 
-/** The check of the archive. A failure makes the part degraded and not unhealthy: no service stores anything there yet. */
-async function startArchive({ config, lifecycle }: Parts): Promise<CachedCheck> {
+/** The check of the archive. A failure makes the part degraded and not unhealthy: what is not archived yet waits in PostgreSQL. */
+async function startArchive({ config, lifecycle, database }: Parts): Promise<CachedCheck> {
   const archive = await lifecycle.start('archive', () => {
-    const created = createArchive(() => openArchive(config))
+    const created = createArchive(() => openArchive(config), { database, stream: config.LOG_STREAM_NAME })
     return [created, () => created.close()]
   })
   const timeoutMs = config.HEALTH_CHECK_TIMEOUT_MS

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { migrate } from '@millrace/database'
+import { migrate, openDatabase } from '@millrace/database'
 import {
   createTestDatabase,
   createTestRedis,
@@ -64,6 +64,23 @@ describe('the archive in the health report', () => {
     const metrics = await (await fetch(`${service.adminUrl}/metrics`)).text()
     expect(metrics).toMatch(/millrace_health_part_level\{[^}]*part="archive"[^}]*\} 1/)
     await service.stop()
+  })
+
+  it('the archive is degraded while log lines cannot be archived, with the reason and the number of lines that wait', async () => {
+    const connection = openDatabase({ url: database.url })
+    await connection.query(
+      `insert into archive_status (stream, pending_records, oldest_pending_at, is_late, reason) values ('logs', 12, '2026-11-30T10:00:00Z', false, 'no room')`,
+    )
+    const service = await start({ MILLRACE_DATA_DIR: folder })
+    expect((await service.services())?.archive).toMatchObject({
+      status: 'degraded',
+      pending_records: 12,
+      oldest_pending_at: '2026-11-30T10:00:00.000Z',
+      reason: 'no room',
+    })
+    await service.stop()
+    await connection.query('delete from archive_status')
+    await connection.close()
   })
 
   it('the archive is healthy on an S3 server, and degraded while the server hangs, which does not change the other parts', async () => {

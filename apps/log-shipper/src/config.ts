@@ -1,5 +1,6 @@
 import { HOUR_MS } from '@millrace/contracts'
 import {
+  archiveRules,
   atMostRule,
   type ConfigOf,
   cacheRedisRule,
@@ -19,6 +20,7 @@ import {
   streamRules,
   streamServerSettings,
 } from '@millrace/service'
+import { logArchiveSettings } from './archive/archive-settings.js'
 import { sourceSettings } from './sources/source-settings.js'
 
 export const configSchema = defineConfig({
@@ -128,6 +130,8 @@ export const configSchema = defineConfig({
       'how long log lines are kept, by their time; older lines that arrive are kept for this time from their receipt',
   }),
 
+  ...logArchiveSettings(),
+
   LOG_BODY_BYTES_MAX: integer({
     default: 20_971_520,
     min: 1024,
@@ -155,6 +159,7 @@ export const configSchema = defineConfig({
     atMostRule('HTTP_HEADERS_TIMEOUT_MS', 'HTTP_REQUEST_TIMEOUT_MS'),
     atMostRule('STREAM_LINGER_MS', 'STREAM_LINGER_MAX_MS'),
     ...streamRules,
+    ...archiveRules,
     cacheRedisRule('rate limits and notices between services need'),
     redisReplicasRule,
   ),

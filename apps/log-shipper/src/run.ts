@@ -38,6 +38,7 @@ import {
 } from '@millrace/streams'
 import { createGrpcMetrics, createHttpMetrics, createResilienceMetrics, type GrpcMetrics } from '@millrace/telemetry'
 import { LogFrameBuilder } from './append/log-frame.js'
+import { startArchive } from './archive/start-archive.js'
 import type { Config } from './config.js'
 import { type AcceptLogs, createAcceptLogs } from './intake/accept-logs.js'
 import { createLogRoutes } from './intake/create-log-routes.js'
@@ -80,6 +81,7 @@ interface Parts {
 export async function run(config: Config, lifecycle: Lifecycle): Promise<void> {
   const parts = await startParts(config, lifecycle)
   const tail = await startStorage(parts)
+  await startArchive(config, parts)
   const masker = createMasker({ fieldNames: config.LOG_MASK_FIELDS })
   const rules = await followRules(parts)
   const { acceptLogs, checkIntake } = await startIntake(parts, { masker, rules })
@@ -111,7 +113,8 @@ async function startStorage({ config, lifecycle, database, driver, metrics }: Pa
   await lifecycle.every('day partitions of log lines', HOUR_MS, () =>
     dayPartitions.ensure('log_chunks', Date.now() - DAY_MS, Date.now() + DAYS_AHEAD * DAY_MS),
   )
-  const rules = logRetentionRules(config.LOG_STREAM_NAME, retentionMs)
+  const isArchived = config.ARCHIVE_MASTER_KEYS !== undefined
+  const rules = logRetentionRules({ stream: config.LOG_STREAM_NAME, retentionMs, isArchived })
   const retain = createRetention(
     { rules, lock: ADVISORY_LOCKS.logRetention },
     { database, logger, now: Date.now, onPartitionsDropped: () => dayPartitions.forget() },

@@ -51,6 +51,7 @@ export async function startShipper(env: (key: string) => Record<string, string> 
   return {
     /** An API key with the scope write. */
     key,
+    databaseUrl: testDatabase.url,
     port,
     origin: `http://127.0.0.1:${port}`,
     service,

@@ -3,7 +3,14 @@ import { type Database, databaseErrors, type Step } from '@millrace/database'
 import type { ObjectStore } from '@millrace/object-store'
 import { archiveErrors } from './archive-errors.js'
 import { chainPrefix, entryKey, putEntry, readEntry } from './chain/chain-store.js'
-import { type ChainHead, type KnownSegment, markDeleted, moveHead, readHead } from './chain/chain-table.js'
+import {
+  type ChainHead,
+  type KnownSegment,
+  markDeleted,
+  moveHead,
+  readEntryTexts,
+  readHead,
+} from './chain/chain-table.js'
 import type { TenantKeys } from './keys/tenant-keys.js'
 import { type ChainId, parseEntry, type SegmentEntry, type SegmentFacts } from './segment/entry.js'
 import { type ChainObject, decryptSegment, encodeSegment, encodeTombstone, sha256 } from './segment/segment-file.js'
@@ -102,15 +109,15 @@ export class Archive {
   ): Promise<boolean> {
     const { database, store, now } = this.#deps
     const head = await readHead(database, chain)
-    const deleted: string[] = []
-    for (const seq of request.seqs) deleted.push((await readEntry(store, chain, seq)).entryJson)
+    const deleted = await readEntryTexts(database, chain, request.seqs)
+    if (deleted.length === 0) return true
     const place = { ...chain, seq: head.seq + 1, previous: head.hash }
     const bytes = encodeTombstone(place, { reason: request.reason, deleted, sealedAt: now() })
     const isBuried = await database.transaction(async (tx) => {
       if (!(await request.isAllowed(tx))) return false
       const stored = await putEntry(store, { chain, seq: place.seq, bytes })
       if (stored.entry.type !== 'tombstone' || stored.entry.previous !== head.hash) return false
-      await tx.pipeline([...moveHead(stored.entry, stored.hash), ...this.#burials(chain, stored)])
+      await tx.pipeline([...moveHead(stored), ...this.#burials(chain, stored)])
       return true
     })
     if (isBuried) await this.removeBuried(chain, request.seqs)
@@ -124,14 +131,14 @@ export class Archive {
 
   /**
    * Completes PostgreSQL from the object store: entries after the head of each chain are noted, for a database that was restored from a backup or is new.
-   * A chain with a damaged object is completed up to that object.
+   * A chain with a damaged object is completed up to that object. `effects` is that of `append`.
    */
-  async rebuild(): Promise<RebuildReport> {
+  async rebuild(effects: AppendRequest['effects']): Promise<RebuildReport> {
     let entries = 0
     const problems: string[] = []
     for (const chain of await listChains(this.#deps.store)) {
       try {
-        while (await this.#rebuildNext(chain)) entries++
+        while (await this.#rebuildNext(chain, effects)) entries++
       } catch (error) {
         if (!(isMillraceError(error) && error.code in archiveErrors)) throw error
         problems.push(error.message)
@@ -140,11 +147,11 @@ export class Archive {
     return { entries, problems }
   }
 
-  async #rebuildNext(chain: ChainId): Promise<boolean> {
+  async #rebuildNext(chain: ChainId, effects: AppendRequest['effects']): Promise<boolean> {
     const head = await readHead(this.#deps.database, chain)
     const stored = await this.#nextStored(chain, head)
     if (stored === undefined) return false
-    await this.#complete(chain, { head, stored, effects: () => [] })
+    await this.#complete(chain, { head, stored, effects })
     return true
   }
 
@@ -194,7 +201,7 @@ export class Archive {
         : undefined
     const steps = segment === undefined ? this.#burials(chain, stored) : effects(segment)
     try {
-      await database.transaction((tx) => tx.pipeline([...moveHead(entry, hash), ...steps]))
+      await database.transaction((tx) => tx.pipeline([...moveHead(stored), ...steps]))
     } catch (error) {
       if (databaseErrors.DATABASE_FENCED.matches(error)) return { kind: 'moved' }
       throw error

@@ -247,6 +247,16 @@ describe('the archive', () => {
         expect((await verify()).problems.map(({ kind, seq }) => [kind, seq])).toEqual([['missing', 2]])
       })
 
+      it('deletes segments of which the object is missing or damaged, so that retention goes on', async () => {
+        await appendAll([1, 2, 3, 4, 5, 6])
+        await store.delete(keyOf(1))
+        await store.put(keyOf(2), Buffer.from('damaged'))
+        expect(await open().bury(chain(), { seqs: [1, 2], reason: 'retention', isAllowed: async () => true })).toBe(
+          true,
+        )
+        expect(await verify()).toMatchObject({ segments: 0, deleted: 2, problems: [] })
+      })
+
       it('deletes nothing when the decision in the transaction is no', async () => {
         await appendAll([1, 2, 3])
         expect(await open().bury(chain(), { seqs: [1], reason: 'retention', isAllowed: async () => false })).toBe(false)
@@ -281,7 +291,7 @@ describe('the archive', () => {
         ])
         await database.query('delete from archive_segments where tenant_id = $1', [tenantId])
         await database.query('delete from archive_chains where tenant_id = $1', [tenantId])
-        const { entries, problems } = await open().rebuild()
+        const { entries, problems } = await open().rebuild(() => [])
         expect(entries).toBeGreaterThanOrEqual(4)
         // Tests before this one have damaged chains of other tenants.
         expect(problems.filter((problem) => problem.includes(`tenant=${tenantId}/`))).toEqual([])

@@ -11,6 +11,8 @@ import type { Statement } from './statement.js'
 const LOCK_TIMEOUT = '5s'
 
 export interface DropOptions {
+  /** Whether a day's partition may be dropped; asked before it is detached. A day that may not be dropped stays whole, and the next call asks again. Default: all may. */
+  readonly mayDrop?: (partition: string) => Promise<boolean>
   /**
    * Called for each detached table before it is dropped; nobody can write to it any more. The statements that it returns run in the transaction of the
    * drop. undefined leaves the table for the next call.
@@ -29,7 +31,7 @@ export async function dropDayPartitionsBefore(
   database: Transactional,
   table: PartitionedTable,
   beforeMs: number,
-  { beforeDrop, signal }: DropOptions = {},
+  { mayDrop, beforeDrop, signal }: DropOptions = {},
 ): Promise<string[]> {
   const dropped: string[] = []
   const dropRetired = async () => {
@@ -45,6 +47,7 @@ export async function dropDayPartitionsBefore(
   await dropRetired()
   for (const { name, pending } of await findOld(database, table, beforeMs)) {
     if (signal?.aborted === true) break
+    if (!pending && (await mayDrop?.(name)) === false) continue
     await database.query(`alter table ${table} detach partition ${name} ${pending ? 'finalize' : 'concurrently'}`)
     await retireDetached(database, table)
     await dropRetired()

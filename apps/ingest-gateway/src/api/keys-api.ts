@@ -17,7 +17,12 @@ export function addKeysApi(routes: ApiRoutes, deps: ApiDeps): void {
     const params = (req.body ?? {}) as Params
     const expiresAt = readExpiry(params)
     const origin = originOf(req, principal)
-    const request = { tenantId: principal.tenantId, origin, name: readText(params, 'name', 100), scopes: readScopes(params) }
+    const request = {
+      tenantId: principal.tenantId,
+      origin,
+      name: readText(params, 'name', 100),
+      scopes: readScopes(params),
+    }
     const created = await deps.keys.create(expiresAt === undefined ? request : { ...request, expiresAt })
     res.status(201).json({ ...toJson(created), key: created.key })
   })

@@ -1,5 +1,6 @@
 import type { Queryable, Step } from '@millrace/database'
-import { type ChainId, type Entry, NO_HASH, type SegmentEntry } from '../segment/entry.js'
+import { type ChainId, NO_HASH, type SegmentEntry } from '../segment/entry.js'
+import type { ChainObject } from '../segment/segment-file.js'
 
 /** The last entry of a chain. */
 export interface ChainHead {
@@ -32,7 +33,7 @@ export async function readHead(database: Queryable, { tenantId, stream, day }: C
 }
 
 /** Moves the head of a chain to its next entry. The fence fails the transaction when another process has moved it. */
-export function moveHead(entry: Entry, hash: string): Step[] {
+export function moveHead({ entry, entryJson, hash }: Pick<ChainObject, 'entry' | 'entryJson' | 'hash'>): Step[] {
   const { tenantId, stream, day, seq, previous } = entry
   const moved =
     seq === 1
@@ -46,17 +47,45 @@ export function moveHead(entry: Entry, hash: string): Step[] {
       text: `with moved as (${moved}) select millrace_fence((select count(*) from moved), 1)`,
       values: [tenantId, stream, day, seq, hash, previous],
     },
-    ...(entry.type === 'segment' ? [insertSegment(entry, hash)] : []),
+    ...(entry.type === 'segment' ? [insertSegment(entry, { entryJson, hash })] : []),
   ]
 }
 
-function insertSegment(entry: SegmentEntry, hash: string): Step {
+function insertSegment(entry: SegmentEntry, { entryJson, hash }: Pick<ChainObject, 'entryJson' | 'hash'>): Step {
   const { tenantId, stream, day, seq, kind, hour, records, bytes, firstMs, lastMs, labels } = entry
   return {
-    text: `insert into archive_segments (tenant_id, stream, day, seq, hash, kind, hour, records, bytes, first_ms, last_ms, labels)
-      values ($1, $2, $3, $4, decode($5, 'hex'), $6, $7, $8, $9, $10, $11, $12)`,
-    values: [tenantId, stream, day, seq, hash, kind, `${hour}:00:00Z`, records, bytes, firstMs, lastMs, [...labels]],
+    text: `insert into archive_segments (tenant_id, stream, day, seq, hash, kind, hour, records, bytes, first_ms, last_ms, labels, entry)
+      values ($1, $2, $3, $4, decode($5, 'hex'), $6, $7, $8, $9, $10, $11, $12, $13)`,
+    values: [
+      tenantId,
+      stream,
+      day,
+      seq,
+      hash,
+      kind,
+      `${hour}:00:00Z`,
+      records,
+      bytes,
+      firstMs,
+      lastMs,
+      [...labels],
+      entryJson,
+    ],
   }
+}
+
+/** The entries of segments, byte for byte. Segments that are not known, or deleted already, are left out. */
+export async function readEntryTexts(
+  database: Queryable,
+  { tenantId, stream, day }: ChainId,
+  seqs: readonly number[],
+): Promise<string[]> {
+  const { rows } = await database.query<{ entry: string }>(
+    `select entry from archive_segments where tenant_id = $1 and stream = $2 and day = $3 and seq = any($4::bigint[])
+       and deleted_by is null and entry <> '' order by seq`,
+    [tenantId, stream, day, [...seqs]],
+  )
+  return rows.map(({ entry }) => entry)
 }
 
 /** Marks segments as deleted by a tombstone. */

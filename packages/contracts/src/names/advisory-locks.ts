@@ -11,6 +11,14 @@ export const ADVISORY_LOCKS = {
   retention: 'millrace:retention',
   /** Only one process deletes log lines beyond their retention. */
   logRetention: 'millrace:log-retention',
+  /** Only one process archives log lines. */
+  logArchive: 'millrace:log-archive',
+  /** Only one process deletes archived segments beyond their retention. */
+  archiveRetention: 'millrace:archive-retention',
+  /** With the id of a tenant: legal holds and deletions of archived data take turns. */
+  archiveHolds: 'millrace:archive-holds',
+  /** Two restores from the archive take turns, segment by segment. */
+  logRestore: 'millrace:log-restore',
   /** Only one process merges finer rollup windows into coarser ones. */
   compactor: 'millrace:compactor',
   /** With the key of a rollup definition as the second name: series are counted and created one after the other. */

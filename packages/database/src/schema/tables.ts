@@ -1,6 +1,13 @@
 /** All tables for drizzle; schema.test.ts compares them with the migrated database. Indexes and storage settings are only in the migrations. */
 export { activityLogs, loginEvents, userSessions } from './activity.js'
-export { archiveChains, archiveSegments } from './archive.js'
+export {
+  archiveChains,
+  archiveHolds,
+  archiveRules,
+  archiveSegments,
+  archiveStatus,
+  logRestoredDays,
+} from './archive.js'
 export { auditChains, auditEntries } from './audit.js'
 export { deadLetters, eventJournal, events } from './events.js'
 export { apiKeys, tenants } from './identity.js'
