@@ -420,6 +420,28 @@ describe('the store of log lines', () => {
     expect(incomplete).toEqual([expect.stringContaining('lines of partitions 1, 2')])
   })
 
+  it.each(['seg_message', 'seg_attributes', 'seg_place', 'seg_meta', 'head'])(
+    'names a chunk whose column %s was changed, and finds the lines of the others',
+    async (column) => {
+      await database.query('truncate log_chunks, log_flushed, ledger_consumed')
+      const store = new Store()
+      await store.assign()
+      for (const message of ['one failed', 'two failed', 'three failed']) {
+        await store.commit([store.frame(new Map([['cart', [{ ...plain, message, attributes: { n: message } }]]]))])
+        await store.flush()
+      }
+      const { rows } = await database.query<{ id: bigint }>('select min(chunk_id) + 1 as id from log_chunks')
+      await database.query(
+        `update log_chunks set ${column} = set_byte(${column}, octet_length(${column}) - 1, get_byte(${column}, octet_length(${column}) - 1) # 1) where chunk_id = $1`,
+        [rows[0]?.id],
+      )
+      const query = { ...everything, needs: { kind: 'text', form: 'phrase', text: 'failed' } } as const
+      const page = await searchLines(TENANT, { query, limit: 10, before: undefined }, { database, tail: store.tail })
+      expect(page.lines.map(({ message }) => message).sort()).toEqual(['one failed', 'three failed'])
+      expect(page.incomplete).toEqual([`1 lines of chunk ${rows[0]?.id} are missing: its bytes are not valid`])
+    },
+  )
+
   it('refuses a cursor of another search and a search that is not valid', async () => {
     const search = createSearchLogs({ database, tail: new MemoryTail(), readWatermark: async () => undefined })
     const ask = {

@@ -109,6 +109,50 @@ describe('the search for a text', () => {
     60_000,
   )
 
+  it('misses no value of JSON, whatever form its key has in the chunk, and gives every byte back afterwards', () => {
+    const schema = defineSchema({ json: { type: 'json' } })
+    const value = fc.oneof(
+      text,
+      fc.integer({ min: -200, max: 2000 }),
+      fc.double({ noNaN: true }),
+      fc.boolean(),
+      fc.array(text),
+    )
+    const record = fc.dictionary(fc.constantFrom('a', 'b', 'order'), value, { maxKeys: 3 })
+    const needle = fc.oneof(text, fc.constantFrom('rder', '7', '-1', 'true', '.', '1e')).map(foldText)
+    fc.assert(
+      fc.property(
+        fc.array(record, { minLength: 1, maxLength: 30 }),
+        fc.array(needle, { minLength: 1, maxLength: 5 }),
+        (records, needles) => {
+          const writer = createBatchWriter(schema)
+          const jsons = records.map((one) => JSON.stringify(one))
+          for (const json of jsons) {
+            writer.columns.json.appendString(json)
+            writer.endRow()
+          }
+          const builder = createChunkBuilder(schema)
+          builder.add(readBatch(schema, writer.finish()))
+          const [chunk] = builder.finish()
+          const segments = Object.fromEntries((chunk?.segments ?? []).map(({ name, bytes }) => [name, bytes]))
+          const column = openChunk(schema, chunk?.head ?? Buffer.alloc(0), segments).column('json')
+          for (const wanted of needles) {
+            const found = mayHaveInJson(column, { form: 'substring', text: wanted })
+            expect(found.length).toBe(records.length)
+            for (const [row, json] of jsons.entries()) {
+              const values = Object.values(JSON.parse(json) as Record<string, unknown>)
+                .flat()
+                .map(String)
+              if (values.some((one) => foldText(one).includes(wanted))) expect(found[row]).toBe(1)
+            }
+          }
+          expect(jsons.map((_, row) => column.view(row)?.toString())).toEqual(jsons)
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
   it('reads no variables for words without digits', () => {
     const schema = defineSchema({ text: { type: 'text' } })
     const writer = createBatchWriter(schema)

@@ -7,7 +7,7 @@ import type { CompiledQuery, LogRow } from './compiled-query.js'
 import { findMatches, openConditions } from './find-matches.js'
 import { completeLine, type LogRows, rowsOfBatch } from './log-rows.js'
 import { type FoundLine, type LogPage, NewestLines, type PageRequest } from './newest-lines.js'
-import { ALL_COLUMNS, type ChunkColumn, StoredChunk } from './stored-chunk.js'
+import { ALL_COLUMNS, type ChunkColumn, isCorrupt, StoredChunk } from './stored-chunk.js'
 
 export interface SearchDeps extends ReadDeps {
   readonly tail: Pick<MemoryTail, 'snapshot'>
@@ -58,8 +58,8 @@ export async function searchLines(tenantId: number, request: PageRequest, deps: 
   outline ??= page.finish(!scan.groups.hasLeftOut)
   const skipped = scan.groups.skipped + (isCut ? 0 : await scan.groups.countSkipped())
   const { next, total } = outline
-  const { scanned, incomplete } = scan
-  return { lines: await scan.lines(outline.found), next, total, scanned, skipped, incomplete }
+  const lines = await scan.lines(outline.found)
+  return { lines, next, total, scanned: scan.scanned, skipped, incomplete: scan.incomplete }
 }
 
 /** What a scan has compared. */
@@ -166,12 +166,11 @@ class Scan {
     const matched: { chunk: StoredChunk; rows: LogRows; matching: number[] }[] = []
     for (const chunk of group) {
       const { rows } = chunk
-      if (rows === undefined) continue
-      this.scanned += rows.count
-      let matching = findMatches(rows, this.#query, openConditions(this.#query, chunk.place))
-      if (matching.length > 0 && chunk.mayBeInTail(this.#snapshot))
-        matching = matching.filter((index) => !isInTail(rows, index, this.#snapshot))
-      if (matching.length > 0) matched.push({ chunk, rows, matching })
+      if (rows !== undefined) {
+        this.scanned += rows.count
+        const matching = this.#readable(chunk, () => this.#matchingOf(chunk, rows)) ?? []
+        if (matching.length > 0) matched.push({ chunk, rows, matching })
+      } else if (chunk.isCorrupt) this.#noteCorrupt(chunk)
       await this.#pause()
     }
     const wanted = this.#query.matches === undefined ? columns : ALL_COLUMNS
@@ -180,19 +179,46 @@ class Scan {
       () => wanted,
     )
     for (const { chunk, rows, matching } of matched) {
-      const exact = this.#exact(rows, matching)
-      if (exact.length > 0) visit(chunk, rows, exact)
+      this.#readable(chunk, () => {
+        const exact = this.#exact(rows, matching)
+        if (exact.length > 0) visit(chunk, rows, exact)
+      })
       this.#bytes += chunk.bytes
       if (this.#query.matches !== undefined) await this.#pause()
     }
     for (const chunk of group) chunk.release()
   }
 
+  #matchingOf(chunk: StoredChunk, rows: LogRows): number[] {
+    const matching = findMatches(rows, this.#query, openConditions(this.#query, chunk.place))
+    if (matching.length === 0 || !chunk.mayBeInTail(this.#snapshot)) return matching
+    return matching.filter((index) => !isInTail(rows, index, this.#snapshot))
+  }
+
+  /** A chunk whose bytes are not valid must not hide the lines of all others. */
+  #readable<T>(chunk: StoredChunk, read: () => T): T | undefined {
+    try {
+      return read()
+    } catch (error) {
+      if (!isCorrupt(error)) throw error
+      this.#noteCorrupt(chunk)
+      return undefined
+    }
+  }
+
+  #noteCorrupt({ place: { chunkId, lines } }: StoredChunk): void {
+    const sentence = `${lines} lines of chunk ${chunkId} are missing: its bytes are not valid`
+    if (!this.incomplete.includes(sentence)) this.incomplete = [...this.incomplete, sentence]
+  }
+
   /** Makes lines of which only the place is known. */
   async lines(found: readonly FoundLine<LogRows | StoredChunk>[]): Promise<LogRow[]> {
     const lines = new Map<FoundLine<LogRows | StoredChunk>, LogRow>()
     const make = (one: FoundLine<LogRows | StoredChunk>, rows: LogRows | undefined) => {
-      if (rows !== undefined) lines.set(one, completeLine(rows.row(one.index)))
+      if (rows === undefined) return
+      const complete = () => completeLine(rows.row(one.index))
+      const line = one.source instanceof StoredChunk ? this.#readable(one.source, complete) : complete()
+      if (line !== undefined) lines.set(one, line)
     }
     for (const one of found) if (!(one.source instanceof StoredChunk)) make(one, one.source)
     const chunks = [...new Set(found.map(({ source }) => source))].filter((source) => source instanceof StoredChunk)

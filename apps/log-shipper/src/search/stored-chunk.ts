@@ -1,4 +1,4 @@
-import { openChunk, readChunkHead, readCopyRows } from '@millrace/column-store'
+import { columnStoreErrors, openChunk, readChunkHead, readCopyRows } from '@millrace/column-store'
 import type { CopiedBytes, Transaction } from '@millrace/database'
 import { chunkSchema } from '../batch/log-schema.js'
 import { openStoredData } from '../store/build-chunks.js'
@@ -32,6 +32,8 @@ export class StoredChunk {
   #segments: Record<string, Buffer> = {}
   #head: Buffer | undefined
   #rows: LogRows | undefined
+  /** Whether its head or its data cannot be read. */
+  isCorrupt = false
   /** Bytes that were read of it. */
   bytes = 0
 
@@ -52,8 +54,17 @@ export class StoredChunk {
     return this.#head === undefined ? ['head', ...fields] : fields
   }
 
-  /** @throws COLUMN_CHUNK_CORRUPT */
   add(values: ReadonlyMap<string, Buffer | null>): void {
+    try {
+      this.#open(values)
+    } catch (error) {
+      if (!isCorrupt(error)) throw error
+      this.#rows = undefined
+      this.isCorrupt = true
+    }
+  }
+
+  #open(values: ReadonlyMap<string, Buffer | null>): void {
     for (const value of values.values()) this.bytes += value?.length ?? 0
     if (this.place.isPlain) {
       const data = values.get('data')
@@ -88,6 +99,11 @@ export class StoredChunk {
         return true
     return false
   }
+}
+
+/** Whether an error says that the bytes of a chunk are not those that were written. */
+export function isCorrupt(error: unknown): boolean {
+  return columnStoreErrors.COLUMN_CHUNK_CORRUPT.matches(error) || columnStoreErrors.COLUMN_BATCH_CORRUPT.matches(error)
 }
 
 /** The segments in which columns lie. */

@@ -30,14 +30,28 @@ export function encodeCompactTexts(out: GrowingBytes, texts: Texts, count: numbe
   else encodeDictionary(out, { ...found, count })
 }
 
+/** Texts that are decoded, but not yet put one behind the other. */
+export interface CompactTexts {
+  /** @throws InvalidBytes */
+  readonly texts: () => Texts
+  /** All bytes of which the texts are made; undefined when they are decimal digits. */
+  readonly bytes: Buffer | undefined
+}
+
 /** Reads up to the end of the reader. @throws InvalidBytes */
-export function decodeCompactTexts(reader: ByteReader, count: number, bytesMax: number): Texts {
+export function decodeCompactTexts(reader: ByteReader, count: number, bytesMax: number): CompactTexts {
   const form = reader.u8()
-  if (form === PLAIN) return decodeTexts(reader, count)
-  if (form === INTEGERS) return digitsOf(decodeIntegers(reader, count))
+  if (form === PLAIN) {
+    const texts = decodeTexts(reader, count)
+    return { texts: () => texts, bytes: texts.bytes }
+  }
+  if (form === INTEGERS) {
+    const values = decodeIntegers(reader, count)
+    return { texts: () => digitsOf(values), bytes: undefined }
+  }
   if (form !== DICTIONARY) throw new InvalidBytes(`texts have the unknown form ${form}`)
   const { dictionary, ids } = decodeDictionary(reader, count)
-  return pick(dictionary, ids, bytesMax)
+  return { texts: () => pick(dictionary, ids, bytesMax), bytes: dictionary.bytes }
 }
 
 export interface EncodedDictionary {

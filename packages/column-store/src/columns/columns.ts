@@ -105,9 +105,14 @@ function decodeStoredValues(
       return decodeScaled(reader, presence, slots)
     case 'text':
     case 'json': {
-      const { templates, join } = decodeStoredTexts(reader, slots, extra)
+      const { templates, parts, count, join } = decodeStoredTexts(reader, slots, extra)
       const variables = () => guard(extra)
-      const stored = { join: () => guard(join), ...(templates !== undefined && { templates, variables }) }
+      const stored = {
+        join: () => guard(join),
+        ...(templates !== undefined && { templates, variables }),
+        ...(parts !== undefined && { parts }),
+        ...(count !== undefined && { count }),
+      }
       return new TextColumn(presence, stored, { isJson: column.type === 'json' })
     }
     default:

@@ -3,7 +3,13 @@ import { GrowingBytes } from '../bytes/growing-bytes.js'
 import { TextList } from '../bytes/text-list.js'
 import { decodeTexts, encodeTexts, startOf, type Texts, viewOf } from '../bytes/texts.js'
 import { COLUMN_BYTES_MAX } from '../limits.js'
-import { decodeCompactTexts, decodeDictionary, encodeCompactTexts, encodeDictionary } from './coded-texts.js'
+import {
+  type CompactTexts,
+  decodeCompactTexts,
+  decodeDictionary,
+  encodeCompactTexts,
+  encodeDictionary,
+} from './coded-texts.js'
 import { Dictionary } from './dictionary.js'
 import { scanObject } from './scan-object.js'
 
@@ -141,22 +147,37 @@ interface KeyColumn {
   next: number
 }
 
+/** JSON texts that are decoded, but not put together yet. */
+export interface DecodedShapes {
+  readonly count: number
+  /** @throws InvalidBytes */
+  readonly join: () => Texts
+  /** The bytes of all keys and values but those that are decimal digits. */
+  readonly parts: readonly Buffer[]
+}
+
 /** @throws InvalidBytes */
-export function decodeShapes(reader: ByteReader, count: number): Texts {
+export function decodeShapes(reader: ByteReader, count: number): DecodedShapes {
   const { dictionary: shapes, ids } = decodeDictionary(reader, count)
-  const columns = new Map<string, KeyColumn>()
+  const decoded = new Map<string, CompactTexts>()
   for (let left = reader.u16(); left > 0; left--) {
     const key = reader.counted().toString('latin1')
     const size = reader.u32()
     if (size > COLUMN_BYTES_MAX / 4) throw new InvalidBytes('a key has too many values')
-    columns.set(key, { values: decodeCompactTexts(new ByteReader(reader.counted()), size, COLUMN_BYTES_MAX), next: 0 })
+    decoded.set(key, decodeCompactTexts(new ByteReader(reader.counted()), size, COLUMN_BYTES_MAX))
   }
   const restCount = reader.u32()
-  const rest: KeyColumn = { values: decodeTexts(reader, restCount), next: 0 }
-  const texts = joinObjects({ shapes, ids }, { columns, rest })
-  for (const { values, next } of [rest, ...columns.values()])
-    if (next !== values.ends.length) throw new InvalidBytes('there are more values than records')
-  return texts
+  const restTexts = decodeTexts(reader, restCount)
+  const join = () => {
+    const columns = new Map([...decoded].map(([key, { texts }]) => [key, { values: texts(), next: 0 }]))
+    const rest: KeyColumn = { values: restTexts, next: 0 }
+    const texts = joinObjects({ shapes, ids }, { columns, rest })
+    for (const { values, next } of [rest, ...columns.values()])
+      if (next !== values.ends.length) throw new InvalidBytes('there are more values than records')
+    return texts
+  }
+  const values = [...decoded.values()].flatMap(({ bytes }) => (bytes === undefined ? [] : [bytes]))
+  return { count, join, parts: [shapes.bytes, restTexts.bytes, ...values] }
 }
 
 interface ShapeIds {

@@ -42,6 +42,10 @@ export interface StoredTexts {
   readonly templates?: Templates
   /** The variables of the templates, each followed by a line feed. */
   readonly variables?: () => Buffer
+  /** Of JSON: bytes that hold each key and value, but those that are decimal digits; texts that lie in them in one piece may lie in a value. */
+  readonly parts?: readonly Buffer[]
+  /** How many texts there are, where that is known before they are put together. */
+  readonly count?: number
   readonly join: () => Texts
 }
 
@@ -53,6 +57,7 @@ export function decodeStoredTexts(reader: ByteReader, slots: number, variables: 
     return { templates, join: () => joinTexts(templates, variables()) }
   }
   if (form !== PLAIN && form !== SHAPES) throw new InvalidBytes(`texts have the unknown form ${form}`)
-  const texts = form === PLAIN ? decodeTexts(reader, slots) : decodeShapes(reader, slots)
+  if (form === SHAPES) return decodeShapes(reader, slots)
+  const texts = decodeTexts(reader, slots)
   return { join: () => texts }
 }

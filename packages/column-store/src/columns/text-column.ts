@@ -70,20 +70,29 @@ export class TextColumn {
   readonly templates: Templates | undefined
   /** The variables that `templates` lack, in the order of rows, each followed by a line feed. */
   readonly variables: () => Buffer
+  /** Of JSON in a chunk: see StoredTexts. */
+  readonly parts: readonly Buffer[] | undefined
   readonly #join: () => Texts
   readonly isJson: boolean
+  readonly #count: number | undefined
   #texts: Texts | undefined
 
-  constructor(presence: Presence, { join, templates, variables }: StoredTexts, { isJson }: { isJson: boolean }) {
+  constructor(
+    presence: Presence,
+    { join, templates, variables, parts, count }: StoredTexts,
+    { isJson }: { isJson: boolean },
+  ) {
     this.presence = presence
     this.templates = presence === undefined ? templates : undefined
     this.variables = variables ?? (() => Buffer.alloc(0))
+    this.parts = parts
+    this.#count = count
     this.#join = join
     this.isJson = isJson
   }
 
   get rows(): number {
-    return this.presence?.length ?? this.templates?.ids.length ?? this.texts.ends.length
+    return this.presence?.length ?? this.templates?.ids.length ?? this.#count ?? this.texts.ends.length
   }
 
   /** All texts. The first call puts variables and templates together. */

@@ -8,6 +8,8 @@ const IS_ASCII = /^[\0-\x7f]*$/
 const NOT_ASCII = /[\x80-\xff]/g
 const ESCAPED = /["\\\p{Cc}]/u
 const ESCAPED_OR_NOT_ASCII = /[\\\x80-\xff]/g
+/** Without a place to go on from. */
+const ESCAPED_OR_NOT_ASCII_ONCE = /[\\\x80-\xff]/
 const WORD = /[a-z0-9_]+/g
 const IS_WORD = /^[a-z0-9_]+$/
 const DIGIT = /[0-9]/
@@ -30,6 +32,7 @@ export function findText(column: TextColumn, needle: TextNeedle): Uint8Array {
 
 /** Finds the rows whose JSON may hold the text in a string, a number or a key: all of them, and some others. */
 export function mayHaveInJson(column: TextColumn, { text }: TextNeedle): Uint8Array {
+  if (column.parts !== undefined && isInNoPart(column.parts, text)) return new Uint8Array(column.rows)
   const { texts, rows } = column
   const found = new Uint8Array(rows)
   const folded = foldedBytes(texts, rows)
@@ -43,6 +46,18 @@ export function mayHaveInJson(column: TextColumn, { text }: TextNeedle): Uint8Ar
       return true
     })
   return withoutAbsent(found, column)
+}
+
+const NUMBER = /^[-0-9]*$/
+
+/** Whether no key or value can have the text; so the texts need not be put together. */
+function isInNoPart(parts: readonly Buffer[], text: string): boolean {
+  // Integers have no bytes in the parts.
+  if (NUMBER.test(text) || !IS_ASCII.test(text)) return false
+  return parts.every((bytes) => {
+    const folded = bytes.toString('latin1').toLowerCase()
+    return !folded.includes(text) && !ESCAPED_OR_NOT_ASCII_ONCE.test(folded)
+  })
 }
 
 function withoutAbsent(found: Uint8Array, { presence }: TextColumn): Uint8Array {
