@@ -273,7 +273,7 @@ describe('log-shipper', () => {
         await send(pieces())
         const message = `unharmed ${name} ${what}`
         await send([good(message)])
-        expect(await shipper.records(1, (record) => record.message === message)).toHaveLength(1)
+        unharmed.push(message)
         expect(peakBytes()).toBeLessThan(MEMORY_BYTES_MAX)
       },
     )
