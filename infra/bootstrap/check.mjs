@@ -1,9 +1,11 @@
 // npm run check: checks everything about the code that can be known without running it. All checks run, and one failure makes the command fail.
+// npm run check -- fidelity [--write]: sends difficult values over every wire of log lines, and compares what a search finds with
+// docs/reference/fidelity.md; npm test does the same. With --write the page is written.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findFolderCycles } from '../checks/folder-cycles.mjs'
-import { pnpm, prepare, ROOT, run, say } from './steps.mjs'
+import { fail, pnpm, prepare, ROOT, run, say } from './steps.mjs'
 
 const bin = (name) => join(ROOT, 'node_modules/.bin', name)
 
@@ -32,6 +34,10 @@ const CHECKS = {
   'docker-compose.yml and Dockerfile': () => run(process.execPath, ['infra/docker/check.mjs']),
 }
 
+const [name, ...options] = process.argv.slice(2)
+if (name === 'fidelity') process.exit(await checkFidelity())
+if (name !== undefined) fail('usage: npm run check, or npm run check -- fidelity [--write]')
+
 await prepare({ builds: false })
 const failed = []
 for (const [name, check] of Object.entries(CHECKS)) {
@@ -49,6 +55,14 @@ say(
     : `${failed.length} of ${Object.keys(CHECKS).length} checks failed: ${failed.join('; ')}`,
 )
 process.exitCode = failed.length === 0 ? 0 : 1
+
+async function checkFidelity() {
+  await prepare()
+  const jest = ['node_modules/jest/bin/jest.js', 'apps/log-shipper/test/fidelity']
+  const env = { NODE_OPTIONS: '--experimental-vm-modules --no-warnings' }
+  if (options.includes('--write')) env.MILLRACE_FIDELITY_WRITE = '1'
+  return await run(process.execPath, jest, { env })
+}
 
 async function checkBoundaries() {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-check-'))

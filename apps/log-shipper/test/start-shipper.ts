@@ -27,10 +27,11 @@ export async function startShipper(env: (key: string) => Record<string, string> 
   const key = generateApiKey()
   await seedKeys({ writeKey: key, adminKey: undefined, isProduction: false }, { database, logger: silentLogger })
   const port = await freePort()
+  const grpcPort = await freePort()
   const shared = { DATABASE_URL: testDatabase.url, STREAM_REDIS_URL: testRedis.url }
   const service = await spawnService({
     app: 'log-shipper',
-    env: { ...shared, HTTP_PORT: String(port), GRPC_PORT: String(await freePort()), ...env(key) },
+    env: { ...shared, HTTP_PORT: String(port), GRPC_PORT: String(grpcPort), ...env(key) },
   })
   const driver = createRedisDriver({}, { redis })
 
@@ -53,6 +54,8 @@ export async function startShipper(env: (key: string) => Record<string, string> 
     key,
     databaseUrl: testDatabase.url,
     port,
+    /** Of the searches. */
+    grpcPort,
     origin: `http://127.0.0.1:${port}`,
     service,
     database,

@@ -28,3 +28,10 @@ export function bytesField(field: number, content: Buffer | string): Buffer {
   const bytes = Buffer.from(content)
   return Buffer.concat([varint((BigInt(field) << 3n) | 2n), varint(BigInt(bytes.length)), bytes])
 }
+
+/** A field of wire type 1 with a double. */
+export function doubleField(field: number, value: number): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeDoubleLE(value)
+  return fixed64Field(field, bytes.readBigUInt64LE())
+}
