@@ -2,6 +2,7 @@ import type { HttpSource } from '../intake/http-source.js'
 import { datadogSource } from './datadog/route.js'
 import { elasticsearchSource } from './elasticsearch/route.js'
 import { gelfSource } from './gelf/route.js'
+import { journaldSource } from './journald/route.js'
 import { lokiSource } from './loki/route.js'
 import { ndjsonSource } from './ndjson/route.js'
 import { otlpSource } from './otlp/route.js'
@@ -16,4 +17,5 @@ export const HTTP_SOURCES: readonly HttpSource[] = [
   datadogSource,
   splunkSource,
   gelfSource,
+  journaldSource,
 ]
