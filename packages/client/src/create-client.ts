@@ -9,6 +9,7 @@ import {
 } from './events.js'
 import { QUERY_KINDS, type QueryKindName, type QueryKinds } from './gen/query-types.js'
 import { type LiveCounts, type LiveTicket, watchLive } from './live.js'
+import type { StoredTransformRules, TransformRules, TransformTrial, TriedLines } from './log-transforms.js'
 import { createPages, type Page, type Pages } from './pages.js'
 import { parseJson } from './parse-json.js'
 import type { KeptRejection, RejectionsFilter } from './rejections.js'
@@ -94,6 +95,15 @@ export interface Client {
   ): Promise<Acceptance>
   /** Where the events of a request are now. `waitMs` is the longest time to wait until all of them are committed. */
   receipt(receipt: string, options?: CallOptions & { readonly waitMs?: number | undefined }): Promise<Receipt>
+  /** The rules that change log lines before they are stored; the newest version, or the given one. */
+  logTransforms(options?: CallOptions & { readonly version?: number | undefined }): Promise<StoredTransformRules>
+  /** Replaces the rules. With `version` only the version that the caller has read is replaced, else the call rejects with TRANSFORMS_CHANGED. */
+  putLogTransforms(
+    rules: TransformRules,
+    options?: CallOptions & { readonly version?: number | undefined },
+  ): Promise<StoredTransformRules>
+  /** What rules would do with lines. Stores nothing. */
+  tryLogTransforms(trial: TransformTrial, options?: CallOptions): Promise<TriedLines>
 }
 
 /** Creates a client of one gateway with one key. It holds no connection, so it need not be closed. */
@@ -102,6 +112,8 @@ export function createClient(options: ClientOptions): Client {
   const given = options.fetch ?? fetch
   return buildClient(options, { ...defaultTransportDeps, fetch: (input, init) => given(input, init) })
 }
+
+const LOG_TRANSFORMS = '/api/v1/logs/transforms'
 
 /** `createClient` with its dependencies handed in, for tests. */
 export function buildClient(options: ClientOptions, deps: TransportDeps): Client {
@@ -145,5 +157,15 @@ export function buildClient(options: ClientOptions, deps: TransportDeps): Client
     },
     receipt: (receipt, { waitMs, ...more } = {}) =>
       read(`/v1/receipts/${encodeURIComponent(receipt)}${toQueryString({ wait_ms: waitMs })}`, more),
+    logTransforms: ({ version, ...more } = {}) => read(`${LOG_TRANSFORMS}${toQueryString({ version })}`, more),
+    async putLogTransforms(rules, { version, ...more } = {}) {
+      const headers = version === undefined ? {} : { 'if-match': `"${version}"` }
+      const { text } = await transport.send({ method: 'PUT', path: LOG_TRANSFORMS, body: rules, headers }, more)
+      return parseJson<StoredTransformRules>(text)
+    },
+    async tryLogTransforms(trial, more) {
+      const { text } = await transport.send({ method: 'POST', path: `${LOG_TRANSFORMS}/try`, body: trial }, more)
+      return parseJson<TriedLines>(text)
+    },
   }
 }

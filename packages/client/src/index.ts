@@ -12,6 +12,14 @@ export type {
 /** The types of every kind of query, such as FunnelQuery, FunnelPoint and FunnelAnswer; generated, so nothing else is in there. */
 export type * from './gen/query-types.js'
 export type { LiveCounts, LiveTicket } from './live.js'
+export type {
+  StoredTransformRules,
+  TransformRule,
+  TransformRules,
+  TransformTrial,
+  TriedLine,
+  TriedLines,
+} from './log-transforms.js'
 export type { Page, Pages } from './pages.js'
 export type { KeptRejection, RejectionsFilter } from './rejections.js'
 export type { WithDates } from './run-query.js'

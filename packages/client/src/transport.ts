@@ -27,7 +27,7 @@ export interface TransportDeps {
 
 /** One request, without address and key. */
 export interface TransportRequest {
-  readonly method?: 'GET' | 'POST'
+  readonly method?: 'GET' | 'POST' | 'PUT'
   /** Path with query string. */
   readonly path: string
   /** Sent as JSON. */
