@@ -6,7 +6,10 @@ import { watchBrokers } from './broker-watch.js'
 import { ChaosRun } from './chaos-run.js'
 import { clusterStackOptions, SHORT_LOAD } from './chaos-stack.js'
 
-/* The short form of `npm run chaos -- --stream kafka --only cluster`, which also freezes, restarts and replaces brokers. */
+/*
+ * The short form of `npm run chaos -- --stream kafka --only cluster`, which kills every broker in turn, and also freezes, restarts and replaces brokers.
+ * Here one broker is killed, and the active controller, which is a broker as well.
+ */
 
 const SEED = Number(process.env.CHAOS_SEED ?? Date.now() % 2 ** 31)
 const ALL_FROZEN_MS = 6_000
@@ -35,7 +38,7 @@ describeWithKafka('a stack over three brokers, with each frame on all of them an
     await brokers?.stop()
   })
 
-  const scenarios = clusterScenarios({ controllerMoves: 1, allFrozenMs: ALL_FROZEN_MS })
+  const scenarios = clusterScenarios({ brokersInTurn: 1, controllerMoves: 1, allFrozenMs: ALL_FROZEN_MS })
   test.each(scenarios.filter(({ isShort }) => isShort))(
     'goes on acknowledging, loses no acknowledged event and stores none twice while $name',
     async (scenario) => {

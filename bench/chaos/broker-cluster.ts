@@ -32,6 +32,8 @@ export interface ClusterScenario {
 }
 
 export interface ClusterPlan {
+  /** How many of the brokers are killed, frozen or restarted in turn. */
+  brokersInTurn: number
   /** How often the active controller is killed. */
   controllerMoves: number
   allFrozenMs: number
@@ -40,11 +42,11 @@ export interface ClusterPlan {
 const ALL_FROZEN = 'all brokers are frozen'
 
 /** Every scenario, to be run one after another. */
-export function clusterScenarios({ controllerMoves, allFrozenMs }: ClusterPlan): ClusterScenario[] {
+export function clusterScenarios({ brokersInTurn, controllerMoves, allFrozenMs }: ClusterPlan): ClusterScenario[] {
   const inTurn = (breaking: Breaking) => (of: ClusterRun) =>
-    breakInTurn(of, of.run.random.shuffle(of.cluster.nodes), breaking)
+    breakInTurn(of, of.run.random.shuffle(of.cluster.nodes).slice(0, brokersInTurn), breaking)
   return [
-    { name: 'each broker is killed in turn', isShort: true, run: inTurn(KILL) },
+    { name: 'brokers are killed in turn', isShort: true, run: inTurn(KILL) },
     { name: 'brokers are frozen in turn', isShort: false, run: inTurn(FREEZE) },
     { name: 'brokers are restarted in turn', isShort: false, run: inTurn(RESTART) },
     { name: 'the active controller is killed', isShort: true, run: (of) => moveController(of, controllerMoves) },

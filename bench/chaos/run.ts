@@ -51,7 +51,7 @@ const outageMs = Number(values['outage-seconds']) * 1000
 const seed = Number(values.seed)
 const parts = Object.keys(PARTS).filter((part) => kind === 'kafka' || part !== 'cluster') as Part[]
 
-const CLUSTER_FROZEN_MS = 30_000
+const CLUSTER_PLAN = { brokersInTurn: 3, controllerMoves: 3, allFrozenMs: 30_000 }
 
 const say = (line: string) => process.stdout.write(`${new Date().toISOString().slice(11, 23)} ${line}\n`)
 const result = new ChaosResult({ kind, seed, say, isKept: values.keep })
@@ -151,7 +151,7 @@ async function cluster(): Promise<void> {
   try {
     const verdict = await result.onStackWith('cluster', clusterStackOptions(brokers), async (run) => {
       const clusterRun = { run, cluster: brokers, watch: watchBrokers(brokers) }
-      for (const scenario of clusterScenarios({ controllerMoves: 3, allFrozenMs: CLUSTER_FROZEN_MS })) {
+      for (const scenario of clusterScenarios(CLUSTER_PLAN)) {
         say(`while ${scenario.name}:`)
         reports.push({ name: scenario.name, ...(await scenario.run(clusterRun)) })
         const { faults } = await run.verify()
