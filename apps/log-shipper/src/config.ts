@@ -132,6 +132,13 @@ export const configSchema = defineConfig({
 
   ...logArchiveSettings(),
 
+  LOG_WATCHERS_MAX: integer({
+    default: 20,
+    min: 0,
+    max: 1000,
+    unit: 'watchers',
+    description: 'live streams of log lines at the same time; each reads the whole stream of log lines',
+  }),
   LOG_BODY_BYTES_MAX: integer({
     default: 20_971_520,
     min: 1024,

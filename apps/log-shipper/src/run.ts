@@ -43,7 +43,10 @@ import type { Config } from './config.js'
 import { type AcceptLogs, createAcceptLogs } from './intake/accept-logs.js'
 import { createLogRoutes } from './intake/create-log-routes.js'
 import { startListeners } from './listeners/start-listeners.js'
+import { createWatchLogs } from './live/watch-logs.js'
 import { readTailAtScrape, ShipperMetrics } from './metrics.js'
+import { createCountLogs, createFindLogPatterns, createTopLogValues } from './rpc/count-logs.js'
+import { createGetLogContext } from './rpc/get-log-context.js'
 import { createSearchLogs } from './rpc/search-logs.js'
 import { createTransformCalls } from './rpc/transforms.js'
 import { readWatermark } from './search/read-watermark.js'
@@ -193,16 +196,24 @@ async function startRpc(
     { ...group, partitions: config.LOG_STREAM_PARTITIONS, bytesMax: config.LOG_TAIL_BYTES_MAX },
     { database, driver, logger },
   )
-  const searchLogs = createSearchLogs({
-    database,
-    tail,
-    streamTail,
-    readWatermark: () => readWatermark(database, group),
-  })
+  const deps = { database, tail, streamTail, now: Date.now, readWatermark: () => readWatermark(database, group) }
+  const searchLogs = createSearchLogs(deps)
   const store = new RuleStore(database)
   const service = implementService(LogServiceService, {
     searchLogs,
     ...createTransformCalls({ store, current: rules, masker, searchLogs, now: Date.now }),
+    getLogContext: createGetLogContext(deps),
+    countLogs: createCountLogs(deps),
+    topLogValues: createTopLogValues(deps),
+    findLogPatterns: createFindLogPatterns(deps),
+    watchLogs: createWatchLogs(
+      {
+        stream: config.LOG_STREAM_NAME,
+        partitions: config.LOG_STREAM_PARTITIONS,
+        watchersMax: config.LOG_WATCHERS_MAX,
+      },
+      { driver },
+    ),
   })
   await lifecycle.start('grpc server', () =>
     startGrpcServer(

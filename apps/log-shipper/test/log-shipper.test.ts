@@ -35,7 +35,19 @@ let closeClient: () => void | Promise<void>
 const key = generateApiKey()
 
 const none: string[] = []
-const ask = { levels: none, services: none, host: '', traceId: '', query: '', contains: '', limit: 100, cursor: '' }
+const ask = {
+  levels: none,
+  services: none,
+  host: '',
+  traceId: '',
+  query: '',
+  contains: '',
+  limit: 100,
+  cursor: '',
+  fields: none,
+  highlight: false,
+  oldestFirst: false,
+}
 
 async function send(body: string, headers: Record<string, string> = { authorization: `Bearer ${key}` }) {
   return await fetch(`${origin}/v1/logs/ndjson`, { method: 'POST', headers, body })

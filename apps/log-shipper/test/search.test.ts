@@ -443,7 +443,12 @@ describe('the store of log lines', () => {
   )
 
   it('refuses a cursor of another search and a search that is not valid', async () => {
-    const search = createSearchLogs({ database, tail: new MemoryTail(), readWatermark: async () => undefined })
+    const search = createSearchLogs({
+      database,
+      tail: new MemoryTail(),
+      now: Date.now,
+      readWatermark: async () => undefined,
+    })
     const ask = {
       from: undefined,
       to: undefined,
@@ -455,6 +460,9 @@ describe('the store of log lines', () => {
       contains: '',
       limit: 0,
       cursor: '',
+      fields: [],
+      highlight: false,
+      oldestFirst: false,
     }
     const call = { tenant: '1', signal: new AbortController().signal }
     await expect(search({ ...ask, cursor: 'abc' }, call)).rejects.toMatchObject({ code: 'INVALID_CURSOR' })

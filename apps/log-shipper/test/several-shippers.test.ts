@@ -38,7 +38,7 @@ async function find(client: number, query: string): Promise<string[]> {
   const none: string[] = []
   const asked = { levels: none, services: none, host: '', traceId: '', contains: '', limit: 100, cursor: '', query }
   const page = await clients[client]?.logs.searchLogs(
-    { ...asked, from: undefined, to: undefined },
+    { ...asked, from: undefined, to: undefined, fields: none, highlight: false, oldestFirst: false },
     { tenant: '1', caller: 'test' },
   )
   return (page?.linesJson ?? []).map((text) => (JSON.parse(text) as { message: string }).message).sort()

@@ -10,6 +10,22 @@ import {
 import { QUERY_KINDS, type QueryKindName, type QueryKinds } from './gen/query-types.js'
 import { type LiveCounts, type LiveTicket, watchLive } from './live.js'
 import type { StoredTransformRules, TransformRules, TransformTrial, TriedLines } from './log-transforms.js'
+import type {
+  LiveLines,
+  LiveLogsQuery,
+  LogBucket,
+  LogContext,
+  LogCounts,
+  LogHistogramQuery,
+  LogLine,
+  LogPattern,
+  LogPatternsQuery,
+  LogsFilter,
+  LogsPage,
+  LogValue,
+  TopLogValuesQuery,
+} from './logs.js'
+import { withTextLists } from './logs.js'
 import { createPages, type Page, type Pages } from './pages.js'
 import { parseJson } from './parse-json.js'
 import type { KeptRejection, RejectionsFilter } from './rejections.js'
@@ -86,6 +102,21 @@ export interface Client {
   rejections(filter?: RejectionsFilter, options?: CallOptions): Pages<KeptRejection, Page<KeptRejection>>
   /** The number of events in each second, until the loop ends or the signal is aborted. */
   live(options?: Pick<CallOptions, 'signal'>): AsyncIterable<LiveCounts>
+  /** Log lines, newest first. */
+  logs(filter?: LogsFilter, options?: CallOptions): Pages<LogLine, LogsPage>
+  /** The lines of the same service and host around a log line: 10 before and 10 after it, unless other numbers are given. */
+  logContext(
+    id: string,
+    options?: CallOptions & { readonly before?: number | undefined; readonly after?: number | undefined },
+  ): Promise<LogContext>
+  /** Counts of log lines by time, and with `group_by` by the values of a field. */
+  logHistogram(query?: LogHistogramQuery, options?: CallOptions): Promise<LogCounts<LogBucket>>
+  /** The most frequent values of a field of log lines. */
+  topLogValues(query: TopLogValuesQuery, options?: CallOptions): Promise<LogCounts<LogValue>>
+  /** The most frequent patterns of messages, compared with the range of the same length before. */
+  logPatterns(query?: LogPatternsQuery, options?: CallOptions): Promise<LogCounts<LogPattern>>
+  /** Log lines as they arrive, until the loop ends or the signal is aborted. After a lost connection it continues where it was. */
+  liveLogs(options?: LiveLogsQuery & Pick<CallOptions, 'signal'>): AsyncIterable<LiveLines>
   /** A ticket with which a page opens the live stream by EventSource, without the key: `new EventSource(ticket.url)`. */
   liveTicket(options?: CallOptions): Promise<LiveTicket>
   /** Sends events. Resolves when the stream holds them, or with `wait: 'stored'` when their rows are committed. Retries store nothing twice. */
@@ -143,7 +174,26 @@ export function buildClient(options: ClientOptions, deps: TransportDeps): Client
     activities: (filter = {}, more) => list('/api/v1/activities', filter, more),
     rejections: (filter = {}, more) => list('/api/v1/rejections', filter, more),
     live: ({ signal } = {}) => ({
-      [Symbol.asyncIterator]: () => watchLive(transport, deps, signal ?? new AbortController().signal),
+      [Symbol.asyncIterator]: () =>
+        watchLive<LiveCounts>(transport, deps, {
+          path: '/api/v1/live',
+          event: 'counts',
+          signal: signal ?? new AbortController().signal,
+        }),
+    }),
+    logs: (filter = {}, more) => list('/api/v1/logs', withTextLists(filter), more),
+    logContext: (id, { before, after, ...more } = {}) =>
+      read(`/api/v1/logs/${encodeURIComponent(id)}/context${toQueryString({ before, after })}`, more),
+    logHistogram: (query = {}, more) => read(`/api/v1/logs/histogram${toQueryString(withTextLists(query))}`, more),
+    topLogValues: (query, more) => read(`/api/v1/logs/top${toQueryString(withTextLists(query))}`, more),
+    logPatterns: (query = {}, more) => read(`/api/v1/logs/patterns${toQueryString(withTextLists(query))}`, more),
+    liveLogs: ({ signal, ...query } = {}) => ({
+      [Symbol.asyncIterator]: () =>
+        watchLive<LiveLines>(transport, deps, {
+          path: `/api/v1/logs/live${toQueryString(withTextLists(query))}`,
+          event: 'lines',
+          signal: signal ?? new AbortController().signal,
+        }),
     }),
     async liveTicket(more) {
       const { text } = await transport.send({ method: 'POST', path: '/api/v1/live/tickets' }, more)

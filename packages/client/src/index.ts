@@ -20,6 +20,24 @@ export type {
   TriedLine,
   TriedLines,
 } from './log-transforms.js'
+
+  LiveLines,
+  LiveLogsQuery,
+  LogBucket,
+  LogConditions,
+  LogContext,
+  LogCounts,
+  LogHistogramQuery,
+  LogLevel,
+  LogLine,
+  LogPattern,
+  LogPatternsQuery,
+  LogsFilter,
+  LogsPage,
+  LogValue,
+  TopLogValuesQuery,
+} from './logs.js'
+
 export type { Page, Pages } from './pages.js'
 export type { KeptRejection, RejectionsFilter } from './rejections.js'
 export type { WithDates } from './run-query.js'

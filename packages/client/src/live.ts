@@ -1,7 +1,7 @@
 import { startDeadline } from './deadline.js'
 import { MillraceError } from './errors.js'
 import { parseJson } from './parse-json.js'
-import { readServerSentEvents } from './server-sent-events.js'
+import { readServerSentEvents, type ServerSentEvent } from './server-sent-events.js'
 import { backoff, type Transport, type TransportDeps } from './transport.js'
 
 /** The events of one second. */
@@ -25,22 +25,34 @@ export interface LiveTicket {
 /** The server sends at least a comment every 15 s, so a longer silence means that the connection is gone. */
 const SILENCE_MS_MAX = 45_000
 
+/** A live stream of server-sent events with one name. */
+export interface LiveStream {
+  readonly path: string
+  /** Name of the events whose data is wanted. */
+  readonly event: string
+  readonly signal: AbortSignal
+}
+
 /**
- * Yields the counts of each second while the caller iterates. It reconnects with a pause after the connection broke, fell silent or ended with a
- * retryable error; the counts in between are missing. Throws MillraceError for other errors, such as a key without the scope, and the reason of
- * the signal when that is aborted.
+ * Yields the data of each event while the caller iterates. It reconnects with a pause after the connection broke, fell silent or ended with a retryable
+ * error: after the last event if events have ids, else what came in between is missing. Throws MillraceError for other errors, such as a key without the
+ * scope, and the reason of the signal when that is aborted.
  */
-export async function* watchLive(
+export async function* watchLive<T>(
   transport: Transport,
   { random, pause }: Pick<TransportDeps, 'random' | 'pause'>,
-  signal: AbortSignal,
-): AsyncGenerator<LiveCounts, void, undefined> {
+  stream: LiveStream,
+): AsyncGenerator<T, void, undefined> {
+  const { signal } = stream
+  let lastId = ''
   for (let failures = 0; ; failures++) {
     let fault: MillraceError | undefined
     try {
-      for await (const counts of readCounts(transport, signal)) {
+      for await (const { id, data } of readEvents(transport, stream, lastId)) {
         failures = 0
-        yield counts
+        // Before the yield: the caller has the event from then on.
+        if (id !== undefined) lastId = id
+        yield parseJson<T>(data)
       }
     } catch (error) {
       if (signal.aborted || !(error instanceof MillraceError) || !error.isRetryable) throw error
@@ -50,17 +62,19 @@ export async function* watchLive(
   }
 }
 
-async function* readCounts(transport: Transport, signal: AbortSignal): AsyncGenerator<LiveCounts, void, undefined> {
+async function* readEvents(
+  transport: Transport,
+  { path, event: wanted, signal }: LiveStream,
+  lastId: string,
+): AsyncGenerator<ServerSentEvent, void, undefined> {
   const silence = startDeadline(SILENCE_MS_MAX, signal)
   try {
-    const response = await transport.open(
-      { path: '/api/v1/live', headers: { accept: 'text/event-stream' } },
-      silence.signal,
-    )
+    const headers = { accept: 'text/event-stream', ...(lastId !== '' && { 'last-event-id': lastId }) }
+    const response = await transport.open({ path, headers }, silence.signal)
     if (response.body === null) return
-    for await (const { event, data } of readServerSentEvents(response.body, silence.restart)) {
-      if (event === 'counts') yield parseJson<LiveCounts>(data)
-      else if (event === 'problem') throw toProblemError(data)
+    for await (const event of readServerSentEvents(response.body, silence.restart)) {
+      if (event.event === wanted) yield event
+      else if (event.event === 'problem') throw toProblemError(event.data)
     }
   } catch (error) {
     throw silence.signal.aborted ? silence.signal.reason : toStreamError(error)

@@ -3,6 +3,8 @@ export interface ServerSentEvent {
   /** Name of the event; `message` when the server sends none. */
   readonly event: string
   readonly data: string
+  /** Undefined when the server sends none. */
+  readonly id: string | undefined
 }
 
 /**
@@ -18,6 +20,7 @@ export async function* readServerSentEvents(
   let rest = ''
   let event = ''
   let data: string[] = []
+  let id: string | undefined
   try {
     for (;;) {
       const { done, value } = await reader.read()
@@ -29,11 +32,13 @@ export async function* readServerSentEvents(
       rest = lines.pop() ?? ''
       for (const line of lines) {
         if (line === '') {
-          if (data.length > 0) yield { event: event === '' ? 'message' : event, data: data.join('\n') }
+          if (data.length > 0) yield { event: event === '' ? 'message' : event, data: data.join('\n'), id }
           event = ''
           data = []
+          id = undefined
         } else if (line.startsWith('data:')) data.push(fieldOf(line, 5))
         else if (line.startsWith('event:')) event = fieldOf(line, 6)
+        else if (line.startsWith('id:')) id = fieldOf(line, 3)
       }
     }
   } finally {

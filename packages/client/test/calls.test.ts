@@ -264,3 +264,48 @@ describe('the live stream', () => {
     await expect(open.next()).rejects.toThrow('gone')
   })
 })
+
+describe('calls for log lines', () => {
+  it('send their conditions in the query string, and lists with commas', async () => {
+    gateway.reply(json({ data: [{ id: '1-0-1' }], next_cursor: null, meta: {} }))
+    const found: string[] = []
+    for await (const { id } of gateway.client.logs({
+      level: ['error', 'fatal'],
+      q: '"a b"',
+      fields: ['message'],
+      highlight: true,
+    }))
+      found.push(id)
+    await gateway.client.logContext('1-0-1', { before: 0, after: 3 })
+    await gateway.client.logHistogram({ service: 'cart', interval: '5m', group_by: 'level' })
+    await gateway.client.topLogValues({ field: 'http.status', from: new Date(0) })
+    await gateway.client.logPatterns({ order: 'change' })
+    expect(found).toEqual(['1-0-1'])
+    expect(gateway.requests.map(({ url }) => decodeURIComponent(url.replaceAll('+', ' ')))).toEqual([
+      '/api/v1/logs?fields=message&highlight=true&level=error,fatal&q="a b"',
+      '/api/v1/logs/1-0-1/context?after=3&before=0',
+      '/api/v1/logs/histogram?group_by=level&interval=5m&service=cart',
+      '/api/v1/logs/top?field=http.status&from=1970-01-01T00:00:00.000Z',
+      '/api/v1/logs/patterns?order=change',
+    ])
+  })
+
+  it('watch lines, and continue after the last event when the connection was lost', async () => {
+    const event = (id: string, message: string) =>
+      `event: lines\nid: ${id}\ndata: ${JSON.stringify({ lines: [{ message }], dropped: 0, has_gap: false })}\n\n`
+    gateway.reply(
+      (_req, res) => res.end(event('0=1-0', 'a')),
+      (_req, res) => res.end(event('0=2-0', 'b')),
+    )
+    const seen: string[] = []
+    for await (const { lines } of gateway.client.liveLogs({ q: 'pay' })) {
+      seen.push(...lines.map(({ message }) => message))
+      if (seen.length === 2) break
+    }
+    expect(seen).toEqual(['a', 'b'])
+    expect(gateway.requests.map(({ url, headers }) => [url, headers['last-event-id']])).toEqual([
+      ['/api/v1/logs/live?q=pay', undefined],
+      ['/api/v1/logs/live?q=pay', '0=1-0'],
+    ])
+  })
+})

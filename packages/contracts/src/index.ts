@@ -67,8 +67,14 @@ export {
   type LedgerEntry,
 } from './gen/millrace/v1/health.js'
 export {
+  type CountLogsRequest,
+  type FindLogPatternsRequest,
+  type GetLogContextRequest,
+  type GetLogContextResponse,
   type GetTransformsRequest,
   type GetTransformsResponse,
+  type LogAnswer,
+  type LogConditions,
   LogServiceClient,
   type LogServiceServer,
   LogServiceService,
@@ -76,8 +82,11 @@ export {
   type PutTransformsResponse,
   SearchLogsRequest,
   type SearchLogsResponse,
+  type TopLogValuesRequest,
   type TryTransformsRequest,
   type TryTransformsResponse,
+  type WatchLogsRequest,
+  type WatchLogsResponse,
 } from './gen/millrace/v1/logs.js'
 export { decodeReceipt, encodeReceipt, type Receipt, type ReceiptFrameRange } from './http/receipt.js'
 export { ADVISORY_LOCKS } from './names/advisory-locks.js'

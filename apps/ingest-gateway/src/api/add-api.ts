@@ -11,6 +11,7 @@ import { addHealthApi } from './health-api.js'
 import { addKeysApi } from './keys-api.js'
 import { addLedgerApi } from './ledger-api.js'
 import { addLiveApi } from './live-api.js'
+import { addLiveLogsApi } from './live-logs-api.js'
 import { addLiveTicketsApi } from './live-tickets-api.js'
 import { addLogTransformsApi } from './log-transforms-api.js'
 import { addLogsApi } from './logs-api.js'
@@ -27,7 +28,9 @@ export function addApi(app: Express, deps: ApiDeps, config: Config): void {
   addEventsApi(routes, deps)
   addTypedListsApi(routes, deps)
   addQueryApi(routes, deps, { isEdgeShared: config.QUERY_EDGE_CACHE })
-  addLiveApi(routes, deps, { connectionsMax: config.LIVE_CONNECTIONS_MAX })
+  const connections = { open: 0, max: config.LIVE_CONNECTIONS_MAX }
+  addLiveApi(routes, deps, connections)
+  addLiveLogsApi(routes, deps, connections)
   addLiveTicketsApi(routes, deps)
   addLedgerApi(routes, deps)
   addLogsApi(routes, deps)

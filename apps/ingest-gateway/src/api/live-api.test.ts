@@ -95,6 +95,38 @@ describe('the live stream', () => {
   })
 })
 
+describe('the live stream of log lines', () => {
+  async function* lines() {
+    yield { linesJson: ['{"message":"a"}'], dropped: 2n, hasGap: false, position: '0=1-0' }
+  }
+
+  it('sends lines with an id from which a client continues, opened by a key or by a ticket', async () => {
+    api.lineUpdates = lines()
+    const response = await fetch(`${api.origin}/api/v1/logs/live?ticket=${TEST_TICKET}&q=pay&level=error`, {
+      headers: { 'last-event-id': '0=0-0' },
+    })
+    expect(await response.text()).toContain(
+      'event: lines\nid: 0=1-0\ndata: {"lines":[{"message":"a"}],"dropped":2,"has_gap":false}\n\n',
+    )
+    expect(api.calls).toEqual([
+      [
+        'watchLogs',
+        expect.objectContaining({
+          position: '0=0-0',
+          conditions: expect.objectContaining({ query: 'pay', levels: ['error'] }),
+        }),
+        expect.objectContaining({ tenant: '7', caller: 'k1' }),
+      ],
+    ])
+  })
+
+  it('refuses a parameter that is not valid as a problem, before the stream begins', async () => {
+    const { status, body } = await api.ask('GET', '/api/v1/logs/live?from=yesterday', 'r')
+    expect([status, body?.code]).toEqual([400, 'INVALID_REQUEST'])
+    expect((await api.ask('GET', '/api/v1/logs/live', 'w')).status).toBe(403)
+  })
+})
+
 describe('a ticket for live streams', () => {
   it('is issued to a read key, with the address that it opens, and is kept by no cache', async () => {
     const { status, headers, body } = await api.ask('POST', '/api/v1/live/tickets', 'r')

@@ -47,6 +47,15 @@ export function readList(params: Params, name: string): string[] {
   return items
 }
 
+/** true, false, or undefined when absent. Throws INVALID_REQUEST for other values. */
+export function readFlag(params: Params, name: string): boolean | undefined {
+  const value = params[name]
+  if (value === undefined || value === null || value === '') return undefined
+  if (value === true || value === 'true') return true
+  if (value === false || value === 'false') return false
+  throw invalid(name, 'true or false')
+}
+
 export function invalid(name: string, wanted: string): Error {
   return errors.INVALID_REQUEST({ message: `${name} must be ${wanted}`, details: { field: name } })
 }

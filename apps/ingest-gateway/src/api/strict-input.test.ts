@@ -32,11 +32,11 @@ const all = Object.entries(createOpenApiDocument().paths as Record<string, Recor
       operation,
     })),
 )
-/** Operations behind Express, without the paths that SDKs call, and without the stream of live counts, which does not end. */
+/** Operations behind Express, without the paths that SDKs call, and without the live streams, which do not end. */
 const operations = all.filter(
   ({ path, operation }) =>
     (path.startsWith('/api/') || path.startsWith('/v1/receipts') || /^\/(docs|openapi)/.test(path)) &&
-    path !== '/api/v1/live' &&
+    !path.endsWith('/live') &&
     operation['x-ignores-other-parameters'] !== true,
 )
 const queryOf = ({ parameters = [] }: Operation) => parameters.filter((parameter) => parameter.in === 'query')

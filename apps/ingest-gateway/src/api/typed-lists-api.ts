@@ -3,7 +3,7 @@ import { CURSOR_LENGTH_MAX, type RunQueryResponse } from '@millrace/contracts'
 import type { Request, Response } from 'express'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
 import type { ApiRoutes } from './api-routes.js'
-import { invalid, type Params, readCount, readText, readTime } from './read-params.js'
+import { type Params, readCount, readFlag, readText, readTime } from './read-params.js'
 import { sendQueryAnswer } from './send-query-answer.js'
 
 /** GET /api/v1/sessions, /api/v1/users/{id}/sessions and /api/v1/activities: rows that typed events made, newest first. */
@@ -65,12 +65,4 @@ function readPage(params: Params) {
     limit: readCount(params, 'limit', { min: 1, max: 1000 }),
     cursor: readText(params, 'cursor', CURSOR_LENGTH_MAX),
   }
-}
-
-/** undefined when absent. */
-function readFlag(params: Params, name: string): boolean | undefined {
-  const text = readText(params, name)
-  if (text === '') return undefined
-  if (text !== 'true' && text !== 'false') throw invalid(name, 'true or false')
-  return text === 'true'
 }

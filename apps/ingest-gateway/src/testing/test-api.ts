@@ -8,6 +8,7 @@ import {
   type QueryMeta,
   type RunQueryRequest,
   type WatchLiveResponse,
+  type WatchLogsResponse,
 } from '@millrace/contracts'
 import { createCorsMiddleware } from '@millrace/http-intake'
 import { silentLogger } from '@millrace/logger'
@@ -122,6 +123,8 @@ export class TestApi {
   isKeyValid = true
   /** What the live stream sends. */
   updates: AsyncIterable<WatchLiveResponse> = { async *[Symbol.asyncIterator]() {} }
+  /** What the live stream of log lines sends. */
+  lineUpdates: AsyncIterable<WatchLogsResponse> = { async *[Symbol.asyncIterator]() {} }
   readonly stopping = new AbortController()
   readonly #settings: Readonly<Record<string, string>>
   readonly #server = createServer()
@@ -217,6 +220,15 @@ function createDeps(api: TestApi): ApiDeps {
     lost: 0n,
     balanced: true,
   }
+  const logAnswer = {
+    dataJson: '[]',
+    metaJson: '{"from":"2026-11-21T08:00:00Z"}',
+    scanned: 2n,
+    skipped: 1n,
+    total: 2n,
+    incomplete: [],
+    watermark: undefined,
+  }
   return {
     consumer: {
       getReceipt: answering('getReceipt', counts),
@@ -245,7 +257,17 @@ function createDeps(api: TestApi): ApiDeps {
         skipped: 0n,
         total: 0n,
         watermark: undefined,
+        incomplete: [],
+        hints: [],
       }),
+      getLogContext: answering('getLogContext', { linesJson: ['{"id":"1-0-1"}'], index: 0, incomplete: [] }),
+      countLogs: answering('countLogs', logAnswer),
+      topLogValues: answering('topLogValues', logAnswer),
+      findLogPatterns: answering('findLogPatterns', logAnswer),
+      watchLogs: (...args: unknown[]) => {
+        api.calls.push(['watchLogs', ...args])
+        return api.lineUpdates
+      },
     },
     analytics: {
       listEvents: answering('listEvents', {

@@ -1,21 +1,23 @@
 import { coreErrors, type SearchLogsRequest, type SearchLogsResponse } from '@millrace/contracts'
 import { bindCursor, decodePosition, encodePosition, unbindCursor } from '@millrace/pagination'
 import { type CallContext, tenantOf } from '@millrace/service'
-import type { LogLine } from '../batch/log-batch.js'
 import type { LogPlace } from '../batch/log-place.js'
-import { flagNames } from '../records/log-record.js'
-import { formatTime } from '../records/parse-time.js'
-import { levelOf } from '../records/severity.js'
+import { createHighlighter } from '../query/highlight-line.js'
+import { createLineWriter } from '../query/line-fields.js'
+import { type OldestDeps, oldestLines } from '../query/oldest-lines.js'
+import { parseQuery } from '../query/parse-query.js'
+import { hintsFor } from '../query/query-hints.js'
 import { compileRequest } from '../search/compile-request.js'
-import { type SearchDeps, searchLines } from '../search/search-lines.js'
+import type { LogRow } from '../search/compiled-query.js'
+import { searchLines } from '../search/search-lines.js'
+import { readLimit } from './read-limit.js'
 
-export interface SearchLogsDeps extends SearchDeps {
+export interface SearchLogsDeps extends OldestDeps {
   /** Everything accepted before this time is found; undefined while it is unknown. */
   readonly readWatermark: () => Promise<Date | undefined>
 }
 
-const LIMIT_DEFAULT = 10
-const LIMIT_MAX = 100
+const FIELDS_MAX = 50
 
 /** Finds a page of lines of the tenant of the call. */
 export function createSearchLogs(deps: SearchLogsDeps) {
@@ -24,23 +26,42 @@ export function createSearchLogs(deps: SearchLogsDeps) {
     call: Pick<CallContext, 'tenant' | 'signal'>,
   ): Promise<SearchLogsResponse> {
     const tenantId = tenantOf(call)
-    const { cursor, limit, ...asked } = request
-    if (limit > LIMIT_MAX) throw coreErrors.INVALID_REQUEST({ message: `limit must be from 1 to ${LIMIT_MAX}` })
+    const { cursor, limit, fields, highlight, ...asked } = request
+    const count = readLimit(limit)
+    if (fields.length > FIELDS_MAX)
+      throw coreErrors.INVALID_REQUEST({ message: `fields has more than ${FIELDS_MAX} names` })
     const key = ['logs', asked]
-    const before = toPlace(unbindCursor(cursor, key))
-    const page = { query: compileRequest(asked), limit: limit === 0 ? LIMIT_DEFAULT : limit, before }
+    const place = toPlace(unbindCursor(cursor, key))
+    const query = compileRequest(asked)
     // Before the search, so that the answer has everything up to it.
     const watermark = await deps.readWatermark()
-    const found = await searchLines(tenantId, page, { ...deps, signal: call.signal })
+    const searchDeps = { ...deps, signal: call.signal }
+    const found = asked.oldestFirst
+      ? await oldestLines(tenantId, { query, limit: count, after: place }, searchDeps)
+      : await searchLines(tenantId, { query, limit: count, before: place }, searchDeps)
+    const isEmpty = found.lines.length === 0 && found.next === undefined && cursor === ''
     return {
-      linesJson: found.lines.map(toJson),
+      linesJson: found.lines.map(createToJson({ fields, highlight, query: asked.query })),
       nextCursor: found.next === undefined ? '' : bindCursor(encodePosition(fromPlace(found.next)), key),
       scanned: BigInt(found.scanned),
       skipped: BigInt(found.skipped),
       total: found.total === undefined ? undefined : BigInt(found.total),
       watermark,
+      incomplete: [...found.incomplete],
+      hints: isEmpty ? hintsFor(parseQuery(asked.query), deps.tail.snapshot(tenantId)) : [],
     }
   }
+}
+
+function createToJson({
+  fields,
+  highlight,
+  query,
+}: Pick<SearchLogsRequest, 'fields' | 'highlight' | 'query'>): (row: LogRow) => string {
+  const write = createLineWriter(fields)
+  if (!highlight) return (row) => write(row)
+  const find = createHighlighter(parseQuery(query))
+  return (row) => write(row, { highlights: find(row) })
 }
 
 function fromPlace({ timeMs, timeSubNs, partition, ordinal }: LogPlace): number[] {
@@ -57,24 +78,4 @@ function toPlace(position: string): LogPlace | undefined {
   if (values === null) return undefined
   const [timeMs, timeSubNs, partition, ordinal] = values
   return { timeMs, timeSubNs, partition, ordinal }
-}
-
-/** A line in the form of the public API. The attributes are JSON text already. */
-function toJson(line: LogLine): string {
-  const { severity, severityText, service, host, traceId, spanId, message, flags, originalBytes } = line
-  const fields = {
-    id: `${line.partition}-${line.ordinal}`,
-    time: formatTime(line.timeMs, line.timeSubNs),
-    level: levelOf(severity),
-    severity,
-    severity_text: severityText,
-    service,
-    host,
-    trace_id: traceId,
-    span_id: spanId,
-    message,
-    flags: flagNames(flags),
-    original_bytes: originalBytes,
-  }
-  return `${JSON.stringify(fields).slice(0, -1)},"attributes":${line.attributesJson}}`
 }

@@ -8,13 +8,13 @@ import { LEVEL_NAMES } from '../records/severity.js'
 import type { CompiledQuery, Need } from './compiled-query.js'
 
 /** The parameters that say which lines are meant. All of them must hold. */
-export type LogConditions = Pick<
+export type LineConditions = Pick<
   SearchLogsRequest,
   'from' | 'to' | 'levels' | 'services' | 'host' | 'traceId' | 'query' | 'contains'
 >
 
 /** What the parameters of a search ask for. @throws INVALID_REQUEST, LOG_QUERY_INVALID */
-export function compileRequest({ from, to, levels, services, query, ...more }: LogConditions): CompiledQuery {
+export function compileRequest({ from, to, levels, services, query, ...more }: LineConditions): CompiledQuery {
   const asked = compileQuery(parseQuery(query))
   const levelsAsked = levels.length === 0 ? ALL_LEVELS : levels.reduce((mask, level) => mask | levelBit(level), 0)
   const needs = [...(asked.needs === undefined ? [] : [asked.needs]), ...needsOf(more)]
@@ -37,7 +37,7 @@ function intersect(services: readonly string[], asked: CompiledConditions['servi
   return both.length === 0 ? undefined : both
 }
 
-function needsOf({ host, traceId, contains }: Pick<LogConditions, 'host' | 'traceId' | 'contains'>): Need[] {
+function needsOf({ host, traceId, contains }: Pick<LineConditions, 'host' | 'traceId' | 'contains'>): Need[] {
   if (traceId !== '' && !/^[\da-f]{32}$/i.test(traceId))
     throw coreErrors.INVALID_REQUEST({ message: 'trace_id must be 32 hexadecimal digits' })
   const needs: Need[] = []

@@ -239,7 +239,7 @@ const paths: Node = {
     post: {
       ...reads('query', 'Issue a ticket that opens live streams without a key in a header', 'read', ok('LiveTicket')),
       description:
-        'EventSource cannot send headers, and a key in a URL would be visible in logs and histories for ever. A ticket is valid for LIVE_TICKET_SECONDS (60 s), any number of times, so that EventSource can reconnect, in every gateway, for the live counts of its tenant and nothing else. It ends with the key that it was issued to. A stream that is open when its ticket expires goes on. A ticket costs one token of the rate limit of the tenant.',
+        'EventSource cannot send headers, and a key in a URL would be visible in logs and histories for ever. A ticket is valid for LIVE_TICKET_SECONDS (60 s), any number of times, so that EventSource can reconnect, in every gateway, for the live counts and the live log lines of its tenant and nothing else. The url is that of the live counts; /api/v1/logs/live takes the same ticket. It ends with the key that it was issued to. A stream that is open when its ticket expires goes on. A ticket costs one token of the rate limit of the tenant.',
       responses: {
         201: {
           description: 'The ticket.',

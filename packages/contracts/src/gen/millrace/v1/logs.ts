@@ -11,7 +11,9 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -23,6 +25,97 @@ import { Timestamp } from "../../google/protobuf/timestamp.js";
 export const protobufPackage = "millrace.v1";
 
 export const protobufFileName = "millrace/v1/logs.proto";
+
+export interface WatchLogsRequest {
+  conditions:
+    | LogConditions
+    | undefined;
+  /** Names of the fields that lines have; none: all. */
+  fields: string[];
+  /** `position` of the last response that was read; empty: from now on. */
+  position: string;
+}
+
+export interface WatchLogsResponse {
+  /** One JSON object per line, without ids. Empty in responses that only tell the position. */
+  linesJson: string[];
+  /** Matching lines that were left out before these, because the caller reads too slowly. */
+  dropped: bigint;
+  /** Whether the stream may have removed lines between the position of the request and these. */
+  hasGap: boolean;
+  /** Continues after these lines. */
+  position: string;
+}
+
+/** Which lines are meant. All conditions must hold; see SearchLogsRequest. */
+export interface LogConditions {
+  from: Date | undefined;
+  to: Date | undefined;
+  levels: string[];
+  services: string[];
+  host: string;
+  traceId: string;
+  query: string;
+  contains: string;
+}
+
+export interface GetLogContextRequest {
+  id: string;
+  /** 0 to 100 lines each. */
+  before: number;
+  after: number;
+}
+
+export interface GetLogContextResponse {
+  /** One JSON object per line, from the oldest to the newest. The line itself is at `index`. */
+  linesJson: string[];
+  index: number;
+  incomplete: string[];
+}
+
+export interface CountLogsRequest {
+  conditions:
+    | LogConditions
+    | undefined;
+  /** Such as 30s, 5m or 1d; empty or auto: chosen by the range. */
+  interval: string;
+  /** Name of a field by whose values lines are counted as well; empty: none. */
+  groupBy: string;
+  /** Groups at most, 1 to 100. 0 is the default, 10. */
+  limit: number;
+}
+
+export interface TopLogValuesRequest {
+  conditions: LogConditions | undefined;
+  field: string;
+  /** 1 to 100. 0 is the default, 10. */
+  limit: number;
+}
+
+export interface FindLogPatternsRequest {
+  conditions:
+    | LogConditions
+    | undefined;
+  /** 1 to 100. 0 is the default, 10. */
+  limit: number;
+  /** Patterns that have grown by most lines come first, instead of the most frequent ones. */
+  byChange: boolean;
+}
+
+/** Counts over lines. */
+export interface LogAnswer {
+  /** A JSON list in the shape of the public API. */
+  dataJson: string;
+  /** A JSON object with more members of meta. */
+  metaJson: string;
+  scanned: bigint;
+  skipped: bigint;
+  /** Lines that were counted. */
+  total: bigint;
+  /** What the answer lacks, in sentences; empty when it has everything. */
+  incomplete: string[];
+  watermark: Date | undefined;
+}
 
 export interface SearchLogsRequest {
   /** Inclusive. */
@@ -46,6 +139,12 @@ export interface SearchLogsRequest {
   /** 1 to 100. 0 is the default, 10. */
   limit: number;
   cursor: string;
+  /** Names of the fields that lines have in the answer; none: all. */
+  fields: string[];
+  /** Whether lines say where they match. */
+  highlight: boolean;
+  /** From the oldest line to the newest, instead of the other way round. */
+  oldestFirst: boolean;
 }
 
 export interface SearchLogsResponse {
@@ -61,7 +160,13 @@ export interface SearchLogsResponse {
     | bigint
     | undefined;
   /** Everything accepted up to this time is found; absent while it is unknown. */
-  watermark: Date | undefined;
+  watermark:
+    | Date
+    | undefined;
+  /** What the page lacks, in sentences; empty when it has everything. */
+  incomplete: string[];
+  /** Advice for a query that found nothing. */
+  hints: string[];
 }
 
 export interface GetTransformsRequest {
@@ -120,6 +225,1147 @@ export interface TryTransformsResponse {
   leftOut: number;
 }
 
+function createBaseWatchLogsRequest(): WatchLogsRequest {
+  return { conditions: undefined, fields: [], position: "" };
+}
+
+export const WatchLogsRequest: MessageFns<WatchLogsRequest> = {
+  encode(message: WatchLogsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.conditions !== undefined) {
+      LogConditions.encode(message.conditions, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.fields) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.position !== "") {
+      writer.uint32(26).string(message.position);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchLogsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchLogsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.conditions = LogConditions.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.fields.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.position = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchLogsRequest {
+    return {
+      conditions: isSet(object.conditions) ? LogConditions.fromJSON(object.conditions) : undefined,
+      fields: globalThis.Array.isArray(object?.fields) ? object.fields.map((e: any) => globalThis.String(e)) : [],
+      position: isSet(object.position) ? globalThis.String(object.position) : "",
+    };
+  },
+
+  toJSON(message: WatchLogsRequest): unknown {
+    const obj: any = {};
+    if (message.conditions !== undefined) {
+      obj.conditions = LogConditions.toJSON(message.conditions);
+    }
+    if (message.fields?.length) {
+      obj.fields = message.fields;
+    }
+    if (message.position !== "") {
+      obj.position = message.position;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WatchLogsRequest>, I>>(base?: I): WatchLogsRequest {
+    return WatchLogsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchLogsRequest>, I>>(object: I): WatchLogsRequest {
+    const message = createBaseWatchLogsRequest();
+    message.conditions = (object.conditions !== undefined && object.conditions !== null)
+      ? LogConditions.fromPartial(object.conditions)
+      : undefined;
+    message.fields = object.fields?.map((e) => e) || [];
+    message.position = object.position ?? "";
+    return message;
+  },
+};
+
+function createBaseWatchLogsResponse(): WatchLogsResponse {
+  return { linesJson: [], dropped: 0n, hasGap: false, position: "" };
+}
+
+export const WatchLogsResponse: MessageFns<WatchLogsResponse> = {
+  encode(message: WatchLogsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.linesJson) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.dropped !== 0n) {
+      if (BigInt.asUintN(64, message.dropped) !== message.dropped) {
+        throw new globalThis.Error("value provided for field message.dropped of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.dropped);
+    }
+    if (message.hasGap !== false) {
+      writer.uint32(24).bool(message.hasGap);
+    }
+    if (message.position !== "") {
+      writer.uint32(34).string(message.position);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchLogsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchLogsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.linesJson.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.dropped = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.hasGap = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.position = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchLogsResponse {
+    return {
+      linesJson: globalThis.Array.isArray(object?.linesJson)
+        ? object.linesJson.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.lines_json)
+        ? object.lines_json.map((e: any) => globalThis.String(e))
+        : [],
+      dropped: isSet(object.dropped) ? BigInt(object.dropped) : 0n,
+      hasGap: isSet(object.hasGap)
+        ? globalThis.Boolean(object.hasGap)
+        : isSet(object.has_gap)
+        ? globalThis.Boolean(object.has_gap)
+        : false,
+      position: isSet(object.position) ? globalThis.String(object.position) : "",
+    };
+  },
+
+  toJSON(message: WatchLogsResponse): unknown {
+    const obj: any = {};
+    if (message.linesJson?.length) {
+      obj.linesJson = message.linesJson;
+    }
+    if (message.dropped !== 0n) {
+      obj.dropped = message.dropped.toString();
+    }
+    if (message.hasGap !== false) {
+      obj.hasGap = message.hasGap;
+    }
+    if (message.position !== "") {
+      obj.position = message.position;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WatchLogsResponse>, I>>(base?: I): WatchLogsResponse {
+    return WatchLogsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchLogsResponse>, I>>(object: I): WatchLogsResponse {
+    const message = createBaseWatchLogsResponse();
+    message.linesJson = object.linesJson?.map((e) => e) || [];
+    message.dropped = (object.dropped !== undefined && object.dropped !== null) ? BigInt(object.dropped) : 0n;
+    message.hasGap = object.hasGap ?? false;
+    message.position = object.position ?? "";
+    return message;
+  },
+};
+
+function createBaseLogConditions(): LogConditions {
+  return { from: undefined, to: undefined, levels: [], services: [], host: "", traceId: "", query: "", contains: "" };
+}
+
+export const LogConditions: MessageFns<LogConditions> = {
+  encode(message: LogConditions, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.from !== undefined) {
+      Timestamp.encode(toTimestamp(message.from), writer.uint32(10).fork()).join();
+    }
+    if (message.to !== undefined) {
+      Timestamp.encode(toTimestamp(message.to), writer.uint32(18).fork()).join();
+    }
+    for (const v of message.levels) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.services) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.host !== "") {
+      writer.uint32(42).string(message.host);
+    }
+    if (message.traceId !== "") {
+      writer.uint32(50).string(message.traceId);
+    }
+    if (message.query !== "") {
+      writer.uint32(58).string(message.query);
+    }
+    if (message.contains !== "") {
+      writer.uint32(66).string(message.contains);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LogConditions {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLogConditions();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.from = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.to = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.levels.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.services.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.traceId = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.query = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.contains = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LogConditions {
+    return {
+      from: isSet(object.from) ? fromJsonTimestamp(object.from) : undefined,
+      to: isSet(object.to) ? fromJsonTimestamp(object.to) : undefined,
+      levels: globalThis.Array.isArray(object?.levels) ? object.levels.map((e: any) => globalThis.String(e)) : [],
+      services: globalThis.Array.isArray(object?.services) ? object.services.map((e: any) => globalThis.String(e)) : [],
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+      traceId: isSet(object.traceId)
+        ? globalThis.String(object.traceId)
+        : isSet(object.trace_id)
+        ? globalThis.String(object.trace_id)
+        : "",
+      query: isSet(object.query) ? globalThis.String(object.query) : "",
+      contains: isSet(object.contains) ? globalThis.String(object.contains) : "",
+    };
+  },
+
+  toJSON(message: LogConditions): unknown {
+    const obj: any = {};
+    if (message.from !== undefined) {
+      obj.from = message.from.toISOString();
+    }
+    if (message.to !== undefined) {
+      obj.to = message.to.toISOString();
+    }
+    if (message.levels?.length) {
+      obj.levels = message.levels;
+    }
+    if (message.services?.length) {
+      obj.services = message.services;
+    }
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    if (message.traceId !== "") {
+      obj.traceId = message.traceId;
+    }
+    if (message.query !== "") {
+      obj.query = message.query;
+    }
+    if (message.contains !== "") {
+      obj.contains = message.contains;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LogConditions>, I>>(base?: I): LogConditions {
+    return LogConditions.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LogConditions>, I>>(object: I): LogConditions {
+    const message = createBaseLogConditions();
+    message.from = object.from ?? undefined;
+    message.to = object.to ?? undefined;
+    message.levels = object.levels?.map((e) => e) || [];
+    message.services = object.services?.map((e) => e) || [];
+    message.host = object.host ?? "";
+    message.traceId = object.traceId ?? "";
+    message.query = object.query ?? "";
+    message.contains = object.contains ?? "";
+    return message;
+  },
+};
+
+function createBaseGetLogContextRequest(): GetLogContextRequest {
+  return { id: "", before: 0, after: 0 };
+}
+
+export const GetLogContextRequest: MessageFns<GetLogContextRequest> = {
+  encode(message: GetLogContextRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.before !== 0) {
+      writer.uint32(16).uint32(message.before);
+    }
+    if (message.after !== 0) {
+      writer.uint32(24).uint32(message.after);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetLogContextRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetLogContextRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.before = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.after = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetLogContextRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      before: isSet(object.before) ? globalThis.Number(object.before) : 0,
+      after: isSet(object.after) ? globalThis.Number(object.after) : 0,
+    };
+  },
+
+  toJSON(message: GetLogContextRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.before !== 0) {
+      obj.before = Math.round(message.before);
+    }
+    if (message.after !== 0) {
+      obj.after = Math.round(message.after);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetLogContextRequest>, I>>(base?: I): GetLogContextRequest {
+    return GetLogContextRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetLogContextRequest>, I>>(object: I): GetLogContextRequest {
+    const message = createBaseGetLogContextRequest();
+    message.id = object.id ?? "";
+    message.before = object.before ?? 0;
+    message.after = object.after ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetLogContextResponse(): GetLogContextResponse {
+  return { linesJson: [], index: 0, incomplete: [] };
+}
+
+export const GetLogContextResponse: MessageFns<GetLogContextResponse> = {
+  encode(message: GetLogContextResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.linesJson) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.index !== 0) {
+      writer.uint32(16).uint32(message.index);
+    }
+    for (const v of message.incomplete) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetLogContextResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetLogContextResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.linesJson.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.index = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.incomplete.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetLogContextResponse {
+    return {
+      linesJson: globalThis.Array.isArray(object?.linesJson)
+        ? object.linesJson.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.lines_json)
+        ? object.lines_json.map((e: any) => globalThis.String(e))
+        : [],
+      index: isSet(object.index) ? globalThis.Number(object.index) : 0,
+      incomplete: globalThis.Array.isArray(object?.incomplete)
+        ? object.incomplete.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: GetLogContextResponse): unknown {
+    const obj: any = {};
+    if (message.linesJson?.length) {
+      obj.linesJson = message.linesJson;
+    }
+    if (message.index !== 0) {
+      obj.index = Math.round(message.index);
+    }
+    if (message.incomplete?.length) {
+      obj.incomplete = message.incomplete;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetLogContextResponse>, I>>(base?: I): GetLogContextResponse {
+    return GetLogContextResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetLogContextResponse>, I>>(object: I): GetLogContextResponse {
+    const message = createBaseGetLogContextResponse();
+    message.linesJson = object.linesJson?.map((e) => e) || [];
+    message.index = object.index ?? 0;
+    message.incomplete = object.incomplete?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseCountLogsRequest(): CountLogsRequest {
+  return { conditions: undefined, interval: "", groupBy: "", limit: 0 };
+}
+
+export const CountLogsRequest: MessageFns<CountLogsRequest> = {
+  encode(message: CountLogsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.conditions !== undefined) {
+      LogConditions.encode(message.conditions, writer.uint32(10).fork()).join();
+    }
+    if (message.interval !== "") {
+      writer.uint32(18).string(message.interval);
+    }
+    if (message.groupBy !== "") {
+      writer.uint32(26).string(message.groupBy);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(32).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CountLogsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCountLogsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.conditions = LogConditions.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.interval = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.groupBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CountLogsRequest {
+    return {
+      conditions: isSet(object.conditions) ? LogConditions.fromJSON(object.conditions) : undefined,
+      interval: isSet(object.interval) ? globalThis.String(object.interval) : "",
+      groupBy: isSet(object.groupBy)
+        ? globalThis.String(object.groupBy)
+        : isSet(object.group_by)
+        ? globalThis.String(object.group_by)
+        : "",
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+    };
+  },
+
+  toJSON(message: CountLogsRequest): unknown {
+    const obj: any = {};
+    if (message.conditions !== undefined) {
+      obj.conditions = LogConditions.toJSON(message.conditions);
+    }
+    if (message.interval !== "") {
+      obj.interval = message.interval;
+    }
+    if (message.groupBy !== "") {
+      obj.groupBy = message.groupBy;
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CountLogsRequest>, I>>(base?: I): CountLogsRequest {
+    return CountLogsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CountLogsRequest>, I>>(object: I): CountLogsRequest {
+    const message = createBaseCountLogsRequest();
+    message.conditions = (object.conditions !== undefined && object.conditions !== null)
+      ? LogConditions.fromPartial(object.conditions)
+      : undefined;
+    message.interval = object.interval ?? "";
+    message.groupBy = object.groupBy ?? "";
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseTopLogValuesRequest(): TopLogValuesRequest {
+  return { conditions: undefined, field: "", limit: 0 };
+}
+
+export const TopLogValuesRequest: MessageFns<TopLogValuesRequest> = {
+  encode(message: TopLogValuesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.conditions !== undefined) {
+      LogConditions.encode(message.conditions, writer.uint32(10).fork()).join();
+    }
+    if (message.field !== "") {
+      writer.uint32(18).string(message.field);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(24).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TopLogValuesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTopLogValuesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.conditions = LogConditions.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.field = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TopLogValuesRequest {
+    return {
+      conditions: isSet(object.conditions) ? LogConditions.fromJSON(object.conditions) : undefined,
+      field: isSet(object.field) ? globalThis.String(object.field) : "",
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+    };
+  },
+
+  toJSON(message: TopLogValuesRequest): unknown {
+    const obj: any = {};
+    if (message.conditions !== undefined) {
+      obj.conditions = LogConditions.toJSON(message.conditions);
+    }
+    if (message.field !== "") {
+      obj.field = message.field;
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TopLogValuesRequest>, I>>(base?: I): TopLogValuesRequest {
+    return TopLogValuesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TopLogValuesRequest>, I>>(object: I): TopLogValuesRequest {
+    const message = createBaseTopLogValuesRequest();
+    message.conditions = (object.conditions !== undefined && object.conditions !== null)
+      ? LogConditions.fromPartial(object.conditions)
+      : undefined;
+    message.field = object.field ?? "";
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseFindLogPatternsRequest(): FindLogPatternsRequest {
+  return { conditions: undefined, limit: 0, byChange: false };
+}
+
+export const FindLogPatternsRequest: MessageFns<FindLogPatternsRequest> = {
+  encode(message: FindLogPatternsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.conditions !== undefined) {
+      LogConditions.encode(message.conditions, writer.uint32(10).fork()).join();
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    if (message.byChange !== false) {
+      writer.uint32(24).bool(message.byChange);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FindLogPatternsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFindLogPatternsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.conditions = LogConditions.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.byChange = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FindLogPatternsRequest {
+    return {
+      conditions: isSet(object.conditions) ? LogConditions.fromJSON(object.conditions) : undefined,
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      byChange: isSet(object.byChange)
+        ? globalThis.Boolean(object.byChange)
+        : isSet(object.by_change)
+        ? globalThis.Boolean(object.by_change)
+        : false,
+    };
+  },
+
+  toJSON(message: FindLogPatternsRequest): unknown {
+    const obj: any = {};
+    if (message.conditions !== undefined) {
+      obj.conditions = LogConditions.toJSON(message.conditions);
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    if (message.byChange !== false) {
+      obj.byChange = message.byChange;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FindLogPatternsRequest>, I>>(base?: I): FindLogPatternsRequest {
+    return FindLogPatternsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FindLogPatternsRequest>, I>>(object: I): FindLogPatternsRequest {
+    const message = createBaseFindLogPatternsRequest();
+    message.conditions = (object.conditions !== undefined && object.conditions !== null)
+      ? LogConditions.fromPartial(object.conditions)
+      : undefined;
+    message.limit = object.limit ?? 0;
+    message.byChange = object.byChange ?? false;
+    return message;
+  },
+};
+
+function createBaseLogAnswer(): LogAnswer {
+  return { dataJson: "", metaJson: "", scanned: 0n, skipped: 0n, total: 0n, incomplete: [], watermark: undefined };
+}
+
+export const LogAnswer: MessageFns<LogAnswer> = {
+  encode(message: LogAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dataJson !== "") {
+      writer.uint32(10).string(message.dataJson);
+    }
+    if (message.metaJson !== "") {
+      writer.uint32(18).string(message.metaJson);
+    }
+    if (message.scanned !== 0n) {
+      if (BigInt.asUintN(64, message.scanned) !== message.scanned) {
+        throw new globalThis.Error("value provided for field message.scanned of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.scanned);
+    }
+    if (message.skipped !== 0n) {
+      if (BigInt.asUintN(64, message.skipped) !== message.skipped) {
+        throw new globalThis.Error("value provided for field message.skipped of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.skipped);
+    }
+    if (message.total !== 0n) {
+      if (BigInt.asUintN(64, message.total) !== message.total) {
+        throw new globalThis.Error("value provided for field message.total of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.total);
+    }
+    for (const v of message.incomplete) {
+      writer.uint32(50).string(v!);
+    }
+    if (message.watermark !== undefined) {
+      Timestamp.encode(toTimestamp(message.watermark), writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LogAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLogAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dataJson = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.metaJson = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.scanned = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.skipped = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.total = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.incomplete.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.watermark = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LogAnswer {
+    return {
+      dataJson: isSet(object.dataJson)
+        ? globalThis.String(object.dataJson)
+        : isSet(object.data_json)
+        ? globalThis.String(object.data_json)
+        : "",
+      metaJson: isSet(object.metaJson)
+        ? globalThis.String(object.metaJson)
+        : isSet(object.meta_json)
+        ? globalThis.String(object.meta_json)
+        : "",
+      scanned: isSet(object.scanned) ? BigInt(object.scanned) : 0n,
+      skipped: isSet(object.skipped) ? BigInt(object.skipped) : 0n,
+      total: isSet(object.total) ? BigInt(object.total) : 0n,
+      incomplete: globalThis.Array.isArray(object?.incomplete)
+        ? object.incomplete.map((e: any) => globalThis.String(e))
+        : [],
+      watermark: isSet(object.watermark) ? fromJsonTimestamp(object.watermark) : undefined,
+    };
+  },
+
+  toJSON(message: LogAnswer): unknown {
+    const obj: any = {};
+    if (message.dataJson !== "") {
+      obj.dataJson = message.dataJson;
+    }
+    if (message.metaJson !== "") {
+      obj.metaJson = message.metaJson;
+    }
+    if (message.scanned !== 0n) {
+      obj.scanned = message.scanned.toString();
+    }
+    if (message.skipped !== 0n) {
+      obj.skipped = message.skipped.toString();
+    }
+    if (message.total !== 0n) {
+      obj.total = message.total.toString();
+    }
+    if (message.incomplete?.length) {
+      obj.incomplete = message.incomplete;
+    }
+    if (message.watermark !== undefined) {
+      obj.watermark = message.watermark.toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LogAnswer>, I>>(base?: I): LogAnswer {
+    return LogAnswer.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LogAnswer>, I>>(object: I): LogAnswer {
+    const message = createBaseLogAnswer();
+    message.dataJson = object.dataJson ?? "";
+    message.metaJson = object.metaJson ?? "";
+    message.scanned = (object.scanned !== undefined && object.scanned !== null) ? BigInt(object.scanned) : 0n;
+    message.skipped = (object.skipped !== undefined && object.skipped !== null) ? BigInt(object.skipped) : 0n;
+    message.total = (object.total !== undefined && object.total !== null) ? BigInt(object.total) : 0n;
+    message.incomplete = object.incomplete?.map((e) => e) || [];
+    message.watermark = object.watermark ?? undefined;
+    return message;
+  },
+};
+
 function createBaseSearchLogsRequest(): SearchLogsRequest {
   return {
     from: undefined,
@@ -132,6 +1378,9 @@ function createBaseSearchLogsRequest(): SearchLogsRequest {
     contains: "",
     limit: 0,
     cursor: "",
+    fields: [],
+    highlight: false,
+    oldestFirst: false,
   };
 }
 
@@ -166,6 +1415,15 @@ export const SearchLogsRequest: MessageFns<SearchLogsRequest> = {
     }
     if (message.cursor !== "") {
       writer.uint32(82).string(message.cursor);
+    }
+    for (const v of message.fields) {
+      writer.uint32(90).string(v!);
+    }
+    if (message.highlight !== false) {
+      writer.uint32(96).bool(message.highlight);
+    }
+    if (message.oldestFirst !== false) {
+      writer.uint32(104).bool(message.oldestFirst);
     }
     return writer;
   },
@@ -263,6 +1521,30 @@ export const SearchLogsRequest: MessageFns<SearchLogsRequest> = {
             message.cursor = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.fields.push(reader.string());
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.highlight = reader.bool();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.oldestFirst = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -291,6 +1573,13 @@ export const SearchLogsRequest: MessageFns<SearchLogsRequest> = {
       contains: isSet(object.contains) ? globalThis.String(object.contains) : "",
       limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
       cursor: isSet(object.cursor) ? globalThis.String(object.cursor) : "",
+      fields: globalThis.Array.isArray(object?.fields) ? object.fields.map((e: any) => globalThis.String(e)) : [],
+      highlight: isSet(object.highlight) ? globalThis.Boolean(object.highlight) : false,
+      oldestFirst: isSet(object.oldestFirst)
+        ? globalThis.Boolean(object.oldestFirst)
+        : isSet(object.oldest_first)
+        ? globalThis.Boolean(object.oldest_first)
+        : false,
     };
   },
 
@@ -326,6 +1615,15 @@ export const SearchLogsRequest: MessageFns<SearchLogsRequest> = {
     if (message.cursor !== "") {
       obj.cursor = message.cursor;
     }
+    if (message.fields?.length) {
+      obj.fields = message.fields;
+    }
+    if (message.highlight !== false) {
+      obj.highlight = message.highlight;
+    }
+    if (message.oldestFirst !== false) {
+      obj.oldestFirst = message.oldestFirst;
+    }
     return obj;
   },
 
@@ -344,12 +1642,24 @@ export const SearchLogsRequest: MessageFns<SearchLogsRequest> = {
     message.contains = object.contains ?? "";
     message.limit = object.limit ?? 0;
     message.cursor = object.cursor ?? "";
+    message.fields = object.fields?.map((e) => e) || [];
+    message.highlight = object.highlight ?? false;
+    message.oldestFirst = object.oldestFirst ?? false;
     return message;
   },
 };
 
 function createBaseSearchLogsResponse(): SearchLogsResponse {
-  return { linesJson: [], nextCursor: "", scanned: 0n, skipped: 0n, total: undefined, watermark: undefined };
+  return {
+    linesJson: [],
+    nextCursor: "",
+    scanned: 0n,
+    skipped: 0n,
+    total: undefined,
+    watermark: undefined,
+    incomplete: [],
+    hints: [],
+  };
 }
 
 export const SearchLogsResponse: MessageFns<SearchLogsResponse> = {
@@ -380,6 +1690,12 @@ export const SearchLogsResponse: MessageFns<SearchLogsResponse> = {
     }
     if (message.watermark !== undefined) {
       Timestamp.encode(toTimestamp(message.watermark), writer.uint32(50).fork()).join();
+    }
+    for (const v of message.incomplete) {
+      writer.uint32(58).string(v!);
+    }
+    for (const v of message.hints) {
+      writer.uint32(66).string(v!);
     }
     return writer;
   },
@@ -445,6 +1761,22 @@ export const SearchLogsResponse: MessageFns<SearchLogsResponse> = {
             message.watermark = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.incomplete.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.hints.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -473,6 +1805,10 @@ export const SearchLogsResponse: MessageFns<SearchLogsResponse> = {
       skipped: isSet(object.skipped) ? BigInt(object.skipped) : 0n,
       total: isSet(object.total) ? BigInt(object.total) : undefined,
       watermark: isSet(object.watermark) ? fromJsonTimestamp(object.watermark) : undefined,
+      incomplete: globalThis.Array.isArray(object?.incomplete)
+        ? object.incomplete.map((e: any) => globalThis.String(e))
+        : [],
+      hints: globalThis.Array.isArray(object?.hints) ? object.hints.map((e: any) => globalThis.String(e)) : [],
     };
   },
 
@@ -496,6 +1832,12 @@ export const SearchLogsResponse: MessageFns<SearchLogsResponse> = {
     if (message.watermark !== undefined) {
       obj.watermark = message.watermark.toISOString();
     }
+    if (message.incomplete?.length) {
+      obj.incomplete = message.incomplete;
+    }
+    if (message.hints?.length) {
+      obj.hints = message.hints;
+    }
     return obj;
   },
 
@@ -510,6 +1852,8 @@ export const SearchLogsResponse: MessageFns<SearchLogsResponse> = {
     message.skipped = (object.skipped !== undefined && object.skipped !== null) ? BigInt(object.skipped) : 0n;
     message.total = (object.total !== undefined && object.total !== null) ? BigInt(object.total) : undefined;
     message.watermark = object.watermark ?? undefined;
+    message.incomplete = object.incomplete?.map((e) => e) || [];
+    message.hints = object.hints?.map((e) => e) || [];
     return message;
   },
 };
@@ -1319,6 +2663,58 @@ export const LogServiceService = {
       Buffer.from(TryTransformsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TryTransformsResponse => TryTransformsResponse.decode(value),
   },
+  /** The lines of the same service and host before and after a line. */
+  getLogContext: {
+    path: "/millrace.v1.LogService/GetLogContext" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetLogContextRequest): Buffer => Buffer.from(GetLogContextRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetLogContextRequest => GetLogContextRequest.decode(value),
+    responseSerialize: (value: GetLogContextResponse): Buffer =>
+      Buffer.from(GetLogContextResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetLogContextResponse => GetLogContextResponse.decode(value),
+  },
+  /** Counts of lines by time. */
+  countLogs: {
+    path: "/millrace.v1.LogService/CountLogs" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CountLogsRequest): Buffer => Buffer.from(CountLogsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CountLogsRequest => CountLogsRequest.decode(value),
+    responseSerialize: (value: LogAnswer): Buffer => Buffer.from(LogAnswer.encode(value).finish()),
+    responseDeserialize: (value: Buffer): LogAnswer => LogAnswer.decode(value),
+  },
+  /** The most frequent values of a field. */
+  topLogValues: {
+    path: "/millrace.v1.LogService/TopLogValues" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TopLogValuesRequest): Buffer => Buffer.from(TopLogValuesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TopLogValuesRequest => TopLogValuesRequest.decode(value),
+    responseSerialize: (value: LogAnswer): Buffer => Buffer.from(LogAnswer.encode(value).finish()),
+    responseDeserialize: (value: Buffer): LogAnswer => LogAnswer.decode(value),
+  },
+  /** The most frequent patterns of messages, compared with the period before. */
+  findLogPatterns: {
+    path: "/millrace.v1.LogService/FindLogPatterns" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: FindLogPatternsRequest): Buffer =>
+      Buffer.from(FindLogPatternsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): FindLogPatternsRequest => FindLogPatternsRequest.decode(value),
+    responseSerialize: (value: LogAnswer): Buffer => Buffer.from(LogAnswer.encode(value).finish()),
+    responseDeserialize: (value: Buffer): LogAnswer => LogAnswer.decode(value),
+  },
+  /** Lines as they arrive at any log-shipper, until the caller cancels. */
+  watchLogs: {
+    path: "/millrace.v1.LogService/WatchLogs" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: WatchLogsRequest): Buffer => Buffer.from(WatchLogsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WatchLogsRequest => WatchLogsRequest.decode(value),
+    responseSerialize: (value: WatchLogsResponse): Buffer => Buffer.from(WatchLogsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WatchLogsResponse => WatchLogsResponse.decode(value),
+  },
 } as const;
 
 export interface LogServiceServer extends UntypedServiceImplementation {
@@ -1330,6 +2726,16 @@ export interface LogServiceServer extends UntypedServiceImplementation {
   putTransforms: handleUnaryCall<PutTransformsRequest, PutTransformsResponse>;
   /** What rules would do with lines. Stores nothing. */
   tryTransforms: handleUnaryCall<TryTransformsRequest, TryTransformsResponse>;
+  /** The lines of the same service and host before and after a line. */
+  getLogContext: handleUnaryCall<GetLogContextRequest, GetLogContextResponse>;
+  /** Counts of lines by time. */
+  countLogs: handleUnaryCall<CountLogsRequest, LogAnswer>;
+  /** The most frequent values of a field. */
+  topLogValues: handleUnaryCall<TopLogValuesRequest, LogAnswer>;
+  /** The most frequent patterns of messages, compared with the period before. */
+  findLogPatterns: handleUnaryCall<FindLogPatternsRequest, LogAnswer>;
+  /** Lines as they arrive at any log-shipper, until the caller cancels. */
+  watchLogs: handleServerStreamingCall<WatchLogsRequest, WatchLogsResponse>;
 }
 
 export interface LogServiceClient extends Client {
@@ -1397,6 +2803,77 @@ export interface LogServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: TryTransformsResponse) => void,
   ): ClientUnaryCall;
+  /** The lines of the same service and host before and after a line. */
+  getLogContext(
+    request: GetLogContextRequest,
+    callback: (error: ServiceError | null, response: GetLogContextResponse) => void,
+  ): ClientUnaryCall;
+  getLogContext(
+    request: GetLogContextRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetLogContextResponse) => void,
+  ): ClientUnaryCall;
+  getLogContext(
+    request: GetLogContextRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetLogContextResponse) => void,
+  ): ClientUnaryCall;
+  /** Counts of lines by time. */
+  countLogs(
+    request: CountLogsRequest,
+    callback: (error: ServiceError | null, response: LogAnswer) => void,
+  ): ClientUnaryCall;
+  countLogs(
+    request: CountLogsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: LogAnswer) => void,
+  ): ClientUnaryCall;
+  countLogs(
+    request: CountLogsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: LogAnswer) => void,
+  ): ClientUnaryCall;
+  /** The most frequent values of a field. */
+  topLogValues(
+    request: TopLogValuesRequest,
+    callback: (error: ServiceError | null, response: LogAnswer) => void,
+  ): ClientUnaryCall;
+  topLogValues(
+    request: TopLogValuesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: LogAnswer) => void,
+  ): ClientUnaryCall;
+  topLogValues(
+    request: TopLogValuesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: LogAnswer) => void,
+  ): ClientUnaryCall;
+  /** The most frequent patterns of messages, compared with the period before. */
+  findLogPatterns(
+    request: FindLogPatternsRequest,
+    callback: (error: ServiceError | null, response: LogAnswer) => void,
+  ): ClientUnaryCall;
+  findLogPatterns(
+    request: FindLogPatternsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: LogAnswer) => void,
+  ): ClientUnaryCall;
+  findLogPatterns(
+    request: FindLogPatternsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: LogAnswer) => void,
+  ): ClientUnaryCall;
+  /** Lines as they arrive at any log-shipper, until the caller cancels. */
+  watchLogs(request: WatchLogsRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchLogsResponse>;
+  watchLogs(
+    request: WatchLogsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<WatchLogsResponse>;
 }
 
 export const LogServiceClient = makeGenericClientConstructor(
