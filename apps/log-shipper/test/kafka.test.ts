@@ -96,7 +96,16 @@ describeWithKafka('log-shipper with its stream on Kafka', () => {
     const found: string[] = []
     let cursor = ''
     do {
-      const more = { ...ask, from: undefined, to: undefined, query: 'crash', cursor }
+      const more = {
+        ...ask,
+        from: undefined,
+        to: undefined,
+        query: 'crash',
+        cursor,
+        fields: [],
+        highlight: false,
+        oldestFirst: false,
+      }
       const page = await logs.searchLogs(more, { tenant: '1', caller: 'test' })
       for (const text of page.linesJson) found.push(String(JSON.parse(text).message).slice('crash '.length))
       cursor = page.nextCursor

@@ -20,7 +20,7 @@ export type {
   TriedLine,
   TriedLines,
 } from './log-transforms.js'
-
+export type {
   LiveLines,
   LiveLogsQuery,
   LogBucket,

@@ -57,7 +57,15 @@ describe('difficult values', () => {
 
   async function find(service: string): Promise<FoundLine | undefined> {
     const page = await logs.searchLogs(
-      { ...NOTHING, services: [service], from: undefined, to: undefined },
+      {
+        ...NOTHING,
+        services: [service],
+        from: undefined,
+        to: undefined,
+        fields: [],
+        highlight: false,
+        oldestFirst: false,
+      },
       { tenant: '1', caller: 'test' },
     )
     const [line] = page.linesJson.map((text) => JSON.parse(text) as FoundLine)
