@@ -113,7 +113,7 @@ const time = fc.oneof(
   fc.integer({ min: 0, max: 999_999_999 }).map((ns) => `1764460800${String(ns).padStart(9, '0')}`),
   fc.constantFrom('0', '', 0, '1764460800', '9999999999999999999', '99999999999999999999', 1764460800000000000),
 )
-const record = fc.record(
+const oddRecord = fc.record(
   {
     timeUnixNano: time,
     observedTimeUnixNano: time,
@@ -129,28 +129,76 @@ const record = fc.record(
   },
   { requiredKeys: [] },
 )
+/** What exporters send; names may repeat. */
+const plainRecord = fc.record({
+  timeUnixNano: fc.integer({ min: 0, max: 999_999_999 }).map((ns) => `1764460800${String(ns).padStart(9, '0')}`),
+  severityNumber: fc.integer({ min: 1, max: 24 }),
+  severityText: fc.constantFrom('INFO', 'warn'),
+  body: fc.record({ stringValue: text }),
+  attributes: fc.array(
+    fc.record({
+      key: fc.oneof(
+        { weight: 3, arbitrary: fc.constantFrom('user_id', 'http.status', 'parcel', 'a') },
+        { weight: 1, arbitrary: name },
+      ),
+      value: fc.oneof(
+        fc.record({ stringValue: fc.oneof(fc.constantFrom('u_17', 'a "b"\n', '4111111111111111'), text) }),
+        fc.record({ intValue: fc.integer({ min: -500, max: 500 }).map(String) }),
+        fc.record({ doubleValue: fc.integer({ min: -5000, max: 5000 }).map((n) => n / 100) }),
+      ),
+    }),
+    { maxLength: 3 },
+  ),
+  traceId: fc.constantFrom('0123456789abcdef0123456789ABCDEF', ''),
+  flags: fc.constantFrom(0, 1),
+})
+const record = fc.oneof(
+  { weight: 3, arbitrary: plainRecord },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(plainRecord, oddRecord, fc.nat())
+      .map(([plain, other, place]) => withOneOf(plain, other, place)),
+  },
+  { weight: 1, arbitrary: oddRecord },
+)
+
+/** The plain record with one field of the other one. */
+function withOneOf(plain: object, other: object, place: number): object {
+  const fields = Object.entries(other)
+  const field = fields[place % Math.max(1, fields.length)]
+  return field === undefined ? plain : { ...plain, [field[0]]: field[1] as unknown }
+}
 const request = fc.record({
   resourceLogs: fc.array(
     fc.record(
       {
         resource: fc.record({
-          attributes: fc.array(
-            fc.record({ key: fc.oneof(fc.constantFrom('service.name', 'host.name', 'region'), name), value }),
-            { maxLength: 3 },
+          attributes: fc.oneof(
+            fc.constant([{ key: 'service.name', value: { stringValue: 'cart' } }]),
+            fc.array(
+              fc.record({ key: fc.oneof(fc.constantFrom('service.name', 'host.name', 'region'), name), value }),
+              {
+                maxLength: 3,
+              },
+            ),
           ),
         }),
         scopeLogs: fc.array(
           fc.record(
             {
-              scope: fc.record({ name: text, attributes }, { requiredKeys: [] }),
+              scope: fc.oneof(
+                fc.constant({ name: 'app' }),
+                fc.record({ name: text, attributes }, { requiredKeys: [] }),
+              ),
               logRecords: fc.array(record, { maxLength: 6 }),
-              schemaUrl: fc.constantFrom('', 'https://x.test/1'),
+              schemaUrl: fc.constantFrom('', '', '', 'https://x.test/1'),
             },
             { requiredKeys: ['logRecords'] },
           ),
           { minLength: 1, maxLength: 2 },
         ),
-        schemaUrl: fc.constantFrom('', 'https://x.test/2'),
+        schemaUrl: fc.constantFrom('', '', '', 'https://x.test/2'),
       },
       { requiredKeys: ['scopeLogs'] },
     ),

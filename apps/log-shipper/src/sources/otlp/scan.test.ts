@@ -88,7 +88,11 @@ const value = fc.oneof(
   text.map((one) => bytesField(1, one)),
   fc.boolean().map((one) => tagged(0x10, Buffer.from([Number(one)]))),
   fc
-    .oneof(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.bigInt({ min: 0n, max: 2n ** 42n }))
+    .oneof(
+      fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+      fc.bigInt({ min: 0n, max: 2n ** 42n }),
+      fc.constant(4_222_222_222_222n),
+    )
     .map((one) => tagged(0x18, varint(one))),
   fc
     .oneof(
@@ -124,7 +128,22 @@ const field = fc.oneof(
   fc.constant(bytesField(12, 'started')),
   fc.constant(tagged(0x38, Buffer.from([3]))),
 )
-const record = fc.array(field, { maxLength: 8 }).map((fields) => bytesField(2, Buffer.concat(fields)))
+/** What exporters send. */
+const plainFields = fc
+  .tuple(time, text, fc.array(attribute, { maxLength: 2 }))
+  .map(([at, body, attributes]) => [
+    fixed64(0x09, at),
+    tagged(0x10, Buffer.from([9])),
+    bytesField(3, 'INFO'),
+    bytesField(5, bytesField(1, body)),
+    ...attributes.map((one) => bytesField(6, one)),
+  ])
+const fields = fc.oneof(
+  { weight: 3, arbitrary: plainFields },
+  { weight: 1, arbitrary: fc.tuple(plainFields, field).map(([plain, other]) => [...plain, other]) },
+  { weight: 1, arbitrary: fc.array(field, { maxLength: 8 }) },
+)
+const record = fields.map((all) => bytesField(2, Buffer.concat(all)))
 const origin = fc.array(
   fc
     .tuple(fc.oneof(fc.constantFrom('service.name', 'host.name', 'region'), name), value)
