@@ -60,7 +60,9 @@ export async function measureSearches(
 ): Promise<SearchRow[]> {
   return await measure(rounds, traceId, async ({ params, limit }) => {
     const parameters = new URLSearchParams({ ...params, limit: String(limit) })
-    const response = await fetch(`${url}/api/v1/logs?${parameters}`, { headers: { authorization: `Bearer ${key}` } })
+    const response = await fetch(`${url}/api/v1/logs?${parameters.toString()}`, {
+      headers: { authorization: `Bearer ${key}` },
+    })
     if (response.status === 503) return undefined
     if (!response.ok) throw new Error(`a search got ${response.status}: ${(await response.text()).slice(0, 300)}`)
     return ((await response.json()) as { data: unknown[] }).data.length

@@ -87,7 +87,9 @@ export async function linesAt({ url, adminKey }: Stack, ms: number): Promise<Sho
     to: new Date(ms + 1).toISOString(),
     limit: '100',
   })
-  const response = await fetch(`${url}/api/v1/logs?${range}`, { headers: { authorization: `Bearer ${adminKey}` } })
+  const response = await fetch(`${url}/api/v1/logs?${range.toString()}`, {
+    headers: { authorization: `Bearer ${adminKey}` },
+  })
   if (!response.ok) throw new Error(`a search got ${response.status}: ${(await response.text()).slice(0, 300)}`)
   return ((await response.json()) as { data: ShownLine[] }).data
 }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Archive, createMasterKeys, parseMasterKeys, TenantKeys } from '@millrace/archive'
 import { openDatabase } from '@millrace/database'
@@ -57,6 +58,15 @@ function readArguments(args: readonly string[]): Arguments | undefined {
   }
 }
 
+/** npm changes the folder; the file is named from where the user is. */
+function withFileOfUser({ options, rest }: Arguments): Arguments {
+  const { into } = options
+  return {
+    rest,
+    options: into === undefined ? options : { ...options, into: resolve(process.env.INIT_CWD ?? '.', into) },
+  }
+}
+
 async function main([name = '', ...words]: readonly string[]): Promise<number> {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
   const args = readArguments(words)
@@ -81,7 +91,8 @@ async function main([name = '', ...words]: readonly string[]): Promise<number> {
     const archive = new Archive({ database, store, keys, now: () => new Date() })
     const print = (line: string) => void process.stdout.write(`${line}\n`)
     const origin = { actor: 'command:archive' }
-    const code = await command({ database, store, keys, archive, stream: config.LOG_STREAM_NAME, origin, print }, args)
+    const context = { database, store, keys, archive, stream: config.LOG_STREAM_NAME, origin, print }
+    const code = await command(context, name === 'export' ? withFileOfUser(args) : args)
     if (code === undefined) process.stderr.write(USAGE)
     return code ?? 2
   } finally {

@@ -293,7 +293,7 @@ describe('log-shipper', () => {
           ...(flag === 1 && { 'grpc-encoding': 'gzip' }),
         })
         let status = ''
-        const note = (headers: Record<string, unknown>) => {
+        const note = (headers: { readonly [name: string]: string | string[] | undefined }) => {
           if (headers['grpc-status'] !== undefined) status = String(headers['grpc-status'])
         }
         stream.on('response', note)

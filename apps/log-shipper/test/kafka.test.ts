@@ -155,9 +155,9 @@ describeWithKafka('log-shipper with its stream on Kafka', () => {
       await broker.restart()
       await service.restart()
       await more()
-      broker.pause()
+      await broker.pause()
       await more()
-      broker.resume()
+      await broker.resume()
       await more()
       isSending = false
       await sending

@@ -45,8 +45,8 @@ async function send(lines: readonly object[]): Promise<void> {
   expect(response.status).toBe(200)
 }
 
-const dataOf = <T>({ dataJson }: LogAnswer) => JSON.parse(dataJson) as T[]
-const metaOf = ({ metaJson }: LogAnswer) => JSON.parse(metaJson) as Record<string, unknown>
+const dataOf = <T>(answer: LogAnswer | undefined) => JSON.parse(answer?.dataJson ?? '') as T[]
+const metaOf = (answer: LogAnswer | undefined) => JSON.parse(answer?.metaJson ?? '') as Record<string, unknown>
 
 /** Line n is n seconds after the hour before last; the first 30 are in chunks, the others in the memory tail. */
 const lineOf = (n: number) => ({
@@ -150,7 +150,7 @@ describe('answers about log lines, from chunks and from the memory tail', () => 
 
   it('count lines by time and by a field', async () => {
     const range = { from: new Date(NOW - 7_200_000), to: new Date(NOW - 7_200_000 + 60_000) }
-    const answer = await logs.countLogs(
+    const { answer } = await logs.countLogs(
       { conditions: { ...conditions, ...range }, interval: '10s', groupBy: 'level', limit: 0 },
       CALL,
     )
@@ -161,8 +161,8 @@ describe('answers about log lines, from chunks and from the memory tail', () => 
         groups: bucket === 5 ? { info: 0, error: 0 } : { info: 9, error: 1 },
       })),
     )
-    expect([answer.total, answer.incomplete, metaOf(answer).interval_ms]).toEqual([50n, [], 10_000])
-    const auto = await logs.countLogs({ conditions, interval: 'auto', groupBy: '', limit: 0 }, CALL)
+    expect([answer?.total, answer?.incomplete, metaOf(answer).interval_ms]).toEqual([50n, [], 10_000])
+    const { answer: auto } = await logs.countLogs({ conditions, interval: 'auto', groupBy: '', limit: 0 }, CALL)
     expect(dataOf<{ count: number }>(auto).reduce((sum, { count }) => sum + count, 0)).toBe(50)
     for (const interval of ['1x', '0s', '1s'])
       await expect(logs.countLogs({ conditions, interval, groupBy: '', limit: 0 }, CALL)).rejects.toMatchObject({
@@ -171,7 +171,7 @@ describe('answers about log lines, from chunks and from the memory tail', () => 
   })
 
   it('count the most frequent values of a field', async () => {
-    const answer = await logs.topLogValues({ conditions, field: 'http.status', limit: 0 }, CALL)
+    const { answer } = await logs.topLogValues({ conditions, field: 'http.status', limit: 0 }, CALL)
     expect(dataOf(answer)).toEqual([
       { value: '200', count: 45, share: 0.9 },
       { value: '500', count: 5, share: 0.1 },
@@ -181,7 +181,7 @@ describe('answers about log lines, from chunks and from the memory tail', () => 
 
   it('count patterns of messages, compare them with the period before, and find the lines of a pattern', async () => {
     const range = { from: new Date(NOW - 7_200_000 + 25_000), to: new Date(NOW - 7_200_000 + 50_000) }
-    const answer = await logs.findLogPatterns(
+    const { answer } = await logs.findLogPatterns(
       { conditions: { ...conditions, ...range }, limit: 0, byChange: false },
       CALL,
     )
@@ -190,7 +190,7 @@ describe('answers about log lines, from chunks and from the memory tail', () => 
       { pattern: 'request <*> took <*>', count: 23, previous: 22, change: 23 / 22 - 1, levels: { info: 23 } },
       { pattern: 'Payment of order <*> failed', count: 2, previous: 3, levels: { error: 2 } },
     ])
-    expect(answer.total).toBe(25n)
+    expect(answer?.total).toBe(25n)
     expect((await search({ query: data[1]?.query ?? '' })).lines).toHaveLength(5)
   })
 })

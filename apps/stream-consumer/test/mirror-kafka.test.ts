@@ -318,9 +318,9 @@ describeWithKafka('the mirror of stored events to Kafka', () => {
         }
 
         // Beyond the leases, with statements in progress.
-        postgres.pause()
+        await postgres.pause()
         await new Promise((resolve) => setTimeout(resolve, 3000))
-        postgres.resume()
+        await postgres.resume()
         await untilMirroring(database)
       })
       await settle(database, events)
@@ -363,9 +363,9 @@ describeWithKafka('the mirror of stored events to Kafka', () => {
           await node.restart()
         }
         const [frozen] = cluster.nodes
-        frozen?.pause()
+        await frozen?.pause()
         await untilMirroring(database)
-        frozen?.resume()
+        await frozen?.resume()
       })
       await settle(database, events)
       const messages = await readTopic(cluster.nodes[0] as Awaited<ReturnType<typeof startTestKafka>>)

@@ -68,13 +68,13 @@ describeWithKafka('a Kafka broker behind a slow link', () => {
     // The fastest answer decides about the limit.
     await untilDone(() => append('near'))
     await untilDone(() => append('near again'))
-    server.pause()
+    await server.pause()
     try {
       const startedAt = performance.now()
       await expect(append('hangs')).rejects.toThrow('not held')
       expect(performance.now() - startedAt).toBeLessThan(5 * DELAY_MS)
     } finally {
-      server.resume()
+      await server.resume()
     }
   }, 180_000)
 

@@ -1,5 +1,5 @@
 import type { Principal } from '@millrace/auth'
-import { CURSOR_LENGTH_MAX, type LogAnswer, type LogConditions } from '@millrace/contracts'
+import { CURSOR_LENGTH_MAX, coreErrors, type LogAnswer, type LogConditions } from '@millrace/contracts'
 import type { Response } from 'express'
 import { type ApiDeps, onBehalfOf } from './api-deps.js'
 import type { ApiRoutes } from './api-routes.js'
@@ -110,9 +110,11 @@ function addCounts(routes: ApiRoutes, { logs }: Pick<ApiDeps, 'logs'>): void {
   )
 }
 
-async function answer(res: Response, ask: () => Promise<LogAnswer>): Promise<void> {
+async function answer(res: Response, ask: () => Promise<{ readonly answer: LogAnswer | undefined }>): Promise<void> {
   const startedAt = performance.now()
-  const { dataJson, metaJson, scanned, skipped, total, incomplete, watermark } = await ask()
+  const { answer: found } = await ask()
+  if (found === undefined) throw coreErrors.INTERNAL({ message: 'log-shipper sent no answer' })
+  const { dataJson, metaJson, scanned, skipped, total, incomplete, watermark } = found
   const meta = {
     ...(JSON.parse(metaJson) as object),
     scanned: Number(scanned),

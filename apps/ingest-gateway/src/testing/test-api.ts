@@ -261,9 +261,9 @@ function createDeps(api: TestApi): ApiDeps {
         hints: [],
       }),
       getLogContext: answering('getLogContext', { linesJson: ['{"id":"1-0-1"}'], index: 0, incomplete: [] }),
-      countLogs: answering('countLogs', logAnswer),
-      topLogValues: answering('topLogValues', logAnswer),
-      findLogPatterns: answering('findLogPatterns', logAnswer),
+      countLogs: answering('countLogs', { answer: logAnswer }),
+      topLogValues: answering('topLogValues', { answer: logAnswer }),
+      findLogPatterns: answering('findLogPatterns', { answer: logAnswer }),
       watchLogs: (...args: unknown[]) => {
         api.calls.push(['watchLogs', ...args])
         return api.lineUpdates

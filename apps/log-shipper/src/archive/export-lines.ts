@@ -47,7 +47,7 @@ export async function exportLines(
         }
     }
     await pipeline(texts, createWriteStream(ndjson, { mode: 0o600 }))
-    await writeParquet(ndjson, resolve(process.env.INIT_CWD ?? '.', file))
+    await writeParquet(ndjson, resolve(file))
     return lines
   } finally {
     await rm(directory, { recursive: true, force: true })

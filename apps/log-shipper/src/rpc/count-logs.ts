@@ -8,11 +8,11 @@ import {
   type TopLogValuesRequest,
 } from '@millrace/contracts'
 import { type CallContext, tenantOf } from '@millrace/service'
+import { compileRequest } from '../query/compile-request.js'
 import { bucketWidth, LogHistogram, ValueCounts } from '../query/count-lines.js'
 import { columnOf, fieldTexts, toFieldPath } from '../query/line-fields.js'
 import { PatternCounts } from '../query/log-patterns.js'
 import { formatTime } from '../records/parse-time.js'
-import { compileRequest } from '../search/compile-request.js'
 import type { CompiledQuery } from '../search/compiled-query.js'
 import type { LogRows } from '../search/log-rows.js'
 import { type ScanRequest, scanLines } from '../search/search-lines.js'
@@ -20,12 +20,13 @@ import { readLimit } from './read-limit.js'
 import type { SearchLogsDeps } from './search-logs.js'
 
 type Call = Pick<CallContext, 'tenant' | 'signal'>
+type Answered = { readonly answer: LogAnswer }
 const RANGE_DEFAULT_MS = DAY_MS
 const PATTERN_COLUMNS = ['time', 'severity', 'message', 'partition', 'ordinal'] as const
 
 /** Counts lines by time. */
 export function createCountLogs(deps: SearchLogsDeps) {
-  return async function countLogs(request: CountLogsRequest, call: Call): Promise<LogAnswer> {
+  return async function countLogs(request: CountLogsRequest, call: Call): Promise<Answered> {
     const limit = readLimit(request.limit)
     const query = toRange(request.conditions, deps)
     const width = bucketWidth(request.interval, query)
@@ -37,17 +38,19 @@ export function createCountLogs(deps: SearchLogsDeps) {
     }
     const counted = await count(call, { query, columns, visit }, deps)
     return {
-      ...counted,
-      dataJson: JSON.stringify(histogram.buckets(query, limit)),
-      metaJson: JSON.stringify({ ...rangeOf(query), interval_ms: width }),
-      incomplete: [...counted.incomplete, ...tooMany(histogram.uncounted, 'values')],
+      answer: {
+        ...counted,
+        dataJson: JSON.stringify(histogram.buckets(query, limit)),
+        metaJson: JSON.stringify({ ...rangeOf(query), interval_ms: width }),
+        incomplete: [...counted.incomplete, ...tooMany(histogram.uncounted, 'values')],
+      },
     }
   }
 }
 
 /** Counts the values of a field. */
 export function createTopLogValues(deps: SearchLogsDeps) {
-  return async function topLogValues(request: TopLogValuesRequest, call: Call): Promise<LogAnswer> {
+  return async function topLogValues(request: TopLogValuesRequest, call: Call): Promise<Answered> {
     const limit = readLimit(request.limit)
     if (request.field === '')
       throw coreErrors.INVALID_REQUEST({ message: 'field is required', details: { field: 'field' } })
@@ -66,17 +69,19 @@ export function createTopLogValues(deps: SearchLogsDeps) {
     const total = Number(counted.total)
     const data = values.top(limit).map(({ value, count: lines }) => ({ value, count: lines, share: lines / total }))
     return {
-      ...counted,
-      dataJson: JSON.stringify(data),
-      metaJson: JSON.stringify({ ...rangeOf(query), distinct: values.distinct, without_field: without }),
-      incomplete: [...counted.incomplete, ...tooMany(values.uncounted, 'values')],
+      answer: {
+        ...counted,
+        dataJson: JSON.stringify(data),
+        metaJson: JSON.stringify({ ...rangeOf(query), distinct: values.distinct, without_field: without }),
+        incomplete: [...counted.incomplete, ...tooMany(values.uncounted, 'values')],
+      },
     }
   }
 }
 
 /** Counts the patterns of messages, and compares them with the period of the same length before. */
 export function createFindLogPatterns(deps: SearchLogsDeps) {
-  return async function findLogPatterns(request: FindLogPatternsRequest, call: Call): Promise<LogAnswer> {
+  return async function findLogPatterns(request: FindLogPatternsRequest, call: Call): Promise<Answered> {
     const limit = readLimit(request.limit)
     const query = toRange(request.conditions, deps)
     const patterns = new PatternCounts(query.fromMs)
@@ -84,15 +89,17 @@ export function createFindLogPatterns(deps: SearchLogsDeps) {
     const visit = (rows: LogRows, matching: readonly number[]) => patterns.add(rows, matching)
     const counted = await count(call, { query: both, columns: PATTERN_COLUMNS, visit }, deps)
     return {
-      ...counted,
-      total: BigInt(patterns.total),
-      dataJson: JSON.stringify(patterns.top(limit, { byChange: request.byChange })),
-      metaJson: JSON.stringify({
-        ...rangeOf(query),
-        previous_from: formatTime(both.fromMs, 0),
-        distinct: patterns.distinct,
-      }),
-      incomplete: [...counted.incomplete, ...tooMany(patterns.uncounted, 'patterns')],
+      answer: {
+        ...counted,
+        total: BigInt(patterns.total),
+        dataJson: JSON.stringify(patterns.top(limit, { byChange: request.byChange })),
+        metaJson: JSON.stringify({
+          ...rangeOf(query),
+          previous_from: formatTime(both.fromMs, 0),
+          distinct: patterns.distinct,
+        }),
+        incomplete: [...counted.incomplete, ...tooMany(patterns.uncounted, 'patterns')],
+      },
     }
   }
 }

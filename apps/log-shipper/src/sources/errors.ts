@@ -1,5 +1,5 @@
 import { coreErrors, defineErrors } from '@millrace/contracts'
-import { DecodeFault } from './decode-fault.js'
+import { DecodeFault } from '../fields/decode-fault.js'
 
 /** The errors with which sources refuse whole requests. */
 export const sourceErrors = {

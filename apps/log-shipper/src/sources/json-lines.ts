@@ -1,5 +1,5 @@
-import type { DecodeNotes } from './decode-notes.js'
-import { JsonReader } from './json-reader.js'
+import type { DecodeNotes } from '../fields/decode-notes.js'
+import { JsonReader } from '../fields/json-reader.js'
 import { containsReplacement, decodeText } from './repaired-text.js'
 
 const LINE_FEED = 0x0a

@@ -1,6 +1,6 @@
-import { DecodeFault } from './decode-fault.js'
-import type { DecodeNotes } from './decode-notes.js'
-import { MemberAdder } from './member-adder.js'
+import { DecodeFault } from '../fields/decode-fault.js'
+import type { DecodeNotes } from '../fields/decode-notes.js'
+import { MemberAdder } from '../fields/member-adder.js'
 import { decodeText } from './repaired-text.js'
 
 /** A value of an extension type. */

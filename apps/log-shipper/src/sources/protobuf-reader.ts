@@ -1,5 +1,5 @@
-import { DecodeFault } from './decode-fault.js'
-import type { DecodeNotes } from './decode-notes.js'
+import { DecodeFault } from '../fields/decode-fault.js'
+import type { DecodeNotes } from '../fields/decode-notes.js'
 import { decodeText } from './repaired-text.js'
 
 /** Wire types of protobuf, https://protobuf.dev/programming-guides/encoding/#structure */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { compressSync } from 'snappy'
-import { DecodeFault } from './decode-fault.js'
+import { DecodeFault } from '../fields/decode-fault.js'
 import { decompressSnappy } from './snappy.js'
 
 const MAX = 1_000_000

@@ -1,5 +1,5 @@
 import { coreErrors } from '@millrace/contracts'
-import { DecodeFault } from './decode-fault.js'
+import { DecodeFault } from '../fields/decode-fault.js'
 
 /** How many bytes a byte of input can stand for: a copy of up to 64 bytes takes three. */
 const RATIO_MAX = 22

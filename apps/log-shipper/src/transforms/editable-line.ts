@@ -1,7 +1,7 @@
+import { createMembers, type Members } from '../fields/member-adder.js'
 import type { LogRecord } from '../records/log-record.js'
 import { formatTime } from '../records/parse-time.js'
 import { levelOf } from '../records/severity.js'
-import { createMembers, type Members } from '../sources/member-adder.js'
 
 /** A line that rules change. Values inside `attributes` belong to the record that the line was made of and are never changed; see `writeField`. */
 export type EditableLine = { -readonly [K in keyof Omit<LogRecord, 'attributes'>]: LogRecord[K] } & {

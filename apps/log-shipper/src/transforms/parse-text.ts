@@ -1,7 +1,7 @@
-import { DecodeFault } from '../sources/decode-fault.js'
-import { JsonReader } from '../sources/json-reader.js'
-import { isMembers } from '../sources/log-fields.js'
-import { createMembers, MemberAdder, type Members } from '../sources/member-adder.js'
+import { DecodeFault } from '../fields/decode-fault.js'
+import { JsonReader } from '../fields/json-reader.js'
+import { isMembers } from '../fields/log-fields.js'
+import { createMembers, MemberAdder, type Members } from '../fields/member-adder.js'
 
 /** The fields of a text, or a sentence about why it has none. It never holds a part of the text. */
 export type ParsedText = Members | string

@@ -1,8 +1,8 @@
+import { createMembers } from '../fields/member-adder.js'
 import { flagNames, type LogRecord } from '../records/log-record.js'
 import { formatTime, parseTime } from '../records/parse-time.js'
 import type { StoredRecord } from '../records/record-limits.js'
 import { levelOf, severityOfText } from '../records/severity.js'
-import { createMembers } from '../sources/member-adder.js'
 
 /** Fields of a line in answers of the API. Those that a sample does not set are ignored. */
 const KNOWN = [

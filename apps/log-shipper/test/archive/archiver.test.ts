@@ -215,7 +215,7 @@ describe('the archiver after PostgreSQL was restored from an older backup', () =
       const lines: number[] = []
       for (const segment of await findSegments(database, { stream: 'logs', fromMs: 0, toMs: 1e15 }))
         for (const row of decodeChunkRows(await given.archive.read(segment))) lines.push(Number(row.lines))
-      expect(lines.toSorted()).toEqual([1, 2, 3])
+      expect(lines.toSorted((a, b) => a - b)).toEqual([1, 2, 3])
       const { rows } = await database.query('select from log_chunks where archive_state = 0')
       expect(rows).toEqual([])
       await expectWhole(given)

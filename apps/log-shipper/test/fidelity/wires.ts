@@ -121,7 +121,7 @@ async function callGrpc({ ports, key }: Target, message: Buffer): Promise<void> 
     authorization: `Bearer ${key}`,
   })
   let status = ''
-  const note = (headers: Record<string, unknown>) => {
+  const note = (headers: { readonly [name: string]: string | string[] | undefined }) => {
     if (headers['grpc-status'] !== undefined) status = String(headers['grpc-status'])
   }
   stream.on('response', note).on('trailers', note)

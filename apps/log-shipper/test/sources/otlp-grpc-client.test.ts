@@ -107,7 +107,7 @@ describe('OTLP over gRPC', () => {
     prefix[0] = isGzip ? 1 : 0
     prefix.writeUInt32BE(message.length, 1)
     stream.end(Buffer.concat([prefix, message]))
-    let status: Record<string, unknown> = {}
+    let status: Record<string, string | string[] | undefined> = {}
     stream.on('response', (all) => Object.assign(status, all))
     stream.on('trailers', (all) => {
       status = { ...status, ...all }

@@ -35,7 +35,7 @@ const NONE: readonly string[] = []
 function toCell(value: unknown, source: string | undefined): Cell {
   if (value === null) return null
   if (typeof value === 'string') return value
-  return source ?? (typeof value === 'object' ? JSON.stringify(value) : String(value))
+  return source ?? JSON.stringify(value)
 }
 
 /** The source text of each member's value. `text` must be a valid JSON object. */

@@ -1,8 +1,8 @@
+import type { DecodeNotes } from '../../fields/decode-notes.js'
+import { isMembers, recordOfFields, take } from '../../fields/log-fields.js'
+import { createMembers, MemberAdder, type Members } from '../../fields/member-adder.js'
 import type { LogRecord } from '../../records/log-record.js'
 import { severityOfSyslog } from '../../records/severity.js'
-import type { DecodeNotes } from '../decode-notes.js'
-import { isMembers, recordOfFields, take } from '../log-fields.js'
-import { createMembers, MemberAdder, type Members } from '../member-adder.js'
 
 /** What a request says about all of its lines, in its query. Each is '' when it is absent. */
 export interface DatadogDefaults {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
+import { DecodeFault } from '../../fields/decode-fault.js'
 import { LOG_FLAGS, type LogRecord } from '../../records/log-record.js'
 import { CollectedRecords } from '../../testing/collect-records.js'
 import { EMPTY_RECORD, plainOf } from '../../testing/expect-record.js'
-import { DecodeFault } from '../decode-fault.js'
 import { decodeDatadogJson, decodeDatadogText } from './decode.js'
 
 const NONE = { source: '', service: '', hostname: '', tags: '' }

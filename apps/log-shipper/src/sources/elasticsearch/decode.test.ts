@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
+import { DecodeFault } from '../../fields/decode-fault.js'
 import { CollectedRecords } from '../../testing/collect-records.js'
 import { EMPTY_RECORD, plainOf } from '../../testing/expect-record.js'
-import { DecodeFault } from '../decode-fault.js'
 import { decodeBulk } from './decode.js'
 import { filterPath } from './filter-path.js'
 

@@ -1,8 +1,8 @@
+import { DecodeFault, readFault } from '../../fields/decode-fault.js'
+import { isMembers, recordOfFields } from '../../fields/log-fields.js'
+import type { Members } from '../../fields/member-adder.js'
 import type { LogSink } from '../../records/log-sink.js'
-import { DecodeFault, readFault } from '../decode-fault.js'
 import { decodeJson, forEachLine, isBlank } from '../json-lines.js'
-import { isMembers, recordOfFields } from '../log-fields.js'
-import type { Members } from '../member-adder.js'
 
 /** What the clients can ask for. Documents are only added, so `update` and `delete` are refused one by one. */
 const ACTIONS = ['create', 'index', 'update', 'delete'] as const

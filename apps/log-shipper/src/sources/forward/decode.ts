@@ -1,10 +1,10 @@
+import { DecodeFault, readFault } from '../../fields/decode-fault.js'
+import { createNotes, type DecodeNotes } from '../../fields/decode-notes.js'
+import { isMembers, recordOfFields, setAside } from '../../fields/log-fields.js'
+import { createMembers, type Members } from '../../fields/member-adder.js'
 import type { LogRecord } from '../../records/log-record.js'
 import type { LogSink } from '../../records/log-sink.js'
 import type { ExactTime } from '../../records/parse-time.js'
-import { DecodeFault, readFault } from '../decode-fault.js'
-import { createNotes, type DecodeNotes } from '../decode-notes.js'
-import { isMembers, recordOfFields, setAside } from '../log-fields.js'
-import { createMembers, type Members } from '../member-adder.js'
 import { MsgpackExtension, MsgpackReader } from '../msgpack-reader.js'
 
 /** An entry is a list with the record, which is the first level of what is stored. */

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { DecodeFault } from '../decode-fault.js'
-import { createNotes } from '../decode-notes.js'
+import { DecodeFault } from '../../fields/decode-fault.js'
+import { createNotes } from '../../fields/decode-notes.js'
 import { MsgpackReader } from '../msgpack-reader.js'
 import { packArray, packBinary, packBoolean, packMap, packText } from '../msgpack-writer.js'
 

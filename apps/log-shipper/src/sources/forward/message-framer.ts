@@ -1,4 +1,4 @@
-import { DecodeFault } from '../decode-fault.js'
+import { DecodeFault } from '../../fields/decode-fault.js'
 import { headerBytes, readHeader } from '../msgpack-reader.js'
 
 /** Memory that an idle connection keeps, in bytes. */

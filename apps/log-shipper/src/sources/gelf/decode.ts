@@ -1,11 +1,11 @@
+import { DecodeFault } from '../../fields/decode-fault.js'
+import type { DecodeNotes } from '../../fields/decode-notes.js'
+import { isMembers, recordOfFields, setAside } from '../../fields/log-fields.js'
+import { MemberAdder, type Members } from '../../fields/member-adder.js'
 import type { LogRecord } from '../../records/log-record.js'
 import { type ExactTime, parseTime } from '../../records/parse-time.js'
 import { severityOfSyslog } from '../../records/severity.js'
-import { DecodeFault } from '../decode-fault.js'
-import type { DecodeNotes } from '../decode-notes.js'
 import { decodeJson } from '../json-lines.js'
-import { isMembers, recordOfFields, setAside } from '../log-fields.js'
-import { MemberAdder, type Members } from '../member-adder.js'
 
 const SEVERITIES = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug']
 /** Fields of the format itself. All others should begin with an underscore, which is left out. */

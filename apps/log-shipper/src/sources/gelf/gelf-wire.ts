@@ -1,4 +1,4 @@
-import { readFault } from '../decode-fault.js'
+import { readFault } from '../../fields/decode-fault.js'
 import type { SocketWire } from '../sockets/socket-wire.js'
 import { ChunkAssembler, isChunk } from './chunk-assembler.js'
 import { decodeGelf } from './decode.js'

@@ -1,7 +1,7 @@
 import { CONTENT_ENCODINGS } from '@millrace/http-intake'
+import { DecodeFault, readFault } from '../../fields/decode-fault.js'
 import type { HttpSource } from '../../intake/http-source.js'
 import type { LogSink } from '../../records/log-sink.js'
-import { DecodeFault, readFault } from '../decode-fault.js'
 import { decodeWhole } from '../errors.js'
 import { explainRejections } from '../explain-rejections.js'
 import { forEachLine, isBlank } from '../json-lines.js'

@@ -1,5 +1,5 @@
 import { gunzipSync, inflateSync } from 'node:zlib'
-import { DecodeFault } from '../decode-fault.js'
+import { DecodeFault } from '../../fields/decode-fault.js'
 
 /** Zeros compress 1,000 times; log lines do not reach a tenth of that. */
 const INFLATE_RATIO_MAX = 100

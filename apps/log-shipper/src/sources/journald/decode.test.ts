@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
+import { DecodeFault } from '../../fields/decode-fault.js'
 import { LOG_FLAGS } from '../../records/log-record.js'
 import { CollectedRecords } from '../../testing/collect-records.js'
 import { EMPTY_RECORD, plainOf } from '../../testing/expect-record.js'
-import { DecodeFault } from '../decode-fault.js'
 import { decodeJournal } from './decode.js'
 
 function decode(body: Buffer | string): CollectedRecords {

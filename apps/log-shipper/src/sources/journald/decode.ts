@@ -1,10 +1,10 @@
+import { DecodeFault } from '../../fields/decode-fault.js'
+import { createNotes, type DecodeNotes } from '../../fields/decode-notes.js'
+import { recordOfFields, setAside } from '../../fields/log-fields.js'
+import { MemberAdder, type Members } from '../../fields/member-adder.js'
 import type { LogRecord } from '../../records/log-record.js'
 import type { LogSink } from '../../records/log-sink.js'
 import { fromNanoseconds } from '../../records/parse-time.js'
-import { DecodeFault } from '../decode-fault.js'
-import { createNotes, type DecodeNotes } from '../decode-notes.js'
-import { recordOfFields, setAside } from '../log-fields.js'
-import { MemberAdder, type Members } from '../member-adder.js'
 import { decodeText } from '../repaired-text.js'
 
 const LINE_FEED = 0x0a

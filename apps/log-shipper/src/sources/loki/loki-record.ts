@@ -1,8 +1,8 @@
+import { type DecodeNotes, flagsOf } from '../../fields/decode-notes.js'
+import { recordOfFields, setAside } from '../../fields/log-fields.js'
+import { createMembers, MemberAdder, type Members } from '../../fields/member-adder.js'
 import type { LogRecord } from '../../records/log-record.js'
 import type { ExactTime } from '../../records/parse-time.js'
-import { type DecodeNotes, flagsOf } from '../decode-notes.js'
-import { recordOfFields, setAside } from '../log-fields.js'
-import { createMembers, MemberAdder, type Members } from '../member-adder.js'
 
 /** The labels in which Loki looks for the name of a service when there is no service_name, in its order. */
 const SERVICE_LABELS = [

@@ -1,5 +1,5 @@
-import { DecodeFault } from '../decode-fault.js'
-import { MemberAdder, type Members } from '../member-adder.js'
+import { DecodeFault } from '../../fields/decode-fault.js'
+import { MemberAdder, type Members } from '../../fields/member-adder.js'
 
 const NAME = /\s*([a-zA-Z_:][a-zA-Z0-9_:.]*)\s*=\s*/y
 const DOUBLE_QUOTED = /"(?:[^"\\]|\\[\s\S])*"/y

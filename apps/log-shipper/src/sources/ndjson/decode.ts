@@ -1,8 +1,8 @@
+import { DecodeFault, readFault } from '../../fields/decode-fault.js'
+import type { DecodeNotes } from '../../fields/decode-notes.js'
+import { isMembers, recordOfFields } from '../../fields/log-fields.js'
 import type { LogSink } from '../../records/log-sink.js'
-import { DecodeFault, readFault } from '../decode-fault.js'
-import type { DecodeNotes } from '../decode-notes.js'
 import { decodeJson, forEachLine, isBlank, JSON_DEPTH_MAX, notesOfItem } from '../json-lines.js'
-import { isMembers, recordOfFields } from '../log-fields.js'
 
 const OPENING_BRACKET = 0x5b
 const BYTE_ORDER_MARK = Buffer.from('\ufeff')

@@ -1,10 +1,10 @@
+import { DecodeFault, readFault } from '../../fields/decode-fault.js'
+import { createNotes, type DecodeNotes } from '../../fields/decode-notes.js'
+import { JsonReader } from '../../fields/json-reader.js'
+import { MemberAdder, type Members } from '../../fields/member-adder.js'
 import type { LogRecord } from '../../records/log-record.js'
 import type { LogSink } from '../../records/log-sink.js'
 import { fromNanoseconds } from '../../records/parse-time.js'
-import { DecodeFault, readFault } from '../decode-fault.js'
-import { createNotes, type DecodeNotes } from '../decode-notes.js'
-import { JsonReader } from '../json-reader.js'
-import { MemberAdder, type Members } from '../member-adder.js'
 import { containsReplacement, decodeText } from '../repaired-text.js'
 import {
   createFields,

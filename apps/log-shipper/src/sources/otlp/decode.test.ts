@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
+import { DecodeFault } from '../../fields/decode-fault.js'
 import { LOG_FLAGS, type LogRecord } from '../../records/log-record.js'
 import { CollectedRecords } from '../../testing/collect-records.js'
 import { EMPTY_RECORD } from '../../testing/expect-record.js'
 import { bytesField, fixed64Field, varintField } from '../../testing/protobuf-fields.js'
-import { DecodeFault } from '../decode-fault.js'
 import { decodeOtlp } from './decode.js'
 import { decodeOtlpJson } from './decode-json.js'
 

@@ -1,8 +1,8 @@
+import { readFault } from '../../fields/decode-fault.js'
+import { createNotes, type DecodeNotes } from '../../fields/decode-notes.js'
+import { MemberAdder, type Members } from '../../fields/member-adder.js'
 import type { LogSink } from '../../records/log-sink.js'
 import type { ScannedSink } from '../../records/scanned-line.js'
-import { readFault } from '../decode-fault.js'
-import { createNotes, type DecodeNotes } from '../decode-notes.js'
-import { MemberAdder, type Members } from '../member-adder.js'
 import { type ByteRange, ProtobufReader, WIRE } from '../protobuf-reader.js'
 import { timeOfHalves } from '../time-of-halves.js'
 import {

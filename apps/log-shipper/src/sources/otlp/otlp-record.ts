@@ -1,8 +1,8 @@
+import { type DecodeNotes, flagsOf } from '../../fields/decode-notes.js'
+import { createMembers, MemberAdder, type Members } from '../../fields/member-adder.js'
 import type { LogRecord } from '../../records/log-record.js'
 import type { ExactTime } from '../../records/parse-time.js'
 import { decideSeverity } from '../../records/severity.js'
-import { type DecodeNotes, flagsOf } from '../decode-notes.js'
-import { createMembers, MemberAdder, type Members } from '../member-adder.js'
 
 /** How deep a value may be nested; deeper values are kept as text and flagged. */
 export const VALUE_DEPTH_MAX = 32

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { createMasker } from '@millrace/masking'
 import fc from 'fast-check'
 import { RecordCollector } from '../../batch/record-collector.js'
-import { DecodeFault } from '../decode-fault.js'
+import { DecodeFault } from '../../fields/decode-fault.js'
 import { decodeOtlpJson } from './decode-json.js'
 import { scanOtlpJson } from './scan-json.js'
 
@@ -106,7 +106,7 @@ const value = fc.oneof(
 const attributes = fc.array(fc.record({ key: name, value }), { maxLength: 4 })
 const hex = (digits: number) =>
   fc.oneof(
-    fc.string({ unit: fc.constantFrom(...'0123456789abcdefABCDEF'), minLength: digits, maxLength: digits }),
+    fc.string({ unit: fc.constantFrom(...Array.from('0123456789abcdefABCDEF')), minLength: digits, maxLength: digits }),
     fc.constantFrom('', '0'.repeat(digits), 'xyz'),
   )
 const time = fc.oneof(

@@ -1,12 +1,12 @@
+import { DecodeFault, readFault } from '../../fields/decode-fault.js'
+import { createNotes, type DecodeNotes } from '../../fields/decode-notes.js'
+import { JsonReader } from '../../fields/json-reader.js'
+import { isMembers, recordOfFields, setAside } from '../../fields/log-fields.js'
+import { createMembers, MemberAdder, type Members } from '../../fields/member-adder.js'
 import type { LogRecord } from '../../records/log-record.js'
 import type { LogSink } from '../../records/log-sink.js'
 import { parseTime } from '../../records/parse-time.js'
-import { DecodeFault, readFault } from '../decode-fault.js'
-import { createNotes, type DecodeNotes } from '../decode-notes.js'
 import { forEachLine, isBlank, JSON_DEPTH_MAX, notesOfItem } from '../json-lines.js'
-import { JsonReader } from '../json-reader.js'
-import { isMembers, recordOfFields, setAside } from '../log-fields.js'
-import { createMembers, MemberAdder, type Members } from '../member-adder.js'
 import { decodeText } from '../repaired-text.js'
 
 /** What an event says about itself besides its text, in its envelope or in the query of a raw request. Values of JSON. */

@@ -103,6 +103,18 @@ export interface FindLogPatternsRequest {
 }
 
 /** Counts over lines. */
+export interface CountLogsResponse {
+  answer: LogAnswer | undefined;
+}
+
+export interface TopLogValuesResponse {
+  answer: LogAnswer | undefined;
+}
+
+export interface FindLogPatternsResponse {
+  answer: LogAnswer | undefined;
+}
+
 export interface LogAnswer {
   /** A JSON list in the shape of the public API. */
   dataJson: string;
@@ -1178,6 +1190,213 @@ export const FindLogPatternsRequest: MessageFns<FindLogPatternsRequest> = {
       : undefined;
     message.limit = object.limit ?? 0;
     message.byChange = object.byChange ?? false;
+    return message;
+  },
+};
+
+function createBaseCountLogsResponse(): CountLogsResponse {
+  return { answer: undefined };
+}
+
+export const CountLogsResponse: MessageFns<CountLogsResponse> = {
+  encode(message: CountLogsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.answer !== undefined) {
+      LogAnswer.encode(message.answer, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CountLogsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCountLogsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.answer = LogAnswer.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CountLogsResponse {
+    return { answer: isSet(object.answer) ? LogAnswer.fromJSON(object.answer) : undefined };
+  },
+
+  toJSON(message: CountLogsResponse): unknown {
+    const obj: any = {};
+    if (message.answer !== undefined) {
+      obj.answer = LogAnswer.toJSON(message.answer);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CountLogsResponse>, I>>(base?: I): CountLogsResponse {
+    return CountLogsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CountLogsResponse>, I>>(object: I): CountLogsResponse {
+    const message = createBaseCountLogsResponse();
+    message.answer = (object.answer !== undefined && object.answer !== null)
+      ? LogAnswer.fromPartial(object.answer)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseTopLogValuesResponse(): TopLogValuesResponse {
+  return { answer: undefined };
+}
+
+export const TopLogValuesResponse: MessageFns<TopLogValuesResponse> = {
+  encode(message: TopLogValuesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.answer !== undefined) {
+      LogAnswer.encode(message.answer, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TopLogValuesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTopLogValuesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.answer = LogAnswer.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TopLogValuesResponse {
+    return { answer: isSet(object.answer) ? LogAnswer.fromJSON(object.answer) : undefined };
+  },
+
+  toJSON(message: TopLogValuesResponse): unknown {
+    const obj: any = {};
+    if (message.answer !== undefined) {
+      obj.answer = LogAnswer.toJSON(message.answer);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TopLogValuesResponse>, I>>(base?: I): TopLogValuesResponse {
+    return TopLogValuesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TopLogValuesResponse>, I>>(object: I): TopLogValuesResponse {
+    const message = createBaseTopLogValuesResponse();
+    message.answer = (object.answer !== undefined && object.answer !== null)
+      ? LogAnswer.fromPartial(object.answer)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseFindLogPatternsResponse(): FindLogPatternsResponse {
+  return { answer: undefined };
+}
+
+export const FindLogPatternsResponse: MessageFns<FindLogPatternsResponse> = {
+  encode(message: FindLogPatternsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.answer !== undefined) {
+      LogAnswer.encode(message.answer, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FindLogPatternsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFindLogPatternsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.answer = LogAnswer.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FindLogPatternsResponse {
+    return { answer: isSet(object.answer) ? LogAnswer.fromJSON(object.answer) : undefined };
+  },
+
+  toJSON(message: FindLogPatternsResponse): unknown {
+    const obj: any = {};
+    if (message.answer !== undefined) {
+      obj.answer = LogAnswer.toJSON(message.answer);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FindLogPatternsResponse>, I>>(base?: I): FindLogPatternsResponse {
+    return FindLogPatternsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FindLogPatternsResponse>, I>>(object: I): FindLogPatternsResponse {
+    const message = createBaseFindLogPatternsResponse();
+    message.answer = (object.answer !== undefined && object.answer !== null)
+      ? LogAnswer.fromPartial(object.answer)
+      : undefined;
     return message;
   },
 };
@@ -2681,8 +2900,8 @@ export const LogServiceService = {
     responseStream: false as const,
     requestSerialize: (value: CountLogsRequest): Buffer => Buffer.from(CountLogsRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): CountLogsRequest => CountLogsRequest.decode(value),
-    responseSerialize: (value: LogAnswer): Buffer => Buffer.from(LogAnswer.encode(value).finish()),
-    responseDeserialize: (value: Buffer): LogAnswer => LogAnswer.decode(value),
+    responseSerialize: (value: CountLogsResponse): Buffer => Buffer.from(CountLogsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CountLogsResponse => CountLogsResponse.decode(value),
   },
   /** The most frequent values of a field. */
   topLogValues: {
@@ -2691,8 +2910,9 @@ export const LogServiceService = {
     responseStream: false as const,
     requestSerialize: (value: TopLogValuesRequest): Buffer => Buffer.from(TopLogValuesRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): TopLogValuesRequest => TopLogValuesRequest.decode(value),
-    responseSerialize: (value: LogAnswer): Buffer => Buffer.from(LogAnswer.encode(value).finish()),
-    responseDeserialize: (value: Buffer): LogAnswer => LogAnswer.decode(value),
+    responseSerialize: (value: TopLogValuesResponse): Buffer =>
+      Buffer.from(TopLogValuesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TopLogValuesResponse => TopLogValuesResponse.decode(value),
   },
   /** The most frequent patterns of messages, compared with the period before. */
   findLogPatterns: {
@@ -2702,8 +2922,9 @@ export const LogServiceService = {
     requestSerialize: (value: FindLogPatternsRequest): Buffer =>
       Buffer.from(FindLogPatternsRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): FindLogPatternsRequest => FindLogPatternsRequest.decode(value),
-    responseSerialize: (value: LogAnswer): Buffer => Buffer.from(LogAnswer.encode(value).finish()),
-    responseDeserialize: (value: Buffer): LogAnswer => LogAnswer.decode(value),
+    responseSerialize: (value: FindLogPatternsResponse): Buffer =>
+      Buffer.from(FindLogPatternsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): FindLogPatternsResponse => FindLogPatternsResponse.decode(value),
   },
   /** Lines as they arrive at any log-shipper, until the caller cancels. */
   watchLogs: {
@@ -2729,11 +2950,11 @@ export interface LogServiceServer extends UntypedServiceImplementation {
   /** The lines of the same service and host before and after a line. */
   getLogContext: handleUnaryCall<GetLogContextRequest, GetLogContextResponse>;
   /** Counts of lines by time. */
-  countLogs: handleUnaryCall<CountLogsRequest, LogAnswer>;
+  countLogs: handleUnaryCall<CountLogsRequest, CountLogsResponse>;
   /** The most frequent values of a field. */
-  topLogValues: handleUnaryCall<TopLogValuesRequest, LogAnswer>;
+  topLogValues: handleUnaryCall<TopLogValuesRequest, TopLogValuesResponse>;
   /** The most frequent patterns of messages, compared with the period before. */
-  findLogPatterns: handleUnaryCall<FindLogPatternsRequest, LogAnswer>;
+  findLogPatterns: handleUnaryCall<FindLogPatternsRequest, FindLogPatternsResponse>;
   /** Lines as they arrive at any log-shipper, until the caller cancels. */
   watchLogs: handleServerStreamingCall<WatchLogsRequest, WatchLogsResponse>;
 }
@@ -2822,50 +3043,50 @@ export interface LogServiceClient extends Client {
   /** Counts of lines by time. */
   countLogs(
     request: CountLogsRequest,
-    callback: (error: ServiceError | null, response: LogAnswer) => void,
+    callback: (error: ServiceError | null, response: CountLogsResponse) => void,
   ): ClientUnaryCall;
   countLogs(
     request: CountLogsRequest,
     metadata: Metadata,
-    callback: (error: ServiceError | null, response: LogAnswer) => void,
+    callback: (error: ServiceError | null, response: CountLogsResponse) => void,
   ): ClientUnaryCall;
   countLogs(
     request: CountLogsRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: LogAnswer) => void,
+    callback: (error: ServiceError | null, response: CountLogsResponse) => void,
   ): ClientUnaryCall;
   /** The most frequent values of a field. */
   topLogValues(
     request: TopLogValuesRequest,
-    callback: (error: ServiceError | null, response: LogAnswer) => void,
+    callback: (error: ServiceError | null, response: TopLogValuesResponse) => void,
   ): ClientUnaryCall;
   topLogValues(
     request: TopLogValuesRequest,
     metadata: Metadata,
-    callback: (error: ServiceError | null, response: LogAnswer) => void,
+    callback: (error: ServiceError | null, response: TopLogValuesResponse) => void,
   ): ClientUnaryCall;
   topLogValues(
     request: TopLogValuesRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: LogAnswer) => void,
+    callback: (error: ServiceError | null, response: TopLogValuesResponse) => void,
   ): ClientUnaryCall;
   /** The most frequent patterns of messages, compared with the period before. */
   findLogPatterns(
     request: FindLogPatternsRequest,
-    callback: (error: ServiceError | null, response: LogAnswer) => void,
+    callback: (error: ServiceError | null, response: FindLogPatternsResponse) => void,
   ): ClientUnaryCall;
   findLogPatterns(
     request: FindLogPatternsRequest,
     metadata: Metadata,
-    callback: (error: ServiceError | null, response: LogAnswer) => void,
+    callback: (error: ServiceError | null, response: FindLogPatternsResponse) => void,
   ): ClientUnaryCall;
   findLogPatterns(
     request: FindLogPatternsRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: LogAnswer) => void,
+    callback: (error: ServiceError | null, response: FindLogPatternsResponse) => void,
   ): ClientUnaryCall;
   /** Lines as they arrive at any log-shipper, until the caller cancels. */
   watchLogs(request: WatchLogsRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchLogsResponse>;

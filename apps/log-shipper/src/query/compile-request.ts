@@ -1,11 +1,11 @@
 import { foldText } from '@millrace/column-store'
 
 import { coreErrors, type SearchLogsRequest } from '@millrace/contracts'
-import { type CompiledConditions, compileQuery } from '../query/compile-query.js'
-import { ALL_LEVELS } from '../query/match-term.js'
-import { parseQuery } from '../query/parse-query.js'
 import { LEVEL_NAMES } from '../records/severity.js'
-import type { CompiledQuery, Need } from './compiled-query.js'
+import type { CompiledQuery, Need } from '../search/compiled-query.js'
+import { type CompiledConditions, compileQuery } from './compile-query.js'
+import { ALL_LEVELS } from './match-term.js'
+import { parseQuery } from './parse-query.js'
 
 /** The parameters that say which lines are meant. All of them must hold. */
 export type LineConditions = Pick<

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import type { LogRecord } from '../records/log-record.js'
+import { decodeJson } from '../sources/json-lines.js'
 import { EMPTY_RECORD, plainOf } from '../testing/expect-record.js'
-import { decodeJson } from './json-lines.js'
 import { recordOfFields } from './log-fields.js'
 import type { Members } from './member-adder.js'
 

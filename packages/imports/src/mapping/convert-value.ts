@@ -31,7 +31,7 @@ export function createValueConverter(
 
 function checkText(text: string, { lengthMax = LENGTH_MAX, values, pattern }: EntityColumn): Converted {
   // Characters are code points, as PostgreSQL counts them; the length in UTF-16 is never smaller.
-  if (text.length > lengthMax && [...text].length > lengthMax)
+  if (text.length > lengthMax && countCharacters(text) > lengthMax)
     return { code: 'too_long', reason: `the value has more than ${lengthMax} characters` }
   if (values !== undefined && !values.includes(text))
     return { code: 'not_allowed', reason: `the value must be one of ${values.join(', ')}` }
@@ -105,4 +105,10 @@ function createTimeConverter(
       }
     return { text: `${parsed.date} ${parsed.time ?? '00:00:00'} ${parsed.zone ?? zone}` }
   }
+}
+
+function countCharacters(text: string): number {
+  let count = 0
+  for (const _ of text) count++
+  return count
 }
