@@ -71,6 +71,9 @@ async function fill(database: Database): Promise<void> {
       `insert into archive_segments values ($1, 's', '2026-11-21', 1, '', 'k', now(), 1, 1, 0, 0, '{}')`,
       [tenant],
     )
+    await database.query(`insert into archive_rules (tenant_id, stream, kept_days) values ($1, 's', 1)`, [tenant])
+    await database.query(`insert into archive_holds (tenant_id, stream, reason) values ($1, 's', 'r')`, [tenant])
+    await database.query(`select millrace_audit($1, '{}')`, [tenant])
     await database.query(
       `with job as (insert into data_import_jobs (tenant_id, settings) values ($1, '{}') returning job_id),
         reject as (insert into import_rejects (job_id, tenant_id, record, fault, line, code, reason) select job_id, $1, 1, 0, 1, 'c', 'r' from job)
@@ -117,7 +120,7 @@ describe('tenant isolation', () => {
 
   it('shows a reader only the rows of its tenant, in every table with tenants, even when the statement has no filter', async () => {
     const tables = await tenantTables()
-    expect(tables).toHaveLength(29)
+    expect(tables).toHaveLength(33)
     for (const table of tables) {
       const { rows } = await database.withTenant(2, (tx) =>
         tx.query<{ tenant_id: number }>(`select tenant_id from ${table}`),

@@ -55,7 +55,7 @@ describe('.ci/run', () => {
 
   it('shows the failed tests again behind all other output, before the times of the steps', () => {
     const { lines } = runCi({
-      test: '{ echo a.test.ts >$MILLRACE_FAILURES_FILE; echo "  stores a line" >>$MILLRACE_FAILURES_FILE; echo 4 passed, 1 failed, 0 skipped; exit 1; }',
+      test: '{ echo a.test.ts >$CI_FAILURES_FILE; echo "  stores a line" >>$CI_FAILURES_FILE; echo 4 passed, 1 failed, 0 skipped; exit 1; }',
     })
     const from = lines.indexOf('Failed in npm test:')
     expect(lines.slice(from, from + 5)).toEqual([

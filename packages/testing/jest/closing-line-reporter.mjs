@@ -4,7 +4,7 @@ import { listFailures } from './failure-list.mjs'
 const LIST_LINES_MAX = 60
 
 /**
- * Prints `N passed, N failed, N skipped` as the last line; a file that could not run counts as one failure. With MILLRACE_FAILURES_FILE it also writes
+ * Prints `N passed, N failed, N skipped` as the last line; a file that could not run counts as one failure. With CI_FAILURES_FILE it also writes
  * the failed tests to that file.
  */
 export default class ClosingLineReporter {
@@ -18,7 +18,7 @@ export default class ClosingLineReporter {
     const failed = results.numFailedTests + results.numRuntimeErrorTestSuites
     const skipped = results.numPendingTests + results.numTodoTests
     const line = `${results.numPassedTests} passed, ${failed} failed, ${skipped} skipped\n`
-    const file = process.env.MILLRACE_FAILURES_FILE
+    const file = process.env.CI_FAILURES_FILE
     if (file) {
       const lines = listFailures(results.testResults, { root: this.#rootDir, linesMax: LIST_LINES_MAX })
       writeFileSync(file, lines.map((one) => `${one}\n`).join(''))
