@@ -135,7 +135,13 @@ describeWithKafka('a stack whose stream is on Kafka', () => {
       stack = await start()
       expect((await track('after another start')).status).toBe(200)
       const after = await waitUntilSettled(source(), before.stored + 1, WAIT_MS)
-      expect(after).toMatchObject({ stored: before.stored + 1, lost: 0, duplicate: before.duplicate, balanced: true })
+      expect(after).toMatchObject({ lost: 0, duplicate: before.duplicate, balanced: true })
+      const { data } = JSON.parse((await ask('/api/v1/events?user_id=ada&limit=100', {})).text) as {
+        data: { message_id: string }[]
+      }
+      const stored = data.map(({ message_id }) => message_id)
+      for (const id of ['lag', 'while a second start was refused', 'after another start'])
+        expect([id, stored.filter((one) => one === id).length]).toEqual([id, 1])
     },
     2 * WAIT_MS,
   )
