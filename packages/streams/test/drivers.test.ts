@@ -102,8 +102,8 @@ describeWithKafka('a single broker', () => {
 describeWithKafka('three brokers', () => {
   let cluster: Awaited<ReturnType<typeof startTestKafkaCluster>>
   beforeAll(async () => {
-    // No test here needs another leader. On a busy machine a broker that is late for a second must not lose its partitions.
-    const settings = { 'broker.session.timeout.ms': '30000', 'controller.quorum.fetch.timeout.ms': '10000' }
+    // No test here needs another leader: on a busy machine a broker that is late for a second must not lose its partitions. A killed broker comes back only after this time.
+    const settings = { 'broker.session.timeout.ms': '6000', 'controller.quorum.fetch.timeout.ms': '6000' }
     cluster = await startTestKafkaCluster({ settings })
   })
   afterAll(() => cluster.stop())
