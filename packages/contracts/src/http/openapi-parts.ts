@@ -45,7 +45,6 @@ const parameterExamples: Node = {
   entity_id: 'order-41',
   code: 'missing_user',
   version: 1,
-  field: 'level',
   level: 'error,fatal',
   service: 'cart',
   host: 'web-1',
