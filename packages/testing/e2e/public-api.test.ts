@@ -236,7 +236,9 @@ function addressOf(path: string, { parameters = [] }: Operation): string {
 }
 
 /** An answer that ends when the client ends it; live-logs.test.ts and others test them. */
-const isStream = ({ responses }: Operation): boolean => 'text/event-stream' in (responses['200']?.content ?? {})
+function isStream({ responses }: Operation): boolean {
+  return 'text/event-stream' in (responses['200']?.content ?? {})
+}
 
 /** The example headers of an operation whose body may have any content type. */
 function headersOf({ parameters = [] }: Operation): Record<string, string> {
