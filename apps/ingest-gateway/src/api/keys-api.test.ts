@@ -9,6 +9,9 @@ beforeEach(async () => {
 
 afterEach(() => api.close())
 
+/** Who asked, for the audit entry. */
+const origin = { actor: 'key:k1', ip: '127.0.0.1', userAgent: 'node' }
+
 describe('keys', () => {
   it('are created, listed, rotated and revoked for the tenant of the caller', async () => {
     expect((await api.ask('GET', '/api/v1/keys')).body).toEqual({
@@ -42,14 +45,15 @@ describe('keys', () => {
       name: 'shop',
       scopes: ['write', 'read'],
       expiresAt: new Date('2100-01-01T00:00:00Z'),
+      origin,
     }
     expect(api.calls).toEqual([
       ['list', 7],
       ['create', request],
-      ['rotate', 7, '3', { overlapMs: 60_000, callerId: 'k1', confirmed: [] }],
-      ['rotate', 7, '3', { overlapMs: undefined, callerId: 'k1', confirmed: [] }],
-      ['revoke', 7, '3', { callerId: 'k1', confirmed: [] }],
-      ['revoke', 7, '3', { callerId: 'k1', confirmed: ['self', 'expiry'] }],
+      ['rotate', 7, '3', { overlapMs: 60_000, callerId: 'k1', confirmed: [], origin }],
+      ['rotate', 7, '3', { overlapMs: undefined, callerId: 'k1', confirmed: [], origin }],
+      ['revoke', 7, '3', { callerId: 'k1', confirmed: [], origin }],
+      ['revoke', 7, '3', { callerId: 'k1', confirmed: ['self', 'expiry'], origin }],
     ])
   })
 
@@ -82,6 +86,6 @@ describe('keys', () => {
 
   it('are replaced with the default overlap when the request has none, also as null', async () => {
     expect((await api.ask('POST', '/api/v1/keys/3/rotate', 'a', { overlap_seconds: null })).status).toBe(201)
-    expect(api.calls).toEqual([['rotate', 7, '3', { overlapMs: undefined, callerId: 'k1', confirmed: [] }]])
+    expect(api.calls).toEqual([['rotate', 7, '3', { overlapMs: undefined, callerId: 'k1', confirmed: [], origin }]])
   })
 })
