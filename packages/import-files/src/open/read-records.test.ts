@@ -72,9 +72,9 @@ describe('the records of a file', () => {
     }
     for await (const { records, checkpoint } of readRecords(file)) {
       before += records.length
-      if (tried++ % 20 === 0) rests.push([await readAll(bytes, { from: checkpoint }), whole.slice(before)])
+      if (tried++ % 3 === 0) rests.push([await readAll(bytes, { from: checkpoint }), whole.slice(before)])
     }
-    expect(rests.length).toBeGreaterThan(1)
+    expect(rests.length).toBeGreaterThan(0)
     for (const [rest, expected] of rests) expect(rest).toEqual(expected)
   })
 
