@@ -16,7 +16,7 @@ import { type Arguments, commands } from './archive/archive-commands.js'
 import { logArchiveSettings } from './archive/archive-settings.js'
 
 const USAGE = `usage: npm run archive -- COMMAND
-  verify [--tenant ID]       reads every segment of the archive, and names those that were modified, truncated or removed, and chains that were cut
+  verify [--tenant ID]       reads every segment of the archive. Prints the segments that were modified, truncated or removed, and the chains whose last entries are missing
   restore --from A --to B [--tenant ID] [--keep-days 7] [--into TABLE]
                              loads archived log lines into log_chunks again, where searches find them for these days; may be repeated
   export --from A --to B --into FILE.parquet [--tenant ID]
@@ -28,7 +28,7 @@ const USAGE = `usage: npm run archive -- COMMAND
   rebuild                    adds what the object store has to PostgreSQL, after the database was lost
   status                     how many log lines wait for the archive
 Times are dates such as 2026-11-30 (their start in UTC) or 2026-11-30T14:00:00Z. Exit code 1 for a problem.
-Uses ARCHIVE_URL, ARCHIVE_MASTER_KEYS and the database in DATABASE_URL, or else those of the stack that npm start runs.
+ARCHIVE_MASTER_KEYS must be set. Default of ARCHIVE_URL: the folder archive below MILLRACE_DATA_DIR. Default of DATABASE_URL: the PostgreSQL of the stack that npm start runs here.
 `
 
 const configSchema = defineConfig({

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { type Database, migrate, openDatabase } from '@millrace/database'
@@ -286,6 +287,13 @@ describe('an import', () => {
     expect(job).toMatchObject({ state: 'failed', error: expect.stringContaining('at most 4') })
   })
 
+  it('is refused when its entity or its mapping does not exist', async () => {
+    await expect(start('', { entity: 'userz' })).rejects.toThrow(
+      'there is no entity userz: there are users, povs, trrs',
+    )
+    await expect(start('', { mapping: [{ to: 'nmae', from: [1] }] })).rejects.toThrow('users has no column nmae')
+  })
+
   it('succeeds for a header alone and for an empty file', async () => {
     expect(await importText(HEADER)).toMatchObject({ state: 'completed', counts: { read: 0, created: 0 } })
     expect(await importText('')).toMatchObject({ state: 'completed', counts: { read: 0 } })
@@ -422,16 +430,20 @@ describe('an import', () => {
       const id = await start(rowsOf(3000))
       const claimed = (await claimJob(database, 60_000)) as ImportJob
       await askJob(database, { id, tenantId: TENANT }, 'pause')
-      const slow = storeOf({})
-      const running = runJob(claimed, {
+      await runJob(claimed, {
         database,
-        // Long enough for the wish to be seen.
-        sources: { get: async (key) => await new Promise((resolve) => setTimeout(() => resolve(slow.get(key)), 1000)) },
+        // A source that gives nothing until the worker has seen the wish.
+        sources: {
+          get: async (_key, options) => {
+            const signal = options?.signal as AbortSignal
+            if (!signal.aborted) await once(signal, 'abort')
+            throw signal.reason
+          },
+        },
         logger: silentLogger,
         signal: new AbortController().signal,
         now: Date.now,
       })
-      await running
       expect(await readJob(database, id)).toMatchObject({ state: 'paused', request: undefined })
       expect(await users()).toEqual([])
       await askJob(database, { id, tenantId: TENANT }, 'resume')

@@ -47,7 +47,7 @@ export class LineBatches {
     this.endLine(line.timeMs, columns.message.bytes + columns.attributes.bytes - before)
   }
 
-  /** Completes a line whose message and attributes have so many bytes together. */
+  /** Completes a line. `bytes` is the size of its message and attributes together. */
   endLine(timeMs: number, bytes: number): void {
     this.#writer.endRow()
     this.#bytes += bytes

@@ -27,7 +27,7 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const COMMA = 0x2c
 
-/** A name of an attribute as it is remembered. */
+/** What is cached about the name of an attribute, so that it is decided once and not for each line. */
 interface KnownName extends AttributeName {
   /** False for a name that is masked, whose value is, or that has a place of its own in the order of an object. */
   readonly isPlain: boolean
@@ -216,7 +216,7 @@ function toKnownName(name: string, masker: Masker): KnownName {
   return { json: Buffer.from(`${JSON.stringify(name)}:`), isId: kind === 'id', isPlain, seenIn: 0 }
 }
 
-/** Whether a name of a service, a host or a level is stored as it is. */
+/** Whether the name of a service, a host or a level is stored without any change: masking and limits leave it as it is. */
 function isPlainName(text: string, masker: Masker): boolean {
   return masker.text(text) === text && toName(text) === text
 }

@@ -26,7 +26,7 @@ export interface WatchLogsConfig {
   readonly waitingMax?: number
 }
 
-/** What a watcher may wait for, in ms, until it is told its position even though nothing matched. */
+/** A watcher without matching lines gets its position in the stream after this time, in ms, so that it need not start over when it reconnects. */
 const POSITION_MS = 10_000
 const READ = { framesMax: 256, bytesMax: 8 * 1024 * 1024, blockMs: 1000 }
 const WAITING_MAX = 2000
@@ -112,7 +112,7 @@ class LogWatcher {
     }
   }
 
-  /** Yields what arrives, as fast as it is taken. */
+  /** Yields the matching lines that have arrived since the last response. It waits while there are none. */
   async *run(reader: StreamReader, signal: AbortSignal): AsyncGenerator<WatchLogsResponse, void, undefined> {
     let failure: { readonly error: unknown } | undefined
     let isEnded = false

@@ -126,7 +126,7 @@ export class PatternCounts {
       counted.examples.push({ id: lineId(row), message: row.message.slice(0, EXAMPLE_LENGTH_MAX) })
   }
 
-  /** The most frequent patterns of the period first. With `byChange`, those that have grown by most lines. */
+  /** The most frequent patterns of the period come first. With `byChange`, the patterns whose number of lines has grown most since the period before come first. */
   top(limit: number, { byChange }: { readonly byChange: boolean }): LogPattern[] {
     const rank = ({ count, previous }: Counted) => (byChange ? count - previous : count)
     return [...this.#patterns]

@@ -84,7 +84,7 @@ export function isDigit(code: number | undefined): boolean {
   return code !== undefined && code >= 0x30 && code <= 0x39
 }
 
-/** The number that so many digits stand for. */
+/** The value of the decimal digits from `start` to `end`. */
 export function numberAt(bytes: Buffer, start: number, end: number): number {
   let value = 0
   for (let at = start; at < end; at++) value = value * 10 + (bytes[at] as number) - 0x30

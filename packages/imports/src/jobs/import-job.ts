@@ -68,8 +68,8 @@ export interface ImportJob {
   readonly tenantId: number
   readonly settings: ImportSettings
   readonly state: ImportState
-  /** What a person wants; taken between two batches. */
-  readonly request: 'pause' | 'cancel' | 'undo' | undefined
+  /** What a person has asked for. The worker does it between two batches. */
+  readonly request: 'pause' | 'cancel' | undefined
   /** Where reading goes on. */
   readonly checkpoint: Checkpoint
   /** Whether the staging table holds all valid records, with duplicates and missing references marked. */

@@ -1,6 +1,8 @@
 import type { Queryable } from '@millrace/database'
 import type { Checkpoint } from '@millrace/import-files'
+import { findEntity } from '../entities/entities.js'
 import { importErrors } from '../errors.js'
+import { RecordConverter } from '../mapping/record-converter.js'
 import type { ImportCounts, ImportJob, ImportSettings, ImportState } from './import-job.js'
 
 interface JobRow {
@@ -49,8 +51,10 @@ function toJob(row: JobRow): ImportJob {
   }
 }
 
-/** Adds a job, to be done by any worker. Returns its id. */
+/** Adds a job, which any worker may run. Returns its id. @throws IMPORT_MAPPING_INVALID naming what is wrong with the settings */
 export async function addJob(database: Queryable, tenantId: number, settings: ImportSettings): Promise<string> {
+  // The constructor checks the mapping.
+  new RecordConverter(findEntity(settings.entity), settings.mapping)
   const { rows } = await database.query<{ job_id: bigint }>(
     'insert into data_import_jobs (tenant_id, settings) values ($1, $2) returning job_id',
     [tenantId, JSON.stringify(settings)],

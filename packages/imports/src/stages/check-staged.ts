@@ -1,4 +1,4 @@
-import { entities } from '../entities/entities.js'
+import { findEntity } from '../entities/entities.js'
 import { updateJob } from '../jobs/job-statements.js'
 import { LoadStatements } from '../staging/load-statements.js'
 import type { StageContext } from './stage-context.js'
@@ -14,9 +14,9 @@ export async function checkStaged(context: StageContext): Promise<void> {
       await transaction.query(`analyze ${staging.name}`)
       let rejected = (await transaction.query(statements.excludeDuplicates(duplicates), values)).rowCount
       for (const [name, { references }] of Object.entries(entity.columns)) {
-        const referenced = references === undefined ? undefined : entities.get(references)
-        if (referenced === undefined || !staging.columns.includes(name)) continue
-        rejected += (await transaction.query(statements.excludeMissing(name, referenced), values)).rowCount
+        if (references === undefined || !staging.columns.includes(name)) continue
+        const statement = statements.excludeMissing(name, findEntity(references))
+        rejected += (await transaction.query(statement, values)).rowCount
       }
       if (job.counts.created + job.counts.updated > 0) await transaction.query(statements.excludeLoaded(), values)
       if (mode === 'insert' && (isDryRun || isAtomic))

@@ -3,7 +3,6 @@ import type { Database } from '@millrace/database'
 import type { Logger } from '@millrace/logger'
 import type { ObjectStore } from '@millrace/object-store'
 import { entities } from '../entities/entities.js'
-import type { Entity } from '../entities/entity.js'
 import type { ImportJob } from '../jobs/import-job.js'
 import { readJob, renewLease, updateJob } from '../jobs/job-statements.js'
 import { StagingTable } from '../staging/staging-table.js'
@@ -40,7 +39,11 @@ class Interruption extends Error {
  * thrown, and the job goes on once its lease has ended.
  */
 export async function runJob(job: ImportJob, { database, sources, logger, signal, now }: RunDeps): Promise<void> {
-  const entity = entities.get(job.settings.entity) as Entity
+  const entity = entities.get(job.settings.entity)
+  if (entity === undefined) {
+    await updateJob(database, job, { state: 'failed', error: `there is no entity ${job.settings.entity} any more` })
+    return
+  }
   const staging = new StagingTable(
     job.id,
     job.settings.mapping.map(({ to }) => to),
