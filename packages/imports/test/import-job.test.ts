@@ -408,20 +408,22 @@ describe('an import', () => {
 
     it('is not written any more by a worker whose lease has ended', async () => {
       const id = await start(rowsOf(10))
-      const first = (await claimJob(database, 1)) as ImportJob
-      await expireLease(id)
-      const second = (await claimJob(database, 60_000)) as ImportJob
-      expect(second.id).toBe(first.id)
-      const deps = {
-        database,
-        sources: storeOf({}),
-        logger: silentLogger,
-        signal: new AbortController().signal,
-        now: Date.now,
+      const first = (await claimJob(database, 60_000)) as ImportJob
+      let second: ImportJob | undefined
+      const deps = { database, logger: silentLogger, signal: new AbortController().signal, now: Date.now }
+      // The other worker takes the import over while this one has the source open.
+      const sources = {
+        get: async (key: string) => {
+          await expireLease(id)
+          second = await claimJob(database, 60_000)
+          return await storeOf({}).get(key)
+        },
       }
-      await expect(runJob(first, deps)).rejects.toMatchObject({ code: 'IMPORT_LOST' })
-      await runJob(second, deps)
-      expect(await readJob(database, id)).toMatchObject({ state: 'completed', counts: { created: 10 } })
+      await expect(runJob(first, { ...deps, sources })).rejects.toMatchObject({ code: 'IMPORT_LOST' })
+      expect(await readJob(database, id)).toMatchObject({ counts: { read: 0 } })
+      await runJob(second as ImportJob, { ...deps, sources: storeOf({}) })
+      expect(await readJob(database, id)).toMatchObject({ state: 'completed', counts: { read: 10, created: 10 } })
+      await expect(runJob(first, { ...deps, sources: storeOf({}) })).rejects.toMatchObject({ code: 'IMPORT_LOST' })
     })
   })
 

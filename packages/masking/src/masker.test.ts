@@ -209,6 +209,8 @@ describe('a masker', () => {
     ['order_id=078 05 1120', 'order_id=[ssn]'],
     ['order_id=x@4111111111111111', 'order_id=x@[card]'],
     ['{"order_id":"call 415-555-2671"}', '{"order_id":"call [phone]"}'],
+    ['order_id=4111111111111111@x', 'order_id=[card]@x'],
+    ['order_id=415-555-2671{x}', 'order_id=[phone]{x}'],
     ['order_id=7|password=hunter2', 'order_id=7|password=[masked]'],
     ['order_id=a/password:hunter2', 'order_id=a/password:[masked]'],
   ])('masks what the field of an id holds besides one plain id: %s', (text, masked) => {

@@ -116,8 +116,6 @@ export class DelimitedScanner {
       flags = 3
       at += 2
     }
-    // The byte after a quote decides whether the quote is an escape or the end of the cell.
-    if (at + 1 >= end && !isLast) return 'incomplete'
     this.#put(open + 1, at, flags)
     at++
     if (this.#skipSpaces) while (bytes[at] === SPACE && at < end) at++
