@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { generateApiKey, seedKeys } from '@millrace/auth'
-import { LOGS_STREAM, LogServiceClient, streamTopic } from '@millrace/contracts'
+import { LOGS_STREAM, type LogServiceClient, streamTopic } from '@millrace/contracts'
 import { type Database, migrate, openDatabase } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
-import { type Calls, createGrpcClient } from '@millrace/service'
-import { createGrpcMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
+import type { Calls } from '@millrace/service'
 import {
   createTestDatabase,
   createTestRedis,
@@ -16,6 +15,7 @@ import {
   type TestRedis,
   waitFor,
 } from '@millrace/testing'
+import { openLogService, SEARCH_ALL } from './open-log-service.js'
 
 const describeWithKafka =
   typeof findTestKafka('log-shipper with its stream on Kafka') === 'string' ? describe.skip : describe
@@ -24,8 +24,6 @@ const PATIENT = { deadlineMs: 120_000 }
 const TEST_MS = 600_000
 const LINES = 5
 const key = generateApiKey()
-const none: string[] = []
-const ask = { levels: none, services: none, host: '', traceId: '', query: '', contains: '', limit: 100, cursor: '' }
 
 describeWithKafka('log-shipper with its stream on Kafka', () => {
   let testDatabase: TestDatabase
@@ -59,12 +57,7 @@ describeWithKafka('log-shipper with its stream on Kafka', () => {
         LEASE_MS: '2000',
       },
     })
-    const [client, close] = createGrpcClient(
-      { service: LogServiceClient.service },
-      `127.0.0.1:${grpcPort}`,
-      { name: 'log-shipper' },
-      { logger: silentLogger, tracer: noopTracer, metrics: createGrpcMetrics(createMetrics({ service: 'test' })) },
-    )
+    const [client, close] = openLogService(grpcPort)
     logs = client
     closeClient = close
   }, TEST_MS)
@@ -96,16 +89,7 @@ describeWithKafka('log-shipper with its stream on Kafka', () => {
     const found: string[] = []
     let cursor = ''
     do {
-      const more = {
-        ...ask,
-        from: undefined,
-        to: undefined,
-        query: 'crash',
-        cursor,
-        fields: [],
-        highlight: false,
-        oldestFirst: false,
-      }
+      const more = { ...SEARCH_ALL, query: 'crash', cursor }
       const page = await logs.searchLogs(more, { tenant: '1', caller: 'test' })
       for (const text of page.linesJson) found.push(String(JSON.parse(text).message).slice('crash '.length))
       cursor = page.nextCursor

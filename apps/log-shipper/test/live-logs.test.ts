@@ -1,20 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { WatchLogsResponse } from '@millrace/contracts'
 import { freePort, waitFor } from '@millrace/testing'
-import { openLogService } from './open-log-service.js'
+import { EVERY_LINE, openLogService } from './open-log-service.js'
 import { startShipper, type TestShipper } from './start-shipper.js'
-
-const none: string[] = []
-const conditions = {
-  from: undefined,
-  to: undefined,
-  levels: none,
-  services: none,
-  host: '',
-  traceId: '',
-  query: '',
-  contains: '',
-}
 
 let shipper: TestShipper
 let logs: ReturnType<typeof openLogService>[0]
@@ -35,7 +23,7 @@ function watch(query: string, { position = '', tenant = '1' } = {}) {
   const got: WatchLogsResponse[] = []
   const messages: string[] = []
   const updates = logs.watchLogs(
-    { conditions: { ...conditions, query }, fields: none, position },
+    { conditions: { ...EVERY_LINE, query }, fields: [], position },
     { tenant, caller: 'test', signal: stopping.signal },
   )
   const ended = (async () => {
@@ -107,7 +95,7 @@ describe('the live tail of log lines', () => {
 
   it('refuses a position that it did not give, a query that is not valid, and watchers beyond the limit', async () => {
     const first = async (request: { query: string; position: string }) => {
-      const asked = { conditions: { ...conditions, query: request.query }, fields: none, position: request.position }
+      const asked = { conditions: { ...EVERY_LINE, query: request.query }, fields: [], position: request.position }
       for await (const update of logs.watchLogs(asked, { tenant: '1', caller: 'test' })) return update
       return undefined
     }

@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { generateApiKey, seedKeys } from '@millrace/auth'
-import { LOGS_STREAM, LogServiceClient } from '@millrace/contracts'
+import { LOGS_STREAM, type LogServiceClient, type SearchLogsRequest } from '@millrace/contracts'
 import { type Database, migrate, openDatabase } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
 import { openRedis, type RedisConnection } from '@millrace/redis'
-import { type Calls, createGrpcClient } from '@millrace/service'
+import type { Calls } from '@millrace/service'
 import { createRedisDriver, decodeFrame } from '@millrace/streams'
-import { createGrpcMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
 import {
   createTestDatabase,
   createTestRedis,
@@ -17,6 +16,7 @@ import {
   waitFor,
 } from '@millrace/testing'
 import { readLogFrame } from '../src/append/log-frame.js'
+import { openLogService, SEARCH_ALL } from './open-log-service.js'
 
 const CANARY = 'canary.person@example.com'
 /** A process that was killed holds its partitions until its lease ends. */
@@ -34,34 +34,16 @@ let logs: Calls<typeof LogServiceClient.service>
 let closeClient: () => void | Promise<void>
 const key = generateApiKey()
 
-const none: string[] = []
-const ask = {
-  levels: none,
-  services: none,
-  host: '',
-  traceId: '',
-  query: '',
-  contains: '',
-  limit: 100,
-  cursor: '',
-  fields: none,
-  highlight: false,
-  oldestFirst: false,
-}
-
 async function send(body: string, headers: Record<string, string> = { authorization: `Bearer ${key}` }) {
   return await fetch(`${origin}/v1/logs/ndjson`, { method: 'POST', headers, body })
 }
 
 /** All lines that a search finds, over all pages. */
-async function search(more: Partial<typeof ask>): Promise<Record<string, unknown>[]> {
+async function search(more: Partial<SearchLogsRequest>): Promise<Record<string, unknown>[]> {
   const found: Record<string, unknown>[] = []
   let cursor = ''
   do {
-    const page = await logs.searchLogs(
-      { ...ask, from: undefined, to: undefined, ...more, cursor },
-      { tenant: '1', caller: 'test' },
-    )
+    const page = await logs.searchLogs({ ...SEARCH_ALL, ...more, cursor }, { tenant: '1', caller: 'test' })
     found.push(...page.linesJson.map((text) => JSON.parse(text) as Record<string, unknown>))
     cursor = page.nextCursor
   } while (cursor !== '')
@@ -97,12 +79,7 @@ describe('log-shipper', () => {
         LEASE_MS: String(LEASE_MS),
       },
     })
-    const [client, close] = createGrpcClient(
-      { service: LogServiceClient.service },
-      `127.0.0.1:${grpcPort}`,
-      { name: 'log-shipper' },
-      { logger: silentLogger, tracer: noopTracer, metrics: createGrpcMetrics(createMetrics({ service: 'test' })) },
-    )
+    const [client, close] = openLogService(grpcPort)
     logs = client
     closeClient = close
   })

@@ -1,23 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import type { LogAnswer } from '@millrace/contracts'
+import type { LogAnswer, SearchLogsRequest } from '@millrace/contracts'
 import { freePort, waitFor } from '@millrace/testing'
-import { openLogService } from './open-log-service.js'
+import { EVERY_LINE, openLogService, SEARCH_ALL } from './open-log-service.js'
 import { startShipper, type TestShipper } from './start-shipper.js'
 
 const NOW = Math.floor(Date.now() / 3_600_000) * 3_600_000
 const CALL = { tenant: '1', caller: 'test' }
-const none: string[] = []
-const conditions = {
-  from: undefined,
-  to: undefined,
-  levels: none,
-  services: none,
-  host: '',
-  traceId: '',
-  query: '',
-  contains: '',
-}
-const ask = { ...conditions, limit: 100, cursor: '', fields: none, highlight: false, oldestFirst: false }
 
 let shipper: TestShipper
 let logs: ReturnType<typeof openLogService>[0]
@@ -30,9 +18,9 @@ interface Line {
 }
 
 async function search(
-  more: Partial<typeof ask>,
+  more: Partial<SearchLogsRequest>,
 ): Promise<{ lines: Line[]; page: Awaited<ReturnType<typeof logs.searchLogs>> }> {
-  const page = await logs.searchLogs({ ...ask, ...more }, CALL)
+  const page = await logs.searchLogs({ ...SEARCH_ALL, ...more }, CALL)
   return { lines: page.linesJson.map((text) => JSON.parse(text) as Line), page }
 }
 
@@ -151,7 +139,7 @@ describe('answers about log lines, from chunks and from the memory tail', () => 
   it('count lines by time and by a field', async () => {
     const range = { from: new Date(NOW - 7_200_000), to: new Date(NOW - 7_200_000 + 60_000) }
     const { answer } = await logs.countLogs(
-      { conditions: { ...conditions, ...range }, interval: '10s', groupBy: 'level', limit: 0 },
+      { conditions: { ...EVERY_LINE, ...range }, interval: '10s', groupBy: 'level', limit: 0 },
       CALL,
     )
     expect(dataOf(answer)).toEqual(
@@ -162,16 +150,21 @@ describe('answers about log lines, from chunks and from the memory tail', () => 
       })),
     )
     expect([answer?.total, answer?.incomplete, metaOf(answer).interval_ms]).toEqual([50n, [], 10_000])
-    const { answer: auto } = await logs.countLogs({ conditions, interval: 'auto', groupBy: '', limit: 0 }, CALL)
+    const { answer: auto } = await logs.countLogs(
+      { conditions: EVERY_LINE, interval: 'auto', groupBy: '', limit: 0 },
+      CALL,
+    )
     expect(dataOf<{ count: number }>(auto).reduce((sum, { count }) => sum + count, 0)).toBe(50)
     for (const interval of ['1x', '0s', '1s'])
-      await expect(logs.countLogs({ conditions, interval, groupBy: '', limit: 0 }, CALL)).rejects.toMatchObject({
+      await expect(
+        logs.countLogs({ conditions: EVERY_LINE, interval, groupBy: '', limit: 0 }, CALL),
+      ).rejects.toMatchObject({
         code: 'INVALID_REQUEST',
       })
   })
 
   it('count the most frequent values of a field', async () => {
-    const { answer } = await logs.topLogValues({ conditions, field: 'http.status', limit: 0 }, CALL)
+    const { answer } = await logs.topLogValues({ conditions: EVERY_LINE, field: 'http.status', limit: 0 }, CALL)
     expect(dataOf(answer)).toEqual([
       { value: '200', count: 45, share: 0.9 },
       { value: '500', count: 5, share: 0.1 },
@@ -182,7 +175,7 @@ describe('answers about log lines, from chunks and from the memory tail', () => 
   it('count patterns of messages, compare them with the period before, and find the lines of a pattern', async () => {
     const range = { from: new Date(NOW - 7_200_000 + 25_000), to: new Date(NOW - 7_200_000 + 50_000) }
     const { answer } = await logs.findLogPatterns(
-      { conditions: { ...conditions, ...range }, limit: 0, byChange: false },
+      { conditions: { ...EVERY_LINE, ...range }, limit: 0, byChange: false },
       CALL,
     )
     const data = dataOf<{ pattern: string; query: string; count: number }>(answer)

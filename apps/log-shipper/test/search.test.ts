@@ -23,6 +23,7 @@ import { GROUP_CHUNKS, groupFilters } from '../src/store/group-filters.js'
 import { LogsHandler } from '../src/store/logs-handler.js'
 import { StreamTail } from '../src/store/stream-tail.js'
 import { MemoryTail } from '../src/tail/memory-tail.js'
+import { SEARCH_ALL } from './open-log-service.js'
 
 const DAY_MS = 86_400_000
 const NOON = Math.floor(Date.now() / DAY_MS) * DAY_MS + DAY_MS / 2
@@ -449,21 +450,7 @@ describe('the store of log lines', () => {
       now: Date.now,
       readWatermark: async () => undefined,
     })
-    const ask = {
-      from: undefined,
-      to: undefined,
-      levels: [],
-      services: [],
-      host: '',
-      traceId: '',
-      query: '',
-      contains: '',
-      limit: 0,
-      cursor: '',
-      fields: [],
-      highlight: false,
-      oldestFirst: false,
-    }
+    const ask = { ...SEARCH_ALL, limit: 0 }
     const call = { tenant: '1', signal: new AbortController().signal }
     await expect(search({ ...ask, cursor: 'abc' }, call)).rejects.toMatchObject({ code: 'INVALID_CURSOR' })
     for (const wrong of [{ levels: ['loud'] }, { limit: 101 }, { traceId: 'xyz' }])

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { generateApiKey, seedKeys } from '@millrace/auth'
-import { LOGS_STREAM, LogServiceClient, SearchLogsRequest } from '@millrace/contracts'
+import { LOGS_STREAM, type LogServiceClient, SearchLogsRequest } from '@millrace/contracts'
 import { type Database, migrate, openDatabase } from '@millrace/database'
 import { silentLogger } from '@millrace/logger'
-import { type Calls, createGrpcClient } from '@millrace/service'
-import { createGrpcMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
+import type { Calls } from '@millrace/service'
 import {
   createTestDatabase,
   createTestRedis,
@@ -14,6 +13,7 @@ import {
   type TestRedis,
   waitFor,
 } from '@millrace/testing'
+import { openLogService } from './open-log-service.js'
 
 type LogCalls = Calls<typeof LogServiceClient.service>
 interface Shipper {
@@ -44,12 +44,7 @@ async function startShipper(): Promise<Shipper> {
       LEASE_MS: '2000',
     },
   })
-  const [logs, close] = createGrpcClient(
-    { service: LogServiceClient.service },
-    `127.0.0.1:${grpcPort}`,
-    { name: 'log-shipper' },
-    { logger: silentLogger, tracer: noopTracer, metrics: createGrpcMetrics(createMetrics({ service: 'test' })) },
-  )
+  const [logs, close] = openLogService(grpcPort)
   const stop = async () => {
     await close()
     await service.stop()

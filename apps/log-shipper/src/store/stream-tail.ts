@@ -50,7 +50,7 @@ const READ_LIMITS = { framesMax: 200, bytesMax: 8 * 1024 * 1024, blockMs: 0 }
 
 /**
  * Reads the lines that are not in a chunk yet from the stream itself, for the partitions that this process does not own: those of other processes, of one that was
- * killed and still holds its lease, and those that are just being taken over. So every acknowledged line is found, whichever process is asked. What was read is
+ * killed and still holds its lease, and those that are just being taken over. So a search at any process finds the lines of all partitions. What was read is
  * kept, and a further search reads only what is new.
  */
 export class StreamTail {

@@ -1,11 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { LogServiceClient } from '@millrace/contracts'
-import { silentLogger } from '@millrace/logger'
-import { type Calls, createGrpcClient } from '@millrace/service'
-import { createGrpcMetrics, createMetrics, noopTracer } from '@millrace/telemetry'
+import type { LogServiceClient } from '@millrace/contracts'
+import type { Calls } from '@millrace/service'
 import { freePort, waitFor } from '@millrace/testing'
+import { openLogService, SEARCH_ALL } from '../open-log-service.js'
 import { startShipper, type TestShipper } from '../start-shipper.js'
 import { DIFFICULT_VALUES, type DifficultValue, type FoundLine } from './values.js'
 import { FIDELITY_WIRES, type FidelityWire, InexpressibleError, type Target } from './wires.js'
@@ -15,7 +14,6 @@ const PAGE = fileURLToPath(new URL('../../../../docs/reference/fidelity.md', imp
 const IS_WRITTEN = process.env.MILLRACE_FIDELITY_WRITE === '1'
 /** A line that was sent without an acknowledgement and is not found by then is lost. */
 const FOUND_MS = 180_000
-const NOTHING = { levels: [], services: [], host: '', traceId: '', query: '', contains: '', limit: 10, cursor: '' }
 
 describe('difficult values', () => {
   let shipper: TestShipper
@@ -41,12 +39,7 @@ describe('difficult values', () => {
       GELF_PORT: String(ports.gelf),
     }))
     target = { origin: shipper.origin, key: shipper.key, ports }
-    const [client, close] = createGrpcClient(
-      { service: LogServiceClient.service },
-      `127.0.0.1:${shipper.grpcPort}`,
-      { name: 'log-shipper' },
-      { logger: silentLogger, tracer: noopTracer, metrics: createGrpcMetrics(createMetrics({ service: 'test' })) },
-    )
+    const [client, close] = openLogService(shipper.grpcPort)
     logs = client
     closeClient = close
   })
@@ -56,18 +49,7 @@ describe('difficult values', () => {
   })
 
   async function find(service: string): Promise<FoundLine | undefined> {
-    const page = await logs.searchLogs(
-      {
-        ...NOTHING,
-        services: [service],
-        from: undefined,
-        to: undefined,
-        fields: [],
-        highlight: false,
-        oldestFirst: false,
-      },
-      { tenant: '1', caller: 'test' },
-    )
+    const page = await logs.searchLogs({ ...SEARCH_ALL, services: [service] }, { tenant: '1', caller: 'test' })
     const [line] = page.linesJson.map((text) => JSON.parse(text) as FoundLine)
     // Syslog has a place of its own for them.
     const data = line?.attributes['syslog.structured_data'] as Record<string, Record<string, unknown>> | undefined
