@@ -34,7 +34,7 @@ async function find(client: number, query: string): Promise<string[]> {
 }
 
 /** Waits until a search finds the line of every service: a process reads the partitions that it owns some milliseconds after the acknowledgement. No search finds a line twice. */
-async function findAll(client: number, word: string): Promise<void> {
+async function expectAll(client: number, word: string): Promise<void> {
   const expected = Array.from({ length: SERVICES }, (_, n) => `${word} ${n}`).sort()
   const found = await waitFor(async () => {
     const lines = await find(client, word)
@@ -75,19 +75,19 @@ describe('several log-shippers', () => {
   it('find every acknowledged line once, whichever of them is asked', async () => {
     for (const word of ['alpha', 'beta', 'gamma']) {
       await send(word)
-      for (const client of [0, 1]) await findAll(client, word)
+      for (const client of [0, 1]) await expectAll(client, word)
     }
-    await findAll(1, 'alpha')
+    await expectAll(1, 'alpha')
   })
 
   it('find the lines of one that was killed at once, while its lease still runs', async () => {
     await send('delta')
     await second.kill('SIGKILL')
-    await findAll(0, 'delta')
+    await expectAll(0, 'delta')
     // It still owns its partitions.
     expect((await owners()).length).toBe(2)
     await send('epsilon')
-    await findAll(0, 'epsilon')
-    await findAll(0, 'delta')
+    await expectAll(0, 'epsilon')
+    await expectAll(0, 'delta')
   })
 })
