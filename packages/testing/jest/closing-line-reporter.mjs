@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { listFailures } from './failure-list.mjs'
 
-const LIST_LINES_MAX = 60
+/** CI systems show about the last 2,000 characters of an output; the steps and their times need a part of them. */
+const LIST_CHARACTERS_MAX = 1_400
 
 /**
  * Prints `N passed, N failed, N skipped` as the last line; a file that could not run counts as one failure. With CI_FAILURES_FILE it also writes
@@ -20,7 +21,7 @@ export default class ClosingLineReporter {
     const line = `${results.numPassedTests} passed, ${failed} failed, ${skipped} skipped\n`
     const file = process.env.CI_FAILURES_FILE
     if (file) {
-      const lines = listFailures(results.testResults, { root: this.#rootDir, linesMax: LIST_LINES_MAX })
+      const lines = listFailures(results.testResults, { root: this.#rootDir, charactersMax: LIST_CHARACTERS_MAX })
       writeFileSync(file, lines.map((one) => `${one}\n`).join(''))
     }
     // Jest's own summary goes to stderr; both ends are flushed in order so that this stays the last line.
