@@ -1,5 +1,7 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { expect, test } from '@jest/globals'
-import { createTestDatabase } from '@millrace/testing'
+import { createTestDatabase, hold } from '@millrace/testing'
 import pg from 'pg'
 import { messageId, type Numbering, userId, userOf } from '../load/numbering.js'
 import { checkEvents, describeFaults } from './check-events.js'
@@ -7,8 +9,14 @@ import { checkEvents, describeFaults } from './check-events.js'
 const numbering: Numbering = { seed: 99, batchEvents: 5, connections: 2, users: 20 }
 /** Connection 0 sent batches 0, 2 and 4, connection 1 sent 1 and 3; batch 5 was never answered. */
 const load = { numbering, batches: [3, 2] }
+/** With this message PostgreSQL ends each of its answers. */
+const READY_FOR_QUERY_BYTES = 6
+const LATER_MS = 30
 
-async function withStored(change: (client: pg.Client) => Promise<unknown>) {
+async function withStored(
+  change: (client: pg.Client) => Promise<unknown>,
+  through: (url: string) => Promise<string> = async (url) => url,
+) {
   const database = await createTestDatabase()
   const client = new pg.Client({ connectionString: database.url })
   await client.connect()
@@ -27,7 +35,7 @@ async function withStored(change: (client: pg.Client) => Promise<unknown>) {
   )
   await change(client)
   await client.end()
-  const findings = await checkEvents(database.url, [load])
+  const findings = await checkEvents(await through(database.url), [load])
   await database.release()
   return findings
 }
@@ -44,6 +52,34 @@ test('the check of events finds no fault when every event is stored as it was se
     examples: [],
   })
   expect(describeFaults(findings)).toBeUndefined()
+})
+
+test('the check of events finds no fault when PostgreSQL sends the end of its answer later than the last row', async () => {
+  const proxy = createServer((client) => {
+    const { hostname, port } = target as URL
+    const server = connect(Number(port), hostname)
+    client.pipe(server)
+    server.on('data', (chunk: Buffer) => {
+      const end = chunk.length - READY_FOR_QUERY_BYTES
+      client.write(chunk.subarray(0, end))
+      setTimeout(() => client.write(chunk.subarray(end)), LATER_MS)
+    })
+    server.on('close', () => client.destroy())
+    for (const socket of [client, server]) socket.on('error', () => client.destroy())
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  const stop = hold('a proxy', async () => void proxy.close())
+  let target: URL | undefined
+  const findings = await withStored(
+    async () => {},
+    async (url) => {
+      target = new URL(url)
+      return Object.assign(new URL(url), { host: `127.0.0.1:${(proxy.address() as AddressInfo).port}` }).href
+    },
+  )
+  expect(describeFaults(findings)).toBeUndefined()
+  await stop()
 })
 
 test('the check of events accepts an event without an answer whether it is stored or not', async () => {

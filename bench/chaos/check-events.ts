@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline'
-import pg from 'pg'
+import { withClient } from '@millrace/testing'
 import { to as copyTo } from 'pg-copy-streams'
 import { firstOfBatch, messageId, type Numbering, numberOf, userId, userOf } from '../load/numbering.js'
 
@@ -107,17 +107,17 @@ function note(findings: EventFindings, kind: 'missing' | 'doubled' | 'outOfOrder
 type OnRow = (id: string, user: string, partition: number, position: number) => void
 
 async function readRows(databaseUrl: string, onRow: OnRow): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl })
-  await client.connect()
-  try {
+  await withClient(databaseUrl, async (client) => {
     const rows = client.query(
       copyTo('copy (select message_id, user_id, partition, position from events where position >= 0) to stdout'),
     )
+    // The reader of lines listens for errors until the last row only.
+    rows.on('error', () => undefined)
     for await (const line of createInterface({ input: rows })) {
       const [id = '', user = '', partition, position] = line.split('\t')
       onRow(id, user, Number(partition), Number(position))
     }
-  } finally {
-    await client.end()
-  }
+    // The rows end before the statement does, and ending a connection during a statement breaks it: that would be an error of `rows`.
+    await client.query('select 1')
+  })
 }

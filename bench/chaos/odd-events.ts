@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
+import { withClient } from '@millrace/testing'
 import { WireConnection, type WireResponse } from '../load/wire-connection.js'
 
 /** The name of the event that the table refuses, see `addPoisonConstraint`. */
@@ -108,11 +108,5 @@ const STORED = `select ${COUNTS} from events where message_id = any($1)`
 const DEAD = `select ${COUNTS} from dead_letters where message_id = any($1)`
 
 async function query(url: string, sql: string, values?: unknown[]): Promise<{ rows: number; ids: number }[]> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    return (await client.query<{ rows: number; ids: number }>(sql, values)).rows
-  } finally {
-    await client.end()
-  }
+  return await withClient(url, async (client) => (await client.query<{ rows: number; ids: number }>(sql, values)).rows)
 }

@@ -1,5 +1,6 @@
 import { waitFor } from '@millrace/local-stack'
-import pg from 'pg'
+import { withClient } from '@millrace/testing'
+import type pg from 'pg'
 
 export interface PartitionState {
   partition: number
@@ -36,12 +37,5 @@ export async function waitUntilStoring(databaseUrl: string): Promise<void> {
 }
 
 async function query<T extends pg.QueryResultRow>(databaseUrl: string, sql: string): Promise<T[]> {
-  const client = new pg.Client({ connectionString: databaseUrl })
-  client.on('error', () => {})
-  await client.connect()
-  try {
-    return (await client.query<T>(sql)).rows
-  } finally {
-    await client.end().catch(() => {})
-  }
+  return await withClient(databaseUrl, async (client) => (await client.query<T>(sql)).rows)
 }

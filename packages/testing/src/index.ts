@@ -27,4 +27,5 @@ export {
 export { startTestReplica } from './test-replica.js'
 export { fallbackTestS3, findTestS3, type S3Program, startTestS3, type TestS3 } from './test-s3.js'
 export { waitFor } from './wait-for.js'
+export { withClient } from './with-client.js'
 export { within } from './within.js'

@@ -1,6 +1,6 @@
 import { MINUTE_MS } from '@millrace/contracts'
 import { waitFor } from '@millrace/local-stack'
-import pg from 'pg'
+import { withClient } from './with-client.js'
 
 /** One stream and tenant of `GET /api/v1/ledger`. */
 export interface LedgerEntry {
@@ -92,12 +92,7 @@ export async function findLedgerFault(databaseUrl: string, entry: LedgerEntry): 
 }
 
 async function countRows(databaseUrl: string, tenant: string): Promise<number> {
-  const client = new pg.Client({ connectionString: databaseUrl })
-  await client.connect()
-  try {
-    const sql = `select count(*)::float8 as rows from events join tenants on tenants.id = events.tenant_id where tenants.name = $1 and events.position >= 0`
-    return (await client.query<{ rows: number }>(sql, [tenant])).rows[0]?.rows ?? 0
-  } finally {
-    await client.end()
-  }
+  const sql = `select count(*)::float8 as rows from events join tenants on tenants.id = events.tenant_id where tenants.name = $1 and events.position >= 0`
+  const { rows } = await withClient(databaseUrl, (client) => client.query<{ rows: number }>(sql, [tenant]))
+  return rows[0]?.rows ?? 0
 }

@@ -1,7 +1,7 @@
 import { waitFor } from '@millrace/local-stack'
-import pg from 'pg'
 import { hold } from './leaks.js'
 import { askForServer } from './server-broker.js'
+import { withClient } from './with-client.js'
 
 export interface TestDatabase {
   readonly url: string
@@ -24,7 +24,7 @@ let counter = 0
 export async function createTestDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const server = await askForServer('postgres')
   const name = `test_${process.pid}_${server.grant}_${++counter}`
-  await asAdmin(server.url, (admin) => admin.query(`create database ${name}`))
+  await withClient(server.url, (admin) => admin.query(`create database ${name}`))
   const url = new URL(server.url)
   url.pathname = `/${name}`
   const release = hold(`database ${name}`, (graceMs?: number) => drop(server.url, name, graceMs))
@@ -49,7 +49,7 @@ const OPEN_CONNECTIONS = `select query, concat_ws(', ', application_name, state,
   from pg_stat_activity where datname = $1 and backend_type = 'client backend'`
 
 async function drop(serverUrl: string, name: string, graceMs = 10_000): Promise<void> {
-  await asAdmin(serverUrl, async (admin) => {
+  await withClient(serverUrl, async (admin) => {
     let open: OpenConnection[] = []
     const isUnused = async () => {
       open = (await admin.query<OpenConnection>(OPEN_CONNECTIONS, [name])).rows
@@ -61,14 +61,4 @@ async function drop(serverUrl: string, name: string, graceMs = 10_000): Promise<
     const last = open.map(({ query, doing }) => `${query.slice(0, 80) || '(no statement)'} (${doing})`).join('; ')
     throw new Error(`${open.length} connections to ${name} were left open; their last statements: ${last}`)
   })
-}
-
-async function asAdmin<T>(url: string, work: (admin: pg.Client) => Promise<T>): Promise<T> {
-  const admin = new pg.Client({ connectionString: url })
-  await admin.connect()
-  try {
-    return await work(admin)
-  } finally {
-    await admin.end()
-  }
 }

@@ -1,9 +1,9 @@
 import { chownSync, cpSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { type PostgresServer, removeTemporary, startPostgres, temporaryDirectory } from '@millrace/local-stack'
-import pg from 'pg'
 import { hold } from './leaks.js'
 import { withStop } from './test-redis.js'
+import { withClient } from './with-client.js'
 
 /** Files that belong to the running primary only, as in pg_basebackup. The directories themselves must exist. */
 const OWN_FILES = new Set(['postmaster.pid', 'postmaster.opts'])
@@ -50,17 +50,13 @@ export async function startTestReplica(primary: PostgresServer): Promise<Postgre
 
 /** Returns the backup's label. One session begins and ends the backup. */
 async function copyWhileRunning(primary: PostgresServer, dataDir: string): Promise<string> {
-  const session = new pg.Client({ connectionString: primary.url })
-  await session.connect()
-  try {
+  return await withClient(primary.url, async (session) => {
     await session.query(`select pg_backup_start('replica', true)`)
     mkdirSync(dataDir, { mode: 0o700 })
     cpSync(primary.dataDir, dataDir, { recursive: true, verbatimSymlinks: true, filter: isCopied })
     const { rows } = await session.query<{ labelfile: string }>('select labelfile from pg_backup_stop(false)')
     return rows[0]?.labelfile ?? ''
-  } finally {
-    await session.end()
-  }
+  })
 }
 
 /** Sockets lie in the data directory too. */
