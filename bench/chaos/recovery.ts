@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Supervised, waitFor } from '@millrace/local-stack'
+import { type Supervised, slownessFactor, waitFor } from '@millrace/local-stack'
 import type { Random } from '../lib/random.js'
 import { type ChaosReport, startChaosLoad } from './chaos-load.js'
 import type { ChaosRun, Verdict } from './chaos-run.js'
@@ -24,8 +24,6 @@ export const FILLED_WHILE_FROZEN: readonly RecoveryStep[] = [
 const STEPS_MAX = 6
 const STORED_WITHIN_MS = 10_000
 const SETTLED_WITHIN_MS = 30_000
-/** For slow machines, as for the waits of tests. */
-const WAIT_FACTOR = Number(process.env.MILLRACE_WAIT_FACTOR) || 1
 /** A fill ends after this time even when nothing was rejected: the stream is not full as long as everything works. */
 const FILL_MS_MAX = 8_000
 
@@ -80,7 +78,7 @@ interface Fill {
 
 /**
  * Runs a sequence of faults under load, repairs what is still broken, and waits until a new event is stored.
- * @throws when that takes longer than 10 s
+ * @throws when that takes longer than 10 s, scaled by the load of the machine
  */
 export async function runRecovery(run: ChaosRun, steps: readonly RecoveryStep[]): Promise<RecoveryReport> {
   const broken = new Map<Part, 'frozen' | 'killed'>()
@@ -100,7 +98,7 @@ export async function runRecovery(run: ChaosRun, steps: readonly RecoveryStep[])
       }
       const repairedAt = performance.now()
       await waitFor(() => isNewEventStored(run), {
-        deadlineMs: STORED_WITHIN_MS * WAIT_FACTOR,
+        deadlineMs: STORED_WITHIN_MS * slownessFactor(),
         intervalMs: 100,
         what: `a new event that is stored, after: ${describeSteps(steps)}`,
       })
@@ -120,7 +118,7 @@ export async function runRecovery(run: ChaosRun, steps: readonly RecoveryStep[])
  */
 export async function verifyRecovery(run: ChaosRun): Promise<Verdict> {
   let verdict = await run.verify()
-  const until = performance.now() + SETTLED_WITHIN_MS * WAIT_FACTOR
+  const until = performance.now() + SETTLED_WITHIN_MS * slownessFactor()
   while (verdict.faults.length > 0 && performance.now() < until) {
     await delay(1_000)
     verdict = await run.verify()

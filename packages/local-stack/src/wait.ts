@@ -2,10 +2,7 @@ import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface WaitOptions {
-  /**
-   * How long to wait at most, in milliseconds. Default: 5,000, multiplied by MILLRACE_WAIT_FACTOR. Without that setting the factor is the machine's load
-   * per processor, from 1 to 12, so that tests do not fail because others use the machine.
-   */
+  /** How long to wait at most, in milliseconds. Default: 5,000, multiplied by `slownessFactor()`. */
   deadlineMs?: number
   /** Pause between two checks of the condition, in milliseconds. Default 20. */
   intervalMs?: number
@@ -46,7 +43,11 @@ export async function waitFor<T>(
   }
 }
 
-function slownessFactor(): number {
+/**
+ * How many times longer than usual something may take on this machine now: MILLRACE_WAIT_FACTOR, or without that setting the machine's load per
+ * processor, from 1 to 12, so that nothing fails because others use the machine.
+ */
+export function slownessFactor(): number {
   const set = Number(process.env.MILLRACE_WAIT_FACTOR)
   if (set > 0) return set
   return Math.min(LOAD_FACTOR_MAX, Math.max(1, (loadavg()[0] ?? 0) / availableParallelism()))
