@@ -20,7 +20,8 @@ import { LinesBuilder } from './lines-builder.js'
 const PARTITIONS = 4
 const QUICK: Partial<ConsumerSettings> = {
   partitions: PARTITIONS,
-  leaseMs: 900,
+  // On a busy machine no member may lose its partitions because it or its broker stood still for seconds.
+  leaseMs: 15_000,
   heartbeatMs: 100,
   mirrorMs: 50,
   maintenanceMs: 100,
@@ -28,12 +29,16 @@ const QUICK: Partial<ConsumerSettings> = {
   retryFirstMs: 10,
   retryCapMs: 100,
   blockMs: 500,
+  // A reader that stands still must fail a test: the watchdog would replace it.
+  stallAfterMs: 3_600_000,
 }
 
 /** An empty stream with four partitions. */
 export interface TestStream<Driver extends StreamDriver = StreamDriver> {
   readonly driver: Driver
   readonly stream: string
+  /** The name of the consumer group. Default "store". */
+  readonly group?: string
 }
 
 /** The streams on which tests of consumer groups run: in memory, and in Kafka where there is a broker. */
@@ -47,7 +52,8 @@ if (typeof findTestKafka('consumer groups with Kafka') !== 'string') {
       const { brokers, prefix } = await useTestKafka()
       const driver = await openTestKafkaDriver(brokers, silentLogger)
       await driver.prepare(`${prefix}-lines`, PARTITIONS)
-      return { driver, stream: `${prefix}-lines` }
+      // Tests of other files use the same broker at the same time, and each member that joins a group makes the others join again.
+      return { driver, stream: `${prefix}-lines`, group: `${prefix}-store` }
     },
   ])
 }
@@ -57,25 +63,38 @@ interface MemberOptions {
   readonly deps?: Partial<ConsumerDeps>
 }
 
-/** The consumer group "store" of one stream, with a database for the effects of its members and a producer. `release` stops everything. */
+/** A consumer group of one stream, with a database for the effects of its members and a producer. `release` stops everything. */
 export class TestGroup<Driver extends StreamDriver = StreamDriver> {
   readonly driver: Driver
   readonly stream: string
+  readonly name: string
   readonly effects: Effects
   readonly producer: Producer<LinesBuilder>
   /** What all members have reported as committed. */
   readonly notices: CommittedNotice[] = []
+  readonly #settings: Partial<ConsumerSettings>
   readonly #members: Consumer[] = []
 
-  private constructor({ driver, stream }: TestStream<Driver>, effects: Effects, producer: Producer<LinesBuilder>) {
+  private constructor(
+    { driver, stream, group = 'store' }: TestStream<Driver>,
+    settings: Partial<ConsumerSettings>,
+    { effects, producer }: { readonly effects: Effects; readonly producer: Producer<LinesBuilder> },
+  ) {
     this.driver = driver
     this.stream = stream
+    this.name = group
+    this.#settings = settings
     this.effects = effects
     this.producer = producer
   }
 
-  static async open<Driver extends StreamDriver>(opened: TestStream<Driver>): Promise<TestGroup<Driver>> {
-    return new TestGroup(opened, await openEffects(), await openLinesProducer(opened))
+  /** @param settings of all members, above QUICK */
+  static async open<Driver extends StreamDriver>(
+    opened: TestStream<Driver>,
+    settings: Partial<ConsumerSettings> = {},
+  ): Promise<TestGroup<Driver>> {
+    const [effects, producer] = [await openEffects(), await openLinesProducer(opened)]
+    return new TestGroup(opened, { ...QUICK, ...settings }, { effects, producer })
   }
 
   async release(): Promise<void> {
@@ -90,11 +109,11 @@ export class TestGroup<Driver extends StreamDriver = StreamDriver> {
       {
         driver: this.driver,
         stream: this.stream,
-        group: 'store',
+        group: this.name,
         member,
         database: this.effects.database,
         handler,
-        settings: { ...QUICK, ...settings },
+        settings: { ...this.#settings, ...settings },
       },
       { logger: silentLogger, onCommitted: (notices) => this.notices.push(...notices), ...deps },
     )

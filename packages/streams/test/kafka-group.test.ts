@@ -29,15 +29,20 @@ describeIfKafka('the membership in a Kafka group', () => {
   /** A driver of its own for each member, as in processes. */
   const join = async (
     name: string,
-    { instance, logger = silentLogger }: { instance?: string; logger?: Logger } = {},
+    {
+      instance,
+      logger = silentLogger,
+      topic = stream,
+      partitions = 6,
+    }: { instance?: string; logger?: Logger; topic?: string; partitions?: number } = {},
   ) => {
     const driver = await openTestKafkaDriver(brokers, logger)
     drivers.push(driver)
-    await driver.prepare(stream, 6)
+    await driver.prepare(topic, partitions)
     const held = new Set<number>()
     const events: string[] = []
     const membership: BrokerMembership = (await driver.joinGroup?.(
-      { stream, group: `${stream}-group`, member: name, instance, sessionTimeoutMs: 3000 },
+      { stream: topic, group: `${stream}-group`, member: name, instance, sessionTimeoutMs: 3000 },
       {
         assigned: (partitions) => {
           events.push(`+${partitions.join()}`)
@@ -66,6 +71,19 @@ describeIfKafka('the membership in a Kafka group', () => {
     expect(new Set([...one.held, ...three.held])).toEqual(new Set([0, 1, 2, 3, 4, 5]))
     // Nothing that stayed was ever taken away.
     expect(one.events.filter((event) => event.startsWith('+'))).toHaveLength(2)
+  })
+
+  it('gives each member all partitions of its own stream when two streams have a group of the same name', async () => {
+    const one = await join('one')
+    const other = await join('other', { topic: `${stream}-other`, partitions: 4 })
+    await waitFor(async () => one.held.size === 6 && other.held.size === 4)
+    const third = await join('third', { topic: `${stream}-other`, partitions: 4 })
+    await waitFor(async () => other.held.size === 2 && third.held.size === 2)
+    await one.membership.leave()
+    // Another member is the leader now.
+    const again = await join('again')
+    await waitFor(async () => again.held.size === 6)
+    expect(new Set([...other.held, ...third.held])).toEqual(new Set([0, 1, 2, 3]))
   })
 
   it('gives a static member its partitions back after a restart, without any change for the others', async () => {

@@ -17,7 +17,7 @@ import { LinesBuilder } from './lines-builder.js'
 
 const QUICK: Partial<ConsumerSettings> = {
   partitions: 4,
-  leaseMs: 3000,
+  leaseMs: 15_000,
   heartbeatMs: 100,
   mirrorMs: 50,
   maintenanceMs: 100,
@@ -25,6 +25,7 @@ const QUICK: Partial<ConsumerSettings> = {
   retryFirstMs: 10,
   retryCapMs: 100,
   blockMs: 200,
+  stallAfterMs: 3_600_000,
 }
 
 describe.each([['leases'], ['broker']] as const)(

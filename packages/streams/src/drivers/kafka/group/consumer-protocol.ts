@@ -8,6 +8,8 @@ import { WireReader, WireWriter } from '../wire.js'
 /** What a member says about itself when it joins. */
 export interface Subscription {
   readonly topic: string
+  /** How many partitions the members with this topic share out, from 0. Undefined when the member does not say it. */
+  readonly partitions: number | undefined
   /** The partitions that it owns already. */
   readonly owned: readonly number[]
   /** The generation in which it got them; -1 when it owns none. */
@@ -17,23 +19,28 @@ export interface Subscription {
 const SUBSCRIPTION_VERSION = 2
 const ASSIGNMENT_VERSION = 0
 const NO_BYTES = -1
+const COUNT_BYTES = 4
 
-export function encodeSubscription({ topic, owned, generation }: Subscription): Buffer {
-  const out = writerFor(topic, owned).int16(SUBSCRIPTION_VERSION).int32(1).string(topic).int32(NO_BYTES)
+/** The number of partitions is in the user data, which Kafka's own consumers leave to the assignor. */
+export function encodeSubscription({ topic, partitions, owned, generation }: Subscription): Buffer {
+  const out = writerFor(topic, owned).int16(SUBSCRIPTION_VERSION).int32(1).string(topic)
+  if (partitions === undefined) out.int32(NO_BYTES)
+  else out.int32(COUNT_BYTES).int32(partitions)
   return writeTopicPartitions(out, topic, owned).int32(generation).written
 }
 
-/** A member that does not say what it owns, or of whose format nothing is known, owns nothing. */
-export function decodeSubscription(bytes: Buffer, topic: string): Subscription {
+/** A member that does not say what it owns owns nothing. One of whose format nothing is known counts as a member with `ownTopic`. */
+export function decodeSubscription(bytes: Buffer, ownTopic: string): Subscription {
   try {
     const reader = new WireReader(bytes)
     const version = reader.int16()
-    reader.array((one) => one.string())
-    reader.bytes()
+    const [topic = ownTopic] = reader.array((one) => one.string())
+    const userData = reader.bytes()
+    const partitions = userData.length >= COUNT_BYTES ? userData.readUInt32BE() : undefined
     const owned = version >= 1 ? readPartitionsOf(reader, topic) : []
-    return { topic, owned, generation: version >= 2 ? reader.int32() : -1 }
+    return { topic, partitions, owned, generation: version >= 2 ? reader.int32() : -1 }
   } catch {
-    return { topic, owned: [], generation: -1 }
+    return { topic: ownTopic, partitions: undefined, owned: [], generation: -1 }
   }
 }
 
@@ -52,7 +59,7 @@ export function decodeAssignment(bytes: Buffer, topic: string): number[] {
 
 /** Has room for the topic twice, the partitions, and the fields of fixed size. */
 function writerFor(topic: string, partitions: readonly number[]): WireWriter {
-  return new WireWriter(32 + 2 * Buffer.byteLength(topic) + 4 * partitions.length)
+  return new WireWriter(40 + 2 * Buffer.byteLength(topic) + 4 * partitions.length)
 }
 
 function writeTopicPartitions(out: WireWriter, topic: string, partitions: readonly number[]): WireWriter {

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { type Logger, silentLogger } from '@millrace/logger'
 import { waitFor } from '@millrace/testing'
-import { encodeAssignment } from './consumer-protocol.js'
+import { decodeSubscription, encodeAssignment } from './consumer-protocol.js'
 import { GroupMember, type GroupMemberOptions } from './group-member.js'
-import { GROUP_ERROR, type GroupCoordinator, GroupError } from './group-protocol.js'
+import { GROUP_ERROR, type GroupCoordinator, GroupError, type JoinRequest } from './group-protocol.js'
 
 type Call = 'join' | 'sync' | 'heartbeat' | 'commit' | 'leave' | 'forget' | 'close'
 
@@ -13,12 +13,15 @@ class ScriptedCoordinator implements GroupCoordinator {
   readonly joins: string[] = []
   readonly committed: { partition: number; offset: number }[] = []
   assigned = [0, 1, 2]
+  /** What the member has said about itself. */
+  readonly subscriptions: Buffer[] = []
   generation = 0
   /** The error for a call, or 'hang'. */
   faults: (call: Call) => Error | 'hang' | undefined = () => undefined
 
-  async join({ memberId }: { memberId: string }) {
+  async join({ memberId, protocols }: JoinRequest) {
     this.joins.push(memberId)
+    this.subscriptions.push(...protocols.map(({ metadata }) => metadata))
     await this.#answer('join')
     this.generation++
     return { generation: this.generation, memberId: 'id-1', leader: 'another', members: [] }
@@ -109,6 +112,17 @@ describe('a member of a Kafka group', () => {
     await join()
     expect(coordinator.joins).toEqual(['', 'id-1'])
     expect(events).toEqual([[0, 1, 2]])
+  })
+
+  it('tells the leader its topic, how many partitions that has, and which of them it owns', async () => {
+    await join()
+    fail('heartbeat', GROUP_ERROR.rebalanceInProgress)
+    await waitFor(async () => events.length >= 2)
+    // The leader may read another topic.
+    expect(coordinator.subscriptions.map((bytes) => decodeSubscription(bytes, 'logs'))).toEqual([
+      { topic: 'lines', partitions: 3, owned: [], generation: -1 },
+      { topic: 'lines', partitions: 3, owned: [0, 1, 2], generation: 1 },
+    ])
   })
 
   it('keeps its partitions during a rebalance and learns of its new ones', async () => {

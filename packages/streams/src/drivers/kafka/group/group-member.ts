@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@millrace/logger'
 import { streamErrors } from '../../../errors.js'
-import { assignPartitions } from './assign-partitions.js'
+import { assignTopics } from './assign-topics.js'
 import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './consumer-protocol.js'
 import {
   GROUP_ERROR,
@@ -181,8 +181,8 @@ export class GroupMember {
   }
 
   async #join(): Promise<void> {
-    const { topic, instance, sessionTimeoutMs, onAssigned } = this.#options
-    const metadata = encodeSubscription({ topic, owned: this.#owned, generation: this.#ownedGeneration })
+    const { topic, partitions, instance, sessionTimeoutMs, onAssigned } = this.#options
+    const metadata = encodeSubscription({ topic, partitions, owned: this.#owned, generation: this.#ownedGeneration })
     const timeoutMs = sessionTimeoutMs + ANSWER_MS
     const answer = await this.#coordinator.join(
       {
@@ -209,11 +209,11 @@ export class GroupMember {
   }
 
   #assign({ members }: JoinAnswer): { readonly memberId: string; readonly assignment: Buffer }[] {
-    const { topic, partitions } = this.#options
-    const views = members.map(({ memberId, metadata }) => ({ memberId, ...decodeSubscription(metadata, topic) }))
-    return [...assignPartitions(views, partitions)].map(([memberId, assigned]) => ({
+    const own = this.#options
+    const views = members.map(({ memberId, metadata }) => ({ memberId, ...decodeSubscription(metadata, own.topic) }))
+    return assignTopics(views, own).map(({ memberId, topic, partitions }) => ({
       memberId,
-      assignment: encodeAssignment(topic, assigned),
+      assignment: encodeAssignment(topic, partitions),
     }))
   }
 
