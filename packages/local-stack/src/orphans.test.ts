@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -121,5 +121,18 @@ describe('the children of a process that has ended without stopping them', () =>
     expect(await reapOrphans()).not.toContain(`process ${other.pid}`)
     expect(isAlive(other.pid as number)).toBe(true)
     other.kill('SIGKILL')
+  })
+  test('the next start goes on when another process removes a note, or all notes of an owner, while the start reads them', async () => {
+    const notes = join(home, 'notes')
+    const gone = join(home, 'gone')
+    const directory = join(home, 'directory')
+    mkdirSync(join(notes, '4194400-1'), { recursive: true })
+    mkdirSync(directory)
+    // A link to nothing is listed and cannot be read, like a file that is removed between the two.
+    symlinkSync(gone, join(notes, '4194400-1', 'child-4194401'))
+    writeFileSync(join(notes, '4194400-1', 'directory-of-test'), directory)
+    symlinkSync(gone, join(notes, '4194402-1'))
+    expect(await reapOrphans(notes)).toEqual([`directory ${directory}`])
+    expect([existsSync(directory), readdirSync(notes)]).toEqual([false, []])
   })
 })

@@ -64,9 +64,11 @@ export async function endEverything(): Promise<void> {
   await endNotes(own)
 }
 
-/** Ends children and removes temporary directories of owners that are gone. Resolves with what was found, one phrase each, once all of it has ended. */
-export async function reapOrphans(): Promise<string[]> {
-  const root = notesDirectory()
+/**
+ * Ends children and removes temporary directories of owners that are gone. Resolves with what was found, one phrase each, once all of it has ended. Several
+ * processes may do so at the same time.
+ */
+export async function reapOrphans(root = notesDirectory()): Promise<string[]> {
   const found: string[] = []
   for (const owner of readdirSync(root)) {
     if (!/^\d+-/.test(owner) || isRunning(owner.replace('-', ' '))) continue
@@ -100,7 +102,8 @@ async function waitForEnd(children: readonly RunningChild[]): Promise<void> {
 /** Removes a directory with all of its files, and unmounts what is mounted on it. Nothing happens when it is gone. */
 export function removeDirectory(path: string): void {
   const own = statSync(path, { throwIfNoEntry: false })
-  if (own && own.dev !== statSync(dirname(path)).dev) spawnSync('umount', ['-l', path])
+  const parent = statSync(dirname(path), { throwIfNoEntry: false })
+  if (own && parent && own.dev !== parent.dev) spawnSync('umount', ['-l', path])
   // A process that was just killed may still be writing.
   rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
 }
@@ -199,8 +202,24 @@ function writeNote(name: string, content: string): () => void {
   }
 }
 
+/** The watcher of an owner, or another start, may remove notes at any moment: what is gone meanwhile has been dealt with. */
 function readNotes(owner: string): Notes {
-  return new Map(readdirSync(owner).map((name) => [name, readFileSync(join(owner, name), 'utf8')]))
+  const notes = new Map<string, string>()
+  for (const name of unlessGone(() => readdirSync(owner)) ?? []) {
+    const content = unlessGone(() => readFileSync(join(owner, name), 'utf8'))
+    if (content !== undefined) notes.set(name, content)
+  }
+  return notes
+}
+
+/** What `read` returns; undefined when the file or the folder does not exist. */
+function unlessGone<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 function ownerDirectory(): string {
