@@ -264,8 +264,9 @@ describeWithS3('the S3 driver', () => {
   })
 
   it('ends every call on a frozen server after its time limit, and works again after it', async () => {
-    const store = await open('', { idleTimeoutMs: 300 }, '127.0.0.1', port())
-    await store.put('frozen', randomBytes(1000))
+    const patient = await open('', {}, '127.0.0.1', port())
+    await patient.put('frozen', randomBytes(1000))
+    const store = await open('', { idleTimeoutMs: 1_000 }, '127.0.0.1', port())
     await server.pause()
     const unavailable = { code: 'OBJECT_STORE_UNAVAILABLE', retryable: true }
     const listing = (async () => {
@@ -285,6 +286,8 @@ describeWithS3('the S3 driver', () => {
     const results = await within(LIMIT_MS, Promise.allSettled(calls))
     await server.resume()
     for (const result of results) expect(result).toMatchObject({ status: 'rejected', reason: unavailable })
+    // The server has the requests of the calls above to end first.
+    await patient.check()
     expect(await read(store, 'frozen')).toHaveLength(1000)
     await store.check()
   })
@@ -304,7 +307,7 @@ describeWithS3('the S3 driver', () => {
       store.check({ signal }),
       listing,
     ]
-    const results = await within(15_000, Promise.allSettled(calls))
+    const results = await within(LIMIT_MS, Promise.allSettled(calls))
     await server.resume()
     for (const result of results)
       expect(result).toMatchObject({ status: 'rejected', reason: { name: 'TimeoutError', code: 23 } })
@@ -313,8 +316,8 @@ describeWithS3('the S3 driver', () => {
   it('stores and reads over a slow network', async () => {
     const slow = await startTcpProxy(port(), { delayMs: 100 })
     await slow.set('slow')
-    const store = await open('', { idleTimeoutMs: 2000 }, '127.0.0.1', slow.port)
-    const body = randomBytes(20 * MIB)
+    const store = await open('', { idleTimeoutMs: 10_000 }, '127.0.0.1', slow.port)
+    const body = randomBytes(17 * MIB)
     await store.put('slow', body)
     expect((await read(store, 'slow')).equals(body)).toBe(true)
     await store.close()
