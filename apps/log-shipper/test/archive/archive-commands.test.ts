@@ -11,6 +11,7 @@ import { silentLogger } from '@millrace/logger'
 import { type ObjectStore, openObjectStore } from '@millrace/object-store'
 import { createRetention } from '@millrace/retention'
 import { waitFor } from '@millrace/testing'
+import { runArchiveCommand } from '../../src/archive/run-archive-command.js'
 import { logRetentionRules } from '../../src/store/log-retention.js'
 import { startShipper } from '../start-shipper.js'
 
@@ -18,6 +19,11 @@ const CLI = fileURLToPath(new URL('../../dist/archive-cli.js', import.meta.url))
 const DEADLINE = { deadlineMs: 120_000 }
 const LINES = 60
 const DAY_MS = 86_400_000
+
+interface CommandResult {
+  readonly code: number
+  readonly output: string
+}
 
 describe('npm run archive', () => {
   const masterKey = randomBytes(32).toString('base64')
@@ -66,15 +72,23 @@ describe('npm run archive', () => {
     return Number(rows[0]?.lines)
   }
 
-  const run = (args: readonly string[], env: Record<string, string> = {}) =>
-    new Promise<{ code: number; output: string }>((resolve) => {
-      const all = {
-        PATH: process.env.PATH,
-        DATABASE_URL: shipper.databaseUrl,
-        ARCHIVE_URL: archiveUrl(),
-        ARCHIVE_MASTER_KEYS: masterKey,
-        ...env,
-      }
+  const settings = (env: Record<string, string>) => ({
+    DATABASE_URL: shipper.databaseUrl,
+    ARCHIVE_URL: archiveUrl(),
+    ARCHIVE_MASTER_KEYS: masterKey,
+    ...env,
+  })
+  /** Runs a command in this process, which saves the start of another one. */
+  async function run(args: readonly string[], env: Record<string, string> = {}): Promise<CommandResult> {
+    let output = ''
+    const stream = { write: (text: string) => (output += text) }
+    const code = await runArchiveCommand(args, { env: settings(env), stdout: stream, stderr: stream })
+    return { code, output: output.trim() }
+  }
+  /** Runs a command as `npm run archive` does: compiled, in a process of its own. */
+  const runAsProcess = (args: readonly string[], env: Record<string, string> = {}) =>
+    new Promise<CommandResult>((resolve) => {
+      const all = { PATH: process.env.PATH, ...settings(env) }
       execFile(process.execPath, [CLI, ...args], { env: all }, (error, stdout, stderr) =>
         resolve({ code: error === null ? 0 : Number(error.code), output: `${stdout}${stderr}`.trim() }),
       )
@@ -98,7 +112,9 @@ describe('npm run archive', () => {
       expect([code, args]).toEqual([2, args])
       expect(output).toMatch(/^usage: npm run archive/)
     }
-    expect(await run(['status'], { ARCHIVE_MASTER_KEYS: '' })).toMatchObject({
+    const usage = await runAsProcess(['unknown'])
+    expect([usage.code, usage.output]).toEqual([2, expect.stringMatching(/^usage: npm run archive/)])
+    expect(await runAsProcess(['status'], { ARCHIVE_MASTER_KEYS: '' })).toMatchObject({
       code: 1,
       output: expect.stringMatching(/^ARCHIVE_MASTER_KEYS is not set/),
     })
@@ -128,7 +144,7 @@ describe('npm run archive', () => {
 
   it('exports lines to a Parquet file that DuckDB reads, and does not replace a file', async () => {
     const file = join(home, 'lines.parquet')
-    expect(await run(['export', ...range(), '--into', file])).toEqual({
+    expect(await runAsProcess(['export', ...range(), '--into', file])).toEqual({
       code: 0,
       output: `${LINES} lines were written to ${file}`,
     })
@@ -139,7 +155,7 @@ describe('npm run archive', () => {
     )
     expect(result.getRowObjects()).toEqual([{ lines: LINES, ids: LINES, attributes: LINES, service: 'cart' }])
     connection.closeSync()
-    expect(await run(['export', ...range(), '--into', file])).toMatchObject({
+    expect(await runAsProcess(['export', ...range(), '--into', file])).toMatchObject({
       code: 1,
       output: expect.stringContaining('exists already'),
     })
@@ -163,7 +179,7 @@ describe('npm run archive', () => {
     await shipper.database.query('delete from log_restored_days')
     await drop(Date.now() + 100 * DAY_MS)
     expect([await countLines('log_chunks'), await expired()]).toEqual([0, BigInt(LINES)])
-    const both = await Promise.all([run(['restore', ...range()]), run(['restore', ...range()])])
+    const both = await Promise.all([runAsProcess(['restore', ...range()]), runAsProcess(['restore', ...range()])])
     expect(both.map(({ code }) => code)).toEqual([0, 0])
     expect(await countLines('log_chunks')).toBe(LINES)
     expect((await run(['restore', ...range()])).output).toMatch(/^0 chunks with 0 lines/)
