@@ -15,13 +15,13 @@ describe('decompression with a limit of its ratio', () => {
   ] as const)(
     'refuses a body in %s that unpacks to more than 100 times its size, and says so',
     async (encoding, pack) => {
-      const bomb = pack(Buffer.alloc(32 * MIB))
+      const bomb = pack(Buffer.alloc(8 * MIB))
       await expect(unpack(bomb, encoding, limit)).rejects.toMatchObject({
         code: 'BODY_TOO_LARGE',
         httpStatus: 413,
         message: `the body unpacks to more than 100 times its ${bomb.length} compressed bytes`,
       })
-      expect(await unpack(bomb, encoding, { bodyBytesMax: 64 * MIB })).toHaveLength(32 * MIB)
+      expect(await unpack(bomb, encoding, { bodyBytesMax: 64 * MIB })).toHaveLength(8 * MIB)
     },
   )
 
@@ -34,7 +34,9 @@ describe('decompression with a limit of its ratio', () => {
   it('lets every body unpack to 1 MiB, and a large one to 100 times its size', async () => {
     expect(await unpack(gzipSync(Buffer.alloc(MIB)), 'gzip', limit)).toHaveLength(MIB)
     const text = Buffer.from(Array.from({ length: 100_000 }, (_, index) => `line ${index} of many`).join('\n'))
-    expect(await unpack(gzipSync(text), 'gzip', limit)).toEqual(text)
+    const unpacked = await unpack(gzipSync(text), 'gzip', limit)
+    // toEqual would take seconds for so many bytes.
+    expect(unpacked.equals(text)).toBe(true)
   })
 
   it('knows zstd exactly where Node does', async () => {

@@ -145,8 +145,8 @@ describe('a masker', () => {
     )
   })
 
-  it('masks 2 MB of hostile text, which a search that is not linear would not finish', () => {
-    const repeated = (piece: string) => piece.repeat(Math.ceil(2_000_000 / piece.length))
+  it('masks 1 MB of hostile text, which a search that is not linear would not finish', () => {
+    const repeated = (piece: string) => piece.repeat(Math.ceil(1_000_000 / piece.length))
     for (const text of [
       `${repeated('a')}@`,
       `@${repeated('a.')}`,
