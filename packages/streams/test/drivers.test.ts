@@ -3,13 +3,7 @@ import { silentLogger } from '@millrace/logger'
 import { openRedis } from '@millrace/redis'
 import { createMemoryDriver, createRedisDriver, openStreamDriver } from '@millrace/streams'
 import { describeDriver } from '@millrace/streams/testing'
-import {
-  findTestKafka,
-  startTestKafka,
-  startTestKafkaCluster,
-  startTestRedisCluster,
-  startTestRedisServer,
-} from '@millrace/testing'
+import { findTestKafka, startTestKafkaCluster, startTestRedisCluster, startTestRedisServer } from '@millrace/testing'
 
 describeDriver('memory', async () => {
   const driver = createMemoryDriver()
@@ -78,44 +72,29 @@ const describeWithKafka =
 /** Each test has a topic of its own. */
 let streams = 0
 
-function openKafka(brokers: string, replication: { readonly KAFKA_REPLICATION_FACTOR?: number } = {}) {
-  const settings = { STREAM_DRIVER: 'kafka', KAFKA_BROKERS: brokers.split(','), ...replication } as const
+function openKafka(brokers: string) {
+  const settings = { STREAM_DRIVER: 'kafka', KAFKA_BROKERS: brokers.split(','), KAFKA_REPLICATION_FACTOR: 3 } as const
   return openStreamDriver(settings, { redis: undefined, logger: silentLogger })
 }
-
-describeWithKafka('a single broker', () => {
-  let server: Awaited<ReturnType<typeof startTestKafka>>
-  beforeAll(async () => {
-    server = await startTestKafka()
-  })
-  afterAll(() => server.stop())
-
-  describeDriver('Kafka', async () => ({
-    driver: await openKafka(server.brokers),
-    stream: `conformance-${++streams}`,
-    takeDown: () => server.kill(),
-    bringUp: () => server.restart(),
-    release: async () => undefined,
-  }))
-})
 
 describeWithKafka('three brokers', () => {
   let cluster: Awaited<ReturnType<typeof startTestKafkaCluster>>
   beforeAll(async () => {
-    // No test here needs another leader: on a busy machine a broker that is late for a second must not lose its partitions. A killed broker comes back only after this time.
+    // No test here needs another leader: on a busy machine a broker that is late for a second must not lose its partitions.
     const settings = { 'broker.session.timeout.ms': '6000', 'controller.quorum.fetch.timeout.ms': '6000' }
     cluster = await startTestKafkaCluster({ settings })
   })
   afterAll(() => cluster.stop())
 
   describeDriver('Kafka cluster', async () => ({
-    driver: await openKafka(cluster.brokers, { KAFKA_REPLICATION_FACTOR: 3 }),
+    driver: await openKafka(cluster.brokers),
     stream: `conformance-${++streams}`,
+    // All hang. A single broker is killed (kafka.test.ts), and so is one of three (kafka-cluster.test.ts).
     takeDown: async () => {
-      await Promise.all(cluster.nodes.map((node) => node.kill()))
+      await Promise.all(cluster.nodes.map((node) => node.pause()))
     },
     bringUp: async () => {
-      await Promise.all(cluster.nodes.map((node) => node.restart()))
+      await Promise.all(cluster.nodes.map((node) => node.resume()))
     },
     release: async () => undefined,
   }))

@@ -23,7 +23,7 @@ import { LinesBuilder } from './lines-builder.js'
 
 const QUICK: Partial<ConsumerSettings> = {
   partitions: 4,
-  leaseMs: 3000,
+  leaseMs: 6000,
   heartbeatMs: 100,
   mirrorMs: 50,
   idleCommitMs: 50,
@@ -42,9 +42,9 @@ interface Opened {
   release(): Promise<void>
 }
 
-/** `stallAfterMs`: long enough for a reader's first answer. */
 interface Kind {
   readonly name: string
+  /** Long enough for a reader's first answer. */
   readonly stallAfterMs: number
   open(): Promise<Opened>
 }
@@ -91,7 +91,7 @@ if (typeof findTestKafka('the watchdog of a member on Kafka') !== 'string')
     },
   })
 
-describe.each(DRIVERS)('the watchdog of a member ($name)', ({ open, stallAfterMs }) => {
+describe.each(DRIVERS)('the watchdog of a member ($name)', ({ name, open, stallAfterMs }) => {
   let effects: Effects
   let opened: Opened
   let driver: StreamDriver
@@ -159,9 +159,18 @@ describe.each(DRIVERS)('the watchdog of a member ($name)', ({ open, stallAfterMs
     }
     return () => readers
   }
+  /** The end of a stop that runs out of time goes on in the background. */
+  const untilReleased = () =>
+    waitFor(
+      async () => {
+        const { rows } = await effects.database.query('select from stream_partitions where owner is not null')
+        return rows.length === 0
+      },
+      { what: 'the release of all partitions' },
+    )
   const untilPassed = async (ms: number) => {
     const endsAt = performance.now() + ms
-    await waitFor(() => performance.now() > endsAt, { deadlineMs: 2 * ms + 10_000 })
+    await waitFor(() => performance.now() > endsAt, { deadlineMs: 2 * ms + 60_000 })
   }
 
   it.each<[Fault]>([['returns no frames'], ['hangs']])(
@@ -207,7 +216,7 @@ describe.each(DRIVERS)('the watchdog of a member ($name)', ({ open, stallAfterMs
     for (const partition of [0, 1]) await send(partition, `to ${partition}`)
     await waitFor(async () => /stalled_partitions\{.*\} [12]\b/.test(await metrics.expose()), {
       what: 'the alarm',
-      deadlineMs: 30_000,
+      deadlineMs: 120_000,
     })
     expect(logged.filter((line) => line.startsWith('ERROR'))).toContain(
       'ERROR this member cannot read frames that are in the stream; it leaves the group again',
@@ -225,10 +234,21 @@ describe.each(DRIVERS)('the watchdog of a member ($name)', ({ open, stallAfterMs
     breakReaders(() => 'hangs')
     const { consumer } = await start({ stallAfterMs: 600_000 })
     await waitFor(async () => consumer.state().partitions.length === 4)
-    await consumer.stop()
-    const { rows } = await effects.database.query('select from stream_partitions where owner is not null')
-    expect(rows).toEqual([])
+    // A quarter of the limit is for the read to end by itself.
+    await consumer.stop(4000)
+    await untilReleased()
   })
+
+  it('does nothing while every frame has been read and no more come', async () => {
+    const { metrics } = await start()
+    for (let i = 0; i < 4; i++) await send(i, `${i}`)
+    await effects.untilCount(4)
+    await untilPassed(2 * stallAfterMs)
+    expect(await metrics.expose()).not.toMatch(/millrace_stream_stalls_total\{/)
+  })
+
+  // What follows does not depend on the driver's readers, positions and groups.
+  if (!name.startsWith('memory')) return
 
   it('stops although its maintenance never ends', async () => {
     const { consumer } = await start({ stallAfterMs: 600_000 })
@@ -240,8 +260,7 @@ describe.each(DRIVERS)('the watchdog of a member ($name)', ({ open, stallAfterMs
     }
     await waitFor(() => isHanging)
     await consumer.stop(2000)
-    const { rows } = await effects.database.query('select from stream_partitions where owner is not null')
-    expect(rows).toEqual([])
+    await untilReleased()
   })
 
   it('stops although a transaction never ends, and another member stores its records once', async () => {
@@ -279,12 +298,12 @@ describe.each(DRIVERS)('the watchdog of a member ($name)', ({ open, stallAfterMs
       if (batch.records > 0) await new Promise((resolve) => setTimeout(resolve, 1.6 * stallAfterMs))
     }
     const { metrics } = await start({ batchFramesMax: 1, leaseMs: 30_000 }, handler)
-    for (let i = 0; i < 4; i++) await send(i, `${i}`)
-    await effects.untilCount(4)
+    for (let i = 0; i < 3; i++) await send(i, `${i}`)
+    await effects.untilCount(3)
     expect(await metrics.expose()).not.toMatch(/millrace_stream_stalls_total\{/)
   })
 
-  it('does nothing while no frames come', async () => {
+  it('does nothing while there are no frames', async () => {
     const { consumer, metrics } = await start()
     await waitFor(async () => consumer.state().partitions.length === 4)
     await untilPassed(3 * stallAfterMs)

@@ -242,6 +242,14 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
       expect((await driver.memory()).usedBytes).toBeGreaterThanOrEqual(1000)
     })
 
+    it('gives two readers of the same partition all of its frames each', async () => {
+      await append(0, 'a', 'b')
+      const [one, two] = [await reading([0, BEGINNING]), await reading([0, BEGINNING])]
+      expect(texts(await readAll(one, 2))).toEqual(['a', 'b'])
+      expect(texts(await readAll(two, 2))).toEqual(['a', 'b'])
+    })
+
+    // The last one: a cluster may need some time until it is whole again.
     it('reports STREAM_UNAVAILABLE while the server is down, and continues with the same frames afterwards', async () => {
       await append(0, 'before')
       const reader = await reading([0, BEGINNING])
@@ -261,13 +269,6 @@ export function describeDriver(name: string, open: () => Promise<DriverFixture>)
         return seen.has('after')
       })
       expect(seen.has('before')).toBe(false)
-    })
-
-    it('gives two readers of the same partition all of its frames each', async () => {
-      await append(0, 'a', 'b')
-      const [one, two] = [await reading([0, BEGINNING]), await reading([0, BEGINNING])]
-      expect(texts(await readAll(one, 2))).toEqual(['a', 'b'])
-      expect(texts(await readAll(two, 2))).toEqual(['a', 'b'])
     })
   })
 }

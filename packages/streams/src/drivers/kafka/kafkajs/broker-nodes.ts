@@ -75,7 +75,7 @@ export class BrokerNodes {
     return metadata
   }
 
-  /** All brokers, and the one that takes requests to create topics. */
+  /** All brokers, and the one that takes requests to create topics; -1 while there is none. */
   async cluster(): Promise<{ readonly nodes: readonly number[]; readonly controller: number }> {
     if (this.#addresses.size === 0) await this.metadata([])
     return { nodes: [...this.#addresses.keys()], controller: this.#controller }
@@ -85,6 +85,7 @@ export class BrokerNodes {
   async connect(node: number): Promise<KafkajsBroker> {
     if (!this.#addresses.has(node)) await this.metadata([])
     const address = this.#addresses.get(node)
+    if (node < 0) throw new Error('the cluster has no controller at present')
     if (address === undefined) throw new Error(`broker ${node} is not known`)
     return await this.#connect(address)
   }
