@@ -1,5 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -9,7 +8,6 @@ import { checkEnvironment } from './check-environment.js'
 import { freePort } from './ports.js'
 import { type PostgresServer, startPostgres } from './postgres.js'
 import { type RedisServer, startRedis } from './redis.js'
-import { SERVICES, serviceProgram } from './services.js'
 import { canMountSmallDisk, mountSmallDisk, type SmallDisk } from './small-disk.js'
 import { removeTemporary, temporaryDirectory } from './temporary.js'
 import {
@@ -19,7 +17,6 @@ import {
   startSilentServer,
   startWebServer,
 } from './testing/fake-servers.js'
-import { waitFor } from './wait.js'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 
@@ -81,243 +78,179 @@ function databaseUrl(change: (url: URL) => void): string {
 
 type Given = () => Promise<Record<string, string>> | Record<string, string>
 
-describe('a start with a wrong setting', () => {
-  const cases: [string, Given, RegExp][] = [
+/** What is wrong, the settings that say so, and the sentence that is expected. */
+type WrongSetting = [string, Given, RegExp]
+
+describe('a start with wrong settings', () => {
+  // Each list is one start, since each check of all settings takes a second of processor time.
+  const starts: WrongSetting[][] = [
     [
-      'a port that is no number',
-      () => ({ HTTP_PORT: 'abc' }),
-      /^HTTP_PORT must be a whole number from 0 to 65535, but is "abc"\.$/,
+      [
+        'a port that is no number',
+        () => ({ HTTP_PORT: 'abc' }),
+        /^HTTP_PORT must be a whole number from 0 to 65535, but is "abc"\.$/,
+      ],
+      ['unknown ports', () => ({ MILLRACE_PORTS: 'any' }), /^MILLRACE_PORTS must be default or free, but is "any"\.$/],
+      [
+        'a data directory that is a file',
+        () => {
+          writeFileSync(join(home, 'file'), '')
+          return { MILLRACE_DATA_DIR: join(home, 'file') }
+        },
+        /^MILLRACE_DATA_DIR must be a directory \(\S+file is a file\), but is "\S+file"\.$/,
+      ],
+      [
+        'a database URL of a closed port',
+        async () => ({ DATABASE_URL: `postgres://u:secret@127.0.0.1:${await freePort()}/x` }),
+        /^DATABASE_URL names 127\.0\.0\.1:\d+, where nothing listens: start PostgreSQL, or correct/,
+      ],
+      [
+        'a stream Redis of an unknown host',
+        () => ({ STREAM_REDIS_URL: 'redis://no-such-host.invalid' }),
+        /^STREAM_REDIS_URL names no-such-host\.invalid:6379, and there is no host of this name/,
+      ],
+      [
+        'a cache Redis with a wrong password',
+        () => ({ CACHE_REDIS_URL: `redis://:hunter2@127.0.0.1:${redis.port}` }),
+        /^Redis at \S+ refuses the user or the password of CACHE_REDIS_URL: correct them$/,
+      ],
+      [
+        'an archive on an S3 server whose port is closed',
+        async () => ({
+          ARCHIVE_URL: `s3://archive?endpoint=http://127.0.0.1:${await freePort()}`,
+          ARCHIVE_S3_ACCESS_KEY_ID: 'key',
+          ARCHIVE_S3_SECRET_ACCESS_KEY: 'hunter2',
+        }),
+        /^ARCHIVE_URL names 127\.0\.0\.1:\d+, where nothing listens: start the S3 server, or correct endpoint in ARCHIVE_URL$/,
+      ],
+      [
+        'KAFKA_BROKERS of a mirror with a port where nothing listens',
+        async () => ({ KAFKA_MIRROR_TOPIC: 'mirror', KAFKA_BROKERS: `127.0.0.1:${await freePort()}` }),
+        /^KAFKA_BROKERS names 127\.0\.0\.1:\d+, where nothing listens/,
+      ],
     ],
     [
-      'a port that is too high',
-      () => ({ HTTP_PORT: '99999' }),
-      /^HTTP_PORT must be a whole number from 0 to 65535, but is "99999"\.$/,
+      [
+        'a port that is too high',
+        () => ({ HTTP_PORT: '99999' }),
+        /^HTTP_PORT must be a whole number from 0 to 65535, but is "99999"\.$/,
+      ],
+      [
+        'a data directory below a file',
+        () => {
+          writeFileSync(join(home, 'file'), '')
+          return { MILLRACE_DATA_DIR: join(home, 'file/below/it') }
+        },
+        /^MILLRACE_DATA_DIR must be a directory \(\S+file is a file\)/,
+      ],
+      [
+        'a user of the database who may not create tables',
+        async () => {
+          await createReader(postgres.url)
+          return { DATABASE_URL: databaseUrl((url) => Object.assign(url, { username: 'reader', password: 'secret' })) }
+        },
+        /^the user reader may not create tables in the database millrace at \S+ \(DATABASE_URL\): make it the owner/,
+      ],
+      [
+        'a Redis that is too old',
+        async () => ({ REDIS_URL: `redis://127.0.0.1:${await fake(startFakeRedis('6.0.16'))}` }),
+        /^Redis at \S+ \(REDIS_URL\) is version 6\.0\.16: Millrace needs 6\.2 or newer$/,
+      ],
+      [
+        'an archive in a folder below a file',
+        () => {
+          writeFileSync(join(home, 'file'), '')
+          return { ARCHIVE_URL: `file:${home}/file/archive` }
+        },
+        /^ARCHIVE_URL names the folder \S+, to which this process cannot write \(ENOTDIR/,
+      ],
+      [
+        'KAFKA_BROKERS with the port of another program',
+        async () => ({ STREAM_DRIVER: 'kafka', KAFKA_BROKERS: `127.0.0.1:${await fake(startWebServer())}` }),
+        /^KAFKA_BROKERS names \S+, where a program other than Kafka answers/,
+      ],
     ],
     [
-      'a negative port',
-      () => ({ HTTP_PORT: '-1' }),
-      /^HTTP_PORT must be a whole number from 0 to 65535, but is "-1"\.$/,
-    ],
-    ['unknown ports', () => ({ MILLRACE_PORTS: 'any' }), /^MILLRACE_PORTS must be default or free, but is "any"\.$/],
-    [
-      'a data directory that is a file',
-      () => {
-        writeFileSync(join(home, 'file'), '')
-        return { MILLRACE_DATA_DIR: join(home, 'file') }
-      },
-      /^MILLRACE_DATA_DIR must be a directory \(\S+file is a file\), but is "\S+file"\.$/,
+      [
+        'KAFKA_BROKERS with a port where nothing listens',
+        async () => ({ STREAM_DRIVER: 'kafka', KAFKA_BROKERS: `127.0.0.1:${await freePort()}` }),
+        /^KAFKA_BROKERS names 127\.0\.0\.1:\d+, where nothing listens: start Kafka, or correct the host and the port$/,
+      ],
     ],
     [
-      'a data directory below a file',
-      () => {
-        writeFileSync(join(home, 'file'), '')
-        return { MILLRACE_DATA_DIR: join(home, 'file/below/it') }
-      },
-      /^MILLRACE_DATA_DIR must be a directory \(\S+file is a file\)/,
+      [
+        'a negative port',
+        () => ({ HTTP_PORT: '-1' }),
+        /^HTTP_PORT must be a whole number from 0 to 65535, but is "-1"\.$/,
+      ],
+      [
+        'a Redis URL with another scheme',
+        () => ({ REDIS_URL: 'http://user:secret@x' }),
+        /^REDIS_URL must be a URL such as redis:.*[^"]\.$/,
+      ],
+      [
+        'a database URL that is none',
+        () => ({ DATABASE_URL: 'localhost/secret' }),
+        /^DATABASE_URL must be a URL such as postgres:\S+\.$/,
+      ],
+      [
+        'an archive with keys in its URL',
+        () => ({ ARCHIVE_URL: 's3://key:secret@archive' }),
+        /^ARCHIVE_URL must be a URL such as .*\(it must not hold credentials: they belong into ARCHIVE_S3_ACCESS_KEY_ID/,
+      ],
+      [
+        'KAFKA_BROKERS with a broker without a port',
+        () => ({ STREAM_DRIVER: 'kafka', KAFKA_BROKERS: 'kafka-1' }),
+        /^KAFKA_BROKERS must .*"kafka-1"/,
+      ],
     ],
     [
-      'a Redis URL with another scheme',
-      () => ({ REDIS_URL: 'http://user:secret@x' }),
-      /^REDIS_URL must be a URL such as redis:.*[^"]\.$/,
+      [
+        'a database URL with another scheme',
+        () => ({ DATABASE_URL: 'mysql://u:secret@h/d' }),
+        /^DATABASE_URL must be a URL such as postgres:\S+\.$/,
+      ],
     ],
     [
-      'a Redis URL of a closed port',
-      async () => ({ REDIS_URL: `redis://127.0.0.1:${await freePort()}` }),
-      /^REDIS_URL names 127\.0\.0\.1:\d+, where nothing listens: start Redis, or correct/,
+      [
+        'a login to Kafka without a password',
+        () => ({
+          STREAM_DRIVER: 'kafka',
+          KAFKA_BROKERS: '127.0.0.1:9092',
+          KAFKA_SASL_MECHANISM: 'plain',
+          KAFKA_SASL_USERNAME: 'ada',
+        }),
+        /^KAFKA_SASL_MECHANISM and KAFKA_SASL_USERNAME are set, but KAFKA_SASL_PASSWORD is not/,
+      ],
+      [
+        'a server name for TLS without TLS',
+        () => ({ KAFKA_SSL_SERVER_NAME: 'broker.example' }),
+        /^KAFKA_SSL_SERVER_NAME is set, but KAFKA_SSL_ENABLED is false/,
+      ],
+      [
+        'more replicas in sync than replicas',
+        () => ({ KAFKA_REPLICATION_FACTOR: '1', KAFKA_MIN_INSYNC_REPLICAS: '2' }),
+        /^KAFKA_MIN_INSYNC_REPLICAS is 2, but KAFKA_REPLICATION_FACTOR is 1/,
+      ],
     ],
     [
-      'a Redis URL of an unknown host',
-      () => ({ STREAM_REDIS_URL: 'redis://no-such-host.invalid' }),
-      /^STREAM_REDIS_URL names no-such-host\.invalid:6379, and there is no host of this name/,
-    ],
-    [
-      'a Redis URL with a wrong password',
-      () => ({ CACHE_REDIS_URL: `redis://:hunter2@127.0.0.1:${redis.port}` }),
-      /^Redis at \S+ refuses the user or the password of CACHE_REDIS_URL: correct them$/,
-    ],
-    [
-      'a Redis URL without a password',
-      () => ({ REDIS_URL: redis.url }),
-      /^Redis at \S+ refuses the user or the password of REDIS_URL: correct them$/,
-    ],
-    [
-      'a Redis URL of a web server',
-      async () => ({ REDIS_URL: `redis://127.0.0.1:${await fake(startWebServer())}` }),
-      /^REDIS_URL names \S+, where a program other than Redis answers/,
-    ],
-    [
-      'a Redis URL of a PostgreSQL server',
-      () => ({ REDIS_URL: `redis://127.0.0.1:${postgres.port}` }),
-      /^REDIS_URL names \S+, where a program other than Redis answers/,
-    ],
-    [
-      'a Redis URL of a server that does not answer',
-      async () => ({ REDIS_URL: `redis://127.0.0.1:${await fake(startSilentServer())}` }),
-      /^REDIS_URL names \S+, which gives no answer within 1\.5 s/,
-    ],
-    [
-      'a Redis URL with TLS of a server without',
-      () => ({ REDIS_URL: `rediss://127.0.0.1:${redis.port}` }),
-      /^REDIS_URL names \S+, which gives no answer within 1\.5 s: .*, or use redis:\/\/ for a server without TLS$/,
-    ],
-    [
-      'a Redis that is too old',
-      async () => ({ REDIS_URL: `redis://127.0.0.1:${await fake(startFakeRedis('6.0.16'))}` }),
-      /^Redis at \S+ \(REDIS_URL\) is version 6\.0\.16: Millrace needs 6\.2 or newer$/,
-    ],
-    [
-      'a Sentinel',
-      async () => ({ REDIS_URL: `redis://127.0.0.1:${await fake(startFakeRedis('7.0.0', 'sentinel'))}` }),
-      /^REDIS_URL names \S+, which is a Sentinel/,
-    ],
-    [
-      'a Redis database that does not exist',
-      () => ({ REDIS_URL: `redis://:right@127.0.0.1:${redis.port}/9999` }),
-      /^Redis at \S+ has no database 9999/,
-    ],
-    [
-      'a database URL that is none',
-      () => ({ DATABASE_URL: 'localhost/secret' }),
-      /^DATABASE_URL must be a URL such as postgres:\S+\.$/,
-    ],
-    [
-      'a database URL with another scheme',
-      () => ({ DATABASE_URL: 'mysql://u:secret@h/d' }),
-      /^DATABASE_URL must be a URL such as postgres:\S+\.$/,
-    ],
-    [
-      'a database URL of a closed port',
-      async () => ({ DATABASE_URL: `postgres://u:secret@127.0.0.1:${await freePort()}/x` }),
-      /^DATABASE_URL names 127\.0\.0\.1:\d+, where nothing listens: start PostgreSQL, or correct/,
-    ],
-    [
-      'a database URL of an unknown host',
-      () => ({ DATABASE_URL: 'postgres://u:secret@no-such-host.invalid/x' }),
-      /^DATABASE_URL names no-such-host\.invalid:5432, and there is no host of this name/,
-    ],
-    [
-      'a database URL with a wrong password',
-      () => ({ DATABASE_URL: databaseUrl((url) => Object.assign(url, { password: 'secret' })) }),
-      /^PostgreSQL at \S+ refuses the password of the user postgres/,
-    ],
-    [
-      'a database URL without a password',
-      () => ({ DATABASE_URL: databaseUrl((url) => Object.assign(url, { password: '' })) }),
-      /^PostgreSQL at \S+ wants a password for the user postgres: add it to DATABASE_URL$/,
-    ],
-    [
-      'a database URL with an unknown user',
-      () => ({ DATABASE_URL: databaseUrl((url) => Object.assign(url, { username: 'nobody' })) }),
-      /^PostgreSQL at \S+ (refuses the password of|does not let in) the user nobody/,
-    ],
-    [
-      'a database URL of a database that does not exist',
-      () => ({ DATABASE_URL: databaseUrl((url) => Object.assign(url, { pathname: '/absent' })) }),
-      /^PostgreSQL at \S+ has no database absent: create it, or correct DATABASE_URL$/,
-    ],
-    [
-      'a database URL of a web server',
-      async () => ({ DATABASE_URL: `postgres://u:secret@127.0.0.1:${await fake(startWebServer())}/x` }),
-      /^DATABASE_URL names \S+, where a program other than PostgreSQL answers/,
-    ],
-    [
-      'a database URL of a Redis server',
-      () => ({ DATABASE_URL: `postgres://u:secret@127.0.0.1:${redis.port}/x` }),
-      /^DATABASE_URL names \S+, where a program other than PostgreSQL answers/,
-    ],
-    [
-      'a database URL of a server that does not answer',
-      async () => ({ DATABASE_URL: `postgres://u:secret@127.0.0.1:${await fake(startSilentServer())}/x` }),
-      /^DATABASE_URL names \S+, which gives no answer within 1\.2 s/,
-    ],
-    [
-      'a PostgreSQL that is too old',
-      async () => ({ DATABASE_URL: `postgres://u:secret@127.0.0.1:${await fake(startFakePostgres('14.9'))}/x` }),
-      /^PostgreSQL at \S+ \(DATABASE_URL\) is version 14\.9: Millrace needs 15 or newer$/,
-    ],
-    [
-      'an archive with keys in its URL',
-      () => ({ ARCHIVE_URL: 's3://key:secret@archive' }),
-      /^ARCHIVE_URL must be a URL such as .*\(it must not hold credentials: they belong into ARCHIVE_S3_ACCESS_KEY_ID/,
-    ],
-    [
-      'an archive in a folder below a file',
-      () => {
-        writeFileSync(join(home, 'file'), '')
-        return { ARCHIVE_URL: `file:${home}/file/archive` }
-      },
-      /^ARCHIVE_URL names the folder \S+, to which this process cannot write \(ENOTDIR/,
-    ],
-    [
-      'an archive on an S3 server whose port is closed',
-      async () => ({
-        ARCHIVE_URL: `s3://archive?endpoint=http://127.0.0.1:${await freePort()}`,
-        ARCHIVE_S3_ACCESS_KEY_ID: 'key',
-        ARCHIVE_S3_SECRET_ACCESS_KEY: 'hunter2',
-      }),
-      /^ARCHIVE_URL names 127\.0\.0\.1:\d+, where nothing listens: start the S3 server, or correct endpoint in ARCHIVE_URL$/,
+      [
+        'a mirror to Kafka without brokers',
+        () => ({ KAFKA_MIRROR_TOPIC: 'mirror' }),
+        /^KAFKA_MIRROR_TOPIC is mirror, but KAFKA_BROKERS is not set/,
+      ],
     ],
   ]
 
-  const kafkaCases: [string, Given, RegExp][] = [
-    [
-      'KAFKA_BROKERS with a broker without a port',
-      () => ({ STREAM_DRIVER: 'kafka', KAFKA_BROKERS: 'kafka-1' }),
-      /^KAFKA_BROKERS must .*"kafka-1"/,
-    ],
-    [
-      'KAFKA_BROKERS with a port where nothing listens',
-      async () => ({ STREAM_DRIVER: 'kafka', KAFKA_BROKERS: `127.0.0.1:${await freePort()}` }),
-      /^KAFKA_BROKERS names 127\.0\.0\.1:\d+, where nothing listens: start Kafka, or correct the host and the port$/,
-    ],
-    [
-      'KAFKA_BROKERS of a mirror with a port where nothing listens',
-      async () => ({ KAFKA_MIRROR_TOPIC: 'mirror', KAFKA_BROKERS: `127.0.0.1:${await freePort()}` }),
-      /^KAFKA_BROKERS names 127\.0\.0\.1:\d+, where nothing listens/,
-    ],
-    [
-      'KAFKA_BROKERS with the port of another program',
-      async () => ({ STREAM_DRIVER: 'kafka', KAFKA_BROKERS: `127.0.0.1:${await fake(startWebServer())}` }),
-      /^KAFKA_BROKERS names \S+, where a program other than Kafka answers/,
-    ],
-    [
-      'a login to Kafka without a password',
-      () => ({
-        STREAM_DRIVER: 'kafka',
-        KAFKA_BROKERS: '127.0.0.1:9092',
-        KAFKA_SASL_MECHANISM: 'plain',
-        KAFKA_SASL_USERNAME: 'ada',
-      }),
-      /^KAFKA_SASL_MECHANISM and KAFKA_SASL_USERNAME are set, but KAFKA_SASL_PASSWORD is not/,
-    ],
-    [
-      'a server name for TLS without TLS',
-      () => ({ STREAM_DRIVER: 'kafka', KAFKA_BROKERS: '127.0.0.1:9092', KAFKA_SSL_SERVER_NAME: 'broker.example' }),
-      /^KAFKA_SSL_SERVER_NAME is set, but KAFKA_SSL_ENABLED is false/,
-    ],
-    [
-      'more replicas in sync than replicas',
-      () => ({
-        STREAM_DRIVER: 'kafka',
-        KAFKA_BROKERS: '127.0.0.1:9092',
-        KAFKA_REPLICATION_FACTOR: '1',
-        KAFKA_MIN_INSYNC_REPLICAS: '2',
-      }),
-      /^KAFKA_MIN_INSYNC_REPLICAS is 2, but KAFKA_REPLICATION_FACTOR is 1/,
-    ],
-    [
-      'a mirror to Kafka without brokers',
-      () => ({ KAFKA_MIRROR_TOPIC: 'mirror' }),
-      /^KAFKA_MIRROR_TOPIC is mirror, but KAFKA_BROKERS is not set/,
-    ],
-  ]
-
-  test.each([...cases, ...kafkaCases])(
-    'is refused with one sentence that names the setting and the remedy: %s',
-    async (_, given, sentence) => {
-      const problems = await problemsOf(await given())
-      expect(problems).toEqual([expect.stringMatching(sentence)])
-      expect(problems[0]).not.toMatch(/secret|hunter2|\n/)
+  test.each(starts.map((wrong) => ({ wrong, list: wrong.map(([what]) => what).join(', ') })))(
+    'is refused with one sentence for each that names the setting and the remedy: $list',
+    async ({ wrong }) => {
+      const env: Record<string, string> = {}
+      for (const [, given] of wrong) Object.assign(env, await given())
+      const problems = await problemsOf(env)
+      expect(problems).toHaveLength(wrong.length)
+      for (const [, , sentence] of wrong) expect(problems).toContainEqual(expect.stringMatching(sentence))
+      for (const problem of problems) expect(problem).not.toMatch(/secret|hunter2|\n/)
     },
   )
 
@@ -356,16 +289,151 @@ describe('a start with a wrong setting', () => {
       removeTemporary(programs)
     }
   })
+})
 
-  test('is refused when the user of the database may not create tables', async () => {
-    await createReader(postgres.url)
-    const url = databaseUrl((one) => Object.assign(one, { username: 'reader', password: 'secret' }))
-    expect(await problemsOf({ DATABASE_URL: url })).toEqual([
-      expect.stringMatching(
-        /^the user reader may not create tables in the database millrace at \S+ \(DATABASE_URL\): make it the owner/,
-      ),
-    ])
+/** A URL of a server that cannot be used, and the sentence that is expected. */
+type WrongServer = [string, () => Promise<string> | string, RegExp]
+
+interface State {
+  readonly kind: string
+  readonly problem?: string
+}
+
+// What a start and a service say about a server. In this process, since a start of each check as a program takes as long as all of these cases.
+describe('the check of a server', () => {
+  const databases: WrongServer[] = [
+    [
+      'a database URL of a closed port',
+      async () => `postgres://u:secret@127.0.0.1:${await freePort()}/x`,
+      /^DATABASE_URL names 127\.0\.0\.1:\d+, where nothing listens: start PostgreSQL, or correct/,
+    ],
+    [
+      'a database URL of an unknown host',
+      () => 'postgres://u:secret@no-such-host.invalid/x',
+      /^DATABASE_URL names no-such-host\.invalid:5432, and there is no host of this name/,
+    ],
+    [
+      'a database URL with a wrong password',
+      () => databaseUrl((url) => Object.assign(url, { password: 'secret' })),
+      /^PostgreSQL at \S+ refuses the password of the user postgres/,
+    ],
+    [
+      'a database URL without a password',
+      () => databaseUrl((url) => Object.assign(url, { password: '' })),
+      /^PostgreSQL at \S+ wants a password for the user postgres: add it to DATABASE_URL$/,
+    ],
+    [
+      'a database URL with an unknown user',
+      () => databaseUrl((url) => Object.assign(url, { username: 'nobody' })),
+      /^PostgreSQL at \S+ (refuses the password of|does not let in) the user nobody/,
+    ],
+    [
+      'a database URL of a database that does not exist',
+      () => databaseUrl((url) => Object.assign(url, { pathname: '/absent' })),
+      /^PostgreSQL at \S+ has no database absent: create it, or correct DATABASE_URL$/,
+    ],
+    [
+      'a database URL of a web server',
+      async () => `postgres://u:secret@127.0.0.1:${await fake(startWebServer())}/x`,
+      /^DATABASE_URL names \S+, where a program other than PostgreSQL answers/,
+    ],
+    [
+      'a database URL of a Redis server',
+      () => `postgres://u:secret@127.0.0.1:${redis.port}/x`,
+      /^DATABASE_URL names \S+, where a program other than PostgreSQL answers/,
+    ],
+    [
+      'a database URL of a server that does not answer',
+      async () => `postgres://u:secret@127.0.0.1:${await fake(startSilentServer())}/x`,
+      /^DATABASE_URL names \S+, which gives no answer within 1\.2 s/,
+    ],
+    [
+      'a PostgreSQL that is too old',
+      async () => `postgres://u:secret@127.0.0.1:${await fake(startFakePostgres('14.9'))}/x`,
+      /^PostgreSQL at \S+ \(DATABASE_URL\) is version 14\.9: Millrace needs 15 or newer$/,
+    ],
+  ]
+
+  test.each(databases)('finds one sentence that names the setting and the remedy: %s', async (_, given, sentence) => {
+    const { checkDatabase } = (await import(`${ROOT}/packages/database/src/check-database.ts`)) as {
+      checkDatabase(url: string, options: { setting: string }): Promise<State>
+    }
+    expectProblem(await checkDatabase(await given(), { setting: 'DATABASE_URL' }), sentence)
   })
+
+  const redisServers: WrongServer[] = [
+    [
+      'a Redis URL of a closed port',
+      async () => `redis://127.0.0.1:${await freePort()}`,
+      /^REDIS_URL names 127\.0\.0\.1:\d+, where nothing listens: start Redis, or correct/,
+    ],
+    [
+      'a Redis URL of an unknown host',
+      () => 'redis://no-such-host.invalid',
+      /^REDIS_URL names no-such-host\.invalid:6379, and there is no host of this name/,
+    ],
+    [
+      'a Redis URL with a wrong password',
+      () => `redis://:hunter2@127.0.0.1:${redis.port}`,
+      /^Redis at \S+ refuses the user or the password of REDIS_URL: correct them$/,
+    ],
+    [
+      'a Redis URL without a password',
+      () => redis.url,
+      /^Redis at \S+ refuses the user or the password of REDIS_URL: correct them$/,
+    ],
+    [
+      'a Redis URL of a web server',
+      async () => `redis://127.0.0.1:${await fake(startWebServer())}`,
+      /^REDIS_URL names \S+, where a program other than Redis answers/,
+    ],
+    [
+      'a Redis URL of a PostgreSQL server',
+      () => `redis://127.0.0.1:${postgres.port}`,
+      /^REDIS_URL names \S+, where a program other than Redis answers/,
+    ],
+    [
+      'a Redis URL of a server that does not answer',
+      async () => `redis://127.0.0.1:${await fake(startSilentServer())}`,
+      /^REDIS_URL names \S+, which gives no answer within 1\.5 s/,
+    ],
+    [
+      'a Redis URL with TLS of a server without',
+      () => `rediss://127.0.0.1:${redis.port}`,
+      /^REDIS_URL names \S+, which gives no answer within 1\.5 s: .*, or use redis:\/\/ for a server without TLS$/,
+    ],
+    [
+      'a Redis that is too old',
+      async () => `redis://127.0.0.1:${await fake(startFakeRedis('6.0.16'))}`,
+      /^Redis at \S+ \(REDIS_URL\) is version 6\.0\.16: Millrace needs 6\.2 or newer$/,
+    ],
+    [
+      'a Sentinel',
+      async () => `redis://127.0.0.1:${await fake(startFakeRedis('7.0.0', 'sentinel'))}`,
+      /^REDIS_URL names \S+, which is a Sentinel/,
+    ],
+    [
+      'a Redis database that does not exist',
+      () => `redis://:right@127.0.0.1:${redis.port}/9999`,
+      /^Redis at \S+ has no database 9999/,
+    ],
+  ]
+
+  test.each(redisServers)(
+    'finds one sentence that names the setting and the remedy: %s',
+    async (_, given, sentence) => {
+      const { checkRedis } = (await import(`${ROOT}/packages/redis/src/check-redis.ts`)) as {
+        checkRedis(config: { url: string }, setting: string): Promise<State>
+      }
+      expectProblem(await checkRedis({ url: await given() }, 'REDIS_URL'), sentence)
+    },
+  )
+
+  function expectProblem({ kind, problem }: State, sentence: RegExp): void {
+    expect(kind).toMatch(/^(wrong|unreachable)$/)
+    expect(problem).toMatch(sentence)
+    expect(problem).not.toMatch(/secret|hunter2|\n/)
+  }
 })
 
 test('a start with right settings of servers is not refused, and several problems are reported together', async () => {
@@ -398,115 +466,4 @@ test('a start warns of variables that look like settings and are none', async ()
     'HTPP_PORT is set, but no setting has this name; HTTP_PORT was probably meant',
     'MILLRACE_DIR is set, but no setting has this name',
   ])
-})
-
-interface Setting {
-  safeParse(value: string): { success: boolean; error?: { issues: { message: string }[] } }
-}
-
-/** Settings for which any text is right. */
-const FREE_TEXTS = [
-  'LOG_MASK_FIELDS',
-  'BOOTSTRAP_WRITE_KEY',
-  'BOOTSTRAP_ADMIN_KEY',
-  'ADMIN_TOKEN',
-  'STREAM_DISK_PATH',
-  'MILLRACE_DATA_DIR',
-  'KAFKA_SASL_USERNAME',
-  'KAFKA_SASL_PASSWORD',
-  'FORWARD_API_KEYS',
-  'SYSLOG_API_KEY',
-  'GELF_API_KEY',
-]
-
-describe.each(SERVICES.map(({ name }) => name))('the settings of %s', (name) => {
-  /** Starts the service alone. Resolves with its exit code and what it wrote to standard error. */
-  async function run(env: Record<string, string>): Promise<{ code: number; errors: string; log: string }> {
-    const child = spawn(process.execPath, [join(ROOT, serviceProgram(name))], {
-      env: { PATH: process.env.PATH, MILLRACE_DATA_DIR: join(home, name), ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let errors = ''
-    let log = ''
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (log += text))
-    const [code] = (await once(child, 'close')) as [number]
-    return { code, errors, log }
-  }
-  const right = async () => ({
-    DATABASE_URL: postgres.url,
-    STREAM_REDIS_URL: `redis://:right@127.0.0.1:${redis.port}`,
-    CACHE_REDIS_URL: `redis://:right@127.0.0.1:${redis.port}`,
-    ADMIN_PORT: String(await freePort()),
-    ...(name === 'ingest-gateway' ? { HTTP_PORT: String(await freePort()) } : { GRPC_PORT: String(await freePort()) }),
-  })
-
-  test('each setting refuses a wrong value with what it must be', async () => {
-    const { configSchema } = (await import(`${ROOT}/apps/${name}/src/config.ts`)) as {
-      configSchema: { shape: Record<string, Setting> }
-    }
-    const accepting = Object.entries(configSchema.shape).filter(([, setting]) => setting.safeParse('%% ?').success)
-    expect(accepting.map(([setting]) => setting).filter((setting) => !FREE_TEXTS.includes(setting))).toEqual([])
-    for (const setting of Object.values(configSchema.shape))
-      for (const { message } of setting.safeParse('%% ?').error?.issues ?? []) expect(message).toMatch(/^must /)
-  })
-
-  test('the service alone ends with exit code 78 and one sentence for each wrong setting, without a stack of calls', async () => {
-    const { code, errors, log } = await run({ ...(await right()), LOG_LEVEL: 'loud', ADMIN_PORT: '99999' })
-    expect(code).toBe(78)
-    expect(errors).toBe(
-      `${name}: the configuration has 2 problems:\n` +
-        '  LOG_LEVEL must be one of debug, info, warn, error, fatal, but is "loud".\n' +
-        '  ADMIN_PORT must be a whole number from 0 to 65535, but is "99999".\n',
-    )
-    expect(log).toBe('')
-  })
-
-  test('the service alone ends with one sentence when its port is in use', async () => {
-    const port = await fake(startSilentServer())
-    const { code, errors, log } = await run({ ...(await right()), ADMIN_PORT: String(port) })
-    expect(code).toBe(1)
-    expect(errors).toBe(
-      `${name}: port ${port} on 127.0.0.1 is in use: stop the process that holds it, or set ADMIN_PORT to another port\n`,
-    )
-    expect(log).not.toMatch(/ {4}at /)
-  })
-
-  test('the service alone ends with one sentence when the database refuses its password', async () => {
-    const DATABASE_URL = databaseUrl((url) => Object.assign(url, { password: 'secret' }))
-    const { code, errors, log } = await run({ ...(await right()), DATABASE_URL })
-    expect(code).toBe(1)
-    expect(errors).toMatch(new RegExp(`^${name}: PostgreSQL at \\S+ refuses the password of the user postgres: .*\\n$`))
-    expect(log).not.toMatch(/ {4}at |secret/)
-  })
-
-  test('the service alone ends with one sentence when its Redis refuses the password', async () => {
-    const url = `redis://:hunter2@127.0.0.1:${redis.port}`
-    const setting = name === 'analytics-query' ? 'CACHE_REDIS_URL' : 'STREAM_REDIS_URL'
-    const { code, errors } = await run({ ...(await right()), [setting]: url })
-    expect(code).toBe(1)
-    expect(errors).toMatch(
-      new RegExp(`^${name}: Redis at \\S+ refuses the user or the password of ${setting}: correct them\\n$`),
-    )
-  })
-
-  test('the service alone says at once that its database cannot be reached, and goes on trying', async () => {
-    const port = await freePort()
-    const child = spawn(process.execPath, [join(ROOT, serviceProgram(name))], {
-      env: {
-        PATH: process.env.PATH,
-        ...(await right()),
-        DATABASE_URL: `postgres://u:secret@127.0.0.1:${port}/x`,
-        MILLRACE_DATA_DIR: join(home, name),
-      },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    let log = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (log += text))
-    await waitFor(() => log.includes(`DATABASE_URL names 127.0.0.1:${port}, where nothing listens`))
-    expect(child.exitCode).toBeNull()
-    expect(log).not.toContain('secret')
-    child.kill('SIGKILL')
-    await once(child, 'close')
-  })
 })
