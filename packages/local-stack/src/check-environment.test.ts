@@ -232,6 +232,11 @@ describe('a start with wrong settings', () => {
         () => ({ KAFKA_REPLICATION_FACTOR: '1', KAFKA_MIN_INSYNC_REPLICAS: '2' }),
         /^KAFKA_MIN_INSYNC_REPLICAS is 2, but KAFKA_REPLICATION_FACTOR is 1/,
       ],
+      [
+        'events that are accepted and then deleted at once',
+        () => ({ EVENTS_MAX_AGE_DAYS: '60', EVENTS_RETENTION_DAYS: '30' }),
+        /^EVENTS_MAX_AGE_DAYS is 60, but EVENTS_RETENTION_DAYS is 30: events would be accepted and then deleted at once/,
+      ],
     ],
     [
       [

@@ -18,7 +18,7 @@ const method = <const Path extends string, const Stream extends boolean>(path: P
 const EchoService = { ask: method('/millrace.test.Echo/Ask', false), watch: method('/millrace.test.Echo/Watch', true) }
 
 /** Far above the 4.5 s in which a peer is found not to answer, and far below the deadline of the calls. */
-const SOON_MS = 20_000
+const SOON_MS = 60_000
 const CALL = { tenant: '1', deadlineMs: 120_000 }
 const outage = { code: 'DEPENDENCY_UNAVAILABLE', message: 'echo does not answer', httpStatus: 503 }
 
@@ -61,8 +61,9 @@ afterAll(async () => {
   logger.close()
 })
 
+// The tests run at the same time, since all of them only wait: for seconds after which a silent peer is given up.
 describe('a gRPC peer that does not answer', () => {
-  it.each(['swallow-requests', 'swallow-answers'] as const)(
+  it.concurrent.each(['swallow-requests', 'swallow-answers'] as const)(
     'fails calls within seconds by name, whether it was connected before or not, and serves them soon after the fault %s has ended',
     async (mode) => {
       const proxy = await startTcpProxy(port)
@@ -85,7 +86,7 @@ describe('a gRPC peer that does not answer', () => {
     },
   )
 
-  it('fails a stream whose first message does not arrive', async () => {
+  it.concurrent('fails a stream whose first message does not arrive', async () => {
     const proxy = await startTcpProxy(port)
     const [calls, stop] = connect(proxy)
     await proxy.set('swallow-answers')
@@ -98,7 +99,7 @@ describe('a gRPC peer that does not answer', () => {
     await proxy.stop()
   })
 
-  it('fails a stream whose connection dies between two messages', async () => {
+  it.concurrent('fails a stream whose connection dies between two messages', async () => {
     const proxy = await startTcpProxy(port)
     const [calls, stop] = connect(proxy)
     const answers: number[] = []
@@ -116,7 +117,7 @@ describe('a gRPC peer that does not answer', () => {
 })
 
 describe('a gRPC peer that is slow', () => {
-  it('may take longer over a call than the client waits before it probes, and between two messages of a stream', async () => {
+  it.concurrent('may take longer over a call than the client waits before it probes, and between two messages of a stream', async () => {
     const proxy = await startTcpProxy(port)
     const [calls, stop] = connect(proxy)
     const answers: number[] = []
