@@ -91,12 +91,16 @@ describe.each(STREAMS)('consumer processes (%s)', (_, open) => {
     let isStopped = false
     const running = (async () => {
       while (!isStopped) {
-        if (sent.length - (await effects.count()) > BACKLOG_MAX) continue
+        await waitFor(async () => isStopped || sent.length - (await effects.count()) <= BACKLOG_MAX, {
+          deadlineMs: 120_000,
+          intervalMs: 50,
+          what: 'a smaller backlog',
+        })
         for (let i = 0; i < 50; i++) {
           producer.open(sent.length % 4).builder.add(`${sent.length}`)
           sent.push(`${sent.length}`)
           // Spreads the load over the time in which members are killed and suspended.
-          if (i % 5 === 4) await new Promise((resolve) => setTimeout(resolve, 2))
+          if (i % 5 === 4) await new Promise((resolve) => setTimeout(resolve, 6))
         }
       }
     })()
@@ -147,10 +151,10 @@ describe.each(STREAMS)('consumer processes (%s)', (_, open) => {
   it('store every record once and in order while they are killed at random and replaced', async () => {
     const running = load()
     let [one, two] = [await start('one'), await start('two')]
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 3; round++) {
       const before = await effects.count()
       // The time itself matters: after a condition such as a stored record, each kill would hit a member at the same point of its work.
-      await new Promise((resolve) => setTimeout(resolve, 50 + 130 * round))
+      await new Promise((resolve) => setTimeout(resolve, 50 + 230 * round))
       await kill(one.child)
       ;[one, two] = [two, await start(`next-${round}`)]
       await effects.untilCount(before + 1)
