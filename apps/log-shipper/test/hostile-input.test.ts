@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { connect as connectHttp2 } from 'node:http2'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { freePort } from '@millrace/testing'
@@ -14,6 +14,8 @@ const BODY_BYTES_MAX = 8 * MIB
 /** What the process may take at most: five times the largest body for each of a few requests at a time, beside what it has when idle. */
 const MEMORY_BYTES_MAX = 700 * MIB
 const SLOW_MS = 2_000
+/** 200 MiB of spaces as 200 KiB. */
+const BOMB = gzipSync(Buffer.alloc(200 * MIB, ' '))
 
 /** How a wire over HTTP writes one line with a message and further fields, and the part of a line that may be nested. */
 interface HttpWire {
@@ -116,24 +118,32 @@ describe('log-shipper', () => {
     return Number(/VmHWM:\s*(\d+)/.exec(status)?.[1]) * 1024
   }
 
+  async function postTo(wire: HttpWire, body: string | Buffer, encoding?: string): Promise<number> {
+    const headers = { authorization: `Bearer ${shipper.key}`, 'content-type': wire.type }
+    const response = await fetch(`${shipper.origin}${wire.path}`, {
+      method: 'POST',
+      body: new Uint8Array(Buffer.from(body)),
+      headers: encoding === undefined ? headers : { ...headers, 'content-encoding': encoding },
+    })
+    await response.arrayBuffer()
+    return response.status
+  }
+
+  /** Another request of the same wire is taken, while and after the hostile one. */
+  async function expectUnharmed({ name, wire }: { name: string; wire: HttpWire }, what: string): Promise<void> {
+    const message = `unharmed ${name} ${what}`
+    expect(await postTo(wire, wire.write(message))).toBe(wire.taken)
+    unharmed.push(message)
+    expect(peakBytes()).toBeLessThan(MEMORY_BYTES_MAX)
+  }
+
+  /** The head of a request whose body is announced with `length` bytes. */
+  const headersOf = ({ path, type }: HttpWire, length: number) =>
+    `POST ${path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${shipper.key}\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n`
+
   describe.each(Object.entries(HTTP_WIRES))('over %s', (name, wire) => {
-    const post = async (body: string | Buffer, encoding?: string): Promise<number> => {
-      const headers = { authorization: `Bearer ${shipper.key}`, 'content-type': wire.type }
-      const response = await fetch(`${shipper.origin}${wire.path}`, {
-        method: 'POST',
-        body: new Uint8Array(Buffer.from(body)),
-        headers: encoding === undefined ? headers : { ...headers, 'content-encoding': encoding },
-      })
-      await response.arrayBuffer()
-      return response.status
-    }
-    /** Another request of the same wire is taken, while and after the hostile one. */
-    const expectUnharmed = async (what: string) => {
-      const message = `unharmed ${name} ${what}`
-      expect(await post(wire.write(message))).toBe(wire.taken)
-      unharmed.push(message)
-      expect(peakBytes()).toBeLessThan(MEMORY_BYTES_MAX)
-    }
+    const post = (body: string | Buffer, encoding?: string) => postTo(wire, body, encoding)
+    const expectOthersUnharmed = (what: string) => expectUnharmed({ name, wire }, what)
 
     it('refuses or skips what is cut off or nothing at all, and nothing fails inside', async () => {
       const whole = Buffer.from(wire.write('x'.repeat(200), { a: 1, b: 'two' }))
@@ -145,22 +155,20 @@ describe('log-shipper', () => {
         Buffer.from('[[[[{{{{""""'),
       ])
         expect(await post(body)).toBeLessThan(500)
-      await expectUnharmed('cut')
+      await expectOthersUnharmed('cut')
     })
 
     it('refuses a bomb with 413, of one layer and of two', async () => {
-      const bomb = gzipSync(Buffer.alloc(200 * MIB, ' '))
-      expect(await post(bomb, 'gzip')).toBe(413)
+      expect(await post(BOMB, 'gzip')).toBe(413)
       expect(await post(gzipSync(Buffer.alloc(6 * MIB, ' ')), 'gzip')).toBe(413)
-      expect(await post(gzipSync(bomb), 'gzip')).toBeLessThan(500)
-      await expectUnharmed('bomb')
+      expect(await post(gzipSync(BOMB), 'gzip')).toBeLessThan(500)
+      await expectOthersUnharmed('bomb')
     })
 
     it('refuses a record of 100 MB by its announced length, and cuts one of 3 MiB', async () => {
       const socket = connect(shipper.port, '127.0.0.1')
       socket.on('error', () => {})
-      const headers = `POST ${wire.path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${shipper.key}\r\nContent-Type: ${wire.type}\r\nContent-Length: 100000000\r\n\r\n`
-      socket.write(headers)
+      socket.write(headersOf(wire, 100_000_000))
       const answer = await new Promise<string>((resolve) => socket.once('data', (chunk) => resolve(chunk.toString())))
       socket.destroy()
       expect(answer).toContain(' 413 ')
@@ -170,7 +178,7 @@ describe('log-shipper', () => {
       expect(cut?.originalBytes).toBeGreaterThanOrEqual(3 * MIB)
       expect(Buffer.byteLength(cut?.message ?? '')).toBeLessThanOrEqual(MIB)
       expect((cut?.flags ?? 0) & LOG_FLAGS.cut).toBe(LOG_FLAGS.cut)
-      await expectUnharmed('large')
+      await expectOthersUnharmed('large')
     })
 
     it('keeps 2,000 of 100,000 field names', async () => {
@@ -180,7 +188,7 @@ describe('log-shipper', () => {
       const [record] = await shipper.records(1, (one) => one.message === message)
       expect(Object.keys(record?.attributes ?? {}).length).toBeLessThanOrEqual(2_000)
       expect((record?.flags ?? 0) & LOG_FLAGS.attributesCut).toBe(LOG_FLAGS.attributesCut)
-      await expectUnharmed('fields')
+      await expectOthersUnharmed('fields')
     })
 
     it('takes or refuses what is nested a million times, and nothing fails inside', async () => {
@@ -188,24 +196,27 @@ describe('log-shipper', () => {
       const whole = wire.write('nested', { n: 'HERE' }).toString()
       const nested = whole.includes('"HERE"') ? whole.replace('"HERE"', `${open}1${'}]'.repeat(500_000)}`) : open
       expect(await post(nested)).toBeLessThan(500)
-      await expectUnharmed('nested')
+      await expectOthersUnharmed('nested')
     })
+  })
 
-    it('closes the connection of a client that sends too slowly', async () => {
+  it('closes the connections of clients that send too slowly, over each HTTP wire, and others are unharmed', async () => {
+    const wires = Object.entries(HTTP_WIRES)
+    const sockets = wires.map(([, wire]) => {
       const socket = connect(shipper.port, '127.0.0.1')
       socket.on('error', () => {})
-      const received: Buffer[] = []
-      socket.on('data', (chunk) => received.push(chunk))
-      const closed = new Promise((resolve) => socket.once('close', resolve))
-      socket.write(
-        `POST ${wire.path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${shipper.key}\r\nContent-Type: ${wire.type}\r\nContent-Length: 1000\r\n\r\n{`,
-      )
-      const dribble = setInterval(() => socket.write(' '), 200)
-      await expectUnharmed('slow')
-      await closed
-      clearInterval(dribble)
-      expect(Buffer.concat(received).toString()).toContain(' 408 ')
+      socket.write(headersOf(wire, 1000))
+      socket.write('{')
+      return socket
     })
+    const dribble = setInterval(() => {
+      for (const socket of sockets) socket.write(' ')
+    }, 200)
+    const answers = Promise.all(sockets.map(readAll))
+    for (const [name, wire] of wires) await expectUnharmed({ name, wire }, 'slow')
+    for (const [index, answer] of (await answers).entries())
+      expect(`${wires[index]?.[0]}: ${answer}`).toContain(' 408 ')
+    clearInterval(dribble)
   })
 
   describe.each([
@@ -255,7 +266,7 @@ describe('log-shipper', () => {
           for (let count = 0; count < 100; count++) yield zeros
         },
       ],
-      ['a bomb', () => [encode(['t', gzipSync(Buffer.alloc(200 * MIB)), { compressed: 'gzip' }])]],
+      ['a bomb', () => [encode(['t', BOMB, { compressed: 'gzip' }])]],
       [
         '100,000 field names',
         () => {
@@ -306,9 +317,8 @@ describe('log-shipper', () => {
         prefix.writeUInt32BE(announced, 1)
         stream.end(Buffer.concat([prefix, message]))
       })
-    const bomb = gzipSync(Buffer.alloc(200 * MIB))
     expect(await call(0, 0xffff_ffff, Buffer.from('x'))).toBe('8')
-    expect(await call(1, bomb.length, bomb)).toBe('8')
+    expect(await call(1, BOMB.length, BOMB)).toBe('8')
     expect(['3', '13']).toContain(await call(1, 5, Buffer.from('hello')))
     expect(await call(0, 3, Buffer.from([0x0a, 0xff, 0x7f]))).toBe('3')
     const good = otlpProtobuf('unharmed gRPC')
@@ -323,3 +333,11 @@ describe('log-shipper', () => {
     expect(records.map(({ message }) => message).sort()).toEqual([...unharmed].sort())
   })
 })
+
+/** What arrives until the connection is closed. */
+async function readAll(socket: Socket): Promise<string> {
+  const received: Buffer[] = []
+  socket.on('data', (chunk: Buffer) => received.push(chunk))
+  await new Promise((resolve) => socket.once('close', resolve))
+  return Buffer.concat(received).toString()
+}
