@@ -5,6 +5,9 @@ import type { DelimitedFormat } from './delimited-format.js'
 import { DelimitedReader } from './delimited-reader.js'
 import { writeDelimited } from './write-delimited.js'
 
+/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
+const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
+
 const CSV: DelimitedFormat = {
   delimiter: ',',
   quote: '"',
@@ -166,7 +169,7 @@ describe('a reader of delimited text', () => {
         const records = readPieces(split(bytes, size), format)
         expect(records.map((record) => record.kind === 'record' && record.cells)).toEqual(rows)
       }),
-      { numRuns: 1000 },
+      { numRuns: 400 * RUNS_FACTOR },
     )
   })
 
@@ -209,7 +212,7 @@ describe('a reader of delimited text', () => {
         expect(readPieces(split(input, size), format, bounds)).toEqual(whole)
         expect(whole.map(({ number }) => number)).toEqual(whole.map((_, index) => index + 1))
       }),
-      { numRuns: 4000 },
+      { numRuns: 1_000 * RUNS_FACTOR },
     )
   })
 

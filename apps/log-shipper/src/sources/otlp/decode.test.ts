@@ -8,6 +8,9 @@ import { bytesField, fixed64Field, varintField } from '../../testing/protobuf-fi
 import { decodeOtlp } from './decode.js'
 import { decodeOtlpJson } from './decode-json.js'
 
+/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
+const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
+
 const text = (value: string) => bytesField(1, value)
 const pair = (key: string, value: Buffer) => Buffer.concat([bytesField(1, key), bytesField(2, value)])
 
@@ -230,7 +233,7 @@ describe('OTLP in protobuf', () => {
           expect(error).toBeInstanceOf(DecodeFault)
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: 400 * RUNS_FACTOR },
     )
   })
 
@@ -388,7 +391,7 @@ describe('OTLP in JSON', () => {
         const sink = decodeJson(jsonRequest(records, resource))
         expect(sink.records.length + sink.rejections.length).toBe(records.length)
       }),
-      { numRuns: 500 },
+      { numRuns: 200 * RUNS_FACTOR },
     )
   })
 })
