@@ -1,11 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, expect, test } from '@jest/globals'
 import { isAlive } from '@millrace/process-lock'
 import { freePort } from './ports.js'
 import { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.js'
 import { answersPostgres } from './postgres-probe.js'
+import { removeTemporary, temporaryDirectory } from './temporary.js'
 
 let server: PostgresServer | undefined
 
@@ -19,11 +20,17 @@ async function start(options: PostgresOptions = {}): Promise<PostgresServer> {
   return server
 }
 
-test('PostgreSQL starts empty without containers, as root and as another user, and stop removes its files', async () => {
-  const { port, pid, dataDir, stop } = await start()
+test('PostgreSQL starts empty without containers, as root and as another user, recovers on the same port after it was killed, and stop removes its files', async () => {
+  const { port, pid, dataDir, kill, restart, stop } = await start()
   expect(await answersPostgres(port)).toBe(true)
+  await kill()
+  expect([isAlive(pid), await answersPostgres(port)]).toEqual([false, false])
+  await restart()
+  expect(await answersPostgres(port)).toBe(true)
+  const next = server?.pid as number
+  expect(next).not.toBe(pid)
   await stop()
-  expect(isAlive(pid)).toBe(false)
+  expect(isAlive(next)).toBe(false)
   expect(existsSync(dirname(dataDir))).toBe(false)
 })
 
@@ -34,19 +41,14 @@ test('a new PostgreSQL cluster has the requested number of write-ahead log segme
   )
 })
 
-test('PostgreSQL recovers on the same port after it was killed', async () => {
-  const { port, pid, kill, restart } = await start()
-  await kill()
-  expect(await answersPostgres(port)).toBe(false)
-  await restart()
-  expect(await answersPostgres(port)).toBe(true)
-  expect(server?.pid).not.toBe(pid)
-})
-
 test('the error contains the reason when PostgreSQL dies at start', async () => {
-  await expect(start({ settings: { shared_buffers: 'much' } })).rejects.toThrow(/ended at start[\s\S]*shared_buffers/)
+  const home = temporaryDirectory('millrace-postgres-')
+  const dataDir = join(home, 'data')
+  const wrong = start({ dataDir, settings: { shared_buffers: 'much' } })
+  await expect(wrong).rejects.toThrow(/ended at start[\s\S]*shared_buffers/)
   const port = await freePort()
   const other = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1')
-  await expect(start({ port })).rejects.toThrow(/could not bind IPv4 address/)
+  await expect(start({ dataDir, port })).rejects.toThrow(/could not bind IPv4 address/)
   await new Promise((resolve) => other.close(resolve))
+  removeTemporary(home)
 })

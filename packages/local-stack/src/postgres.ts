@@ -28,7 +28,7 @@ export interface PostgresOptions {
   walSegments?: number | undefined
   /** Default: beside the data directory. */
   logFile?: string | undefined
-  /** Time allowed for a start, crash recovery included, in milliseconds. Default 60,000. */
+  /** Time allowed for a start, crash recovery included, in milliseconds. Default 120,000. */
   readyDeadlineMs?: number | undefined
 }
 
@@ -61,7 +61,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       `${dataDir} cannot hold the data: PostgreSQL runs as ${user.name} when the stack is started by root, and that user may not enter the directory; choose another`,
     )
   }
-  const { auth = 'trust', walSegments = 0, readyDeadlineMs = 60_000 } = options
+  const { auth = 'trust', walSegments = 0, readyDeadlineMs = 120_000 } = options
   const programs = findPostgres(options.binaries ?? 'auto', user, clusterMajor(dataDir))
   if (clusterMajor(dataDir) === undefined)
     createCluster({ dataDir, binaries: programs, user, auth, isDurable: !isTemporary, walSegments })

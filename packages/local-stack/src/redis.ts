@@ -24,7 +24,7 @@ export interface RedisOptions {
   name?: string | undefined
   /** Default: in `dir`. */
   logFile?: string | undefined
-  /** Time allowed for a start, loading the data included, in milliseconds. Default 60,000. */
+  /** Time allowed for a start, loading the data included, in milliseconds. Default 120,000. */
   readyDeadlineMs?: number | undefined
   /** Where a private copy of the program may be unpacked. Default: `.cache` under the working directory. */
   cacheDir?: string | undefined
@@ -59,7 +59,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const dir = resolve(options.dir ?? `${base}`)
   mkdirSync(dir, { recursive: true })
   if (base === undefined) await stopLeftover(dir)
-  const { name = 'Redis', readyDeadlineMs = 60_000, cacheDir = '.cache' } = options
+  const { name = 'Redis', readyDeadlineMs = 120_000, cacheDir = '.cache' } = options
   const binary = findRedis(cacheDir, options.say)
   const port = options.port ?? (await freePort())
   const logFile = options.logFile ?? join(dir, 'redis.log')

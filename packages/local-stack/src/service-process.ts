@@ -16,7 +16,7 @@ export interface ServiceOptions {
   logFile: string
   /** Of its admin server on 127.0.0.1, whose `/ready` answers 200 once it may be used. */
   adminPort: number
-  /** Default 60,000. */
+  /** Default 120,000. */
   readyDeadlineMs?: number | undefined
   /** Time for the shutdown after SIGTERM. Default 25,000, more than SHUTDOWN_TIMEOUT_MS. */
   stopGraceMs?: number | undefined
@@ -42,7 +42,7 @@ export async function startProcess(options: ServiceOptions): Promise<ServiceProc
     logFile,
     spawn: () => startChild({ name, command: process.execPath, args, env, cwd, logFile }),
     isReady: () => answersOk(adminPort, '/ready'),
-    readyDeadlineMs: options.readyDeadlineMs ?? 60_000,
+    readyDeadlineMs: options.readyDeadlineMs ?? 120_000,
     stopSignal: 'SIGTERM',
     stopGraceMs: options.stopGraceMs ?? 25_000,
   })

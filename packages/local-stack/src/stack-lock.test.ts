@@ -54,11 +54,12 @@ function startRacer(program: string): Racer {
   return racer
 }
 
+const { pid: ENDED_PID } = spawnSync('true')
+
 /** What a process leaves behind that was killed while it had the lock. */
 function leaveStaleLock(directory: string): void {
-  const { pid } = spawnSync(process.execPath, ['-e', ''])
   mkdirSync(directory)
-  for (const name of ['stack.lock', 'stack.lock.process']) writeFileSync(join(directory, name), `${pid} 12345`)
+  for (const name of ['stack.lock', 'stack.lock.process']) writeFileSync(join(directory, name), `${ENDED_PID} 12345`)
 }
 
 // Without the program, a file with the id of the process is the lock.

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import { isAlive } from '@millrace/process-lock'
 import { localDatabaseUrl } from './local-database.js'
 import { freePort } from './ports.js'
@@ -17,14 +17,19 @@ let dataDir: string
 let lines: string[]
 let stack: Stack | undefined
 
-beforeEach(() => {
+// One data directory for all tests: making an empty PostgreSQL takes longer than the rest of a start.
+beforeAll(() => {
   root = createFakeRepository()
   dataDir = temporaryDirectory('millrace-stack-')
+})
+beforeEach(() => {
   lines = []
 })
 afterEach(async () => {
   await stack?.stop()
   stack = undefined
+})
+afterAll(() => {
   removeTemporary(root)
   removeTemporary(dataDir)
 })

@@ -2,7 +2,7 @@ import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface WaitOptions {
-  /** How long to wait at most, in milliseconds. Default: 5,000, multiplied by `slownessFactor()`. */
+  /** How long to wait at most, in milliseconds. Default: 30,000, multiplied by `slownessFactor()` as far as 180,000. */
   deadlineMs?: number
   /** Pause between two checks of the condition, in milliseconds. Default 20. */
   intervalMs?: number
@@ -10,7 +10,8 @@ export interface WaitOptions {
   what?: string
 }
 
-const DEADLINE_MS = 5_000
+const DEADLINE_MS = 30_000
+const DEADLINE_MS_MAX = 180_000
 const LOAD_FACTOR_MAX = 12
 
 type Falsy = false | undefined | null | 0 | ''
@@ -23,7 +24,11 @@ export async function waitFor<T>(
   condition: () => T | Falsy | Promise<T | Falsy>,
   options: WaitOptions = {},
 ): Promise<T> {
-  const { deadlineMs = DEADLINE_MS * slownessFactor(), intervalMs = 20, what = 'the condition' } = options
+  const {
+    deadlineMs = Math.min(DEADLINE_MS * slownessFactor(), DEADLINE_MS_MAX),
+    intervalMs = 20,
+    what = 'the condition',
+  } = options
   const deadline = Date.now() + deadlineMs
   let lastError: unknown
   for (;;) {
