@@ -26,8 +26,11 @@ export interface ChaosLoad {
   acknowledged(): number
   /** Waits until this many more batches are acknowledged. */
   progress(batches: number, deadlineMs?: number): Promise<void>
-  /** Ends the load once each connection has its current batch acknowledged. The second call returns the same report. */
-  stop(): Promise<ChaosReport>
+  /**
+   * Ends the load once each connection has its current batch acknowledged. The second call returns the same report.
+   * @throws when a batch is not acknowledged within this time, in milliseconds. Default 240,000.
+   */
+  stop(withinMs?: number): Promise<ChaosReport>
 }
 
 export interface ChaosReport extends LoadReport {
@@ -38,12 +41,14 @@ export interface ChaosReport extends LoadReport {
 const NEVER_MS = DAY_MS
 /** Shorter than the time-out of an SDK, which provokes more repeated requests. */
 const ANSWER_TIMEOUT_MS = 5_000
+export const ACKNOWLEDGED_WITHIN_MS = 240_000
 
 /** Starts sending in the background. A refused event or batch shows as a rejection of `progress` and `stop`. */
 export function startChaosLoad(options: ChaosLoadOptions): ChaosLoad {
   const { urls, writeKey, seed, connections = 12, batchEvents = 40, thinkMs = 20 } = options
   const numbering: Numbering = { seed, batchEvents, connections }
   const abort = new AbortController()
+  const giveUp = new AbortController()
   let acknowledged = 0
   let failure: Error | undefined
   const onAcknowledged = (batches: number) => {
@@ -56,6 +61,7 @@ export function startChaosLoad(options: ChaosLoadOptions): ChaosLoad {
     thinkMs,
     onAcknowledged,
     signal: abort.signal,
+    giveUp: giveUp.signal,
     durationMs: NEVER_MS,
     timeoutMs: ANSWER_TIMEOUT_MS,
     retryPauseMaxMs: 500,
@@ -65,16 +71,30 @@ export function startChaosLoad(options: ChaosLoadOptions): ChaosLoad {
   })
   return {
     acknowledged: () => acknowledged,
-    progress: async (batches, deadlineMs = 60_000) => {
+    progress: async (batches, deadlineMs = 120_000) => {
       const goal = acknowledged + batches
       const what = `the acknowledgement of ${batches} more batches`
       await waitFor(() => failure !== undefined || acknowledged >= goal, { deadlineMs, intervalMs: 10, what })
       if (failure) throw failure
     },
-    stop: async () => {
+    stop: async (withinMs = ACKNOWLEDGED_WITHIN_MS) => {
       abort.abort()
-      const report = await running
+      const report = await orGiveUp(running, { giveUp, withinMs })
       return { ...report, sent: { numbering, batches: report.batches } }
     },
+  }
+}
+
+/** What `running` resolves with. Gives it up after `withinMs`, for a stack that does not recover would be asked for ever. */
+export async function orGiveUp<T>(
+  running: Promise<T>,
+  { giveUp, withinMs }: { giveUp: AbortController; withinMs: number },
+): Promise<T> {
+  const reason = new Error(`a batch was not acknowledged within ${withinMs} ms after the end of the load`)
+  const timer = setTimeout(() => giveUp.abort(reason), withinMs)
+  try {
+    return await running
+  } finally {
+    clearTimeout(timer)
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Stack, Supervised } from '@millrace/local-stack'
 import { findLedgerFault, type LedgerEntry, waitUntilSettled } from '@millrace/testing'
 import { createRandom, type Random } from '../lib/random.js'
@@ -6,6 +7,9 @@ import { checkEvents, describeFaults, type EventFindings, type SentLoad } from '
 import { addPoisonConstraint, findOddFault, startOddLoad } from './odd-events.js'
 import { countTakeovers } from './partitions.js'
 import { ServiceCounters, type ServiceCounts } from './service-counters.js'
+
+/** A check fails when nothing more is stored for this long. */
+const STUCK_MS = 120_000
 
 export interface ChaosRunOptions {
   stack: Stack
@@ -85,18 +89,21 @@ export class ChaosRun {
     const common = { urls: this.gatewayUrls, writeKey, seed: this.random.between(1, 2 ** 32 - 1) }
     const load = startChaosLoad({ ...common, ...this.load, ...shape })
     const odd = startOddLoad(common)
-    let report: Awaited<ReturnType<ChaosLoad['stop']>>
+    let result: T
     try {
       await load.progress(50)
-      return await work(load)
-    } finally {
-      report = await load.stop()
-      const { good, poison } = await odd.stop()
-      this.odd.good.push(...good)
-      this.odd.poison.push(...poison)
-      this.acknowledged += good.length
-      this.addSent(report)
+      result = await work(load)
+    } catch (error) {
+      // What `work` broke may be broken still, and then nothing more is acknowledged.
+      await Promise.allSettled([load.stop(0), odd.stop(0)])
+      throw error
     }
+    this.addSent(await load.stop())
+    const { good, poison } = await odd.stop()
+    this.odd.good.push(...good)
+    this.odd.poison.push(...poison)
+    this.acknowledged += good.length
+    return result
   }
 
   /** Keeps what a load had acknowledged for the final check. */
@@ -113,10 +120,24 @@ export class ChaosRun {
     await this.counters.note(server)
   }
 
-  /** Waits until nothing is in flight, then compares the ledger, the table and what was sent. Fails when nothing more is stored for `stuckMs`. */
-  async verify(stuckMs = 120_000): Promise<Verdict> {
+  /**
+   * Waits until nothing is in flight, then compares the ledger, the table and what was sent. Events that a scenario sends beside the loads count as stored too,
+   * so the counts may agree while frames of a spool are still on their way: faults are looked for until there are none, for `patienceMs` at most (default
+   * 60,000). A loss or a doubled event never goes away.
+   */
+  async verify({ patienceMs = 60_000 }: { patienceMs?: number } = {}): Promise<Verdict> {
+    const until = performance.now() + patienceMs
+    for (;;) {
+      const verdict = await this.verifyOnce()
+      if (verdict.faults.length === 0 || performance.now() >= until) return verdict
+      this.say(`looking again, since ${verdict.faults.join('; ')}`)
+      await delay(1_000)
+    }
+  }
+
+  private async verifyOnce(): Promise<Verdict> {
     const source = { gatewayUrl: this.stack.url, readKey: this.stack.adminKey }
-    const ledger = await waitUntilSettled(source, this.acknowledged, stuckMs)
+    const ledger = await waitUntilSettled(source, this.acknowledged, STUCK_MS)
     const events = await checkEvents(this.stack.databaseUrl, this.loads)
     for (const service of this.stack.services) await this.noteCounts(service)
     const { databaseUrl } = this.stack

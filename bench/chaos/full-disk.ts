@@ -5,36 +5,41 @@ import { mountSmallDisk, removeTemporary, type SmallDisk, temporaryDirectory } f
 /** A part of a stack that has files of its own: a folder of the data directory. */
 export type DiskPart = 'postgres' | 'redis-stream' | 'kafka' | 'services' | 'log'
 
-/** A data directory of which some parts are on a small disk of their own and the rest is on the ordinary one. */
+/** A data directory of which some parts are on small disks, one each, and the rest is on the ordinary one or on that of PostgreSQL. */
 export interface SmallDataDirectory {
   readonly path: string
-  fill(): void
+  /** Fills the disks of these parts. May be called again, to fill what was freed meanwhile. */
+  fill(parts: readonly DiskPart[]): void
+  /** Makes room on all disks. */
   free(): void
   remove(): void
 }
 
-const DISK_BYTES = 400 * 1024 ** 2
+/** Memory, once a disk is full. A start of PostgreSQL needs 112 MiB, and all parts need 64 MiB free. */
+const DISK_BYTES = { postgres: 500, kafka: 400, 'redis-stream': 256, services: 128, log: 128 }
 
 /** Needs `canMountSmallDisk`. */
 export function createSmallDataDirectory(parts: readonly DiskPart[]): SmallDataDirectory {
-  const disk = mountSmallDisk(DISK_BYTES) as SmallDisk
   const ordinary = temporaryDirectory('millrace-ordinary-')
+  const disks = new Map(parts.map((part) => [part, mountSmallDisk(DISK_BYTES[part] * 1024 ** 2) as SmallDisk]))
   // PostgreSQL's folder is replaced when the cluster is made, so it cannot be a link: its disk holds the data directory.
-  const isPostgresSmall = parts.includes('postgres')
-  const [home, other] = isPostgresSmall ? [disk.path, ordinary] : [ordinary, disk.path]
-  const path = join(home, 'data')
+  const path = join(disks.get('postgres')?.path ?? ordinary, 'data')
   mkdirSync(path, { mode: 0o755 })
-  for (const part of ['redis-stream', 'kafka', 'services', 'log'] as const) {
-    if (parts.includes(part) === isPostgresSmall) continue
-    mkdirSync(join(other, part))
-    symlinkSync(join(other, part), join(path, part))
+  for (const [part, disk] of disks) {
+    if (part === 'postgres') continue
+    mkdirSync(join(disk.path, part))
+    symlinkSync(join(disk.path, part), join(path, part))
   }
   return {
     path,
-    fill: disk.fill,
-    free: disk.free,
+    fill: (full) => {
+      for (const part of full) disks.get(part)?.fill()
+    },
+    free: () => {
+      for (const disk of disks.values()) disk.free()
+    },
     remove: () => {
-      disk.remove()
+      for (const disk of disks.values()) disk.remove()
       removeTemporary(ordinary)
     },
   }

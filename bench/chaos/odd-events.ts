@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { withClient } from '@millrace/testing'
 import { WireConnection, type WireResponse } from '../load/wire-connection.js'
+import { ACKNOWLEDGED_WITHIN_MS, orGiveUp } from './chaos-load.js'
 
 /** The name of the event that the table refuses, see `addPoisonConstraint`. */
 const POISON = 'Poison'
@@ -16,20 +17,30 @@ export interface OddSent {
 
 /** A slow client beside the load whose events change every term of the ledger. */
 export interface OddLoad {
-  /** Ends once the current batch is acknowledged. The second call returns the same. @throws when an answer is wrong. */
-  stop(): Promise<OddSent>
+  /**
+   * Ends once the current batch is acknowledged. The second call returns the same.
+   * @throws when an answer is wrong, or the batch is not acknowledged within this time, in milliseconds. Default 240,000.
+   */
+  stop(withinMs?: number): Promise<OddSent>
 }
 
-export function startOddLoad(options: { urls: readonly string[]; writeKey: string; seed: number }): OddLoad {
+interface OddLoadOptions {
+  readonly urls: readonly string[]
+  readonly writeKey: string
+  readonly seed: number
+}
+
+export function startOddLoad(options: OddLoadOptions): OddLoad {
   const sent = { good: [] as string[], poison: [] as string[] }
   const abort = new AbortController()
+  const giveUp = new AbortController()
   const running = (async () => {
     for (let number = 0; !abort.signal.aborted; number++) {
       const [good, poison] = ['good', 'poison'].map((kind) => `odd-${options.seed}-${number}-${kind}`) as [
         string,
         string,
       ]
-      checkAnswer(await sendUntilAcknowledged(options, [good, poison]))
+      checkAnswer(await sendUntilAcknowledged(options, [good, poison], giveUp.signal))
       sent.good.push(good)
       sent.poison.push(poison)
       await delay(PAUSE_MS, undefined, { signal: abort.signal }).catch(() => undefined)
@@ -37,17 +48,18 @@ export function startOddLoad(options: { urls: readonly string[]; writeKey: strin
   })()
   running.catch(() => undefined)
   return {
-    stop: async () => {
+    stop: async (withinMs = ACKNOWLEDGED_WITHIN_MS) => {
       abort.abort()
-      await running
+      await orGiveUp(running, { giveUp, withinMs })
       return sent
     },
   }
 }
 
 async function sendUntilAcknowledged(
-  { urls, writeKey }: { urls: readonly string[]; writeKey: string },
+  { urls, writeKey }: OddLoadOptions,
   [good, poison]: readonly [string, string],
+  giveUp: AbortSignal,
 ): Promise<WireResponse> {
   const batch = [
     { type: 'track', event: 'Odd', userId: 'odd', messageId: good },
@@ -59,6 +71,7 @@ async function sendUntilAcknowledged(
     `POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${writeKey}\r\nConnection: close\r\n` +
     `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
   for (let attempt = 0; ; attempt++) {
+    giveUp.throwIfAborted()
     const wire = new WireConnection(urls[attempt % urls.length] as string)
     try {
       const answer = await wire.send(request, ANSWER_TIMEOUT_MS).catch(() => undefined)

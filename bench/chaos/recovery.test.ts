@@ -4,7 +4,7 @@ import { startTestStack } from '@millrace/testing'
 import { createRandom } from '../lib/random.js'
 import { ChaosRun } from './chaos-run.js'
 import { recoveryStackOptions, SHORT_LOAD } from './chaos-stack.js'
-import { describeSteps, FILLED_WHILE_FROZEN, planRecovery, runRecovery, verifyRecovery } from './recovery.js'
+import { describeSteps, FILLED_WHILE_FROZEN, planRecovery, runRecovery } from './recovery.js'
 
 /* The short form of `npm run chaos -- --only recovery`. */
 
@@ -29,12 +29,12 @@ describe('a stack whose parts are filled, frozen and killed', () => {
   test('stores a new event within 10 s after PostgreSQL was frozen until the stream was full, and loses nothing', async () => {
     const { rejectedFills } = await runRecovery(run, FILLED_WHILE_FROZEN)
     expect(rejectedFills).toBe(1)
-    expect((await verifyRecovery(run)).faults).toEqual([])
+    expect((await run.verify()).faults).toEqual([])
   })
 
   test('stores a new event within 10 s after the last repair of any sequence of faults, loses nothing and stores nothing twice', async () => {
     for (let sequence = 0; sequence < RANDOM_SEQUENCES; sequence++) await runRecovery(run, planRecovery(run.random))
-    expect((await verifyRecovery(run)).faults).toEqual([])
+    expect((await run.verify()).faults).toEqual([])
   })
 
   test('every planned sequence repairs only what is broken, and brings services up only while their servers work', () => {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Supervised, slownessFactor, waitFor } from '@millrace/local-stack'
 import type { Random } from '../lib/random.js'
 import { type ChaosReport, startChaosLoad } from './chaos-load.js'
-import type { ChaosRun, Verdict } from './chaos-run.js'
+import type { ChaosRun } from './chaos-run.js'
 
 const PARTS = ['postgres', 'stream', 'cacheRedis', 'consumer', 'gateway'] as const
 type Part = (typeof PARTS)[number]
@@ -23,7 +23,6 @@ export const FILLED_WHILE_FROZEN: readonly RecoveryStep[] = [
 
 const STEPS_MAX = 6
 const STORED_WITHIN_MS = 10_000
-const SETTLED_WITHIN_MS = 30_000
 /** A fill ends after this time even when nothing was rejected: the stream is not full as long as everything works. */
 const FILL_MS_MAX = 8_000
 
@@ -110,20 +109,6 @@ export async function runRecovery(run: ChaosRun, steps: readonly RecoveryStep[])
   const rejectedFills = fills.filter(({ isRejected }) => isRejected).length
   run.say(`${describeSteps(steps)}: a new event was stored ${storedAfterMs} ms after the last repair`)
   return { storedAfterMs, rejectedFills }
-}
-
-/**
- * Checks everything that was sent. Frames of a spool may still be on their way when the first counts agree, since events that were sent to look whether
- * the gateway rejects them count as stored too; so faults are looked for until there are none. A loss never goes away.
- */
-export async function verifyRecovery(run: ChaosRun): Promise<Verdict> {
-  let verdict = await run.verify()
-  const until = performance.now() + SETTLED_WITHIN_MS * slownessFactor()
-  while (verdict.faults.length > 0 && performance.now() < until) {
-    await delay(1_000)
-    verdict = await run.verify()
-  }
-  return verdict
 }
 
 async function apply(

@@ -15,7 +15,7 @@ import { runCrashMatrix, runUntilConclusive, VICTIMS, type Victim } from './cras
 import { runFrozenConsumer } from './frozen-consumer.js'
 import { ObjectRounds, type ObjectRoundsOptions, whyObjectsInconclusive } from './objects/object-rounds.js'
 import { cutOutage, downOutage, frozenOutage, type Outage, runOutage, runSpoolQuota } from './outages.js'
-import { FILLED_WHILE_FROZEN, planRecovery, runRecovery, verifyRecovery } from './recovery.js'
+import { FILLED_WHILE_FROZEN, planRecovery, runRecovery } from './recovery.js'
 
 const PARTS = {
   crash,
@@ -136,7 +136,7 @@ async function recovery(): Promise<void> {
     const reports = [await runRecovery(run, FILLED_WHILE_FROZEN)]
     for (let round = 0; round < rounds; round++) {
       reports.push(await runRecovery(run, planRecovery(run.random)))
-      const { faults } = await verifyRecovery(run)
+      const { faults } = await run.verify()
       if (faults.length > 0) throw new Error(`sequence ${round + 1}: ${faults.join('; ')}`)
     }
     result.findings.recovery_stored_after_ms_max = Math.max(...reports.map(({ storedAfterMs }) => storedAfterMs))

@@ -23,6 +23,8 @@ export interface LoadOptions {
   onAcknowledged?: ((batches: number) => void) | undefined
   /** Ends the load early. */
   signal?: AbortSignal | undefined
+  /** Ends the load without waiting for acknowledgements: `runLoad` throws the reason of the signal. */
+  giveUp?: AbortSignal | undefined
 }
 
 export interface LoadReport {
@@ -56,6 +58,10 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
     acknowledged: 0,
     batches: new Array<number>(options.numbering.connections).fill(0),
   }
+  const { giveUp } = options
+  giveUp?.addEventListener('abort', () => {
+    state.failure ??= giveUp.reason as Error
+  })
   const startedAtMs = Date.now()
   const lanes = state.batches.map((_, connection) =>
     runLane(state, connection).catch((error: Error) => {
