@@ -40,10 +40,13 @@ describe('the official clients, unmodified', () => {
       return events !== undefined && events.accepted >= accepted && events.in_flight === 0 ? events : undefined
     }
     let last: Ledger['streams'][number] | undefined
-    await waitFor(async () => {
-      last = await settled()
-      return last !== undefined
-    })
+    await waitFor(
+      async () => {
+        last = await settled()
+        return last !== undefined
+      },
+      { deadlineMs: 120_000 },
+    )
     return last as Ledger['streams'][number]
   }
 
@@ -64,7 +67,7 @@ describe('the official clients, unmodified', () => {
       else if (i % 10 === 1) analytics.page({ userId, name: 'Home', properties: { url: '/' } })
       else analytics.track({ userId, event: 'Ordered', properties: { value: i } })
     }
-    await analytics.closeAndFlush()
+    await analytics.closeAndFlush({ timeout: 120_000 })
     expect(failures).toEqual([])
     expect(await settledAt(EVENTS)).toMatchObject({
       accepted: EVENTS,
