@@ -28,10 +28,12 @@ const OUTPUT_BYTES_MAX = 16 * 1024 ** 2
 const SHORT_RUN = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error']
 
 /** Writes a script for each tool into `directory`, named as in Kafka's distribution, so that its documentation applies. */
-export function writeToolScripts({ java, libraries }: KafkaProgram, directory: string): void {
+export function writeToolScripts(program: KafkaProgram, directory: string): void {
+  const { java, libraries } = program
+  const options = [...SHORT_RUN, ...javaArchiveOptions(program)]
   mkdirSync(directory, { recursive: true })
   for (const [tool, className] of Object.entries(CLASSES)) {
-    const command = [java, ...SHORT_RUN, '-cp', `${libraries}/*`, className].map(quoteForShell).join(' ')
+    const command = [java, ...options, '-cp', `${libraries}/*`, className].map(quoteForShell).join(' ')
     writeFileSync(join(directory, `${tool}.sh`), `#!/bin/sh\nexec ${command} "$@"\n`, { mode: 0o755 })
   }
 }
