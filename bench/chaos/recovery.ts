@@ -23,8 +23,10 @@ export const FILLED_WHILE_FROZEN: readonly RecoveryStep[] = [
 
 const STEPS_MAX = 6
 const STORED_WITHIN_MS = 10_000
-/** A fill ends after this time even when nothing was rejected: the stream is not full as long as everything works. */
-const FILL_MS_MAX = 8_000
+/** A fill ends after this time even when nothing was rejected: as long as everything works, the stream does not get full. */
+const FILL_MS_MAX = 3_000
+/** The same while nothing can be stored, so that events are rejected sooner or later. */
+const FULL_WITHIN_MS = 60_000
 
 /** A random sequence of faults in which every step can happen. Parts that are still broken at its end are repaired by `runRecovery`. */
 export function planRecovery(random: Random): RecoveryStep[] {
@@ -89,7 +91,7 @@ export async function runRecovery(run: ChaosRun, steps: readonly RecoveryStep[])
       try {
         for (const step of steps) {
           if (step.what === 'wait') await delay(step.ms)
-          else if (step.what === 'fill') fills.push(await fill(run))
+          else if (step.what === 'fill') fills.push(await fill(run, cannotStore(broken) ? FULL_WITHIN_MS : FILL_MS_MAX))
           else await apply(run, step, broken)
         }
       } finally {
@@ -130,11 +132,16 @@ async function repair(run: ChaosRun, part: Part, broken: Map<Part, 'frozen' | 'k
   broken.delete(part)
 }
 
+/** Whether everything that the gateway accepts has to stay in the stream or the spool. */
+function cannotStore(broken: Map<Part, unknown>): boolean {
+  return (broken.has('postgres') || broken.has('stream')) && !broken.has('gateway')
+}
+
 /** Sends large batches until the gateway rejects an event or the time is over. Clients send what is under way again until it is acknowledged. */
-async function fill({ gatewayUrls: urls, stack, random }: ChaosRun): Promise<Fill> {
+async function fill({ gatewayUrls: urls, stack, random }: ChaosRun, withinMs: number): Promise<Fill> {
   const { writeKey } = stack
   const load = startChaosLoad({ urls, writeKey, seed: random.between(1, 2 ** 32 - 1), batchEvents: 200, thinkMs: 0 })
-  const until = performance.now() + FILL_MS_MAX
+  const until = performance.now() + withinMs
   let isRejected = false
   while (!isRejected && performance.now() < until) {
     await delay(50)
