@@ -31,11 +31,12 @@ const handler = {
 }
 const settings = {
   partitions: 4,
-  leaseMs: 1000,
+  // With Kafka it is the session timeout as well: a member on a busy machine must be able to keep it.
+  leaseMs: 2000,
   heartbeatMs: 150,
   batchRecordsMax: 50,
   retryFirstMs: 20,
   retryCapMs: 200,
 }
-await runConsumer({ driver, stream, group: 'store', member, database, handler, settings }, { logger })
+await runConsumer({ driver, stream, group: `${stream}-store`, member, database, handler, settings }, { logger })
 say('running')

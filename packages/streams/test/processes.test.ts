@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { silentLogger } from '@millrace/logger'
 import { openRedis } from '@millrace/redis'
 import { createRedisDriver, openProducer, type Producer, type StreamDriver } from '@millrace/streams'
@@ -10,6 +10,8 @@ import { findTestKafka, startTestKafka, startTestRedisServer, waitFor } from '@m
 import { type Effects, openEffects } from './effects.js'
 import { openTestKafkaDriver } from './kafka-driver.js'
 import { LinesBuilder } from './lines-builder.js'
+
+type KafkaServer = Awaited<ReturnType<typeof startTestKafka>>
 
 interface Member {
   readonly child: ChildProcess
@@ -39,6 +41,10 @@ describe.each(STREAMS)('consumer processes (%s)', (_, open) => {
   let producer: Producer<LinesBuilder>
   let members: Member[]
 
+  afterAll(async () => {
+    await (await kafka)?.stop()
+    kafka = undefined
+  })
   beforeEach(async () => {
     effects = await openEffects()
     opened = await open()
@@ -199,18 +205,21 @@ async function openRedisStream(): Promise<OpenedStream> {
   }
 }
 
+/** One broker for all tests of this file, with a topic for each. */
+let kafka: Promise<KafkaServer> | undefined
+let topics = 0
+
 async function openKafkaStream(): Promise<OpenedStream> {
-  const server = await startTestKafka()
+  kafka ??= startTestKafka()
+  const server = await kafka
   const driver = await openTestKafkaDriver(server.brokers, silentLogger)
-  await driver.prepare('lines', 4)
+  const stream = `lines-${++topics}`
+  await driver.prepare(stream, 4)
   return {
-    args: ['kafka', server.brokers, 'lines'],
+    args: ['kafka', server.brokers, stream],
     driver,
     kill: () => server.kill(),
     restart: () => server.restart(),
-    release: async () => {
-      await driver.close()
-      await server.stop()
-    },
+    release: () => driver.close(),
   }
 }
