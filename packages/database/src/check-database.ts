@@ -4,7 +4,8 @@ import pg from 'pg'
 /** The oldest major version that the statements run on. */
 const MAJOR_MIN = 15
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])
-const TIMEOUT_MS = 1200
+/** For each step. A server far away, or on a busy machine, may need a second. */
+const TIMEOUT_MS = 3000
 
 /**
  * What was found at the address of a database. `unreachable` may pass by itself, as when the server is still starting; `wrong` needs a person. `problem` is a
@@ -21,7 +22,7 @@ export interface DatabaseCheck {
   readonly migrates?: boolean
 }
 
-/** Connects once, within about 1.5 s, and looks at the version and, if asked, at the rights. */
+/** Connects once, and looks at the version and, if asked, at the rights. A server that does not answer is given up after 3.6 s. */
 export async function checkDatabase(url: string, { setting, migrates = false }: DatabaseCheck): Promise<DatabaseState> {
   const client = new pg.Client({
     connectionString: url,

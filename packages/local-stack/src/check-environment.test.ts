@@ -350,7 +350,7 @@ describe('the check of a server', () => {
     [
       'a database URL of a server that does not answer',
       async () => `postgres://u:secret@127.0.0.1:${await fake(startSilentServer())}/x`,
-      /^DATABASE_URL names \S+, which gives no answer within 1\.2 s/,
+      /^DATABASE_URL names \S+, which gives no answer within 3 s/,
     ],
     [
       'a PostgreSQL that is too old',
@@ -400,12 +400,12 @@ describe('the check of a server', () => {
     [
       'a Redis URL of a server that does not answer',
       async () => `redis://127.0.0.1:${await fake(startSilentServer())}`,
-      /^REDIS_URL names \S+, which gives no answer within 1\.5 s/,
+      /^REDIS_URL names \S+, which gives no answer within 3 s/,
     ],
     [
       'a Redis URL with TLS of a server without',
       () => `rediss://127.0.0.1:${redis.port}`,
-      /^REDIS_URL names \S+, which gives no answer within 1\.5 s: .*, or use redis:\/\/ for a server without TLS$/,
+      /^REDIS_URL names \S+, which gives no answer within 3 s: .*, or use redis:\/\/ for a server without TLS$/,
     ],
     [
       'a Redis that is too old',

@@ -17,7 +17,7 @@ export interface EnvironmentReport {
 
 /**
  * Checks the environment of `npm start` before anything is started: every setting of every service, the setting of the ports, and the servers that the
- * environment names. A server that does not answer is waited for for at most 2 s, S3 for 5 s, Kafka brokers for 10 s.
+ * environment names. A server that does not answer is waited for for at most 4 s, S3 for 5 s, Kafka brokers for 10 s.
  */
 export async function checkEnvironment(root: string, env: NodeJS.ProcessEnv): Promise<EnvironmentReport> {
   const urls = redisSettings(env)

@@ -3,7 +3,8 @@ import { Redis } from 'ioredis'
 import { type RedisConfig, type RedisTarget, toTarget } from './redis-config.js'
 import { redisErrors } from './redis-errors.js'
 
-const TIMEOUT_MS = 1500
+/** A server far away, or on a busy machine, may need a second. */
+const TIMEOUT_MS = 3000
 /** XAUTOCLAIM and the stream options that are used came with this version. */
 const VERSION_MIN = [6, 2] as const
 
@@ -16,7 +17,7 @@ export type RedisState = { readonly kind: 'ok' } | { readonly kind: 'unreachable
 type SingleTarget = Extract<RedisTarget, { mode: 'single' }>
 
 /**
- * Connects once, within 1.5 s, and looks at the kind and the version of the server. Servers behind Sentinels and nodes of a Cluster are not checked.
+ * Connects once, within 3 s, and looks at the kind and the version of the server. Servers behind Sentinels and nodes of a Cluster are not checked.
  * @throws REDIS_CONFIG when the settings are not valid
  */
 export async function checkRedis(config: Omit<RedisConfig, 'name'>, setting: string): Promise<RedisState> {
