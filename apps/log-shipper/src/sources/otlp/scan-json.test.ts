@@ -270,6 +270,14 @@ describe('the scanner for OTLP in JSON', () => {
           )
   })
 
+  it('masks the value of an attribute whose name is one of a secret', () => {
+    const attributes = [{ key: 'password', value: { stringValue: 'hunter2' } }]
+    const logRecords = [{ timeUnixNano: '1764460800000000001', body: { stringValue: 'order 17' }, attributes }]
+    const body = Buffer.from(JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords }] }] }))
+    expect(JSON.stringify(outcomeOf(body, true))).not.toContain('hunter2')
+    expectSame(body)
+  })
+
   it('writes plain records without the exact decoder, also between records that need it', () => {
     const lines = [0, 1, 2].map((index) => ({
       timeUnixNano: `176446080000000000${index}`,

@@ -187,6 +187,18 @@ describe('the scanner for OTLP in protobuf', () => {
     )
   })
 
+  it('masks the value of an attribute whose name is one of a secret', () => {
+    const attribute = Buffer.concat([bytesField(1, 'password'), bytesField(2, bytesField(1, 'hunter2'))])
+    const one = Buffer.concat([
+      fixed64(0x09, 1_764_460_800_000_000_001n),
+      bytesField(5, bytesField(1, 'order 17')),
+      bytesField(6, attribute),
+    ])
+    const body = bytesField(1, bytesField(2, bytesField(2, one)))
+    expect(JSON.stringify(outcomeOf(body, true))).not.toContain('hunter2')
+    expectSame(body)
+  })
+
   it('writes plain records without the exact decoder, also between records that need it', () => {
     const plain = Buffer.concat([
       fixed64(0x09, 1_764_460_800_000_000_001n),
