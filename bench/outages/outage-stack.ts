@@ -28,7 +28,7 @@ export interface OutageStack {
   begin(dependency: Dependency, fault: Fault): Promise<void>
   /** Ends every fault of the dependency. */
   end(dependency: Dependency): Promise<void>
-  /** What became of the events of a receipt: `stored` when each is stored once. Waits up to 30 s. */
+  /** What became of the events of a receipt: `stored` when each is stored once. Waits up to 2 minutes. */
   settled(receipt: string): Promise<string>
   stop(): Promise<void>
 }
@@ -38,6 +38,7 @@ const KEY_CACHE_MS = 1_000
 const LEASE_MS = 5_000
 /** The default of 10 s would make a cell take 20 s. */
 const WAIT_STORED_MS = 5_000
+const SETTLED_WITHIN_MS = 120_000
 /** Replaced by the port of the peer once the stack runs. */
 const NO_PORT = 9
 
@@ -150,7 +151,7 @@ async function readOutcome({ url, adminKey }: Stack, receipt: string): Promise<s
         : state
     return state === 'settled'
   }
-  await waitFor(isSettled, { deadlineMs: 30_000 }).catch(() => undefined)
+  await waitFor(isSettled, { deadlineMs: SETTLED_WITHIN_MS }).catch(() => undefined)
   return last
 }
 

@@ -1,5 +1,5 @@
 import { DAY_MS } from '@millrace/contracts'
-import type { Stack } from '@millrace/local-stack'
+import { type Stack, slownessFactor } from '@millrace/local-stack'
 import type { Route } from './outage-table.js'
 
 /** What a client saw. */
@@ -95,7 +95,7 @@ export class RouteProbe {
         method: body === undefined ? 'GET' : 'POST',
         headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        signal: AbortSignal.timeout(PATIENCE_MS),
+        signal: AbortSignal.timeout(Math.round(PATIENCE_MS * slownessFactor())),
       })
       const text = await response.text()
       const isJson = (response.headers.get('content-type') ?? '').includes('json')
@@ -118,7 +118,7 @@ export class RouteProbe {
   async #watchLive(headers: Record<string, string>): Promise<Seen> {
     const startedAt = performance.now()
     const took = () => performance.now() - startedAt
-    const giveUp = AbortSignal.timeout(LIVE_PATIENCE_MS)
+    const giveUp = AbortSignal.timeout(Math.round(LIVE_PATIENCE_MS * slownessFactor()))
     try {
       const response = await fetch(`${this.#stack.url}/api/v1/live`, { headers, signal: giveUp })
       if (response.status !== 200) return { outcome: String(response.status), tookMs: took() }
