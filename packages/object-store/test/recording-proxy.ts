@@ -15,6 +15,8 @@ export type Handling = 'pass' | 'lose-answer' | 'strip-range' | ((response: Serv
 export interface RecordingProxy {
   readonly port: number
   readonly requests: RecordedRequest[]
+  /** Those whose answer was passed on to its end. */
+  readonly answered: RecordedRequest[]
   /** Decides about each request. Default: `pass`. */
   handle: (request: RecordedRequest) => Handling
   readonly openConnections: () => Promise<number>
@@ -27,6 +29,7 @@ export async function startRecordingProxy(
   { tls }: { readonly tls?: { readonly key: string; readonly cert: string } } = {},
 ): Promise<RecordingProxy> {
   const requests: RecordedRequest[] = []
+  const answered: RecordedRequest[] = []
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     const recorded = { method: request.method ?? '', path: request.url ?? '', headers: request.headers }
     requests.push(recorded)
@@ -46,6 +49,7 @@ export async function startRecordingProxy(
       response.writeHead(found.statusCode ?? 500, found.headers)
       found.pipe(response)
       found.on('error', () => response.destroy())
+      response.on('finish', () => answered.push(recorded))
       response.on('close', () => found.destroy())
     })
     forwarded.on('error', () => request.socket.destroy())
@@ -57,6 +61,7 @@ export async function startRecordingProxy(
   const proxy: RecordingProxy = {
     port,
     requests,
+    answered,
     handle: () => 'pass',
     openConnections: () =>
       new Promise((resolve, reject) =>

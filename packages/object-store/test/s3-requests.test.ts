@@ -50,6 +50,7 @@ describeWithS3('the S3 driver', () => {
   afterEach(async () => {
     proxy.handle = () => 'pass'
     proxy.requests.length = 0
+    proxy.answered.length = 0
     for (const store of stores.splice(0)) await store.close()
   })
   afterAll(async () => {
@@ -147,8 +148,7 @@ describeWithS3('the S3 driver', () => {
       before = new Date()
       await delay(1100)
       yield randomBytes(17 * MIB)
-      await waitFor(() => proxy.requests.filter(isPart).length > 2)
-      await delay(500)
+      await waitFor(() => proxy.answered.filter(isPart).length > 2)
       expect(await store.removeAbandonedUploads(before)).toBe(0)
     }
     await store.put('growing', body())
