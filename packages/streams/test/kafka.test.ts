@@ -76,11 +76,19 @@ describeWithKafka('the Kafka driver', () => {
   /** Creates the topic of the stream as an operator would. */
   const createTopic = async (numPartitions: number, configs: Record<string, string> = {}) => {
     const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: [{ topic: streamTopic(stream), numPartitions, configEntries }],
+    const topic = streamTopic(stream)
+    await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions, configEntries }] })
+    await waitFor(async () => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+      return topics[0]?.partitions.every(({ leader }) => leader >= 0)
     })
   }
+  /** On a busy machine a broker may take longer for a request than the driver waits. */
+  const prepare = (partitions: number) =>
+    waitFor(async () => {
+      await driver.prepare(stream, partitions)
+      return true
+    })
   const deleteTopic = async () => {
     await admin.deleteTopics({ topics: [streamTopic(stream)] })
     await waitFor(async () => !(await admin.listTopics()).includes(streamTopic(stream)))
@@ -88,7 +96,7 @@ describeWithKafka('the Kafka driver', () => {
 
   describe('the topic', () => {
     it('is created so that Kafka loses no frame by itself', async () => {
-      await driver.prepare(stream, 3)
+      await prepare(3)
       const { resources } = await admin.describeConfigs({
         includeSynonyms: false,
         resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: streamTopic(stream) }],
@@ -108,8 +116,8 @@ describeWithKafka('the Kafka driver', () => {
 
     it('is accepted when it exists with more partitions than are used', async () => {
       await createTopic(5)
-      await driver.prepare(stream, 3)
-      await driver.prepare(stream, 3)
+      await prepare(3)
+      await prepare(3)
       expect(await append('a')).toEqual(['0'])
     })
 
@@ -135,13 +143,13 @@ describeWithKafka('the Kafka driver', () => {
     })
 
     it('has lost its frames when it was deleted and created again: `describe` ends before the position, and a read fails', async () => {
-      await driver.prepare(stream, 2)
+      await prepare(2)
       const positions = await append('a', 'b', 'c')
       const reader = await reading(positions[2] as string)
       expect(await reader.read({ ...LIMITS, blockMs: 0 })).toEqual([])
       await deleteTopic()
       expect((await appendOnce('lost'))?.kind).toBe('unavailable')
-      await driver.prepare(stream, 2)
+      await prepare(2)
       await waitFor(async () => (await appendOnce('new'))?.kind === 'held')
       const [description] = await driver.describe(stream, [0])
       expect(driver.comparePositions(description?.last as string, positions[2] as string)).toBeLessThan(0)
@@ -166,7 +174,7 @@ describeWithKafka('the Kafka driver', () => {
     it('runs no timer while it is idle', async () => {
       const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
       const before = timers()
-      await driver.prepare(stream, 1)
+      await prepare(1)
       await append('a')
       await driver.memory()
       await waitFor(() => timers() <= before)
@@ -194,7 +202,7 @@ describeWithKafka('the Kafka driver', () => {
 
   describe('a reader', () => {
     it('opens no further connections for the newest frames, which consumers look at every second', async () => {
-      await driver.prepare(stream, 1)
+      await prepare(1)
       await append('a', 'b')
       const newest = async () => (await driver.tail(stream, 0, 2)).map(({ bytes }) => bytes.toString())
       expect(await newest()).toEqual(['b', 'a'])
@@ -211,7 +219,7 @@ describeWithKafka('the Kafka driver', () => {
     })
 
     it('goes on with the oldest frame that is left when frames were trimmed before it read them', async () => {
-      await driver.prepare(stream, 1)
+      await prepare(1)
       const positions = await append('a', 'b', 'c', 'd')
       const reader = await reading(BEGINNING)
       expect((await reader.read({ ...LIMITS, framesMax: 1 })).length).toBe(1)
@@ -221,7 +229,7 @@ describeWithKafka('the Kafka driver', () => {
     })
 
     it('returns frames of 8 MiB whole, whatever the limit of a read', async () => {
-      await driver.prepare(stream, 1)
+      await prepare(1)
       const frame = Buffer.alloc(8 * 1024 * 1024, 'millrace')
       await append(frame, 'small', frame)
       const read: StoredFrame[] = []
@@ -235,7 +243,7 @@ describeWithKafka('the Kafka driver', () => {
     })
 
     it('returns messages of other producers like frames, which the consumer will skip, and reads the messages after them', async () => {
-      await driver.prepare(stream, 1)
+      await prepare(1)
       const topic = streamTopic(stream)
       const producer = peer.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner })
       await producer.connect()
@@ -256,7 +264,7 @@ describeWithKafka('the Kafka driver', () => {
     })
 
     it('goes on behind the markers of transactions, and is not stopped by a transaction that is open', async () => {
-      await driver.prepare(stream, 1)
+      await prepare(1)
       const topic = streamTopic(stream)
       const producer = peer.producer({
         createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
@@ -296,7 +304,7 @@ describeWithKafka('the Kafka driver', () => {
   // The last test: a controller takes a broker that went on after a while for a dead one, for a moment.
   describe('an append', () => {
     it('returns in bounded time while the broker hangs, and so does every other call; all work again when it goes on', async () => {
-      await driver.prepare(stream, 1)
+      await prepare(1)
       const [first] = await append('before')
       const reader = await reading(first as string)
       await server.pause()

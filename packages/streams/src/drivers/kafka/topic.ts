@@ -16,7 +16,7 @@ export interface TopicSettings {
 
 /** Bytes of a record batch around the frame, with room to spare. */
 const BATCH_OVERHEAD_BYTES = 1024
-const VISIBLE_WITHIN_MS = 10_000
+const VISIBLE_WITHIN_MS = 30_000
 const POLL_MS = 50
 
 /**
