@@ -95,11 +95,16 @@ describe('a masker', () => {
     )
   })
 
+  it('masks a match that only the replacement of another match makes visible', () => {
+    expect(masker.text('+49 30 123 4567bob@example.com')).toBe('[phone] [email]')
+  })
+
   it('masks UTF-8 bytes exactly as the decoded text', () => {
     const custom = createMasker({
       rules: [{ name: 'word', detector: /ä[^b]{1,3}b/g, replacement: '[word]' }],
       fieldNames: ['straße'],
     })
+    expect(Buffer.from(custom.bytes(Buffer.from('äöb'))).toString()).toBe('[word]')
     fc.assert(
       fc.property(utf8Text, (text) => {
         const bytes = Buffer.from(text)
