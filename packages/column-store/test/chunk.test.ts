@@ -1,5 +1,6 @@
 import * as zlib from 'node:zlib'
 import { describe, expect, it } from '@jest/globals'
+import { propertyRuns } from '@millrace/testing'
 import fc from 'fast-check'
 import { proveColumn } from '../src/chunk/prove-column.js'
 import { createAppender } from '../src/columns/columns.js'
@@ -16,9 +17,6 @@ import {
 } from '../src/index.js'
 import { anyDefinitions, anyRow } from './any-records.js'
 import { codeOf } from './code-of.js'
-
-/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
-const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
 
 const lines = defineSchema({
   time: { type: 'time' },
@@ -151,7 +149,7 @@ describe('chunk of columns', () => {
           })
           expect(['none', 'COLUMN_CHUNK_CORRUPT', 'COLUMN_CODEC_UNAVAILABLE']).toContain(code)
         }),
-        { numRuns: 500 * RUNS_FACTOR },
+        { numRuns: propertyRuns(500) },
       )
     },
   )

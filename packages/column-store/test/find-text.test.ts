@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import { propertyRuns } from '@millrace/testing'
 import fc from 'fast-check'
 import {
   createBatchWriter,
@@ -11,9 +12,6 @@ import {
   readBatch,
   textHas,
 } from '../src/index.js'
-
-/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
-const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
 
 const optional = defineSchema({ text: { type: 'text', optional: true }, json: { type: 'json', optional: true } })
 const required = defineSchema({ text: { type: 'text' }, json: { type: 'json' } })
@@ -106,7 +104,7 @@ describe('the search for a text', () => {
             }
           },
         ),
-        { numRuns: 400 * RUNS_FACTOR },
+        { numRuns: propertyRuns(400) },
       )
     },
     60_000,
@@ -152,7 +150,7 @@ describe('the search for a text', () => {
           expect(jsons.map((_, row) => column.view(row)?.toString())).toEqual(jsons)
         },
       ),
-      { numRuns: 200 * RUNS_FACTOR },
+      { numRuns: propertyRuns(200) },
     )
   })
 

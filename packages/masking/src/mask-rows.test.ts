@@ -1,10 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
+import { propertyRuns } from '@millrace/testing'
 import fc from 'fast-check'
 import type { TextColumn } from './mask-rows.js'
 import { createMasker } from './masker.js'
-
-/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
-const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
 
 const masker = createMasker({ fieldNames: ['iban'] })
 
@@ -57,7 +55,7 @@ describe('a masked column', () => {
         expect(textsOf(masked)).toEqual(rows.map((text) => masker.text(text)))
         if (rows.every((text) => masker.text(text) === text)) expect(masked).toBe(column)
       }),
-      { numRuns: 700 * RUNS_FACTOR },
+      { numRuns: propertyRuns(700) },
     )
   })
 

@@ -1,9 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
+import { propertyRuns } from '@millrace/testing'
 import fc from 'fast-check'
 import { createMasker } from './masker.js'
-
-/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
-const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
 
 const masker = createMasker({ fieldNames: ['iban'] })
 
@@ -82,7 +80,7 @@ const jsonWithPieces: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   ),
 })).value
 
-const RUNS = { numRuns: 1_000 * RUNS_FACTOR }
+const RUNS = { numRuns: propertyRuns(1_000) }
 
 describe('a masker', () => {
   it('changes nothing in a text that is masked already', () => {

@@ -1,11 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
+import { propertyRuns } from '@millrace/testing'
 import fc from 'fast-check'
 import { CompiledDefinitions, type EventFields } from './compiled-definitions.js'
 import type { RollupDefinition } from './rollup-definition.js'
 import { parseSeriesKey, seriesKey } from './series-key.js'
-
-/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
-const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
 
 const property = fc.constantFrom('a', 'b', 'c', 'long name', '__proto__')
 const path = fc.oneof(
@@ -66,7 +64,7 @@ describe('compiled definitions', () => {
           }
         },
       ),
-      { numRuns: 400 * RUNS_FACTOR },
+      { numRuns: propertyRuns(400) },
     )
   })
 

@@ -1,9 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
+import { propertyRuns } from '@millrace/testing'
 import fc from 'fast-check'
 import { formatKeyPath, parseKeyPath } from './key-path.js'
-
-/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
-const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
 
 describe('a path to a value inside a JSON column', () => {
   it.each([
@@ -62,7 +60,7 @@ describe('a path to a value inside a JSON column', () => {
         const quoted = `context${keys.map((one) => `[${JSON.stringify(one)}]`).join('')}`
         expect(parseKeyPath(quoted)).toEqual(path)
       }),
-      { numRuns: 700 * RUNS_FACTOR },
+      { numRuns: propertyRuns(700) },
     )
   })
 })

@@ -1,13 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type Database, openDatabase } from '@millrace/database'
-import { createTestDatabase, type TestDatabase } from '@millrace/testing'
+import { createTestDatabase, propertyRuns, type TestDatabase } from '@millrace/testing'
 import fc from 'fast-check'
 import { isOneOfSql, type JsonPath, jsonFieldSql, numberSql, scalarSql } from '../src/field-sql.js'
 import { numberOf, textOf, valueAt } from '../src/field-value.js'
 import { readNumber, readText } from '../src/json-bytes.js'
-
-/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
-const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
 
 /** Texts that PostgreSQL can store; the gateway rejects the others. */
 const text = fc
@@ -186,7 +183,7 @@ describe('the value of a field', () => {
         expect(readText(bytes, at)).toBe(textOf(JSON.parse(value)))
         expect(readNumber(bytes, at)).toBe(numberOf(JSON.parse(value)))
       }),
-      { numRuns: 1_500 * RUNS_FACTOR },
+      { numRuns: propertyRuns(1_500) },
     )
   })
 })

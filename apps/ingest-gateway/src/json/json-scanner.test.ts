@@ -1,10 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
+import { propertyRuns } from '@millrace/testing'
 import fc from 'fast-check'
 import { JsonScanner, SCAN_FLAG } from './json-scanner.js'
 import { JsonSyntaxError, locate } from './json-syntax-error.js'
-
-/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
-const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
 
 function scan(text: string | Buffer): JsonScanner {
   const bytes = Buffer.concat([Buffer.from(text), Buffer.of(0)])
@@ -104,7 +102,7 @@ describe('the JSON scanner', () => {
         fc.pre(text.isWellFormed())
         expect(isScanned(text)).toBe(isJson(text))
       }),
-      { numRuns: 5_000 * RUNS_FACTOR },
+      { numRuns: propertyRuns(5_000) },
     )
   })
 

@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Cors, ResponseWriter } from '@millrace/http-intake'
 import { silentLogger } from '@millrace/logger'
+import { waitFor } from '@millrace/testing'
 import { createLogPipe, type LogPipe } from './log-pipe.js'
 
 /** Reached only by what is broken. */
@@ -128,7 +129,7 @@ describe('the pipe to log-shipper', () => {
     }
     const send = () => fetch(`${origin}/v1/logs`, { method: 'POST', body: '{}' })
     const first = Array.from({ length: IN_PROGRESS_MAX }, send)
-    while (release.length < IN_PROGRESS_MAX) await setTimeout(5)
+    await waitFor(() => release.length >= IN_PROGRESS_MAX)
     expect((await send()).status).toBe(503)
     for (const end of release) end()
     expect(new Set((await Promise.all(first)).map(({ status }) => status))).toEqual(new Set([200]))

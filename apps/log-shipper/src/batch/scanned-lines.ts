@@ -216,7 +216,7 @@ function toKnownName(name: string, masker: Masker): KnownName {
   return { json: Buffer.from(`${JSON.stringify(name)}:`), isId: kind === 'id', isPlain, seenIn: 0 }
 }
 
-/** Whether the name of a service, a host or a level is stored without any change: masking and limits leave it as it is. */
+/** True when neither masking nor the limit of its length changes the name of a service, a host or a level. */
 function isPlainName(text: string, masker: Masker): boolean {
   return masker.text(text) === text && toName(text) === text
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import { propertyRuns } from '@millrace/testing'
 import fc from 'fast-check'
 import type { LogRow } from '../search/compiled-query.js'
 import { compilePredicate } from './compile-query.js'
@@ -7,9 +8,6 @@ import { createHighlighter } from './highlight-line.js'
 import { createLineWriter, lineId, parseLineId } from './line-fields.js'
 import { patternOf, queryOfPattern } from './log-patterns.js'
 import { parseQuery } from './parse-query.js'
-
-/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
-const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
 
 const row = (message: string, attributes: object = {}): LogRow => ({
   timeMs: 1_764_500_000_123,
@@ -94,7 +92,7 @@ describe('highlights', () => {
           compilePredicate(node)(line),
         ])
       }),
-      { numRuns: 700 * RUNS_FACTOR },
+      { numRuns: propertyRuns(700) },
     )
   })
 })
@@ -143,7 +141,7 @@ describe('patterns of messages', () => {
           expect(compilePredicate(parseQuery(queryOfPattern(patternOf(message))))(row(message))).toBe(true)
         },
       ),
-      { numRuns: 700 * RUNS_FACTOR },
+      { numRuns: propertyRuns(700) },
     )
   })
 })

@@ -1,14 +1,12 @@
 import { describe, expect, it } from '@jest/globals'
 import { wordsOf } from '@millrace/column-store'
+import { propertyRuns } from '@millrace/testing'
 import fc from 'fast-check'
 import { levelIndex } from '../records/severity.js'
 import type { LogRow } from '../search/compiled-query.js'
 import { meets } from '../search/match-text.js'
 import { compilePredicate, compileQuery } from './compile-query.js'
 import { parseQuery } from './parse-query.js'
-
-/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
-const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 
@@ -196,7 +194,7 @@ describe('a compiled query', () => {
         expect([message, word, finds(`"${word}"`, row)]).toEqual([message, word, wordsOf(message).includes(word)])
         expect(finds(`"${word}"*`, row)).toBe(wordsOf(message).some((one) => one.startsWith(word)))
       }),
-      { numRuns: 1_000 * RUNS_FACTOR },
+      { numRuns: propertyRuns(1_000) },
     )
   })
 
@@ -244,7 +242,7 @@ describe('a compiled query', () => {
         fc.pre((query.match(/NOT|\(/g) ?? []).length < 20)
         finds(query, line(fields))
       }),
-      { numRuns: 1_500 * RUNS_FACTOR },
+      { numRuns: propertyRuns(1_500) },
     )
   })
 })

@@ -1,13 +1,11 @@
 import { describe, expect, it } from '@jest/globals'
 import { isMillraceError } from '@millrace/contracts'
+import { propertyRuns } from '@millrace/testing'
 import fc from 'fast-check'
 import { literalOf } from './linear-regex.js'
 import { parseQuery, QUERY_LIMITS } from './parse-query.js'
 import { printQuery } from './print-query.js'
 import type { Match, QueryNode } from './query-tree.js'
-
-/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
-const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
 
 const words = (text: string, isPrefix = false) => ({ kind: 'words', text, isPrefix }) as const
 const term = (match: Match, field?: string[]) => ({ kind: 'term', field, match }) as const
@@ -170,7 +168,7 @@ describe('the query language for log lines', () => {
         accepted++
         expect(parseQuery(printQuery(tree))).toEqual(tree)
       }),
-      { numRuns: 1_500 * RUNS_FACTOR },
+      { numRuns: propertyRuns(1_500) },
     )
     expect(accepted).toBeGreaterThan(100)
   })

@@ -49,8 +49,8 @@ const ATTEMPTS = 4
 const READ_LIMITS = { framesMax: 200, bytesMax: 8 * 1024 * 1024, blockMs: 0 }
 
 /**
- * Reads the lines that are not in a chunk yet from the stream itself, for the partitions that this process does not own: those of other processes, of one that was
- * killed and still holds its lease, and those that are just being taken over. So a search at any process finds the lines of all partitions. What was read is
+ * Reads the lines that are not in a chunk yet from the stream itself, for each partition that this process does not own: its owner is another process, or it was
+ * killed and its lease has not ended, or another member is just taking it over. So a search at any process finds the lines of all partitions. What was read is
  * kept, and a further search reads only what is new.
  */
 export class StreamTail {

@@ -1,12 +1,10 @@
 import { describe, expect, it } from '@jest/globals'
+import { propertyRuns } from '@millrace/testing'
 import fc from 'fast-check'
 import type { FileRecord, ReaderLimits } from '../records/file-record.js'
 import type { DelimitedFormat } from './delimited-format.js'
 import { DelimitedReader } from './delimited-reader.js'
 import { writeDelimited } from './write-delimited.js'
-
-/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
-const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
 
 const CSV: DelimitedFormat = {
   delimiter: ',',
@@ -169,7 +167,7 @@ describe('a reader of delimited text', () => {
         const records = readPieces(split(bytes, size), format)
         expect(records.map((record) => record.kind === 'record' && record.cells)).toEqual(rows)
       }),
-      { numRuns: 400 * RUNS_FACTOR },
+      { numRuns: propertyRuns(400) },
     )
   })
 
@@ -212,7 +210,7 @@ describe('a reader of delimited text', () => {
         expect(readPieces(split(input, size), format, bounds)).toEqual(whole)
         expect(whole.map(({ number }) => number)).toEqual(whole.map((_, index) => index + 1))
       }),
-      { numRuns: 1_000 * RUNS_FACTOR },
+      { numRuns: propertyRuns(1_000) },
     )
   })
 

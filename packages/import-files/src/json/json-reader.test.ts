@@ -1,11 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
+import { propertyRuns } from '@millrace/testing'
 import fc from 'fast-check'
 import type { FileRecord, ReaderLimits } from '../records/file-record.js'
 import type { JsonFormat } from './json-format.js'
 import { JsonReader } from './json-reader.js'
-
-/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
-const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
 
 const LINES: JsonFormat = { layout: 'lines', columns: ['a', 'b'] }
 const ARRAY: JsonFormat = { layout: 'array', columns: ['a', 'b'] }
@@ -121,7 +119,7 @@ describe.each([
         expect(readPieces(input, format, { size, limits: bounds })).toEqual(whole)
         expect(whole.map(({ number }) => number)).toEqual(whole.map((_, index) => index + 1))
       }),
-      { numRuns: 600 * RUNS_FACTOR },
+      { numRuns: propertyRuns(600) },
     )
   })
 
@@ -144,7 +142,7 @@ describe.each([
         const records = readPieces(Buffer.from(text), format, { size })
         expect(records.map((record) => (record.kind === 'record' ? record.cells : record))).toEqual(expected)
       }),
-      { numRuns: 200 * RUNS_FACTOR },
+      { numRuns: propertyRuns(200) },
     )
   })
 })

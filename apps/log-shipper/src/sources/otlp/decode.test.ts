@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import { propertyRuns } from '@millrace/testing'
 import fc from 'fast-check'
 import { DecodeFault } from '../../fields/decode-fault.js'
 import { LOG_FLAGS, type LogRecord } from '../../records/log-record.js'
@@ -7,9 +8,6 @@ import { EMPTY_RECORD } from '../../testing/expect-record.js'
 import { bytesField, fixed64Field, varintField } from '../../testing/protobuf-fields.js'
 import { decodeOtlp } from './decode.js'
 import { decodeOtlpJson } from './decode-json.js'
-
-/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
-const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
 
 const text = (value: string) => bytesField(1, value)
 const pair = (key: string, value: Buffer) => Buffer.concat([bytesField(1, key), bytesField(2, value)])
@@ -233,7 +231,7 @@ describe('OTLP in protobuf', () => {
           expect(error).toBeInstanceOf(DecodeFault)
         }
       }),
-      { numRuns: 400 * RUNS_FACTOR },
+      { numRuns: propertyRuns(400) },
     )
   })
 
@@ -391,7 +389,7 @@ describe('OTLP in JSON', () => {
         const sink = decodeJson(jsonRequest(records, resource))
         expect(sink.records.length + sink.rejections.length).toBe(records.length)
       }),
-      { numRuns: 200 * RUNS_FACTOR },
+      { numRuns: propertyRuns(200) },
     )
   })
 })

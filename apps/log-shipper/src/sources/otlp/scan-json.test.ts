@@ -1,16 +1,14 @@
 import { describe, expect, it } from '@jest/globals'
 import { createMasker } from '@millrace/masking'
+import { propertyRuns } from '@millrace/testing'
 import fc from 'fast-check'
 import { RecordCollector } from '../../batch/record-collector.js'
 import { DecodeFault } from '../../fields/decode-fault.js'
 import { decodeOtlpJson } from './decode-json.js'
 import { scanOtlpJson } from './scan-json.js'
 
-/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
-const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
-
 const NOW = Date.UTC(2026, 10, 30)
-const RUNS = 300 * RUNS_FACTOR
+const RUNS = propertyRuns(300)
 
 /** What becomes of a request: its batches byte for byte, its rejections, what was masked, or why it was refused whole. */
 function outcomeOf(body: Buffer, isScanned: boolean) {

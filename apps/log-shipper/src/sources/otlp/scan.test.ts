@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { createMasker } from '@millrace/masking'
+import { propertyRuns } from '@millrace/testing'
 import fc from 'fast-check'
 import { RecordCollector } from '../../batch/record-collector.js'
 import { DecodeFault } from '../../fields/decode-fault.js'
@@ -7,11 +8,8 @@ import type { LogSink } from '../../records/log-sink.js'
 import { bytesField } from '../protobuf-writer.js'
 import { decodeOtlp } from './decode.js'
 
-/** PROPERTY_RUNS_FACTOR=10 tries ten times as many random inputs. */
-const RUNS_FACTOR = Number(process.env.PROPERTY_RUNS_FACTOR ?? 1)
-
 const NOW = Date.UTC(2026, 10, 30)
-const RUNS = 300 * RUNS_FACTOR
+const RUNS = propertyRuns(300)
 
 /** The collector, or the same without the way for scanned lines. */
 function outcomeOf(body: Buffer, isScanned: boolean) {

@@ -34,7 +34,7 @@ export function assignTopics(
   })
 }
 
-/** A member that does not say how many partitions there are keeps at least those that it owns. */
+/** Members of an older release do not send the number of partitions of their topic. Then it is at least the highest partition that one of them owns, plus 1. */
 function partitionsKnownBy({ partitions, owned }: TopicMemberView): number {
   return partitions ?? Math.max(0, ...owned.map((partition) => partition + 1))
 }
